@@ -1,0 +1,29 @@
+"""What a trained pair of towers can do, each measure a dictionary {"name": value}.
+
+Alphabet: image [n, d] and text [m, d] are embeddings; an id says which item a row belongs to, so a
+query has as many right answers as the other modality has rows of its id. The functions that end in
+_intervals return {"name": {"value", "low", "high"}} with bootstrap 95 % intervals.
+"""
+
+from gentle_clip_jax.evals.alignment import (
+    alignment_metrics,
+    modality_gap,
+    pair_distance,
+    uniformity,
+)
+from gentle_clip_jax.evals.bootstrap import bootstrap_intervals
+from gentle_clip_jax.evals.retrieval import ranks, retrieval_intervals, retrieval_metrics
+from gentle_clip_jax.evals.zero_shot import zero_shot_intervals, zero_shot_metrics
+
+__all__ = [
+    "alignment_metrics",
+    "bootstrap_intervals",
+    "modality_gap",
+    "pair_distance",
+    "ranks",
+    "retrieval_intervals",
+    "retrieval_metrics",
+    "uniformity",
+    "zero_shot_intervals",
+    "zero_shot_metrics",
+]
