@@ -1,1 +1,19 @@
-"""Losses on embeddings."""
+"""Losses on embeddings: pure functions of arrays that import jax alone.
+
+The alphabet, the same everywhere: x [n, d] and y [m, d] are embeddings of two modalities, rows of
+unit length (`pairwise.normalize`); where_x [n] and where_y [m] are masks of valid rows; x_view
+[n, d] is a second view of the same items; temperature is tau; bandwidth is h or sigma. Every loss
+returns a float32 scalar, or float64 for float64 input, and sees the global batch: under jit with
+rows sharded over a mesh the plain formula is already right.
+"""
+
+from gentle_clip_jax.losses import official as official
+from gentle_clip_jax.losses import pairwise as pairwise
+from gentle_clip_jax.losses.contrastive import clip_loss as clip_loss
+from gentle_clip_jax.losses.contrastive import nt_xent_loss as nt_xent_loss
+from gentle_clip_jax.losses.contrastive import sigmoid_loss as sigmoid_loss
+from gentle_clip_jax.losses.density import kernel_density as kernel_density
+from gentle_clip_jax.losses.density import semantic_density_loss as semantic_density_loss
+from gentle_clip_jax.losses.gentle_clip import gentle_clip_loss as gentle_clip_loss
+from gentle_clip_jax.losses.mmd import bandwidth_ladder as bandwidth_ladder
+from gentle_clip_jax.losses.mmd import multi_kernel_mmd as multi_kernel_mmd

@@ -1,0 +1,138 @@
+"""The losses as the paper's public demo computes them, kept to reproduce its figures.
+
+They grow with the batch, count a query's own kernel and overflow for distant sets: see
+docs/method.md. For training prefer the forms in `gentle_clip_jax.losses`.
+"""
+
+import math
+
+import jax
+import jax.numpy as jnp
+
+from gentle_clip_jax.losses import contrastive, pairwise
+
+_SMALL = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+_NINETEEN = (*_SMALL, 5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 35.0, 100.0, 1e3, 1e4, 1e5, 1e6)
+
+
+def mmd_single(x: jax.Array, y: jax.Array) -> jax.Array:
+    """Squared MMD of x [n, d] and y [m, d], means over all pairs, k(a, b) = exp(-||a - b||^2)."""
+    return _mmd(x, y, (0.5,))
+
+
+def mmd_nineteen(x: jax.Array, y: jax.Array) -> jax.Array:
+    """Squared MMD of x [n, d] and y [m, d], k = the sum of 19 Gaussians from 1e-6 to 1e6."""
+    return _mmd(x, y, _NINETEEN)
+
+
+def semantic_density(x: jax.Array, y: jax.Array, *, bandwidth: float = 0.5) -> jax.Array:
+    """SDD: (J(X; Y) + J(Y; X)) (1 / r(X) + 1 / r(Y)) of x [n, d] and y [m, d].
+
+    J(X; Y) = sum_{q in X} (p(q; X) - p(q; Y)) (log p(q; X) - log p(q; Y)),
+    p(q; D) = 3/16 sum_j exp(-||q - D_j||^2 / (4 h^2 V(D))) / (2 pi h^2),
+    r(D) = sum_k (max_j D_jk - min_j D_jk)^2, V(D) = the total variance, h = the bandwidth.
+
+    Source: arXiv 2406.05766, section 3, with the constants of the public demo.
+
+    >>> x = jnp.array([[0.0], [1.0]])
+    >>> float(semantic_density(x, x))
+    0.0
+    """
+    x, _ = pairwise.rows(x)
+    y, _ = pairwise.rows(y)
+    between = pairwise.squared_distance(x, y)
+    within_x, within_y = pairwise.squared_distance_within(x), pairwise.squared_distance_within(y)
+    variance_x = jnp.sum(jnp.var(x, axis=0, ddof=1))
+    variance_y = jnp.sum(jnp.var(y, axis=0, ddof=1))
+
+    def density(distance: jax.Array, variance: jax.Array) -> jax.Array:
+        kernel = jnp.exp(-distance / (4 * bandwidth**2 * variance))
+        return 3 / 16 * jnp.sum(kernel, axis=1) / (2 * math.pi * bandwidth**2)
+
+    def divergence(p: jax.Array, q: jax.Array) -> jax.Array:
+        return jnp.sum((p - q) * (jnp.log(p) - jnp.log(q)))
+
+    def squared_span(x: jax.Array) -> jax.Array:
+        return jnp.sum(jnp.square(jnp.max(x, axis=0) - jnp.min(x, axis=0)))
+
+    j_x = divergence(density(within_x, variance_x), density(between, variance_y))
+    j_y = divergence(density(within_y, variance_y), density(between.T, variance_x))
+    return (j_x + j_y) * (1 / squared_span(x) + 1 / squared_span(y))
+
+
+def clip(
+    x: jax.Array, y: jax.Array, num_matched: int, *, temperature: jax.Array | float = 0.05
+) -> jax.Array:
+    """CLIP of the first num_matched rows of x, y [n, d], with all n rows as candidates."""
+    return contrastive.clip_loss(
+        x[:num_matched],
+        y[:num_matched],
+        temperature=temperature,
+        unmatched_x=x[num_matched:],
+        unmatched_y=y[num_matched:],
+    )
+
+
+def nt_xent(x: jax.Array, x_view: jax.Array, *, temperature: jax.Array | float = 0.05) -> jax.Array:
+    """NT-Xent of x and x_view [n, d] on cosines: rows are scaled to unit length first."""
+    # Rows of unit length keep the value, but lose the radial part of the gradient.
+    x, x_view = pairwise.normalize(x), pairwise.normalize(x_view)
+    return contrastive.nt_xent_loss(x, x_view, temperature=temperature)
+
+
+def gentle_clip_loss(
+    x: jax.Array,
+    y: jax.Array,
+    *,
+    num_matched: int,
+    temperature: jax.Array | float = 0.05,
+    x_view: jax.Array | None = None,
+    y_view: jax.Array | None = None,
+    clip_weight: float = 1.0,
+    mmd_weight: float = 0.2,
+    sdd_weight: float = 0.7,
+    ssl_weight: float = 0.15,
+) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """The paper's objective, (total, terms), in the demo's forms and with its weights.
+
+    The arguments are those of `losses.gentle_clip_loss`.
+    """
+    x, _ = pairwise.rows(x)
+    y, _ = pairwise.rows(y)
+    zero, terms = jnp.zeros((), x.dtype), {}
+    if clip_weight:
+        terms["clip"] = clip(x, y, num_matched, temperature=temperature)
+    if mmd_weight:
+        terms["mmd"] = mmd_single(x, y)
+    if sdd_weight:
+        terms["sdd"] = semantic_density(x, y)
+    for z, view in ((x, x_view), (y, y_view)):
+        if ssl_weight and view is not None:
+            terms["ssl"] = terms.get("ssl", zero) + nt_xent(z, view)
+    weights = {"clip": clip_weight, "mmd": mmd_weight, "sdd": sdd_weight, "ssl": ssl_weight}
+    return sum((weights[name] * term for name, term in terms.items()), start=zero), terms
+
+
+def total(x: jax.Array, y: jax.Array, num_matched: int) -> jax.Array:
+    """The demo's objective on interleaved views: rows 2k and 2k + 1 of x, y [n, d] are one item.
+
+    All terms but SSL see the first views alone, of which the first num_matched are the pairs.
+    """
+    value, _ = gentle_clip_loss(
+        x[::2], y[::2], num_matched=num_matched, x_view=x[1::2], y_view=y[1::2]
+    )
+    return value
+
+
+def _mmd(x: jax.Array, y: jax.Array, squared_bandwidths: tuple[float, ...]) -> jax.Array:
+    x, _ = pairwise.rows(x)
+    y, _ = pairwise.rows(y)
+
+    def mean_kernel(distance: jax.Array) -> jax.Array:
+        # Minus 1, which the three means cancel: near 1 the kernels themselves lose float32 digits.
+        kernels = (jnp.expm1(-distance / (2 * squared)) for squared in squared_bandwidths)
+        return jnp.mean(sum(kernels, start=jnp.zeros_like(distance)))
+
+    within_x = mean_kernel(pairwise.squared_distance_within(x))
+    within_y = mean_kernel(pairwise.squared_distance_within(y))
+    return within_x + within_y - 2 * mean_kernel(pairwise.squared_distance(x, y))
