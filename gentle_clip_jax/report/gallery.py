@@ -1,0 +1,85 @@
+"""A gallery of held-out queries and what they retrieve, drawn at random."""
+
+import base64
+import io
+from html import escape
+
+import numpy as np
+
+from gentle_clip_jax.report.run_folder import Embeddings
+
+_NUM_TEXTS, _NUM_IMAGES, _NUM_RETRIEVED = 12, 6, 5
+_RIGHT = '<b class="tick" title="right">✓<span class="unseen"> right</span></b>'
+
+
+def gallery_section(embeddings: Embeddings | None) -> str:
+    """Twelve texts with their nearest images, and six images with their nearest texts."""
+    if embeddings is None:
+        return "<section><h2>Search</h2><p>No embeddings have been written yet.</p></section>"
+    n = len(embeddings.names)
+    order = np.random.default_rng(0).permutation(n)
+    texts, images = order[:_NUM_TEXTS], order[::-1][:_NUM_IMAGES]
+    text_cards = "".join(_text_card(embeddings, query) for query in texts)
+    image_cards = "".join(_image_card(embeddings, query) for query in images)
+    return f"""
+<section><h2>Search</h2>
+<p class="note">Queries drawn at random from the {n:,} held-out {escape(str(embeddings.set))} items,
+not picked. {_RIGHT} marks a right answer, and the rank is the place of the first one; equal names
+count as right.</p>
+<h3>Text to image: the five nearest images</h3><div class="cards">{text_cards}</div>
+<h3>Image to text: the five nearest texts</h3><div class="cards">{image_cards}</div></section>"""
+
+
+def _search(
+    embeddings: Embeddings, query: int, queries: np.ndarray, gallery: np.ndarray
+) -> tuple[list[tuple[int, bool]], str]:
+    """The nearest items, each with whether it is right, and where the first right one stands."""
+    scores = np.round(gallery @ queries[query], 6)  # closer ones differ by rounding alone
+    right = embeddings.names == embeddings.names[query]
+    # Ties stand against the query, as in the evaluation.
+    rank = 1 + np.sum(~right & (scores >= scores[right].max()))
+    nearest = np.lexsort((right, -scores))[:_NUM_RETRIEVED]
+    return [(int(i), bool(right[i])) for i in nearest], f"rank {rank:,}"
+
+
+def _text_card(embeddings: Embeddings, query: int) -> str:
+    found, rank = _search(embeddings, query, embeddings.text, embeddings.image)
+    tiles = "".join(
+        f'<li class="{"right" if right else "wrong"}">{_picture(embeddings, i)}'
+        f"{_RIGHT if right else ''}<small>{escape(str(embeddings.names[i]))}</small></li>"
+        for i, right in found
+    )
+    name = escape(str(embeddings.names[query]))
+    return (
+        f'<article class="card"><header><h4>{name}</h4><span class="rank">{rank}</span>'
+        f'<span class="wanted">wanted {_picture(embeddings, query)}</span></header>'
+        f'<ol class="tiles">{tiles}</ol></article>'
+    )
+
+
+def _image_card(embeddings: Embeddings, query: int) -> str:
+    found, rank = _search(embeddings, query, embeddings.image, embeddings.text)
+    names = "".join(
+        f'<li class="{"right" if right else "wrong"}">{escape(str(embeddings.names[i]))}'
+        f"{_RIGHT if right else ''}</li>"
+        for i, right in found
+    )
+    name = escape(str(embeddings.names[query]))
+    return (
+        f'<article class="card pair"><div class="query">{_picture(embeddings, query)}</div>'
+        f'<div><ol class="names">{names}</ol>'
+        f'<p class="note">wanted {name}, {rank}</p></div></article>'
+    )
+
+
+def _picture(embeddings: Embeddings, i: int) -> str:
+    """The glyph as an inlined PNG: black, as opaque as it is bright, so that it suits any page."""
+    from PIL import Image
+
+    glyph = embeddings.images[i]
+    pixels = np.stack([np.zeros_like(glyph), glyph], axis=-1)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG", optimize=True)
+    data = base64.b64encode(file.getvalue()).decode()
+    name = escape(str(embeddings.names[i]))
+    return f'<img class="glyph" alt="{name}" title="{name}" src="data:image/png;base64,{data}">'

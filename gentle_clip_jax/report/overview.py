@@ -1,0 +1,110 @@
+"""The first screen: the verdict in one line, and the runs side by side."""
+
+from html import escape
+
+from gentle_clip_jax.report import results
+from gentle_clip_jax.report.run_folder import Run
+
+
+def verdict(run: Run, runs: dict[str, Run]) -> str:
+    """The headline and the sentence under it."""
+    if run.evaluation is None:
+        progress = (
+            "has logged no step" if run.last_step is None else f"is at step {run.last_step:,}"
+        )
+        return (
+            f'<p class="verdict">No evaluation yet: the run {progress}.</p>'
+            f"<p>Run <code>gentle-clip evaluate --workdir={escape(str(run.path))}</code>, "
+            "then write this report again.</p>"
+        )
+    metrics = run.evaluation["metrics"]
+    headline = "Evaluated"
+    if "mean_recall" in metrics:
+        mean = metrics["mean_recall"]
+        headline = f"Mean recall {100 * mean['value']:.1f}&#8239;%"
+        headline += "".join(_against(mean, name, other) for name, other in [*runs.items()][1:])
+    return f'<p class="verdict">{headline}.</p><p>{_detail(run)}</p>'
+
+
+def results_section(runs: dict[str, Run]) -> str:
+    """The table of all runs that have been evaluated; nothing if this run has not."""
+    evaluations = {n: run.evaluation for n, run in runs.items() if run.evaluation is not None}
+    run = next(iter(runs.values()))
+    if run.evaluation is None:
+        return ""
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in evaluations)
+    body = "".join(_table_row(row) for row in results.rows(evaluations))
+    missing = [n for n, other in runs.items() if other.evaluation is None]
+    notes = [
+        "Shares in per cent; the small figures are bootstrap 95&#8239;% intervals over the items."
+    ]
+    if len(evaluations) > 1:
+        notes.append(
+            "The best of a row is bold and underlined; for the median rank that is the lowest."
+        )
+    if missing:
+        notes.append(f"Not evaluated yet: {escape(', '.join(missing))}.")
+    if len({(e.get("split"), e.get("num_items")) for e in evaluations.values()}) > 1:
+        notes.append("The runs were measured on different items: do not compare them.")
+    return f"""
+<section><h2>Results</h2>
+<div class="scroll"><table class="results"><thead><tr><th scope="col">Metric</th>{head}</tr></thead>
+<tbody>{body}</tbody></table></div>
+<p class="note">{" ".join(notes)}</p></section>"""
+
+
+def _against(mean: dict, name: str, other: Run) -> str:
+    """How far the run is from another one, and whether their intervals tell them apart."""
+    metrics = {} if other.evaluation is None else other.evaluation["metrics"]
+    if "mean_recall" not in metrics:
+        return ""
+    theirs = metrics["mean_recall"]
+    points = round(100 * (mean["value"] - theirs["value"]), 1)
+    apart = mean["low"] > theirs["high"] or mean["high"] < theirs["low"]
+    side = "above" if points > 0 else "below"
+    distance = f"{abs(points):.1f} points {side}" if points else "level with"
+    overlap = "" if apart else " (the 95&#8239;% intervals overlap)"
+    return f", {distance} {escape(name)}{overlap}"
+
+
+def _detail(run: Run) -> str:
+    assert run.evaluation is not None
+    metrics, count = run.evaluation["metrics"], run.evaluation.get("num_items")
+    items = f"{count:,} items" if count else "items"
+    steps = (
+        f"{run.evaluation['step']:,} steps of training" if "step" in run.evaluation else "training"
+    )
+    found = [
+        f"the ten nearest {wanted}s hold the right one for {_share(metrics[name])} of the {query}s"
+        for name, wanted, query in (("t2i_r10", "image", "text"), ("i2t_r10", "text", "image"))
+        if name in metrics
+    ]
+    if found and count:
+        found[-1] += f" (guessing: {min(100, 1000 / count):.1f}&#8239;%)"
+    if "zero_shot_accuracy" in metrics:
+        found.append(
+            f"zero-shot classification is right for {_share(metrics['zero_shot_accuracy'])}"
+        )
+    split = escape(str(run.evaluation.get("split", "test")))
+    measured = f"Measured after {steps} on {items} of the {split} set"
+    return f"{measured}: {'; '.join(found)}." if found else f"{measured}."
+
+
+def _share(metric: dict) -> str:
+    return f"<b>{100 * metric['value']:.1f}&#8239;%</b>"
+
+
+def _table_row(row: results.Row) -> str:
+    cells = "".join(_table_cell(row, cell) for cell in row.cells)
+    return f'<tr><th scope="row">{escape(row.label)}</th>{cells}</tr>'
+
+
+def _table_cell(row: results.Row, cell: results.Cell | None) -> str:
+    if cell is None:
+        return '<td class="none">not measured</td>'
+    value = f"<strong>{cell.text}</strong>" if cell.is_best else cell.text
+    strip = ""
+    if row.is_share:
+        low, mid, high = (f"{100 * v:.1f}" for v in (cell.low, cell.value, cell.high))
+        strip = f'<i class="strip" style="--low:{low}%;--mid:{mid}%;--high:{high}%"></i>'
+    return f"<td><span>{value}</span> <small>{cell.interval}</small>{strip}</td>"

@@ -1,0 +1,87 @@
+"""Writes the report: one HTML file with its pictures inside, no scripts, no requests."""
+
+import os
+import tempfile
+from collections.abc import Iterable
+from html import escape
+from pathlib import Path
+
+from gentle_clip_jax.report.curves import curves_section
+from gentle_clip_jax.report.embedding_map import map_section
+from gentle_clip_jax.report.gallery import gallery_section
+from gentle_clip_jax.report.overview import results_section, verdict
+from gentle_clip_jax.report.run_folder import Run, read_run
+from gentle_clip_jax.report.settings import settings_section
+from gentle_clip_jax.report.style import CSS
+
+
+def write_report(workdir: str | Path, compare: Iterable[str | Path] = ()) -> Path:
+    """Writes workdir/report.html about the run in `workdir`, beside the runs in `compare`.
+
+    What the run has not left yet (an evaluation, embeddings) is named as missing. The file appears
+    whole or not at all.
+
+    Returns the report's path.
+
+    Raises ValueError, in one sentence: a folder holds no run, a file in it cannot be read, or the
+    report cannot be written.
+    """
+    run = read_run(workdir)
+    runs = _named([run, *(read_run(path) for path in compare)])
+    path = run.path / "report.html"
+    try:
+        _write_whole(path, _page(runs))
+    except OSError as error:
+        raise ValueError(f"{path} cannot be written ({error.strerror}).") from error
+    return path
+
+
+def _named(runs: list[Run]) -> dict[str, Run]:
+    """The runs by the shortest ends of their paths that tell them apart."""
+    paths = [run.path.resolve() for run in runs]
+    if len(set(paths)) < len(paths):
+        raise ValueError("A run is to be compared with itself, or twice; name each folder once.")
+    for depth in range(1, max(len(path.parts) for path in paths) + 1):
+        names = ["/".join(path.parts[-depth:]) for path in paths]
+        if len(set(names)) == len(names):
+            break
+    return dict(zip(names, runs))
+
+
+def _page(runs: dict[str, Run]) -> str:
+    name, run = next(iter(runs.items()))
+    sections = (
+        results_section(runs),
+        gallery_section(run.embeddings),
+        map_section(run.embeddings),
+        curves_section(runs),
+        settings_section(runs),
+    )
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{escape(name)}: Gentle-CLIP report</title>
+<style>{CSS}</style>
+</head>
+<body>
+<header class="top"><p class="kicker">Gentle-CLIP report</p><h1>{escape(name)}</h1>
+{verdict(run, runs)}</header>
+<main>{"".join(sections)}</main>
+</body>
+</html>
+"""
+
+
+def _write_whole(path: Path, text: str) -> None:
+    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=".report-", suffix=".html")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(draft).chmod(0o644)  # mkstemp's file is the owner's alone
+        os.replace(draft, path)
+    except BaseException:
+        Path(draft).unlink(missing_ok=True)
+        raise
