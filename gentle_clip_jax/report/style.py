@@ -90,7 +90,7 @@ svg text { font-family: inherit !important; }
   gap: .15rem; padding: .5rem .15rem .3rem; border-radius: 8px; background: var(--paper);
   border: 1px solid var(--line); }
 .tiles small { display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2;
-  overflow: hidden; overflow-wrap: anywhere; text-align: center; font-size: .68rem;
+  overflow: hidden; overflow-wrap: anywhere; hyphens: auto; text-align: center; font-size: .66rem;
   line-height: 1.25; }
 .tiles .right { border: 2px solid var(--right); background: var(--right-card); }
 .tiles .tick { position: absolute; top: -.5rem; right: -.35rem; }
