@@ -66,8 +66,8 @@ def total_variance(x: jax.Array, where: jax.Array) -> jax.Array:
 
 def floor(x: jax.Array, where: jax.Array) -> jax.Array:
     """The least variance of the rows of x [n, d] that counts: 1e-4 of their mean squared length."""
-    # The absolute part, for sets of zeros alone, is far below any scale float32 squares can tell.
-    return 1e-4 * mean(jnp.sum(jnp.square(x), axis=1), where) + 1e-30
+    # The absolute part is for zeros alone; its inverse square, in gradients, must fit float32.
+    return 1e-4 * mean(jnp.sum(jnp.square(x), axis=1), where) + 1e-15
 
 
 def distinct(where: jax.Array) -> jax.Array:
