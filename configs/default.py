@@ -1,0 +1,62 @@
+"""Every key once, with its unit and where its value comes from; other configs override these."""
+
+import ml_collections
+
+
+def get_config() -> ml_collections.ConfigDict:
+    """Icon search with Gentle-CLIP in its stable form."""
+    config = ml_collections.ConfigDict()
+    # Of weights, batches, views, dropout, and of which training items are matched pairs.
+    config.seed = 0
+
+    config.data = data = ml_collections.ConfigDict()
+    data.split_seed = 0  # of the held-out stems, apart from `seed` so that seeds share a test set
+    data.matched_fraction = 0.1  # of the training items of the matched domain
+    data.num_test = 700  # items
+    data.num_validation = 300  # items
+    data.num_classes = 40  # zero-shot classes: the most frequent head words
+    data.vocab_size = 1500  # byte-pair tokens
+    data.max_tokens = 12  # a text; the longest training name has 11
+    data.size = 32  # pixels, height and width
+
+    config.views = views = ml_collections.ConfigDict()
+    views.image = dict(
+        zoom=0.3,  # largest |log zoom|
+        shift=3.0,  # largest shift, pixels
+        erase=0.5,  # probability of losing a rectangle
+    )
+    views.text = dict(drop=0.0)  # probability of losing a token
+
+    config.model = model = ml_collections.ConfigDict()
+    model.image = dict(width=128, depth=2, num_heads=4, dropout=0.1)
+    model.text = dict(width=128, depth=0, num_heads=4, dropout=0.1)
+    model.embedding_dim = 256  # method: arXiv 2406.05766, public demo
+    model.head_dropout = 0.1  # as above
+    model.dtype = "float32"  # of the towers' products; bfloat16 pays on TPU and GPU
+
+    config.loss = loss = ml_collections.ConfigDict()
+    loss.form = "stable"  # or "official": losses/gentle_clip.py, losses/official.py
+    loss.clip_weight = 1.0
+    loss.mmd_weight = 0.1
+    loss.sdd_weight = 0.1
+    loss.ssl_weight = 0.15
+    loss.temperature = 0.07  # where it starts; Radford et al., arXiv 2103.00020
+    loss.learn_temperature = True
+
+    config.optimizer = opt = ml_collections.ConfigDict()
+    opt.tower_rate = 1e-3  # peak learning rates
+    opt.head_rate = 1e-3
+    opt.weight_decay = 0.1
+    opt.max_grad_norm = 1.0
+    opt.warmup_steps = 60
+
+    config.train = train = ml_collections.ConfigDict()
+    train.steps = 600
+    train.batch_matched = 128  # pairs
+    train.batch_unmatched = 128  # items of each modality
+    train.microbatches = 1  # parts of a batch that the towers see one at a time
+    train.average_decay = 0.98  # of the moving average of the weights that is evaluated
+    train.log_every = 20  # steps
+    train.checkpoint_every = 100  # steps; validates too
+
+    return config.lock()

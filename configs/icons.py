@@ -1,0 +1,8 @@
+"""Icon search from 10 % matched pairs: the quickstart."""
+
+from configs import default
+
+
+def get_config():
+    """The defaults are the quickstart."""
+    return default.get_config()

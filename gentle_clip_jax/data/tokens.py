@@ -1,0 +1,40 @@
+"""Byte-pair tokens for short texts, learned from the training texts alone."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+PAD = 0
+_SPECIAL = ["[PAD]", "[UNK]"]
+_END_OF_WORD = "</w>"
+
+
+def train_tokenizer(texts: Iterable[str], vocab_size: int):
+    """Learns byte-pair merges from `texts`; returns a `tokenizers.Tokenizer`.
+
+    Every character seen in training is a token, so an unseen word falls into pieces, never into
+    an unknown.
+    """
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.BPE(unk_token=_SPECIAL[1], end_of_word_suffix=_END_OF_WORD))
+    # tokenizers builds its classes in Rust, without types for Python.
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()  # type: ignore[reportAttributeAccessIssue]
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        special_tokens=_SPECIAL,
+        end_of_word_suffix=_END_OF_WORD,
+        show_progress=False,
+    )
+    # Sorted, so that equal counts merge in the same order whatever order the texts come in.
+    tokenizer.train_from_iterator(sorted(texts), trainer)
+    return tokenizer
+
+
+def encode(tokenizer, texts: Sequence[str], max_tokens: int) -> np.ndarray:
+    """Token ids [n, max_tokens] int32 of n texts, cut or padded with 0 to max_tokens."""
+    ids = np.full((len(texts), max_tokens), PAD, np.int32)
+    for row, encoding in zip(ids, tokenizer.encode_batch([str(t) for t in texts]), strict=True):
+        kept = encoding.ids[:max_tokens]
+        row[: len(kept)] = kept
+    return ids

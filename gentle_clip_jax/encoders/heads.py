@@ -1,0 +1,29 @@
+"""Projection heads from tower features into the shared embedding space."""
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jax import Array
+from jax.typing import DTypeLike
+
+from gentle_clip_jax.losses.pairwise import normalize
+
+
+class ProjectionHead(nn.Module):
+    """Features [b, f] -> unit embeddings [b, dim], float32.
+
+    p = W1 f;  z = LayerNorm(p + dropout(W2 gelu(p)));  z / |z|.
+
+    Source: the public demo of arXiv 2406.05766.
+    """
+
+    dim: int = 256
+    dropout: float = 0.1
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(self, features: Array, *, train: bool = False) -> Array:
+        projected = nn.Dense(self.dim, dtype=self.dtype)(features)
+        h = nn.Dense(self.dim, dtype=self.dtype)(nn.gelu(projected))
+        h = nn.Dropout(self.dropout, deterministic=not train)(h)
+        z = nn.LayerNorm(dtype=jnp.float32)((projected + h).astype(jnp.float32))
+        return normalize(z)

@@ -1,0 +1,45 @@
+"""AdamW with warm-up and cosine decay, towers and heads at their own rates."""
+
+import jax
+import optax
+
+
+def learning_rate(peak: float, *, warmup_steps: int, steps: int) -> optax.Schedule:
+    """Linear from 0 to `peak` over `warmup_steps`, then a half cosine to 0 at `steps`."""
+    return optax.warmup_cosine_decay_schedule(0.0, peak, warmup_steps, max(steps, warmup_steps + 1))
+
+
+def adamw(
+    *,
+    tower_rate: float,
+    head_rate: float,
+    weight_decay: float,
+    max_grad_norm: float,
+    warmup_steps: int,
+    steps: int,
+) -> optax.GradientTransformation:
+    """Clips the global gradient norm, then AdamW.
+
+    Weight decay spares vectors and scalars: biases, norms, the temperature.
+    """
+
+    def group(rate: float) -> optax.GradientTransformation:
+        schedule = learning_rate(rate, warmup_steps=warmup_steps, steps=steps)
+        return optax.adamw(schedule, weight_decay=weight_decay, mask=_matrices)
+
+    groups = {"tower": group(tower_rate), "head": group(head_rate)}
+    return optax.chain(
+        optax.clip_by_global_norm(max_grad_norm), optax.partition(groups, _group_labels)
+    )
+
+
+def _matrices(params):
+    return jax.tree.map(lambda p: p.ndim > 1, params)
+
+
+def _group_labels(params):
+    """"tower" for what lies under a *_tower, "head" for the rest."""
+    return {
+        name: jax.tree.map(lambda _: "tower" if name.endswith("_tower") else "head", subtree)
+        for name, subtree in params.items()
+    }

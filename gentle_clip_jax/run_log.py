@@ -1,0 +1,134 @@
+"""What a run writes beside its checkpoints: run.json, metrics.jsonl, TensorBoard, a progress bar."""
+
+import datetime
+import importlib.metadata
+import importlib.util
+import json
+import os
+import pathlib
+import shlex
+import sys
+import time
+
+import jax
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+_PACKAGES = ("gentle-clip-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
+
+
+class RunLog:
+    """The records of one run, from `first_step` on; only the first of several processes writes.
+
+    Metrics stay on the devices until `write_train` asks for them, so that steps can overlap.
+    """
+
+    def __init__(self, workdir: pathlib.Path, *, seed: int, first_step: int, steps: int):
+        self._workdir, self._seed = workdir, seed
+        self._pending: list[tuple[int, dict[str, jax.Array]]] = []
+        self._writes = jax.process_index() == 0
+        self._started = self._last_write = time.monotonic()
+        self._seconds_before = self._read_info().get("seconds", 0.0)
+        self._console = Console(quiet=not self._writes)
+        self._lines = self._tensorboard = None
+        if self._writes:
+            self._write_info()
+            self._lines = (workdir / "metrics.jsonl").open("a")
+            if importlib.util.find_spec("tensorboardX"):
+                from tensorboardX import SummaryWriter
+
+                self._tensorboard = SummaryWriter(str(workdir / "tensorboard"))
+        if first_step >= steps:
+            self._console.print(f"{workdir}: all {steps} steps are done.")
+        elif first_step:
+            self._console.print(f"{workdir}: going on from step {first_step} of {steps}.")
+        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+        self._progress = Progress(*columns, TimeRemainingColumn(), console=self._console)
+        self._bar = self._progress.add_task(workdir.name, total=steps, completed=first_step)
+
+    def __enter__(self) -> "RunLog":
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._progress.stop()
+        if self._lines:
+            self._write_info()
+            self._lines.close()
+        if self._tensorboard:
+            self._tensorboard.close()
+
+    def add(self, step: int, metrics: dict[str, jax.Array]) -> None:
+        """Takes the metrics of one step."""
+        self._pending.append((step, metrics))
+        self._progress.advance(self._bar)
+
+    def write_train(self, *, examples_per_step: int) -> None:
+        """Writes the means of all metrics since the last call, and the speed.
+
+        Raises:
+          FloatingPointError: one of them is not finite; names the step and the first such term.
+        """
+        pending, self._pending = jax.device_get(self._pending), []
+        for step, metrics in pending:
+            bad = [name for name, value in metrics.items() if not np.isfinite(value)]
+            if bad:
+                # The total is the sum of the terms: name the term.
+                name = next((n for n in bad if n != "loss/total"), bad[0])
+                raise FloatingPointError(
+                    f"{name} is {metrics[name]} at step {step}: training stopped, the checkpoints "
+                    f"before it in {self._workdir / 'checkpoints'} are kept. Lower the learning "
+                    "rates (config.optimizer) or the weight of that term (config.loss)."
+                )
+        now = time.monotonic()
+        means = {k: float(np.mean([m[k] for _, m in pending])) for k in pending[-1][1]}
+        means["examples_per_second"] = len(pending) * examples_per_step / (now - self._last_write)
+        self._last_write = now
+        self._write(pending[-1][0], "train", means)
+
+    def write_validation(self, step: int, metrics: dict[str, float]) -> None:
+        """Writes the figures of a validation and says the main ones."""
+        self._write(step, "validation", metrics)
+        self._last_write = time.monotonic()
+        if self._writes:
+            self._write_info()
+        self._console.print(
+            f"step {step}: validation mean recall {metrics['mean_recall']:.1%}, "
+            f"zero-shot {metrics['zero_shot_accuracy']:.1%}"
+        )
+
+    def _write(self, step: int, kind: str, metrics: dict[str, float]) -> None:
+        if self._lines:
+            self._lines.write(json.dumps({"step": step, "kind": kind, **metrics}) + "\n")
+            self._lines.flush()
+        if self._tensorboard:
+            for name, value in metrics.items():
+                self._tensorboard.add_scalar(f"{kind}/{name}", value, step)
+
+    def _read_info(self) -> dict:
+        path = self._workdir / "run.json"
+        return json.loads(path.read_text()) if path.exists() else {}
+
+    def _write_info(self) -> None:
+        seconds = self._seconds_before + time.monotonic() - self._started
+        info = self._read_info()
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        info |= {
+            "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
+            "device": jax.devices()[0].device_kind,
+            "num_devices": jax.device_count(),
+            "num_cpus": os.cpu_count(),
+            "seed": self._seed,
+            "command": shlex.join([pathlib.Path(sys.argv[0]).name, *sys.argv[1:]]),
+            "started": info.get("started", now),
+            "seconds": round(seconds, 1),
+        }
+        write_json(self._workdir / "run.json", info)
+
+
+def write_json(path: pathlib.Path, value) -> None:
+    """Writes JSON so that the file is either the old one or the new one, never half of one."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(json.dumps(value, indent=2) + "\n")
+    part.replace(path)

@@ -1,0 +1,174 @@
+"""Training: from a config and a folder to a run that can be killed and taken up again."""
+
+import functools
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+import optax
+
+from gentle_clip_jax import experiment, mesh
+from gentle_clip_jax.checkpoint import Checkpoints
+from gentle_clip_jax.data import pipeline, views
+from gentle_clip_jax.encoders.two_towers import TwoTowers
+from gentle_clip_jax.evals import alignment_metrics
+from gentle_clip_jax.evaluate import validate
+from gentle_clip_jax.experiment import TrainState
+from gentle_clip_jax.run_log import RunLog
+
+
+def train(config: ml_collections.ConfigDict, workdir: str | pathlib.Path) -> TrainState:
+    """Trains until config.train.steps, from the newest sound checkpoint if there is one.
+
+    Leaves in workdir: config.json, run.json, metrics.jsonl, checkpoints/ and cache/.
+
+    Raises:
+      ValueError: the config does not fit itself, the data, the devices or what workdir holds.
+      FloatingPointError: a metric is not finite; the last good checkpoint stays.
+    """
+    workdir, sizes = pathlib.Path(workdir), config.train
+    experiment.open_workdir(config, workdir)
+    task = experiment.load_task(config, workdir)
+    model = experiment.build_model(config, task.vocab_size)
+    batch_at = pipeline.batches(
+        task,
+        seed=config.seed,
+        num_matched=sizes.batch_matched,
+        num_unmatched=sizes.batch_unmatched,
+        process_index=jax.process_index(),
+        process_count=jax.process_count(),
+    )
+    devices = mesh.data_mesh()
+    step_fn = jax.jit(
+        functools.partial(train_step, config=config, model=model), donate_argnums=0
+    )
+    with Checkpoints(workdir / "checkpoints") as checkpoints:
+        state = jax.device_put(experiment.init_state(config, task), mesh.replicated(devices))
+        state = checkpoints.restore(state) or state
+        first = int(state.step)
+        with RunLog(workdir, seed=config.seed, first_step=first, steps=sizes.steps) as log:
+            for step in range(first + 1, sizes.steps + 1):
+                state, metrics = step_fn(state, mesh.shard_batch(batch_at(step - 1), devices))
+                log.add(step, metrics)
+                checkpoint_now = step == sizes.steps or step % sizes.checkpoint_every == 0
+                if checkpoint_now or step % sizes.log_every == 0:
+                    # Raises on a loss that is not finite, so no such state is ever saved.
+                    log.write_train(examples_per_step=sizes.batch_matched + sizes.batch_unmatched)
+                if checkpoint_now:
+                    figures = validate(model, state.average, task)
+                    log.write_validation(step, figures)
+                    checkpoints.save(step, state, figures)
+    return state
+
+
+def train_step(
+    state: TrainState, batch: pipeline.Batch, *, config: ml_collections.ConfigDict, model: TwoTowers
+) -> tuple[TrainState, dict[str, jax.Array]]:
+    """Views of the batch, its loss and gradients, one update; and what to log of them."""
+    view_key, dropout_key = jax.random.split(jax.random.fold_in(jax.random.key(config.seed), state.step))
+    inputs = random_views(view_key, batch, config)
+
+    def embed(params, inputs, key):
+        return tuple(
+            model.apply(
+                {"params": params}, rows, train=True, method=method, rngs={"dropout": tower_key}
+            )
+            for rows, method, tower_key in zip(
+                inputs, (model.embed_images, model.embed_texts), jax.random.split(key)
+            )
+        )
+
+    def objective(params, x, y):
+        temperature = model.apply({"params": params}, method=model.temperature)
+        if not config.loss.learn_temperature:
+            temperature = jnp.float32(config.loss.temperature)
+        num_matched = batch["matched"]["images"].shape[0]
+        total, terms = batch_loss(x, y, temperature, num_matched, config.loss)
+        first = slice(None, num_rows(batch))
+        metrics = {f"loss/{name}": value for name, value in {"total": total, **terms}.items()}
+        metrics |= {f"alignment/{k}": v for k, v in alignment_metrics(x[first], y[first]).items()}
+        return total, metrics | {"temperature": temperature}
+
+    grads, metrics = gradients(
+        state.params, inputs, dropout_key, embed, objective, config.train.microbatches
+    )
+    updates, opt_state = experiment.build_optimizer(config).update(grads, state.opt_state, state.params)
+    params = optax.apply_updates(state.params, updates)
+    average = optax.incremental_update(params, state.average, 1 - config.train.average_decay)
+    metrics["grad_norm"] = optax.global_norm(grads)
+    return TrainState(state.step + 1, params, average, opt_state), metrics
+
+
+def num_rows(batch: pipeline.Batch) -> int:
+    """Rows of each modality in a batch, matched and unmatched together."""
+    return sum(part["images"].shape[0] for part in batch.values())
+
+
+def random_views(
+    key: jax.Array, batch: pipeline.Batch, config: ml_collections.ConfigDict
+) -> tuple[jax.Array, jax.Array]:
+    """Images and tokens, matched rows first; a second view of each follows where SSL needs it."""
+    images = jnp.concatenate([experiment.pixels(part["images"]) for part in batch.values()])
+    tokens = jnp.concatenate([part["tokens"] for part in batch.values()])
+    if config.loss.ssl_weight:
+        images, tokens = jnp.concatenate([images] * 2), jnp.concatenate([tokens] * 2)
+    image_key, text_key = jax.random.split(key)
+    return (
+        views.image_views(image_key, images, **config.views.image),
+        views.text_views(text_key, tokens, **config.views.text),
+    )
+
+
+def batch_loss(
+    x: jax.Array,
+    y: jax.Array,
+    temperature: jax.Array,
+    num_matched: int,
+    config: ml_collections.ConfigDict,
+) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """The objective of embeddings x and y [n, d], or [2 n, d] where second views follow."""
+    options = {k: v for k, v in config.items() if k not in ("form", "temperature", "learn_temperature")}
+    if config.ssl_weight:
+        (x, options["x_view"]), (y, options["y_view"]) = jnp.split(x, 2), jnp.split(y, 2)
+    return experiment.OBJECTIVES[config.form](
+        x, y, num_matched=num_matched, temperature=temperature, **options
+    )
+
+
+def gradients(
+    params: Any,
+    inputs: tuple[jax.Array, ...],
+    key: jax.Array,
+    embed: Callable[..., tuple[jax.Array, ...]],
+    objective: Callable[..., tuple[jax.Array, dict]],
+    microbatches: int,
+) -> tuple[Any, dict]:
+    """Gradients of objective(params, *embed(params, inputs, key)) and the objective's metrics.
+
+    With several microbatches the towers see one at a time, forward and again backward, and only
+    embeddings are held for all of them; the objective still compares every row with every row.
+
+    Source: Gao et al., GradCache (arXiv 2101.06983), section 3.
+    """
+    if microbatches == 1:
+        return jax.grad(lambda p: objective(p, *embed(p, inputs, key)), has_aux=True)(params)
+
+    def split(rows):
+        return rows.reshape(microbatches, -1, *rows.shape[1:])
+
+    chunks = jax.tree.map(split, inputs), jax.random.split(key, microbatches)
+    embeddings = jax.lax.map(lambda chunk: embed(params, *chunk), chunks)
+    whole = [z.reshape(-1, z.shape[-1]) for z in embeddings]
+    (grads, *cotangents), metrics = jax.grad(
+        objective, argnums=tuple(range(1 + len(whole))), has_aux=True
+    )(params, *whole)
+
+    def add(grads, part):
+        chunk, cotangent = part
+        _, pull_back = jax.vjp(lambda p: embed(p, *chunk), params)
+        return jax.tree.map(jnp.add, grads, pull_back(cotangent)[0]), None
+
+    return jax.lax.scan(add, grads, (chunks, tuple(map(split, cotangents))))[0], metrics
