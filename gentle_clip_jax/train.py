@@ -42,9 +42,7 @@ def train(config: ml_collections.ConfigDict, workdir: str | pathlib.Path) -> Tra
         process_count=jax.process_count(),
     )
     devices = mesh.data_mesh()
-    step_fn = jax.jit(
-        functools.partial(train_step, config=config, model=model), donate_argnums=0
-    )
+    step_fn = jax.jit(functools.partial(train_step, config=config, model=model), donate_argnums=0)
     with Checkpoints(workdir / "checkpoints") as checkpoints:
         state = jax.device_put(experiment.init_state(config, task), mesh.replicated(devices))
         state = checkpoints.restore(state) or state
@@ -68,7 +66,9 @@ def train_step(
     state: TrainState, batch: pipeline.Batch, *, config: ml_collections.ConfigDict, model: TwoTowers
 ) -> tuple[TrainState, dict[str, jax.Array]]:
     """Views of the batch, its loss and gradients, one update; and what to log of them."""
-    view_key, dropout_key = jax.random.split(jax.random.fold_in(jax.random.key(config.seed), state.step))
+    view_key, dropout_key = jax.random.split(
+        jax.random.fold_in(jax.random.key(config.seed), state.step)
+    )
     inputs = random_views(view_key, batch, config)
 
     def embed(params, inputs, key):
@@ -95,7 +95,9 @@ def train_step(
     grads, metrics = gradients(
         state.params, inputs, dropout_key, embed, objective, config.train.microbatches
     )
-    updates, opt_state = experiment.build_optimizer(config).update(grads, state.opt_state, state.params)
+    updates, opt_state = experiment.build_optimizer(config).update(
+        grads, state.opt_state, state.params
+    )
     params = optax.apply_updates(state.params, updates)
     average = optax.incremental_update(params, state.average, 1 - config.train.average_decay)
     metrics["grad_norm"] = optax.global_norm(grads)
@@ -130,7 +132,8 @@ def batch_loss(
     config: ml_collections.ConfigDict,
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
     """The objective of embeddings x and y [n, d], or [2 n, d] where second views follow."""
-    options = {k: v for k, v in config.items() if k not in ("form", "temperature", "learn_temperature")}
+    own = "form", "temperature", "learn_temperature"
+    options = {name: value for name, value in config.items() if name not in own}
     if config.ssl_weight:
         (x, options["x_view"]), (y, options["y_view"]) = jnp.split(x, 2), jnp.split(y, 2)
     return experiment.OBJECTIVES[config.form](
@@ -156,15 +159,19 @@ def gradients(
     if microbatches == 1:
         return jax.grad(lambda p: objective(p, *embed(p, inputs, key)), has_aux=True)(params)
 
+    # Every k-th row, so that a device has an equal share of each microbatch.
     def split(rows):
-        return rows.reshape(microbatches, -1, *rows.shape[1:])
+        return rows.reshape(-1, microbatches, *rows.shape[1:]).swapaxes(0, 1)
+
+    def join(parts):
+        return parts.swapaxes(0, 1).reshape(-1, *parts.shape[2:])
 
     chunks = jax.tree.map(split, inputs), jax.random.split(key, microbatches)
     embeddings = jax.lax.map(lambda chunk: embed(params, *chunk), chunks)
-    whole = [z.reshape(-1, z.shape[-1]) for z in embeddings]
-    (grads, *cotangents), metrics = jax.grad(
-        objective, argnums=tuple(range(1 + len(whole))), has_aux=True
-    )(params, *whole)
+    argnums = tuple(range(1 + len(embeddings)))
+    (grads, *cotangents), metrics = jax.grad(objective, argnums=argnums, has_aux=True)(
+        params, *map(join, embeddings)
+    )
 
     def add(grads, part):
         chunk, cotangent = part
