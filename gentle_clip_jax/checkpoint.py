@@ -3,11 +3,13 @@
 import hashlib
 import json
 import pathlib
+import shutil
 from typing import Any
 
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
+from jax.experimental import multihost_utils
 
 METRIC = "mean_recall"
 
@@ -16,13 +18,14 @@ class Checkpoints:
     """The training states of one run, newest and best kept.
 
     Each step carries the SHA-256 of its arrays, because Orbax restores a flipped byte silently;
-    a step that is truncated, altered or foreign is skipped for the one before it.
+    a step that is truncated, altered or foreign is passed over for the one before it.
     """
 
     def __init__(self, folder: pathlib.Path, *, keep: int = 2):
         policy = ocp.checkpoint_managers
+        self._folder = folder.resolve()
         self._manager = ocp.CheckpointManager(
-            folder.resolve(),
+            self._folder,
             options=ocp.CheckpointManagerOptions(
                 best_fn=lambda metrics: metrics[METRIC],
                 preservation_policy=policy.AnyPreservationPolicy(
@@ -44,7 +47,8 @@ class Checkpoints:
     def restore(self, like: Any, *, best: bool = False) -> Any | None:
         """The state of the newest (or best) sound step, shaped and sharded as `like`.
 
-        None if there is no sound step.
+        None if there is no sound step. Looking for the newest puts unsound ones aside, since Orbax
+        would save no step up to the last that it sees; looking for the best changes nothing.
         """
         steps = sorted(self._manager.all_steps(), reverse=True)
         if best and (step := self._manager.best_step()) in steps:
@@ -57,13 +61,23 @@ class Checkpoints:
         for step in steps:
             try:
                 restored = self._manager.restore(step, args=args)
+                if restored.digest["sha256"] == digest(restored.state):
+                    return restored.state
+                reason = "it was altered since it was saved"
             except Exception as error:  # Orbax raises bare Exceptions for truncated files
-                print(f"Checkpoint {step} cannot be read and is skipped: {_first_line(error)}")
-                continue
-            if restored.digest["sha256"] == digest(restored.state):
-                return restored.state
-            print(f"Checkpoint {step} was altered since it was saved and is skipped.")
+                reason = _first_line(error)
+            print(f"Checkpoint {step} cannot be used and is skipped: {reason}.")
+            if not best:
+                self._put_aside(step)
         return None
+
+    def _put_aside(self, step: int) -> None:
+        if jax.process_index() == 0:
+            aside = self._folder / f"{step}.unsound"
+            shutil.rmtree(aside, ignore_errors=True)
+            (self._folder / str(step)).rename(aside)
+        multihost_utils.sync_global_devices(f"checkpoint {step} is put aside")
+        self._manager.reload()
 
     def __enter__(self) -> "Checkpoints":
         return self
@@ -86,4 +100,6 @@ def digest(state: Any) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    # Tensorstore goes on for pages after "See".
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0].split(". See ")[0]
