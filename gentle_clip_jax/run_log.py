@@ -1,4 +1,4 @@
-"""What a run writes beside its checkpoints: run.json, metrics.jsonl, TensorBoard, a progress bar."""
+"""What a run writes beside its checkpoints: run.json, metrics.jsonl, TensorBoard, progress."""
 
 import datetime
 import importlib.metadata
@@ -9,6 +9,7 @@ import pathlib
 import shlex
 import sys
 import time
+from typing import TextIO
 
 import jax
 import numpy as np
@@ -34,7 +35,7 @@ class RunLog:
         self._lines = self._tensorboard = None
         if self._writes:
             self._write_info()
-            self._lines = (workdir / "metrics.jsonl").open("a")
+            self._lines = _continue_lines(workdir / "metrics.jsonl", first_step)
             if importlib.util.find_spec("tensorboardX"):
                 from tensorboardX import SummaryWriter
 
@@ -74,8 +75,9 @@ class RunLog:
         for step, metrics in pending:
             bad = [name for name, value in metrics.items() if not np.isfinite(value)]
             if bad:
-                # The total is the sum of the terms: name the term.
-                name = next((n for n in bad if n != "loss/total"), bad[0])
+                # One bad term spoils the total and the rest: name the term.
+                terms = [n for n in bad if n.startswith("loss/") and n != "loss/total"]
+                name = (terms or bad)[0]
                 raise FloatingPointError(
                     f"{name} is {metrics[name]} at step {step}: training stopped, the checkpoints "
                     f"before it in {self._workdir / 'checkpoints'} are kept. Lower the learning "
@@ -125,6 +127,19 @@ class RunLog:
             "seconds": round(seconds, 1),
         }
         write_json(self._workdir / "run.json", info)
+
+
+def _continue_lines(path: pathlib.Path, first_step: int) -> TextIO:
+    """Opens a log to write after `first_step`, less what a killed run wrote beyond that."""
+    kept = []
+    for line in path.read_text().splitlines(keepends=True) if path.exists() else []:
+        # Only the last line can be cut short, and it is the newest.
+        if line.endswith("\n") and json.loads(line)["step"] <= first_step:
+            kept.append(line)
+    part = path.with_name(path.name + ".part")
+    part.write_text("".join(kept))
+    part.replace(path)
+    return path.open("a")
 
 
 def write_json(path: pathlib.Path, value) -> None:
