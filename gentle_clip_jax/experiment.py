@@ -20,6 +20,30 @@ from gentle_clip_jax.run_log import write_json
 
 OBJECTIVES = {"stable": losses.gentle_clip_loss, "official": losses.official.gentle_clip_loss}
 
+# What a key must be at least; a batch may leave out matched or unmatched rows, not both.
+_LEAST = {
+    "seed": 0,
+    "data.split_seed": 0,
+    "data.num_test": 1,
+    "data.num_validation": 1,
+    "data.num_classes": 1,
+    "data.max_tokens": 1,
+    "data.size": 4,
+    "train.steps": 1,
+    "train.batch_matched": 0,
+    "train.batch_unmatched": 0,
+    "train.microbatches": 1,
+    "train.log_every": 1,
+    "train.checkpoint_every": 1,
+    "optimizer.warmup_steps": 0,
+    "model.image.width": 1,
+    "model.image.depth": 0,
+    "model.text.width": 1,
+    "model.text.depth": 0,
+    "model.embedding_dim": 1,
+    "loss.temperature": 0.01,  # where CLIP's logit scale ends
+}
+
 
 class TrainState(NamedTuple):
     """All that a run needs to go on; `average` is the moving average of `params`."""
@@ -81,8 +105,9 @@ def open_workdir(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> No
     _check(config)
     try:
         workdir.mkdir(parents=True, exist_ok=True)
-        path = workdir / "config.json"
-        if not path.exists():
+        path, metrics = workdir / "config.json", workdir / "metrics.jsonl"
+        # A run that failed before its first line has not taken the folder.
+        if not path.exists() or not metrics.exists() or not metrics.stat().st_size:
             write_json(path, config.to_dict())
     except OSError as error:
         raise ValueError(
@@ -114,6 +139,21 @@ def read_config(workdir: pathlib.Path) -> ml_collections.ConfigDict:
 
 
 def _check(config: ml_collections.ConfigDict) -> None:
+    for key, least in _LEAST.items():
+        value = functools.reduce(getattr, key.split("."), config)
+        if not value >= least:
+            raise ValueError(f"config.{key} must be at least {least}, not {value}.")
+    if config.model.dtype not in ("float32", "bfloat16"):
+        raise ValueError(
+            f"config.model.dtype must be float32 or bfloat16, not {config.model.dtype}."
+        )
+    for name in ("image", "text"):
+        tower = config.model[name]
+        if tower.num_heads < 1 or tower.width % tower.num_heads:
+            raise ValueError(
+                f"config.model.{name}.width={tower.width} must be a multiple of its "
+                f"num_heads={tower.num_heads}."
+            )
     if config.loss.form not in OBJECTIVES:
         raise ValueError(
             f"config.loss.form must be one of {', '.join(OBJECTIVES)}, not {config.loss.form}."
@@ -127,6 +167,8 @@ def _check(config: ml_collections.ConfigDict) -> None:
             "config.train.batch_matched, or set the weight to 0."
         )
     rows = config.train.batch_matched + config.train.batch_unmatched
+    if not rows:
+        raise ValueError("config.train.batch_matched and batch_unmatched are both 0: raise one.")
     if rows % config.train.microbatches:
         raise ValueError(
             f"A batch of {rows} rows cannot be cut into config.train.microbatches="

@@ -71,7 +71,7 @@ def batches(
     for offset, (name, (size, batch_size)) in enumerate(sources.items()):
         if batch_size > size:
             raise ValueError(
-                f"A batch takes {batch_size} {name.replace('_', ' ')} items but there are only "
+                f"A batch takes {batch_size} rows of {name.replace('_', ' ')} but there are only "
                 f"{size}: lower config.train.batch_{name.split('_')[0]}."
             )
         rows[name] = _shuffled_rows(size, batch_size, seed=3 * seed + offset, **share)
