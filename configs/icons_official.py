@@ -1,0 +1,20 @@
+"""Icon search with the losses and weights of the paper's public demo.
+
+The weight of its density term was set for batches of 64: the term grows with the batch, and the
+stable form of the default does not.
+"""
+
+from configs import default
+
+
+def get_config():
+    """The defaults with the demo's forms, weights and fixed temperature."""
+    config = default.get_config()
+    config.loss.form = "official"
+    config.loss.clip_weight = 1.0
+    config.loss.mmd_weight = 0.2
+    config.loss.sdd_weight = 0.7
+    config.loss.ssl_weight = 0.15
+    config.loss.temperature = 0.05
+    config.loss.learn_temperature = False
+    return config

@@ -1,0 +1,170 @@
+"""The command line: train a config, evaluate the run, report on it.
+
+Heavy imports wait inside the commands, so that --help does not.
+"""
+
+import argparse
+import pathlib
+import runpy
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import gentle_clip_jax
+
+if TYPE_CHECKING:
+    from ml_collections import ConfigDict
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code: 0, 2 for what a user can mend, 130 for Ctrl-C."""
+    parser = _parser()
+    args, overrides = parser.parse_known_args(argv)
+    if args.command is _train:
+        args.overrides = overrides
+    elif overrides:
+        parser.error(f"unrecognized arguments: {' '.join(overrides)}")
+    try:
+        args.command(args)
+    except KeyboardInterrupt:
+        return _fail("Stopped; the same command takes it up again.", code=130)
+    except ModuleNotFoundError as error:
+        if error.name not in ("grain", "PIL", "tokenizers") or args.traceback:
+            raise
+        return _fail(f"{error}: run pip install 'gentle-clip-jax[quickstart]'.")
+    except (ValueError, FloatingPointError, OSError) as error:
+        if args.traceback:
+            raise
+        return _fail(str(error))
+    return 0
+
+
+def load_config(path: str | pathlib.Path, overrides: Sequence[str] = ()) -> "ConfigDict":
+    """What get_config() of the file at `path` returns, with overrides like --config.seed=1.
+
+    The folder above the file's own is importable while it loads: `from configs import default`.
+
+    Raises:
+      ValueError: there is no such file, it fails, or an override names an unknown key, has a value
+        of another type, or is none.
+    """
+    from absl import flags
+    from ml_collections import config_flags
+
+    config = _read_config(pathlib.Path(path))
+    values = flags.FlagValues()
+    try:
+        config_flags.DEFINE_config_dict("config", config, flag_values=values, sys_argv=[*overrides])
+        stray = values(["gentle-clip", *overrides])[1:]
+    except (AttributeError, KeyError) as error:
+        reason = str(error.args[0]).replace("\n", ". ")
+        raise ValueError(f"The config {path} has no key {reason}") from error
+    except (flags.Error, ValueError) as error:
+        raise ValueError(f"An argument cannot be used: {error}.") from error
+    if stray:
+        raise ValueError(f"Unknown argument {stray[0]}: overrides look like --config.seed=1.")
+    return config
+
+
+def _read_config(path: pathlib.Path) -> "ConfigDict":
+    from ml_collections import ConfigDict
+
+    if not path.is_file():
+        raise ValueError(f"There is no config {path}: give the path of a .py file to --config.")
+    root = str(path.resolve().parents[1])
+    sys.path.insert(0, root)
+    try:
+        config = runpy.run_path(str(path))["get_config"]()
+    except Exception as error:
+        line = traceback.extract_tb(error.__traceback__)[-1]
+        raise ValueError(
+            f"The config {path} fails with {type(error).__name__}: {error} "
+            f"({line.filename}, line {line.lineno})."
+        ) from error
+    finally:
+        sys.path.remove(root)
+    if not isinstance(config, ConfigDict):
+        raise ValueError(
+            f"get_config() of {path} must return a ConfigDict, not {type(config).__name__}."
+        )
+    return config
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="gentle-clip",
+        description="Align two modalities from a few matched pairs.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=gentle_clip_jax.__version__)
+    parser.add_argument("--traceback", action="store_true", help="show where an error comes from")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    train = commands.add_parser(
+        "train",
+        allow_abbrev=False,
+        help="train a config, or go on where its run was stopped",
+        usage="gentle-clip train --config=FILE --workdir=DIR [--config.KEY=VALUE ...]",
+        epilog="Any key of the config can be set: --config.loss.sdd_weight=0 --config.seed=1.",
+    )
+    train.add_argument("--config", required=True, metavar="FILE", help="e.g. configs/icons.py")
+    train.set_defaults(command=_train)
+    evaluate = commands.add_parser(
+        "evaluate", allow_abbrev=False, help="measure a run's best checkpoint on its test items"
+    )
+    evaluate.set_defaults(command=_evaluate)
+    report = commands.add_parser(
+        "report", allow_abbrev=False, help="write a run's report.html, beside other runs if wanted"
+    )
+    report.set_defaults(command=_report)
+    for command in (train, evaluate, report):
+        command.add_argument("--workdir", required=True, metavar="DIR", help="the run's folder")
+    for command in (evaluate, report):
+        command.add_argument(
+            "--compare",
+            action="append",
+            default=[],
+            metavar="DIR",
+            help="the folder of an evaluated run to show beside it; may be repeated",
+        )
+    return parser
+
+
+def _train(args: argparse.Namespace) -> None:
+    config = load_config(args.config, args.overrides)
+    from gentle_clip_jax.train import train
+
+    train(config, args.workdir)
+
+
+def _evaluate(args: argparse.Namespace) -> None:
+    from rich.console import Console
+
+    from gentle_clip_jax import report
+    from gentle_clip_jax.evaluate import evaluate
+
+    others = {workdir: _read_evaluation(workdir) for workdir in args.compare}
+    Console().print(report.results_table({args.workdir: evaluate(args.workdir), **others}))
+
+
+def _read_evaluation(workdir: str) -> dict:
+    from gentle_clip_jax.report.run_folder import read_run
+
+    evaluation = read_run(workdir).evaluation
+    if evaluation is None:
+        raise ValueError(
+            f"{workdir} has not been evaluated: run gentle-clip evaluate --workdir={workdir} first."
+        )
+    return evaluation
+
+
+def _report(args: argparse.Namespace) -> None:
+    from gentle_clip_jax.report import write_report
+
+    print(write_report(args.workdir, args.compare))
+
+
+def _fail(message: str, *, code: int = 2) -> int:
+    print(f"gentle-clip: {message}", file=sys.stderr)
+    return code
