@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Runs the tests: launch/test.sh [--slow] [arguments of pytest]
+# --slow runs the long ones too. PYTHON=/path/to/python3 chooses the interpreter.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+marker="not slow"
+if [[ ${1:-} == --slow ]]; then
+  shift
+  marker="slow or not slow"
+fi
+launch/install.sh dev
+
+echo "Running the tests marked '$marker'"
+.venv/bin/python -m pytest -m "$marker" "$@"
