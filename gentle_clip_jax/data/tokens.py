@@ -6,28 +6,24 @@ import numpy as np
 
 PAD = 0
 _SPECIAL = ["[PAD]", "[UNK]"]
-_END_OF_WORD = "</w>"
 
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int):
     """Learns byte-pair merges from `texts`; returns a `tokenizers.Tokenizer`.
 
     Every character seen in training is a token, so an unseen word falls into pieces, never into
-    an unknown.
+    an unknown. Words are marked where they begin: marked at their ends, characters would need a
+    second token for that place, and the trainer numbers those in another order every time.
     """
     from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
-    tokenizer = Tokenizer(models.BPE(unk_token=_SPECIAL[1], end_of_word_suffix=_END_OF_WORD))
+    tokenizer = Tokenizer(models.BPE(unk_token=_SPECIAL[1]))
     # tokenizers builds its classes in Rust, without types for Python.
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()  # type: ignore[reportAttributeAccessIssue]
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()  # type: ignore[reportAttributeAccessIssue]
     trainer = trainers.BpeTrainer(
-        vocab_size=vocab_size,
-        special_tokens=_SPECIAL,
-        end_of_word_suffix=_END_OF_WORD,
-        show_progress=False,
+        vocab_size=vocab_size, special_tokens=_SPECIAL, show_progress=False
     )
-    # Sorted, so that equal counts merge in the same order whatever order the texts come in.
-    tokenizer.train_from_iterator(sorted(texts), trainer)
+    tokenizer.train_from_iterator(texts, trainer)
     return tokenizer
 
 
