@@ -63,7 +63,8 @@ def load_icons(cache: pathlib.Path, size: int = 32) -> Icons:
     """
     if cache.exists():
         try:
-            with np.load(cache, allow_pickle=False) as arrays:
+            # NumPy leaves a file open that it cannot read.
+            with cache.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 icons = Icons(arrays["images"], arrays["names"], arrays["fonts"])
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise ValueError(
@@ -97,7 +98,7 @@ def _render_fonts(folder: pathlib.Path, size: int) -> Icons:
         (charmap,) = _versions(folder, f"{prefix}-charmap-*.json")
         try:
             codepoints = {k: int(v, 16) for k, v in json.loads(charmap.read_text()).items()}
-        except (ValueError, AttributeError) as error:
+        except (ValueError, TypeError, AttributeError) as error:
             raise ValueError(
                 f"The icon names in {charmap} cannot be read ({error}): reinstall qtawesome."
             ) from error
