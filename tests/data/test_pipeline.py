@@ -1,0 +1,109 @@
+import jax
+import numpy as np
+import pytest
+import tiny_run
+
+from gentle_clip_jax.data.pipeline import batches
+
+TASK = tiny_run.task()
+SIZES = {"num_matched": 8, "num_unmatched": 12}
+
+
+def numbered_task():
+    """A task whose pixels and tokens tell which item they belong to."""
+    task = tiny_run.task()
+    for items in (task.matched.images, task.unmatched_images):
+        items[:] = np.arange(len(items), dtype=np.uint8)[:, None, None]
+    for items in (task.matched.tokens, task.unmatched_tokens):
+        items[:] = np.arange(len(items))[:, None]
+    return task
+
+
+def assert_equal(one, other):
+    jax.tree.map(np.testing.assert_array_equal, one, other)
+
+
+def test_shapes_and_types():
+    batch = batches(TASK, seed=0, **SIZES)(0)
+    assert {name: part["images"].shape for name, part in batch.items()} == {
+        "matched": (8, 16, 16),
+        "unmatched": (12, 16, 16),
+    }
+    assert {name: part["tokens"].shape for name, part in batch.items()} == {
+        "matched": (8, 3),
+        "unmatched": (12, 3),
+    }
+    assert batch["matched"]["images"].dtype == np.uint8
+    assert batch["matched"]["tokens"].dtype == np.int32
+
+
+def test_a_batch_is_a_function_of_seed_and_step():
+    forwards, backwards = (batches(TASK, seed=7, **SIZES) for _ in range(2))
+    first = [forwards(step) for step in range(12)]
+    for step in reversed(range(12)):
+        assert_equal(first[step], backwards(step))
+    other = batches(TASK, seed=8, **SIZES)(3)
+    assert (other["matched"]["images"] != first[3]["matched"]["images"]).any()
+    assert (first[0]["matched"]["images"] != first[5]["matched"]["images"]).any()
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_processes_make_up_the_batch_of_one(count):
+    whole = batches(TASK, seed=1, **SIZES)
+    shares = [
+        batches(TASK, seed=1, process_index=i, process_count=count, **SIZES) for i in range(count)
+    ]
+    for step in (0, 6):
+        parts = [share(step) for share in shares]
+        recombined = jax.tree.map(
+            lambda *rows: np.stack(rows, 1).reshape(-1, *rows[0].shape[1:]), *parts
+        )
+        assert_equal(recombined, whole(step))
+
+
+def test_matched_rows_are_pairs_and_unmatched_rows_are_not():
+    batch_at = batches(numbered_task(), seed=0, **SIZES)
+    agreeing = 0
+    for step in range(10):
+        batch = batch_at(step)
+        rows = {k: (v["images"][:, 0, 0], v["tokens"][:, 0]) for k, v in batch.items()}
+        np.testing.assert_array_equal(*rows["matched"])
+        agreeing += (rows["unmatched"][0] == rows["unmatched"][1]).sum()
+    assert agreeing < 12
+
+
+def test_a_pass_sees_every_item_once_and_the_next_in_another_order():
+    batch_at = batches(numbered_task(), seed=0, **SIZES)
+    passes = []
+    for first in (0, 5):
+        steps = [batch_at(step) for step in range(first, first + 5)]
+        for part, size in (("matched", 40), ("unmatched", 60)):
+            seen = np.concatenate([step[part]["images"][:, 0, 0] for step in steps])
+            assert sorted(seen) == list(range(size))
+            tokens = np.concatenate([step[part]["tokens"][:, 0] for step in steps])
+            assert sorted(tokens) == list(range(size))
+        passes.append(seen)
+    assert (passes[0] != passes[1]).any()
+
+
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [
+        ({"num_matched": 41}, "41 .* only 40: .*batch_matched"),
+        ({"num_unmatched": 61}, "61 .* only 60: .*batch_unmatched"),
+    ],
+)
+def test_a_batch_larger_than_the_data(sizes, message):
+    with pytest.raises(ValueError, match=message):
+        batches(TASK, seed=0, **SIZES | sizes)
+
+
+def test_no_unmatched_items():
+    batch = batches(TASK, seed=0, num_matched=8, num_unmatched=0)(0)
+    assert list(batch) == ["matched"]
+
+
+def test_no_matched_items():
+    batch = batches(TASK, seed=0, num_matched=0, num_unmatched=4)(0)
+    assert batch["matched"]["images"].shape == (0, 16, 16)
+    assert batch["unmatched"]["images"].shape == (4, 16, 16)

@@ -1,0 +1,76 @@
+"""A run that takes seconds: sixteen-pixel pictures of bars, and the words that describe them.
+
+Run as a script, it trains in a process of its own: tiny_run.py WORKDIR DEVICES KEY=VALUE...
+"""
+
+import json
+import pathlib
+import runpy
+import sys
+
+import jax
+import ml_collections
+import numpy as np
+
+from gentle_clip_jax import experiment
+from gentle_clip_jax.data.pipeline import Pairs, Task
+
+CONFIGS = pathlib.Path(__file__).parents[1] / "configs"
+WORDS = [f"{height} {side}" for height in ("low", "mid", "high", "top") for side in "abcdefgh"]
+VOCABULARY = ["", *sorted({part for word in WORDS for part in word.split()})]
+
+
+def config(**overrides) -> ml_collections.ConfigDict:
+    """The default config made tiny; overrides are dotted keys with _ for the dots' places."""
+    result = runpy.run_path(str(CONFIGS / "default.py"))["get_config"]()
+    tiny = {
+        "model.image.width": 16,
+        "model.text.width": 16,
+        "model.embedding_dim": 16,
+        "optimizer.warmup_steps": 2,
+        "train.steps": 6,
+        "train.batch_matched": 8,
+        "train.batch_unmatched": 8,
+        "train.log_every": 1,
+        "train.checkpoint_every": 2,
+    }
+    result.update_from_flattened_dict(tiny | overrides)
+    return result
+
+
+def encode(texts) -> np.ndarray:
+    rows = [[VOCABULARY.index(part) for part in text.split()] for text in texts]
+    return np.array([row + [0] * (3 - len(row)) for row in rows], np.int32)
+
+
+def items(rng: np.random.Generator, num_items: int) -> Pairs:
+    """Pictures of a bar whose height and place the name tells, under noise."""
+    words = rng.integers(len(WORDS), size=num_items)
+    images = rng.integers(60, size=(num_items, 16, 16)).astype(np.uint8)
+    for image, word in zip(images, words):
+        height, side = divmod(word, 8)
+        image[-4 * (height + 1) :, 2 * side : 2 * side + 2] += 190
+    names = np.array(WORDS)[words]
+    return Pairs(images, encode(names), names)
+
+
+def task(seed: int = 0) -> Task:
+    """40 pairs, 60 unmatched items of each modality, 24 items for validation and for test."""
+    rng = np.random.default_rng(seed)
+    matched, images, texts, validation, test = (items(rng, n) for n in (40, 60, 60, 24, 24))
+    classes = ["low", "mid", "high", "top"]
+    return Task(
+        matched, images.images, texts.tokens, validation, test, classes, encode, len(VOCABULARY)
+    )
+
+
+def main(workdir: str, num_devices: str, *overrides: str) -> None:
+    jax.config.update("jax_num_cpu_devices", int(num_devices))
+    from gentle_clip_jax.train import train
+
+    experiment.load_task = lambda config, workdir: task()
+    train(config(**{k: json.loads(v) for k, v in (o.split("=") for o in overrides)}), workdir)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
