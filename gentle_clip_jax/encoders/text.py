@@ -22,7 +22,7 @@ class TextTransformer(nn.Module):
         where = tokens != 0
         x = nn.Embed(self.vocab_size, self.width, name="token_embedding")(tokens)
         position = self.param("position", nn.initializers.normal(0.02), x.shape[1:], jnp.float32)
-        x = (x + position).astype(self.dtype)
+        x = (x + position[None]).astype(self.dtype)
         x = nn.Dropout(self.dropout, deterministic=not train)(x)
         x = Transformer(self.depth, self.num_heads, self.dropout, self.dtype)(x, where, train=train)
         weight = where[..., None].astype(jnp.float32)
