@@ -23,7 +23,7 @@ class Block(nn.Module):
         x = x + drop(h)
         h = nn.LayerNorm(dtype=jnp.float32)(x).astype(self.dtype)
         h = nn.Dense(4 * width, dtype=self.dtype)(h)
-        h = nn.Dense(width, dtype=self.dtype)(nn.gelu(h))
+        h = nn.Dense(width, dtype=self.dtype)(nn.relu(h))
         return x + drop(h)
 
 
