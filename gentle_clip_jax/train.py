@@ -100,7 +100,7 @@ def train_step(
     )
     params = optax.apply_updates(state.params, updates)
     average = optax.incremental_update(params, state.average, 1 - config.train.average_decay)
-    metrics["grad_norm"] = optax.global_norm(grads)
+    metrics["grad_norm"] = optax.tree.norm(grads)
     return TrainState(state.step + 1, params, average, opt_state), metrics
 
 
