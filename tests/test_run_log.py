@@ -1,0 +1,92 @@
+import json
+
+import jax.numpy as jnp
+import pytest
+
+from gentle_clip_jax.run_log import RunLog, write_json
+
+FIGURES = {"mean_recall": 0.5, "zero_shot_accuracy": 0.25}
+
+
+def open_log(workdir, first_step=0):
+    return RunLog(workdir, seed=3, first_step=first_step, steps=10)
+
+
+def read_lines(workdir):
+    return [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+
+
+def write_steps(workdir, *steps, **metrics):
+    with open_log(workdir, steps[0] - 1) as log:
+        for step in steps:
+            log.add(step, {"loss/total": jnp.float32(step), **metrics})
+            log.write_train(examples_per_step=4)
+
+
+def test_lines_are_means_since_the_last(tmp_path):
+    with open_log(tmp_path) as log:
+        for step in (1, 2, 3):
+            log.add(step, {"loss/clip": jnp.float32(step)})
+        log.write_train(examples_per_step=4)
+        log.write_validation(3, FIGURES)
+    train, validation = read_lines(tmp_path)
+    assert train.pop("examples_per_second") > 0
+    assert train == {"step": 3, "kind": "train", "loss/clip": 2.0}
+    assert validation == {"step": 3, "kind": "validation", **FIGURES}
+
+
+def test_a_bad_term_is_named_with_its_step(tmp_path):
+    """Alphabetically other metrics come first, and the total is bad whenever a term is."""
+    bad = {"loss/total": float("nan"), "alignment/mmd": float("nan"), "loss/sdd": float("inf")}
+    with open_log(tmp_path) as log:
+        log.add(1, {"loss/sdd": jnp.float32(1.0)})
+        log.add(2, {name: jnp.float32(value) for name, value in bad.items()})
+        with pytest.raises(FloatingPointError, match=r"^loss/sdd is inf at step 2: .* are kept"):
+            log.write_train(examples_per_step=4)
+    assert read_lines(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["grad_norm", "loss/total"])
+def test_what_is_bad_alone_is_named(tmp_path, name):
+    with open_log(tmp_path) as log:
+        log.add(4, {"loss/clip": jnp.float32(1.0), name: jnp.float32("nan")})
+        with pytest.raises(FloatingPointError, match=rf"^{name} is nan at step 4"):
+            log.write_train(examples_per_step=4)
+
+
+def test_a_killed_run_leaves_each_step_once(tmp_path):
+    write_steps(tmp_path, 1, 2, 3)
+    with (tmp_path / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 4, "ki')
+    write_steps(tmp_path, 3, 4)
+    assert [line["step"] for line in read_lines(tmp_path)] == [1, 2, 3, 4]
+
+
+def test_run_info_outlives_a_restart(tmp_path):
+    write_steps(tmp_path, 1)
+    first = json.loads((tmp_path / "run.json").read_text())
+    assert first["seed"] == 3
+    assert first["num_devices"] == 4
+    assert {"jax", "flax", "optax"} <= first["versions"].keys()
+    write_json(tmp_path / "run.json", first | {"seconds": 100.0})
+    write_steps(tmp_path, 2)
+    second = json.loads((tmp_path / "run.json").read_text())
+    assert second["started"] == first["started"]
+    assert second["seconds"] >= 100.0
+
+
+@pytest.mark.parametrize(
+    ("first_step", "message"), [(10, "all 10 steps are done"), (4, "going on from step 4 of 10")]
+)
+def test_it_says_where_a_run_goes_on(tmp_path, capsys, first_step, message):
+    with open_log(tmp_path, first_step):
+        pass
+    assert message in " ".join(capsys.readouterr().out.split())
+
+
+def test_json_is_never_half_written(tmp_path):
+    write_json(tmp_path / "a.json", {"old": 1})
+    with pytest.raises(TypeError):
+        write_json(tmp_path / "a.json", {"new": object()})
+    assert json.loads((tmp_path / "a.json").read_text()) == {"old": 1}
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
