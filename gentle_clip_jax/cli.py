@@ -4,11 +4,13 @@ Heavy imports wait inside the commands, so that --help does not.
 """
 
 import argparse
+import difflib
 import pathlib
+import re
 import runpy
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import gentle_clip_jax
@@ -53,13 +55,17 @@ def load_config(path: str | pathlib.Path, overrides: Sequence[str] = ()) -> "Con
     from ml_collections import config_flags
 
     config = _read_config(pathlib.Path(path))
+    known = set(_keys(config))
+    for override in overrides:
+        key = re.sub("^--?(no)?", "", override.partition("=")[0])
+        if key.startswith("config.") and key not in known:
+            nearest = difflib.get_close_matches(key, known, n=1, cutoff=0.8)
+            hint = f": did you mean {nearest[0]}?" if nearest else "."
+            raise ValueError(f"The config {path} has no key {key}{hint}")
     values = flags.FlagValues()
     try:
         config_flags.DEFINE_config_dict("config", config, flag_values=values, sys_argv=[*overrides])
         stray = values(["gentle-clip", *overrides])[1:]
-    except (AttributeError, KeyError) as error:
-        reason = str(error.args[0]).replace("\n", ". ")
-        raise ValueError(f"The config {path} has no key {reason}") from error
     except (flags.Error, ValueError) as error:
         raise ValueError(f"An argument cannot be used: {error}.") from error
     if stray:
@@ -89,6 +95,13 @@ def _read_config(path: pathlib.Path) -> "ConfigDict":
             f"get_config() of {path} must return a ConfigDict, not {type(config).__name__}."
         )
     return config
+
+
+def _keys(config: "ConfigDict", prefix: str = "config") -> Iterator[str]:
+    for name, value in config.items():
+        yield f"{prefix}.{name}"
+        if hasattr(value, "items"):
+            yield from _keys(value, f"{prefix}.{name}")
 
 
 def _parser() -> argparse.ArgumentParser:
