@@ -1,0 +1,171 @@
+"""The shape of the project: which room imports which, how long things are, what configs may do."""
+
+import ast
+import functools
+import inspect
+import pathlib
+import sys
+from collections.abc import Iterator
+
+import jax
+import jax.numpy as jnp
+import pytest
+import tiny_run
+from ml_collections import ConfigDict
+
+from gentle_clip_jax import cli, experiment, train
+
+ROOT = pathlib.Path(__file__).parents[1]
+PACKAGE = ROOT / "gentle_clip_jax"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+CONFIGS = sorted(path for path in ROOT.glob("configs/*.py") if path.stem != "__init__")
+
+# A room may import the rooms it names, and itself.
+ARROWS = {
+    "losses": set(),
+    "encoders": {"losses"},
+    "data": set(),
+    "mesh": set(),
+    "optimizer": set(),
+    "checkpoint": set(),
+    "run_log": set(),
+    "report": set(),
+    "evals": {"losses"},
+    "experiment": {"losses", "encoders", "data", "optimizer", "run_log"},
+    "evaluate": {"experiment", "encoders", "data", "evals", "checkpoint", "run_log"},
+    "train": {"experiment", "evaluate", "encoders", "data", "evals", "mesh", "checkpoint"}
+    | {"run_log"},
+    "cli": {"train", "evaluate", "report"},
+    "__main__": {"cli"},
+    "__init__": {"losses"},
+}
+# What a room may load besides the standard library; the rooms left out are free.
+PACKAGES = {
+    "losses": {"jax", "numpy"},
+    "encoders": {"jax", "flax"},
+    "data": {"jax", "numpy", "grain", "PIL", "tokenizers"},
+    "evals": {"jax", "numpy"},
+    "report": {"numpy", "matplotlib", "rich", "PIL"},
+    "cli": {"absl", "ml_collections", "rich"},
+}
+VAGUE = {"util", "utils", "helper", "helpers", "common", "manager", "core", "base", "misc"}
+
+
+def name_of(path: pathlib.Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def room_of(path: pathlib.Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path: pathlib.Path) -> Iterator[str]:
+    """Dotted names of all that a module imports, inside functions too."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name_of(path)}: a relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_imports_follow_the_arrows(path):
+    room = room_of(path)
+    assert room in ARROWS, f"{room} is a new room: say here what it may import"
+    ours = (name.split(".")[1] for name in imports(path) if name.startswith("gentle_clip_jax."))
+    strangers = {name for name in ours if name in ARROWS} - ARROWS[room] - {room}
+    assert not strangers, f"{name_of(path)} imports {strangers}"
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if room_of(p) in PACKAGES], ids=name_of)
+def test_rooms_load_only_what_they_need(path):
+    packages = {name.partition(".")[0] for name in imports(path)} - {"gentle_clip_jax"}
+    assert packages <= PACKAGES[room_of(path)] | sys.stdlib_module_names
+
+
+def test_there_is_no_circle():
+    done = set()
+    while rest := {room for room in ARROWS if room not in done}:
+        free = {room for room in rest if ARROWS[room] <= done}
+        assert free, f"a circle among {rest}"
+        done |= free
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_modules_and_functions_are_short_and_named(path):
+    text = path.read_text()
+    assert len(text.splitlines()) < 250
+    assert path.stem not in VAGUE
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            body = node.body[1:] if ast.get_docstring(node) else node.body
+            length = node.end_lineno - body[0].lineno + 1 if body else 0
+            assert length < 50, f"{node.name} has {length} lines"
+
+
+def leaves(config: ConfigDict, prefix: str = "config") -> dict[str, object]:
+    result = {}
+    for name, value in config.items():
+        key = f"{prefix}.{name}"
+        result |= leaves(value, key) if isinstance(value, ConfigDict) else {key: value}
+    return result
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=name_of)
+def test_configs_are_a_few_overrides_of_the_default(path):
+    default = leaves(cli.load_config(ROOT / "configs" / "default.py"))
+    config = cli.load_config(path)
+    assert config.is_locked
+    assert leaves(config).keys() == default.keys()
+    assert sum(value != default[key] for key, value in leaves(config).items()) <= 15
+    branches = (ast.If, ast.For, ast.While, ast.IfExp, ast.Match)
+    assert not any(isinstance(node, branches) for node in ast.walk(ast.parse(path.read_text())))
+
+
+class Recorder:
+    """A config that notes which of its leaves are read."""
+
+    def __init__(self, config: ConfigDict, read: set[str], path: str = "config"):
+        self._config, self._read, self._path = config, read, path
+
+    def __getitem__(self, name: str):
+        value, path = self._config[name], f"{self._path}.{name}"
+        if isinstance(value, ConfigDict):
+            return Recorder(value, self._read, path)
+        self._read.add(path)
+        return value
+
+    __getattr__ = __getitem__
+
+    def keys(self):
+        return self._config.keys()
+
+    def items(self):
+        return [(name, self[name]) for name in self.keys()]
+
+    def to_dict(self):
+        return self._config.to_dict()
+
+
+def test_every_config_key_is_read(tmp_path, monkeypatch):
+    read, real_step, real_load = set(), train.train_step, experiment.icons.load_task
+
+    def load_task(*args, **keywords):
+        inspect.signature(real_load).bind(*args, **keywords)
+        return tiny_run.task()
+
+    def trace_step(state, batch, **keywords):
+        jax.eval_shape(functools.partial(real_step, **keywords), state, batch)
+        return state._replace(step=state.step + 1), {"loss/total": jnp.float32(0)}
+
+    monkeypatch.setattr(experiment, "open_workdir", lambda *_: None)  # checks read, but do not use
+    monkeypatch.setattr(experiment.icons, "load_task", load_task)
+    monkeypatch.setattr(train, "train_step", trace_step)
+    monkeypatch.setattr(
+        train, "validate", lambda *_: {"mean_recall": 0.0, "zero_shot_accuracy": 0.0}
+    )
+    config = tiny_run.config(**{"train.steps": 2})
+    with jax.numpy_dtype_promotion("standard"):  # Optax's Adam promotes its count of steps
+        train.train(Recorder(config, read), tmp_path)
+    assert read == leaves(config).keys()
