@@ -13,21 +13,24 @@ CONFIG = tiny_run.config()
 TASK = tiny_run.task()
 
 
-@pytest.fixture
-def task(monkeypatch):
-    monkeypatch.setattr(experiment, "load_task", lambda config, workdir: TASK)
-
-
 @pytest.fixture(scope="module")
 def initial():
-    with jax.numpy_dtype_promotion("standard"):
-        return experiment.init_state(CONFIG, TASK)
+    return experiment.init_state(CONFIG, TASK)
+
+
+@pytest.fixture
+def task(monkeypatch, initial):
+    monkeypatch.setattr(experiment, "load_task", lambda config, workdir: TASK)
+    # A function of the config, and slow to compile.
+    monkeypatch.setattr(experiment, "init_state", lambda config, task: initial)
 
 
 def state_at(step, initial):
     """Another state for every step, whose average is not its parameters."""
     rng = np.random.default_rng(step)
-    average = jax.tree.map(lambda p: p + rng.normal(0, 0.1, p.shape).astype(p.dtype), initial.params)
+    average = jax.tree.map(
+        lambda p: p + rng.normal(0, 0.1, p.shape).astype(p.dtype), initial.params
+    )
     return initial._replace(step=np.int32(step), average=average)
 
 

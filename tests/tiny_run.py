@@ -1,18 +1,24 @@
 """A run that takes seconds: sixteen-pixel pictures of bars, and the words that describe them.
 
-Run as a script, it trains in a process of its own: tiny_run.py WORKDIR DEVICES KEY=VALUE...
+Run as a script, it trains in a process of its own, tiny_run.py WORKDIR DEVICES KEY=VALUE..., saves
+the last parameters in params.npz and prints the digest of the last state. TINY_RUN_KILL="step 7"
+kills it with SIGKILL when step 7 is about to begin, "save 6" while checkpoint 6 is being written.
 """
 
 import json
+import os
 import pathlib
 import runpy
+import signal
 import sys
 
 import jax
 import ml_collections
 import numpy as np
 
-from gentle_clip_jax import experiment
+from gentle_clip_jax import experiment, train
+from gentle_clip_jax.checkpoint import Checkpoints, digest
+from gentle_clip_jax.data import pipeline
 from gentle_clip_jax.data.pipeline import Pairs, Task
 
 CONFIGS = pathlib.Path(__file__).parents[1] / "configs"
@@ -21,10 +27,11 @@ VOCABULARY = ["", *sorted({part for word in WORDS for part in word.split()})]
 
 
 def config(**overrides) -> ml_collections.ConfigDict:
-    """The default config made tiny; overrides are dotted keys with _ for the dots' places."""
+    """The default config made tiny; overrides are dotted keys, as in {"train.steps": 6}."""
     result = runpy.run_path(str(CONFIGS / "default.py"))["get_config"]()
     tiny = {
         "model.image.width": 16,
+        "model.image.depth": 0,
         "model.text.width": 16,
         "model.embedding_dim": 16,
         "optimizer.warmup_steps": 2,
@@ -64,12 +71,44 @@ def task(seed: int = 0) -> Task:
     )
 
 
+def kill_at(moment: str, step: int) -> None:
+    """Arranges for SIGKILL at a moment of a step."""
+    batches, save = pipeline.batches, Checkpoints.save
+
+    def killing_batches(*args, **kwargs):
+        batch_at = batches(*args, **kwargs)
+
+        def batch(k):
+            if k + 1 == step:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return batch_at(k)
+
+        return batch
+
+    def killing_save(self, k, *args):
+        save(self, k, *args)
+        if k == step:
+            os.kill(os.getpid(), signal.SIGKILL)  # The write goes on in the background.
+
+    if moment == "step":
+        pipeline.batches = killing_batches
+    else:
+        Checkpoints.save = killing_save
+
+
 def main(workdir: str, num_devices: str, *overrides: str) -> None:
     jax.config.update("jax_num_cpu_devices", int(num_devices))
-    from gentle_clip_jax.train import train
-
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    if kill := os.environ.get("TINY_RUN_KILL"):
+        moment, step = kill.split()
+        kill_at(moment, int(step))
     experiment.load_task = lambda config, workdir: task()
-    train(config(**{k: json.loads(v) for k, v in (o.split("=") for o in overrides)}), workdir)
+    settings = {key: json.loads(value) for key, value in (o.split("=") for o in overrides)}
+    state = train.train(config(**settings), workdir)
+    leaves = jax.tree_util.tree_leaves_with_path(state.params)
+    params = {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in leaves}
+    np.savez(pathlib.Path(workdir) / "params.npz", **params)
+    print(digest(state))
 
 
 if __name__ == "__main__":
