@@ -47,25 +47,27 @@ def get_config() -> ml_collections.ConfigDict:
     loss.form = "stable"  # or "official": losses/gentle_clip.py, losses/official.py
     loss.clip_weight = 1.0
     loss.mmd_weight = 0.1
-    loss.sdd_weight = 0.1
-    loss.ssl_weight = 0.15
+    loss.sdd_weight = 1.0
+    loss.ssl_weight = 1.0
+    loss.ssl_temperature = 0.1
+    loss.sdd_bandwidth = 0.5  # in units of the rows' root mean squared distance; arXiv 2406.05766
     loss.temperature = 0.07  # where it starts; Radford et al., arXiv 2103.00020
     loss.learn_temperature = True
 
     config.optimizer = opt = ml_collections.ConfigDict()
-    opt.tower_rate = 1e-3  # peak learning rates
-    opt.head_rate = 1e-3
+    opt.tower_rate = 2e-3  # peak learning rates
+    opt.head_rate = 2e-3
     opt.weight_decay = 0.1
     opt.max_grad_norm = 1.0
-    opt.warmup_steps = 60
+    opt.warmup_steps = 100
 
     config.train = train = ml_collections.ConfigDict()
-    train.steps = 600
-    train.batch_matched = 128  # pairs
-    train.batch_unmatched = 128  # items of each modality
+    train.steps = 1000
+    train.batch_matched = 64  # pairs
+    train.batch_unmatched = 64  # items of each modality
     train.microbatches = 1  # parts of a batch that the towers see one at a time
     train.average_decay = 0.98  # of the moving average of the weights that is evaluated
     train.log_every = 20  # steps
-    train.checkpoint_every = 100  # steps; validates too
+    train.checkpoint_every = 200  # steps; validates too
 
     return config.lock()

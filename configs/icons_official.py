@@ -15,6 +15,7 @@ def get_config():
     config.loss.mmd_weight = 0.2
     config.loss.sdd_weight = 0.7
     config.loss.ssl_weight = 0.15
+    config.loss.ssl_temperature = 0.05
     config.loss.temperature = 0.05
     config.loss.learn_temperature = False
     return config
