@@ -61,8 +61,8 @@ class Checkpoints:
         for step in steps:
             try:
                 restored = self._manager.restore(step, args=args)
-                if restored.digest["sha256"] == digest(restored.state):
-                    return restored.state
+                if restored["digest"]["sha256"] == digest(restored["state"]):
+                    return restored["state"]
                 reason = "it was altered since it was saved"
             except Exception as error:  # Orbax raises bare Exceptions for truncated files
                 reason = _first_line(error)

@@ -1,5 +1,7 @@
 """AdamW with warm-up and cosine decay, towers and heads at their own rates."""
 
+from collections.abc import Hashable
+
 import jax
 import optax
 
@@ -27,7 +29,10 @@ def adamw(
         schedule = learning_rate(rate, warmup_steps=warmup_steps, steps=steps)
         return optax.adamw(schedule, weight_decay=weight_decay, mask=_matrices)
 
-    groups = {"tower": group(tower_rate), "head": group(head_rate)}
+    groups: dict[Hashable, optax.GradientTransformation] = {
+        "tower": group(tower_rate),
+        "head": group(head_rate),
+    }
     return optax.chain(
         optax.clip_by_global_norm(max_grad_norm), optax.partition(groups, _group_labels)
     )
@@ -38,8 +43,7 @@ def _matrices(params):
 
 
 def _group_labels(params):
-    """"tower" for what lies under a *_tower, "head" for the rest."""
-    return {
-        name: jax.tree.map(lambda _: "tower" if name.endswith("_tower") else "head", subtree)
-        for name, subtree in params.items()
-    }
+    """ "tower" for what lies under a *_tower, "head" for the rest."""
+    return jax.tree_util.tree_map_with_path(
+        lambda path, _: "tower" if path[0].key.endswith("_tower") else "head", params
+    )

@@ -71,7 +71,7 @@ def train_step(
     )
     inputs = random_views(view_key, batch, config)
 
-    def embed(params, inputs, key):
+    def embed(params, inputs, key) -> Any:
         return tuple(
             model.apply(
                 {"params": params}, rows, train=True, method=method, rngs={"dropout": tower_key}
@@ -82,7 +82,7 @@ def train_step(
         )
 
     def objective(params, x, y):
-        temperature = model.apply({"params": params}, method=model.temperature)
+        temperature = jnp.asarray(model.apply({"params": params}, method=model.temperature))
         if not config.loss.learn_temperature:
             temperature = jnp.float32(config.loss.temperature)
         num_matched = batch["matched"]["images"].shape[0]
