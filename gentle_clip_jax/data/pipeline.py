@@ -78,8 +78,9 @@ def batches(
 
     def batch(step: int) -> Batch:
         pairs = rows["matched"](step)
-        result = {"matched": {"images": task.matched.images[pairs],
-                              "tokens": task.matched.tokens[pairs]}}
+        result = {
+            "matched": {"images": task.matched.images[pairs], "tokens": task.matched.tokens[pairs]}
+        }
         if num_unmatched:
             result["unmatched"] = {
                 "images": task.unmatched_images[rows["unmatched_images"](step)],

@@ -7,6 +7,7 @@ from jax.typing import DTypeLike
 
 from gentle_clip_jax.encoders.transformer import Transformer
 
+
 class TextTransformer(nn.Module):
     """Token ids [b, t] int, 0 = padding -> features [b, width], the mean over real tokens."""
 
