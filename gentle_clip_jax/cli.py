@@ -1,4 +1,4 @@
-"""The command line: train a config, evaluate the run, report on it.
+"""The command line: train a config, evaluate the run, report on it, search with it.
 
 Heavy imports wait inside the commands, so that --help does not.
 """
@@ -131,7 +131,12 @@ def _parser() -> argparse.ArgumentParser:
         "report", allow_abbrev=False, help="write a run's report.html, beside other runs if wanted"
     )
     report.set_defaults(command=_report)
-    for command in (train, evaluate, report):
+    search = commands.add_parser(
+        "search", allow_abbrev=False, help="name the test items whose images fit some words best"
+    )
+    search.add_argument("words", metavar="WORDS", help='e.g. "shopping cart"')
+    search.set_defaults(command=_search)
+    for command in (train, evaluate, report, search):
         command.add_argument("--workdir", required=True, metavar="DIR", help="the run's folder")
     for command in (evaluate, report):
         command.add_argument(
@@ -176,6 +181,12 @@ def _report(args: argparse.Namespace) -> None:
     from gentle_clip_jax.report import write_report
 
     print(write_report(args.workdir, args.compare))
+
+
+def _search(args: argparse.Namespace) -> None:
+    from gentle_clip_jax.evaluate import search
+
+    print(*search(args.workdir, args.words), sep="\n")
 
 
 def _fail(message: str, *, code: int = 2) -> int:

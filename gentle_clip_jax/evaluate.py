@@ -11,6 +11,7 @@ from gentle_clip_jax.checkpoint import Checkpoints
 from gentle_clip_jax.data.icons import head_word
 from gentle_clip_jax.data.pipeline import Pairs, Task
 from gentle_clip_jax.encoders.two_towers import TwoTowers
+from gentle_clip_jax.experiment import TrainState
 from gentle_clip_jax.run_log import write_json
 
 
@@ -49,17 +50,8 @@ def evaluate(workdir: str | pathlib.Path) -> dict[str, Any]:
       ValueError: workdir holds no run, or no sound checkpoint yet.
     """
     workdir = pathlib.Path(workdir)
-    config = experiment.read_config(workdir)
-    task = experiment.load_task(config, workdir)
-    model = experiment.build_model(config, task.vocab_size)
-    initial = experiment.init_state(config, task)
-    with Checkpoints(workdir / "checkpoints") as checkpoints:
-        restored = checkpoints.restore(initial, best=True)
-    if restored is None:
-        raise ValueError(
-            f"{workdir} has no checkpoint to evaluate yet: run gentle-clip train --workdir={workdir}."
-        )
-    step, params = int(restored.step), restored.average
+    task, model, initial, best = _restore_best(workdir)
+    step, params = int(best.step), best.average
     before, after = (embed_items(model, p, task.test) for p in (initial.average, params))
     names = task.test.names
     rows, labels = zero_shot_labels(names, task.classes)
@@ -79,11 +71,42 @@ def evaluate(workdir: str | pathlib.Path) -> dict[str, Any]:
     return result
 
 
+def search(workdir: str | pathlib.Path, words: str, *, num: int = 5) -> list[str]:
+    """Names of the `num` test items of a run whose images are nearest to `words`, nearest first.
+
+    Raises:
+      ValueError: words are empty, or workdir holds no run or no sound checkpoint yet.
+    """
+    if not words.strip():
+        raise ValueError("There is nothing to search for: give some words.")
+    task, model, _, best = _restore_best(pathlib.Path(workdir))
+    image = _embed_images(model, best.average, task.test.images)
+    text = _embed_texts(model, best.average, task.encode([words]))
+    nearest = np.argsort(-np.asarray(image @ text[0]))[:num]
+    return [str(task.test.names[i]) for i in nearest]
+
+
+def _restore_best(workdir: pathlib.Path) -> tuple[Task, TwoTowers, TrainState, TrainState]:
+    """The task and towers of a run, their first state, and that of the best checkpoint."""
+    config = experiment.read_config(workdir)
+    task = experiment.load_task(config, workdir)
+    model = experiment.build_model(config, task.vocab_size)
+    initial = experiment.init_state(config, task)
+    with Checkpoints(workdir / "checkpoints") as checkpoints:
+        best = checkpoints.restore(initial, best=True)
+    if best is None:
+        raise ValueError(
+            f"{workdir} has no checkpoint to evaluate yet: "
+            f"run gentle-clip train --workdir={workdir}."
+        )
+    return task, model, initial, best
+
+
 @jax.jit(static_argnums=0)
-def _embed_images(model: TwoTowers, params: Any, images) -> jax.Array:
+def _embed_images(model: TwoTowers, params: Any, images) -> Any:
     return model.apply({"params": params}, experiment.pixels(images), method=model.embed_images)
 
 
 @jax.jit(static_argnums=0)
-def _embed_texts(model: TwoTowers, params: Any, tokens) -> jax.Array:
+def _embed_texts(model: TwoTowers, params: Any, tokens) -> Any:
     return model.apply({"params": params}, tokens, method=model.embed_texts)

@@ -48,7 +48,7 @@ def assert_one_sentence(capsys, *words: str) -> None:
         assert word in err
 
 
-@pytest.mark.parametrize("args", [[], ["train"], ["evaluate"], ["report"]])
+@pytest.mark.parametrize("args", [[], ["train"], ["evaluate"], ["report"], ["search"]])
 def test_help(args, capsys):
     with pytest.raises(SystemExit) as exit_:
         cli.main([*args, "--help"])
@@ -220,6 +220,11 @@ def test_evaluate_without_a_checkpoint(tmp_path, capsys):
     assert_one_sentence(capsys, str(tmp_path), "no checkpoint", "gentle-clip train")
 
 
+def test_search_for_nothing(tmp_path, capsys):
+    assert cli.main(["search", f"--workdir={tmp_path}", " "]) == 2
+    assert_one_sentence(capsys, "nothing to search for")
+
+
 def test_compare_with_a_run_that_was_not_evaluated(tmp_path, capsys):
     experiment.open_workdir(tiny_run.config(), tmp_path)
     assert cli.main(["evaluate", "--workdir=any", f"--compare={tmp_path}"]) == 2
@@ -265,6 +270,11 @@ def test_train_evaluate_report(tmp_path, capsys):
     table = capsys.readouterr().out
     assert "Image to text R@10" in table
     assert "Zero-shot accuracy" in table
+
+    assert cli.main(["search", f"--workdir={run}", "low a"]) == 0
+    names = capsys.readouterr().out.splitlines()
+    assert len(names) == 5
+    assert set(names) <= {*tiny_run.WORDS}
 
     assert cli.main(["report", f"--workdir={run}", f"--compare={other}"]) == 0
     assert capsys.readouterr().out.strip() == str(run / "report.html")
