@@ -54,7 +54,10 @@ def main() -> None:
     if not args.report_only:
         for seed in args.seeds:  # all variants of one seed first, so that pairs are early complete
             for name in args.only or VARIANTS:
-                measure(name, seed, args.out, overrides)
+                try:
+                    measure(name, seed, args.out, overrides)
+                except (ValueError, subprocess.CalledProcessError) as error:
+                    sys.exit(f"{name}, seed {seed}: {error}")
     runs = {
         name: {seed: run for seed in args.seeds if (run := read_run(args.out / name / str(seed)))}
         for name in VARIANTS
