@@ -4,7 +4,8 @@ The alphabet, the same everywhere: x [n, d] and y [m, d] are embeddings of two m
 unit length (`pairwise.normalize`); where_x [n] and where_y [m] are masks of valid rows; x_view
 [n, d] is a second view of the same items; temperature is tau; bandwidth is h or sigma. Every loss
 returns a float32 scalar, or float64 for float64 input, and sees the global batch: under jit with
-rows sharded over a mesh the plain formula is already right.
+rows sharded over a mesh the plain call is already right, and inside a shard_map `over_axis` makes
+it so. A static block_size bounds memory: None chooses, 0 keeps all pairs in one array.
 """
 
 from gentle_clip_jax.losses import official as official
@@ -17,3 +18,4 @@ from gentle_clip_jax.losses.density import semantic_density_loss as semantic_den
 from gentle_clip_jax.losses.gentle_clip import gentle_clip_loss as gentle_clip_loss
 from gentle_clip_jax.losses.mmd import bandwidth_ladder as bandwidth_ladder
 from gentle_clip_jax.losses.mmd import multi_kernel_mmd as multi_kernel_mmd
+from gentle_clip_jax.losses.pairwise import over_axis as over_axis

@@ -3,7 +3,8 @@
 import jax
 import jax.numpy as jnp
 
-from gentle_clip_jax.losses import pairwise
+from gentle_clip_jax.losses import kernels, pairwise
+from gentle_clip_jax.losses.tiles import Features, reduce_pairs
 
 
 def clip_loss(
@@ -16,6 +17,7 @@ def clip_loss(
     where: jax.Array | None = None,
     where_unmatched_x: jax.Array | None = None,
     where_unmatched_y: jax.Array | None = None,
+    block_size: int | None = None,
 ) -> jax.Array:
     """Symmetric InfoNCE of matched pairs: the mean of the x-to-y and the y-to-x cross-entropy.
 
@@ -31,6 +33,7 @@ def clip_loss(
       where: [n] bool, the valid pairs; 0 is returned if there are none.
       where_unmatched_x: [k] bool.
       where_unmatched_y: [l] bool.
+      block_size: rows of a tile: None to choose, 0 for one tile.
 
     Source: Radford et al. 2021, arXiv 2103.00020, figure 3; arXiv 2406.05766, section 3.
 
@@ -41,12 +44,22 @@ def clip_loss(
     x, where = pairwise.rows(x, where)
     y, _ = pairwise.rows(y, where)
     scale = 1 / jnp.asarray(temperature, x.dtype)
-    all_x, where_all_x = _append(x, where, unmatched_x, where_unmatched_x)
-    all_y, where_all_y = _append(y, where, unmatched_y, where_unmatched_y)
-    x_to_y = pairwise.log_sum_exp(scale * pairwise.similarity(x, all_y), where_all_y[None, :])
-    y_to_x = pairwise.log_sum_exp(scale * pairwise.similarity(y, all_x), where_all_x[None, :])
-    matched = scale * jnp.sum(x * y, axis=1)
-    return pairwise.mean((x_to_y + y_to_x) / 2 - matched, where)
+    x = scale * x
+    own = {"where": where}
+    pairs = reduce_pairs(kernels.Contrast(), x, own, y, own, block_size=block_size)
+    x_to_y, y_to_x = pairs.rows[0][0], pairs.columns[0][0]
+    if unmatched_y is not None:
+        unmatched_y, where_y = pairwise.rows(unmatched_y, where_unmatched_y)
+        rows = kernels.Contrast(columns=False)
+        more = reduce_pairs(rows, x, own, unmatched_y, {"where": where_y}, block_size=block_size)
+        x_to_y = jnp.logaddexp(x_to_y, more.rows[0][0])
+    if unmatched_x is not None:
+        unmatched_x, where_x = pairwise.rows(unmatched_x, where_unmatched_x)
+        rows = kernels.Contrast(columns=False)
+        unmatched_x = scale * unmatched_x
+        more = reduce_pairs(rows, y, own, unmatched_x, {"where": where_x}, block_size=block_size)
+        y_to_x = jnp.logaddexp(y_to_x, more.rows[0][0])
+    return pairwise.mean((x_to_y + y_to_x) / 2 - jnp.sum(x * y, axis=1), where)
 
 
 def sigmoid_loss(
@@ -60,6 +73,7 @@ def sigmoid_loss(
     where: jax.Array | None = None,
     where_unmatched_x: jax.Array | None = None,
     where_unmatched_y: jax.Array | None = None,
+    block_size: int | None = None,
 ) -> jax.Array:
     """SigLIP: every pair is a binary decision, matched or not.
 
@@ -76,6 +90,7 @@ def sigmoid_loss(
       where: [n] bool, the valid pairs; 0 is returned if there are none.
       where_unmatched_x: [k] bool.
       where_unmatched_y: [l] bool.
+      block_size: rows of a tile: None to choose, 0 for one tile.
 
     Source: Zhai et al. 2023, arXiv 2303.15343, equation 1.
 
@@ -86,20 +101,23 @@ def sigmoid_loss(
     x, where = pairwise.rows(x, where)
     y, _ = pairwise.rows(y, where)
     scale, bias = 1 / jnp.asarray(temperature, x.dtype), jnp.asarray(bias, x.dtype)
-    matched = jax.nn.softplus(-scale * jnp.sum(x * y, axis=1) - bias)
+    matched = scale * jnp.sum(x * y, axis=1) + bias
 
-    def unmatched(x: jax.Array, y: jax.Array, where: jax.Array) -> jax.Array:
-        logits = scale * pairwise.similarity(x, y) + bias
-        return jnp.sum(jnp.where(where, jax.nn.softplus(logits), 0), axis=1)
+    def unmatched(x: jax.Array, left: Features, y: jax.Array, right: Features) -> jax.Array:
+        left = left | {"bias": jnp.full_like(x[:, 0], bias)}
+        pairs = reduce_pairs(kernels.Decision(), scale * x, left, y, right, block_size=block_size)
+        return pairs.totals[0]
 
-    per_pair = matched + unmatched(x, y, where[None, :] & ~jnp.eye(x.shape[0], dtype=bool))
+    own = {"where": where, "item": pairwise.numbers(x.shape[0])}
+    negatives = unmatched(x, own, y, own)
     if unmatched_x is not None:
-        negatives, where_negatives = pairwise.rows(unmatched_x, where_unmatched_x)
-        per_pair += unmatched(y, negatives, where_negatives[None, :])
+        unmatched_x, where_x = pairwise.rows(unmatched_x, where_unmatched_x)
+        negatives += unmatched(y, {"where": where}, unmatched_x, {"where": where_x})
     if unmatched_y is not None:
-        negatives, where_negatives = pairwise.rows(unmatched_y, where_unmatched_y)
-        per_pair += unmatched(x, negatives, where_negatives[None, :])
-    return pairwise.mean(per_pair, where)
+        unmatched_y, where_y = pairwise.rows(unmatched_y, where_unmatched_y)
+        negatives += unmatched(x, {"where": where}, unmatched_y, {"where": where_y})
+    per_pair = negatives / jnp.maximum(pairwise.count(where, x.dtype), 1)
+    return pairwise.mean(jax.nn.softplus(-matched), where) + per_pair
 
 
 def nt_xent_loss(
@@ -108,6 +126,7 @@ def nt_xent_loss(
     *,
     temperature: jax.Array | float,
     where: jax.Array | None = None,
+    block_size: int | None = None,
 ) -> jax.Array:
     """NT-Xent of two views: each of the 2n rows must find its other view among the 2n - 1 others.
 
@@ -118,6 +137,7 @@ def nt_xent_loss(
       x_view: [n, d] embeddings of a second view of the same items.
       temperature: tau > 0; may be learned.
       where: [n] bool, the valid items; 0 is returned if there are none.
+      block_size: rows of a tile: None to choose, 0 for one tile.
 
     Source: Chen et al. 2020, arXiv 2002.05709, equation 1.
 
@@ -127,18 +147,22 @@ def nt_xent_loss(
     """
     x, where = pairwise.rows(x, where)
     x_view, _ = pairwise.rows(x_view, where)
-    scale = 1 / jnp.asarray(temperature, x.dtype)
-    z, where_z = jnp.concatenate([x, x_view]), jnp.concatenate([where, where])
-    others = where_z[None, :] & ~jnp.eye(z.shape[0], dtype=bool)
-    among_others = pairwise.log_sum_exp(scale * pairwise.similarity(z, z), others)
-    other_view = scale * jnp.sum(x * x_view, axis=1)
-    return pairwise.mean(among_others - jnp.concatenate([other_view, other_view]), where_z)
+    # Half of the logits' scale on either side keeps the pairs symmetric.
+    scale = jax.lax.rsqrt(jnp.asarray(temperature, x.dtype))
+    x, x_view = scale * x, scale * x_view
+    rows = {"where": where, "item": pairwise.numbers(x.shape[0])}
+    within = reduce_pairs(kernels.Contrast(), x, rows, block_size=block_size)
+    return nt_xent_of_within(within.rows[0][0], x, x_view, where, block_size)
 
 
-def _append(
-    x: jax.Array, where: jax.Array, unmatched: jax.Array | None, where_unmatched: jax.Array | None
-) -> tuple[jax.Array, jax.Array]:
-    if unmatched is None:
-        return x, where
-    unmatched, where_unmatched = pairwise.rows(unmatched, where_unmatched)
-    return jnp.concatenate([x, unmatched]), jnp.concatenate([where, where_unmatched])
+def nt_xent_of_within(
+    within: jax.Array, x: jax.Array, x_view: jax.Array, where: jax.Array, block_size: int | None
+) -> jax.Array:
+    """NT-Xent of logits x_i . x_view_j, from their log-sum-exp [n] among the others of x."""
+    rows = {"where": where}
+    numbered = rows | {"item": pairwise.numbers(x.shape[0])}
+    between = reduce_pairs(kernels.Contrast(), x, rows, x_view, rows, block_size=block_size)
+    views = reduce_pairs(kernels.Contrast(), x_view, numbered, block_size=block_size)
+    of_x = jnp.logaddexp(within, between.rows[0][0])
+    of_view = jnp.logaddexp(views.rows[0][0], between.columns[0][0])
+    return pairwise.mean((of_x + of_view) / 2 - jnp.sum(x * x_view, axis=1), where)

@@ -3,7 +3,9 @@
 import jax
 import jax.numpy as jnp
 
-from gentle_clip_jax.losses import pairwise
+from gentle_clip_jax.losses import kernels, pairwise
+from gentle_clip_jax.losses.distance import compare
+from gentle_clip_jax.losses.tiles import Log, Reduced, reduce_pairs
 
 
 def kernel_density(
@@ -12,6 +14,7 @@ def kernel_density(
     *,
     bandwidth: float = 0.5,
     where: jax.Array | None = None,
+    block_size: int | None = None,
 ) -> jax.Array:
     """Kernel density [n] of each query under the data, relative to the density at a kernel's peak.
 
@@ -22,6 +25,7 @@ def kernel_density(
       data: [m, d] embeddings.
       bandwidth: h, a kernel's deviation in units of the rows' root mean squared distance.
       where: [m] bool, the valid rows of data; 0 is returned if there are none.
+      block_size: rows of a tile: None to choose, 0 for one tile.
 
     Source: arXiv 2406.05766, section 3, with a mean for the sum.
 
@@ -32,10 +36,19 @@ def kernel_density(
     query, _ = pairwise.rows(query)
     data, where = pairwise.rows(data, where)
     variance = pairwise.total_variance(data, where) + pairwise.floor(data, where)
-    scale = 4 * bandwidth**2 * variance
-    kept = jnp.broadcast_to(where[None, :], (query.shape[0], data.shape[0]))
-    log_density, _ = _log_density(query, data, scale, kept)
-    return jnp.where(jnp.any(where), jnp.exp(log_density), 0)
+    center = jax.lax.stop_gradient(pairwise.center(data, where))[None, :]
+    query, data = query - center, jnp.where(where[:, None], data - center, 0)
+    square = jnp.sum(jnp.square(query), axis=1)
+    left = {
+        "where": jnp.ones_like(square, bool),
+        "square": square,
+        "inverse_scale": jnp.full_like(square, 1 / (4 * bandwidth**2 * variance)),
+    }
+    right = {"where": where, "square": jnp.sum(jnp.square(data), axis=1)}
+    kernel = kernels.Distance(density=Log(columns=False))
+    pairs = reduce_pairs(kernel, query, left, data, right, block_size=block_size)
+    held = pairwise.count(where, query.dtype)
+    return jnp.exp(pairs.rows[0][0]) / jnp.maximum(held, 1)
 
 
 def semantic_density_loss(
@@ -47,6 +60,7 @@ def semantic_density_loss(
     item_y: jax.Array | None = None,
     where_x: jax.Array | None = None,
     where_y: jax.Array | None = None,
+    block_size: int | None = None,
 ) -> jax.Array:
     """Stable SDD: a two-way divergence of the two sets' densities, small where they are alike.
 
@@ -66,6 +80,7 @@ def semantic_density_loss(
       item_y: [m] int.
       where_x: [n] bool, the valid rows.
       where_y: [m] bool.
+      block_size: rows of a tile: None to choose, 0 for one tile.
 
     Source: arXiv 2406.05766, section 3, made independent of the batch size.
 
@@ -75,50 +90,73 @@ def semantic_density_loss(
     """
     x, where_x = pairwise.rows(x, where_x)
     y, where_y = pairwise.rows(y, where_y)
+    inverse_scale, spread = density_scale(x, y, where_x, where_y, bandwidth)
+    passes = compare(
+        x,
+        y,
+        where_x,
+        where_y,
+        inverse_scale=inverse_scale,
+        item_x=item_x,
+        item_y=item_y,
+        block_size=block_size,
+    )
+    counted = item_x is not None or item_y is not None
+    return sdd_of_passes(*passes, where_x, where_y, counted=counted) * spread
+
+
+def density_scale(
+    x: jax.Array, y: jax.Array, where_x: jax.Array, where_y: jax.Array, bandwidth: float
+) -> tuple[jax.Array, jax.Array]:
+    """1 / s, and the sum of the inverse squared spans."""
     least = pairwise.floor(jnp.concatenate([x, y]), jnp.concatenate([where_x, where_y]))
     variance_x = pairwise.total_variance(x, where_x) + least
     variance_y = pairwise.total_variance(y, where_y) + least
     scale = 2 * bandwidth**2 * (variance_x + variance_y)
-    within_x, within_y = pairwise.distinct(where_x), pairwise.distinct(where_y)
-    between = where_x[:, None] & where_y[None, :]
-    if item_x is not None:
-        within_x &= item_x[:, None] != item_x[None, :]
-    if item_y is not None:
-        within_y &= item_y[:, None] != item_y[None, :]
-    if item_x is not None and item_y is not None:
-        between &= item_x[:, None] != item_y[None, :]
-    divergence = _divergence(x, x, y, scale, within_x, between)
-    divergence += _divergence(y, x, y, scale, between.T, within_y)
-    return divergence * (1 / (12 * variance_x) + 1 / (12 * variance_y))
+    return 1 / scale, 1 / (12 * variance_x) + 1 / (12 * variance_y)
+
+
+def sdd_of_passes(
+    within_x: Reduced,
+    within_y: Reduced,
+    between: Reduced,
+    where_x: jax.Array,
+    where_y: jax.Array,
+    *,
+    counted: bool = False,
+) -> jax.Array:
+    """J(X; Y) + J(Y; X) from the exponents' moments, and maybe logs of counts, of each pass."""
+    logs = slice(2 if counted else 1)
+    own_x, own_y = within_x.rows[logs], within_y.rows[logs]
+    of_x = _divergence(own_x, between.rows[logs], where_x, where_x, where_y)
+    return of_x + _divergence(own_y, between.columns[logs], where_y, where_y, where_x)
 
 
 def _divergence(
-    query: jax.Array,
-    x: jax.Array,
-    y: jax.Array,
-    scale: jax.Array,
-    where_x: jax.Array,
-    where_y: jax.Array,
+    own: list[list[jax.Array]],
+    other: list[list[jax.Array]],
+    queries: jax.Array,
+    where_own: jax.Array,
+    where_other: jax.Array,
 ) -> jax.Array:
-    """J over the queries that have a neighbour in x and one in y, under the masks [n, .]."""
-    log_p, error_p = _log_density(query, x, scale, where_x)
-    log_q, error_q = _log_density(query, y, scale, where_y)
+    """J over the queries that have a neighbour in their own set and one in the other."""
+    dtype = own[0][0].dtype
+    log_p, error_p, held = _log_density(own, pairwise.count(where_own, dtype) - 1)
+    log_q, error_q, met = _log_density(other, pairwise.count(where_other, dtype))
     p, q = jnp.exp(log_p), jnp.exp(log_q)
     noise = (p + q) * (error_p + error_q) / 2
-    queries = jnp.any(where_x, axis=1) & jnp.any(where_y, axis=1)
-    return pairwise.mean((p - q) * (log_p - log_q) - noise, queries)
+    return pairwise.mean((p - q) * (log_p - log_q) - noise, queries & held & met)
 
 
 def _log_density(
-    query: jax.Array, data: jax.Array, scale: jax.Array, where: jax.Array
-) -> tuple[jax.Array, jax.Array]:
-    """Log of the mean kernel [n], and the squared relative standard error of that mean [n]."""
-    count = jnp.sum(where, axis=1, dtype=query.dtype)
-    exponents = -pairwise.squared_distance(query, data) / scale
-    log_count = jnp.log(jnp.maximum(count, 1))
+    moments: list[list[jax.Array]], neighbours: jax.Array
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Log of the mean kernel [n], the squared relative error of that mean, and where defined."""
+    (log_sum, log_square_sum), *counted = moments
     # Rows without any neighbour carry a huge finite number that must not meet a product.
-    neighbours = count > 0
-    log_mean = jnp.where(neighbours, pairwise.log_sum_exp(exponents, where) - log_count, 0)
-    log_square = jnp.where(neighbours, pairwise.log_sum_exp(2 * exponents, where) - log_count, 0)
+    count = jnp.round(jnp.exp(counted[0][0])) if counted else jnp.full_like(log_sum, neighbours)
+    defined, log_count = count > 0, jnp.log(jnp.maximum(count, 1))
+    log_mean = jnp.where(defined, log_sum - log_count, 0)
+    log_square = jnp.where(defined, log_square_sum - log_count, 0)
     relative_variance = jnp.expm1(jnp.maximum(log_square - 2 * log_mean, 0))
-    return log_mean, relative_variance / jnp.maximum(count - 1, 1)
+    return log_mean, relative_variance / jnp.maximum(count - 1, 1), defined

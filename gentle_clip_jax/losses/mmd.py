@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from gentle_clip_jax.losses import pairwise
+from gentle_clip_jax.losses.distance import compare
 
 
 def bandwidth_ladder(
@@ -49,6 +50,7 @@ def multi_kernel_mmd(
     squared_bandwidths: jax.Array | None = None,
     where_x: jax.Array | None = None,
     where_y: jax.Array | None = None,
+    block_size: int | None = None,
 ) -> jax.Array:
     """Unbiased squared MMD under the mean of several Gaussian kernels.
 
@@ -63,6 +65,7 @@ def multi_kernel_mmd(
       squared_bandwidths: [u] sigma_u^2; `bandwidth_ladder(x, y)` if not given.
       where_x: [n] bool, the valid rows; 0 is returned if a set has fewer than two.
       where_y: [m] bool.
+      block_size: rows of a tile: None to choose, 0 for one tile.
 
     Source: Gretton et al. 2012, JMLR 13, equation 3; arXiv 2406.05766, section 3.
 
@@ -73,15 +76,34 @@ def multi_kernel_mmd(
     x, where_x = pairwise.rows(x, where_x)
     y, where_y = pairwise.rows(y, where_y)
     if squared_bandwidths is None:
-        squared_bandwidths = bandwidth_ladder(x, y, where_x=where_x, where_y=where_y)
-    rates = 0.5 / squared_bandwidths.astype(x.dtype)
+        rates, squarings = ladder_rates(bandwidth_ladder(x, y, where_x=where_x, where_y=where_y))
+    else:
+        rates, squarings = 0.5 / squared_bandwidths.astype(x.dtype), 0
+    passes = compare(
+        x, y, where_x, where_y, rates=rates, squarings=squarings, block_size=block_size
+    )
+    kernels = rates.shape[0] * (1 + squarings)
+    within_x, within_y, between = (one.totals[0] / kernels for one in passes)
+    return mmd_of_totals(within_x, within_y, between, where_x, where_y)
 
-    def mean_kernel(distance: jax.Array, where: jax.Array) -> jax.Array:
-        kernels = (jnp.exp(-rate * distance) for rate in rates)
-        return pairwise.mean(sum(kernels, start=jnp.zeros_like(distance)), where) / rates.shape[0]
 
-    within_x = mean_kernel(pairwise.squared_distance(x, x), pairwise.distinct(where_x))
-    within_y = mean_kernel(pairwise.squared_distance(y, y), pairwise.distinct(where_y))
-    between = mean_kernel(pairwise.squared_distance(x, y), where_x[:, None] & where_y[None, :])
-    defined = (jnp.sum(where_x) > 1) & (jnp.sum(where_y) > 1)
-    return jnp.where(defined, within_x + within_y - 2 * between, 0)
+def ladder_rates(ladder: jax.Array) -> tuple[jax.Array, int]:
+    """Rate [1] of the widest kernel of a ladder of ratio 2, and the squarings to all others."""
+    return 0.5 / ladder[-1:], ladder.shape[0] - 1
+
+
+def mmd_of_totals(
+    within_x: jax.Array,
+    within_y: jax.Array,
+    between: jax.Array,
+    where_x: jax.Array,
+    where_y: jax.Array,
+) -> jax.Array:
+    """Squared MMD from the sums of a kernel over distinct rows of x, of y, and over both."""
+    n, m = pairwise.count(where_x, between.dtype), pairwise.count(where_y, between.dtype)
+
+    def mean(total: jax.Array, pairs: jax.Array) -> jax.Array:
+        return total / jnp.maximum(pairs, 1)
+
+    value = mean(within_x, n * (n - 1)) + mean(within_y, m * (m - 1)) - 2 * mean(between, n * m)
+    return jnp.where((n > 1) & (m > 1), value, 0)

@@ -70,6 +70,7 @@ def clip(
         temperature=temperature,
         unmatched_x=x[num_matched:],
         unmatched_y=y[num_matched:],
+        block_size=0,
     )
 
 
@@ -77,7 +78,7 @@ def nt_xent(x: jax.Array, x_view: jax.Array, *, temperature: jax.Array | float =
     """NT-Xent of x and x_view [n, d] on cosines: rows are scaled to unit length first."""
     # Rows of unit length keep the value, but lose the radial part of the gradient.
     x, x_view = pairwise.normalize(x), pairwise.normalize(x_view)
-    return contrastive.nt_xent_loss(x, x_view, temperature=temperature)
+    return contrastive.nt_xent_loss(x, x_view, temperature=temperature, block_size=0)
 
 
 def gentle_clip_loss(
@@ -92,6 +93,8 @@ def gentle_clip_loss(
     mmd_weight: float = 0.2,
     sdd_weight: float = 0.7,
     ssl_weight: float = 0.15,
+    ssl_temperature: float = 0.05,
+    sdd_bandwidth: float = 0.5,
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
     """The paper's objective, (total, terms), in the demo's forms and with its weights.
 
@@ -105,10 +108,11 @@ def gentle_clip_loss(
     if mmd_weight:
         terms["mmd"] = mmd_single(x, y)
     if sdd_weight:
-        terms["sdd"] = semantic_density(x, y)
+        terms["sdd"] = semantic_density(x, y, bandwidth=sdd_bandwidth)
     for z, view in ((x, x_view), (y, y_view)):
         if ssl_weight and view is not None:
-            terms["ssl"] = terms.get("ssl", zero) + nt_xent(z, view)
+            one = nt_xent(z, view, temperature=ssl_temperature)
+            terms["ssl"] = terms.get("ssl", zero) + one
     weights = {"clip": clip_weight, "mmd": mmd_weight, "sdd": sdd_weight, "ssl": ssl_weight}
     return sum((weights[name] * term for name, term in terms.items()), start=zero), terms
 

@@ -1,15 +1,78 @@
-"""Similarities and distances between the rows of two sets: the one place that decides precision."""
+"""Similarities, distances and moments of rows: the one place that decides precision."""
+
+import contextlib
+import contextvars
+import functools
+from collections.abc import Callable, Iterator
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import AxisType
+
+Axis = str | tuple[str, ...] | None
+
+_axis: contextvars.ContextVar[Axis] = contextvars.ContextVar("axis", default=None)
+
+
+def over_axis(loss: Callable, axis: str | tuple[str, ...]) -> Callable:
+    """The loss of the whole batch, for calls inside a shard_map that splits the rows by `axis`.
+
+    The returned function takes what the loss takes, each device its own rows, and returns the same
+    value on every device. Blocks of rows travel in a ring: no device ever holds all of them.
+    A count of rows, such as `num_matched`, is that of one device. The shard_map must check
+    varying axes (`check_vma`, its default) for gradients to be those of the whole batch.
+    """
+
+    @functools.wraps(loss)
+    def over_axis(*args, **kwargs):
+        with _over(axis):
+            return loss(*args, **kwargs)
+
+    return over_axis
+
+
+@contextlib.contextmanager
+def _over(axis: Axis) -> Iterator[None]:
+    token = _axis.set(axis)
+    try:
+        yield
+    finally:
+        _axis.reset(token)
+
+
+def axis_name() -> Axis:
+    """The mesh axis that splits the rows, inside a loss `over_axis`; None elsewhere."""
+    return _axis.get()
+
+
+def total(values: jax.Array) -> jax.Array:
+    """Sum over all rows of values [n, ...], those on other devices included."""
+    summed, axis = jnp.sum(values, axis=0), axis_name()
+    return summed if axis is None else jax.lax.psum(summed, axis)
+
+
+def numbers(n: int) -> jax.Array:
+    """Numbers [n] that tell n rows apart from each other, and from rows on other devices."""
+    axis = axis_name()
+    first = 0 if axis is None else n * jax.lax.axis_index(axis)
+    return first + jnp.arange(n, dtype=jnp.int32)
 
 
 def rows(x: jax.Array, where: jax.Array | None = None) -> tuple[jax.Array, jax.Array]:
-    """Returns x [n, d] in float32 (float64 stays) with its padding zeroed, and its mask [n]."""
+    """Returns x [n, d] in float32 (float64 stays) with its padding zeroed, and its mask [n].
+
+    Raises:
+      ValueError: the rows lie on a mesh with Explicit axes, where pairs have no sharding.
+    """
     # The lowest precision in which 1 - 1e-6 differs from 1, as near-collapsed sets need.
     x = x.astype(jnp.float64 if x.dtype == jnp.float64 else jnp.float32)
+    if any(kind == AxisType.Explicit for kind in jax.typeof(x).sharding.mesh.axis_types):
+        raise ValueError(
+            "losses need Auto mesh axes: make the mesh with axis_types=(AxisType.Auto,), or under "
+            "jax.set_mesh(mesh) call jax.sharding.auto_axes(loss, out_sharding=PartitionSpec())"
+        )
     if where is None:
-        return x, jnp.ones(x.shape[0], bool)
+        return x, jnp.ones_like(x, dtype=bool, shape=x.shape[:1])
     return jnp.where(where[:, None], x, 0), where
 
 
@@ -44,32 +107,29 @@ def squared_distance_within(x: jax.Array) -> jax.Array:
 
 
 def mean(values: jax.Array, where: jax.Array) -> jax.Array:
-    """Mean of the values [...] where the mask [...] holds; 0, not NaN, where it holds nowhere."""
-    count = jnp.sum(where, dtype=values.dtype)
-    return jnp.sum(jnp.where(where, values, 0)) / jnp.maximum(count, 1)
+    """Mean of the values [n] where the mask [n] holds; 0, not NaN, where it holds nowhere."""
+    return total(jnp.where(where, values, 0)) / jnp.maximum(count(where, values.dtype), 1)
 
 
-def log_sum_exp(logits: jax.Array, where: jax.Array) -> jax.Array:
-    """log sum_j exp(logits_ij) [n] over the j in the mask [n, m]; huge and negative if none."""
-    # A finite fill, unlike -inf, has a zero gradient even in rows that are masked throughout.
-    fill = jnp.finfo(logits.dtype).min / 2
-    return jax.nn.logsumexp(jnp.where(where, logits, fill), axis=1)
+def count(where: jax.Array, dtype: jnp.dtype) -> jax.Array:
+    """How many rows of the mask [n] hold."""
+    return total(where.astype(dtype))
+
+
+def center(x: jax.Array, where: jax.Array) -> jax.Array:
+    """Mean [d] of the valid rows of x [n, d]; zeros if there are none."""
+    held = jnp.maximum(count(where, x.dtype), 1)
+    return total(jnp.where(where[:, None], x, 0)) / held
 
 
 def total_variance(x: jax.Array, where: jax.Array) -> jax.Array:
     """Unbiased variance of the valid rows of x [n, d], summed over dimensions; 0 below two."""
-    count = jnp.sum(where, dtype=x.dtype)
-    center = jnp.sum(jnp.where(where[:, None], x, 0), axis=0) / jnp.maximum(count, 1)
-    deviation = jnp.where(where[:, None], x - center[None, :], 0)
-    return jnp.sum(jnp.square(deviation)) / jnp.maximum(count - 1, 1)
+    deviation = jnp.where(where[:, None], x - center(x, where)[None, :], 0)
+    freedom = jnp.maximum(count(where, x.dtype) - 1, 1)
+    return total(jnp.sum(jnp.square(deviation), axis=1)) / freedom
 
 
 def floor(x: jax.Array, where: jax.Array) -> jax.Array:
     """The least variance of the rows of x [n, d] that counts: 1e-4 of their mean squared length."""
     # The absolute part is for zeros alone; its inverse square, in gradients, must fit float32.
     return 1e-4 * mean(jnp.sum(jnp.square(x), axis=1), where) + 1e-15
-
-
-def distinct(where: jax.Array) -> jax.Array:
-    """Mask [n, n] of the pairs of two different valid rows, of a mask of rows [n]."""
-    return where[:, None] & where[None, :] & ~jnp.eye(where.shape[0], dtype=bool)

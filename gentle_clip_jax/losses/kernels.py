@@ -1,0 +1,94 @@
+"""What each loss computes of a tile of inner products of rows, for `tiles.reduce_pairs`.
+
+Features of rows: "where", the mask of valid rows; "item", numbers of which equal ones make no
+pair; "square", squared lengths; "rates", of the MMD's kernels, and "level", taken off their sum;
+"inverse_scale", of densities; "bias", added to a logit; "offset" and "inverse_temperature", which
+make a logit of the product of centred rows; "candidate", the mask of rows with logits.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from gentle_clip_jax.losses.tiles import Features, Log, empty
+
+
+class Contrast(NamedTuple):
+    """Log-sum-exps of inner products."""
+
+    rows: bool = True
+    columns: bool = True
+
+    @property
+    def logs(self) -> tuple[Log, ...]:
+        return (Log(self.rows, self.columns),)
+
+    def __call__(self, dot: jax.Array, left: Features, right: Features):
+        return [], [jnp.where(_valid(left, right), dot, empty(dot.dtype))]
+
+
+class Decision(NamedTuple):
+    """Sum of the losses of calling every pair unmatched."""
+
+    @property
+    def logs(self) -> tuple[Log, ...]:
+        return ()
+
+    def __call__(self, dot: jax.Array, left: Features, right: Features):
+        loss = jax.nn.softplus(dot + left["bias"])
+        return [jnp.where(_valid(left, right), loss, 0)], []
+
+
+class Distance(NamedTuple):
+    """Gaussian kernels of squared distances, for MMD and densities, and logits on the way.
+
+    squarings: every rate comes with its double, its quadruple, ..., for one exponential in all.
+    density: the Log of the density's exponents, if wanted; count: whether to count pairs as well.
+    contrast: whether log-sum-exps of logits are wanted.
+    """
+
+    squarings: int = 0
+    density: Log | None = None
+    count: bool = False
+    contrast: bool = False
+
+    @property
+    def logs(self) -> tuple[Log, ...]:
+        density = () if self.density is None else (self.density,)
+        count = (self.density._replace(moments=1),) if self.density and self.count else ()
+        return (*density, *count, *((Log(),) if self.contrast else ()))
+
+    def __call__(self, dot: jax.Array, left: Features, right: Features):
+        valid, fill = _valid(left, right), empty(dot.dtype)
+        distance = jnp.maximum(left["square"] + right["square"] - 2 * dot, 0)
+        summands, exponents = [], []
+        if "rates" in left:
+            kernels = ladder(distance, left["rates"], self.squarings) - left["level"]
+            summands.append(jnp.where(valid, kernels, 0))
+        if self.density is not None:
+            exponents.append(jnp.where(valid, -distance * left["inverse_scale"], fill))
+        if self.density is not None and self.count:
+            exponents.append(jnp.where(valid, 0, fill))
+        if self.contrast:
+            logits = left["inverse_temperature"] * (dot + left["offset"] + right["offset"])
+            kept = valid & left["candidate"] & right["candidate"]
+            exponents.append(jnp.where(kept, logits, fill))
+        return summands, exponents
+
+
+def ladder(distance: jax.Array, rates: tuple[jax.Array, ...], squarings: int) -> jax.Array:
+    """Sum over the rates, and their doubles as often as said, of exp(-rate distance)."""
+    total = jnp.zeros_like(distance)
+    for rate in rates:
+        kernel = jnp.exp(-rate * distance)
+        total += kernel
+        for _ in range(squarings):
+            kernel = kernel * kernel
+            total += kernel
+    return total
+
+
+def _valid(left: Features, right: Features) -> jax.Array:
+    valid = left["where"] & right["where"]
+    return valid & (left["item"] != right["item"]) if "item" in left and "item" in right else valid
