@@ -20,25 +20,25 @@ def get_config() -> ml_collections.ConfigDict:
     data.size = 32  # pixels, height and width
 
     config.views = views = ml_collections.ConfigDict()
-    views.image = dict(
-        zoom=0.3,  # largest |log zoom|
-        shift=3.0,  # largest shift, pixels
-        erase=0.5,  # probability of losing a rectangle
-        outline=0.3,  # probability of keeping outlines alone
-        stroke=0.7,  # largest change of a stroke's border, pixels
-    )
-    views.text = dict(drop=0.0)  # probability of losing a token
+    views.image = {
+        "zoom": 0.3,  # largest |log zoom|
+        "shift": 3.0,  # largest shift, pixels
+        "erase": 0.5,  # probability of losing a rectangle
+        "outline": 0.3,  # probability of keeping outlines alone
+        "stroke": 0.7,  # largest change of a stroke's border, pixels
+    }
+    views.text = {"drop": 0.0}  # probability of losing a token
 
     config.model = model = ml_collections.ConfigDict()
-    model.image = dict(
-        patch_size=8,  # pixels
-        stem_width=64,
-        width=128,
-        depth=2,
-        num_heads=4,
-        dropout=0.1,
-    )
-    model.text = dict(width=128, depth=0, num_heads=4, dropout=0.1)
+    model.image = {
+        "patch_size": 8,  # pixels
+        "stem_width": 64,
+        "width": 128,
+        "depth": 2,
+        "num_heads": 4,
+        "dropout": 0.1,
+    }
+    model.text = {"width": 128, "depth": 0, "num_heads": 4, "dropout": 0.1}
     model.embedding_dim = 256  # method: arXiv 2406.05766, public demo
     model.head_dropout = 0.1  # as above
     model.dtype = "float32"  # of the towers' products; bfloat16 pays on TPU and GPU

@@ -25,7 +25,7 @@ FONTS = {
     "remix": "remixicon",
     "fontawesome": "fontawesome6-solid-webfont",
 }
-STYLES = frozenset("outline variant fill line thin light bold duotone".split())
+STYLES = frozenset(["outline", "variant", "fill", "line", "thin", "light", "bold", "duotone"])
 
 
 @dataclasses.dataclass(frozen=True)
