@@ -357,10 +357,10 @@ def test_a_corrupt_checkpoint_is_passed_over(tmp_path, shared):
 
 @pytest.mark.slow
 def test_any_number_of_devices_trains_alike(tmp_path):
-    """Sums are taken in another order, so all agree up to rounding: losses to 1e-4 relative.
+    """Up to the order of sums: losses to 1e-5 relative, parameters to 1e-5 absolute.
 
-    Adam turns the rounding of a gradient that is nothing into a step of the learning rate's size,
-    so parameters agree to half of the sum of all rates; what they add up to is in the losses.
+    But for the biases of attention's keys, which softmax cancels: their gradient is rounding alone,
+    and Adam makes steps of the learning rate's size of it.
     """
     runs = {}
     for num_devices in (1, 2, 4, 8):
@@ -369,8 +369,9 @@ def test_any_number_of_devices_trains_alike(tmp_path):
         lines = read_lines(workdir, "train")
         losses = {name: [line[name] for line in lines] for name in TERMS | {"loss/total"}}
         with np.load(workdir / "params.npz") as params:
-            runs[num_devices] = losses, dict(params)
+            kept = {name: params[name] for name in params if "['key']['bias']" not in name}
+        runs[num_devices] = losses, kept
     expected_losses, expected_params = runs.pop(1)
     for losses, params in runs.values():
-        chex.assert_trees_all_close(losses, expected_losses, rtol=1e-4)
-        chex.assert_trees_all_close(params, expected_params, rtol=0, atol=5e-3)
+        chex.assert_trees_all_close(losses, expected_losses, rtol=1e-5)
+        chex.assert_trees_all_close(params, expected_params, rtol=0, atol=1e-5)
