@@ -177,11 +177,11 @@ def test_workdirs_that_cannot_be_written(tmp_path, capsys):
 
 
 def test_workdir_of_another_config(tmp_path, capsys):
-    config = tiny_run.config()
+    config = cli.load_config(CONFIGS / "icons.py", [*TINY, "--config.seed=1"])
     experiment.open_workdir(config, tmp_path)
     (tmp_path / "metrics.jsonl").write_text("{}\n")
     assert train(tmp_path, *TINY) == 2
-    assert_one_sentence(capsys, str(tmp_path), "another config", "config.optimizer.warmup_steps")
+    assert_one_sentence(capsys, str(tmp_path), "another config", "config.seed was 1, is 0")
 
 
 def test_a_run_that_failed_at_once_does_not_keep_its_workdir(tmp_path, capsys):

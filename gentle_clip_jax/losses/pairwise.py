@@ -133,3 +133,21 @@ def floor(x: jax.Array, where: jax.Array) -> jax.Array:
     """The least variance of the rows of x [n, d] that counts: 1e-4 of their mean squared length."""
     # The absolute part is for zeros alone; its inverse square, in gradients, must fit float32.
     return 1e-4 * mean(jnp.sum(jnp.square(x), axis=1), where) + 1e-15
+
+
+def log_sum_exp(phi: jax.Array, axis: int, moments: int) -> list[jax.Array]:
+    """log sum exp(phi) along an axis; with two moments log sum exp(2 phi) as well."""
+    top = jax.lax.stop_gradient(jnp.max(phi, axis=axis, keepdims=True))
+    e = jnp.exp(phi - top)
+    top = jnp.squeeze(top, axis)
+    first = top + jnp.log(jnp.sum(e, axis=axis))
+    return [first] if moments == 1 else [first, 2 * top + jnp.log(jnp.sum(e * e, axis=axis))]
+
+
+def log_sum_exp_slope(phi: jax.Array, logs: list[jax.Array], bars: list[jax.Array]) -> jax.Array:
+    """The gradient in phi of sum_k bars[k] logs[k], where logs are its `log_sum_exp`."""
+    share = jnp.exp(phi - logs[0])
+    if len(logs) == 1:
+        return bars[0] * share
+    # The squared shares sum to at least 1 / n, so their normaliser is a safe exponential.
+    return share * (bars[0] + 2 * bars[1] * jnp.exp(2 * logs[0] - logs[1]) * share)

@@ -177,8 +177,10 @@ def _reduce_tile(kernel, here, there) -> Reduced:
     (x, left), (y, right) = here, there
     summands, exponents = kernel(pairwise.similarity(x, y), _expand(left, 1), _expand(right, 0))
     pairs = list(zip(kernel.logs, exponents))
-    rows = [_log_sum_exp(phi, 1, log.moments) if log.rows else [] for log, phi in pairs]
-    columns = [_log_sum_exp(phi, 0, log.moments) if log.columns else [] for log, phi in pairs]
+    rows = [pairwise.log_sum_exp(phi, 1, log.moments) if log.rows else [] for log, phi in pairs]
+    columns = [
+        pairwise.log_sum_exp(phi, 0, log.moments) if log.columns else [] for log, phi in pairs
+    ]
     return Reduced([jnp.sum(summand) for summand in summands], rows, columns)
 
 
@@ -195,31 +197,15 @@ def _tile_back(kernel, summand_bars, here, there, mirror):
     for k, (log, phi) in enumerate(zip(kernel.logs, exponents)):
         bar = jnp.zeros_like(phi)
         if log.rows:
-            bar += _softmax_back(phi, _expand(rows[k], 1), _expand(row_bars[k], 1))
+            bar += pairwise.log_sum_exp_slope(phi, _expand(rows[k], 1), _expand(row_bars[k], 1))
         if log.columns:
             scaled = [mirror * bar for bar in column_bars[k]]
-            bar += _softmax_back(phi, _expand(columns[k], 0), _expand(scaled, 0))
+            bar += pairwise.log_sum_exp_slope(phi, _expand(columns[k], 0), _expand(scaled, 0))
         bars.append(bar)
     full = [jnp.full_like(tile, bar) for bar, tile in zip(summand_bars, summands)]
     dot_bar, left_bar, right_bar = pull((full, bars))
     dx, dy = pairwise.similarity(dot_bar, y.T), pairwise.similarity(dot_bar.T, x.T)
     return (dx, left_bar), (dy, right_bar)
-
-
-def _log_sum_exp(phi, axis, moments):
-    top = jax.lax.stop_gradient(jnp.max(phi, axis=axis, keepdims=True))
-    e = jnp.exp(phi - top)
-    top = jnp.squeeze(top, axis)
-    first = top + jnp.log(jnp.sum(e, axis=axis))
-    return [first] if moments == 1 else [first, 2 * top + jnp.log(jnp.sum(e * e, axis=axis))]
-
-
-def _softmax_back(phi, logs, bars):
-    share = jnp.exp(phi - logs[0])
-    if len(logs) == 1:
-        return bars[0] * share
-    # The squared shares sum to at least 1 / n, so their normaliser is a safe exponential.
-    return share * (bars[0] + 2 * bars[1] * jnp.exp(2 * logs[0] - logs[1]) * share)
 
 
 def _tiles(left, right, symmetric, weights, dtype):
