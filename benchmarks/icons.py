@@ -27,7 +27,7 @@ VARIANTS = {
     "gentle_clip": ("Gentle-CLIP", "icons", ()),
     "clip_only": ("CLIP, pairs alone", "icons_clip", ()),
     "all_pairs": (
-        "CLIP, all pairs (ceiling)",
+        "CLIP, all pairs, 3,000 steps (ceiling)",
         "icons_clip",
         ("--config.data.matched_fraction=1.0", "--config.train.steps=3000"),
     ),
