@@ -160,8 +160,8 @@ def paired_table(ours: dict, theirs: dict) -> str:
     for name in METRICS:
         a, b = ([runs[seed]["test"][name] for seed in seeds] for runs in (ours, theirs))
         differences = [100 * (x - y) for x, y in zip(a, b, strict=True)]
-        mean = [f"**{statistics.mean(differences):+.1f}**"] if seeds else [""]
-        signed = [f"{difference:+.1f}" for difference in differences]
+        mean = [f"**{statistics.mean(differences):+z.1f}**"] if seeds else [""]
+        signed = [f"{difference:+z.1f}" for difference in differences]
         rows.append([results.label(name), spread(a), spread(b), *signed, *mean])
     return table(head, rows)
 
