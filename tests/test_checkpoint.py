@@ -1,3 +1,5 @@
+import gc
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -114,6 +116,8 @@ def test_no_sound_step(tmp_path):
     assert kept(tmp_path) == []
 
 
+# Orbax drops its pending reads when one fails, and Python reports them whenever they are collected.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_step_of_another_shape_or_type_is_not_taken(tmp_path):
     save(tmp_path, 1)
     for other in (
@@ -122,6 +126,7 @@ def test_a_step_of_another_shape_or_type_is_not_taken(tmp_path):
     ):
         with Checkpoints(tmp_path) as checkpoints:
             assert checkpoints.restore(other, best=True) is None
+    gc.collect()
 
 
 def test_digest_sees_names_types_shapes_and_bits():
