@@ -61,7 +61,8 @@ class Distance(NamedTuple):
 
     def __call__(self, dot: jax.Array, left: Features, right: Features):
         valid, fill = _valid(left, right), empty(dot.dtype)
-        distance = jnp.maximum(left["square"] + right["square"] - 2 * dot, 0)
+        distance = left["square"] + right["square"] - 2 * dot
+        distance = jnp.where(distance > 0, distance, 0)  # the slope of a maximum costs a division
         summands, exponents = [], []
         if "rates" in left:
             kernels = ladder(distance, left["rates"], self.squarings) - left["level"]
