@@ -24,6 +24,10 @@ class Contrast(NamedTuple):
     def logs(self) -> tuple[Log, ...]:
         return (Log(self.rows, self.columns),)
 
+    @property
+    def most_pairs(self) -> int:
+        return 4096**2
+
     def __call__(self, dot: jax.Array, left: Features, right: Features):
         return [], [jnp.where(_valid(left, right), dot, empty(dot.dtype))]
 
@@ -34,6 +38,10 @@ class Decision(NamedTuple):
     @property
     def logs(self) -> tuple[Log, ...]:
         return ()
+
+    @property
+    def most_pairs(self) -> int:
+        return 4096**2
 
     def __call__(self, dot: jax.Array, left: Features, right: Features):
         loss = jax.nn.softplus(dot + left["bias"])
@@ -58,6 +66,10 @@ class Distance(NamedTuple):
         density = () if self.density is None else (self.density,)
         count = (self.density._replace(moments=1),) if self.density and self.count else ()
         return (*density, *count, *((Log(),) if self.contrast else ()))
+
+    @property
+    def most_pairs(self) -> int:
+        return 1024**2
 
     def __call__(self, dot: jax.Array, left: Features, right: Features):
         valid, fill = _valid(left, right), empty(dot.dtype)

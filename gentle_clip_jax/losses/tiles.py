@@ -31,6 +31,9 @@ class Kernel(Protocol):
     @property
     def logs(self) -> tuple[Log, ...]: ...
 
+    @property
+    def most_pairs(self) -> int: ...  # that a single tile, kept for the backward pass, is best for
+
     def __call__(
         self, dot: jax.Array, left: Features, right: Features
     ) -> tuple[list[jax.Array], list[jax.Array]]:
@@ -74,9 +77,9 @@ def reduce_pairs(
       block_size: the most rows of a tile; None to choose; 0 for a single tile, which jax
         differentiates, in forward mode too.
     """
+    axis, pairs = pairwise.axis_name(), x.shape[0] * (x if y is None else y).shape[0]
     if block_size is None:
-        block_size = 0 if x.shape[0] * (x if y is None else y).shape[0] <= 1024**2 else 1024
-    axis = pairwise.axis_name()
+        block_size = 0 if pairs <= kernel.most_pairs else 1024
     if block_size or axis:
         mesh = None if axis else ring.mesh_of(x)
         return _blocked(kernel, block_size or 1024, axis, mesh, x, left, y, right)
@@ -158,8 +161,8 @@ def _sweep_back(kernel, block_size, totals, here, there, weights):
 
     def step(carry, tile):
         (here, there), (i, j, weight, mirror) = carry, tile
-        summand_bars = [weight * bar for bar in totals]
-        new = _tile_back(kernel, summand_bars, _take(left, i), _take(right, j), mirror)
+        bars = [weight * bar for bar in totals]
+        new = _tile_back(kernel, bars, _take(left, i), _take(right, j), mirror, turned[i])
         here = jax.tree.map(lambda a, b: a.at[i].add(b), here, new[0])
         there = jax.tree.map(lambda a, b: a.at[j].add(b), there, new[1])
         return (here, there), None
@@ -167,10 +170,12 @@ def _sweep_back(kernel, block_size, totals, here, there, weights):
     def zeros(blocks: Any) -> Any:
         return jax.tree.map(jnp.zeros_like, (blocks[0], _floating(blocks[1])[0]))
 
-    carry = zeros(left), zeros(right)
+    # Gradients there are made transposed: that product is fastest with x turned beforehand.
+    turned, (dy, dr) = left[0].mT, zeros(right)
+    carry = zeros(left), (dy.mT, dr)
     tiles = _tiles(left, right, there is None, weights, here[0].dtype)
-    (here, there), _ = jax.lax.scan(step, carry, tiles)
-    return [], _unblock(here, n), _unblock(there, m)
+    (here, (dy, dr)), _ = jax.lax.scan(step, carry, tiles)
+    return [], _unblock(here, n), _unblock((dy.mT, dr), m)
 
 
 def _reduce_tile(kernel, here, there) -> Reduced:
@@ -178,13 +183,11 @@ def _reduce_tile(kernel, here, there) -> Reduced:
     summands, exponents = kernel(pairwise.similarity(x, y), _expand(left, 1), _expand(right, 0))
     pairs = list(zip(kernel.logs, exponents))
     rows = [pairwise.log_sum_exp(phi, 1, log.moments) if log.rows else [] for log, phi in pairs]
-    columns = [
-        pairwise.log_sum_exp(phi, 0, log.moments) if log.columns else [] for log, phi in pairs
-    ]
-    return Reduced([jnp.sum(summand) for summand in summands], rows, columns)
+    cols = [pairwise.log_sum_exp(phi, 0, log.moments) if log.columns else [] for log, phi in pairs]
+    return Reduced([jnp.sum(summand) for summand in summands], rows, cols)
 
 
-def _tile_back(kernel, summand_bars, here, there, mirror):
+def _tile_back(kernel, summand_bars, here, there, mirror, turned):
     x, left, rows, row_bars = here
     y, right, columns, column_bars = there
     (left, left_masks), (right, right_masks) = _floating(left), _floating(right)
@@ -204,7 +207,7 @@ def _tile_back(kernel, summand_bars, here, there, mirror):
         bars.append(bar)
     full = [jnp.full_like(tile, bar) for bar, tile in zip(summand_bars, summands)]
     dot_bar, left_bar, right_bar = pull((full, bars))
-    dx, dy = pairwise.similarity(dot_bar, y.T), pairwise.similarity(dot_bar.T, x.T)
+    dx, dy = pairwise.similarity(dot_bar, y.T), pairwise.similarity(turned, dot_bar.T)
     return (dx, left_bar), (dy, right_bar)
 
 
