@@ -35,19 +35,19 @@ def main() -> None:
     parser.add_argument("--small", type=int, default=256, help="the batch whose memory is the goal")
     parser.add_argument("--batch", type=int, default=4096)
     parser.add_argument("--microbatches", type=int, default=16)
-    parser.add_argument("--steps", type=int, default=3, help="timed steps of a case")
+    parser.add_argument("--seconds", type=float, default=10, help="of timed steps, at least three")
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "docs" / "results")
     parser.add_argument("--case", nargs=3, metavar=("OBJECTIVE", "BATCH", "MICROBATCHES"))
     args = parser.parse_args()
     if args.case:
         name, batch, microbatches = args.case
-        print(json.dumps(measure(OBJECTIVES[name], int(batch), int(microbatches), args.steps)))
+        print(json.dumps(measure(OBJECTIVES[name], int(batch), int(microbatches), args.seconds)))
         return
     rows = []
     for name in OBJECTIVES:
         for batch, parts in ((args.small, 1), (args.batch, 1), (args.batch, args.microbatches)):
             rows.append({"objective": name, "batch": batch, "microbatches": parts})
-            rows[-1] |= run_case(name, batch, parts, args.steps)
+            rows[-1] |= run_case(name, batch, parts, args.seconds)
             print(rows[-1], flush=True)
     command = shlex.join(["python", "benchmarks/gradcache.py", *sys.argv[1:]])
     content = {"machine": machine(), "command": command, "rows": rows}
@@ -56,11 +56,11 @@ def main() -> None:
     (args.out / "gradcache.md").write_text(page(content))
 
 
-def run_case(name: str, batch: int, microbatches: int, steps: int) -> dict:
+def run_case(name: str, batch: int, microbatches: int, budget: float) -> dict:
     """Measures a case in a process of its own; {"failed": exit code} if it does not fit."""
     case = [name, str(batch), str(microbatches)]
     process = subprocess.run(
-        [sys.executable, __file__, "--case", *case, "--steps", str(steps)],
+        [sys.executable, __file__, "--case", *case, "--seconds", str(budget)],
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -69,7 +69,7 @@ def run_case(name: str, batch: int, microbatches: int, steps: int) -> dict:
     return json.loads(process.stdout.splitlines()[-1])
 
 
-def measure(overrides: dict, batch: int, microbatches: int, steps: int) -> dict:
+def measure(overrides: dict, batch: int, microbatches: int, budget: float) -> dict:
     """Planned and measured memory and the median time of a train step."""
     import jax
 
@@ -90,7 +90,7 @@ def measure(overrides: dict, batch: int, microbatches: int, steps: int) -> dict:
     pathlib.Path("/proc/self/clear_refs").write_text("5")
     before = resident("VmRSS")
     seconds = []
-    for _ in range(1 + steps):
+    while len(seconds) < 4 or sum(seconds[1:]) < budget:  # the first is not counted
         start = time.perf_counter()
         state, metrics = jax.block_until_ready(compiled(state, rows))
         seconds.append(time.perf_counter() - start)
