@@ -7,7 +7,17 @@ import pytest
 
 from gentle_clip_jax.checkpoint import Checkpoints, digest
 
+# Orbax drops its pending reads when one fails, and Python reports them whenever they are collected:
+# by the fixture below, before a test of another file does.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 RECALL = {1: 0.1, 2: 0.5, 3: 0.2, 4: 0.3, 5: 0.4}
+
+
+@pytest.fixture(autouse=True)
+def collected():
+    yield
+    gc.collect()
 
 
 def state(step):
@@ -116,8 +126,6 @@ def test_no_sound_step(tmp_path):
     assert kept(tmp_path) == []
 
 
-# Orbax drops its pending reads when one fails, and Python reports them whenever they are collected.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_step_of_another_shape_or_type_is_not_taken(tmp_path):
     save(tmp_path, 1)
     for other in (
@@ -126,7 +134,6 @@ def test_a_step_of_another_shape_or_type_is_not_taken(tmp_path):
     ):
         with Checkpoints(tmp_path) as checkpoints:
             assert checkpoints.restore(other, best=True) is None
-    gc.collect()
 
 
 def test_digest_sees_names_types_shapes_and_bits():
