@@ -25,8 +25,8 @@ class Contrast(NamedTuple):
         return (Log(self.rows, self.columns),)
 
     @property
-    def most_pairs(self) -> int:
-        return 4096**2
+    def block_size(self) -> int:
+        return 2048
 
     def __call__(self, dot: jax.Array, left: Features, right: Features):
         return [], [jnp.where(_valid(left, right), dot, empty(dot.dtype))]
@@ -40,8 +40,8 @@ class Decision(NamedTuple):
         return ()
 
     @property
-    def most_pairs(self) -> int:
-        return 4096**2
+    def block_size(self) -> int:
+        return 2048
 
     def __call__(self, dot: jax.Array, left: Features, right: Features):
         loss = jax.nn.softplus(dot + left["bias"])
@@ -68,8 +68,8 @@ class Distance(NamedTuple):
         return (*density, *count, *((Log(),) if self.contrast else ()))
 
     @property
-    def most_pairs(self) -> int:
-        return 1024**2
+    def block_size(self) -> int:
+        return 512
 
     def __call__(self, dot: jax.Array, left: Features, right: Features):
         valid, fill = _valid(left, right), empty(dot.dtype)

@@ -32,7 +32,7 @@ class Kernel(Protocol):
     def logs(self) -> tuple[Log, ...]: ...
 
     @property
-    def most_pairs(self) -> int: ...  # that a single tile, kept for the backward pass, is best for
+    def block_size(self) -> int: ...  # rows of the fastest tile, measured: benchmarks/losses.py
 
     def __call__(
         self, dot: jax.Array, left: Features, right: Features
@@ -79,10 +79,10 @@ def reduce_pairs(
     """
     axis, pairs = pairwise.axis_name(), x.shape[0] * (x if y is None else y).shape[0]
     if block_size is None:
-        block_size = 0 if pairs <= kernel.most_pairs else 1024
+        block_size = 0 if pairs <= kernel.block_size**2 else kernel.block_size
     if block_size or axis:
         mesh = None if axis else ring.mesh_of(x)
-        return _blocked(kernel, block_size or 1024, axis, mesh, x, left, y, right)
+        return _blocked(kernel, block_size or kernel.block_size, axis, mesh, x, left, y, right)
     totals, rows, columns = _reduce_tile(kernel, (x, left), (x, left) if y is None else (y, right))
     return Reduced(totals, rows, [] if y is None else columns)
 

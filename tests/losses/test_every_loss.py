@@ -176,6 +176,14 @@ def test_padding_changes_neither_value_nor_gradient(name: str) -> None:
         np.testing.assert_array_equal(np.asarray(gradient)[~where], 0)
 
 
+@every_loss
+def test_nan_in_a_valid_row_is_not_hidden(name: str) -> None:
+    x, y = embeddings()
+    x[0, 0] = np.nan
+    value, _ = JITTED[name](jnp.float32(x), jnp.float32(y), ALL_X, ALL_Y)
+    assert jnp.isnan(value)
+
+
 @each_term
 def test_gradient_is_the_slope(name: str) -> None:
     x, y = embeddings()
