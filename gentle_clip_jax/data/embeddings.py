@@ -1,0 +1,246 @@
+"""Embeddings on disk: what `gentle-clip encode` writes, and files of embeddings made elsewhere."""
+
+import csv
+import hashlib
+import json
+import pathlib
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+_FEATURES = ("features", "embeddings", "embedding")
+_LABELS = ("splits", "labels")
+
+
+class FeatureSet(NamedTuple):
+    """Rows of one modality.
+
+    features [n, d] float16, float32 or float64, maybe in a file; ids [n] str, the item of each row:
+    several rows may be of one item, as the captions of an image are; splits and labels [n] str, ""
+    for a row without one, or None where no row has one.
+    """
+
+    features: np.ndarray
+    ids: np.ndarray
+    splits: np.ndarray | None = None
+    labels: np.ndarray | None = None
+
+
+def read(path: str | pathlib.Path) -> FeatureSet:
+    """Reads a folder that `gentle-clip encode` wrote, or a file of embeddings.
+
+    .npy: one array [n, d]. .npz: the array `features` or `embeddings`, or its only one of two
+    dimensions; `ids`, `splits` and `labels` beside it if there are. .parquet: the column
+    `features`, `embeddings` or `embedding` of lists, or else all columns of numbers; `id`, `split`
+    and `label` if there are. .safetensors: as .npz, without ids. Rows without ids are numbered "0",
+    "1", ...
+
+    Raises:
+      ValueError: there is nothing to read there, it is altered or unfinished, it is no array
+        [n, d], or rows are not finite.
+    """
+    path = pathlib.Path(path)
+    if path.is_dir():
+        arrays = _read_folder(path)
+    elif not path.exists():
+        raise ValueError(f"There is no file or folder {path}.")
+    elif path.suffix in _READERS:
+        try:
+            arrays = _READERS[path.suffix](path)
+        except (OSError, ModuleNotFoundError):
+            raise
+        except Exception as error:  # of four libraries: any kind
+            raise ValueError(f"The embeddings {path} cannot be read: {error}.") from error
+    else:
+        raise ValueError(
+            f"{path} is no file of embeddings: give a folder that gentle-clip encode wrote, or a "
+            f"file that ends in {', '.join(_READERS)}."
+        )
+    return _checked(path, arrays)
+
+
+def read_pairs(
+    path: str | pathlib.Path | None, x_ids: Iterable[str], y_ids: Iterable[str]
+) -> np.ndarray:
+    """Ids [k, 2] of the k matched items: column 0 is one of x_ids, column 1 one of y_ids.
+
+    A .csv (or .tsv) file has a pair a line, or one id a line where both sides use the same. Its
+    first line may be a heading: it is one if none of it is an id. Without a file (None), equal ids
+    are pairs, in the order of x_ids.
+
+    Raises:
+      ValueError: there are no pairs, an id is unknown, or an item is in two pairs.
+    """
+    known = ({*map(str, x_ids)}, {*map(str, y_ids)}) if path else ()
+    if not path:
+        others = {*map(str, y_ids)}
+        same = [id_ for id_ in dict.fromkeys(map(str, x_ids)) if id_ in others]
+        if not same:
+            raise ValueError(
+                "No id is in both sets: give a file of pairs, or the same ids to both."
+            )
+        return np.array([same, same]).T
+    lines = _read_lines(pathlib.Path(path))
+    if lines and not any(id_ in ids for id_, ids in zip(lines[0][1], known)):
+        lines = lines[1:]
+    if not lines:
+        raise ValueError(f"{path} has no pairs: write an id of each set on every line.")
+    for side, (name, ids) in enumerate(zip("xy", known)):
+        first_line: dict[str, int] = {}
+        for number, pair in lines:
+            if pair[side] not in ids:
+                raise ValueError(
+                    f"{path}, line {number}: there is no item {pair[side]!r} in {name}, whose ids "
+                    f"look like {min(ids)!r}."
+                )
+            if pair[side] in first_line:
+                raise ValueError(
+                    f"{path}, line {number}: the item {pair[side]!r} of {name} is in a pair "
+                    f"already (line {first_line[pair[side]]})."
+                )
+            first_line[pair[side]] = number
+    return np.array([pair for _, pair in lines])
+
+
+def _read_lines(path: pathlib.Path) -> list[tuple[int, tuple[str, str]]]:
+    """Number and pair of each line that is not empty."""
+    if not path.is_file():
+        raise ValueError(f"There is no file of pairs {path}.")
+    lines = []
+    # Spreadsheets begin a file with a byte order mark.
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file, delimiter="\t" if path.suffix == ".tsv" else ",")
+        try:
+            for cells in reader:
+                cells = [cell.strip() for cell in cells]
+                if not any(cells):
+                    continue
+                if len(cells) > 2 or not all(cells):
+                    raise ValueError(
+                        f"{path}, line {reader.line_num}: a pair is two ids with a comma between, "
+                        f"not {','.join(cells)!r}."
+                    )
+                lines.append((reader.line_num, (cells[0], cells[-1])))
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise ValueError(f"{path} is no text of pairs ({error}): save it as CSV.") from error
+    return lines
+
+
+def sha256(path: pathlib.Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _read_folder(folder: pathlib.Path) -> dict[str, Any]:
+    if not (folder / "manifest.json").exists():
+        raise ValueError(
+            f"{folder} has no manifest.json: gentle-clip encode writes it when it has finished; "
+            f"run it (again) with --out={folder}."
+        )
+    manifest = json.loads((folder / "manifest.json").read_text())
+    for name, digest in manifest["sha256"].items():
+        if sha256(folder / name) != digest:
+            raise ValueError(
+                f"{folder / name} was altered since it was written: delete {folder} and run "
+                "gentle-clip encode again."
+            )
+    rows = [json.loads(line) for line in (folder / "rows.jsonl").open(encoding="utf-8")]
+    features = np.load(folder / "features.npy", mmap_mode="r", allow_pickle=False)
+    columns = {f"{name}s": [row.get(name) for row in rows] for name in ("id", "split", "label")}
+    return {"features": features, **columns}
+
+
+def _read_npy(path: pathlib.Path) -> dict[str, Any]:
+    return {"features": np.load(path, mmap_mode="r", allow_pickle=False)}
+
+
+def _read_npz(path: pathlib.Path) -> dict[str, Any]:
+    with np.load(path, allow_pickle=False) as arrays:
+        return _named(dict(arrays))
+
+
+def _read_safetensors(path: pathlib.Path) -> dict[str, Any]:
+    from safetensors.numpy import load_file
+
+    return _named(load_file(path))
+
+
+def _read_parquet(path: pathlib.Path) -> dict[str, Any]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(path)
+    columns = {
+        f"{name}s": table[name].to_pylist()
+        for name in ("id", "split", "label")
+        if name in table.column_names
+    }
+    lists = next((name for name in _FEATURES if name in table.column_names), None)
+    if lists:
+        return columns | {"features": np.array(table[lists].to_pylist())}
+    numbers = [
+        table[field.name].to_numpy()
+        for field in table.schema
+        if field.name not in ("id", "split", "label")
+        and (pa.types.is_floating(field.type) or pa.types.is_integer(field.type))
+    ]
+    if not numbers:
+        raise ValueError(f"it has no column {', '.join(_FEATURES)} and none of numbers")
+    return columns | {"features": np.stack(numbers, axis=1)}
+
+
+_READERS = {
+    ".npy": _read_npy,
+    ".npz": _read_npz,
+    ".parquet": _read_parquet,
+    ".safetensors": _read_safetensors,
+}
+
+
+def _named(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """The features among several arrays, and what says which row is which."""
+    matrices = [name for name, array in arrays.items() if array.ndim == 2]
+    name = next((name for name in _FEATURES if name in arrays), None)
+    if name is None and len(matrices) != 1:
+        raise ValueError(
+            f"it has {len(matrices)} arrays of two dimensions; name the one to use 'features'"
+        )
+    rest = {name: arrays[name] for name in ("ids", *_LABELS) if name in arrays}
+    return {"features": arrays[name or matrices[0]], **rest}
+
+
+def _checked(path: pathlib.Path, arrays: Mapping[str, Any]) -> FeatureSet:
+    features = arrays["features"]
+    if features.ndim != 2 or not features.size:
+        raise ValueError(
+            f"The embeddings {path} must be an array [rows, dimensions] that is not empty; its "
+            f"shape is {features.shape}."
+        )
+    if not np.issubdtype(features.dtype, np.floating):
+        if not np.issubdtype(features.dtype, np.integer):
+            raise ValueError(f"The embeddings {path} must be numbers, not {features.dtype}.")
+        features = features.astype(np.float32)
+    bad = _rows_not_finite(features)
+    if len(bad):
+        raise ValueError(
+            f"The embeddings {path} have {len(bad)} rows with NaN or infinity, the first "
+            f"{', '.join(map(str, bad[:5]))} (counted from 0): mend them or leave them out."
+        )
+    columns: dict[str, np.ndarray | None] = {"ids": np.arange(len(features)).astype(str)}
+    for name in ("ids", *_LABELS):
+        values = arrays.get(name)
+        if values is None or all(value is None for value in values):
+            continue
+        if len(values) != len(features):
+            raise ValueError(f"{path} has {len(features)} rows but {len(values)} {name}.")
+        columns[name] = np.array(["" if value is None else str(value) for value in values])
+    return FeatureSet(features, **columns)  # type: ignore[reportArgumentType]
+
+
+def _rows_not_finite(features: np.ndarray, block: int = 65536) -> np.ndarray:
+    # By blocks, so that a file larger than the memory can be looked through.
+    blocks = range(0, len(features), block)
+    bad = [i + np.flatnonzero(~np.isfinite(features[i : i + block]).all(axis=1)) for i in blocks]
+    return np.concatenate(bad)
