@@ -105,6 +105,59 @@ def gentle_clip_loss(
     return sum(weight * term for weight, term in zip(weights, terms))
 
 
+def cauchy_schwarz_divergence(x, y, squared_bandwidth=None):
+    """Logarithms of mean kernels: distinct rows within the sets, all pairs between them."""
+    width = bandwidth_ladder(x, y, num=1)[0] if squared_bandwidth is None else squared_bandwidth
+
+    def log_mean(pairs):
+        return np.logaddexp.reduce([-_squared(a, b) / (2 * width) for a, b in pairs]) - math.log(
+            len(pairs)
+        )
+
+    within = [[(a, b) for i, a in enumerate(z) for j, b in enumerate(z) if i != j] for z in (x, y)]
+    return sum(map(log_mean, within)) - 2 * log_mean([(a, b) for a in x for b in y])
+
+
+def transport_plan(x, y, epsilon, iterations=100):
+    """Sinkhorn's algorithm on the plan itself: columns, then rows, to their sums."""
+    plan = np.exp(np.array([[a @ b - 1 for b in y] for a in x]) / epsilon)
+    for _ in range(iterations):
+        plan = plan / plan.sum(axis=0, keepdims=True) / len(y)
+        plan = plan / plan.sum(axis=1, keepdims=True) / len(x)
+    return plan
+
+
+def plan_matching_loss(x, y, target, epsilon, iterations=100):
+    """The divergence of the plan between x and y from the target."""
+    plan = transport_plan(x, y, epsilon, iterations)
+    return sum(t * math.log(t / p) for t, p in zip(target.ravel(), plan.ravel()) if t > 0)
+
+
+def hard_labels(query, support):
+    """One-hot rows of the nearest support."""
+    return np.array([np.arange(len(support)) == np.argmax(support @ q) for q in query], float)
+
+
+def pseudo_label_loss(query, partners, labels, temperature):
+    """Half the mean cross-entropy of each query's distribution over the partners."""
+    total = 0.0
+    for q, row in zip(query, labels):
+        total += sum(
+            label * _surprise(q, partners, j, temperature) for j, label in enumerate(row) if label
+        )
+    return total / (2 * len(query))
+
+
+def keyword_loss(query, keywords, candidates, temperature):
+    """Labels in proportion to what is positive among the candidates' similarities."""
+    labels = np.zeros((len(query), len(keywords)))
+    for i, q in enumerate(query):
+        weights = np.array([max(q @ k, 0) if c else 0 for k, c in zip(keywords, candidates[i])])
+        weights = weights if weights.sum() else candidates[i].astype(float)
+        labels[i] = weights / weights.sum() if weights.sum() else 0
+    return pseudo_label_loss(query, keywords, labels, temperature)
+
+
 def _surprise(query, candidates, target, temperature):
     """-log softmax of the target among the candidates."""
     logits = np.array([query @ c / temperature for c in candidates])

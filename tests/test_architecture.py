@@ -23,6 +23,7 @@ CONFIGS = sorted(path for path in ROOT.glob("configs/*.py") if path.stem != "__i
 # A room may import the rooms it names, and itself.
 ARROWS = {
     "losses": set(),
+    "closed_form": {"losses"},
     "encoders": {"losses"},
     "data": set(),
     "mesh": set(),
@@ -31,6 +32,7 @@ ARROWS = {
     "run_log": set(),
     "report": set(),
     "evals": {"losses"},
+    "head_training": {"losses", "closed_form", "encoders", "optimizer", "evals"},
     "experiment": {"losses", "encoders", "data", "optimizer", "run_log"},
     "evaluate": {"experiment", "encoders", "data", "evals", "checkpoint", "run_log"},
     "train": {"experiment", "evaluate", "encoders", "data", "evals", "mesh", "checkpoint"}
@@ -41,7 +43,7 @@ ARROWS = {
 }
 # What a room may load besides the standard library; the rooms left out are free.
 PACKAGES = {
-    "losses": {"jax", "numpy"},
+    "losses": {"jax", "numpy", "ott"},
     "encoders": {"jax", "flax"},
     "data": {"jax", "numpy", "grain", "PIL", "tokenizers"},
     "evals": {"jax", "numpy"},

@@ -45,6 +45,15 @@ def axis_name() -> Axis:
     return _axis.get()
 
 
+def forbid_axis(what: str) -> None:
+    """Raises ValueError inside a loss `over_axis`, which gives a device no other device's rows."""
+    if axis_name() is not None:
+        raise ValueError(
+            f"{what} takes all rows at once: leave shard_map out and call the loss under jit, "
+            "with the rows sharded over an Auto mesh"
+        )
+
+
 def total(values: jax.Array) -> jax.Array:
     """Sum over all rows of values [n, ...], those on other devices included."""
     summed, axis = jnp.sum(values, axis=0), axis_name()
@@ -116,23 +125,34 @@ def count(where: jax.Array, dtype: jnp.dtype) -> jax.Array:
     return total(where.astype(dtype))
 
 
-def center(x: jax.Array, where: jax.Array) -> jax.Array:
-    """Mean [d] of the valid rows of x [n, d]; zeros if there are none."""
-    held = jnp.maximum(count(where, x.dtype), 1)
-    return total(jnp.where(where[:, None], x, 0)) / held
+Set = tuple[jax.Array, jax.Array]  # rows [n, d] and the mask [n] of the valid ones
 
 
-def total_variance(x: jax.Array, where: jax.Array) -> jax.Array:
-    """Unbiased variance of the valid rows of x [n, d], summed over dimensions; 0 below two."""
-    deviation = jnp.where(where[:, None], x - center(x, where)[None, :], 0)
-    freedom = jnp.maximum(count(where, x.dtype) - 1, 1)
-    return total(jnp.sum(jnp.square(deviation), axis=1)) / freedom
+def center(*sets: Set) -> jax.Array:
+    """Mean [d] of the valid rows of all sets; zeros if there are none."""
+    sums = [total(jnp.where(where[:, None], x, 0)) for x, where in sets]
+    return sum(sums[1:], start=sums[0]) / jnp.maximum(_held(*sets), 1)
 
 
-def floor(x: jax.Array, where: jax.Array) -> jax.Array:
-    """The least variance of the rows of x [n, d] that counts: 1e-4 of their mean squared length."""
+@jax.checkpoint  # rather than keep all deviations for the backward pass
+def total_variance(*sets: Set) -> jax.Array:
+    """Unbiased variance of the valid rows of all sets, summed over dimensions; 0 below two."""
+    middle = center(*sets)[None, :]
+    deviations = [jnp.where(where[:, None], x - middle, 0) for x, where in sets]
+    squares = [total(jnp.sum(jnp.square(deviation), axis=1)) for deviation in deviations]
+    return sum(squares[1:], start=squares[0]) / jnp.maximum(_held(*sets) - 1, 1)
+
+
+def floor(*sets: Set) -> jax.Array:
+    """The least variance of the sets' rows that counts: 1e-4 of their mean squared length."""
+    squares = [total(jnp.where(where, jnp.sum(jnp.square(x), axis=1), 0)) for x, where in sets]
     # The absolute part is for zeros alone; its inverse square, in gradients, must fit float32.
-    return 1e-4 * mean(jnp.sum(jnp.square(x), axis=1), where) + 1e-15
+    return 1e-4 * sum(squares[1:], start=squares[0]) / jnp.maximum(_held(*sets), 1) + 1e-15
+
+
+def _held(*sets: Set) -> jax.Array:
+    counts = [count(where, x.dtype) for x, where in sets]
+    return sum(counts[1:], start=counts[0])
 
 
 def log_sum_exp(phi: jax.Array, axis: int, moments: int) -> list[jax.Array]:

@@ -57,6 +57,11 @@ def sdd(x, y, where_x, where_y, block_size):
     return losses.semantic_density_loss(x, y, **items, **masks, block_size=block_size)
 
 
+def cauchy_schwarz(x, y, where_x, where_y, block_size):
+    masks = {"where_x": where_x, "where_y": where_y}
+    return losses.cauchy_schwarz_divergence(x, y, **masks, block_size=block_size)
+
+
 def gentle_clip(x, y, where_x, where_y, block_size):
     return losses.gentle_clip_loss(
         x,
@@ -71,7 +76,7 @@ def gentle_clip(x, y, where_x, where_y, block_size):
     )[0]
 
 
-LOSSES = (clip, sigmoid, nt_xent, mmd, density, sdd, gentle_clip)
+LOSSES = (clip, sigmoid, nt_xent, mmd, density, sdd, cauchy_schwarz, gentle_clip)
 
 
 def embeddings(n: int = N, m: int = M, d: int = D) -> tuple[np.ndarray, np.ndarray]:

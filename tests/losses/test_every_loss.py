@@ -88,6 +88,41 @@ def density(x, y, where_x, where_y):
     return jnp.sum(jnp.where(where_y, values, 0))
 
 
+def pseudo_label(x, y, where_x, where_y, labels=None):
+    """S-CLIP's caption loss of the unmatched rows of x, or that with hard or with fixed labels."""
+    (support, query), partners, where = split(x), y[:MATCHED], pairs(where_x, where_y)
+    if labels is None:
+        labels = losses.transport_labels(
+            query, support, temperature=0.3, where_query=where_x[MATCHED:], where=where
+        )
+    return losses.pseudo_label_loss(
+        query, partners, labels, temperature=0.3, where_query=where_x[MATCHED:], where=where
+    )
+
+
+def hard_pseudo_label(x, y, where_x, where_y):
+    support, query = split(x)
+    labels = losses.hard_labels(query, support, where=pairs(where_x, where_y))
+    return pseudo_label(x, y, where_x, where_y, labels)
+
+
+def keyword(x, y, where_x, where_y):
+    return losses.keyword_loss(
+        x, y, candidates(x, y), temperature=0.3, where_query=where_x, where=where_y
+    )
+
+
+def candidates(x, y):
+    return x @ y.T > 0.1
+
+
+def plan_matching(x, y, where_x, where_y, target=None):
+    options = {"epsilon": 0.5, "where_x": where_x, "where_y": where_y}
+    if target is None:
+        target = losses.transport_plan(x[:, ::-1], y, **options)
+    return losses.plan_matching_loss(x, y, target, **options)
+
+
 def matched_clip(x, y, matched):
     (x, more_x), (y, more_y) = (np.split(z, [matched]) for z in (x, y))
     return reference.clip_loss(x, y, 0.3, more_x, more_y)
@@ -101,6 +136,24 @@ def matched_sigmoid(x, y, matched):
 def matched_gentle_clip(x, y, matched):
     views = x[:, ::-1], y[:, ::-1]
     return reference.gentle_clip_loss(x, y, matched, 0.3, *views, WEIGHTS, candidates=True)
+
+
+def matched_pseudo_label(x, y, matched):
+    support, query = np.split(x, [matched])
+    plan = reference.transport_plan(query, support, 0.3, iterations=10)
+    labels = plan / plan.sum(axis=1, keepdims=True)
+    return reference.pseudo_label_loss(query, y[:matched], labels, 0.3)
+
+
+def matched_hard_pseudo_label(x, y, matched):
+    support, query = np.split(x, [matched])
+    labels = reference.hard_labels(query, support)
+    return reference.pseudo_label_loss(query, y[:matched], labels, 0.3)
+
+
+def whole_plan_matching(x, y, matched):
+    target = reference.transport_plan(x[:, ::-1], y, 0.5)
+    return reference.plan_matching_loss(x, y, target, 0.5)
 
 
 CASES = {
@@ -125,6 +178,18 @@ CASES = {
         ),
         lambda x, y, matched: reference.semantic_density_loss(x, y),
     ),
+    "cauchy_schwarz": Case(
+        lambda x, y, where_x, where_y, **fixed: losses.cauchy_schwarz_divergence(
+            x, y, where_x=where_x, where_y=where_y, **fixed
+        ),
+        lambda x, y, matched: reference.cauchy_schwarz_divergence(x, y),
+    ),
+    "hard_pl": Case(hard_pseudo_label, matched_hard_pseudo_label),
+    "s_clip": Case(pseudo_label, matched_pseudo_label),
+    "keyword": Case(
+        keyword, lambda x, y, matched: reference.keyword_loss(x, y, candidates(x, y), 0.3)
+    ),
+    "plan_matching": Case(plan_matching, whole_plan_matching),
     "gentle_clip": Case(gentle_clip, matched_gentle_clip),
 }
 # One compilation per loss and dtype serves all tests: shapes never change, masks are always given.
@@ -184,14 +249,29 @@ def test_nan_in_a_valid_row_is_not_hidden(name: str) -> None:
     assert jnp.isnan(value)
 
 
-@each_term
+def constants(name: str, x: jax.Array, y: jax.Array) -> dict[str, jax.Array]:
+    """What a loss takes from the data for a constant: only with others is the gradient a slope."""
+    if name == "mmd":
+        return {"squared_bandwidths": jnp.array([0.3, 1.0])}
+    if name == "cauchy_schwarz":
+        return {"squared_bandwidth": jnp.float64(0.3)}
+    if name == "s_clip":
+        return {"labels": jnp.full((N - MATCHED, MATCHED), 0.25)}
+    if name == "plan_matching":
+        valid = {"where_x": jnp.asarray(SOME_X), "where_y": jnp.asarray(SOME_Y)}
+        return {"target": losses.transport_plan(x[:, ::-1], y, epsilon=0.5, **valid)}
+    return {}
+
+
+# The labels of a keyword follow the data and count as constants, without a way to fix them.
+@pytest.mark.parametrize("name", [name for name in CASES if name not in ("gentle_clip", "keyword")])
 def test_gradient_is_the_slope(name: str) -> None:
     x, y = embeddings()
     loss = JITTED[name]
-    if name == "mmd":
-        # Bandwidths from the data count as constants: only with others is the gradient a slope.
-        fixed = functools.partial(CASES[name].loss, squared_bandwidths=jnp.array([0.3, 1.0]))
-        loss = jax.jit(jax.value_and_grad(fixed, argnums=(0, 1)))
+    with jax.enable_x64(True):
+        if fixed := constants(name, x, y):
+            fixed_loss = functools.partial(CASES[name].loss, **fixed)
+            loss = jax.jit(jax.value_and_grad(fixed_loss, argnums=(0, 1)))
 
     def pullback(x, y):
         value, gradients = loss(x, y, SOME_X, SOME_Y)

@@ -1,0 +1,131 @@
+"""Entropic optimal transport between two sets, and the divergence of two plans. Needs ott-jax."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+
+from gentle_clip_jax.losses import pairwise
+
+
+def transport_plan(
+    x: jax.Array,
+    y: jax.Array,
+    *,
+    epsilon: jax.Array | float,
+    iterations: int = 100,
+    where_x: jax.Array | None = None,
+    where_y: jax.Array | None = None,
+) -> jax.Array:
+    """Entropic transport plan [n, m] between two sets of equally heavy rows.
+
+    argmin_P <P, C> + epsilon sum_ij P_ij log P_ij, C_ij = 1 - x_i . y_j, with row sums 1 / n and
+    column sums 1 / m. The last half step sets the row sums: they are exact, the columns' nearly so.
+
+    Args:
+      x: [n, d] embeddings of unit length.
+      y: [m, d] embeddings of unit length.
+      epsilon: > 0; the lower, the sharper the plan and the more iterations it takes.
+      iterations: of Sinkhorn's algorithm, always all of them.
+      where_x: [n] bool, the valid rows; the plan is 0 elsewhere.
+      where_y: [m] bool.
+
+    Returns:
+      The plan [n, m], a constant under differentiation.
+
+    Source: Cuturi 2013, arXiv 1306.0895; the solver is ott-jax's.
+
+    >>> (2 * transport_plan(jnp.eye(2), jnp.eye(2)[::-1], epsilon=0.1)).round(3).tolist()
+    [[0.0, 1.0], [1.0, 0.0]]
+    """
+    x, where_x = pairwise.rows(x, where_x)
+    y, where_y = pairwise.rows(y, where_y)
+    return jnp.exp(_log_plan(1 - pairwise.similarity(x, y), epsilon, iterations, where_x, where_y))
+
+
+def plan_matching_loss(
+    x: jax.Array,
+    y: jax.Array,
+    target: jax.Array,
+    *,
+    epsilon: jax.Array | float = 0.05,
+    iterations: int = 100,
+    where_x: jax.Array | None = None,
+    where_y: jax.Array | None = None,
+) -> jax.Array:
+    """Divergence of the transport plan between x and y from a target plan, such as a teacher's.
+
+    KL(T || P) = sum_ij T_ij log(T_ij / P_ij), P = transport_plan(x, y), T = the target.
+
+    With C_ij = 1 - x_i . y_j it is, up to a constant, (<T, C> - D(C)) / epsilon, where D is the
+    value of the transport problem. D's gradient is its plan, so the gradient in C is
+    (T - P) / epsilon, and nothing is differentiated through Sinkhorn's iterations: it is exact as
+    far as these have converged, and second derivatives are not those of the loss.
+
+    Args:
+      x: [n, d] embeddings of unit length.
+      y: [m, d] embeddings of unit length.
+      target: [n, m] a plan with row sums 1 / n and column sums 1 / m, a constant.
+      epsilon: of P; see `transport_plan`, as for the other arguments.
+
+    Source: KLOT of SOTAlign, arXiv 2602.23353, theorem 5.1.
+
+    >>> x, y = jnp.eye(3), jnp.eye(3)[::-1]
+    >>> plan = transport_plan(x, y, epsilon=0.5)
+    >>> float(plan_matching_loss(x, y, plan, epsilon=0.5))
+    0.0
+    """
+    x, where_x = pairwise.rows(x, where_x)
+    y, where_y = pairwise.rows(y, where_y)
+    cost = 1 - pairwise.similarity(x, y)
+    log_plan = _log_plan(cost, epsilon, iterations, where_x, where_y)
+    target = jax.lax.stop_gradient(target.astype(cost.dtype))
+    # Compared with zero from outside, a target that is not a number is not left out.
+    empty = (target == 0) | ~(where_x[:, None] & where_y[None, :])
+    ratio = jnp.log(jnp.where(empty, 1, target)) - jnp.where(empty, 0, log_plan)
+    value = jnp.sum(jnp.where(empty, 0, target * ratio))
+    push = jnp.where(where_x[:, None] & where_y[None, :], target - jnp.exp(log_plan), 0)
+    slope = jnp.sum(push * cost) / jnp.asarray(epsilon, cost.dtype)
+    return value + (slope - jax.lax.stop_gradient(slope))
+
+
+def _log_plan(
+    cost: jax.Array,
+    epsilon: jax.Array | float,
+    iterations: int,
+    where_x: jax.Array,
+    where_y: jax.Array,
+) -> jax.Array:
+    """Logarithm of the plan [n, m], a constant; -inf where a row is not valid."""
+    pairwise.forbid_axis("a transport plan")
+    masses = (
+        where.astype(cost.dtype) / jnp.maximum(pairwise.count(where, cost.dtype), 1)
+        for where in (where_x, where_y)
+    )
+    arrays = cost, jnp.asarray(epsilon, cost.dtype), *masses
+    return _sinkhorn(*jax.lax.stop_gradient(arrays), iterations)
+
+
+@functools.partial(jax.jit, static_argnames="iterations")
+def _sinkhorn(
+    cost: jax.Array, epsilon: jax.Array, a: jax.Array, b: jax.Array, iterations: int
+) -> jax.Array:
+    try:  # here, as it takes a second to load and no other loss needs it
+        from ott.geometry.geometry import Geometry
+        from ott.problems.linear.linear_problem import LinearProblem
+        from ott.solvers.linear.sinkhorn import Sinkhorn
+    except ModuleNotFoundError as error:
+        raise ValueError(
+            "transport plans need ott-jax: run pip install 'gentle-clip-jax[transport]'"
+        ) from error
+
+    solver = Sinkhorn(
+        inner_iterations=iterations,  # between two looks at the error: none is needed
+        min_iterations=iterations,
+        max_iterations=iterations,
+        implicit_diff=None,
+    )
+    # ott-jax adds integers to floats and vectors to matrices.
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        solved = solver(LinearProblem(Geometry(cost, epsilon=epsilon), a, b))
+        return (solved.f[:, None] + solved.g[None, :] - cost) / epsilon
