@@ -1,0 +1,116 @@
+"""Texts from a folder or a file, and the names of classes put into words."""
+
+import csv
+import pathlib
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from gentle_clip_jax.data import metadata
+
+
+class Text(NamedTuple):
+    """A text and the id of its item, of which there may be others; split and label where known."""
+
+    id: str
+    split: str | None
+    label: str | None
+    text: str
+
+
+def list_texts(data: pathlib.Path, split: str | None = None) -> list[Text]:
+    """The texts of `data`, of all splits or of one.
+
+    A folder: `captions` (or `text`) of its metadata.jsonl; or else its .txt files, each a text
+    whose id is its path without .txt. A .jsonl, .csv or .tsv file: the columns `text` (or
+    `caption`, `captions`), and `id`, `split`, `label` if there are. A .txt file: a text a line.
+    Texts without an id are numbered "0", "1", ...
+
+    Raises:
+      ValueError: there are no texts in it, or none of that split.
+    """
+    texts = list(_in_folder(data) if data.is_dir() else _in_file(data))
+    if not texts:
+        raise ValueError(
+            f"{data} has no texts: give a folder with {metadata.NAME} or with .txt files, or a "
+            ".txt, .csv, .tsv or .jsonl file."
+        )
+    return in_split(texts, split, data)
+
+
+def list_classes(data: pathlib.Path, prompt: str, split: str | None = None) -> list[Text]:
+    """One text for each label in the metadata.jsonl of `data`: `prompt` with it for {label}.
+
+    Its id and label are the label. Labels are in alphabetical order.
+
+    Raises:
+      ValueError: the prompt has no place for the label, or there are no labels.
+    """
+    if "{label}" not in prompt:
+        raise ValueError(
+            f"The prompt {prompt!r} has no place for the class: write {{label}} in it."
+        )
+    path = data / metadata.NAME if data.is_dir() else data
+    if not path.is_file():
+        raise ValueError(f"{data} has no {metadata.NAME} with labels to put into the prompt.")
+    rows = metadata.read_lines(path)
+    labels = {row["label"] for row in rows if split in (None, row["split"])} - {None}
+    if not labels:
+        raise ValueError(f"{path} has no labels to put into the prompt.")
+    return [Text(x, None, x, prompt.replace("{label}", x)) for x in sorted(labels)]
+
+
+def in_split(items: list, split: str | None, data: pathlib.Path) -> list:
+    """Those items that are of a split; all where it is None.
+
+    Raises:
+      ValueError: there are none; names the splits that there are.
+    """
+    kept = [item for item in items if split in (None, item.split)]
+    if not kept:
+        splits = sorted({str(item.split) for item in items})
+        raise ValueError(f"{data} has nothing of the split {split}, only of {', '.join(splits)}.")
+    return kept
+
+
+def _in_folder(folder: pathlib.Path) -> Iterator[Text]:
+    if (folder / metadata.NAME).is_file():
+        yield from _of_rows(folder / metadata.NAME, metadata.read_lines(folder / metadata.NAME))
+        return
+    for path in sorted(folder.rglob("*.txt")):
+        name = path.relative_to(folder).with_suffix("").as_posix()
+        if not name.startswith("."):
+            yield Text(name, None, None, " ".join(_read(path).split()))
+
+
+def _in_file(path: pathlib.Path) -> Iterator[Text]:
+    if not path.is_file():
+        raise ValueError(f"There is no file or folder {path}.")
+    if path.suffix == ".txt":
+        for number, line in enumerate(_read(path).splitlines()):
+            yield Text(str(number), None, None, line.strip())
+    elif path.suffix == ".jsonl":
+        yield from _of_rows(path, metadata.read_lines(path))
+    elif path.suffix in (".csv", ".tsv"):
+        lines = _read(path).splitlines(keepends=True)
+        reader = csv.DictReader(lines, delimiter="\t" if path.suffix == ".tsv" else ",")
+        yield from _of_rows(path, list(reader))
+
+
+def _of_rows(path: pathlib.Path, rows: list[dict[str, Any]]) -> Iterator[Text]:
+    """A text or several of each row."""
+    name = next((n for n in ("captions", "text", "caption") if any(n in r for r in rows)), None)
+    if name is None:
+        raise ValueError(f"{path} has no column text, caption or captions.")
+    for number, row in enumerate(rows):
+        item = metadata.text(row.get("id")) or str(number)
+        texts = row.get(name) or []
+        for text in [texts] if isinstance(texts, str) else texts:
+            split, label = metadata.text(row.get("split")), metadata.text(row.get("label"))
+            yield Text(item, split, label, str(text).strip())
+
+
+def _read(path: pathlib.Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is no text in UTF-8 ({error}): save it as UTF-8.") from error

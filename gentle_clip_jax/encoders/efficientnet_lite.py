@@ -1,0 +1,128 @@
+"""EfficientNet-Lite0, an image encoder that is fast on a CPU; for inference alone."""
+
+from collections.abc import Iterator
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+# Blocks, kernel size, stride of the first, expansion, channels.
+STAGES = (
+    (1, 3, 1, 1, 16),
+    (2, 3, 2, 6, 24),
+    (2, 5, 2, 6, 40),
+    (3, 3, 2, 6, 80),
+    (3, 5, 1, 6, 112),
+    (4, 5, 2, 6, 192),
+    (1, 3, 1, 6, 320),
+)
+# Of a published checkpoint: the classifier and the counters of training.
+UNUSED = r"_fc\..*|.*\.num_batches_tracked"
+
+
+class ConvNorm(nn.Module):
+    """x [b, h, w, c] -> [b, h / stride, w / stride, features]: a convolution, then BatchNorm.
+
+    BatchNorm has its stored statistics. All of it is shifted copies and products: on CPU, XLA's own
+    depthwise convolution takes four times as long, and its dense one uses a single core.
+    """
+
+    features: int
+    size: int = 1
+    stride: int = 1
+    depthwise: bool = False
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        zeros, ones = nn.initializers.zeros, nn.initializers.ones
+        shape = (self.size, self.size, 1 if self.depthwise else x.shape[-1], self.features)
+        kernel = self.param("kernel", nn.initializers.lecun_normal(), shape)
+        scale = self.param("scale", ones, (self.features,))
+        bias = self.param("bias", zeros, (self.features,))
+        mean = self.param("mean", zeros, (self.features,))
+        variance = self.param("variance", ones, (self.features,))
+        factor = scale / jnp.sqrt(variance + 1e-3)
+        kernel = (kernel * factor[None, None, None]).reshape(-1, self.features)
+        shifted = _shifted(x, self.size, self.stride)
+        if self.depthwise:
+            y = sum(part * weight for part, weight in zip(shifted, kernel[:, None, None, None]))
+        else:
+            y = jnp.concatenate([*shifted], axis=-1) @ kernel
+        return y + (bias - mean * factor)[None, None, None]
+
+
+def _shifted(x: Array, size: int, stride: int) -> Iterator[Array]:
+    """What each of the size x size taps of a kernel sees, with TensorFlow's SAME padding."""
+    window, step = (1, size, size, 1), (1, stride, stride, 1)
+    x = jnp.pad(x, jax.lax.padtype_to_pads(x.shape, window, step, "SAME"))
+    height, width = x.shape[1] - size + 1, x.shape[2] - size + 1
+    for i in range(size):
+        for j in range(size):
+            yield x[:, i : i + height : stride, j : j + width : stride]
+
+
+class Block(nn.Module):
+    """An inverted bottleneck: expand, filter each channel, project; x is added if it fits."""
+
+    features: int
+    size: int
+    stride: int
+    expansion: int
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        width = self.expansion * x.shape[-1]
+        h = x
+        if self.expansion > 1:
+            h = nn.relu6(ConvNorm(width, name="expand")(h))
+        h = nn.relu6(ConvNorm(width, self.size, self.stride, depthwise=True, name="depthwise")(h))
+        h = ConvNorm(self.features, name="project")(h)
+        return x + h if x.shape == h.shape else h
+
+
+class EfficientNetLite0(nn.Module):
+    """Images [b, height, width, 3], values from 0 to 255 -> float32 features [b, 1280].
+
+    Made for 224 x 224 pixels. The features are what the published classifier sees.
+
+    Source: Tan and Le, arXiv 1905.11946, table 1, without squeeze-and-excitation and with ReLU6, as
+    published under the name of EfficientNet-Lite.
+    """
+
+    @nn.compact
+    def __call__(self, images: Array) -> Array:
+        x = (images.astype(jnp.float32) - 127) / 128
+        x = nn.relu6(ConvNorm(32, size=3, stride=2, name="stem")(x))
+        for i, (features, size, stride, expansion) in enumerate(_blocks()):
+            x = Block(features, size, stride, expansion, name=f"block_{i}")(x)
+        x = nn.relu6(ConvNorm(1280, name="head")(x))
+        return x.mean(axis=(1, 2))
+
+
+def _blocks() -> Iterator[tuple[int, int, int, int]]:
+    for num, size, stride, expansion, features in STAGES:
+        yield features, size, stride, expansion
+        for _ in range(num - 1):
+            yield features, size, 1, expansion
+
+
+def checkpoint_names() -> dict[str, str]:
+    """Names of the parameters -> names in the published PyTorch checkpoint."""
+    layers = {"stem": ("_conv_stem", "_bn0"), "head": ("_conv_head", "_bn1")}
+    for i, (*_, expansion) in enumerate(_blocks()):
+        convolutions = ["expand"] * (expansion > 1) + ["depthwise", "project"]
+        for number, name in enumerate(convolutions, start=3 - len(convolutions)):
+            theirs = f"_blocks.{i}."
+            layers[f"block_{i}/{name}"] = (f"{theirs}_{name}_conv", f"{theirs}_bn{number}")
+    return {
+        f"{ours}/{leaf}": f"{theirs}.{name}"
+        for ours, (convolution, norm) in layers.items()
+        for leaf, theirs, name in (
+            ("kernel", convolution, "weight"),
+            ("scale", norm, "weight"),
+            ("bias", norm, "bias"),
+            ("mean", norm, "running_mean"),
+            ("variance", norm, "running_var"),
+        )
+    }
