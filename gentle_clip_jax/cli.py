@@ -136,6 +136,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     search.add_argument("words", metavar="WORDS", help='e.g. "shopping cart"')
     search.set_defaults(command=_search)
+    diagnose = commands.add_parser("diagnose", allow_abbrev=False, help="can unmatched data help?")
+    for name in ("--x", "--y"):
+        diagnose.add_argument(name, required=True, metavar="PATH", help="embeddings")
+    diagnose.add_argument("--pairs", metavar="CSV", help="matched ids; else equal ids are pairs")
+    diagnose.add_argument("--out", metavar="DIR", help="for diagnosis.html and diagnosis.json")
+    diagnose.add_argument("--seed", type=int, default=0)
+    diagnose.set_defaults(command=_diagnose)
     for command in (train, evaluate, report, search):
         command.add_argument("--workdir", required=True, metavar="DIR", help="the run's folder")
     for command in (evaluate, report):
@@ -187,6 +194,13 @@ def _search(args: argparse.Namespace) -> None:
     from gentle_clip_jax.evaluate import search
 
     print(*search(args.workdir, args.words), sep="\n")
+
+
+def _diagnose(args: argparse.Namespace) -> None:
+    from gentle_clip_jax import diagnose, report
+
+    found = diagnose.diagnose_files(args.x, args.y, args.pairs, seed=args.seed)
+    report.show_diagnosis(found, args.out)
 
 
 def _fail(message: str, *, code: int = 2) -> int:

@@ -37,7 +37,8 @@ ARROWS = {
     "evaluate": {"experiment", "encoders", "data", "evals", "checkpoint", "run_log"},
     "train": {"experiment", "evaluate", "encoders", "data", "evals", "mesh", "checkpoint"}
     | {"run_log"},
-    "cli": {"train", "evaluate", "report"},
+    "diagnose": {"losses", "closed_form", "evals", "data"},
+    "cli": {"train", "evaluate", "report", "diagnose"},
     "__main__": {"cli"},
     "__init__": {"losses"},
 }
@@ -47,6 +48,7 @@ PACKAGES = {
     "encoders": {"jax", "flax"},
     "data": {"jax", "numpy", "grain", "PIL", "tokenizers"},
     "evals": {"jax", "numpy"},
+    "diagnose": {"jax", "numpy", "scipy"},
     "report": {"numpy", "matplotlib", "rich", "PIL"},
     "cli": {"absl", "ml_collections", "rich"},
 }

@@ -1,6 +1,7 @@
-"""What a run did, as one HTML page and as a table, read from its folder alone."""
+"""What a run did or a diagnosis found, as one HTML page and as a table."""
 
+from gentle_clip_jax.report.diagnosis import show_diagnosis
 from gentle_clip_jax.report.page import write_report
 from gentle_clip_jax.report.results import results_table
 
-__all__ = ["results_table", "write_report"]
+__all__ = ["results_table", "show_diagnosis", "write_report"]

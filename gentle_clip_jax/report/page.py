@@ -1,18 +1,15 @@
-"""Writes the report: one HTML file with its pictures inside, no scripts, no requests."""
+"""Writes the report about a run."""
 
-import os
-import tempfile
 from collections.abc import Iterable
-from html import escape
 from pathlib import Path
 
 from gentle_clip_jax.report.curves import curves_section
+from gentle_clip_jax.report.document import document, write_document
 from gentle_clip_jax.report.embedding_map import map_section
 from gentle_clip_jax.report.gallery import gallery_section
 from gentle_clip_jax.report.overview import results_section, verdict
 from gentle_clip_jax.report.run_folder import Run, read_run
 from gentle_clip_jax.report.settings import settings_section
-from gentle_clip_jax.report.style import CSS
 
 
 def write_report(workdir: str | Path, compare: Iterable[str | Path] = ()) -> Path:
@@ -29,10 +26,7 @@ def write_report(workdir: str | Path, compare: Iterable[str | Path] = ()) -> Pat
     run = read_run(workdir)
     runs = _named([run, *(read_run(path) for path in compare)])
     path = run.path / "report.html"
-    try:
-        _write_whole(path, _page(runs))
-    except OSError as error:
-        raise ValueError(f"{path} cannot be written ({error.strerror}).") from error
+    write_document(path, _page(runs))
     return path
 
 
@@ -57,31 +51,4 @@ def _page(runs: dict[str, Run]) -> str:
         curves_section(runs),
         settings_section(runs),
     )
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>{escape(name)}: Gentle-CLIP report</title>
-<style>{CSS}</style>
-</head>
-<body>
-<header class="top"><p class="kicker">Gentle-CLIP report</p><h1>{escape(name)}</h1>
-{verdict(run, runs)}</header>
-<main>{"".join(sections)}</main>
-</body>
-</html>
-"""
-
-
-def _write_whole(path: Path, text: str) -> None:
-    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=".report-", suffix=".html")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(draft).chmod(0o644)  # mkstemp's file is the owner's alone
-        os.replace(draft, path)
-    except BaseException:
-        Path(draft).unlink(missing_ok=True)
-        raise
+    return document("report", name, verdict(run, runs), sections)

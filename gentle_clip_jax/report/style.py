@@ -2,10 +2,11 @@
 
 CSS = """
 :root { color-scheme: light dark; --paper: #fff; --ink: #1b1d22; --muted: #626873; --line: #e2e4e9;
-  --card: #f7f8fa; --right: #0b7a4b; --right-card: #e8f5ee;
+  --card: #f7f8fa; --right: #0b7a4b; --right-card: #e8f5ee; --doubt: #9a6700; --wrong: #b42318;
   --series-0: #1f5fd0; --series-1: #c2540a; --series-2: #7a4fb5; --series-3: #4d7c0f; }
 @media (prefers-color-scheme: dark) { :root { --paper: #14161a; --ink: #e9eaee; --muted: #9da3af;
   --line: #2d3139; --card: #1c1f25; --right: #4cc38a; --right-card: #16291f;
+  --doubt: #e0b84d; --wrong: #ff8a7a;
   --series-0: #7aa7ff; --series-1: #f39a4e; --series-2: #b99af0; --series-3: #9ccc52; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 2.5rem 1.25rem 4rem; max-width: 70rem; background: var(--paper);
@@ -108,6 +109,10 @@ svg text { font-family: inherit !important; }
 .names li::before { content: counter(rank); position: absolute; left: 0; color: var(--muted); }
 .names .right { font-weight: 700; }
 .names .tick { margin-left: .4rem; }
+.finding .level { display: inline-block; width: 1.5rem; color: var(--muted); }
+.finding.good .level { color: var(--right); }
+.finding.warning .level { color: var(--doubt); }
+.finding.bad .level { color: var(--wrong); }
 @media (max-width: 34rem) { body { padding-top: 1.5rem; } th, td { padding-right: .9rem; }
   .results small { display: block; } }
 @media print { body { max-width: none; padding: 0; } .card, figure { break-inside: avoid; } }

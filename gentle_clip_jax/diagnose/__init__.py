@@ -1,0 +1,94 @@
+"""Before training: can these unmatched data help? Figures about two sets of features."""
+
+import pathlib
+from typing import Any
+
+import numpy as np
+
+from gentle_clip_jax.data import embeddings
+from gentle_clip_jax.data.embeddings import FeatureSet
+from gentle_clip_jax.diagnose import agreement, geometry, mapped_sets, pair_noise, shift, structure
+from gentle_clip_jax.diagnose.sample import draw
+from gentle_clip_jax.diagnose.verdict import verdict
+
+
+def diagnose_files(
+    x: str | pathlib.Path,
+    y: str | pathlib.Path,
+    pairs: str | pathlib.Path | None = None,
+    *,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """What `diagnose` returns for two folders or files of embeddings and a file of pairs.
+
+    Without a file, items of equal ids are pairs. Where rows have splits, only training rows count:
+    what is held out must not decide anything.
+
+    Raises ValueError, in one sentence, if `embeddings.read` or `embeddings.read_pairs` does.
+    """
+    sets = embeddings.read(x), embeddings.read(y)
+    if pairs is None and not np.isin(sets[0].ids, sets[1].ids).any():
+        pair_ids = np.empty((0, 2), str)
+    else:
+        pair_ids = embeddings.read_pairs(pairs, sets[0].ids, sets[1].ids)
+    x_rows, y_rows = (_training_rows(rows) for rows in sets)
+    here = np.isin(pair_ids[:, 0], x_rows.ids) & np.isin(pair_ids[:, 1], y_rows.ids)
+    return diagnose(x_rows, y_rows, pair_ids[here], seed=seed)
+
+
+def diagnose(
+    x: FeatureSet, y: FeatureSet, pair_ids: np.ndarray, *, seed: int = 0
+) -> dict[str, Any]:
+    """Measures whether the pairs relate two sets and whether the unmatched items are alike.
+
+    Args:
+      x: features of one modality; an item may have several rows.
+      y: features of the other.
+      pair_ids: [n, 2] ids of matched items in x and in y; n may be 0. The others are unmatched.
+      seed: decides which items are drawn where there are many, and all permutations.
+
+    Returns:
+      {"seed", "counts", "verdict", "findings"}, ready for JSON: what the report reads.
+    """
+    pair_ids = np.asarray(pair_ids, str).reshape(-1, 2)
+    rngs = np.random.default_rng(seed).spawn(7)
+    sample = draw(x, y, pair_ids, rngs[0])
+    findings = [
+        *pair_noise.findings(sample, rngs[1]),
+        agreement.finding(sample, rngs[2]),
+        mapped_sets.finding(sample, rngs[3]),
+        *shift.findings(sample, rngs[4]),
+        *geometry.findings(sample, x, y, pair_ids, rngs[5]),
+        structure.finding(sample, rngs[6]),
+    ]
+    counts = {
+        "x": _counts(x, pair_ids[:, 0], sample.unmatched_x),
+        "y": _counts(y, pair_ids[:, 1], sample.unmatched_y),
+        "pairs": len(pair_ids),
+        "pairs_used": len(sample.x),
+    }
+    decided = verdict(findings, len(pair_ids), counts["x"]["unmatched"], counts["y"]["unmatched"])
+    return {
+        "seed": seed,
+        "counts": counts,
+        "verdict": decided._asdict(),
+        "findings": [finding._asdict() for finding in findings],
+    }
+
+
+def _training_rows(rows: FeatureSet) -> FeatureSet:
+    if rows.splits is None or not np.any(rows.splits == "train"):
+        return rows
+    keep = rows.splits == "train"
+    return FeatureSet(rows.features[keep], rows.ids[keep])
+
+
+def _counts(rows: FeatureSet, matched_ids: np.ndarray, used: np.ndarray) -> dict[str, int]:
+    items = np.unique(rows.ids)
+    return {
+        "rows": len(rows.ids),
+        "items": len(items),
+        "dimensions": rows.features.shape[1],
+        "unmatched": int(np.sum(~np.isin(items, matched_ids))),
+        "unmatched_used": len(used),
+    }

@@ -1,0 +1,75 @@
+"""One figure of a diagnosis: what was measured, against what, and what it means."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+_BINS = 30
+_MAX_POINTS = 400
+
+
+class Finding(NamedTuple):
+    """A figure as it is shown, the numbers behind it, and its pictures' data; ready for JSON.
+
+    level: "good" or "bad" for what is hoped for, "warning" between them, "unknown" if unmeasured.
+    """
+
+    name: str
+    title: str
+    value: str
+    chance: str
+    sentence: str
+    level: str
+    numbers: dict[str, Any]
+    pictures: Sequence[dict[str, Any]] = ()
+
+
+def unknown(name: str, title: str, why: str) -> Finding:
+    """The finding that nothing could be measured."""
+    return Finding(name, title, "not measured", "", why, "unknown", {})
+
+
+def number(value: float | np.floating) -> float | None:
+    """Five digits, as JSON can hold them: None for what is not finite.
+
+    >>> number(0.123456789), number(float("nan"))
+    (0.12346, None)
+    """
+    return float(f"{value:.5g}") if np.isfinite(value) else None
+
+
+def histogram(title: str, label: str, values: np.ndarray, marks: dict[str, float]) -> dict:
+    """A picture of how often each value occurs, with some values marked by name."""
+    low, high = (function([*values, *marks.values()]) for function in (min, max))
+    counts, edges = np.histogram(values, bins=_BINS, range=(low, high) if high > low else None)
+    return {
+        "kind": "histogram",
+        "title": title,
+        "label": label,
+        "counts": counts.tolist(),
+        "edges": [number(edge) for edge in edges],
+        "marks": {name: number(value) for name, value in marks.items()},
+    }
+
+
+def bars(
+    title: str, values: Mapping[str, float], chance: Mapping[str, float] | None = None
+) -> dict:
+    """A picture of a few named values, each with its level of chance if it has one."""
+    return {
+        "kind": "bars",
+        "title": title,
+        "values": {name: number(value) for name, value in values.items()},
+        "chance": {name: number(value) for name, value in (chance or {}).items()},
+    }
+
+
+def scatter(title: str, x: np.ndarray, y: np.ndarray) -> dict:
+    """A picture of some rows of x [n, d] and y [m, d] in the plane where both vary most."""
+    x, y = x[:_MAX_POINTS], y[:_MAX_POINTS]
+    both = np.concatenate([x, y]).astype(float)
+    both -= both.mean(axis=0)
+    plane = both @ np.linalg.svd(both, full_matrices=False)[2][:2].T
+    plane = np.pad(plane, ((0, 0), (0, 2 - plane.shape[1]))).round(3).tolist()
+    return {"kind": "scatter", "title": title, "x": plane[: len(x)], "y": plane[len(x) :]}

@@ -1,0 +1,161 @@
+"""How many dimensions each set really has, and how many of its items are there twice."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from gentle_clip_jax.data.embeddings import FeatureSet
+from gentle_clip_jax.diagnose.finding import Finding, bars, number, unknown
+from gentle_clip_jax.diagnose.sample import Sample
+
+_DIMENSION = "dimension", "Intrinsic dimension"
+_DUPLICATES = "duplicates", "Duplicates"
+_MAX_QUERIES = 1000
+_NEIGHBORS = 10
+_LEAST_ITEMS = 50
+_NEAR = 0.2  # of the distance to the tenth nearest
+_SAME = 1e-3  # of the median distance; float16 features of one item differ by less
+
+
+class Nearest(NamedTuple):
+    """Distances [q, k] of some rows to their nearest other rows, in units of the median distance.
+
+    query: [q] the rows asked for; neighbor: [q] the nearest row of each.
+    """
+
+    query: np.ndarray
+    neighbor: np.ndarray
+    distance: np.ndarray
+
+
+def nearest(rows: np.ndarray, rng: np.random.Generator, k: int = _NEIGHBORS) -> Nearest:
+    """The k < n nearest of at most 1,000 of the rows [n, d], among all of them."""
+    query = rng.permutation(len(rows))[:_MAX_QUERIES]
+    square = np.sum(rows * rows, axis=1)
+    distance = square[query, None] + square - 2 * rows[query] @ rows.T
+    distance = np.sqrt(np.maximum(distance, 0))
+    distance[np.arange(len(query)), query] = np.inf
+    median = np.median(distance[np.isfinite(distance)])
+    order = np.argsort(distance, axis=1)[:, :k]
+    closest = np.take_along_axis(distance, order, axis=1)
+    return Nearest(query, order[:, 0], closest / (median if median > 0 else 1))
+
+
+def intrinsic_dimension(distance: np.ndarray) -> tuple[float, float, float]:
+    """Maximum-likelihood dimension from distances [q, k] to the nearest, with its 95 % interval.
+
+    1 / mean_i mean_{j < k} log(T_ik / T_ij); rows with a duplicate are left out. NaN if none is
+    left. Source: Levina and Bickel, NIPS 2004, equation 8, averaged as MacKay and Ghahramani do
+    (2005, comment on it).
+    """
+    distance = distance[distance[:, 0] > _SAME]
+    if len(distance) < 2:
+        return np.nan, np.nan, np.nan
+    inverse = np.mean(np.log(distance[:, -1:] / distance[:, :-1]), axis=1)
+    mean, error = np.mean(inverse), 1.96 * np.std(inverse) / np.sqrt(len(inverse))
+    low, mid, high = (
+        1 / part if part > 0 else np.inf for part in (mean + error, mean, mean - error)
+    )
+    return float(low), float(mid), float(high)
+
+
+def exact_duplicates(rows: FeatureSet, matched_ids: np.ndarray) -> tuple[int, int]:
+    """How many items have a row that another item has too; how many unmatched share a matched's."""
+    _, item_of = np.unique(rows.ids, return_inverse=True)
+    content = np.fromiter((hash(row.tobytes()) for row in rows.features), np.int64, len(item_of))
+    content = np.unique(content, return_inverse=True)[1]
+    of_item = np.unique(np.stack([content, item_of], axis=1), axis=0)
+    shared = np.bincount(of_item[:, 0])[content] > 1
+    matched = np.isin(rows.ids, matched_ids)
+    across = ~matched & np.isin(content, content[matched])
+    return len(np.unique(item_of[shared])), len(np.unique(item_of[across]))
+
+
+def findings(
+    sample: Sample, x: FeatureSet, y: FeatureSet, matched: np.ndarray, rng: np.random.Generator
+) -> list[Finding]:
+    """The dimension and the duplicates of both modalities."""
+    sets = {
+        "x": np.concatenate([sample.one_x, sample.unmatched_x]),
+        "y": np.concatenate([sample.one_y, sample.unmatched_y]),
+    }
+    found = {name: nearest(rows, rng) for name, rows in sets.items() if len(rows) >= _LEAST_ITEMS}
+    exact = {
+        "x": exact_duplicates(x, matched[:, 0]),
+        "y": exact_duplicates(y, matched[:, 1]),
+    }
+    return [
+        _dimension_finding(found, len(matched)),
+        _duplicates_finding(found, exact, len(sample.x), {"x": x, "y": y}),
+    ]
+
+
+def _dimension_finding(found: dict[str, Nearest], pairs: int) -> Finding:
+    if len(found) < 2:
+        return unknown(*_DIMENSION, f"It needs {_LEAST_ITEMS} items of each modality.")
+    sizes = {name: intrinsic_dimension(one.distance) for name, one in found.items()}
+    if not np.isfinite([size for _, size, _ in sizes.values()]).all():
+        return unknown(*_DIMENSION, "The items are too much alike for a dimension.")
+    largest = max(size for _, size, _ in sizes.values())
+    enough = pairs > 2 * largest
+    sentence = (
+        f"Locally, x varies in about {sizes['x'][1]:.0f} directions and y in {sizes['y'][1]:.0f}; "
+        f"the {pairs:,} pairs are "
+        + (
+            "enough to see each."
+            if enough
+            else "too few to see each, so what they miss is guessed."
+        )
+    )
+    return Finding(
+        *_DIMENSION,
+        f"x {sizes['x'][1]:.1f}, y {sizes['y'][1]:.1f}",
+        "",
+        sentence,
+        "good" if enough else "warning",
+        {
+            name: {"value": number(mid), "low": number(low), "high": number(high)}
+            for name, (low, mid, high) in sizes.items()
+        },
+        [bars("Intrinsic dimension", {name: mid for name, (_, mid, _) in sizes.items()})],
+    )
+
+
+def _duplicates_finding(
+    found: dict[str, Nearest],
+    exact: dict[str, tuple[int, int]],
+    num_matched: int,
+    sets: dict[str, FeatureSet],
+) -> Finding:
+    numbers = {}
+    for name, (shared, across) in exact.items():
+        items = len(np.unique(sets[name].ids))
+        numbers[name] = {"items": items, "exact": shared, "unmatched_as_matched": across}
+        if name in found:
+            near = found[name].distance[:, 0] < _NEAR * found[name].distance[:, -1]
+            of_matched = (found[name].query < num_matched) != (found[name].neighbor < num_matched)
+            numbers[name] |= {
+                "near_share": number(np.mean(near)),
+                "near_across_share": number(np.mean(near & of_matched)),
+            }
+    shares = {
+        name: max(one["exact"] / one["items"], one.get("near_share") or 0)
+        for name, one in numbers.items()
+    }
+    many = max(shares.values()) > 0.1
+    across = sum(one["unmatched_as_matched"] for one in numbers.values())
+    sentence = (
+        f"{shares['x']:.1%} of x and {shares['y']:.1%} of y are there twice or nearly so; "
+        f"{across:,} unmatched items equal a matched one."
+    )
+    if many:
+        sentence += " Keep copies of one item on one side of any split."
+    return Finding(
+        *_DUPLICATES,
+        f"x {shares['x']:.1%}, y {shares['y']:.1%}",
+        "",
+        sentence,
+        "warning" if many else "good",
+        numbers,
+        [bars("Share of items with a duplicate", shares)],
+    )

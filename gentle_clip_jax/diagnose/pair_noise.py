@@ -1,0 +1,119 @@
+"""Do maps fitted on some pairs recognise other pairs, and which pairs look put together wrongly?"""
+
+import numpy as np
+
+from gentle_clip_jax.diagnose import maps
+from gentle_clip_jax.diagnose.finding import Finding, histogram, number, unknown
+from gentle_clip_jax.diagnose.sample import Sample
+from gentle_clip_jax.evals.bootstrap import Interval, bootstrap_intervals
+
+_SIGNAL = "held_out_pairs", "Held-out pairs recognised"
+_NOISE = "pair_noise", "Wrong pairs"
+_LEAST_PAIRS = 6
+_NUM_SUSPECTS = 10
+_SOME = 0.65  # an interval below it leaves no room for a relation of use
+
+
+def findings(sample: Sample, rng: np.random.Generator) -> list[Finding]:
+    """How well held-out pairs are recognised, and how many of the pairs may be wrong."""
+    if len(sample.x) < _LEAST_PAIRS:
+        why = f"It needs {_LEAST_PAIRS} pairs."
+        return [unknown(*_SIGNAL, why), unknown(*_NOISE, why)]
+    strangeness = cross_fitted_strangeness(sample.x, sample.y, rng)
+    intervals = bootstrap_intervals(
+        lambda counts: {
+            "signal": 1 - counts @ strangeness / counts.sum(-1),
+            "noise": np.minimum(1, 2 * (counts @ (strangeness > 0.5)) / counts.sum(-1)),
+        },
+        len(strangeness),
+        seed=int(rng.integers(2**31)),
+    )
+    signal, noise = intervals["signal"], intervals["noise"]
+    return [
+        _signal_finding(signal, len(strangeness)),
+        _noise_finding(noise, signal["low"] > 0.5, strangeness, sample.pair_ids),
+    ]
+
+
+def cross_fitted_strangeness(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """For each pair [n] the share of mismatched pairs that look better matched than it does.
+
+    Maps fitted on four fifths of the pairs (or fewer, so that three pairs at least are held out)
+    compare the others. It is uniform from 0 to 1 for a pair put together at random.
+    """
+    n = len(x)
+    folds = min(5, n // 3)
+    fold_of = rng.permutation(np.arange(n) % folds)
+    own, strangers = np.empty(n, np.float32), []
+    for fold in range(folds):
+        held = fold_of == fold
+        held_x, held_y = maps.embed(maps.fit(x[~held], y[~held]), x[held], y[held])
+        cosines = held_x @ held_y.T
+        own[held] = np.diag(cosines)
+        strangers.append(cosines[~np.eye(len(cosines), dtype=bool)])
+    strangers = np.sort(np.concatenate(strangers))
+    below, up_to = (np.searchsorted(strangers, own, side=side) for side in ("left", "right"))
+    return 1 - (below + up_to) / (2 * len(strangers))  # of a tie, half
+
+
+def _signal_finding(signal: Interval, n: int) -> Finding:
+    value, low, high = signal["value"], signal["low"], signal["high"]
+    level = "good" if low > 0.5 else "bad" if high < _SOME else "unknown"
+    meaning = {
+        "good": "",
+        "unknown": f"; {n} pairs are too few to tell that from chance",
+        "bad": "; that is chance, so the maps carry nothing over to new items",
+    }[level]
+    return Finding(
+        *_SIGNAL,
+        f"{value:.3f} ({low:.3f} to {high:.3f})",
+        "0.500",
+        f"A held-out pair looks better matched than a mismatched one in {value:.0%} of cases"
+        f"{meaning}.",
+        level,
+        {"auc": number(value), "low": number(low), "high": number(high), "pairs": n},
+    )
+
+
+def _noise_finding(
+    noise: Interval, seen: bool, strangeness: np.ndarray, pair_ids: np.ndarray
+) -> Finding:
+    order = np.argsort(-strangeness, kind="stable")[:_NUM_SUSPECTS]
+    suspects = [
+        {
+            "x": str(pair_ids[i, 0]),
+            "y": str(pair_ids[i, 1]),
+            "strangeness": number(float(strangeness[i])),
+        }
+        for i in order
+        if strangeness[i] > 0.5
+    ]
+    value, low, high = noise["value"], noise["low"], noise["high"]
+    level = "good" if value < 0.1 else "warning" if value < 0.4 else "bad"
+    sentence = (
+        f"At most about {value:.0%} of the pairs look put together at random: twice the share that "
+        "look worse matched than most mismatched pairs. Hard pairs count too, so look at the list."
+        if seen
+        else "Wrong pairs cannot be told from right ones, as held-out pairs are not recognised."
+    )
+    return Finding(
+        *_NOISE,
+        f"at most {value:.0%} ({low:.0%} to {high:.0%})" if seen else "unknown",
+        "100% for random pairs",
+        sentence,
+        level if seen else "unknown",
+        {
+            "share": number(value),
+            "low": number(low),
+            "high": number(high),
+            "suspects": suspects if seen else [],
+        },
+        [
+            histogram(
+                "How strange each pair looks",
+                "share of mismatched pairs that look better",
+                strangeness,
+                {},
+            )
+        ],
+    )

@@ -1,0 +1,69 @@
+"""What is measured: some items of either modality, told apart by whether they have a pair."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from gentle_clip_jax.data.embeddings import FeatureSet
+
+_MAX_PAIRS = 2000
+_MAX_UNMATCHED = 10_000
+
+
+class Sample(NamedTuple):
+    """Features of two modalities, every dimension with mean 0 and variance 1 over the items drawn.
+
+    Distributions are compared on one row of each item, for items have unequal numbers of rows and
+    means are less spread than rows; maps are fitted on means, which tell more.
+
+    pair_ids: [n, 2] ids of the matched items in x and in y.
+    x, y: [n, dx] and [n, dy] mean of each matched item's rows.
+    one_x, one_y: [n, dx] and [n, dy] one row of each matched item.
+    unmatched_x, unmatched_y: [u, dx] and [v, dy] one row of each item without a pair.
+    """
+
+    pair_ids: np.ndarray
+    x: np.ndarray
+    y: np.ndarray
+    one_x: np.ndarray
+    one_y: np.ndarray
+    unmatched_x: np.ndarray
+    unmatched_y: np.ndarray
+
+
+def draw(x: FeatureSet, y: FeatureSet, pair_ids: np.ndarray, rng: np.random.Generator) -> Sample:
+    """Draws at most 2,000 pairs, and at most 10,000 items of each modality among the unpaired."""
+    drawn = pair_ids[_some(len(pair_ids), _MAX_PAIRS, rng)]
+    mean_x, one_x, unmatched_x = _modality(x, pair_ids[:, 0], drawn[:, 0], rng)
+    mean_y, one_y, unmatched_y = _modality(y, pair_ids[:, 1], drawn[:, 1], rng)
+    return Sample(drawn, mean_x, mean_y, one_x, one_y, unmatched_x, unmatched_y)
+
+
+def _modality(
+    rows: FeatureSet, matched_ids: np.ndarray, drawn_ids: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Means and single rows of the drawn matched items, single rows of some unmatched items."""
+    items, item_of = np.unique(rows.ids, return_inverse=True)
+    order = rng.permutation(len(item_of))
+    some_row = order[np.unique(item_of[order], return_index=True)[1]]
+    drawn = np.searchsorted(items, drawn_ids)
+    free = np.flatnonzero(~np.isin(items, matched_ids))
+    free = free[_some(len(free), _MAX_UNMATCHED, rng)]
+
+    place = np.full(len(items), -1)
+    place[drawn] = np.arange(len(drawn))
+    wanted = np.flatnonzero(place[item_of] >= 0)
+    mean = np.zeros((len(drawn), rows.features.shape[1]), np.float32)
+    np.add.at(mean, place[item_of[wanted]], rows.features[wanted].astype(np.float32))
+    mean /= np.bincount(place[item_of[wanted]], minlength=len(drawn))[:, None].astype(np.float32)
+
+    one = rows.features[some_row[drawn]].astype(np.float32)
+    unmatched = rows.features[some_row[free]].astype(np.float32)
+    both = np.concatenate([one, unmatched])
+    center, scale = both.mean(axis=0), both.std(axis=0)
+    scale = np.where(scale > 1e-6 * np.abs(center), scale, 1)  # a constant dimension stays 0
+    return (mean - center) / scale, (one - center) / scale, (unmatched - center) / scale
+
+
+def _some(num: int, at_most: int, rng: np.random.Generator) -> np.ndarray:
+    return rng.permutation(num)[:at_most]

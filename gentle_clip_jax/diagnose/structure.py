@@ -1,0 +1,135 @@
+"""Could the two modalities be aligned without any pair, by the shape of their sets alone?"""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.optimize import quadratic_assignment
+from scipy.spatial.distance import cdist
+
+from gentle_clip_jax.diagnose.finding import Finding, histogram, number, unknown
+from gentle_clip_jax.diagnose.sample import Sample
+from gentle_clip_jax.diagnose.two_sample import Permutation
+
+NAME, TITLE = "structure", "Alignment without pairs"
+_CLUSTERS = 12
+_MAX_ITEMS, _LEAST_ITEMS = 800, 60
+LEAST_PAIRS = 30
+_NULLS, _RESTARTS = 99, 4
+_RANDOM_MATCHES = 999
+
+
+class Match(NamedTuple):
+    """The best match [k] of x's clusters with y's, and how the distances between them correlate."""
+
+    cluster_y: np.ndarray
+    correlation: float
+
+
+def finding(sample: Sample, rng: np.random.Generator) -> Finding:
+    """Matches clusters by their distances alone, and where there are pairs looks if it is right."""
+    x = np.concatenate([sample.one_x[: _MAX_ITEMS // 2], sample.unmatched_x])[:_MAX_ITEMS]
+    y = np.concatenate([sample.one_y[: _MAX_ITEMS // 2], sample.unmatched_y])[:_MAX_ITEMS]
+    if min(len(x), len(y)) < _LEAST_ITEMS:
+        return unknown(NAME, TITLE, f"It needs {_LEAST_ITEMS} items of each modality.")
+    (of_x, centers_x), (of_y, centers_y) = clusters(x), clusters(y)
+    if len(centers_x) != len(centers_y):
+        return unknown(NAME, TITLE, f"A set has fewer than {_CLUSTERS} distinct items.")
+    match, test = structure_test(centers_x, centers_y, rng)
+    numbers = {
+        "clusters": len(centers_x),
+        "distance_correlation": number(test.value),
+        "distance_correlation_chance": number(float(np.mean(test.null))),
+        "p_structure": number(test.p_value),
+    }
+    pictures = [
+        histogram(
+            "Match of the structures, by chance and here",
+            "correlation of distances between clusters",
+            test.null,
+            {"here": test.value},
+        )
+    ]
+    promising = test.p_value < 0.05
+    value = f"r {test.value:.2f}, p {test.p_value:.2f}"
+    n = min(len(sample.x), _MAX_ITEMS // 2)
+    if n >= LEAST_PAIRS:
+        hits = hit_test(of_x[:n], of_y[:n], match.cluster_y, rng)
+        promising &= hits.p_value < 0.05
+        chance = float(np.mean(hits.null))
+        numbers |= {
+            "pair_hits": number(hits.value),
+            "pair_hits_chance": number(chance),
+            "p_hits": number(hits.p_value),
+        }
+        value += f"; {hits.value:.0%} of pairs right, {chance:.0%} by chance"
+    level = "good" if promising else "warning"
+    return Finding(
+        NAME,
+        TITLE,
+        value,
+        f"r {numbers['distance_correlation_chance']:.2f}",
+        "Matching the two sets by their shapes alone "
+        + ("finds some of what belongs together." if promising else "is no better than guessing."),
+        level,
+        numbers,
+        pictures,
+    )
+
+
+def clusters(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Ward's clusters [n] of the rows [n, d], numbered from 0, and their centres [k, d]."""
+    number_of = fcluster(linkage(rows, "ward"), _CLUSTERS, "maxclust") - 1
+    centers = [rows[number_of == i].mean(axis=0) for i in range(number_of.max() + 1)]
+    return number_of, np.array(centers, float)
+
+
+def structure_test(
+    x: np.ndarray, y: np.ndarray, rng: np.random.Generator
+) -> tuple[Match, Permutation]:
+    """Do the centres x [k, dx] match y [k, dy] better than y would by chance?
+
+    By chance means: the centres' configuration turned at random in the space of clusters, which
+    keeps all its variances. Matches are found by FAQ (Vogelstein et al. 2015, PLOS ONE 10).
+    """
+    best = match_distances(cdist(x, x), cdist(y, y), rng)
+    null = [
+        match_distances(cdist(x, x), cdist(z, z), rng).correlation
+        for z in (_turned(y, rng) for _ in range(_NULLS))
+    ]
+    return best, Permutation(best.correlation, np.array(null))
+
+
+def match_distances(a: np.ndarray, b: np.ndarray, rng: np.random.Generator) -> Match:
+    """The permutation of b [k, k] that correlates best with a [k, k] off the diagonal."""
+    a, b = _standardised(a), _standardised(b)
+    found = [
+        quadratic_assignment(a, b, options={"maximize": True, "rng": rng, "P0": start})
+        for start in ["barycenter", *["randomized"] * _RESTARTS]
+    ]
+    best = max(found, key=lambda result: result.fun)
+    return Match(best.col_ind, float(best.fun / (len(a) * (len(a) - 1))))
+
+
+def hit_test(
+    of_x: np.ndarray, of_y: np.ndarray, match: np.ndarray, rng: np.random.Generator
+) -> Permutation:
+    """Share of pairs, of clusters of_x [n] and of_y [n], that a match keeps; and random matches."""
+    matches = [match, *(rng.permutation(len(match)) for _ in range(_RANDOM_MATCHES))]
+    value, *null = (np.mean(one[of_x] == of_y) for one in matches)
+    return Permutation(float(value), np.array(null))
+
+
+def _standardised(distance: np.ndarray) -> np.ndarray:
+    off = ~np.eye(len(distance), dtype=bool)
+    spread = distance[off].std()
+    return np.where(off, (distance - distance[off].mean()) / (spread if spread > 0 else 1), 0)
+
+
+def _turned(centers: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The centres [k, d] mixed by a random rotation of the clusters that keeps their mean."""
+    k = len(centers)
+    ones = np.ones((k, 1))
+    basis = np.linalg.qr(np.hstack([ones, rng.normal(size=(k, k - 1))]))[0][:, 1:]
+    other = np.linalg.qr(np.hstack([ones, rng.normal(size=(k, k - 1))]))[0][:, 1:]
+    return basis @ (other.T @ centers)

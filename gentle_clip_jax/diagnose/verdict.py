@@ -1,0 +1,87 @@
+"""What the figures come to: can unmatched data help, and could it do without pairs?"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from gentle_clip_jax.diagnose.finding import Finding
+from gentle_clip_jax.diagnose.structure import LEAST_PAIRS
+
+
+class Verdict(NamedTuple):
+    """unmatched_data: "likely", "unlikely" or "unclear" to help; no_pairs: "hopeless" or not.
+
+    because, no_pairs_because: one sentence each.
+    """
+
+    unmatched_data: str
+    because: str
+    no_pairs: str
+    no_pairs_because: str
+
+
+def verdict(findings: Iterable[Finding], pairs: int, unmatched_x: int, unmatched_y: int) -> Verdict:
+    """The first rule that applies decides; docs/diagnose.md lists them."""
+    level = {finding.name: finding.level for finding in findings}
+    return Verdict(
+        *_unmatched_data(level, pairs, unmatched_x, unmatched_y),
+        *_no_pairs(level["structure"], pairs),
+    )
+
+
+def _unmatched_data(
+    level: dict[str, str], pairs: int, unmatched_x: int, unmatched_y: int
+) -> tuple[str, str]:
+    bad = {name for name, one in level.items() if one == "bad"}
+    shifted = [name for name in ("x", "y") if f"shift_{name}" in bad]
+    if not unmatched_x and not unmatched_y:
+        return "unlikely", "there is none: every item has a pair."
+    if not pairs:
+        return "unclear", "without a single pair nothing says how the two sets belong together."
+    if "held_out_pairs" in bad and level["agreement"] != "good":
+        return "unlikely", "the pairs show no relation between x and y in these features."
+    if "mapped_sets" in bad:
+        return (
+            "unlikely",
+            "the unmatched sets lie further apart than pairs do, so drawing them together would "
+            "join what does not belong together.",
+        )
+    if len(shifted) == 1:
+        return (
+            "unlikely",
+            f"the unmatched items of {shifted[0]} are unlike the matched ones, and those of the "
+            "other modality are not unlike in that way.",
+        )
+    if shifted:
+        return (
+            "unclear",
+            "the unmatched items of both modalities are unlike the matched ones, perhaps in the "
+            "same way; if so, maps fitted on the pairs may still not hold for them.",
+        )
+    if level["held_out_pairs"] != "good":
+        return "unclear", f"{pairs} pairs are too few, or too weak, to recognise other pairs."
+    if "pair_noise" in bad:
+        return "unclear", "too many of the pairs look wrong: mend the pairs first."
+    if level["mapped_sets"] == "unknown":
+        return (
+            "unclear",
+            f"nothing speaks against it, but with {pairs} pairs, {unmatched_x} unmatched items of "
+            f"x and {unmatched_y} of y a difference between the unmatched sets could not show.",
+        )
+    return (
+        "likely",
+        "the pairs relate x and y, and the unmatched sets are "
+        + (
+            "no further apart than pairs are."
+            if level["mapped_sets"] == "good"
+            else "not much further apart than pairs are."
+        ),
+    )
+
+
+def _no_pairs(structure: str, pairs: int) -> tuple[str, str]:
+    if structure == "unknown":
+        return "unclear", "there are too few items to compare the shapes of the sets."
+    if structure == "good":
+        by = "as the pairs confirm" if pairs >= LEAST_PAIRS else "but too few pairs could check it"
+        return "not hopeless", f"the shapes of both sets match better than by chance, {by}."
+    return "hopeless", "matching the sets by their shapes alone is no better than guessing."
