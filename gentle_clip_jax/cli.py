@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from ml_collections import ConfigDict
 
 
+# What to install for a package that only some commands need.
+_EXTRAS = dict.fromkeys(("grain", "PIL", "tokenizers"), "quickstart")
+_EXTRAS |= dict.fromkeys(("safetensors", "pyarrow"), "weights") | {"tensorflow_datasets": "data"}
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code: 0, 2 for what a user can mend, 130 for Ctrl-C."""
     parser = _parser()
@@ -32,9 +37,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _fail("Stopped; the same command takes it up again.", code=130)
     except ModuleNotFoundError as error:
-        if error.name not in ("grain", "PIL", "tokenizers") or args.traceback:
+        if error.name not in _EXTRAS or args.traceback:
             raise
-        return _fail(f"{error}: run pip install 'gentle-clip-jax[quickstart]'.")
+        return _fail(f"{error}: run pip install 'gentle-clip-jax[{_EXTRAS[error.name]}]'.")
     except (ValueError, FloatingPointError, OSError) as error:
         if args.traceback:
             raise
@@ -136,6 +141,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     search.add_argument("words", metavar="WORDS", help='e.g. "shopping cart"')
     search.set_defaults(command=_search)
+    encode = commands.add_parser(
+        "encode", allow_abbrev=False, help="embed images or texts with a frozen encoder"
+    )
+    encode.add_argument("--encoder", required=True, choices=("efficientnet-lite0", "minilm"))
+    encode.add_argument("--data", required=True, metavar="PATH", help="a folder, or one file")
+    encode.add_argument("--out", required=True, metavar="DIR", help="a new folder for the features")
+    encode.add_argument("--dtype", default="float32", choices=("float16", "float32"))
+    encode.add_argument("--batch-size", type=int, metavar="N", help="default: 16 images, 64 texts")
+    encode.add_argument("--split", metavar="NAME", help="only what metadata.jsonl says is of it")
+    encode.add_argument("--prompt", metavar="TEXT", help='per class, e.g. "a photo of a {label}"')
+    encode.set_defaults(command=_encode)
     diagnose = commands.add_parser("diagnose", allow_abbrev=False, help="can unmatched data help?")
     for name in ("--x", "--y"):
         diagnose.add_argument(name, required=True, metavar="PATH", help="embeddings")
@@ -194,6 +210,13 @@ def _search(args: argparse.Namespace) -> None:
     from gentle_clip_jax.evaluate import search
 
     print(*search(args.workdir, args.words), sep="\n")
+
+
+def _encode(args: argparse.Namespace) -> None:
+    from gentle_clip_jax.encode import encode
+
+    names = ("data", "out", "encoder", "dtype", "batch_size", "split", "prompt")
+    encode(**{name: getattr(args, name) for name in names})
 
 
 def _diagnose(args: argparse.Namespace) -> None:

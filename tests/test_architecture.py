@@ -38,15 +38,18 @@ ARROWS = {
     "train": {"experiment", "evaluate", "encoders", "data", "evals", "mesh", "checkpoint"}
     | {"run_log"},
     "diagnose": {"losses", "closed_form", "evals", "data"},
-    "cli": {"train", "evaluate", "report", "diagnose"},
+    "frozen": {"encoders", "data"},
+    "encode": {"frozen", "data", "run_log"},
+    "cli": {"train", "evaluate", "report", "encode", "diagnose"},
     "__main__": {"cli"},
     "__init__": {"losses"},
 }
 # What a room may load besides the standard library; the rooms left out are free.
 PACKAGES = {
     "losses": {"jax", "numpy", "ott"},
-    "encoders": {"jax", "flax"},
-    "data": {"jax", "numpy", "grain", "PIL", "tokenizers"},
+    "encoders": {"jax", "flax", "numpy", "safetensors"},
+    "data": {"jax", "numpy", "grain", "PIL", "tokenizers", "safetensors", "pyarrow"}
+    | {"tensorflow_datasets"},
     "evals": {"jax", "numpy"},
     "diagnose": {"jax", "numpy", "scipy"},
     "report": {"numpy", "matplotlib", "rich", "PIL"},

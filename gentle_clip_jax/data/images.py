@@ -155,13 +155,14 @@ def _in_tfds(folder: pathlib.Path) -> Iterator[Image]:
     import tensorflow_datasets as tfds
 
     builder = tfds.builder_from_directory(folder)
-    features = builder.info.features or {}
+    features: Any = builder.info.features
     column = next((n for n, f in features.items() if isinstance(f, tfds.features.Image)), None)
     if column is None:
         raise ValueError(f"{folder} has no images among {', '.join(features)}.")
     label = features.get("label")
+    raw = tfds.decode.SkipDecoding()  # type: ignore[reportCallIssue]
     for split in builder.info.splits:
-        source = builder.as_data_source(split, decoders={column: tfds.decode.SkipDecoding()})
+        source = builder.as_data_source(split, decoders={column: raw})
         for number in range(len(source)):
             row = source[number]
             name = row.get("id", f"{split}-{number}")
@@ -191,6 +192,8 @@ def decode(data: bytes, size: int = 224) -> np.ndarray:
         if getattr(image, "n_frames", 1) > 1:
             raise ValueError("it has several pictures")
         image = _rgb(ImageOps.exif_transpose(image))
+    except pillow.UnidentifiedImageError as error:
+        raise ValueError("is no image of a kind that Pillow knows") from error
     except Exception as error:  # Pillow raises any kind for a broken file
         raise ValueError(f"cannot be read as an image: {error}") from error
     scale = size / min(image.size)

