@@ -49,8 +49,9 @@ def rows(quick: bool) -> list[dict]:
             continue
         grid.append({"case": case, "form": form, "n": n, "d": 256 if n > 16384 else 512})
     if not quick:
-        others = itertools.product((1024, 4096), ("clip", "objective"), (256, 1024))
-        grid += [{"case": case, "form": "ours", "n": n, "d": d} for n, case, d in others]
+        shapes = ((1024, 256), (1024, 1024), (4096, 256), (4096, 1024), (16384, 256))
+        others = itertools.product(shapes, ("clip", "objective"))
+        grid += [{"case": case, "form": "ours", "n": n, "d": d} for (n, d), case in others]
         grid += [{"case": case, "form": "ours", "n": 4096, "d": 256} for case in CASES[2:5]]
     grid += [{"case": "sharded", "form": "ours", "n": 4096, "d": 256, "k": k} for k in (1, 2, 4, 8)]
     return grid
@@ -104,13 +105,13 @@ def publish(results: list[dict], out: pathlib.Path) -> None:
 def _conditions(results: list[dict]) -> list[str]:
     versions = sorted({one["versions"] for one in results})
     return [
-        "Value and gradient in both sets of rows, float32, unit rows; `python benchmarks/losses.py`.",
+        "Value and gradient in both sets of rows, float32, unit rows: `python benchmarks/losses.py`.",
         "Times are the best of interleaved repetitions. *Products* is the time of the bare n x n x d",
-        "matrix products that value and gradient cannot avoid, in the same process (CLIP: one forward,",
-        "two backward; objective: x y^T and half of the symmetric x x^T and y y^T, four backward), and",
-        "*ratio* the loss's time over theirs. The engine keeps no products but computes them again.",
-        "Memory is the peak above the inputs. *Objective*: CLIP of all rows as pairs, MMD and SDD;",
-        "without views. NT-Xent: 2n rows.",
+        "matrix products that value and gradient cannot avoid, in the same process (CLIP: one",
+        "forward, two backward; objective: x y^T and half of the symmetric x x^T and y y^T, four",
+        "backward), and *ratio* the loss's time over theirs. The engine keeps no products but",
+        "computes them again. Memory is the peak above the inputs, gradients included.",
+        "*Objective*: CLIP of all rows as pairs, MMD and SDD; without views. NT-Xent has 2n rows.",
         "",
         f"Machine: {_machine()}. Versions: {'; '.join(versions)}.",
     ]
@@ -142,15 +143,15 @@ def _times(timed: list[dict]) -> list[str]:
 
 
 def _growth(timed: list[dict]) -> list[str]:
-    lines = ["Growth, ns per pair of rows and 512 dimensions (d = 256 counts half):", ""]
-    lines += ["| loss | " + " | ".join(map(str, SIZES)) + " |", "|---|" + "--:|" * len(SIZES)]
+    sizes = SIZES[2:]
+    lines = ["Growth, ns per pair of rows, d = 256:", ""]
+    lines += ["| loss | " + " | ".join(map(str, sizes)) + " |", "|---|" + "--:|" * len(sizes)]
     for case in ("clip", "objective"):
         cells = []
-        for n in SIZES:
-            d = 256 if n > 16384 else 512
-            row = {"case": case, "form": "ours", "n": n, "d": d}
+        for n in sizes:
+            row = {"case": case, "form": "ours", "n": n, "d": 256}
             found = [one["ms"] for one in timed if one["row"] == row]
-            cells.append(f"{found[0] * 1e6 / n**2 * 512 / d:.1f}" if found else "")
+            cells.append(f"{found[0] * 1e6 / n**2:.1f}" if found else "")
         lines.append(f"| {case} | " + " | ".join(cells) + " |")
     return lines
 
@@ -168,9 +169,8 @@ def _devices(sharded: list[dict], out: pathlib.Path) -> list[str]:
     ]
     for one in sharded:
         k, n = one["row"]["k"], one["row"]["n"]
-        lines.append(
-            f"| {k} | {one['memory_mib']:.1f} | {n * n * 4 / k / 2**20:.0f} | {one['sent_mib']:.1f} |"
-        )
+        pairs = n * n * 4 / k / 2**20
+        lines.append(f"| {k} | {one['memory_mib']:.1f} | {pairs:.0f} | {one['sent_mib']:.1f} |")
     figure, axes = plt.subplots(figsize=(5, 3.2), layout="constrained")
     for key, label in (("memory_mib", "temporary memory"), ("sent_mib", "sent in collectives")):
         axes.plot([o["row"]["k"] for o in sharded], [o[key] for o in sharded], "o-", label=label)

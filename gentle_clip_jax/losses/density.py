@@ -35,8 +35,8 @@ def kernel_density(
     """
     query, _ = pairwise.rows(query)
     data, where = pairwise.rows(data, where)
-    variance = pairwise.total_variance(data, where) + pairwise.floor(data, where)
-    center = jax.lax.stop_gradient(pairwise.center(data, where))[None, :]
+    variance = pairwise.total_variance((data, where)) + pairwise.floor((data, where))
+    center = jax.lax.stop_gradient(pairwise.center((data, where)))[None, :]
     query, data = query - center, jnp.where(where[:, None], data - center, 0)
     square = jnp.sum(jnp.square(query), axis=1)
     left = {
@@ -109,9 +109,9 @@ def density_scale(
     x: jax.Array, y: jax.Array, where_x: jax.Array, where_y: jax.Array, bandwidth: float
 ) -> tuple[jax.Array, jax.Array]:
     """1 / s, and the sum of the inverse squared spans."""
-    least = pairwise.floor(jnp.concatenate([x, y]), jnp.concatenate([where_x, where_y]))
-    variance_x = pairwise.total_variance(x, where_x) + least
-    variance_y = pairwise.total_variance(y, where_y) + least
+    least = pairwise.floor((x, where_x), (y, where_y))
+    variance_x = pairwise.total_variance((x, where_x)) + least
+    variance_y = pairwise.total_variance((y, where_y)) + least
     scale = 2 * bandwidth**2 * (variance_x + variance_y)
     return 1 / scale, 1 / (12 * variance_x) + 1 / (12 * variance_y)
 

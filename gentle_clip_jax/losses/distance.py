@@ -31,12 +31,12 @@ def compare(
     a temperature and the masks of candidates among rows and columns are given.
     """
     # Distances do not depend on the position, but float32 squares of long rows hide them.
-    both, where = jnp.concatenate([x, y]), jnp.concatenate([where_x, where_y])
-    center = jax.lax.stop_gradient(pairwise.center(both, where))
+    sets = (x, where_x), (y, where_y)
+    center = jax.lax.stop_gradient(pairwise.center(*sets))
     length = jnp.sum(jnp.square(center))
     if rates is not None:
         # The MMD cancels any constant of its kernel; without the common part, sums round less.
-        typical = 2 * pairwise.total_variance(both, where)
+        typical = 2 * pairwise.total_variance(*sets)
         level = jax.lax.stop_gradient(kernels.ladder(typical, tuple(rates), squarings))
 
     def features(x: jax.Array, where: jax.Array, item: jax.Array | None) -> Rows:

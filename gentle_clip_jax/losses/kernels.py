@@ -44,8 +44,8 @@ class Decision(NamedTuple):
         return 2048
 
     def __call__(self, dot: jax.Array, left: Features, right: Features):
-        loss = jax.nn.softplus(dot + left["bias"])
-        return [jnp.where(_valid(left, right), loss, 0)], []
+        logits = jnp.where(_valid(left, right), dot + left["bias"], empty(dot.dtype))
+        return [jax.nn.softplus(logits)], []
 
 
 class Distance(NamedTuple):

@@ -37,8 +37,8 @@ def bandwidth_ladder(
     """
     x, where_x = pairwise.rows(x, where_x)
     y, where_y = pairwise.rows(y, where_y)
-    both, where = jnp.concatenate([x, y]), jnp.concatenate([where_x, where_y])
-    mean_distance = 2 * (pairwise.total_variance(both, where) + pairwise.floor(both, where))
+    sets = (x, where_x), (y, where_y)
+    mean_distance = 2 * (pairwise.total_variance(*sets) + pairwise.floor(*sets))
     exponents = jnp.arange(num, dtype=x.dtype) - (num - 1) / 2
     return jax.lax.stop_gradient(mean_distance * jnp.asarray(ratio, x.dtype) ** exponents)
 

@@ -160,21 +160,22 @@ def _sweep_back(kernel, block_size, totals, here, there, weights):
     right = left if there is None else _blocks(there, block_size)
 
     def step(carry, tile):
-        (here, there), (i, j, weight, mirror) = carry, tile
+        (here, other, turned), (i, j, weight, mirror) = carry, tile
         bars = [weight * bar for bar in totals]
-        new = _tile_back(kernel, bars, _take(left, i), _take(right, j), mirror, turned[i])
+        turned = jax.lax.cond(j == (0 if there else i), lambda: left[0][i].T, lambda: turned)
+        new = _tile_back(kernel, bars, _take(left, i), _take(right, j), mirror, turned)
         here = jax.tree.map(lambda a, b: a.at[i].add(b), here, new[0])
-        there = jax.tree.map(lambda a, b: a.at[j].add(b), there, new[1])
-        return (here, there), None
+        other = jax.tree.map(lambda a, b: a.at[j].add(b), other, new[1])
+        return (here, other, turned), None
 
     def zeros(blocks: Any) -> Any:
         return jax.tree.map(jnp.zeros_like, (blocks[0], _floating(blocks[1])[0]))
 
     # Gradients there are made transposed: that product is fastest with x turned beforehand.
-    turned, (dy, dr) = left[0].mT, zeros(right)
-    carry = zeros(left), (dy.mT, dr)
+    dy, dr = zeros(right)
+    carry = zeros(left), (dy.mT, dr), left[0][0].T
     tiles = _tiles(left, right, there is None, weights, here[0].dtype)
-    (here, (dy, dr)), _ = jax.lax.scan(step, carry, tiles)
+    (here, (dy, dr), _), _ = jax.lax.scan(step, carry, tiles)
     return [], _unblock(here, n), _unblock((dy.mT, dr), m)
 
 
@@ -225,9 +226,8 @@ def _blocks(tree: Any, block_size: int) -> Any:
     n = tree[0].shape[0]
     count = max(1, math.ceil(n / block_size))
     size = math.ceil(n / count)
-    return jax.tree.map(
-        lambda v: ring.pad(v, count * size).reshape(count, size, *v.shape[1:]), tree
-    )
+    cut = (count, size)
+    return jax.tree.map(lambda v: ring.pad(v, count * size).reshape(*cut, *v.shape[1:]), tree)
 
 
 def _unblock(tree: Any, n: int) -> Any:
