@@ -105,8 +105,8 @@ def publish(results: list[dict], out: pathlib.Path) -> None:
 def _conditions(results: list[dict]) -> list[str]:
     versions = sorted({one["versions"] for one in results})
     return [
-        "Value and gradient in both sets of rows, float32, unit rows: `python benchmarks/losses.py`.",
-        "Times are the best of interleaved repetitions. *Products* is the time of the bare n x n x d",
+        "Value and gradient in both sets of rows, float32, unit rows; by benchmarks/losses.py.",
+        "Times are the best of interleaved repetitions. *Products*: the time of the bare n x n x d",
         "matrix products that value and gradient cannot avoid, in the same process (CLIP: one",
         "forward, two backward; objective: x y^T and half of the symmetric x x^T and y y^T, four",
         "backward), and *ratio* the loss's time over theirs. The engine keeps no products but",
