@@ -27,3 +27,23 @@ class ProjectionHead(nn.Module):
         h = nn.Dropout(self.dropout, deterministic=not train)(h)
         z = nn.LayerNorm(dtype=jnp.float32)((projected + h).astype(jnp.float32))
         return normalize(z)
+
+
+class RefinedMap(nn.Module):
+    """Features [b, f] -> unit embeddings [b, dim], float32, of a linear map with a residual.
+
+    p = W1 f;  z = p + dropout(W2 gelu(p));  z / |z|.
+
+    W2 starts at 0: with the W1 of a closed form the head starts as that map. It is a ProjectionHead
+    without LayerNorm, which would move what the map gives.
+    """
+
+    dim: int
+    dropout: float = 0.1
+
+    @nn.compact
+    def __call__(self, features: Array, *, train: bool = False) -> Array:
+        projected = nn.Dense(self.dim, use_bias=False, name="map")(features)
+        h = nn.Dense(self.dim, kernel_init=nn.initializers.zeros)(nn.gelu(projected))
+        h = nn.Dropout(self.dropout, deterministic=not train)(h)
+        return normalize(projected + h)

@@ -12,12 +12,18 @@ from gentle_clip_jax.evals.alignment import (
     uniformity,
 )
 from gentle_clip_jax.evals.bootstrap import bootstrap_intervals
-from gentle_clip_jax.evals.retrieval import ranks, retrieval_intervals, retrieval_metrics
+from gentle_clip_jax.evals.retrieval import (
+    mean_reciprocal_rank,
+    ranks,
+    retrieval_intervals,
+    retrieval_metrics,
+)
 from gentle_clip_jax.evals.zero_shot import zero_shot_intervals, zero_shot_metrics
 
 __all__ = [
     "alignment_metrics",
     "bootstrap_intervals",
+    "mean_reciprocal_rank",
     "modality_gap",
     "pair_distance",
     "ranks",

@@ -88,6 +88,32 @@ def retrieval_intervals(
     return bootstrap_intervals(statistic, num_items, num_resamples=num_resamples, seed=seed)
 
 
+def mean_reciprocal_rank(x: jax.Array, y: jax.Array) -> jax.Array:
+    """Mean, over both directions, of 1 / the rank of the first hit of each row; 1 is perfect.
+
+    Works under jit. A tie counts against the query, and so does an embedding that is not finite.
+
+    Args:
+      x: [n, j, d] embeddings of unit length: n items, j rows each.
+      y: [n, k, d] embeddings of the same items in the other modality.
+
+    >>> round(float(mean_reciprocal_rank(jnp.eye(2)[:, None], jnp.eye(2)[::-1, None])), 2)
+    0.5
+    """
+    (n, j, d), k = x.shape, y.shape[1]
+    scores = pairwise.similarity(x.reshape(n * j, d), y.reshape(n * k, d))
+    item_x, item_y = jnp.repeat(jnp.arange(n), j), jnp.repeat(jnp.arange(n), k)
+    hit = item_x[:, None] == item_y[None, :]
+
+    def one_way(axis: int) -> jax.Array:
+        best = jnp.max(jnp.where(hit, scores, -jnp.inf), axis=axis, keepdims=True)
+        # The comparison fails, and so counts, for whatever is not a number.
+        rank = 1 + jnp.sum(~hit & ~(scores < best - _TIE), axis=axis)
+        return jnp.mean(1 / rank.astype(scores.dtype))
+
+    return (one_way(0) + one_way(1)) / 2
+
+
 def _check(
     queries: np.ndarray, gallery: np.ndarray, query_ids: np.ndarray, gallery_ids: np.ndarray
 ) -> None:

@@ -47,8 +47,9 @@ def soft_labels(
 
     Source: Soft-PL of Mo et al. 2023, arXiv 2305.14095, section 3.
 
-    >>> soft_labels(jnp.array([[0.6, 0.8]]), jnp.eye(2), temperature=0.1).round(3).tolist()
-    [[0.11900000274181366, 0.8809999823570251]]
+    >>> labels = soft_labels(jnp.array([[0.6, 0.8]]), jnp.eye(2), temperature=0.1)
+    >>> [round(label, 3) for label in labels[0].tolist()]
+    [0.119, 0.881]
     """
     scores, where = _scores(query, support, where)
     labels = jax.nn.softmax(scores / jnp.asarray(temperature, scores.dtype), axis=1)

@@ -102,14 +102,13 @@ def _log_plan(
         where.astype(cost.dtype) / jnp.maximum(pairwise.count(where, cost.dtype), 1)
         for where in (where_x, where_y)
     )
-    arrays = cost, jnp.asarray(epsilon, cost.dtype), *masses
-    return _sinkhorn(*jax.lax.stop_gradient(arrays), iterations)
+    scaled = cost / jnp.asarray(epsilon, cost.dtype)
+    return _sinkhorn(*jax.lax.stop_gradient((scaled, *masses)), iterations)
 
 
 @functools.partial(jax.jit, static_argnames="iterations")
-def _sinkhorn(
-    cost: jax.Array, epsilon: jax.Array, a: jax.Array, b: jax.Array, iterations: int
-) -> jax.Array:
+def _sinkhorn(cost: jax.Array, a: jax.Array, b: jax.Array, iterations: int) -> jax.Array:
+    """Logarithm of the plan [n, m] of a cost [n, m] in units of epsilon."""
     try:  # here, as it takes a second to load and no other loss needs it
         from ott.geometry.geometry import Geometry
         from ott.problems.linear.linear_problem import LinearProblem
@@ -127,5 +126,5 @@ def _sinkhorn(
     )
     # ott-jax adds integers to floats and vectors to matrices.
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
-        solved = solver(LinearProblem(Geometry(cost, epsilon=epsilon), a, b))
-        return (solved.f[:, None] + solved.g[None, :] - cost) / epsilon
+        solved = solver(LinearProblem(Geometry(cost, epsilon=1.0), a, b))
+    return solved.f[:, None] + solved.g[None, :] - cost
