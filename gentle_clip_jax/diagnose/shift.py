@@ -64,22 +64,22 @@ def classifier_auc(
 ) -> tuple[float, float]:
     """AUC of a cross-validated ridge classifier of x [n, d] against y [m, d]; its spread by chance.
 
-    Both sets weigh the same. The ridge is the mean squared length of the rows, times the weight of
-    a row: heavy, so that only directions of more than common variance count.
+    Both sets weigh the same. The ridge is the rows' mean squared length: heavy, so that only
+    directions of more than common variance count, and features may outnumber rows.
     Source: Hastie et al., The Elements of Statistical Learning, section 4.2 and exercise 4.2.
     """
     n, m = len(x), len(y)
-    rows, in_x = np.concatenate([x, y]).astype(float), np.arange(n + m) < n
-    gram = rows @ rows.T + 1  # the constant's direction
+    rows = np.pad(np.concatenate([x, y]).astype(float), ((0, 0), (0, 1)), constant_values=1)
+    in_x = np.arange(n + m) < n
     target = np.where(in_x, (n + m) / n, -(n + m) / m)
+    ridge = np.mean(np.sum(rows * rows, axis=1)) * np.eye(rows.shape[1])
     fold_of = np.concatenate([rng.permutation(np.arange(size) % folds) for size in (n, m)])
     aucs = []
     for fold in range(folds):
         held = fold_of == fold
-        ridge = np.trace(gram[np.ix_(~held, ~held)]) / np.sum(~held) * np.eye(np.sum(~held))
-        weights = np.linalg.solve(gram[np.ix_(~held, ~held)] + ridge, target[~held])
-        score = gram[np.ix_(held, ~held)] @ weights
-        rank_sum = stats.rankdata(score)[in_x[held]].sum()
+        fitted = rows[~held]
+        weights = np.linalg.solve(fitted.T @ fitted + ridge, fitted.T @ target[~held])
+        rank_sum = stats.rankdata(rows[held] @ weights)[in_x[held]].sum()
         a, b = np.sum(held & in_x), np.sum(held & ~in_x)
         aucs.append((rank_sum - a * (a + 1) / 2) / (a * b))
     return float(np.mean(aucs)), float(np.sqrt((n + m + 1) / (12 * n * m)))

@@ -33,7 +33,7 @@ def finding(sample: Sample, rng: np.random.Generator) -> Finding:
     if min(len(x), len(y)) < _LEAST_ITEMS:
         return unknown(NAME, TITLE, f"It needs {_LEAST_ITEMS} items of each modality.")
     (of_x, centers_x), (of_y, centers_y) = clusters(x), clusters(y)
-    if len(centers_x) != len(centers_y):
+    if min(len(centers_x), len(centers_y)) < _CLUSTERS:
         return unknown(NAME, TITLE, f"A set has fewer than {_CLUSTERS} distinct items.")
     match, test = structure_test(centers_x, centers_y, rng)
     numbers = {
