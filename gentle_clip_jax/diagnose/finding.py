@@ -54,14 +54,19 @@ def histogram(title: str, label: str, values: np.ndarray, marks: dict[str, float
 
 
 def bars(
-    title: str, values: Mapping[str, float], chance: Mapping[str, float] | None = None
+    title: str,
+    values: Mapping[str, float],
+    chance: Mapping[str, float] | None = None,
+    *,
+    full: float | None = None,
 ) -> dict:
-    """A picture of a few named values, each with its level of chance if it has one."""
+    """A picture of a few named values, each with its level of chance if known, up to `full`."""
     return {
         "kind": "bars",
         "title": title,
         "values": {name: number(value) for name, value in values.items()},
         "chance": {name: number(value) for name, value in (chance or {}).items()},
+        "full": full,
     }
 
 

@@ -157,5 +157,5 @@ def _duplicates_finding(
         sentence,
         "warning" if many else "good",
         numbers,
-        [bars("Share of items with a duplicate", shares)],
+        [bars("Share of items with a duplicate", shares, full=1.0)],
     )

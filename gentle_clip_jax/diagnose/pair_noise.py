@@ -3,7 +3,7 @@
 import numpy as np
 
 from gentle_clip_jax.diagnose import maps
-from gentle_clip_jax.diagnose.finding import Finding, histogram, number, unknown
+from gentle_clip_jax.diagnose.finding import Finding, bars, histogram, number, unknown
 from gentle_clip_jax.diagnose.sample import Sample
 from gentle_clip_jax.evals.bootstrap import Interval, bootstrap_intervals
 
@@ -72,6 +72,7 @@ def _signal_finding(signal: Interval, n: int) -> Finding:
         f"{meaning}.",
         level,
         {"auc": number(value), "low": number(low), "high": number(high), "pairs": n},
+        [bars("Better matched than a mismatched pair", {"pairs": value}, {"pairs": 0.5}, full=1.0)],
     )
 
 

@@ -51,7 +51,7 @@ def _finding(
             "unmatched": len(unmatched),
         },
         [
-            bars(f"Classifier of {modality}", {"AUC": auc}, {"AUC": 0.5}),
+            bars(f"Classifier of {modality}", {"AUC": auc}, {"AUC": 0.5}, full=1.0),
             histogram(
                 "MMD², by chance and here", "MMD² of both sets", test.null, {"here": test.value}
             ),

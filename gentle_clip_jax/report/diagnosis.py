@@ -159,7 +159,8 @@ def _bars(axes: "Axes", picture: Mapping[str, Any]) -> None:
     for name, value in picture["chance"].items():
         axes.plot(value, names.index(name), "|", color=SERIES[1], markersize=28, markeredgewidth=2)
     axes.set_yticks(range(len(names)), names)
-    axes.invert_yaxis()
+    axes.set_xlim(0, picture["full"])
+    axes.set_ylim(max(len(names), 2) - 0.5, -0.5)
     axes.grid(visible=False)
 
 

@@ -1,0 +1,73 @@
+import json
+
+import numpy as np
+import pytest
+from test_report import Page
+
+from gentle_clip_jax.diagnose import finding
+from gentle_clip_jax.report import show_diagnosis
+
+
+@pytest.fixture
+def diagnosis():
+    """One finding of each level, one picture of each kind, and ids that need escaping."""
+    rows = np.random.default_rng(0).normal(size=(20, 4))
+    pictures = (
+        finding.histogram("Null", "value", rows[:, 0], {"here": 9.0}),
+        finding.bars("Shares", {"x": 0.5, "y": 0.25}, {"x": 0.1}, full=1.0),
+        finding.scatter("Sets", rows, rows + 1),
+    )
+    suspects = {"suspects": [{"x": "<b>", "y": "y&1", "strangeness": 0.9}]}
+    findings = [
+        finding.Finding("a", "First <one>", "1.0", "0.5", "It is.", "good", {}, pictures),
+        finding.Finding("b", "Second", "2.0", "", "Not so.", "warning", suspects, pictures[:1]),
+        finding.Finding("c", "Third", "3.0", "", "No.", "bad", {}, [finding.bars("One", {"x": 1})]),
+        finding.unknown("d", "Fourth", "It needs more."),
+    ]
+    side = {"rows": 9, "items": 1234, "dimensions": 4, "unmatched": 1200, "unmatched_used": 800}
+    return {
+        "seed": 0,
+        "counts": {"x": side, "y": side, "pairs": 34, "pairs_used": 30},
+        "verdict": {
+            "unmatched_data": "unlikely",
+            "because": "x < y.",
+            "no_pairs": "hopeless",
+            "no_pairs_because": "guessing.",
+        },
+        "findings": [one._asdict() for one in findings],
+    }
+
+
+def test_the_page_is_whole_and_loads_nothing(diagnosis, tmp_path, capsys):
+    show_diagnosis(diagnosis, tmp_path / "out")
+    assert json.loads((tmp_path / "out" / "diagnosis.json").read_text()) == json.loads(
+        json.dumps(diagnosis)
+    )
+    html = (tmp_path / "out" / "diagnosis.html").read_text()
+    page = Page(html)
+    assert page.tags.count("svg") == 5
+    assert not {"script", "link", "img"} & set(page.tags)
+    ids = page.values("id")
+    assert len(ids) == len(set(ids))
+    for text in ("First <one>", "x < y.", "<b>", "y&1", "800 of 1,200 unmatched items of y"):
+        assert text in page.text
+    assert "NaN" not in html
+    printed = capsys.readouterr().out
+    assert "First <one>" in printed
+    assert "Unmatched data is unlikely to help: x < y." in printed
+
+
+def test_without_a_folder_nothing_is_written(diagnosis, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    show_diagnosis(diagnosis)
+    assert not [*tmp_path.iterdir()]
+
+
+def test_a_file_in_the_way_is_one_sentence(diagnosis, tmp_path):
+    (tmp_path / "out").write_text("")
+    with pytest.raises(ValueError, match="cannot be made a folder"):
+        show_diagnosis(diagnosis, tmp_path / "out")
+
+
+def test_equal_values_have_a_histogram():
+    assert sum(finding.histogram("Same", "value", np.ones(5), {"here": 1.0})["counts"]) == 5
