@@ -46,18 +46,15 @@ def cauchy_schwarz_divergence(
         squared_bandwidth = bandwidth_ladder(x, y, num=1, where_x=where_x, where_y=where_y)[0]
     inverse_scale = 0.5 / squared_bandwidth.astype(x.dtype)
     passes = compare(x, y, where_x, where_y, inverse_scale=inverse_scale, block_size=block_size)
-    within_x, within_y, between = (_log_total(one.rows[0][0]) for one in passes)
+    within_x, within_y, between = (one.rows[0][0] for one in passes)
     n, m = pairwise.count(where_x, x.dtype), pairwise.count(where_y, x.dtype)
-
-    def log_mean(log_sum: jax.Array, pairs: jax.Array) -> jax.Array:
-        return log_sum - jnp.log(jnp.maximum(pairs, 1))
-
-    within = log_mean(within_x, n * (n - 1)) + log_mean(within_y, m * (m - 1))
-    return jnp.where((n > 1) & (m > 1), within - 2 * log_mean(between, n * m), 0)
+    within = _log_mean(within_x, n, n - 1) + _log_mean(within_y, m, m - 1)
+    return jnp.where((n > 1) & (m > 1), within - 2 * _log_mean(between, n, m), 0)
 
 
-def _log_total(logs: jax.Array) -> jax.Array:
-    """log sum exp of all rows' logs [n], those on other devices included."""
+def _log_mean(logs: jax.Array, rows: jax.Array, columns: jax.Array) -> jax.Array:
+    """log mean exp over rows x columns pairs, from log sum exp of each row [n]."""
+    logs = logs - jnp.log(jnp.maximum(columns, 1))
     top, axis = jnp.max(jax.lax.stop_gradient(logs)), pairwise.axis_name()
     top = top if axis is None else jax.lax.pmax(top, axis)
-    return top + jnp.log(pairwise.total(jnp.exp(logs - top)))
+    return top + jnp.log(pairwise.total(jnp.exp(logs - top)) / jnp.maximum(rows, 1))
