@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 
 
 # What to install for a package that only some commands need.
-_EXTRAS = dict.fromkeys(("grain", "PIL", "tokenizers"), "quickstart")
-_EXTRAS |= dict.fromkeys(("safetensors", "pyarrow"), "weights") | {"tensorflow_datasets": "data"}
+_EXTRAS = {
+    **dict.fromkeys(("grain", "PIL", "tokenizers"), "quickstart"),
+    **dict.fromkeys(("safetensors", "pyarrow"), "weights"),
+    "tensorflow_datasets": "data",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,9 +40,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _fail("Stopped; the same command takes it up again.", code=130)
     except ModuleNotFoundError as error:
-        if error.name not in _EXTRAS or args.traceback:
+        extra = _EXTRAS.get(error.name or "")
+        if extra is None or args.traceback:
             raise
-        return _fail(f"{error}: run pip install 'gentle-clip-jax[{_EXTRAS[error.name]}]'.")
+        return _fail(f"{error}: run pip install 'gentle-clip-jax[{extra}]'.")
     except (ValueError, FloatingPointError, OSError) as error:
         if args.traceback:
             raise

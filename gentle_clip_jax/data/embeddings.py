@@ -146,18 +146,19 @@ def _read_folder(folder: pathlib.Path) -> dict[str, Any]:
                 f"{folder / name} was altered since it was written: delete {folder} and run "
                 "gentle-clip encode again."
             )
-    rows = [json.loads(line) for line in (folder / "rows.jsonl").open(encoding="utf-8")]
-    features = np.load(folder / "features.npy", mmap_mode="r", allow_pickle=False)
+    with (folder / "rows.jsonl").open(encoding="utf-8") as lines:
+        rows = [json.loads(line) for line in lines]
     columns = {f"{name}s": [row.get(name) for row in rows] for name in ("id", "split", "label")}
-    return {"features": features, **columns}
+    return _read_npy(folder / "features.npy") | columns
 
 
 def _read_npy(path: pathlib.Path) -> dict[str, Any]:
-    return {"features": np.load(path, mmap_mode="r", allow_pickle=False)}
+    return {"features": np.lib.format.open_memmap(path, mode="r")}
 
 
 def _read_npz(path: pathlib.Path) -> dict[str, Any]:
-    with np.load(path, allow_pickle=False) as arrays:
+    # NumPy leaves a file open that it cannot read.
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         return _named(dict(arrays))
 
 

@@ -160,9 +160,9 @@ def _in_tfds(folder: pathlib.Path) -> Iterator[Image]:
     if column is None:
         raise ValueError(f"{folder} has no images among {', '.join(features)}.")
     label = features.get("label")
-    raw = tfds.decode.SkipDecoding()  # type: ignore[reportCallIssue]
+    raw = tfds.decode.SkipDecoding()
     for split in builder.info.splits:
-        source = builder.as_data_source(split, decoders={column: raw})
+        source = builder.as_data_source(split=split, decoders={column: raw})
         for number in range(len(source)):
             row = source[number]
             name = row.get("id", f"{split}-{number}")

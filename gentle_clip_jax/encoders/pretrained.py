@@ -85,7 +85,7 @@ def load_params(
         left.remove(name)
         weight = weights[name]
         if path.endswith("kernel"):
-            weight = weight.transpose((1, 0) if weight.ndim == 2 else (2, 3, 1, 0))
+            weight = weight.transpose({2: (1, 0), 4: (2, 3, 1, 0)}.get(weight.ndim))
         if weight.shape != expected.shape:
             raise _foreign(model, f"{name} has the shape {weights[name].shape}")
         params[path] = weight.astype(expected.dtype)

@@ -1,0 +1,199 @@
+"""Embeddings read from what people have, and one sentence for what cannot be used."""
+
+import json
+
+import numpy as np
+import pytest
+
+from gentle_clip_jax.data import embeddings
+
+FEATURES = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
+IDS = np.array(["a", "b", "c", "d"])
+
+
+def folder(path, *, rows=None, features=FEATURES):
+    """What gentle-clip encode writes."""
+    path.mkdir()
+    rows = rows or [{"id": x, "split": "train", "label": None} for x in "abca"]
+    np.save(path / "features.npy", features)
+    (path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    digests = {name: embeddings.sha256(path / name) for name in ("features.npy", "rows.jsonl")}
+    (path / "manifest.json").write_text(json.dumps({"sha256": digests}))
+    return path
+
+
+def test_a_folder_of_features(tmp_path):
+    found = embeddings.read(folder(tmp_path / "out"))
+    np.testing.assert_array_equal(found.features, FEATURES)
+    assert found.ids.tolist() == ["a", "b", "c", "a"]
+    assert found.splits is not None
+    assert set(found.splits) == {"train"}
+    assert found.labels is None
+
+
+def test_what_only_some_rows_have_is_empty_for_the_others(tmp_path):
+    rows = [{"id": x, "split": None, "label": label} for x, label in zip("abcd", ["x", None] * 2)]
+    found = embeddings.read(folder(tmp_path / "out", rows=rows))
+    assert found.splits is None
+    assert found.labels is not None
+    assert found.labels.tolist() == ["x", "", "x", ""]
+
+
+def test_a_file_stays_on_the_disk(tmp_path):
+    np.save(tmp_path / "x.npy", FEATURES.astype(np.float16))
+    found = embeddings.read(tmp_path / "x.npy")
+    assert isinstance(found.features, np.memmap)
+    assert found.features.dtype == np.float16
+    assert found.ids.tolist() == ["0", "1", "2", "3"]
+
+
+def test_whole_numbers_become_float32(tmp_path):
+    np.save(tmp_path / "x.npy", np.arange(6).reshape(2, 3))
+    assert embeddings.read(tmp_path / "x.npy").features.dtype == np.float32
+
+
+@pytest.mark.parametrize("name", ["features", "embeddings", "anything"])
+def test_npz(name, tmp_path):
+    np.savez(tmp_path / "x.npz", **{name: FEATURES}, ids=IDS, labels=np.arange(4))
+    found = embeddings.read(tmp_path / "x.npz")
+    np.testing.assert_array_equal(found.features, FEATURES)
+    assert found.ids.tolist() == IDS.tolist()
+    assert found.labels is not None
+    assert found.labels.tolist() == ["0", "1", "2", "3"]
+
+
+def test_safetensors(tmp_path):
+    from safetensors.numpy import save_file
+
+    save_file({"x": FEATURES, "scale": np.ones(3, np.float32)}, tmp_path / "x.safetensors")
+    np.testing.assert_array_equal(embeddings.read(tmp_path / "x.safetensors").features, FEATURES)
+
+
+@pytest.mark.parametrize("lists", [True, False])
+def test_parquet(lists, tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    about = {"id": IDS, "split": ["train"] * 4, "note": ["n"] * 4}
+    columns = (
+        {"embedding": FEATURES.tolist()} if lists else {f"x{i}": FEATURES[:, i] for i in range(3)}
+    )
+    pq.write_table(pa.table(about | columns), tmp_path / "x.parquet")
+    found = embeddings.read(tmp_path / "x.parquet")
+    np.testing.assert_allclose(found.features, FEATURES)
+    assert found.ids.tolist() == IDS.tolist()
+    assert found.splits is not None
+
+
+def test_rows_that_are_not_finite_are_named(tmp_path):
+    bad = FEATURES.copy()
+    bad[1, 0], bad[3, 2] = np.nan, np.inf
+    np.save(tmp_path / "x.npy", bad)
+    with pytest.raises(
+        ValueError, match=r"x.npy have 2 rows with NaN or infinity, the first 1, 3 "
+    ):
+        embeddings.read(tmp_path / "x.npy")
+
+
+@pytest.mark.parametrize(
+    ("arrays", "words"),
+    [
+        ({"x": np.zeros(3)}, "0 arrays of two dimensions"),
+        ({"x": FEATURES, "y": FEATURES}, "2 arrays of two dimensions; name the one to use"),
+        ({"features": np.zeros((0, 3))}, r"not empty; its shape is \(0, 3\)"),
+        ({"features": np.zeros((2, 0))}, r"not empty; its shape is \(2, 0\)"),
+        ({"features": np.zeros((2, 3, 4))}, r"array \[rows, dimensions\].*\(2, 3, 4\)"),
+        ({"features": np.array([["a", "b"]])}, "must be numbers"),
+        ({"features": FEATURES, "ids": IDS[:3]}, "4 rows but 3 ids"),
+        ({"features": np.array([[1, None]])}, "cannot be read: Object arrays"),
+    ],
+)
+def test_arrays_that_are_no_embeddings(arrays, words, tmp_path):
+    np.savez(tmp_path / "x.npz", **arrays)
+    with pytest.raises(ValueError, match=words):
+        embeddings.read(tmp_path / "x.npz")
+
+
+@pytest.mark.parametrize("name", ["x.npy", "x.npz", "x.parquet", "x.safetensors"])
+@pytest.mark.parametrize("content", [b"", b"no such file", b"PK\x03\x04 cut short"])
+def test_files_that_are_broken(name, content, tmp_path):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=rf"The embeddings .*{name} cannot be read: "):
+        embeddings.read(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("none.npy", "There is no file or folder"),
+        ("x.csv", "is no file of embeddings: give a folder .* ends in .npy, .npz"),
+        ("empty", "has no manifest.json.*--out="),
+    ],
+)
+def test_paths_that_cannot_be_read(name, words, tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "x.csv").touch()
+    with pytest.raises(ValueError, match=words):
+        embeddings.read(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["features.npy", "rows.jsonl"])
+def test_an_altered_folder_is_noticed(name, tmp_path):
+    out = folder(tmp_path / "out")
+    (out / name).write_bytes((out / name).read_bytes().replace(b"a", b"b", 1))
+    with pytest.raises(ValueError, match=rf"{name} was altered"):
+        embeddings.read(out)
+
+
+def pairs(tmp_path, text, name="pairs.csv", x_ids="abcd", y_ids="1234"):
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    return embeddings.read_pairs(tmp_path / name, x_ids, y_ids).tolist()
+
+
+@pytest.mark.parametrize(
+    "text", ["a,2\nc,1\n", "image,text\na,2\nc,1", "\ufeffa, 2\r\n\r\nc,1\r\n", '"a","2"\nc,1']
+)
+def test_pairs_of_two_columns(text, tmp_path):
+    assert pairs(tmp_path, text) == [["a", "2"], ["c", "1"]]
+
+
+def test_pairs_with_tabs(tmp_path):
+    assert pairs(tmp_path, "a\t2\n", name="pairs.tsv") == [["a", "2"]]
+
+
+@pytest.mark.parametrize("text", ["b\nd\n", "id\nb\nd\n"])
+def test_pairs_of_one_column(text, tmp_path):
+    assert pairs(tmp_path, text, y_ids="dcb") == [["b", "b"], ["d", "d"]]
+
+
+def test_without_a_file_equal_ids_are_pairs():
+    found = embeddings.read_pairs(None, ["c", "a", "b", "c"], ["a", "c", "x", "a"])
+    assert found.tolist() == [["c", "c"], ["a", "a"]]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "pairs.csv has no pairs"),
+        ("image,text\n", "pairs.csv has no pairs"),
+        ("a,1\ne,2\n", r"line 2: there is no item 'e' in x, whose ids look like 'a'"),
+        ("a,1\nb,7\n", r"line 2: there is no item '7' in y, whose ids look like '1'"),
+        ("a,1\nb,2\na,3\n", r"line 3: the item 'a' of x is in a pair already \(line 1\)"),
+        ("a,1\nb,1\n", r"line 2: the item '1' of y is in a pair already \(line 1\)"),
+        ("a,1,2\n", "line 1: a pair is two ids"),
+        ("a,1\nb,\n", "line 2: a pair is two ids"),
+    ],
+)
+def test_pairs_that_cannot_be_used(text, words, tmp_path):
+    with pytest.raises(ValueError, match=words):
+        pairs(tmp_path, text)
+
+
+def test_pairs_that_are_not_there(tmp_path):
+    with pytest.raises(ValueError, match=r"no file of pairs .*none.csv"):
+        embeddings.read_pairs(tmp_path / "none.csv", IDS, IDS)
+    with pytest.raises(ValueError, match="No id is in both sets"):
+        embeddings.read_pairs(None, "ab", "cd")
+    (tmp_path / "pairs.csv").write_bytes(b"\xff\xfe\x00a")
+    with pytest.raises(ValueError, match="save it as CSV"):
+        embeddings.read_pairs(tmp_path / "pairs.csv", IDS, IDS)
