@@ -9,8 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-_FEATURES = ("features", "embeddings", "embedding")
-_LABELS = ("splits", "labels")
+from gentle_clip_jax.data.embedding_files import READERS
 
 
 class FeatureSet(NamedTuple):
@@ -45,9 +44,9 @@ def read(path: str | pathlib.Path) -> FeatureSet:
         arrays = _read_folder(path)
     elif not path.exists():
         raise ValueError(f"There is no file or folder {path}.")
-    elif path.suffix in _READERS:
+    elif path.suffix in READERS:
         try:
-            arrays = _READERS[path.suffix](path)
+            arrays = READERS[path.suffix](path)
         except (OSError, ModuleNotFoundError):
             raise
         except Exception as error:  # of four libraries: any kind
@@ -55,7 +54,7 @@ def read(path: str | pathlib.Path) -> FeatureSet:
     else:
         raise ValueError(
             f"{path} is no file of embeddings: give a folder that gentle-clip encode wrote, or a "
-            f"file that ends in {', '.join(_READERS)}."
+            f"file that ends in {', '.join(READERS)}."
         )
     return _checked(path, arrays)
 
@@ -149,67 +148,7 @@ def _read_folder(folder: pathlib.Path) -> dict[str, Any]:
     with (folder / "rows.jsonl").open(encoding="utf-8") as lines:
         rows = [json.loads(line) for line in lines]
     columns = {f"{name}s": [row.get(name) for row in rows] for name in ("id", "split", "label")}
-    return _read_npy(folder / "features.npy") | columns
-
-
-def _read_npy(path: pathlib.Path) -> dict[str, Any]:
-    return {"features": np.lib.format.open_memmap(path, mode="r")}
-
-
-def _read_npz(path: pathlib.Path) -> dict[str, Any]:
-    # NumPy leaves a file open that it cannot read.
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-        return _named(dict(arrays))
-
-
-def _read_safetensors(path: pathlib.Path) -> dict[str, Any]:
-    from safetensors.numpy import load_file
-
-    return _named(load_file(path))
-
-
-def _read_parquet(path: pathlib.Path) -> dict[str, Any]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    table = pq.read_table(path)
-    columns = {
-        f"{name}s": table[name].to_pylist()
-        for name in ("id", "split", "label")
-        if name in table.column_names
-    }
-    lists = next((name for name in _FEATURES if name in table.column_names), None)
-    if lists:
-        return columns | {"features": np.array(table[lists].to_pylist())}
-    numbers = [
-        table[field.name].to_numpy()
-        for field in table.schema
-        if field.name not in ("id", "split", "label")
-        and (pa.types.is_floating(field.type) or pa.types.is_integer(field.type))
-    ]
-    if not numbers:
-        raise ValueError(f"it has no column {', '.join(_FEATURES)} and none of numbers")
-    return columns | {"features": np.stack(numbers, axis=1)}
-
-
-_READERS = {
-    ".npy": _read_npy,
-    ".npz": _read_npz,
-    ".parquet": _read_parquet,
-    ".safetensors": _read_safetensors,
-}
-
-
-def _named(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """The features among several arrays, and what says which row is which."""
-    matrices = [name for name, array in arrays.items() if array.ndim == 2]
-    name = next((name for name in _FEATURES if name in arrays), None)
-    if name is None and len(matrices) != 1:
-        raise ValueError(
-            f"it has {len(matrices)} arrays of two dimensions; name the one to use 'features'"
-        )
-    rest = {name: arrays[name] for name in ("ids", *_LABELS) if name in arrays}
-    return {"features": arrays[name or matrices[0]], **rest}
+    return READERS[".npy"](folder / "features.npy") | columns
 
 
 def _checked(path: pathlib.Path, arrays: Mapping[str, Any]) -> FeatureSet:
@@ -230,7 +169,7 @@ def _checked(path: pathlib.Path, arrays: Mapping[str, Any]) -> FeatureSet:
             f"{', '.join(map(str, bad[:5]))} (counted from 0): mend them or leave them out."
         )
     columns: dict[str, np.ndarray | None] = {"ids": np.arange(len(features)).astype(str)}
-    for name in ("ids", *_LABELS):
+    for name in ("ids", "splits", "labels"):
         values = arrays.get(name)
         if values is None or all(value is None for value in values):
             continue

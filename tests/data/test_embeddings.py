@@ -69,18 +69,21 @@ def test_safetensors(tmp_path):
     np.testing.assert_array_equal(embeddings.read(tmp_path / "x.safetensors").features, FEATURES)
 
 
-@pytest.mark.parametrize("lists", [True, False])
-def test_parquet(lists, tmp_path):
+@pytest.mark.parametrize("form", ["lists", "lists of one size", "columns"])
+def test_parquet(form, tmp_path):
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     about = {"id": IDS, "split": ["train"] * 4, "note": ["n"] * 4}
-    columns = (
-        {"embedding": FEATURES.tolist()} if lists else {f"x{i}": FEATURES[:, i] for i in range(3)}
-    )
+    if form == "columns":
+        columns = {f"x{i}": FEATURES[:, i] for i in range(3)}
+    else:
+        size = 3 if form == "lists of one size" else -1
+        columns = {"embedding": pa.array(FEATURES.tolist(), pa.list_(pa.float32(), size))}
     pq.write_table(pa.table(about | columns), tmp_path / "x.parquet")
     found = embeddings.read(tmp_path / "x.parquet")
-    np.testing.assert_allclose(found.features, FEATURES)
+    np.testing.assert_array_equal(found.features, FEATURES)
+    assert found.features.dtype == np.float32
     assert found.ids.tolist() == IDS.tolist()
     assert found.splits is not None
 

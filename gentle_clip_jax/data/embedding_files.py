@@ -1,0 +1,69 @@
+"""One reader for each kind of file that embeddings come in: its arrays and columns by name."""
+
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+_FEATURES = ("features", "embeddings", "embedding")
+
+
+def _read_npy(path: pathlib.Path) -> dict[str, Any]:
+    return {"features": np.lib.format.open_memmap(path, mode="r")}
+
+
+def _read_npz(path: pathlib.Path) -> dict[str, Any]:
+    # NumPy leaves a file open that it cannot read.
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+        return _named(dict(arrays))
+
+
+def _read_safetensors(path: pathlib.Path) -> dict[str, Any]:
+    from safetensors.numpy import load_file
+
+    return _named(load_file(path))
+
+
+def _read_parquet(path: pathlib.Path) -> dict[str, Any]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(path)
+    columns = {
+        f"{name}s": table[name].to_pylist()
+        for name in ("id", "split", "label")
+        if name in table.column_names
+    }
+    lists = next((name for name in _FEATURES if name in table.column_names), None)
+    if lists:
+        return columns | {"features": np.stack(table[lists].to_numpy())}
+    numbers = [
+        table[field.name].to_numpy()
+        for field in table.schema
+        if field.name not in ("id", "split", "label")
+        and (pa.types.is_floating(field.type) or pa.types.is_integer(field.type))
+    ]
+    if not numbers:
+        raise ValueError(f"it has no column {', '.join(_FEATURES)} and none of numbers")
+    return columns | {"features": np.stack(numbers, axis=1)}
+
+
+def _named(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """The features among several arrays, and what says which row is which."""
+    matrices = [name for name, array in arrays.items() if array.ndim == 2]
+    name = next((name for name in _FEATURES if name in arrays), None)
+    if name is None and len(matrices) != 1:
+        raise ValueError(
+            f"it has {len(matrices)} arrays of two dimensions; name the one to use 'features'"
+        )
+    rest = {name: arrays[name] for name in ("ids", "splits", "labels") if name in arrays}
+    return {"features": arrays[name or matrices[0]], **rest}
+
+
+READERS = {
+    ".npy": _read_npy,
+    ".npz": _read_npz,
+    ".parquet": _read_parquet,
+    ".safetensors": _read_safetensors,
+}
