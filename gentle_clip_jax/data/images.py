@@ -154,8 +154,8 @@ def _holds_bytes(kind: Any) -> bool:
 def _in_tfds(folder: pathlib.Path) -> Iterator[Image]:
     import tensorflow_datasets as tfds
 
-    builder = tfds.builder_from_directory(folder)
-    features: Any = builder.info.features
+    builder: Any = tfds.builder_from_directory(folder)
+    features = dict(builder.info.features.items())
     column = next((n for n, f in features.items() if isinstance(f, tfds.features.Image)), None)
     if column is None:
         raise ValueError(f"{folder} has no images among {', '.join(features)}.")
@@ -188,7 +188,7 @@ def decode(data: bytes, size: int = 224) -> np.ndarray:
     try:
         image = pillow.open(io.BytesIO(data))
         if image.width * image.height > 89_478_485:
-            raise ValueError("it has too many pixels")
+            raise ValueError("it has more than 90 million pixels")
         if getattr(image, "n_frames", 1) > 1:
             raise ValueError("it has several pictures")
         image = _rgb(ImageOps.exif_transpose(image))
