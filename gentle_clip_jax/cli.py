@@ -1,4 +1,4 @@
-"""The command line: train a config, evaluate the run, report on it, search with it.
+"""The command line: encode data and diagnose it; train, evaluate, report on and search a run.
 
 Heavy imports wait inside the commands, so that --help does not.
 """
@@ -11,7 +11,7 @@ import runpy
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import gentle_clip_jax
 
@@ -145,6 +145,21 @@ def _parser() -> argparse.ArgumentParser:
     )
     search.add_argument("words", metavar="WORDS", help='e.g. "shopping cart"')
     search.set_defaults(command=_search)
+    _add_feature_commands(commands)
+    for command in (train, evaluate, report, search):
+        command.add_argument("--workdir", required=True, metavar="DIR", help="the run's folder")
+    for command in (evaluate, report):
+        command.add_argument(
+            "--compare",
+            action="append",
+            default=[],
+            metavar="DIR",
+            help="the folder of an evaluated run to show beside it; may be repeated",
+        )
+    return parser
+
+
+def _add_feature_commands(commands: Any) -> None:
     encode = commands.add_parser(
         "encode", allow_abbrev=False, help="embed images or texts with a frozen encoder"
     )
@@ -163,17 +178,6 @@ def _parser() -> argparse.ArgumentParser:
     diagnose.add_argument("--out", metavar="DIR", help="for diagnosis.html and diagnosis.json")
     diagnose.add_argument("--seed", type=int, default=0)
     diagnose.set_defaults(command=_diagnose)
-    for command in (train, evaluate, report, search):
-        command.add_argument("--workdir", required=True, metavar="DIR", help="the run's folder")
-    for command in (evaluate, report):
-        command.add_argument(
-            "--compare",
-            action="append",
-            default=[],
-            metavar="DIR",
-            help="the folder of an evaluated run to show beside it; may be repeated",
-        )
-    return parser
 
 
 def _train(args: argparse.Namespace) -> None:

@@ -48,7 +48,7 @@ def assert_one_sentence(capsys, *words: str) -> None:
         assert word in err
 
 
-@pytest.mark.parametrize("args", [[], ["train"], ["evaluate"], ["report"], ["search"]])
+@pytest.mark.parametrize("args", [[], ["train"], ["evaluate"], ["report"], ["search"], ["encode"]])
 def test_help(args, capsys):
     with pytest.raises(SystemExit) as exit_:
         cli.main([*args, "--help"])

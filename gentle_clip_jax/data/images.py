@@ -159,7 +159,7 @@ def _in_tfds(folder: pathlib.Path) -> Iterator[Image]:
     column = next((n for n, f in features.items() if isinstance(f, tfds.features.Image)), None)
     if column is None:
         raise ValueError(f"{folder} has no images among {', '.join(features)}.")
-    label = features.get("label")
+    label: Any = features.get("label")
     raw = tfds.decode.SkipDecoding()
     for split in builder.info.splits:
         source = builder.as_data_source(split=split, decoders={column: raw})
@@ -206,9 +206,11 @@ def decode(data: bytes, size: int = 224) -> np.ndarray:
 def _rgb(image: Any) -> Any:
     from PIL import Image as pillow
 
-    if image.mode.startswith("I"):
-        # Pillow would cut 16 bits off at 255.
-        image = pillow.fromarray((np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8))
+    if image.mode in ("I", "F"):
+        raise ValueError("it has 32 bits a pixel; save it with 8 or 16")
+    if image.mode.startswith("I;16"):
+        # Pillow would cut them off at 255.
+        image = pillow.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = pillow.alpha_composite(pillow.new("RGBA", image.size, "white"), image)

@@ -12,6 +12,7 @@ from PIL import Image
 from gentle_clip_jax.data import images
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
+BLACK = Image.new("L", (4, 4))
 
 
 def png(colour=RED, size=(8, 6), **keywords) -> bytes:
@@ -166,17 +167,10 @@ def bomb(side: int) -> bytes:
         (save(Image.new("RGB", (90, 90)), "JPEG")[:400], "cannot be read as an image"),
         (bomb(10_000), "cannot be read as an image: .*pixels"),
         (bomb(100_000), "cannot be read as an image: .*pixels"),
-        (
-            save(
-                Image.new("L", (4, 4)),
-                "TIFF",
-                save_all=True,
-                append_images=[Image.new("L", (4, 4))],
-            ),
-            "it has several pictures",
-        ),
+        (save(BLACK, "TIFF", save_all=True, append_images=[BLACK]), "it has several pictures"),
+        (save(Image.new("F", (4, 4)), "TIFF"), "it has 32 bits a pixel"),
     ],
-    ids=["empty", "header alone", "cut png", "cut jpeg", "large", "bomb", "stack"],
+    ids=["empty", "header alone", "cut png", "cut jpeg", "large", "bomb", "stack", "floats"],
 )
 def test_broken_images(content, words):
     with pytest.raises(ValueError, match=words):
