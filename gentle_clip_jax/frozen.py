@@ -39,7 +39,7 @@ def image_work(listed: list[images.Image], batch_size: int) -> Work:
       ValueError: the weights are not there.
     """
     weights = pretrained.efficientnet_lite0()
-    apply = _compiled(weights)
+    apply = compiled(weights)
 
     def embed(inputs: Sequence[images.Image]) -> Iterator[tuple[np.ndarray, list[str | None]]]:
         with ThreadPoolExecutor() as pool:
@@ -73,7 +73,7 @@ def text_work(listed: list[texts.Text], batch_size: int) -> Work:
     from tokenizers import Tokenizer
 
     weights = pretrained.minilm()
-    apply = _compiled(weights)
+    apply = compiled(weights)
     tokenizer = Tokenizer.from_file(str(weights.path.parent / "tokenizer.json"))
     tokenizer.no_padding()
     tokenizer.enable_truncation(MAX_TOKENS)
@@ -101,7 +101,8 @@ def text_work(listed: list[texts.Text], batch_size: int) -> Work:
     return Work([item._asdict() for item in listed], inputs, np.argsort(order)[index], embed, about)
 
 
-def _compiled(weights: pretrained.Pretrained) -> Callable[[np.ndarray], np.ndarray]:
+def compiled(weights: pretrained.Pretrained) -> Callable[[np.ndarray], np.ndarray]:
+    """The function from a batch of inputs to its features."""
     params = {"params": jax.device_put(weights.params)}
     apply = jax.jit(weights.model.apply)
 

@@ -1,0 +1,272 @@
+"""Frozen encoders measured: images and captions a second, beside PyTorch where it is installed.
+
+    python benchmarks/encoders.py [--seconds 10] [--out docs/results]
+
+For the rows of PyTorch: pip install torch transformers, and --no-deps efficientnet_lite_pytorch.
+Every row is a process of its own. Writes encoders.md and encoders.json.
+"""
+
+import argparse
+import importlib.metadata
+import importlib.util
+import io
+import json
+import pathlib
+import platform
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+BATCHES, LENGTHS = (1, 4, 16, 64), (8, 16, 32, 64)
+ROWS = (
+    [("images", form, size) for form in ("ours", "PyTorch") for size in BATCHES]
+    + [("captions", form, length) for form in ("ours", "PyTorch") for length in LENGTHS]
+    + [("depthwise", form, size) for form in ("shifts", "XLA") for size in (3, 5)]
+    + [("encode", "images", 1024), ("encode", "captions", 4096)]
+)
+PACKAGES = ("jax", "jaxlib", "flax", "pillow", "tokenizers", "torch", "transformers")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--seconds", type=float, default=10, help="for each row")
+    parser.add_argument("--out", type=pathlib.Path, default=ROOT / "docs" / "results")
+    parser.add_argument("--row", type=json.loads, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.row:
+        print(json.dumps(measure(*args.row, seconds=args.seconds)))
+        return
+    rates = []
+    for row in ROWS:
+        command = [
+            sys.executable,
+            __file__,
+            "--row",
+            json.dumps(row),
+            "--seconds",
+            str(args.seconds),
+        ]
+        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        rates.append([*row, json.loads(output.splitlines()[-1])])
+        print(*rates[-1], flush=True)
+    content = {
+        "command": shlex.join(["python", "benchmarks/encoders.py", *sys.argv[1:]]),
+        "machine": machine(),
+        "versions": {name: version(name) for name in PACKAGES if version(name)},
+        "rates": rates,
+    }
+    args.out.mkdir(parents=True, exist_ok=True)
+    (args.out / "encoders.json").write_text(json.dumps(content, indent=1) + "\n")
+    (args.out / "encoders.md").write_text(page(content))
+    print(args.out / "encoders.md")
+
+
+def measure(case: str, form: str, size: int, *, seconds: float) -> float | None:
+    """Items a second, by the fastest repetition; None where something is not installed."""
+    make = {
+        ("images", "ours"): our_images,
+        ("images", "PyTorch"): torch_images,
+        ("captions", "ours"): our_captions,
+        ("captions", "PyTorch"): torch_captions,
+        ("depthwise", "shifts"): shifts,
+        ("depthwise", "XLA"): xla_convolution,
+        ("encode", "images"): encode_images,
+        ("encode", "captions"): encode_captions,
+    }[case, form]
+    try:
+        run, items = make(size)
+    except ModuleNotFoundError:
+        return None
+    run()
+    times, start = [], time.perf_counter()
+    while len(times) < 3 or time.perf_counter() - start < seconds:
+        before = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - before)
+    return items / min(times)
+
+
+Made = tuple[Callable[[], object], int]
+
+
+def pixels(batch: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (batch, 224, 224, 3), dtype=np.uint8)
+
+
+def tokens(length: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(1, 30000, (64, length), dtype=np.int32)
+
+
+def our_images(batch: int) -> Made:
+    from gentle_clip_jax import frozen
+    from gentle_clip_jax.encoders import pretrained
+
+    apply, inputs = frozen.compiled(pretrained.efficientnet_lite0()), pixels(batch)
+    return lambda: apply(inputs), batch
+
+
+def our_captions(length: int) -> Made:
+    from gentle_clip_jax import frozen
+    from gentle_clip_jax.encoders import pretrained
+
+    apply, inputs = frozen.compiled(pretrained.minilm()), tokens(length)
+    return lambda: apply(inputs), len(inputs)
+
+
+def torch_images(batch: int) -> Made:
+    import torch
+    from efficientnet_lite_pytorch import EfficientNet
+
+    model = EfficientNet.from_name("efficientnet-lite0").eval()
+    inputs = torch.tensor(pixels(batch)).permute(0, 3, 1, 2)
+
+    @torch.inference_mode()
+    def run():
+        return model.extract_features((inputs.float() - 127) / 128).mean((2, 3))
+
+    return run, batch
+
+
+def torch_captions(length: int) -> Made:
+    import torch
+    from transformers import BertConfig, BertModel
+
+    config = BertConfig(hidden_size=384, num_hidden_layers=6, intermediate_size=1536)
+    model = BertModel(config, add_pooling_layer=False).eval()
+    inputs = torch.tensor(tokens(length)).long()
+
+    @torch.inference_mode()
+    def run():
+        mask = torch.ones_like(inputs)
+        return model(input_ids=inputs, attention_mask=mask).last_hidden_state.mean(1)
+
+    return run, len(inputs)
+
+
+def depthwise(size: int, apply: Callable) -> Made:
+    import jax
+    import jax.numpy as jnp
+
+    x, kernel = jnp.ones((16, 56, 56, 144)), jnp.ones((size, size, 1, 144))
+    run = jax.jit(apply)
+    return lambda: run(x, kernel).block_until_ready(), len(x)
+
+
+def shifts(size: int) -> Made:
+    from gentle_clip_jax.encoders.efficientnet_lite import depthwise as ours
+
+    return depthwise(size, lambda x, kernel: ours(x, kernel, 1))
+
+
+def xla_convolution(size: int) -> Made:
+    import jax
+
+    names = ("NHWC", "HWIO", "NHWC")
+    return depthwise(
+        size,
+        lambda x, kernel: jax.lax.conv_general_dilated(
+            x, kernel, (1, 1), "SAME", dimension_numbers=names, feature_group_count=x.shape[-1]
+        ),
+    )
+
+
+def encode_images(num: int) -> Made:
+    """From the bytes of JPEG files of 256 x 256 pixels to features."""
+    from PIL import Image
+
+    from gentle_clip_jax import frozen
+    from gentle_clip_jax.data import images
+
+    rng = np.random.default_rng(0)
+    files = []
+    for _ in range(num):
+        file, coarse = io.BytesIO(), rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)
+        Image.fromarray(coarse).resize((256, 256)).save(file, "JPEG", quality=80)
+        files.append(file.getvalue())
+    listed = [images.Image(str(i), None, None, lambda f=f: f) for i, f in enumerate(files)]
+    work = frozen.image_work(listed, 16)
+    return lambda: [*work.embed(work.inputs)], num
+
+
+def encode_captions(num: int) -> Made:
+    """From distinct texts of 5 to 20 words to features."""
+    from gentle_clip_jax import frozen
+    from gentle_clip_jax.data import texts
+
+    words = ("a", "two", "red", "boat", "pier", "water", "near", "green", "people", "of", "large")
+    rng = np.random.default_rng(0)
+    listed = [
+        texts.Text(str(i), None, None, f"{i} " + " ".join(rng.choice(words, rng.integers(5, 21))))
+        for i in range(num)
+    ]
+
+    def run():
+        work = frozen.text_work(listed, 64)
+        return [*work.embed(work.inputs)]
+
+    return run, num
+
+
+def version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def machine() -> str:
+    """The processor and how many of its cores there are."""
+    cpuinfo = pathlib.Path("/proc/cpuinfo")
+    text = cpuinfo.read_text() if cpuinfo.exists() else ""
+    names = [line.partition(":")[2].strip() for line in text.splitlines() if "model name" in line]
+    return f"{len(names)} x {names[0]}" if names else platform.processor() or platform.machine()
+
+
+def page(content: dict) -> str:
+    """Everything measured, as Markdown."""
+    rates = {(case, form, size): rate for case, form, size, rate in content["rates"]}
+
+    def table(case: str, head: str, forms: tuple[str, ...], sizes: tuple[int, ...]) -> str:
+        lines = [f"| {head} | {' | '.join(forms)} |", f"| ---: |{' ---: |' * len(forms)}"]
+        for size in sizes:
+            values = [rates[case, form, size] for form in forms]
+            cells = [f"{value:,.0f}" if value else "not measured" for value in values]
+            lines.append(f"| {size} | {' | '.join(cells)} |")
+        return "\n".join(lines)
+
+    return f"""# Frozen encoders: how fast they are
+
+`{content["command"]}` on {content["machine"]}, with
+{", ".join(f"{name} {number}" for name, number in content["versions"].items())}. Every row is a
+process of its own; a rate is that of the fastest repetition, without compiling.
+
+## `gentle-clip encode`
+
+{rates["encode", "images", 1024]:,.0f} images a second, from JPEG files of 256 x 256 pixels in
+memory to features; {rates["encode", "captions", 4096]:,.0f} texts a second, distinct ones of 5 to
+20 words, with the tokens.
+
+## EfficientNet-Lite0 alone, 224 x 224 pixels, images a second
+
+{table("images", "batch", ("ours", "PyTorch"), BATCHES)}
+
+## MiniLM alone, batches of 64, captions a second
+
+{table("captions", "tokens each", ("ours", "PyTorch"), LENGTHS)}
+
+## One depthwise convolution, 56 x 56 pixels, 144 channels, batch of 16, images a second
+
+{table("depthwise", "kernel size", ("shifts", "XLA"), (3, 5))}
+
+Shifts: a product and a sum for each of the kernel's places, as `encoders/efficientnet_lite.py` does
+it. XLA: its grouped convolution.
+"""
+
+
+if __name__ == "__main__":
+    main()
