@@ -2,6 +2,9 @@
 
 import io
 import json
+import pathlib
+import re
+import shlex
 import shutil
 
 import flax.linen as nn
@@ -290,3 +293,17 @@ def test_tensorflow_datasets(tmp_path):
         for name, split, label in (("a", "train", "x"), ("b", "train", "y"), ("c", "test", "x"))
     ]
     assert sorted(rows) == sorted(expected)
+
+
+def test_the_commands_of_the_manual(pictures, tmp_path, monkeypatch):
+    manual = pathlib.Path(__file__).parents[1] / "docs" / "features.md"
+    rows = (pictures / "metadata.jsonl").read_text().replace('"split"', '"label": "boat", "split"')
+    (pictures / "metadata.jsonl").write_text(rows)
+    (tmp_path / "descriptions").mkdir()
+    write_texts(tmp_path / "descriptions" / "a.txt", "boat")
+    monkeypatch.chdir(tmp_path)
+    lines = re.findall(r"^gentle-clip (encode .*)$", manual.read_text(), flags=re.MULTILINE)
+    for line in lines:
+        assert cli.main(shlex.split(line)) == 0
+    sizes = [len(embeddings.read(path).ids) for path in sorted(tmp_path.glob("features/*"))]
+    assert sizes == [1, 1, 5]  # classes, descriptions, pictures

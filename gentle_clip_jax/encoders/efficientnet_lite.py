@@ -1,5 +1,7 @@
 """EfficientNet-Lite0, an image encoder that is fast on a CPU; for inference alone."""
 
+import functools
+import operator
 from collections.abc import Iterator
 
 import flax.linen as nn
@@ -51,8 +53,8 @@ def depthwise(x: Array, kernel: Array, stride: int) -> Array:
     """
     size, channels = kernel.shape[0], kernel.shape[-1]
     weights = kernel.reshape(-1, 1, 1, 1, channels)
-    first, *rest = (part * weight for part, weight in zip(_shifted(x, size, stride), weights))
-    return sum(rest, start=first)
+    shifted = _shifted(x, size, stride)
+    return functools.reduce(operator.add, (part * w for part, w in zip(shifted, weights)))
 
 
 def dense(x: Array, kernel: Array, stride: int) -> Array:
