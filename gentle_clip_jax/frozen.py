@@ -90,15 +90,16 @@ def text_work(listed: list[texts.Text], batch_size: int) -> Work:
             yield apply(tokens)[: len(batch)], reasons
 
     # A text is embedded once however often it comes, and beside others of its length.
-    distinct, index = np.unique([item.text for item in listed], return_inverse=True)
-    encodings = tokenizer.encode_batch(distinct.tolist())
+    number = {text: i for i, text in enumerate(dict.fromkeys(item.text for item in listed))}
+    encodings = tokenizer.encode_batch([*number])
     order = np.argsort([len(encoding.ids) for encoding in encodings], kind="stable")
     about = {
         "weights_sha256": embeddings.sha256(weights.path),
         f"cut_to_{MAX_TOKENS}_tokens": sum(bool(e.overflowing) for e in encodings),
     }
     inputs = [encodings[i].ids for i in order]
-    return Work([item._asdict() for item in listed], inputs, np.argsort(order)[index], embed, about)
+    index = np.argsort(order)[[number[item.text] for item in listed]]
+    return Work([item._asdict() for item in listed], inputs, index, embed, about)
 
 
 def compiled(weights: pretrained.Pretrained) -> Callable[[np.ndarray], np.ndarray]:

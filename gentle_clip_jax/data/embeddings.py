@@ -81,7 +81,7 @@ def read_pairs(
             )
         return np.array([same, same]).T
     lines = _read_lines(pathlib.Path(path))
-    if lines and not any(id_ in ids for id_, ids in zip(lines[0][1], known)):
+    if len(lines) > 1 and not any(id_ in ids for id_, ids in zip(lines[0][1], known)):
         lines = lines[1:]
     if not lines:
         raise ValueError(f"{path} has no pairs: write an id of each set on every line.")
@@ -89,9 +89,10 @@ def read_pairs(
         first_line: dict[str, int] = {}
         for number, pair in lines:
             if pair[side] not in ids:
+                stem = pair[side].rpartition(".")[0]
+                hint = f"write {stem!r}" if stem in ids else f"its ids look like {min(ids)!r}"
                 raise ValueError(
-                    f"{path}, line {number}: there is no item {pair[side]!r} in {name}, whose ids "
-                    f"look like {min(ids)!r}."
+                    f"{path}, line {number}: there is no item {pair[side]!r} in {name}; {hint}."
                 )
             if pair[side] in first_line:
                 raise ValueError(
@@ -138,8 +139,11 @@ def _read_folder(folder: pathlib.Path) -> dict[str, Any]:
             f"{folder} has no manifest.json: gentle-clip encode writes it when it has finished; "
             f"run it (again) with --out={folder}."
         )
-    manifest = json.loads((folder / "manifest.json").read_text())
-    for name, digest in manifest["sha256"].items():
+    try:
+        digests = json.loads((folder / "manifest.json").read_text())["sha256"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"{folder} was not written by gentle-clip encode.") from error
+    for name, digest in digests.items():
         if sha256(folder / name) != digest:
             raise ValueError(
                 f"{folder / name} was altered since it was written: delete {folder} and run "

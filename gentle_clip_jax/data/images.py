@@ -189,8 +189,9 @@ def decode(data: bytes, size: int = 224) -> np.ndarray:
         image = pillow.open(io.BytesIO(data))
         if image.width * image.height > 89_478_485:
             raise ValueError("it has more than 90 million pixels")
-        if getattr(image, "n_frames", 1) > 1:
-            raise ValueError("it has several pictures")
+        if image.format == "TIFF" and getattr(image, "n_frames", 1) > 1:
+            raise ValueError("it is a stack of several pictures")
+        image.draft("", (2 * size, 2 * size))  # large JPEG files halved or less, much sooner
         image = _rgb(ImageOps.exif_transpose(image))
     except pillow.UnidentifiedImageError as error:
         raise ValueError("is no image of a kind that Pillow knows") from error

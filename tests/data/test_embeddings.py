@@ -140,6 +140,13 @@ def test_paths_that_cannot_be_read(name, words, tmp_path):
         embeddings.read(tmp_path / name)
 
 
+@pytest.mark.parametrize("content", ["", "{}", "[]"])
+def test_a_manifest_of_something_else(content, tmp_path):
+    (tmp_path / "manifest.json").write_text(content)
+    with pytest.raises(ValueError, match="was not written by gentle-clip encode"):
+        embeddings.read(tmp_path)
+
+
 @pytest.mark.parametrize("name", ["features.npy", "rows.jsonl"])
 def test_an_altered_folder_is_noticed(name, tmp_path):
     out = folder(tmp_path / "out")
@@ -178,9 +185,10 @@ def test_without_a_file_equal_ids_are_pairs():
     ("text", "words"),
     [
         ("", "pairs.csv has no pairs"),
-        ("image,text\n", "pairs.csv has no pairs"),
-        ("a,1\ne,2\n", r"line 2: there is no item 'e' in x, whose ids look like 'a'"),
-        ("a,1\nb,7\n", r"line 2: there is no item '7' in y, whose ids look like '1'"),
+        ("image,text\n", "line 1: there is no item 'image' in x; its ids look like 'a'"),
+        ("a,1\ne,2\n", "line 2: there is no item 'e' in x; its ids look like 'a'"),
+        ("a,1\nb,7\n", "line 2: there is no item '7' in y; its ids look like '1'"),
+        ("a,1.txt\n", r"line 1: there is no item '1.txt' in y; write '1'\."),
         ("a,1\nb,2\na,3\n", r"line 3: the item 'a' of x is in a pair already \(line 1\)"),
         ("a,1\nb,1\n", r"line 2: the item '1' of y is in a pair already \(line 1\)"),
         ("a,1,2\n", "line 1: a pair is two ids"),

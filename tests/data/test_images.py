@@ -124,6 +124,20 @@ def test_the_centre_of_the_shorter_side(size):
     assert abs(x - 111.5) < 10
 
 
+def test_large_photographs_are_as_if_read_whole():
+    """JPEG files are read at a fraction of their size."""
+    rng = np.random.default_rng(0)
+    whole = Image.fromarray(rng.integers(0, 256, (30, 40, 3), dtype=np.uint8)).resize((2000, 1500))
+    photograph, exact = images.decode(save(whole, "JPEG", quality=95)), images.decode(save(whole))
+    assert np.abs(photograph.astype(float) - exact).mean() < 1.5
+
+
+def test_phones_put_small_copies_beside_a_photograph():
+    photograph = Image.new("RGB", (8, 8), BLUE)
+    content = save(photograph, "MPO", save_all=True, append_images=[Image.new("RGB", (4, 4))])
+    assert images.decode(content)[0, 0, 2] > 250
+
+
 def test_photographs_are_turned_upright():
     whole = Image.new("RGB", (224, 224), RED)
     whole.paste(BLUE, (0, 0, 224, 112))
@@ -167,7 +181,7 @@ def bomb(side: int) -> bytes:
         (save(Image.new("RGB", (90, 90)), "JPEG")[:400], "cannot be read as an image"),
         (bomb(10_000), "cannot be read as an image: .*pixels"),
         (bomb(100_000), "cannot be read as an image: .*pixels"),
-        (save(BLACK, "TIFF", save_all=True, append_images=[BLACK]), "it has several pictures"),
+        (save(BLACK, "TIFF", save_all=True, append_images=[BLACK]), "it is a stack"),
         (save(Image.new("F", (4, 4)), "TIFF"), "it has 32 bits a pixel"),
     ],
     ids=["empty", "header alone", "cut png", "cut jpeg", "large", "bomb", "stack", "floats"],
