@@ -17,7 +17,7 @@ from gentle_clip_jax.data import embeddings, images, texts
 from gentle_clip_jax.run_log import write_json
 
 _PART = 512  # inputs whose features are kept if the command is stopped
-_PACKAGES = ("gentle-clip-jax", "jax", "jaxlib", "flax", "numpy", "pillow", "tokenizers")
+_PACKAGES = ("gentle-clip-jax", "jax", "jaxlib", "flax", "numpy")
 
 
 def encode(
@@ -82,7 +82,7 @@ def _open_folder(out: pathlib.Path, arguments: dict[str, Any]) -> None:
     if not path.exists():
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise ValueError(f"{out} is not an empty folder: use another --out.")
-        (out / "parts").mkdir(parents=True)
+        out.mkdir(parents=True, exist_ok=True)
         write_json(path, arguments)
         return
     before = json.loads(path.read_text())
@@ -99,6 +99,7 @@ def _open_folder(out: pathlib.Path, arguments: dict[str, Any]) -> None:
 
 def _embed_parts(work: frozen.Work, folder: pathlib.Path) -> None:
     """Writes a file of features for every 512 inputs that have none yet."""
+    folder.mkdir(exist_ok=True)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
     rate = TextColumn("{task.fields[rate]}")
     with Progress(*columns, rate, TimeRemainingColumn()) as progress:
@@ -128,6 +129,7 @@ def _finish(work: frozen.Work, out: pathlib.Path, arguments: dict[str, Any]) -> 
             reasons += json.loads(str(part["reasons"]))
     kept = [row for row, i in enumerate(work.index) if reasons[i] is None]
     if not kept:
+        shutil.rmtree(out)
         raise ValueError(f"Nothing in {arguments['data']} can be used: the first {reasons[0]}.")
     np.save(out / "features.npy", np.concatenate(features)[work.index[kept]])
     with (out / "rows.jsonl").open("w", encoding="utf-8") as file:
@@ -141,7 +143,7 @@ def _finish(work: frozen.Work, out: pathlib.Path, arguments: dict[str, Any]) -> 
             if reasons[i] is not None
         ],
         **work.about,
-        "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
+        "versions": {n: importlib.metadata.version(n) for n in (*_PACKAGES, *work.packages)},
         "sha256": {n: embeddings.sha256(out / n) for n in ("features.npy", "rows.jsonl")},
     }
     write_json(out / "manifest.json", manifest)

@@ -22,7 +22,8 @@ class Work(NamedTuple):
 
     rows [n]: what rows.jsonl says of each row. inputs [m]: what is embedded, without repetitions.
     index [n]: the input of each row. embed: inputs -> for each batch of them, features [b, d] and b
-    reasons why there are none, None where there are. about: what else the manifest says.
+    reasons why there are none, None where there are. about: what else the manifest says. packages:
+    those that the features depend on, besides JAX.
     """
 
     rows: list[dict[str, Any]]
@@ -30,6 +31,7 @@ class Work(NamedTuple):
     index: np.ndarray
     embed: Callable[[Sequence[Any]], Iterator[tuple[np.ndarray, list[str | None]]]]
     about: dict[str, Any]
+    packages: tuple[str, ...]
 
 
 def image_work(listed: list[images.Image], batch_size: int) -> Work:
@@ -53,7 +55,7 @@ def image_work(listed: list[images.Image], batch_size: int) -> Work:
 
     rows = [{"id": item.id, "split": item.split, "label": item.label} for item in listed]
     about = {"weights_sha256": embeddings.sha256(weights.path)}
-    return Work(rows, listed, np.arange(len(listed)), embed, about)
+    return Work(rows, listed, np.arange(len(listed)), embed, about, ("pillow",))
 
 
 def _decode(image: images.Image) -> np.ndarray | str:
@@ -99,7 +101,7 @@ def text_work(listed: list[texts.Text], batch_size: int) -> Work:
     }
     inputs = [encodings[i].ids for i in order]
     index = np.argsort(order)[[number[item.text] for item in listed]]
-    return Work([item._asdict() for item in listed], inputs, index, embed, about)
+    return Work([item._asdict() for item in listed], inputs, index, embed, about, ("tokenizers",))
 
 
 def compiled(weights: pretrained.Pretrained) -> Callable[[np.ndarray], np.ndarray]:
