@@ -105,8 +105,8 @@ def test_a_shift_of_one_modality_shows_with_twelve_pairs():
 def test_no_pairs_and_no_unmatched_items():
     x, y, pair_ids = case("same")
     verdict = diagnose(x, y, pair_ids[:0])["verdict"]
-    assert verdict["unmatched_data"] == "unclear"
-    assert verdict["no_pairs"] == "not hopeless"
+    assert verdict["unmatched_data"] == verdict["no_pairs"] == "unclear"
+    assert "too few pairs" in verdict["no_pairs_because"]
     everything = np.array([x.ids, x.ids]).T
     assert diagnose(x, y, everything)["verdict"]["unmatched_data"] == "unlikely"
 

@@ -1,6 +1,7 @@
 """Do maps fitted on some pairs recognise other pairs, and which pairs look put together wrongly?"""
 
 import numpy as np
+from scipy import stats
 
 from gentle_clip_jax.diagnose import maps
 from gentle_clip_jax.diagnose.finding import Finding, bars, histogram, number, unknown
@@ -11,6 +12,7 @@ _SIGNAL = "held_out_pairs", "Held-out pairs recognised"
 _NOISE = "pair_noise", "Wrong pairs"
 _LEAST_PAIRS = 6
 _NUM_SUSPECTS = 10
+_FEW, _MANY = 0.1, 0.4  # of the pairs
 _SOME = 0.65  # an interval below it leaves no room for a relation of use
 
 
@@ -21,17 +23,14 @@ def findings(sample: Sample, rng: np.random.Generator) -> list[Finding]:
         return [unknown(*_SIGNAL, why), unknown(*_NOISE, why)]
     strangeness = cross_fitted_strangeness(sample.x, sample.y, rng)
     intervals = bootstrap_intervals(
-        lambda counts: {
-            "signal": 1 - counts @ strangeness / counts.sum(-1),
-            "noise": np.minimum(1, 2 * (counts @ (strangeness > 0.5)) / counts.sum(-1)),
-        },
+        lambda counts: {"signal": 1 - counts @ strangeness / counts.sum(-1)},
         len(strangeness),
         seed=int(rng.integers(2**31)),
     )
-    signal, noise = intervals["signal"], intervals["noise"]
+    signal = intervals["signal"]
     return [
         _signal_finding(signal, len(strangeness)),
-        _noise_finding(noise, signal["low"] > 0.5, strangeness, sample.pair_ids),
+        _noise_finding(strangeness, signal["low"] > 0.5, sample.pair_ids),
     ]
 
 
@@ -76,9 +75,16 @@ def _signal_finding(signal: Interval, n: int) -> Finding:
     )
 
 
-def _noise_finding(
-    noise: Interval, seen: bool, strangeness: np.ndarray, pair_ids: np.ndarray
-) -> Finding:
+def _noise_finding(strangeness: np.ndarray, seen: bool, pair_ids: np.ndarray) -> Finding:
+    picture = histogram(
+        "How strange each pair looks",
+        "share of mismatched pairs that look better",
+        strangeness,
+        {},
+    )
+    if not seen:
+        why = "Wrong pairs cannot be told from right ones, as held-out pairs are not recognised."
+        return unknown(*_NOISE, why)._replace(pictures=[picture])
     order = np.argsort(-strangeness, kind="stable")[:_NUM_SUSPECTS]
     suspects = [
         {
@@ -89,32 +95,19 @@ def _noise_finding(
         for i in order
         if strangeness[i] > 0.5
     ]
-    value, low, high = noise["value"], noise["low"], noise["high"]
-    level = "good" if value < 0.1 else "warning" if value < 0.4 else "bad"
-    sentence = (
-        f"At most about {value:.0%} of the pairs look put together at random: twice the share that "
-        "look worse matched than most mismatched pairs. Hard pairs count too, so look at the list."
-        if seen
-        else "Wrong pairs cannot be told from right ones, as held-out pairs are not recognised."
+    # Random pairs are as often above one half as below; right ones are seldom above.
+    above = int(np.sum(strangeness > 0.5))
+    interval = stats.binomtest(above, len(strangeness)).proportion_ci(method="wilson")
+    value, low, high = (
+        min(1.0, 2 * share) for share in (above / len(strangeness), interval.low, interval.high)
     )
     return Finding(
         *_NOISE,
-        f"at most {value:.0%} ({low:.0%} to {high:.0%})" if seen else "unknown",
-        "100% for random pairs",
-        sentence,
-        level if seen else "unknown",
-        {
-            "share": number(value),
-            "low": number(low),
-            "high": number(high),
-            "suspects": suspects if seen else [],
-        },
-        [
-            histogram(
-                "How strange each pair looks",
-                "share of mismatched pairs that look better",
-                strangeness,
-                {},
-            )
-        ],
+        f"{value:.0%} ({low:.0%} to {high:.0%})",
+        "100% of random pairs",
+        f"About {value:.0%} of the pairs look put together at random: twice the share that look "
+        "worse matched than most mismatched pairs. Hard pairs count too, so fewer are wrong.",
+        "good" if value < _FEW else "warning" if value < _MANY else "bad",
+        {"share": number(value), "low": number(low), "high": number(high), "suspects": suspects},
+        [picture],
     )

@@ -14,7 +14,8 @@ from gentle_clip_jax.diagnose.two_sample import Permutation
 NAME, TITLE = "structure", "Alignment without pairs"
 _CLUSTERS = 12
 _MAX_ITEMS, _LEAST_ITEMS = 800, 60
-LEAST_PAIRS = 30
+_LEAST_PAIRS = 30
+_MOSTLY = 0.5
 _NULLS, _RESTARTS = 99, 4
 _RANDOM_MATCHES = 999
 
@@ -50,31 +51,31 @@ def finding(sample: Sample, rng: np.random.Generator) -> Finding:
             {"here": test.value},
         )
     ]
-    promising = test.p_value < 0.05
     value = f"r {test.value:.2f}, p {test.p_value:.2f}"
     n = min(len(sample.x), _MAX_ITEMS // 2)
-    if n >= LEAST_PAIRS:
+    if n < _LEAST_PAIRS:
+        better = test.p_value < 0.05
+        level = "unknown" if better else "warning"
+        sentence = "The shapes of both sets match " + (
+            "better than by chance, which does not yet make the match right."
+            if better
+            else "no better than by chance."
+        )
+    else:
         hits = hit_test(of_x[:n], of_y[:n], match.cluster_y, rng)
-        promising &= hits.p_value < 0.05
         chance = float(np.mean(hits.null))
         numbers |= {
             "pair_hits": number(hits.value),
             "pair_hits_chance": number(chance),
             "p_hits": number(hits.p_value),
         }
-        value += f"; {hits.value:.0%} of pairs right, {chance:.0%} by chance"
-    level = "good" if promising else "warning"
-    return Finding(
-        NAME,
-        TITLE,
-        value,
-        f"r {numbers['distance_correlation_chance']:.2f}",
-        "Matching the two sets by their shapes alone "
-        + ("finds some of what belongs together." if promising else "is no better than guessing."),
-        level,
-        numbers,
-        pictures,
-    )
+        level = "good" if hits.p_value < 0.05 and hits.value > _MOSTLY else "warning"
+        sentence = (
+            f"Matching clusters by the shapes of both sets alone puts {hits.value:.0%} of the "
+            f"pairs into matching clusters; a random match would put {chance:.0%}."
+        )
+    chance = f"r {numbers['distance_correlation_chance']:.2f}"
+    return Finding(NAME, TITLE, value, chance, sentence, level, numbers, pictures)
 
 
 def clusters(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

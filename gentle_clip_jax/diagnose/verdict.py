@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from gentle_clip_jax.diagnose.finding import Finding
-from gentle_clip_jax.diagnose.structure import LEAST_PAIRS
 
 
 class Verdict(NamedTuple):
-    """unmatched_data: "likely", "unlikely" or "unclear" to help; no_pairs: "hopeless" or not.
+    """unmatched_data: "likely", "unlikely" or "unclear" to help; no_pairs: "hopeless", "not
+    hopeless" or "unclear".
 
     because, no_pairs_because: one sentence each.
     """
@@ -21,10 +21,11 @@ class Verdict(NamedTuple):
 
 def verdict(findings: Iterable[Finding], pairs: int, unmatched_x: int, unmatched_y: int) -> Verdict:
     """The first rule that applies decides; docs/diagnose.md lists them."""
-    level = {finding.name: finding.level for finding in findings}
+    by_name = {finding.name: finding for finding in findings}
+    level = {name: finding.level for name, finding in by_name.items()}
     return Verdict(
         *_unmatched_data(level, pairs, unmatched_x, unmatched_y),
-        *_no_pairs(level["structure"], pairs),
+        *_no_pairs(by_name["structure"]),
     )
 
 
@@ -78,10 +79,20 @@ def _unmatched_data(
     )
 
 
-def _no_pairs(structure: str, pairs: int) -> tuple[str, str]:
-    if structure == "unknown":
-        return "unclear", "there are too few items to compare the shapes of the sets."
-    if structure == "good":
-        by = "as the pairs confirm" if pairs >= LEAST_PAIRS else "but too few pairs could check it"
-        return "not hopeless", f"the shapes of both sets match better than by chance, {by}."
-    return "hopeless", "matching the sets by their shapes alone is no better than guessing."
+def _no_pairs(structure: Finding) -> tuple[str, str]:
+    if not structure.numbers:
+        return "unclear", "there are too few distinct items to compare the shapes of the sets."
+    if "pair_hits" not in structure.numbers:
+        if structure.level == "warning":
+            return "hopeless", "the shapes of both sets match no better than by chance."
+        return (
+            "unclear",
+            "the shapes of both sets match better than by chance, but there are too few pairs to "
+            "see whether the match is right.",
+        )
+    hits, chance = (structure.numbers[name] for name in ("pair_hits", "pair_hits_chance"))
+    return (
+        "not hopeless" if structure.level == "good" else "hopeless",
+        f"the best match of their shapes puts {hits:.0%} of the pairs into matching clusters, a "
+        f"random match {chance:.0%}.",
+    )
