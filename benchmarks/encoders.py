@@ -22,7 +22,7 @@ from collections.abc import Callable
 import numpy as np
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-BATCHES, LENGTHS = (1, 4, 16, 64), (8, 16, 32, 64)
+BATCHES, LENGTHS = (1, 2, 4, 16), (8, 16, 32, 64)
 ROWS = (
     [("images", form, size) for form in ("ours", "PyTorch") for size in BATCHES]
     + [("captions", form, length) for form in ("ours", "PyTorch") for length in LENGTHS]
@@ -189,7 +189,7 @@ def encode_images(num: int) -> Made:
         Image.fromarray(coarse).resize((256, 256)).save(file, "JPEG", quality=80)
         files.append(file.getvalue())
     listed = [images.Image(str(i), None, None, lambda f=f: f) for i, f in enumerate(files)]
-    work = frozen.image_work(listed, 16)
+    work = frozen.image_work(listed)
     return lambda: [*work.embed(work.inputs)], num
 
 
@@ -206,7 +206,7 @@ def encode_captions(num: int) -> Made:
     ]
 
     def run():
-        work = frozen.text_work(listed, 64)
+        work = frozen.text_work(listed)
         return [*work.embed(work.inputs)]
 
     return run, num

@@ -167,7 +167,9 @@ def _add_feature_commands(commands: Any) -> None:
     encode.add_argument("--data", required=True, metavar="PATH", help="a folder, or one file")
     encode.add_argument("--out", required=True, metavar="DIR", help="a new folder for the features")
     encode.add_argument("--dtype", default="float32", choices=("float16", "float32"))
-    encode.add_argument("--batch-size", type=int, metavar="N", help="default: 16 images, 64 texts")
+    encode.add_argument(
+        "--batch-size", type=int, metavar="N", help="default: what suits the device"
+    )
     encode.add_argument("--split", metavar="NAME", help="only what metadata.jsonl says is of it")
     encode.add_argument("--prompt", metavar="TEXT", help='per class, e.g. "a photo of a {label}"')
     encode.set_defaults(command=_encode)

@@ -47,14 +47,14 @@ def encode(
     if batch_size is not None and batch_size < 1:
         raise ValueError(f"The batch size must be at least 1, not {batch_size}.")
     if encoder == "efficientnet-lite0":
-        work = frozen.image_work(images.list_images(data, split), batch_size or 16)
+        work = frozen.image_work(images.list_images(data, split), batch_size)
     elif encoder == "minilm":
         classes_or_texts = (
             texts.list_texts(data, split)
             if prompt is None
             else texts.list_classes(data, prompt, split)
         )
-        work = frozen.text_work(classes_or_texts, batch_size or 64)
+        work = frozen.text_work(classes_or_texts, batch_size)
     else:
         raise ValueError(f"There is no encoder {encoder}: choose efficientnet-lite0 or minilm.")
     arguments = {

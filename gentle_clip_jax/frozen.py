@@ -34,20 +34,22 @@ class Work(NamedTuple):
     packages: tuple[str, ...]
 
 
-def image_work(listed: list[images.Image], batch_size: int) -> Work:
+def image_work(listed: list[images.Image], batch_size: int | None = None) -> Work:
     """Images through EfficientNet-Lite0: features [n, 1280]. Threads decode them.
 
     Raises:
       ValueError: the weights are not there.
     """
+    # The caches of a CPU hold what two images become on their way, not more.
+    size = batch_size or (2 if jax.default_backend() == "cpu" else 64)
     weights = pretrained.efficientnet_lite0()
     apply = compiled(weights)
 
     def embed(inputs: Sequence[images.Image]) -> Iterator[tuple[np.ndarray, list[str | None]]]:
         with ThreadPoolExecutor() as pool:
             decoded = pool.map(_decode, inputs)
-            while batch := [*itertools.islice(decoded, batch_size)]:
-                pixels = np.zeros((batch_size, 224, 224, 3), np.uint8)
+            while batch := [*itertools.islice(decoded, size)]:
+                pixels = np.zeros((size, 224, 224, 3), np.uint8)
                 reasons = [result if isinstance(result, str) else None for result in batch]
                 for row, result in zip(pixels, batch):
                     row[:] = 0 if isinstance(result, str) else result
@@ -66,7 +68,7 @@ def _decode(image: images.Image) -> np.ndarray | str:
         return str(error)
 
 
-def text_work(listed: list[texts.Text], batch_size: int) -> Work:
+def text_work(listed: list[texts.Text], batch_size: int | None = None) -> Work:
     """Texts through MiniLM: features [n, 384]. What is beyond 256 tokens of a text is cut.
 
     Raises:
@@ -74,6 +76,7 @@ def text_work(listed: list[texts.Text], batch_size: int) -> Work:
     """
     from tokenizers import Tokenizer
 
+    size = batch_size or 64
     weights = pretrained.minilm()
     apply = compiled(weights)
     tokenizer = Tokenizer.from_file(str(weights.path.parent / "tokenizer.json"))
@@ -81,10 +84,10 @@ def text_work(listed: list[texts.Text], batch_size: int) -> Work:
     tokenizer.enable_truncation(MAX_TOKENS)
 
     def embed(inputs: Sequence[list[int]]) -> Iterator[tuple[np.ndarray, list[str | None]]]:
-        for start in range(0, len(inputs), batch_size):
-            batch = inputs[start : start + batch_size]
+        for start in range(0, len(inputs), size):
+            batch = inputs[start : start + size]
             # Multiples of 8 are few lengths, and a program is compiled for each.
-            tokens = np.zeros((batch_size, -(-max(map(len, batch)) // 8) * 8), np.int32)
+            tokens = np.zeros((size, -(-max(map(len, batch)) // 8) * 8), np.int32)
             for row, ids in zip(tokens, batch):
                 row[: len(ids)] = ids
             # A text of no tokens still has the two that are around every text.
