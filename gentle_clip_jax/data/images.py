@@ -66,13 +66,8 @@ def _described(image: Image, row: dict[str, Any]) -> Image:
 
 def _in_folder(folder: pathlib.Path) -> Iterator[Image]:
     for path in sorted(folder.rglob("*")):
-        if not _hidden(path.relative_to(folder)):
+        if not metadata.is_hidden(path.relative_to(folder)):
             yield from _in_file(path, folder)
-
-
-def _hidden(path: pathlib.PurePath) -> bool:
-    """Whether a file is one that macOS or a file manager left."""
-    return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
 
 
 def _in_file(path: pathlib.Path, folder: pathlib.Path) -> Iterator[Image]:
@@ -103,7 +98,7 @@ def _in_zip(path: pathlib.Path) -> Iterator[Image]:
         raise ValueError(f"{path} is no sound zip file ({error}).") from error
     for member in archive.infolist():
         name = pathlib.PurePosixPath(member.filename)
-        if name.suffix.lower() in SUFFIXES and not _hidden(name):
+        if name.suffix.lower() in SUFFIXES and not metadata.is_hidden(name):
             read = functools.partial(_read_member, archive, member)
             yield Image(str(name.with_suffix("")), None, None, read)
 

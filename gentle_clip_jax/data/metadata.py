@@ -31,3 +31,8 @@ def read_lines(path: pathlib.Path) -> list[dict[str, Any]]:
 def text(value: Any) -> str | None:
     """A value as text; None stays None, as does the empty text that CSV has for it."""
     return None if value is None or value == "" else str(value)
+
+
+def is_hidden(path: pathlib.PurePath) -> bool:
+    """Whether a file below a folder is one that macOS or a file manager left there."""
+    return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)

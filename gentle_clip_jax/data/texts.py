@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 from gentle_clip_jax.data import metadata
 
+_COLUMNS = ("captions", "text", "caption")
+
 
 class Text(NamedTuple):
     """A text and the id of its item, of which there may be others; split and label where known."""
@@ -20,10 +22,10 @@ class Text(NamedTuple):
 def list_texts(data: pathlib.Path, split: str | None = None) -> list[Text]:
     """The texts of `data`, of all splits or of one.
 
-    A folder: `captions` (or `text`) of its metadata.jsonl; or else its .txt files, each a text
-    whose id is its path without .txt. A .jsonl, .csv or .tsv file: the columns `text` (or
-    `caption`, `captions`), and `id`, `split`, `label` if there are. A .txt file: a text a line.
-    Texts without an id are numbered "0", "1", ...
+    A folder: `captions` of its metadata.jsonl; or else its .txt files, each a text whose id is its
+    path without .txt, with `split` and `label` of that id in metadata.jsonl. A .jsonl, .csv or .tsv
+    file: the columns `text` (or `caption`, `captions`), and `id`, `split`, `label` if there are. A
+    .txt file: a text a line. Texts without an id are numbered "0", "1", ...
 
     Raises:
       ValueError: there are no texts in it, or none of that split.
@@ -73,34 +75,41 @@ def in_split(items: list, split: str | None, data: pathlib.Path) -> list:
 
 
 def _in_folder(folder: pathlib.Path) -> Iterator[Text]:
-    if (folder / metadata.NAME).is_file():
-        yield from _of_rows(folder / metadata.NAME, metadata.read_lines(folder / metadata.NAME))
+    about = folder / metadata.NAME
+    rows = metadata.read_lines(about) if about.is_file() else []
+    if any(name in row for row in rows for name in _COLUMNS):
+        yield from _of_rows(about, rows)
         return
+    known = {row["id"]: row for row in rows}
     for path in sorted(folder.rglob("*.txt")):
-        name = path.relative_to(folder).with_suffix("").as_posix()
-        if not name.startswith("."):
-            yield Text(name, None, None, " ".join(_read(path).split()))
+        relative = path.relative_to(folder)
+        if not metadata.is_hidden(relative):
+            name = relative.with_suffix("").as_posix()
+            row = known.get(name, {})
+            text = " ".join(_read(path).split())
+            yield Text(name, row.get("split"), row.get("label"), text)
 
 
 def _in_file(path: pathlib.Path) -> Iterator[Text]:
     if not path.is_file():
         raise ValueError(f"There is no file or folder {path}.")
-    if path.suffix == ".txt":
+    suffix = path.suffix.lower()
+    if suffix == ".txt":
         for number, line in enumerate(_read(path).splitlines()):
             yield Text(str(number), None, None, line.strip())
-    elif path.suffix == ".jsonl":
+    elif suffix == ".jsonl":
         yield from _of_rows(path, metadata.read_lines(path))
-    elif path.suffix in (".csv", ".tsv"):
+    elif suffix in (".csv", ".tsv"):
         lines = _read(path).splitlines(keepends=True)
-        reader = csv.DictReader(lines, delimiter="\t" if path.suffix == ".tsv" else ",")
+        reader = csv.DictReader(lines, delimiter="\t" if suffix == ".tsv" else ",")
         yield from _of_rows(path, list(reader))
 
 
 def _of_rows(path: pathlib.Path, rows: list[dict[str, Any]]) -> Iterator[Text]:
     """A text or several of each row."""
-    name = next((n for n in ("captions", "text", "caption") if any(n in r for r in rows)), None)
+    name = next((n for n in _COLUMNS if any(n in row for row in rows)), None)
     if name is None:
-        raise ValueError(f"{path} has no column text, caption or captions.")
+        raise ValueError(f"{path} has no column {', '.join(_COLUMNS)}.")
     for number, row in enumerate(rows):
         item = metadata.text(row.get("id")) or str(number)
         texts = row.get(name) or []

@@ -37,10 +37,13 @@ def test_a_folder_of_text_files(tmp_path):
     (tmp_path / "below").mkdir()
     (tmp_path / "b.txt").write_text("One\n text.\n")
     (tmp_path / "below" / "a.txt").write_text("\ufeffAnother.", encoding="utf-8")
+    (tmp_path / ".note.txt").write_text("hidden")
     assert list_texts(tmp_path) == [
         Text("b", None, None, "One text."),
         Text("below/a", None, None, "Another."),
     ]
+    (tmp_path / "metadata.jsonl").write_text('{"id": "b", "split": "test", "label": "boat"}')
+    assert list_texts(tmp_path, "test") == [Text("b", "test", "boat", "One text.")]
 
 
 @pytest.mark.parametrize(
@@ -71,7 +74,7 @@ def test_columns_of_csv(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("x.csv", "id,note\na,b\n", "x.csv has no column text, caption or captions"),
+        ("x.csv", "id,note\na,b\n", "x.csv has no column captions, text, caption"),
         ("x.csv", "", "has no column"),
         ("x.txt", "", "has no texts"),
         ("x.pdf", "", "has no texts: give a folder"),
