@@ -83,6 +83,8 @@ def measure(case: str, form: str, size: int, *, seconds: float) -> float | None:
     except ModuleNotFoundError:
         return None
     run()
+    if form == "PyTorch":
+        choose_threads(run)
     times, start = [], time.perf_counter()
     while len(times) < 3 or time.perf_counter() - start < seconds:
         before = time.perf_counter()
@@ -146,6 +148,20 @@ def torch_captions(length: int) -> Made:
         return model(input_ids=inputs, attention_mask=mask).last_hidden_state.mean(1)
 
     return run, len(inputs)
+
+
+def choose_threads(run: Callable[[], object]) -> None:
+    """Gives PyTorch one thread or all, whichever is faster: all suffer where cores are shared."""
+    import torch
+
+    seconds = {}
+    for threads in (1, torch.get_num_threads()):
+        torch.set_num_threads(threads)
+        run()
+        before = time.perf_counter()
+        run()
+        seconds[threads] = time.perf_counter() - before
+    torch.set_num_threads(min(seconds, key=lambda threads: seconds[threads]))
 
 
 def depthwise(size: int, apply: Callable) -> Made:
@@ -243,7 +259,8 @@ def page(content: dict) -> str:
 
 `{content["command"]}` on {content["machine"]}, with
 {", ".join(f"{name} {number}" for name, number in content["versions"].items())}. Every row is a
-process of its own; a rate is that of the fastest repetition, without compiling.
+process of its own; a rate is that of the fastest repetition, without compiling. PyTorch has one
+thread or all, whichever is faster.
 
 ## `gentle-clip encode`
 
