@@ -1,10 +1,12 @@
 """Random batches of a problem's features, drawn on the device."""
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from gentle_clip_jax.closed_form.problem import Problem
 
@@ -26,28 +28,34 @@ def batches(
     Items come in a random order, one batch after the other and round again; within a batch they
     are distinct. Of an item's rows one is drawn at random.
     """
-    counts = [min(matched, len(problem.x))]
-    counts += [min(unmatched, len(items)) for items in (problem.unmatched_x, problem.unmatched_y)]
-    sizes = len(problem.x), len(problem.unmatched_x), len(problem.unmatched_y)
-    orders = [jax.random.permutation(k, n) for k, n in zip(jax.random.split(key, 3), sizes)]
+    kinds = problem.x, problem.unmatched_x, problem.unmatched_y
+    sizes = matched, unmatched, unmatched
+    orders = [jnp.argsort(rank) for rank in _uniform(key, [len(items) for items in kinds])]
+    counts = [min(size, len(items)) for size, items in zip(sizes, kinds)]
 
     def draw(key: jax.Array, number: jax.Array) -> Batch:
         pairs, of_x, of_y = (
             order[(number * count + jnp.arange(count)) % max(len(order), 1)]
             for order, count in zip(orders, counts)
         )
-        keys = jax.random.split(key, 4)
-        return Batch(
-            _one_row(keys[0], problem.x, pairs),
-            _one_row(keys[1], problem.y, pairs),
-            _one_row(keys[2], problem.unmatched_x, of_x),
-            _one_row(keys[3], problem.unmatched_y, of_y),
-        )
+        chosen = pairs, pairs, of_x, of_y
+        rows = _uniform(key, [len(items) for items in chosen])
+        return Batch(*map(_pick, problem, chosen, rows))
 
     return draw
 
 
-def _one_row(key: jax.Array, items: jax.Array, chosen: jax.Array) -> jax.Array:
+def spread(items: jax.Array, count: int) -> jax.Array:
+    """One row [count, f] each of items from all over the array, or of all if there are fewer."""
+    return items[:: max(1, math.ceil(len(items) / max(1, count)))][:count, 0]
+
+
+def _uniform(key: jax.Array, lengths: list[int]) -> list[jax.Array]:
+    """Random numbers from 0 to 1; all from one call, as each takes its time to compile."""
+    return jnp.split(jax.random.uniform(key, (sum(lengths),)), np.cumsum(lengths)[:-1])
+
+
+def _pick(items: jax.Array, chosen: jax.Array, row: jax.Array) -> jax.Array:
     if len(chosen) == 0:
         return items[:0, 0]
-    return items[chosen, jax.random.randint(key, chosen.shape, 0, items.shape[1])]
+    return items[chosen, jnp.int32(row * items.shape[1])]

@@ -16,7 +16,7 @@ from gentle_clip_jax.closed_form.problem import Problem
 from gentle_clip_jax.encoders.heads import ProjectionHead, RefinedMap
 from gentle_clip_jax.evals.retrieval import mean_reciprocal_rank
 from gentle_clip_jax.head_training import sides
-from gentle_clip_jax.head_training.batches import Batch, batches
+from gentle_clip_jax.head_training.batches import Batch, batches, spread
 from gentle_clip_jax.head_training.objectives import Objective
 from gentle_clip_jax.head_training.sides import Side, Sides
 
@@ -28,6 +28,8 @@ class Settings(NamedTuple):
     steps: at most; a multiple of evaluate_every, or it is rounded down to one.
     evaluate_every: steps from one look at the validation pairs to the next.
     patience: looks without a better score after which training ends.
+    wrong_answers: unmatched items of each modality that a look at the held-out pairs adds to them;
+      among a few pairs alone almost anything ranks first.
     matched, unmatched: rows of a batch, unmatched of each modality; fewer where there are fewer.
     rate: peak learning rate of AdamW; warm_rate: the same after a warm start.
     dropout: of the heads; view_dropout: of the features for a second view.
@@ -37,6 +39,7 @@ class Settings(NamedTuple):
     steps: int = 500
     evaluate_every: int = 25
     patience: int = 8
+    wrong_answers: int = 1000
     matched: int = 128
     unmatched: int = 256
     rate: float = 1e-3
@@ -168,6 +171,8 @@ def _train(
     """The best heads, how many looks there were, and what they saw."""
     looks = max(1, settings.steps // settings.evaluate_every)
     optimize = _optimizer(settings, warm=teacher is not None)
+    unmatched = problem.unmatched_x, problem.unmatched_y
+    others = tuple(spread(items, settings.wrong_answers) for items in unmatched)
 
     def loss(params: Any, batch: Batch, key: jax.Array) -> jax.Array:
         heads = start.holding(params)
@@ -194,7 +199,7 @@ def _train(
     def look(state: _State) -> _State:
         (params, opt_state), losses = train(state, jax.random.fold_in(key, state.looks))
         now = state.looks + 1
-        score = _score(head, start.holding(params), held_out)
+        score = _score(head, start.holding(params), held_out, others)
         better = score > state.history["validation"][state.best_look]
         best = jax.tree.map(lambda new, old: jnp.where(better, new, old), params, state.best)
         history = {
@@ -208,7 +213,7 @@ def _train(
         return (state.looks < looks) & (state.looks - state.best_look < settings.patience)
 
     empty, params = jnp.full(1 + looks, jnp.nan), start.params()
-    history = {"validation": empty.at[0].set(_score(head, start, held_out)), "loss": empty}
+    history = {"validation": empty.at[0].set(_score(head, start, held_out, others)), "loss": empty}
     zero = jnp.int32(0)
     state = _State(zero, zero, params, optimize.init(params), params, history)
     state = jax.lax.while_loop(unfinished, look, state)
@@ -227,12 +232,17 @@ def _optimizer(settings: Settings, *, warm: bool) -> optax.GradientTransformatio
     )
 
 
-def _score(head: nn.Module, start: Sides, held_out: tuple[jax.Array, jax.Array]) -> jax.Array:
-    x, y = (
-        jax.vmap(functools.partial(sides.embed, head, side))(items)
-        for side, items in zip(start, held_out)
+def _score(
+    head: nn.Module,
+    heads: Sides,
+    held_out: tuple[jax.Array, jax.Array],
+    others: tuple[jax.Array, ...],
+) -> jax.Array:
+    (x, others_x), (y, others_y) = (
+        (jax.vmap(functools.partial(sides.embed, head, side))(items), sides.embed(head, side, more))
+        for side, items, more in zip(heads, held_out, others)
     )
-    return mean_reciprocal_rank(x, y)
+    return mean_reciprocal_rank(x, y, others_x=others_x, others_y=others_y)
 
 
 @functools.cache
