@@ -6,6 +6,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from gentle_clip_jax.closed_form.cca import Maps
+from gentle_clip_jax.closed_form.problem import Problem
+from gentle_clip_jax.encoders.heads import ProjectionHead, RefinedMap
 from gentle_clip_jax.head_training.batches import Batch
 from gentle_clip_jax.head_training.objectives import Embedded
 
@@ -31,6 +34,25 @@ class Sides(NamedTuple):
         return Sides(self.x._replace(params=params["x"]), self.y._replace(params=params["y"]))
 
 
+def start(
+    key: jax.Array, problem: Problem, maps: Maps | None, *, dim: int, dropout: float
+) -> tuple[nn.Module, Sides]:
+    """The module of both heads, and the heads: random with `dim` dimensions, or as the maps."""
+    key_x, key_y = jax.random.split(key)
+    x, y = (
+        jnp.concatenate([items.reshape(-1, items.shape[2]) for items in modality])
+        for modality in ((problem.x, problem.unmatched_x), (problem.y, problem.unmatched_y))
+    )
+    if maps is None:
+        head = ProjectionHead(dim, dropout)
+        return head, Sides(random(head, key_x, x), random(head, key_y, y))
+    head = RefinedMap(maps.map_x.shape[1], dropout)
+    return head, Sides(
+        mapped(head, key_x, x, maps.mean_x, maps.map_x),
+        mapped(head, key_y, y, maps.mean_y, maps.map_y),
+    )
+
+
 def random(head: nn.Module, key: jax.Array, features: jax.Array) -> Side:
     """A head with random weights on features [n, f] scaled to zero mean and unit deviation."""
     center, deviation = jnp.mean(features, axis=0), jnp.std(features, axis=0)
@@ -44,6 +66,7 @@ def mapped(
 ) -> Side:
     """A `RefinedMap` that starts as features [n, f] -> (features - center) @ kernel [f, d]."""
     params = head.init(key, features[:1])["params"]
+    center, kernel = jnp.asarray(center, jnp.float32), jnp.asarray(kernel, jnp.float32)
     size = jnp.sqrt(jnp.mean(jnp.square((features - center[None, :]) @ kernel)))
     # Cosines do not depend on the size, but how far a step of Adam goes does.
     kernel = kernel / jnp.where(size > 0, size, 1)

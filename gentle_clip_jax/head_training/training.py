@@ -13,7 +13,6 @@ import optax
 from gentle_clip_jax import optimizer
 from gentle_clip_jax.closed_form.cca import Maps
 from gentle_clip_jax.closed_form.problem import Problem
-from gentle_clip_jax.encoders.heads import ProjectionHead, RefinedMap
 from gentle_clip_jax.evals.retrieval import mean_reciprocal_rank
 from gentle_clip_jax.head_training import sides
 from gentle_clip_jax.head_training.batches import Batch, batches, spread
@@ -95,7 +94,9 @@ def fit(
     held_out_x, held_out_y = (jnp.asarray(items, jnp.float32) for items in validation)
     _check(problem, held_out_x, held_out_y)
     init_key, train_key = jax.random.split(key)
-    head, start = _start(init_key, problem, warm_start, settings)
+    head, start = sides.start(
+        init_key, problem, warm_start, dim=settings.dim, dropout=settings.dropout
+    )
     teacher = None if warm_start is None else start
     with jax.numpy_dtype_promotion("standard"):  # optax's Adam multiplies floats by its count
         best, looks, history = _train(
@@ -121,30 +122,18 @@ def _check(problem: Problem, held_out_x: jax.Array, held_out_y: jax.Array) -> No
             raise ValueError(f"{name} must be [items, rows, features]; its shape is {items.shape}")
         if not jnp.all(jnp.isfinite(items)):
             raise ValueError(f"{name} holds features that are not finite; leave their items out")
+    kinds = problem.x, problem.y, problem.unmatched_x, problem.unmatched_y, held_out_x, held_out_y
+    widths = [items.shape[2] for items in kinds]
+    if len(set(widths[::2])) > 1 or len(set(widths[1::2])) > 1:
+        raise ValueError(
+            f"matched, unmatched and validation items have {widths[::2]} features in x and "
+            f"{widths[1::2]} in y: encode all items of a modality alike"
+        )
     for use, x, y in (("train", problem.x, problem.y), ("validate", held_out_x, held_out_y)):
         if len(x) != len(y) or len(x) < 2:
             raise ValueError(
                 f"{len(x)} items of x and {len(y)} of y to {use} on: give 2 pairs or more"
             )
-
-
-def _start(
-    key: jax.Array, problem: Problem, maps: Maps | None, settings: Settings
-) -> tuple[nn.Module, Sides]:
-    """The heads' module, and both heads as they start."""
-    key_x, key_y = jax.random.split(key)
-    x, y = (
-        jnp.concatenate([items.reshape(-1, items.shape[2]) for items in modality])
-        for modality in ((problem.x, problem.unmatched_x), (problem.y, problem.unmatched_y))
-    )
-    if maps is None:
-        head = ProjectionHead(settings.dim, settings.dropout)
-        return head, Sides(sides.random(head, key_x, x), sides.random(head, key_y, y))
-    head = RefinedMap(maps.map_x.shape[1], settings.dropout)
-    return head, Sides(
-        sides.mapped(head, key_x, x, maps.mean_x, maps.map_x),
-        sides.mapped(head, key_y, y, maps.mean_y, maps.map_y),
-    )
 
 
 class _State(NamedTuple):

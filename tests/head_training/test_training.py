@@ -168,6 +168,7 @@ def test_looks_add_wrong_answers_from_all_over() -> None:
     [
         ({"x": problem().x[:1], "y": problem().y[:1]}, "2 pairs or more"),
         ({"x": problem().x[:5]}, "5 items of x and 20 of y"),
+        ({"unmatched_x": problem().x[:, :, :7]}, r"\[12, 7, 12\] features in x"),
         ({"x": problem().x[:, 0]}, r"x must be \[items, rows, features\]"),
         ({"unmatched_y": problem().unmatched_y * np.nan}, "unmatched_y holds features"),
         ({"unmatched_x": problem().x[:0]}, "unmatched items of both modalities"),
