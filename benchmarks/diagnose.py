@@ -160,7 +160,7 @@ def machine() -> str:
 def page(content: dict) -> str:
     """Everything measured, as Markdown."""
     seconds = [row["seconds"] for row in content["cases"]]
-    nulls = content["nulls"]
+    nulls, pairs = content["nulls"], {row["pairs"] for row in content["cases"]}
     return f"""# Diagnoses of cases made to fail
 
 Images and captions of RSICD's training split (EfficientNet-Lite0 and MiniLM features), of which a
@@ -175,21 +175,19 @@ suspicious were made wrong. Excess: how much further apart the unmatched sets ar
 pairs, as a share of the distance between opposite halves of a set, with its p-value. Shift: AUC of
 matched against unmatched items of a modality.
 
-## Verdicts
-
-{verdict_list(content["cases"])}
-
 ## Without pairs
 
-{structure_table(content["cases"])}
+{structure_table([row for row in content["cases"] if row["pairs"] == max(pairs)])}
 
-Hits: pairs whose clusters the match of shapes puts together, and by chance.
+Hits: pairs whose clusters the match of shapes puts together, and by chance. The last case but one
+would be solved by a turn; it is not, for clusters of different items of one set differ too much.
+So *hopeless* is said of coarse shapes, not of every method.
 
 ## False alarms
 
 {len(nulls["disjoint"])} random splits of RSICD into 100 pairs and two disjoint unmatched sets,
-where nothing is wrong, and {len(nulls["random_pairs"])} where all 100 pairs are. Each test should
-raise its alarm in about 5 % of the splits.
+where nothing is wrong, and {len(nulls["random_pairs"])} where all 100 pairs are. A test at 5 %
+raises its alarm in one split of twenty.
 
 {nulls_table(nulls)}
 
@@ -232,14 +230,6 @@ def cases_table(rows: list[dict]) -> str:
         )
     return table(
         [*head, "verdict"], [[*a, b["verdict"]["unmatched_data"]] for a, b in zip(lines, rows)]
-    )
-
-
-def verdict_list(rows: list[dict]) -> str:
-    return "\n".join(
-        f"- {CASES[row['case']]}; {row['pairs']} pairs: **{row['verdict']['unmatched_data']}**: "
-        f"{row['verdict']['because']}"
-        for row in rows
     )
 
 
@@ -293,10 +283,7 @@ def nulls_table(nulls: dict[str, list[dict]]) -> str:
         ],
         ["wrong pairs: neighbours agree", rate(wrong, "agreement", _below("mutual_knn_p"))],
         ["wrong pairs: CKA", rate(wrong, "agreement", _below("cka_p"))],
-        [
-            "wrong pairs: held-out pairs recognised (2.5 %)",
-            rate(wrong, "held_out_pairs", lambda n: n["low"] > 0.5),
-        ],
+        ["wrong pairs: held-out pairs recognised", rate(wrong, "held_out_pairs", _below("p"))],
     ]
     verdicts = [one["verdict"]["unmatched_data"] for one in nulls[good]]
     lines.append(

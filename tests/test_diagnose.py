@@ -127,6 +127,16 @@ def test_collapsed_sets_are_measured_without_nan(value, n):
     assert diagnosis["verdict"]["unmatched_data"] != "likely"
 
 
+@pytest.mark.parametrize(
+    ("pair", "words"),
+    [(["item 1", "other"], "y has not: other"), (["item 0", "item 1"], "x is in two")],
+)
+def test_pairs_must_be_of_known_items_once(pair, words):
+    x, y, pair_ids = case("same")
+    with pytest.raises(ValueError, match=words):
+        diagnose(x, y, np.array([pair_ids[0], pair]))
+
+
 def test_items_with_several_rows_count_once():
     x, y, pair_ids = case("same")
     rng = np.random.default_rng(0)

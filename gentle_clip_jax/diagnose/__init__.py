@@ -49,6 +49,8 @@ def diagnose(
 
     Returns:
       {"seed", "counts", "verdict", "findings"}, ready for JSON: what the report reads.
+
+    Raises ValueError if an id of a pair is unknown, or in two pairs.
     """
     pair_ids = np.asarray(pair_ids, str).reshape(-1, 2)
     rngs = np.random.default_rng(seed).spawn(7)

@@ -16,7 +16,7 @@ NAME, TITLE = "mapped_sets", "Unmatched x against unmatched y, in one space"
 _MAX_ROWS = 1000
 _LEAST_PAIRS, _LEAST_UNMATCHED = 10, 10
 _FAR = 0.05  # excess, as a share of the distance between opposite halves of a set
-_BLIND = 0.1  # likewise, where chance alone would hide it
+_BLIND = 0.15  # likewise, where chance alone would hide it
 
 
 def finding(sample: Sample, rng: np.random.Generator) -> Finding:

@@ -1,5 +1,6 @@
 """The maps of both modalities into one space that the figures share."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -16,4 +17,10 @@ def fit(x: np.ndarray, y: np.ndarray) -> Maps:
 
 def embed(maps: Maps, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Unit rows [n, k] and [m, k] of features x [n, dx] and y [m, dy]."""
-    return np.asarray(maps.embed_x(jnp.asarray(x))), np.asarray(maps.embed_y(jnp.asarray(y)))
+    embedded_x, embedded_y = _embed(maps, jnp.asarray(x), jnp.asarray(y))
+    return np.asarray(embedded_x), np.asarray(embedded_y)
+
+
+@jax.jit
+def _embed(maps: Maps, x: jax.Array, y: jax.Array) -> tuple[jax.Array, jax.Array]:
+    return maps.embed_x(x), maps.embed_y(y)

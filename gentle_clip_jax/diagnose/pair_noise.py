@@ -4,14 +4,16 @@ import numpy as np
 from scipy import stats
 
 from gentle_clip_jax.diagnose import maps
-from gentle_clip_jax.diagnose.finding import Finding, bars, histogram, number, unknown
+from gentle_clip_jax.diagnose.finding import Finding, histogram, number, unknown
 from gentle_clip_jax.diagnose.sample import Sample
-from gentle_clip_jax.evals.bootstrap import Interval, bootstrap_intervals
+from gentle_clip_jax.diagnose.two_sample import Permutation
+from gentle_clip_jax.evals.bootstrap import bootstrap_intervals
 
 _SIGNAL = "held_out_pairs", "Held-out pairs recognised"
 _NOISE = "pair_noise", "Wrong pairs"
 _LEAST_PAIRS = 6
 _NUM_SUSPECTS = 10
+_PERMUTATIONS, _MAX_TESTED = 99, 60  # each permutation fits maps
 _FEW, _MANY = 0.1, 0.4  # of the pairs
 _SOME = 0.65  # an interval below it leaves no room for a relation of use
 
@@ -22,16 +24,23 @@ def findings(sample: Sample, rng: np.random.Generator) -> list[Finding]:
         why = f"It needs {_LEAST_PAIRS} pairs."
         return [unknown(*_SIGNAL, why), unknown(*_NOISE, why)]
     strangeness = cross_fitted_strangeness(sample.x, sample.y, rng)
-    intervals = bootstrap_intervals(
-        lambda counts: {"signal": 1 - counts @ strangeness / counts.sum(-1)},
-        len(strangeness),
-        seed=int(rng.integers(2**31)),
-    )
-    signal = intervals["signal"]
+    test = recognition_test(sample.x[:_MAX_TESTED], sample.y[:_MAX_TESTED], rng)
     return [
-        _signal_finding(signal, len(strangeness)),
-        _noise_finding(strangeness, signal["low"] > 0.5, sample.pair_ids),
+        _signal_finding(strangeness, test, rng),
+        _noise_finding(strangeness, test.p_value < 0.05, sample.pair_ids),
     ]
+
+
+def recognition_test(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> Permutation:
+    """Mean share of mismatched pairs that look worse than a held-out pair of x and y [n, .].
+
+    Every permutation of the pairs has maps of its own, for folds share most of theirs.
+    """
+    value, *null = (
+        1 - np.mean(cross_fitted_strangeness(x, y[order], rng))
+        for order in [np.arange(len(y)), *(rng.permutation(len(y)) for _ in range(_PERMUTATIONS))]
+    )
+    return Permutation(float(value), np.array(null))
 
 
 def cross_fitted_strangeness(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -55,9 +64,17 @@ def cross_fitted_strangeness(x: np.ndarray, y: np.ndarray, rng: np.random.Genera
     return 1 - (below + up_to) / (2 * len(strangers))  # of a tie, half
 
 
-def _signal_finding(signal: Interval, n: int) -> Finding:
-    value, low, high = signal["value"], signal["low"], signal["high"]
-    level = "good" if low > 0.5 else "bad" if high < _SOME else "unknown"
+def _signal_finding(
+    strangeness: np.ndarray, test: Permutation, rng: np.random.Generator
+) -> Finding:
+    n = len(strangeness)
+    auc = bootstrap_intervals(
+        lambda counts: {"auc": 1 - counts @ strangeness / counts.sum(-1)},
+        n,
+        seed=int(rng.integers(2**31)),
+    )["auc"]
+    value, low, high = auc["value"], auc["low"], auc["high"]
+    level = "good" if test.p_value < 0.05 else "bad" if high < _SOME else "unknown"
     meaning = {
         "good": "",
         "unknown": f"; {n} pairs are too few to tell that from chance",
@@ -65,13 +82,27 @@ def _signal_finding(signal: Interval, n: int) -> Finding:
     }[level]
     return Finding(
         *_SIGNAL,
-        f"{value:.3f} ({low:.3f} to {high:.3f})",
-        "0.500",
+        f"{value:.3f} ({low:.3f} to {high:.3f}), p {test.p_value:.2f}",
+        f"{np.mean(test.null):.3f}",
         f"A held-out pair looks better matched than a mismatched one in {value:.0%} of cases"
         f"{meaning}.",
         level,
-        {"auc": number(value), "low": number(low), "high": number(high), "pairs": n},
-        [bars("Better matched than a mismatched pair", {"pairs": value}, {"pairs": 0.5}, full=1.0)],
+        {
+            "auc": number(value),
+            "low": number(low),
+            "high": number(high),
+            "pairs": n,
+            "p": number(test.p_value),
+            "pairs_permuted": min(n, _MAX_TESTED),
+        },
+        [
+            histogram(
+                f"{min(n, _MAX_TESTED)} pairs, permuted and as they are",
+                "share of mismatched pairs that look worse",
+                test.null,
+                {"here": test.value},
+            )
+        ],
     )
 
 

@@ -32,7 +32,17 @@ class Sample(NamedTuple):
 
 
 def draw(x: FeatureSet, y: FeatureSet, pair_ids: np.ndarray, rng: np.random.Generator) -> Sample:
-    """Draws at most 2,000 pairs, and at most 10,000 items of each modality among the unpaired."""
+    """Draws at most 2,000 pairs, and at most 10,000 items of each modality among the unpaired.
+
+    Raises ValueError if an id of a pair is unknown, or in two pairs.
+    """
+    for name, rows, ids in (("x", x, pair_ids[:, 0]), ("y", y, pair_ids[:, 1])):
+        if not np.isin(ids, rows.ids).all():
+            raise ValueError(
+                f"A pair has an id that {name} has not: {ids[~np.isin(ids, rows.ids)][0]}."
+            )
+        if len(np.unique(ids)) < len(ids):
+            raise ValueError(f"An item of {name} is in two pairs; leave all but one out.")
     drawn = pair_ids[_some(len(pair_ids), _MAX_PAIRS, rng)]
     mean_x, one_x, unmatched_x = _modality(x, pair_ids[:, 0], drawn[:, 0], rng)
     mean_y, one_y, unmatched_y = _modality(y, pair_ids[:, 1], drawn[:, 1], rng)

@@ -47,10 +47,11 @@ def _unmatched_data(
             "join what does not belong together.",
         )
     if len(shifted) == 1:
+        (other,) = {"x", "y"} - {*shifted}
         return (
             "unlikely",
-            f"the unmatched items of {shifted[0]} are unlike the matched ones, and those of the "
-            "other modality are not unlike in that way.",
+            f"the unmatched items of {shifted[0]} are unlike the matched ones, while those of "
+            f"{other} are not.",
         )
     if shifted:
         return (

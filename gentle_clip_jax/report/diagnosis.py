@@ -109,7 +109,8 @@ def _section(finding: Mapping[str, Any]) -> str:
         for i, picture in enumerate(finding["pictures"])
     )
     return f"""
-<section class="finding {level}"><h2><span class="level">{_MARKS[level]}</span>
+<section class="finding {level}"><h2>
+<span class="level" role="img" aria-label="{level}">{_MARKS[level]}</span>
 {escape(finding["title"])}</h2><p>{escape(finding["sentence"])}</p>
 <p class="note">{escape(finding["value"] + chance)}</p>{_suspects(finding)}
 <div class="panels">{pictures}</div></section>"""
