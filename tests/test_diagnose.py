@@ -258,6 +258,16 @@ def test_random_pairs_are_uniformly_strange_and_right_ones_are_not():
     np.testing.assert_allclose(np.quantile(wrong, [0.25, 0.75]), [0.25, 0.75], atol=0.1)
 
 
+def test_random_pairs_are_seldom_taken_for_recognised():
+    x, y, _ = world(2, n=20)
+    p_values = []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        p_values.append(pair_noise.recognition_test(x, rng.permutation(y), rng).p_value)
+    assert np.mean(np.array(p_values) < 0.05) <= 0.15  # as above
+    assert pair_noise.recognition_test(x, y, np.random.default_rng(0)).p_value < 0.01
+
+
 def test_wrong_pairs_are_counted_and_named():
     found = numbers(diagnose(*case("noisy", pairs=200)), "pair_noise")
     assert found["low"] < 0.3 < found["high"]
