@@ -11,6 +11,7 @@ import importlib.metadata
 import importlib.util
 import io
 import json
+import os
 import pathlib
 import platform
 import shlex
@@ -41,7 +42,7 @@ def main() -> None:
     if args.row:
         print(json.dumps(measure(*args.row, seconds=args.seconds)))
         return
-    rates = []
+    load, rates = os.getloadavg()[0], []
     for row in ROWS:
         command = [
             sys.executable,
@@ -56,7 +57,7 @@ def main() -> None:
         print(*rates[-1], flush=True)
     content = {
         "command": shlex.join(["python", "benchmarks/encoders.py", *sys.argv[1:]]),
-        "machine": machine(),
+        "machine": f"{machine()} that had {load:.1f} other programs to run",
         "versions": {name: version(name) for name in PACKAGES if version(name)},
         "rates": rates,
     }
@@ -210,7 +211,7 @@ def encode_images(num: int) -> Made:
 
 
 def encode_captions(num: int) -> Made:
-    """From distinct texts of 5 to 20 words to features."""
+    """From the tokens of distinct texts of 5 to 20 words to features."""
     from gentle_clip_jax import frozen
     from gentle_clip_jax.data import texts
 
@@ -220,12 +221,8 @@ def encode_captions(num: int) -> Made:
         texts.Text(str(i), None, None, f"{i} " + " ".join(rng.choice(words, rng.integers(5, 21))))
         for i in range(num)
     ]
-
-    def run():
-        work = frozen.text_work(listed)
-        return [*work.embed(work.inputs)]
-
-    return run, num
+    work = frozen.text_work(listed)
+    return lambda: [*work.embed(work.inputs)], num
 
 
 def version(name: str) -> str | None:
@@ -265,8 +262,8 @@ thread or all, whichever is faster.
 ## `gentle-clip encode`
 
 {rates["encode", "images", 1024]:,.0f} images a second, from JPEG files of 256 x 256 pixels in
-memory to features; {rates["encode", "captions", 4096]:,.0f} texts a second, distinct ones of 5 to
-20 words, with the tokens.
+memory to features; {rates["encode", "captions", 4096]:,.0f} texts a second, of 5 to 20 words, all
+different.
 
 ## EfficientNet-Lite0 alone, 224 x 224 pixels, images a second
 
