@@ -33,8 +33,8 @@ def cauchy_schwarz_divergence(
       where_y: [m] bool.
       block_size: rows of a tile: None to choose, 0 for one tile.
 
-    Source: Jenssen et al. 2006, J. Franklin Institute 343, equation 15; for two modalities Yin et
-    al. 2025, arXiv 2502.17028, equation 6, who count a row's kernel with itself.
+    Source: Jenssen et al. 2006, J. Franklin Institute 343; for two modalities Yin et al. 2025,
+    arXiv 2502.17028, who count a row's kernel with itself.
 
     >>> x = jnp.array([[0.0], [1.0]])
     >>> round(float(cauchy_schwarz_divergence(x, x + 9, squared_bandwidth=jnp.float32(1.0))), 2)

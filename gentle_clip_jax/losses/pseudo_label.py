@@ -22,7 +22,7 @@ def hard_labels(
       support: [n, d] embeddings of unit length.
       where: [n] bool, the valid rows of the support; labels are all 0 if there are none.
 
-    Source: Hard-PL of Mo et al. 2023, arXiv 2305.14095, section 3.
+    Source: Hard-PL of Mo et al. 2023, arXiv 2305.14095.
 
     >>> hard_labels(jnp.array([[0.6, 0.8]]), jnp.eye(2)).tolist()
     [[0.0, 1.0]]
@@ -45,7 +45,7 @@ def soft_labels(
 
     Arguments are those of `hard_labels`; temperature: tau > 0.
 
-    Source: Soft-PL of Mo et al. 2023, arXiv 2305.14095, section 3.
+    Source: Soft-PL of Mo et al. 2023, arXiv 2305.14095.
 
     >>> labels = soft_labels(jnp.array([[0.6, 0.8]]), jnp.eye(2), temperature=0.1)
     >>> [round(label, 3) for label in labels[0].tolist()]
@@ -73,7 +73,7 @@ def transport_labels(
     Arguments are those of `soft_labels`; iterations: of Sinkhorn's algorithm, 10 in the source;
     where_query: [q] bool, the valid queries; labels of the others are 0.
 
-    Source: S-CLIP, Mo et al. 2023, arXiv 2305.14095, equation 3.
+    Source: S-CLIP, Mo et al. 2023, arXiv 2305.14095.
 
     >>> transport_labels(jnp.ones((2, 2)), jnp.eye(2), temperature=0.1).tolist()
     [[0.5, 0.5], [0.5, 0.5]]
@@ -110,7 +110,7 @@ def pseudo_label_loss(
       where_query: [q] bool, the valid queries; 0 is returned if there are none.
       where: [n] bool, the valid partners.
 
-    Source: the caption-level loss of Mo et al. 2023, arXiv 2305.14095, equation 4.
+    Source: the caption-level loss of Mo et al. 2023, arXiv 2305.14095.
 
     >>> query = jnp.eye(2)
     >>> round(float(pseudo_label_loss(query, query, jnp.eye(2), temperature=1.0)), 4)
@@ -148,7 +148,7 @@ def keyword_loss(
       where_query: [q] bool, the valid queries; 0 is returned if there are none.
       where: [k] bool, the valid keywords.
 
-    Source: the keyword-level loss of Mo et al. 2023, arXiv 2305.14095, equation 5.
+    Source: the keyword-level loss of Mo et al. 2023, arXiv 2305.14095.
 
     >>> query, candidates = jnp.eye(2), jnp.array([[True, False], [True, True]])
     >>> round(float(keyword_loss(query, query, candidates, temperature=1.0)), 4)

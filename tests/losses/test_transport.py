@@ -1,5 +1,7 @@
 """What is particular to transport plans and their divergence."""
 
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -98,3 +100,9 @@ def test_a_device_with_its_own_rows_alone_is_refused(plan) -> None:
     inside = jax.shard_map(losses.over_axis(plan, "data"), mesh=mesh, in_specs=rows, out_specs=rows)
     with pytest.raises(ValueError, match="all rows at once"):
         inside(jnp.ones((8, 3)))
+
+
+def test_without_ott_the_message_says_what_to_install(monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "ott.geometry.geometry", None)
+    with pytest.raises(ValueError, match=r"pip install 'gentle-clip-jax\[transport\]'"):
+        losses.transport_plan(jnp.eye(3, 2), jnp.eye(7, 2), epsilon=0.1)
