@@ -152,6 +152,8 @@ def test_texts(tmp_path, capsys):
     assert about["cut_to_256_tokens"] == 1
     rows = [*map(json.loads, (tmp_path / "out" / "rows.jsonl").read_text().splitlines())]
     assert rows[2] == {"id": "3", "split": None, "label": None, "text": "pier"}
+    assert found.texts is not None
+    assert found.texts[:3].tolist() == ["boat pier boat", "pier", "pier"]
     out = " ".join(capsys.readouterr().out.split())
     assert "Skipped: 2 is empty." in out
     assert "1 texts were longer than 256 tokens" in out

@@ -16,14 +16,15 @@ class FeatureSet(NamedTuple):
     """Rows of one modality.
 
     features [n, d] float16, float32 or float64, maybe in a file; ids [n] str, the item of each row:
-    several rows may be of one item, as the captions of an image are; splits and labels [n] str, ""
-    for a row without one, or None where no row has one.
+    several rows may be of one item, as the captions of an image are; splits, labels and texts [n]
+    str, "" for a row without one, or None where no row has one.
     """
 
     features: np.ndarray
     ids: np.ndarray
     splits: np.ndarray | None = None
     labels: np.ndarray | None = None
+    texts: np.ndarray | None = None
 
 
 def read(path: str | pathlib.Path) -> FeatureSet:
@@ -151,7 +152,8 @@ def _read_folder(folder: pathlib.Path) -> dict[str, Any]:
             )
     with (folder / "rows.jsonl").open(encoding="utf-8") as lines:
         rows = [json.loads(line) for line in lines]
-    columns = {f"{name}s": [row.get(name) for row in rows] for name in ("id", "split", "label")}
+    names = ("id", "split", "label", "text")
+    columns = {f"{name}s": [row.get(name) for row in rows] for name in names}
     return READERS[".npy"](folder / "features.npy") | columns
 
 
@@ -173,13 +175,15 @@ def _checked(path: pathlib.Path, arrays: Mapping[str, Any]) -> FeatureSet:
             f"{', '.join(map(str, bad[:5]))} (counted from 0): mend them or leave them out."
         )
     columns: dict[str, np.ndarray | None] = {"ids": np.arange(len(features)).astype(str)}
-    for name in ("ids", "splits", "labels"):
+    for name in ("ids", "splits", "labels", "texts"):
         values = arrays.get(name)
         if values is None or all(value is None for value in values):
             continue
         if len(values) != len(features):
             raise ValueError(f"{path} has {len(features)} rows but {len(values)} {name}.")
-        columns[name] = np.array(["" if value is None else str(value) for value in values])
+        # Texts are Python's own strings: NumPy's would all be as long as the longest.
+        kind = object if name == "texts" else str
+        columns[name] = np.array(["" if value is None else str(value) for value in values], kind)
     return FeatureSet(features, **columns)  # type: ignore[reportArgumentType]
 
 
