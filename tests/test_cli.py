@@ -48,7 +48,10 @@ def assert_one_sentence(capsys, *words: str) -> None:
         assert word in err
 
 
-@pytest.mark.parametrize("args", [[], ["train"], ["evaluate"], ["report"], ["search"], ["encode"]])
+@pytest.mark.parametrize(
+    "args",
+    [[], ["train"], ["evaluate"], ["report"], ["search"], ["encode"], ["diagnose"]],
+)
 def test_help(args, capsys):
     with pytest.raises(SystemExit) as exit_:
         cli.main([*args, "--help"])
