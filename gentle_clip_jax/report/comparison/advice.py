@@ -1,0 +1,78 @@
+"""Which method to use with how many pairs, in words made from the figures alone."""
+
+import statistics
+from collections.abc import Iterable
+
+from gentle_clip_jax.report.comparison.cells import Comparison, metric_label
+
+
+def advice(comparison: Comparison) -> list[str]:
+    """A sentence or two for each number of pairs.
+
+    The best method that uses unmatched items is set against the best that uses pairs alone, each
+    by the mean of the main metrics; a difference counts where it is above the spread of both.
+    """
+    return [
+        f"With {label}: {_choice(comparison, pairs)}" for pairs, label in comparison.pairs.items()
+    ]
+
+
+def _choice(comparison: Comparison, pairs: int) -> str:
+    loose = _champion(comparison, pairs, comparison.unmatched)
+    tight = _champion(comparison, pairs, comparison.methods.keys() - comparison.unmatched)
+    if loose is None and tight is None:
+        return "no method has all its figures yet."
+    if loose is None or tight is None:
+        kind = "with pairs alone" if loose is None else "with unmatched items"
+        alone = comparison.methods[loose or tight or ""]
+        return f"**{alone}** is the best {kind}, and nothing else is there to set it against."
+    return _against(comparison, pairs, loose, tight)
+
+
+def _champion(comparison: Comparison, pairs: int, methods: Iterable[str]) -> str | None:
+    """The method with the highest mean of the main metrics among those that have them all."""
+    rows = [comparison.row(pairs, metric) for metric in comparison.main]
+    means = {
+        name: statistics.mean(row[name].mean for row in rows)
+        for name in comparison.methods
+        if name in methods and rows and all(name in row for row in rows)
+    }
+    return max(means, key=lambda name: means[name], default=None)
+
+
+def _against(comparison: Comparison, pairs: int, loose: str, tight: str) -> str:
+    helped, hurt, within, unjudged = [], [], [], []
+    for metric in comparison.main:
+        a, b = (comparison.cells[name, pairs, metric] for name in (loose, tight))
+        gain, text = a.mean - b.mean, f"{metric_label(metric)} {100 * (a.mean - b.mean):+z.1f}"
+        if a.spread is None or b.spread is None:
+            unjudged.append(text)
+        elif abs(gain) <= max(a.spread, b.spread):
+            within.append(text)
+        else:
+            (helped if gain > 0 else hurt).append(text)
+    first, second = (comparison.methods[name] for name in (loose, tight))
+    rivals = f"{first} with unmatched items against {second} with pairs alone"
+    if unjudged:
+        return (
+            f"a single seed has no spread, so nothing can be said for sure; {rivals}: "
+            f"{', '.join(unjudged + helped + hurt + within)} points."
+        )
+    if not helped and not hurt:
+        return (
+            f"**{second}**, as the simpler one: nothing is above the spread between it and {first} "
+            f"with unmatched items ({', '.join(within)} points)."
+        )
+    found = [
+        f"{what} ({', '.join(texts)} points)"
+        for what, texts in (
+            ("unmatched items helped by more than the spread", helped),
+            ("unmatched items hurt by more than the spread", hurt),
+            ("the rest is within the spread", within),
+        )
+        if texts
+    ]
+    winner = f"**{first if helped else second}**"
+    if helped and hurt:
+        winner = f"**{first}** or **{second}**, by the metric that matters to you"
+    return f"{winner}; {rivals}: {'; '.join(found)}."

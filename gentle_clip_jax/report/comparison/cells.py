@@ -1,0 +1,127 @@
+"""The runs of a comparison gathered into cells: a mean over seeds, and their spread."""
+
+import itertools
+import statistics
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+_Key = tuple[str, int, int]  # method, pairs, seed
+MAIN = {"zero_shot": "zero-shot", "i2t": "i2t", "t2i": "t2i"}
+
+
+class Cell(NamedTuple):
+    """One metric of one method with one number of pairs; shares, over the seeds that were run."""
+
+    mean: float
+    spread: float | None  # sample standard deviation; one seed has none
+    num_seeds: int
+
+    @property
+    def shown(self) -> float:
+        """The mean in per cent, as readers see it."""
+        return round(100 * self.mean, 1)
+
+    @property
+    def text(self) -> str:
+        """Mean and spread in per cent."""
+        return f"{self.shown:.1f}" + ("" if self.spread is None else f" ± {100 * self.spread:.1f}")
+
+
+class Comparison(NamedTuple):
+    """What results.json holds, gathered."""
+
+    methods: dict[str, str]  # name: label, in the order of the tables
+    unmatched: set[str]  # names of the methods that use unmatched items
+    pairs: dict[int, str]  # number of pairs, rising: what readers see
+    metrics: list[str]  # main ones first; "metric/set" is that of one test set
+    seeds: list[int]
+    cells: dict[tuple[str, int, str], Cell]  # (method, pairs, metric)
+    seconds: dict[tuple[str, int], float]  # (method, pairs): mean
+    num_runs: int
+    num_missing: int
+
+    @property
+    def main(self) -> list[str]:
+        """The main metrics that were measured."""
+        return [metric for metric in self.metrics if metric in MAIN]
+
+    def row(self, pairs: int, metric: str) -> dict[str, Cell]:
+        """The methods that were measured with so many pairs, and their cells."""
+        found = {name: self.cells.get((name, pairs, metric)) for name in self.methods}
+        return {name: cell for name, cell in found.items() if cell is not None}
+
+    def best(self, pairs: int, metric: str) -> set[str]:
+        """The methods that read as the highest, if there are several to choose from."""
+        row = self.row(pairs, metric)
+        highest = max((cell.shown for cell in row.values()), default=0)
+        return {name for name, cell in row.items() if cell.shown == highest and len(row) > 1}
+
+
+def gather(results: Mapping[str, Any]) -> Comparison:
+    """Gathers the content of results.json.
+
+    Raises KeyError for a method that is run but not listed, and for a key that is missing.
+    """
+    methods = {method["name"]: method["label"] for method in results["methods"]}
+    unmatched = {method["name"] for method in results["methods"] if method["unmatched"]}
+    runs = {(run["method"], run["pairs"], run["seed"]): run for run in results["runs"]}
+    for method, _, _ in runs:
+        methods[method]
+    seeds = sorted({seed for _, _, seed in runs})
+    pairs = {run["pairs"]: _pairs_label(run) for run in runs.values()}
+    values, seconds = {}, {}
+    for (method, number, _), run in sorted(runs.items()):
+        seconds.setdefault((method, number), []).append(run["seconds"])
+        for metric, value in run["metrics"].items():
+            values.setdefault((method, number, metric), []).append(value)
+    return Comparison(
+        methods=methods,
+        unmatched=unmatched,
+        pairs=dict(sorted(pairs.items())),
+        metrics=_main_first(metric for run in runs.values() for metric in run["metrics"]),
+        seeds=seeds,
+        cells={key: _cell(numbers) for key, numbers in values.items()},
+        seconds={key: statistics.mean(numbers) for key, numbers in seconds.items()},
+        num_runs=len(runs),
+        num_missing=len(_wanted(methods, unmatched, runs, results["num_items"]) - runs.keys()),
+    )
+
+
+def metric_label(metric: str) -> str:
+    """What readers see of a metric.
+
+    >>> metric_label("zero_shot"), metric_label("i2t_strict"), metric_label("t2i/rsicd")
+    ('zero-shot', 'i2t, strict', 't2i')
+    """
+    name = metric.partition("/")[0]
+    main = next((known for known in MAIN if name == known or name.startswith(f"{known}_")), "")
+    rest = name.removeprefix(main).replace("_", " ").strip()
+    return ", ".join(part for part in (MAIN.get(main), rest) if part)
+
+
+def _wanted(
+    methods: Iterable[str], unmatched: set[str], runs: Iterable[_Key], num_items: int
+) -> set[_Key]:
+    """Every method with every number of pairs and seed, as far as something is unmatched then."""
+    numbers, seeds = {number for _, number, _ in runs}, {seed for *_, seed in runs}
+    loose = {number for method, number, _ in runs if number < num_items or method in unmatched}
+    return {
+        key
+        for key in itertools.product(methods, numbers, seeds)
+        if key[0] not in unmatched or key[1] in loose
+    }
+
+
+def _cell(values: list[float]) -> Cell:
+    spread = statistics.stdev(values) if len(values) > 1 else None
+    return Cell(statistics.mean(values), spread, len(values))
+
+
+def _pairs_label(run: Mapping[str, Any]) -> str:
+    number = "1 pair" if run["pairs"] == 1 else f"{run['pairs']:,} pairs"
+    return f"{number} ({100 * run['fraction']:.3g} %)"
+
+
+def _main_first(names: Iterable[str]) -> list[str]:
+    names = dict.fromkeys(names)
+    return [name for name in MAIN if name in names] + [name for name in names if name not in MAIN]

@@ -1,0 +1,86 @@
+"""The main metrics of a comparison against the number of pairs, as one picture."""
+
+import io
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gentle_clip_jax.report.comparison.cells import Comparison, metric_label
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Okabe and Ito's colours, which the colour-blind tell apart; the markers say the same again.
+_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#1b1d22")
+_MARKERS = "os^DvPX*<>hp"
+_INK, _GRID = "#626873", "#e2e4e9"
+_NO_METADATA = {"Creator": None, "Date": None, "Format": None, "Type": None}
+
+
+def comparison_figure(comparison: Comparison) -> str:
+    """An SVG: a panel a metric, a line a method, error bars of one spread.
+
+    Methods that use unmatched items are solid, the others dashed.
+    """
+    # Imported here: matplotlib takes a second, and the terminal's table has no use for it.
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    num_rows = -(-len(comparison.methods) // 4)
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "comparison", "font.size": 9}):
+        size = (3.2 * max(2, len(comparison.main)), 2.7 + 0.2 * num_rows)
+        figure = Figure(figsize=size, layout="constrained", facecolor="white")
+        panels = figure.subplots(1, len(comparison.main), squeeze=False)[0]
+        for axes, metric in zip(panels, comparison.main):
+            _panel(axes, comparison, metric)
+        figure.legend(
+            *panels[0].get_legend_handles_labels(),
+            loc="outside lower center",
+            ncols=min(4, len(comparison.methods)),
+            frameon=False,
+            handlelength=3.5,
+        )
+        picture = io.StringIO()
+        figure.savefig(picture, format="svg", metadata=_NO_METADATA)
+    return picture.getvalue()
+
+
+def _panel(axes: "Axes", comparison: Comparison, metric: str) -> None:
+    axes.set_title(f"{metric_label(metric)}, %", fontsize=10, loc="left")
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.spines["bottom"].set_color(_GRID)
+    axes.grid(axis="y", color=_GRID, linewidth=0.8)
+    axes.tick_params(colors=_INK, length=0)
+    axes.set_axisbelow(True)
+    axes.set_xscale("log")
+    axes.set_xticks([*comparison.pairs], [f"{pairs:,}" for pairs in comparison.pairs])
+    axes.set_xticks([], minor=True)
+    axes.set_xlabel("pairs", color=_INK)
+    for i, method in enumerate(comparison.methods):
+        _line(axes, comparison, metric, method, i)
+
+
+def _line(axes: "Axes", comparison: Comparison, metric: str, method: str, place: int) -> None:
+    solid = method in comparison.unmatched
+    kin = [name for name in comparison.methods if (name in comparison.unmatched) == solid]
+    found = [(pairs, comparison.row(pairs, metric).get(method)) for pairs in comparison.pairs]
+    points = [
+        (pairs, 100 * cell.mean, 100 * (cell.spread or 0))
+        for pairs, cell in found
+        if cell is not None
+    ]
+    x, y, spread = np.array(points).T if points else np.zeros((3, 0))
+    # A little aside of each other, so that every error bar is seen.
+    aside = 1.015 ** (place - (len(comparison.methods) - 1) / 2)
+    axes.errorbar(
+        aside * x,
+        y,
+        spread,
+        color=_COLORS[kin.index(method) % len(_COLORS)],
+        marker=_MARKERS[place % len(_MARKERS)],
+        linestyle="-" if solid else (0, (4, 2)),
+        linewidth=1.4,
+        markersize=4,
+        elinewidth=0.9,
+        label=comparison.methods[method].replace("$", r"\$"),
+    )

@@ -1,0 +1,65 @@
+"""Reads a comparison's results.json, and writes the page and the picture."""
+
+import json
+from pathlib import Path
+
+from gentle_clip_jax.report.comparison.cells import gather
+from gentle_clip_jax.report.comparison.figure import comparison_figure
+from gentle_clip_jax.report.comparison.page import comparison_page
+from gentle_clip_jax.report.document import write_document
+
+
+def write_comparison(
+    folder: str | Path, *, out: str | Path | None = None, stem: str = "comparison"
+) -> Path:
+    """Writes STEM.md and STEM.svg, and into another folder STEM.json, a copy of results.json.
+
+    Args:
+      folder: where `gentle-clip compare` left results.json.
+      out: another folder, made if need be; by default the files go beside results.json.
+      stem: what the files are called.
+
+    Returns the page's path.
+
+    Raises ValueError, in one sentence, if results.json cannot be read, holds no run, or a file
+    cannot be written.
+    """
+    source = Path(folder) / "results.json"
+    text = _read(source)
+    record = source.name if out is None else f"{stem}.json"
+    page, picture = _render(source, text, stem, record)
+    out = Path(folder if out is None else out)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"{out} cannot be made a folder ({error.strerror}).") from error
+    if record != source.name:
+        write_document(out / record, text)
+    write_document(out / f"{stem}.svg", picture)
+    write_document(out / f"{stem}.md", page)
+    return out / f"{stem}.md"
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise ValueError(
+            f"{path.parent} holds no results.json; give the folder of `gentle-clip compare`."
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} cannot be read ({error}).") from error
+
+
+def _render(path: Path, text: str, stem: str, record: str) -> tuple[str, str]:
+    """The page and the picture of the text of results.json."""
+    try:
+        results = json.loads(text)
+        comparison = gather(results)
+        page = comparison_page(results, comparison, picture=f"{stem}.svg", record=record)
+        return page, comparison_figure(comparison)
+    except (KeyError, TypeError, ValueError) as error:
+        reason = f"it lacks {error}" if isinstance(error, KeyError) else error
+        raise ValueError(
+            f"{path} makes no page ({reason}); run `gentle-clip compare` again."
+        ) from error

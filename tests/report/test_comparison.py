@@ -1,0 +1,224 @@
+import copy
+import io
+import json
+import re
+import xml.etree.ElementTree
+
+import pytest
+from rich.console import Console
+
+from gentle_clip_jax.report.comparison import comparison_table, write_comparison
+from gentle_clip_jax.report.comparison.advice import advice
+from gentle_clip_jax.report.comparison.cells import gather, metric_label
+
+METHODS = [("cca", "shrinkage CCA", False), ("clip", "CLIP | heads", False)]
+METHODS += [("gentle", "gentle <transport>", True)]
+MEANS = {  # zero-shot, i2t, t2i; seeds add -0.01, 0, 0.01
+    ("cca", 104): (0.385, 0.184, 0.156),
+    ("clip", 104): (0.326, 0.184, 0.122),
+    ("gentle", 104): (0.435, 0.205, 0.160),
+    ("cca", 1041): (0.566, 0.371, 0.292),
+    ("clip", 1041): (0.498, 0.323, 0.278),
+    ("gentle", 1041): (0.568, 0.372, 0.290),
+    ("cca", 10414): (0.629, 0.436, 0.338),
+    ("clip", 10414): (0.618, 0.410, 0.336),
+}
+
+
+def run(method, pairs, seed):
+    zero_shot, i2t, t2i = (mean + 0.01 * (seed - 1) for mean in MEANS[method, pairs])
+    metrics = {"zero_shot": zero_shot, "i2t": i2t, "t2i": t2i, "i2t_strict": i2t - 0.02}
+    metrics |= {"zero_shot/rsicd": zero_shot + 0.1, "i2t/rsicd": i2t, "i2t/ucm": i2t + 0.05}
+    return {
+        "method": method,
+        "pairs": pairs,
+        "fraction": pairs / 10414,
+        "seed": seed,
+        "seconds": 1.25 + seed,
+        "metrics": metrics,
+    }
+
+
+@pytest.fixture
+def results():
+    def difference(method, metric, value):
+        ends = {"value": value, "low": value - 0.02, "high": value + 0.02}
+        return {"method": method, "pairs": 104, "against": "cca", "metric": metric} | ends
+
+    return {
+        "title": "Remote sensing",
+        "command": "gentle-clip compare --workdir=runs/rs",
+        "machine": {"cpus": 2, "processor": "Some CPU", "python": "3.11.7", "jax": "0.10.2"},
+        "unmatched": "disjoint",
+        "num_items": 10414,
+        "methods": [
+            {"name": name, "label": label, "unmatched": unmatched, "trained": False}
+            for name, label, unmatched in METHODS
+        ],
+        "runs": [run(*key, seed) for key in MEANS for seed in range(3)],
+        "differences": [
+            difference("gentle", "zero_shot", 0.05),
+            difference("gentle", "i2t", 0.01),
+            difference("clip", "zero_shot", -0.059),
+        ],
+    }
+
+
+def write(path, results, **keywords):
+    (path / "results.json").write_text(json.dumps(results))
+    return write_comparison(path, **keywords).read_text()
+
+
+def section(page, title):
+    return page.partition(f"## {title}\n")[2].partition("\n## ")[0]
+
+
+def test_the_page_has_every_part(results, tmp_path):
+    page = write(tmp_path, results)
+    assert "`gentle-clip compare --workdir=runs/rs` on 2 x Some CPU (python 3.11.7" in page
+    assert "no unmatched item has its partner" in page
+    assert "missing" not in page
+    assert "†" not in page
+    one = section(page, "104 pairs (0.999 %)")
+    assert "| gentle &lt;transport> | yes | **43.5 ± 1.0** | **20.5 ± 1.0** |" in one
+    assert "| CLIP \\| heads | no | 32.6 ± 1.0 | 18.4 ± 1.0 | 12.2 ± 1.0 | 2.2 |" in one
+    assert "| i2t, strict |" in section(page, "Other ways to count")
+    details = page[page.index("<details>") : page.index("</details>")]
+    assert "### ucm\n\n| pairs |  | i2t |" in details
+    assert "| 104 | gentle &lt;transport> | **53.5 ± 1.0** |" in details
+    for line in page.splitlines():
+        if line.startswith("|"):
+            assert line.endswith("|")
+
+
+def test_all_rows_of_a_table_are_as_long_as_its_head(results, tmp_path):
+    page = write(tmp_path, results)
+    for table in re.findall(r"(?:^\|.*\n)+", page, re.MULTILINE):
+        assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1
+
+
+def test_differences_are_marked_where_their_interval_leaves_zero(results, tmp_path):
+    table = section(write(tmp_path, results), "Against the best method with pairs alone")
+    assert "| ▲ +5.0 (+3.0 to +7.0) | +1.0 (-1.0 to +3.0) |" in table
+    assert "| shrinkage CCA | ▼ -5.9 (-7.9 to -3.9) |  |" in table
+
+
+def test_what_reads_the_same_is_equally_bold(results, tmp_path):
+    results["runs"] = [r for r in results["runs"] if r["method"] != "gentle"]
+    one = section(write(tmp_path, results), "104 pairs (0.999 %)")
+    assert one.count("**18.4 ± 1.0**") == 2
+
+
+def test_missing_runs_leave_cells_empty_and_are_counted(results, tmp_path):
+    gone = [("gentle", 104, 0), ("clip", 1041, 0), ("clip", 1041, 1), ("clip", 1041, 2)]
+    results["runs"] = [
+        r for r in results["runs"] if (r["method"], r["pairs"], r["seed"]) not in gone
+    ]
+    page = write(tmp_path, results)
+    assert "**4 of 24 runs are missing**" in page  # with all pairs nothing is unmatched
+    assert "| **44.0 ± 0.7** † |" in section(page, "104 pairs (0.999 %)")
+    assert "| CLIP \\| heads | no |  |  |  |  |" in section(page, "1,041 pairs (10 %)")
+
+
+def test_one_seed_has_no_spread_and_no_verdict(results, tmp_path):
+    results["runs"] = [r for r in results["runs"] if r["seed"] == 1]
+    page = write(tmp_path, results)
+    assert "| no | 38.5 | 18.4 | 15.6 |" in page
+    assert "±" not in page
+    assert "a single seed has no spread" in section(page, "Which to use here")
+
+
+def test_without_zero_shot_and_differences(results, tmp_path):
+    for one in results["runs"]:
+        one["metrics"] = {name: one["metrics"][name] for name in ("i2t", "t2i")}
+    results["differences"] = []
+    page = write(tmp_path, results)
+    assert "zero-shot" not in page
+    assert "Against the best" not in page
+    assert "<details>" not in page
+    svg = xml.etree.ElementTree.parse(tmp_path / "comparison.svg")
+    assert not [text for text in svg.iter() if text.text and "zero-shot" in text.text]
+
+
+def test_advice_follows_the_spread(results):
+    few, many, every = advice(gather(results))
+    assert few.startswith("With 104 pairs (0.999 %): **gentle <transport>**;")
+    assert "helped by more than the spread (zero-shot +5.0, i2t +2.1 points)" in few
+    assert "the rest is within the spread (t2i +0.4 points)" in few
+    assert many.startswith("With 1,041 pairs (10 %): **shrinkage CCA**, as the simpler one")
+    assert "(zero-shot +0.2, i2t +0.1, t2i -0.2 points)" in many
+    assert every == (
+        "With 10,414 pairs (100 %): **shrinkage CCA** is the best with pairs alone, and nothing "
+        "else is there to set it against."
+    )
+
+
+def test_advice_says_where_unmatched_items_hurt(results):
+    for one in results["runs"]:
+        if one["method"] == "gentle":
+            one["metrics"]["zero_shot"] -= 0.2
+            one["metrics"]["i2t"] += 0.1 * (one["pairs"] == 104)
+    few, many, _ = advice(gather(results))
+    assert "**gentle <transport>** or **shrinkage CCA**, by the metric" in few
+    assert "hurt by more than the spread (zero-shot -15.0 points)" in few
+    assert many.startswith("With 1,041 pairs (10 %): **shrinkage CCA**; gentle")
+
+
+def test_another_folder_gets_a_copy_of_the_figures(results, tmp_path):
+    write(tmp_path, results)
+    assert not (tmp_path / "comparison.json").exists()
+    page = write(tmp_path, results, out=tmp_path / "docs", stem="rs")
+    assert {path.name for path in (tmp_path / "docs").iterdir()} == {"rs.md", "rs.svg", "rs.json"}
+    assert json.loads((tmp_path / "docs" / "rs.json").read_text()) == results
+    assert "(rs.svg)" in page
+    assert "[rs.json](rs.json)" in page
+
+
+def test_the_picture_is_reproducible_and_names_every_method(results, tmp_path):
+    write(tmp_path, results)
+    first = (tmp_path / "comparison.svg").read_bytes()
+    write(tmp_path, results)
+    assert (tmp_path / "comparison.svg").read_bytes() == first
+    texts = [e.text for e in xml.etree.ElementTree.fromstring(first).iter()]
+    assert {label for _, label, _ in METHODS} <= set(texts)
+    assert b"script" not in first
+
+
+def test_the_table_in_a_terminal(results):
+    results["runs"] = [r for r in results["runs"] if r["method"] != "clip" or r["pairs"] > 104]
+    file = io.StringIO()
+    Console(file=file, width=110, force_terminal=True).print(comparison_table(results))
+    assert "\x1b[1m43.5 ± 1.0\x1b[0m" in file.getvalue()
+    assert "gentle <transport>*" in file.getvalue()
+    assert "10,414 pairs (100 %)" in file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "holds no results.json; give the folder"),
+        ("{", r"results.json makes no page \(Expecting"),
+        ("[]", "results.json makes no page"),
+        ("{}", "it lacks 'methods'"),
+    ],
+)
+def test_bad_files_are_one_sentence(text, message, tmp_path):
+    if text is not None:
+        (tmp_path / "results.json").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        write_comparison(tmp_path)
+    assert not [*tmp_path.glob("comparison.*")]
+
+
+def test_an_unknown_method_and_no_run_at_all_are_named(results, tmp_path):
+    stranger = copy.deepcopy(results)
+    stranger["runs"][0]["method"] = "stranger"
+    with pytest.raises(ValueError, match="it lacks 'stranger'"):
+        write(tmp_path, stranger)
+    with pytest.raises(ValueError, match="no run is finished yet"):
+        write(tmp_path, results | {"runs": []})
+
+
+def test_metric_labels():
+    assert metric_label("t2i_equal") == "t2i, equal"
+    assert metric_label("mean_rank/ucm") == "mean rank"
