@@ -52,27 +52,30 @@ def _against(comparison: Comparison, pairs: int, loose: str, tight: str) -> str:
         else:
             (helped if gain > 0 else hurt).append(text)
     first, second = (comparison.methods[name] for name in (loose, tight))
-    rivals = f"{first} with unmatched items against {second} with pairs alone"
+    rest = f"; the rest is within the spread ({', '.join(within)} points)" if within else ""
     if unjudged:
         return (
-            f"a single seed has no spread, so nothing can be said for sure; {rivals}: "
+            f"a single seed has no spread, so nothing can be said for sure; {first} with unmatched "
+            f"items against {second} with pairs alone: "
             f"{', '.join(unjudged + helped + hurt + within)} points."
         )
-    if not helped and not hurt:
-        return (
-            f"**{second}**, as the simpler one: nothing is above the spread between it and {first} "
-            f"with unmatched items ({', '.join(within)} points)."
-        )
-    found = [
-        f"{what} ({', '.join(texts)} points)"
-        for what, texts in (
-            ("unmatched items helped by more than the spread", helped),
-            ("unmatched items hurt by more than the spread", hurt),
-            ("the rest is within the spread", within),
-        )
-        if texts
-    ]
-    winner = f"**{first if helped else second}**"
     if helped and hurt:
-        winner = f"**{first}** or **{second}**, by the metric that matters to you"
-    return f"{winner}; {rivals}: {'; '.join(found)}."
+        return (
+            f"**{first}** or **{second}**, by the metric that matters to you: unmatched items "
+            f"helped by more than the spread here ({', '.join(helped)} points) and hurt there "
+            f"({', '.join(hurt)} points){rest}."
+        )
+    if helped:
+        return (
+            f"**{first}**: unmatched items helped by more than the spread, against {second} with "
+            f"pairs alone ({', '.join(helped)} points){rest}."
+        )
+    if hurt:
+        return (
+            f"**{second}**: {first}, the best with unmatched items, is below it by more than the "
+            f"spread ({', '.join(hurt)} points){rest}."
+        )
+    return (
+        f"**{second}**, as the simpler one: nothing is above the spread between it and {first} "
+        f"with unmatched items ({', '.join(within)} points)."
+    )

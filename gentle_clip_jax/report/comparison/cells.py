@@ -119,7 +119,8 @@ def _cell(values: list[float]) -> Cell:
 
 def _pairs_label(run: Mapping[str, Any]) -> str:
     number = "1 pair" if run["pairs"] == 1 else f"{run['pairs']:,} pairs"
-    return f"{number} ({100 * run['fraction']:.3g} %)"
+    share = float(f"{100 * run['fraction']:.2g}")
+    return f"{number} ({share:g} %)"
 
 
 def _main_first(names: Iterable[str]) -> list[str]:

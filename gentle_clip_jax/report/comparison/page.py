@@ -36,8 +36,9 @@ def comparison_page(
         *_introduction(results, comparison),
         "## Which to use here",
         "\n".join(f"- {_escaped(sentence)}" for sentence in advice(comparison)),
-        "The best are picked by these very figures, which flatters them a little. The spread is "
-        "the larger standard deviation of the two methods.",
+        "Of the methods with unmatched items and of those with pairs alone, the one with the "
+        "highest mean of the main metrics is named. They are picked by these very figures, which "
+        "flatters them a little. The spread is the larger standard deviation of the two.",
         f"![Main metrics against the number of pairs]({picture})",
         "Solid lines use unmatched items, dashed ones the pairs alone; bars are one spread.",
         *_main_tables(comparison),
@@ -58,7 +59,7 @@ def _introduction(results: Mapping[str, Any], comparison: Comparison) -> list[st
     meanings = "; ".join(_MEANINGS[metric] for metric in comparison.main)
     lines = [
         f"Of {results['num_items']:,} items with two sides some are given as matched pairs. "
-        f"Unmatched are {_UNMATCHED.get(kind, kind)}; and items without a partner, if any.",
+        f"Unmatched are {_UNMATCHED.get(kind, kind)}; and items that have no partner, if any.",
         f"Held-out items, in per cent: mean and sample standard deviation over {seeds}; a seed "
         f"decides which items are the pairs. {meanings[0].upper() + meanings[1:]}. Best in bold.",
         f"Measured by `{results['command']}` on {_escaped(host)} ({_escaped(versions)}).",

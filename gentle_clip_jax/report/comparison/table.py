@@ -19,13 +19,14 @@ def comparison_table(results: Mapping[str, Any]) -> Table:
         title=Text(results["title"]),
         caption="Per cent, mean ± spread over seeds; best in bold; * uses unmatched items.",
     )
-    table.add_column("Pairs")
+    table.add_column("Pairs", justify="right")
     table.add_column("Method")
     for name in (*map(metric_label, comparison.main), "seconds"):
         table.add_column(name, justify="right")
-    for pairs, label in comparison.pairs.items():
+    for pairs in comparison.pairs:
+        label = f"{pairs:,}"
         for method in comparison.methods:
-            table.add_row(Text(label), *_row(comparison, pairs, method))
+            table.add_row(label, *_row(comparison, pairs, method))
             label = ""
         table.add_section()
     return table
