@@ -36,9 +36,11 @@ def nearest(rows: np.ndarray, rng: np.random.Generator, k: int = _NEIGHBORS) -> 
     distance = np.sqrt(np.maximum(distance, 0))
     distance[np.arange(len(query)), query] = np.inf
     median = np.median(distance[np.isfinite(distance)])
-    order = np.argsort(distance, axis=1)[:, :k]
-    closest = np.take_along_axis(distance, order, axis=1)
-    return Nearest(query, order[:, 0], closest / (median if median > 0 else 1))
+    near = np.argpartition(distance, k, axis=1)[:, :k]
+    order = np.argsort(np.take_along_axis(distance, near, axis=1), axis=1)
+    near = np.take_along_axis(near, order, axis=1)
+    closest = np.take_along_axis(distance, near, axis=1)
+    return Nearest(query, near[:, 0], closest / (median if median > 0 else 1))
 
 
 def intrinsic_dimension(distance: np.ndarray) -> tuple[float, float, float]:
