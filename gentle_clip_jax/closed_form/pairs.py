@@ -1,0 +1,19 @@
+"""The pairs of an aligner: as many rows on either side, and enough of them."""
+
+import jax
+
+
+def count(x: jax.Array, y: jax.Array, *, least: int = 2) -> int:
+    """Number of pairs of features x [n, dx] and y [n, dy].
+
+    Raises:
+      ValueError: the features are no matrices of equal length, or there are fewer than `least`.
+    """
+    if x.ndim != 2 or y.ndim != 2 or len(x) != len(y):
+        raise ValueError(
+            "x and y must be [n, dx] and [n, dy], y[i] the pair of x[i]; "
+            f"their shapes are {x.shape} and {y.shape}."
+        )
+    if len(x) < least:
+        raise ValueError(f"At least {least} pairs are needed to learn from, not {len(x)}.")
+    return len(x)
