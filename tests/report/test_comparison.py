@@ -167,7 +167,7 @@ def test_advice_says_where_unmatched_items_hurt(results):
 
 
 def test_another_folder_gets_a_copy_of_the_figures(results, tmp_path):
-    write(tmp_path, results)
+    write(tmp_path, results, out=tmp_path)
     assert not (tmp_path / "comparison.json").exists()
     page = write(tmp_path, results, out=tmp_path / "docs", stem="rs")
     assert {path.name for path in (tmp_path / "docs").iterdir()} == {"rs.md", "rs.svg", "rs.json"}
@@ -184,6 +184,16 @@ def test_the_picture_is_reproducible_and_names_every_method(results, tmp_path):
     texts = [e.text for e in xml.etree.ElementTree.fromstring(first).iter()]
     assert {label for _, label, _ in METHODS} <= set(texts)
     assert b"script" not in first
+
+
+def test_one_method_one_number_of_pairs_and_one_metric(results, tmp_path):
+    results["runs"] = [r for r in results["runs"] if (r["method"], r["pairs"]) == ("cca", 104)]
+    results["methods"], results["differences"] = results["methods"][:1], []
+    for one in results["runs"]:
+        one["metrics"] = {"i2t": one["metrics"]["i2t"]}
+    page = write(tmp_path, results)
+    assert "| shrinkage CCA | no | 18.4 ± 1.0 | 2.2 |" in page  # nothing to be better than
+    assert "nothing else is there to set it against" in page
 
 
 def test_the_table_in_a_terminal(results):

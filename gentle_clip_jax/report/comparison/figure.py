@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 # Okabe and Ito's colours, which the colour-blind tell apart; the markers say the same again.
 _COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#1b1d22")
-_MARKERS = "os^DvPX*<>hp"
+_MARKERS = "os^DvPX*<>"
 _INK, _GRID = "#626873", "#e2e4e9"
 _NO_METADATA = {"Creator": None, "Date": None, "Format": None, "Type": None}
 
@@ -26,9 +26,10 @@ def comparison_figure(comparison: Comparison) -> str:
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    num_rows = -(-len(comparison.methods) // 4)
+    num_columns = max(2, len(comparison.main))
+    num_rows = -(-len(comparison.methods) // num_columns)
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "comparison", "font.size": 9}):
-        size = (3.2 * max(2, len(comparison.main)), 2.7 + 0.2 * num_rows)
+        size = (3.2 * num_columns, 3.2 + 0.2 * num_rows)
         figure = Figure(figsize=size, layout="constrained", facecolor="white")
         panels = figure.subplots(1, len(comparison.main), squeeze=False)[0]
         for axes, metric in zip(panels, comparison.main):
@@ -36,9 +37,9 @@ def comparison_figure(comparison: Comparison) -> str:
         figure.legend(
             *panels[0].get_legend_handles_labels(),
             loc="outside lower center",
-            ncols=min(4, len(comparison.methods)),
+            ncols=num_columns,
             frameon=False,
-            handlelength=3.5,
+            handlelength=3,
         )
         picture = io.StringIO()
         figure.savefig(picture, format="svg", metadata=_NO_METADATA)
@@ -46,12 +47,15 @@ def comparison_figure(comparison: Comparison) -> str:
 
 
 def _panel(axes: "Axes", comparison: Comparison, metric: str) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     axes.set_title(f"{metric_label(metric)}, %", fontsize=10, loc="left")
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.spines["bottom"].set_color(_GRID)
     axes.grid(axis="y", color=_GRID, linewidth=0.8)
     axes.tick_params(colors=_INK, length=0)
     axes.set_axisbelow(True)
+    axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     axes.set_xscale("log")
     axes.set_xticks([*comparison.pairs], [f"{pairs:,}" for pairs in comparison.pairs])
     axes.set_xticks([], minor=True)
@@ -79,7 +83,7 @@ def _line(axes: "Axes", comparison: Comparison, metric: str, method: str, place:
         color=_COLORS[kin.index(method) % len(_COLORS)],
         marker=_MARKERS[place % len(_MARKERS)],
         linestyle="-" if solid else (0, (4, 2)),
-        linewidth=1.4,
+        linewidth=1.2,
         markersize=4,
         elinewidth=0.9,
         label=comparison.methods[method].replace("$", r"\$"),

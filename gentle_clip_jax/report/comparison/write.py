@@ -26,9 +26,9 @@ def write_comparison(
     """
     source = Path(folder) / "results.json"
     text = _read(source)
-    record = source.name if out is None else f"{stem}.json"
-    page, picture = _render(source, text, stem, record)
     out = Path(folder if out is None else out)
+    record = source.name if out == source.parent else f"{stem}.json"
+    page, picture = _render(source, text, stem, record)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
