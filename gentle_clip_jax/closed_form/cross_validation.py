@@ -1,13 +1,12 @@
 """Choosing a knob of an aligner by the pairs alone: how well does it find pairs it did not see?"""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.typing import ArrayLike
 
 from gentle_clip_jax.closed_form import pairs
 from gentle_clip_jax.losses import pairwise
@@ -28,7 +27,7 @@ def cross_validated(
     fit: Callable[[jax.Array, jax.Array, float], Aligner],
     x: jax.Array,
     y: jax.Array,
-    candidates: ArrayLike,
+    candidates: Iterable[float],
     *,
     folds: int = 5,
     seed: int = 0,
@@ -43,7 +42,7 @@ def cross_validated(
         jitted fit compiles once.
       x: [n, dx] features.
       y: [n, dy] features; y[i] is the pair of x[i].
-      candidates: [c] numbers.
+      candidates: numbers; in `fit` they are floats.
       folds: each pair is held out of at least one; with n or more, one pair at a time.
       seed: of the permutation that the folds are cut from.
 
@@ -58,7 +57,7 @@ def cross_validated(
     n = pairs.count(x, y, least=3)
     folds = min(folds, n)
     order, size = np.random.default_rng(seed).permutation(n), -(-n // folds)
-    candidates, scores = np.asarray(candidates).tolist(), []
+    candidates, scores = [float(candidate) for candidate in candidates], []
     for fold in range(folds):
         # Where folds does not divide n, folds overlap by a pair rather than differ in size.
         rows = np.roll(order, -(fold * n // folds))
