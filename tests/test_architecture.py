@@ -47,6 +47,7 @@ ARROWS = {
 # What a room may load besides the standard library; the rooms left out are free.
 PACKAGES = {
     "losses": {"jax", "numpy", "ott"},
+    "closed_form": {"jax", "numpy", "ott"},
     "encoders": {"jax", "flax", "numpy", "safetensors"},
     "data": {"jax", "numpy", "grain", "PIL", "tokenizers", "safetensors", "pyarrow"}
     | {"tensorflow_datasets"},
