@@ -4,20 +4,12 @@ Heavy imports wait inside the commands, so that --help does not.
 """
 
 import argparse
-import difflib
-import pathlib
-import re
-import runpy
 import sys
-import traceback
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import gentle_clip_jax
-
-if TYPE_CHECKING:
-    from ml_collections import ConfigDict
-
+from gentle_clip_jax.config_file import load_config
 
 # What to install for a package that only some commands need.
 _EXTRAS = {
@@ -31,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code: 0, 2 for what a user can mend, 130 for Ctrl-C."""
     parser = _parser()
     args, overrides = parser.parse_known_args(argv)
-    if args.command is _train:
+    if args.command is _train or (args.command is _compare and args.config):
         args.overrides = overrides
     elif overrides:
         parser.error(f"unrecognized arguments: {' '.join(overrides)}")
@@ -49,68 +41,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         return _fail(str(error))
     return 0
-
-
-def load_config(path: str | pathlib.Path, overrides: Sequence[str] = ()) -> "ConfigDict":
-    """What get_config() of the file at `path` returns, with overrides like --config.seed=1.
-
-    The folder above the file's own is importable while it loads: `from configs import default`.
-
-    Raises:
-      ValueError: there is no such file, it fails, or an override names an unknown key, has a value
-        of another type, or is none.
-    """
-    from absl import flags
-    from ml_collections import config_flags
-
-    config = _read_config(pathlib.Path(path))
-    known = set(_keys(config))
-    for override in overrides:
-        key = re.sub("^--?(no)?", "", override.partition("=")[0])
-        if key.startswith("config.") and key not in known:
-            nearest = difflib.get_close_matches(key, known, n=1, cutoff=0.8)
-            hint = f": did you mean {nearest[0]}?" if nearest else "."
-            raise ValueError(f"The config {path} has no key {key}{hint}")
-    values = flags.FlagValues()
-    try:
-        config_flags.DEFINE_config_dict("config", config, flag_values=values, sys_argv=[*overrides])
-        stray = values(["gentle-clip", *overrides])[1:]
-    except (flags.Error, ValueError) as error:
-        raise ValueError(f"An argument cannot be used: {error}.") from error
-    if stray:
-        raise ValueError(f"Unknown argument {stray[0]}: overrides look like --config.seed=1.")
-    return config
-
-
-def _read_config(path: pathlib.Path) -> "ConfigDict":
-    from ml_collections import ConfigDict
-
-    if not path.is_file():
-        raise ValueError(f"There is no config {path}: give the path of a .py file to --config.")
-    root = str(path.resolve().parents[1])
-    sys.path.insert(0, root)
-    try:
-        config = runpy.run_path(str(path))["get_config"]()
-    except Exception as error:
-        line = traceback.extract_tb(error.__traceback__)[-1]
-        raise ValueError(
-            f"The config {path} fails with {type(error).__name__}: {error} "
-            f"({line.filename}, line {line.lineno})."
-        ) from error
-    finally:
-        sys.path.remove(root)
-    if not isinstance(config, ConfigDict):
-        raise ValueError(
-            f"get_config() of {path} must return a ConfigDict, not {type(config).__name__}."
-        )
-    return config
-
-
-def _keys(config: "ConfigDict", prefix: str = "config") -> Iterator[str]:
-    for name, value in config.items():
-        yield f"{prefix}.{name}"
-        if hasattr(value, "items"):
-            yield from _keys(value, f"{prefix}.{name}")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -173,6 +103,19 @@ def _add_feature_commands(commands: Any) -> None:
     encode.add_argument("--split", metavar="NAME", help="only what metadata.jsonl says is of it")
     encode.add_argument("--prompt", metavar="TEXT", help='per class, e.g. "a photo of a {label}"')
     encode.set_defaults(command=_encode)
+    compare = commands.add_parser(
+        "compare",
+        allow_abbrev=False,
+        help="which way to align fits features best: of --config, or of your own --x and --y",
+        usage="gentle-clip compare (--config=FILE [--config.KEY=VALUE ...] | --x=PATH --y=PATH "
+        "[--pairs=CSV]) --workdir=DIR",
+    )
+    compare.add_argument("--config", metavar="FILE", help="e.g. configs/compare_remote_sensing.py")
+    compare.add_argument("--x", metavar="PATH", help="embeddings of one modality")
+    compare.add_argument("--y", metavar="PATH", help="embeddings of the other")
+    compare.add_argument("--pairs", metavar="CSV", help="matched ids; else equal ids are pairs")
+    compare.add_argument("--workdir", required=True, metavar="DIR", help="for runs and results")
+    compare.set_defaults(command=_compare)
     diagnose = commands.add_parser("diagnose", allow_abbrev=False, help="can unmatched data help?")
     for name in ("--x", "--y"):
         diagnose.add_argument(name, required=True, metavar="PATH", help="embeddings")
@@ -227,6 +170,18 @@ def _encode(args: argparse.Namespace) -> None:
 
     names = ("data", "out", "encoder", "dtype", "batch_size", "split", "prompt")
     encode(**{name: getattr(args, name) for name in names})
+
+
+def _compare(args: argparse.Namespace) -> None:
+    from gentle_clip_jax import compare, report
+
+    if not args.config and not (args.x and args.y):
+        raise ValueError("Give --config=FILE, or your own embeddings as --x=PATH and --y=PATH.")
+    if args.config:
+        compare.compare_config(load_config(args.config, args.overrides), args.workdir)
+    else:
+        compare.compare_files(args.x, args.y, args.pairs, args.workdir)
+    report.show_comparison(args.workdir)
 
 
 def _diagnose(args: argparse.Namespace) -> None:

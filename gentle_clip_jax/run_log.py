@@ -6,6 +6,8 @@ import importlib.util
 import json
 import os
 import pathlib
+import platform
+import re
 import shlex
 import sys
 import time
@@ -17,6 +19,19 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 _PACKAGES = ("gentle-clip-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
+
+
+def machine() -> dict[str, str | int]:
+    """What figures depend on besides the code: processor, Python, versions."""
+    known = pathlib.Path("/proc/cpuinfo")
+    name = re.search(r"model name\s*: (.*)", known.read_text()) if known.exists() else None
+    return {
+        "processor": name[1] if name else platform.processor(),
+        "cpus": os.cpu_count() or 1,
+        "device": jax.devices()[0].device_kind,
+        "python": platform.python_version(),
+        **{name: importlib.metadata.version(name) for name in _PACKAGES},
+    }
 
 
 class RunLog:

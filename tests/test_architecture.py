@@ -30,6 +30,7 @@ ARROWS = {
     "optimizer": set(),
     "checkpoint": set(),
     "run_log": set(),
+    "config_file": set(),
     "report": set(),
     "evals": {"losses"},
     "head_training": {"losses", "closed_form", "encoders", "optimizer", "evals"},
@@ -37,10 +38,12 @@ ARROWS = {
     "evaluate": {"experiment", "encoders", "data", "evals", "checkpoint", "run_log"},
     "train": {"experiment", "evaluate", "encoders", "data", "evals", "mesh", "checkpoint"}
     | {"run_log"},
+    "compare": {"closed_form", "head_training", "data", "evals", "run_log"},
     "diagnose": {"losses", "closed_form", "evals", "data"},
     "frozen": {"encoders", "data"},
     "encode": {"frozen", "data", "run_log"},
-    "cli": {"train", "evaluate", "report", "encode", "diagnose"},
+    "cli": {"train", "evaluate", "report", "encode", "diagnose", "compare"}
+    | {"config_file"},
     "__main__": {"cli"},
     "__init__": {"losses"},
 }
@@ -54,7 +57,8 @@ PACKAGES = {
     "evals": {"jax", "numpy"},
     "diagnose": {"jax", "numpy", "scipy"},
     "report": {"numpy", "matplotlib", "rich", "PIL"},
-    "cli": {"absl", "ml_collections", "rich"},
+    "config_file": {"absl", "ml_collections"},
+    "cli": {"rich"},
 }
 VAGUE = {"util", "utils", "helper", "helpers", "common", "manager", "core", "base", "misc"}
 

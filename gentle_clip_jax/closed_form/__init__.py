@@ -8,3 +8,6 @@ from gentle_clip_jax.closed_form.procrustes import procrustes as procrustes
 from gentle_clip_jax.closed_form.relative import Anchors as Anchors
 from gentle_clip_jax.closed_form.relative import relative as relative
 from gentle_clip_jax.closed_form.ridge import ridge as ridge
+from gentle_clip_jax.closed_form.transported import Smoothed as Smoothed
+from gentle_clip_jax.closed_form.transported import gentle_transport as gentle_transport
+from gentle_clip_jax.closed_form.transported import transported_cca as transported_cca

@@ -44,7 +44,7 @@ def cca(
 ) -> Maps:
     """Canonical correlation analysis of pairs, with the covariances shrunk towards a sphere.
 
-    U S V^T = SVD(Wx Cxy Wy), Wx = (Cxx + r tr(Cxx) / dx I)^-1/2; the maps are Wx U S^p and Wy V S^p.
+    U S V^T = SVD(Wx Cxy Wy), Wx = (Cxx + r tr(Cxx) / dx I)^-1/2; maps are Wx U S^p and Wy V S^p.
 
     Args:
       x: [n, dx] features, float32 or float64.

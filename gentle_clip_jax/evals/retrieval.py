@@ -17,7 +17,12 @@ _SCORES_PER_BLOCK = 2**24  # 64 MiB of float32
 
 
 def ranks(
-    queries: ArrayLike, gallery: ArrayLike, *, query_ids: ArrayLike, gallery_ids: ArrayLike
+    queries: ArrayLike,
+    gallery: ArrayLike,
+    *,
+    query_ids: ArrayLike,
+    gallery_ids: ArrayLike,
+    forgive_ties: bool = False,
 ) -> np.ndarray:
     """Rank of the first hit among the gallery, nearest first, for each query.
 
@@ -28,10 +33,12 @@ def ranks(
       gallery: embeddings [m, d], likewise.
       query_ids: [n], strings or integers; a candidate is a hit if its id equals the query's.
       gallery_ids: [m], of the same kind.
+      forgive_ties: whether a candidate that ties with a hit is no miss, for galleries that hold one
+        caption under several ids.
 
     Returns:
-      Integers [n] from 1 to m. A tie counts against the query, so that a model that maps everything
-      to one point ranks last, not first. Memory is linear in n and in m.
+      Integers [n] from 1 to m. By default a tie counts against the query, so that a model that maps
+      everything to one point ranks last, not first. Memory is linear in n and in m.
 
     Raises:
       ValueError: an embedding is not finite, shapes disagree, or a query has no hit at all.
@@ -44,7 +51,8 @@ def ranks(
     _check(queries, gallery, query_ids, gallery_ids)
     ids = np.unique(np.concatenate([query_ids, gallery_ids]), return_inverse=True)[1].astype("i4")
     block_size = max(1, _SCORES_PER_BLOCK // len(gallery))
-    found = _ranks(queries, gallery, ids[: len(queries)], ids[len(queries) :], block_size)
+    tie = -_TIE if forgive_ties else _TIE
+    found = _ranks(queries, gallery, ids[: len(queries)], ids[len(queries) :], tie, block_size)
     return np.asarray(found).astype(int)
 
 
@@ -149,6 +157,7 @@ def _ranks(
     gallery: jax.Array,
     query_ids: jax.Array,
     gallery_ids: jax.Array,
+    tie: float,
     block_size: int,
 ) -> jax.Array:
     gallery = pairwise.normalize(gallery)
@@ -158,7 +167,7 @@ def _ranks(
         scores = pairwise.similarity(query[None, :], gallery)[0]
         hit = gallery_ids == query_id
         best = jnp.max(jnp.where(hit, scores, -jnp.inf))
-        return 1 + jnp.sum(~hit & (scores >= best - _TIE))
+        return 1 + jnp.sum(~hit & (scores >= best - tie))
 
     return jax.lax.map(rank, (pairwise.normalize(queries), query_ids), batch_size=block_size)
 

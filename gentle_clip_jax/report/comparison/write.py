@@ -3,10 +3,25 @@
 import json
 from pathlib import Path
 
+from rich.console import Console
+
+from gentle_clip_jax.report.comparison.advice import advice
 from gentle_clip_jax.report.comparison.cells import gather
 from gentle_clip_jax.report.comparison.figure import comparison_figure
 from gentle_clip_jax.report.comparison.page import comparison_page
+from gentle_clip_jax.report.comparison.table import comparison_table
 from gentle_clip_jax.report.document import write_document
+
+
+def show_comparison(folder: str | Path) -> None:
+    """Prints the table of a comparison, writes its page and picture, and says where they are."""
+    path = write_comparison(folder)
+    results = json.loads((Path(folder) / "results.json").read_text(encoding="utf-8"))
+    console = Console()
+    console.print(comparison_table(results))
+    for sentence in advice(gather(results)):
+        console.print(sentence, style="bold", highlight=False)
+    console.print(str(path))
 
 
 def write_comparison(

@@ -1,0 +1,35 @@
+"""Features drawn towards those of their neighbours: less noise where pairs are few."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+
+from gentle_clip_jax.losses import pairwise
+
+_BLOCK = 512
+
+
+@functools.partial(jax.jit, static_argnames="count")
+def smooth(
+    features: jax.Array, bank: jax.Array, *, weight: jax.Array | float, count: int = 10
+) -> jax.Array:
+    """(1 - weight) features + weight times the mean of their `count` nearest rows of a bank.
+
+    Args:
+      features: [n, d].
+      bank: [m, d]; rows of the same modality, with or without partners.
+      weight: from 0 to 1.
+      count: how many neighbours, by cosine; all of a bank that has no more.
+
+    Returns:
+      [n, d]; in blocks, so that no [n, m] array is held.
+    """
+    unit = pairwise.normalize(bank)
+
+    def one(row: jax.Array) -> jax.Array:
+        cosines = pairwise.similarity(pairwise.normalize(row[None, :]), unit)[0]
+        nearest = jax.lax.top_k(cosines, min(count, len(bank)))[1]
+        return (1 - weight) * row + weight * jnp.mean(bank[nearest], axis=0)
+
+    return jax.lax.map(one, features, batch_size=_BLOCK)

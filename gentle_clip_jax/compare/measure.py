@@ -1,0 +1,96 @@
+"""What one aligner scores, item by item, so that two can be compared on the same items."""
+
+from collections.abc import Mapping
+
+import jax.numpy as jnp
+import numpy as np
+
+from gentle_clip_jax.compare.methods import Aligned
+from gentle_clip_jax.data.pool import Retrieval, Task, ZeroShot
+from gentle_clip_jax.evals.retrieval import ranks
+
+MAIN = ("zero_shot", "i2t", "t2i")
+Scores = dict[str, np.ndarray]  # from "metric/set" to the score of every item of the set, 0 to 1
+
+
+def score(aligned: Aligned, task: Task) -> Scores:
+    """Scores of all test items: of a query, the mean of R@1, R@5 and R@10; of an image, its class.
+
+    i2t: a caption that reads like one of the image's own is no miss; i2t_strict: it is.
+    t2i: only the caption's own image is a hit; t2i_equal: so is one that has the same caption.
+    """
+    scores: Scores = {}
+    for name, one in task.zero_shot.items():
+        scores[f"zero_shot/{name}"] = _classify(aligned, one)
+    for name, one in task.retrieval.items():
+        scores |= {f"{metric}/{name}": s for metric, s in _retrieve(aligned, one).items()}
+    return scores
+
+
+def summarize(scores: Mapping[str, np.ndarray]) -> dict[str, float]:
+    """Mean of each set, and of each metric over its sets."""
+    sets = {name: float(np.mean(values)) for name, values in scores.items()}
+    metrics = dict.fromkeys(name.partition("/")[0] for name in sets)
+    means = {
+        metric: float(np.mean([sets[name] for name in sets if name.startswith(f"{metric}/")]))
+        for metric in metrics
+    }
+    return means | sets
+
+
+def difference(
+    ours: list[Scores], theirs: list[Scores], metric: str, *, num_resamples: int = 1000
+) -> dict[str, float]:
+    """How far our runs are above theirs in a metric, with a paired bootstrap 95 % interval.
+
+    The runs of both are averaged over seeds; items are resampled within each set.
+    """
+    rng, values, draws = np.random.default_rng(0), [], []
+    for name in ours[0]:
+        if name.partition("/")[0] == metric:
+            gap = np.mean([a[name] - b[name] for a, b in zip(ours, theirs)], axis=0)
+            counts = rng.multinomial(len(gap), np.full(len(gap), 1 / len(gap)), size=num_resamples)
+            values.append(gap.mean())
+            draws.append(counts @ gap / len(gap))
+    low, high = np.quantile(np.mean(draws, axis=0), [0.025, 0.975])
+    return {"value": float(np.mean(values)), "low": float(low), "high": float(high)}
+
+
+def _embed(one_way, features: np.ndarray) -> np.ndarray:
+    return np.asarray(one_way(jnp.asarray(features)), np.float32)
+
+
+def _classify(aligned: Aligned, one: ZeroShot) -> np.ndarray:
+    images, classes = _embed(aligned.embed_x, one.x), _embed(aligned.embed_y, one.classes)
+    rank = ranks(images, classes, query_ids=one.labels, gallery_ids=np.arange(len(classes)))
+    return (rank == 1).astype(np.float32)
+
+
+def _retrieve(aligned: Aligned, one: Retrieval) -> Scores:
+    x, y = _embed(aligned.embed_x, one.x), _embed(aligned.embed_y, one.y)
+    ids = {"query_ids": one.x_ids, "gallery_ids": one.y_ids}
+    strict = ranks(x, y, **ids)
+    of_y = ranks(y, x, query_ids=one.y_ids, gallery_ids=one.x_ids)
+    scores = {"i2t": _recall(strict), "t2i": _mean_of(_recall(of_y), one.y_ids)}
+    if one.texts is None:
+        return scores
+    # The best image among those that share a caption ranks as if the others were not there.
+    same = np.unique(one.texts, return_inverse=True)[1]
+    best = np.full(same.max() + 1, len(x))
+    np.minimum.at(best, same, of_y)
+    return {
+        "i2t": _recall(ranks(x, y, **ids, forgive_ties=True)),
+        "t2i": scores["t2i"],
+        "i2t_strict": scores["i2t"],
+        "t2i_equal": _mean_of(_recall(best[same]), one.y_ids),
+    }
+
+
+def _recall(rank: np.ndarray) -> np.ndarray:
+    return np.mean([rank <= k for k in (1, 5, 10)], axis=0, dtype=np.float32)
+
+
+def _mean_of(values: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    """Mean over the rows of each item, so that items are what is resampled."""
+    item = np.unique(ids, return_inverse=True)[1]
+    return (np.bincount(item, values) / np.bincount(item)).astype(np.float32)

@@ -1,0 +1,177 @@
+"""All runs of a comparison: each is kept as soon as it is done, so that any stop costs one."""
+
+import dataclasses
+import itertools
+import json
+import pathlib
+import shlex
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from gentle_clip_jax.closed_form import Problem
+from gentle_clip_jax.compare.measure import MAIN, Scores, difference, score, summarize
+from gentle_clip_jax.compare.methods import METHODS
+from gentle_clip_jax.data import pool
+from gentle_clip_jax.data.pool import Task
+from gentle_clip_jax.run_log import machine, write_json
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What to compare: methods by name, numbers of pairs, seeds, and how items lose their pair.
+
+    pairs: up to 1 a fraction of the task's items, above that a number.
+    unmatched: "shuffled", "disjoint" or "shifted"; see `pool.draw`.
+    """
+
+    methods: tuple[str, ...]
+    pairs: tuple[float, ...]
+    seeds: tuple[int, ...] = (0, 1, 2)
+    unmatched: str = "shuffled"
+
+    def __post_init__(self) -> None:
+        for name in self.methods:
+            if name not in METHODS:
+                raise ValueError(f"There is no method {name}: choose from {', '.join(METHODS)}.")
+        if self.unmatched not in ("shuffled", "disjoint", "shifted"):
+            raise ValueError(
+                f"unmatched must be shuffled, disjoint or shifted, not {self.unmatched}."
+            )
+
+
+def compare(task: Task, plan: Plan, folder: pathlib.Path, *, title: str) -> dict[str, Any]:
+    """Runs what is missing in the folder and writes results.json; returns what that holds.
+
+    Raises:
+      ValueError: the folder holds another comparison, or a number of pairs does not fit the task.
+    """
+    _open(folder, plan, task)
+    counts = {number: _count(number, len(task.x)) for number in plan.pairs}
+    todo = [run for run in _runs(plan, counts, task) if not _path(folder, run).exists()]
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+    with Progress(*columns, TimeRemainingColumn()) as progress:
+        bar = progress.add_task("runs", total=len(todo))
+        for run in todo:
+            progress.update(bar, description=f"{run['method']}, {run['pairs']} pairs")
+            _run(task, plan, folder, run)
+            progress.advance(bar)
+    done = {_name(run): run for run in _read(folder)}
+    runs = [done[_name(run)] for run in _runs(plan, counts, task) if _name(run) in done]
+    results = {
+        "title": title,
+        "command": shlex.join(["gentle-clip", *sys.argv[1:]]),
+        "machine": machine(),
+        "unmatched": plan.unmatched,
+        "num_items": len(task.x),
+        "methods": [
+            {"name": name, "label": m.label, "unmatched": m.unmatched, "trained": m.trained}
+            for name, m in METHODS.items()
+            if name in plan.methods
+        ],
+        "runs": runs,
+        "differences": list(_differences(folder, runs)),
+    }
+    write_json(folder / "results.json", results)
+    return results
+
+
+def _open(folder: pathlib.Path, plan: Plan, task: Task) -> None:
+    sizes = {name: len(getattr(task, name)) for name in ("x", "y", "lone_x", "lone_y")}
+    means = [float(np.abs(getattr(task, name)).mean()) for name in ("x", "y")]
+    # Methods, numbers of pairs and seeds may be added to a comparison later on.
+    what = {"unmatched": plan.unmatched, **sizes, "means": [round(mean, 6) for mean in means]}
+    path = folder / "comparison.json"
+    folder.mkdir(parents=True, exist_ok=True)
+    if path.exists() and json.loads(path.read_text()) != what:
+        raise ValueError(
+            f"{folder} holds a comparison on other data or settings: choose another --workdir, or "
+            "delete that folder."
+        )
+    write_json(path, what)
+
+
+def _count(number: float, num_items: int) -> int:
+    count = round(number * num_items) if number <= 1 else int(number)
+    if not 4 <= count <= num_items:
+        raise ValueError(
+            f"{number:g} of {num_items} items is {count} pairs: a comparison takes from 4 to all."
+        )
+    return count
+
+
+def _runs(plan: Plan, counts: dict[float, int], task: Task) -> Iterator[dict[str, Any]]:
+    for number, seed, name in itertools.product(plan.pairs, plan.seeds, plan.methods):
+        lone = min(len(task.lone_x), len(task.lone_y))
+        if not METHODS[name].unmatched or counts[number] < len(task.x) or lone:
+            fraction = counts[number] / len(task.x)
+            yield {"method": name, "pairs": counts[number], "fraction": fraction, "seed": seed}
+
+
+def _run(task: Task, plan: Plan, folder: pathlib.Path, run: dict[str, Any]) -> None:
+    arrays = pool.draw(task, run["pairs"], seed=run["seed"], unmatched=plan.unmatched)
+    problem = Problem(*(jnp.asarray(items) for items in arrays))
+    start = time.monotonic()
+    aligned = METHODS[run["method"]].fit(problem, jax.random.key(run["seed"]))
+    scores = score(aligned, task)
+    record = run | {"seconds": time.monotonic() - start, "metrics": summarize(scores)}
+    path = _path(folder, run)
+    path.parent.mkdir(exist_ok=True)
+    partial = path.with_suffix(".partial")
+    with partial.open("wb") as file:
+        np.savez(file, record=np.array(json.dumps(record)), **scores)
+    partial.rename(path)
+
+
+def _name(run: dict[str, Any]) -> str:
+    return f"{run['method']}-{run['pairs']}-{run['seed']}"
+
+
+def _path(folder: pathlib.Path, run: dict[str, Any]) -> pathlib.Path:
+    return folder / "runs" / f"{_name(run)}.npz"
+
+
+def _read(folder: pathlib.Path) -> list[dict[str, Any]]:
+    runs = []
+    for path in sorted(folder.glob("runs/*.npz")):
+        with np.load(path, allow_pickle=False) as arrays:
+            runs.append(json.loads(str(arrays["record"])))
+    return runs
+
+
+def _scores(folder: pathlib.Path, run: dict[str, Any]) -> Scores:
+    with np.load(_path(folder, run), allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in arrays.files if name != "record"}
+
+
+def _differences(folder: pathlib.Path, runs: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Of each method from the best one that uses pairs alone, at each number of pairs."""
+    for pairs in dict.fromkeys(run["pairs"] for run in runs):
+        here = [run for run in runs if run["pairs"] == pairs]
+        methods = dict.fromkeys(run["method"] for run in here)
+        scores = {
+            name: {r["seed"]: _scores(folder, r) for r in here if r["method"] == name}
+            for name in methods
+        }
+        rivals = [name for name in methods if not METHODS[name].unmatched]
+        if not rivals:
+            continue
+        best = max(rivals, key=lambda name: _mean_main(here, name))
+        for name, metric in itertools.product(methods, MAIN):
+            seeds = sorted(scores[name].keys() & scores[best].keys())
+            known = seeds and any(key.startswith(f"{metric}/") for key in scores[name][seeds[0]])
+            if name != best and known:
+                ours, theirs = ([scores[who][seed] for seed in seeds] for who in (name, best))
+                found = difference(ours, theirs, metric)
+                yield {"method": name, "pairs": pairs, "against": best, "metric": metric} | found
+
+
+def _mean_main(runs: list[dict[str, Any]], name: str) -> float:
+    metrics = [run["metrics"] for run in runs if run["method"] == name]
+    return float(np.mean([one[key] for one in metrics for key in MAIN if key in one]))

@@ -1,0 +1,48 @@
+"""Where a comparison's features come from: a config's data sets, or a user's two files."""
+
+import pathlib
+
+import ml_collections
+
+from gentle_clip_jax.compare.methods import METHODS
+from gentle_clip_jax.compare.runs import Plan, compare
+from gentle_clip_jax.data import embeddings, pool
+
+
+def compare_config(config: ml_collections.ConfigDict, workdir: str | pathlib.Path) -> None:
+    """Compares what a config such as configs/compare_remote_sensing.py names.
+
+    Raises:
+      ValueError: features are missing, or a key has a value that does not fit.
+    """
+    if config.evaluate not in ("test", "validation"):
+        raise ValueError(f"config.evaluate must be test or validation, not {config.evaluate}.")
+    plan = Plan(config.methods, config.pairs, config.seeds, config.unmatched)
+    task = pool.load_task(
+        config.features,
+        train=config.train,
+        zero_shot=dict(one.split(":") for one in config.zero_shot),
+        excluded_labels=config.excluded_labels,
+        evaluate=config.evaluate,
+    )
+    compare(task, plan, pathlib.Path(workdir), title=config.title)
+
+
+def compare_files(
+    x: str | pathlib.Path,
+    y: str | pathlib.Path,
+    pairs: str | pathlib.Path | None,
+    workdir: str | pathlib.Path,
+) -> None:
+    """Compares all methods on a user's own embeddings, a third of the pairs held out.
+
+    Raises:
+      ValueError: a file is not as it should be, or there are fewer than six pairs.
+    """
+    of_x, of_y = embeddings.read(x), embeddings.read(y)
+    task = pool.own_task(of_x, of_y, embeddings.read_pairs(pairs, of_x.ids, of_y.ids), seed=0)
+    most = len(task.x)
+    numbers = tuple(dict.fromkeys(float(max(4, most // part)) for part in (4, 2, 1)))
+    plan = Plan(tuple(METHODS), numbers)
+    title = f"{pathlib.Path(x).name} and {pathlib.Path(y).name}"
+    compare(task, plan, pathlib.Path(workdir), title=title)

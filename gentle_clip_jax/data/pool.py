@@ -1,0 +1,209 @@
+"""Frozen features of two modalities, ready to compare aligners on: pools, splits, test sets."""
+
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from gentle_clip_jax.data import embeddings
+from gentle_clip_jax.data.embeddings import FeatureSet
+
+
+class Retrieval(NamedTuple):
+    """Rows x [n, dx] and y [m, dy] to find each other: those with one id belong together.
+
+    texts [m]: rows of y with one text are the same caption; None if that is not known.
+    """
+
+    x: np.ndarray
+    x_ids: np.ndarray
+    y: np.ndarray
+    y_ids: np.ndarray
+    texts: np.ndarray | None = None
+
+
+class ZeroShot(NamedTuple):
+    """Rows x [n, dx], what to call each of the classes [c, dy], and whose class each row is [n]."""
+
+    x: np.ndarray
+    classes: np.ndarray
+    labels: np.ndarray
+
+
+class Task(NamedTuple):
+    """Items to draw pairs from, and what to measure; all features standardised by these items.
+
+    x: [n, j, dx] and y: [n, k, dy]: j and k rows an item; sources [n]: the data set of each.
+    lone_x: [u, j, dx] and lone_y: [v, k, dy]: items that are known in one modality alone.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    sources: np.ndarray
+    lone_x: np.ndarray
+    lone_y: np.ndarray
+    retrieval: dict[str, Retrieval]
+    zero_shot: dict[str, ZeroShot]
+
+
+def load_task(
+    features: str | pathlib.Path,
+    *,
+    train: Sequence[str],
+    zero_shot: Mapping[str, str],
+    excluded_labels: Sequence[str],
+    evaluate: str,
+) -> Task:
+    """Reads features/SET/{images,captions,classes} for the sets that are named.
+
+    Args:
+      features: the folder that holds one folder a set, each with what `gentle-clip encode` wrote.
+      train: sets whose split "train" is the pool, and on whose split `evaluate` retrieval is run.
+      zero_shot: from sets to the split to classify, "" for all their images.
+      excluded_labels: classes that are left out.
+      evaluate: "test", or "validation": the sets' split "val"; that classifies train sets alone.
+    """
+    root, split = pathlib.Path(features), {"validation": "val", "test": "test"}[evaluate]
+    sets = {name: _read_pair(root / name) for name in train}
+    pools = [_items(*pair, "train") for pair in sets.values()]
+    scale_x = _moments(np.concatenate([x for x, _ in pools]))
+    scale_y = _moments(np.concatenate([y for _, y in pools]))
+    retrieval = {name: _retrieval(*pair, split, scale_x, scale_y) for name, pair in sets.items()}
+    if evaluate == "validation":
+        zero_shot = {name: "val" for name in train if name in zero_shot}
+    classified = {
+        name: _zero_shot(root / name, split, excluded_labels, scale_x, scale_y)
+        for name, split in zero_shot.items()
+    }
+    x = np.concatenate([_standard(x, scale_x) for x, _ in pools])
+    y = np.concatenate([_standard(y, scale_y) for _, y in pools])
+    sources = np.repeat([*sets], [len(x) for x, _ in pools])
+    return Task(x, y, sources, x[:0], y[:0], retrieval, classified)
+
+
+def own_task(x: FeatureSet, y: FeatureSet, pairs: np.ndarray, *, seed: int) -> Task:
+    """A user's own features: a third of the pairs [k, 2] is held out to measure on.
+
+    Raises:
+      ValueError: there are fewer than six pairs, too few to learn from some and measure on others.
+    """
+    if len(pairs) < 6:
+        raise ValueError(
+            f"{len(pairs)} pairs are too few to compare by: a third is held out; give 6 or more."
+        )
+    pairs = np.random.default_rng(seed).permutation(pairs)
+    held_out, known = np.split(pairs, [len(pairs) // 3])
+    sides = []
+    for rows, column in ((x, 0), (y, 1)):
+        paired = np.isin(rows.ids, pairs[:, column])
+        learned = ~np.isin(rows.ids, held_out[:, column])
+        scale = _moments(rows.features[learned])
+        lone = np.unique(rows.ids[~paired])
+        test = np.isin(rows.ids, held_out[:, column])
+        items = (_standard(_rows_of(rows, ids), scale) for ids in (known[:, column], lone))
+        sides.append((*items, _standard(rows.features[test], scale), test))
+    (x_items, lone_x, x_test, of_x), (y_items, lone_y, y_test, of_y) = sides
+    name = {b: a for a, b in held_out}
+    y_ids = np.array([name[id_] for id_ in y.ids[of_y]])
+    retrieval = {"held-out pairs": Retrieval(x_test, x.ids[of_x], y_test, y_ids)}
+    sources = np.repeat("own", len(x_items))
+    return Task(x_items, y_items, sources, lone_x, lone_y, retrieval, {})
+
+
+def draw(task: Task, num_pairs: int, *, seed: int, unmatched: str) -> tuple[np.ndarray, ...]:
+    """Features of the pairs drawn, x and y, and of the unmatched items of each modality.
+
+    unmatched: "shuffled": x and y of all other items; "disjoint": x of one half of them and y of
+      the other, so that no unmatched item has its partner; "shifted": x of the first data set and
+      y of the others.
+    """
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(len(task.x))
+    matched, rest = order[:num_pairs], order[num_pairs:]
+    first = task.sources[rest] == task.sources[0]
+    half = np.arange(len(rest)) < len(rest) // 2
+    x, y = {
+        "shuffled": (rest, rest),
+        "disjoint": (rest[half], rest[~half]),
+        "shifted": (rest[first], rest[~first]),
+    }[unmatched]
+    lone_x = np.concatenate([task.lone_x, task.x[x]])
+    lone_y = np.concatenate([task.lone_y, task.y[rng.permutation(y)]])
+    return task.x[matched], task.y[matched], lone_x, lone_y
+
+
+Pair = tuple[FeatureSet, FeatureSet]  # images, a row each, and captions, several rows an image
+
+
+def _read_pair(folder: pathlib.Path) -> Pair:
+    return embeddings.read(folder / "images"), embeddings.read(folder / "captions")
+
+
+def _items(x: FeatureSet, y: FeatureSet, split: str) -> tuple[np.ndarray, np.ndarray]:
+    """Features x [n, 1, dx] and y [n, k, dy] of a split's items."""
+    chosen = _in_split(x, split) & np.isin(x.ids, y.ids)
+    return x.features[chosen][:, None], _rows_of(y, x.ids[chosen])
+
+
+def _rows_of(rows: FeatureSet, ids: np.ndarray) -> np.ndarray:
+    """Features [n, k, d] of items; an item with fewer rows than another has some of them again."""
+    order = np.argsort(rows.ids, kind="stable")
+    first = np.searchsorted(rows.ids[order], ids)
+    count = np.searchsorted(rows.ids[order], ids, side="right") - first
+    most = np.unique(rows.ids, return_counts=True)[1].max()
+    return rows.features[order[first[:, None] + np.arange(most)[None, :] % count[:, None]]]
+
+
+def _in_split(rows: FeatureSet, split: str) -> np.ndarray:
+    if rows.splits is None:
+        return np.ones(len(rows.ids), bool)
+    return (rows.splits == split) | (split == "")
+
+
+Moments = tuple[np.ndarray, np.ndarray]  # mean and deviation of each dimension
+
+
+def _moments(items: np.ndarray) -> Moments:
+    rows = items.reshape(-1, items.shape[-1])
+    deviation = rows.std(0, dtype=np.float64)
+    return rows.mean(0, dtype=np.float64), np.where(deviation > 0, deviation, 1)
+
+
+def _standard(rows: np.ndarray, moments: Moments) -> np.ndarray:
+    return ((rows - moments[0]) / moments[1]).astype(np.float32)
+
+
+def _retrieval(
+    x: FeatureSet, y: FeatureSet, split: str, scale_x: Moments, scale_y: Moments
+) -> Retrieval:
+    of_x = _in_split(x, split) & np.isin(x.ids, y.ids)
+    of_y = np.isin(y.ids, x.ids[of_x])
+    return Retrieval(
+        _standard(x.features[of_x], scale_x),
+        x.ids[of_x],
+        _standard(y.features[of_y], scale_y),
+        y.ids[of_y],
+        None if y.texts is None else y.texts[of_y],
+    )
+
+
+def _zero_shot(
+    folder: pathlib.Path,
+    split: str,
+    excluded: Sequence[str],
+    scale_x: Moments,
+    scale_y: Moments,
+) -> ZeroShot:
+    x, classes = embeddings.read(folder / "images"), embeddings.read(folder / "classes")
+    if x.labels is None:
+        raise ValueError(f"{folder / 'images'} has no labels to classify: leave it out.")
+    kept = ~np.isin(classes.ids, excluded)
+    names = classes.ids[kept]
+    chosen = _in_split(x, split) & np.isin(x.labels, names)
+    order = np.argsort(names)
+    return ZeroShot(
+        _standard(x.features[chosen], scale_x),
+        _standard(classes.features[kept][order], scale_y),
+        np.searchsorted(names[order], x.labels[chosen]),
+    )
