@@ -15,6 +15,7 @@ from gentle_clip_jax.config_file import load_config
 _EXTRAS = {
     **dict.fromkeys(("grain", "PIL", "tokenizers"), "quickstart"),
     **dict.fromkeys(("safetensors", "pyarrow"), "weights"),
+    "ott": "transport",
     "tensorflow_datasets": "data",
 }
 

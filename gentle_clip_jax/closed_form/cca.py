@@ -6,6 +6,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from gentle_clip_jax.closed_form import pairs
 from gentle_clip_jax.losses import pairwise
 
 
@@ -53,8 +54,12 @@ def cca(
       dim: k, at most; no more than min(n, dx, dy) directions exist.
       power: p, how much a direction counts by its correlation.
 
+    Raises:
+      ValueError: there are fewer than two pairs, or not as many rows in x as in y.
+
     Source: Hotelling 1936, Biometrika 28; with a ridge, Vinod 1976, J. Econometrics 4.
     """
+    pairs.count(x, y)
     mean_x, mean_y = jnp.mean(x, axis=0), jnp.mean(y, axis=0)
     x, y = x - mean_x[None, :], y - mean_y[None, :]
     cross = x.T @ y / x.shape[0]
@@ -92,4 +97,7 @@ def canonical_maps(
 def _whitening(of: Spectrum, shrinkage: jax.Array | float) -> jax.Array:
     values = jnp.maximum(of.values, 0)
     ridge = shrinkage * jnp.sum(values) / of.vectors.shape[0]
-    return of.vectors * jax.lax.rsqrt(values + ridge)[None, :]
+    shrunk = values + ridge
+    # Features that never vary have nothing to correlate.
+    scale = jnp.where(shrunk > 0, jax.lax.rsqrt(jnp.where(shrunk > 0, shrunk, 1)), 0)
+    return of.vectors * scale[None, :]

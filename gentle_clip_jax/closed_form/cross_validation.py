@@ -34,8 +34,10 @@ def cross_validated(
 ) -> float:
     """The candidate with which held-out pairs find each other best; the first, where several do.
 
-    The score is the mean reciprocal rank of the held-out partner among the items of all pairs, over
-    both directions and all folds: with few pairs a fold's own items would be too few to miss.
+    The score is the mean logarithm of the rank of the held-out partner among the fold's held-out
+    items, over both directions and all folds. In folds of fewer than ten it is the rank among all
+    items, as ten could hardly be missed; otherwise the items that were fitted, which are easily
+    told apart from others, would favour too much shrinkage.
 
     Args:
       fit: fit(x, y, candidate) is what an aligner returns. All folds have one shape, so that a
@@ -63,19 +65,21 @@ def cross_validated(
         rows = np.roll(order, -(fold * n // folds))
         fold_x, fold_y = x[rows], y[rows]
         aligners = (fit(fold_x[size:], fold_y[size:], candidate) for candidate in candidates)
-        scores.append([_score(aligner, fold_x, fold_y, size) for aligner in aligners])
-    return candidates[int(np.argmax(np.mean(np.asarray(scores), axis=0)))]
+        among = size if size >= 10 else n
+        gallery = fold_x[:among], fold_y[:among]
+        scores.append([_log_rank(aligner, *gallery, size) for aligner in aligners])
+    return candidates[int(np.argmin(np.mean(np.asarray(scores), axis=0)))]
 
 
 @functools.partial(jax.jit, static_argnames="size")
-def _score(aligner: Aligner, x: jax.Array, y: jax.Array, size: int) -> jax.Array:
-    """Mean reciprocal rank of the partners of the first rows, which the aligner has not seen."""
+def _log_rank(aligner: Aligner, x: jax.Array, y: jax.Array, size: int) -> jax.Array:
+    """Mean log rank of the partners of the first rows, which the aligner has not seen."""
     x, y = aligner.embed_x(x), aligner.embed_y(y)
 
     def one_way(queries: jax.Array, gallery: jax.Array) -> jax.Array:
         scores = pairwise.similarity(queries, gallery)
         # The comparison fails, and so counts against the partner, for what is not a number.
         rank = jnp.sum(~(scores < jnp.diagonal(scores)[:, None] - _TIE), axis=1)
-        return jnp.mean(1 / rank.astype(scores.dtype))
+        return jnp.mean(jnp.log(rank.astype(scores.dtype)))
 
     return (one_way(x[:size], y) + one_way(y[:size], x)) / 2

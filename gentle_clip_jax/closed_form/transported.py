@@ -11,18 +11,17 @@ from gentle_clip_jax.closed_form.cca import Maps, Spectrum, canonical_maps, spec
 from gentle_clip_jax.closed_form.neighbours import smooth
 from gentle_clip_jax.closed_form.problem import Problem
 
-_DENSE = 2**25  # pairs up to which a plan's costs are held at once: 128 MiB
-_BLOCK = 1024
+_BLOCK = 512  # rows whose cosines are held at once
 
 
 def transported_cca(
     problem: Problem,
     start: Maps,
     *,
-    shrinkage: jax.Array | float = 1.0,
+    shrinkage: jax.Array | float | None = None,
     mix: float | None = None,
     epsilon: float = 0.02,
-    rounds: int = 4,
+    rounds: int = 8,
     iterations: int = 10,
     dim: int = 128,
     power: float = 0.5,
@@ -37,21 +36,23 @@ def transported_cca(
       problem: the mean of an item's rows stands for it. Time grows with u v, memory with u + v.
       start: maps to begin with, such as `cca` of the pairs; returned if a modality has no
         unmatched items.
-      shrinkage: of the covariances; see `cca`.
-      mix: w; if not given 250 / (250 + n).
+      shrinkage: of the covariances, see `cca`; if not given 1 + 3s / 2, s = 250 / (250 + n).
+      mix: w; if not given 0.5 + 0.3s.
       epsilon: of the plan, in units of the cost, one minus the cosine.
       rounds: how often the plan is made anew.
       iterations: of Sinkhorn's algorithm in a round.
       dim: of the space, at most.
       power: how much a direction counts by its correlation.
 
-    Source: ours; the plan after Cuturi 2013, arXiv 1306.0895, by ott-jax.
+    Source: ours; the plan after Cuturi 2013, arXiv 1306.0895.
     """
     x, y, all_x, all_y = (jnp.mean(items, axis=1) for items in problem)
     if 0 in (len(all_x), len(all_y)):
         return start
     if mix is None:
-        mix = _share_of_plan(len(x))
+        mix = 0.5 + 0.3 * _scarcity(len(x))
+    if shrinkage is None:
+        shrinkage = 1 + 1.5 * _scarcity(len(x))
     sides = [_side(pairs, unmatched, mix) for pairs, unmatched in ((x, all_x), (y, all_y))]
     maps = start
     for _ in range(rounds):
@@ -119,38 +120,40 @@ def transported_covariance(
 
     The last half step of Sinkhorn's algorithm makes the row sums of P exactly 1 / n.
     """
-    from ott.geometry.pointcloud import PointCloud  # it takes a second to load
-    from ott.problems.linear.linear_problem import LinearProblem
-    from ott.solvers.linear.sinkhorn import Sinkhorn
+    # ott-jax 0.6 has this in blocks, but not on the versions of jax that we run on.
+    exponents_x, exponents_y = jnp.zeros_like(x[:, 0]), jnp.zeros_like(y[:, 0])
 
-    # Half the squared distance of unit rows is one minus their cosine.
-    epsilon = 2 * epsilon
-    batch_size = None if len(x) * len(y) <= _DENSE else _BLOCK
-    cloud = PointCloud(embedded_x, embedded_y, epsilon=epsilon, batch_size=batch_size)
-    solver = Sinkhorn(
-        min_iterations=iterations,
-        max_iterations=iterations,
-        inner_iterations=iterations,
-        threshold=-1.0,
-    )
-    # ott-jax adds integers to floats and vectors to matrices.
-    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
-        g = solver(LinearProblem(cloud)).g
+    def balance(potentials: tuple[jax.Array, jax.Array], _: None):
+        rows = -_log_sums(embedded_x, embedded_y, potentials[1], epsilon)
+        return (rows, -_log_sums(embedded_y, embedded_x, rows, epsilon)), None
+
+    (_, exponents_y), _ = jax.lax.scan(balance, (exponents_x, exponents_y), length=iterations)
 
     def add(total: jax.Array, block: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, None]:
         rows, features = block
-        exponents = (g[None, :] - 2 * (1 - rows @ embedded_y.T)) / epsilon
-        # Zero rows pad the last block; their share is 0 by their features.
-        shares = jax.nn.softmax(exponents, axis=1) / len(x)
+        # Zero rows pad the last block; they have no share, as their features are zero.
+        shares = jax.nn.softmax(rows @ embedded_y.T / epsilon + exponents_y[None, :], axis=1)
         return total + features.T @ (shares @ y), None
 
-    count = -(-len(x) // _BLOCK)
-    padded = [
-        jnp.pad(rows, ((0, count * _BLOCK - len(x)), (0, 0))).reshape(count, _BLOCK, -1)
-        for rows in (embedded_x, x)
-    ]
-    total, _ = jax.lax.scan(add, jnp.zeros((x.shape[1], y.shape[1]), x.dtype), tuple(padded))
-    return total
+    total = jnp.zeros((x.shape[1], y.shape[1]), x.dtype)
+    total, _ = jax.lax.scan(add, total, (_blocks(embedded_x), _blocks(x)))
+    return total / len(x)
+
+
+def _log_sums(x: jax.Array, y: jax.Array, exponents: jax.Array, epsilon: float) -> jax.Array:
+    """log sum_j exp(x_i . y_j / epsilon + exponents_j) [n]."""
+    sums = jax.lax.map(
+        lambda rows: jax.nn.logsumexp(rows @ y.T / epsilon + exponents[None, :], axis=1),
+        _blocks(x),
+    )
+    return sums.reshape(-1)[: len(x)]
+
+
+def _blocks(rows: jax.Array) -> jax.Array:
+    """[n, d] -> [count, _BLOCK, d], padded with zeros."""
+    count = -(-len(rows) // _BLOCK)
+    padded = jnp.pad(rows, ((0, count * _BLOCK - len(rows)), (0, 0)))
+    return padded.reshape(count, _BLOCK, rows.shape[1])
 
 
 class Smoothed(NamedTuple):
@@ -177,8 +180,8 @@ def gentle_transport(problem: Problem, start: Callable[[jax.Array, jax.Array], M
     """`transported_cca` where x is smoothed over its neighbours, the more the fewer the pairs.
 
     With few pairs, a map that is fitted to single features fits their noise; the mean of an item's
-    neighbours, most of them unmatched, has less of it. The weight of the neighbours is 0.7 w,
-    w = 250 / (250 + n) that of the plan.
+    neighbours, most of them unmatched, has less of it. The weight of the neighbours is 0.8s,
+    s = 250 / (250 + n).
 
     Args:
       problem: features of matched and unmatched items.
@@ -187,7 +190,7 @@ def gentle_transport(problem: Problem, start: Callable[[jax.Array, jax.Array], M
     Source: ours; docs/results/negative.md says what else was tried.
     """
     bank = jnp.concatenate([jnp.mean(items, axis=1) for items in (problem.x, problem.unmatched_x)])
-    weight = 0.7 * _share_of_plan(len(problem.x))
+    weight = 0.8 * _scarcity(len(problem.x))
     smoothed = [
         smooth(jnp.mean(items, axis=1), bank, weight=weight)
         for items in (problem.x, problem.unmatched_x)
@@ -197,6 +200,6 @@ def gentle_transport(problem: Problem, start: Callable[[jax.Array, jax.Array], M
     return Smoothed(maps, bank, weight)
 
 
-def _share_of_plan(num_pairs: int) -> float:
-    # At 250 pairs, they and the plan count alike.
+def _scarcity(num_pairs: int) -> float:
+    """From 1 without pairs to 0 with many."""
     return 250 / (250 + num_pairs)

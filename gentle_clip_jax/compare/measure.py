@@ -68,21 +68,23 @@ def _classify(aligned: Aligned, one: ZeroShot) -> np.ndarray:
 
 def _retrieve(aligned: Aligned, one: Retrieval) -> Scores:
     x, y = _embed(aligned.embed_x, one.x), _embed(aligned.embed_y, one.y)
-    ids = {"query_ids": one.x_ids, "gallery_ids": one.y_ids}
-    strict = ranks(x, y, **ids)
-    of_y = ranks(y, x, query_ids=one.y_ids, gallery_ids=one.x_ids)
-    scores = {"i2t": _recall(strict), "t2i": _mean_of(_recall(of_y), one.y_ids)}
+    # Rows without a partner are wrong answers, but ask nothing.
+    of_x, of_y = np.isin(one.x_ids, one.y_ids), np.isin(one.y_ids, one.x_ids)
+    ids = {"query_ids": one.x_ids[of_x], "gallery_ids": one.y_ids}
+    strict = ranks(x[of_x], y, **ids)
+    back = ranks(y[of_y], x, query_ids=one.y_ids[of_y], gallery_ids=one.x_ids)
+    scores = {"i2t": _recall(strict), "t2i": _mean_of(_recall(back), one.y_ids[of_y])}
     if one.texts is None:
         return scores
     # The best image among those that share a caption ranks as if the others were not there.
-    same = np.unique(one.texts, return_inverse=True)[1]
+    same = np.unique(one.texts[of_y], return_inverse=True)[1]
     best = np.full(same.max() + 1, len(x))
-    np.minimum.at(best, same, of_y)
+    np.minimum.at(best, same, back)
     return {
-        "i2t": _recall(ranks(x, y, **ids, forgive_ties=True)),
+        "i2t": _recall(ranks(x[of_x], y, **ids, forgive_ties=True)),
         "t2i": scores["t2i"],
         "i2t_strict": scores["i2t"],
-        "t2i_equal": _mean_of(_recall(best[same]), one.y_ids),
+        "t2i_equal": _mean_of(_recall(best[same]), one.y_ids[of_y]),
     }
 
 

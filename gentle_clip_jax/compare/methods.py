@@ -10,7 +10,7 @@ from gentle_clip_jax import closed_form
 from gentle_clip_jax.closed_form import Maps, Problem, Smoothed, gentle_transport, transported_cca
 from gentle_clip_jax.head_training import OBJECTIVES, fit
 
-SHRINKAGES = (0.3, 1.0, 3.0, 10.0, 30.0)
+SHRINKAGES = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 # Of the unmatched items, as many make a plan; more change little and cost their square.
 _PLANNED = 4096
 
@@ -92,7 +92,7 @@ def _transported(problem: Problem, key: jax.Array) -> Maps:
     shrinkage = _shrinkage(_shrunk_cca, x, y)
     # Covariances of all items need less of it: a third did best on validation items.
     start = _shrunk_cca(x, y, shrinkage)
-    return transported_cca(_planned(problem), start, shrinkage=shrinkage / 3, mix=0.5)
+    return transported_cca(_planned(problem), start, shrinkage=shrinkage / 3, mix=0.5, rounds=4)
 
 
 def _gentle_transport(problem: Problem, key: jax.Array) -> Smoothed:

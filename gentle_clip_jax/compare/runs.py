@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from threadpoolctl import threadpool_limits
 
 from gentle_clip_jax.closed_form import Problem
 from gentle_clip_jax.compare.measure import MAIN, Scores, difference, score, summarize
@@ -56,7 +57,11 @@ def compare(task: Task, plan: Plan, folder: pathlib.Path, *, title: str) -> dict
     counts = {number: _count(number, len(task.x)) for number in plan.pairs}
     todo = [run for run in _runs(plan, counts, task) if not _path(folder, run).exists()]
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
-    with Progress(*columns, TimeRemainingColumn()) as progress:
+    # LAPACK and XLA would both take every core, and wait for each other a hundred times as long.
+    with (
+        threadpool_limits(1, user_api="blas"),
+        Progress(*columns, TimeRemainingColumn()) as progress,
+    ):
         bar = progress.add_task("runs", total=len(todo))
         for run in todo:
             progress.update(bar, description=f"{run['method']}, {run['pairs']} pairs")

@@ -13,6 +13,7 @@ from gentle_clip_jax.data.embeddings import FeatureSet
 class Retrieval(NamedTuple):
     """Rows x [n, dx] and y [m, dy] to find each other: those with one id belong together.
 
+    Rows whose id is on one side alone are wrong answers and no questions.
     texts [m]: rows of y with one text are the same caption; None if that is not known.
     """
 
@@ -85,6 +86,8 @@ def load_task(
 def own_task(x: FeatureSet, y: FeatureSet, pairs: np.ndarray, *, seed: int) -> Task:
     """A user's own features: a third of the pairs [k, 2] is held out to measure on.
 
+    A held-out item is to be found among all held-out items and up to 1,000 unmatched ones.
+
     Raises:
       ValueError: there are fewer than six pairs, too few to learn from some and measure on others.
     """
@@ -94,21 +97,18 @@ def own_task(x: FeatureSet, y: FeatureSet, pairs: np.ndarray, *, seed: int) -> T
         )
     pairs = np.random.default_rng(seed).permutation(pairs)
     held_out, known = np.split(pairs, [len(pairs) // 3])
-    sides = []
-    for rows, column in ((x, 0), (y, 1)):
-        paired = np.isin(rows.ids, pairs[:, column])
-        learned = ~np.isin(rows.ids, held_out[:, column])
-        scale = _moments(rows.features[learned])
-        lone = np.unique(rows.ids[~paired])
-        test = np.isin(rows.ids, held_out[:, column])
-        items = (_standard(_rows_of(rows, ids), scale) for ids in (known[:, column], lone))
-        sides.append((*items, _standard(rows.features[test], scale), test))
-    (x_items, lone_x, x_test, of_x), (y_items, lone_y, y_test, of_y) = sides
-    name = {b: a for a, b in held_out}
-    y_ids = np.array([name[id_] for id_ in y.ids[of_y]])
-    retrieval = {"held-out pairs": Retrieval(x_test, x.ids[of_x], y_test, y_ids)}
-    sources = np.repeat("own", len(x_items))
-    return Task(x_items, y_items, sources, lone_x, lone_y, retrieval, {})
+    sides, tests = [], []
+    for side, rows in enumerate((x, y)):
+        scale = _moments(rows.features[~np.isin(rows.ids, held_out[:, side])])
+        lone = np.setdiff1d(rows.ids, pairs[:, side])
+        sides += [_standard(_rows_of(rows, ids), scale) for ids in (known[:, side], lone)]
+        names = {id_: f"pair {k}" for k, id_ in enumerate(held_out[:, side])}
+        names |= {id_: f"unmatched {'xy'[side]} {id_}" for id_ in lone[:1000]}
+        asked = np.isin(rows.ids, [*names])
+        tests += [_standard(rows.features[asked], scale)]
+        tests += [np.array([names[id_] for id_ in rows.ids[asked]])]
+    (own_x, lone_x, own_y, lone_y), sources = sides, np.repeat("own", len(known))
+    return Task(own_x, own_y, sources, lone_x, lone_y, {"held-out pairs": Retrieval(*tests)}, {})
 
 
 def draw(task: Task, num_pairs: int, *, seed: int, unmatched: str) -> tuple[np.ndarray, ...]:
