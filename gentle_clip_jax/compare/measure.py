@@ -1,5 +1,6 @@
 """What one aligner scores, item by item, so that two can be compared on the same items."""
 
+import functools
 from collections.abc import Mapping
 
 import jax.numpy as jnp
@@ -70,8 +71,8 @@ def _retrieve(aligned: Aligned, one: Retrieval) -> Scores:
     x, y = _embed(aligned.embed_x, one.x), _embed(aligned.embed_y, one.y)
     # Rows without a partner are wrong answers, but ask nothing.
     of_x, of_y = np.isin(one.x_ids, one.y_ids), np.isin(one.y_ids, one.x_ids)
-    ids = {"query_ids": one.x_ids[of_x], "gallery_ids": one.y_ids}
-    strict = ranks(x[of_x], y, **ids)
+    to_y = functools.partial(ranks, x[of_x], y, query_ids=one.x_ids[of_x], gallery_ids=one.y_ids)
+    strict = to_y()
     back = ranks(y[of_y], x, query_ids=one.y_ids[of_y], gallery_ids=one.x_ids)
     scores = {"i2t": _recall(strict), "t2i": _mean_of(_recall(back), one.y_ids[of_y])}
     if one.texts is None:
@@ -81,7 +82,7 @@ def _retrieve(aligned: Aligned, one: Retrieval) -> Scores:
     best = np.full(same.max() + 1, len(x))
     np.minimum.at(best, same, back)
     return {
-        "i2t": _recall(ranks(x[of_x], y, **ids, forgive_ties=True)),
+        "i2t": _recall(to_y(forgive_ties=True)),
         "t2i": scores["t2i"],
         "i2t_strict": scores["i2t"],
         "t2i_equal": _mean_of(_recall(best[same]), one.y_ids[of_y]),
@@ -89,7 +90,7 @@ def _retrieve(aligned: Aligned, one: Retrieval) -> Scores:
 
 
 def _recall(rank: np.ndarray) -> np.ndarray:
-    return np.mean([rank <= k for k in (1, 5, 10)], axis=0, dtype=np.float32)
+    return np.stack([rank <= k for k in (1, 5, 10)]).astype(np.float32).mean(axis=0)
 
 
 def _mean_of(values: np.ndarray, ids: np.ndarray) -> np.ndarray:

@@ -1,26 +1,42 @@
 """Every way to align two modalities, as a function of one problem: closed forms and heads."""
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from gentle_clip_jax import closed_form
-from gentle_clip_jax.closed_form import Maps, Problem, Smoothed, gentle_transport, transported_cca
-from gentle_clip_jax.head_training import OBJECTIVES, fit
+from gentle_clip_jax.closed_form import (
+    Anchors,
+    Maps,
+    Problem,
+    Smoothed,
+    gentle_transport,
+    transported_cca,
+)
+from gentle_clip_jax.head_training import OBJECTIVES, Trained, fit
 
 SHRINKAGES = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 # Of the unmatched items, as many make a plan; more change little and cost their square.
 _PLANNED = 4096
 
 
-class Aligned(Protocol):
-    """What a method returns: features of either modality to unit rows of one space."""
+class Refined(NamedTuple):
+    """A head that was trained on smoothed features of x."""
 
-    def embed_x(self, x: jax.Array, /) -> jax.Array: ...
+    start: Smoothed
+    trained: Trained
 
-    def embed_y(self, y: jax.Array, /) -> jax.Array: ...
+    def embed_x(self, x: jax.Array) -> jax.Array:
+        return self.trained.embed_x(self.start.smooth_x(x))
+
+    def embed_y(self, y: jax.Array) -> jax.Array:
+        return self.trained.embed_y(y)
+
+
+# What methods return: embed_x and embed_y make unit rows of one space of either's features.
+Aligned = Maps | Anchors | Smoothed | Trained | Refined
 
 
 class Method(NamedTuple):
@@ -30,19 +46,6 @@ class Method(NamedTuple):
     fit: Callable[[Problem, jax.Array], Aligned]
     unmatched: bool = False
     trained: bool = False
-
-
-class Refined(NamedTuple):
-    """A head that was trained on smoothed features of x."""
-
-    start: Smoothed
-    trained: Aligned
-
-    def embed_x(self, x: jax.Array) -> jax.Array:
-        return self.trained.embed_x(self.start.smooth_x(x))
-
-    def embed_y(self, y: jax.Array) -> jax.Array:
-        return self.trained.embed_y(y)
 
 
 def cca(x: jax.Array, y: jax.Array) -> Maps:

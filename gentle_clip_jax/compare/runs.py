@@ -104,9 +104,9 @@ def _open(folder: pathlib.Path, plan: Plan, task: Task) -> None:
 
 def _count(number: float, num_items: int) -> int:
     count = round(number * num_items) if number <= 1 else int(number)
-    if not 4 <= count <= num_items:
+    if not 6 <= count <= num_items:
         raise ValueError(
-            f"{number:g} of {num_items} items is {count} pairs: a comparison takes from 4 to all."
+            f"{number:g} of {num_items} items is {count} pairs: a comparison takes from 6 to all."
         )
     return count
 
@@ -130,7 +130,7 @@ def _run(task: Task, plan: Plan, folder: pathlib.Path, run: dict[str, Any]) -> N
     path.parent.mkdir(exist_ok=True)
     partial = path.with_suffix(".partial")
     with partial.open("wb") as file:
-        np.savez(file, record=np.array(json.dumps(record)), **scores)
+        np.savez(file, allow_pickle=False, record=np.array(json.dumps(record)), **scores)
     partial.rename(path)
 
 

@@ -40,12 +40,12 @@ def compare_files(
     """Compares methods on a user's own embeddings, a third of the pairs held out.
 
     Raises:
-      ValueError: a file is not as it should be, or there are fewer than six pairs.
+      ValueError: a file is not as it should be, or there are fewer than nine pairs.
     """
     of_x, of_y = embeddings.read(x), embeddings.read(y)
     task = pool.own_task(of_x, of_y, embeddings.read_pairs(pairs, of_x.ids, of_y.ids), seed=0)
     most = len(task.x)
-    numbers = tuple(dict.fromkeys(float(max(4, most // part)) for part in (4, 2, 1)))
+    numbers = tuple(dict.fromkeys(float(max(6, most // part)) for part in (4, 2, 1)))
     plan = Plan(_OWN, numbers)
     title = f"{pathlib.Path(x).name} and {pathlib.Path(y).name}"
     compare(task, plan, pathlib.Path(workdir), title=title)

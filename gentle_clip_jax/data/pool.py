@@ -89,11 +89,11 @@ def own_task(x: FeatureSet, y: FeatureSet, pairs: np.ndarray, *, seed: int) -> T
     A held-out item is to be found among all held-out items and up to 1,000 unmatched ones.
 
     Raises:
-      ValueError: there are fewer than six pairs, too few to learn from some and measure on others.
+      ValueError: there are fewer than nine pairs, too few to learn from some and measure on others.
     """
-    if len(pairs) < 6:
+    if len(pairs) < 9:
         raise ValueError(
-            f"{len(pairs)} pairs are too few to compare by: a third is held out; give 6 or more."
+            f"{len(pairs)} pairs are too few to compare by: a third is held out; give 9 or more."
         )
     pairs = np.random.default_rng(seed).permutation(pairs)
     held_out, known = np.split(pairs, [len(pairs) // 3])

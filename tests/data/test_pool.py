@@ -115,7 +115,7 @@ def test_own_features_hold_out_a_third_of_the_pairs():
 
 def test_too_few_own_pairs_are_refused():
     x = FeatureSet(RNG.normal(size=(5, 3)), np.arange(5).astype(str))
-    with pytest.raises(ValueError, match="give 6 or more"):
+    with pytest.raises(ValueError, match="give 9 or more"):
         pool.own_task(x, x, np.array([["0", "0"], ["1", "1"]]), seed=0)
 
 
