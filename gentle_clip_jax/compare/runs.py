@@ -71,7 +71,7 @@ def compare(task: Task, plan: Plan, folder: pathlib.Path, *, title: str) -> dict
     runs = [done[_name(run)] for run in _runs(plan, counts, task) if _name(run) in done]
     results = {
         "title": title,
-        "command": shlex.join(["gentle-clip", *sys.argv[1:]]),
+        "command": shlex.join([pathlib.Path(sys.argv[0]).name, *sys.argv[1:]]),
         "machine": machine(),
         "unmatched": plan.unmatched,
         "num_items": len(task.x),
