@@ -147,7 +147,7 @@ def _holds_bytes(kind: Any) -> bool:
 
 
 def _in_tfds(folder: pathlib.Path) -> Iterator[Image]:
-    import tensorflow_datasets as tfds
+    import tensorflow_datasets as tfds  # pyright: ignore[reportMissingImports]
 
     builder: Any = tfds.builder_from_directory(folder)
     features = dict(builder.info.features.items())
