@@ -10,7 +10,6 @@ diagnose.json.
 import argparse
 import json
 import pathlib
-import platform
 import shlex
 import sys
 import time
@@ -21,6 +20,7 @@ import numpy as np
 from gentle_clip_jax.data import embeddings
 from gentle_clip_jax.data.embeddings import FeatureSet
 from gentle_clip_jax.diagnose import diagnose
+from gentle_clip_jax.run_log import processor
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 CASES = {
@@ -58,7 +58,7 @@ def main() -> None:
         for name in ("disjoint", "random_pairs")
     }
     content = {
-        "machine": machine(),
+        "machine": processor(),
         "jax": jax.__version__,
         "command": shlex.join(["python", "benchmarks/diagnose.py", *shown(sys.argv[1:])]),
         "cases": rows,
@@ -147,14 +147,6 @@ def joined(first: FeatureSet, second: FeatureSet) -> FeatureSet:
 def shown(words: list[str]) -> list[str]:
     """The arguments without the place of the features, which is everyone's own."""
     return ["--features=DIR" if word.startswith("--features=") else word for word in words]
-
-
-def machine() -> str:
-    """The processor and how many of its cores there are."""
-    cpuinfo = pathlib.Path("/proc/cpuinfo")
-    text = cpuinfo.read_text() if cpuinfo.exists() else ""
-    names = [line.partition(":")[2].strip() for line in text.splitlines() if "model name" in line]
-    return f"{len(names)} x {names[0]}" if names else platform.processor() or platform.machine()
 
 
 def page(content: dict) -> str:

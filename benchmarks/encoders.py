@@ -13,7 +13,6 @@ import io
 import json
 import os
 import pathlib
-import platform
 import shlex
 import subprocess
 import sys
@@ -34,6 +33,8 @@ PACKAGES = ("jax", "jaxlib", "flax", "pillow", "tokenizers", "torch", "transform
 
 
 def main() -> None:
+    from gentle_clip_jax.run_log import processor  # rows of PyTorch load no JAX
+
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seconds", type=float, default=10, help="for each row")
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "docs" / "results")
@@ -57,7 +58,7 @@ def main() -> None:
         print(*rates[-1], flush=True)
     content = {
         "command": shlex.join(["python", "benchmarks/encoders.py", *sys.argv[1:]]),
-        "machine": f"{machine()} that had {load:.1f} other programs to run",
+        "machine": f"{processor()} that had {load:.1f} other programs to run",
         "versions": {name: version(name) for name in PACKAGES if version(name)},
         "rates": rates,
     }
@@ -230,14 +231,6 @@ def version(name: str) -> str | None:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         return None
-
-
-def machine() -> str:
-    """The processor and how many of its cores there are."""
-    cpuinfo = pathlib.Path("/proc/cpuinfo")
-    text = cpuinfo.read_text() if cpuinfo.exists() else ""
-    names = [line.partition(":")[2].strip() for line in text.splitlines() if "model name" in line]
-    return f"{len(names)} x {names[0]}" if names else platform.processor() or platform.machine()
 
 
 def page(content: dict) -> str:

@@ -10,7 +10,6 @@ every training: --config.train.steps=2.
 import argparse
 import json
 import pathlib
-import platform
 import shlex
 import statistics
 import subprocess
@@ -19,6 +18,7 @@ import sys
 from gentle_clip_jax import experiment
 from gentle_clip_jax.cli import load_config
 from gentle_clip_jax.report import results
+from gentle_clip_jax.run_log import processor
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 NO_MMD, NO_SDD, NO_SSL = (f"--config.loss.{term}_weight=0" for term in ("mmd", "sdd", "ssl"))
@@ -65,7 +65,7 @@ def main() -> None:
     args.results.mkdir(parents=True, exist_ok=True)
     words = [word for word in sys.argv[1:] if word != "--report-only"]
     command = shlex.join(["python", "benchmarks/icons.py", *words])
-    content = {"machine": machine(), "command": command, "runs": runs}
+    content = {"machine": processor(), "command": command, "runs": runs}
     experiment.write_json(args.results / "icons.json", content)
     (args.results / "icons.md").write_text(page(content))
     print(args.results / "icons.md")
@@ -106,14 +106,6 @@ def read_run(workdir: pathlib.Path) -> dict | None:
         "test": {name: evaluation["metrics"][name]["value"] for name in METRICS},
         "validation": {name: validation[name] for name in METRICS},
     }
-
-
-def machine() -> str:
-    """The processor and how many of its cores there are."""
-    cpuinfo = pathlib.Path("/proc/cpuinfo")
-    text = cpuinfo.read_text() if cpuinfo.exists() else ""
-    names = [line.partition(":")[2].strip() for line in text.splitlines() if "model name" in line]
-    return f"{len(names)} x {names[0]}" if names else platform.processor() or platform.machine()
 
 
 def page(content: dict) -> str:

@@ -21,17 +21,28 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 _PACKAGES = ("gentle-clip-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
+def processor() -> str:
+    """The processor and how many of its cores there are."""
+    models = _models()
+    return f"{len(models)} x {models[0]}" if models else platform.processor() or platform.machine()
+
+
 def machine() -> dict[str, str | int]:
     """What figures depend on besides the code: processor, Python, versions."""
-    known = pathlib.Path("/proc/cpuinfo")
-    name = re.search(r"model name\s*: (.*)", known.read_text()) if known.exists() else None
+    models = _models()
     return {
-        "processor": name[1] if name else platform.processor(),
+        "processor": models[0] if models else platform.processor(),
         "cpus": os.cpu_count() or 1,
         "device": jax.devices()[0].device_kind,
         "python": platform.python_version(),
         **{name: importlib.metadata.version(name) for name in _PACKAGES},
     }
+
+
+def _models() -> list[str]:
+    """The model of each core, where Linux tells."""
+    known = pathlib.Path("/proc/cpuinfo")
+    return re.findall(r"model name\s*: (.*)", known.read_text()) if known.exists() else []
 
 
 class RunLog:
