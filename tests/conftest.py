@@ -1,7 +1,27 @@
 """Strict numerics for every test: no silent promotion, no silent broadcasting, four CPU devices."""
 
+import os
+import pathlib
+
 import jax
+import pytest
 
 jax.config.update("jax_num_cpu_devices", 4)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+DATA = pathlib.Path(
+    os.environ.get("GENTLE_CLIP_DATA") or pathlib.Path(__file__).parents[2] / "shared" / "data"
+)
+
+
+@pytest.fixture(scope="session")
+def shared_data():
+    """The function from the name of a real data set to its folder; it skips where there is none."""
+
+    def folder(name: str) -> pathlib.Path:
+        if not (DATA / name).is_dir():
+            pytest.skip(f"the data set {name} is not in {DATA}; set GENTLE_CLIP_DATA")
+        return DATA / name
+
+    return folder
