@@ -41,7 +41,7 @@ class Decision(NamedTuple):
 
     @property
     def block_size(self) -> int:
-        return 2048
+        return 4096
 
     def __call__(self, dot: jax.Array, left: Features, right: Features):
         logits = jnp.where(_valid(left, right), dot + left["bias"], empty(dot.dtype))
