@@ -79,10 +79,10 @@ def measure(overrides: dict, batch: int, microbatches: int, budget: float) -> di
     config = load_config(ROOT / "configs" / "icons.py")
     config.update_from_flattened_dict(overrides | {"train.microbatches": microbatches})
     task = random_items(batch, config.data.size, config.data.max_tokens)
-    items = {"images": task.matched.images, "tokens": task.matched.tokens}
+    items = {"x": task.matched.x, "y": task.matched.y}
     halves = {"matched": slice(batch // 2), "unmatched": slice(batch // 2, None)}
     rows = {part: {k: v[half] for k, v in items.items()} for part, half in halves.items()}
-    model = experiment.build_model(config, VOCAB_SIZE)
+    model = experiment.build_model(config, task)
     state, rows = experiment.init_state(config, task), jax.device_put(rows)
     step = functools.partial(train.train_step, config=config, model=model)
     compiled = jax.jit(step, donate_argnums=0).lower(state, rows).compile()
@@ -106,13 +106,15 @@ def random_items(num_items: int, size: int, max_tokens: int):
     """A task of noise: what the towers cost does not depend on what they see."""
     import numpy as np
 
+    from gentle_clip_jax.data.icons import Words
     from gentle_clip_jax.data.pipeline import Pairs, Task
 
     rng = np.random.default_rng(0)
     images = rng.integers(256, size=(num_items, size, size)).astype(np.uint8)
     tokens = rng.integers(2, VOCAB_SIZE, (num_items, max_tokens)).astype(np.int32)
     pairs = Pairs(images, tokens, np.arange(num_items).astype(str))
-    return Task(pairs, images, tokens, pairs, pairs, [], lambda texts: tokens, VOCAB_SIZE)
+    about = Words([], lambda texts: tokens, VOCAB_SIZE)
+    return Task(pairs, images, tokens, pairs, pairs, about)
 
 
 def resident(name: str) -> int:

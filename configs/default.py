@@ -3,45 +3,16 @@
 import ml_collections
 
 
-def get_config() -> ml_collections.ConfigDict:
-    """Icon search with Gentle-CLIP in its stable form."""
+def get_config(field: str = "icons") -> ml_collections.ConfigDict:
+    """Gentle-CLIP in its stable form; `field` says which data, views and towers there are."""
     config = ml_collections.ConfigDict()
+    config.field = field  # a module of gentle_clip_jax/fields
     # Of weights, batches, views, dropout, and of which training items are matched pairs.
     config.seed = 0
 
-    config.data = data = ml_collections.ConfigDict()
-    data.split_seed = 0  # of the held-out stems, apart from `seed` so that seeds share a test set
-    data.matched_fraction = 0.1  # of the training items of the matched domain
-    data.num_test = 700  # items
-    data.num_validation = 300  # items
-    data.num_classes = 40  # zero-shot classes: the most frequent head words
-    data.vocab_size = 1500  # byte-pair tokens
-    data.max_tokens = 12  # a text; the longest training name has 11
-    data.size = 32  # pixels, height and width
-
-    config.views = views = ml_collections.ConfigDict()
-    views.image = {
-        "zoom": 0.3,  # largest |log zoom|
-        "shift": 3.0,  # largest shift, pixels
-        "erase": 0.5,  # probability of losing a rectangle
-        "outline": 0.3,  # probability of keeping outlines alone
-        "stroke": 0.7,  # largest change of a stroke's border, pixels
-    }
-    views.text = {"drop": 0.0}  # probability of losing a token
-
-    config.model = model = ml_collections.ConfigDict()
-    model.image = {
-        "patch_size": 8,  # pixels
-        "stem_width": 64,
-        "width": 128,
-        "depth": 2,
-        "num_heads": 4,
-        "dropout": 0.1,
-    }
-    model.text = {"width": 128, "depth": 0, "num_heads": 4, "dropout": 0.1}
-    model.embedding_dim = 256  # method: arXiv 2406.05766, public demo
-    model.head_dropout = 0.1  # as above
-    model.dtype = "float32"  # of the towers' products; bfloat16 pays on TPU and GPU
+    config.update(_FIELDS[field]())
+    config.model.embedding_dim = 256  # method: arXiv 2406.05766, public demo
+    config.model.head_dropout = 0.1  # as above
 
     config.loss = loss = ml_collections.ConfigDict()
     loss.form = "stable"  # or "official": losses/gentle_clip.py, losses/official.py
@@ -67,7 +38,47 @@ def get_config() -> ml_collections.ConfigDict:
     train.batch_unmatched = 64  # items of each modality
     train.microbatches = 1  # parts of a batch that the towers see one at a time
     train.average_decay = 0.98  # of the moving average of the weights that is evaluated
+    train.keep_start = False  # whether the start is validated, and kept if nothing is better
     train.log_every = 20  # steps
     train.checkpoint_every = 200  # steps; validates too
 
     return config.lock()
+
+
+def _icons() -> dict:
+    """Icon search: glyphs and the words of their names, towers from scratch."""
+    data = {
+        "split_seed": 0,  # of the held-out stems, apart from `seed`: seeds share a test set
+        "matched_fraction": 0.1,  # of the training items of the matched domain
+        "num_test": 700,  # items
+        "num_validation": 300,  # items
+        "num_classes": 40,  # zero-shot classes: the most frequent head words
+        "vocab_size": 1500,  # byte-pair tokens
+        "max_tokens": 12,  # a text; the longest training name has 11
+        "size": 32,  # pixels, height and width
+    }
+    image_views = {
+        "zoom": 0.3,  # largest |log zoom|
+        "shift": 3.0,  # largest shift, pixels
+        "erase": 0.5,  # probability of losing a rectangle
+        "outline": 0.3,  # probability of keeping outlines alone
+        "stroke": 0.7,  # largest change of a stroke's border, pixels
+    }
+    image_tower = {
+        "patch_size": 8,  # pixels
+        "stem_width": 64,
+        "width": 128,
+        "depth": 2,
+        "num_heads": 4,
+        "dropout": 0.1,
+    }
+    model = {
+        "image": image_tower,
+        "text": {"width": 128, "depth": 0, "num_heads": 4, "dropout": 0.1},
+        "dtype": "float32",  # of the towers' products; bfloat16 pays on TPU and GPU
+    }
+    # drop: probability of losing a token
+    return {"data": data, "views": {"image": image_views, "text": {"drop": 0.0}}, "model": model}
+
+
+_FIELDS = {"icons": _icons}

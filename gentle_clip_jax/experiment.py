@@ -1,6 +1,5 @@
 """From a config to what it describes: the data, the towers, the optimizer, the first state."""
 
-import functools
 import json
 import pathlib
 from typing import Any, NamedTuple
@@ -9,18 +8,19 @@ import jax
 import jax.numpy as jnp
 import ml_collections
 import optax
+from flax import traverse_util
 
-from gentle_clip_jax import losses, optimizer
-from gentle_clip_jax.data import icons, pipeline
-from gentle_clip_jax.encoders.heads import ProjectionHead
-from gentle_clip_jax.encoders.text import TextTransformer
+from gentle_clip_jax import optimizer
+from gentle_clip_jax.data import pipeline
 from gentle_clip_jax.encoders.two_towers import TwoTowers
-from gentle_clip_jax.encoders.vit import VisionTransformer
+from gentle_clip_jax.fields import icons
+from gentle_clip_jax.fields.objective import FORMS
 from gentle_clip_jax.run_log import write_json
 
-OBJECTIVES = {"stable": losses.gentle_clip_loss, "official": losses.official.gentle_clip_loss}
+FIELDS: dict[str, Any] = {"icons": icons}
 
-# What a key must be at least; a batch may leave out matched or unmatched rows, not both.
+# What a key must be at least, where its field has it; a batch may leave out matched or unmatched
+# rows, not both.
 _LEAST = {
     "seed": 0,
     "data.split_seed": 0,
@@ -54,24 +54,25 @@ class TrainState(NamedTuple):
     opt_state: optax.OptState
 
 
+def field_of(config: ml_collections.ConfigDict) -> Any:
+    """The module in fields/ that a config names.
+
+    Raises:
+      ValueError: there is none of that name.
+    """
+    if config.field not in FIELDS:
+        raise ValueError(f"config.field must be one of {', '.join(FIELDS)}, not {config.field}.")
+    return FIELDS[config.field]
+
+
 def load_task(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> pipeline.Task:
     """The data a config names; what had to be computed is kept in workdir/cache."""
-    return icons.load_task(workdir / "cache" / "icons.npz", seed=config.seed, **config.data)
+    return field_of(config).load_task(config, workdir)
 
 
-def build_model(config: ml_collections.ConfigDict, vocab_size: int) -> TwoTowers:
+def build_model(config: ml_collections.ConfigDict, task: pipeline.Task) -> TwoTowers:
     """The towers and heads a config describes."""
-    dtype = jnp.dtype(config.model.dtype)
-    head = functools.partial(
-        ProjectionHead, config.model.embedding_dim, config.model.head_dropout, dtype
-    )
-    return TwoTowers(
-        image_tower=VisionTransformer(**config.model.image, dtype=dtype),
-        text_tower=TextTransformer(vocab_size, **config.model.text, dtype=dtype),
-        image_head=head(),
-        text_head=head(),
-        init_temperature=config.loss.temperature,
-    )
+    return field_of(config).build_model(config, task)
 
 
 def build_optimizer(config: ml_collections.ConfigDict) -> optax.GradientTransformation:
@@ -80,19 +81,12 @@ def build_optimizer(config: ml_collections.ConfigDict) -> optax.GradientTransfor
 
 
 def init_state(config: ml_collections.ConfigDict, task: pipeline.Task) -> TrainState:
-    """The state before the first step, a function of config.seed."""
-    model = build_model(config, task.vocab_size)
-    pairs = task.validation
-    images, tokens = pixels(pairs.images[:1]), jnp.asarray(pairs.tokens[:1])
-    params = jax.jit(model.init)(jax.random.key(config.seed), images, tokens)["params"]
+    """The state before the first step, a function of the config and the data."""
+    model = build_model(config, task)
+    params = field_of(config).init_params(config, task, model)
     # A copy, since the step donates the state and a buffer can be given away only once.
     average = jax.tree.map(jnp.copy, params)
     return TrainState(jnp.int32(0), params, average, build_optimizer(config).init(params))
-
-
-def pixels(images) -> jax.Array:
-    """uint8 [b, height, width] -> float32 in [0, 1]."""
-    return jnp.asarray(images).astype(jnp.float32) / 255
 
 
 def open_workdir(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> None:
@@ -139,24 +133,18 @@ def read_config(workdir: pathlib.Path) -> ml_collections.ConfigDict:
 
 
 def _check(config: ml_collections.ConfigDict) -> None:
+    values = traverse_util.flatten_dict(config.to_dict(), sep=".")
     for key, least in _LEAST.items():
-        value = functools.reduce(getattr, key.split("."), config)
-        if not value >= least:
-            raise ValueError(f"config.{key} must be at least {least}, not {value}.")
+        if key in values and not values[key] >= least:
+            raise ValueError(f"config.{key} must be at least {least}, not {values[key]}.")
     if config.model.dtype not in ("float32", "bfloat16"):
         raise ValueError(
             f"config.model.dtype must be float32 or bfloat16, not {config.model.dtype}."
         )
-    for name in ("image", "text"):
-        tower = config.model[name]
-        if tower.num_heads < 1 or tower.width % tower.num_heads:
-            raise ValueError(
-                f"config.model.{name}.width={tower.width} must be a multiple of its "
-                f"num_heads={tower.num_heads}."
-            )
-    if config.loss.form not in OBJECTIVES:
+    field_of(config).check(config)
+    if config.loss.form not in FORMS:
         raise ValueError(
-            f"config.loss.form must be one of {', '.join(OBJECTIVES)}, not {config.loss.form}."
+            f"config.loss.form must be one of {', '.join(FORMS)}, not {config.loss.form}."
         )
     if config.loss.clip_weight and not (
         config.train.batch_matched and config.data.matched_fraction

@@ -121,9 +121,10 @@ class RunLog:
         self._last_write = time.monotonic()
         if self._writes:
             self._write_info()
+        zero_shot = metrics.get("zero_shot_accuracy")
+        more = "" if zero_shot is None else f", zero-shot {zero_shot:.1%}"
         self._console.print(
-            f"step {step}: validation mean recall {metrics['mean_recall']:.1%}, "
-            f"zero-shot {metrics['zero_shot_accuracy']:.1%}"
+            f"step {step}: validation mean recall {metrics['mean_recall']:.1%}{more}"
         )
 
     def _write(self, step: int, kind: str, metrics: dict[str, float]) -> None:

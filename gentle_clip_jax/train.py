@@ -12,10 +12,9 @@ import optax
 
 from gentle_clip_jax import experiment, mesh
 from gentle_clip_jax.checkpoint import Checkpoints
-from gentle_clip_jax.data import pipeline, views
+from gentle_clip_jax.data import pipeline
 from gentle_clip_jax.encoders.two_towers import TwoTowers
 from gentle_clip_jax.evals import alignment_metrics
-from gentle_clip_jax.evaluate import validate
 from gentle_clip_jax.experiment import TrainState
 from gentle_clip_jax.run_log import RunLog
 
@@ -29,10 +28,10 @@ def train(config: ml_collections.ConfigDict, workdir: str | pathlib.Path) -> Tra
       ValueError: the config does not fit itself, the data, the devices or what workdir holds.
       FloatingPointError: a metric is not finite; the last good checkpoint stays.
     """
-    workdir, sizes = pathlib.Path(workdir), config.train
+    workdir, sizes, field = pathlib.Path(workdir), config.train, experiment.field_of(config)
     experiment.open_workdir(config, workdir)
     task = experiment.load_task(config, workdir)
-    model = experiment.build_model(config, task.vocab_size)
+    model = experiment.build_model(config, task)
     batch_at = pipeline.batches(
         task,
         seed=config.seed,
@@ -48,6 +47,10 @@ def train(config: ml_collections.ConfigDict, workdir: str | pathlib.Path) -> Tra
         state = checkpoints.restore(state) or state
         first = int(state.step)
         with RunLog(workdir, seed=config.seed, first_step=first, steps=sizes.steps) as log:
+            if not first and sizes.keep_start:
+                figures = field.validate(model, state.average, task)
+                log.write_validation(0, figures)
+                checkpoints.save(0, state, figures)
             for step in range(first + 1, sizes.steps + 1):
                 state, metrics = step_fn(state, mesh.shard_batch(batch_at(step - 1), devices))
                 log.add(step, metrics)
@@ -56,7 +59,7 @@ def train(config: ml_collections.ConfigDict, workdir: str | pathlib.Path) -> Tra
                     # Raises on a loss that is not finite, so no such state is ever saved.
                     log.write_train(examples_per_step=sizes.batch_matched + sizes.batch_unmatched)
                 if checkpoint_now:
-                    figures = validate(model, state.average, task)
+                    figures = field.validate(model, state.average, task)
                     log.write_validation(step, figures)
                     checkpoints.save(step, state, figures)
     return state
@@ -66,6 +69,7 @@ def train_step(
     state: TrainState, batch: pipeline.Batch, *, config: ml_collections.ConfigDict, model: TwoTowers
 ) -> tuple[TrainState, dict[str, jax.Array]]:
     """Views of the batch, its loss and gradients, one update; and what to log of them."""
+    field = experiment.field_of(config)
     view_key, dropout_key = jax.random.split(
         jax.random.fold_in(jax.random.key(config.seed), state.step)
     )
@@ -77,7 +81,7 @@ def train_step(
                 {"params": params}, rows, train=True, method=method, rngs={"dropout": tower_key}
             )
             for rows, method, tower_key in zip(
-                inputs, (model.embed_images, model.embed_texts), jax.random.split(key)
+                inputs, (model.embed_x, model.embed_y), jax.random.split(key)
             )
         )
 
@@ -85,8 +89,8 @@ def train_step(
         temperature = jnp.asarray(model.apply({"params": params}, method=model.temperature))
         if not config.loss.learn_temperature:
             temperature = jnp.float32(config.loss.temperature)
-        num_matched = batch["matched"]["images"].shape[0]
-        total, terms = batch_loss(x, y, temperature, num_matched, config.loss)
+        num_matched = pipeline.count(batch["matched"])
+        total, terms = field.objective(x, y, temperature, num_matched, config.loss)
         first = slice(None, num_rows(batch))
         metrics = {f"loss/{name}": value for name, value in {"total": total, **terms}.items()}
         metrics |= {f"alignment/{k}": v for k, v in alignment_metrics(x[first], y[first]).items()}
@@ -106,39 +110,16 @@ def train_step(
 
 def num_rows(batch: pipeline.Batch) -> int:
     """Rows of each modality in a batch, matched and unmatched together."""
-    return sum(part["images"].shape[0] for part in batch.values())
+    return sum(pipeline.count(part) for part in batch.values())
 
 
-def random_views(
-    key: jax.Array, batch: pipeline.Batch, config: ml_collections.ConfigDict
-) -> tuple[jax.Array, jax.Array]:
-    """Images and tokens, matched rows first; a second view of each follows where SSL needs it."""
-    images = jnp.concatenate([experiment.pixels(part["images"]) for part in batch.values()])
-    tokens = jnp.concatenate([part["tokens"] for part in batch.values()])
-    if config.loss.ssl_weight:
-        images, tokens = jnp.concatenate([images] * 2), jnp.concatenate([tokens] * 2)
-    image_key, text_key = jax.random.split(key)
-    return (
-        views.image_views(image_key, images, **config.views.image),
-        views.text_views(text_key, tokens, **config.views.text),
-    )
-
-
-def batch_loss(
-    x: jax.Array,
-    y: jax.Array,
-    temperature: jax.Array,
-    num_matched: int,
-    config: ml_collections.ConfigDict,
-) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """The objective of embeddings x and y [n, d], or [2 n, d] where second views follow."""
-    own = "form", "temperature", "learn_temperature"
-    options = {name: value for name, value in config.items() if name not in own}
-    if config.ssl_weight:
-        (x, options["x_view"]), (y, options["y_view"]) = jnp.split(x, 2), jnp.split(y, 2)
-    return experiment.OBJECTIVES[config.form](
-        x, y, num_matched=num_matched, temperature=temperature, **options
-    )
+def random_views(key: jax.Array, batch: pipeline.Batch, config: ml_collections.ConfigDict) -> Any:
+    """A view of each row of x and y, matched rows first; a second follows where SSL needs it."""
+    field = experiment.field_of(config)
+    if not config.loss.ssl_weight:
+        return field.views(key, batch, config)
+    views = [field.views(one, batch, config) for one in jax.random.split(key)]
+    return jax.tree.map(lambda *rows: jnp.concatenate(rows), *views)
 
 
 def gradients(

@@ -13,7 +13,8 @@ import pytest
 import tiny_run
 from ml_collections import ConfigDict
 
-from gentle_clip_jax import cli, experiment, train
+from gentle_clip_jax import cli, experiment, fields, train
+from gentle_clip_jax.data import icons
 
 ROOT = pathlib.Path(__file__).parents[1]
 PACKAGE = ROOT / "gentle_clip_jax"
@@ -34,10 +35,10 @@ ARROWS = {
     "report": set(),
     "evals": {"losses"},
     "head_training": {"losses", "closed_form", "encoders", "optimizer", "evals"},
-    "experiment": {"losses", "encoders", "data", "optimizer", "run_log"},
-    "evaluate": {"experiment", "encoders", "data", "evals", "checkpoint", "run_log"},
-    "train": {"experiment", "evaluate", "encoders", "data", "evals", "mesh", "checkpoint"}
-    | {"run_log"},
+    "fields": {"losses", "closed_form", "encoders", "data", "evals"},
+    "experiment": {"fields", "encoders", "data", "optimizer", "run_log"},
+    "evaluate": {"experiment", "encoders", "data", "checkpoint", "run_log"},
+    "train": {"experiment", "encoders", "data", "evals", "mesh", "checkpoint", "run_log"},
     "compare": {"closed_form", "head_training", "data", "evals", "run_log"},
     "diagnose": {"losses", "closed_form", "evals", "data"},
     "frozen": {"encoders", "data"},
@@ -161,7 +162,7 @@ class Recorder:
 
 
 def test_every_config_key_is_read(tmp_path, monkeypatch):
-    read, real_step, real_load = set(), train.train_step, experiment.icons.load_task
+    read, real_step, real_load = set(), train.train_step, icons.load_task
 
     def load_task(*args, **keywords):
         inspect.signature(real_load).bind(*args, **keywords)
@@ -172,11 +173,9 @@ def test_every_config_key_is_read(tmp_path, monkeypatch):
         return state._replace(step=state.step + 1), {"loss/total": jnp.float32(0)}
 
     monkeypatch.setattr(experiment, "open_workdir", lambda *_: None)  # checks read, but do not use
-    monkeypatch.setattr(experiment.icons, "load_task", load_task)
+    monkeypatch.setattr(icons, "load_task", load_task)
     monkeypatch.setattr(train, "train_step", trace_step)
-    monkeypatch.setattr(
-        train, "validate", lambda *_: {"mean_recall": 0.0, "zero_shot_accuracy": 0.0}
-    )
+    monkeypatch.setattr(fields.icons, "validate", lambda *_: {"mean_recall": 0.0})
     config = tiny_run.config(**{"train.steps": 2})
     with jax.numpy_dtype_promotion("standard"):  # Optax's Adam promotes its count of steps
         train.train(Recorder(config, read), tmp_path)

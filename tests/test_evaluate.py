@@ -7,6 +7,7 @@ import tiny_run
 
 from gentle_clip_jax import evaluate, experiment
 from gentle_clip_jax.checkpoint import Checkpoints
+from gentle_clip_jax.fields import icons
 
 RECALL = {2: 0.1, 4: 0.6, 6: 0.3}
 CONFIG = tiny_run.config()
@@ -55,12 +56,12 @@ def test_the_best_checkpoint_is_measured_on_test_items(workdir, initial):
     for figure in result["metrics"].values():
         assert figure["low"] <= figure["value"] <= figure["high"]
 
-    model = experiment.build_model(CONFIG, TASK.vocab_size)
+    model = experiment.build_model(CONFIG, TASK)
     with np.load(workdir / "embeddings.npz") as arrays:
         np.testing.assert_array_equal(arrays["names"], TASK.test.names)
-        np.testing.assert_array_equal(arrays["images"], TASK.test.images)
+        np.testing.assert_array_equal(arrays["images"], TASK.test.x)
         for suffix, params in (("", state_at(4, initial).average), ("_initial", initial.params)):
-            image, text = evaluate.embed_items(model, params, TASK.test)
+            image, text = icons.embed_test(model, params, TASK)
             np.testing.assert_allclose(arrays["image" + suffix], image, atol=1e-6)
             np.testing.assert_allclose(arrays["text" + suffix], text, atol=1e-6)
 
@@ -72,15 +73,15 @@ def test_evaluation_leaves_checkpoints_alone(workdir):
 
 
 def test_validation_items_decide(initial):
-    model = experiment.build_model(CONFIG, TASK.vocab_size)
-    figures = evaluate.validate(model, initial.params, TASK)
+    model = experiment.build_model(CONFIG, TASK)
+    figures = icons.validate(model, initial.params, TASK)
     assert 0 <= figures["mean_recall"] <= 1
     assert 0 <= figures["zero_shot_accuracy"] <= 1
 
 
 def test_zero_shot_labels():
     names = np.array(["arrow left", "box", "arrow", "cloud", "box open"])
-    rows, labels = evaluate.zero_shot_labels(names, ["box", "arrow"])
+    rows, labels = icons.zero_shot_labels(names, ["box", "arrow"])
     assert rows.tolist() == [0, 1, 2, 4]
     assert labels.tolist() == [1, 0, 1, 0]
 

@@ -15,9 +15,9 @@ SETTINGS = {
     "steps": 100,
 }
 PARAMS = {
-    "image_tower": {"kernel": jnp.ones((3, 2)), "bias": jnp.ones(2)},
-    "text_tower": {"embedding": jnp.ones((4, 2))},
-    "image_head": {"kernel": jnp.ones((2, 2)), "scale": jnp.ones(2)},
+    "x_tower": {"kernel": jnp.ones((3, 2)), "bias": jnp.ones(2)},
+    "y_tower": {"embedding": jnp.ones((4, 2))},
+    "x_head": {"kernel": jnp.ones((2, 2)), "scale": jnp.ones(2)},
     "log_scale": jnp.float32(1.0),
 }
 
@@ -37,7 +37,7 @@ def first_update(grads, **settings):
 def test_towers_and_heads_have_rates_of_their_own():
     # The first step of Adam is the rate times the sign of the gradient.
     updates = first_update(PARAMS)
-    for name, rate in {"image_tower": 1e-3, "text_tower": 1e-3, "image_head": 1e-2}.items():
+    for name, rate in {"x_tower": 1e-3, "y_tower": 1e-3, "x_head": 1e-2}.items():
         for leaf in jax.tree.leaves(updates[name]):
             np.testing.assert_allclose(leaf, -rate, rtol=1e-4)
     np.testing.assert_allclose(updates["log_scale"], -1e-2, rtol=1e-4)
@@ -45,12 +45,12 @@ def test_towers_and_heads_have_rates_of_their_own():
 
 def test_weight_decay_spares_vectors_and_scalars():
     updates = first_update(jax.tree.map(jnp.zeros_like, PARAMS), weight_decay=0.1)
-    np.testing.assert_allclose(updates["image_tower"]["kernel"], -1e-4, rtol=1e-5)
-    np.testing.assert_allclose(updates["text_tower"]["embedding"], -1e-4, rtol=1e-5)
-    np.testing.assert_allclose(updates["image_head"]["kernel"], -1e-3, rtol=1e-5)
+    np.testing.assert_allclose(updates["x_tower"]["kernel"], -1e-4, rtol=1e-5)
+    np.testing.assert_allclose(updates["y_tower"]["embedding"], -1e-4, rtol=1e-5)
+    np.testing.assert_allclose(updates["x_head"]["kernel"], -1e-3, rtol=1e-5)
     for spared in (
-        updates["image_tower"]["bias"],
-        updates["image_head"]["scale"],
+        updates["x_tower"]["bias"],
+        updates["x_head"]["scale"],
         updates["log_scale"],
     ):
         np.testing.assert_array_equal(spared, jnp.zeros_like(spared))

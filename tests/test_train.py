@@ -17,6 +17,7 @@ import tiny_run
 from gentle_clip_jax import experiment, mesh, train
 from gentle_clip_jax.checkpoint import Checkpoints
 from gentle_clip_jax.data import pipeline
+from gentle_clip_jax.fields import icons
 
 TASK = tiny_run.task()
 CONFIG = tiny_run.config()
@@ -104,9 +105,7 @@ def test_another_config_is_refused(run):
 
 def test_no_held_out_item_is_trained_on():
     """What the steps are fed never depends on the held-out items."""
-    empty = pipeline.Pairs(
-        *(rows[:1] for rows in (TASK.test.images, TASK.test.tokens, TASK.test.names))
-    )
+    empty = pipeline.Pairs(*(rows[:1] for rows in (TASK.test.x, TASK.test.y, TASK.test.names)))
     sizes = {"num_matched": 8, "num_unmatched": 8}
     bare = pipeline.Task(**vars(TASK) | {"validation": empty, "test": empty})
     for step in range(8):
@@ -123,7 +122,7 @@ def shapes_of_step(config):
         num_matched=config.train.batch_matched,
         num_unmatched=config.train.batch_unmatched,
     )(0)
-    model = experiment.build_model(config, task.vocab_size)
+    model = experiment.build_model(config, task)
     state = jax.eval_shape(lambda: experiment.init_state(config, task))
     step = functools.partial(train.train_step, config=config, model=model)
     return state, jax.eval_shape(step, state, batch)
@@ -173,11 +172,11 @@ NO_DROPOUT = {"model.image.dropout": 0.0, "model.text.dropout": 0.0, "model.head
 def gradients_of():
     """Gradients of the whole objective without dropout, by microbatches and devices."""
     config = tiny_run.config(**NO_DROPOUT, **{"model.image.depth": 1})
-    model = experiment.build_model(config, TASK.vocab_size)
+    model = experiment.build_model(config, TASK)
     rng = np.random.default_rng(0)
     inputs = (
-        rng.uniform(size=(32, 16, 16)).astype(np.float32),
-        rng.integers(1, TASK.vocab_size, (32, 3)).astype(np.int32),
+        rng.uniform(size=(32, 16, 16, 1)).astype(np.float32),
+        rng.integers(1, TASK.about.vocab_size, (32, 3)).astype(np.int32),
     )
     shapes = jax.eval_shape(lambda: model.init(jax.random.key(0), *inputs)["params"])
     params = jax.tree.map(lambda s: rng.normal(0, 0.3, s.shape).astype(s.dtype), shapes)
@@ -189,7 +188,7 @@ def gradients_of():
 
     def objective(params, x, y):
         temperature = model.apply({"params": params}, method=model.temperature)
-        return train.batch_loss(x, y, temperature, 8, config.loss)
+        return icons.objective(x, y, temperature, 8, config.loss)
 
     @functools.cache
     def gradients_of(microbatches, num_devices):

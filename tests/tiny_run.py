@@ -19,6 +19,7 @@ import numpy as np
 from gentle_clip_jax import experiment, train
 from gentle_clip_jax.checkpoint import Checkpoints, digest
 from gentle_clip_jax.data import pipeline
+from gentle_clip_jax.data.icons import Words
 from gentle_clip_jax.data.pipeline import Pairs, Task
 
 CONFIGS = pathlib.Path(__file__).parents[1] / "configs"
@@ -65,10 +66,8 @@ def task(seed: int = 0) -> Task:
     """40 pairs, 60 unmatched items of each modality, 24 items for validation and for test."""
     rng = np.random.default_rng(seed)
     matched, images, texts, validation, test = (items(rng, n) for n in (40, 60, 60, 24, 24))
-    classes = ["low", "mid", "high", "top"]
-    return Task(
-        matched, images.images, texts.tokens, validation, test, classes, encode, len(VOCABULARY)
-    )
+    about = Words(["low", "mid", "high", "top"], encode, len(VOCABULARY))
+    return Task(matched, images.x, texts.y, validation, test, about)
 
 
 def kill_at(moment: str, step: int) -> None:

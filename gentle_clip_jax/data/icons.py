@@ -11,6 +11,8 @@ import json
 import pathlib
 import zipfile
 import zlib
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -41,6 +43,14 @@ class Icons:
 
     def __getitem__(self, rows) -> "Icons":
         return Icons(self.images[rows], self.names[rows], self.fonts[rows])
+
+
+class Words(NamedTuple):
+    """Zero-shot `classes`, and how texts become one of `vocab_size` token ids [n, t]."""
+
+    classes: list[str]
+    encode: Callable[[Any], np.ndarray]
+    vocab_size: int
 
 
 def stem(name: str) -> str:
@@ -178,13 +188,15 @@ def load_task(
     heads = collections.Counter(head_word(name) for name in train.names)
     return Task(
         matched=pairs(matched),
-        unmatched_images=np.concatenate([unmatched.images, others.images]),
-        unmatched_tokens=np.random.default_rng(seed).permutation(encode_texts(texts)),
+        unmatched_x=np.concatenate([unmatched.images, others.images]),
+        unmatched_y=np.random.default_rng(seed).permutation(encode_texts(texts)),
         validation=pairs(validation),
         test=pairs(test),
-        classes=[word for word, _ in heads.most_common(num_classes)],
-        encode=encode_texts,
-        vocab_size=tokenizer.get_vocab_size(),
+        about=Words(
+            classes=[word for word, _ in heads.most_common(num_classes)],
+            encode=encode_texts,
+            vocab_size=tokenizer.get_vocab_size(),
+        ),
     )
 
 

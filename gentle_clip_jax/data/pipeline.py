@@ -8,17 +8,21 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import numpy as np
 
-Batch = dict[str, dict[str, np.ndarray]]
+# Of one modality: an array, or a tree of arrays, with a row for each item. A leaf may also be what
+# has a length and gives the array of some rows: [rows], such as images that are read when asked for.
+Items = Any
+Batch = dict[str, dict[str, Items]]
 
 
 @dataclasses.dataclass(frozen=True)
 class Pairs:
     """Items of both modalities; row i of each is one item. `names` [n] says which are alike."""
 
-    images: np.ndarray
-    tokens: np.ndarray
+    x: Items
+    y: Items
     names: np.ndarray
 
     def __len__(self) -> int:
@@ -29,18 +33,26 @@ class Pairs:
 class Task:
     """What there is to learn from, and what to be judged on.
 
-    `unmatched_images` and `unmatched_tokens` are two sets: their rows have nothing to do with each
-    other. `encode` turns texts into token ids; `classes` are the texts of zero-shot classes.
+    `unmatched_x` and `unmatched_y` are two sets: their rows have nothing to do with each other.
+    `about` is what a field knows besides, such as its classes and how it makes tokens of words.
     """
 
     matched: Pairs
-    unmatched_images: np.ndarray
-    unmatched_tokens: np.ndarray
+    unmatched_x: Items
+    unmatched_y: Items
     validation: Pairs
     test: Pairs
-    classes: list[str]
-    encode: Callable[[Any], np.ndarray]
-    vocab_size: int
+    about: Any
+
+
+def take(items: Items, rows: np.ndarray | slice) -> Items:
+    """Some rows of items."""
+    return jax.tree.map(lambda leaf: leaf[rows], items)
+
+
+def count(items: Items) -> int:
+    """How many rows items have."""
+    return len(jax.tree.leaves(items)[0])
 
 
 def batches(
@@ -54,9 +66,8 @@ def batches(
 ) -> Callable[[int], Batch]:
     """Returns the function from a step to this process's share of that step's batch.
 
-    {"matched": {"images", "tokens"}, "unmatched": {"images", "tokens"}}: rows i of the matched
-    arrays are a pair; the unmatched arrays are drawn apart. Each set is gone through in a new
-    order every time round.
+    {"matched": {"x", "y"}, "unmatched": {"x", "y"}}: rows i of the matched items are a pair; the
+    unmatched items are drawn apart. Each set is gone through in a new order every time round.
 
     Raises:
       ValueError: a set has fewer items than a batch takes from it.
@@ -64,8 +75,8 @@ def batches(
     share = {"process_index": process_index, "process_count": process_count}
     sources = {
         "matched": (len(task.matched), num_matched),
-        "unmatched_images": (len(task.unmatched_images), num_unmatched),
-        "unmatched_tokens": (len(task.unmatched_tokens), num_unmatched),
+        "unmatched_x": (count(task.unmatched_x), num_unmatched),
+        "unmatched_y": (count(task.unmatched_y), num_unmatched),
     }
     rows = {}
     for offset, (name, (size, batch_size)) in enumerate(sources.items()):
@@ -78,13 +89,11 @@ def batches(
 
     def batch(step: int) -> Batch:
         pairs = rows["matched"](step)
-        result = {
-            "matched": {"images": task.matched.images[pairs], "tokens": task.matched.tokens[pairs]}
-        }
+        result = {"matched": {"x": take(task.matched.x, pairs), "y": take(task.matched.y, pairs)}}
         if num_unmatched:
             result["unmatched"] = {
-                "images": task.unmatched_images[rows["unmatched_images"](step)],
-                "tokens": task.unmatched_tokens[rows["unmatched_tokens"](step)],
+                "x": take(task.unmatched_x, rows["unmatched_x"](step)),
+                "y": take(task.unmatched_y, rows["unmatched_y"](step)),
             }
         return result
 

@@ -32,18 +32,20 @@ class ProjectionHead(nn.Module):
 class RefinedMap(nn.Module):
     """Features [b, f] -> unit embeddings [b, dim], float32, of a linear map with a residual.
 
-    p = W1 f;  z = p + dropout(W2 gelu(p));  z / |z|.
+    p = W1 f [+ b1];  z = p + dropout(W2 gelu(p));  z / |z|.
 
-    W2 starts at 0: with the W1 of a closed form the head starts as that map. It is a ProjectionHead
-    without LayerNorm, which would move what the map gives.
+    W2 starts at 0: with the W1 of a closed form the head starts as that map, and with its b1 the
+    features need not be centred before. It is a ProjectionHead without LayerNorm, which would move
+    what the map gives.
     """
 
     dim: int
     dropout: float = 0.1
+    use_bias: bool = False
 
     @nn.compact
     def __call__(self, features: Array, *, train: bool = False) -> Array:
-        projected = nn.Dense(self.dim, use_bias=False, name="map")(features)
+        projected = nn.Dense(self.dim, use_bias=self.use_bias, name="map")(features)
         h = nn.Dense(self.dim, kernel_init=nn.initializers.zeros)(nn.gelu(projected))
         h = nn.Dropout(self.dropout, deterministic=not train)(h)
         return normalize(projected + h)

@@ -1,24 +1,25 @@
 """Two towers with a head each, and the temperature they share."""
 
+from typing import Any
+
 import flax.linen as nn
 import jax.numpy as jnp
 from jax import Array
-
-from gentle_clip_jax.encoders.heads import ProjectionHead
 
 MAX_LOGIT_SCALE = 100.0
 
 
 class TwoTowers(nn.Module):
-    """Embeds two modalities into one space of unit vectors.
+    """Embeds two modalities, x and y, into one space of unit vectors.
 
+    A tower makes features [b, f] of its modality's rows, a head unit rows [b, dim] of features.
     `init_temperature` is where the learned temperature starts; it is kept as a log scale.
     """
 
-    image_tower: nn.Module
-    text_tower: nn.Module
-    image_head: ProjectionHead
-    text_head: ProjectionHead
+    x_tower: nn.Module
+    y_tower: nn.Module
+    x_head: nn.Module
+    y_head: nn.Module
     init_temperature: float = 0.07
 
     def setup(self):
@@ -26,17 +27,17 @@ class TwoTowers(nn.Module):
             "log_scale", nn.initializers.constant(-jnp.log(self.init_temperature)), (), jnp.float32
         )
 
-    def embed_images(self, images: Array, *, train: bool = False) -> Array:
-        """Images [b, height, width], values in [0, 1] -> unit rows [b, dim]."""
-        return self.image_head(self.image_tower(images[..., None], train=train), train=train)
+    def embed_x(self, x: Any, *, train: bool = False) -> Array:
+        """Rows of x, as its tower takes them -> unit rows [b, dim]."""
+        return self.x_head(self.x_tower(x, train=train), train=train)
 
-    def embed_texts(self, tokens: Array, *, train: bool = False) -> Array:
-        """Token ids [b, t] -> unit rows [b, dim]."""
-        return self.text_head(self.text_tower(tokens, train=train), train=train)
+    def embed_y(self, y: Any, *, train: bool = False) -> Array:
+        """Rows of y likewise."""
+        return self.y_head(self.y_tower(y, train=train), train=train)
 
     def temperature(self) -> Array:
         """The learned temperature, its inverse at most 100 (Radford et al., arXiv 2103.00020)."""
         return 1 / jnp.minimum(jnp.exp(self.log_scale), MAX_LOGIT_SCALE)
 
-    def __call__(self, images: Array, tokens: Array) -> tuple[Array, Array, Array]:
-        return self.embed_images(images), self.embed_texts(tokens), self.temperature()
+    def __call__(self, x: Any, y: Any) -> tuple[Array, Array, Array]:
+        return self.embed_x(x), self.embed_y(y), self.temperature()

@@ -73,13 +73,20 @@ def _image_card(embeddings: Embeddings, query: int) -> str:
 
 
 def _picture(embeddings: Embeddings, i: int) -> str:
-    """The glyph as an inlined PNG: black, as opaque as it is bright, so that it suits any page."""
+    """A photograph as an inlined JPEG; a glyph as a PNG, black and as opaque as it is bright.
+
+    So a glyph suits any page.
+    """
     from PIL import Image
 
-    glyph = embeddings.images[i]
-    pixels = np.stack([np.zeros_like(glyph), glyph], axis=-1)
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG", optimize=True)
+    picture, file = embeddings.images[i], io.BytesIO()
+    if picture.ndim == 3:
+        kind = "jpeg"
+        Image.fromarray(picture).save(file, kind, quality=80)
+    else:
+        kind = "png"
+        pixels = np.stack([np.zeros_like(picture), picture], axis=-1)
+        Image.fromarray(pixels).save(file, kind, optimize=True)
     data = base64.b64encode(file.getvalue()).decode()
     name = escape(str(embeddings.names[i]))
-    return f'<img class="glyph" alt="{name}" title="{name}" src="data:image/png;base64,{data}">'
+    return f'<img class="glyph" alt="{name}" title="{name}" src="data:image/{kind};base64,{data}">'

@@ -17,7 +17,7 @@ class Embeddings(NamedTuple):
     image: np.ndarray
     text: np.ndarray
     names: np.ndarray  # [n] strings
-    images: np.ndarray  # [n, height, width] uint8, 0 is background
+    images: np.ndarray  # uint8: glyphs [n, height, width], 0 is background; or [n, h, w, 3]
     set: np.ndarray  # one string: which set they belong to
 
 
@@ -121,6 +121,10 @@ def _read_metrics(path: Path) -> tuple[list[dict[str, Any]], int]:
     return sorted(latest.values(), key=lambda line: line["step"]), num_unreadable
 
 
+def _are_pictures(shape: tuple[int, ...], n: int) -> bool:
+    return shape[:1] == (n,) and (len(shape) == 3 or (len(shape) == 4 and shape[3] == 3))
+
+
 def _read_embeddings(path: Path) -> Embeddings | None:
     if not path.is_file():
         return None
@@ -134,6 +138,6 @@ def _read_embeddings(path: Path) -> Embeddings | None:
         raise _unreadable(path, "its arrays disagree about the number of items")
     if not all(np.isfinite(array).all() for array in embeddings[:4]):
         raise _unreadable(path, "it holds embeddings that are not finite")
-    if embeddings.images.dtype != np.uint8 or embeddings.images.shape[:-2] != (n,):
-        raise _unreadable(path, "its images are not uint8 [n, height, width]")
+    if embeddings.images.dtype != np.uint8 or not _are_pictures(embeddings.images.shape, n):
+        raise _unreadable(path, "its images are not uint8 [n, height, width] or [n, h, w, 3]")
     return embeddings

@@ -99,8 +99,9 @@ plt.show()
 # but never their letters. This is the quickstart with smaller batches and fewer steps.
 
 # %%
-from gentle_clip_jax import evaluate, experiment
+from gentle_clip_jax import experiment
 from gentle_clip_jax.cli import load_config
+from gentle_clip_jax.fields import icons
 from gentle_clip_jax.train import train
 
 here = pathlib.Path.cwd()
@@ -129,14 +130,12 @@ state = train(config, workdir)
 
 # %%
 task = experiment.load_task(config, workdir)
-model = experiment.build_model(config, task.vocab_size)
-images, _ = evaluate.embed_items(model, state.average, task.test)
+model = experiment.build_model(config, task)
 
 
 def search(words, num=5):
     """The rows of the held-out icons nearest to the words, the nearest first."""
-    text = model.apply({"params": state.average}, task.encode([words]), method=model.embed_texts)
-    return np.argsort(-images @ np.asarray(text)[0])[:num]
+    return np.argsort(-icons.search(model, state.average, task, words))[:num]
 
 
 def show(*queries):
@@ -145,7 +144,7 @@ def show(*queries):
         for axis, item in zip(row, search(words)):
             name = str(task.test.names[item])
             found = set(words.split()) & set(name.split())
-            axis.imshow(task.test.images[item], cmap="gray_r")
+            axis.imshow(task.test.x[item], cmap="gray_r")
             axis.set_title(name, fontsize=8)
             axis.set(xticks=[], yticks=[])
             for spine in axis.spines.values():

@@ -148,33 +148,33 @@ def test_held_out_items_are_exact_and_disjoint_by_stem(task):
 
 def test_no_training_text_or_image_is_of_a_held_out_stem(task, glyphs):
     held_out = np.concatenate([task.validation.names, task.test.names])
-    forbidden = {tokens.tobytes() for tokens in task.encode(held_out)}
-    trained = np.concatenate([task.matched.tokens, task.unmatched_tokens])
+    forbidden = {tokens.tobytes() for tokens in task.about.encode(held_out)}
+    trained = np.concatenate([task.matched.y, task.unmatched_y])
     assert forbidden.isdisjoint(tokens.tobytes() for tokens in trained)
     # Other fonts draw held-out stems too: all of those stay out, and nothing else does.
     of_held_out = np.isin(glyphs.names, held_out)
     assert (of_held_out & (glyphs.fonts != "material")).any()
-    assert len(task.matched) + len(task.unmatched_images) == (~of_held_out).sum()
+    assert len(task.matched) + len(task.unmatched_x) == (~of_held_out).sum()
 
 
 def test_matched_fraction_and_classes(task, glyphs):
     num_train = (glyphs.fonts == "material").sum() - 1000
     assert len(task.matched) == round(0.1 * num_train)
-    assert len(task.classes) == len(set(task.classes)) == 40
+    assert len(task.about.classes) == len(set(task.about.classes)) == 40
 
 
 def test_unmatched_texts_are_distinct_and_not_in_the_images_order(task):
-    assert len(np.unique(task.unmatched_tokens, axis=0)) == len(task.unmatched_tokens)
-    assert len(task.unmatched_tokens) < len(task.unmatched_images)
+    assert len(np.unique(task.unmatched_y, axis=0)) == len(task.unmatched_y)
+    assert len(task.unmatched_y) < len(task.unmatched_x)
 
 
 def test_seeds(cache, task):
     same, other = (icons.load_task(cache, seed=seed, **TASK) for seed in (0, 1))
-    np.testing.assert_array_equal(same.matched.images, task.matched.images)
-    np.testing.assert_array_equal(same.unmatched_tokens, task.unmatched_tokens)
+    np.testing.assert_array_equal(same.matched.x, task.matched.x)
+    np.testing.assert_array_equal(same.unmatched_y, task.unmatched_y)
     # Another seed chooses other pairs, but is judged on the same items.
     assert set(other.matched.names) != set(task.matched.names)
-    np.testing.assert_array_equal(other.test.images, task.test.images)
+    np.testing.assert_array_equal(other.test.x, task.test.x)
     np.testing.assert_array_equal(other.validation.names, task.validation.names)
 
 
@@ -186,8 +186,8 @@ def test_another_split_seed_holds_out_others(cache, task):
 def test_a_held_out_name_has_no_unknown_token(task):
     unknown = 1
     for items in (task.validation, task.test):
-        assert not (items.tokens == unknown).any()
-        assert (items.tokens[:, 0] != 0).all()
+        assert not (items.y == unknown).any()
+        assert (items.y[:, 0] != 0).all()
 
 
 def test_head_word():

@@ -12,9 +12,9 @@ SIZES = {"num_matched": 8, "num_unmatched": 12}
 def numbered_task():
     """A task whose pixels and tokens tell which item they belong to."""
     task = tiny_run.task()
-    for items in (task.matched.images, task.unmatched_images):
+    for items in (task.matched.x, task.unmatched_x):
         items[:] = np.arange(len(items), dtype=np.uint8)[:, None, None]
-    for items in (task.matched.tokens, task.unmatched_tokens):
+    for items in (task.matched.y, task.unmatched_y):
         items[:] = np.arange(len(items))[:, None]
     return task
 
@@ -25,16 +25,16 @@ def assert_equal(one, other):
 
 def test_shapes_and_types():
     batch = batches(TASK, seed=0, **SIZES)(0)
-    assert {name: part["images"].shape for name, part in batch.items()} == {
+    assert {name: part["x"].shape for name, part in batch.items()} == {
         "matched": (8, 16, 16),
         "unmatched": (12, 16, 16),
     }
-    assert {name: part["tokens"].shape for name, part in batch.items()} == {
+    assert {name: part["y"].shape for name, part in batch.items()} == {
         "matched": (8, 3),
         "unmatched": (12, 3),
     }
-    assert batch["matched"]["images"].dtype == np.uint8
-    assert batch["matched"]["tokens"].dtype == np.int32
+    assert batch["matched"]["x"].dtype == np.uint8
+    assert batch["matched"]["y"].dtype == np.int32
 
 
 def test_a_batch_is_a_function_of_seed_and_step():
@@ -43,8 +43,8 @@ def test_a_batch_is_a_function_of_seed_and_step():
     for step in reversed(range(12)):
         assert_equal(first[step], backwards(step))
     other = batches(TASK, seed=8, **SIZES)(3)
-    assert (other["matched"]["images"] != first[3]["matched"]["images"]).any()
-    assert (first[0]["matched"]["images"] != first[5]["matched"]["images"]).any()
+    assert (other["matched"]["x"] != first[3]["matched"]["x"]).any()
+    assert (first[0]["matched"]["x"] != first[5]["matched"]["x"]).any()
 
 
 @pytest.mark.parametrize("count", [2, 4])
@@ -66,7 +66,7 @@ def test_matched_rows_are_pairs_and_unmatched_rows_are_not():
     agreeing = 0
     for step in range(10):
         batch = batch_at(step)
-        rows = {k: (v["images"][:, 0, 0], v["tokens"][:, 0]) for k, v in batch.items()}
+        rows = {k: (v["x"][:, 0, 0], v["y"][:, 0]) for k, v in batch.items()}
         np.testing.assert_array_equal(*rows["matched"])
         agreeing += (rows["unmatched"][0] == rows["unmatched"][1]).sum()
     assert agreeing < 12
@@ -78,9 +78,9 @@ def test_a_pass_sees_every_item_once_and_the_next_in_another_order():
     for first in (0, 5):
         steps = [batch_at(step) for step in range(first, first + 5)]
         for part, size in (("matched", 40), ("unmatched", 60)):
-            seen = np.concatenate([step[part]["images"][:, 0, 0] for step in steps])
+            seen = np.concatenate([step[part]["x"][:, 0, 0] for step in steps])
             assert sorted(seen) == list(range(size))
-            tokens = np.concatenate([step[part]["tokens"][:, 0] for step in steps])
+            tokens = np.concatenate([step[part]["y"][:, 0] for step in steps])
             assert sorted(tokens) == list(range(size))
         passes.append(seen)
     assert (passes[0] != passes[1]).any()
@@ -105,5 +105,5 @@ def test_no_unmatched_items():
 
 def test_no_matched_items():
     batch = batches(TASK, seed=0, num_matched=0, num_unmatched=4)(0)
-    assert batch["matched"]["images"].shape == (0, 16, 16)
-    assert batch["unmatched"]["images"].shape == (4, 16, 16)
+    assert batch["matched"]["x"].shape == (0, 16, 16)
+    assert batch["unmatched"]["x"].shape == (4, 16, 16)

@@ -1,3 +1,5 @@
+import dataclasses
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -6,17 +8,19 @@ import pytest
 import tiny_run
 
 from gentle_clip_jax import experiment
+from gentle_clip_jax.data.icons import Words
 from gentle_clip_jax.encoders.heads import ProjectionHead
 from gentle_clip_jax.encoders.text import TextTransformer
 from gentle_clip_jax.encoders.transformer import Transformer
 
 VOCAB_SIZE, DIM = 30, 16
-IMAGES = jax.random.uniform(jax.random.key(0), (5, 16, 16))
+IMAGES = jax.random.uniform(jax.random.key(0), (5, 16, 16, 1))
 TOKENS = jnp.array([[3, 4, 0, 0], [5, 6, 7, 0], [8, 0, 0, 0], [9, 9, 9, 9], [2, 3, 4, 5]])
 
 
 def build(**overrides):
-    return experiment.build_model(tiny_run.config(**overrides), VOCAB_SIZE)
+    task = dataclasses.replace(tiny_run.task(), about=Words([], tiny_run.encode, VOCAB_SIZE))
+    return experiment.build_model(tiny_run.config(**overrides), task)
 
 
 def random_params(module, *inputs):
@@ -86,7 +90,7 @@ def test_dropout_acts_in_training_alone():
             {"params": PARAMS},
             TOKENS,
             train=True,
-            method=MODEL.embed_texts,
+            method=MODEL.embed_y,
             rngs={"dropout": jax.random.key(seed)},
         )
 
