@@ -1,0 +1,152 @@
+"""Augmentations of photographs and aerial images: random views of a batch, inside the jitted step.
+
+Every change of place (crop, flips, blur) is linear and separable, so a view is R_y image R_x^T
+with one matrix a side: products of matrices are fast everywhere, gathers and convolutions are not.
+"""
+
+import jax
+import jax.numpy as jnp
+
+_LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
+
+
+def rgb_views(
+    key: jax.Array,
+    images: jax.Array,
+    *,
+    crop: float = 0.0,
+    stretch: float = 0.0,
+    flip: float = 0.0,
+    vertical_flip: float = 0.0,
+    turn: float = 0.0,
+    blur: float = 0.0,
+    brightness: float = 0.0,
+    contrast: float = 0.0,
+    saturation: float = 0.0,
+    hue: float = 0.0,
+    grey: float = 0.0,
+) -> jax.Array:
+    """One random view each of images [b, h, w, 3], floats in 0..255.
+
+    A setting of 0 is off: it changes nothing and costs nothing. Settings are Python numbers, so
+    that the program has only what is on. Each image has random numbers of its own.
+
+    Args:
+      key: of this batch.
+      images: the images.
+      crop: up to this share of the area is cut off, 0 to below 1; the rest fills the view again.
+      stretch: a crop's width to height changes by a factor of exp(U(-stretch, stretch)).
+      flip: probability that left and right change places.
+      vertical_flip: probability that top and bottom do; for images from above.
+      turn: probability of a turn by 90, 180 or 270 degrees, each as likely; for square images.
+      blur: standard deviation of a Gaussian blur, up to so many pixels.
+      brightness: all values are multiplied by U(1 - brightness, 1 + brightness).
+      contrast: distances from the image's mean grey likewise.
+      saturation: distances from each pixel's own grey likewise.
+      hue: colours turn around the grey axis by U(-hue, hue) degrees.
+      grey: probability that an image loses its colours.
+
+    Raises:
+      ValueError: the images are no floats [b, h, w, 3], or not square where they are to be turned.
+    """
+    if images.ndim != 4 or images.shape[-1] != 3 or not jnp.issubdtype(images.dtype, jnp.floating):
+        raise ValueError(
+            f"Images must be floats [b, h, w, 3] in 0..255, not {images.dtype} {images.shape}."
+        )
+    if turn and images.shape[1] != images.shape[2]:
+        raise ValueError(f"Only square images can be turned, not {images.shape[1:3]}: set turn=0.")
+
+    def view(key: jax.Array, image: jax.Array) -> jax.Array:
+        places, colours = jax.random.split(key)
+        if turn:
+            places, key = jax.random.split(places)
+            image = _turned(key, image, turn)
+        if crop or stretch or flip or vertical_flip or blur:
+            image = _moved(places, image, crop, stretch, (vertical_flip, flip), blur)
+        if brightness or contrast or saturation or hue or grey:
+            image = _recoloured(
+                colours, image, (brightness, contrast, saturation), hue * jnp.pi / 180, grey
+            )
+        return image
+
+    return jax.vmap(view)(jax.random.split(key, len(images)), images)
+
+
+def _turned(key: jax.Array, image: jax.Array, turn: float) -> jax.Array:
+    """The image [size, size, 3] turned by a right angle or two, or as it is."""
+    keys = jax.random.split(key)
+    quarters = jnp.where(
+        jax.random.bernoulli(keys[0], turn), jax.random.randint(keys[1], (), 1, 4), 0
+    )
+    # Transposed and upside down, an image is turned by a quarter; both flips are a half.
+    image = jnp.where(quarters % 2 == 1, image.swapaxes(0, 1), image)
+    image = jnp.where((quarters == 1) | (quarters == 2), image[::-1], image)
+    return jnp.where(quarters >= 2, image[:, ::-1], image)
+
+
+def _moved(
+    key: jax.Array,
+    image: jax.Array,
+    crop: float,
+    stretch: float,
+    flips: tuple[float, float],
+    blur: float,
+) -> jax.Array:
+    """A crop of the image [h, w, 3], flipped and blurred."""
+    key_area, key_stretch, key_place, key_flip, key_blur = jax.random.split(key, 5)
+    dtype = image.dtype
+    area = jax.random.uniform(key_area, (), dtype, minval=1 - crop)
+    log_aspect = jax.random.uniform(key_stretch, (), dtype, minval=-stretch, maxval=stretch)
+    # Shares of height and width that the crop has; a stretched crop may not stick out.
+    shares = jnp.sqrt(area) * jnp.exp(jnp.stack([-log_aspect, log_aspect]) / 2)
+    shares = jnp.minimum(shares, 1)
+    place = jax.random.uniform(key_place, (2,), dtype)
+    flipped = jax.random.uniform(key_flip, (2,)) < jnp.array(flips)
+    deviation = jax.random.uniform(key_blur, (), dtype, maxval=blur)
+    rows, columns = (
+        _resampling(size, shares[axis], place[axis], flipped[axis], deviation if blur else None)
+        for axis, size in enumerate(image.shape[:2])
+    )
+    return jnp.einsum("ij,jkc,lk->ilc", rows, image, columns, precision="highest")
+
+
+def _resampling(
+    size: int, share: jax.Array, place: jax.Array, flipped: jax.Array, deviation: jax.Array | None
+) -> jax.Array:
+    """Weights [size, size] of an axis' pixels in each pixel of the view; each row sums to one."""
+    pixel = jnp.arange(size, dtype=share.dtype)
+    # Where a pixel of the view comes from; its two neighbours there share the weight.
+    source = (pixel + 0.5) * share - 0.5 + place * (1 - share) * size
+    source = jnp.clip(source, 0, size - 1)
+    weights = jnp.maximum(1 - jnp.abs(source[:, None] - pixel[None, :]), 0)
+    weights = jnp.where(flipped, weights[::-1], weights)
+    if deviation is None:
+        return weights
+    # As narrow as this, a Gaussian is one pixel; 0 would divide by 0.
+    scaled = (pixel[:, None] - pixel[None, :]) / jnp.maximum(deviation, 1e-3)
+    return jnp.matmul(jax.nn.softmax(-(scaled**2) / 2, axis=1), weights, precision="highest")
+
+
+def _recoloured(
+    key: jax.Array, image: jax.Array, jitter: tuple[float, float, float], hue: float, grey: float
+) -> jax.Array:
+    """The image [h, w, 3] in other colours: one matrix for all pixels, and contrast around grey.
+
+    Hue is a turn around the grey axis a = (1, 1, 1) / sqrt(3), by Rodrigues' formula:
+    cos(t) I + (1 - cos(t)) a a^T + sin(t) [a]_x.
+    """
+    key_jitter, key_hue, key_grey = jax.random.split(key, 3)
+    dtype = image.dtype
+    luma = jnp.array(_LUMA, dtype)
+    factors = jax.random.uniform(key_jitter, (3,), dtype, minval=-1) * jnp.array(jitter, dtype)
+    brightness, contrast, saturation = 1 + factors
+    saturation = jnp.where(jax.random.bernoulli(key_grey, grey), 0, saturation)
+    angle = jax.random.uniform(key_hue, (), dtype, minval=-hue, maxval=hue)
+    across = jnp.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]], dtype) / 3**0.5
+    turn = jnp.cos(angle) * jnp.eye(3, dtype=dtype) + (1 - jnp.cos(angle)) / 3
+    turn = turn + jnp.sin(angle) * across
+    own_grey = jnp.broadcast_to(luma, (3, 3))
+    matrix = brightness * (own_grey + saturation * (jnp.eye(3, dtype=dtype) - own_grey)) @ turn
+    image = jnp.einsum("hwc,dc->hwd", image, matrix, precision="highest")
+    mean = jnp.mean(image, axis=(0, 1)) @ luma
+    return jnp.clip(mean + contrast * (image - mean), 0, 255)
