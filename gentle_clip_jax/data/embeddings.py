@@ -48,9 +48,11 @@ def read(path: str | pathlib.Path) -> FeatureSet:
     elif path.suffix in READERS:
         try:
             arrays = READERS[path.suffix](path)
-        except (OSError, ModuleNotFoundError):
+        except ModuleNotFoundError:
             raise
         except Exception as error:  # of four libraries: any kind
+            if isinstance(error, OSError) and error.errno:
+                raise  # the disk's, not the file's
             raise ValueError(f"The embeddings {path} cannot be read: {error}.") from error
     else:
         raise ValueError(
@@ -177,10 +179,10 @@ def _checked(path: pathlib.Path, arrays: Mapping[str, Any]) -> FeatureSet:
     columns: dict[str, np.ndarray | None] = {"ids": np.arange(len(features)).astype(str)}
     for name in ("ids", "splits", "labels", "texts"):
         values = arrays.get(name)
-        if values is None or all(value is None for value in values):
+        if values is None or (np.ndim(values) == 1 and all(value is None for value in values)):
             continue
-        if len(values) != len(features):
-            raise ValueError(f"{path} has {len(features)} rows but {len(values)} {name}.")
+        if np.ndim(values) != 1 or len(values) != len(features):
+            raise ValueError(f"{path} has {len(features)} rows but {np.size(values)} {name}.")
         # Texts are Python's own strings: NumPy's would all be as long as the longest.
         kind = object if name == "texts" else str
         columns[name] = np.array(["" if value is None else str(value) for value in values], kind)

@@ -1,25 +1,29 @@
-"""Images from a folder, zip files, parquet files or a TFDS folder, and their pixels."""
+"""Images from a folder, zip files, parquet files or a TFDS folder."""
 
 import collections
 import functools
-import io
 import pathlib
+import stat
 import threading
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from gentle_clip_jax.data import metadata
+from gentle_clip_jax.data import metadata, tfds_source
+from gentle_clip_jax.data.pixels import decode as decode
 from gentle_clip_jax.data.texts import in_split
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".gif", ".bmp")
 _MAX_BYTES = 2**28
+_UNREADABLE = (OSError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
 class Image(NamedTuple):
-    """An image's id, its split and label where known, and what reads the bytes of its file."""
+    """An image's id, its split and label where known, and what reads the bytes of its file.
+
+    What cannot be read is a ValueError.
+    """
 
     id: str
     split: str | None
@@ -36,11 +40,12 @@ def list_images(data: pathlib.Path, split: str | None = None) -> list[Image]:
     number. metadata.jsonl beside them may give `split` and `label` of an `id`.
 
     Raises:
-      ValueError: there are none, none of that split, or two are called the same.
+      ValueError: there are none, none of that split, or two are called the same; metadata.jsonl
+        is of other images; or a zip file has members outside of itself.
     """
     if not data.exists():
         raise ValueError(f"There is no file or folder {data}.")
-    if (data / "dataset_info.json").is_file():
+    if tfds_source.is_prepared(data):
         images = list(_in_tfds(data))
     else:
         images = list(_in_folder(data) if data.is_dir() else _in_file(data, data.parent))
@@ -53,20 +58,28 @@ def list_images(data: pathlib.Path, split: str | None = None) -> list[Image]:
         raise ValueError(f"{count} images in {data} are called {name}: rename them or leave one.")
     about = (data if data.is_dir() else data.parent) / metadata.NAME
     if about.is_file():
-        rows = {row["id"]: row for row in metadata.read_lines(about)}
-        images = [_described(image, rows.get(image.id, {})) for image in images]
+        images = _described(images, about)
     return in_split(images, split, data)
 
 
-def _described(image: Image, row: dict[str, Any]) -> Image:
-    return image._replace(
-        split=row.get("split") or image.split, label=row.get("label") or image.label
-    )
+def _described(images: list[Image], about: pathlib.Path) -> list[Image]:
+    rows = metadata.by_id(metadata.read_lines(about))
+    if rows and not any(metadata.name_key(image.id) in rows for image in images):
+        raise ValueError(
+            f"{about} is of other images: its ids look like {min(rows)!r}, theirs like "
+            f"{images[0].id!r}."
+        )
+    described = []
+    for image in images:
+        row = rows.get(metadata.name_key(image.id), {})
+        split, label = row.get("split") or image.split, row.get("label") or image.label
+        described.append(image._replace(split=split, label=label))
+    return described
 
 
 def _in_folder(folder: pathlib.Path) -> Iterator[Image]:
     for path in sorted(folder.rglob("*")):
-        if not metadata.is_hidden(path.relative_to(folder)):
+        if not path.is_dir() and not metadata.is_hidden(path.relative_to(folder)):
             yield from _in_file(path, folder)
 
 
@@ -82,8 +95,11 @@ def _in_file(path: pathlib.Path, folder: pathlib.Path) -> Iterator[Image]:
 
 
 def _read_file(path: pathlib.Path) -> bytes:
-    _check_size(path.stat().st_size)
-    return path.read_bytes()
+    try:
+        _check_size(path.stat().st_size)
+        return path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"cannot be read: {error.strerror}") from error
 
 
 def _check_size(size: int) -> None:
@@ -94,24 +110,39 @@ def _check_size(size: int) -> None:
 def _in_zip(path: pathlib.Path) -> Iterator[Image]:
     try:
         archive = zipfile.ZipFile(path)
-    except zipfile.BadZipFile as error:
+    except Exception as error:  # of any kind where a header is broken
         raise ValueError(f"{path} is no sound zip file ({error}).") from error
     for member in archive.infolist():
-        name = pathlib.PurePosixPath(member.filename)
-        if name.suffix.lower() in SUFFIXES and not metadata.is_hidden(name):
+        name = pathlib.PurePosixPath(member.filename.replace("\\", "/"))
+        if name.suffix.lower() not in SUFFIXES:
+            continue
+        if name.is_absolute() or ".." in name.parts or name.parts[0].endswith(":"):
+            raise ValueError(
+                f"{path} has the member {member.filename!r} outside of itself: make it again "
+                "without that."
+            )
+        if not metadata.is_hidden(name):
             read = functools.partial(_read_member, archive, member)
             yield Image(str(name.with_suffix("")), None, None, read)
 
 
 def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
     _check_size(member.file_size)
-    return archive.read(member)
+    if stat.S_ISLNK(member.external_attr >> 16):
+        raise ValueError("is a link to another file")
+    try:
+        return archive.read(member)
+    except _UNREADABLE as error:
+        raise ValueError(f"cannot be read from {archive.filename}: {error}") from error
 
 
 def _in_parquet(path: pathlib.Path) -> Iterator[Image]:
     import pyarrow.parquet as pq
 
-    file, lock = pq.ParquetFile(path), threading.Lock()
+    try:
+        file, lock = pq.ParquetFile(path), threading.Lock()
+    except Exception as error:  # of any kind where a footer is broken
+        raise ValueError(f"{path} is no sound parquet file ({error}).") from error
     column = next((f.name for f in file.schema_arrow if _holds_bytes(f.type)), None)
     if column is None:
         raise ValueError(f"{path} has no column with the bytes of image files.")
@@ -122,13 +153,19 @@ def _in_parquet(path: pathlib.Path) -> Iterator[Image]:
 
     def read(group: int, row: int) -> bytes:
         with lock:  # threads would each read the group
-            value = images_of_group(group)[row].as_py()
-        return value["bytes"] if isinstance(value, dict) else value
+            try:
+                value = images_of_group(group)[row].as_py()
+            except _UNREADABLE as error:
+                raise ValueError(f"cannot be read from {path}: {error}") from error
+        return (value["bytes"] if isinstance(value, dict) else value) or b""
 
     names = [n for n in ("id", "split", "label") if n in file.schema_arrow.names]
     number = 0
     for group in range(file.num_row_groups):
-        rows = file.read_row_group(group, columns=names).to_pylist()
+        try:
+            rows = file.read_row_group(group, columns=names).to_pylist()
+        except _UNREADABLE as error:
+            raise ValueError(f"{path} is no sound parquet file ({error}).") from error
         for row in range(file.metadata.row_group(group).num_rows):
             about = {n: metadata.text(rows[row].get(n)) for n in names}
             name = about.get("id") or f"{path.stem}-{number}"
@@ -147,67 +184,15 @@ def _holds_bytes(kind: Any) -> bool:
 
 
 def _in_tfds(folder: pathlib.Path) -> Iterator[Image]:
-    import tensorflow_datasets as tfds  # pyright: ignore[reportMissingImports]
-
-    builder: Any = tfds.builder_from_directory(folder)
-    features = dict(builder.info.features.items())
-    column = next((n for n, f in features.items() if isinstance(f, tfds.features.Image)), None)
-    if column is None:
-        raise ValueError(f"{folder} has no images among {', '.join(features)}.")
-    label: Any = features.get("label")
-    raw = tfds.decode.SkipDecoding()
-    for split in builder.info.splits:
-        source = builder.as_data_source(split=split, decoders={column: raw})
-        for number in range(len(source)):
-            row = source[number]
-            name = row.get("id", f"{split}-{number}")
-            yield Image(
-                name.decode() if isinstance(name, bytes) else str(name),
-                split,
-                label.int2str(row["label"]) if hasattr(label, "int2str") else None,
-                lambda source=source, number=number: source[number][column],
-            )
+    for split in tfds_source.splits(folder):
+        source = tfds_source.open_source(folder, split)
+        if source.images is None:
+            raise ValueError(f"{folder} has no images among {', '.join(source.features)}.")
+        for number, row in enumerate(source):
+            name = str(row.get("id", f"{split}-{number}"))
+            read = functools.partial(_read_row, source, source.images, number)
+            yield Image(name, split, row.get("label"), read)
 
 
-def decode(data: bytes, size: int = 224) -> np.ndarray:
-    """Pixels [size, size, 3] uint8 of an image file: shorter side to `size`, then its centre.
-
-    Bicubic. Turned upright as its camera says; what is transparent becomes white; 16 bits become 8.
-
-    Raises:
-      ValueError: it is no sound image, or one of more than about 90 million pixels.
-    """
-    from PIL import Image as pillow
-    from PIL import ImageOps
-
-    try:
-        image = pillow.open(io.BytesIO(data))
-        if image.width * image.height > 89_478_485:
-            raise ValueError("it has more than 90 million pixels")
-        if image.format == "TIFF" and getattr(image, "n_frames", 1) > 1:
-            raise ValueError("it is a stack of several pictures")
-        image.draft("", (2 * size, 2 * size))  # large JPEG files halved or less, much sooner
-        image = _rgb(ImageOps.exif_transpose(image))
-    except pillow.UnidentifiedImageError as error:
-        raise ValueError("is no image of a kind that Pillow knows") from error
-    except Exception as error:  # Pillow raises any kind for a broken file
-        raise ValueError(f"cannot be read as an image: {error}") from error
-    scale = size / min(image.size)
-    width, height = (max(size, round(side * scale)) for side in image.size)
-    left, top = (width - size) // 2, (height - size) // 2
-    image = image.resize((width, height), pillow.Resampling.BICUBIC)
-    return np.asarray(image.crop((left, top, left + size, top + size)))
-
-
-def _rgb(image: Any) -> Any:
-    from PIL import Image as pillow
-
-    if image.mode in ("I", "F"):
-        raise ValueError("it has 32 bits a pixel; save it with 8 or 16")
-    if image.mode.startswith("I;16"):
-        # Pillow would cut them off at 255.
-        image = pillow.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = pillow.alpha_composite(pillow.new("RGBA", image.size, "white"), image)
-    return image.convert("RGB")
+def _read_row(source: tfds_source.Source, column: str, number: int) -> bytes:
+    return source[number][column]

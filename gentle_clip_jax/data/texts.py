@@ -1,11 +1,12 @@
 """Texts from a folder or a file, and the names of classes put into words."""
 
 import csv
+import io
 import pathlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from gentle_clip_jax.data import metadata
+from gentle_clip_jax.data import metadata, tfds_source
 
 _COLUMNS = ("captions", "text", "caption")
 
@@ -22,15 +23,19 @@ class Text(NamedTuple):
 def list_texts(data: pathlib.Path, split: str | None = None) -> list[Text]:
     """The texts of `data`, of all splits or of one.
 
-    A folder: `captions` of its metadata.jsonl; or else its .txt files, each a text whose id is its
-    path without .txt, with `split` and `label` of that id in metadata.jsonl. A .jsonl, .csv or .tsv
-    file: the columns `text` (or `caption`, `captions`), and `id`, `split`, `label` if there are. A
-    .txt file: a text a line. Texts without an id are numbered "0", "1", ...
+    A folder: `captions` of its metadata.jsonl, or of what TensorFlow Datasets has prepared there;
+    or else its .txt files, each a text whose id is its path without .txt, with `split` and `label`
+    of that id in metadata.jsonl. A .jsonl, .csv or .tsv file: the columns `text` (or `caption`,
+    `captions`), and `id`, `split`, `label` if there are. A .txt file: a text a line. Texts without
+    an id are numbered "0", "1", ...
 
     Raises:
       ValueError: there are no texts in it, or none of that split.
     """
-    texts = list(_in_folder(data) if data.is_dir() else _in_file(data))
+    if tfds_source.is_prepared(data):
+        texts = list(_in_tfds(data))
+    else:
+        texts = list(_in_folder(data) if data.is_dir() else _in_file(data))
     if not texts:
         raise ValueError(
             f"{data} has no texts: give a folder with {metadata.NAME} or with .txt files, or a "
@@ -80,14 +85,23 @@ def _in_folder(folder: pathlib.Path) -> Iterator[Text]:
     if any(name in row for row in rows for name in _COLUMNS):
         yield from _of_rows(about, rows)
         return
-    known = {row["id"]: row for row in rows}
+    known = metadata.by_id(rows)
     for path in sorted(folder.rglob("*.txt")):
         relative = path.relative_to(folder)
-        if not metadata.is_hidden(relative):
+        if path.is_file() and not metadata.is_hidden(relative):
             name = relative.with_suffix("").as_posix()
-            row = known.get(name, {})
+            row = known.get(metadata.name_key(name), {})
             text = " ".join(_read(path).split())
             yield Text(name, row.get("split"), row.get("label"), text)
+
+
+def _in_tfds(folder: pathlib.Path) -> Iterator[Text]:
+    for split in tfds_source.splits(folder):
+        for number, row in enumerate(tfds_source.open_source(folder, split)):
+            name, values = str(row.get("id", f"{split}-{number}")), row.get("captions")
+            values = values["text"] if isinstance(values, dict) else values  # as COCO has them
+            for text in captions(f"{folder}, {name}", values):
+                yield Text(name, split, row.get("label"), text)
 
 
 def _in_file(path: pathlib.Path) -> Iterator[Text]:
@@ -95,14 +109,21 @@ def _in_file(path: pathlib.Path) -> Iterator[Text]:
         raise ValueError(f"There is no file or folder {path}.")
     suffix = path.suffix.lower()
     if suffix == ".txt":
-        for number, line in enumerate(_read(path).splitlines()):
+        # Not str.splitlines: it breaks lines at characters that a text may have within.
+        for number, line in enumerate(io.StringIO(_read(path))):
             yield Text(str(number), None, None, line.strip())
     elif suffix == ".jsonl":
         yield from _of_rows(path, metadata.read_lines(path))
     elif suffix in (".csv", ".tsv"):
-        lines = _read(path).splitlines(keepends=True)
+        lines = io.StringIO(_read(path), newline="")
         reader = csv.DictReader(lines, delimiter="\t" if suffix == ".tsv" else ",")
-        yield from _of_rows(path, list(reader))
+        try:
+            rows = list(reader)
+        except csv.Error as error:
+            raise ValueError(
+                f"{path}, line {reader.line_num} is no CSV ({error}): save it as CSV."
+            ) from error
+        yield from _of_rows(path, rows)
 
 
 def _of_rows(path: pathlib.Path, rows: list[dict[str, Any]]) -> Iterator[Text]:
@@ -112,10 +133,21 @@ def _of_rows(path: pathlib.Path, rows: list[dict[str, Any]]) -> Iterator[Text]:
         raise ValueError(f"{path} has no column {', '.join(_COLUMNS)}.")
     for number, row in enumerate(rows):
         item = metadata.text(row.get("id")) or str(number)
-        texts = row.get(name) or []
-        for text in [texts] if isinstance(texts, str) else texts:
-            split, label = metadata.text(row.get("split")), metadata.text(row.get("label"))
-            yield Text(item, split, label, str(text).strip())
+        split, label = metadata.text(row.get("split")), metadata.text(row.get("label"))
+        for text in captions(f"{path}, {item}", row.get(name)):
+            yield Text(item, split, label, text)
+
+
+def captions(where: str, value: Any) -> list[str]:
+    """The texts of a row: of one text, of a list of them, or of nothing.
+
+    Raises:
+      ValueError: it is something else; says where.
+    """
+    values = [] if value in (None, "") else value if isinstance(value, list) else [value]
+    if any(isinstance(one, (dict, list)) for one in values):
+        raise ValueError(f"{where}: a caption must be a text, or there is a list of texts.")
+    return [metadata.writable(str(one)).strip() for one in values if one is not None]
 
 
 def _read(path: pathlib.Path) -> str:

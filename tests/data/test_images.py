@@ -175,7 +175,7 @@ def bomb(side: int) -> bytes:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "is no image of a kind that Pillow knows"),
+        (b"", "is empty: its file has 0 bytes"),
         (b"GIF89a", "is no image of a kind that Pillow knows"),
         (png()[:-30], "cannot be read as an image: "),
         (save(Image.new("RGB", (90, 90)), "JPEG")[:400], "cannot be read as an image"),
