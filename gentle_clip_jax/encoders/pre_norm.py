@@ -1,0 +1,131 @@
+"""The blocks that CLIP's and SigLIP's transformers are made of, and their names in checkpoints."""
+
+import functools
+from collections.abc import Mapping
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.typing import DTypeLike
+
+ACTIVATIONS = {
+    "quick_gelu": lambda x: x * nn.sigmoid(1.702 * x),
+    "gelu": functools.partial(nn.gelu, approximate=False),
+    "gelu_pytorch_tanh": functools.partial(nn.gelu, approximate=True),
+}
+
+
+class Attention(nn.Module):
+    """Queries [b, t, width] look at keys [b, s, width] -> [b, t, features], by default width."""
+
+    num_heads: int
+    causal: bool = False
+    features: int | None = None
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(self, queries: Array, keys: Array) -> Array:
+        width = keys.shape[-1]
+        q, k, v = (
+            nn.Dense(width, dtype=self.dtype, name=name)(x).reshape(
+                *x.shape[:2], self.num_heads, width // self.num_heads
+            )
+            for name, x in (("query", queries), ("key", keys), ("value", keys))
+        )
+        h = jax.nn.dot_product_attention(q, k, v, is_causal=self.causal).reshape(queries.shape)
+        return nn.Dense(self.features or width, dtype=self.dtype, name="out")(h)
+
+
+class Mlp(nn.Module):
+    """x [b, t, width] -> [b, t, width] by way of `hidden`."""
+
+    hidden: int
+    activation: str
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        h = ACTIVATIONS[self.activation](nn.Dense(self.hidden, dtype=self.dtype, name="expand")(x))
+        return nn.Dense(x.shape[-1], dtype=self.dtype, name="project")(h)
+
+
+class Block(nn.Module):
+    """x [b, t, width] -> [b, t, width]: x + attention(norm(x)), then x + mlp(norm(x))."""
+
+    num_heads: int
+    hidden: int
+    activation: str
+    epsilon: float
+    causal: bool = False
+    dropout: float = 0.0
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Array, *, train: bool = False) -> Array:
+        drop = nn.Dropout(self.dropout, deterministic=not train)
+        h = normed(self.epsilon, "attention_norm", x).astype(self.dtype)
+        x = x + drop(
+            Attention(self.num_heads, self.causal, dtype=self.dtype, name="attention")(h, h)
+        )
+        h = normed(self.epsilon, "mlp_norm", x).astype(self.dtype)
+        return x + drop(Mlp(self.hidden, self.activation, self.dtype, name="mlp")(h))
+
+
+def normed(epsilon: float, name: str, x: Array) -> Array:
+    """LayerNorm of x [b, ..., width] -> float32 of the same shape, as a layer called `name`."""
+    # Some channels are large in all tokens: the fast form of the variance would cancel.
+    norm = nn.LayerNorm(epsilon, dtype=jnp.float32, use_fast_variance=False, name=name)
+    return norm(x.astype(jnp.float32))
+
+
+def standardized(images: Array, size: int, mean: tuple, std: tuple) -> Array:
+    """Images [b, size, size, 3], values from 0 to 255 -> float32, (images / 255 - mean) / std.
+
+    Raises:
+      ValueError: they are of another size.
+    """
+    if images.shape[1:] != (size, size, 3):
+        raise ValueError(
+            f"Images of the shape {images.shape[1:]} do not suit an encoder of {size} x {size} "
+            "pixels and 3 colours: resize them."
+        )
+    mean, std = (jnp.asarray(values, jnp.float32)[None, None, None] for values in (mean, std))
+    return (images.astype(jnp.float32) / 255 - mean) / std
+
+
+def checked_activation(name: str) -> str:
+    """`name`, if it is a key of ACTIVATIONS.
+
+    Raises:
+      ValueError: it is not.
+    """
+    if name not in ACTIVATIONS:
+        raise ValueError(
+            f"config.json asks for hidden_act {name}: only {', '.join(ACTIVATIONS)} are supported."
+        )
+    return name
+
+
+def parameter_names(layers: Mapping[str, str]) -> dict[str, str]:
+    """Names of layers here -> elsewhere become names of their kernels (or scales) and biases."""
+    names = {}
+    for ours, theirs in layers.items():
+        names[f"{ours}/{'scale' if ours.endswith('norm') else 'kernel'}"] = f"{theirs}.weight"
+        names[f"{ours}/bias"] = f"{theirs}.bias"
+    return names
+
+
+def block_layers(ours: str, theirs: str) -> dict[str, str]:
+    """Names of a block's layers here -> in a checkpoint of Hugging Face."""
+    layers = {
+        "attention_norm": "layer_norm1",
+        "attention/query": "self_attn.q_proj",
+        "attention/key": "self_attn.k_proj",
+        "attention/value": "self_attn.v_proj",
+        "attention/out": "self_attn.out_proj",
+        "mlp_norm": "layer_norm2",
+        "mlp/expand": "mlp.fc1",
+        "mlp/project": "mlp.fc2",
+    }
+    return {f"{ours}/{name}": f"{theirs}.{their_name}" for name, their_name in layers.items()}

@@ -1,0 +1,164 @@
+"""CLIP's towers beside the programs that their checkpoints come from."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gentle_clip_jax.encoders import clip, open_clip, pretrained, weight_files
+
+torch = pytest.importorskip("torch", reason="run pip install '.[parity]' for these tests")
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3), dtype=np.uint8)
+TOKENS = np.array([[40, 3, 41, 0, 0], [40, 5, 6, 7, 41], [40, 41, 41, 9, 39], [40, 8, 41, 41, 41]])
+MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.3, 0.25)
+VISION = {"hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 2}
+TEXT = {"hidden_size": 16, "intermediate_size": 36, "num_hidden_layers": 3, "vocab_size": 42}
+
+
+def randomize(model, scale=0.15):
+    """All parameters and statistics different, those of a variance positive."""
+    generator = torch.Generator().manual_seed(0)
+    for name, tensor in model.state_dict().items():
+        if tensor.is_floating_point():
+            tensor.copy_(torch.randn(tensor.shape, generator=generator) * scale)
+            if name.endswith(("running_var", "norm.weight", "ln_post.weight", "ln_final.weight")):
+                tensor.copy_(tensor.abs() + 0.7)
+    return model.eval()
+
+
+def pixels(images=IMAGES):
+    """The images as PyTorch takes them."""
+    standard = (images / 255 - np.array(MEAN)) / np.array(STD)
+    return torch.tensor(standard.transpose(0, 3, 1, 2), dtype=torch.float32)
+
+
+def hugging_face(**text):
+    transformers = pytest.importorskip("transformers")
+    config = transformers.CLIPConfig(
+        vision_config=VISION | {"num_attention_heads": 3, "image_size": 16, "patch_size": 4},
+        text_config=TEXT | {"num_attention_heads": 4, "max_position_embeddings": 7} | text,
+        projection_dim=12,
+        attn_implementation="eager",
+    )
+    return randomize(transformers.CLIPModel(config))
+
+
+def apply(model, params, inputs):
+    features = jax.jit(model.apply)({"params": params}, inputs)
+    assert features.dtype == jnp.float32
+    return features
+
+
+def load(towers, weights):
+    """The towers' params."""
+    inputs = jnp.asarray(IMAGES), jnp.asarray(TOKENS)
+    return [
+        pretrained.load_params(
+            tower, inputs_, weights, clip.checkpoint_names(tower), clip.UNUSED[role]
+        )
+        for tower, inputs_, role in zip(towers, inputs, clip.UNUSED)
+    ]
+
+
+def close(ours, theirs):
+    theirs = theirs.detach().numpy()
+    assert ours.shape == theirs.shape
+    assert 0.1 < np.abs(theirs).mean() < 10
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("act", ["quick_gelu", "gelu"])
+@pytest.mark.parametrize("end", [{"eos_token_id": 41}, {"eos_token_id": 2}])
+def test_hugging_face(act, end, tmp_path):
+    theirs = hugging_face(hidden_act=act, **end)
+    theirs.save_pretrained(tmp_path)
+    config = theirs.config.to_dict()
+    weights = weight_files.read_weights(tmp_path / "model.safetensors")
+    towers = clip.from_config(config)
+    image, text = (
+        tower.clone(mean=MEAN, std=STD) if i == 0 else tower for i, tower in enumerate(towers)
+    )
+    image_params, text_params = load((image, text), weights)
+    with torch.no_grad():
+        images, texts = (
+            theirs.get_image_features(pixels()).pooler_output,
+            theirs.get_text_features(torch.tensor(TOKENS)).pooler_output,
+        )
+        short = theirs.get_text_features(torch.tensor(TOKENS[:2, :3])).pooler_output
+    close(apply(image, image_params, IMAGES), images)
+    close(apply(text, text_params, TOKENS), texts)
+    close(apply(text, text_params, TOKENS[:2, :3]), short)
+
+
+def open_clip_model(resnet, quick_gelu):
+    theirs = pytest.importorskip("open_clip")
+    vision = {"image_size": 16, "layers": 2, "width": 24, "head_width": 8, "patch_size": 4}
+    if resnet:
+        vision = {"image_size": 64, "layers": [1, 2, 1, 1], "width": 8, "patch_size": None}
+    text = {"context_length": 7, "vocab_size": 42, "width": 16, "heads": 4, "layers": 2}
+    config = {"embed_dim": 12, "quick_gelu": quick_gelu, "vision_cfg": vision, "text_cfg": text}
+    model = theirs.model.CLIP(**config)
+    about = {"model_cfg": config, "preprocess_cfg": {"mean": MEAN, "std": STD}}
+    return randomize(model), about
+
+
+@pytest.mark.parametrize("quick_gelu", [True, False])
+@pytest.mark.parametrize("resnet", [True, False], ids=["resnet", "transformer"])
+def test_open_clip(resnet, quick_gelu, tmp_path):
+    theirs, about = open_clip_model(resnet, quick_gelu)
+    training = {f"module.{name}": tensor for name, tensor in theirs.state_dict().items()}
+    torch.save({"epoch": 3, "state_dict": training}, tmp_path / "a.pt")
+    weights = open_clip.weights(weight_files.read_weights(tmp_path / "a.pt"))
+    image, text = clip.from_config(open_clip.config(about))
+    images = IMAGES.repeat(4, axis=1).repeat(4, axis=2) if resnet else IMAGES
+    image = image.clone(mean=MEAN, std=STD)
+    names = clip.checkpoint_names(image)
+    image_params = pretrained.load_params(image, images, weights, names, clip.UNUSED["image"])
+    names = clip.checkpoint_names(text)
+    text_params = pretrained.load_params(text, TOKENS, weights, names, clip.UNUSED["text"])
+    tokens = np.pad(TOKENS, ((0, 0), (0, 2)))
+    with torch.no_grad():
+        close(apply(image, image_params, images), theirs.encode_image(pixels(images)))
+        close(apply(text, text_params, TOKENS), theirs.encode_text(torch.tensor(tokens)))
+
+
+@pytest.mark.slow
+def test_dropout_and_half_precision():
+    image = clip.ImageTransformer(16, 4, 24, 2, 3, 40, 12, dropout=0.5, dtype=jnp.bfloat16)
+    text = clip.TextTransformer(42, 7, 16, 2, 4, 36, 12, dropout=0.5, dtype=jnp.bfloat16)
+    resnet = clip.ModifiedResNet((1, 1), 8, 64, 12, dropout=0.5, dtype=jnp.bfloat16)
+    large = jnp.asarray(IMAGES.repeat(4, axis=1).repeat(4, axis=2))
+    for tower, inputs in ((image, IMAGES), (text, TOKENS), (resnet, large)):
+        with jax.numpy_dtype_promotion("standard"):  # jax.nn.dot_product_attention promotes
+            params = jax.jit(tower.init)(jax.random.key(0), inputs)
+            train = functools.partial(tower.apply, train=True, rngs={"dropout": jax.random.key(1)})
+            same, other = jax.jit(tower.apply)(params, inputs), jax.jit(train)(params, inputs)
+        assert same.dtype == other.dtype == jnp.float32
+        assert not np.allclose(same, other)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("timm_model_name", "vit_base"), ("pool_type", "avg"), ("attentional_pool", True)],
+)
+def test_other_kinds_of_open_clip_are_refused(key, value):
+    vision = {"image_size": 16, "layers": 2, "width": 24, "patch_size": 4, key: value}
+    text = {"width": 16, "heads": 4, "layers": 2}
+    with pytest.raises(ValueError, match=f"open_clip model with {key} {value} is not supported"):
+        open_clip.config({"model_cfg": {"embed_dim": 3, "vision_cfg": vision, "text_cfg": text}})
+
+
+def test_what_does_not_suit_is_said():
+    image = clip.ImageTransformer(16, 4, 24, 2, 3, 40, 12)
+    with pytest.raises(ValueError, match="16 x 16 pixels and 3 colours: resize them"):
+        image.init(jax.random.key(0), jnp.zeros((1, 20, 16, 3)))
+    text = clip.TextTransformer(42, 7, 16, 2, 4, 36, 12)
+    with pytest.raises(ValueError, match="Texts of 8 tokens are longer than the 7"):
+        text.init(jax.random.key(0), jnp.zeros((1, 8), jnp.int32))
+    with pytest.raises(ValueError, match="of the type bert is no CLIP"):
+        clip.from_config({"model_type": "bert"})
+    with pytest.raises(ValueError, match="hidden_act relu: only quick_gelu"):
+        clip.from_config({"model_type": "clip", "vision_config": {"hidden_act": "relu"}})
