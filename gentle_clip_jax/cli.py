@@ -1,4 +1,4 @@
-"""The command line: encode data and diagnose it; train, evaluate, report on and search a run.
+"""The command line: prepare, encode and diagnose data; train, evaluate, report on and search a run.
 
 Heavy imports wait inside the commands, so that --help does not.
 """
@@ -16,7 +16,7 @@ _EXTRAS = {
     **dict.fromkeys(("grain", "PIL", "tokenizers"), "quickstart"),
     **dict.fromkeys(("safetensors", "pyarrow"), "weights"),
     "ott": "transport",
-    "tensorflow_datasets": "data",
+    **dict.fromkeys(("tensorflow_datasets", "array_record"), "data"),
 }
 
 
@@ -124,6 +124,19 @@ def _add_feature_commands(commands: Any) -> None:
     diagnose.add_argument("--out", metavar="DIR", help="for diagnosis.html and diagnosis.json")
     diagnose.add_argument("--seed", type=int, default=0)
     diagnose.set_defaults(command=_diagnose)
+    data = commands.add_parser("data", allow_abbrev=False, help="prepare data sets for training")
+    actions = data.add_subparsers(metavar="ACTION", required=True)
+    actions.add_parser("list", help="the data sets that are known").set_defaults(command=_list)
+    prepare = actions.add_parser(
+        "prepare", allow_abbrev=False, help="build a data set from a folder, for random access"
+    )
+    prepare.add_argument("name", metavar="NAME", help="as in gentle-clip data list; e.g. folder")
+    prepare.add_argument("--from", dest="source", required=True, metavar="DIR", help="its files")
+    prepare.add_argument("--to", required=True, metavar="DIR", help="for prepared data sets")
+    prepare.add_argument(
+        "--max-skipped", type=int, default=10, metavar="N", help="so many items may be damaged"
+    )
+    prepare.set_defaults(command=_prepare)
 
 
 def _train(args: argparse.Namespace) -> None:
@@ -190,6 +203,18 @@ def _diagnose(args: argparse.Namespace) -> None:
 
     found = diagnose.diagnose_files(args.x, args.y, args.pairs, seed=args.seed)
     report.show_diagnosis(found, args.out)
+
+
+def _list(args: argparse.Namespace) -> None:
+    from gentle_clip_jax.prepare import show_data_sets
+
+    show_data_sets()
+
+
+def _prepare(args: argparse.Namespace) -> None:
+    from gentle_clip_jax.prepare import prepare
+
+    prepare(args.name, args.source, args.to, max_skipped=args.max_skipped)
 
 
 def _fail(message: str, *, code: int = 2) -> int:

@@ -43,7 +43,9 @@ ARROWS = {
     "diagnose": {"losses", "closed_form", "evals", "data"},
     "frozen": {"encoders", "data"},
     "encode": {"frozen", "data", "run_log"},
-    "cli": {"train", "evaluate", "report", "encode", "diagnose", "compare"} | {"config_file"},
+    "prepare": {"data", "run_log"},
+    "cli": {"train", "evaluate", "report", "encode", "diagnose", "compare", "prepare"}
+    | {"config_file"},
     "__main__": {"cli"},
     "__init__": {"losses"},
 }

@@ -50,7 +50,7 @@ def assert_one_sentence(capsys, *words: str) -> None:
 
 @pytest.mark.parametrize(
     "args",
-    [[], ["train"], ["evaluate"], ["report"], ["search"], ["encode"], ["diagnose"]],
+    [[], ["train"], ["evaluate"], ["report"], ["search"], ["encode"], ["diagnose"], ["data"]],
 )
 def test_help(args, capsys):
     with pytest.raises(SystemExit) as exit_:

@@ -1,0 +1,1 @@
+"""Data sets from folders to TensorFlow Datasets' array_record, without TensorFlow."""

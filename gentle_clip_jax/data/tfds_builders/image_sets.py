@@ -1,0 +1,111 @@
+"""Images with captions or labels, from two layouts of a folder."""
+
+import collections
+import functools
+import json
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+from gentle_clip_jax.data import embeddings, metadata, texts
+from gentle_clip_jax.data.images import Image, list_images
+from gentle_clip_jax.data.pixels import decode
+from gentle_clip_jax.data.tfds_builders.build import Contents, Item
+
+UNMATCHED = "unmatched_captions.jsonl"
+
+
+def read_described(folder: pathlib.Path) -> Contents:
+    """Images in zip files or folders, and metadata.jsonl: id, split, label, captions of each.
+
+    Raises:
+      ValueError: a file is missing or broken, or metadata.jsonl names an image twice.
+    """
+    rows = _rows(folder / metadata.NAME)
+    names = [row["id"] for row in rows]
+    twice = [name for name, count in collections.Counter(names).items() if count > 1]
+    if twice:
+        raise ValueError(f"{folder / metadata.NAME} has the id {twice[0]} more than once.")
+    listed = list_images(folder)
+    there = {metadata.name_key(image.id) for image in listed}
+    missing = [name for name in names if metadata.name_key(name) not in there]
+    captions = {
+        metadata.name_key(row["id"]): texts.captions(f"{folder}, {row['id']}", row.get("captions"))
+        for row in rows
+    }
+    of_image = [captions.get(metadata.name_key(image.id), []) for image in listed]
+    return _contents(listed, of_image)._replace(skipped=[(n, "has no image") for n in missing])
+
+
+def read_folder(folder: pathlib.Path) -> Contents:
+    """images/, captions.jsonl with id and captions (split, label), and pairs.csv if ids differ.
+
+    pairs.csv: an image's id and its captions' id a line; without it, equal ids are pairs. Split and
+    label of an image are its captions', or else "train" and none. Captions of no image are in
+    `unmatched_captions.jsonl` beside the records, as `texts.list_texts` reads them.
+
+    Raises:
+      ValueError: a file is missing or broken, or a pair names what is not there.
+    """
+    if not (folder / "images").is_dir():
+        raise ValueError(f"{folder} has no folder images with the images in it.")
+    rows = _rows(folder / "captions.jsonl")
+    listed = list_images(folder / "images")
+    path = folder / "pairs.csv"
+    pairs = embeddings.read_pairs(
+        path if path.is_file() else None, [image.id for image in listed], [r["id"] for r in rows]
+    )
+    partner = {str(image): str(text) for image, text in pairs}
+    of_text: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        of_text.setdefault(row["id"], []).append(row)
+    images, captions = [], []
+    for image in listed:
+        own = of_text.get(partner.get(image.id, ""), [])
+        split = next((row["split"] for row in own if row["split"]), image.split)
+        label = next((row["label"] for row in own if row["label"]), image.label)
+        images.append(image._replace(split=split, label=label))
+        captions.append([text for row in own for text in _captions(folder, row)])
+    taken = set(partner.values())
+    alone = [row | {"captions": _captions(folder, row)} for row in rows if row["id"] not in taken]
+    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in alone)
+    return _contents(images, captions)._replace(beside={UNMATCHED: lines} if alone else {})
+
+
+def _rows(path: pathlib.Path) -> list[dict[str, Any]]:
+    if not path.is_file():
+        raise ValueError(f"{path.parent} has no file {path.name}.")
+    rows = metadata.read_lines(path)
+    if without := [number for number, row in enumerate(rows, start=1) if row["id"] is None]:
+        raise ValueError(f"{path}: the object number {without[0]} has no id.")
+    return rows
+
+
+def _captions(folder: pathlib.Path, row: dict[str, Any]) -> list[str]:
+    values = next((row[name] for name in ("captions", "caption", "text") if name in row), None)
+    return texts.captions(f"{folder / 'captions.jsonl'}, {row['id']}", values)
+
+
+def _contents(listed: Sequence[Image], captions: Sequence[list[str]]) -> Contents:
+    labels = sorted({" ".join(image.label.split()) for image in listed if image.label})
+    columns: dict[str, str | list[str]] = {"id": "text", "image": "image"}
+    if labels:
+        columns["label"] = labels
+    if any(captions):
+        columns["captions"] = "texts"
+    splits: dict[str, list[Item]] = {}
+    for image, own in zip(listed, captions, strict=True):
+        about: dict[str, Any] = {}
+        if labels:
+            about["label"] = " ".join(image.label.split()) if image.label else -1
+        if any(captions):
+            about["captions"] = [text for text in own if text]
+        item = Item(image.id, functools.partial(_read, image, about))
+        splits.setdefault(image.split or "train", []).append(item)
+    return Contents(columns, splits)
+
+
+def _read(image: Image, about: dict[str, Any]) -> dict[str, Any]:
+    content = image.read()
+    decode(content, 32)  # a damaged one is found now, not in the middle of training
+    return {"image": content, **about}
