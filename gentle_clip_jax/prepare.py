@@ -1,18 +1,28 @@
 """Data sets ready to train on: a folder becomes what TensorFlow Datasets reads row by row."""
 
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
 import pathlib
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator
+from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    track,
+)
 from rich.table import Table
 
-from gentle_clip_jax.data import embeddings
+from gentle_clip_jax.data import embeddings, metadata
 from gentle_clip_jax.data.tfds_builders import build, catalogue
 from gentle_clip_jax.run_log import write_json
 
@@ -25,30 +35,29 @@ def prepare(
     """Builds the data set `name` from the folder `source` and returns its folder, to/NAME/1.0.0.
 
     There will be the records, prepared.json (what was read, what was skipped and why) and
-    SHA256SUMS. The folder gets its name when all is there: what was stopped is begun again, what
-    is done is checked and left.
+    SHA256SUMS. The folder gets its name when all is there. Stopped, the same call goes on where it
+    was; what is done is checked and left.
 
     Raises:
       ValueError: there is no such data set or folder; a file is not as its SHA256SUMS says; more
-        than `max_skipped` items are damaged; or the target is there and is something else.
+        than `max_skipped` items are damaged; the target is there and is something else; or
+        another process prepares it.
     """
     known, source, to = catalogue.find(name), pathlib.Path(source), pathlib.Path(to)
     if not source.is_dir():
         raise ValueError(f"There is no folder {source} with the files of {name}.")
     _verify(source, "copy it again")
     title = source.resolve().name if name == "folder" else name
-    title = re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_") or "folder"
+    title = re.sub(r"[^a-z0-9_-]+", "_", title.lower()).strip("_-") or "folder"
     target = to / title / build.VERSION
     about = {"data_set": name, "source_sha256": _fingerprint(source)}
     if not target.parent.exists():
         contents = known.read(source)
         unfinished = to / f".{title}.unfinished"
-        shutil.rmtree(unfinished, ignore_errors=True)
-        try:
+        with _held(unfinished):
             _build(title, known, contents, unfinished, max_skipped, about)
             os.replace(unfinished / title, target.parent)
-        finally:
-            shutil.rmtree(unfinished, ignore_errors=True)
+            shutil.rmtree(unfinished)
     _say_what_is_there(target, about)
     return target
 
@@ -65,37 +74,76 @@ def _build(
     title: str,
     known: catalogue.DataSet,
     contents: build.Contents,
-    folder: pathlib.Path,
+    unfinished: pathlib.Path,
     max_skipped: int,
-    about: Mapping[str, str],
+    about: dict[str, str],
 ) -> None:
+    """Writes unfinished/TITLE/1.0.0, with the shards of an earlier try at the same contents."""
+    plan = {
+        **about,
+        "columns": contents.columns,
+        "items": {split: len(items) for split, items in contents.splits.items()},
+    }
+    folder, journal = unfinished / title / build.VERSION, unfinished / "done.json"
+    done = _done(journal, plan)
+    if not done:
+        shutil.rmtree(unfinished / title, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
-    # What TFDS prints is kept from the terminal; the bar has to go there all the same.
-    console = Console(file=Console().file)
-    with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
-        bar = progress.add_task(title, total=sum(map(len, contents.splits.values())))
+    with Progress(*columns, TimeRemainingColumn()) as progress:
+        if done:
+            progress.console.print(f"{title}: going on after {len(done)} shards.")
+        bar = progress.add_task(title, total=sum(plan["items"].values()))
         skipped = build.build(
-            title,
+            title.replace("-", "_"),  # a name in TFDS has no hyphen
             contents,
             folder,
             about=f"{known.title} ({known.cite})",
             max_skipped=max_skipped,
-            advance=lambda: progress.advance(bar),
+            done=done,
+            note=lambda: write_json(journal, {"plan": plan, "sha256": done}),
+            advance=lambda number: progress.advance(bar, number),
         )
-    built = folder / title / build.VERSION
     items = [{"id": item, "reason": reason} for item, reason in skipped]
-    write_json(built / _ABOUT, {**about, "skipped": items})
-    names = sorted(path.name for path in built.iterdir())
-    lines = [f"{embeddings.sha256(built / name)}  {name}\n" for name in names]
-    (built / _SUMS).write_text("".join(lines), encoding="utf-8")
+    write_json(folder / _ABOUT, {**about, "skipped": items})
+    names = sorted(path.name for path in folder.iterdir() if path.name != _SUMS)
+    sums = {name: done.get(name) or embeddings.sha256(folder / name) for name in names}
+    lines = [f"{digest}  {name}\n" for name, digest in sums.items()]
+    (folder / _SUMS).write_text("".join(lines), encoding="utf-8")
+
+
+def _done(journal: pathlib.Path, plan: dict[str, Any]) -> dict[str, str]:
+    """SHA-256 of the shards that an earlier try at the same plan finished."""
+    before = json.loads(journal.read_text(encoding="utf-8")) if journal.is_file() else {}
+    return before["sha256"] if before.get("plan") == plan else {}
+
+
+@contextlib.contextmanager
+def _held(folder: pathlib.Path) -> Iterator[None]:
+    """Makes a folder, and keeps other processes from it; when a process ends, its hold does too."""
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ValueError(
+                f"Another process writes to {folder}: wait for it, or end it."
+            ) from error
+        yield
+    finally:
+        os.close(handle)
 
 
 def _verify(folder: pathlib.Path, remedy: str) -> None:
     """Compares the files of a folder with its SHA256SUMS, if it has one."""
     path = folder / _SUMS
-    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
-        digest, _, name = line.partition(" ")
-        file = folder / name.strip().lstrip("*")
+    lines = path.read_text("utf-8", "replace").splitlines() if path.is_file() else []
+    for line in track(lines, "checking files", transient=True):
+        match = re.fullmatch(r"([0-9a-f]{64}) [ *](.+)", line)
+        if not match:
+            raise ValueError(f"{path} is not what sha256sum writes, in the line {line[:80]!r}.")
+        digest, file = match[1], folder / match[2]
         if not file.is_file():
             raise ValueError(f"{file} is missing, which {path} lists: {remedy}.")
         if embeddings.sha256(file) != digest:
@@ -103,16 +151,19 @@ def _verify(folder: pathlib.Path, remedy: str) -> None:
 
 
 def _fingerprint(folder: pathlib.Path) -> str:
-    """SHA-256 of what is known of the files without reading them all: checksums, or sizes."""
-    path = folder / _SUMS
-    if path.is_file():
-        return embeddings.sha256(path)
+    """SHA-256 of what is known of the files without reading them all: sizes, and checksums."""
     files = sorted(file for file in folder.rglob("*") if file.is_file())
-    sizes = [(file.relative_to(folder).as_posix(), file.stat().st_size) for file in files]
-    return hashlib.sha256(json.dumps(sizes).encode()).hexdigest()
+    names = [file.relative_to(folder) for file in files]
+    sizes = [
+        (name.as_posix(), file.stat().st_size)
+        for name, file in zip(names, files)
+        if not metadata.is_hidden(name)
+    ]
+    sums = embeddings.sha256(folder / _SUMS) if (folder / _SUMS).is_file() else ""
+    return hashlib.sha256(json.dumps([sizes, sums]).encode()).hexdigest()
 
 
-def _say_what_is_there(target: pathlib.Path, about: Mapping[str, str]) -> None:
+def _say_what_is_there(target: pathlib.Path, about: dict[str, str]) -> None:
     """Says what a finished data set holds.
 
     Raises:

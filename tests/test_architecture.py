@@ -4,6 +4,7 @@ import ast
 import functools
 import inspect
 import pathlib
+import runpy
 import sys
 from collections.abc import Iterator
 
@@ -29,7 +30,10 @@ ARROWS = {
     "data": set(),
     "mesh": set(),
     "optimizer": set(),
-    "checkpoint": set(),
+    "manifest": set(),
+    "checkpoint": {"manifest"},
+    "run_lock": set(),
+    "stop_request": set(),
     "run_log": set(),
     "config_file": set(),
     "report": set(),
@@ -38,14 +42,17 @@ ARROWS = {
     "fields": {"losses", "closed_form", "encoders", "data", "evals"},
     "experiment": {"fields", "encoders", "data", "optimizer", "run_log"},
     "evaluate": {"experiment", "encoders", "data", "checkpoint", "run_log"},
-    "train": {"experiment", "encoders", "data", "evals", "mesh", "checkpoint", "run_log"},
+    "bad_step": {"experiment", "data", "run_log"},
+    "train": {"experiment", "encoders", "data", "evals", "mesh", "checkpoint", "run_log"}
+    | {"bad_step", "run_lock", "stop_request"},
+    "replay": {"train", "experiment", "bad_step", "checkpoint"},
     "compare": {"closed_form", "head_training", "data", "evals", "run_log"},
     "diagnose": {"losses", "closed_form", "evals", "data"},
     "frozen": {"encoders", "data"},
     "encode": {"frozen", "data", "run_log"},
     "prepare": {"data", "run_log"},
     "cli": {"train", "evaluate", "report", "encode", "diagnose", "compare", "prepare"}
-    | {"config_file"},
+    | {"config_file", "replay"},
     "__main__": {"cli"},
     "__init__": {"losses"},
 }
@@ -55,7 +62,7 @@ PACKAGES = {
     "closed_form": {"jax", "numpy", "ott"},
     "encoders": {"jax", "flax", "numpy", "safetensors"},
     "data": {"jax", "numpy", "grain", "PIL", "tokenizers", "safetensors", "pyarrow"}
-    | {"tensorflow_datasets"},
+    | {"tensorflow_datasets", "array_record"},
     "evals": {"jax", "numpy"},
     "diagnose": {"jax", "numpy", "scipy"},
     "report": {"numpy", "matplotlib", "rich", "PIL"},
@@ -128,9 +135,10 @@ def leaves(config: ConfigDict, prefix: str = "config") -> dict[str, object]:
 
 @pytest.mark.parametrize("path", CONFIGS, ids=name_of)
 def test_configs_are_a_few_overrides_of_the_default(path):
-    name = "compare.py" if path.stem.startswith("compare") else "default.py"
-    default = leaves(cli.load_config(ROOT / "configs" / name))
     config = cli.load_config(path)
+    name = "compare.py" if path.stem.startswith("compare") else "default.py"
+    default_config = runpy.run_path(str(ROOT / "configs" / name))["get_config"]
+    default = leaves(default_config(config.field) if "field" in config else default_config())
     assert config.is_locked
     assert leaves(config).keys() == default.keys()
     assert sum(value != default[key] for key, value in leaves(config).items()) <= 15

@@ -2,13 +2,11 @@
 
 import io
 import json
-import os
 import pathlib
 import shutil
 import signal
 import subprocess
 import sys
-import time
 import zipfile
 
 import numpy as np
@@ -18,7 +16,7 @@ from PIL import Image
 from gentle_clip_jax import cli, prepare
 from gentle_clip_jax.data import embeddings, images, tfds_source
 from gentle_clip_jax.data.texts import Text, list_texts
-from gentle_clip_jax.data.tfds_builders import catalogue
+from gentle_clip_jax.data.tfds_builders import build, catalogue
 
 pytest.importorskip("tensorflow_datasets")
 pytest.importorskip("array_record")
@@ -225,16 +223,27 @@ def test_damaged_items_are_skipped_and_said(scenes, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("most", [0, 1])
-def test_too_many_damaged_items_stop_it_and_leave_nothing(most, scenes, tmp_path, capsys):
+def test_too_many_damaged_items_stop_it(most, scenes, tmp_path, capsys):
     for name in "ab":
         damage(scenes, name)
-    arguments = ("rsicd", f"--from={scenes}", f"--to={tmp_path / 'to'}", f"--max-skipped={most}")
-    assert run(*arguments) == 2
+    arguments = ("rsicd", f"--from={scenes}", f"--to={tmp_path / 'to'}")
+    assert run(*arguments, f"--max-skipped={most}") == 2
     error = capsys.readouterr().err
     assert f"More than {most} items cannot be used, the first: a cannot be read" in error
     assert "--max-skipped" in error
     assert len(error.strip().splitlines()) == 1
-    assert not [*(tmp_path / "to").iterdir()]
+    assert not (tmp_path / "to" / "rsicd").exists()
+    assert run(*arguments, "--max-skipped=2") == 0
+    assert "going on after 1 shards" in capsys.readouterr().out  # those of the split test
+    assert len(tfds_source.open_source(tmp_path / "to" / "rsicd", "train")) == 2
+
+
+def test_a_shard_without_a_sound_item(scenes, tmp_path, monkeypatch):
+    monkeypatch.setattr(build, "_SHARD", 2)
+    for name in "ab":
+        damage(scenes, name)
+    target = prepare.prepare("rsicd", scenes, tmp_path / "to")
+    assert [row["id"] for row in tfds_source.open_source(target, "train")] == ["c", "d"]
 
 
 def test_a_split_that_is_all_damaged(scenes, tmp_path):
@@ -243,7 +252,25 @@ def test_a_split_that_is_all_damaged(scenes, tmp_path):
     (scenes / "SHA256SUMS").unlink()
     with pytest.raises(ValueError, match="Every item of the split test is damaged"):
         prepare.prepare("rsicd", scenes, tmp_path / "to")
-    assert not [*(tmp_path / "to").iterdir()]
+    assert not (tmp_path / "to" / "rsicd").exists()
+
+
+@pytest.mark.parametrize("member", ["../b.png", "/b.png", "..\\b.png", "C:/b.png"])
+def test_archives_with_members_outside_of_themselves(member, scenes, tmp_path, capsys):
+    with zipfile.ZipFile(scenes / "images-test.zip", "w") as archive:
+        archive.writestr(member, png(0))
+    seal(scenes)
+    assert run("rsicd", f"--from={scenes}", f"--to={tmp_path / 'to'}") == 2
+    error = capsys.readouterr().err
+    assert "images-test.zip has the member" in error
+    assert "outside of itself: make it again" in error
+    assert not (tmp_path / "to").exists()
+
+
+def test_sums_that_are_none(scenes, tmp_path):
+    (scenes / "SHA256SUMS").write_bytes(b"\xff no sums\n")
+    with pytest.raises(ValueError, match="SHA256SUMS is not what sha256sum writes, in the line"):
+        prepare.prepare("rsicd", scenes, tmp_path / "to")
 
 
 @pytest.mark.parametrize(
@@ -287,33 +314,72 @@ def test_list(capsys):
     assert "protein" in out
 
 
-def test_killed_half_way_nothing_is_taken_for_whole(scenes, tmp_path):
-    script = (
-        "import sys, time\nfrom gentle_clip_jax import prepare\n"
-        "from gentle_clip_jax.data.tfds_builders import image_sets\n"
-        "read = image_sets._read\n"
-        "def slow(image, about):\n"
-        "    print('item', flush=True)\n"
-        "    time.sleep(60 if image.id == 'c' else 0)\n"
-        "    return read(image, about)\n"
-        "image_sets._read = slow\n"
-        "sys.stdout = sys.stderr\n"
-        "prepare.prepare('rsicd', *sys.argv[1:])"
-    ).replace("print('item', flush=True)", "sys.__stdout__.write('i'); sys.__stdout__.flush()")
+SLOW = """
+import sys, time
+from gentle_clip_jax import prepare
+from gentle_clip_jax.data.tfds_builders import build, image_sets
+
+def read(image, about, read=image_sets._read):
+    if image.id == "c":
+        print("at c", file=sys.__stdout__, flush=True)
+        time.sleep(60)
+    return read(image, about)
+
+image_sets._read, build._SHARD, sys.stdout = read, 2, sys.stderr
+prepare.prepare("rsicd", *sys.argv[1:])
+"""
+
+
+@pytest.fixture
+def killed(scenes, tmp_path, monkeypatch):
+    """Where a process was killed when the items e, f, a, b were in shards of two; c and d not."""
+    monkeypatch.setattr(build, "_SHARD", 2)
     to = tmp_path / "to"
-    command = [sys.executable, "-c", script, str(scenes), str(to)]
+    command = [sys.executable, "-c", SLOW, str(scenes), str(to)]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={**os.environ}
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
         assert process.stdout is not None
-        process.stdout.read(4)  # begins with images of the split test
-        time.sleep(0.2)
+        assert "at c" in process.stdout.readline()
+        with pytest.raises(ValueError, match=r"Another process writes to .*: wait for it"):
+            prepare.prepare("rsicd", scenes, to)
         process.send_signal(signal.SIGKILL)
     assert [path.name for path in to.iterdir()] == [".rsicd.unfinished"]
     assert not tfds_source.is_prepared(to / "rsicd")
-    target = prepare.prepare("rsicd", scenes, to)
-    assert len(tfds_source.open_source(target, "train")) == 4
-    assert [path.name for path in to.iterdir()] == ["rsicd"]
+    return to
+
+
+def shard_numbers(folder: pathlib.Path) -> dict[str, int]:
+    """What the disk calls each shard; another one if it is written again."""
+    return {path.name: path.stat().st_ino for path in folder.rglob("*.array_record-*")}
+
+
+def test_killed_half_way_it_goes_on(killed, scenes, tmp_path, capsys):
+    before = shard_numbers(killed)
+    assert len(before) == 2
+    target = prepare.prepare("rsicd", scenes, killed)
+    assert "rsicd: going on after 2 shards." in capsys.readouterr().out
+    assert before.items() < shard_numbers(target).items()
+    assert [path.name for path in killed.iterdir()] == ["rsicd"]
+    at_once = prepare.prepare("rsicd", scenes, tmp_path / "at once")
+    for path in [*target.iterdir(), *at_once.iterdir()]:
+        assert (target / path.name).read_bytes() == (at_once / path.name).read_bytes()
+
+
+def test_after_a_kill_what_was_altered_is_written_again(killed, scenes, tmp_path):
+    (cut,) = killed.rglob("*-test.array_record-*")
+    cut.write_bytes(cut.read_bytes()[:-1])
+    target = prepare.prepare("rsicd", scenes, killed)
+    assert [row["id"] for row in tfds_source.open_source(target, "test")] == ["e", "f"]
+
+
+def test_after_a_kill_other_files_are_begun_anew(killed, scenes):
+    with zipfile.ZipFile(scenes / "images-train.zip", "w") as archive:
+        archive.writestr("a.png", png(1))
+    (scenes / "SHA256SUMS").unlink()
+    target = prepare.prepare("rsicd", scenes, killed)
+    assert [row["image"] for row in tfds_source.open_source(target, "train")] == [png(1)]
+    assert len(shard_numbers(target)) == 2
 
 
 def test_tensorflow_is_not_needed(scenes, tmp_path):
@@ -358,6 +424,7 @@ SIZES = {
 def test_the_real_sets(name, shared_data, tmp_path):
     folder = shared_data(name)
     target = prepare.prepare(name, folder, tmp_path)
+    assert target == tmp_path / name / "1.0.0"
     sources = {s: tfds_source.open_source(target, s) for s in tfds_source.splits(target)}
     assert {split: len(source) for split, source in sources.items()} == SIZES[name]
     row = next(iter(sources.values()))[0]

@@ -1,17 +1,17 @@
-"""Writes a data set as TensorFlow Datasets' array_record, item by item, without TensorFlow."""
+"""Writes a data set as TensorFlow Datasets' array_record, shard by shard, without TensorFlow."""
 
-import contextlib
-import functools
-import io
+import os
 import pathlib
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from gentle_clip_jax.data import embeddings
+
 VERSION = "1.0.0"
-_SHARD = 1024  # items: TFDS holds a shard in memory
+_SHARD = 1024  # items
 
 
 class Item(NamedTuple):
@@ -44,17 +44,22 @@ def build(
     *,
     about: str,
     max_skipped: int,
-    advance: Callable[[], None],
+    done: dict[str, str],
+    note: Callable[[], None],
+    advance: Callable[[int], None],
 ) -> list[tuple[str, str]]:
-    """Writes folder/NAME/1.0.0 and returns (id, reason) of each item that was skipped.
+    """Writes a data set into a folder and returns (id, reason) of each item that was skipped.
 
     Args:
       name: letters, digits and _.
       contents: the items.
-      folder: where the data set's own folder is made.
+      folder: of this version of the data set.
       about: the description.
       max_skipped: so many items may be damaged.
-      advance: called after every item.
+      done: SHA-256 of shards that are there, by the names of their files; they are kept. What is
+        written is added, but for shards with damaged items, which may be mended next time.
+      note: called whenever `done` has changed.
+      advance: called with the number of items that are done.
 
     Raises:
       ValueError: more items are damaged, all of a split are, or a split's name cannot be used.
@@ -66,29 +71,25 @@ def build(
             )
     skipped = [*contents.skipped]
     _check_skipped(skipped, max_skipped)
-
-    def examples(items: list[Item]) -> Iterator[tuple[int, dict[str, Any]]]:
-        for number, item in enumerate(items):
-            try:
-                row = item.read()
-            except ValueError as error:
-                skipped.append((item.id, str(error)))
-                _check_skipped(skipped, max_skipped)
-            else:
-                yield number, {"id": item.id, **row}
-            advance()
-
-    shards = {
-        split: [functools.partial(examples, part) for part in _parts(items)]
-        for split, items in contents.splits.items()
-    }
-    # TFDS says much on the way, of downloads that there are not.
-    with contextlib.redirect_stdout(io.StringIO()):
-        info = _write(name, contents.columns, shards, folder, about)
-    if empty := [split for split in contents.splits if not info.splits[split].num_examples]:
+    features = _features(contents.columns)
+    serialize = _serializer(features)
+    lengths: dict[str, list[int]] = {split: [] for split in contents.splits}
+    for split, file, items in _shards(name, contents.splits):
+        path = folder / file
+        if path.is_file() and embeddings.sha256(path) == done.get(file):
+            lengths[split].append(len(items))
+            advance(len(items))
+            continue
+        rows = _rows(items, skipped, max_skipped, advance)
+        lengths[split].append(_write(path, map(serialize, rows)))
+        if lengths[split][-1] == len(items):
+            done[file] = embeddings.sha256(path)
+            note()
+    if empty := [split for split in contents.splits if not sum(lengths[split])]:
         raise ValueError(f"Every item of the split {empty[0]} is damaged: {skipped[0][1]}.")
+    _write_metadata(name, folder, features, lengths, about)
     for file, text in contents.beside.items():
-        (folder / name / VERSION / file).write_text(text, encoding="utf-8")
+        (folder / file).write_text(text, encoding="utf-8")
     return skipped
 
 
@@ -101,17 +102,51 @@ def _check_skipped(skipped: list[tuple[str, str]], most: int) -> None:
         )
 
 
-def _parts(items: list[Item]) -> list[list[Item]]:
-    return [items[start : start + _SHARD] for start in range(0, len(items), _SHARD)]
+def _shards(name: str, splits: dict[str, list[Item]]) -> Iterator[tuple[str, str, list[Item]]]:
+    """Split, file and items of each shard."""
+    for split, items in splits.items():
+        parts = [items[start : start + _SHARD] for start in range(0, len(items), _SHARD)]
+        for number, part in enumerate(parts):
+            yield split, f"{name}-{split}.array_record-{number:05d}-of-{len(parts):05d}", part
 
 
-def _write(
-    name: str,
-    columns: dict[str, str | list[str]],
-    shards: dict[str, list[Callable[[], Iterator]]],
-    folder: pathlib.Path,
-    about: str,
-) -> Any:
+def _rows(
+    items: list[Item],
+    skipped: list[tuple[str, str]],
+    max_skipped: int,
+    advance: Callable[[int], None],
+) -> Iterator[dict[str, Any]]:
+    """The rows of items that are not damaged; the others are added to `skipped`."""
+    for item in items:
+        try:
+            row = item.read()
+        except ValueError as error:
+            skipped.append((item.id, str(error)))
+            _check_skipped(skipped, max_skipped)
+        else:
+            yield {"id": item.id, **row}
+        advance(1)
+
+
+def _write(path: pathlib.Path, records: Iterable[bytes]) -> int:
+    """Writes a shard, so that it is there whole or not at all; returns how many records it has."""
+    from array_record.python.array_record_module import (  # pyright: ignore[reportMissingImports]
+        ArrayRecordWriter,
+    )
+
+    part = path.with_name("unfinished.part")
+    writer, count = ArrayRecordWriter(str(part), "group_size:1"), 0
+    try:
+        for record in records:
+            writer.write(record)
+            count += 1
+    finally:
+        writer.close()
+    os.replace(part, path)
+    return count
+
+
+def _features(columns: dict[str, str | list[str]]) -> Any:
     import tensorflow_datasets as tfds  # pyright: ignore[reportMissingImports]
 
     kinds = {
@@ -123,25 +158,47 @@ def _write(
         "truth": np.bool_,
         "backbone": tfds.features.Tensor(shape=(None, 3, 3), dtype=np.float32),
     }
-    features = {
-        column: kinds[kind] if isinstance(kind, str) else tfds.features.ClassLabel(names=kind)
-        for column, kind in columns.items()
-    }
+    return tfds.features.FeaturesDict(
+        {
+            column: kinds[kind] if isinstance(kind, str) else tfds.features.ClassLabel(names=kind)
+            for column, kind in columns.items()
+        }
+    )
 
-    # Shards of their own: the generator of TFDS that shuffles needs TensorFlow for more than 1 GB.
-    class Builder(tfds.core.ShardBasedBuilder, skip_registration=True):
-        VERSION = tfds.core.Version(VERSION)
-        code_path = None  # else TFDS looks for checksums of downloads beside this file
 
-        def _info(self) -> Any:
-            return tfds.core.DatasetInfo(
-                builder=self, description=about, features=tfds.features.FeaturesDict(features)
-            )
+def _serializer(features: Any) -> Callable[[dict[str, Any]], bytes]:
+    """Turns a row into the bytes of a record, the same ones in every process."""
+    from tensorflow_datasets.core import (  # pyright: ignore[reportMissingImports]
+        example_serializer,
+    )
 
-        def _shard_iterators_per_split(self, dl_manager: Any) -> Any:
-            return shards
+    serializer = example_serializer.ExampleSerializer(features.get_serialized_info())
 
-    Builder.name = name
-    builder = Builder(data_dir=folder)
-    builder.download_and_prepare(file_format="array_record")
-    return builder.info
+    def serialize(row: dict[str, Any]) -> bytes:
+        # Not features.serialize_example: the order of its columns is of the moment.
+        example = serializer.get_tf_example(features.encode_example(row))
+        return example.SerializeToString(deterministic=True)
+
+    return serialize
+
+
+def _write_metadata(
+    name: str, folder: pathlib.Path, features: Any, lengths: dict[str, list[int]], about: str
+) -> None:
+    """Writes what TensorFlow Datasets has to know of the shards."""
+    import tensorflow_datasets as tfds  # pyright: ignore[reportMissingImports]
+
+    infos = []
+    for split, numbers in lengths.items():
+        where: Any = folder  # TFDS has a Path of its own
+        template = tfds.core.ShardedFileTemplate(where, dataset_name=name, split=split)
+        size = sum(path.stat().st_size for path in folder.glob(f"{name}-{split}.array_record-*"))
+        infos.append(tfds.core.SplitInfo(split, numbers, size, template))
+    tfds.folder_dataset.write_metadata(
+        data_dir=folder,
+        features=features,
+        split_infos=infos,
+        version=VERSION,
+        check_data=False,  # it would read them by TensorFlow
+        description=about,
+    )
