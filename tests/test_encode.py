@@ -52,12 +52,12 @@ def weights(tmp_path_factory, monkeypatch):
     tokenizer.save(str(folder / "tokenizer.json"))
     (folder / "weights").write_bytes(b"weights")
 
-    def load(model, inputs):
+    def load(model, inputs, role):
         params = model.init(jax.random.key(0), inputs)["params"]
-        return pretrained.Pretrained(model, params, folder / "weights")
+        return pretrained.Pretrained(model, params, folder / "weights", role)
 
-    colour = load(MeanColour(), jnp.zeros((1, 224, 224, 3)))
-    bag = load(BagOfTokens(), jnp.zeros((1, 8), jnp.int32))
+    colour = load(MeanColour(), jnp.zeros((1, 224, 224, 3)), "image")
+    bag = load(BagOfTokens(), jnp.zeros((1, 8), jnp.int32), "text")
     monkeypatch.setattr(pretrained, "efficientnet_lite0", lambda: colour)
     monkeypatch.setattr(pretrained, "minilm", lambda: bag)
 

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0, an image encoder that is fast on a CPU; for inference alone."""
+"""EfficientNet-Lite0, an image encoder that is fast on a CPU."""
 
 import functools
 import operator
@@ -40,6 +40,8 @@ class ConvNorm(nn.Module):
         bias = self.param("bias", zeros, (self.features,))
         mean = self.param("mean", zeros, (self.features,))
         variance = self.param("variance", ones, (self.features,))
+        # Small batches would spoil the stored statistics: they stay as they are in training too.
+        mean, variance = jax.lax.stop_gradient((mean, variance))
         factor = scale / jnp.sqrt(variance + 1e-3)
         convolve = depthwise if self.depthwise else dense
         y = convolve(x, kernel * factor[None, None, None], self.stride)
@@ -99,14 +101,15 @@ class Block(nn.Module):
 class EfficientNetLite0(nn.Module):
     """Images [b, height, width, 3], values from 0 to 255 -> float32 features [b, 1280].
 
-    Made for 224 x 224 pixels. The features are what the published classifier sees.
+    Made for 224 x 224 pixels. The features are what the published classifier sees. `train` changes
+    nothing: there is no dropout, and BatchNorm keeps the statistics that it was published with.
 
     Source: Tan and Le, arXiv 1905.11946, table 1, without squeeze-and-excitation and with ReLU6, as
     published under the name of EfficientNet-Lite.
     """
 
     @nn.compact
-    def __call__(self, images: Array) -> Array:
+    def __call__(self, images: Array, *, train: bool = False) -> Array:
         x = (images.astype(jnp.float32) - 127) / 128
         x = nn.relu6(ConvNorm(32, size=3, stride=2, name="stem")(x))
         for i, (features, size, stride, expansion) in enumerate(_blocks()):

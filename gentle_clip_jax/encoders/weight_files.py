@@ -5,7 +5,7 @@ import json
 import pathlib
 import pickle
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, BinaryIO, NamedTuple
 
 import jax.numpy as jnp
@@ -72,6 +72,13 @@ def split_attention(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         else:
             split[name] = array
     return split
+
+
+def spelled(name: str, weights: Collection[str]) -> str:
+    """`name` as it is among `weights`: of a LayerNorm, TensorFlow called the scale gamma."""
+    old = name.replace("LayerNorm.weight", "LayerNorm.gamma")
+    old = old.replace("LayerNorm.bias", "LayerNorm.beta")
+    return old if name not in weights and old in weights else name
 
 
 class _Tensor(NamedTuple):

@@ -70,9 +70,7 @@ def test_texts_are_padded_to_the_length_of_training(checkpoint):
 def test_cut_and_foreign_checkpoints_are_refused(checkpoint):
     _, (image, text), weights = checkpoint
     cut = {name: w for name, w in weights.items() if name != "vision_model.head.probe"}
-    with pytest.raises(
-        ValueError, match="not of ImageTransformer: vision_model.head.probe is miss"
-    ):
+    with pytest.raises(ValueError, match=r"not of ImageTransformer: .*probe is miss"):
         features(image, "image", IMAGES, cut)
     more = weights | {"text_model.encoder.layers.2.mlp.fc1.bias": np.zeros(40, np.float32)}
     with pytest.raises(ValueError, match=r"layers.2.mlp.fc1.bias has no place in it"):

@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gentle_clip_jax.encoders.sentence import SentenceEncoder
+from gentle_clip_jax.encoders.bert import Bert
 
-MODEL = SentenceEncoder(vocab_size=30, width=12, depth=2, num_heads=3, hidden=20, max_tokens=9)
+MODEL = Bert(vocab_size=30, width=12, depth=2, num_heads=3, hidden=20, max_tokens=9)
 TOKENS = jnp.array([[3, 4, 0, 0], [5, 6, 7, 0], [8, 0, 0, 0], [9, 9, 9, 9]])
 
 
@@ -35,9 +35,9 @@ def reference(params, tokens: list[int]) -> np.ndarray:
 
     gelu = np.vectorize(lambda v: v * (1 + math.erf(v / math.sqrt(2))) / 2)
     x = p["words"]["embedding"][tokens] + p["positions"]["embedding"][: len(tokens)]
-    x = norm(x + p["segments"]["embedding"][0], p["norm"])
+    x = norm(x + p["segments"]["embedding"][0], p["embedding_norm"])
     for i in range(2):
-        layer, heads = p[f"layer_{i}"], []
+        layer, heads = p[f"block_{i}"], []
         q, k, v = (dense(x, layer[name]) for name in ("query", "key", "value"))
         for h in range(3):
             part = slice(4 * h, 4 * h + 4)

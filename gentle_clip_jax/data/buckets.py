@@ -1,0 +1,74 @@
+"""Items of mixed lengths in a few sizes, so that little is padded and little is compiled."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Bucket(NamedTuple):
+    """Items to be padded to one `length`; indices [m] int, in their first order."""
+
+    length: int
+    indices: np.ndarray
+
+
+def group_by_length(
+    lengths: Sequence[int] | np.ndarray, num_buckets: int = 4, *, multiple: int = 32
+) -> list[Bucket]:
+    """At most `num_buckets` buckets, shortest first, that need the least padding in all.
+
+    The length of a bucket is that of its longest item, rounded up to a `multiple`. Among these
+    lengths the best are found exactly, by dynamic programming over the sorted ones.
+
+    Raises:
+      ValueError: a length is below 1, or there is to be no bucket.
+    """
+    lengths = np.asarray(lengths, np.int64)
+    if num_buckets < 1 or multiple < 1:
+        raise ValueError(f"num_buckets and multiple must be 1 or more: {num_buckets}, {multiple}.")
+    if not len(lengths):
+        return []
+    if lengths.min() < 1:
+        raise ValueError(f"Item {lengths.argmin()} has the length {lengths.min()}: leave it out.")
+    rounded = -(-lengths // multiple) * multiple
+    sizes, counts = np.unique(rounded, return_counts=True)
+    edges = _least_padding(sizes, counts, min(num_buckets, len(sizes)))
+    which = np.searchsorted(edges, rounded)
+    return [Bucket(int(edge), np.flatnonzero(which == i)) for i, edge in enumerate(edges)]
+
+
+def pad(arrays: Sequence[np.ndarray], length: int, fill: float) -> np.ndarray:
+    """Arrays [n_i, ...] -> one [b, length, ...], each followed by `fill`.
+
+    Raises:
+      ValueError: an array is longer.
+    """
+    first = arrays[0]
+    stacked = np.full((len(arrays), length, *first.shape[1:]), fill, first.dtype)
+    for number, (row, array) in enumerate(zip(stacked, arrays)):
+        if len(array) > length:
+            raise ValueError(f"Item {number} is longer than {length}: it has {len(array)}.")
+        row[: len(array)] = array
+    return stacked
+
+
+def _least_padding(sizes: np.ndarray, counts: np.ndarray, num_buckets: int) -> np.ndarray:
+    """The `num_buckets` of `sizes` [m] to pad to: the last one, and those that cost least."""
+    total = np.concatenate([[0], np.cumsum(counts)])
+    # cost[i, j]: slots, filled or not, of a bucket with the sizes i to j.
+    cost = np.where(
+        np.tri(len(sizes), dtype=bool).T, (total[None, 1:] - total[:-1, None]) * sizes, np.inf
+    )
+    best, previous = cost[0], []
+    for _ in range(num_buckets - 1):
+        # The sizes up to i - 1 are in buckets already, i to j make the next.
+        options = np.concatenate([[0.0], best[:-1]])[:, None] + cost
+        previous.append(options.argmin(axis=0))
+        best = options.min(axis=0)
+    last, edges = len(sizes) - 1, []
+    for starts in [*previous[::-1], np.zeros(len(sizes), int)]:
+        if last >= 0:
+            edges.append(sizes[last])
+            last = starts[last] - 1
+    return np.array(edges[::-1])

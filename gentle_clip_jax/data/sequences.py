@@ -1,0 +1,128 @@
+"""Protein sequences: FASTA files, and the tokens of ESM-2."""
+
+import gzip
+import pathlib
+import re
+import zlib
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+# The order is that of the published vocabulary: an id is a place in it.
+ESM2_ALPHABET = (
+    *("<cls>", "<pad>", "<eos>", "<unk>"),
+    *"LAGVSERTIDPKQNFYMHWCXBUZO.-",
+    *("<null_1>", "<mask>"),
+)
+_CLS, _PAD, _EOS, _UNK = range(4)
+_IDS = {token: number for number, token in enumerate(ESM2_ALPHABET)}
+
+
+def read_fasta(path: str | pathlib.Path) -> dict[str, str]:
+    """Sequences of a FASTA file by id, in its order; the file may be compressed (.gz).
+
+    An id is the first word after `>`. Sequences come out in capital letters, without spaces, gaps
+    (`-` and `.`) and the stop `*` at their end. Lines that begin with `;` are comments.
+
+    Raises:
+      ValueError: the file is none, is cut short or is empty; an id is missing or twice there; a
+        sequence is empty or has another character than letters.
+    """
+    path = pathlib.Path(path)
+    sequences: dict[str, str] = {}
+    for number, name, sequence in _records(path, read_text(path)):
+        if not name:
+            raise ValueError(f"{path}, line {number}: a sequence has no id: write one after '>'.")
+        if name in sequences:
+            raise ValueError(f"{path}, line {number}: the id {name!r} is there twice: rename one.")
+        sequences[name] = _cleaned(f"{path}, line {number}: {name}", sequence)
+    if not sequences:
+        raise ValueError(f"{path} has no sequences: each begins with a line '>id'.")
+    return sequences
+
+
+def read_bytes(path: pathlib.Path) -> bytes:
+    """All bytes of a file, unpacked if its name ends in .gz.
+
+    Raises:
+      ValueError: there is no such file, or it cannot be unpacked.
+    """
+    if not path.is_file():
+        raise ValueError(f"There is no file {path}.")
+    content = path.read_bytes()
+    if path.suffix.lower() != ".gz":
+        return content
+    try:
+        return gzip.decompress(content)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"{path} cannot be unpacked ({error}): copy it again.") from error
+
+
+def read_text(path: pathlib.Path) -> str:
+    """The text of a file in UTF-8, unpacked if its name ends in .gz.
+
+    Raises:
+      ValueError: it is no such file.
+    """
+    try:
+        return read_bytes(path).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is no text in UTF-8 ({error}): save it as UTF-8.") from error
+
+
+def esm2_tokens(sequences: Sequence[str], max_tokens: int | None = None) -> np.ndarray:
+    """Token ids [n, t] int32 of n sequences: <cls>, a token for each residue, <eos>, <pad> ...
+
+    t is the longest row's. Sequences too long for `max_tokens` lose their ends; <eos> is kept.
+    Small letters count as capitals. A letter that the alphabet lacks (J) becomes <unk>, one for
+    each so that tokens and residues stay in line. `<mask>` stands for one residue.
+
+    Raises:
+      ValueError: a sequence is empty, or max_tokens has no room for a residue.
+    """
+    if max_tokens is not None and max_tokens < 3:
+        raise ValueError(f"max_tokens must be 3 or more (<cls>, a residue, <eos>): {max_tokens}.")
+    rows = []
+    for number, sequence in enumerate(sequences):
+        residues = re.findall(r"<mask>|\S", sequence)
+        if not residues:
+            raise ValueError(f"Sequence {number} is empty: leave it out.")
+        kept = residues[: None if max_tokens is None else max_tokens - 2]
+        known = (_IDS.get(r if len(r) > 1 else r.upper(), _UNK) for r in kept)
+        rows.append([_CLS, *known, _EOS])
+    tokens = np.full((len(rows), max(map(len, rows), default=0)), _PAD, np.int32)
+    for row, ids in zip(tokens, rows, strict=True):
+        row[: len(ids)] = ids
+    return tokens
+
+
+def _records(path: pathlib.Path, text: str) -> Iterator[tuple[int, str, str]]:
+    """Line, id and raw sequence of each record."""
+    start, name, parts = 0, "", []
+    for number, line in enumerate(text.splitlines(), start=1):
+        line = line.strip()
+        if not line or line.startswith(";"):
+            continue
+        if line.startswith(">"):
+            if start:
+                yield start, name, "".join(parts)
+            start, name, parts = number, (line[1:].split() or [""])[0], []
+        elif not start:
+            raise ValueError(f"{path}, line {number}: there is no '>id' before {line[:20]!r}.")
+        else:
+            parts.append(line)
+    if start:
+        yield start, name, "".join(parts)
+
+
+def _cleaned(where: str, sequence: str) -> str:
+    cleaned = re.sub(r"[\s.-]", "", sequence).removesuffix("*").upper()
+    if not cleaned:
+        raise ValueError(f"{where} has no residues: remove it.")
+    if "*" in cleaned:
+        raise ValueError(f"{where} has a stop '*' before its end: cut it there or remove it.")
+    if strange := re.search("[^A-Z]", cleaned):
+        raise ValueError(
+            f"{where} has the character {strange[0]!r}: a sequence is letters, one for a residue."
+        )
+    return cleaned

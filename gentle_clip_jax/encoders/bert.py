@@ -1,0 +1,184 @@
+"""Text encoders of the BERT family: BERT, MiniLM, SimCSE, BiomedBERT; RoBERTa too."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.typing import DTypeLike
+
+from gentle_clip_jax.encoders.weight_files import spelled
+
+_HEADS = r"(?:cls|lm_head|classifier|qa_outputs|mlp)\..*"
+
+
+class Block(nn.Module):
+    """x [b, t, width] -> [b, t, width], each part added and then normed; where [b, t] bool."""
+
+    num_heads: int
+    hidden: int
+    epsilon: float = 1e-12
+    dropout: float = 0.0
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Array, where: Array, *, train: bool = False) -> Array:
+        width = x.shape[-1]
+        drop = nn.Dropout(self.dropout, deterministic=not train)
+        heads = (*x.shape[:2], self.num_heads, width // self.num_heads)
+        q, k, v = (
+            nn.Dense(width, dtype=self.dtype, name=name)(x).reshape(heads)
+            for name in ("query", "key", "value")
+        )
+        h = jax.nn.dot_product_attention(q, k, v, mask=where[:, None, None, :])
+        h = nn.Dense(width, dtype=self.dtype, name="out")(h.reshape(x.shape))
+        x = self._norm("attention_norm", x + drop(h))
+        h = nn.Dense(self.hidden, dtype=self.dtype, name="expand")(x)
+        h = nn.gelu(h, approximate=False)
+        h = nn.Dense(width, dtype=self.dtype, name="project")(h)
+        return self._norm("norm", x + drop(h))
+
+    def _norm(self, name: str, x: Array) -> Array:
+        return nn.LayerNorm(self.epsilon, dtype=jnp.float32, name=name)(x).astype(self.dtype)
+
+
+class Bert(nn.Module):
+    """Token ids [b, t] int, pad_id = padding, at a row's end -> float32 features [b, width].
+
+    `pooling`: "mean" over a text's tokens, as sentence encoders; "class", the first token;
+    "pooler", tanh of a dense layer of it, as BERT and supervised SimCSE. Rows are not of unit
+    length. RoBERTa numbers positions from pad_id + 1 on: `first_position`. All tokens are of the
+    first segment. Attention itself has no dropout. The defaults are those of all-MiniLM-L6-v2.
+
+    Source: Devlin et al., arXiv 1810.04805; Reimers and Gurevych, arXiv 1908.10084, the mean;
+    Gao et al., arXiv 2104.08821, the class token; Liu et al., arXiv 1907.11692, RoBERTa.
+    """
+
+    vocab_size: int = 30522
+    width: int = 384
+    depth: int = 6
+    num_heads: int = 12
+    hidden: int = 1536
+    max_tokens: int = 512
+    num_segments: int = 2
+    pad_id: int = 0
+    first_position: int = 0
+    pooling: Literal["mean", "class", "pooler"] = "mean"
+    epsilon: float = 1e-12
+    dropout: float = 0.0
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def tokens(self, tokens: Array, *, train: bool = False) -> Array:
+        """Token ids [b, t] -> float32 [b, t, width], one row for each token."""
+        length = tokens.shape[1]
+        if length > self.max_tokens:
+            raise ValueError(
+                f"Texts of {length} tokens are longer than the {self.max_tokens} that this encoder "
+                "was made for: cut them."
+            )
+        where = tokens != self.pad_id
+        words = nn.Embed(self.vocab_size, self.width, name="words")(tokens)
+        positions = nn.Embed(self.first_position + self.max_tokens, self.width, name="positions")(
+            jnp.arange(length) + self.first_position
+        )
+        segments = nn.Embed(self.num_segments, self.width, name="segments")(jnp.zeros(1, jnp.int32))
+        x = words + (positions + segments)[None]
+        x = nn.LayerNorm(self.epsilon, dtype=jnp.float32, name="embedding_norm")(x)
+        x = nn.Dropout(self.dropout, deterministic=not train)(x.astype(self.dtype))
+        for i in range(self.depth):
+            x = Block(
+                self.num_heads,
+                self.hidden,
+                self.epsilon,
+                self.dropout,
+                self.dtype,
+                name=f"block_{i}",
+            )(x, where, train=train)
+        return x.astype(jnp.float32)
+
+    @nn.compact
+    def __call__(self, tokens: Array, *, train: bool = False) -> Array:
+        x = self.tokens(tokens, train=train)
+        if self.pooling == "mean":
+            weight = (tokens != self.pad_id)[..., None].astype(jnp.float32)
+            return (x * weight).sum(axis=1) / jnp.maximum(weight.sum(axis=1), 1.0)
+        if self.pooling == "pooler":
+            return jnp.tanh(nn.Dense(self.width, name="pooler")(x[:, 0]))
+        return x[:, 0]
+
+
+def from_config(config: Mapping[str, Any], pooling: str = "mean") -> Bert:
+    """The encoder that Hugging Face's config.json describes: of the type bert, roberta or alike.
+
+    Raises:
+      ValueError: it is of another architecture, or there is no such pooling.
+    """
+    kind = config.get("model_type")
+    if kind not in ("bert", "roberta", "xlm-roberta", "camembert"):
+        raise ValueError(f"A model of the type {kind} is no BERT: choose another folder.")
+    if pooling not in ("mean", "class", "pooler"):
+        raise ValueError(f"pooling must be mean, class or pooler, not {pooling}.")
+    if (
+        config.get("hidden_act", "gelu") != "gelu"
+        or config.get("position_embedding_type", "absolute") != "absolute"
+    ):
+        raise ValueError("config.json asks for a hidden_act or positions that are not supported.")
+    pad_id = config.get("pad_token_id", 0 if kind == "bert" else 1)
+    first = 0 if kind == "bert" else pad_id + 1
+    return Bert(
+        vocab_size=config.get("vocab_size", 30522),
+        width=config.get("hidden_size", 768),
+        depth=config.get("num_hidden_layers", 12),
+        num_heads=config.get("num_attention_heads", 12),
+        hidden=config.get("intermediate_size", 3072),
+        max_tokens=config.get("max_position_embeddings", 512) - first,
+        num_segments=config.get("type_vocab_size", 2),
+        pad_id=pad_id,
+        first_position=first,
+        pooling=pooling,  # type: ignore[reportArgumentType]
+        epsilon=config.get("layer_norm_eps", 1e-12),
+    )
+
+
+def unused(model: Bert) -> str:
+    """A pattern of the weights of a checkpoint that the model has no place for."""
+    more = "" if model.pooling == "pooler" else r"|(?:\w+\.)?pooler\..*"
+    return rf"{_HEADS}|(?:\w+\.)?embeddings\.position_ids{more}"
+
+
+def checkpoint_names(model: Bert, weights: Iterable[str] = ()) -> dict[str, str]:
+    """Names of the parameters -> names among `weights`, whose layout they show.
+
+    Some checkpoints have names that begin with the architecture's, some call a norm's scale gamma.
+    """
+    weights = set(weights)
+    end = "embeddings.word_embeddings.weight"
+    prefix = next((name.removesuffix(end) for name in weights if name.endswith(end)), "")
+    names = {
+        f"{ours}/embedding": f"embeddings.{theirs}_embeddings.weight"
+        for ours, theirs in (
+            ("words", "word"),
+            ("positions", "position"),
+            ("segments", "token_type"),
+        )
+    }
+    norms, dense = {"embedding_norm": "embeddings.LayerNorm"}, {}
+    for i in range(model.depth):
+        ours, theirs = f"block_{i}", f"encoder.layer.{i}"
+        for name in ("query", "key", "value"):
+            dense[f"{ours}/{name}"] = f"{theirs}.attention.self.{name}"
+        dense[f"{ours}/out"] = f"{theirs}.attention.output.dense"
+        dense[f"{ours}/expand"] = f"{theirs}.intermediate.dense"
+        dense[f"{ours}/project"] = f"{theirs}.output.dense"
+        norms[f"{ours}/attention_norm"] = f"{theirs}.attention.output.LayerNorm"
+        norms[f"{ours}/norm"] = f"{theirs}.output.LayerNorm"
+    if model.pooling == "pooler":
+        dense["pooler"] = "pooler.dense"
+    for leaf, layers in (("kernel", dense), ("scale", norms)):
+        for ours, theirs in layers.items():
+            names[f"{ours}/{leaf}"] = f"{theirs}.weight"
+            names[f"{ours}/bias"] = f"{theirs}.bias"
+    return {ours: spelled(prefix + theirs, weights) for ours, theirs in names.items()}

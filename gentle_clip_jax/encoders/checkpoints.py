@@ -1,0 +1,145 @@
+"""Folders of published checkpoints: where they are, on Hugging Face too, and what is in them."""
+
+import json
+import os
+import pathlib
+import re
+from typing import Any, NamedTuple
+
+from gentle_clip_jax.encoders import open_clip
+
+_SETTINGS = [
+    *("config.json", "open_clip_config.json", "preprocessor_config.json", "tokenizer*.json"),
+    *("special_tokens_map.json", "vocab.*", "merges.txt", "sentence_bert_config.json"),
+    "1_Pooling/config.json",
+]
+_INDEX = "model.safetensors.index.json"
+_HUGGING_FACE = ("model.safetensors", _INDEX, "pytorch_model.bin")
+_OPEN_CLIP = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
+_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
+
+
+class Checkpoint(NamedTuple):
+    """config: as Hugging Face or timm writes it. weights: a file, or the index of several.
+
+    preprocessing: what is done to images, as in preprocessor_config.json; empty if it is not said.
+    """
+
+    folder: pathlib.Path
+    config: dict[str, Any]
+    weights: pathlib.Path
+    preprocessing: dict[str, Any]
+    is_open_clip: bool
+
+
+def find(source: str | os.PathLike) -> Checkpoint:
+    """The checkpoint in a folder, in a file beside its config, or in a Hugging Face repo.
+
+    Raises:
+      ValueError: there is none, or it cannot be fetched; says what to do.
+    """
+    path = pathlib.Path(source)
+    if not path.exists():
+        path = _fetched(str(source))
+    folder = path if path.is_dir() else path.parent
+    config, about = read_json(folder / "config.json"), read_json(folder / "open_clip_config.json")
+    usable = "model_type" in config or "architecture" in config
+    weights = path if path.is_file() else _weights(folder, _HUGGING_FACE)
+    if usable and weights and not (about and path.is_file()):
+        preprocessing = read_json(folder / "preprocessor_config.json") or _of_timm(config)
+        return Checkpoint(folder, config, weights, preprocessing, False)
+    if about:
+        weights = path if path.is_file() else _weights(folder, _OPEN_CLIP)
+    if not (usable or about):
+        raise ValueError(
+            f"{folder} has no config.json with a model_type, and no open_clip_config.json: give "
+            "the folder of a whole checkpoint."
+        )
+    if weights is None:
+        raise ValueError(
+            f"{folder} has no weights: copy {' or '.join(_HUGGING_FACE[::2])} into it."
+        )
+    config, preprocessing = open_clip.config(about), open_clip.preprocessing(about)
+    return Checkpoint(folder, config, weights, preprocessing, True)
+
+
+def read_json(path: pathlib.Path) -> dict[str, Any]:
+    """What a .json file says, or nothing if it is not there.
+
+    Raises:
+      ValueError: it is no sound one.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is no sound .json file: {error}.") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} must hold an object of JSON, not a {type(content).__name__}.")
+    return content
+
+
+def pad_id(folder: pathlib.Path) -> int | None:
+    """The id that a tokenizer pads with, if tokenizer_config.json says."""
+    config = read_json(folder / "tokenizer_config.json")
+    token = config.get("pad_token")
+    content = token.get("content") if isinstance(token, dict) else token
+    for number, added in config.get("added_tokens_decoder", {}).items():
+        if added.get("content") == content:
+            return int(number)
+    return None
+
+
+def _weights(folder: pathlib.Path, names: tuple[str, ...]) -> pathlib.Path | None:
+    """The first file of these names, or the only one that can hold weights."""
+    named = [folder / name for name in names if (folder / name).is_file()]
+    others = [path for path in folder.iterdir() if path.suffix in _SUFFIXES]
+    return (named or (others if len(others) == 1 else [None]))[0]
+
+
+def _of_timm(config: dict[str, Any]) -> dict[str, Any]:
+    about = config.get("pretrained_cfg")
+    if not about:
+        return {}
+    size = about["input_size"][-1]
+    return {
+        "image_mean": about["mean"],
+        "image_std": about["std"],
+        "resample": open_clip.RESAMPLING[about.get("interpolation", "bicubic")],
+        "size": {"shortest_edge": int(size / about.get("crop_pct", 0.875))},
+        "crop_size": size,
+    }
+
+
+def _fetched(source: str) -> pathlib.Path:
+    """The folder of a Hugging Face repo, downloaded unless it is there."""
+    if not re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", source):
+        raise ValueError(
+            f"There is no encoder {source}: choose efficientnet-lite0, minilm, the folder of a "
+            "checkpoint, or a Hugging Face repo such as openai/clip-vit-base-patch32."
+        )
+    by_hand = f"download its files by hand into a folder, and give that folder instead of {source}"
+    try:
+        import huggingface_hub
+    except ImportError as error:
+        raise ValueError(
+            f"There is no folder {source}, and huggingface_hub is not installed to fetch it: run "
+            f"pip install huggingface_hub, or {by_hand}."
+        ) from error
+    try:
+        # The settings come with what is best to have, and the rest only where that is missing.
+        names = ["model.safetensors", _INDEX, "model-*.safetensors"]
+        for patterns in (names, _OPEN_CLIP[:1], _HUGGING_FACE[-1:], _OPEN_CLIP[1:]):
+            folder = pathlib.Path(
+                huggingface_hub.snapshot_download(source, allow_patterns=[*_SETTINGS, *patterns])
+            )
+            if any((folder / name).is_file() for name in (*_HUGGING_FACE, *_OPEN_CLIP)):
+                break
+    except Exception as error:  # of the library and of what it calls: any kind
+        reason = str(error).strip().partition("\n")[0]
+        raise ValueError(
+            f"There is no folder {source}, and it cannot be fetched from Hugging Face ({reason}): "
+            f"{by_hand}."
+        ) from error
+    return folder
