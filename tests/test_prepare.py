@@ -15,7 +15,7 @@ from PIL import Image
 
 from gentle_clip_jax import cli, prepare
 from gentle_clip_jax.data import embeddings, images, tfds_source
-from gentle_clip_jax.data.texts import Text, list_texts
+from gentle_clip_jax.data.texts import Text, list_classes, list_texts
 from gentle_clip_jax.data.tfds_builders import build, catalogue
 
 pytest.importorskip("tensorflow_datasets")
@@ -102,6 +102,11 @@ def test_what_is_prepared_is_read_like_any_other_folder(scenes, tmp_path):
     assert list_texts(target, "test") == [
         Text("e", "test", "bay", "Sand."), Text("f", "test", "pier", "Wood.")
     ]  # fmt: skip
+    prompt = "a photo of a {label}"
+    for split in (None, "train", "test"):
+        assert list_classes(target, prompt, split) == list_classes(scenes, prompt, split)
+    with pytest.raises(ValueError, match="has no split val, only"):
+        list_classes(target, prompt, "val")
 
 
 @pytest.fixture

@@ -45,9 +45,10 @@ def list_texts(data: pathlib.Path, split: str | None = None) -> list[Text]:
 
 
 def list_classes(data: pathlib.Path, prompt: str, split: str | None = None) -> list[Text]:
-    """One text for each label in the metadata.jsonl of `data`: `prompt` with it for {label}.
+    """One text for each label of `data`: `prompt` with it for {label}.
 
-    Its id and label are the label. Labels are in alphabetical order.
+    Labels are those in its metadata.jsonl, or in the column `label` of what TensorFlow Datasets has
+    prepared there, in alphabetical order. A text's id and label are the label.
 
     Raises:
       ValueError: the prompt has no place for the label, or there are no labels.
@@ -56,14 +57,19 @@ def list_classes(data: pathlib.Path, prompt: str, split: str | None = None) -> l
         raise ValueError(
             f"The prompt {prompt!r} has no place for the class: write {{label}} in it."
         )
-    path = data / metadata.NAME if data.is_dir() else data
-    if not path.is_file():
-        raise ValueError(f"{data} has no {metadata.NAME} with labels to put into the prompt.")
-    rows = metadata.read_lines(path)
-    labels = {row["label"] for row in rows if split in (None, row["split"])} - {None}
-    if not labels:
-        raise ValueError(f"{path} has no labels to put into the prompt.")
-    return [Text(x, None, x, prompt.replace("{label}", x)) for x in sorted(labels)]
+    if tfds_source.is_prepared(data):
+        splits = [split] if split else tfds_source.splits(data)
+        labels = {row.get("label") for one in splits for row in tfds_source.open_source(data, one)}
+    else:
+        path = data / metadata.NAME if data.is_dir() else data
+        if not path.is_file():
+            raise ValueError(f"{data} has no {metadata.NAME} with labels to put into the prompt.")
+        rows = metadata.read_lines(path)
+        labels = {row["label"] for row in rows if split in (None, row["split"])}
+    names = sorted(label for label in labels if label is not None)
+    if not names:
+        raise ValueError(f"{data} has no labels to put into the prompt.")
+    return [Text(x, None, x, prompt.replace("{label}", x)) for x in names]
 
 
 def in_split(items: list, split: str | None, data: pathlib.Path) -> list:

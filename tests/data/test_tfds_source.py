@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from gentle_clip_jax.data import images, tfds_source
-from gentle_clip_jax.data.texts import list_texts
+from gentle_clip_jax.data.texts import list_classes, list_texts
 
 tfds = pytest.importorskip("tensorflow_datasets")
 pytest.importorskip("array_record")
@@ -79,6 +79,8 @@ def test_a_set_of_the_catalogue(tmp_path, monkeypatch):
         "train-0", "train-1", "train-2"
     ]  # fmt: skip
     assert len(list_texts(tmp_path / "coco_captions" / "2014")) == 6
+    with pytest.raises(ValueError, match="has no labels to put into the prompt"):
+        list_classes(tmp_path / "coco_captions" / "2014", "a {label}")
 
     monkeypatch.setattr("tensorflow_datasets.core.constants.DATA_DIR", str(tmp_path))
     assert len(tfds_source.open_source("coco_captions", "train")) == 3
