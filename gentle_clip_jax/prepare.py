@@ -64,7 +64,9 @@ def prepare(
 
 def show_data_sets() -> None:
     """Prints the data sets that can be prepared."""
-    table = Table("name", "field", "what it is", "source", box=None)
+    table = Table(box=None)
+    for column in ("name", "field", "what it is", "source"):
+        table.add_column(column, no_wrap=column in ("name", "field"))
     for name, known in catalogue.DATA_SETS.items():
         table.add_row(name, known.field, known.title, known.cite)
     Console().print(table)
@@ -79,6 +81,9 @@ def _build(
     about: dict[str, str],
 ) -> None:
     """Writes unfinished/TITLE/1.0.0, with the shards of an earlier try at the same contents."""
+    # Before the bar, whose thread fails if it imports something while TFDS is being imported.
+    import tensorflow_datasets  # noqa: F401  # pyright: ignore[reportMissingImports]
+
     plan = {
         **about,
         "columns": contents.columns,

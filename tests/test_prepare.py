@@ -387,11 +387,29 @@ def test_after_a_kill_other_files_are_begun_anew(killed, scenes):
     assert len(shard_numbers(target)) == 2
 
 
+def test_a_full_disk(scenes, tmp_path):
+    command = [sys.executable, "-m", "gentle_clip_jax", "data", "prepare", "rsicd"]
+    # A file may not have more than 8 blocks, less than the smallest file of records.
+    limited = ["sh", "-c", 'ulimit -f 8; exec "$@"', "sh", *command]
+    process = subprocess.run(
+        [*limited, f"--from={scenes}", f"--to={tmp_path / 'to'}"], capture_output=True, text=True
+    )
+    assert process.returncode == 2
+    (sentence,) = process.stderr.strip().splitlines()
+    assert "array_record-00000-of-00001 cannot be written: " in sentence
+    assert not (tmp_path / "to" / "rsicd").exists()
+
+
 def test_tensorflow_is_not_needed(scenes, tmp_path):
     script = (
         "import sys\n"
         "from gentle_clip_jax import prepare\n"
         "from gentle_clip_jax.data import images, tfds_source\n"
+        "class Bar(prepare.Progress):\n"
+        "    def start(self):\n"
+        "        assert 'tensorflow_datasets' in sys.modules\n"
+        "        super().start()\n"
+        "prepare.Progress = Bar\n"
         "target = prepare.prepare('rsicd', *sys.argv[1:])\n"
         "assert tfds_source.open_source(target, 'train')[0]['id'] == 'a'\n"
         "assert len(images.list_images(target)) == 6\n"

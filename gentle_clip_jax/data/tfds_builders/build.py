@@ -1,5 +1,6 @@
 """Writes a data set as TensorFlow Datasets' array_record, shard by shard, without TensorFlow."""
 
+import contextlib
 import os
 import pathlib
 import re
@@ -63,6 +64,7 @@ def build(
 
     Raises:
       ValueError: more items are damaged, all of a split are, or a split's name cannot be used.
+      OSError: the folder cannot be written to.
     """
     for split in contents.splits:
         if not re.fullmatch(r"\w+", split, re.ASCII) or split.lower() == "all":
@@ -129,19 +131,23 @@ def _rows(
 
 
 def _write(path: pathlib.Path, records: Iterable[bytes]) -> int:
-    """Writes a shard, so that it is there whole or not at all; returns how many records it has."""
+    """Writes a shard, so that it is there whole or not at all; returns how many records it has.
+
+    Raises:
+      OSError: it cannot be written, for one since the disk is full.
+    """
     from array_record.python.array_record_module import (  # pyright: ignore[reportMissingImports]
         ArrayRecordWriter,
     )
 
-    part = path.with_name("unfinished.part")
-    writer, count = ArrayRecordWriter(str(part), "group_size:1"), 0
+    part, count = path.with_name("unfinished.part"), 0
     try:
-        for record in records:
-            writer.write(record)
-            count += 1
-    finally:
-        writer.close()
+        with contextlib.closing(ArrayRecordWriter(str(part), "group_size:1")) as writer:
+            for record in records:
+                writer.write(record)
+                count += 1
+    except RuntimeError as error:
+        raise OSError(f"{path} cannot be written: {error}.") from error
     os.replace(part, path)
     return count
 
