@@ -39,6 +39,8 @@ def get_config(field: str = "icons") -> ml_collections.ConfigDict:
     train.microbatches = 1  # parts of a batch that the towers see one at a time
     train.average_decay = 0.98  # of the moving average of the weights that is evaluated
     train.keep_start = False  # whether the start is validated, and kept if nothing is better
+    train.max_skipped = 0  # steps whose loss or gradient is not finite, before the run stops
+    train.max_damaged = 0  # items that cannot be read, before the run stops
     train.log_every = 20  # steps
     train.checkpoint_every = 200  # steps; validates too
 
@@ -81,4 +83,43 @@ def _icons() -> dict:
     return {"data": data, "views": {"image": image_views, "text": {"drop": 0.0}}, "model": model}
 
 
-_FIELDS = {"icons": _icons}
+def _captioned_images() -> dict:
+    """Photographs and captions: pretrained towers, of which the last blocks are trained."""
+    data = {
+        "folder": "data",  # of a folder for each set: images and metadata.jsonl (docs/data.md)
+        "sets": (),  # whose split "train" is learned from, and whose "val" and "test" are searched
+        "zero_shot": (),  # sets to classify, as SET:SPLIT; SET: is all of it
+        "excluded_labels": (),  # classes that are left out
+        "prompt": "a photo of a {label}",  # of a class
+        "matched_fraction": 0.1,  # of the training items
+        "size": 128,  # pixels, height and width
+        "max_tokens": 32,  # a caption
+    }
+    image_views = {
+        "crop": 0.3,  # largest share of the area that is cut off
+        "stretch": 0.0,  # largest |log of the change of width to height|
+        "flip": 0.5,  # probability that left and right change places
+        "vertical_flip": 0.0,  # and top and bottom
+        "turn": 0.0,  # probability of a turn by right angles
+        "blur": 0.0,  # largest standard deviation, pixels
+        "brightness": 0.2,  # largest relative change
+        "contrast": 0.2,
+        "saturation": 0.0,
+        "hue": 0.0,  # largest turn of colours, degrees
+        "grey": 0.0,  # probability of losing all colour
+    }
+    tower = {
+        "trained_blocks": 2,  # of the last, with all that follows them; 0: none, -1: all
+        "lora_rank": 0,  # of updates of the kernels below; 0: none (arXiv 2106.09685)
+        "lora_kernels": "query|value",  # a pattern of their paths
+    }
+    model = {
+        "image": {"encoder": "efficientnet-lite0", **tower},  # or a folder, or a Hugging Face repo
+        "text": {"encoder": "minilm", **tower},
+        "start": "transported_cca",  # of the heads: or cca, or random
+        "dtype": "float32",  # of the towers' products; bfloat16 pays on TPU and GPU
+    }
+    return {"data": data, "views": {"image": image_views, "text": {"drop": 0.0}}, "model": model}
+
+
+_FIELDS = {"icons": _icons, "captioned_images": _captioned_images}

@@ -13,11 +13,11 @@ from flax import traverse_util
 from gentle_clip_jax import optimizer
 from gentle_clip_jax.data import pipeline
 from gentle_clip_jax.encoders.two_towers import TwoTowers
-from gentle_clip_jax.fields import icons
+from gentle_clip_jax.fields import captioned_images, icons
 from gentle_clip_jax.fields.objective import FORMS
 from gentle_clip_jax.run_log import write_json
 
-FIELDS: dict[str, Any] = {"icons": icons}
+FIELDS: dict[str, Any] = {"icons": icons, "captioned_images": captioned_images}
 
 # What a key must be at least, where its field has it; a batch may leave out matched or unmatched
 # rows, not both.
@@ -107,7 +107,8 @@ def open_workdir(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> No
         raise ValueError(
             f"Cannot write to the workdir {workdir} ({error.strerror}): choose another --workdir."
         ) from error
-    difference = _first_difference(read_config(workdir).to_dict(), config.to_dict())
+    asked = json.loads(json.dumps(config.to_dict()))  # in JSON a tuple is a list
+    difference = _first_difference(read_config(workdir).to_dict(), asked)
     if difference:
         raise ValueError(
             f"{workdir} holds a run of another config ({difference}): "

@@ -1,4 +1,4 @@
-"""AdamW with warm-up and cosine decay, towers and heads at their own rates."""
+"""AdamW with warm-up and cosine decay, towers and heads at their own rates, some parts at none."""
 
 from collections.abc import Hashable
 
@@ -22,7 +22,8 @@ def adamw(
 ) -> optax.GradientTransformation:
     """Clips the global gradient norm, then AdamW.
 
-    Weight decay spares vectors and scalars: biases, norms, the temperature.
+    Weight decay spares vectors and scalars: biases, norms, the temperature. What lies under a
+    "frozen" keeps its value, and costs no moments.
     """
 
     def group(rate: float) -> optax.GradientTransformation:
@@ -32,6 +33,7 @@ def adamw(
     groups: dict[Hashable, optax.GradientTransformation] = {
         "tower": group(tower_rate),
         "head": group(head_rate),
+        "frozen": optax.set_to_zero(),
     }
     return optax.chain(
         optax.clip_by_global_norm(max_grad_norm), optax.partition(groups, _group_labels)
@@ -43,7 +45,12 @@ def _matrices(params):
 
 
 def _group_labels(params):
-    """ "tower" for what lies under a *_tower, "head" for the rest."""
-    return jax.tree_util.tree_map_with_path(
-        lambda path, _: "tower" if path[0].key.endswith("_tower") else "head", params
-    )
+    return jax.tree_util.tree_map_with_path(_group_label, params)
+
+
+def _group_label(path, _) -> str:
+    """ "frozen" under a frozen, "tower" for the rest under a *_tower, "head" for what remains."""
+    names = [part.key for part in path]
+    if "frozen" in names:
+        return "frozen"
+    return "tower" if names[0].endswith("_tower") else "head"

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 import tiny_run
-from ml_collections import ConfigDict
+from config_reads import Recorder, leaves
 
 from gentle_clip_jax import cli, experiment, fields, train
 from gentle_clip_jax.data import icons
@@ -125,14 +125,6 @@ def test_modules_and_functions_are_short_and_named(path):
             assert length < 50, f"{node.name} has {length} lines"
 
 
-def leaves(config: ConfigDict, prefix: str = "config") -> dict[str, object]:
-    result = {}
-    for name, value in config.items():
-        key = f"{prefix}.{name}"
-        result |= leaves(value, key) if isinstance(value, ConfigDict) else {key: value}
-    return result
-
-
 @pytest.mark.parametrize("path", CONFIGS, ids=name_of)
 def test_configs_are_a_few_overrides_of_the_default(path):
     config = cli.load_config(path)
@@ -144,31 +136,6 @@ def test_configs_are_a_few_overrides_of_the_default(path):
     assert sum(value != default[key] for key, value in leaves(config).items()) <= 15
     branches = (ast.If, ast.For, ast.While, ast.IfExp, ast.Match)
     assert not any(isinstance(node, branches) for node in ast.walk(ast.parse(path.read_text())))
-
-
-class Recorder:
-    """A config that notes which of its leaves are read."""
-
-    def __init__(self, config: ConfigDict, read: set[str], path: str = "config"):
-        self._config, self._read, self._path = config, read, path
-
-    def __getitem__(self, name: str):
-        value, path = self._config[name], f"{self._path}.{name}"
-        if isinstance(value, ConfigDict):
-            return Recorder(value, self._read, path)
-        self._read.add(path)
-        return value
-
-    __getattr__ = __getitem__
-
-    def keys(self):
-        return self._config.keys()
-
-    def items(self):
-        return [(name, self[name]) for name in self.keys()]
-
-    def to_dict(self):
-        return self._config.to_dict()
 
 
 def test_every_config_key_is_read(tmp_path, monkeypatch):

@@ -56,6 +56,16 @@ def test_weight_decay_spares_vectors_and_scalars():
         np.testing.assert_array_equal(spared, jnp.zeros_like(spared))
 
 
+def test_frozen_parameters_keep_their_value_and_have_no_moments():
+    params = {"x_tower": {"frozen": {"kernel": jnp.ones((3, 2))}, "trained": jnp.ones(2)}}
+    optimizer = adamw(**SETTINGS | {"weight_decay": 0.1})
+    state = optimizer.init(params)
+    updates, state = jax.jit(optimizer.update)(params, state, params)
+    np.testing.assert_array_equal(updates["x_tower"]["frozen"]["kernel"], jnp.zeros((3, 2)))
+    assert np.all(updates["x_tower"]["trained"] != 0)
+    assert (3, 2) not in {leaf.shape for leaf in jax.tree.leaves(state)}
+
+
 def test_the_gradient_is_clipped_as_a_whole():
     """Adam's step forgets a common scale, its first moments don't."""
     optimizer = adamw(**SETTINGS | {"max_grad_norm": 1.0})

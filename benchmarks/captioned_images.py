@@ -1,0 +1,112 @@
+"""Captioned images measured: pretrained towers trained on few pairs and much else, three seeds.
+
+    python benchmarks/captioned_images.py remote_sensing --config.data.folder=data [--seeds 0 1 2]
+
+The first argument is a config: remote_sensing or vision_language. Each training is a process of its
+own that goes on where it was stopped, so the command can be killed and run again. Writes
+docs/results/CONFIG.md and CONFIG.json. Arguments it does not know go to every training.
+"""
+
+import sys
+
+import training
+
+from gentle_clip_jax import experiment
+
+TITLES = {
+    "remote_sensing": "Remote sensing: towers trained on a tenth of the pairs",
+    "vision_language": "General vision-language: towers trained on a third of the pairs",
+}
+NO_MMD, NO_SDD, NO_SSL = (f"--config.loss.{term}_weight=0" for term in ("mmd", "sdd", "ssl"))
+CLIP = (NO_MMD, NO_SDD, NO_SSL, "--config.train.batch_unmatched=0")
+
+
+def variants(config: str) -> training.Variants:
+    """What is compared, by name: label, config, overrides."""
+    return {
+        "gentle_clip": ("Gentle-CLIP, transported start", config, ()),
+        "clip": ("CLIP, CCA start", config, (*CLIP, "--config.model.start=cca")),
+        "clip_random": ("CLIP, random heads", config, (*CLIP, "--config.model.start=random")),
+        "all_pairs": (
+            "CLIP, all pairs (ceiling)",
+            config,
+            (*CLIP, "--config.model.start=cca", "--config.data.matched_fraction=1.0"),
+        ),
+        "clip_transported": ("CLIP, transported start", config, CLIP),
+        "without_ssl": ("Gentle-CLIP without SSL", config, (NO_SSL,)),
+        "without_mmd": ("Gentle-CLIP without MMD", config, (NO_MMD,)),
+        "without_sdd": ("Gentle-CLIP without SDD", config, (NO_SDD,)),
+    }
+
+
+def main() -> None:
+    if len(sys.argv) < 2 or sys.argv[1] not in TITLES:
+        sys.exit(f"Say which config to measure first: {' or '.join(TITLES)}.")
+    config = sys.argv.pop(1)
+    content, folder = training.run_all(
+        "captioned_images", __doc__.partition("\n")[0], variants(config), name=config
+    )
+    experiment.write_json(folder / f"{config}.json", content)
+    (folder / f"{config}.md").write_text(page(config, content))
+    print(folder / f"{config}.md")
+
+
+def page(config: str, content: dict) -> str:
+    """Everything measured, as Markdown."""
+    runs = content["runs"]
+    return f"""# {TITLES[config]}
+
+Settings: configs/{config}.py. Per cent, mean and sample standard deviation over the seeds; a seed
+decides which training images keep their captions, and the batches. Recalls are the mean over the
+sets that are searched, strict: only an image's own captions count, though others read the same.
+Zero-shot is the mean over the sets that are classified. Each figure is that of the checkpoint with
+the best mean recall on the validation images, the untrained start among them (step 0).
+{training.not_measured(runs, variants(config))}
+## Gentle-CLIP beside CLIP on the same pairs, test images
+
+{training.paired_table(runs["gentle_clip"], runs["clip"])}
+
+Difference: Gentle-CLIP minus CLIP from its CCA start with the same seed, in points.
+
+## Every variant, test images
+
+{training.variants_table(runs, variants(config), "test")}
+
+## Every variant, validation images
+
+{training.variants_table(runs, variants(config), "validation")}
+
+## Set by set, test images
+
+{by_set(config, runs)}
+
+## How it was measured
+
+{training.how_measured(content, config)}
+"""
+
+
+def by_set(config: str, runs: dict) -> str:
+    """Variants by row, what was measured on each set by column; and the step that was chosen."""
+    done = {name: seeds for name, seeds in runs.items() if seeds}
+    first = next((run for seeds in done.values() for run in seeds.values()), {"test": {}})
+    wanted = ("/mean_recall", "/zero_shot_accuracy")
+    columns = [name for name in first["test"] if name.endswith(wanted)]
+    head = [
+        "",
+        *(
+            c.replace("/mean_recall", " recall").replace("/zero_shot_accuracy", " zero-shot")
+            for c in columns
+        ),
+        "step chosen",
+    ]
+    rows = []
+    for name, seeds in done.items():
+        figures = [training.spread([run["test"][c] for run in seeds.values()]) for c in columns]
+        steps = ", ".join(str(run["step"]) for run in seeds.values())
+        rows.append([variants(config)[name][0], *figures, steps])
+    return training.table(head, rows)
+
+
+if __name__ == "__main__":
+    main()

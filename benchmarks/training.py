@@ -1,0 +1,155 @@
+"""Trainings of several variants of a config with several seeds, and tables of what they reach."""
+
+import argparse
+import json
+import pathlib
+import shlex
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+
+from gentle_clip_jax import experiment
+from gentle_clip_jax.cli import load_config
+from gentle_clip_jax.report import results
+from gentle_clip_jax.run_log import processor
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+RECALLS = [f"{direction}_r{k}" for direction in ("i2t", "t2i") for k in (1, 5, 10)]
+METRICS = [*RECALLS, "mean_recall", "zero_shot_accuracy"]
+# By name: what the tables call it, its config, its overrides.
+Variants = Mapping[str, tuple[str, str, tuple[str, ...]]]
+
+
+def run_all(
+    script: str, description: str, variants: Variants, *, name: str = ""
+) -> tuple[dict, pathlib.Path]:
+    """Does what the command line of a benchmark says; returns what was measured, and for where.
+
+    `name` is an argument before those that are read here.
+    """
+    parser = argparse.ArgumentParser(description=description, allow_abbrev=False)
+    out = ROOT / "runs" / f"{name or script}_benchmark"
+    parser.add_argument("--out", type=pathlib.Path, default=out)
+    parser.add_argument("--results", type=pathlib.Path, default=ROOT / "docs" / "results")
+    parser.add_argument("--only", action="append", choices=variants, help="may be repeated")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--report-only", action="store_true", help="train nothing")
+    args, overrides = parser.parse_known_args()
+    if not args.report_only:
+        for seed in args.seeds:  # all variants of one seed first, so that pairs are early complete
+            for name in args.only or variants:
+                try:
+                    measure(variants[name], seed, args.out / name / str(seed), overrides)
+                except (ValueError, subprocess.CalledProcessError) as error:
+                    sys.exit(f"{name}, seed {seed}: {error}")
+    runs = {
+        name: {seed: run for seed in args.seeds if (run := read_run(args.out / name / str(seed)))}
+        for name in variants
+    }
+    args.results.mkdir(parents=True, exist_ok=True)
+    words = [word for word in sys.argv[1:] if word != "--report-only"]
+    command = shlex.join(["python", f"benchmarks/{script}.py", *filter(None, [name]), *words])
+    return {"machine": processor(), "command": command, "runs": runs}, args.results
+
+
+def measure(
+    variant: tuple[str, str, tuple[str, ...]],
+    seed: int,
+    workdir: pathlib.Path,
+    overrides: Iterable[str],
+) -> None:
+    """Trains and evaluates one run, unless it has been."""
+    _, config, own = variant
+    path = ROOT / "configs" / f"{config}.py"
+    arguments = [*own, f"--config.seed={seed}", *overrides]
+    # Raises if the folder holds a run of an older config, which must not pass for this one.
+    experiment.open_workdir(load_config(path, arguments), workdir)
+    if (workdir / "evaluation.json").exists():
+        return
+    command = [sys.executable, "-m", "gentle_clip_jax"]
+    subprocess.run(
+        [*command, "train", f"--config={path}", f"--workdir={workdir}", *arguments], check=True
+    )
+    subprocess.run([*command, "evaluate", f"--workdir={workdir}"], check=True)
+
+
+def read_run(workdir: pathlib.Path) -> dict | None:
+    """The figures of a run on test and on validation, at the checkpoint validation chose."""
+    if not (workdir / "evaluation.json").exists():
+        return None
+    evaluation = json.loads((workdir / "evaluation.json").read_text())
+    info = json.loads((workdir / "run.json").read_text())
+    lines = map(json.loads, (workdir / "metrics.jsonl").read_text().splitlines())
+    (validation, *_) = (
+        line
+        for line in lines
+        if line["kind"] == "validation" and line["step"] == evaluation["step"]
+    )
+    return {
+        "step": evaluation["step"],
+        "seconds": info["seconds"],
+        "versions": info["versions"],
+        "test": {name: figure["value"] for name, figure in evaluation["metrics"].items()},
+        "validation": {name: validation[name] for name in METRICS},
+    }
+
+
+def not_measured(runs: dict, variants: Variants) -> str:
+    """A sentence that names the variants without a run; empty if there are none."""
+    missing = [variants[name][0] for name, seeds in runs.items() if not seeds]
+    return f"\nNot measured yet: {', '.join(missing)}.\n" if missing else ""
+
+
+def how_measured(content: dict, script: str) -> str:
+    """The command, the machine and the versions."""
+    first = next((run for seeds in content["runs"].values() for run in seeds.values()), None)
+    versions = first["versions"] if first else {}
+    return f"""`{content["command"]}` on {content["machine"]}, with
+{", ".join(f"{name} {version}" for name, version in versions.items())}. Seconds are of the training
+with its validations. Every run's figures: [{script}.json]({script}.json)."""
+
+
+def paired_table(ours: dict, theirs: dict) -> str:
+    """Metrics by row: both runs, and their difference for every seed that has both."""
+    seeds = [seed for seed in ours if seed in theirs]
+    head = ["", "Gentle-CLIP", "CLIP", *(f"difference, seed {seed}" for seed in seeds), "mean"]
+    rows = []
+    for name in METRICS:
+        a, b = ([runs[seed]["test"][name] for seed in seeds] for runs in (ours, theirs))
+        differences = [100 * (x - y) for x, y in zip(a, b, strict=True)]
+        mean = [f"**{statistics.mean(differences):+z.1f}**"] if seeds else [""]
+        signed = [f"{difference:+z.1f}" for difference in differences]
+        rows.append([results.label(name), spread(a), spread(b), *signed, *mean])
+    return table(head, rows)
+
+
+def variants_table(runs: dict, variants: Variants, split: str) -> str:
+    """Variants by row, metrics by column."""
+    short = [name.upper().replace("_R", " R@") for name in RECALLS]
+    head = ["", "seeds", *short, "mean of R@k", "zero-shot", "seconds"]
+    rows = []
+    for name, seeds in runs.items():
+        if seeds:
+            figures = [spread([run[split][metric] for run in seeds.values()]) for metric in METRICS]
+            seconds = statistics.mean(run["seconds"] for run in seeds.values())
+            rows.append([variants[name][0], str(len(seeds)), *figures, f"{seconds:.0f}"])
+    return table(head, rows)
+
+
+def spread(values: list[float]) -> str:
+    """Mean and sample standard deviation in per cent.
+
+    >>> spread([0.1, 0.2, 0.3])
+    '20.0 ± 10.0'
+    """
+    if not values:
+        return "-"
+    mean = f"{100 * statistics.mean(values):.1f}"
+    return f"{mean} ± {100 * statistics.stdev(values):.1f}" if len(values) > 1 else mean
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table, numbers to the right."""
+    rule = ["---", *["---:"] * (len(head) - 1)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in (head, rule, *rows))

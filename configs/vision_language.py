@@ -1,0 +1,17 @@
+"""Photographs and captions: Flickr8k, a third of it pairs, as in the public demo of the paper."""
+
+from configs import default
+
+
+def get_config():
+    """EfficientNet-Lite0 and MiniLM, the last blocks trained; zero-shot on two sets."""
+    config = default.get_config("captioned_images")
+    config.data.sets = ("flickr8k",)
+    config.data.zero_shot = ("caltech101-test-subset:", "cifar10-test-subset:")
+    config.data.matched_fraction = 1 / 3
+    config.optimizer.tower_rate = 1e-4
+    config.optimizer.head_rate = 1e-3
+    config.train.steps = 200
+    config.train.keep_start = True
+    config.train.checkpoint_every = 50
+    return config

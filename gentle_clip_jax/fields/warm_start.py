@@ -1,0 +1,93 @@
+"""Heads that start as the map that a closed form finds between the towers' features."""
+
+import functools
+from typing import Any, Literal
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gentle_clip_jax import closed_form
+from gentle_clip_jax.closed_form import Maps, Problem
+from gentle_clip_jax.data import pipeline
+from gentle_clip_jax.encoders.two_towers import TwoTowers
+
+STARTS = ("random", "cca", "transported_cca")
+_SHRINKAGES = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+_PLANNED = 4096  # unmatched items of each modality that make a plan
+_CHUNK = 64
+
+
+def with_heads(
+    model: TwoTowers,
+    params: Any,
+    task: pipeline.Task,
+    start: Literal["cca", "transported_cca"],
+) -> Any:
+    """`params` whose heads are the maps of the task's pairs; y are token ids [n, k, t].
+
+    Features of y are the mean over its k rows. The heads are `RefinedMap`s.
+    """
+    x, y = (
+        _features(model.x_tower, params["x_tower"], task.matched.x),
+        _texts(model, params, task.matched.y),
+    )
+    scale_x, scale_y = _scale(x), _scale(y)
+    fit = functools.partial(_cca, dim=params["x_head"]["map"]["kernel"].shape[1])
+    x, y = x / scale_x, y / scale_y
+    folds = 5 if len(x) < 1500 else 2
+    shrinkage = closed_form.cross_validated(fit, x, y, _SHRINKAGES, folds=folds)
+    maps = fit(x, y, shrinkage)
+    if start == "transported_cca" and pipeline.count(task.unmatched_x):
+        some = slice(None, _PLANNED)
+        lone_x = _features(model.x_tower, params["x_tower"], pipeline.take(task.unmatched_x, some))
+        lone_y = _texts(model, params, task.unmatched_y[some])
+        problem = Problem(*(rows[:, None] for rows in (x, y, lone_x / scale_x, lone_y / scale_y)))
+        dim = maps.map_x.shape[1]
+        maps = closed_form.transported_cca(
+            problem, maps, shrinkage=shrinkage / 3, mix=0.5, rounds=4, dim=dim
+        )
+    return {
+        **params,
+        "x_head": _head(params["x_head"], x, maps.mean_x, maps.map_x, scale_x),
+        "y_head": _head(params["y_head"], y, maps.mean_y, maps.map_y, scale_y),
+    }
+
+
+def _cca(x: jax.Array, y: jax.Array, shrinkage: float, *, dim: int) -> Maps:
+    return closed_form.cca(x, y, shrinkage=shrinkage, dim=dim)
+
+
+def _scale(rows: jax.Array) -> jax.Array:
+    deviation = jnp.std(rows, axis=0, keepdims=True)
+    return jnp.where(deviation > 0, deviation, 1)
+
+
+def _head(
+    params: Any, rows: jax.Array, mean: jax.Array, kernel: jax.Array, scale: jax.Array
+) -> Any:
+    """Of a RefinedMap, params with which it maps features to (features / scale - mean) kernel."""
+    size = jnp.sqrt(jnp.mean(jnp.square((rows - mean[None, :]) @ kernel)))
+    # Cosines do not depend on the size, but how far a step of Adam goes does.
+    kernel = kernel / jnp.where(size > 0, size, 1)
+    width = params["map"]["kernel"].shape[1] - kernel.shape[1]  # few pairs have few directions
+    kernel = jnp.pad(kernel, ((0, 0), (0, width)))
+    start = {"kernel": kernel / scale.T, "bias": -mean @ kernel}
+    return {**params, "map": jax.tree.map(lambda a: a.astype(jnp.float32), start)}
+
+
+def _texts(model: TwoTowers, params: Any, tokens: np.ndarray) -> jax.Array:
+    n, k, t = tokens.shape
+    features = _features(model.y_tower, params["y_tower"], tokens.reshape(n * k, t))
+    return features.reshape(n, k, -1).mean(axis=1)
+
+
+def _features(tower: nn.Module, params: Any, items: pipeline.Items) -> jax.Array:
+    """Features [n, f] of a tower, without augmentation or dropout."""
+    apply, rows = jax.jit(tower.apply), []
+    for start in range(0, pipeline.count(items), _CHUNK):
+        part = pipeline.take(items, slice(start, start + _CHUNK))
+        padded = np.concatenate([part, np.repeat(part[:1], _CHUNK - len(part), axis=0)])
+        rows.append(np.asarray(apply({"params": params}, padded))[: len(part)])
+    return jnp.concatenate(rows)
