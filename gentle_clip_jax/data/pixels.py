@@ -30,7 +30,8 @@ def decode(data: bytes, size: int = 224) -> np.ndarray:
         if image.format == "TIFF" and getattr(image, "n_frames", 1) > 1:
             raise ValueError("it is a stack of several pictures")
         image.draft("", (2 * size, 2 * size))  # large JPEG files halved or less, much sooner
-        image = _rgb(ImageOps.exif_transpose(image))
+        ImageOps.exif_transpose(image, in_place=True)
+        image = _rgb(image)
     except pillow.UnidentifiedImageError as error:
         raise ValueError("is no image of a kind that Pillow knows") from error
     except Exception as error:  # Pillow raises any kind for a broken file
@@ -39,8 +40,9 @@ def decode(data: bytes, size: int = 224) -> np.ndarray:
     scale = size / min(image.size)
     width, height = (max(size, round(side * scale)) for side in image.size)
     left, top = (width - size) // 2, (height - size) // 2
-    image = image.resize((width, height), pillow.Resampling.BICUBIC)
-    return np.asarray(image.crop((left, top, left + size, top + size)))
+    if image.size != (width, height):
+        image = image.resize((width, height), pillow.Resampling.BICUBIC)
+    return np.asarray(image)[top : top + size, left : left + size]
 
 
 def _without_far_ends(image: Any) -> Any:
@@ -61,4 +63,4 @@ def _rgb(image: Any) -> Any:
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = pillow.alpha_composite(pillow.new("RGBA", image.size, "white"), image)
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
