@@ -10,9 +10,10 @@ def get_config(field: str = "icons") -> ml_collections.ConfigDict:
     # Of weights, batches, views, dropout, and of which training items are matched pairs.
     config.seed = 0
 
-    config.update(_FIELDS[field]())
-    config.model.embedding_dim = 256  # method: arXiv 2406.05766, public demo
-    config.model.head_dropout = 0.1  # as above
+    config.model = model = ml_collections.ConfigDict()
+    model.embedding_dim = 256  # method: arXiv 2406.05766, public demo
+    model.head_dropout = 0.1  # as above
+    model.dtype = "float32"  # of the towers' products; bfloat16 pays on TPU and GPU
 
     config.loss = loss = ml_collections.ConfigDict()
     loss.form = "stable"  # or "official": losses/gentle_clip.py, losses/official.py
@@ -44,6 +45,7 @@ def get_config(field: str = "icons") -> ml_collections.ConfigDict:
     train.log_every = 20  # steps
     train.checkpoint_every = 200  # steps; validates too
 
+    config.update(_FIELDS[field]())
     return config.lock()
 
 
@@ -77,7 +79,6 @@ def _icons() -> dict:
     model = {
         "image": image_tower,
         "text": {"width": 128, "depth": 0, "num_heads": 4, "dropout": 0.1},
-        "dtype": "float32",  # of the towers' products; bfloat16 pays on TPU and GPU
     }
     # drop: probability of losing a token
     return {"data": data, "views": {"image": image_views, "text": {"drop": 0.0}}, "model": model}
@@ -116,10 +117,19 @@ def _captioned_images() -> dict:
     model = {
         "image": {"encoder": "efficientnet-lite0", **tower},  # or a folder, or a Hugging Face repo
         "text": {"encoder": "minilm", **tower},
-        "start": "transported_cca",  # of the heads: or cca, or random
-        "dtype": "float32",  # of the towers' products; bfloat16 pays on TPU and GPU
+        "start": "transported_cca",  # of the heads: or cca, identity, random
     }
-    return {"data": data, "views": {"image": image_views, "text": {"drop": 0.0}}, "model": model}
+    views = {"image": image_views, "text": {"drop": 0.0}}
+    # Weights that are good already are moved a little and not for long.
+    optimizer = {"tower_rate": 1e-4, "head_rate": 1e-3, "warmup_steps": 20}
+    train = {"steps": 200, "checkpoint_every": 50, "keep_start": True}
+    return {
+        "data": data,
+        "views": views,
+        "model": model,
+        "optimizer": optimizer,
+        "train": train,
+    }
 
 
 _FIELDS = {"icons": _icons, "captioned_images": _captioned_images}

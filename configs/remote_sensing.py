@@ -11,9 +11,4 @@ def get_config():
     config.data.excluded_labels = ("playfields",)
     config.data.prompt = "an aerial photograph of {label}"
     config.views.image.turn = 0.75  # from above there is no upright
-    config.optimizer.tower_rate = 1e-4
-    config.optimizer.head_rate = 1e-3
-    config.train.steps = 200
-    config.train.keep_start = True
-    config.train.checkpoint_every = 50
     return config

@@ -9,9 +9,4 @@ def get_config():
     config.data.sets = ("flickr8k",)
     config.data.zero_shot = ("caltech101-test-subset:", "cifar10-test-subset:")
     config.data.matched_fraction = 1 / 3
-    config.optimizer.tower_rate = 1e-4
-    config.optimizer.head_rate = 1e-3
-    config.train.steps = 200
-    config.train.keep_start = True
-    config.train.checkpoint_every = 50
     return config

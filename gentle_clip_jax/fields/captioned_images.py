@@ -74,7 +74,7 @@ def _load(encoder: str, role: Role) -> pretrained.Pretrained:
 
 
 def init_params(config: ml_collections.ConfigDict, task: Task, model: TwoTowers) -> Any:
-    """Towers with their published weights; heads random, or a closed form's map of the pairs."""
+    """Towers with their published weights; heads for the start the config names."""
     rows = {"x": jnp.asarray(task.validation.x[:1]), "y": jnp.asarray(task.validation.y[:1, 0])}
     params: Any = {"log_scale": -jnp.log(jnp.float32(config.loss.temperature))}
     for key, name, role in zip(jax.random.split(jax.random.key(config.seed)), "xy", _ROLES):
@@ -85,9 +85,11 @@ def init_params(config: ml_collections.ConfigDict, task: Task, model: TwoTowers)
         features = jax.eval_shape(tower.apply, {"params": params[f"{name}_tower"]}, rows[name])
         zeros = jnp.zeros(features.shape, features.dtype)
         params[f"{name}_head"] = head.init(head_key, zeros)["params"]
-    if config.model.start != "random":
-        params = warm_start.with_heads(model, params, task, config.model.start)
-    return params
+    if config.model.start == "random":
+        return params
+    if config.model.start == "identity":
+        return warm_start.identity(params)
+    return warm_start.from_pairs(model, params, task, config.model.start)
 
 
 def views(

@@ -1,4 +1,4 @@
-"""Heads that start as the map that a closed form finds between the towers' features."""
+"""Heads that start as a map: that of a closed form, or the one that leaves features as they are."""
 
 import functools
 from typing import Any, Literal
@@ -13,13 +13,34 @@ from gentle_clip_jax.closed_form import Maps, Problem
 from gentle_clip_jax.data import pipeline
 from gentle_clip_jax.encoders.two_towers import TwoTowers
 
-STARTS = ("random", "cca", "transported_cca")
+STARTS = ("random", "identity", "cca", "transported_cca")
 _SHRINKAGES = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 _PLANNED = 4096  # unmatched items of each modality that make a plan
 _CHUNK = 64
 
 
-def with_heads(
+def identity(params: Any) -> Any:
+    """`params` whose heads change nothing, for towers that share a space, as CLIP's do.
+
+    Raises:
+      ValueError: the towers' features have other dimensions than the embeddings.
+    """
+    kernels = [params[head]["map"]["kernel"] for head in ("x_head", "y_head")]
+    if any(kernel.shape[0] != kernel.shape[1] for kernel in kernels):
+        raise ValueError(
+            "config.model.start=identity keeps the space that both towers share, but their "
+            f"features have {kernels[0].shape[0]} and {kernels[1].shape[0]} dimensions and "
+            f"config.model.embedding_dim is {kernels[0].shape[1]}."
+        )
+    kernel = jnp.eye(len(kernels[0]))
+    heads = {
+        head: {**params[head], "map": {"kernel": kernel, "bias": jnp.zeros(len(kernel))}}
+        for head in ("x_head", "y_head")
+    }
+    return {**params, **heads}
+
+
+def from_pairs(
     model: TwoTowers,
     params: Any,
     task: pipeline.Task,

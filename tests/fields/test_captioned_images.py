@@ -174,6 +174,20 @@ def test_heads_start_as_a_map_that_finds_more_than_chance(folder, towers, start)
     assert figures["zero_shot_accuracy"] > 0.5
 
 
+def test_towers_that_share_a_space_can_keep_it(folder, towers):
+    settings = config(folder, **{"model.start": "identity", "model.embedding_dim": 16})
+    task = experiment.load_task(settings, folder)
+    state, model = experiment.init_state(settings, task), experiment.build_model(settings, task)
+    rows = task.test.y[:3, 0]
+    tower = {"params": state.params["y_tower"]}
+    features = np.asarray(model.y_tower.apply(tower, rows))
+    expected = features / np.linalg.norm(features, axis=1, keepdims=True)
+    embedded = model.apply({"params": state.params}, rows, method=model.embed_y)
+    np.testing.assert_allclose(embedded, expected, atol=1e-6)
+    with pytest.raises(ValueError, match=r"features have 16 and 16 dimensions .* is 8"):
+        experiment.init_state(config(folder, **{"model.start": "identity"}), task)
+
+
 @pytest.mark.slow
 def test_training_from_folders_to_figures(folder, towers, tmp_path):
     settings = config(folder)
