@@ -6,7 +6,7 @@ import pathlib
 import re
 from typing import Any, NamedTuple
 
-from gentle_clip_jax.encoders import open_clip
+from gentle_clip_jax.encoders import open_clip, timm_config
 
 _SETTINGS = [
     *("config.json", "open_clip_config.json", "preprocessor_config.json", "tokenizer*.json"),
@@ -46,7 +46,9 @@ def find(source: str | os.PathLike) -> Checkpoint:
     usable = "model_type" in config or "architecture" in config
     weights = path if path.is_file() else _weights(folder, _HUGGING_FACE)
     if usable and weights and not (about and path.is_file()):
-        preprocessing = read_json(folder / "preprocessor_config.json") or _of_timm(config)
+        preprocessing = read_json(folder / "preprocessor_config.json") or timm_config.preprocessing(
+            config
+        )
         return Checkpoint(folder, config, weights, preprocessing, False)
     if about:
         weights = path if path.is_file() else _weights(folder, _OPEN_CLIP)
@@ -96,20 +98,6 @@ def _weights(folder: pathlib.Path, names: tuple[str, ...]) -> pathlib.Path | Non
     named = [folder / name for name in names if (folder / name).is_file()]
     others = [path for path in folder.iterdir() if path.suffix in _SUFFIXES]
     return (named or (others if len(others) == 1 else [None]))[0]
-
-
-def _of_timm(config: dict[str, Any]) -> dict[str, Any]:
-    about = config.get("pretrained_cfg")
-    if not about:
-        return {}
-    size = about["input_size"][-1]
-    return {
-        "image_mean": about["mean"],
-        "image_std": about["std"],
-        "resample": open_clip.RESAMPLING[about.get("interpolation", "bicubic")],
-        "size": {"shortest_edge": int(size / about.get("crop_pct", 0.875))},
-        "crop_size": size,
-    }
 
 
 def _fetched(source: str) -> pathlib.Path:

@@ -9,6 +9,8 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import DTypeLike
 
+from gentle_clip_jax.encoders import timm_config
+
 # Of a published checkpoint: the classifier and the counters of training.
 UNUSED = r"fc\..*|classifier\..*|.*\.num_batches_tracked"
 _LEAVES = {"scale": "weight", "bias": "bias", "mean": "running_mean", "variance": "running_var"}
@@ -146,7 +148,9 @@ def from_config(config: Mapping[str, Any]) -> ResNet:
                 f"{config['architecture']} is none of the ResNets known here: {', '.join(_SIZES)}."
             )
         depths, bottleneck = _SIZES[config["architecture"]]
-        model = ResNet(depths, bottleneck)
+        args = timm_config.model_args(config, ("channels",), in_chans=3, global_pool="avg")
+        widths = tuple(width * (4 if bottleneck else 1) for width in args.get("channels", ()))
+        model = ResNet(depths, bottleneck, widths=widths or None)
         return model.clone(
             mean=tuple(about.get("mean", model.mean)), std=tuple(about.get("std", model.std))
         )

@@ -11,7 +11,10 @@ import numpy as np
 from jax import Array
 from jax.typing import DTypeLike
 
+from gentle_clip_jax.encoders import timm_config
+
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_TIMM_ARGS = ("embed_dim", "depth", "num_heads", "patch_size", "mlp_ratio", "qkv_bias")
 # timm's sizes by name: width, depth, heads.
 _SIZES = {
     "tiny": (192, 12, 3),
@@ -216,15 +219,20 @@ def _from_timm(config: Mapping[str, Any]) -> ClassTokenTransformer:
     match = re.match(r"(?:vit|deit)_(\w+?)_patch(\d+)", name)
     if match is None or match[1] not in _SIZES:
         raise ValueError(f"{name} is no ViT with a class token that is known here.")
-    width, depth, num_heads = _SIZES[match[1]]
+    usual = {"in_chans": 3, "global_pool": "token", "class_token": True, "init_values": 1e-5}
+    args: dict[str, Any] = dict(zip(_TIMM_ARGS, (*_SIZES[match[1]], int(match[2]), 4.0, True)))
+    args |= timm_config.model_args(config, (*_TIMM_ARGS, "img_size"), **usual)
+    size = args.get("img_size") or about.get("input_size", (3, 224, 224))[-1]
     return ClassTokenTransformer(
-        image_size=about.get("input_size", (3, 224, 224))[-1],
-        patch_size=int(match[2]),
-        width=width,
-        depth=depth,
-        num_heads=num_heads,
-        hidden=4 * width,
+        image_size=size if isinstance(size, int) else size[-1],
+        patch_size=args["patch_size"],
+        width=args["embed_dim"],
+        depth=args["depth"],
+        num_heads=args["num_heads"],
+        hidden=int(args["mlp_ratio"] * args["embed_dim"]),
+        qkv_bias=args["qkv_bias"],
         layer_scale="dinov2" in name,
+        antialias=True,
         mean=tuple(about.get("mean", IMAGENET_MEAN)),
         std=tuple(about.get("std", IMAGENET_STD)),
     )

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from gentle_clip_jax.encoders import bert, pretrained, weight_files
 from gentle_clip_jax.encoders.bert import Bert
 
 MODEL = Bert(vocab_size=30, width=12, depth=2, num_heads=3, hidden=20, max_tokens=9)
@@ -63,3 +64,122 @@ def test_more_padding_changes_nothing(params):
     features = embed(params, padded)
     np.testing.assert_allclose(features[:4], embed(params, TOKENS), atol=1e-5)
     assert jnp.isfinite(features).all()
+
+
+KINDS = {"Bert": 0, "Roberta": 1}  # with ids of the padding
+LENGTHS = (5, 9, 2)
+
+
+def original(kind, **settings):
+    transformers = pytest.importorskip("transformers")
+    config = getattr(transformers, f"{kind.partition('For')[0]}Config")(
+        vocab_size=30,
+        hidden_size=12,
+        num_hidden_layers=2,
+        num_attention_heads=3,
+        intermediate_size=20,
+        max_position_embeddings=12,
+        type_vocab_size=2,
+        attn_implementation="eager",
+        **settings,
+    )
+    from originals import randomized
+
+    return randomized(getattr(transformers, kind if "For" in kind else f"{kind}Model")(config))
+
+
+def outputs(original, tokens, pad_id):
+    """The original's outputs for each token, and for a whole text."""
+    import torch
+
+    ids = torch.tensor(tokens.astype(np.int64))
+    model = getattr(original, original.base_model_prefix, original)
+    with torch.no_grad():
+        out = model(input_ids=ids, attention_mask=(ids != pad_id).long())
+    return out.last_hidden_state, out.pooler_output
+
+
+def padded(pad_id):
+    rows = np.full((3, 9), pad_id, np.int32)
+    rng = np.random.default_rng(0)
+    for row, length in zip(rows, LENGTHS):
+        row[:length] = rng.integers(3, 30, length)
+    return rows
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_features_are_those_of_transformers(kind, tmp_path):
+    torch, originals = pytest.importorskip("torch"), pytest.importorskip("originals")
+    pad_id = KINDS[kind]
+    theirs, tokens = original(kind, pad_token_id=pad_id), padded(pad_id)
+    states, _ = outputs(theirs, tokens, pad_id)
+    ours = pretrained.load(originals.saved(theirs, tmp_path))
+    assert ours.role == "text"
+    assert ours.max_tokens == 12 - (pad_id + 1 if pad_id else 0)
+    means = [row[:length].mean(dim=0) for row, length in zip(states, LENGTHS)]
+    originals.assert_close(originals.apply(ours, tokens), torch.stack(means))
+    (tmp_path / "1_Pooling").mkdir()
+    (tmp_path / "1_Pooling" / "config.json").write_text('{"pooling_mode_cls_token": true}')
+    (tmp_path / "sentence_bert_config.json").write_text('{"max_seq_length": 7}')
+    ours = pretrained.load(tmp_path)
+    assert ours.max_tokens == 7
+    originals.assert_close(originals.apply(ours, tokens), states[:, 0])
+
+
+def test_the_pooler_and_the_heads_of_training(tmp_path):
+    originals = pytest.importorskip("originals")
+    theirs, tokens = original("BertForPreTraining"), padded(0)
+    states, pooled = outputs(theirs, tokens, 0)
+    ours = pretrained.load(originals.saved(theirs, tmp_path))
+    means = (states * (originals.torch.tensor(tokens) != 0)[..., None]).sum(1)
+    lengths = originals.torch.tensor(LENGTHS)[:, None]
+    originals.assert_close(originals.apply(ours, tokens), means / lengths)
+    weights = weight_files.read_safetensors(tmp_path / "model.safetensors")
+    model = bert.from_config(theirs.config.to_dict(), "pooler")
+    for layout in (weights, _tensorflow(weights)):
+        names = bert.checkpoint_names(model, layout)
+        params = pretrained.load_params(model, tokens, layout, names, bert.unused(model))
+        originals.assert_close(
+            originals.apply(ours._replace(model=model, params=params), tokens), pooled
+        )
+
+
+def _tensorflow(weights):
+    """With the names that checkpoints converted from TensorFlow have."""
+    names = {
+        n: n.replace("Norm.weight", "Norm.gamma").replace("Norm.bias", "Norm.beta") for n in weights
+    }
+    return {new: weights[old] for old, new in names.items()}
+
+
+def test_cut_and_foreign_checkpoints_are_refused(tmp_path):
+    originals = pytest.importorskip("originals")
+    from safetensors.numpy import save_file
+
+    path = originals.saved(original("Bert"), tmp_path) / "model.safetensors"
+    weights = weight_files.read_safetensors(path)
+    name = "encoder.layer.1.output.LayerNorm.bias"
+    save_file({n: w for n, w in weights.items() if n != name}, path)
+    with pytest.raises(ValueError, match=f"not of Bert: {name} is missing"):
+        pretrained.load(tmp_path)
+    save_file(weights | {"encoder.layer.2.output.dense.bias": weights[name]}, path)
+    with pytest.raises(ValueError, match=r"not of Bert: encoder.layer.2.* has no place in it"):
+        pretrained.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("config", "pooling", "words"),
+    [
+        ({"model_type": "gpt2"}, "mean", "of the type gpt2 is no BERT"),
+        ({"model_type": "bert"}, "last", "must be mean, class or pooler, not last"),
+        ({"model_type": "bert", "hidden_act": "relu"}, "mean", "asks for a hidden_act"),
+    ],
+)
+def test_other_configs_are_refused(config, pooling, words):
+    with pytest.raises(ValueError, match=words):
+        bert.from_config(config, pooling)
+
+
+def test_long_texts_are_refused():
+    with pytest.raises(ValueError, match="Texts of 10 tokens are longer than the 9"):
+        MODEL.init(jax.random.key(0), jnp.zeros((1, 10), jnp.int32))
