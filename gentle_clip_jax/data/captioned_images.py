@@ -54,11 +54,13 @@ class Classified(NamedTuple):
 class About(NamedTuple):
     """What the field knows besides the items.
 
-    encode: texts -> token ids. sources: the data set of each validation and of each test item.
-    validation, test: what to classify by the name of its data set.
+    encode: texts -> token ids. cache: a folder for what had to be computed. sources: the data set
+    of each validation and of each test item. validation, test: what to classify by the name of its
+    data set.
     """
 
     encode: Encode
+    cache: pathlib.Path
     validation_sources: np.ndarray
     test_sources: np.ndarray
     validation: dict[str, Classified]
@@ -67,6 +69,7 @@ class About(NamedTuple):
 
 def load_task(
     encode: Encode,
+    cache: pathlib.Path,
     *,
     seed: int,
     folder: str | pathlib.Path,
@@ -97,6 +100,7 @@ def load_task(
     validation, test = (_joined(parts[split], encode, size) for split in ("val", "test"))
     about = About(
         encode=encode,
+        cache=cache,
         validation_sources=np.repeat([*sets], [len(part) for part in parts["val"]]),
         test_sources=np.repeat([*sets], [len(part) for part in parts["test"]]),
         validation={

@@ -45,7 +45,7 @@ def load_task(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> Task:
     settings = dict(config.data)
     most = settings.pop("max_tokens")
     return captioned_images.load_task(
-        lambda texts: tokens(texts, most), seed=config.seed, **settings
+        lambda texts: tokens(texts, most), workdir / "cache", seed=config.seed, **settings
     )
 
 
@@ -89,7 +89,10 @@ def init_params(config: ml_collections.ConfigDict, task: Task, model: TwoTowers)
         return params
     if config.model.start == "identity":
         return warm_start.identity(params)
-    return warm_start.from_pairs(model, params, task, config.model.start)
+    path = task.about.cache / "start.npz"  # the towers are slow, and each command needs the start
+    if not path.exists():
+        warm_start.save(path, warm_start.from_pairs(model, params, task, config.model.start))
+    return warm_start.load(path, params)
 
 
 def views(

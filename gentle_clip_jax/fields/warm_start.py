@@ -1,6 +1,7 @@
 """Heads that start as a map: that of a closed form, or the one that leaves features as they are."""
 
 import functools
+import pathlib
 from typing import Any, Literal
 
 import flax.linen as nn
@@ -19,13 +20,16 @@ _PLANNED = 4096  # unmatched items of each modality that make a plan
 _CHUNK = 64
 
 
+_HEADS = ("x_head", "y_head")
+
+
 def identity(params: Any) -> Any:
     """`params` whose heads change nothing, for towers that share a space, as CLIP's do.
 
     Raises:
       ValueError: the towers' features have other dimensions than the embeddings.
     """
-    kernels = [params[head]["map"]["kernel"] for head in ("x_head", "y_head")]
+    kernels = [params[head]["map"]["kernel"] for head in _HEADS]
     if any(kernel.shape[0] != kernel.shape[1] for kernel in kernels):
         raise ValueError(
             "config.model.start=identity keeps the space that both towers share, but their "
@@ -35,8 +39,30 @@ def identity(params: Any) -> Any:
     kernel = jnp.eye(len(kernels[0]))
     heads = {
         head: {**params[head], "map": {"kernel": kernel, "bias": jnp.zeros(len(kernel))}}
-        for head in ("x_head", "y_head")
+        for head in _HEADS
     }
+    return {**params, **heads}
+
+
+def save(path: pathlib.Path, params: Any) -> None:
+    """Writes the heads' maps into an .npz file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part.npz")
+    maps = {f"{head}/{name}": a for head in _HEADS for name, a in params[head]["map"].items()}
+    np.savez(part, **maps)
+    part.replace(path)
+
+
+def load(path: pathlib.Path, params: Any) -> Any:
+    """`params` with the maps of a file that `save` has written."""
+    with np.load(path) as maps:
+        heads = {
+            head: {
+                **params[head],
+                "map": {name: jnp.asarray(maps[f"{head}/{name}"]) for name in ("kernel", "bias")},
+            }
+            for head in _HEADS
+        }
     return {**params, **heads}
 
 

@@ -1,5 +1,6 @@
 """Captioned images from folders to figures, with towers of a few thousand random parameters."""
 
+import dataclasses
 import json
 import pathlib
 import runpy
@@ -102,7 +103,7 @@ def load(folder, **options):
         "matched_fraction": 0.25,
         "size": 16,
     }
-    return data.load_task(encode, **settings | options)
+    return data.load_task(encode, folder / "cache", **settings | options)
 
 
 def test_sets_are_joined_and_a_fraction_keeps_its_captions(folder):
@@ -163,10 +164,12 @@ def test_an_image_that_cannot_be_read_is_named(folder):
 
 
 @pytest.mark.parametrize("start", ["cca", "transported_cca"])
-def test_heads_start_as_a_map_that_finds_more_than_chance(folder, towers, start):
+def test_heads_start_as_a_map_that_finds_more_than_chance(folder, towers, tmp_path, start):
     settings = config(folder, **{"model.start": start})
-    task = experiment.load_task(settings, folder)
+    task = experiment.load_task(settings, tmp_path)
     state = experiment.init_state(settings, task)
+    again = experiment.init_state(settings, dataclasses.replace(task, matched=None))  # from cache
+    jax.tree.map(np.testing.assert_array_equal, state.params, again.params)
     model = experiment.build_model(settings, task)
     figures = field.validate(model, state.params, task)
     # Of eight images in a set two have the same colour, and four the same caption twice.
