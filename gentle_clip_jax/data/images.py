@@ -185,12 +185,13 @@ def _holds_bytes(kind: Any) -> bool:
 
 def _in_tfds(folder: pathlib.Path) -> Iterator[Image]:
     for split in tfds_source.splits(folder):
-        source = tfds_source.open_source(folder, split)
-        if source.images is None:
-            raise ValueError(f"{folder} has no images among {', '.join(source.features)}.")
-        for number, row in enumerate(source):
+        column = tfds_source.open_source(folder, split).images
+        if column is None:
+            raise ValueError(f"{folder} has no column of images.")
+        images = tfds_source.open_source(folder, split, [column])
+        for number, row in enumerate(tfds_source.open_source(folder, split, ["id", "label"])):
             name = str(row.get("id", f"{split}-{number}"))
-            read = functools.partial(_read_row, source, source.images, number)
+            read = functools.partial(_read_row, images, column, number)
             yield Image(name, split, row.get("label"), read)
 
 

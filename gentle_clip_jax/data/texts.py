@@ -59,7 +59,11 @@ def list_classes(data: pathlib.Path, prompt: str, split: str | None = None) -> l
         )
     if tfds_source.is_prepared(data):
         splits = [split] if split else tfds_source.splits(data)
-        labels = {row.get("label") for one in splits for row in tfds_source.open_source(data, one)}
+        labels = {
+            row.get("label")
+            for one in splits
+            for row in tfds_source.open_source(data, one, ["label"])
+        }
     else:
         path = data / metadata.NAME if data.is_dir() else data
         if not path.is_file():
@@ -103,7 +107,8 @@ def _in_folder(folder: pathlib.Path) -> Iterator[Text]:
 
 def _in_tfds(folder: pathlib.Path) -> Iterator[Text]:
     for split in tfds_source.splits(folder):
-        for number, row in enumerate(tfds_source.open_source(folder, split)):
+        source = tfds_source.open_source(folder, split, ["id", "label", "captions"])
+        for number, row in enumerate(source):
             name, values = str(row.get("id", f"{split}-{number}")), row.get("captions")
             values = values["text"] if isinstance(values, dict) else values  # as COCO has them
             for text in captions(f"{folder}, {name}", values):

@@ -75,6 +75,8 @@ def test_a_set_of_the_catalogue(tmp_path, monkeypatch):
     assert row["captions"]["text"] == ["2 0", "2 1"]
     assert row["objects"]["label"] == ["dog", "dog"]
     assert row["image/id"] == 2
+    some = tfds_source.open_source(tmp_path / "coco_captions" / "2014", "train", ["image", "id"])
+    assert some[2] == {"image": png()}  # there is no column id
     assert [image.id for image in images.list_images(tmp_path / "coco_captions" / "2014")] == [
         "train-0", "train-1", "train-2"
     ]  # fmt: skip
