@@ -10,11 +10,8 @@ less VmRSS before the first step). Writes gradcache.md and gradcache.json.
 
 import argparse
 import functools
-import importlib.metadata
 import json
-import os
 import pathlib
-import platform
 import re
 import shlex
 import statistics
@@ -43,6 +40,8 @@ def main() -> None:
         name, batch, microbatches = args.case
         print(json.dumps(measure(OBJECTIVES[name], int(batch), int(microbatches), args.seconds)))
         return
+    from gentle_clip_jax.run_log import machine  # a case has a process that loads what it needs
+
     rows = []
     for name in OBJECTIVES:
         for batch, parts in ((args.small, 1), (args.batch, 1), (args.batch, args.microbatches)):
@@ -123,23 +122,6 @@ def resident(name: str) -> int:
     match = re.search(rf"{name}:\s+(\d+) kB", text)
     assert match, name
     return 1024 * int(match[1])
-
-
-def machine() -> dict:
-    """Where the figures come from."""
-    packages = ("jax", "jaxlib", "flax", "optax")
-    return {
-        "cpus": len(os.sched_getaffinity(0)),
-        "processor": processor(),
-        "python": platform.python_version(),
-        **{name: importlib.metadata.version(name) for name in packages},
-    }
-
-
-def processor() -> str:
-    """The processor's name."""
-    match = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
-    return match[1] if match else platform.processor()
 
 
 def page(content: dict) -> str:

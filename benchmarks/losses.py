@@ -10,9 +10,7 @@ and losses.svg from what there is.
 import argparse
 import itertools
 import json
-import os
 import pathlib
-import platform
 import re
 import subprocess
 import sys
@@ -103,6 +101,8 @@ def publish(results: list[dict], out: pathlib.Path) -> None:
 
 
 def _conditions(results: list[dict]) -> list[str]:
+    from gentle_clip_jax.run_log import processor  # rows of PyTorch load no JAX
+
     versions = sorted({one["versions"] for one in results})
     return [
         "Value and gradient in both sets of rows, float32, unit rows; by benchmarks/losses.py.",
@@ -113,14 +113,8 @@ def _conditions(results: list[dict]) -> list[str]:
         "computes them again. Memory is the peak above the inputs, gradients included.",
         "*Objective*: CLIP of all rows as pairs, MMD and SDD; without views. NT-Xent has 2n rows.",
         "",
-        f"Machine: {_machine()}. Versions: {'; '.join(versions)}.",
+        f"Machine: {processor()}. Versions: {'; '.join(versions)}.",
     ]
-
-
-def _machine() -> str:
-    cpu = pathlib.Path("/proc/cpuinfo")
-    name = re.search(r"model name\s*: (.*)", cpu.read_text()) if cpu.exists() else None
-    return f"{name[1] if name else platform.processor()}, {os.cpu_count()} cores and threads"
 
 
 def _times(timed: list[dict]) -> list[str]:
