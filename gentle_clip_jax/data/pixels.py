@@ -36,20 +36,17 @@ def decode(data: bytes, size: int = 224) -> np.ndarray:
         raise ValueError("is no image of a kind that Pillow knows") from error
     except Exception as error:  # Pillow raises any kind for a broken file
         raise ValueError(f"cannot be read as an image: {error}") from error
-    image = _without_far_ends(image)
-    scale = size / min(image.size)
-    width, height = (max(size, round(side * scale)) for side in image.size)
-    left, top = (width - size) // 2, (height - size) // 2
-    if image.size != (width, height):
-        image = image.resize((width, height), pillow.Resampling.BICUBIC)
-    return np.asarray(image)[top : top + size, left : left + size]
-
-
-def _without_far_ends(image: Any) -> Any:
-    """A very long image without its ends, which would be enlarged for nothing."""
-    (width, height), keep = image.size, 4 * min(image.size)
-    left, top = max(0, (width - keep) // 2), max(0, (height - keep) // 2)
-    return image.crop((left, top, width - left, height - top)) if left or top else image
+    if image.size != (size, size):
+        scale = size / min(image.size)
+        width, height = (max(size, round(side * scale)) for side in image.size)
+        left, top = (width - size) // 2, (height - size) // 2
+        # Only what is kept is resized: of a very long image the rest would be large. Division comes
+        # last, or rounding could set the box over the edge.
+        across = [place * image.width / width for place in (left, left + size)]
+        down = [place * image.height / height for place in (top, top + size)]
+        box = (across[0], down[0], across[1], down[1])
+        image = image.resize((size, size), pillow.Resampling.BICUBIC, box=box)
+    return np.asarray(image)
 
 
 def _rgb(image: Any) -> Any:

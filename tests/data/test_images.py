@@ -124,6 +124,19 @@ def test_the_centre_of_the_shorter_side(size):
     assert abs(x - 111.5) < 10
 
 
+@pytest.mark.parametrize("size", [(29, 29), (50, 37), (37, 50), (2010, 5641), (225, 300), (9, 2)])
+def test_it_is_the_centre_of_the_whole_image_resized(size):
+    # Far from black and white, where Pillow clips after each of its two passes.
+    pixels = np.random.default_rng(0).integers(96, 160, (size[1], size[0], 3), dtype=np.uint8)
+    image = Image.fromarray(pixels)
+    whole = [max(224, round(side * 224 / min(size))) for side in size]
+    left, top = ((side - 224) // 2 for side in whole)
+    resized = np.asarray(image.resize((whole[0], whole[1]), Image.Resampling.BICUBIC))
+    expected = resized[top : top + 224, left : left + 224].astype(int)
+    found = images.decode(save(image), 224).astype(int)
+    assert np.abs(found - expected).max() <= 1  # it rounds after each as well
+
+
 def test_large_photographs_are_as_if_read_whole():
     """JPEG files are read at a fraction of their size."""
     rng = np.random.default_rng(0)
