@@ -134,7 +134,7 @@ def test_it_is_the_centre_of_the_whole_image_resized(size):
     resized = np.asarray(image.resize((whole[0], whole[1]), Image.Resampling.BICUBIC))
     expected = resized[top : top + 224, left : left + 224].astype(int)
     found = images.decode(save(image), 224).astype(int)
-    assert np.abs(found - expected).max() <= 1  # it rounds after each as well
+    assert np.abs(found - expected).max() <= 2  # it rounds after each as well
 
 
 def test_large_photographs_are_as_if_read_whole():
