@@ -1,0 +1,78 @@
+"""Sequences with structures: retrieval of crops, and classes carried from one to the other."""
+
+import numpy as np
+
+
+def crop_metrics(
+    x: np.ndarray, y: np.ndarray, lengths: np.ndarray, *, candidates: int = 20
+) -> dict[str, float]:
+    """Retrieval of crops, both directions' mean: crop_mrr, crop_r1, and length_matched_mrr.
+
+    mrr = mean of 1 / rank, where ties count against the query. Length-matched: among the query's
+    own and the `candidates` - 1 others nearest in length, so that what a domain's length tells of
+    a crop, such as how compact it is, helps little. Chance is (ln candidates + 0.58) / candidates.
+
+    Args:
+      x: [n, d] embeddings of the sequences, compared by their inner products.
+      y: [n, d] embeddings of the structures; y[i] is the pair of x[i].
+      lengths: [n] residues of the whole domains.
+    """
+    scores = np.asarray(x, np.float32) @ np.asarray(y, np.float32).T
+    near = nearest_in_length(lengths, candidates)
+    ranks = both_ranks(scores)
+    return {
+        "crop_mrr": float(np.mean(1 / ranks)),
+        "crop_r1": float(np.mean(ranks == 1)),
+        "length_matched_mrr": float(np.mean(1 / both_ranks(scores, near))),
+    }
+
+
+def both_ranks(scores: np.ndarray, where: np.ndarray | None = None) -> np.ndarray:
+    """Ranks [2, n] of the pairs (i, i): of x's rows among y, and of y's among x.
+
+    rank_i = 1 + #{j != i : s_ij >= s_ii}, over the candidates of i.
+
+    Args:
+      scores: [n, n] similarity of x_i and y_j.
+      where: [n, n] bool, whether j is a candidate of i; all are by default.
+    """
+    where = np.ones(scores.shape, bool) if where is None else where
+    others = where & ~np.eye(len(scores), dtype=bool)
+    own = np.diagonal(scores)[:, None]
+    # The comparison fails, and so counts, for whatever is not a number.
+    return np.stack([1 + np.sum(others & ~(s < own), axis=1) for s in (scores, scores.T)])
+
+
+def nearest_in_length(lengths: np.ndarray, candidates: int) -> np.ndarray:
+    """[n, n] bool: whether j is i, or among the `candidates` - 1 others nearest to i in length."""
+    lengths = np.asarray(lengths)
+    apart = np.abs(lengths[:, None] - lengths[None, :]).astype(float)
+    np.fill_diagonal(apart, -1)
+    order = np.argsort(apart, axis=1, kind="stable")[:, :candidates]
+    where = np.zeros(apart.shape, bool)
+    np.put_along_axis(where, order, True, axis=1)
+    return where
+
+
+def transfer_accuracy(
+    train_x: np.ndarray, train_labels: np.ndarray, y: np.ndarray, labels: np.ndarray
+) -> float:
+    """Share of the rows of y whose class has the nearest prototype, prototypes being made of x.
+
+    A prototype is the mean of a class's unit rows of x, scaled to unit length.
+
+    Args:
+      train_x: [n, d] embeddings of one modality.
+      train_labels: [n] their classes.
+      y: [m, d] embeddings of the other modality.
+      labels: [m] theirs; a class that train_labels lack is counted as missed.
+    """
+    classes = np.unique(train_labels)
+    rows = _unit(train_x)
+    prototypes = np.stack([rows[train_labels == label].mean(axis=0) for label in classes])
+    nearest = np.argmax(_unit(y) @ _unit(prototypes).T, axis=1)
+    return float(np.mean(classes[nearest] == labels))
+
+
+def _unit(rows: np.ndarray) -> np.ndarray:
+    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
