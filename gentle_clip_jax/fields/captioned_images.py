@@ -14,6 +14,7 @@ from gentle_clip_jax.data import captioned_images, image_views
 from gentle_clip_jax.data import views as augment
 from gentle_clip_jax.data.captioned_images import Classified
 from gentle_clip_jax.data.pipeline import Batch, Pairs, Task
+from gentle_clip_jax.data.published_tokens import read_tokenizer
 from gentle_clip_jax.encoders import pretrained
 from gentle_clip_jax.encoders.fine_tuning import FineTuned
 from gentle_clip_jax.encoders.heads import ProjectionHead, RefinedMap
@@ -41,7 +42,7 @@ def check(config: ml_collections.ConfigDict) -> None:
 
 def load_task(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> Task:
     """The data sets the config names, read from config.data.folder."""
-    tokens = pretrained.tokenizer(config.model.text.encoder)
+    tokens = read_tokenizer(pretrained.folder(config.model.text.encoder))
     settings = dict(config.data)
     most = settings.pop("max_tokens")
     return captioned_images.load_task(

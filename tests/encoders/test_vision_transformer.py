@@ -71,13 +71,7 @@ def test_timm(name, tmp_path):
     about = {"pretrained_cfg": about | {"crop_pct": 0.8}}
     save(theirs, tmp_path, model_config=about, safe_serialization=True)
     ours = pretrained.load(tmp_path)
-    assert ours.preprocessing == {
-        "image_mean": MEAN,
-        "image_std": STD,
-        "resample": 3,
-        "size": {"shortest_edge": 20},
-        "crop_size": 16,
-    }
+    assert ours.framing == (16, 20, False, 3)
     for images in (IMAGES, NARROW):
         with torch.no_grad():
             tokens = theirs.forward_features(pixels(images, MEAN, STD))

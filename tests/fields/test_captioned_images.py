@@ -65,7 +65,8 @@ def towers(monkeypatch):
         return Pretrained(models[role], params, pathlib.Path(encoder), role)
 
     monkeypatch.setattr(field, "_load", load)
-    monkeypatch.setattr(field.pretrained, "tokenizer", lambda source: encode, raising=False)
+    monkeypatch.setattr(field.pretrained, "folder", pathlib.Path)
+    monkeypatch.setattr(field, "read_tokenizer", lambda folder: encode)
 
 
 def config(folder, **overrides):

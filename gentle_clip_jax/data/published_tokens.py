@@ -1,0 +1,146 @@
+"""The tokens of published text encoders, by the files beside their weights."""
+
+import json
+import pathlib
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+_START, _END = "<|startoftext|>", "<|endoftext|>"
+# What CLIP splits a text into: English endings, words, digits, other signs.
+_CLIP_PARTS = r"'s|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+"
+
+
+class PublishedTokenizer(NamedTuple):
+    """Called with texts and max_tokens, gives token ids [n, max_tokens] int32.
+
+    A row is a text between the tokens that the encoder has around every text, then padding. What is
+    too long is cut, but the token at its end stays.
+
+    rules: of the library tokenizers. pad_id: the token of the padding.
+    """
+
+    rules: Any
+    pad_id: int
+
+    def __call__(self, texts: Iterable[str], max_tokens: int) -> np.ndarray:
+        rows, _ = self.encode(texts, max_tokens)
+        ids = np.full((len(rows), max_tokens), self.pad_id, np.int32)
+        for padded, row in zip(ids, rows):
+            padded[: len(row)] = row
+        return ids
+
+    @property
+    def num_around(self) -> int:
+        """How many tokens are around every text."""
+        return self.rules.num_special_tokens_to_add(False)
+
+    def encode(self, texts: Iterable[str], max_tokens: int) -> tuple[list[list[int]], int]:
+        """The ids of each text without padding, and how many of the texts were cut.
+
+        Raises:
+          ValueError: max_tokens has no room for a token of the text.
+        """
+        if max_tokens <= self.num_around:
+            raise ValueError(
+                f"{self.num_around} tokens are around every text: max_tokens must be more, not "
+                f"{max_tokens}."
+            )
+        self.rules.enable_truncation(max_tokens)
+        encodings = self.rules.encode_batch([str(text) for text in texts])
+        return [e.ids for e in encodings], sum(bool(e.overflowing) for e in encodings)
+
+
+def read_tokenizer(folder: pathlib.Path) -> PublishedTokenizer:
+    """The tokenizer of the text encoder in `folder`.
+
+    Of Hugging Face's tokenizer.json, or else CLIP's vocab.json with merges.txt, or else BERT's
+    vocab.txt. The padding is what tokenizer_config.json or config.json say, or 0.
+
+    Raises:
+      ValueError: there is none, or it is not sound.
+    """
+    read = {
+        ("tokenizer.json",): _read_whole,
+        ("vocab.json", "merges.txt"): _read_clip,
+        ("vocab.txt",): _read_bert,
+    }
+    for names, reader in read.items():
+        if all((folder / name).is_file() for name in names):
+            try:
+                rules = reader(folder)
+            except ValueError:
+                raise
+            except Exception as error:  # the library raises plain ones
+                raise ValueError(
+                    f"{' and '.join(names)} in {folder} are no sound tokenizer: {error}."
+                ) from error
+            rules.no_padding()
+            return PublishedTokenizer(rules, _pad_id(folder, rules))
+    raise ValueError(
+        f"{folder} has no tokenizer: copy tokenizer.json into it from where the model was "
+        "published (for CLIP by open_clip: that of openai/clip-vit-base-patch32)."
+    )
+
+
+def _read_whole(folder: pathlib.Path) -> Any:
+    from tokenizers import Tokenizer
+
+    return Tokenizer.from_file(str(folder / "tokenizer.json"))
+
+
+def _read_clip(folder: pathlib.Path) -> Any:
+    # tokenizers builds its classes in Rust, without types for Python.
+    from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
+
+    names = str(folder / "vocab.json"), str(folder / "merges.txt")
+    bpe: Any = models.BPE
+    rules: Any = Tokenizer(bpe.from_file(*names, unk_token=_END, end_of_word_suffix="</w>"))
+    if None in (rules.token_to_id(_START), rules.token_to_id(_END)):
+        raise ValueError(
+            f"vocab.json in {folder} has no {_START} and {_END} as CLIP's has: copy tokenizer.json "
+            "from where the model was published."
+        )
+    normal: Any = normalizers
+    rules.normalizer = normal.Sequence(
+        [normal.NFC(), normal.Replace(Regex(r"\s+"), " "), normal.Lowercase()]
+    )
+    before: Any = pre_tokenizers
+    parts = before.Split(Regex(_CLIP_PARTS), "removed", invert=True)
+    rules.pre_tokenizer = before.Sequence([parts, before.ByteLevel(add_prefix_space=False)])
+    around = [(token, rules.token_to_id(token)) for token in (_START, _END)]
+    rules.add_special_tokens([_START, _END])
+    after: Any = processors
+    rules.post_processor = after.TemplateProcessing(
+        single=f"{_START} $A {_END}", special_tokens=around
+    )
+    return rules
+
+
+def _read_bert(folder: pathlib.Path) -> Any:
+    from tokenizers import BertWordPieceTokenizer
+
+    about = _read_json(folder / "tokenizer_config.json")
+    return BertWordPieceTokenizer(
+        str(folder / "vocab.txt"),
+        lowercase=about.get("do_lower_case", True),
+        strip_accents=about.get("strip_accents"),
+        handle_chinese_chars=about.get("tokenize_chinese_chars", True),
+    )
+
+
+def _pad_id(folder: pathlib.Path, rules: Any) -> int:
+    token = _read_json(folder / "tokenizer_config.json").get("pad_token")
+    token = token.get("content") if isinstance(token, dict) else token
+    number = rules.token_to_id(token) if token else None
+    return (
+        (_read_json(folder / "config.json").get("pad_token_id") or 0) if number is None else number
+    )
+
+
+def _read_json(path: pathlib.Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    except ValueError as error:
+        raise ValueError(f"{path} is no sound .json file: {error}.") from error

@@ -1,0 +1,46 @@
+"""How images were made square for an encoder in its training."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+
+class Framing(NamedTuple):
+    """An image's shorter side becomes `resized` pixels, or both if `squash`; its centre is taken.
+
+    size: of that centre, pixels a side. resample: Pillow's number of the interpolation.
+    """
+
+    size: int = 224
+    resized: int = 224
+    squash: bool = False
+    resample: int = 3
+
+
+def from_preprocessing(config: Mapping[str, Any], size: int) -> Framing:
+    """What a preprocessor_config.json says; an empty one: squashed to `size`.
+
+    Raises:
+      ValueError: it is of a kind that is not supported.
+    """
+    if not config:
+        return Framing(size, size, squash=True)
+    wanted = config.get("size", size)
+    if not config.get("do_resize", True) or not config.get("do_rescale", True):
+        raise ValueError("Images that are not resized or not divided by 255 are not supported.")
+    if abs(config.get("rescale_factor", 1 / 255) * 255 - 1) > 1e-3:
+        raise ValueError(f"Pixels multiplied by {config['rescale_factor']} are not supported.")
+    kind = str(config.get("image_processor_type") or config.get("feature_extractor_type"))
+    if isinstance(wanted, int):  # of old files: a side of the square, but CLIP's shorter one
+        wanted = {"shortest_edge" if "CLIP" in kind else "height": wanted}
+    squash = "shortest_edge" not in wanted
+    resized = wanted.get("shortest_edge") or wanted.get("height")
+    if resized is None or wanted.get("width", resized) != resized:
+        raise ValueError(f"Images resized to {wanted} are not supported: only to squares.")
+    cropped = resized
+    if "ConvNext" in kind:  # a size from 384 on is not cropped to
+        share = config.get("crop_pct") or 224 / 256
+        squash, resized = resized >= 384, resized if resized >= 384 else int(resized / share)
+    elif "crop_size" in config and config.get("do_center_crop", True):
+        cropped = config["crop_size"]
+        cropped = cropped if isinstance(cropped, int) else cropped["height"]
+    return Framing(cropped, resized, squash, config.get("resample", 3))

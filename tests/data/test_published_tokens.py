@@ -1,0 +1,135 @@
+"""Tokenizers of published encoders beside transformers'."""
+
+import json
+
+import numpy as np
+import pytest
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+
+from gentle_clip_jax.data import published_tokens
+
+START, END = "<|startoftext|>", "<|endoftext|>"
+TEXTS = [
+    "Two boats at the pier.",
+    "  TWO\tBoats \n\n pier ",
+    "It's a dog's life, they'll say: don't!",
+    "2026 boats, 3.14 m (12:30)",
+    "naïve café, cafe\u0301, Straße; 港の船 🚤 — “quoted”",
+    "boatpierboat " * 30,
+    "",
+    f"a {END} b",
+]
+
+
+@pytest.fixture(scope="module")
+def clip_folder(tmp_path_factory):
+    """CLIP's two files, with merges learned from a few words."""
+    folder = tmp_path_factory.mktemp("clip")
+    tokenizer = Tokenizer(models.BPE(unk_token=END, end_of_word_suffix="</w>"))
+    tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    letters = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=700, initial_alphabet=letters, end_of_word_suffix="</w>", show_progress=False
+    )
+    tokenizer.train_from_iterator(TEXTS * 3, trainer)
+    vocab = json.loads(tokenizer.to_str())["model"]["vocab"]
+    ends = {f"{letter}</w>": None for letter in letters} | dict.fromkeys((START, END))
+    vocab |= {token: len(vocab) + i for i, token in enumerate(t for t in ends if t not in vocab)}
+    (folder / "vocab.json").write_text(json.dumps(vocab))
+    merges = [" ".join(pair) for pair in json.loads(tokenizer.to_str())["model"]["merges"]]
+    (folder / "merges.txt").write_text("#version: 0.2\n" + "\n".join(merges) + "\n")
+    return folder
+
+
+def theirs(tokenizer, max_tokens):
+    rows = tokenizer(TEXTS, padding="max_length", truncation=True, max_length=max_tokens)
+    return np.array(rows["input_ids"])
+
+
+@pytest.mark.parametrize("max_tokens", [3, 12, 77])
+def test_clip(max_tokens, clip_folder, tmp_path):
+    transformers = pytest.importorskip("transformers", reason="run pip install '.[parity]'")
+    tokenizer = transformers.CLIPTokenizer(
+        vocab=str(clip_folder / "vocab.json"), merges=str(clip_folder / "merges.txt")
+    )
+    expected = theirs(tokenizer, max_tokens)
+    tokenizer.save_pretrained(tmp_path)
+    ours = published_tokens.read_tokenizer(tmp_path)(TEXTS, max_tokens)
+    assert ours.dtype == np.int32
+    np.testing.assert_array_equal(ours, expected)
+    (clip_folder / "tokenizer_config.json").write_text(json.dumps({"pad_token": END}))
+    np.testing.assert_array_equal(
+        published_tokens.read_tokenizer(clip_folder)(TEXTS, max_tokens), expected
+    )
+
+
+def test_cut_texts_keep_their_end_and_are_counted(clip_folder):
+    tokenizer = published_tokens.read_tokenizer(clip_folder)
+    start, end = (tokenizer.rules.token_to_id(token) for token in (START, END))
+    rows, num_cut = tokenizer.encode(TEXTS, 6)
+    assert num_cut == sum(len(row) > 6 for row in tokenizer.encode(TEXTS, 500)[0]) > 2
+    assert all(row[0] == start and row[-1] == end for row in rows)
+    assert tokenizer.num_around == 2
+    with pytest.raises(ValueError, match="2 tokens are around every text: max_tokens must be more"):
+        tokenizer(TEXTS, 2)
+
+
+@pytest.mark.parametrize("lowercase", [True, False])
+def test_bert(lowercase, tmp_path):
+    transformers = pytest.importorskip("transformers", reason="run pip install '.[parity]'")
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "two", "Two", "boat", "##s", "pier", "."]
+    (tmp_path / "vocab.txt").write_text("\n".join([*words, "cafe", "café", "港", "'", "s"]))
+    tokenizer = transformers.BertTokenizer(
+        vocab=str(tmp_path / "vocab.txt"), do_lower_case=lowercase
+    )
+    expected = theirs(tokenizer, 9)
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"do_lower_case": lowercase}))
+    np.testing.assert_array_equal(published_tokens.read_tokenizer(tmp_path)(TEXTS, 9), expected)
+    tokenizer.save_pretrained(tmp_path / "new")
+    new = published_tokens.read_tokenizer(tmp_path / "new")
+    np.testing.assert_array_equal(new(TEXTS, 9), expected)
+
+
+def words(folder, *tokens):
+    Tokenizer(models.WordLevel({t: i for i, t in enumerate(tokens)}, unk_token=tokens[-1])).save(
+        str(folder / "tokenizer.json")
+    )
+
+
+@pytest.mark.parametrize(
+    ("files", "pad_id"),
+    [
+        ({}, 0),
+        ({"config": {"pad_token_id": 2}}, 2),
+        ({"tokenizer_config": {"pad_token": "<pad>"}, "config": {"pad_token_id": 2}}, 1),
+        ({"tokenizer_config": {"pad_token": {"content": "<pad>"}}}, 1),
+        ({"tokenizer_config": {"pad_token": "elsewhere"}}, 0),
+    ],
+)
+def test_the_padding(files, pad_id, tmp_path):
+    words(tmp_path, "a", "<pad>", "b")
+    for name, content in files.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+    tokenizer = published_tokens.read_tokenizer(tmp_path)
+    np.testing.assert_array_equal(tokenizer(["a"], 3), [[0, pad_id, pad_id]])
+    assert tokenizer([], 3).shape == (0, 3)
+
+
+def test_what_is_no_tokenizer(tmp_path, clip_folder):
+    with pytest.raises(ValueError, match=r"has no tokenizer: copy tokenizer.json into it"):
+        published_tokens.read_tokenizer(tmp_path)
+    (tmp_path / "vocab.json").write_text('{"a": 0}')
+    (tmp_path / "merges.txt").write_text("#version: 0.2\n")
+    with pytest.raises(ValueError, match=r"vocab.json in .* has no <\|startoftext\|> and"):
+        published_tokens.read_tokenizer(tmp_path)
+    (tmp_path / "merges.txt").write_text("#version: 0.2\nno such\n")
+    with pytest.raises(ValueError, match=r"vocab.json and merges.txt in .* are no sound tokenizer"):
+        published_tokens.read_tokenizer(tmp_path)
+    (tmp_path / "tokenizer.json").write_text('{"version": ')
+    with pytest.raises(ValueError, match=r"tokenizer.json in .* are no sound tokenizer"):
+        published_tokens.read_tokenizer(tmp_path)
+    words(tmp_path, "a", "b")
+    (tmp_path / "tokenizer_config.json").write_text("{")
+    with pytest.raises(ValueError, match=r"tokenizer_config.json is no sound .json file"):
+        published_tokens.read_tokenizer(tmp_path)
