@@ -1,9 +1,8 @@
 """Checkpoints: saved in the background, verified on the way back, never trusted blindly."""
 
-import hashlib
-import json
+import contextlib
 import pathlib
-import shutil
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -11,19 +10,23 @@ import numpy as np
 import orbax.checkpoint as ocp
 from jax.experimental import multihost_utils
 
+from gentle_clip_jax import manifest
+
 METRIC = "mean_recall"
+_MOST_NAMED = 10
 
 
 class Checkpoints:
     """The training states of one run, newest and best kept.
 
-    Each step carries the SHA-256 of its arrays, because Orbax restores a flipped byte silently;
-    a step that is truncated, altered or foreign is passed over for the one before it.
+    Each step carries a manifest with the SHA-256 of its arrays, because Orbax restores a flipped
+    byte silently; a step that is truncated or altered is passed over for the one before it.
+    `read_only`, nothing in the folder is changed, so that a run may go on in it.
     """
 
-    def __init__(self, folder: pathlib.Path, *, keep: int = 2):
+    def __init__(self, folder: pathlib.Path, *, keep: int = 2, read_only: bool = False):
         policy = ocp.checkpoint_managers
-        self._folder = folder.resolve()
+        self._folder, self._read_only = folder.resolve(), read_only
         self._manager = ocp.CheckpointManager(
             self._folder,
             options=ocp.CheckpointManagerOptions(
@@ -31,72 +34,147 @@ class Checkpoints:
                 preservation_policy=policy.AnyPreservationPolicy(
                     [
                         policy.LatestN(keep),
-                        policy.BestN(get_metric_fn=lambda metrics: metrics[METRIC], n=1),
+                        policy.BestN(
+                            get_metric_fn=lambda metrics: metrics[METRIC],
+                            n=1,
+                            keep_checkpoints_without_metrics=False,
+                        ),
                     ]
                 ),
+                # Half-written steps that a killed run left.
+                cleanup_tmp_directories=not read_only,
+                read_only=read_only,
             ),
         )
 
-    def save(self, step: int, state: Any, metrics: dict[str, float]) -> None:
-        """Saves `state` as `step` in the background; `metrics` decide which step is best."""
-        args = ocp.args.Composite(
-            state=ocp.args.StandardSave(state), digest=ocp.args.JsonSave({"sha256": digest(state)})
-        )
-        self._manager.save(step, args=args, metrics=metrics)
+    def save(self, step: int, state: Any, metrics: dict[str, float] | None) -> None:
+        """Saves `state` as `step` in the background; `metrics` decide which step is best.
 
-    def restore(self, like: Any, *, best: bool = False) -> Any | None:
+        Raises:
+          OSError: this step or the one before it cannot be written.
+        """
+        arrays = manifest.manifest(state)
+        record = {"arrays": arrays, "sha256": manifest.digest_of(arrays)}
+        args = ocp.args.Composite(
+            state=ocp.args.StandardSave(state), manifest=ocp.args.JsonSave(record)
+        )
+        with self._said_in_a_sentence():
+            self._manager.save(step, args=args, metrics=metrics)
+
+    def restore(self, like: Any, *, best: bool = False, before: int | None = None) -> Any | None:
         """The state of the newest (or best) sound step, shaped and sharded as `like`.
 
-        None if there is no sound step. Looking for the newest puts unsound ones aside, since Orbax
-        would save no step up to the last that it sees; looking for the best changes nothing.
+        `before` leaves out that step and all after it. None if there is no sound step. Unsound
+        steps are named and, unless `read_only`, put aside, since Orbax would save no step up to the
+        last that it sees.
+
+        Raises:
+          ValueError: a step holds other arrays than `like`; names each key, shape and dtype.
         """
         steps = sorted(self._manager.all_steps(), reverse=True)
+        steps = [step for step in steps if before is None or step < before]
         if best and (step := self._manager.best_step()) in steps:
             steps.remove(step)
             steps.insert(0, step)
-        abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
-        args = ocp.args.Composite(
-            state=ocp.args.StandardRestore(abstract), digest=ocp.args.JsonRestore()
-        )
         for step in steps:
-            try:
-                restored = self._manager.restore(step, args=args)
-                if restored["digest"]["sha256"] == digest(restored["state"]):
-                    return restored["state"]
-                reason = "it was altered since it was saved"
-            except Exception as error:  # Orbax raises bare Exceptions for truncated files
-                reason = _first_line(error)
-            print(f"Checkpoint {step} cannot be used and is skipped: {reason}.")
-            if not best:
+            state, reason = self._read(step, like)
+            if not reason:
+                return state
+            kept = (
+                "" if self._read_only else f"; what there is of it is kept in {self._aside(step)}"
+            )
+            if jax.process_index() == 0:
+                print(f"Checkpoint {step} cannot be used and is skipped: {reason}{kept}.")
+            if not self._read_only:
                 self._put_aside(step)
         return None
 
+    def _read(self, step: int, like: Any) -> tuple[Any, str]:
+        """The state of a step, and why it cannot be used; empty if it can, everywhere."""
+        arrays, reason = self._read_manifest(step)
+        if reason := _agreed(reason):
+            return None, reason
+        self._check_fits(step, arrays, like)
+        abstract, state = jax.tree.map(ocp.utils.to_shape_dtype_struct, like), None
+        try:
+            state = self._manager.restore(
+                step, args=ocp.args.Composite(state=ocp.args.StandardRestore(abstract))
+            )["state"]
+        except Exception as error:  # Orbax raises bare Exceptions for truncated files
+            reason = _first_line(error)
+        if reason := _agreed(reason):
+            return None, reason
+        now = manifest.manifest(state)
+        altered = [key for key, entry in arrays.items() if entry != now[key]]
+        return state, f"{_listed(altered)} was altered since it was saved" if altered else ""
+
+    def _read_manifest(self, step: int) -> tuple[manifest.Manifest, str]:
+        args = ocp.args.Composite(manifest=ocp.args.JsonRestore())
+        try:
+            record = self._manager.restore(step, args=args)["manifest"]
+            sound = record["sha256"] == manifest.digest_of(record["arrays"])
+            return record["arrays"], "" if sound else "its manifest was altered since it was saved"
+        except Exception as error:
+            return {}, f"its manifest cannot be read ({_first_line(error)})"
+
+    def _check_fits(self, step: int, saved: manifest.Manifest, like: Any) -> None:
+        if found := manifest.differences(saved, manifest.described(like)):
+            raise ValueError(
+                f"Checkpoint {step} in {self._folder} is of another model: {_listed(found)}. "
+                "Choose another --workdir, or the config and the versions that it was made with."
+            )
+
+    def _aside(self, step: int) -> pathlib.Path:
+        names = (f"{step}.unsound{'-' * bool(k)}{k or ''}" for k in range(1000))
+        return next(path for name in names if not (path := self._folder / name).exists())
+
     def _put_aside(self, step: int) -> None:
         if jax.process_index() == 0:
-            aside = self._folder / f"{step}.unsound"
-            shutil.rmtree(aside, ignore_errors=True)
-            (self._folder / str(step)).rename(aside)
+            (self._folder / str(step)).rename(self._aside(step))
         multihost_utils.sync_global_devices(f"checkpoint {step} is put aside")
         self._manager.reload()
+
+    @contextlib.contextmanager
+    def _said_in_a_sentence(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # what Orbax and TensorStore raise has no common class
+            raise OSError(
+                f"No checkpoint can be written to {self._folder} ({_first_line(error)}): mend "
+                "that, and the same command goes on from the last one that is whole."
+            ) from error
 
     def __enter__(self) -> "Checkpoints":
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_) -> None:
         """Waits until everything is on disk."""
-        self._manager.wait_until_finished()
-        self._manager.close()
+        try:
+            with self._said_in_a_sentence():
+                self._manager.wait_until_finished()
+                self._manager.close()
+        except OSError:
+            # What ended the run is told, not what came of it.
+            if kind is None:
+                raise
 
 
-def digest(state: Any) -> str:
-    """SHA-256 of every array of a tree: its path, dtype, shape and bytes."""
-    sha = hashlib.sha256()
-    for path, leaf in jax.tree_util.tree_leaves_with_path(state):
-        array = np.asarray(jax.device_get(leaf))
-        header = [jax.tree_util.keystr(path), str(array.dtype), array.shape]
-        sha.update(json.dumps(header).encode())
-        sha.update(array.tobytes())
-    return sha.hexdigest()
+def _agreed(reason: str) -> str:
+    """The reason of the first process that has one; empty if none has."""
+    if jax.process_count() == 1:
+        return reason
+    own = np.zeros(500, np.uint8)
+    text = reason.encode()[: len(own)]
+    own[: len(text)] = np.frombuffer(text, np.uint8)
+    for row in multihost_utils.process_allgather(own):
+        if row.any():
+            return row.tobytes().rstrip(b"\0").decode(errors="replace")
+    return ""
+
+
+def _listed(names: list[str]) -> str:
+    more = len(names) - _MOST_NAMED
+    return "; ".join(names[:_MOST_NAMED]) + (f"; and {more} more" if more > 0 else "")
 
 
 def _first_line(error: Exception) -> str:

@@ -58,7 +58,7 @@ def _restore_best(workdir: pathlib.Path) -> tuple[Any, Task, TwoTowers, TrainSta
     config = experiment.read_config(workdir)
     task = experiment.load_task(config, workdir)
     initial = experiment.init_state(config, task)
-    with Checkpoints(workdir / "checkpoints") as checkpoints:
+    with Checkpoints(workdir / "checkpoints", read_only=True) as checkpoints:
         best = checkpoints.restore(initial, best=True)
     if best is None:
         raise ValueError(

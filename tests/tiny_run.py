@@ -17,10 +17,11 @@ import ml_collections
 import numpy as np
 
 from gentle_clip_jax import experiment, train
-from gentle_clip_jax.checkpoint import Checkpoints, digest
+from gentle_clip_jax.checkpoint import Checkpoints
 from gentle_clip_jax.data import pipeline
 from gentle_clip_jax.data.icons import Words
 from gentle_clip_jax.data.pipeline import Pairs, Task
+from gentle_clip_jax.manifest import digest
 
 CONFIGS = pathlib.Path(__file__).parents[1] / "configs"
 WORDS = [f"{height} {side}" for height in ("low", "mid", "high", "top") for side in "abcdefgh"]
