@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 # Of one modality: an array, or a tree of arrays, with a row for each item. A leaf may also be what
-# has a length and gives the array of some rows: [rows], such as images that are read when asked for.
+# has a length and gives the array of some rows: [rows], such as images read when asked for.
 Items = Any
 Batch = dict[str, dict[str, Items]]
 
@@ -61,6 +61,7 @@ def batches(
     seed: int,
     num_matched: int,
     num_unmatched: int,
+    max_damaged: int = 0,
     process_index: int = 0,
     process_count: int = 1,
 ) -> Callable[[int], Batch]:
@@ -68,11 +69,41 @@ def batches(
 
     {"matched": {"x", "y"}, "unmatched": {"x", "y"}}: rows i of the matched items are a pair; the
     unmatched items are drawn apart. Each set is gone through in a new order every time round.
+    The shares of the processes, one after the other, are the batch of one process. For an item that
+    cannot be read the next of its set stands in.
+
+    Raises:
+      ValueError: a set has fewer items than a batch takes from it; or, when a batch is asked for,
+        more than `max_damaged` items cannot be read.
+    """
+    share = {"process_index": process_index, "process_count": process_count}
+    rows_at = batch_rows(task, seed=seed, num_matched=num_matched, num_unmatched=num_unmatched)
+    read = ReadableRows(max_damaged)
+    pairs = {"x": task.matched.x, "y": task.matched.y}
+
+    def batch(step: int) -> Batch:
+        rows = {name: _share(numbers, **share) for name, numbers in rows_at(step).items()}
+        result = {"matched": read(pairs, rows["matched"])}
+        if num_unmatched:
+            result["unmatched"] = {
+                "x": read(task.unmatched_x, rows["unmatched_x"]),
+                "y": read(task.unmatched_y, rows["unmatched_y"]),
+            }
+        return result
+
+    return batch
+
+
+def batch_rows(
+    task: Task, *, seed: int, num_matched: int, num_unmatched: int
+) -> Callable[[int], dict[str, np.ndarray]]:
+    """The function from a step to the numbers of the rows in its batch, of all processes.
+
+    {"matched", "unmatched_x", "unmatched_y"}: int64 [b] each.
 
     Raises:
       ValueError: a set has fewer items than a batch takes from it.
     """
-    share = {"process_index": process_index, "process_count": process_count}
     sources = {
         "matched": (len(task.matched), num_matched),
         "unmatched_x": (count(task.unmatched_x), num_unmatched),
@@ -85,29 +116,68 @@ def batches(
                 f"A batch takes {batch_size} rows of {name.replace('_', ' ')} but there are only "
                 f"{size}: lower config.train.batch_{name.split('_')[0]}."
             )
-        rows[name] = _shuffled_rows(size, batch_size, seed=3 * seed + offset, **share)
-
-    def batch(step: int) -> Batch:
-        pairs = rows["matched"](step)
-        result = {"matched": {"x": take(task.matched.x, pairs), "y": take(task.matched.y, pairs)}}
-        if num_unmatched:
-            result["unmatched"] = {
-                "x": take(task.unmatched_x, rows["unmatched_x"](step)),
-                "y": take(task.unmatched_y, rows["unmatched_y"](step)),
-            }
-        return result
-
-    return batch
+        rows[name] = _shuffled_rows(size, batch_size, seed=3 * seed + offset)
+    return lambda step: {name: rows_at(step) for name, rows_at in rows.items()}
 
 
-def _shuffled_rows(
-    size: int, batch_size: int, *, seed: int, process_index: int, process_count: int
-) -> Callable[[int], np.ndarray]:
-    """The function from a step to this process's row numbers [batch_size / process_count]."""
+class ReadableRows:
+    """Takes rows of sets of items; the next row that can be read stands in for one that cannot.
+
+    Names each item that cannot be read, once.
+
+    Raises:
+      ValueError: there are more than `limit` of them.
+    """
+
+    def __init__(self, limit: int):
+        self._limit = limit
+        self._damaged: set[tuple[int, int]] = set()  # sets of items, and rows
+
+    def __call__(self, items: Items, rows: np.ndarray) -> Items:
+        try:
+            return take(items, rows)
+        except (OSError, ValueError):
+            sound = [self._sound_row(items, int(row)) for row in rows]
+            return take(items, np.array(sound, np.int64))
+
+    def _sound_row(self, items: Items, row: int) -> int:
+        for number in (np.arange(count(items)) + row) % count(items):
+            if (id(items), int(number)) in self._damaged:
+                continue
+            try:
+                take(items, np.array([number]))
+                return int(number)
+            except (OSError, ValueError) as error:
+                self._note(items, int(number), error)
+        raise ValueError("No item of a set can be read.")
+
+    def _note(self, items: Items, row: int, error: Exception) -> None:
+        self._damaged.add((id(items), row))
+        if len(self._damaged) > self._limit:
+            raise ValueError(
+                f"{str(error).rstrip('.')}. More than config.train.max_damaged={self._limit} items "
+                "cannot be read."
+            ) from error
+        print(f"{error} Skipped, {len(self._damaged)} of at most {self._limit}.")
+
+
+def _share(rows: np.ndarray, process_index: int, process_count: int) -> np.ndarray:
+    size = len(rows) // process_count
+    if size * process_count != len(rows):
+        raise ValueError(
+            f"A batch of {len(rows)} rows cannot be split over {process_count} processes: make "
+            f"config.train.batch_matched and batch_unmatched multiples of {process_count}."
+        )
+    return rows[process_index * size : (process_index + 1) * size]
+
+
+def _shuffled_rows(size: int, batch_size: int, *, seed: int) -> Callable[[int], np.ndarray]:
+    """The function from a step to row numbers [batch_size]."""
     if not batch_size:
         return lambda step: np.zeros(0, np.int64)
     import grain
 
     order = grain.MapDataset.range(size).seed(seed).shuffle().repeat()
-    share = range(process_index, batch_size, process_count)
-    return lambda step: np.array([order[step * batch_size + i] for i in share], np.int64)
+    return lambda step: np.array(
+        [order[step * batch_size + i] for i in range(batch_size)], np.int64
+    )

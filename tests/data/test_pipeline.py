@@ -1,3 +1,5 @@
+import dataclasses
+
 import jax
 import numpy as np
 import pytest
@@ -55,9 +57,7 @@ def test_processes_make_up_the_batch_of_one(count):
     ]
     for step in (0, 6):
         parts = [share(step) for share in shares]
-        recombined = jax.tree.map(
-            lambda *rows: np.stack(rows, 1).reshape(-1, *rows[0].shape[1:]), *parts
-        )
+        recombined = jax.tree.map(lambda *rows: np.concatenate(rows), *parts)
         assert_equal(recombined, whole(step))
 
 
@@ -107,3 +107,62 @@ def test_no_matched_items():
     batch = batches(TASK, seed=0, num_matched=0, num_unmatched=4)(0)
     assert batch["matched"]["x"].shape == (0, 16, 16)
     assert batch["unmatched"]["x"].shape == (4, 16, 16)
+
+
+def test_a_batch_that_processes_cannot_share():
+    batch_at = batches(TASK, seed=0, process_count=3, **SIZES)
+    with pytest.raises(ValueError, match="8 rows cannot be split over 3 processes"):
+        batch_at(0)
+
+
+class Fragile:
+    """Rows of which some cannot be read, as of images that are decoded when asked for."""
+
+    def __init__(self, rows, damaged):
+        self.rows, self.damaged = rows, damaged
+
+    def __len__(self):
+        return len(self.rows)
+
+    def __getitem__(self, rows):
+        for number in np.arange(len(self.rows))[rows]:
+            if number in self.damaged:
+                raise ValueError(f"The image {number} cannot be decoded: mend it or take it out.")
+        return self.rows[rows]
+
+
+def fragile_task(**damaged):
+    task = numbered_task()
+    x = Fragile(task.matched.x, damaged.get("matched", ()))
+    lone = Fragile(task.unmatched_x, damaged.get("unmatched", ()))
+    return dataclasses.replace(
+        task, matched=dataclasses.replace(task.matched, x=x), unmatched_x=lone
+    )
+
+
+def test_the_next_item_stands_in_for_one_that_cannot_be_read(capsys):
+    """Whatever was read before, so that a run that goes on has the same batches."""
+    damaged = {"matched": (3, 4, 39), "unmatched": (0,)}
+    batch_at = batches(fragile_task(**damaged), seed=0, max_damaged=4, **SIZES)
+    whole, steps = batches(numbered_task(), seed=0, **SIZES), range(5)
+    stands_in = {3: 5, 4: 5, 39: 0}
+    for step in steps:
+        rows = whole(step)["matched"]["x"][:, 0, 0]
+        batch = batch_at(step)["matched"]
+        expected = [stands_in.get(int(row), row) for row in rows]
+        np.testing.assert_array_equal(batch["x"][:, 0, 0], expected)
+        np.testing.assert_array_equal(batch["x"][:, 0, 0], batch["y"][:, 0])
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == 4
+    assert "Skipped, 4 of at most 4." in said[-1]
+    assert all("cannot be decoded" in line for line in said)
+    late = batches(fragile_task(**damaged), seed=0, max_damaged=4, **SIZES)
+    for step in reversed(steps):
+        assert_equal(late(step), batch_at(step))
+
+
+def test_too_many_items_that_cannot_be_read():
+    batch_at = batches(fragile_task(matched=(3, 4)), seed=0, max_damaged=1, **SIZES)
+    message = r"The image [34] cannot be decoded: .* More than config.train.max_damaged=1 items"
+    with pytest.raises(ValueError, match=message):
+        [batch_at(step) for step in range(5)]
