@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import gentle_clip_jax
+from gentle_clip_jax import feature_commands
 from gentle_clip_jax.config_file import load_config
 
 # What to install for a package that only some commands need.
@@ -24,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code: 0, 2 for what a user can mend, 130 for Ctrl-C."""
     parser = _parser()
     args, overrides = parser.parse_known_args(argv)
-    if args.command is _train or (args.command is _compare and args.config):
+    if args.command is _train or (args.command is feature_commands.run_compare and args.config):
         args.overrides = overrides
     elif overrides:
         parser.error(f"unrecognized arguments: {' '.join(overrides)}")
@@ -76,7 +77,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     search.add_argument("words", metavar="WORDS", help='e.g. "shopping cart"')
     search.set_defaults(command=_search)
-    _add_feature_commands(commands)
+    replay = commands.add_parser(
+        "replay", allow_abbrev=False, help="take a step again whose loss was not finite"
+    )
+    replay.add_argument("dump", metavar="DUMP", help="bad_step_N.json in the folder of the run")
+    replay.set_defaults(command=_replay)
+    feature_commands.add(commands)
+    _add_data_commands(commands)
     for command in (train, evaluate, report, search):
         command.add_argument("--workdir", required=True, metavar="DIR", help="the run's folder")
     for command in (evaluate, report):
@@ -90,40 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_feature_commands(commands: Any) -> None:
-    encode = commands.add_parser(
-        "encode", allow_abbrev=False, help="embed images or texts with a frozen encoder"
-    )
-    encode.add_argument("--encoder", required=True, choices=("efficientnet-lite0", "minilm"))
-    encode.add_argument("--data", required=True, metavar="PATH", help="a folder, or one file")
-    encode.add_argument("--out", required=True, metavar="DIR", help="a new folder for the features")
-    encode.add_argument("--dtype", default="float32", choices=("float16", "float32"))
-    encode.add_argument(
-        "--batch-size", type=int, metavar="N", help="default: what suits the device"
-    )
-    encode.add_argument("--split", metavar="NAME", help="only what metadata.jsonl says is of it")
-    encode.add_argument("--prompt", metavar="TEXT", help='per class, e.g. "a photo of a {label}"')
-    encode.set_defaults(command=_encode)
-    compare = commands.add_parser(
-        "compare",
-        allow_abbrev=False,
-        help="which way to align fits features best: of --config, or of your own --x and --y",
-        usage="gentle-clip compare (--config=FILE [--config.KEY=VALUE ...] | --x=PATH --y=PATH "
-        "[--pairs=CSV]) --workdir=DIR",
-    )
-    compare.add_argument("--config", metavar="FILE", help="e.g. configs/compare_remote_sensing.py")
-    compare.add_argument("--x", metavar="PATH", help="embeddings of one modality")
-    compare.add_argument("--y", metavar="PATH", help="embeddings of the other")
-    compare.add_argument("--pairs", metavar="CSV", help="matched ids; else equal ids are pairs")
-    compare.add_argument("--workdir", required=True, metavar="DIR", help="for runs and results")
-    compare.set_defaults(command=_compare)
-    diagnose = commands.add_parser("diagnose", allow_abbrev=False, help="can unmatched data help?")
-    for name in ("--x", "--y"):
-        diagnose.add_argument(name, required=True, metavar="PATH", help="embeddings")
-    diagnose.add_argument("--pairs", metavar="CSV", help="matched ids; else equal ids are pairs")
-    diagnose.add_argument("--out", metavar="DIR", help="for diagnosis.html and diagnosis.json")
-    diagnose.add_argument("--seed", type=int, default=0)
-    diagnose.set_defaults(command=_diagnose)
+def _add_data_commands(commands: Any) -> None:
     data = commands.add_parser("data", allow_abbrev=False, help="prepare data sets for training")
     actions = data.add_subparsers(metavar="ACTION", required=True)
     actions.add_parser("list", help="the data sets that are known").set_defaults(command=_list)
@@ -179,30 +153,12 @@ def _search(args: argparse.Namespace) -> None:
     print(*search(args.workdir, args.words), sep="\n")
 
 
-def _encode(args: argparse.Namespace) -> None:
-    from gentle_clip_jax.encode import encode
+def _replay(args: argparse.Namespace) -> None:
+    from rich.console import Console
 
-    names = ("data", "out", "encoder", "dtype", "batch_size", "split", "prompt")
-    encode(**{name: getattr(args, name) for name in names})
+    from gentle_clip_jax import replay
 
-
-def _compare(args: argparse.Namespace) -> None:
-    from gentle_clip_jax import compare, report
-
-    if not args.config and not (args.x and args.y):
-        raise ValueError("Give --config=FILE, or your own embeddings as --x=PATH and --y=PATH.")
-    if args.config:
-        compare.compare_config(load_config(args.config, args.overrides), args.workdir)
-    else:
-        compare.compare_files(args.x, args.y, args.pairs, args.workdir)
-    report.show_comparison(args.workdir)
-
-
-def _diagnose(args: argparse.Namespace) -> None:
-    from gentle_clip_jax import diagnose, report
-
-    found = diagnose.diagnose_files(args.x, args.y, args.pairs, seed=args.seed)
-    report.show_diagnosis(found, args.out)
+    Console().print(replay.table(replay.replay(args.dump)))
 
 
 def _list(args: argparse.Namespace) -> None:

@@ -2,11 +2,13 @@
 
 import json
 import pathlib
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import ml_collections
+import numpy as np
 import optax
 from flax import traverse_util
 
@@ -33,6 +35,8 @@ _LEAST = {
     "train.batch_matched": 0,
     "train.batch_unmatched": 0,
     "train.microbatches": 1,
+    "train.max_skipped": 0,
+    "train.max_damaged": 0,
     "train.log_every": 1,
     "train.checkpoint_every": 1,
     "optimizer.warmup_steps": 0,
@@ -44,11 +48,18 @@ _LEAST = {
     "loss.temperature": 0.01,  # where CLIP's logit scale ends
 }
 
+# Keys that may change in a run, since good steps do not depend on them.
+_FREE = ("config.train.max_skipped", "config.train.max_damaged")
+
 
 class TrainState(NamedTuple):
-    """All that a run needs to go on; `average` is the moving average of `params`."""
+    """All that a run needs to go on; `average` is the moving average of `params`.
+
+    `skipped` steps of the first `step` changed nothing, since their metrics were not finite.
+    """
 
     step: jax.Array
+    skipped: jax.Array
     params: Any
     average: Any
     opt_state: optax.OptState
@@ -70,6 +81,35 @@ def load_task(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> pipel
     return field_of(config).load_task(config, workdir)
 
 
+def batches(
+    config: ml_collections.ConfigDict, task: pipeline.Task, *, whole: bool = False
+) -> Callable[[int], pipeline.Batch]:
+    """The function from a step to this process's share of that step's batch, or to the whole."""
+    return pipeline.batches(
+        task,
+        **_batch_sizes(config),
+        max_damaged=config.train.max_damaged,
+        process_index=0 if whole else jax.process_index(),
+        process_count=1 if whole else jax.process_count(),
+    )
+
+
+def batch_rows(
+    config: ml_collections.ConfigDict, task: pipeline.Task
+) -> Callable[[int], dict[str, np.ndarray]]:
+    """The function from a step to the row numbers of its batch, by set."""
+    return pipeline.batch_rows(task, **_batch_sizes(config))
+
+
+def _batch_sizes(config: ml_collections.ConfigDict) -> dict[str, int]:
+    sizes = config.train
+    return {
+        "seed": config.seed,
+        "num_matched": sizes.batch_matched,
+        "num_unmatched": sizes.batch_unmatched,
+    }
+
+
 def build_model(config: ml_collections.ConfigDict, task: pipeline.Task) -> TwoTowers:
     """The towers and heads a config describes."""
     return field_of(config).build_model(config, task)
@@ -86,7 +126,8 @@ def init_state(config: ml_collections.ConfigDict, task: pipeline.Task) -> TrainS
     params = field_of(config).init_params(config, task, model)
     # A copy, since the step donates the state and a buffer can be given away only once.
     average = jax.tree.map(jnp.copy, params)
-    return TrainState(jnp.int32(0), params, average, build_optimizer(config).init(params))
+    opt_state = build_optimizer(config).init(params)
+    return TrainState(jnp.int32(0), jnp.int32(0), params, average, opt_state)
 
 
 def open_workdir(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> None:
@@ -172,6 +213,6 @@ def _first_difference(old: dict, new: dict, prefix: str = "config") -> str:
         if isinstance(a, dict) and isinstance(b, dict):
             if difference := _first_difference(a, b, f"{prefix}.{key}"):
                 return difference
-        elif a != b:
+        elif a != b and f"{prefix}.{key}" not in _FREE:
             return f"{prefix}.{key} was {a}, is {b}"
     return ""

@@ -11,7 +11,7 @@ import re
 import shlex
 import sys
 import time
-from typing import TextIO
+from typing import Any, TextIO
 
 import jax
 import numpy as np
@@ -45,14 +45,33 @@ def _models() -> list[str]:
     return re.findall(r"model name\s*: (.*)", known.read_text()) if known.exists() else []
 
 
+class NonFiniteStep(FloatingPointError):
+    """One step too many whose metrics are not finite: its number, and they."""
+
+    def __init__(self, step: int, metrics: dict[str, float]):
+        self.step, self.metrics = step, metrics
+        name = _bad_name(metrics)
+        super().__init__(f"{name} is {metrics[name]} at step {step}")
+
+
 class RunLog:
     """The records of one run, from `first_step` on; only the first of several processes writes.
 
     Metrics stay on the devices until `write_train` asks for them, so that steps can overlap.
     """
 
-    def __init__(self, workdir: pathlib.Path, *, seed: int, first_step: int, steps: int):
-        self._workdir, self._seed = workdir, seed
+    def __init__(
+        self,
+        workdir: pathlib.Path,
+        seed: int,
+        steps: int,
+        max_skipped: int = 0,
+        *,
+        first_step: int,
+        skipped: int = 0,
+    ):
+        self.workdir, self._seed = workdir, seed
+        self._skipped, self._max_skipped = skipped, max_skipped
         self._pending: list[tuple[int, dict[str, jax.Array]]] = []
         self._writes = jax.process_index() == 0
         self._started = self._last_write = time.monotonic()
@@ -94,26 +113,34 @@ class RunLog:
     def write_train(self, *, examples_per_step: int) -> None:
         """Writes the means of all metrics since the last call, and the speed.
 
+        Leaves out steps whose metrics are not finite, names each and counts them.
+
         Raises:
-          FloatingPointError: one of them is not finite; names the step and the first such term.
+          NonFiniteStep: there are more than `max_skipped` of them in the run.
         """
         pending, self._pending = jax.device_get(self._pending), []
+        good = []
         for step, metrics in pending:
-            bad = [name for name, value in metrics.items() if not np.isfinite(value)]
-            if bad:
-                # One bad term spoils the total and the rest: name the term.
-                terms = [n for n in bad if n.startswith("loss/") and n != "loss/total"]
-                name = (terms or bad)[0]
-                raise FloatingPointError(
-                    f"{name} is {metrics[name]} at step {step}: training stopped, the checkpoints "
-                    f"before it in {self._workdir / 'checkpoints'} are kept. Lower the learning "
-                    "rates (config.optimizer) or the weight of that term (config.loss)."
-                )
+            if _bad_name(metrics):
+                self._skip(step, {name: float(value) for name, value in metrics.items()})
+            else:
+                good.append(metrics)
         now = time.monotonic()
-        means = {k: float(np.mean([m[k] for _, m in pending])) for k in pending[-1][1]}
+        means = {k: float(np.mean([m[k] for m in good])) for k in (good[-1] if good else {})}
         means["examples_per_second"] = len(pending) * examples_per_step / (now - self._last_write)
         self._last_write = now
         self._write(pending[-1][0], "train", means)
+
+    def _skip(self, step: int, metrics: dict[str, float]) -> None:
+        self._skipped += 1
+        if self._skipped > self._max_skipped:
+            raise NonFiniteStep(step, metrics)
+        name = _bad_name(metrics)
+        self._console.print(
+            f"step {step}: {name} is {metrics[name]}; skipped, {self._skipped} of at most "
+            f"{self._max_skipped}"
+        )
+        self._write(step, "skipped", {"term": name, "count": self._skipped}, plot=False)
 
     def write_validation(self, step: int, metrics: dict[str, float]) -> None:
         """Writes the figures of a validation and says the main ones."""
@@ -127,16 +154,16 @@ class RunLog:
             f"step {step}: validation mean recall {metrics['mean_recall']:.1%}{more}"
         )
 
-    def _write(self, step: int, kind: str, metrics: dict[str, float]) -> None:
+    def _write(self, step: int, kind: str, metrics: dict[str, Any], *, plot: bool = True) -> None:
         if self._lines:
             self._lines.write(json.dumps({"step": step, "kind": kind, **metrics}) + "\n")
             self._lines.flush()
-        if self._tensorboard:
+        if self._tensorboard and plot:
             for name, value in metrics.items():
                 self._tensorboard.add_scalar(f"{kind}/{name}", value, step)
 
     def _read_info(self) -> dict:
-        path = self._workdir / "run.json"
+        path = self.workdir / "run.json"
         return json.loads(path.read_text()) if path.exists() else {}
 
     def _write_info(self) -> None:
@@ -153,7 +180,14 @@ class RunLog:
             "started": info.get("started", now),
             "seconds": round(seconds, 1),
         }
-        write_json(self._workdir / "run.json", info)
+        write_json(self.workdir / "run.json", info)
+
+
+def _bad_name(metrics: dict[str, Any]) -> str:
+    """What is not finite: a term rather than the total and the rest, which one term spoils."""
+    bad = [name for name, value in metrics.items() if not np.isfinite(value)]
+    terms = [name for name in bad if name.startswith("loss/") and name != "loss/total"]
+    return (terms or bad or [""])[0]
 
 
 def _continue_lines(path: pathlib.Path, first_step: int) -> TextIO:

@@ -10,58 +10,95 @@ import jax.numpy as jnp
 import ml_collections
 import optax
 
-from gentle_clip_jax import experiment, mesh
+from gentle_clip_jax import bad_step, experiment, mesh
 from gentle_clip_jax.checkpoint import Checkpoints
 from gentle_clip_jax.data import pipeline
 from gentle_clip_jax.encoders.two_towers import TwoTowers
 from gentle_clip_jax.evals import alignment_metrics
 from gentle_clip_jax.experiment import TrainState
-from gentle_clip_jax.run_log import RunLog
+from gentle_clip_jax.run_lock import only_run_in
+from gentle_clip_jax.run_log import NonFiniteStep, RunLog
+from gentle_clip_jax.stop_request import StopRequest
 
 
 def train(config: ml_collections.ConfigDict, workdir: str | pathlib.Path) -> TrainState:
     """Trains until config.train.steps, from the newest sound checkpoint if there is one.
 
-    Leaves in workdir: config.json, run.json, metrics.jsonl, checkpoints/ and cache/.
+    Leaves in workdir: config.json, run.json, metrics.jsonl, checkpoints/ and cache/. SIGTERM and
+    Ctrl-C end it after a step, with a checkpoint.
 
     Raises:
-      ValueError: the config does not fit itself, the data, the devices or what workdir holds.
-      FloatingPointError: a metric is not finite; the last good checkpoint stays.
+      ValueError: the config does not fit itself, the data, the devices or what workdir holds, or
+        another run is going on there.
+      FloatingPointError: in more than config.train.max_skipped steps a metric is not finite; the
+        last good checkpoint stays.
+      OSError: workdir cannot be written to.
+      KeyboardInterrupt: Ctrl-C ended it.
     """
-    workdir, sizes, field = pathlib.Path(workdir), config.train, experiment.field_of(config)
+    workdir, steps = pathlib.Path(workdir), config.train.steps
     experiment.open_workdir(config, workdir)
-    task = experiment.load_task(config, workdir)
-    model = experiment.build_model(config, task)
-    batch_at = pipeline.batches(
-        task,
-        seed=config.seed,
-        num_matched=sizes.batch_matched,
-        num_unmatched=sizes.batch_unmatched,
-        process_index=jax.process_index(),
-        process_count=jax.process_count(),
-    )
+    with StopRequest() as stop, only_run_in(workdir):
+        task = experiment.load_task(config, workdir)
+        model = experiment.build_model(config, task)
+        with Checkpoints(workdir / "checkpoints") as checkpoints:
+            state = first_state(config, task)
+            state = checkpoints.restore(state) or state
+            done = {"first_step": int(state.step), "skipped": int(state.skipped)}
+            with RunLog(workdir, config.seed, steps, config.train.max_skipped, **done) as log:
+                state = _run(config, task, model, state, checkpoints, log, stop)
+    if stop.interrupted:
+        raise KeyboardInterrupt
+    return state
+
+
+def first_state(config: ml_collections.ConfigDict, task: pipeline.Task) -> TrainState:
+    """The state before the first step, on the devices."""
+    return jax.device_put(experiment.init_state(config, task), mesh.replicated(mesh.data_mesh()))
+
+
+def next_state(
+    config: ml_collections.ConfigDict, model: TwoTowers
+) -> Callable[[TrainState, pipeline.Batch], tuple[TrainState, dict[str, jax.Array]]]:
+    """The function from a state and this process's share of a batch to the state after a step."""
     devices = mesh.data_mesh()
-    step_fn = jax.jit(functools.partial(train_step, config=config, model=model), donate_argnums=0)
-    with Checkpoints(workdir / "checkpoints") as checkpoints:
-        state = jax.device_put(experiment.init_state(config, task), mesh.replicated(devices))
-        state = checkpoints.restore(state) or state
-        first = int(state.step)
-        with RunLog(workdir, seed=config.seed, first_step=first, steps=sizes.steps) as log:
-            if not first and sizes.keep_start:
-                figures = field.validate(model, state.average, task)
-                log.write_validation(0, figures)
-                checkpoints.save(0, state, figures)
-            for step in range(first + 1, sizes.steps + 1):
-                state, metrics = step_fn(state, mesh.shard_batch(batch_at(step - 1), devices))
-                log.add(step, metrics)
-                checkpoint_now = step == sizes.steps or step % sizes.checkpoint_every == 0
-                if checkpoint_now or step % sizes.log_every == 0:
-                    # Raises on a loss that is not finite, so no such state is ever saved.
-                    log.write_train(examples_per_step=sizes.batch_matched + sizes.batch_unmatched)
-                if checkpoint_now:
-                    figures = field.validate(model, state.average, task)
-                    log.write_validation(step, figures)
-                    checkpoints.save(step, state, figures)
+    step = jax.jit(functools.partial(train_step, config=config, model=model), donate_argnums=0)
+    return lambda state, batch: step(state, mesh.shard_batch(batch, devices))
+
+
+def _run(
+    config: ml_collections.ConfigDict,
+    task: pipeline.Task,
+    model: TwoTowers,
+    state: TrainState,
+    checkpoints: Checkpoints,
+    log: RunLog,
+    stop: StopRequest,
+) -> TrainState:
+    """The steps from a state to the last, or to where the run is asked to stop."""
+    sizes, field, first = config.train, experiment.field_of(config), int(state.step)
+    batch_at, advance = experiment.batches(config, task), next_state(config, model)
+    if not first and sizes.keep_start:
+        figures = field.validate(model, state.average, task)
+        log.write_validation(0, figures)
+        checkpoints.save(0, state, figures)
+    for step in range(first + 1, sizes.steps + 1):
+        state, metrics = advance(state, batch_at(step - 1))
+        log.add(step, metrics)
+        stop.may_leave, stopping = False, stop.at(step)
+        validating = step == sizes.steps or step % sizes.checkpoint_every == 0
+        if validating or stopping or step % sizes.log_every == 0:
+            try:
+                log.write_train(examples_per_step=sizes.batch_matched + sizes.batch_unmatched)
+            except NonFiniteStep as bad:
+                raise bad_step.dumped(bad, config, task, log.workdir) from None
+        if validating:
+            figures = field.validate(model, state.average, task)
+            log.write_validation(step, figures)
+            checkpoints.save(step, state, figures)
+        elif stopping:
+            checkpoints.save(step, state, None)
+        if stopping:
+            break
     return state
 
 
@@ -105,7 +142,15 @@ def train_step(
     params = optax.apply_updates(state.params, updates)
     average = optax.incremental_update(params, state.average, 1 - config.train.average_decay)
     metrics["grad_norm"] = optax.tree.norm(grads)
-    return TrainState(state.step + 1, params, average, opt_state), metrics
+    new = TrainState(state.step + 1, state.skipped, params, average, opt_state)
+    return _unless_bad(new, state, metrics), metrics
+
+
+def _unless_bad(new: TrainState, old: TrainState, metrics: dict[str, jax.Array]) -> TrainState:
+    """The new state if all metrics are finite, else the old one, and one more step skipped."""
+    good = jnp.stack([jnp.isfinite(value) for value in metrics.values()]).all()
+    kept = jax.tree.map(lambda a, b: jnp.where(good, a, b), new, old)
+    return kept._replace(step=new.step, skipped=old.skipped + jnp.where(good, 0, 1))
 
 
 def num_rows(batch: pipeline.Batch) -> int:

@@ -51,8 +51,8 @@ ARROWS = {
     "frozen": {"encoders", "data"},
     "encode": {"frozen", "data", "run_log"},
     "prepare": {"data", "run_log"},
-    "cli": {"train", "evaluate", "report", "encode", "diagnose", "compare", "prepare"}
-    | {"config_file", "replay"},
+    "feature_commands": {"encode", "diagnose", "compare", "report", "config_file"},
+    "cli": {"train", "evaluate", "report", "prepare", "replay", "config_file", "feature_commands"},
     "__main__": {"cli"},
     "__init__": {"losses"},
 }
@@ -60,7 +60,7 @@ ARROWS = {
 PACKAGES = {
     "losses": {"jax", "numpy", "ott"},
     "closed_form": {"jax", "numpy", "ott"},
-    "encoders": {"jax", "flax", "numpy", "safetensors"},
+    "encoders": {"jax", "flax", "numpy", "safetensors", "huggingface_hub"},
     "data": {"jax", "numpy", "grain", "PIL", "tokenizers", "safetensors", "pyarrow"}
     | {"tensorflow_datasets", "array_record"},
     "evals": {"jax", "numpy"},

@@ -3,13 +3,13 @@ import json
 import jax.numpy as jnp
 import pytest
 
-from gentle_clip_jax.run_log import RunLog, write_json
+from gentle_clip_jax.run_log import NonFiniteStep, RunLog, write_json
 
 FIGURES = {"mean_recall": 0.5, "zero_shot_accuracy": 0.25}
 
 
-def open_log(workdir, first_step=0):
-    return RunLog(workdir, seed=3, first_step=first_step, steps=10)
+def open_log(workdir, first_step=0, max_skipped=0):
+    return RunLog(workdir, 3, 10, max_skipped, first_step=first_step)
 
 
 def read_lines(workdir):
@@ -41,16 +41,36 @@ def test_a_bad_term_is_named_with_its_step(tmp_path):
     with open_log(tmp_path) as log:
         log.add(1, {"loss/sdd": jnp.float32(1.0)})
         log.add(2, {name: jnp.float32(value) for name, value in bad.items()})
-        with pytest.raises(FloatingPointError, match=r"^loss/sdd is inf at step 2: .* are kept"):
+        with pytest.raises(NonFiniteStep, match=r"^loss/sdd is inf at step 2$"):
             log.write_train(examples_per_step=4)
     assert read_lines(tmp_path) == []
+
+
+def test_bad_steps_are_left_out_up_to_a_limit(tmp_path, capsys):
+    nan = {"loss/total": float("nan"), "loss/sdd": float("nan")}
+    with open_log(tmp_path, max_skipped=2) as log:
+        for step in range(1, 5):
+            log.add(step, nan if step in (2, 4) else dict.fromkeys(nan, jnp.float32(step)))
+        log.write_train(examples_per_step=4)
+        log.add(5, nan)
+        with pytest.raises(NonFiniteStep) as error:
+            log.write_train(examples_per_step=4)
+    assert error.value.step == 5
+    *skipped, train = read_lines(tmp_path)
+    assert [(line["step"], line["kind"], line["term"]) for line in skipped] == [
+        (2, "skipped", "loss/sdd"),
+        (4, "skipped", "loss/sdd"),
+    ]
+    assert train["loss/sdd"] == 2.0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "step 4: loss/sdd is nan; skipped, 2 of at most 2" in said
 
 
 @pytest.mark.parametrize("name", ["grad_norm", "loss/total"])
 def test_what_is_bad_alone_is_named(tmp_path, name):
     with open_log(tmp_path) as log:
         log.add(4, {"loss/clip": jnp.float32(1.0), name: jnp.float32("nan")})
-        with pytest.raises(FloatingPointError, match=rf"^{name} is nan at step 4"):
+        with pytest.raises(FloatingPointError, match=rf"^{name} is nan at step 4$"):
             log.write_train(examples_per_step=4)
 
 

@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 import tiny_run
 
-from gentle_clip_jax import experiment, mesh, train
+from gentle_clip_jax import bad_step, experiment, mesh, replay, run_lock, train
 from gentle_clip_jax.checkpoint import Checkpoints
 from gentle_clip_jax.data import pipeline
 from gentle_clip_jax.fields import icons
+from gentle_clip_jax.run_log import NonFiniteStep
 
 TASK = tiny_run.task()
 CONFIG = tiny_run.config()
@@ -246,21 +247,89 @@ def test_each_device_has_its_share_of_each_microbatch():
     assert "f32[16,6]" not in text
 
 
-def test_a_loss_that_is_not_finite_stops_the_run(tmp_path, monkeypatch, run):
-    def step_that_fails_at_five(state, batch, *, config, model):
-        loss = jnp.where(state.step == 4, jnp.nan, 1.0)
-        metrics = {"alignment/mmd": loss, "loss/clip": 1.0, "loss/sdd": loss, "loss/total": loss}
-        return state._replace(step=state.step + 1), metrics
-
-    zeros = jax.tree.map(jnp.zeros_like, run[1])
+@pytest.fixture
+def bad_objective(monkeypatch):
+    """Arranges for a term that is not finite in some steps; its data and weights are sound."""
     monkeypatch.setattr(experiment, "load_task", lambda config, workdir: TASK)
-    monkeypatch.setattr(experiment, "init_state", lambda config, task: zeros)
-    monkeypatch.setattr(train, "train_step", step_that_fails_at_five)
-    with pytest.raises(FloatingPointError, match=r"^loss/sdd is nan at step 5: .* are kept"):
-        train.train(CONFIG, tmp_path)
+
+    def arrange(*steps):
+        real = train.train_step
+
+        def step(state, batch, **keywords):
+            bad = jnp.isin(state.step, jnp.array(steps) - 1)
+            spoilt = jax.tree.map(lambda p: jnp.where(bad, jnp.nan, p), state.params)
+            new, metrics = real(state._replace(params=spoilt), batch, **keywords)
+            params = jax.tree.map(lambda a, b: jnp.where(bad, b, a), new.params, state.params)
+            return new._replace(params=params), metrics
+
+        monkeypatch.setattr(train, "train_step", step)
+
+    return arrange
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_can_be_replayed(tmp_path, bad_objective, run):
+    bad_objective(4)
+    with pytest.raises(
+        FloatingPointError, match=r"^loss/\w+ is nan at step 4: .* are kept"
+    ) as error:
+        train.train(tiny_run.config(**{"train.log_every": 3}), tmp_path)
+    path = tmp_path / "bad_step_4.json"
+    assert f"gentle-clip replay {path}" in str(error.value)
     with Checkpoints(tmp_path / "checkpoints") as checkpoints:
-        assert int(checkpoints.restore(run[1]).step) == 4
-    assert [line["step"] for line in read_lines(tmp_path, "train")] == [1, 2, 3, 4]
+        assert int(checkpoints.restore(run[1]).step) == 2
+    assert [line["step"] for line in read_lines(tmp_path, "train")] == [2, 3]
+    record = json.loads(path.read_text())
+    rows = experiment.batch_rows(CONFIG, TASK)(3)
+    assert record["rows"] == {name: numbers.tolist() for name, numbers in rows.items()}
+    assert record["matched_names"] == TASK.matched.names[rows["matched"]].tolist()
+    with np.load(path.with_suffix(".npz"), allow_pickle=False) as arrays:
+        np.testing.assert_array_equal(arrays["matched/x"], TASK.matched.x[rows["matched"]])
+        np.testing.assert_array_equal(arrays["unmatched/y"], TASK.unmatched_y[rows["unmatched_y"]])
+    replayed = replay.replay(path)
+    assert replayed.keys() == TERMS | OTHER_METRICS
+    np.testing.assert_equal(*zip(*replayed.values()))
+    assert np.isnan(replayed["loss/clip"][1])
+
+
+def test_a_replay_takes_the_very_step_again(tmp_path, run, monkeypatch):
+    """Of a good step, whose metrics can be compared, the second after a checkpoint."""
+    monkeypatch.setattr(experiment, "load_task", lambda config, workdir: TASK)
+    workdir = shutil.copytree(run[0], tmp_path / "run")
+    shutil.rmtree(workdir / "checkpoints" / "4", ignore_errors=True)
+    line = read_lines(workdir, "train")[3]
+    metrics = {name: line[name] for name in TERMS | OTHER_METRICS}
+    bad_step.dumped(NonFiniteStep(4, metrics | {"bad": np.nan}), CONFIG, TASK, workdir)
+    replayed = replay.replay(workdir / "bad_step_4.json")
+    replayed.pop("bad")
+    np.testing.assert_array_equal(*zip(*replayed.values()))
+
+
+@pytest.mark.parametrize("name", ["none.json", "bad_step_1.json"])
+def test_what_is_no_record_of_a_bad_step(tmp_path, name):
+    (tmp_path / "bad_step_1.json").write_text("[]")
+    np.savez(tmp_path / "bad_step_1.npz", other=np.zeros(1))
+    with pytest.raises(ValueError, match=f"{name} is no record of a bad step"):
+        replay.replay(tmp_path / name)
+
+
+def test_skipped_steps_change_nothing_and_are_counted_when_a_run_goes_on(tmp_path, bad_objective):
+    bad_objective(2, 5)
+    with pytest.raises(FloatingPointError, match="at step 5"):
+        train.train(tiny_run.config(**{"train.max_skipped": 1}), tmp_path)
+    state = train.train(tiny_run.config(**{"train.max_skipped": 2}), tmp_path)
+    assert int(state.step) == 6
+    assert int(state.skipped) == 2
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(state.params))
+    assert [line["step"] for line in read_lines(tmp_path, "skipped")] == [2, 5]
+
+
+def test_one_run_at_a_time_in_a_folder(tmp_path):
+    with run_lock.only_run_in(tmp_path):
+        message = rf"is in use by process {os.getpid()} on \S+: wait until"
+        with pytest.raises(ValueError, match=message):
+            train.train(CONFIG, tmp_path)
+    with run_lock.only_run_in(tmp_path):
+        pass
 
 
 # Runs in processes of their own ----------------------------------------------------------------

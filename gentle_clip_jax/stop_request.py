@@ -1,0 +1,81 @@
+"""SIGTERM and Ctrl-C: a run ends after the step it is at, with a checkpoint, on all processes."""
+
+import os
+import signal
+import sys
+import threading
+from types import FrameType
+from typing import Any
+
+import jax
+from jax.experimental import multihost_utils
+
+_INTERRUPTED = 130  # what shells expect after Ctrl-C
+
+
+class StopRequest:
+    """Listens for SIGTERM and SIGINT while it is open; a second SIGINT ends the process at once.
+
+    Python runs handlers between steps only, and a compilation takes minutes: a thread that the
+    system wakes ends the process as long as `may_leave`, when there is nothing to save.
+    With several processes JAX takes SIGTERM itself, and has all of them stop at the same step.
+    """
+
+    def __init__(self):
+        self.may_leave = True
+        self.interrupted = False
+        self._asked = False
+        self._before: dict[int, Any] = {}
+
+    def at(self, step: int) -> bool:
+        """Whether to stop after this step; the same on all processes. To be asked at each step."""
+        if jax.process_count() > 1:
+            return multihost_utils.reached_preemption_sync_point(step)
+        return self._asked
+
+    def __enter__(self) -> "StopRequest":
+        if threading.current_thread() is not threading.main_thread():
+            return self  # signals belong to the main thread
+        signals = [signal.SIGINT] if jax.process_count() > 1 else [signal.SIGINT, signal.SIGTERM]
+        self._before = {number: signal.signal(number, self._note) for number in signals}
+        self._woken, self._waker = os.pipe()
+        os.set_blocking(self._waker, False)
+        self._waker_before = signal.set_wakeup_fd(self._waker, warn_on_full_buffer=False)
+        threading.Thread(target=self._watch, daemon=True).start()
+        return self
+
+    def __exit__(self, *_) -> None:
+        if self._before:
+            signal.set_wakeup_fd(self._waker_before)
+            os.close(self._waker)  # ends the thread
+            for number, handler in self._before.items():
+                signal.signal(number, handler)
+
+    def _note(self, number: int, _: FrameType | None) -> None:
+        self._asked = True
+        self.interrupted |= number == signal.SIGINT
+        if number == signal.SIGINT and jax.process_count() > 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def _watch(self) -> None:
+        interrupts = 0
+        while number := os.read(self._woken, 1):
+            interrupts += number[0] == signal.SIGINT
+            name = signal.Signals(number[0]).name
+            if interrupts > 1:
+                _leave("Stopped at once; the same command goes on from the last checkpoint.")
+            elif self.may_leave:
+                code = _INTERRUPTED if number[0] == signal.SIGINT else 0
+                _leave("Stopped before a step was done; the same command takes it up again.", code)
+            else:
+                _say(f"{name}: saving after this step. Ctrl-C again ends without saving.")
+        os.close(self._woken)
+
+
+def _say(message: str) -> None:
+    print(f"gentle-clip: {message}", file=sys.stderr, flush=True)
+
+
+def _leave(message: str, code: int = _INTERRUPTED) -> None:
+    _say(message)
+    os._exit(code)
