@@ -102,6 +102,10 @@ def test_what_is_prepared_is_read_like_any_other_folder(scenes, tmp_path):
     assert list_texts(target, "test") == [
         Text("e", "test", "bay", "Sand."), Text("f", "test", "pier", "Wood.")
     ]  # fmt: skip
+    assert [image.id for image in images.list_images(target, "train")] == ["a", "b", "c", "d"]
+    for lister in (images.list_images, list_texts):
+        with pytest.raises(ValueError, match="has no split val, only"):
+            lister(target, "val")
     prompt = "a photo of a {label}"
     for split in (None, "train", "test"):
         assert list_classes(target, prompt, split) == list_classes(scenes, prompt, split)

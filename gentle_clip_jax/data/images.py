@@ -46,7 +46,7 @@ def list_images(data: pathlib.Path, split: str | None = None) -> list[Image]:
     if not data.exists():
         raise ValueError(f"There is no file or folder {data}.")
     if tfds_source.is_prepared(data):
-        images = list(_in_tfds(data))
+        images = list(_in_tfds(data, split))
     else:
         images = list(_in_folder(data) if data.is_dir() else _in_file(data, data.parent))
     if not images:
@@ -183,8 +183,8 @@ def _holds_bytes(kind: Any) -> bool:
     return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
 
 
-def _in_tfds(folder: pathlib.Path) -> Iterator[Image]:
-    for split in tfds_source.splits(folder):
+def _in_tfds(folder: pathlib.Path, only: str | None) -> Iterator[Image]:
+    for split in [only] if only else tfds_source.splits(folder):
         column = tfds_source.open_source(folder, split).images
         if column is None:
             raise ValueError(f"{folder} has no column of images.")

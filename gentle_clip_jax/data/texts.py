@@ -33,7 +33,7 @@ def list_texts(data: pathlib.Path, split: str | None = None) -> list[Text]:
       ValueError: there are no texts in it, or none of that split.
     """
     if tfds_source.is_prepared(data):
-        texts = list(_in_tfds(data))
+        texts = list(_in_tfds(data, split))
     else:
         texts = list(_in_folder(data) if data.is_dir() else _in_file(data))
     if not texts:
@@ -105,8 +105,8 @@ def _in_folder(folder: pathlib.Path) -> Iterator[Text]:
             yield Text(name, row.get("split"), row.get("label"), text)
 
 
-def _in_tfds(folder: pathlib.Path) -> Iterator[Text]:
-    for split in tfds_source.splits(folder):
+def _in_tfds(folder: pathlib.Path, only: str | None) -> Iterator[Text]:
+    for split in [only] if only else tfds_source.splits(folder):
         source = tfds_source.open_source(folder, split, ["id", "label", "captions"])
         for number, row in enumerate(source):
             name, values = str(row.get("id", f"{split}-{number}")), row.get("captions")
