@@ -119,8 +119,11 @@ def _build(
 
 def _done(journal: pathlib.Path, plan: dict[str, Any]) -> dict[str, str]:
     """SHA-256 of the shards that an earlier try at the same plan finished."""
-    before = json.loads(journal.read_text(encoding="utf-8")) if journal.is_file() else {}
-    return before["sha256"] if before.get("plan") == plan else {}
+    try:
+        before = json.loads(journal.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):  # none, or cut short with the power
+        return {}
+    return before["sha256"] if before["plan"] == plan else {}
 
 
 @contextlib.contextmanager

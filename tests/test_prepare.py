@@ -3,6 +3,7 @@
 import io
 import json
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -382,6 +383,13 @@ def test_after_a_kill_what_was_altered_is_written_again(killed, scenes, tmp_path
     assert [row["id"] for row in tfds_source.open_source(target, "test")] == ["e", "f"]
 
 
+def test_after_a_kill_a_broken_record_of_it_is_no_matter(killed, scenes):
+    (journal,) = killed.rglob("done.json")
+    journal.write_text(journal.read_text()[:-9])
+    target = prepare.prepare("rsicd", scenes, killed)
+    assert len(tfds_source.open_source(target, "train")) == 4
+
+
 def test_after_a_kill_other_files_are_begun_anew(killed, scenes):
     with zipfile.ZipFile(scenes / "images-train.zip", "w") as archive:
         archive.writestr("a.png", png(1))
@@ -468,3 +476,24 @@ def test_the_real_sets(name, shared_data, tmp_path):
         assert row["captions"] == texts
         assert len(texts) == 5
     shutil.rmtree(target)
+
+
+def test_the_folder_of_the_documentation(tmp_path):
+    page = (pathlib.Path(__file__).parents[1] / "docs" / "data.md").read_text()
+    assert all(f"| `{name}` |" in page for name in catalogue.DATA_SETS)
+    (captions,) = re.findall(r"```jsonl\n(.*?)```", page, flags=re.DOTALL)
+    (pairs,) = re.findall(r"```csv\n(.*?)```", page, flags=re.DOTALL)
+    folder = tmp_path / "harbours"
+    (folder / "images" / "trip").mkdir(parents=True)
+    for name in ("IMG_0001", "trip/IMG_0002"):
+        (folder / "images" / f"{name}.png").write_bytes(png(1))
+    (folder / "captions.jsonl").write_text(captions)
+    (folder / "pairs.csv").write_text(pairs)
+    target = prepare.prepare("folder", folder, tmp_path / "prepared")
+    (row,) = tfds_source.open_source(tmp_path / "prepared" / "harbours", "train")
+    assert row["captions"] == ["Two boats.", "A pier at dusk."]
+    assert row["label"] == "pier"
+    assert [text.id for text in list_texts(target / "unmatched_captions.jsonl")] == ["unknown"]
+    (config,) = re.findall(r"```python\n(from configs.*?)```", page, flags=re.DOTALL)
+    (tmp_path / "harbours.py").write_text(config)
+    assert cli.load_config(tmp_path / "harbours.py").data.sets == ("harbours",)
