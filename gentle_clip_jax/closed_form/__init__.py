@@ -3,11 +3,11 @@
 from gentle_clip_jax.closed_form.cca import Maps as Maps
 from gentle_clip_jax.closed_form.cca import cca as cca
 from gentle_clip_jax.closed_form.cross_validation import cross_validated as cross_validated
+from gentle_clip_jax.closed_form.gentle import Smoothed as Smoothed
+from gentle_clip_jax.closed_form.gentle import gentle_transport as gentle_transport
 from gentle_clip_jax.closed_form.problem import Problem as Problem
 from gentle_clip_jax.closed_form.procrustes import procrustes as procrustes
 from gentle_clip_jax.closed_form.relative import Anchors as Anchors
 from gentle_clip_jax.closed_form.relative import relative as relative
 from gentle_clip_jax.closed_form.ridge import ridge as ridge
-from gentle_clip_jax.closed_form.transported import Smoothed as Smoothed
-from gentle_clip_jax.closed_form.transported import gentle_transport as gentle_transport
 from gentle_clip_jax.closed_form.transported import transported_cca as transported_cca

@@ -1,14 +1,11 @@
 """Transported CCA: a plan between the unmatched sets stands in for the pairs that are missing."""
 
 import functools
-from collections.abc import Callable
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from gentle_clip_jax.closed_form.cca import Maps, Spectrum, canonical_maps, spectrum
-from gentle_clip_jax.closed_form.neighbours import smooth
 from gentle_clip_jax.closed_form.problem import Problem
 
 _BLOCK = 512  # rows whose cosines are held at once
@@ -20,6 +17,7 @@ def transported_cca(
     *,
     shrinkage: jax.Array | float | None = None,
     mix: float | None = None,
+    within: float = 0.0,
     epsilon: float = 0.02,
     rounds: int = 8,
     iterations: int = 10,
@@ -38,6 +36,8 @@ def transported_cca(
         unmatched items.
       shrinkage: of the covariances, see `cca`; if not given 1 + 3s / 2, s = 250 / (250 + n).
       mix: w; if not given 0.5 + 0.3s.
+      within: how much the scatter of an item's rows around their mean adds to the covariance of
+        their modality; 1 is as if each row were an item.
       epsilon: of the plan, in units of the cost, one minus the cosine.
       rounds: how often the plan is made anew.
       iterations: of Sinkhorn's algorithm in a round.
@@ -46,14 +46,16 @@ def transported_cca(
 
     Source: ours; the plan after Cuturi 2013, arXiv 1306.0895.
     """
-    x, y, all_x, all_y = (jnp.mean(items, axis=1) for items in problem)
-    if 0 in (len(all_x), len(all_y)):
+    if 0 in (len(problem.unmatched_x), len(problem.unmatched_y)):
         return start
     if mix is None:
-        mix = 0.5 + 0.3 * _scarcity(len(x))
+        mix = 0.5 + 0.3 * scarcity(len(problem.x))
     if shrinkage is None:
-        shrinkage = 1 + 1.5 * _scarcity(len(x))
-    sides = [_side(pairs, unmatched, mix) for pairs, unmatched in ((x, all_x), (y, all_y))]
+        shrinkage = 1 + 1.5 * scarcity(len(problem.x))
+    sides = [
+        _side(pairs, unmatched, mix, within)
+        for pairs, unmatched in ((problem.x, problem.unmatched_x), (problem.y, problem.unmatched_y))
+    ]
     maps = start
     for _ in range(rounds):
         maps = _refit(
@@ -72,16 +74,26 @@ def transported_cca(
 Side = tuple[jax.Array, jax.Array, jax.Array, jax.Array, Spectrum]
 
 
-@jax.jit
-def _side(pairs: jax.Array, unmatched: jax.Array, mix: float) -> Side:
+@functools.partial(jax.jit, static_argnames="within")
+def _side(pairs: jax.Array, unmatched: jax.Array, mix: float, within: float) -> Side:
     """Centred pairs, unmatched rows and their mean, the joint mean, and the joint spectrum."""
-    mean, other = jnp.mean(pairs, axis=0), jnp.mean(unmatched, axis=0)
-    pairs, unmatched = pairs - mean[None, :], unmatched - other[None, :]
+    groups, weights = (pairs, unmatched), (1 - mix, mix)
+    means = [jnp.mean(items, axis=(0, 1)) for items in groups]
+    matched, lone = (jnp.mean(z, axis=1) - mean[None, :] for z, mean in zip(groups, means))
     # One matrix whose rows' covariance is the mixed one.
-    weights = jnp.sqrt((1 - mix) / len(pairs)), jnp.sqrt(mix / len(unmatched))
-    rows = jnp.concatenate([weights[0] * pairs, weights[1] * unmatched])
-    joint = spectrum(rows * jnp.sqrt(jnp.asarray(len(rows), rows.dtype)))
-    return pairs, unmatched, other, (1 - mix) * mean + mix * other, joint
+    rows = [jnp.sqrt(w / len(z)) * z for w, z in zip(weights, (matched, lone))]
+    if within:
+        around = [items - jnp.mean(items, axis=1, keepdims=True) for items in groups]
+        scatter = jnp.concatenate([items.reshape(-1, items.shape[2]) for items in around])
+        rows.append(jnp.sqrt(within / len(scatter)) * scatter)
+    joint = jnp.concatenate(rows)
+    mean = weights[0] * means[0] + weights[1] * means[1]
+    return (
+        *centred,
+        means[1],
+        mean,
+        spectrum(joint * jnp.sqrt(jnp.asarray(len(joint), joint.dtype))),
+    )
 
 
 @functools.partial(jax.jit, static_argnames=("iterations", "dim"))
@@ -156,50 +168,6 @@ def _blocks(rows: jax.Array) -> jax.Array:
     return padded.reshape(count, _BLOCK, rows.shape[1])
 
 
-class Smoothed(NamedTuple):
-    """Maps of features that are drawn towards their neighbours in a bank [m, dx] of x."""
-
-    maps: Maps
-    bank: jax.Array
-    weight: float
-
-    def smooth_x(self, x: jax.Array) -> jax.Array:
-        """Features [n, dx] as the maps take them."""
-        return smooth(x, self.bank, weight=self.weight)
-
-    def embed_x(self, x: jax.Array) -> jax.Array:
-        """Unit rows [n, k] of features [n, dx]."""
-        return self.maps.embed_x(self.smooth_x(x))
-
-    def embed_y(self, y: jax.Array) -> jax.Array:
-        """Unit rows [m, k] of features [m, dy]."""
-        return self.maps.embed_y(y)
-
-
-def gentle_transport(problem: Problem, start: Callable[[jax.Array, jax.Array], Maps]) -> Smoothed:
-    """`transported_cca` where x is smoothed over its neighbours, the more the fewer the pairs.
-
-    With few pairs, a map that is fitted to single features fits their noise; the mean of an item's
-    neighbours, most of them unmatched, has less of it. The weight of the neighbours is 0.8s,
-    s = 250 / (250 + n).
-
-    Args:
-      problem: features of matched and unmatched items.
-      start: fits maps to pairs [n, dx] and [n, dy], such as a cross-validated `cca`.
-
-    Source: ours; docs/results/negative.md says what else was tried.
-    """
-    bank = jnp.concatenate([jnp.mean(items, axis=1) for items in (problem.x, problem.unmatched_x)])
-    weight = 0.8 * _scarcity(len(problem.x))
-    smoothed = [
-        smooth(jnp.mean(items, axis=1), bank, weight=weight)
-        for items in (problem.x, problem.unmatched_x)
-    ]
-    problem = problem._replace(x=smoothed[0][:, None], unmatched_x=smoothed[1][:, None])
-    maps = transported_cca(problem, start(smoothed[0], jnp.mean(problem.y, axis=1)))
-    return Smoothed(maps, bank, weight)
-
-
-def _scarcity(num_pairs: int) -> float:
+def scarcity(num_pairs: int) -> float:
     """From 1 without pairs to 0 with many."""
     return 250 / (250 + num_pairs)

@@ -15,9 +15,9 @@ from gentle_clip_jax.closed_form import (
     gentle_transport,
     transported_cca,
 )
+from gentle_clip_jax.closed_form.gentle import SHRINKAGES
 from gentle_clip_jax.head_training import OBJECTIVES, Trained, fit
 
-SHRINKAGES = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 # Of the unmatched items, as many make a plan; more change little and cost their square.
 _PLANNED = 4096
 
@@ -99,7 +99,7 @@ def _transported(problem: Problem, key: jax.Array) -> Maps:
 
 
 def _gentle_transport(problem: Problem, key: jax.Array) -> Smoothed:
-    return gentle_transport(_planned(problem), cca)
+    return gentle_transport(_planned(problem))
 
 
 def _heads(objective: str) -> Callable[[Problem, jax.Array], Aligned]:
@@ -119,7 +119,7 @@ def _plan_matching(problem: Problem, key: jax.Array) -> Aligned:
 
 def _warm_gentle_clip(problem: Problem, key: jax.Array) -> Aligned:
     problem, held_out = _hold_out(problem)
-    start = gentle_transport(_planned(problem), cca)
+    start = gentle_transport(_planned(problem))
     problem, held_out = (
         _smoothed(start, problem),
         (

@@ -6,7 +6,7 @@ import pytest
 from gentle_clip_jax import closed_form
 from gentle_clip_jax.closed_form import Problem
 from gentle_clip_jax.closed_form.neighbours import smooth
-from gentle_clip_jax.closed_form.transported import transported_covariance
+from gentle_clip_jax.closed_form.transported import _side, transported_covariance
 
 
 def clusters(n, *, seed, noise=0.1):
@@ -73,15 +73,41 @@ def test_without_unmatched_items_the_start_is_returned():
     few = problem(8, 0)
     maps = start(few.x[:, 0], few.y[:, 0])
     assert closed_form.transported_cca(few, maps) is maps
-    assert np.isfinite(found(closed_form.gentle_transport(few, start)))
+    assert np.isfinite(found(closed_form.gentle_transport(few)))
 
 
 def test_gentle_transport_smooths_less_the_more_pairs_there_are():
-    few, many = (closed_form.gentle_transport(problem(n, 60), start) for n in (8, 500))
+    few, many = (closed_form.gentle_transport(problem(n, 60)) for n in (8, 500))
     assert 0 < many.weight < few.weight < 1
     x, y = clusters(20, seed=7)
     for rows in (few.embed_x(x), few.embed_y(y), many.embed_x(x)):
         np.testing.assert_allclose(jnp.linalg.norm(rows, axis=1), 1, rtol=1e-5)
+
+
+def test_held_out_pairs_turn_down_a_plan_between_sets_of_different_things():
+    alike, (_, y) = problem(100, 300), clusters(100, seed=1)
+    lone_y = jnp.float32(np.random.default_rng(5).normal(size=(300, 9)) * np.std(y) + 3)
+    unlike = alike._replace(unmatched_y=lone_y[:, None])
+    chosen, alone = (
+        closed_form.gentle_transport(unlike, transport=transport) for transport in (None, False)
+    )
+    np.testing.assert_array_equal(chosen.embed_y(y), alone.embed_y(y))
+
+
+def test_few_pairs_do_not_decide_about_a_plan():
+    few, (x, _) = problem(20, 300), clusters(100, seed=1)
+    chosen, planned = (closed_form.gentle_transport(few, transport=plan) for plan in (None, True))
+    np.testing.assert_array_equal(chosen.embed_x(x), planned.embed_x(x))
+
+
+def test_scatter_of_rows_is_as_if_each_were_an_item():
+    pairs, lone = (np.random.default_rng(i).normal(size=(50, 3, 4)) for i in (0, 1))
+    *_, mean, joint = _side(jnp.float32(pairs), jnp.float32(lone), 0.5, 1.0)
+    rows = [items.reshape(-1, 4) - items.mean((0, 1)) for items in (pairs, lone)]
+    expected = sum(0.5 * z.T @ z / len(z) for z in rows)
+    found_covariance = (joint.vectors * joint.values[None, :]) @ joint.vectors.T
+    np.testing.assert_allclose(found_covariance, expected, atol=1e-5)
+    np.testing.assert_allclose(mean, (pairs.mean((0, 1)) + lone.mean((0, 1))) / 2, atol=1e-6)
 
 
 @pytest.mark.parametrize("n", [5, 600])
