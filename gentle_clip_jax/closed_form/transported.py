@@ -87,13 +87,8 @@ def _side(pairs: jax.Array, unmatched: jax.Array, mix: float, within: float) -> 
         scatter = jnp.concatenate([items.reshape(-1, items.shape[2]) for items in around])
         rows.append(jnp.sqrt(within / len(scatter)) * scatter)
     joint = jnp.concatenate(rows)
-    mean = weights[0] * means[0] + weights[1] * means[1]
-    return (
-        *centred,
-        means[1],
-        mean,
-        spectrum(joint * jnp.sqrt(jnp.asarray(len(joint), joint.dtype))),
-    )
+    joint = spectrum(joint * jnp.sqrt(jnp.asarray(len(joint), joint.dtype)))
+    return matched, lone, means[1], weights[0] * means[0] + weights[1] * means[1], joint
 
 
 @functools.partial(jax.jit, static_argnames=("iterations", "dim"))
