@@ -25,6 +25,7 @@ def encode(
     out: str | pathlib.Path,
     *,
     encoder: str,
+    role: str | None = None,
     dtype: str = "float32",
     batch_size: int | None = None,
     split: str | None = None,
@@ -32,33 +33,37 @@ def encode(
 ) -> None:
     """Writes the features of the images or texts of `data` into the folder `out`.
 
-    `encoder` is efficientnet-lite0 for images (`images.list_images` says what data may be) or
-    minilm for texts (`texts.list_texts`; with a prompt, `texts.list_classes`). In `out` there will
-    be features.npy [n, d]; rows.jsonl, a line for each row: the id, split and label of its item,
-    and a text itself; and manifest.json: where all came from, and what was skipped. Stopped, the
-    same call goes on where it was.
+    `encoder` is one that `encoders.pretrained.load` knows, for images (`images.list_images` says
+    what data may be) or for texts (`texts.list_texts`; with a prompt, `texts.list_classes`); of two
+    towers `role`, image or text, chooses. In `out` there will be features.npy [n, d]; rows.jsonl, a
+    line for each row: the id, split and label of its item, and a text itself; and manifest.json:
+    where all came from, and what was skipped. Stopped, the same call goes on where it was.
 
     Raises:
       ValueError: data or out cannot be used, or weights are not there; says what to do.
     """
     data, out = pathlib.Path(data), pathlib.Path(out)
-    if prompt is not None and encoder != "minilm":
-        raise ValueError("A prompt makes texts: use it with --encoder=minilm.")
     if batch_size is not None and batch_size < 1:
         raise ValueError(f"The batch size must be at least 1, not {batch_size}.")
-    if encoder == "efficientnet-lite0":
-        work = frozen.image_work(images.list_images(data, split), batch_size)
-    elif encoder == "minilm":
+    found = frozen.role_of(encoder, role)
+    if prompt is not None and found != "text":
+        raise ValueError("A prompt makes texts: use it with an encoder of texts, as minilm is.")
+    if found == "image":
+        work = frozen.image_work(images.list_images(data, split), batch_size, encoder)
+    elif found == "text":
         classes_or_texts = (
             texts.list_texts(data, split)
             if prompt is None
             else texts.list_classes(data, prompt, split)
         )
-        work = frozen.text_work(classes_or_texts, batch_size)
+        work = frozen.text_work(classes_or_texts, batch_size, encoder)
     else:
-        raise ValueError(f"There is no encoder {encoder}: choose efficientnet-lite0 or minilm.")
+        raise ValueError(
+            f"{encoder} takes protein sequences: choose an encoder of images or texts."
+        )
     arguments = {
         "encoder": encoder,
+        "role": role,
         "data": str(data),
         "split": split,
         "prompt": prompt,
@@ -158,5 +163,6 @@ def _say_what_is_there(out: pathlib.Path) -> None:
         console.print(f"Skipped: {item['id']} {item['reason']}.")
     if len(manifest["skipped"]) > 3:
         console.print(f"{len(manifest['skipped'])} were skipped in all: {out / 'manifest.json'}.")
-    if cut := manifest.get(f"cut_to_{frozen.MAX_TOKENS}_tokens"):
-        console.print(f"{cut} texts were longer than {frozen.MAX_TOKENS} tokens and were cut.")
+    if cut := manifest.get("num_cut"):
+        most = manifest["max_tokens"]
+        console.print(f"{cut} texts were longer than {most} tokens and were cut.")

@@ -1,5 +1,6 @@
 """Frozen encoders over lists of images and of texts."""
 
+import functools
 import itertools
 import zipfile
 import zlib
@@ -10,11 +11,12 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from gentle_clip_jax.data import embeddings, images, texts
-from gentle_clip_jax.encoders import pretrained
+from gentle_clip_jax.data import embeddings, images, published_tokens, texts
+from gentle_clip_jax.encoders import pretrained, weight_files
+from gentle_clip_jax.encoders.framing import Framing
+from gentle_clip_jax.encoders.pretrained import role_of as role_of
 
 _UNREADABLE = (OSError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error)
-MAX_TOKENS = 256  # as all-MiniLM-L6-v2 was made for
 
 
 class Work(NamedTuple):
@@ -34,77 +36,83 @@ class Work(NamedTuple):
     packages: tuple[str, ...]
 
 
-def image_work(listed: list[images.Image], batch_size: int | None = None) -> Work:
-    """Images through EfficientNet-Lite0: features [n, 1280]. Threads decode them.
+def image_work(
+    listed: list[images.Image], batch_size: int | None = None, encoder: str = "efficientnet-lite0"
+) -> Work:
+    """Images through an encoder that `pretrained.load` knows: features [n, d]. Threads decode them.
 
     Raises:
       ValueError: the weights are not there.
     """
     # The caches of a CPU hold what two images become on their way, not more.
     size = batch_size or (2 if jax.default_backend() == "cpu" else 64)
-    weights = pretrained.efficientnet_lite0()
-    apply = compiled(weights)
+    weights = pretrained.load(encoder, role="image")
+    apply, side = compiled(weights), weights.framing.size
 
     def embed(inputs: Sequence[images.Image]) -> Iterator[tuple[np.ndarray, list[str | None]]]:
         with ThreadPoolExecutor() as pool:
-            decoded = pool.map(_decode, inputs)
+            decoded = pool.map(functools.partial(_decode, framing=weights.framing), inputs)
             while batch := [*itertools.islice(decoded, size)]:
-                pixels = np.zeros((size, 224, 224, 3), np.uint8)
+                pixels = np.zeros((size, side, side, 3), np.uint8)
                 reasons = [result if isinstance(result, str) else None for result in batch]
                 for row, result in zip(pixels, batch):
                     row[:] = 0 if isinstance(result, str) else result
                 yield apply(pixels)[: len(batch)], reasons
 
     rows = [{"id": item.id, "split": item.split, "label": item.label} for item in listed]
-    about = {"weights_sha256": embeddings.sha256(weights.path)}
+    about = {"weights_sha256": _sha256(weights)}
     return Work(rows, listed, np.arange(len(listed)), embed, about, ("pillow",))
 
 
-def _decode(image: images.Image) -> np.ndarray | str:
+def _decode(image: images.Image, framing: Framing) -> np.ndarray | str:
     """The pixels, or why there are none."""
     try:
-        return images.decode(image.read())
+        return images.decode(image.read(), **framing._asdict())
     except _UNREADABLE as error:
         return str(error)
 
 
-def text_work(listed: list[texts.Text], batch_size: int | None = None) -> Work:
-    """Texts through MiniLM: features [n, 384]. What is beyond 256 tokens of a text is cut.
+def text_work(
+    listed: list[texts.Text], batch_size: int | None = None, encoder: str = "minilm"
+) -> Work:
+    """Texts through an encoder that `pretrained.load` knows: features [n, d].
+
+    What is beyond the tokens that the encoder was made for is cut.
 
     Raises:
-      ValueError: the weights are not there.
+      ValueError: the weights are not there, or no tokenizer beside them.
     """
-    from tokenizers import Tokenizer
-
     size = batch_size or 64
-    weights = pretrained.minilm()
-    apply = compiled(weights)
-    tokenizer = Tokenizer.from_file(str(weights.path.parent / "tokenizer.json"))
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(MAX_TOKENS)
+    weights = pretrained.load(encoder, role="text")
+    apply, most = compiled(weights), weights.max_tokens or 512
+    tokenizer = published_tokens.read_tokenizer(weights.path.parent)
 
     def embed(inputs: Sequence[list[int]]) -> Iterator[tuple[np.ndarray, list[str | None]]]:
         for start in range(0, len(inputs), size):
             batch = inputs[start : start + size]
             # Multiples of 8 are few lengths, and a program is compiled for each.
-            tokens = np.zeros((size, -(-max(map(len, batch)) // 8) * 8), np.int32)
+            length = min(most, -(-max(map(len, batch)) // 8) * 8)
+            tokens = np.full((size, length), tokenizer.pad_id, np.int32)
             for row, ids in zip(tokens, batch):
                 row[: len(ids)] = ids
-            # A text of no tokens still has the two that are around every text.
-            reasons = ["is empty" if len(ids) <= 2 else None for ids in batch]
+            # A text of no tokens still has those that are around every text.
+            reasons = ["is empty" if len(ids) <= tokenizer.num_around else None for ids in batch]
             yield apply(tokens)[: len(batch)], reasons
 
     # A text is embedded once however often it comes, and beside others of its length.
     number = {text: i for i, text in enumerate(dict.fromkeys(item.text for item in listed))}
-    encodings = tokenizer.encode_batch([*number])
-    order = np.argsort([len(encoding.ids) for encoding in encodings], kind="stable")
-    about = {
-        "weights_sha256": embeddings.sha256(weights.path),
-        f"cut_to_{MAX_TOKENS}_tokens": sum(bool(e.overflowing) for e in encodings),
-    }
-    inputs = [encodings[i].ids for i in order]
+    ids, num_cut = tokenizer.encode(number, most)
+    order = np.argsort([len(row) for row in ids], kind="stable")
+    about = {"weights_sha256": _sha256(weights), "max_tokens": most, "num_cut": num_cut}
     index = np.argsort(order)[[number[item.text] for item in listed]]
-    return Work([item._asdict() for item in listed], inputs, index, embed, about, ("tokenizers",))
+    rows = [item._asdict() for item in listed]
+    return Work(rows, [ids[i] for i in order], index, embed, about, ("tokenizers",))
+
+
+def _sha256(weights: pretrained.Pretrained) -> str | dict[str, str]:
+    """The digest of the file of weights, or of each by name where there are several."""
+    digests = {path.name: embeddings.sha256(path) for path in weight_files.parts(weights.path)}
+    return digests if len(digests) > 1 else next(iter(digests.values()))
 
 
 def compiled(weights: pretrained.Pretrained) -> Callable[[np.ndarray], np.ndarray]:

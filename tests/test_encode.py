@@ -52,12 +52,12 @@ def weights(tmp_path_factory, monkeypatch):
     tokenizer.save(str(folder / "tokenizer.json"))
     (folder / "weights").write_bytes(b"weights")
 
-    def load(model, inputs, role):
+    def load(model, inputs, role, max_tokens=None):
         params = model.init(jax.random.key(0), inputs)["params"]
-        return pretrained.Pretrained(model, params, folder / "weights", role)
+        return pretrained.Pretrained(model, params, folder / "weights", role, max_tokens)
 
     colour = load(MeanColour(), jnp.zeros((1, 224, 224, 3)), "image")
-    bag = load(BagOfTokens(), jnp.zeros((1, 8), jnp.int32), "text")
+    bag = load(BagOfTokens(), jnp.zeros((1, 8), jnp.int32), "text", 256)
     monkeypatch.setattr(pretrained, "efficientnet_lite0", lambda: colour)
     monkeypatch.setattr(pretrained, "minilm", lambda: bag)
 
@@ -149,7 +149,7 @@ def test_texts(tmp_path, capsys):
     )
     about = manifest(tmp_path / "out")
     assert about["skipped"] == [{"id": "2", "reason": "is empty"}]
-    assert about["cut_to_256_tokens"] == 1
+    assert (about["num_cut"], about["max_tokens"]) == (1, 256)
     rows = [*map(json.loads, (tmp_path / "out" / "rows.jsonl").read_text().splitlines())]
     assert rows[2] == {"id": "3", "split": None, "label": None, "text": "pier"}
     assert found.texts is not None
@@ -177,11 +177,11 @@ def test_what_was_stopped_goes_on(pictures, tmp_path, monkeypatch):
     whole = encode_images(pictures, tmp_path / "whole")
     decoded = []
 
-    def decode_three(image):
+    def decode_three(image, framing):
         if len(decoded) == 3:
             raise Stop
         decoded.append(image.id)
-        return real_decode(image)
+        return real_decode(image, framing)
 
     real_decode = frozen._decode
     monkeypatch.setattr(frozen, "_decode", decode_three)
@@ -192,7 +192,9 @@ def test_what_was_stopped_goes_on(pictures, tmp_path, monkeypatch):
 
     again = []
     monkeypatch.setattr(
-        frozen, "_decode", lambda image: again.append(image.id) or real_decode(image)
+        frozen,
+        "_decode",
+        lambda image, framing: again.append(image.id) or real_decode(image, framing),
     )
     found = encode_images(pictures, tmp_path / "out", batch_size=1)
     assert sorted(again) == ["c", "d", "e"]
@@ -238,7 +240,10 @@ def test_a_folder_with_other_files_is_refused(pictures, tmp_path):
     [
         ([], "There is no file or folder none"),
         (["--batch-size=0"], "must be at least 1, not 0"),
-        (["--prompt=a {label}"], "A prompt makes texts: use it with --encoder=minilm"),
+        (
+            ["--prompt=a {label}"],
+            "A prompt makes texts: use it with an encoder of texts, as minilm",
+        ),
     ],
 )
 def test_what_the_command_line_says(arguments, words, tmp_path, capsys):

@@ -43,4 +43,8 @@ def from_preprocessing(config: Mapping[str, Any], size: int) -> Framing:
     elif "crop_size" in config and config.get("do_center_crop", True):
         cropped = config["crop_size"]
         cropped = cropped if isinstance(cropped, int) else cropped["height"]
+        if cropped > resized:
+            raise ValueError(
+                f"Images with a border around them, {resized} to {cropped}, are not supported."
+            )
     return Framing(cropped, resized, squash, config.get("resample", 3))
