@@ -56,10 +56,25 @@ def cross_validated(
     >>> cross_validated(lambda x, y, r: ridge(x, y, shrinkage=r), x, x**3, [0.1, 1e9])
     0.1
     """
+    candidates = [float(candidate) for candidate in candidates]
+    scores = log_ranks(fit, x, y, candidates, folds=folds, seed=seed)
+    return candidates[int(np.argmin(np.mean(scores, axis=1)))]
+
+
+def log_ranks(
+    fit: Callable[[jax.Array, jax.Array, float], Aligner],
+    x: jax.Array,
+    y: jax.Array,
+    candidates: Iterable[float],
+    *,
+    folds: int = 5,
+    seed: int = 0,
+) -> np.ndarray:
+    """[candidates, held-out pairs] logarithm of the rank of the partner; see `cross_validated`."""
     n = pairs.count(x, y, least=3)
     folds = min(folds, n)
     order, size = np.random.default_rng(seed).permutation(n), -(-n // folds)
-    candidates, scores = [float(candidate) for candidate in candidates], []
+    candidates, scores = [*candidates], []
     for fold in range(folds):
         # Where folds does not divide n, folds overlap by a pair rather than differ in size.
         rows = np.roll(order, -(fold * n // folds))
@@ -68,18 +83,18 @@ def cross_validated(
         among = size if size >= 10 else n
         gallery = fold_x[:among], fold_y[:among]
         scores.append([_log_rank(aligner, *gallery, size) for aligner in aligners])
-    return candidates[int(np.argmin(np.mean(np.asarray(scores), axis=0)))]
+    return np.concatenate(np.asarray(scores), axis=1)
 
 
 @functools.partial(jax.jit, static_argnames="size")
 def _log_rank(aligner: Aligner, x: jax.Array, y: jax.Array, size: int) -> jax.Array:
-    """Mean log rank of the partners of the first rows, which the aligner has not seen."""
+    """Log rank [size] of the partners of the first rows, which the aligner has not seen."""
     x, y = aligner.embed_x(x), aligner.embed_y(y)
 
     def one_way(queries: jax.Array, gallery: jax.Array) -> jax.Array:
         scores = pairwise.similarity(queries, gallery)
         # The comparison fails, and so counts against the partner, for what is not a number.
         rank = jnp.sum(~(scores < jnp.diagonal(scores)[:, None] - _TIE), axis=1)
-        return jnp.mean(jnp.log(rank.astype(scores.dtype)))
+        return jnp.log(rank.astype(scores.dtype))
 
     return (one_way(x[:size], y) + one_way(y[:size], x)) / 2
