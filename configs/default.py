@@ -121,7 +121,7 @@ def _captioned_images() -> dict:
     }
     views = {"image": image_views, "text": {"drop": 0.0}}
     # Weights that are good already are moved a little and not for long.
-    optimizer = {"tower_rate": 1e-4, "head_rate": 1e-3, "warmup_steps": 20}
+    optimizer = {"tower_rate": 1e-4, "head_rate": 1e-4, "warmup_steps": 20}
     train = {"steps": 200, "checkpoint_every": 50, "keep_start": True}
     return {
         "data": data,

@@ -10,8 +10,8 @@ from flax import traverse_util
 from jax import Array
 
 from gentle_clip_jax.encoders import lora
+from gentle_clip_jax.encoders.heads import FROZEN
 
-FROZEN = "frozen"  # the name under which parameters lie that no optimizer may touch
 # What comes before the blocks, in every tower here.
 _INPUTS = re.compile(
     r"stem(_\d+)?|words|positions?|segments|embedding_norm|patches|class_token|registers"

@@ -7,6 +7,8 @@ from jax.typing import DTypeLike
 
 from gentle_clip_jax.losses.pairwise import normalize
 
+FROZEN = "frozen"  # the name under which parameters lie that no optimizer may touch
+
 
 class ProjectionHead(nn.Module):
     """Features [b, f] -> unit embeddings [b, dim], float32.
@@ -34,18 +36,29 @@ class RefinedMap(nn.Module):
 
     p = W1 f [+ b1];  z = p + dropout(W2 gelu(p));  z / |z|.
 
-    W2 starts at 0: with the W1 of a closed form the head starts as that map, and with its b1 the
-    features need not be centred before. It is a ProjectionHead without LayerNorm, which would move
-    what the map gives.
+    W2 starts at 0: with the W1 of a closed form the head starts as that map. It is a ProjectionHead
+    without LayerNorm, which would move what the map gives. `standardize`: f is (f - mean) / scale
+    with a mean and a scale [f] that stay as they are; Adam's steps have one size for all entries of
+    W1, so that features far from 0 would all be moved together.
     """
 
     dim: int
     dropout: float = 0.1
     use_bias: bool = False
+    standardize: bool = False
 
     @nn.compact
     def __call__(self, features: Array, *, train: bool = False) -> Array:
+        if self.standardize:
+            stored = self.param(FROZEN, lambda _: standard(features.shape[-1]))
+            mean, scale = (stored[name][None, :] for name in ("mean", "scale"))
+            features = (features - mean) / scale
         projected = nn.Dense(self.dim, use_bias=self.use_bias, name="map")(features)
         h = nn.Dense(self.dim, kernel_init=nn.initializers.zeros)(nn.gelu(projected))
         h = nn.Dropout(self.dropout, deterministic=not train)(h)
         return normalize(projected + h)
+
+
+def standard(num_features: int) -> dict[str, Array]:
+    """The mean and scale with which features stay as they are."""
+    return {"mean": jnp.zeros(num_features), "scale": jnp.ones(num_features)}

@@ -56,7 +56,7 @@ def build_model(config: ml_collections.ConfigDict, task: Task) -> TwoTowers:
     if config.model.start == "random":
         heads = (ProjectionHead(dim, dropout) for _ in range(2))
     else:
-        heads = (RefinedMap(dim, dropout, use_bias=True) for _ in range(2))
+        heads = (RefinedMap(dim, dropout, standardize=True) for _ in range(2))
     towers = (_tower(config, role) for role in ("image", "text"))
     return TwoTowers(*towers, *heads, init_temperature=config.loss.temperature)
 

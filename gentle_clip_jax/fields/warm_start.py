@@ -8,10 +8,12 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax import traverse_util
 
 from gentle_clip_jax import closed_form
 from gentle_clip_jax.closed_form import Maps, Problem
 from gentle_clip_jax.data import pipeline
+from gentle_clip_jax.encoders.heads import FROZEN, standard
 from gentle_clip_jax.encoders.two_towers import TwoTowers
 
 STARTS = ("random", "identity", "cca", "transported_cca")
@@ -38,32 +40,26 @@ def identity(params: Any) -> Any:
         )
     kernel = jnp.eye(len(kernels[0]))
     heads = {
-        head: {**params[head], "map": {"kernel": kernel, "bias": jnp.zeros(len(kernel))}}
+        head: {**params[head], "map": {"kernel": kernel}, FROZEN: standard(len(kernel))}
         for head in _HEADS
     }
     return {**params, **heads}
 
 
 def save(path: pathlib.Path, params: Any) -> None:
-    """Writes the heads' maps into an .npz file."""
+    """Writes the heads into an .npz file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part.npz")
-    maps = {f"{head}/{name}": a for head in _HEADS for name, a in params[head]["map"].items()}
-    np.savez(part, **maps)
+    arrays: Any = traverse_util.flatten_dict({head: params[head] for head in _HEADS}, sep="/")
+    np.savez(part, **arrays)
     part.replace(path)
 
 
 def load(path: pathlib.Path, params: Any) -> Any:
-    """`params` with the maps of a file that `save` has written."""
-    with np.load(path) as maps:
-        heads = {
-            head: {
-                **params[head],
-                "map": {name: jnp.asarray(maps[f"{head}/{name}"]) for name in ("kernel", "bias")},
-            }
-            for head in _HEADS
-        }
-    return {**params, **heads}
+    """`params` with the heads of a file that `save` has written."""
+    with np.load(path, allow_pickle=False) as heads:
+        arrays = {name: jnp.asarray(heads[name]) for name in heads.files}
+    return {**params, **traverse_util.unflatten_dict(arrays, sep="/")}
 
 
 def from_pairs(
@@ -119,9 +115,11 @@ def _head(
     # Cosines do not depend on the size, but how far a step of Adam goes does.
     kernel = kernel / jnp.where(size > 0, size, 1)
     width = params["map"]["kernel"].shape[1] - kernel.shape[1]  # few pairs have few directions
-    kernel = jnp.pad(kernel, ((0, 0), (0, width)))
-    start = {"kernel": kernel / scale.T, "bias": -mean @ kernel}
-    return {**params, "map": jax.tree.map(lambda a: a.astype(jnp.float32), start)}
+    start = {
+        "map": {"kernel": jnp.pad(kernel, ((0, 0), (0, width)))},
+        FROZEN: {"mean": mean * scale[0], "scale": scale[0]},
+    }
+    return {**params, **jax.tree.map(lambda a: a.astype(jnp.float32), start)}
 
 
 def _texts(model: TwoTowers, params: Any, tokens: np.ndarray) -> jax.Array:
