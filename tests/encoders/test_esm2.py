@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gentle_clip_jax.data.sequences import ESM2_ALPHABET, esm2_tokens
-from gentle_clip_jax.encoders import esm2
+from gentle_clip_jax.encoders import esm2, pretrained
 from gentle_clip_jax.encoders.pretrained import load_params, read_safetensors
 
 SEQUENCES = ["MKTAYIAKQR", "G", "MK<mask>AY<mask>AKQRQISFVKSHFSRQ", "XBUZOJW"]
@@ -80,6 +80,8 @@ def test_outputs_are_those_of_the_original(kind, token_dropout, norm_before, tmp
     np.testing.assert_array_equal(where, (tokens > 2))
     real = tokens != 1
     np.testing.assert_allclose(found[real], expected[real], atol=1e-5)
+    assert pretrained.role_of(tmp_path) == "sequence"
+    jax.tree.map(np.testing.assert_array_equal, pretrained.load(tmp_path).params, params)
     features = apply(model, {"params": params}, tokens)
     means = [row[mask].mean(axis=0) for row, mask in zip(expected, where)]
     assert features.dtype == jnp.float32
