@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Makes .venv and installs this project into it with one of its extras: launch/install.sh dev
+# Makes .venv and installs this project into it with extras: launch/install.sh dev,parity
 # PYTHON=/path/to/python3 chooses the interpreter.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-extra=${1:-quickstart}
-stamp=.venv/installed-$extra.toml
+extras=${1:-quickstart}
+IFS=, read -ra names <<<"$extras"
 
 suits() {
   "$1" -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
@@ -31,9 +31,12 @@ if ! suits .venv/bin/python; then
   echo "Making .venv with $("$python" --version)"
   "$python" -m venv --clear .venv
 fi
-# The stamp is the pyproject.toml that was installed.
-if ! cmp -s pyproject.toml "$stamp"; then
-  echo "Installing gentle-clip-jax[$extra] into .venv: one or two minutes the first time"
-  .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[$extra]"
-  cp pyproject.toml "$stamp"
-fi
+# The stamp of an extra is the pyproject.toml that it was installed from.
+for name in "${names[@]}"; do
+  if ! cmp -s pyproject.toml ".venv/installed-$name.toml"; then
+    echo "Installing gentle-clip-jax[$extras] into .venv: one or two minutes the first time"
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[$extras]"
+    for done in "${names[@]}"; do cp pyproject.toml ".venv/installed-$done.toml"; done
+    break
+  fi
+done
