@@ -46,6 +46,9 @@ def get_config(field: str = "icons") -> ml_collections.ConfigDict:
     train.checkpoint_every = 200  # steps; validates too
 
     config.update(_FIELDS[field]())
+    # Devices that share the parameters and the optimizer's state; the rest repeat them.
+    config.mesh = {"fsdp": 1}
+
     return config.lock()
 
 

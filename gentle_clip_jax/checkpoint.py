@@ -138,6 +138,8 @@ class Checkpoints:
     def _said_in_a_sentence(self) -> Iterator[None]:
         try:
             yield
+        except jax.errors.JaxRuntimeError:
+            raise  # of a step, or of a process that was lost
         except Exception as error:  # what Orbax and TensorStore raise has no common class
             raise OSError(
                 f"No checkpoint can be written to {self._folder} ({_first_line(error)}): mend "

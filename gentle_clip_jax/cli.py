@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     elif overrides:
         parser.error(f"unrecognized arguments: {' '.join(overrides)}")
     try:
-        args.command(args)
+        return args.command(args) or 0
     except KeyboardInterrupt:
         return _fail("Stopped; the same command takes it up again.", code=130)
     except ModuleNotFoundError as error:
@@ -42,7 +42,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.traceback:
             raise
         return _fail(str(error))
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -63,6 +62,11 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Any key of the config can be set: --config.loss.sdd_weight=0 --config.seed=1.",
     )
     train.add_argument("--config", required=True, metavar="FILE", help="e.g. configs/icons.py")
+    train.add_argument(
+        "--coordinator", metavar="HOST:PORT", help="of the first of several processes, or auto"
+    )
+    train.add_argument("--num-processes", type=int, metavar="K", help="how many train together")
+    train.add_argument("--process-id", type=int, metavar="I", help="which this is, from 0")
     train.set_defaults(command=_train)
     evaluate = commands.add_parser(
         "evaluate", allow_abbrev=False, help="measure a run's best checkpoint on its test items"
@@ -113,11 +117,20 @@ def _add_data_commands(commands: Any) -> None:
     prepare.set_defaults(command=_prepare)
 
 
-def _train(args: argparse.Namespace) -> None:
+def _train(args: argparse.Namespace) -> int:
     config = load_config(args.config, args.overrides)
+    from gentle_clip_jax import distributed
+
+    together = distributed.is_asked_for(args.coordinator)
+    if together and not distributed.is_attended():
+        return distributed.attend()
+    if together:
+        distributed.join(args.coordinator, args.num_processes, args.process_id)
     from gentle_clip_jax.train import train
 
-    train(config, args.workdir)
+    with distributed.losses_told():
+        train(config, args.workdir)
+    return 0
 
 
 def _evaluate(args: argparse.Namespace) -> None:
@@ -174,5 +187,9 @@ def _prepare(args: argparse.Namespace) -> None:
 
 
 def _fail(message: str, *, code: int = 2) -> int:
-    print(f"gentle-clip: {message}", file=sys.stderr)
+    print(f"gentle-clip: {message}", file=sys.stderr, flush=True)
+    from gentle_clip_jax import distributed
+
+    if distributed.is_attended():
+        distributed.leave(code)
     return code

@@ -11,6 +11,7 @@ import ml_collections
 import numpy as np
 import optax
 from flax import traverse_util
+from jax.experimental import multihost_utils
 
 from gentle_clip_jax import optimizer
 from gentle_clip_jax.data import pipeline
@@ -48,8 +49,8 @@ _LEAST = {
     "loss.temperature": 0.01,  # where CLIP's logit scale ends
 }
 
-# Keys that may change in a run, since good steps do not depend on them.
-_FREE = ("config.train.max_skipped", "config.train.max_damaged")
+# Keys that may change in a run, since good steps do not depend on them but for rounding.
+_FREE = ("config.train.max_skipped", "config.train.max_damaged", "config.mesh.fsdp")
 
 
 class TrainState(NamedTuple):
@@ -142,12 +143,14 @@ def open_workdir(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> No
         workdir.mkdir(parents=True, exist_ok=True)
         path, metrics = workdir / "config.json", workdir / "metrics.jsonl"
         # A run that failed before its first line has not taken the folder.
-        if not path.exists() or not metrics.exists() or not metrics.stat().st_size:
+        started = path.exists() and metrics.exists() and metrics.stat().st_size
+        if jax.process_index() == 0 and not started:
             write_json(path, config.to_dict())
     except OSError as error:
         raise ValueError(
             f"Cannot write to the workdir {workdir} ({error.strerror}): choose another --workdir."
         ) from error
+    multihost_utils.sync_global_devices("the workdir is there")
     asked = json.loads(json.dumps(config.to_dict()))  # in JSON a tuple is a list
     difference = _first_difference(read_config(workdir).to_dict(), asked)
     if difference:

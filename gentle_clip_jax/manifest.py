@@ -14,8 +14,9 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
+from gentle_clip_jax.mesh import num_blocks, split_axis
+
 Manifest = dict[str, dict[str, Any]]
-_MOST_BLOCKS = 64
 
 
 def manifest(tree: Any) -> Manifest:
@@ -59,17 +60,6 @@ def differences(saved: Manifest, wanted: Manifest) -> list[str]:
             if (was := saved[key][name]) != (now := wanted[key][name]):
                 found.append(f"{key} has the {name} {was}, not {now}")
     return sorted(found)
-
-
-def split_axis(shape: tuple[int, ...]) -> int:
-    """The longest axis, the first of several; 0 of a scalar."""
-    return int(np.argmax(shape)) if shape else 0
-
-
-def num_blocks(shape: tuple[int, ...]) -> int:
-    """In how many blocks an array is hashed: a power of two that divides its longest axis."""
-    length = max(shape, default=0)
-    return min(length & -length, _MOST_BLOCKS) or 1
 
 
 def _by_key(tree: Any) -> dict[str, Any]:

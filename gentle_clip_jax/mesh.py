@@ -1,26 +1,57 @@
-"""Devices: one data axis over all of them."""
+"""Devices: rows spread over all of them, large arrays of the state over those of one axis."""
+
+from typing import Any
 
 import jax
+import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
+_SMALL = 2**14  # entries; what is smaller costs more to gather than to hold
+_MOST_BLOCKS = 64
 
-def data_mesh() -> Mesh:
-    """A mesh of all devices with one axis, "data".
 
-    The axis is Auto: the losses compare all rows with all rows, which does not trace on Explicit
+def data_mesh(fsdp: int = 1) -> Mesh:
+    """A mesh of all devices: its axis "fsdp" has so many of them, and "data" the rest.
+
+    The axes are Auto: the losses compare all rows with all rows, which does not trace on Explicit
     axes, the default of jax.make_mesh.
+
+    Raises:
+      ValueError: `fsdp` is no power of two up to 64, or does not divide the number of devices.
     """
-    return jax.make_mesh((jax.device_count(),), ("data",), axis_types=(AxisType.Auto,))
+    devices = jax.device_count()
+    if fsdp not in (1, 2, 4, 8, 16, 32, 64) or devices % fsdp:
+        raise ValueError(
+            f"config.mesh.fsdp must be a power of two up to {_MOST_BLOCKS} that divides the number "
+            f"of devices, {devices}, not {fsdp}."
+        )
+    auto = (AxisType.Auto, AxisType.Auto)
+    return jax.make_mesh((devices // fsdp, fsdp), ("data", "fsdp"), axis_types=auto)
 
 
 def by_rows(mesh: Mesh) -> NamedSharding:
     """Arrays split along their first dimension."""
-    return NamedSharding(mesh, PartitionSpec("data"))
+    return NamedSharding(mesh, PartitionSpec(mesh.axis_names))
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
     """Arrays that every device holds whole."""
     return NamedSharding(mesh, PartitionSpec())
+
+
+def of_state(tree: Any, mesh: Mesh) -> Any:
+    """The sharding of each array of a state: large ones are split over "fsdp", the rest held whole.
+
+    They are split along their longest axis, if it has enough blocks (see `num_blocks`).
+    """
+
+    def sharding(leaf) -> NamedSharding:
+        parts, shape = mesh.shape.get("fsdp", 1), np.shape(leaf)
+        if parts == 1 or np.size(leaf) < _SMALL or num_blocks(shape) % parts:
+            return replicated(mesh)
+        return NamedSharding(mesh, PartitionSpec(*[None] * split_axis(shape), "fsdp"))
+
+    return jax.tree.map(sharding, tree)
 
 
 def shard_batch(batch, mesh: Mesh):
@@ -41,3 +72,37 @@ def shard_batch(batch, mesh: Mesh):
         return jax.make_array_from_process_local_data(by_rows(mesh), rows)
 
     return jax.tree.map(put, batch)
+
+
+def on_all(tree: Any, mesh: Mesh) -> Any:
+    """A tree on all devices of a mesh: as it is where it is there, else held whole by each."""
+
+    def put(leaf):
+        there = isinstance(leaf, jax.Array) and leaf.sharding.device_set == set(mesh.devices.flat)
+        return leaf if there else _put(leaf, replicated(mesh))
+
+    return jax.tree.map(put, tree)
+
+
+def place(tree: Any, shardings: Any) -> Any:
+    """A tree, the same in every process, on the devices of its shardings."""
+    return jax.tree.map(_put, tree, shardings)
+
+
+def _put(leaf: Any, sharding: NamedSharding) -> jax.Array:
+    if jax.process_count() == 1:
+        return jax.device_put(leaf, sharding)
+    # device_put would have all processes compare what they have.
+    values = np.asarray(leaf)
+    return jax.make_array_from_callback(values.shape, sharding, lambda index: values[index])
+
+
+def split_axis(shape: tuple[int, ...]) -> int:
+    """The longest axis, the first of several; 0 of a scalar."""
+    return int(np.argmax(shape)) if shape else 0
+
+
+def num_blocks(shape: tuple[int, ...]) -> int:
+    """The parts that an array is split in at most: a power of two that divides its longest axis."""
+    length = max(shape, default=0)
+    return min(length & -length, _MOST_BLOCKS) or 1

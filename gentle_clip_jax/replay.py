@@ -24,7 +24,7 @@ def replay(path: str | pathlib.Path) -> dict[str, tuple[float, float]]:
     bad, config = bad_step.read(path), experiment.read_config(path.parent)
     task = experiment.load_task(config, path.parent)
     model = experiment.build_model(config, task)
-    state = train.first_state(config, task)
+    state = train.on_devices(config, experiment.init_state(config, task))
     with Checkpoints(path.parent / "checkpoints", read_only=True) as checkpoints:
         state = checkpoints.restore(state, before=bad.step) or state
     batch_at, advance = experiment.batches(config, task), train.next_state(config, model)

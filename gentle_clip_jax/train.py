@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import ml_collections
 import optax
 
-from gentle_clip_jax import bad_step, experiment, mesh
+from gentle_clip_jax import bad_step, distributed, experiment, memory, mesh
 from gentle_clip_jax.checkpoint import Checkpoints
 from gentle_clip_jax.data import pipeline
 from gentle_clip_jax.encoders.two_towers import TwoTowers
@@ -38,10 +38,12 @@ def train(config: ml_collections.ConfigDict, workdir: str | pathlib.Path) -> Tra
     workdir, steps = pathlib.Path(workdir), config.train.steps
     experiment.open_workdir(config, workdir)
     with StopRequest() as stop, only_run_in(workdir):
-        task = experiment.load_task(config, workdir)
-        model = experiment.build_model(config, task)
+        with distributed.one_after_the_first():
+            task = experiment.load_task(config, workdir)
+            model = experiment.build_model(config, task)
+            state = experiment.init_state(config, task)
+        state = on_devices(config, state)
         with Checkpoints(workdir / "checkpoints") as checkpoints:
-            state = first_state(config, task)
             state = checkpoints.restore(state) or state
             done = {"first_step": int(state.step), "skipped": int(state.skipped)}
             with RunLog(workdir, config.seed, steps, config.train.max_skipped, **done) as log:
@@ -51,18 +53,31 @@ def train(config: ml_collections.ConfigDict, workdir: str | pathlib.Path) -> Tra
     return state
 
 
-def first_state(config: ml_collections.ConfigDict, task: pipeline.Task) -> TrainState:
-    """The state before the first step, on the devices."""
-    return jax.device_put(experiment.init_state(config, task), mesh.replicated(mesh.data_mesh()))
+def on_devices(config: ml_collections.ConfigDict, state: TrainState) -> TrainState:
+    """A state that every process has, spread over all devices as the config says."""
+    return mesh.place(state, mesh.of_state(state, mesh.data_mesh(config.mesh.fsdp)))
 
 
 def next_state(
     config: ml_collections.ConfigDict, model: TwoTowers
 ) -> Callable[[TrainState, pipeline.Batch], tuple[TrainState, dict[str, jax.Array]]]:
-    """The function from a state and this process's share of a batch to the state after a step."""
-    devices = mesh.data_mesh()
-    step = jax.jit(functools.partial(train_step, config=config, model=model), donate_argnums=0)
-    return lambda state, batch: step(state, mesh.shard_batch(batch, devices))
+    """The function from a state and this process's share of a batch to the state after a step.
+
+    Its first call compiles it, and says what memory that needs.
+    """
+    devices = mesh.data_mesh(config.mesh.fsdp)
+    compiled: list[Any] = []
+
+    def advance(state, batch):
+        batch = mesh.shard_batch(batch, devices)
+        if not compiled:
+            step = functools.partial(train_step, config=config, model=model)
+            shardings = jax.tree.map(lambda leaf: leaf.sharding, state), None
+            step = jax.jit(step, donate_argnums=0, out_shardings=shardings)
+            compiled.append(memory.compiled_to_fit(step, state, batch))
+        return compiled[0](state, batch)
+
+    return advance
 
 
 def _run(

@@ -10,6 +10,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 from gentle_clip_jax import manifest
 from gentle_clip_jax.checkpoint import Checkpoints
 from gentle_clip_jax.manifest import digest
+from gentle_clip_jax.mesh import num_blocks, split_axis
 
 # Orbax drops its pending reads when one fails, and Python reports them whenever they are collected:
 # by the fixture below, before a test of another file does.
@@ -238,7 +239,7 @@ def test_the_manifest_does_not_depend_on_how_arrays_are_spread():
     rng = np.random.default_rng(0)
     for shape in ((8, 3), (3, 8), (7,), (12, 64, 2), ()):
         array = rng.normal(size=shape).astype(np.float32)
-        axis, parts = manifest.split_axis(shape), manifest.num_blocks(shape)
+        axis, parts = split_axis(shape), num_blocks(shape)
         spec = [None] * len(shape)
         if shape and parts >= 4:
             spec[axis] = "data"

@@ -4,9 +4,9 @@ import functools
 from typing import Any, Literal
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
+from gentle_clip_jax import mesh
 from gentle_clip_jax.data import pipeline
 from gentle_clip_jax.encoders.two_towers import TwoTowers
 
@@ -21,22 +21,33 @@ def embed(
     *,
     chunk: int = _CHUNK,
 ) -> np.ndarray:
-    """Unit embeddings [n, d] of n items of a modality, without augmentation or dropout."""
-    rows = []
-    for start in range(0, pipeline.count(items), chunk):
-        part = pipeline.take(items, slice(start, start + chunk))
-        size = pipeline.count(part)
+    """Unit embeddings [n, d] of n items of a modality, without augmentation or dropout.
+
+    Each device embeds its share of a chunk, each process reads its own; all get all embeddings.
+    """
+    devices, num = mesh.data_mesh(), pipeline.count(items)
+    params = mesh.on_all(params, devices)
+    chunk = -(-chunk // devices.size) * devices.size
+    share = chunk // jax.process_count()
+    embeddings = []
+    for start in range(0, num, chunk):
+        # This process's share; of a last chunk that has none for it, the last item.
+        first = min(start + jax.process_index() * share, num - 1)
+        part = pipeline.take(items, slice(first, first + share))
         # One shape is compiled, not one more for the last chunk.
-        padded = jax.tree.map(functools.partial(_pad, size=chunk), part)
-        rows.append(np.asarray(_apply(model, params, padded, modality))[:size])
-    return np.concatenate(rows)
+        padded = jax.tree.map(functools.partial(_pad, size=share), part)
+        rows = mesh.shard_batch(padded, devices)
+        found = _apply(model, params, rows, modality, mesh.replicated(devices))
+        embeddings.append(np.asarray(found)[: num - start])
+    return np.concatenate(embeddings)
 
 
 def _pad(rows: np.ndarray, size: int) -> np.ndarray:
     return np.concatenate([rows, np.repeat(rows[:1], size - len(rows), axis=0)])
 
 
-@functools.partial(jax.jit, static_argnums=(0, 3))
-def _apply(model: TwoTowers, params: Any, rows: Any, modality: str) -> Any:
+@functools.partial(jax.jit, static_argnums=(0, 3, 4))
+def _apply(model: TwoTowers, params: Any, rows: Any, modality: str, sharding: Any) -> Any:
     method = {"x": model.embed_x, "y": model.embed_y}[modality]
-    return model.apply({"params": params}, jax.tree.map(jnp.asarray, rows), method=method)
+    found = model.apply({"params": params}, rows, method=method)
+    return jax.lax.with_sharding_constraint(found, sharding)

@@ -1,0 +1,148 @@
+"""Several processes that train as one: how they meet, and what is said when one is lost.
+
+JAX ends the processes that are left by aborting them from within: so a process that is to meet
+others is run by a parent, which does nothing but wait, pass signals on and say what happened.
+"""
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from typing import NoReturn
+
+import jax
+import orbax.checkpoint as ocp
+
+_ATTENDED = "GENTLE_CLIP_ATTENDED"  # holds the number of a pipe that closes with the parent
+_LOADING = 3600  # seconds that the first process may take to load data
+_PATIENCE = 20  # seconds without a heartbeat after which a process is lost
+_FROM_WITHIN = re.compile(
+    r"^([EWIF]\d{4} |\*\*\* |    @ |terminate called|  what\(\)|RPC: |:UNKNOWN)"
+)
+_DETECTED = {"SLURM_NTASKS": "1", "OMPI_COMM_WORLD_SIZE": "1", "JAX_NUM_PROCESSES": "1"}
+LOST = (
+    "Another process was lost: it was killed, is stopped, ran out of memory, or its machine cannot "
+    "be reached; see what it said last. Start all processes again: the run goes on from the last "
+    "checkpoint, with any number of them."
+)
+
+
+def is_asked_for(coordinator: str | None) -> bool:
+    """Whether there are to be several processes: a coordinator is given, or a cluster says so."""
+    told = coordinator or os.environ.get("JAX_COORDINATOR_ADDRESS")
+    pods = "," in os.environ.get("TPU_WORKER_HOSTNAMES", "")
+    return bool(told) or pods or any(os.environ.get(k, v) != v for k, v in _DETECTED.items())
+
+
+def is_attended() -> bool:
+    """Whether this is the process that trains, not the parent that waits for it."""
+    return _ATTENDED in os.environ
+
+
+def attend() -> int:
+    """Runs this command once more in a process of its own, waits for it, returns its exit code."""
+    alive, held = os.pipe()
+    process = subprocess.Popen(
+        [sys.executable, *sys.orig_argv[1:]],
+        env={**os.environ, _ATTENDED: str(alive)},
+        pass_fds=[alive],
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        start_new_session=True,  # so that Ctrl-C in a terminal reaches it once, through here
+    )
+    os.close(alive)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: process.send_signal(number))
+    assert process.stderr is not None
+    for line in process.stderr:
+        if not _FROM_WITHIN.match(line):
+            sys.stderr.write(line)
+            sys.stderr.flush()
+    code = process.wait()
+    os.close(held)
+    if code == -signal.SIGABRT:
+        print(f"gentle-clip: {LOST}", file=sys.stderr)
+        return 1
+    if code < 0:
+        name = signal.Signals(-code).name
+        print(f"gentle-clip: This process was ended by {name}.", file=sys.stderr)
+        return 128 - code
+    return code
+
+
+def join(coordinator: str | None, num_processes: int | None, process_id: int | None) -> None:
+    """Meets the other processes; what is None comes from the environment or the cluster.
+
+    Raises:
+      ValueError: the others or their number are not known, or do not come within five minutes.
+    """
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    environment = {
+        name: int(value)
+        for name in ("num_processes", "process_id")
+        if (value := os.environ.get(f"JAX_{name.upper()}"))
+    }
+    jax.config.update("jax_cpu_collectives_implementation", "gloo")
+    try:
+        jax.distributed.initialize(
+            None if coordinator == "auto" else coordinator,
+            num_processes if num_processes is not None else environment.get("num_processes"),
+            process_id if process_id is not None else environment.get("process_id"),
+            heartbeat_timeout_seconds=_PATIENCE,
+            shutdown_timeout_seconds=_PATIENCE,
+        )
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise ValueError(
+            f"The processes cannot meet ({str(error).splitlines()[0].rstrip('.')}): give each "
+            "--coordinator=HOST:PORT of the first, --num-processes and its own --process-id."
+        ) from error
+
+
+def leave(code: int) -> NoReturn:
+    """Ends a process that failed at once; JAX would wait for the others, which wait for it."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+@contextlib.contextmanager
+def one_after_the_first() -> Iterator[None]:
+    """The first process does what is inside alone, then all others, so that they find its files."""
+    if jax.process_index():
+        _wait_for_the_first()
+    yield
+    if not jax.process_index():
+        _wait_for_the_first()
+
+
+def _wait_for_the_first() -> None:
+    if jax.process_count() > 1:
+        # Not by a collective, which gives up after half a minute.
+        everyone = set(range(jax.process_count()))
+        name = "the first process is ready"
+        ocp.multihost.sync_global_processes(name, timeout=_LOADING, processes=everyone)
+
+
+@contextlib.contextmanager
+def losses_told() -> Iterator[None]:
+    """Says in a sentence what a step that other processes take part in fails for.
+
+    Raises:
+      ConnectionError: another process was lost.
+    """
+    try:
+        yield
+    except jax.errors.JaxRuntimeError as error:
+        if jax.process_count() == 1:
+            raise
+        raise ConnectionError(LOST) from error
+
+
+def _end_with_parent() -> None:
+    os.read(int(os.environ[_ATTENDED]), 1)
+    os._exit(1)

@@ -1,0 +1,49 @@
+"""What a step needs of each device's memory, known before the first is taken."""
+
+import time
+from typing import Any
+
+import jax
+
+
+def compiled_to_fit(step: Any, *args: Any) -> Any:
+    """Compiles a jitted step for its arguments, and says how much memory a device needs.
+
+    Raises:
+      ValueError: that is more than the devices say they have.
+    """
+    start = time.monotonic()
+    compiled = step.lower(*args).compile()
+    needed, limit = needed_bytes(compiled), limit_bytes(jax.local_devices()[0])
+    if jax.process_index() == 0:
+        of = f" of {limit / 2**20:,.0f}" if limit else ""
+        print(
+            f"Compiled in {time.monotonic() - start:.1f} s; a step takes {needed / 2**20:,.0f} MiB"
+            f"{of} on each of {jax.device_count()} devices."
+        )
+    if limit and needed > limit:
+        raise ValueError(
+            f"A step needs {needed / 2**20:,.0f} MiB on each device, which has "
+            f"{limit / 2**20:,.0f}: raise config.train.microbatches or config.mesh.fsdp, or lower "
+            "config.train.batch_matched and batch_unmatched."
+        )
+    return compiled
+
+
+def needed_bytes(compiled: Any) -> int:
+    """Bytes a device needs for arguments, results and what is between; 0 if it is not known."""
+    sizes = compiled.memory_analysis()
+    if sizes is None:
+        return 0
+    return (
+        sizes.argument_size_in_bytes
+        + sizes.output_size_in_bytes
+        - sizes.alias_size_in_bytes
+        + sizes.temp_size_in_bytes
+        + sizes.generated_code_size_in_bytes
+    )
+
+
+def limit_bytes(device: Any) -> int | None:
+    """Bytes that a device can give out; None if it does not say, as a CPU does not."""
+    return (device.memory_stats() or {}).get("bytes_limit")
