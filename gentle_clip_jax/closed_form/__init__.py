@@ -11,3 +11,6 @@ from gentle_clip_jax.closed_form.relative import Anchors as Anchors
 from gentle_clip_jax.closed_form.relative import relative as relative
 from gentle_clip_jax.closed_form.ridge import ridge as ridge
 from gentle_clip_jax.closed_form.transported import transported_cca as transported_cca
+from gentle_clip_jax.closed_form.zero_pairs import align_without_pairs as align_without_pairs
+from gentle_clip_jax.closed_form.zero_pairs import matched_clusters as matched_clusters
+from gentle_clip_jax.closed_form.zero_pairs import named_classes as named_classes

@@ -1,19 +1,22 @@
 """Transported CCA: a plan between the unmatched sets stands in for the pairs that are missing."""
 
 import functools
+from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
 
 from gentle_clip_jax.closed_form.cca import Maps, Spectrum, canonical_maps, spectrum
+from gentle_clip_jax.closed_form.cross_validation import Aligner
 from gentle_clip_jax.closed_form.problem import Problem
 
 _BLOCK = 512  # rows whose cosines are held at once
+Start = TypeVar("Start", bound=Aligner)
 
 
 def transported_cca(
     problem: Problem,
-    start: Maps,
+    start: Start,
     *,
     shrinkage: jax.Array | float | None = None,
     mix: float | None = None,
@@ -23,7 +26,7 @@ def transported_cca(
     iterations: int = 10,
     dim: int = 128,
     power: float = 0.5,
-) -> Maps:
+) -> Maps | Start:
     """CCA whose cross-covariance is partly that of the pairs, partly that of a transport plan.
 
     A round embeds the unmatched rows by the current maps, finds the entropic transport plan P
@@ -32,7 +35,7 @@ def transported_cca(
 
     Args:
       problem: the mean of an item's rows stands for it. Time grows with u v, memory with u + v.
-      start: maps to begin with, such as `cca` of the pairs; returned if a modality has no
+      start: what to begin with, such as `cca` of the pairs; returned if a modality has no
         unmatched items.
       shrinkage: of the covariances, see `cca`; if not given 1 + 3s / 2, s = 250 / (250 + n).
       mix: w; if not given 0.5 + 0.3s.
@@ -93,7 +96,7 @@ def _side(pairs: jax.Array, unmatched: jax.Array, mix: float, within: float) -> 
 
 @functools.partial(jax.jit, static_argnames=("iterations", "dim"))
 def _refit(
-    maps: Maps,
+    maps: Aligner,
     of_x: Side,
     of_y: Side,
     *,
