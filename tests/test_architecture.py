@@ -33,6 +33,7 @@ ARROWS = {
     "distributed": set(),
     "optimizer": set(),
     "manifest": {"mesh"},
+    "provenance": {"data"},
     "checkpoint": {"manifest"},
     "run_lock": set(),
     "stop_request": set(),
@@ -46,7 +47,9 @@ ARROWS = {
     "evaluate": {"experiment", "encoders", "data", "checkpoint", "run_log"},
     "bad_step": {"experiment", "data", "run_log"},
     "train": {"experiment", "encoders", "data", "evals", "mesh", "checkpoint", "run_log"}
-    | {"bad_step", "run_lock", "stop_request", "distributed", "memory"},
+    | {"bad_step", "run_lock", "stop_request", "distributed", "memory"}
+    | {"provenance"},
+    "show": {"experiment"},
     "replay": {"train", "experiment", "bad_step", "checkpoint"},
     "compare": {"closed_form", "head_training", "data", "evals", "run_log"},
     "diagnose": {"losses", "closed_form", "evals", "data"},
@@ -55,7 +58,7 @@ ARROWS = {
     "prepare": {"data", "run_log"},
     "feature_commands": {"encode", "diagnose", "compare", "report", "config_file"},
     "cli": {"train", "evaluate", "report", "prepare", "replay", "config_file", "feature_commands"}
-    | {"distributed"},
+    | {"distributed", "show"},
     "__main__": {"cli"},
     "__init__": {"losses"},
 }
@@ -65,7 +68,7 @@ PACKAGES = {
     "closed_form": {"jax", "numpy", "ott"},
     "encoders": {"jax", "flax", "numpy", "safetensors", "huggingface_hub"},
     "data": {"jax", "numpy", "grain", "PIL", "tokenizers", "safetensors", "pyarrow"}
-    | {"tensorflow_datasets", "array_record"},
+    | {"tensorflow_datasets", "array_record", "scipy", "biotite"},
     "evals": {"jax", "numpy"},
     "diagnose": {"jax", "numpy", "scipy"},
     "report": {"numpy", "matplotlib", "rich", "PIL"},
