@@ -311,6 +311,8 @@ def test_the_commands_of_the_manual(pictures, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     lines = re.findall(r"^gentle-clip (encode .*)$", manual.read_text(), flags=re.MULTILINE)
     for line in lines:
+        if "openai/" in line:  # of a network; tests/test_encode_published.py
+            continue
         assert cli.main(shlex.split(line)) == 0
     sizes = [len(embeddings.read(path).ids) for path in sorted(tmp_path.glob("features/*"))]
     assert sizes == [1, 1, 5]  # classes, descriptions, pictures

@@ -39,7 +39,7 @@ def find(source: str | os.PathLike) -> Checkpoint:
         path = _fetched(str(source))
     folder = path if path.is_dir() else path.parent
     config, about = read_json(folder / "config.json"), read_json(folder / "open_clip_config.json")
-    usable = "model_type" in config or "architecture" in config
+    usable = "model_type" in config or ("architecture" in config and not about)
     weights = path if path.is_file() else _weights(folder, _HUGGING_FACE)
     if usable and weights and not (about and path.is_file()):
         preprocessing = _of_processor(folder) or timm_config.preprocessing(config)
@@ -100,6 +100,18 @@ def _weights(folder: pathlib.Path, names: tuple[str, ...]) -> pathlib.Path | Non
     return (named or (others if len(others) == 1 else [None]))[0]
 
 
+def _alternatives(folder: pathlib.Path) -> list[list[str]]:
+    """Patterns of the files of weights in a repo with these settings, the best first."""
+    # Where timm's config lies beside open_clip's, timm's weights are those of images alone.
+    if "model_type" in read_json(folder / "config.json"):
+        theirs = [["model.safetensors", _INDEX, "model-*.safetensors"], ["pytorch_model.bin"]]
+    elif (folder / "open_clip_config.json").is_file():
+        theirs = []
+    else:
+        theirs = [["model.safetensors"], ["pytorch_model.bin"]]
+    return [*theirs, *([name] for name in _OPEN_CLIP)]
+
+
 def _fetched(source: str) -> pathlib.Path:
     """The folder of a Hugging Face repo, downloaded unless it is there."""
     if not re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", source):
@@ -116,13 +128,11 @@ def _fetched(source: str) -> pathlib.Path:
             f"pip install huggingface_hub, or {by_hand}."
         ) from error
     try:
-        # The settings come with what is best to have, and the rest only where that is missing.
-        names = ["model.safetensors", _INDEX, "model-*.safetensors"]
-        for patterns in (names, _OPEN_CLIP[:1], _HUGGING_FACE[-1:], _OPEN_CLIP[1:]):
-            folder = pathlib.Path(
-                huggingface_hub.snapshot_download(source, allow_patterns=[*_SETTINGS, *patterns])
-            )
-            if any((folder / name).is_file() for name in (*_HUGGING_FACE, *_OPEN_CLIP)):
+        folder = pathlib.Path(huggingface_hub.snapshot_download(source, allow_patterns=_SETTINGS))
+        # What is best to have, and the rest only where that is missing.
+        for names in _alternatives(folder):
+            huggingface_hub.snapshot_download(source, allow_patterns=names)
+            if any((folder / name).is_file() for name in names):
                 break
     except Exception as error:  # of the library and of what it calls: any kind
         reason = str(error).strip().partition("\n")[0]

@@ -8,6 +8,9 @@ from gentle_clip_jax.encoders.open_clip import RESAMPLING
 # Arguments of models that make no difference to their features.
 _NO_MATTER = ("num_classes", "drop_rate", "drop_path_rate", "dynamic_img_size")
 
+# What torchvision did to images before its ResNets saw them; its files do not say.
+_OF_TORCHVISION = {"size": {"shortest_edge": 256}, "crop_size": 224, "resample": 2}
+
 
 def model_args(config: Mapping[str, Any], known: Collection[str], **usual: Any) -> dict[str, Any]:
     """Of the arguments that the model was made with, those whose names are `known`.
@@ -33,7 +36,8 @@ def preprocessing(config: Mapping[str, Any]) -> dict[str, Any]:
     """
     about = config.get("pretrained_cfg")
     if not about:
-        return {}
+        is_resnet = config.get("architecture", "").startswith("resnet")
+        return _OF_TORCHVISION if is_resnet else {}
     mode, method = about.get("crop_mode", "center"), about.get("interpolation", "bicubic")
     if mode not in ("center", "squash") or method not in RESAMPLING:
         raise ValueError(f"Images resized by {mode}, {method} are not supported.")

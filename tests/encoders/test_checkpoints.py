@@ -1,5 +1,6 @@
 """Folders of checkpoints: what is found in them, and what is said of what is not."""
 
+import fnmatch
 import json
 
 import numpy as np
@@ -123,3 +124,48 @@ def test_the_padding_of_a_tokenizer(token, number, tmp_path):
     config = {"pad_token": token, "added_tokens_decoder": {"1": {"content": "</s>"}}}
     (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
     assert checkpoints.pad_id(tmp_path) == number
+
+
+CONFIG, TIMM = {"model_type": "clip"}, {"architecture": "resnet50_clip"}
+OPEN_CLIP = {
+    "model_cfg": {
+        "embed_dim": 8,
+        "vision_cfg": {"layers": [1, 1], "width": 8, "image_size": 32},
+        "text_cfg": {"width": 16, "heads": 4, "layers": 2},
+    }
+}
+
+
+@pytest.mark.parametrize(
+    ("config", "open_clip_config", "weights", "fetched"),
+    [
+        (CONFIG, OPEN_CLIP, ["model.safetensors", "open_clip_model.safetensors"], [0]),
+        (CONFIG, None, ["pytorch_model.bin", "model-1-of-2.safetensors"], [1, 2]),
+        (CONFIG, None, ["pytorch_model.bin", "tf_model.h5"], [0]),
+        (TIMM, OPEN_CLIP, ["model.safetensors", "open_clip_model.safetensors"], [1]),
+        (None, OPEN_CLIP, ["open_clip_pytorch_model.bin", "open_clip_model.safetensors"], [1]),
+        (TIMM, None, ["model.safetensors", "pytorch_model.bin"], [0]),
+    ],
+)
+def test_of_a_repo_the_best_weights_are_fetched(
+    config, open_clip_config, weights, fetched, tmp_path, monkeypatch
+):
+    hub = pytest.importorskip("huggingface_hub")
+    repo = {"config.json": config, "open_clip_config.json": open_clip_config, "merges.txt": ""}
+    repo |= dict.fromkeys(weights, "")
+    if "model-1-of-2.safetensors" in weights:
+        weights.append("model.safetensors.index.json")
+        repo[weights[-1]] = {"weight_map": {"a": "model-1-of-2.safetensors"}}
+
+    def snapshot_download(name, allow_patterns):
+        for file, content in repo.items():
+            if content is not None and any(fnmatch.fnmatch(file, p) for p in allow_patterns):
+                (tmp_path / file).write_text(json.dumps(content))
+        return str(tmp_path)
+
+    monkeypatch.setattr(hub, "snapshot_download", snapshot_download)
+    found = checkpoints.find("some/model")
+    assert found.is_open_clip == (open_clip_config is not None and config is not CONFIG)
+    assert {name for name in weights if (tmp_path / name).exists()} == {weights[i] for i in fetched}
+    assert found.weights.name == weights[fetched[-1]]
+    assert (tmp_path / "merges.txt").exists()

@@ -52,6 +52,7 @@ def test_torchvision(name, tmp_path):
     torch.save(theirs.state_dict(), tmp_path / f"{name}-0123abcd.pth")
     (tmp_path / "config.json").write_text(json.dumps({"architecture": name}))
     ours = pretrained.load(tmp_path / f"{name}-0123abcd.pth")
+    assert ours.framing == (224, 256, False, 2)
     theirs.fc = torch.nn.Identity()
     with torch.no_grad():
         assert_close(apply(ours, IMAGES), theirs(pixels(IMAGES, MEAN, STD)))
