@@ -54,6 +54,37 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--traceback", action="store_true", help="show where an error comes from")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
+    train = _add_train(commands)
+    evaluate = commands.add_parser(
+        "evaluate", allow_abbrev=False, help="measure a run's best checkpoint on its test items"
+    )
+    evaluate.set_defaults(command=_evaluate)
+    report = commands.add_parser(
+        "report", allow_abbrev=False, help="write a run's report.html, beside other runs if wanted"
+    )
+    report.set_defaults(command=_report)
+    search = commands.add_parser(
+        "search", allow_abbrev=False, help="name the test items whose images fit some words best"
+    )
+    search.add_argument("words", metavar="WORDS", help='e.g. "shopping cart"')
+    search.set_defaults(command=_search)
+    _add_record_commands(commands)
+    feature_commands.add(commands)
+    _add_data_commands(commands)
+    for command in (train, evaluate, report, search):
+        command.add_argument("--workdir", required=True, metavar="DIR", help="the run's folder")
+    for command in (evaluate, report):
+        command.add_argument(
+            "--compare",
+            action="append",
+            default=[],
+            metavar="DIR",
+            help="the folder of an evaluated run to show beside it; may be repeated",
+        )
+    return parser
+
+
+def _add_train(commands: Any) -> argparse.ArgumentParser:
     train = commands.add_parser(
         "train",
         allow_abbrev=False,
@@ -68,37 +99,20 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--num-processes", type=int, metavar="K", help="how many train together")
     train.add_argument("--process-id", type=int, metavar="I", help="which this is, from 0")
     train.set_defaults(command=_train)
-    evaluate = commands.add_parser(
-        "evaluate", allow_abbrev=False, help="measure a run's best checkpoint on its test items"
+    return train
+
+
+def _add_record_commands(commands: Any) -> None:
+    show = commands.add_parser(
+        "show", allow_abbrev=False, help="what a run was made of, or in what two runs differ"
     )
-    evaluate.set_defaults(command=_evaluate)
-    report = commands.add_parser(
-        "report", allow_abbrev=False, help="write a run's report.html, beside other runs if wanted"
-    )
-    report.set_defaults(command=_report)
-    search = commands.add_parser(
-        "search", allow_abbrev=False, help="name the test items whose images fit some words best"
-    )
-    search.add_argument("words", metavar="WORDS", help='e.g. "shopping cart"')
-    search.set_defaults(command=_search)
+    show.add_argument("runs", nargs="+", metavar="RUN", help="the folder of a run")
+    show.set_defaults(command=_show)
     replay = commands.add_parser(
         "replay", allow_abbrev=False, help="take a step again whose loss was not finite"
     )
     replay.add_argument("dump", metavar="DUMP", help="bad_step_N.json in the folder of the run")
     replay.set_defaults(command=_replay)
-    feature_commands.add(commands)
-    _add_data_commands(commands)
-    for command in (train, evaluate, report, search):
-        command.add_argument("--workdir", required=True, metavar="DIR", help="the run's folder")
-    for command in (evaluate, report):
-        command.add_argument(
-            "--compare",
-            action="append",
-            default=[],
-            metavar="DIR",
-            help="the folder of an evaluated run to show beside it; may be repeated",
-        )
-    return parser
 
 
 def _add_data_commands(commands: Any) -> None:
@@ -164,6 +178,12 @@ def _search(args: argparse.Namespace) -> None:
     from gentle_clip_jax.evaluate import search
 
     print(*search(args.workdir, args.words), sep="\n")
+
+
+def _show(args: argparse.Namespace) -> None:
+    from gentle_clip_jax.show import show
+
+    show(args.runs)
 
 
 def _replay(args: argparse.Namespace) -> None:

@@ -57,6 +57,8 @@ class NonFiniteStep(FloatingPointError):
 class RunLog:
     """The records of one run, from `first_step` on; only the first of several processes writes.
 
+    `about` is what run.json tells besides.
+
     Metrics stay on the devices until `write_train` asks for them, so that steps can overlap.
     """
 
@@ -69,9 +71,11 @@ class RunLog:
         *,
         first_step: int,
         skipped: int = 0,
+        about: dict[str, Any] | None = None,
     ):
         self.workdir, self._seed = workdir, seed
         self._skipped, self._max_skipped = skipped, max_skipped
+        self._about = about or {}
         self._pending: list[tuple[int, dict[str, jax.Array]]] = []
         self._writes = jax.process_index() == 0
         self._started = self._last_write = time.monotonic()
@@ -174,8 +178,10 @@ class RunLog:
             "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
             "device": jax.devices()[0].device_kind,
             "num_devices": jax.device_count(),
+            "num_processes": jax.process_count(),
             "num_cpus": os.cpu_count(),
             "seed": self._seed,
+            **self._about,
             "command": shlex.join([pathlib.Path(sys.argv[0]).name, *sys.argv[1:]]),
             "started": info.get("started", now),
             "seconds": round(seconds, 1),

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import ml_collections
 import optax
 
-from gentle_clip_jax import bad_step, distributed, experiment, memory, mesh
+from gentle_clip_jax import bad_step, distributed, experiment, memory, mesh, provenance
 from gentle_clip_jax.checkpoint import Checkpoints
 from gentle_clip_jax.data import pipeline
 from gentle_clip_jax.encoders.two_towers import TwoTowers
@@ -46,7 +46,8 @@ def train(config: ml_collections.ConfigDict, workdir: str | pathlib.Path) -> Tra
         with Checkpoints(workdir / "checkpoints") as checkpoints:
             state = checkpoints.restore(state) or state
             done = {"first_step": int(state.step), "skipped": int(state.skipped)}
-            with RunLog(workdir, config.seed, steps, config.train.max_skipped, **done) as log:
+            about, limit = provenance.provenance(task), config.train.max_skipped
+            with RunLog(workdir, config.seed, steps, limit, **done, about=about) as log:
                 state = _run(config, task, model, state, checkpoints, log, stop)
     if stop.interrupted:
         raise KeyboardInterrupt
