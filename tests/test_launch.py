@@ -2,14 +2,20 @@
 
 import os
 import pathlib
+import shlex
 import shutil
 import subprocess
 import sys
 
+import jsonschema
 import pytest
+import yaml
+
+from gentle_clip_jax import cli
 
 ROOT = pathlib.Path(__file__).parents[1]
-SCRIPTS = [*sorted(ROOT.glob("launch/*.sh")), ROOT / ".ci" / "run"]
+LAUNCH = ROOT / "launch"
+SCRIPTS = [*sorted(LAUNCH.glob("*.sh")), LAUNCH / "slurm.sbatch", ROOT / ".ci" / "run"]
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
@@ -56,3 +62,146 @@ def test_what_is_installed_is_not_installed_again(checkout):
     ]
     assert ["installs" in output for output in outputs] == [True, False, False, True]
     assert outputs[1:3] == ["", ""]
+
+
+ARGUMENTS = ["--config=configs/icons.py", "--workdir=runs/a b"]
+
+
+def dry_run(script, *arguments, **environment):
+    """What a script says that it would run, as lists of words."""
+    process = subprocess.run(
+        ["bash", LAUNCH / script, "--dry-run", *arguments],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+    )
+    assert process.returncode == 0, process.stderr
+    return [shlex.split(line) for line in process.stdout.splitlines()]
+
+
+def test_local_processes_would_meet(tmp_path):
+    runs = dry_run("local_processes.sh", "3", *ARGUMENTS, PORT="1234")
+    for number, run in enumerate(runs):
+        expected = ["gentle-clip", "train", *ARGUMENTS, "--coordinator=localhost:1234"]
+        assert run == [*expected, "--num-processes=3", f"--process-id={number}"]
+    assert len(runs) == 3
+
+
+def test_slurm_would_start_a_process_for_each_task():
+    (run,) = dry_run("slurm.sbatch", *ARGUMENTS, GENTLE_CLIP="python -m gentle_clip_jax")
+    train = ["python", "-m", "gentle_clip_jax", "train", *ARGUMENTS, "--coordinator=auto"]
+    assert run == ["srun", "--kill-on-bad-exit=1", *train]
+
+
+def test_a_tpu_slice_would_be_got_used_and_given_back():
+    slice_ = {"NAME": "n", "ZONE": "z", "PROJECT": "p", "SPOT": "yes", "SHARE": "10.0.0.2:/runs"}
+    said = {}
+    for action in ("create", "status", "install", "log", "delete"):
+        said[action] = dry_run("tpu_pod.sh", action, **slice_)
+        assert all({"--zone=z", "--project=p"} <= {*run} for run in said[action] if run[0] != "git")
+    for action in ("create", "delete"):
+        (run,) = said[action]
+        assert run[:6] == ["gcloud", "compute", "tpus", "queued-resources", action, "n"]
+    assert "--spot" in said["create"][0]
+    assert "mount -t nfs 10.0.0.2:/runs" in said["install"][-1][-1]
+    (run,) = dry_run("tpu_pod.sh", "train", *ARGUMENTS, **slice_)
+    assert "--worker=all" in run
+    words = shlex.split(run[-1].removeprefix("--command="))
+    assert [*ARGUMENTS, "--coordinator=auto"] == words[words.index("train") + 1 :][:3]
+
+
+@pytest.mark.parametrize(
+    ("script", "arguments", "message"),
+    [
+        ("local_processes.sh", [], "Say how many processes"),
+        ("local_processes.sh", ["2", "--config=a"], "Give --workdir=DIR"),
+        ("slurm.sbatch", [], "Give the arguments of gentle-clip train"),
+        ("tpu_pod.sh", [], "Say what to do"),
+        ("tpu_pod.sh", ["install"], "Name an NFS share"),
+        ("tpu_pod.sh", ["train"], "Give the arguments of gentle-clip train"),
+    ],
+)
+def test_what_is_missing_is_said(script, arguments, message):
+    process = subprocess.run(
+        ["bash", LAUNCH / script, "--dry-run", *arguments], capture_output=True, text=True
+    )
+    assert process.returncode == 2
+    assert message in process.stderr
+
+
+# What a JobSet may hold, as far as ours goes: jobset.x-k8s.io/v1alpha2 and batch/v1.
+_TEXT, _COUNT = {"type": "string", "minLength": 1}, {"type": "integer", "minimum": 0}
+
+
+def mapping(required, **properties):
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": required.split(),
+        "additionalProperties": False,
+    }
+
+
+def sequence(items):
+    return {"type": "array", "items": items, "minItems": 1}
+
+
+NAMES = {"type": "object", "additionalProperties": _TEXT}
+TPUS = mapping("google.com/tpu", **{"google.com/tpu": _COUNT})
+CONTAINER = mapping(
+    "name image command args resources volumeMounts",
+    name=_TEXT,
+    image=_TEXT,
+    command=sequence(_TEXT),
+    args=sequence(_TEXT),
+    env=sequence(mapping("name value", name=_TEXT, value=_TEXT)),
+    ports=sequence(mapping("containerPort", containerPort=_COUNT)),
+    resources=mapping("requests limits", requests=TPUS, limits=TPUS),
+    volumeMounts=sequence(mapping("name mountPath", name=_TEXT, mountPath=_TEXT)),
+)
+CLAIM = mapping("claimName", claimName=_TEXT)
+POD = mapping(
+    "restartPolicy containers",
+    restartPolicy={"enum": ["Never", "OnFailure"]},
+    terminationGracePeriodSeconds={"type": "integer", "minimum": 30},
+    nodeSelector=NAMES,
+    containers=sequence(CONTAINER),
+    volumes=sequence(
+        mapping("name persistentVolumeClaim", name=_TEXT, persistentVolumeClaim=CLAIM)
+    ),
+)
+JOB = mapping(
+    "parallelism completions template",
+    parallelism=_COUNT,
+    completions=_COUNT,
+    backoffLimit=_COUNT,
+    template=mapping("spec", spec=POD),
+)
+REPLICATED = mapping(
+    "name replicas template", name=_TEXT, replicas=_COUNT, template=mapping("spec", spec=JOB)
+)
+JOBSET = mapping(
+    "apiVersion kind metadata spec",
+    apiVersion={"const": "jobset.x-k8s.io/v1alpha2"},
+    kind={"const": "JobSet"},
+    metadata=mapping("name", name=_TEXT, annotations=NAMES),
+    spec=mapping(
+        "replicatedJobs",
+        failurePolicy=mapping("maxRestarts", maxRestarts=_COUNT),
+        replicatedJobs=sequence(REPLICATED),
+    ),
+)
+
+
+def test_the_jobset_is_one():
+    jobset = yaml.safe_load((LAUNCH / "gke_jobset.yaml").read_text())
+    jsonschema.validate(jobset, JOBSET)
+    (job,) = (one["template"]["spec"] for one in jobset["spec"]["replicatedJobs"])
+    assert job["parallelism"] == job["completions"]
+    pod = job["template"]["spec"]
+    (container,) = pod["containers"]
+    arguments = [*container["command"][1:], *container["args"]]
+    assert cli._parser().parse_args(arguments).coordinator == "auto"
+    assert {one["name"] for one in container["volumeMounts"]} == {
+        one["name"] for one in pod["volumes"]
+    }

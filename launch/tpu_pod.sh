@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# Trains on a Cloud TPU slice of several hosts, got by a queued resource:
+#   launch/tpu_pod.sh [--dry-run] create|status|install|train|log|delete [ARGUMENTS OF TRAIN]
+# NAME, ZONE, ACCELERATOR, VERSION and PROJECT choose the slice; SPOT=yes takes one that can be
+# preempted; SHARE is an NFS share, such as Filestore's, that becomes runs/ on all hosts, since they
+# must see one workdir. Run train again after a preemption: it goes on from the last checkpoint.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+dry=
+if [[ ${1:-} == --dry-run ]]; then
+  dry=yes
+  shift
+fi
+action=${1:-}
+if (($#)); then shift; fi
+name=${NAME:-gentle-clip}
+zone=${ZONE:-us-west4-8a}
+accelerator=${ACCELERATOR:-v5litepod-64}
+version=${VERSION:-v2-alpha-tpuv5-lite}
+where=("--zone=$zone")
+if [[ -n ${PROJECT:-} ]]; then where+=("--project=$PROJECT"); fi
+
+run() {
+  if [[ -n $dry ]]; then
+    printf '%q ' "$@"
+    echo
+  else
+    "$@"
+  fi
+}
+on_all() {
+  run gcloud compute tpus tpu-vm ssh "$name" "${where[@]}" --worker=all --command="$1"
+}
+
+case $action in
+  create)
+    spot=()
+    if [[ ${SPOT:-} == yes ]]; then spot=(--spot); fi
+    run gcloud compute tpus queued-resources create "$name" "${where[@]}" \
+      "--node-id=$name" "--accelerator-type=$accelerator" "--runtime-version=$version" \
+      ${spot[@]+"${spot[@]}"}
+    ;;
+  status)
+    run gcloud compute tpus queued-resources describe "$name" "${where[@]}" "--format=value(state)"
+    ;;
+  install)
+    if [[ -z ${SHARE:-} ]]; then
+      echo "Name an NFS share that the hosts can mount: export SHARE=10.0.0.2:/runs" >&2
+      exit 2
+    fi
+    archive=$(mktemp --suffix=.tar.gz)
+    run git archive --format=tar.gz "--output=$archive" HEAD
+    run gcloud compute tpus tpu-vm scp "$archive" "$name:code.tar.gz" "${where[@]}" --worker=all
+    rm -f "$archive"
+    on_all "mkdir -p gentle-clip/runs && tar -xzf code.tar.gz -C gentle-clip && sudo apt-get install \
+-qq nfs-common && { mountpoint -q gentle-clip/runs || sudo mount -t nfs $SHARE gentle-clip/runs; } \
+&& python3 -m venv venv && venv/bin/pip install -q 'jax[tpu]' ./gentle-clip"
+    ;;
+  train)
+    if ((!$#)); then
+      echo "Give the arguments of gentle-clip train:" \
+        "$0 train --config=configs/icons.py --workdir=runs/icons" >&2
+      exit 2
+    fi
+    printf -v arguments '%q ' "$@"
+    on_all "cd gentle-clip && JAX_COMPILATION_CACHE_DIR=runs/compiled nohup \
+../venv/bin/gentle-clip train $arguments --coordinator=auto > ../train.log 2>&1 < /dev/null &"
+    ;;
+  log)
+    on_all "tail -n 20 train.log"
+    ;;
+  delete)
+    run gcloud compute tpus queued-resources delete "$name" "${where[@]}" --force --quiet
+    ;;
+  *)
+    echo "Say what to do: $0 [--dry-run] create|status|install|train|log|delete" >&2
+    exit 2
+    ;;
+esac
