@@ -103,8 +103,12 @@ def _cca(x: jax.Array, y: jax.Array, shrinkage: float, *, dim: int) -> Maps:
 
 
 def _scale(rows: jax.Array) -> jax.Array:
+    """The deviation of each feature [1, f]; 1 for one that is constant but for rounding.
+
+    MiniLM has such a feature: divided by its deviation, it would outweigh all others in training.
+    """
     deviation = jnp.std(rows, axis=0, keepdims=True)
-    return jnp.where(deviation > 0, deviation, 1)
+    return jnp.where(deviation > 1e-5 * jnp.max(deviation), deviation, 1)
 
 
 def _head(
