@@ -68,6 +68,17 @@ def test_a_run_that_was_stopped_is_run_again(done):
     assert again["runs"][0]["metrics"] == results["runs"][0]["metrics"]
 
 
+def test_a_method_of_named_classes_gets_them_or_says_where_they_belong(tmp_path):
+    plan = Plan(("cca", "named_transport"), (8,), (0,))
+    with pytest.raises(ValueError, match="named_transport needs the classes"):
+        compare.compare(task(), plan, tmp_path, title="points")
+    rng = np.random.default_rng(1)
+    classes = tuple(np.float32(rng.normal(size=(5, d))) for d in (10, 7))
+    known = task()._replace(classes=classes)
+    results = compare.compare(known, plan, tmp_path, title="points")
+    assert [run["method"] for run in results["runs"]] == ["cca", "named_transport"]
+
+
 def test_other_data_are_refused(done):
     folder, plan, _ = done
     with pytest.raises(ValueError, match="comparison on other data"):

@@ -1,5 +1,6 @@
 """Gentle transport: smoothed features, and a plan between unmatched sets if pairs approve."""
 
+import functools
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -12,12 +13,14 @@ from gentle_clip_jax.closed_form.cross_validation import cross_validated, log_ra
 from gentle_clip_jax.closed_form.neighbours import smooth
 from gentle_clip_jax.closed_form.problem import Problem
 from gentle_clip_jax.closed_form.transported import scarcity, transported_cca
+from gentle_clip_jax.closed_form.zero_pairs import Joined, named_classes
 
 SHRINKAGES = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 # A trial of the plan on held-out pairs takes fewer unmatched items and rounds than the plan itself.
 _TRIAL_ITEMS, _TRIAL_ROUNDS, _TRIAL_FOLDS = 2048, 3, 3
 _LEAST_TRIED = 60  # below, held-out pairs are too few to tell
 _WITHIN = 0.5
+_FEW_SHRINKAGE = 10.0  # of so few pairs, with a plan
 
 
 class Smoothed(NamedTuple):
@@ -40,8 +43,15 @@ class Smoothed(NamedTuple):
         return self.maps.embed_y(y)
 
 
+Classes = tuple[jax.Array, jax.Array]
+
+
 def gentle_transport(
-    problem: Problem, *, shrinkages: Iterable[float] = SHRINKAGES, transport: bool | None = None
+    problem: Problem,
+    *,
+    shrinkages: Iterable[float] = SHRINKAGES,
+    classes: Classes | None = None,
+    transport: bool | None = None,
 ) -> Smoothed:
     """`transported_cca` where x is smoothed over its neighbours, the more the fewer the pairs.
 
@@ -54,6 +64,8 @@ def gentle_transport(
     Args:
       problem: features of matched and unmatched items.
       shrinkages: candidates for that of the first CCA, chosen by cross-validation.
+      classes: [c, dx] the classifier that x's encoder was trained with and [c, dy] features of the
+        names of its classes, if they are known: what it says of unmatched items then counts too.
       transport: whether to use a plan; if not given, the pairs decide.
 
     Source: ours; docs/results/negative.md says what else was tried.
@@ -69,9 +81,10 @@ def gentle_transport(
     shrinkage = cross_validated(_pairs_alone, x, y, shrinkages, folds=5 if len(x) < 1500 else 2)
     maps = _pairs_alone(x, y, shrinkage)
     if transport is None:
-        transport = len(x) < _LEAST_TRIED or _plan_helps(problem, shrinkage)
+        transport = len(x) < _LEAST_TRIED or _plan_helps(problem, shrinkage, classes)
     if transport:
-        maps = transported_cca(problem, maps, within=_WITHIN)
+        few = _FEW_SHRINKAGE if len(x) < _LEAST_TRIED else None
+        maps = _planned(problem, maps, classes, shrinkage=few, within=_WITHIN)
     return Smoothed(maps, bank, weight)
 
 
@@ -79,7 +92,31 @@ def _pairs_alone(x: jax.Array, y: jax.Array, shrinkage: float) -> Maps:
     return cca(x, y, shrinkage=shrinkage)
 
 
-def _plan_helps(problem: Problem, shrinkage: float) -> bool:
+def _planned(
+    problem: Problem,
+    maps: Maps,
+    classes: Classes | None,
+    *,
+    shrinkage: float | None,
+    within: float = 0.0,
+    rounds: int = 8,
+) -> Maps:
+    """Transported CCA from the maps, and from what the classes are called."""
+    if 0 in (len(problem.unmatched_x), len(problem.unmatched_y)):
+        return maps
+    fit = functools.partial(
+        transported_cca, problem, shrinkage=shrinkage, within=within, rounds=rounds
+    )
+    if classes is None:
+        return fit(maps)
+    x, y = (jnp.mean(items, axis=1) for items in (problem.unmatched_x, problem.unmatched_y))
+    named = named_classes(x, y, *classes)
+    fitted = fit(Joined((maps, named)), told=named.told(x))
+    assert isinstance(fitted, Maps)
+    return fitted
+
+
+def _plan_helps(problem: Problem, shrinkage: float, classes: Classes | None) -> bool:
     """Whether held-out pairs find each other with the plan, or no better without."""
     tried = problem._replace(
         unmatched_x=problem.unmatched_x[:_TRIAL_ITEMS],
@@ -91,7 +128,7 @@ def _plan_helps(problem: Problem, shrinkage: float) -> bool:
         if not planned:
             return maps
         part = tried._replace(x=x[:, None], y=y[:, None])
-        return transported_cca(part, maps, rounds=_TRIAL_ROUNDS)
+        return _planned(part, maps, classes, shrinkage=None, rounds=_TRIAL_ROUNDS)
 
     x, y = (jnp.mean(items, axis=1) for items in (problem.x, problem.y))
     with_plan, without = log_ranks(fit, x, y, (1.0, 0.0), folds=_TRIAL_FOLDS)

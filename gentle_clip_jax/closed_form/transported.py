@@ -21,6 +21,7 @@ def transported_cca(
     shrinkage: jax.Array | float | None = None,
     mix: float | None = None,
     within: float = 0.0,
+    told: jax.Array | None = None,
     epsilon: float = 0.02,
     rounds: int = 8,
     iterations: int = 10,
@@ -41,6 +42,8 @@ def transported_cca(
       mix: w; if not given 0.5 + 0.3s.
       within: how much the scatter of an item's rows around their mean adds to the covariance of
         their modality; 1 is as if each row were an item.
+      told: [u, dy] what each unmatched x is said to be in terms of y, by whatever source; counts as
+        its pair, with a weight of 0.3s in the covariance across the modalities.
       epsilon: of the plan, in units of the cost, one minus the cosine.
       rounds: how often the plan is made anew.
       iterations: of Sinkhorn's algorithm in a round.
@@ -55,16 +58,18 @@ def transported_cca(
         mix = 0.5 + 0.3 * scarcity(len(problem.x))
     if shrinkage is None:
         shrinkage = 1 + 1.5 * scarcity(len(problem.x))
-    sides = [
-        _side(pairs, unmatched, mix, within)
-        for pairs, unmatched in ((problem.x, problem.unmatched_x), (problem.y, problem.unmatched_y))
-    ]
+    of_x = _side(problem.x, problem.unmatched_x, mix, within)
+    of_y = _side(problem.y, problem.unmatched_y, mix, within)
+    trust = 0.0 if told is None else 0.3 * scarcity(len(problem.x))
+    known, share = _known(of_x, of_y, told, mix, trust), mix * (1 - trust)
     maps = start
     for _ in range(rounds):
         maps = _refit(
             maps,
-            *sides,
-            mix=mix,
+            of_x,
+            of_y,
+            known,
+            share=share,
             shrinkage=shrinkage,
             epsilon=epsilon,
             iterations=iterations,
@@ -94,25 +99,36 @@ def _side(pairs: jax.Array, unmatched: jax.Array, mix: float, within: float) -> 
     return matched, lone, means[1], weights[0] * means[0] + weights[1] * means[1], joint
 
 
+def _known(of_x: Side, of_y: Side, told: jax.Array | None, mix: float, trust: float) -> jax.Array:
+    """The part [dx, dy] of the covariance across the modalities that no plan changes."""
+    (x, all_x, *_), (y, all_y, *_) = of_x, of_y
+    of_pairs = (1 - mix) * (x.T @ y) / len(x)
+    if told is None:
+        return of_pairs
+    told = told - jnp.mean(told, axis=0)[None, :]
+    told = told * jnp.sqrt(jnp.mean(jnp.square(all_y)) / jnp.mean(jnp.square(told)))
+    return (1 - trust) * of_pairs + trust * (all_x.T @ told) / len(told)
+
+
 @functools.partial(jax.jit, static_argnames=("iterations", "dim"))
 def _refit(
     maps: Aligner,
     of_x: Side,
     of_y: Side,
+    known: jax.Array,
     *,
-    mix: float,
+    share: float,
     shrinkage: jax.Array | float,
     epsilon: float,
     iterations: int,
     dim: int,
     power: float,
 ) -> Maps:
-    (x, all_x, other_x, mean_x, spectrum_x), (y, all_y, other_y, mean_y, spectrum_y) = of_x, of_y
+    (_, all_x, other_x, mean_x, spectrum_x), (_, all_y, other_y, mean_y, spectrum_y) = of_x, of_y
     embedded = maps.embed_x(all_x + other_x[None, :]), maps.embed_y(all_y + other_y[None, :])
     across = transported_covariance(*embedded, all_x, all_y, epsilon=epsilon, iterations=iterations)
-    cross = (1 - mix) * (x.T @ y) / len(x) + mix * across
     map_x, map_y = canonical_maps(
-        spectrum_x, spectrum_y, cross, shrinkage=shrinkage, dim=dim, power=power
+        spectrum_x, spectrum_y, known + share * across, shrinkage=shrinkage, dim=dim, power=power
     )
     return Maps(mean_x, map_x, mean_y, map_y)
 

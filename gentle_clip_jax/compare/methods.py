@@ -15,7 +15,7 @@ from gentle_clip_jax.closed_form import (
     gentle_transport,
     transported_cca,
 )
-from gentle_clip_jax.closed_form.gentle import SHRINKAGES
+from gentle_clip_jax.closed_form.gentle import SHRINKAGES, Classes
 from gentle_clip_jax.head_training import OBJECTIVES, Trained, fit
 
 # Of the unmatched items, as many make a plan; more change little and cost their square.
@@ -40,12 +40,16 @@ Aligned = Maps | Anchors | Smoothed | Trained | Refined
 
 
 class Method(NamedTuple):
-    """A line of the table; `unmatched` and `trained` say what it needs."""
+    """A line of the table; `unmatched`, `trained` and `named` say what it needs.
+
+    fit: of a problem and a key, and if `named` of the classes of x's encoder, see `pool.Task`.
+    """
 
     label: str
-    fit: Callable[[Problem, jax.Array], Aligned]
+    fit: Callable[..., Aligned]
     unmatched: bool = False
     trained: bool = False
+    named: bool = False
 
 
 def cca(x: jax.Array, y: jax.Array) -> Maps:
@@ -100,6 +104,10 @@ def _transported(problem: Problem, key: jax.Array) -> Maps:
 
 def _gentle_transport(problem: Problem, key: jax.Array) -> Smoothed:
     return gentle_transport(_planned(problem))
+
+
+def _named_transport(problem: Problem, key: jax.Array, classes: Classes) -> Smoothed:
+    return gentle_transport(_planned(problem), classes=classes)
 
 
 def _heads(objective: str) -> Callable[[Problem, jax.Array], Aligned]:
@@ -165,5 +173,8 @@ METHODS = {
     "plan_matching": Method("CCA start, plan matching", _plan_matching, True, True),
     "transported_cca": Method("transported CCA", _transported, True),
     "gentle_transport": Method("gentle transport", _gentle_transport, True),
+    "named_transport": Method(
+        "gentle transport + names of the encoder's classes", _named_transport, True, named=True
+    ),
     "gentle_clip_warm": Method("gentle transport, then Gentle-CLIP", _warm_gentle_clip, True, True),
 }

@@ -54,6 +54,11 @@ def compare(task: Task, plan: Plan, folder: pathlib.Path, *, title: str) -> dict
       ValueError: the folder holds another comparison, or a number of pairs does not fit the task.
     """
     _open(folder, plan, task)
+    if task.classes is None and (named := [n for n in plan.methods if METHODS[n].named]):
+        raise ValueError(
+            f"{named[0]} needs the classes of x's encoder in features/encoder_classes.npz: see "
+            "docs/compare.md, or leave it out."
+        )
     counts = {number: _count(number, len(task.x)) for number in plan.pairs}
     todo = [run for run in _runs(plan, counts, task) if not _path(folder, run).exists()]
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
@@ -123,7 +128,8 @@ def _run(task: Task, plan: Plan, folder: pathlib.Path, run: dict[str, Any]) -> N
     arrays = pool.draw(task, run["pairs"], seed=run["seed"], unmatched=plan.unmatched)
     problem = Problem(*(jnp.asarray(items) for items in arrays))
     start = time.monotonic()
-    aligned = METHODS[run["method"]].fit(problem, jax.random.key(run["seed"]))
+    method, key = METHODS[run["method"]], jax.random.key(run["seed"])
+    aligned = method.fit(problem, key, task.classes) if method.named else method.fit(problem, key)
     scores = score(aligned, task)
     record = run | {"seconds": time.monotonic() - start, "metrics": summarize(scores)}
     path = _path(folder, run)

@@ -37,6 +37,8 @@ class Task(NamedTuple):
 
     x: [n, j, dx] and y: [n, k, dy]: j and k rows an item; sources [n]: the data set of each.
     lone_x: [u, j, dx] and lone_y: [v, k, dy]: items that are known in one modality alone.
+    classes: [c, dx] and [c, dy]: the classifier that x's encoder was trained with, and what its
+      classes are called; None if not known.
     """
 
     x: np.ndarray
@@ -46,6 +48,7 @@ class Task(NamedTuple):
     lone_y: np.ndarray
     retrieval: dict[str, Retrieval]
     zero_shot: dict[str, ZeroShot]
+    classes: tuple[np.ndarray, np.ndarray] | None = None
 
 
 def load_task(
@@ -57,6 +60,9 @@ def load_task(
     evaluate: str,
 ) -> Task:
     """Reads features/SET/{images,captions,classes} for the sets that are named.
+
+    If there is a features/encoder_classes.npz, as benchmarks/class_names.py writes it, its arrays
+    `classifier` and `names` are the task's classes.
 
     Args:
       features: the folder that holds one folder a set, each with what `gentle-clip encode` wrote.
@@ -80,7 +86,8 @@ def load_task(
     x = np.concatenate([_standard(x, scale_x) for x, _ in pools])
     y = np.concatenate([_standard(y, scale_y) for _, y in pools])
     sources = np.repeat([*sets], [len(x) for x, _ in pools])
-    return Task(x, y, sources, x[:0], y[:0], retrieval, classified)
+    classes = _encoder_classes(root / "encoder_classes.npz", scale_x, scale_y)
+    return Task(x, y, sources, x[:0], y[:0], retrieval, classified, classes)
 
 
 def own_task(x: FeatureSet, y: FeatureSet, pairs: np.ndarray, *, seed: int) -> Task:
@@ -172,6 +179,17 @@ def _moments(items: np.ndarray) -> Moments:
 
 def _standard(rows: np.ndarray, moments: Moments) -> np.ndarray:
     return ((rows - moments[0]) / moments[1]).astype(np.float32)
+
+
+def _encoder_classes(
+    path: pathlib.Path, scale_x: Moments, scale_y: Moments
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """The classifier for standardised x, but for a constant, and standardised names."""
+    if not path.exists():
+        return None
+    with np.load(path, allow_pickle=False) as arrays:
+        classifier, names = arrays["classifier"], arrays["names"]
+    return (classifier * scale_x[1]).astype(np.float32), _standard(names, scale_y)
 
 
 def _retrieval(

@@ -110,6 +110,25 @@ def test_scatter_of_rows_is_as_if_each_were_an_item():
     np.testing.assert_allclose(mean, (pairs.mean((0, 1)) + lone.mean((0, 1))) / 2, atol=1e-6)
 
 
+def test_what_unmatched_items_are_said_to_be_counts():
+    few, partners = problem(8, 300), clusters(300, seed=2)[1]
+    begin = start(few.x[:, 0], few.y[:, 0])
+    alone, told = (
+        closed_form.transported_cca(few, begin, rounds=1, told=said) for said in (None, partners)
+    )
+    assert found(told) > found(alone)
+
+
+def test_names_of_classes_make_up_for_pairs_that_mislead():
+    world = np.random.default_rng(0)
+    centres, to_x, to_y = (world.normal(size=s) for s in ((12, 6), (6, 12), (6, 9)))
+    classes = tuple(jnp.float32(centres @ to) for to in (to_x, to_y))
+    few = problem(4, 400)
+    few = few._replace(y=jnp.roll(few.y, 1, axis=0))
+    plain, named = (closed_form.gentle_transport(few, classes=c) for c in (None, classes))
+    assert found(named) > found(plain) + 0.05
+
+
 @pytest.mark.parametrize("n", [5, 600])
 def test_smoothing_is_the_mean_of_the_nearest(n):
     rng = np.random.default_rng(0)
