@@ -2,8 +2,8 @@
 
     python benchmarks/frozen.py --features=features [--workdir=runs/frozen] [--only REGEX]
 
-features/SET/{images,captions,classes} are folders of gentle-clip encode, see docs/features.md. Each
-run is kept; the command goes on with what is missing, and --only=^$ writes the pages anew alone.
+features/SET/{images,captions,classes} are folders of gentle-clip encode, see docs/features.md, and
+benchmarks/class_names.py has written features/encoder_classes.npz. Each run is kept; the command goes on with what is missing, and --only=^$ writes the pages anew alone.
 """
 
 import argparse
@@ -19,12 +19,13 @@ from gentle_clip_jax.config_file import load_config  # noqa: E402
 from gentle_clip_jax.report.comparison import write_comparison  # noqa: E402
 
 METHODS = "('cca','procrustes','ridge','relative','clip','s_clip','gentle_clip','transported_cca',"
-METHODS += "'gentle_transport','gentle_clip_warm')"
+METHODS += "'gentle_transport','named_transport','gentle_clip_warm')"
 CLOSED = "('cca','transported_cca','gentle_transport')"
+NAMED = "('cca','transported_cca','gentle_transport','named_transport')"
 # Page, config, unmatched sets, methods and numbers of pairs, in the order in which they are run.
 PARTS = [
-    ("remote_sensing_frozen", "remote_sensing", "shuffled", CLOSED, "(12,30,0.01,0.03,0.1)"),
-    ("vision_language_frozen", "vision_language", "shuffled", CLOSED, "(12,0.01,0.03,0.1)"),
+    ("remote_sensing_frozen", "remote_sensing", "shuffled", NAMED, "(12,30,0.01,0.03,0.1)"),
+    ("vision_language_frozen", "vision_language", "shuffled", NAMED, "(12,0.01,0.03,0.1)"),
     ("remote_sensing_disjoint", "remote_sensing", "disjoint", CLOSED, "(0.01,0.03,0.1)"),
     ("remote_sensing_shifted", "remote_sensing", "shifted", CLOSED, "(0.01,0.03,0.1)"),
     ("remote_sensing_frozen", "remote_sensing", "shuffled", METHODS, "(12,30,0.01,0.03,0.1,1.0)"),
