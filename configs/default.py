@@ -135,4 +135,46 @@ def _captioned_images() -> dict:
     }
 
 
-_FIELDS = {"icons": _icons, "captioned_images": _captioned_images}
+def _proteins() -> dict:
+    """Protein sequences and structures: towers from scratch that work residue by residue."""
+    data = {
+        "folder": "data/pdb-domains-3d",  # or "" and both of the following
+        "fasta": "",  # a file of sequences
+        "structures": "",  # a folder of PDB and mmCIF files; an id that both have makes a pair
+        "matched_fraction": 0.1,  # of the training domains
+        "unmatched": "shuffled",  # or disjoint: no unmatched item has its partner in the other set
+        "window": 96,  # residues of a training item
+        "crop": 64,  # residues of a view, and of what is retrieved
+        "stride": 32,  # residues from a window to the next
+        "most_neighbours": 40,  # of a residue
+        "cutoff": 12.0,  # largest distance of a neighbour, Angstrom
+    }
+    views = {
+        "sequence": {"mask": 0.1},  # probability that a residue is hidden
+        "structure": {"noise": 0.1},  # standard deviation of coordinates, Angstrom
+    }
+    model = {
+        "embedding_dim": 32,  # of a residue, and of the summary of all
+        "sequence": {"width": 64, "depth": 1, "reach": 3, "dropout": 0.2},
+        "structure": {"width": 64, "depth": 1, "dropout": 0.2},
+        "start": "transported_cca",  # of the summaries' maps: or cca, random
+    }
+    loss = {
+        "temperature": 0.02,  # a row is the mean of many residues
+        "residue_weight": 1.0,
+        "residue_temperature": 0.3,
+        "residue_dim": 32,  # model.embedding_dim
+    }
+    optimizer = {"tower_rate": 3e-3, "head_rate": 1e-4, "warmup_steps": 30}
+    train = {"steps": 300, "batch_matched": 16, "batch_unmatched": 16, "checkpoint_every": 150}
+    return {
+        "data": data,
+        "views": views,
+        "model": model,
+        "loss": loss,
+        "optimizer": optimizer,
+        "train": train,
+    }
+
+
+_FIELDS = {"icons": _icons, "captioned_images": _captioned_images, "proteins": _proteins}

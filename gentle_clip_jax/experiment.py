@@ -16,11 +16,15 @@ from jax.experimental import multihost_utils
 from gentle_clip_jax import optimizer
 from gentle_clip_jax.data import pipeline
 from gentle_clip_jax.encoders.two_towers import TwoTowers
-from gentle_clip_jax.fields import captioned_images, icons
+from gentle_clip_jax.fields import captioned_images, icons, proteins
 from gentle_clip_jax.fields.objective import FORMS
 from gentle_clip_jax.run_log import write_json
 
-FIELDS: dict[str, Any] = {"icons": icons, "captioned_images": captioned_images}
+FIELDS: dict[str, Any] = {
+    "icons": icons,
+    "captioned_images": captioned_images,
+    "proteins": proteins,
+}
 
 # What a key must be at least, where its field has it; a batch may leave out matched or unmatched
 # rows, not both.
@@ -32,6 +36,9 @@ _LEAST = {
     "data.num_classes": 1,
     "data.max_tokens": 1,
     "data.size": 4,
+    "data.crop": 4,
+    "data.stride": 1,
+    "data.most_neighbours": 1,
     "train.steps": 1,
     "train.batch_matched": 0,
     "train.batch_unmatched": 0,

@@ -1,4 +1,4 @@
-"""Protein domains with sequence and backbone, from a folder: splits, labels, windows of residues."""
+"""Protein domains with sequence and backbone: splits, labels, windows of residues."""
 
 import dataclasses
 import pathlib

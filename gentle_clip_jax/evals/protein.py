@@ -3,27 +3,36 @@
 import numpy as np
 
 
-def crop_metrics(
-    x: np.ndarray, y: np.ndarray, lengths: np.ndarray, *, candidates: int = 20
-) -> dict[str, float]:
-    """Retrieval of crops, both directions' mean: crop_mrr, crop_r1, and length_matched_mrr.
+def crop_figures(
+    x: np.ndarray,
+    y: np.ndarray,
+    lengths: np.ndarray,
+    distinct: np.ndarray,
+    *,
+    candidates: int = 20,
+) -> dict[str, np.ndarray]:
+    """Retrieval of crops, for each item both directions' mean: mrr, r1 and two variants of mrr.
 
-    mrr = mean of 1 / rank, where ties count against the query. Length-matched: among the query's
-    own and the `candidates` - 1 others nearest in length, so that what a domain's length tells of
-    a crop, such as how compact it is, helps little. Chance is (ln candidates + 0.58) / candidates.
+    crop_mrr is of 1 / rank, where ties count against the query. length_matched_mrr ranks among the
+    query's own and the `candidates` - 1 others nearest in length, so that what a domain's length
+    tells of a crop, such as how compact it is, helps little; chance is (ln candidates + 0.58) /
+    candidates. distinct_crop_mrr ranks the distinct items among themselves.
 
     Args:
       x: [n, d] embeddings of the sequences, compared by their inner products.
       y: [n, d] embeddings of the structures; y[i] is the pair of x[i].
       lengths: [n] residues of the whole domains.
+      distinct: [n] bool, items none of which is like another.
     """
     scores = np.asarray(x, np.float32) @ np.asarray(y, np.float32).T
-    near = nearest_in_length(lengths, candidates)
     ranks = both_ranks(scores)
+    near = both_ranks(scores, nearest_in_length(lengths, candidates))
+    apart = both_ranks(scores[np.ix_(distinct, distinct)])
     return {
-        "crop_mrr": float(np.mean(1 / ranks)),
-        "crop_r1": float(np.mean(ranks == 1)),
-        "length_matched_mrr": float(np.mean(1 / both_ranks(scores, near))),
+        "crop_mrr": np.mean(1 / ranks, axis=0),
+        "crop_r1": np.mean(ranks == 1, axis=0),
+        "length_matched_mrr": np.mean(1 / near, axis=0),
+        "distinct_crop_mrr": np.mean(1 / apart, axis=0),
     }
 
 
@@ -54,10 +63,10 @@ def nearest_in_length(lengths: np.ndarray, candidates: int) -> np.ndarray:
     return where
 
 
-def transfer_accuracy(
+def transferred(
     train_x: np.ndarray, train_labels: np.ndarray, y: np.ndarray, labels: np.ndarray
-) -> float:
-    """Share of the rows of y whose class has the nearest prototype, prototypes being made of x.
+) -> np.ndarray:
+    """Whether the class of each row of y has the nearest prototype [m]; prototypes are made of x.
 
     A prototype is the mean of a class's unit rows of x, scaled to unit length.
 
@@ -71,7 +80,7 @@ def transfer_accuracy(
     rows = _unit(train_x)
     prototypes = np.stack([rows[train_labels == label].mean(axis=0) for label in classes])
     nearest = np.argmax(_unit(y) @ _unit(prototypes).T, axis=1)
-    return float(np.mean(classes[nearest] == labels))
+    return classes[nearest] == labels
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:

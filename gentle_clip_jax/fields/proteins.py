@@ -1,0 +1,206 @@
+"""Proteins: x are sequences, y structures; both towers work residue by residue, from scratch."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+import numpy as np
+
+from gentle_clip_jax import losses
+from gentle_clip_jax.data import protein, protein_task
+from gentle_clip_jax.data.pipeline import Batch, Items, Task, count, take
+from gentle_clip_jax.encoders.protein_sequence import MASK, SequenceEncoder
+from gentle_clip_jax.encoders.protein_structure import StructureEncoder
+from gentle_clip_jax.encoders.residues import ResidueHead, parts
+from gentle_clip_jax.encoders.two_towers import TwoTowers
+from gentle_clip_jax.evals import bootstrap_intervals
+from gentle_clip_jax.evals import protein as measures
+from gentle_clip_jax.fields import summary_start
+from gentle_clip_jax.fields.embedding import embed
+from gentle_clip_jax.fields.objective import gentle_clip
+from gentle_clip_jax.losses.residue import residue_loss
+
+_CHUNK = 32
+
+
+def check(config: ml_collections.ConfigDict) -> None:
+    """Raises ValueError where keys contradict each other."""
+    data, dim = config.data, config.model.embedding_dim
+    if not data.crop <= data.window:
+        raise ValueError(
+            f"config.data.crop={data.crop} must be at most config.data.window={data.window}."
+        )
+    if config.loss.residue_dim != dim:
+        raise ValueError(
+            f"config.loss.residue_dim={config.loss.residue_dim} and config.model.embedding_dim="
+            f"{dim} must be the same."
+        )
+    if config.model.start not in summary_start.STARTS:
+        raise ValueError(
+            f"config.model.start must be one of {', '.join(summary_start.STARTS)}, "
+            f"not {config.model.start}."
+        )
+
+
+def load_task(config: ml_collections.ConfigDict, workdir: Any) -> Task:
+    """The domains of config.data.folder, or sequences and structures of the user's own."""
+    settings = dict(config.data)
+    source = {name: settings.pop(name) for name in ("folder", "fasta", "structures")}
+    proteins = protein_task.read(**source, seed=config.seed)
+    return protein_task.load_task(proteins, seed=config.seed, **settings)
+
+
+def build_model(config: ml_collections.ConfigDict, task: Task) -> TwoTowers:
+    """Both towers and heads, as the config describes them."""
+    dtype, dim = jnp.dtype(config.model.dtype), config.model.embedding_dim
+    heads = (ResidueHead(dim, config.model.head_dropout) for _ in range(2))
+    return TwoTowers(
+        SequenceEncoder(dim, **config.model.sequence, dtype=dtype),
+        StructureEncoder(dim, **config.model.structure, dtype=dtype),
+        *heads,
+        init_temperature=config.loss.temperature,
+    )
+
+
+def init_params(config: ml_collections.ConfigDict, task: Task, model: TwoTowers) -> Any:
+    """Random towers; the heads' maps of summaries random, or a closed form's of the pairs."""
+    first = slice(0, 1)
+    rows = jax.tree.map(jnp.asarray, (task.validation.x[first], take(task.validation.y, first)))
+    params = jax.jit(model.init)(jax.random.key(config.seed), *rows)["params"]
+    if config.model.start == "random":
+        return params
+    return summary_start.from_pairs(model, params, task, config.model.start)
+
+
+def views(
+    key: jax.Array, batch: Batch, config: ml_collections.ConfigDict
+) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """A random stretch of each item, of both sides of a pair the same; masked, with noise."""
+    places, more, masks, noise = jax.random.split(key, 4)
+    tokens = jnp.concatenate([part["x"] for part in batch.values()])
+    items = jax.tree.map(
+        lambda *leaves: jnp.concatenate(leaves), *(part["y"] for part in batch.values())
+    )
+    where = jax.random.uniform(places, (len(tokens),))
+    other = jax.random.uniform(more, (len(tokens),))
+    matched = jnp.arange(len(tokens)) < count(batch["matched"])
+    size = config.data.crop
+    x = stretches(tokens, _starts(where, jnp.sum(tokens != protein.PADDING, axis=1), size), size)
+    starts = _starts(jnp.where(matched, where, other), items["length"], size)
+    hidden = jax.random.bernoulli(masks, config.views.sequence.mask, x.shape)
+    backbone = stretches(items["backbone"], starts, size)
+    shifts = config.views.structure.noise * jax.random.normal(noise, backbone.shape)
+    return jnp.where(hidden & (x != protein.PADDING), MASK, x), {
+        "backbone": backbone + shifts,
+        "neighbours": stretches(items["neighbours"], starts, size) - starts[:, None, None],
+    }
+
+
+def stretches(rows: jax.Array, starts: jax.Array, size: int) -> jax.Array:
+    """Places starts[i] to starts[i] + size of rows [b, n, ...]."""
+    return jax.vmap(lambda row, start: jax.lax.dynamic_slice_in_dim(row, start, size))(rows, starts)
+
+
+def _starts(uniform: jax.Array, lengths: jax.Array, size: int) -> jax.Array:
+    """Where a stretch may begin: evenly from the first place to the last that leaves it whole."""
+    choices = jnp.maximum(lengths - size, 0) + 1
+    return (uniform * choices.astype(jnp.float32)).astype(jnp.int32)
+
+
+def objective(
+    x: jax.Array,
+    y: jax.Array,
+    temperature: jax.Array,
+    num_matched: int,
+    config: ml_collections.ConfigDict,
+) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """CLIP of whole rows; MMD, SDD and SSL of summaries; a contrastive term of pairs' residues.
+
+    Rows are those of `ResidueHead`; `config` is config.loss.
+    """
+    sides = [parts(rows, config.residue_dim) for rows in (x, y)]
+    of_sets = ml_collections.ConfigDict({**config.to_dict(), "clip_weight": 0.0})
+    total, terms = gentle_clip(sides[0][0], sides[1][0], temperature, num_matched, of_sets)
+    if config.clip_weight:
+        pairs = x[:num_matched], y[:num_matched]
+        terms = {**terms, "clip": losses.clip_loss(*pairs, temperature=temperature)}
+        total = total + config.clip_weight * terms["clip"]
+    if config.residue_weight:
+        residues_x, residues_y = (residues[:num_matched] for _, residues in sides)
+        known = jnp.any(residues_x != 0, axis=-1) & jnp.any(residues_y != 0, axis=-1)
+        residue = residue_loss(
+            residues_x, residues_y, temperature=config.residue_temperature, where=known
+        )
+        terms = {**terms, "residue": residue}
+        total = total + config.residue_weight * residue
+    return total, terms
+
+
+def validate(model: TwoTowers, params: Any, task: Task) -> dict[str, float]:
+    """Retrieval of crops and transfer of classes on the validation domains, and their mean."""
+    figures = _measure(model, params, task, task.validation, task.about.validation)
+    values = {name: float(np.mean(one)) for name, one in figures.items()}
+    chosen = [values[name] for name in ("crop_mrr", "class_transfer") if name in values]
+    return values | {"mean_recall": float(np.mean(chosen))}
+
+
+def evaluate(model: TwoTowers, params: Any, task: Task) -> dict[str, Any]:
+    """The same figures on the test domains, with intervals."""
+    figures = _measure(model, params, task, task.test, task.about.test)
+    return {
+        name: bootstrap_intervals(
+            lambda n, one=one, name=name: {name: n @ one / n.sum(-1)}, len(one)
+        )[name]
+        for name, one in figures.items()
+    }
+
+
+def embed_test(model: TwoTowers, params: Any, task: Task) -> tuple[np.ndarray, np.ndarray]:
+    """Unit embeddings x and y [n, d] of the test crops."""
+    return _crops(model, params, task.test.x, "x"), _crops(model, params, task.test.y, "y")
+
+
+def pictures(task: Task) -> np.ndarray:
+    """Distance maps of the test crops, uint8 [n, crop, crop]: the nearer, the darker."""
+    ca = np.nan_to_num(task.test.y["backbone"][:, :, 1])
+    distance = np.linalg.norm(ca[:, :, None] - ca[:, None], axis=-1)
+    return np.clip(8 * distance, 0, 255).astype(np.uint8)
+
+
+def search(model: TwoTowers, params: Any, task: Task, words: str) -> np.ndarray:
+    """Cosines [n] of the test crops' structures with the centre of a sequence."""
+    letters = np.frombuffer("".join(words.split()).upper().encode("ascii", "replace"), np.uint8)
+    start = max(len(letters) - task.about.crop, 0) // 2
+    tokens = np.full((1, task.about.crop), protein.PADDING, np.int32)
+    known = protein.tokens(letters[start : start + task.about.crop])
+    tokens[0, : len(known)] = known
+    return _crops(model, params, task.test.y, "y") @ _crops(model, params, tokens, "x")[0]
+
+
+def _crops(model: TwoTowers, params: Any, items: Items, modality: Any) -> np.ndarray:
+    return embed(model, params, items, modality, chunk=_CHUNK)
+
+
+def _measure(
+    model: TwoTowers, params: Any, task: Task, items: Any, domains: protein_task.Domains
+) -> dict[str, np.ndarray]:
+    """A figure for each query, by name."""
+    x, y = _crops(model, params, items.x, "x"), _crops(model, params, items.y, "y")
+    figures = measures.crop_figures(x, y, domains.lengths, domains.distinct)
+    if not (domains.labelled and task.about.train.labelled):
+        return figures
+    train, labels = _summaries(model, params, task.about.train.labelled, "x")
+    structures, classes = _summaries(model, params, domains.labelled, "y")
+    hits = measures.transferred(train, labels, structures, classes)
+    return figures | {"class_transfer": hits.astype(float)}
+
+
+def _summaries(
+    model: TwoTowers, params: Any, groups: list[protein_task.Group], modality: Any
+) -> tuple[np.ndarray, np.ndarray]:
+    """Embeddings of whole domains [n, d] by the first part of a row, and their classes [n]."""
+    items = [group.tokens if modality == "x" else group.structures for group in groups]
+    dim = model.x_head.dim
+    rows = [_crops(model, params, one, modality)[:, :dim] for one in items]
+    return np.concatenate(rows), np.concatenate([group.classes for group in groups])
