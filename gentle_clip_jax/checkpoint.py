@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
+from absl import logging
 from jax.experimental import multihost_utils
 
 from gentle_clip_jax import manifest
@@ -27,6 +28,8 @@ class Checkpoints:
     def __init__(self, folder: pathlib.Path, *, keep: int = 2, read_only: bool = False):
         policy = ocp.checkpoint_managers
         self._folder, self._read_only = folder.resolve(), read_only
+        if read_only:
+            logging.set_verbosity(logging.ERROR)  # Orbax warns of what was asked for
         self._manager = ocp.CheckpointManager(
             self._folder,
             options=ocp.CheckpointManagerOptions(

@@ -1,0 +1,149 @@
+"""What checkpoints cost: manifests in a step's time, and the restore of a large state.
+
+python benchmarks/checkpoints.py [--results=DIR] [--megabytes=200]
+"""
+
+import argparse
+import json
+import pathlib
+import shlex
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+from gentle_clip_jax import experiment, manifest
+from gentle_clip_jax.checkpoint import Checkpoints
+from gentle_clip_jax.cli import load_config
+from gentle_clip_jax.data.icons import Words
+from gentle_clip_jax.data.pipeline import Pairs, Task
+from gentle_clip_jax.run_log import machine
+from gentle_clip_jax.train import next_state, on_devices
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+REPEATS = 5
+
+
+def seconds(function: Callable[[], Any], repeats: int = REPEATS) -> list[float]:
+    """How long each of several calls takes."""
+    found = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        function()
+        found.append(time.perf_counter() - start)
+    return found
+
+
+def large_state(megabytes: int) -> dict[str, jax.Array]:
+    """A state of matrices of 4 MB each."""
+    shape = (1024, 1024)
+    keys = jax.random.split(jax.random.key(0), megabytes // 4)
+    return {f"matrix_{k}": jax.random.normal(key, shape) for k, key in enumerate(keys)}
+
+
+def of_large_state(megabytes: int) -> dict[str, float]:
+    """Seconds to save a state, to restore it and, of both, those that the manifest takes."""
+    state = large_state(megabytes)
+    jax.block_until_ready(state)
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder)
+
+        def save() -> None:
+            with Checkpoints(path) as checkpoints:
+                checkpoints.save(1, state, None)
+
+        def restore() -> None:
+            with Checkpoints(path, read_only=True) as checkpoints:
+                jax.block_until_ready(checkpoints.restore(state))
+
+        return {
+            "megabytes": megabytes,
+            "save": seconds(save, 1)[0],
+            "restore": statistics.median(seconds(restore)),
+            "manifest": statistics.median(seconds(lambda: manifest.manifest(state))),
+        }
+
+
+def icons_task(config: Any) -> Task:
+    """Data of the shapes that the icons have, without rendering them."""
+    rng, size, length = np.random.default_rng(0), config.data.size, config.data.max_tokens
+
+    def items(num: int) -> Pairs:
+        images = rng.integers(256, size=(num, size, size)).astype(np.uint8)
+        tokens = rng.integers(1, config.data.vocab_size, (num, length)).astype(np.int32)
+        return Pairs(images, tokens, np.array([str(k) for k in range(num)]))
+
+    whole, words = items(512), Words([], lambda texts: np.zeros(0), config.data.vocab_size)
+    return Task(whole, whole.x, whole.y, items(8), items(8), words)
+
+
+def of_training() -> dict[str, float]:
+    """Seconds of a step of configs/icons.py, and of the manifest of its state."""
+    config = load_config(ROOT / "configs" / "icons.py")
+    task = icons_task(config)
+    model, batch_at = experiment.build_model(config, task), experiment.batches(config, task)
+    advance = next_state(config, model)
+    state = on_devices(config, experiment.init_state(config, task))
+    state, _ = advance(state, batch_at(0))
+    times = []
+    for step in range(1, 12):
+        start = time.perf_counter()
+        state, metrics = advance(state, batch_at(step))
+        jax.block_until_ready((state, metrics))
+        times.append(time.perf_counter() - start)
+    size = sum(leaf.nbytes for leaf in jax.tree.leaves(state))
+    return {
+        "megabytes": size / 1e6,
+        "step": statistics.median(times),
+        "manifest": statistics.median(seconds(lambda: manifest.manifest(state))),
+        "every": config.train.checkpoint_every,
+    }
+
+
+def page(found: dict[str, Any]) -> str:
+    """docs/results/checkpoints.md"""
+    large, own, about = found["large"], found["icons"], found["machine"]
+    share = own["manifest"] / (own["every"] * own["step"])
+    versions = ", ".join(f"{name} {about[name]}" for name in ("python", "jax", "orbax-checkpoint"))
+    return f"""# What checkpoints cost
+
+`{found["command"]}` on {about["cpus"]} x {about["processor"]} ({about["device"]}), with {versions};
+medians of {REPEATS}, the page cache warm.
+
+| | seconds |
+| --- | ---: |
+| save a state of {large["megabytes"]} MB, until it is on disk | {large["save"]:.2f} |
+| restore and verify it | {large["restore"]:.2f} |
+| its manifest (SHA-256 of every array), in both | {large["manifest"]:.2f} |
+| a step of configs/icons.py | {own["step"]:.3f} |
+| the manifest of its state of {own["megabytes"]:.1f} MB | {own["manifest"]:.3f} |
+
+A manifest is made every {own["every"]} steps: {100 * share:.3f} % of the steps' time.
+"""
+
+
+def main() -> None:
+    """Measures and writes docs/results/checkpoints.md and .json."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--results", type=pathlib.Path, default=ROOT / "docs" / "results")
+    parser.add_argument("--megabytes", type=int, default=200)
+    args = parser.parse_args()
+    with jax.numpy_dtype_promotion("standard"):
+        found = {"icons": of_training(), "large": of_large_state(args.megabytes)}
+    found |= {
+        "machine": machine(),
+        "command": shlex.join(["python", "benchmarks/checkpoints.py", *sys.argv[1:]]),
+    }
+    args.results.mkdir(parents=True, exist_ok=True)
+    (args.results / "checkpoints.json").write_text(json.dumps(found, indent=2) + "\n")
+    (args.results / "checkpoints.md").write_text(page(found))
+    print(page(found))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""All tests of this folder are slow; what they find goes into docs/reliability.md."""
+
+import json
+import os
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+
+import runs
+
+RECORDS = os.environ.get("GENTLE_CLIP_FAULTS")  # a file for benchmarks/reliability.py
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if pathlib.Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compile_cache(tmp_path_factory):
+    """What one process compiles, the others read."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = os.environ.get("GENTLE_CLIP_TEST_CACHE") or tmp_path_factory.mktemp("compiled")
+        patch.setenv("JAX_COMPILATION_CACHE_DIR", str(folder))
+        yield
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory):
+    """The folder of a run that nothing happened to, and the seconds that it took."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    runs.finish(folder)  # compiles
+    process = runs.finish(folder.with_name("again"))
+    assert runs.last_state(folder) == runs.last_state(folder.with_name("again"))
+    return folder, process.lines[-1][0]
+
+
+@pytest.fixture
+def record(request):
+    """Notes a fault that was survived, in the file that GENTLE_CLIP_FAULTS names.
+
+    A test that ends without a note is noted as a fault that was not.
+    """
+    notes = []
+
+    def note(fault, *, tried=1, lost="nothing", seconds=()):
+        notes.append(
+            {"fault": fault, "tried": tried, "lost": lost, "seconds": [*seconds], "survived": True}
+        )
+
+    yield note
+    lost = {"tried": 1, "lost": "?", "seconds": [], "survived": False}
+    if RECORDS:
+        with open(RECORDS, "a") as file:
+            for found in notes or [{"fault": request.node.name, **lost}]:
+                file.write(json.dumps(found) + "\n")

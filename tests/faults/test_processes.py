@@ -1,0 +1,87 @@
+"""Several processes that train as one."""
+
+import os
+import signal
+import time
+
+import numpy as np
+import pytest
+import runs
+
+STEPS = "--config.train.steps=50", "--config.train.checkpoint_every=5"
+TERMS = ("loss/total", "loss/clip", "loss/mmd", "loss/sdd", "loss/ssl", "grad_norm")
+
+
+def end_all(processes):
+    for process in processes:
+        assert process.end() == 0, process.text
+
+
+def losses(workdir):
+    lines = runs.logged(workdir)
+    assert [line["step"] for line in lines] == list(range(1, 51))
+    return np.array([[line[name] for name in TERMS] for line in lines])
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """One process with four devices."""
+    folder = tmp_path_factory.mktemp("alone")
+    runs.finish(folder, *STEPS, devices=4)
+    return folder
+
+
+@pytest.mark.parametrize(("count", "fsdp"), [(2, 1), (4, 1), (2, 4)])
+def test_processes_train_as_one(tmp_path, alone, count, fsdp):
+    """Losses to 1e-6 over 50 steps, whatever part of the state a device holds."""
+    sharded = f"--config.mesh.fsdp={fsdp}", "--config.model.image.width=128"
+    if fsdp > 1:
+        alone = tmp_path / "alone"
+        runs.finish(alone, *STEPS, sharded[1], devices=4)
+    options = sharded if fsdp > 1 else ()
+    workdir = tmp_path / "run"
+    end_all(runs.train_together(workdir, count, *STEPS, *options, devices=4 // count))
+    np.testing.assert_allclose(losses(workdir), losses(alone), rtol=1e-6)
+    assert runs.logged(workdir, "validation") == runs.logged(alone, "validation")
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP], ids=["SIGKILL", "SIGSTOP"])
+@pytest.mark.parametrize("victim", [0, 1])
+def test_one_that_is_lost_ends_the_others_in_a_sentence(tmp_path, record, number, victim):
+    """Then all are started again, as many as there are now."""
+    processes = runs.train_together(tmp_path, 2, "--config.train.steps=100000", devices=2)
+    processes[0].wait_for_step_after(tmp_path, 6)
+    trainer = child_of(processes[victim].popen.pid)
+    start = time.monotonic()
+    os.kill(trainer, number)
+    other = processes[1 - victim]
+    assert other.end(60) != 0
+    seconds = time.monotonic() - start
+    assert seconds < 30
+    assert "Another process was lost: it was killed, is stopped, " in other.text
+    assert "Traceback" not in other.text
+    if number == signal.SIGSTOP:
+        os.kill(trainer, signal.SIGKILL)
+    processes[victim].end()
+    record(f"One of two processes: {number.name}", seconds=[seconds])
+
+
+@pytest.mark.parametrize(("before", "after"), [(2, 1), (2, 4), (1, 2)])
+def test_another_number_of_processes_goes_on(tmp_path, alone, record, before, after):
+    """Losses to 1e-5, with as many devices as processes."""
+    processes = runs.train_together(tmp_path, before, *STEPS)
+    processes[0].wait_for_step_after(tmp_path, 22)
+    processes[0].kill(signal.SIGTERM)
+    end_all(processes)
+    step, _ = runs.last_state(tmp_path)
+    assert 22 < step < 50
+    processes = runs.train_together(tmp_path, after, *STEPS)
+    end_all(processes)
+    assert f"going on from step {step} of 50" in processes[0].text
+    np.testing.assert_allclose(losses(tmp_path), losses(alone), rtol=1e-5)
+    record(f"SIGTERM to one of {before}, on with {after}", seconds=[processes[0].goes_on_after()])
+
+
+def child_of(pid):
+    with open(f"/proc/{pid}/task/{pid}/children") as file:
+        return int(file.read().split()[0])

@@ -1,0 +1,68 @@
+"""The command gentle-clip on the tiny task: tiny_command.py DEVICES COMMAND [ARGUMENTS].
+
+TINY_SPOILT="4 7" makes the loss of these steps NaN; TINY_DAMAGED="3 5" makes these pictures of the
+matched pairs unreadable.
+"""
+
+import dataclasses
+import os
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tiny_run
+
+from gentle_clip_jax import cli, experiment, train
+
+
+class Fragile:
+    """Pictures of which some cannot be read."""
+
+    def __init__(self, rows, damaged):
+        self.rows, self.damaged = rows, damaged
+
+    def __len__(self):
+        return len(self.rows)
+
+    def __getitem__(self, rows):
+        for number in np.arange(len(self.rows))[rows]:
+            if number in self.damaged:
+                raise ValueError(f"The picture {number} cannot be decoded: mend it.")
+        return self.rows[rows]
+
+
+def load_task(config, workdir):
+    task = tiny_run.task()
+    damaged = [int(row) for row in os.environ.get("TINY_DAMAGED", "").split()]
+    pictures = Fragile(task.matched.x, damaged)
+    return dataclasses.replace(task, matched=dataclasses.replace(task.matched, x=pictures))
+
+
+def spoil(steps):
+    real = train.train_step
+
+    def step(state, batch, **keywords):
+        bad = jnp.isin(state.step, jnp.array(steps) - 1)
+        spoilt = jax.tree.map(lambda p: jnp.where(bad, jnp.nan, p), state.params)
+        new, metrics = real(state._replace(params=spoilt), batch, **keywords)
+        params = jax.tree.map(lambda a, b: jnp.where(bad, b, a), new.params, state.params)
+        return new._replace(params=params), metrics
+
+    train.train_step = step
+
+
+def main(num_devices, *arguments):
+    jax.config.update("jax_num_cpu_devices", int(num_devices))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    experiment.load_task = load_task
+    if steps := os.environ.get("TINY_SPOILT"):
+        spoil([int(step) for step in steps.split()])
+    return cli.main(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
