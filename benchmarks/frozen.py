@@ -3,7 +3,8 @@
     python benchmarks/frozen.py --features=features [--workdir=runs/frozen] [--only REGEX]
 
 features/SET/{images,captions,classes} are folders of gentle-clip encode, see docs/features.md, and
-benchmarks/class_names.py has written features/encoder_classes.npz. Each run is kept; the command goes on with what is missing, and --only=^$ writes the pages anew alone.
+benchmarks/class_names.py has written features/encoder_classes.npz. Each run is kept; the command
+goes on with what is missing, and --only=^$ writes the pages anew alone.
 """
 
 import argparse

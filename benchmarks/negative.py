@@ -7,11 +7,14 @@ those of the published comparisons.
 """
 
 import argparse
+import functools
 import json
 import pathlib
 import sys
+from collections.abc import Callable
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -22,6 +25,8 @@ sys.path.insert(0, str(ROOT))
 from configs import compare_remote_sensing  # noqa: E402
 from gentle_clip_jax import closed_form  # noqa: E402
 from gentle_clip_jax.closed_form.neighbours import smooth  # noqa: E402
+from gentle_clip_jax.closed_form.transported import scarcity  # noqa: E402
+from gentle_clip_jax.closed_form.zero_pairs import Joined  # noqa: E402
 from gentle_clip_jax.compare import measure, methods  # noqa: E402
 from gentle_clip_jax.data import pool  # noqa: E402
 from gentle_clip_jax.losses import pairwise  # noqa: E402
@@ -30,37 +35,102 @@ from gentle_clip_jax.run_log import machine  # noqa: E402
 MAIN = ("zero_shot", "i2t", "t2i")
 
 
-class Joined(NamedTuple):
-    """The mean of several aligners' cosines, as one space."""
+class Hashed(NamedTuple):
+    """A problem as a key: the same only if it is the very same."""
 
-    aligners: tuple
+    problem: closed_form.Problem
+
+    def __hash__(self):
+        return id(self.problem)
+
+    def __eq__(self, other):
+        return self.problem is other.problem
+
+
+class Smoothed(NamedTuple):
+    """As closed_form's, with a count of neighbours, and rows that may be changed before."""
+
+    maps: closed_form.Maps
+    bank: jax.Array
+    weight: float
+    count: int
+    change: Callable[[jax.Array], jax.Array]
 
     def embed_x(self, x):
-        return pairwise.normalize(jnp.concatenate([a.embed_x(x) for a in self.aligners], axis=1))
+        rows = smooth(self.change(x), self.bank, weight=self.weight, count=self.count)
+        return self.maps.embed_x(rows)
 
     def embed_y(self, y):
-        return pairwise.normalize(jnp.concatenate([a.embed_y(y) for a in self.aligners], axis=1))
+        return self.maps.embed_y(y)
 
 
-def gentle(problem, **changes):
-    """`gentle_transport` with other settings of its transported CCA."""
-    plain = closed_form.gentle_transport(problem, methods.cca)
-    x, unmatched_x = (plain.smooth_x(z[:, 0])[:, None] for z in (problem.x, problem.unmatched_x))
-    smoothed = problem._replace(x=x, unmatched_x=unmatched_x)
-    start = methods.cca(x[:, 0], jnp.mean(problem.y, axis=1))
-    return plain._replace(maps=closed_form.transported_cca(smoothed, start, **changes))
+class Unpopular(NamedTuple):
+    """Cosines less half of how near an item is to its ten nearest of a bank (CSLS); unit rows."""
+
+    aligned: Smoothed
+    bank_x: jax.Array
+    bank_y: jax.Array
+
+    def embed_x(self, x):
+        rows = self.aligned.embed_x(x)
+        near = self._near(rows, self.bank_y)
+        return self._unit(jnp.concatenate([rows, jnp.ones_like(near), -near], axis=1), 0)
+
+    def embed_y(self, y):
+        rows = self.aligned.embed_y(y)
+        near = self._near(rows, self.bank_x)
+        return self._unit(jnp.concatenate([rows, -near, jnp.ones_like(near)], axis=1), 1)
+
+    def _near(self, rows, bank):
+        return jnp.mean(jax.lax.top_k(rows @ bank.T, 10)[0], axis=1, keepdims=True) / 2
+
+    def _unit(self, rows, side):
+        """To one length, by a column of zeros on the other side, which changes no product."""
+        rest = jnp.sqrt(4 - jnp.sum(jnp.square(rows), axis=1, keepdims=True))
+        columns = (rest, jnp.zeros_like(rest)) if side == 0 else (jnp.zeros_like(rest), rest)
+        return jnp.concatenate([rows, *columns], axis=1) / 2
+
+
+def as_they_are(x):
+    return x
+
+
+@functools.lru_cache(maxsize=8)
+def prepared(hashed: Hashed, weight: float, count: int, change: Callable):
+    """The problem smoothed, its bank, and the CCA of its pairs; the same for many ideas."""
+    problem = hashed.problem
+    x, unmatched_x = (change(jnp.mean(z, axis=1)) for z in (problem.x, problem.unmatched_x))
+    bank = jnp.concatenate([x, unmatched_x])
+    x, unmatched_x = (smooth(z, bank, weight=weight, count=count) for z in (x, unmatched_x))
+    smoothed = problem._replace(x=x[:, None], unmatched_x=unmatched_x[:, None])
+    return smoothed, bank, methods.cca(x, jnp.mean(problem.y, axis=1))
+
+
+def gentle(problem, *, neighbours=0.8, count=10, change=as_they_are, **settings):
+    """`gentle_transport` with a plan, and with other settings."""
+    weight = neighbours * scarcity(len(problem.x))
+    smoothed, bank, start = prepared(Hashed(problem), weight, count, change)
+    settings = {"within": 0.5, **settings}
+    maps = closed_form.transported_cca(smoothed, start, **settings)
+    return Smoothed(maps, bank, weight, count, change)
+
+
+def pairs_alone(problem, *, neighbours=0.8):
+    """The CCA of the smoothed pairs."""
+    weight = neighbours * scarcity(len(problem.x))
+    _, bank, start = prepared(Hashed(problem), weight, 10, as_they_are)
+    return Smoothed(start, bank, weight, 10, as_they_are)
+
+
+def joined(*aligners):
+    return Joined(aligners)
 
 
 def bagged(problem):
-    """Eight fits, each to four fifths of the pairs."""
+    """Four fits, each to four fifths of the pairs."""
     size, rng = len(problem.x), np.random.default_rng(0)
-    parts = [rng.permutation(size)[: 4 * size // 5] for _ in range(8)]
-    return Joined(tuple(gentle(problem._replace(x=problem.x[p], y=problem.y[p])) for p in parts))
-
-
-def without_smoothing(problem):
-    start = methods.cca(problem.x[:, 0], jnp.mean(problem.y, axis=1))
-    return closed_form.transported_cca(problem, start)
+    parts = [rng.permutation(size)[: 4 * size // 5] for _ in range(4)]
+    return joined(*(gentle(problem._replace(x=problem.x[p], y=problem.y[p])) for p in parts))
 
 
 def both_smoothed(problem):
@@ -85,24 +155,64 @@ def self_trained(problem):
     return gentle(more)
 
 
-def joined_with_pairs(problem):
-    start = methods.cca(problem.x[:, 0], jnp.mean(problem.y, axis=1))
-    return Joined((gentle(problem), start))
+def sharpened(problem):
+    """Three more rounds with a sharper plan."""
+    aligned = gentle(problem)
+    smoothed, *_ = prepared(Hashed(problem), aligned.weight, 10, as_they_are)
+    maps = closed_form.transported_cca(smoothed, aligned.maps, within=0.5, epsilon=0.01, rounds=3)
+    return aligned._replace(maps=maps)
+
+
+def less_popular(problem):
+    aligned, y = gentle(problem), jnp.mean(problem.unmatched_y, axis=1)
+    x = problem.unmatched_x[:, 0]
+    return Unpopular(aligned, aligned.embed_x(x), aligned.embed_y(y))
+
+
+def with_relative(problem):
+    weight = 0.8 * scarcity(len(problem.x))
+    smoothed, *_ = prepared(Hashed(problem), weight, 10, as_they_are)
+    relative = closed_form.relative(smoothed.x[:, 0], jnp.mean(problem.y, axis=1))
+    return joined(gentle(problem), relative)
+
+
+def one_length(x):
+    return pairwise.normalize(x) * jnp.sqrt(x.shape[1])
+
+
+def cosine_features(x):
+    """2,000 random Fourier features of a Gaussian kernel, of rows of one length."""
+    key_w, key_b = jax.random.split(jax.random.key(0))
+    directions = jax.random.normal(key_w, (x.shape[1], 2000)) / jnp.sqrt(x.shape[1])
+    shifts = jax.random.uniform(key_b, (1, 2000), maxval=2 * jnp.pi)
+    return jnp.sqrt(2) * jnp.cos(one_length(x) @ directions + shifts)
 
 
 IDEAS = {
     "gentle transport, as it is": gentle,
-    "without neighbours": without_smoothing,
+    "CCA of the smoothed pairs, no plan": pairs_alone,
+    "without neighbours": lambda problem: gentle(problem, neighbours=0.0),
+    "half as much of the neighbours": lambda problem: gentle(problem, neighbours=0.4),
+    "30 neighbours": lambda problem: gentle(problem, count=30),
     "captions smoothed too": both_smoothed,
+    "scatter of an item's captions left out": lambda problem: gentle(problem, within=0.0),
+    "each caption an item of its own": lambda problem: gentle(problem, within=1.0),
     "plan sharper, epsilon 0.01": lambda problem: gentle(problem, epsilon=0.01),
+    "plan sharper in the last rounds": sharpened,
     "plan blunter, epsilon 0.05": lambda problem: gentle(problem, epsilon=0.05),
     "4 rounds": lambda problem: gentle(problem, rounds=4),
+    "plan alone, mix 0.95": lambda problem: gentle(problem, mix=0.95),
+    "256 directions": lambda problem: gentle(problem, dim=256),
+    "64 directions": lambda problem: gentle(problem, dim=64),
     "correlations not weighted, power 0": lambda problem: gentle(problem, power=0.0),
     "correlations weighted fully, power 1": lambda problem: gentle(problem, power=1.0),
-    "plan alone, mix 0.95": lambda problem: gentle(problem, mix=0.95),
-    "8 fits to parts of the pairs (bagging)": bagged,
+    "popular items held back (CSLS)": less_popular,
+    "image features of one length": lambda problem: gentle(problem, change=one_length),
+    "kernel: random Fourier features": lambda problem: gentle(problem, change=cosine_features),
+    "4 fits to parts of the pairs (bagging)": bagged,
     "self-training on mutual neighbours": self_trained,
-    "joined with CCA of the pairs": joined_with_pairs,
+    "joined with CCA of the smoothed pairs": lambda p: joined(gentle(p), pairs_alone(p)),
+    "joined with relative representations": with_relative,
 }
 
 
@@ -122,18 +232,18 @@ def main() -> None:
         excluded_labels=config.excluded_labels,
         evaluate="validation",
     )
-    rows = []
-    for name, idea in IDEAS.items():
-        for pairs in args.pairs:
-            found = []
-            for seed in args.seeds:
-                x, y, lone_x, lone_y = pool.draw(task, pairs, seed=seed, unmatched="shuffled")
-                arrays = (x, y, lone_x[: args.unmatched], lone_y[: args.unmatched])
-                problem = closed_form.Problem(*(jnp.asarray(z) for z in arrays))
+    found = {}
+    for pairs in args.pairs:
+        for seed in args.seeds:
+            x, y, lone_x, lone_y = pool.draw(task, pairs, seed=seed, unmatched="shuffled")
+            arrays = (x, y, lone_x[: args.unmatched], lone_y[: args.unmatched])
+            problem = closed_form.Problem(*(jnp.asarray(z) for z in arrays))
+            for name, idea in IDEAS.items():
                 metrics = measure.summarize(measure.score(idea(problem), task))
-                found.append([100 * metrics[metric] for metric in MAIN])
-            rows.append({"idea": name, "pairs": pairs, "figures": found})
-            print(name, pairs, np.mean(found, axis=0).round(1), flush=True)
+                figures = [100 * metrics[metric] for metric in MAIN]
+                found.setdefault((name, pairs), []).append(figures)
+                print(name, pairs, seed, np.round(figures, 1), flush=True)
+    rows = [{"idea": name, "pairs": n, "figures": figures} for (name, n), figures in found.items()]
     publish(rows, args)
 
 
