@@ -19,7 +19,7 @@ class Proteins:
     """n domains, their residues in one row after another: domain k has offsets[k]:offsets[k + 1].
 
     sequence: [residues] int8, a place in AMINO_ACIDS or UNKNOWN.
-    backbone: [residues, 3, 3] int16, atoms N, CA, C; hundredths of an Angstrom.
+    backbone: [residues, 3, 3] float32, atoms N, CA, C in Angstrom; NaN where unknown.
     cath_class: [n] int, 0 where there is none; ec: [n] first EC number or "".
     """
 
@@ -67,7 +67,7 @@ def read(folder: str | pathlib.Path) -> Proteins:
         ids=ids.astype(str),
         offsets=offsets,
         sequence=tokens(letters),
-        backbone=backbone,
+        backbone=np.where(backbone == _MISSING, np.nan, backbone.astype(np.float32) / 100),
         split=np.array(table["split"]),
         cath_class=np.array(classes),
         ec=np.array([(numbers or "").split(";")[0] for numbers in table["ec"]]),
@@ -99,8 +99,7 @@ def windows(
         here = slice(first, min(first + length, proteins.offsets[row + 1]))
         size = here.stop - here.start
         sequences[i, :size] = proteins.sequence[here]
-        atoms = proteins.backbone[here]
-        backbones[i, :size] = np.where(atoms == _MISSING, np.nan, atoms.astype(np.float32) / 100)
+        backbones[i, :size] = proteins.backbone[here]
     return sequences, backbones
 
 

@@ -28,12 +28,12 @@ def domains(count: int = 60) -> protein.Proteins:
         turn, rise = ((1.745, 1.5), (3.3, 3.3))[kind]
         ca = np.concatenate([2 * np.cos(turn * place), 2 * np.sin(turn * place), rise * place], 1)
         ca = ca + rng.normal(size=ca.shape) * 0.2
-        backbone.append(np.stack([ca - 0.8, ca, ca + 0.8], axis=1) * 100)
+        backbone.append(np.stack([ca - 0.8, ca, ca + 0.8], axis=1))
     return protein.Proteins(
         ids=np.array([f"d{i}" for i in range(count)]),
         offsets=np.concatenate([[0], np.cumsum(lengths)]),
         sequence=np.concatenate(sequence).astype(np.int8),
-        backbone=np.concatenate(backbone).astype(np.int16),
+        backbone=np.concatenate(backbone).astype(np.float32),
         split=np.array(["train"] * (count - 20) + ["valid"] * 10 + ["test"] * 10),
         cath_class=kinds + 1,
         ec=np.full(count, ""),
@@ -80,7 +80,7 @@ def test_a_pair_keeps_its_residues_in_line_and_others_do_not():
     pieces = {}
     for row in range(len(known.ids)):
         here = slice(known.offsets[row], known.offsets[row + 1])
-        tokens, atoms = known.sequence[here], known.backbone[here].astype(np.float32) / 100
+        tokens, atoms = known.sequence[here], known.backbone[here]
         for start in range(len(tokens) - 15):
             pieces[tokens[start : start + 16].tobytes()] = atoms[start : start + 16]
     expected = [pieces[row.tobytes()] for row in np.asarray(x, np.int8)]
