@@ -10,7 +10,7 @@ from gentle_clip_jax.data import protein, protein_task, structures
 
 pytest.importorskip("biotite")
 WORDS = "ALA CYS ASP GLU PHE GLY HIS ILE LYS LEU MET ASN PRO GLN ARG SER THR VAL TRP TYR"
-NAMES = {letter: word for letter, word in zip("ACDEFGHIKLMNPQRSTVWY", WORDS.split())}
+NAMES = dict(zip("ACDEFGHIKLMNPQRSTVWY", WORDS.split()))
 
 
 def line(atom, residue, number, place, *, chain="A", code=" ", alternative=" ", occupancy=1.0):
