@@ -1,6 +1,9 @@
 """Checkpoints: saved in the background, verified on the way back, never trusted blindly."""
 
 import contextlib
+import errno
+import logging
+import os
 import pathlib
 from collections.abc import Iterator
 from typing import Any
@@ -8,7 +11,6 @@ from typing import Any
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
-from absl import logging
 from jax.experimental import multihost_utils
 
 from gentle_clip_jax import manifest
@@ -28,8 +30,9 @@ class Checkpoints:
     def __init__(self, folder: pathlib.Path, *, keep: int = 2, read_only: bool = False):
         policy = ocp.checkpoint_managers
         self._folder, self._read_only = folder.resolve(), read_only
-        if read_only:
-            logging.set_verbosity(logging.ERROR)  # Orbax warns of what was asked for
+        # Orbax and its tasks log pages of what is said here in a sentence.
+        for name in ("absl", "asyncio"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         self._manager = ocp.CheckpointManager(
             self._folder,
             options=ocp.CheckpointManagerOptions(
@@ -145,7 +148,7 @@ class Checkpoints:
             raise  # of a step, or of a process that was lost
         except Exception as error:  # what Orbax and TensorStore raise has no common class
             raise OSError(
-                f"No checkpoint can be written to {self._folder} ({_first_line(error)}): mend "
+                f"No checkpoint can be written to {self._folder} ({_cause(error)}): mend "
                 "that, and the same command goes on from the last one that is whole."
             ) from error
 
@@ -180,6 +183,12 @@ def _agreed(reason: str) -> str:
 def _listed(names: list[str]) -> str:
     more = len(names) - _MOST_NAMED
     return "; ".join(names[:_MOST_NAMED]) + (f"; and {more} more" if more > 0 else "")
+
+
+def _cause(error: Exception) -> str:
+    """What the disk has, if it is the disk."""
+    known = map(os.strerror, (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO))
+    return next((cause for cause in known if cause in str(error)), _first_line(error))
 
 
 def _first_line(error: Exception) -> str:

@@ -23,7 +23,7 @@ _PATIENCE = 20  # seconds without a heartbeat after which a process is lost
 _FROM_WITHIN = re.compile(
     r"^([EWIF]\d{4} |\*\*\* |    @ |terminate called|  what\(\)|RPC: |:UNKNOWN)"
 )
-_DETECTED = {"SLURM_NTASKS": "1", "OMPI_COMM_WORLD_SIZE": "1", "JAX_NUM_PROCESSES": "1"}
+_DETECTED = {"SLURM_STEP_NUM_TASKS": "1", "OMPI_COMM_WORLD_SIZE": "1", "JAX_NUM_PROCESSES": "1"}
 LOST = (
     "Another process was lost: it was killed, is stopped, ran out of memory, or its machine cannot "
     "be reached; see what it said last. Start all processes again: the run goes on from the last "
