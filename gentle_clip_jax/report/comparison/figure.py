@@ -67,6 +67,8 @@ def _panel(axes: "Axes", comparison: Comparison, metric: str) -> None:
 def _line(axes: "Axes", comparison: Comparison, metric: str, method: str, place: int) -> None:
     solid = method in comparison.unmatched
     kin = [name for name in comparison.methods if (name in comparison.unmatched) == solid]
+    # Few methods have a colour each; of many, a dashed and a solid one share theirs.
+    color = place if len(comparison.methods) <= len(_COLORS) else kin.index(method)
     found = [(pairs, comparison.row(pairs, metric).get(method)) for pairs in comparison.pairs]
     points = [
         (pairs, 100 * cell.mean, 100 * (cell.spread or 0))
@@ -80,7 +82,7 @@ def _line(axes: "Axes", comparison: Comparison, metric: str, method: str, place:
         aside * x,
         y,
         spread,
-        color=_COLORS[kin.index(method) % len(_COLORS)],
+        color=_COLORS[color % len(_COLORS)],
         marker=_MARKERS[place % len(_MARKERS)],
         linestyle="-" if solid else (0, (4, 2)),
         linewidth=1.2,
