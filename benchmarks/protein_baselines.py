@@ -86,16 +86,22 @@ def linear(task) -> dict:
     targets = kinds / frequency - 1  # what a kind is likelier by, given the structure
     gram, cross = inputs.T @ inputs, inputs.T @ targets
 
+    of_crops = {split: features(getattr(task, split).y) for split in ("validation", "test")}
+    of_groups = {
+        split: [features(group.structures) for group in getattr(task.about, split).labelled]
+        for split in ("validation", "test")
+    }
+    train = pooled(task.about.train, [one_hot(g.tokens) for g in task.about.train.labelled])
+
     def measure(ridge):
         weights = np.linalg.solve(gram + ridge * np.eye(len(gram)), cross)
 
+        def odds(inputs):
+            return np.log(np.maximum(1 + inputs @ weights, 0.05))
+
         def of(split, items):
-            y = np.log(np.maximum(1 + features(items.y) @ weights, 0.05))
-            train = pooled(task.about.train, lambda group: one_hot(group.tokens))
-            whole = pooled(
-                getattr(task.about, split),
-                lambda group: np.log(np.maximum(1 + features(group.structures) @ weights, 0.05)),
-            )
+            y = odds(of_crops[split])
+            whole = pooled(getattr(task.about, split), [odds(one) for one in of_groups[split]])
             flat = one_hot(items.x).reshape(len(items), -1), y.reshape(len(items), -1)
             return figures(task, split, *flat, train, whole)
 
@@ -108,9 +114,9 @@ def linear(task) -> dict:
 def pooled(domains, rows) -> tuple[np.ndarray, np.ndarray]:
     """Means over residues, less their mean over domains, and classes."""
     means = []
-    for group in domains.labelled:
+    for group, own in zip(domains.labelled, rows):
         where = (group.tokens != protein.PADDING)[..., None]
-        means.append(np.sum(rows(group) * where, axis=1) / np.sum(where, axis=1))
+        means.append(np.sum(own * where, axis=1) / np.sum(where, axis=1))
     means = np.concatenate(means)
     labels = np.concatenate([group.classes for group in domains.labelled])
     return means - means.mean(axis=0), labels
@@ -139,9 +145,10 @@ def scales(task) -> dict:
         return np.nan_to_num((channels - mean) / deviation).astype(np.float32)
 
     def of(split, items):
-        train = pooled(task.about.train, lambda group: of_tokens(group.tokens))
+        train, whole = task.about.train, getattr(task.about, split)
+        train = pooled(train, [of_tokens(group.tokens) for group in train.labelled])
         whole = pooled(
-            getattr(task.about, split), lambda group: of_structure(group.structures["backbone"])
+            whole, [of_structure(group.structures["backbone"]) for group in whole.labelled]
         )
         flat = (
             rows.reshape(len(items), -1)

@@ -14,6 +14,7 @@ from gentle_clip_jax.encoders.two_towers import TwoTowers
 
 STARTS = ("random", "cca", "transported_cca")
 _SHRINKAGE = 3.0  # of the pairs' covariances; chosen on validation domains
+_PLANNED = 4096  # unmatched items of each modality that make a plan
 _CHUNK = 64
 
 
@@ -27,8 +28,9 @@ def from_pairs(model: TwoTowers, params: Any, task: pipeline.Task, start: str) -
     pairs = [
         _summaries(*tower, items) for tower, items in zip(towers, (task.matched.x, task.matched.y))
     ]
+    some = slice(None, _PLANNED)
     lone = [
-        _summaries(*tower, items)
+        _summaries(*tower, pipeline.take(items, some))
         for tower, items in zip(towers, (task.unmatched_x, task.unmatched_y))
     ]
     scales = [np.std(np.concatenate(both), axis=0) + 1e-6 for both in zip(pairs, lone)]
