@@ -18,10 +18,11 @@ import jax
 import orbax.checkpoint as ocp
 
 _ATTENDED = "GENTLE_CLIP_ATTENDED"  # holds the number of a pipe that closes with the parent
-_LOADING = 3600  # seconds that the first process may take to load data
+_LOADING = 3600  # seconds that a process may take to load data or compile
 _PATIENCE = 20  # seconds without a heartbeat after which a process is lost
 _FROM_WITHIN = re.compile(
-    r"^([EWIF]\d{4} |\*\*\* |    @ |terminate called|  what\(\)|RPC: |:UNKNOWN)"
+    r"^([EWIF]\d{4} |\*\*\* |    @ |terminate called|  what\(\)|RPC: |:UNKNOWN|\d*$|The tasks have|"
+    r"Additional GRPC)"
 )
 _DETECTED = {"SLURM_STEP_NUM_TASKS": "1", "OMPI_COMM_WORLD_SIZE": "1", "JAX_NUM_PROCESSES": "1"}
 LOST = (
@@ -114,18 +115,20 @@ def leave(code: int) -> NoReturn:
 def one_after_the_first() -> Iterator[None]:
     """The first process does what is inside alone, then all others, so that they find its files."""
     if jax.process_index():
-        _wait_for_the_first()
+        wait_for_all("the first process is ready")
     yield
     if not jax.process_index():
-        _wait_for_the_first()
+        wait_for_all("the first process is ready")
 
 
-def _wait_for_the_first() -> None:
+def wait_for_all(what: str) -> None:
+    """Waits until all processes are here, once for each name; an hour at most.
+
+    Gloo's collectives give up after half a minute, and one may load or compile for longer.
+    """
     if jax.process_count() > 1:
-        # Not by a collective, which gives up after half a minute.
         everyone = set(range(jax.process_count()))
-        name = "the first process is ready"
-        ocp.multihost.sync_global_processes(name, timeout=_LOADING, processes=everyone)
+        ocp.multihost.sync_global_processes(what, timeout=_LOADING, processes=everyone)
 
 
 @contextlib.contextmanager

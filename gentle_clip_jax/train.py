@@ -76,6 +76,7 @@ def next_state(
             shardings = jax.tree.map(lambda leaf: leaf.sharding, state), None
             step = jax.jit(step, donate_argnums=0, out_shardings=shardings)
             compiled.append(memory.compiled_to_fit(step, state, batch))
+            distributed.wait_for_all("the step is compiled")
         return compiled[0](state, batch)
 
     return advance
