@@ -65,7 +65,8 @@ def gentle_transport(
       problem: features of matched and unmatched items.
       shrinkages: candidates for that of the first CCA, chosen by cross-validation.
       classes: [c, dx] the classifier that x's encoder was trained with and [c, dy] features of the
-        names of its classes, if they are known: what it says of unmatched items then counts too.
+        names of its classes, if they are known: what it says of unmatched items then counts too,
+        unless held-out pairs, of 60 or more, find each other better without.
       transport: whether to use a plan; if not given, the pairs decide.
 
     Source: ours; docs/results/negative.md says what else was tried.
@@ -80,9 +81,11 @@ def gentle_transport(
     y = jnp.mean(problem.y, axis=1)
     shrinkage = cross_validated(_pairs_alone, x, y, shrinkages, folds=5 if len(x) < 1500 else 2)
     maps = _pairs_alone(x, y, shrinkage)
-    if transport is None:
-        transport = len(x) < _LEAST_TRIED or _plan_helps(problem, shrinkage, classes)
-    if transport:
+    undecided = transport is None or (transport and classes is not None)
+    if undecided and len(x) >= _LEAST_TRIED:
+        helps, classes = _tried(problem, shrinkage, classes)
+        transport = helps if transport is None else transport
+    if transport or transport is None:
         few = _FEW_SHRINKAGE if len(x) < _LEAST_TRIED else None
         maps = _planned(problem, maps, classes, shrinkage=few, within=_WITHIN)
     return Smoothed(maps, bank, weight)
@@ -116,21 +119,27 @@ def _planned(
     return fitted
 
 
-def _plan_helps(problem: Problem, shrinkage: float, classes: Classes | None) -> bool:
-    """Whether held-out pairs find each other with the plan, or no better without."""
+def _tried(
+    problem: Problem, shrinkage: float, classes: Classes | None
+) -> tuple[bool, Classes | None]:
+    """Whether held-out pairs bear a plan; and the classes, if a plan finds more pairs by them."""
     tried = problem._replace(
         unmatched_x=problem.unmatched_x[:_TRIAL_ITEMS],
         unmatched_y=problem.unmatched_y[:_TRIAL_ITEMS],
     )
 
-    def fit(x: jax.Array, y: jax.Array, planned: float) -> Maps:
+    def fit(x: jax.Array, y: jax.Array, plan: float) -> Maps:
         maps = _pairs_alone(x, y, shrinkage)
-        if not planned:
+        if not plan:
             return maps
-        part = tried._replace(x=x[:, None], y=y[:, None])
-        return _planned(part, maps, classes, shrinkage=None, rounds=_TRIAL_ROUNDS)
+        part, told = tried._replace(x=x[:, None], y=y[:, None]), classes if plan == 2 else None
+        return _planned(part, maps, told, shrinkage=None, rounds=_TRIAL_ROUNDS)
 
     x, y = (jnp.mean(items, axis=1) for items in (problem.x, problem.y))
-    with_plan, without = log_ranks(fit, x, y, (1.0, 0.0), folds=_TRIAL_FOLDS)
-    worse = with_plan - without
-    return bool(np.mean(worse) <= 2 * np.std(worse) / np.sqrt(len(worse)))
+    plans = (0.0, 1.0) if classes is None else (0.0, 1.0, 2.0)
+    without, *planned = log_ranks(fit, x, y, plans, folds=_TRIAL_FOLDS)
+    best = int(np.argmin([np.mean(ranks) for ranks in planned]))
+    worse = planned[best] - without
+    return bool(
+        np.mean(worse) <= 2 * np.std(worse) / np.sqrt(len(worse))
+    ), classes if best else None

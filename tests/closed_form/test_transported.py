@@ -129,6 +129,16 @@ def test_names_of_classes_make_up_for_pairs_that_mislead():
     assert found(named) > found(plain) + 0.05
 
 
+def test_held_out_pairs_turn_down_wrong_names_of_classes():
+    many, (x, _) = problem(80, 300), clusters(100, seed=1)
+    rng = np.random.default_rng(0)
+    wrong = tuple(jnp.float32(rng.normal(size=(5, d))) for d in (12, 9))
+    plain, named = (
+        closed_form.gentle_transport(many, classes=c, transport=True) for c in (None, wrong)
+    )
+    np.testing.assert_array_equal(plain.embed_x(x), named.embed_x(x))
+
+
 @pytest.mark.parametrize("n", [5, 600])
 def test_smoothing_is_the_mean_of_the_nearest(n):
     rng = np.random.default_rng(0)
