@@ -80,13 +80,13 @@ def untrained(runs: dict) -> dict:
     for fraction in FRACTIONS.values():
         for seed in seeds:
             path = out / fraction / f"{seed}.json"
-            if not path.exists():
-                if "--report-only" in sys.argv:
-                    continue
+            if not path.exists() and "--report-only" not in sys.argv:
                 script = pathlib.Path(__file__).with_name("protein_baselines.py")
                 own = [f"--config.seed={seed}", f"--config.data.matched_fraction={fraction}"]
                 subprocess.run([sys.executable, script, path, *own, *overrides], check=True)
-            results.setdefault(fraction, {})[seed] = json.loads(path.read_text())
+        found = {int(path.stem): path for path in sorted((out / fraction).glob("*.json"))}
+        if found:
+            results[fraction] = {s: json.loads(path.read_text()) for s, path in found.items()}
     return results
 
 
@@ -136,6 +136,8 @@ on the validation domains.
   few 5-mers with an earlier one.
 - **class transfer**: whole domains; CATH class 1, 2 or 3 of a structure by the nearest prototype,
   prototypes being made of training *sequences*.
+- **linear model of residues**: ridge regression of the amino acid on the invariants of its own
+  place, the same for all places: what the towers' features bring before anything is deep.
 - Three test domains that overlap training domains are dropped: d3aaab_, 2pbdA04, d3ssba_.
 {training.not_measured(content["runs"], variants())}
 {sections}
