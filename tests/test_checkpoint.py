@@ -205,7 +205,7 @@ def test_what_cannot_be_written_is_said_in_a_sentence(tmp_path, monkeypatch):
 
     with Checkpoints(tmp_path) as checkpoints:
         monkeypatch.setattr(checkpoints._manager, "save", full)
-        with pytest.raises(OSError, match=r"^No checkpoint can be written to .* No space left"):
+        with pytest.raises(OSError, match=r"^No checkpoint can be written to .*No space left"):
             checkpoints.save(2, state(2), None)
     assert_same(restore(tmp_path), 1)
 
