@@ -19,7 +19,7 @@ def neighbours(ca: np.ndarray, *, most: int = 40, cutoff: float = 12.0) -> np.nd
     if len(known) > 1:
         tree = scipy.spatial.KDTree(ca[known])
         # The nearest of all is the residue itself, or one in the same place.
-        _, found = tree.query(ca[known], k=np.arange(1, most + 2), distance_upper_bound=cutoff)
+        _, found = tree.query(ca[known], k=most + 1, distance_upper_bound=cutoff)
         found = np.append(known, -1)[found]
         found = np.where(found == known[:, None], -1, found)
         order = np.argsort(found < 0, axis=1, kind="stable")[:, :most]
