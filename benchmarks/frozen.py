@@ -19,18 +19,18 @@ from gentle_clip_jax.compare import compare_config  # noqa: E402
 from gentle_clip_jax.config_file import load_config  # noqa: E402
 from gentle_clip_jax.report.comparison import write_comparison  # noqa: E402
 
-METHODS = "('cca','procrustes','ridge','relative','clip','s_clip','gentle_clip','transported_cca',"
-METHODS += "'gentle_transport','named_transport','gentle_clip_warm')"
+FORMS = "('cca','procrustes','ridge','relative','transported_cca','gentle_transport',"
+FORMS += "'named_transport')"
 CLOSED = "('cca','transported_cca','gentle_transport')"
-NAMED = "('cca','transported_cca','gentle_transport','named_transport')"
+HEADS = "('cca','procrustes','clip','s_clip','gentle_clip','gentle_clip_warm')"
 # Page, config, unmatched sets, methods and numbers of pairs, in the order in which they are run.
 PARTS = [
-    ("remote_sensing_frozen", "remote_sensing", "shuffled", NAMED, "(12,30,0.01,0.03,0.1)"),
-    ("vision_language_frozen", "vision_language", "shuffled", NAMED, "(12,0.01,0.03,0.1)"),
+    ("remote_sensing_frozen", "remote_sensing", "shuffled", FORMS, "(12,30,0.01,0.03,0.1,1.0)"),
+    ("vision_language_frozen", "vision_language", "shuffled", FORMS, "(12,0.01,0.03,0.1,1.0)"),
     ("remote_sensing_disjoint", "remote_sensing", "disjoint", CLOSED, "(0.01,0.03,0.1)"),
     ("remote_sensing_shifted", "remote_sensing", "shifted", CLOSED, "(0.01,0.03,0.1)"),
-    ("remote_sensing_frozen", "remote_sensing", "shuffled", METHODS, "(12,30,0.01,0.03,0.1,1.0)"),
-    ("vision_language_frozen", "vision_language", "shuffled", METHODS, "(12,0.01,0.03,0.1,1.0)"),
+    ("remote_sensing_heads", "remote_sensing", "shuffled", HEADS, "(12,30,0.01,0.03,0.1,1.0)"),
+    ("vision_language_heads", "vision_language", "shuffled", HEADS, "(12,0.01,0.03,0.1,1.0)"),
 ]
 
 
@@ -49,6 +49,8 @@ def main() -> None:
             config = load_config(ROOT / "configs" / f"compare_{field}.py", flags)
             if unmatched != "shuffled":
                 config.title += f", {unmatched} unmatched sets"
+            if methods == HEADS:
+                config.title += ", trained heads"
             compare_config(config, args.workdir / stem)
     for stem in dict.fromkeys(part[0] for part in PARTS):
         if (args.workdir / stem / "results.json").exists():
