@@ -9,7 +9,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
-import runs
+import real_runs as runs
 
 RECORDS = os.environ.get("GENTLE_CLIP_FAULTS")  # a file for benchmarks/reliability.py
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 import pytest
-import runs
+import real_runs as runs
 
 
 def largest_file(folder):

@@ -6,7 +6,7 @@ import random
 import subprocess
 
 import pytest
-import runs
+import real_runs as runs
 
 
 def assert_as_whole(workdir, whole):

@@ -4,7 +4,7 @@ import signal
 import time
 
 import pytest
-import runs
+import real_runs as runs
 
 
 def stopped(process, number):
