@@ -4,6 +4,8 @@ Heavy imports wait inside the commands, so that --help does not.
 """
 
 import argparse
+import errno
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -210,6 +212,8 @@ def _fail(message: str, *, code: int = 2) -> int:
     print(f"gentle-clip: {message}", file=sys.stderr, flush=True)
     from gentle_clip_jax import distributed
 
-    if distributed.is_attended():
+    # Loggers that write once more at exit would only add their own errors.
+    is_full = any(os.strerror(number) in message for number in (errno.ENOSPC, errno.EFBIG))
+    if distributed.is_attended() or is_full:
         distributed.leave(code)
     return code

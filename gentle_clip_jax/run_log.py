@@ -101,13 +101,18 @@ class RunLog:
         self._progress.start()
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_) -> None:
         self._progress.stop()
-        if self._lines:
-            self._write_info()
-            self._lines.close()
-        if self._tensorboard:
-            self._tensorboard.close()
+        try:
+            if self._lines:
+                self._write_info()
+                self._lines.close()
+            if self._tensorboard:
+                self._tensorboard.close()
+        except OSError:
+            # What ended the run is told, not what came of it.
+            if kind is None:
+                raise
 
     def add(self, step: int, metrics: dict[str, jax.Array]) -> None:
         """Takes the metrics of one step."""
@@ -159,12 +164,18 @@ class RunLog:
         )
 
     def _write(self, step: int, kind: str, metrics: dict[str, Any], *, plot: bool = True) -> None:
-        if self._lines:
-            self._lines.write(json.dumps({"step": step, "kind": kind, **metrics}) + "\n")
-            self._lines.flush()
-        if self._tensorboard and plot:
-            for name, value in metrics.items():
-                self._tensorboard.add_scalar(f"{kind}/{name}", value, step)
+        try:
+            if self._lines:
+                self._lines.write(json.dumps({"step": step, "kind": kind, **metrics}) + "\n")
+                self._lines.flush()
+            if self._tensorboard and plot:
+                for name, value in metrics.items():
+                    self._tensorboard.add_scalar(f"{kind}/{name}", value, step)
+        except OSError as error:
+            raise OSError(
+                f"Metrics cannot be written to {self.workdir} ({error.strerror}): mend that, and "
+                "the same command goes on from the last checkpoint."
+            ) from error
 
     def _read_info(self) -> dict:
         path = self.workdir / "run.json"

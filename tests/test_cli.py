@@ -239,7 +239,7 @@ def test_compare_with_a_run_that_was_not_evaluated(tmp_path, capsys):
     [
         (FloatingPointError("loss/sdd is nan at step 3."), 2, "loss/sdd is nan at step 3."),
         (KeyboardInterrupt(), 130, "Stopped; the same command takes it up again."),
-        (OSError(28, "No space left on device"), 2, "No space left on device"),
+        (OSError(5, "Input/output error"), 2, "Input/output error"),
         (ModuleNotFoundError("No module named 'grain'", name="grain"), 2, "[quickstart]"),
     ],
 )
