@@ -257,7 +257,8 @@ def publish(rows: list[dict], args: argparse.Namespace) -> None:
         "",
         f"`python benchmarks/negative.py --features=...`: remote sensing, validation items, seeds "
         f"{seeds}, {args.unmatched} unmatched items of each modality; zero-shot / i2t / t2i, per "
-        "cent, mean over seeds, and in brackets the sum's distance from the first line.",
+        "cent, mean over seeds, and in brackets the sum's distance from the first line. "
+        "An empty cell was not run.",
         "",
         "| idea | " + " | ".join(f"{pairs} pairs" for pairs in args.pairs) + " |",
         "|---|" + "--:|" * len(args.pairs),
@@ -266,6 +267,9 @@ def publish(rows: list[dict], args: argparse.Namespace) -> None:
     for name in IDEAS:
         cells = []
         for pairs in args.pairs:
+            if (name, pairs) not in means:  # a run that was stopped
+                cells.append("")
+                continue
             mean, base = means[name, pairs], means[next(iter(IDEAS)), pairs]
             figures = " / ".join(f"{value:.1f}" for value in mean)
             cells.append(f"{figures} ({np.sum(mean) - np.sum(base):+.1f})")
