@@ -11,12 +11,12 @@ from jax.typing import DTypeLike
 from gentle_clip_jax.encoders import modified_resnet
 from gentle_clip_jax.encoders.modified_resnet import MEAN, STD, ModifiedResNet
 from gentle_clip_jax.encoders.pre_norm import (
-    Block,
     block_layers,
     checked_activation,
     normed,
     parameter_names,
     standardized,
+    through_blocks,
 )
 
 _BOTH = r"logit_scale|logit_bias|.*position_ids|.*\.num_batches_tracked"
@@ -63,18 +63,7 @@ class ImageTransformer(nn.Module):
         x = jnp.concatenate([token, x], axis=1)
         position = self.param("position", nn.initializers.normal(0.02), x.shape[1:], jnp.float32)
         x = normed(self.epsilon, "embedding_norm", x + position[None].astype(self.dtype))
-        x = nn.Dropout(self.dropout, deterministic=not train)(x.astype(self.dtype))
-        for i in range(self.depth):
-            x = Block(
-                self.num_heads,
-                self.hidden,
-                self.activation,
-                self.epsilon,
-                False,
-                self.dropout,
-                self.dtype,
-                name=f"block_{i}",
-            )(x, train=train)
+        x = through_blocks(self, x.astype(self.dtype), causal=False, train=train)
         x = normed(self.epsilon, "final_norm", x[:, 0])
         return nn.Dense(self.dim, use_bias=False, name="projection")(x)
 
@@ -115,18 +104,7 @@ class TextTransformer(nn.Module):
         shape = (self.max_tokens, self.width)
         position = self.param("position", nn.initializers.normal(0.01), shape, jnp.float32)
         x = (x + position[None, :length]).astype(self.dtype)
-        x = nn.Dropout(self.dropout, deterministic=not train)(x)
-        for i in range(self.depth):
-            x = Block(
-                self.num_heads,
-                self.hidden,
-                self.activation,
-                self.epsilon,
-                True,
-                self.dropout,
-                self.dtype,
-                name=f"block_{i}",
-            )(x, train=train)
+        x = through_blocks(self, x, causal=True, train=train)
         x = normed(self.epsilon, "final_norm", x)
         end = (tokens if self.end_id is None else tokens == self.end_id).argmax(axis=1)
         x = jnp.take_along_axis(x, end[:, None, None], axis=1)[:, 0]

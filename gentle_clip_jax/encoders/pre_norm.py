@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Mapping
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -70,6 +71,23 @@ class Block(nn.Module):
         )
         h = normed(self.epsilon, "mlp_norm", x).astype(self.dtype)
         return x + drop(Mlp(self.hidden, self.activation, self.dtype, name="mlp")(h))
+
+
+def through_blocks(tower: Any, x: Array, *, causal: bool, train: bool) -> Array:
+    """x [b, t, width] through dropout and all blocks of a tower, which are layers of its own."""
+    x = nn.Dropout(tower.dropout, deterministic=not train)(x)
+    for i in range(tower.depth):
+        x = Block(
+            tower.num_heads,
+            tower.hidden,
+            tower.activation,
+            tower.epsilon,
+            causal,
+            tower.dropout,
+            tower.dtype,
+            name=f"block_{i}",
+        )(x, train=train)
+    return x
 
 
 def normed(epsilon: float, name: str, x: Array) -> Array:

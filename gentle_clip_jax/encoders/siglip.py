@@ -10,13 +10,13 @@ from jax.typing import DTypeLike
 
 from gentle_clip_jax.encoders.pre_norm import (
     Attention,
-    Block,
     Mlp,
     block_layers,
     checked_activation,
     normed,
     parameter_names,
     standardized,
+    through_blocks,
 )
 
 _BOTH = r"logit_scale|logit_bias|.*position_ids"
@@ -55,18 +55,7 @@ class ImageTransformer(nn.Module):
         x = x.reshape(len(x), -1, self.width)
         position = self.param("position", nn.initializers.normal(0.02), x.shape[1:], jnp.float32)
         x = x + position[None].astype(self.dtype)
-        x = nn.Dropout(self.dropout, deterministic=not train)(x)
-        for i in range(self.depth):
-            x = Block(
-                self.num_heads,
-                self.hidden,
-                self.activation,
-                self.epsilon,
-                False,
-                self.dropout,
-                self.dtype,
-                name=f"block_{i}",
-            )(x, train=train)
+        x = through_blocks(self, x, causal=False, train=train)
         return self._pool(normed(self.epsilon, "final_norm", x).astype(self.dtype))
 
     def _pool(self, x: Array) -> Array:
@@ -115,18 +104,7 @@ class TextTransformer(nn.Module):
         x = nn.Embed(self.vocab_size, self.width, name="words")(tokens)
         position = self.param("position", nn.initializers.normal(0.02), x.shape[1:], jnp.float32)
         x = (x + position[None]).astype(self.dtype)
-        x = nn.Dropout(self.dropout, deterministic=not train)(x)
-        for i in range(self.depth):
-            x = Block(
-                self.num_heads,
-                self.hidden,
-                self.activation,
-                self.epsilon,
-                False,
-                self.dropout,
-                self.dtype,
-                name=f"block_{i}",
-            )(x, train=train)
+        x = through_blocks(self, x, causal=False, train=train)
         x = normed(self.epsilon, "final_norm", x[:, -1])
         return nn.Dense(self.dim, name="projection")(x)
 
