@@ -3,6 +3,7 @@
 import functools
 from typing import Any, Literal
 
+import flax.linen as nn
 import jax
 import numpy as np
 
@@ -21,15 +22,27 @@ def embed(
     *,
     chunk: int = _CHUNK,
 ) -> np.ndarray:
-    """Unit embeddings [n, d] of n items of a modality, without augmentation or dropout.
+    """Unit embeddings [n, d] of n items of a modality, without augmentation or dropout."""
+    return in_chunks(model, params, items, f"embed_{modality}", chunk=chunk)
 
-    Each device embeds its share of a chunk, each process reads its own; all get all embeddings.
+
+def in_chunks(
+    module: nn.Module,
+    params: Any,
+    items: pipeline.Items,
+    method: str = "__call__",
+    *,
+    chunk: int = _CHUNK,
+) -> Any:
+    """What a method of a module makes of n items, arrays [n, ...], without dropout.
+
+    Each device takes its share of a chunk, each process reads its own; all get all that is made.
     """
     devices, num = mesh.data_mesh(), pipeline.count(items)
     params = mesh.on_all(params, devices)
     chunk = -(-chunk // devices.size) * devices.size
     share = chunk // jax.process_count()
-    embeddings = []
+    made = []
     for start in range(0, num, chunk):
         # This process's share; of a last chunk that has none for it, the last item.
         first = min(start + jax.process_index() * share, num - 1)
@@ -37,9 +50,9 @@ def embed(
         # One shape is compiled, not one more for the last chunk.
         padded = jax.tree.map(functools.partial(_pad, size=share), part)
         rows = mesh.shard_batch(padded, devices)
-        found = _apply(model, params, rows, modality, mesh.replicated(devices))
-        embeddings.append(np.asarray(found)[: num - start])
-    return np.concatenate(embeddings)
+        found = _apply(module, params, rows, method, mesh.replicated(devices))
+        made.append(jax.tree.map(lambda leaf, kept=num - start: np.asarray(leaf)[:kept], found))
+    return jax.tree.map(lambda *parts: np.concatenate(parts), *made)
 
 
 def _pad(rows: np.ndarray, size: int) -> np.ndarray:
@@ -47,7 +60,6 @@ def _pad(rows: np.ndarray, size: int) -> np.ndarray:
 
 
 @functools.partial(jax.jit, static_argnums=(0, 3, 4))
-def _apply(model: TwoTowers, params: Any, rows: Any, modality: str, sharding: Any) -> Any:
-    method = {"x": model.embed_x, "y": model.embed_y}[modality]
-    found = model.apply({"params": params}, rows, method=method)
+def _apply(module: nn.Module, params: Any, rows: Any, method: str, sharding: Any) -> Any:
+    found = module.apply({"params": params}, rows, method=method)
     return jax.lax.with_sharding_constraint(found, sharding)

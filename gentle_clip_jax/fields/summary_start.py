@@ -11,6 +11,7 @@ from gentle_clip_jax import closed_form
 from gentle_clip_jax.closed_form import Maps, Problem
 from gentle_clip_jax.data import pipeline
 from gentle_clip_jax.encoders.two_towers import TwoTowers
+from gentle_clip_jax.fields.embedding import in_chunks
 
 STARTS = ("random", "cca", "transported_cca")
 _SHRINKAGE = 3.0  # of the pairs' covariances; chosen on validation domains
@@ -61,19 +62,4 @@ def with_maps(params: Any, maps: Maps, scale_x: np.ndarray, scale_y: np.ndarray)
 
 def _summaries(tower: nn.Module, params: Any, items: pipeline.Items) -> np.ndarray:
     """Summaries [n, f] of items, without augmentation or dropout."""
-
-    @jax.jit
-    def summarize(rows: Any) -> jax.Array:
-        residues: Any = tower.apply({"params": params}, rows)
-        return residues.summary
-
-    rows = []
-    for start in range(0, pipeline.count(items), _CHUNK):
-        part = pipeline.take(items, slice(start, start + _CHUNK))
-        size = pipeline.count(part)
-        padded = jax.tree.map(
-            lambda leaf, size=size: np.concatenate([leaf, np.repeat(leaf[:1], _CHUNK - size, 0)]),
-            part,
-        )
-        rows.append(np.asarray(summarize(padded))[:size])
-    return np.concatenate(rows)
+    return in_chunks(tower, params, items, chunk=_CHUNK).summary

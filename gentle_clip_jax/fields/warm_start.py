@@ -15,13 +15,12 @@ from gentle_clip_jax.closed_form import Maps, Problem
 from gentle_clip_jax.data import pipeline
 from gentle_clip_jax.encoders.heads import FROZEN, standard
 from gentle_clip_jax.encoders.two_towers import TwoTowers
+from gentle_clip_jax.fields.embedding import in_chunks
 
 STARTS = ("random", "identity", "cca", "transported_cca")
 _SHRINKAGES = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 _PLANNED = 4096  # unmatched items of each modality that make a plan
 _CHUNK = 64
-
-
 _HEADS = ("x_head", "y_head")
 
 
@@ -134,9 +133,4 @@ def _texts(model: TwoTowers, params: Any, tokens: np.ndarray) -> jax.Array:
 
 def _features(tower: nn.Module, params: Any, items: pipeline.Items) -> jax.Array:
     """Features [n, f] of a tower, without augmentation or dropout."""
-    apply, rows = jax.jit(tower.apply), []
-    for start in range(0, pipeline.count(items), _CHUNK):
-        part = pipeline.take(items, slice(start, start + _CHUNK))
-        padded = np.concatenate([part, np.repeat(part[:1], _CHUNK - len(part), axis=0)])
-        rows.append(np.asarray(apply({"params": params}, padded))[: len(part)])
-    return jnp.concatenate(rows)
+    return jnp.asarray(in_chunks(tower, params, items, chunk=_CHUNK))
