@@ -15,6 +15,14 @@ DATA = pathlib.Path(
 )
 
 
+@pytest.fixture(scope="module", autouse=True)
+def forget_programs():
+    """Frees each module's compiled programs: one process may map 65,530 pieces of memory (Linux)
+    and all tests' programs together pass that, which ends it by a segmentation fault."""
+    yield
+    jax.clear_caches()
+
+
 @pytest.fixture(scope="session")
 def shared_data():
     """The function from the name of a real data set to its folder; it skips where there is none."""

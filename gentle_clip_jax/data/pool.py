@@ -174,7 +174,9 @@ Moments = tuple[np.ndarray, np.ndarray]  # mean and deviation of each dimension
 def _moments(items: np.ndarray) -> Moments:
     rows = items.reshape(-1, items.shape[-1])
     deviation = rows.std(0, dtype=np.float64)
-    return rows.mean(0, dtype=np.float64), np.where(deviation > 0, deviation, 1)
+    # A feature of MiniLM is constant but for rounding, which must not become as large as the rest.
+    varies = deviation > 1e-5 * deviation.max(initial=0)
+    return rows.mean(0, dtype=np.float64), np.where(varies, deviation, 1)
 
 
 def _standard(rows: np.ndarray, moments: Moments) -> np.ndarray:
