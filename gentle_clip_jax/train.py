@@ -72,14 +72,18 @@ def next_state(
     def advance(state, batch):
         batch = mesh.shard_batch(batch, devices)
         if not compiled:
-            step = functools.partial(train_step, config=config, model=model)
-            shardings = jax.tree.map(lambda leaf: leaf.sharding, state), None
-            step = jax.jit(step, donate_argnums=0, out_shardings=shardings)
-            compiled.append(memory.compiled_to_fit(step, state, batch))
+            compiled.append(memory.compiled_to_fit(jitted_step(config, model, state), state, batch))
             distributed.wait_for_all("the step is compiled")
         return compiled[0](state, batch)
 
     return advance
+
+
+def jitted_step(config: ml_collections.ConfigDict, model: TwoTowers, state: TrainState) -> Any:
+    """`train_step` under jit; it takes over the memory of a state, which stays spread as it is."""
+    step = functools.partial(train_step, config=config, model=model)
+    shardings = jax.tree.map(lambda leaf: leaf.sharding, state), None
+    return jax.jit(step, donate_argnums=0, out_shardings=shardings)
 
 
 def _run(
