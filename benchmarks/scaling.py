@@ -21,6 +21,8 @@ import sys
 import tempfile
 from typing import Any
 
+from training import table
+
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 CONFIG = ROOT / "configs" / "icons.py"
 # Processes, devices of each, and how many devices share the state.
@@ -29,8 +31,8 @@ RUNS = [(1, 1, 1), (1, 2, 1), (2, 1, 1), (1, 4, 1), (4, 1, 1), (4, 1, 4)]
 PAIRS, DIM = 32_768, 512  # of a global batch; CLIP's own, arXiv 2103.00020
 CHIPS = (8, 64, 1024)
 # As published for TPU v5e, and what of it is taken to be reached.
-PEAK, LINK, MEMORY, REACHED = 197e12, 50e9, 16 * 2**30, 0.4
-CHIPS_A_HOST, CORES_A_HOST = 8, 224
+PEAK, LINK, REACHED = 197e12, 50e9, 0.4
+CHIPS_A_HOST = 8
 HIGHEST = 6  # bfloat16 passes of a float32 product
 MESSAGE = 2e-6  # seconds, of one from chip to chip, beside its bytes
 TOWERS = {"CLIP ViT-B/32": (768, 32, 12, 512, 8), "CLIP ViT-L/14": (1024, 14, 24, 768, 12)}
@@ -192,9 +194,7 @@ def page(content: dict[str, Any]) -> str:
 
 ## Measured: the quickstart's step, batch of {batch_size()} items a modality
 
-| processes | devices of each | fsdp | compile, s | step, ms | state of a device, MiB | needed, MiB | sent, MiB | largest process, MiB |
-| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
-{measured_rows(content["measured"])}
+{table(*measured_rows(content["measured"]))}
 
 Steps: the median of what metrics.jsonl says, without the first lines. All devices share these
 {about["cpus"]} cores, so more of them cannot be faster: what is to be seen is what processes and
@@ -204,37 +204,56 @@ libraries, the data and compilation among it.
 
 ## On paper: CLIP + MMD + SDD, {PAIRS:,} rows a modality, TPU v5e
 
-| towers | chips | rows a chip | loss | towers, ms | losses, ms | losses sent, ms | gradients sent, ms | step, ms | busy | state, GiB | images a second and host | its cores for them | its processes for them |
-| --- | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
-{paper_rows(content["on_paper"])}
+{table(*paper_rows(content["on_paper"]))}
 
 Nothing of this ran. A chip is taken to have {PEAK / 1e12:.0f} TFLOP/s in bfloat16, of which towers
-reach {REACHED:.0%}, and one link of {LINK / 1e9:.0f} GB/s; a host {CHIPS_A_HOST} chips and
-{CORES_A_HOST} cores. Losses are counted as in [scaling](../scaling.md), float32 products as
-{HIGHEST} passes, a message of the ring as {MESSAGE * 1e6:.0f} µs; gradients are summed by a ring of
-all chips in float32. Nothing overlaps. The state is held whole: parameters, their average,
-two moments, gradients. Cores and processes: what decoding takes in all, and in Python's lock, by
-[the figures of data](data.md), whose cores are not a v5e host's.
+reach {REACHED:.0%}, and one link of {LINK / 1e9:.0f} GB/s; a host has {CHIPS_A_HOST} chips. Losses
+are counted as in [scaling](../scaling.md), float32 products as {HIGHEST} passes, a message of the
+ring as {MESSAGE * 1e6:.0f} µs; gradients are summed by a ring of all chips in float32. Nothing
+overlaps, and each item has one view. Busy: the share of the step that is products. The state is
+held whole: parameters, their average, two moments, gradients. Cores and processes: what decoding
+takes in all, and in Python's lock, by [the figures of data](data.md), of other cores than a v5e
+host has.
 """
 
 
-def measured_rows(rows: list[dict]) -> str:
-    return "\n".join(
-        f"| {r['processes']} | {r['devices']} | {r['fsdp']} | {r['compile_s']:.1f} | "
-        f"{1e3 * r['step_s']:,.0f} | {r['state_mib']:.1f} | {r['needed_mib']:.1f} | "
-        f"{r['sent_mib']:.1f} | {r['process_mib']:,.0f} |"
-        for r in rows
-    )
+Table = tuple[list[str], list[list[str]]]  # the head, the rows
 
 
-def paper_rows(rows: list[dict]) -> str:
-    return "\n".join(
-        f"| {r['towers']} | {r['chips']:,} | {r['rows']:,} | {r['form']} | {r['towers_ms']:,.1f} | "
-        f"{r['losses_ms']:,.1f} | {r['losses_sent_ms']:,.1f} | {r['gradients_sent_ms']:,.1f} | "
-        f"{r['step_ms']:,.1f} | {r['busy']:.0%} | {r['state_gib']:.1f} | "
-        f"{r['images_a_host']:,.0f} | {r['cores_a_host']:,.1f} | {r['processes_a_host']:,.1f} |"
+def measured_rows(rows: list[dict]) -> Table:
+    head = ["processes, devices of each, fsdp", "compile, s", "step, ms"]
+    head += ["state of a device, MiB", "needed, MiB", "sent, MiB", "largest process, MiB"]
+    return head, [
+        [
+            f"{r['processes']}, {r['devices']}, {r['fsdp']}",
+            f"{r['compile_s']:.1f}",
+            f"{1e3 * r['step_s']:,.0f}",
+            *(f"{r[f'{part}_mib']:,.1f}" for part in ("state", "needed", "sent")),
+            f"{r['process_mib']:,.0f}",
+        ]
         for r in rows
-    )
+    ]
+
+
+def paper_rows(rows: list[dict]) -> Table:
+    parts = {"towers": "towers", "losses": "losses", "losses_sent": "losses sent"}
+    parts |= {"gradients_sent": "gradients sent", "step": "step"}
+    head = ["towers, chips", "rows a chip", "loss", *(f"{part}, ms" for part in parts.values())]
+    head += ["busy", "state, GiB", "images a second and host", "its cores", "its processes"]
+    return head, [
+        [
+            f"{r['towers']}, {r['chips']:,}",
+            f"{r['rows']:,}",
+            r["form"],
+            *(f"{r[f'{part}_ms']:,.1f}" for part in parts),
+            f"{r['busy']:.0%}",
+            f"{r['state_gib']:.1f}",
+            f"{r['images_a_host']:,.0f}",
+            f"{r['cores_a_host']:,.1f}",
+            f"{r['processes_a_host']:,.1f}",
+        ]
+        for r in rows
+    ]
 
 
 if __name__ == "__main__":

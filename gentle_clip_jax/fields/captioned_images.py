@@ -20,15 +20,13 @@ from gentle_clip_jax.encoders.fine_tuning import FineTuned
 from gentle_clip_jax.encoders.heads import ProjectionHead, RefinedMap
 from gentle_clip_jax.encoders.two_towers import TwoTowers
 from gentle_clip_jax.fields import warm_start
-from gentle_clip_jax.fields.embedding import embed
+from gentle_clip_jax.fields.embedding import of_images, of_texts
 from gentle_clip_jax.fields.objective import gentle_clip
 
 Role = Literal["image", "text"]
 
 objective = gentle_clip
 _ROLES: tuple[Role, Role] = ("image", "text")
-_TOKENS = 384  # captions in a chunk; images are larger
-_IMAGES = 64
 
 
 def check(config: ml_collections.ConfigDict) -> None:
@@ -151,8 +149,8 @@ def evaluate(model: TwoTowers, params: Any, task: Task) -> dict[str, Any]:
 def embed_test(model: TwoTowers, params: Any, task: Task) -> tuple[np.ndarray, np.ndarray]:
     """Unit embeddings x and y [n, d] of the test items, of their first captions."""
     return (
-        embed(model, params, task.test.x, "x", chunk=_IMAGES),
-        embed(model, params, task.test.y[:, 0], "y", chunk=_TOKENS),
+        of_images(model, params, task.test.x, "embed_x"),
+        of_texts(model, params, task.test.y[:, 0], "embed_y"),
     )
 
 
@@ -163,8 +161,8 @@ def pictures(task: Task) -> np.ndarray:
 
 def search(model: TwoTowers, params: Any, task: Task, words: str) -> np.ndarray:
     """Cosines [n] of the test items' images with the words."""
-    x = embed(model, params, task.test.x, "x", chunk=_IMAGES)
-    return x @ embed(model, params, task.about.encode([words]), "y", chunk=1)[0]
+    x = of_images(model, params, task.test.x, "embed_x")
+    return x @ of_texts(model, params, task.about.encode([words]), "embed_y")[0]
 
 
 def _measure(
@@ -178,8 +176,8 @@ def _measure(
 ) -> tuple[dict[str, dict], dict[str, dict]]:
     """Figures of each set by an eval of retrieval and one of zero-shot classification."""
     n, k, _ = items.y.shape
-    x = embed(model, params, items.x, "x", chunk=_IMAGES)
-    y = embed(model, params, items.y.reshape(n * k, -1), "y", chunk=_TOKENS).reshape(n, k, -1)
+    x = of_images(model, params, items.x, "embed_x")
+    y = of_texts(model, params, items.y.reshape(n * k, -1), "embed_y").reshape(n, k, -1)
     retrieved = {}
     for name in dict.fromkeys(sources.tolist()):
         rows = np.flatnonzero(sources == name)
@@ -189,8 +187,8 @@ def _measure(
         )
     figures = {}
     for name, one in classified.items():
-        images = embed(model, params, one.images, "x", chunk=_IMAGES)
-        classes = embed(model, params, one.classes, "y", chunk=len(one.classes))
+        images = of_images(model, params, one.images, "embed_x")
+        classes = of_texts(model, params, one.classes, "embed_y")
         figures[name] = zero_shot(images, classes, one.labels)
     return retrieved, figures
 

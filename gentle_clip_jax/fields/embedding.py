@@ -26,6 +26,34 @@ def embed(
     return in_chunks(model, params, items, f"embed_{modality}", chunk=chunk)
 
 
+def of_images(
+    module: nn.Module, params: Any, images: pipeline.Items, method: str = "__call__"
+) -> np.ndarray:
+    """What a method of a module makes of images [n, height, width, 3]."""
+    # The caches of a CPU hold what a few images become on their way, not more.
+    chunk = 4 if jax.default_backend() == "cpu" else 64
+    return in_chunks(module, params, images, method, chunk=chunk)
+
+
+def of_texts(
+    module: nn.Module, params: Any, tokens: np.ndarray, method: str = "__call__"
+) -> np.ndarray:
+    """What a method of a module makes of texts [n, t]: token ids that end in padding, 0, if any.
+
+    A text is embedded once however often it comes, beside others of its length, and without most of
+    its padding: captions of one set repeat, and few are as long as the longest.
+    """
+    texts, index = np.unique(tokens, axis=0, return_inverse=True)
+    ends = texts.shape[1] - np.argmax(texts[:, ::-1] != 0, axis=1)
+    # Multiples of 8 are few lengths, and a program is compiled for each.
+    lengths = np.minimum(-(-ends // 8) * 8, texts.shape[1])
+    order, made = np.argsort(lengths, kind="stable"), []
+    for length in np.unique(lengths):
+        rows = texts[lengths == length, :length]
+        made.append(in_chunks(module, params, rows, method, chunk=min(len(rows), 64)))
+    return np.concatenate(made)[np.argsort(order)[index.ravel()]]
+
+
 def in_chunks(
     module: nn.Module,
     params: Any,

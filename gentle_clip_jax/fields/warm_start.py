@@ -4,7 +4,6 @@ import functools
 import pathlib
 from typing import Any, Literal
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,12 +14,11 @@ from gentle_clip_jax.closed_form import Maps, Problem
 from gentle_clip_jax.data import pipeline
 from gentle_clip_jax.encoders.heads import FROZEN, standard
 from gentle_clip_jax.encoders.two_towers import TwoTowers
-from gentle_clip_jax.fields.embedding import in_chunks
+from gentle_clip_jax.fields.embedding import of_images, of_texts
 
 STARTS = ("random", "identity", "cca", "transported_cca")
 _SHRINKAGES = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 _PLANNED = 4096  # unmatched items of each modality that make a plan
-_CHUNK = 64
 _HEADS = ("x_head", "y_head")
 
 
@@ -71,10 +69,7 @@ def from_pairs(
 
     Features of y are the mean over its k rows. The heads are `RefinedMap`s.
     """
-    x, y = (
-        _features(model.x_tower, params["x_tower"], task.matched.x),
-        _texts(model, params, task.matched.y),
-    )
+    x, y = _images(model, params, task.matched.x), _texts(model, params, task.matched.y)
     scale_x, scale_y = _scale(x), _scale(y)
     fit = functools.partial(_cca, dim=params["x_head"]["map"]["kernel"].shape[1])
     x, y = x / scale_x, y / scale_y
@@ -83,7 +78,7 @@ def from_pairs(
     maps = fit(x, y, shrinkage)
     if start == "transported_cca" and pipeline.count(task.unmatched_x):
         some = slice(None, _PLANNED)
-        lone_x = _features(model.x_tower, params["x_tower"], pipeline.take(task.unmatched_x, some))
+        lone_x = _images(model, params, pipeline.take(task.unmatched_x, some))
         lone_y = _texts(model, params, task.unmatched_y[some])
         problem = Problem(*(rows[:, None] for rows in (x, y, lone_x / scale_x, lone_y / scale_y)))
         dim = maps.map_x.shape[1]
@@ -127,10 +122,9 @@ def _head(
 
 def _texts(model: TwoTowers, params: Any, tokens: np.ndarray) -> jax.Array:
     n, k, t = tokens.shape
-    features = _features(model.y_tower, params["y_tower"], tokens.reshape(n * k, t))
-    return features.reshape(n, k, -1).mean(axis=1)
+    features = of_texts(model.y_tower, params["y_tower"], tokens.reshape(n * k, t))
+    return jnp.asarray(features).reshape(n, k, -1).mean(axis=1)
 
 
-def _features(tower: nn.Module, params: Any, items: pipeline.Items) -> jax.Array:
-    """Features [n, f] of a tower, without augmentation or dropout."""
-    return jnp.asarray(in_chunks(tower, params, items, chunk=_CHUNK))
+def _images(model: TwoTowers, params: Any, images: pipeline.Items) -> jax.Array:
+    return jnp.asarray(of_images(model.x_tower, params["x_tower"], images))
