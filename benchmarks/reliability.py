@@ -39,8 +39,6 @@ compilation from a warm cache; for a process of several that is lost, until the 
   verified on the way back. A step that is unsound is named and kept as `checkpoints/N.unsound`;
   the one before it is taken. Half-written steps are never seen: a step gets its name when it is
   whole. Differences to another config are named one by one; nothing is cast.
-- **A full disk.** The sentence that says so may come after tracebacks of TensorStore's own threads,
-  which go on writing for a moment.
 - **One run in a folder.** `lock` is held by the process; the system frees it when the process
   ends, however it ends.
 - **Numbers that are not finite.** Such a step changes nothing. More than

@@ -2,10 +2,12 @@
 
 import contextlib
 import errno
+import functools
 import logging
 import os
 import pathlib
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -153,6 +155,8 @@ class Checkpoints:
             ) from error
 
     def __enter__(self) -> "Checkpoints":
+        self._hook = sys.unraisablehook
+        sys.unraisablehook = functools.partial(_unless_late, self._hook)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_) -> None:
@@ -161,10 +165,21 @@ class Checkpoints:
             with self._said_in_a_sentence():
                 self._manager.wait_until_finished()
                 self._manager.close()
+            sys.unraisablehook = self._hook  # after a failure there is more to come
         except OSError:
             # What ended the run is told, not what came of it.
             if kind is None:
                 raise
+
+
+def _unless_late(hook: Callable[[Any], Any], unraisable: Any) -> None:
+    """Gives `hook` an exception that nothing could catch, unless it tells what is known already.
+
+    After one write has failed, Orbax does not wait for the others: each finds its loop closed, and
+    TensorStore prints that.
+    """
+    if str(unraisable.exc_value) != "Event loop is closed":
+        hook(unraisable)
 
 
 def _agreed(reason: str) -> str:

@@ -1,5 +1,6 @@
 """What a run writes beside its checkpoints: run.json, metrics.jsonl, TensorBoard, progress."""
 
+import contextlib
 import datetime
 import importlib.metadata
 import importlib.util
@@ -11,6 +12,7 @@ import re
 import shlex
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any, TextIO
 
 import jax
@@ -83,12 +85,13 @@ class RunLog:
         self._console = Console(quiet=not self._writes)
         self._lines = self._tensorboard = None
         if self._writes:
-            self._write_info()
-            self._lines = _continue_lines(workdir / "metrics.jsonl", first_step)
-            if importlib.util.find_spec("tensorboardX"):
-                from tensorboardX import SummaryWriter
+            with _said_in_a_sentence(workdir):
+                self._write_info()
+                self._lines = _continue_lines(workdir / "metrics.jsonl", first_step)
+                if importlib.util.find_spec("tensorboardX"):
+                    from gentle_clip_jax.tensorboard import ScalarWriter
 
-                self._tensorboard = SummaryWriter(str(workdir / "tensorboard"))
+                    self._tensorboard = ScalarWriter(workdir / "tensorboard")
         if first_step >= steps:
             self._console.print(f"{workdir}: all {steps} steps are done.")
         elif first_step:
@@ -104,11 +107,12 @@ class RunLog:
     def __exit__(self, kind: type[BaseException] | None, *_) -> None:
         self._progress.stop()
         try:
-            if self._lines:
-                self._write_info()
-                self._lines.close()
-            if self._tensorboard:
-                self._tensorboard.close()
+            with _said_in_a_sentence(self.workdir):
+                if self._lines:
+                    self._write_info()
+                    self._lines.close()
+                if self._tensorboard:
+                    self._tensorboard.close()
         except OSError:
             # What ended the run is told, not what came of it.
             if kind is None:
@@ -156,7 +160,8 @@ class RunLog:
         self._write(step, "validation", metrics)
         self._last_write = time.monotonic()
         if self._writes:
-            self._write_info()
+            with _said_in_a_sentence(self.workdir):
+                self._write_info()
         zero_shot = metrics.get("zero_shot_accuracy")
         more = "" if zero_shot is None else f", zero-shot {zero_shot:.1%}"
         self._console.print(
@@ -164,18 +169,12 @@ class RunLog:
         )
 
     def _write(self, step: int, kind: str, metrics: dict[str, Any], *, plot: bool = True) -> None:
-        try:
+        with _said_in_a_sentence(self.workdir):
             if self._lines:
                 self._lines.write(json.dumps({"step": step, "kind": kind, **metrics}) + "\n")
                 self._lines.flush()
             if self._tensorboard and plot:
-                for name, value in metrics.items():
-                    self._tensorboard.add_scalar(f"{kind}/{name}", value, step)
-        except OSError as error:
-            raise OSError(
-                f"Metrics cannot be written to {self.workdir} ({error.strerror}): mend that, and "
-                "the same command goes on from the last checkpoint."
-            ) from error
+                self._tensorboard.write(step, {f"{kind}/{k}": v for k, v in metrics.items()})
 
     def _read_info(self) -> dict:
         path = self.workdir / "run.json"
@@ -198,6 +197,17 @@ class RunLog:
             "seconds": round(seconds, 1),
         }
         write_json(self.workdir / "run.json", info)
+
+
+@contextlib.contextmanager
+def _said_in_a_sentence(workdir: pathlib.Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OSError(
+            f"Metrics cannot be written to {workdir} ({error.strerror}): mend that, and the same "
+            "command goes on from the last checkpoint."
+        ) from error
 
 
 def _bad_name(metrics: dict[str, Any]) -> str:

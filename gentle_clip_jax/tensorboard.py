@@ -1,0 +1,31 @@
+"""Scalars for TensorBoard."""
+
+import pathlib
+import time
+
+from tensorboardX.event_file_writer import EventsWriter
+from tensorboardX.proto.event_pb2 import Event
+from tensorboardX.summary import scalar
+
+
+class ScalarWriter:
+    """Writes scalars into a folder, as they come.
+
+    tensorboardX's own SummaryWriter writes in a thread: a full disk would end that with a traceback
+    and go unnoticed by the run.
+    """
+
+    def __init__(self, folder: pathlib.Path):
+        folder.mkdir(parents=True, exist_ok=True)
+        self._events = EventsWriter(str(folder / "events"))
+
+    def write(self, step: int, scalars: dict[str, float]) -> None:
+        """Raises OSError if they cannot be written."""
+        for name, value in scalars.items():
+            event = Event(summary=scalar(name, value), step=step, wall_time=time.time())
+            self._events.write_event(event)
+        self._events.flush()
+
+    def close(self) -> None:
+        """Raises OSError if what is left cannot be written."""
+        self._events.close()
