@@ -122,3 +122,13 @@ def test_too_few_own_pairs_are_refused():
 def test_a_missing_set_is_named(tmp_path):
     with pytest.raises(ValueError, match="nowhere"):
         load(tmp_path, train=("nowhere",))
+
+
+def test_a_feature_that_is_constant_but_for_rounding_stays_small():
+    """As one of MiniLM: in units of its deviation it would be as large as the others."""
+    features = RNG.normal(size=(12, 3))
+    features[:, 1] *= 1e-30
+    x = FeatureSet(features, np.arange(12).astype(str))
+    pairs = np.repeat(x.ids[:9, None], 2, axis=1)
+    task = pool.own_task(x, x, pairs, seed=0)
+    assert np.abs(task.x[..., 1]).max() < 1e-20
