@@ -107,8 +107,8 @@ def test_a_full_disk(tmp_path, whole, record):
 def test_files_that_may_grow_no_further(tmp_path, whole, record):
     """What a quota does, and what can be had without mounting anything."""
     most = largest_file(whole[0] / "checkpoints" / "60").stat().st_size // 2
-    limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))  # noqa: E731
-    process = runs.train(tmp_path, preexec_fn=limit)
+    process = runs.train(tmp_path)
+    resource.prlimit(process.popen.pid, resource.RLIMIT_FSIZE, (most, most))
     assert_a_sentence(process, "be written to", "ile too large")
     process = runs.finish(tmp_path)
     assert runs.last_state(tmp_path) == runs.last_state(whole[0])
