@@ -219,7 +219,8 @@ def sharded(row: dict) -> dict:
 def sent_bytes(text: str, devices: int) -> float:
     """Bytes that one device sends in a compiled program's collectives, loops run through."""
     blocks = re.split(r"\n(?=(?:ENTRY )?%\S+ \()", text)
-    bodies = {re.search(r"%(\S+) \(", block)[1]: block for block in blocks if " (" in block}
+    # The text begins with what the module is called.
+    bodies = {found[1]: b for b in blocks if (found := re.match(r"(?:ENTRY )?%(\S+) \(", b))}
     entry = next(name for name, block in bodies.items() if block.startswith("ENTRY"))
     part = (devices - 1) / devices
     share = {"collective-permute": 1, "all-gather": part, "all-reduce": 2 * part}

@@ -132,6 +132,7 @@ def train_step(
         jax.random.fold_in(jax.random.key(config.seed), state.step)
     )
     inputs = random_views(view_key, batch, config)
+    params = mesh.gathered(state.params, config.mesh.fsdp)
 
     def embed(params, inputs, key) -> Any:
         return tuple(
@@ -155,8 +156,9 @@ def train_step(
         return total, metrics | {"temperature": temperature}
 
     grads, metrics = gradients(
-        state.params, inputs, dropout_key, embed, objective, config.train.microbatches
+        params, inputs, dropout_key, embed, objective, config.train.microbatches
     )
+    grads = mesh.gathered(grads, config.mesh.fsdp)
     updates, opt_state = experiment.build_optimizer(config).update(
         grads, state.opt_state, state.params
     )

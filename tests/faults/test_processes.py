@@ -41,17 +41,14 @@ def test_processes_train_as_one(tmp_path, alone):
 
 
 def test_processes_share_a_state_as_devices_do(tmp_path):
-    """At first to 1e-5 the losses of devices that hold all, in one process or two.
-
-    Later not: sums are in another order, and training makes more of the difference.
-    """
+    """Losses of devices that hold all to 1e-6 over 50 steps, in one process or two."""
     wide, shared = (*STEPS, "--config.model.image.width=128"), "--config.mesh.fsdp=4"
     runs.finish(tmp_path / "whole", *wide, devices=4)
     runs.finish(tmp_path / "shared", *wide, shared, devices=4)
     end_all(runs.train_together(tmp_path / "together", 2, *wide, shared, devices=2))
     found = {name: losses(tmp_path / name) for name in ("whole", "shared", "together")}
     for name in ("shared", "together"):
-        np.testing.assert_allclose(found[name][:10], found["whole"][:10], rtol=1e-5)
+        np.testing.assert_allclose(found[name], found["whole"], rtol=1e-6)
 
 
 def test_the_script_trains_as_one(tmp_path, alone):
