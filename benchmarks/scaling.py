@@ -6,7 +6,7 @@ Measured: the quickstart (configs/icons.py) by launch/local_processes.sh with 1,
 and by one process with as many virtual devices, each from an empty compilation cache. Bytes sent
 are those of the collectives in the compiled step. On paper: CLIP's towers on TPU v5e chips, from
 the products of a step, docs/results/data.json and the counts of docs/scaling.md. Writes scaling.md
-and scaling.json.
+and scaling.json; a run that is done is kept in runs/scaling.json, until that is removed.
 """
 
 import argparse
@@ -52,12 +52,17 @@ def main() -> None:
     content: dict[str, Any] = {
         "command": shlex.join(["python", "benchmarks/scaling.py", *sys.argv[1:]]),
         "machine": machine(),
-        "measured": [],
     }
-    for processes, devices, fsdp in RUNS:
+    kept, content["measured"] = ROOT / "runs" / "scaling.json", []
+    before = json.loads(kept.read_text()) if kept.exists() else {}
+    if before | {"measured": []} == content:
+        content = before
+    for processes, devices, fsdp in RUNS[len(content["measured"]) :]:
         row = {"processes": processes, "devices": devices, "fsdp": fsdp}
         content["measured"].append(row | measured(processes, devices, fsdp, args.steps))
         print(content["measured"][-1], flush=True)
+        kept.parent.mkdir(exist_ok=True)
+        kept.write_text(json.dumps(content))
     decoded = json.loads((args.out / "data.json").read_text())
     content["on_paper"] = [on_paper(name, chips, decoded) for name in TOWERS for chips in CHIPS]
     args.out.mkdir(parents=True, exist_ok=True)
