@@ -1,15 +1,12 @@
 """A run that takes seconds: sixteen-pixel pictures of bars, and the words that describe them.
 
-Run as a script, it trains in a process of its own, tiny_run.py WORKDIR DEVICES KEY=VALUE..., saves
-the last parameters in params.npz and prints the digest of the last state. TINY_RUN_KILL="step 7"
-kills it with SIGKILL when step 7 is about to begin, "save 6" while checkpoint 6 is being written.
+Run as a script, it trains in a process of its own, tiny_run.py WORKDIR DEVICES KEY=VALUE..., and
+saves the last parameters in params.npz.
 """
 
 import json
-import os
 import pathlib
 import runpy
-import signal
 import sys
 
 import jax
@@ -17,11 +14,8 @@ import ml_collections
 import numpy as np
 
 from gentle_clip_jax import experiment, train
-from gentle_clip_jax.checkpoint import Checkpoints
-from gentle_clip_jax.data import pipeline
 from gentle_clip_jax.data.icons import Words
 from gentle_clip_jax.data.pipeline import Pairs, Task
-from gentle_clip_jax.manifest import digest
 
 CONFIGS = pathlib.Path(__file__).parents[1] / "configs"
 WORDS = [f"{height} {side}" for height in ("low", "mid", "high", "top") for side in "abcdefgh"]
@@ -71,44 +65,15 @@ def task(seed: int = 0) -> Task:
     return Task(matched, images.x, texts.y, validation, test, about)
 
 
-def kill_at(moment: str, step: int) -> None:
-    """Arranges for SIGKILL at a moment of a step."""
-    batches, save = pipeline.batches, Checkpoints.save
-
-    def killing_batches(*args, **kwargs):
-        batch_at = batches(*args, **kwargs)
-
-        def batch(k):
-            if k + 1 == step:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return batch_at(k)
-
-        return batch
-
-    def killing_save(self, k, *args):
-        save(self, k, *args)
-        if k == step:
-            os.kill(os.getpid(), signal.SIGKILL)  # The write goes on in the background.
-
-    if moment == "step":
-        pipeline.batches = killing_batches
-    else:
-        Checkpoints.save = killing_save
-
-
 def main(workdir: str, num_devices: str, *overrides: str) -> None:
     jax.config.update("jax_num_cpu_devices", int(num_devices))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-    if kill := os.environ.get("TINY_RUN_KILL"):
-        moment, step = kill.split()
-        kill_at(moment, int(step))
     experiment.load_task = lambda config, workdir: task()
     settings = {key: json.loads(value) for key, value in (o.split("=") for o in overrides)}
     state = train.train(config(**settings), workdir)
     leaves = jax.tree_util.tree_leaves_with_path(state.params)
     params = {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in leaves}
     np.savez(pathlib.Path(workdir) / "params.npz", **params)
-    print(digest(state))
 
 
 if __name__ == "__main__":
