@@ -4,7 +4,7 @@ import pathlib
 import time
 
 from tensorboardX.event_file_writer import EventsWriter
-from tensorboardX.proto.event_pb2 import Event
+from tensorboardX.proto import event_pb2
 from tensorboardX.summary import scalar
 
 
@@ -22,7 +22,9 @@ class ScalarWriter:
     def write(self, step: int, scalars: dict[str, float]) -> None:
         """Raises OSError if they cannot be written."""
         for name, value in scalars.items():
-            event = Event(summary=scalar(name, value), step=step, wall_time=time.time())
+            event = event_pb2.Event(  # pyright: ignore[reportAttributeAccessIssue]
+                wall_time=time.time(), step=step, summary=scalar(name, value)
+            )
             self._events.write_event(event)
         self._events.flush()
 

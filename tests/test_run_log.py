@@ -1,4 +1,7 @@
+import errno
 import json
+import os
+import struct
 
 import jax.numpy as jnp
 import pytest
@@ -33,6 +36,32 @@ def test_lines_are_means_since_the_last(tmp_path):
     assert train.pop("examples_per_second") > 0
     assert train == {"step": 3, "kind": "train", "loss/clip": 2.0}
     assert validation == {"step": 3, "kind": "validation", **FIGURES}
+
+
+def test_tensorboard_shows_the_same_figures(tmp_path):
+    event_pb2 = pytest.importorskip("tensorboardX.proto.event_pb2")
+    write_steps(tmp_path, 1, 2)
+    (path,) = (tmp_path / "tensorboard").iterdir()
+    content, found = path.read_bytes(), {}
+    while content:  # records: length, its checksum, an event, its checksum
+        (length,) = struct.unpack("<Q", content[:8])
+        event = event_pb2.Event.FromString(content[12 : 12 + length])
+        content = content[12 + length + 4 :]
+        found |= {(event.step, one.tag): one.simple_value for one in event.summary.value}
+    assert found[1, "train/loss/total"] == 1
+    assert found[2, "train/loss/total"] == 2
+
+
+def test_metrics_that_cannot_be_written_are_told_in_a_sentence(tmp_path, monkeypatch):
+    def full(self, event):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    writer = pytest.importorskip("tensorboardX.event_file_writer").EventsWriter
+    with open_log(tmp_path) as log:
+        monkeypatch.setattr(writer, "write_event", full)
+        log.add(1, {"loss/total": jnp.float32(1)})
+        with pytest.raises(OSError, match=r"cannot be written to .* \(No space left on device\)"):
+            log.write_train(examples_per_step=4)
 
 
 def test_a_bad_term_is_named_with_its_step(tmp_path):
