@@ -74,7 +74,7 @@ def test_killed_while_a_checkpoint_is_written(tmp_path, whole, record):
     record("SIGKILL while a checkpoint is written", tried=3, seconds=seconds)
 
 
-def test_two_hundred_steps_twice(tmp_path, record):
+def test_two_hundred_steps_twice(tmp_path):
     """Bit-identical parameters from the same seed on as many devices."""
     for name in ("one", "two"):
         overrides = "--config.train.steps=200", "--config.train.checkpoint_every=100"
