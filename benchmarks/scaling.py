@@ -21,6 +21,7 @@ import sys
 import tempfile
 from typing import Any
 
+import data
 from training import table
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -149,7 +150,7 @@ def on_paper(name: str, chips: int, decoded: dict) -> dict[str, Any]:
     products = (16 if ring else 18) * PAIRS**2 * DIM / chips
     sent = (24 if ring else 36) * PAIRS * DIM
     times = {
-        "towers": found["tflop"] * 1e12 / 256 * rows / (PEAK * REACHED),
+        "towers": found["tflop"] * 1e12 / data.BATCH * rows / (PEAK * REACHED),
         "losses": products / (PEAK / HIGHEST),
         "losses_sent": sent / LINK + (4 * chips * MESSAGE if ring else 0),
         "gradients_sent": 2 * 4 * params * (chips - 1) / chips / LINK,
@@ -181,10 +182,8 @@ def num_params(width: int, patch: int, depth: int, text_width: int, heads: int) 
     vision |= {"intermediate_size": 4 * width, "num_attention_heads": width // 64}
     text = {"hidden_size": text_width, "intermediate_size": 4 * text_width}
     text |= {"num_attention_heads": heads, "eos_token_id": 49407}
-    dim = {512: 512, 768: 768}[text_width]
-    towers = from_config(
-        {"model_type": "clip", "projection_dim": dim, "vision_config": vision, "text_config": text}
-    )
+    parts = {"projection_dim": text_width, "vision_config": vision, "text_config": text}
+    towers = from_config({"model_type": "clip", **parts})
     inputs = jnp.zeros((1, 224, 224, 3)), jnp.zeros((1, 77), int)
     shapes = [jax.eval_shape(t.init, jax.random.key(0), one) for t, one in zip(towers, inputs)]
     return sum(leaf.size for leaf in jax.tree.leaves(shapes))
