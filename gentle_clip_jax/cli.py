@@ -212,7 +212,7 @@ def _fail(message: str, *, code: int = 2) -> int:
     print(f"gentle-clip: {message}", file=sys.stderr, flush=True)
     from gentle_clip_jax import distributed
 
-    # Loggers that write once more at exit would only add their own errors.
+    # Writes that Orbax left undone would only add warnings at exit.
     is_full = any(os.strerror(number) in message for number in (errno.ENOSPC, errno.EFBIG))
     if distributed.is_attended() or is_full:
         distributed.leave(code)

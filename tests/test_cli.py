@@ -240,6 +240,7 @@ def test_compare_with_a_run_that_was_not_evaluated(tmp_path, capsys):
         (FloatingPointError("loss/sdd is nan at step 3."), 2, "loss/sdd is nan at step 3."),
         (KeyboardInterrupt(), 130, "Stopped; the same command takes it up again."),
         (OSError(5, "Input/output error"), 2, "Input/output error"),
+        (OSError(28, "No space left on device"), 2, "No space left on device"),
         (ModuleNotFoundError("No module named 'grain'", name="grain"), 2, "[quickstart]"),
     ],
 )
@@ -248,6 +249,8 @@ def test_errors_of_training(error, code, words, tmp_path, monkeypatch, capsys):
         raise error
 
     monkeypatch.setattr("gentle_clip_jax.train.train", fail)
+    # With a full disk the process ends at once, which would be this one.
+    monkeypatch.setattr("gentle_clip_jax.distributed.leave", lambda code: None)
     assert train(tmp_path) == code
     assert_one_sentence(capsys, words)
 
