@@ -151,7 +151,8 @@ def _proteins() -> dict:
     }
     views = {
         "sequence": {"mask": 0.1},  # probability that a residue is hidden
-        "structure": {"noise": 0.1},  # standard deviation of coordinates, Angstrom
+        # noise: standard deviation of coordinates, Angstrom; mask: as above, of a string's states
+        "structure": {"noise": 0.1, "mask": 0.1},
     }
     model = {
         "embedding_dim": 32,  # of a residue, and of the summary of all

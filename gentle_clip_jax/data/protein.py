@@ -1,17 +1,15 @@
-"""Protein domains with sequence and backbone: splits, labels, windows of residues."""
+"""Protein domains with sequence and structure: splits, labels, windows of residues."""
 
 import dataclasses
-import pathlib
 from collections.abc import Sequence
 
 import numpy as np
+import scipy.sparse
 
 AMINO_ACIDS = "ACDEFGHIKLMNPQRSTVWY"
+STATES = "HGIEBTSL"  # of DSSP: three helices, two strands, turn, bend, and none of these
 UNKNOWN, PADDING = 20, 21
 NUM_TOKENS = 22
-# Test rows that are part of a train row, or have one as a part; the data set's README names them.
-LEAKS = ("d3aaab_", "2pbdA04", "d3ssba_")
-_MISSING = -32768  # an atom that is not known
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,17 +17,19 @@ class Proteins:
     """n domains, their residues in one row after another: domain k has offsets[k]:offsets[k + 1].
 
     sequence: [residues] int8, a place in AMINO_ACIDS or UNKNOWN.
-    backbone: [residues, 3, 3] float32, atoms N, CA, C in Angstrom; NaN where unknown.
-    cath_class: [n] int, 0 where there is none; ec: [n] first EC number or "".
+    structure: backbones, [residues, 3, 3] float32, atoms N, CA, C in Angstrom, NaN where unknown;
+      or strings, [residues] int8, the place of each residue's state in STATES, or UNKNOWN.
+    split: [n]; rows of train, valid and test... hold both modalities, those of `sequence` and
+      `structure` one, and others are not used.
+    labels: by what they tell, [n] of strings, "" where a domain has none.
     """
 
     ids: np.ndarray
     offsets: np.ndarray
     sequence: np.ndarray
-    backbone: np.ndarray
+    structure: np.ndarray
     split: np.ndarray
-    cath_class: np.ndarray
-    ec: np.ndarray
+    labels: dict[str, np.ndarray]
 
     @property
     def lengths(self) -> np.ndarray:
@@ -37,47 +37,19 @@ class Proteins:
         return np.diff(self.offsets)
 
     def rows(self, split: str) -> np.ndarray:
-        """Domains of a split, without the leaks."""
-        return np.flatnonzero((self.split == split) & ~np.isin(self.ids, LEAKS))
+        """Domains of a split."""
+        return np.flatnonzero(self.split == split)
+
+    @property
+    def test_splits(self) -> list[str]:
+        """Names of the splits to test on."""
+        return sorted(name for name in set(self.split.tolist()) if name.startswith("test"))
 
 
-def read(folder: str | pathlib.Path) -> Proteins:
-    """The data set pdb-domains-3d: coords.npz and domains.parquet.
-
-    Raises:
-      ValueError: a file is missing, or the two are not of the same domains.
-    """
-    import pyarrow.parquet
-
-    folder = pathlib.Path(folder)
-    for name in ("coords.npz", "domains.parquet"):
-        if not (folder / name).is_file():
-            raise ValueError(f"There is no {folder / name}: give the folder of pdb-domains-3d.")
-    with np.load(folder / "coords.npz", allow_pickle=False) as arrays:
-        ids, offsets = arrays["id"], arrays["offsets"]
-        letters, backbone = arrays["aa"], arrays["bb"]
-    names = ["id", "split", "cath_class", "ec"]
-    table = pyarrow.parquet.read_table(folder / "domains.parquet", columns=names).to_pydict()
-    if not np.array_equal(np.array(table["id"], str), ids.astype(str)):
-        raise ValueError(
-            f"{folder}: coords.npz and domains.parquet list other ids: copy both again."
-        )
-    classes = [int(label) if str(label).isdigit() else 0 for label in table["cath_class"]]
-    return Proteins(
-        ids=ids.astype(str),
-        offsets=offsets,
-        sequence=tokens(letters),
-        backbone=np.where(backbone == _MISSING, np.nan, backbone.astype(np.float32) / 100),
-        split=np.array(table["split"]),
-        cath_class=np.array(classes),
-        ec=np.array([(numbers or "").split(";")[0] for numbers in table["ec"]]),
-    )
-
-
-def tokens(letters: np.ndarray) -> np.ndarray:
-    """ASCII codes of one-letter residues, uint8 -> int8, of the same shape."""
+def tokens(letters: np.ndarray, alphabet: str = AMINO_ACIDS) -> np.ndarray:
+    """ASCII codes of one-letter residues, or of their states, uint8 -> int8, of the same shape."""
     places = np.full(256, UNKNOWN, np.int8)
-    places[np.frombuffer(AMINO_ACIDS.encode(), np.uint8)] = np.arange(len(AMINO_ACIDS))
+    places[np.frombuffer(alphabet.encode(), np.uint8)] = np.arange(len(alphabet))
     return places[letters]
 
 
@@ -87,20 +59,22 @@ def windows(
     starts: Sequence[int] | np.ndarray,
     length: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Sequences [b, length] int32 and backbones [b, length, 3, 3] float32 in Angstrom.
+    """Sequences [b, length] int32 and structures, [b, length, 3, 3] float32 or [b, length] int32.
 
     Window i holds up to `length` residues of domain rows[i] from its residue starts[i] on. Behind
-    the last residue the sequence is PADDING and the backbone NaN, as it is for an unknown atom.
+    the last residue a string is PADDING and a backbone NaN, as it is for an unknown atom.
     """
     sequences = np.full((len(rows), length), PADDING, np.int32)
-    backbones = np.full((len(rows), length, 3, 3), np.nan, np.float32)
+    atoms = proteins.structure.shape[1:]
+    empty = (np.nan, np.float32) if atoms else (PADDING, np.int32)
+    structures = np.full((len(rows), length, *atoms), *empty)
     for i, (row, start) in enumerate(zip(rows, starts, strict=True)):
         first = proteins.offsets[row] + start
         here = slice(first, min(first + length, proteins.offsets[row + 1]))
         size = here.stop - here.start
         sequences[i, :size] = proteins.sequence[here]
-        backbones[i, :size] = proteins.backbone[here]
-    return sequences, backbones
+        structures[i, :size] = proteins.structure[here]
+    return sequences, structures
 
 
 def crops(
@@ -136,15 +110,21 @@ def distinct(proteins: Proteins, rows: np.ndarray, most: float = 0.3) -> np.ndar
 
     Containment of two sequences is the number of 5-mers they share over the fewer of the two.
     """
+    starts, lengths = proteins.offsets[rows], proteins.lengths[rows]
+    owners = np.repeat(np.arange(len(rows)), np.maximum(lengths - 4, 0))
+    places = np.concatenate([np.arange(s, s + max(n - 4, 0)) for s, n in zip(starts, lengths)])
+    letters = proteins.sequence[places[:, None] + np.arange(5)].astype(np.int64)
+    words = np.unique(np.stack([owners, letters @ NUM_TOKENS ** np.arange(5)]), axis=1)
+    shape = len(rows), NUM_TOKENS**5
+    has = scipy.sparse.csr_matrix((np.ones(words.shape[1], np.int32), (*words,)), shape)
+    shared = (has @ has.T).toarray()
+    counts = np.diagonal(shared)
+    alike = shared > most * np.minimum(counts[:, None], counts[None])
     kept: list[int] = []
-    words: list[set[bytes]] = []
-    for row in rows:
-        own = proteins.sequence[proteins.offsets[row] : proteins.offsets[row + 1]].tobytes()
-        new = {own[i : i + 5] for i in range(len(own) - 4)}
-        if all(len(new & old) <= most * min(len(new), len(old)) for old in words):
-            kept.append(int(row))
-            words.append(new)
-    return np.array(kept, int)
+    for row in range(len(rows)):
+        if not alike[row, kept].any():
+            kept.append(row)
+    return rows[kept]
 
 
 def draw(

@@ -5,44 +5,51 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gentle_clip_jax.data import protein
+from gentle_clip_jax.data import protein, protein_sets
 from gentle_clip_jax.data.buckets import group_by_length
-from gentle_clip_jax.data.pipeline import Pairs, Task
+from gentle_clip_jax.data.pipeline import Items, Pairs, Task
 from gentle_clip_jax.data.protein import Proteins
 from gentle_clip_jax.data.residue_neighbours import neighbours
 
 _BUCKETS = 3
-_CLASSES = (1, 2, 3)  # of CATH: mostly helices, mostly strands, both
 
 
-class Group(NamedTuple):
-    """Whole domains of about one length: tokens [n, l], structures of them, classes [n]."""
+class Labelled(NamedTuple):
+    """Whole domains that have a label: arrays [n_i, l_i] of those of about one length each.
 
-    tokens: np.ndarray
-    structures: dict[str, np.ndarray]
-    classes: np.ndarray
+    tokens, structures: of all the domains; labels: by what they tell, one after another [n] the
+    label of each, "" where it has none of this kind.
+    """
+
+    tokens: list[np.ndarray]
+    structures: list[Items]
+    labels: dict[str, np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True)
 class Domains:
     """What is known besides of the domains of a split.
 
-    lengths: [n] of the retrieved ones, whole; distinct: [n] whether none is like an earlier one.
-    labelled: all of those that have a class.
+    retrieved: rows [n] of the task's items; lengths: [n] of them, whole; distinct: [n] whether none
+    is like an earlier one.
     """
 
+    retrieved: np.ndarray
     lengths: np.ndarray
     distinct: np.ndarray
-    labelled: list[Group]
+    labelled: Labelled
 
 
 @dataclasses.dataclass(frozen=True)
 class About:
-    """Domains of each split; `training` [n, ...] are whole matched and unmatched ones."""
+    """What prototypes are made of, tokens alone; and the held-out domains by the name of their set.
 
-    train: Domains
-    validation: Domains
-    test: Domains
+    crop: residues of what is retrieved.
+    """
+
+    train: Labelled
+    validation: dict[str, Domains]
+    test: dict[str, Domains]
     crop: int
 
 
@@ -61,8 +68,7 @@ def load_task(
     """Windows of the training domains, some of them pairs; crops of the others.
 
     Args:
-      proteins: rows of the splits train, valid and test hold both modalities; those of `sequence`
-        and `structure`, if any, one each, and are unmatched.
+      proteins: those of the splits `sequence` and `structure`, if any, are unmatched.
       seed: decides which training domains are pairs.
       matched_fraction: of the training domains.
       unmatched: what `protein.draw` takes.
@@ -81,59 +87,84 @@ def load_task(
     of_y = np.concatenate([of_y, proteins.rows("structure")])
     near = {"most": most_neighbours, "cutoff": cutoff}
 
-    def windows(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+    def windows(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, Items]:
         owners, starts = protein.tiles(proteins, rows, window, stride)
-        tokens, backbones = protein.windows(proteins, owners, starts, window)
-        lengths = np.minimum(proteins.lengths[owners] - starts, window).astype(np.int32)
-        return owners, tokens, structures(backbones, near) | {"length": lengths}
+        tokens, structures = protein.windows(proteins, owners, starts, window)
+        items = with_neighbours(structures, near)
+        if isinstance(items, dict):  # a string's own end is seen, a backbone's is not
+            items["length"] = np.minimum(proteins.lengths[owners] - starts, window).astype(np.int32)
+        return owners, tokens, items
 
-    owners, tokens, backbones = windows(pairs)
+    owners, tokens, structures = windows(pairs)
+    (validation, of_validation), (test, of_test) = (
+        _held_out(proteins, splits, crop, near) for splits in (["valid"], proteins.test_splits)
+    )
     return Task(
-        matched=Pairs(tokens, backbones, proteins.ids[owners]),
+        matched=Pairs(tokens, structures, proteins.ids[owners]),
         unmatched_x=windows(of_x)[1],
         unmatched_y=windows(of_y)[2],
-        validation=_crops(proteins, proteins.rows("valid"), crop, near),
-        test=_crops(proteins, proteins.rows("test"), crop, near),
+        validation=validation,
+        test=test,
         about=About(
-            *(_domains(proteins, proteins.rows(s), crop, near) for s in ("train", "valid", "test")),
+            train=_labelled(proteins, train, None),
+            validation=of_validation,
+            test=of_test,
             crop=crop,
         ),
     )
 
 
-def structures(backbones: np.ndarray, near: dict) -> dict[str, np.ndarray]:
-    """Backbones [n, l, 3, 3] with the neighbours of each residue."""
-    if not len(backbones):
-        places = np.zeros((0, backbones.shape[1], near["most"]), np.int32)
-    else:
-        places = np.stack([neighbours(one[:, 1], **near) for one in backbones])
-    return {"backbone": backbones, "neighbours": places}
+def with_neighbours(structures: np.ndarray, near: dict) -> Items:
+    """Backbones [n, l, 3, 3] with the neighbours of each residue; strings [n, l] as they are."""
+    if structures.ndim == 2:
+        return structures
+    places = np.zeros((0, structures.shape[1], near["most"]), np.int32)
+    if len(structures):
+        places = np.stack([neighbours(one[:, 1], **near) for one in structures])
+    return {"backbone": structures, "neighbours": places}
 
 
-def _crops(proteins: Proteins, rows: np.ndarray, crop: int, near: dict) -> Pairs:
-    kept, tokens, backbones = protein.crops(proteins, rows, crop)
+def _held_out(
+    proteins: Proteins, splits: list[str], crop: int, near: dict
+) -> tuple[Pairs, dict[str, Domains]]:
+    """The crops of some splits, one after another, and what is known of each split's domains."""
+    rows = {split: proteins.rows(split) for split in splits}
+    kept, tokens, structures = protein.crops(
+        proteins, np.concatenate([np.zeros(0, int), *rows.values()]), crop
+    )
     if not len(kept):
         raise ValueError(f"No held-out domain has {crop} residues: lower config.data.crop.")
-    return Pairs(tokens, structures(backbones, near), proteins.ids[kept])
+    sets = {}
+    for split, own in rows.items():
+        retrieved = np.flatnonzero(proteins.split[kept] == split)
+        sets[split] = Domains(
+            retrieved=retrieved,
+            lengths=proteins.lengths[kept[retrieved]],
+            distinct=np.isin(kept[retrieved], protein.distinct(proteins, own)),
+            labelled=_labelled(proteins, own, near),
+        )
+    return Pairs(tokens, with_neighbours(structures, near), proteins.ids[kept]), sets
 
 
-def _domains(proteins: Proteins, rows: np.ndarray, crop: int, near: dict) -> Domains:
-    retrieved = rows[proteins.lengths[rows] >= crop]
-    classified = rows[np.isin(proteins.cath_class[rows], _CLASSES)]
-    groups = []
-    for length, indices in group_by_length(proteins.lengths[classified], _BUCKETS):
-        chosen = classified[indices]
-        tokens, backbones = protein.windows(proteins, chosen, np.zeros(len(chosen), int), length)
-        groups.append(Group(tokens, structures(backbones, near), proteins.cath_class[chosen]))
-    return Domains(
-        lengths=proteins.lengths[retrieved],
-        distinct=np.isin(retrieved, protein.distinct(proteins, rows)),
-        labelled=groups,
-    )
+def _labelled(proteins: Proteins, rows: np.ndarray, near: dict | None) -> Labelled:
+    """Those of `rows` that have a label; without `near`, without their structures."""
+    every = [labels[rows] != "" for labels in proteins.labels.values()]
+    rows = rows[np.any(every, axis=0)] if every else rows[:0]
+    order, tokens, structures = [], [], []
+    for length, indices in group_by_length(proteins.lengths[rows], _BUCKETS):
+        chosen = rows[indices]
+        strings, backbones = protein.windows(proteins, chosen, np.zeros(len(chosen), int), length)
+        order.append(chosen)
+        tokens.append(strings)
+        if near is not None:
+            structures.append(with_neighbours(backbones, near))
+    order = np.concatenate(order) if order else rows
+    labels = {name: labels[order] for name, labels in proteins.labels.items()}
+    return Labelled(tokens, structures, labels)
 
 
 def read(folder: str, fasta: str, structures: str, *, seed: int) -> Proteins:
-    """The proteins of a folder like pdb-domains-3d, or of a FASTA file and a folder of structures.
+    """The proteins of a public set's folder, or of a FASTA file and a folder of structures.
 
     Raises:
       ValueError: neither is given, or what is given cannot be read.
@@ -146,4 +177,4 @@ def read(folder: str, fasta: str, structures: str, *, seed: int) -> Proteins:
         raise ValueError(
             "Give config.data.folder, or both config.data.fasta and config.data.structures."
         )
-    return protein.read(folder)
+    return protein_sets.read(folder)

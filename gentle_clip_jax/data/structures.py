@@ -59,10 +59,9 @@ def read(fasta: str | pathlib.Path, folder: str | pathlib.Path, *, seed: int) ->
         ids=np.array(names),
         offsets=np.concatenate([[0], np.cumsum([len(text) for text in texts])]),
         sequence=protein.tokens(np.frombuffer("".join(texts).encode(), np.uint8)),
-        backbone=np.concatenate(backbones).astype(np.float32),
+        structure=np.concatenate(backbones).astype(np.float32),
         split=np.array(splits, str),
-        cath_class=np.zeros(len(names), int),
-        ec=np.full(len(names), ""),
+        labels={},
     )
 
 

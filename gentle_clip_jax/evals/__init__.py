@@ -12,6 +12,7 @@ from gentle_clip_jax.evals.alignment import (
     uniformity,
 )
 from gentle_clip_jax.evals.bootstrap import bootstrap_intervals
+from gentle_clip_jax.evals.means import mean_intervals, means
 from gentle_clip_jax.evals.retrieval import (
     mean_reciprocal_rank,
     ranks,
@@ -23,7 +24,9 @@ from gentle_clip_jax.evals.zero_shot import zero_shot_intervals, zero_shot_metri
 __all__ = [
     "alignment_metrics",
     "bootstrap_intervals",
+    "mean_intervals",
     "mean_reciprocal_rank",
+    "means",
     "modality_gap",
     "pair_distance",
     "ranks",

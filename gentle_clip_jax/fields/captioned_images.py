@@ -120,7 +120,7 @@ def validate(model: TwoTowers, params: Any, task: Task) -> dict[str, float]:
         evals.retrieval_metrics,
         evals.zero_shot_metrics,
     )
-    return _means(retrieved) | _means(classified)
+    return evals.means(retrieved) | evals.means(classified)
 
 
 def evaluate(model: TwoTowers, params: Any, task: Task) -> dict[str, Any]:
@@ -143,7 +143,7 @@ def evaluate(model: TwoTowers, params: Any, task: Task) -> dict[str, Any]:
         for name, metrics in figures.items()
         for metric, figure in metrics.items()
     }
-    return _mean_intervals(retrieved) | _mean_intervals(classified) | own
+    return evals.mean_intervals(retrieved) | evals.mean_intervals(classified) | own
 
 
 def embed_test(model: TwoTowers, params: Any, task: Task) -> tuple[np.ndarray, np.ndarray]:
@@ -191,23 +191,3 @@ def _measure(
         classes = of_texts(model, params, one.classes, "embed_y")
         figures[name] = zero_shot(images, classes, one.labels)
     return retrieved, figures
-
-
-def _means(figures: dict[str, dict[str, float]]) -> dict[str, float]:
-    names = dict.fromkeys(metric for metrics in figures.values() for metric in metrics)
-    return {name: float(np.mean([m[name] for m in figures.values()])) for name in names}
-
-
-def _mean_intervals(figures: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    names = dict.fromkeys(metric for metrics in figures.values() for metric in metrics)
-    means = {}
-    for name in names:
-        sets = [metrics[name] for metrics in figures.values()]
-        value = float(np.mean([one["value"] for one in sets]))
-        spread = {
-            side: float(np.sqrt(np.sum([(one[side] - one["value"]) ** 2 for one in sets])))
-            / len(sets)
-            for side in ("low", "high")
-        }
-        means[name] = {"value": value, "low": value - spread["low"], "high": value + spread["high"]}
-    return means

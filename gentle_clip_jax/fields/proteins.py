@@ -7,21 +7,21 @@ import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
-from gentle_clip_jax import losses
+from gentle_clip_jax import evals, losses
 from gentle_clip_jax.data import protein, protein_task
 from gentle_clip_jax.data.pipeline import Batch, Items, Task, count, take
 from gentle_clip_jax.encoders.protein_sequence import MASK, SequenceEncoder
 from gentle_clip_jax.encoders.protein_structure import StructureEncoder
 from gentle_clip_jax.encoders.residues import ResidueHead, parts
 from gentle_clip_jax.encoders.two_towers import TwoTowers
-from gentle_clip_jax.evals import bootstrap_intervals
 from gentle_clip_jax.evals import protein as measures
 from gentle_clip_jax.fields import summary_start
 from gentle_clip_jax.fields.embedding import embed
 from gentle_clip_jax.fields.objective import gentle_clip
 from gentle_clip_jax.losses.residue import residue_loss
 
-_CHUNK = 32
+_CHUNK = 32  # items that are embedded at once
+_PART = 512  # items whose whole rows are held at once
 
 
 def check(config: ml_collections.ConfigDict) -> None:
@@ -52,12 +52,14 @@ def load_task(config: ml_collections.ConfigDict, workdir: Any) -> Task:
 
 
 def build_model(config: ml_collections.ConfigDict, task: Task) -> TwoTowers:
-    """Both towers and heads, as the config describes them."""
+    """Both towers and heads, as the config describes them; a string's tower is the sequence's."""
     dtype, dim = jnp.dtype(config.model.dtype), config.model.embedding_dim
     heads = (ResidueHead(dim, config.model.head_dropout) for _ in range(2))
+    of_strings = SequenceEncoder(dim, **config.model.sequence, dtype=dtype)
+    of_backbones = StructureEncoder(dim, **config.model.structure, dtype=dtype)
     return TwoTowers(
-        SequenceEncoder(dim, **config.model.sequence, dtype=dtype),
-        StructureEncoder(dim, **config.model.structure, dtype=dtype),
+        of_strings,
+        of_backbones if _are_backbones(task.validation.y) else of_strings,
         *heads,
         init_temperature=config.loss.temperature,
     )
@@ -73,11 +75,9 @@ def init_params(config: ml_collections.ConfigDict, task: Task, model: TwoTowers)
     return summary_start.from_pairs(model, params, task, config.model.start)
 
 
-def views(
-    key: jax.Array, batch: Batch, config: ml_collections.ConfigDict
-) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """A random stretch of each item, of both sides of a pair the same; masked, with noise."""
-    places, more, masks, noise = jax.random.split(key, 4)
+def views(key: jax.Array, batch: Batch, config: ml_collections.ConfigDict) -> tuple[Any, Any]:
+    """A random stretch of each item, of both sides of a pair the same; masked, or with noise."""
+    places, more, masks, changes = jax.random.split(key, 4)
     tokens = jnp.concatenate([part["x"] for part in batch.values()])
     items = jax.tree.map(
         lambda *leaves: jnp.concatenate(leaves), *(part["y"] for part in batch.values())
@@ -85,16 +85,31 @@ def views(
     where = jax.random.uniform(places, (len(tokens),))
     other = jax.random.uniform(more, (len(tokens),))
     matched = jnp.arange(len(tokens)) < count(batch["matched"])
-    size = config.data.crop
-    x = stretches(tokens, _starts(where, jnp.sum(tokens != protein.PADDING, axis=1), size), size)
-    starts = _starts(jnp.where(matched, where, other), items["length"], size)
-    hidden = jax.random.bernoulli(masks, config.views.sequence.mask, x.shape)
+    of_y, size = jnp.where(matched, where, other), config.data.crop
+    x = _string_views(masks, tokens, where, size, config.views.sequence.mask)
+    if not _are_backbones(items):
+        return x, _string_views(changes, items, of_y, size, config.views.structure.mask)
+    starts = _starts(of_y, items["length"], size)
     backbone = stretches(items["backbone"], starts, size)
-    shifts = config.views.structure.noise * jax.random.normal(noise, backbone.shape)
-    return jnp.where(hidden & (x != protein.PADDING), MASK, x), {
+    shifts = config.views.structure.noise * jax.random.normal(changes, backbone.shape)
+    return x, {
         "backbone": backbone + shifts,
         "neighbours": stretches(items["neighbours"], starts, size) - starts[:, None, None],
     }
+
+
+def _string_views(
+    key: jax.Array, strings: jax.Array, where: jax.Array, size: int, mask: float
+) -> jax.Array:
+    """Stretches [b, size] of strings [b, n], some of their places hidden."""
+    starts = _starts(where, jnp.sum(strings != protein.PADDING, axis=1), size)
+    rows = stretches(strings, starts, size)
+    hidden = jax.random.bernoulli(key, mask, rows.shape)
+    return jnp.where(hidden & (rows != protein.PADDING), MASK, rows)
+
+
+def _are_backbones(structures: Items) -> bool:
+    return isinstance(structures, dict)
 
 
 def stretches(rows: jax.Array, starts: jax.Array, size: int) -> jax.Array:
@@ -138,22 +153,37 @@ def objective(
 
 
 def validate(model: TwoTowers, params: Any, task: Task) -> dict[str, float]:
-    """Retrieval of crops and transfer of classes on the validation domains, and their mean."""
-    figures = _measure(model, params, task, task.validation, task.about.validation)
+    """Retrieval of crops and transfer of labels on the validation domains.
+
+    `mean_recall` chooses checkpoints: the mean of crop_mrr and, if there are labels, the transfer
+    of the first kind.
+    """
+    (figures,) = _measure(model, params, task, task.validation, task.about.validation).values()
     values = {name: float(np.mean(one)) for name, one in figures.items()}
-    chosen = [values[name] for name in ("crop_mrr", "class_transfer") if name in values]
-    return values | {"mean_recall": float(np.mean(chosen))}
+    chosen = ["crop_mrr", *(name for name in values if name.endswith("_transfer"))][:2]
+    return values | {"mean_recall": float(np.mean([values[name] for name in chosen]))}
 
 
 def evaluate(model: TwoTowers, params: Any, task: Task) -> dict[str, Any]:
-    """The same figures on the test domains, with intervals."""
-    figures = _measure(model, params, task, task.test, task.about.test)
-    return {
-        name: bootstrap_intervals(
-            lambda n, one=one, name=name: {name: n @ one / n.sum(-1)}, len(one)
-        )[name]
-        for name, one in figures.items()
+    """The same figures on the test domains, with intervals; of several sets, and their means."""
+    sets = {
+        split: {name: _interval(one) for name, one in figures.items()}
+        for split, figures in _measure(model, params, task, task.test, task.about.test).items()
     }
+    means = evals.mean_intervals(sets)
+    if len(sets) == 1:
+        return means
+    return means | {
+        f"{split}/{name}": one for split, figures in sets.items() for name, one in figures.items()
+    }
+
+
+def _interval(of_queries: np.ndarray) -> dict[str, float]:
+    """The mean over queries [n], with its interval."""
+    found = evals.bootstrap_intervals(
+        lambda n: {"mean": n @ of_queries / n.sum(-1)}, len(of_queries)
+    )
+    return found["mean"]
 
 
 def embed_test(model: TwoTowers, params: Any, task: Task) -> tuple[np.ndarray, np.ndarray]:
@@ -162,7 +192,13 @@ def embed_test(model: TwoTowers, params: Any, task: Task) -> tuple[np.ndarray, n
 
 
 def pictures(task: Task) -> np.ndarray:
-    """Distance maps of the test crops, uint8 [n, crop, crop]: the nearer, the darker."""
+    """Pictures of the test crops' structures, uint8 [n, crop, crop].
+
+    Of backbones the distances, the nearer the darker; of strings stripes, helices the darkest.
+    """
+    if not _are_backbones(task.test.y):
+        stripes = np.clip(24 * task.test.y, 0, 255).astype(np.uint8)
+        return np.repeat(stripes[:, None], stripes.shape[1], axis=1)
     ca = np.nan_to_num(task.test.y["backbone"][:, :, 1])
     distance = np.linalg.norm(ca[:, :, None] - ca[:, None], axis=-1)
     return np.clip(8 * distance, 0, 255).astype(np.uint8)
@@ -183,24 +219,37 @@ def _crops(model: TwoTowers, params: Any, items: Items, modality: Any) -> np.nda
 
 
 def _measure(
-    model: TwoTowers, params: Any, task: Task, items: Any, domains: protein_task.Domains
-) -> dict[str, np.ndarray]:
-    """A figure for each query, by name."""
+    model: TwoTowers,
+    params: Any,
+    task: Task,
+    items: Any,
+    sets: dict[str, protein_task.Domains],
+) -> dict[str, dict[str, np.ndarray]]:
+    """For each set, a figure for each query by name."""
     x, y = _crops(model, params, items.x, "x"), _crops(model, params, items.y, "y")
-    figures = measures.crop_figures(x, y, domains.lengths, domains.distinct)
-    if not (domains.labelled and task.about.train.labelled):
-        return figures
-    train, labels = _summaries(model, params, task.about.train.labelled, "x")
-    structures, classes = _summaries(model, params, domains.labelled, "y")
-    hits = measures.transferred(train, labels, structures, classes)
-    return figures | {"class_transfer": hits.astype(float)}
+    train, found = task.about.train, {}
+    sequences = _summaries(model, params, train.tokens, "x")
+    for split, domains in sets.items():
+        rows, labelled = domains.retrieved, domains.labelled
+        figures = measures.crop_figures(x[rows], y[rows], domains.lengths, domains.distinct)
+        structures = _summaries(model, params, labelled.structures, "y")
+        for kind, labels in labelled.labels.items():
+            seen, asked = train.labels[kind] != "", labels != ""
+            if seen.any() and asked.any():
+                figures[f"{kind}_transfer"] = measures.transferred(
+                    sequences[seen], train.labels[kind][seen], structures[asked], labels[asked]
+                ).astype(float)
+        found[split] = figures
+    return found
 
 
-def _summaries(
-    model: TwoTowers, params: Any, groups: list[protein_task.Group], modality: Any
-) -> tuple[np.ndarray, np.ndarray]:
-    """Embeddings of whole domains [n, d] by the first part of a row, and their classes [n]."""
-    items = [group.tokens if modality == "x" else group.structures for group in groups]
+def _summaries(model: TwoTowers, params: Any, groups: list[Items], modality: Any) -> np.ndarray:
+    """Embeddings [n, d] of whole domains by the first part of a row."""
     dim = model.x_head.dim
-    rows = [_crops(model, params, one, modality)[:, :dim] for one in items]
-    return np.concatenate(rows), np.concatenate([group.classes for group in groups])
+    rows = [
+        # The whole rows of all domains together would need much memory.
+        _crops(model, params, take(items, slice(start, start + _PART)), modality)[:, :dim]
+        for items in groups
+        for start in range(0, count(items), _PART)
+    ]
+    return np.concatenate([np.zeros((0, dim), np.float32), *rows])

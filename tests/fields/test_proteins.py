@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gentle_clip_jax import evaluate, experiment, train
-from gentle_clip_jax.data import pipeline, protein, protein_task
+from gentle_clip_jax.data import pipeline, protein, protein_sets, protein_task
 from gentle_clip_jax.evals import protein as measures
 from gentle_clip_jax.fields import proteins as field
 
@@ -33,10 +33,9 @@ def domains(count: int = 60) -> protein.Proteins:
         ids=np.array([f"d{i}" for i in range(count)]),
         offsets=np.concatenate([[0], np.cumsum(lengths)]),
         sequence=np.concatenate(sequence).astype(np.int8),
-        backbone=np.concatenate(backbone).astype(np.float32),
+        structure=np.concatenate(backbone).astype(np.float32),
         split=np.array(["train"] * (count - 20) + ["valid"] * 10 + ["test"] * 10),
-        cath_class=kinds + 1,
-        ec=np.full(count, ""),
+        labels={"class": np.where(kinds, "helix", "strand")},
     )
 
 
@@ -67,7 +66,7 @@ def config(**overrides):
 
 @pytest.fixture
 def _made_up(monkeypatch):
-    monkeypatch.setattr(protein, "read", lambda folder: domains())
+    monkeypatch.setattr(protein_sets, "read", lambda folder: domains())
 
 
 @pytest.mark.usefixtures("_made_up")
@@ -80,7 +79,7 @@ def test_a_pair_keeps_its_residues_in_line_and_others_do_not():
     pieces = {}
     for row in range(len(known.ids)):
         here = slice(known.offsets[row], known.offsets[row + 1])
-        tokens, atoms = known.sequence[here], known.backbone[here]
+        tokens, atoms = known.sequence[here], known.structure[here]
         for start in range(len(tokens) - 15):
             pieces[tokens[start : start + 16].tobytes()] = atoms[start : start + 16]
     expected = [pieces[row.tobytes()] for row in np.asarray(x, np.int8)]
@@ -168,8 +167,8 @@ def test_candidates_of_like_length():
 
 
 def test_the_real_domains(shared_data):
-    known = protein.read(shared_data("pdb-domains-3d"))
+    known = protein_sets.read(shared_data("pdb-domains-3d"))
     test = known.rows("test")
     assert (len(known.ids), len(test)) == (4944, 508)
-    assert not np.isin(known.ids[test], protein.LEAKS).any()
+    assert not np.isin(known.ids[test], protein_sets.LEAKS).any()
     assert len(protein.crops(known, test, 64)[0]) == 460
