@@ -6,14 +6,14 @@ import pathlib
 import jax
 import numpy as np
 
-from gentle_clip_jax import experiment
+from gentle_clip_jax import evals, experiment
 from gentle_clip_jax.cli import load_config
 from gentle_clip_jax.data import protein
 from gentle_clip_jax.encoders.protein_structure import invariants
 from gentle_clip_jax.evals import protein as measures
 from gentle_clip_jax.fields import proteins as field
 
-CONFIG = pathlib.Path(__file__).resolve().parents[1] / "configs" / "protein.py"
+CONFIGS = pathlib.Path(__file__).resolve().parents[1] / "configs"
 # For ACDEFGHIKLMNPQRSTVWY: Chou and Fasman 1978 (helix, strand), Kyte and Doolittle 1982.
 SCALES = (
     "1.42 .70 1.01 1.51 1.13 .57 1.00 1.08 1.16 1.21 1.45 .67 .57 1.11 .98 .77 .83 1.06 1.08 .69",
@@ -26,10 +26,12 @@ RIDGES = (1.0, 10.0, 100.0, 1000.0)
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("config", help="a config of proteins by its name, such as protein")
     parser.add_argument("out", type=pathlib.Path, help="the .json to write")
-    out, overrides = parser.parse_known_args()
-    config = load_config(CONFIG, overrides)
-    task = experiment.load_task(config, out.out.parent)
+    args, overrides = parser.parse_known_args()
+    path, out = CONFIGS / f"{args.config}.py", args.out
+    config = load_config(path, overrides)
+    task = experiment.load_task(config, out.parent)
     rows = {
         "residues_linear": linear(task),
         "scales": scales(task),
@@ -37,61 +39,90 @@ def main() -> None:
         "chance": chance(task),
     }
     for start in ("cca", "transported_cca"):
-        config = load_config(CONFIG, [*overrides, f"--config.model.start={start}"])
+        config = load_config(path, [*overrides, f"--config.model.start={start}"])
         rows[start] = summaries(config, task)
-    out.out.parent.mkdir(parents=True, exist_ok=True)
-    experiment.write_json(out.out, rows)
-
-
-def figures(task, split: str, x, y, train=None, whole=None) -> dict[str, float]:
-    """Means over queries; classes by `train` (x, labels) and `whole` (y, labels) if there are."""
-    domains = getattr(task.about, split)
-    values = measures.crop_figures(x, y, domains.lengths, domains.distinct)
-    if train is not None:
-        values["class_transfer"] = measures.transferred(*train, *whole)
-    return {name: float(np.mean(one)) for name, one in values.items()}
+    out.parent.mkdir(parents=True, exist_ok=True)
+    experiment.write_json(out, rows)
 
 
 def both_splits(task, measure) -> dict[str, dict[str, float]]:
-    return {split: measure(split, getattr(task, split)) for split in ("validation", "test")}
+    """What `measure(split, items, sets)` finds, by set, as the field's evaluation names it."""
+    found = {}
+    for split in ("validation", "test"):
+        sets = measure(split, getattr(task, split), getattr(task.about, split))
+        found[split] = evals.means(sets)
+        if len(sets) > 1:
+            found[split] |= {f"{s}/{name}": one for s in sets for name, one in sets[s].items()}
+    return found
+
+
+def retrieval(sets, x, y) -> dict[str, dict[str, float]]:
+    """Of embeddings [n, d] of all items, figures by set."""
+    found = {}
+    for name, domains in sets.items():
+        rows = domains.retrieved
+        values = measures.crop_figures(x[rows], y[rows], domains.lengths, domains.distinct)
+        found[name] = {metric: float(np.mean(one)) for metric, one in values.items()}
+    return found
+
+
+def transfer(task, sets, sequences, structures) -> dict[str, dict[str, float]]:
+    """Of embeddings of whole labelled domains, of the training sequences and by set."""
+    found, train = {}, task.about.train.labels
+    for name, domains in sets.items():
+        found[name] = {}
+        for kind, labels in domains.labelled.labels.items():
+            seen, asked = train[kind] != "", labels != ""
+            hits = measures.transferred(
+                sequences[seen], train[kind][seen], structures[name][asked], labels[asked]
+            )
+            found[name][f"{kind}_transfer"] = float(np.mean(hits))
+    return found
+
+
+def joined(one, other) -> dict[str, dict[str, float]]:
+    return {name: one[name] | other[name] for name in one}
 
 
 def one_hot(tokens: np.ndarray) -> np.ndarray:
     return np.eye(protein.NUM_TOKENS, dtype=np.float32)[tokens][..., :20]
 
 
-def features(structures: dict[str, np.ndarray], chunk: int = 32) -> np.ndarray:
-    """Invariants [n, l, f] and a 1."""
-    apply = jax.jit(lambda backbone, near: invariants(backbone, near)[1])
-    structures = {name: structures[name] for name in ("backbone", "neighbours")}
-    parts = []
-    for start in range(0, len(structures["backbone"]), chunk):
-        part = {
-            name: np.resize(
-                structures[name][start : start + chunk], (chunk, *structures[name].shape[1:])
-            )
-            for name, rows in structures.items()
-        }
-        parts.append(np.asarray(apply(part["backbone"], part["neighbours"])))
-    whole = np.concatenate(parts)[: len(structures["backbone"])]
+def features(structures, chunk: int = 32) -> np.ndarray:
+    """What a residue's structure is [n, l, f], and a 1: invariants, or the states near it."""
+    if not isinstance(structures, dict):
+        near = np.pad(structures, ((0, 0), (3, 3)), constant_values=protein.PADDING)
+        size = structures.shape[1]
+        states = np.eye(protein.NUM_TOKENS, dtype=np.float32)[:, : len(protein.STATES)]
+        whole = np.concatenate([states[near[:, k : k + size]] for k in range(7)], axis=-1)
+    else:
+        apply = jax.jit(lambda backbone, near: invariants(backbone, near)[1])
+        parts = []
+        for start in range(0, len(structures["backbone"]), chunk):
+            part = [
+                np.resize(rows[start : start + chunk], (chunk, *rows.shape[1:]))
+                for rows in (structures["backbone"], structures["neighbours"])
+            ]
+            parts.append(np.asarray(apply(*part)))
+        whole = np.concatenate(parts)[: len(structures["backbone"])]
     return np.concatenate([whole, np.ones_like(whole[..., :1])], axis=-1)
 
 
 def linear(task) -> dict:
-    """Ridge regression of a residue's kind on its own invariants, shared over all places."""
+    """Ridge regression of a residue's kind on its own structure, shared over all places."""
     inputs, kinds = features(task.matched.y), one_hot(task.matched.x)
     known = kinds.any(axis=-1)
     inputs, kinds = inputs[known], kinds[known]
     frequency = kinds.mean(axis=0) + 1e-3
     targets = kinds / frequency - 1  # what a kind is likelier by, given the structure
     gram, cross = inputs.T @ inputs, inputs.T @ targets
-
+    train = task.about.train.tokens
+    train = pooled(train, map(one_hot, train))
     of_crops = {split: features(getattr(task, split).y) for split in ("validation", "test")}
-    of_groups = {
-        split: [features(group.structures) for group in getattr(task.about, split).labelled]
-        for split in ("validation", "test")
+    of_whole = {
+        name: [features(one) for one in domains.labelled.structures]
+        for name, domains in {**task.about.validation, **task.about.test}.items()
     }
-    train = pooled(task.about.train, [one_hot(g.tokens) for g in task.about.train.labelled])
 
     def measure(ridge):
         weights = np.linalg.solve(gram + ridge * np.eye(len(gram)), cross)
@@ -99,37 +130,46 @@ def linear(task) -> dict:
         def odds(inputs):
             return np.log(np.maximum(1 + inputs @ weights, 0.05))
 
-        def of(split, items):
-            y = odds(of_crops[split])
-            whole = pooled(getattr(task.about, split), [odds(one) for one in of_groups[split]])
-            flat = one_hot(items.x).reshape(len(items), -1), y.reshape(len(items), -1)
-            return figures(task, split, *flat, train, whole)
+        def of(split, items, sets):
+            whole = {
+                name: pooled(domains.labelled.tokens, map(odds, of_whole[name]))
+                for name, domains in sets.items()
+            }
+            flat = one_hot(items.x), odds(of_crops[split])
+            x, y = (rows.reshape(len(items), -1) for rows in flat)
+            return joined(retrieval(sets, x, y), transfer(task, sets, train, whole))
 
         return of
 
-    best = max(RIDGES, key=lambda r: measure(r)("validation", task.validation)["crop_mrr"])
-    return both_splits(task, measure(best))
+    def validated(ridge):
+        sets = measure(ridge)("validation", task.validation, task.about.validation)
+        return evals.means(sets)["crop_mrr"]
+
+    return both_splits(task, measure(max(RIDGES, key=validated)))
 
 
-def pooled(domains, rows) -> tuple[np.ndarray, np.ndarray]:
-    """Means over residues, less their mean over domains, and classes."""
+def pooled(tokens, rows) -> np.ndarray:
+    """Means over residues, less their mean over domains."""
     means = []
-    for group, own in zip(domains.labelled, rows):
-        where = (group.tokens != protein.PADDING)[..., None]
+    for letters, own in zip(tokens, rows):
+        where = (letters != protein.PADDING)[..., None]
         means.append(np.sum(own * where, axis=1) / np.sum(where, axis=1))
     means = np.concatenate(means)
-    labels = np.concatenate([group.classes for group in domains.labelled])
-    return means - means.mean(axis=0), labels
+    return means - means.mean(axis=0)
 
 
 def scales(task) -> dict:
-    """No pairs: helix, strand and hydropathy scales against turns and how buried a residue is."""
+    """No pairs: scales of helix, strand and hydropathy against what there is of them."""
 
     def of_tokens(tokens):
         scaled = (SCALES - SCALES.mean(axis=1, keepdims=True)) / SCALES.std(axis=1, keepdims=True)
         return one_hot(tokens) @ scaled.T.astype(np.float32)
 
-    def of_structure(backbone):
+    def of_states(states):
+        helix, strand = states < 3, (states >= 3) & (states < 5)
+        return standard(np.stack([helix, strand, np.zeros_like(helix)], -1).astype(np.float32))
+
+    def of_backbones(backbone):
         ca = backbone[:, :, 1]
         steps = np.diff(ca, axis=1)
         a, b, c = steps[:, :-2], steps[:, 1:-1], steps[:, 2:]
@@ -141,20 +181,25 @@ def scales(task) -> dict:
         buried = np.sum(apart < 10, axis=-1).astype(np.float32)
         buried[~np.isfinite(ca[..., 0])] = np.nan
         channels = np.stack([np.cos(turn - 0.87), np.cos(turn + 2.97), buried], axis=-1)
-        mean, deviation = (f(channels, axis=(0, 1)) for f in (np.nanmean, np.nanstd))
-        return np.nan_to_num((channels - mean) / deviation).astype(np.float32)
+        return standard(channels)
 
-    def of(split, items):
-        train, whole = task.about.train, getattr(task.about, split)
-        train = pooled(train, [of_tokens(group.tokens) for group in train.labelled])
-        whole = pooled(
-            whole, [of_structure(group.structures["backbone"]) for group in whole.labelled]
+    def standard(channels):
+        mean, deviation = (f(channels, axis=(0, 1)) for f in (np.nanmean, np.nanstd))
+        return np.nan_to_num((channels - mean) / (deviation + 1e-9)).astype(np.float32)
+
+    def of_structures(items):
+        return of_backbones(items["backbone"]) if isinstance(items, dict) else of_states(items)
+
+    def of(split, items, sets):
+        train = pooled(task.about.train.tokens, map(of_tokens, task.about.train.tokens))
+        whole = {
+            name: pooled(domains.labelled.tokens, map(of_structures, domains.labelled.structures))
+            for name, domains in sets.items()
+        }
+        x, y = (
+            rows.reshape(len(items), -1) for rows in (of_tokens(items.x), of_structures(items.y))
         )
-        flat = (
-            rows.reshape(len(items), -1)
-            for rows in (of_tokens(items.x), of_structure(items.y["backbone"]))
-        )
-        return figures(task, split, *flat, train, whole)
+        return joined(retrieval(sets, x, y), transfer(task, sets, train, whole))
 
     return both_splits(task, of)
 
@@ -162,46 +207,56 @@ def scales(task) -> dict:
 def lengths(task) -> dict:
     """The nearest in length of the whole domain: what a crop does not show."""
 
-    def of(split, items):
-        size = getattr(task.about, split).lengths.astype(np.float32)
+    def of(split, items, sets):
+        size = np.zeros(len(items), np.float32)
+        for domains in sets.values():
+            size[domains.retrieved] = domains.lengths
         one = np.ones_like(size)
         x, y = np.stack([2 * size, -(size**2), one], 1), np.stack([size, one, -(size**2)], 1)
-        return figures(task, split, x, y)
+        return retrieval(sets, x, y)
 
     return both_splits(task, of)
 
 
 def chance(task) -> dict:
-    """Expected by a random order: of n candidates, the mean of 1 / rank."""
+    """Expected by a random order: of n candidates, the mean of 1 / rank; the largest class."""
 
-    def of(split, items):
-        domains = getattr(task.about, split)
-        labels = np.concatenate([group.classes for group in domains.labelled])
-        return {
-            "crop_mrr": float(np.mean(1 / np.arange(1, len(items) + 1))),
-            "crop_r1": 1 / len(items),
+    def of_set(domains):
+        number = len(domains.retrieved)
+        values = {
+            "crop_mrr": float(np.mean(1 / np.arange(1, number + 1))),
+            "crop_r1": 1 / number,
+            "sequence_to_structure_r1": 1 / number,
             "length_matched_mrr": float(np.mean(1 / np.arange(1, 21))),
             "distinct_crop_mrr": float(np.mean(1 / np.arange(1, domains.distinct.sum() + 1))),
-            "class_transfer": float(np.bincount(labels).max() / len(labels)),
         }
+        for kind, labels in domains.labelled.labels.items():
+            counts = np.unique(labels[labels != ""], return_counts=True)[1]
+            values[f"{kind}_transfer"] = float(counts.max() / counts.sum())
+        return values
 
-    return both_splits(task, of)
+    return both_splits(
+        task, lambda split, items, sets: {name: of_set(one) for name, one in sets.items()}
+    )
 
 
 def summaries(config, task) -> dict:
-    """Maps of composition and of the moments of invariants: the heads of untrained towers."""
+    """Maps of composition and of the moments of structure: the heads of untrained towers."""
     model = experiment.build_model(config, task)
     params = field.init_params(config, task, model)
     dim = config.model.embedding_dim
+    train = field._summaries(model, params, task.about.train.tokens, "x")
 
-    def of(split, items):
-        flat = (
-            np.asarray(field._crops(model, params, rows, name))[:, :dim]
+    def of(split, items, sets):
+        x, y = (
+            field._crops(model, params, rows, name)[:, :dim]
             for rows, name in ((items.x, "x"), (items.y, "y"))
         )
-        train = field._summaries(model, params, task.about.train.labelled, "x")
-        whole = field._summaries(model, params, getattr(task.about, split).labelled, "y")
-        return figures(task, split, *flat, train, whole)
+        whole = {
+            name: field._summaries(model, params, domains.labelled.structures, "y")
+            for name, domains in sets.items()
+        }
+        return joined(retrieval(sets, x, y), transfer(task, sets, train, whole))
 
     return both_splits(task, of)
 

@@ -13,10 +13,11 @@ def crop_figures(
 ) -> dict[str, np.ndarray]:
     """Retrieval of crops, for each item both directions' mean: mrr, r1 and two variants of mrr.
 
-    crop_mrr is of 1 / rank, where ties count against the query. length_matched_mrr ranks among the
-    query's own and the `candidates` - 1 others nearest in length, so that what a domain's length
-    tells of a crop, such as how compact it is, helps little; chance is (ln candidates + 0.58) /
-    candidates. distinct_crop_mrr ranks the distinct items among themselves.
+    crop_mrr is of 1 / rank, where ties count against the query; sequence_to_structure_r1 is of one
+    direction alone. length_matched_mrr ranks among the query's own and the `candidates` - 1 others
+    nearest in length, so that what a domain's length tells of a crop, such as how compact it is,
+    helps little; chance is (ln candidates + 0.58) / candidates. distinct_crop_mrr ranks distinct
+    items among themselves.
 
     Args:
       x: [n, d] embeddings of the sequences, compared by their inner products.
@@ -31,6 +32,7 @@ def crop_figures(
     return {
         "crop_mrr": np.mean(1 / ranks, axis=0),
         "crop_r1": np.mean(ranks == 1, axis=0),
+        "sequence_to_structure_r1": (ranks[0] == 1).astype(float),
         "length_matched_mrr": np.mean(1 / near, axis=0),
         "distinct_crop_mrr": np.mean(1 / apart, axis=0),
     }

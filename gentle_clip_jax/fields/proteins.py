@@ -55,11 +55,16 @@ def build_model(config: ml_collections.ConfigDict, task: Task) -> TwoTowers:
     """Both towers and heads, as the config describes them; a string's tower is the sequence's."""
     dtype, dim = jnp.dtype(config.model.dtype), config.model.embedding_dim
     heads = (ResidueHead(dim, config.model.head_dropout) for _ in range(2))
-    of_strings = SequenceEncoder(dim, **config.model.sequence, dtype=dtype)
-    of_backbones = StructureEncoder(dim, **config.model.structure, dtype=dtype)
+
+    def of_strings() -> SequenceEncoder:
+        return SequenceEncoder(dim, **config.model.sequence, dtype=dtype)
+
+    def of_backbones() -> StructureEncoder:
+        return StructureEncoder(dim, **config.model.structure, dtype=dtype)
+
     return TwoTowers(
-        of_strings,
-        of_backbones if _are_backbones(task.validation.y) else of_strings,
+        of_strings(),
+        of_backbones() if _are_backbones(task.validation.y) else of_strings(),
         *heads,
         init_temperature=config.loss.temperature,
     )
