@@ -1,10 +1,12 @@
 """Proteins measured: towers trained on few pairs, and what needs no training, side by side.
 
-    python benchmarks/protein.py --config.data.folder=data/pdb-domains-3d [--seeds 0 1 2]
+    python benchmarks/protein.py protein --config.data.folder=data/pdb-domains-3d [--seeds 0 1 2]
+    python benchmarks/protein.py protein_scope --config.data.folder=data/scope-seq-ss
+    python benchmarks/protein.py protein_enzymes --config.data.folder=data/enzyme-reaction-ec
 
 Each training is a process of its own that goes on where it was stopped, so the command can be
-killed and run again. Writes docs/results/protein.md and protein.json. Arguments it does not know go
-to every training.
+killed and run again. Writes docs/results/NAME.md and NAME.json, NAME being the first argument.
+Arguments it does not know go to every training.
 """
 
 import json
@@ -12,17 +14,76 @@ import pathlib
 import statistics
 import subprocess
 import sys
+from collections.abc import Iterable
+from typing import NamedTuple
 
 import training
 
 from gentle_clip_jax import experiment
 
-METRICS = {
+
+class Benchmark(NamedTuple):
+    """A set of proteins: its config, what its page says, what it is tested on, its metrics."""
+
+    config: str
+    title: str
+    about: str
+    sets: dict[str, str]  # by the prefix of their metrics
+    metrics: dict[str, str]
+
+
+RETRIEVAL = {
     "crop_mrr": "crop MRR",
     "crop_r1": "crop R@1",
+    "sequence_to_structure_r1": "sequence to structure R@1",
     "length_matched_mrr": "length-matched MRR",
     "distinct_crop_mrr": "distinct crop MRR",
-    "class_transfer": "class transfer",
+}
+BENCHMARKS = {
+    "protein": Benchmark(
+        "protein",
+        "Proteins: sequence with structure, few pairs",
+        """pdb-domains-3d, split by homology.
+
+- **class, topology transfer**: whole domains; CATH class (1, 2 or 3) and topology of a structure by
+  the nearest prototype, prototypes being made of training *sequences*. A topology that no training
+  domain has counts as missed.
+- Three test domains that overlap training domains are dropped: d3aaab_, 2pbdA04, d3ssba_.""",
+        {"": ""},
+        {
+            **RETRIEVAL,
+            "class_transfer": "class transfer",
+            "topology_transfer": "topology transfer",
+        },
+    ),
+    "protein_scope": Benchmark(
+        "protein_dssp",
+        "Proteins: sequence with DSSP string, few pairs",
+        """scope-seq-ss, the splits of Hou et al. 2018: in training there are relatives of a domain
+of test_family from its family, in test_superfamily from its superfamily alone, in test_fold from
+its fold alone. Ten training rows that are equal to a held-out one are left out.
+
+- **class, fold transfer**: whole domains; SCOP class (a to g) and fold of a string by the nearest
+  prototype, prototypes being made of training *sequences*. A fold that no training domain has
+  counts as missed.""",
+        {
+            "test_family/": "test_family",
+            "test_superfamily/": "test_superfamily",
+            "test_fold/": "test_fold",
+        },
+        {**RETRIEVAL, "class_transfer": "class transfer", "fold_transfer": "fold transfer"},
+    ),
+    "protein_enzymes": Benchmark(
+        "protein_dssp",
+        "Enzymes: sequence with DSSP string, few pairs",
+        """enzyme-reaction-ec, split by clusters of half the same sequence.
+
+- **reaction, EC transfer**: whole chains; the first number of the EC class and all four of it, of a
+  string by the nearest prototype, prototypes being made of training *sequences*. An EC class that
+  no training chain has counts as missed.""",
+        {"": ""},
+        {**RETRIEVAL, "reaction_transfer": "reaction transfer", "ec_transfer": "EC transfer"},
+    ),
 }
 NO_MMD, NO_SDD, NO_SSL, NO_RESIDUE = (
     f"--config.loss.{term}_weight=0" for term in ("mmd", "sdd", "ssl", "residue")
@@ -45,12 +106,12 @@ UNTRAINED = {
 }
 
 
-def variants() -> training.Variants:
+def variants(config: str) -> training.Variants:
     """Trainings by name/fraction: label, config, overrides."""
     return {
         f"{name}/{fraction}": (
             f"{label}, {words} of the pairs",
-            "protein",
+            config,
             (f"--config.data.matched_fraction={fraction}", *own),
         )
         for words, fraction in FRACTIONS.items()
@@ -61,20 +122,26 @@ def variants() -> training.Variants:
 
 
 def main() -> None:
-    training.METRICS = [*METRICS, "mean_recall"]
-    content, folder = training.run_all("protein", __doc__.partition("\n")[0], variants())
-    content["untrained"] = untrained(content["runs"])
-    experiment.write_json(folder / "protein.json", content)
-    (folder / "protein.md").write_text(page(content))
-    print(folder / "protein.md")
+    if len(sys.argv) < 2 or sys.argv[1] not in BENCHMARKS:
+        sys.exit(f"Say which set to measure first: {', '.join(BENCHMARKS)}.")
+    name = sys.argv.pop(1)
+    benchmark = BENCHMARKS[name]
+    training.METRICS = [*benchmark.metrics, "mean_recall"]
+    content, folder = training.run_all(
+        "protein", __doc__.partition("\n")[0], variants(benchmark.config), name=name
+    )
+    content["untrained"] = untrained(name, content["runs"])
+    experiment.write_json(folder / f"{name}.json", content)
+    (folder / f"{name}.md").write_text(page(name, content))
+    print(folder / f"{name}.md")
 
 
-def untrained(runs: dict) -> dict:
+def untrained(name: str, runs: dict) -> dict:
     """Figures of what is not trained, by fraction and seed; measured once and kept."""
-    out = training.ROOT / "runs" / "protein_benchmark" / "untrained"
+    out = training.ROOT / "runs" / f"{name}_benchmark" / "untrained"
     if "--out" in sys.argv:
         out = pathlib.Path(sys.argv[sys.argv.index("--out") + 1]) / "untrained"
-    seeds = sorted({seed for name in runs for seed in runs[name]})
+    seeds = sorted({seed for one in runs.values() for seed in one})
     overrides = [word for word in sys.argv[1:] if word.startswith("--config.")]
     results: dict[str, dict[int, dict]] = {}
     for fraction in FRACTIONS.values():
@@ -83,67 +150,70 @@ def untrained(runs: dict) -> dict:
             if not path.exists() and "--report-only" not in sys.argv:
                 script = pathlib.Path(__file__).with_name("protein_baselines.py")
                 own = [f"--config.seed={seed}", f"--config.data.matched_fraction={fraction}"]
-                subprocess.run([sys.executable, script, path, *own, *overrides], check=True)
+                command = [sys.executable, script, BENCHMARKS[name].config, path]
+                subprocess.run([*command, *own, *overrides], check=True)
         found = {int(path.stem): path for path in sorted((out / fraction).glob("*.json"))}
         if found:
             results[fraction] = {s: json.loads(path.read_text()) for s, path in found.items()}
     return results
 
 
-def table(content: dict, fraction: str, split: str) -> str:
+def table(content: dict, metrics: dict[str, str], fraction: str, split: str, prefix: str) -> str:
     """Methods by row, metrics by column."""
     rows = []
+
+    def add(label: str, runs: Iterable[dict]) -> None:
+        figures = list(runs)
+        cells = [
+            training.spread([one[prefix + name] for one in figures if prefix + name in one])
+            for name in metrics
+        ]
+        rows.append([label, str(len(figures)), *cells])
+
     for name, (label, *_) in TRAINED.items():
-        runs = content["runs"].get(f"{name}/{fraction}", {})
-        if runs:
-            rows.append(row(label, [run[split] for run in runs.values()]))
+        if runs := content["runs"].get(f"{name}/{fraction}", {}):
+            add(label, (run[split] for run in runs.values()))
     for name, label in UNTRAINED.items():
-        runs = content["untrained"].get(fraction, {})
-        if runs:
-            rows.append(row(label, [run[name][split] for run in runs.values()]))
-    return training.table(["", "seeds", *METRICS.values()], rows)
+        if runs := content["untrained"].get(fraction, {}):
+            add(label, (run[name][split] for run in runs.values()))
+    return training.table(["", "seeds", *metrics.values()], rows)
 
 
-def row(label: str, figures: list[dict[str, float]]) -> list[str]:
-    cells = [
-        training.spread([one[metric] for one in figures if metric in one]) for metric in METRICS
-    ]
-    return [label, str(len(figures)), *cells]
-
-
-def page(content: dict) -> str:
+def page(name: str, content: dict) -> str:
     """Everything measured, as Markdown."""
+    benchmark = BENCHMARKS[name]
     measured = [words for words, fraction in FRACTIONS.items() if has(content, fraction)]
+    asked = [("test", *one) for one in benchmark.sets.items()] + [("validation", "", "")]
     sections = "\n".join(
-        f"## {words} of the pairs, {split} domains\n\n{table(content, FRACTIONS[words], split)}\n"
-        for split in ("test", "validation")
+        f"## {words} of the pairs, {words_of_set or split}\n\n"
+        f"{table(content, benchmark.metrics, FRACTIONS[words], split, prefix)}\n"
+        for split, prefix, words_of_set in asked
         for words in measured
     )
     runs = {name: one for name, one in content["runs"].items() if one}
     seconds = [run["seconds"] for one in runs.values() for run in one.values()]
     longest = f" The longest training took {max(seconds) / 60:.0f} minutes." if seconds else ""
-    return f"""# Proteins: sequence with structure, few pairs
+    every = variants(benchmark.config)
+    return f"""# {benchmark.title}
 
-pdb-domains-3d, split by homology; settings: configs/protein.py. Per cent, mean and sample standard
-deviation over the seeds; a seed decides which training domains are pairs, the first weights, and
-the batches. Each figure is that of the checkpoint with the best mean of crop MRR and class transfer
-on the validation domains.
-
+{benchmark.about}
 - **crop MRR, R@1**: both views are cut to the same central 64 residues, so that neither length nor
-  ends give a pair away; shorter domains are left out; both directions' mean.
-- **length-matched**: among the 20 domains nearest in length (a random order has
-  {100 * statistics.mean(1 / k for k in range(1, 21)):.1f}). **distinct**: only domains that share
-  few 5-mers with an earlier one.
-- **class transfer**: whole domains; CATH class 1, 2 or 3 of a structure by the nearest prototype,
-  prototypes being made of training *sequences*.
-- **linear model of residues**: ridge regression of the amino acid on the invariants of its own
+  ends give a pair away; shorter ones are left out; both directions' mean.
+- **length-matched**: among the 20 nearest in length (a random order has
+  {100 * statistics.mean(1 / k for k in range(1, 21)):.1f}). **distinct**: only those that share few
+  5-mers with an earlier one.
+- **linear model of residues**: ridge regression of the amino acid on the structure in its own
   place, the same for all places: what the towers' features bring before anything is deep.
-- Three test domains that overlap training domains are dropped: d3aaab_, 2pbdA04, d3ssba_.
-{training.not_measured(content["runs"], variants())}
+
+Settings: configs/{benchmark.config}.py. Per cent, mean and sample standard deviation over the
+seeds; a seed decides which training items are pairs, the first weights, and the batches. Each
+figure is that of the checkpoint with the best mean of crop MRR and the first kind of transfer on
+the validation items. "-": not measured.
+{training.not_measured(content["runs"], every)}
 {sections}
 ## How it was measured
 
-{training.how_measured(content, "protein")}{longest}
+{training.how_measured(content, name)}{longest}
 """
 
 

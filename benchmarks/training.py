@@ -91,7 +91,7 @@ def read_run(workdir: pathlib.Path) -> dict | None:
         "seconds": info["seconds"],
         "versions": info["versions"],
         "test": {name: figure["value"] for name, figure in evaluation["metrics"].items()},
-        "validation": {name: validation[name] for name in METRICS},
+        "validation": {name: validation[name] for name in METRICS if name in validation},
     }
 
 

@@ -13,5 +13,6 @@ def get_config():
     config.model.start = "identity"
     config.model.embedding_dim = 1024
     config.loss.temperature = 0.01  # where CLIP's training ended
-    config.optimizer.tower_rate = 5e-5
+    config.optimizer.update(tower_rate=5e-5, head_rate=1e-4)
+    config.train.update(steps=200, batch_matched=64, batch_unmatched=64)
     return config

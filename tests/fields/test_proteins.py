@@ -1,5 +1,6 @@
 """The field of proteins on a few domains made up here."""
 
+import dataclasses
 import pathlib
 import runpy
 
@@ -37,6 +38,15 @@ def domains(count: int = 60) -> protein.Proteins:
         split=np.array(["train"] * (count - 20) + ["valid"] * 10 + ["test"] * 10),
         labels={"class": np.where(kinds, "helix", "strand")},
     )
+
+
+def strings(count: int = 60) -> protein.Proteins:
+    """The same with a state for each residue, and two sets to test on."""
+    known = domains(count)
+    states = np.where(known.sequence < 10, 0, 3).astype(np.int8)
+    split = known.split.copy()
+    split[-5:], split[split == "test"] = "test_b", "test_a"
+    return dataclasses.replace(known, structure=states, split=split)
 
 
 def config(**overrides):
@@ -111,6 +121,28 @@ def test_it_trains_resumes_and_is_evaluated(tmp_path):
         assert len(evaluate.search(tmp_path, "acdefghxx*", num=3)) == 3
 
 
+@pytest.mark.slow
+def test_strings_for_structures_train_and_each_test_set_is_measured(tmp_path, monkeypatch):
+    monkeypatch.setattr(protein_sets, "read", lambda folder: strings())
+    with jax.numpy_dtype_promotion("standard"):
+        train.train(config(), tmp_path)
+        figures = evaluate.evaluate(tmp_path)["metrics"]
+    for name in ("crop_mrr", "class_transfer"):
+        of_sets = [figures[f"{split}/{name}"]["value"] for split in ("test_a", "test_b")]
+        assert figures[name]["value"] == pytest.approx(np.mean(of_sets))
+
+
+def test_views_of_strings_keep_a_pair_in_line_and_hide_states(monkeypatch):
+    monkeypatch.setattr(protein_sets, "read", lambda folder: strings())
+    settings = config(**{"views.sequence.mask": 0.0, "views.structure.mask": 0.5})
+    task = experiment.load_task(settings, pathlib.Path())
+    batch = pipeline.batches(task, seed=0, num_matched=4, num_unmatched=4)(0)
+    x, y = field.views(jax.random.key(0), batch, settings)
+    seen = y[:4] != 22
+    assert 0.3 < float(jnp.mean(seen.astype(jnp.float32))) < 0.7
+    np.testing.assert_array_equal(jnp.where(x[:4] < 10, 0, 3)[seen], y[:4][seen])
+
+
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
@@ -164,6 +196,71 @@ def test_candidates_of_like_length():
         [False, False, True, True],
         [False, False, True, True],
     ]
+
+
+def test_likeness_is_by_shared_words_of_five_residues():
+    rng = np.random.default_rng(0)
+    one, other = rng.integers(20, size=(2, 30)).astype(np.int8)
+    near = np.concatenate([one[:15], other[:15]])  # 11 of its 26 words are in each
+    known = dataclasses.replace(
+        domains(4),
+        sequence=np.concatenate([one, near, other, other[:4]]),
+        offsets=np.array([0, 30, 60, 90, 94]),
+    )
+    assert protein.distinct(known, np.arange(4)).tolist() == [0, 2, 3]
+    assert protein.distinct(known, np.array([1, 0, 2])).tolist() == [1]
+    assert protein.distinct(known, np.arange(3), most=0.5).tolist() == [0, 1, 2]
+
+
+def test_sets_of_strings_are_read(tmp_path):
+    pq = pytest.importorskip("pyarrow.parquet")
+    import pyarrow as pa
+
+    scope = {
+        "sid": ["a", "b", "c"],
+        "sequence": ["ACX", "DE", "FG"],
+        "ss8": ["HLE", "GG", "TS"],
+        "hou_split": ["train", "train", "test_fold"],
+        "train_ok": [True, False, False],
+        "scop_class": ["a", "b", None],
+        "hou_fold": ["a.1", "b.1", "c.1"],
+    }
+    path = tmp_path / "domains.parquet"
+    pq.write_table(pa.table(scope), path)
+    known = protein_sets.read(tmp_path)
+    assert known.sequence.tolist() == [0, 1, protein.UNKNOWN, 2, 3, 4, 5]
+    assert "".join(protein.STATES[i] for i in known.structure) == "HLEGGTS"
+    assert known.split.tolist() == ["train", "left out", "test_fold"]
+    assert known.test_splits == ["test_fold"]
+    assert known.labels["class"].tolist() == ["a", "b", ""]
+
+    pq.write_table(pa.table(scope | {"ss8": ["HL", "GG", "TS"]}), path)
+    with pytest.raises(ValueError, match="a has 3 residues and 2 states"):
+        protein_sets.read(tmp_path)
+    pq.write_table(pa.table({k: v for k, v in scope.items() if k != "ss8"}), path)
+    with pytest.raises(ValueError, match="has no column ss8"):
+        protein_sets.read(tmp_path)
+    path.write_bytes(b"broken")
+    with pytest.raises(ValueError, match="cannot be read"):
+        protein_sets.read(tmp_path)
+
+
+def test_a_folder_of_something_else_is_said(tmp_path):
+    with pytest.raises(ValueError, match="has none of coords"):
+        protein_sets.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "sizes"),
+    [
+        ("scope-seq-ss", {"train": 9781, "valid": 581, "test_fold": 576, "test_family": 1070}),
+        ("enzyme-reaction-ec", {"train": 8953, "valid": 660, "test": 1633}),
+    ],
+)
+def test_the_real_sets_of_strings(shared_data, name, sizes):
+    known = protein_sets.read(shared_data(name))
+    assert {split: len(known.rows(split)) for split in sizes} == sizes
+    assert (known.structure < len(protein.STATES)).all()
 
 
 def test_the_real_domains(shared_data):
