@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 from rich.table import Table
 from rich.text import Text
 
-_DIRECTIONS = {"i2t": "Image to text", "t2i": "Text to image"}
-_SINGLE = {"mean_recall": "Mean of the R@k", "zero_shot_accuracy": "Zero-shot accuracy"}
+_NAMES = {"mean_recall": "mean of the R@k", "zero_shot_accuracy": "zero-shot accuracy"}
+_WORDS = {"i2t": "image to text", "t2i": "text to image", "mrr": "MRR", "ec": "EC"}
 
 
 class Cell(NamedTuple):
@@ -34,21 +34,18 @@ class Row(NamedTuple):
 def label(name: str) -> str:
     """The metric's name for a reader.
 
-    >>> label("i2t_r10"), label("t2i_median_rank")
-    ('Image to text R@10', 'Text to image median rank')
+    >>> label("i2t_r10"), label("t2i_median_rank"), label("rsicd/mean_recall")
+    ('Image to text R@10', 'Text to image median rank', 'rsicd: mean of the R@k')
     """
-    if name in _SINGLE:
-        return _SINGLE[name]
-    direction, _, rest = name.partition("_")
-    rest = re.sub(r"^r(\d+)$", r"R@\1", rest).replace("_", " ")
-    return (
-        f"{_DIRECTIONS[direction]} {rest}" if direction in _DIRECTIONS else name.replace("_", " ")
-    )
+    group, slash, metric = name.rpartition("/")
+    words = [_WORDS.get(w, re.sub(r"^r(\d+)$", r"R@\1", w)) for w in metric.split("_")]
+    shown = _NAMES.get(metric, " ".join(words))
+    return f"{group}: {shown}" if slash else shown[:1].upper() + shown[1:]
 
 
 def is_share(name: str) -> bool:
-    """Whether the metric is a fraction, shown in per cent."""
-    return name in _SINGLE or re.fullmatch(r"(i2t|t2i)_r\d+", name) is not None
+    """Whether the metric is a fraction, shown in per cent: all are that are no ranks."""
+    return not name.endswith("rank")
 
 
 def number(name: str, value: float) -> str:
