@@ -29,18 +29,20 @@ def from_pairs(model: TwoTowers, params: Any, task: pipeline.Task, start: str) -
     pairs = [
         _summaries(*tower, items) for tower, items in zip(towers, (task.matched.x, task.matched.y))
     ]
-    some = slice(None, _PLANNED)
-    lone = [
-        _summaries(*tower, pipeline.take(items, some))
-        for tower, items in zip(towers, (task.unmatched_x, task.unmatched_y))
-    ]
+    lone = [rows[:0] for rows in pairs]
+    if has_rest := pipeline.count(task.unmatched_x) and pipeline.count(task.unmatched_y):
+        some = slice(None, _PLANNED)
+        lone = [
+            _summaries(*tower, pipeline.take(items, some))
+            for tower, items in zip(towers, (task.unmatched_x, task.unmatched_y))
+        ]
     scales = [np.std(np.concatenate(both), axis=0) + 1e-6 for both in zip(pairs, lone)]
     x, y, other_x, other_y = (
         jnp.asarray(rows / scale) for rows, scale in zip((*pairs, *lone), (*scales, *scales))
     )
     dim = model.x_head.dim
     maps = closed_form.cca(x, y, shrinkage=_SHRINKAGE, dim=dim)
-    if start == "transported_cca":
+    if start == "transported_cca" and has_rest:
         problem = Problem(*(rows[:, None] for rows in (x, y, other_x, other_y)))
         maps = closed_form.transported_cca(problem, maps, mix=0.3, rounds=4, dim=dim)
     return with_maps(params, maps, *scales)

@@ -35,11 +35,11 @@ def identity(params: Any) -> Any:
             f"features have {kernels[0].shape[0]} and {kernels[1].shape[0]} dimensions and "
             f"config.model.embedding_dim is {kernels[0].shape[1]}."
         )
-    kernel = jnp.eye(len(kernels[0]))
-    heads = {
-        head: {**params[head], "map": {"kernel": kernel}, FROZEN: standard(len(kernel))}
-        for head in _HEADS
-    }
+    heads = {}
+    for head, kernel in zip(_HEADS, kernels):
+        # Each head has arrays of its own: a training step takes over the memory of all of them.
+        start = {"map": {"kernel": jnp.eye(len(kernel))}, FROZEN: standard(len(kernel))}
+        heads[head] = {**params[head], **start}
     return {**params, **heads}
 
 

@@ -143,6 +143,15 @@ def test_views_of_strings_keep_a_pair_in_line_and_hide_states(monkeypatch):
     np.testing.assert_array_equal(jnp.where(x[:4] < 10, 0, 3)[seen], y[:4][seen])
 
 
+@pytest.mark.usefixtures("_made_up")
+@pytest.mark.parametrize("start", ["cca", "transported_cca"])
+def test_all_domains_may_be_pairs(start):
+    settings = config(**{"data.matched_fraction": 1.0, "model.start": start})
+    task = experiment.load_task(settings, pathlib.Path())
+    params = field.init_params(settings, task, experiment.build_model(settings, task))
+    assert all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(params))
+
+
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
