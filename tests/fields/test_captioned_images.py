@@ -12,8 +12,11 @@ from config_reads import Recorder, leaves
 from PIL import Image
 
 from gentle_clip_jax import experiment
+from gentle_clip_jax.cli import load_config
 from gentle_clip_jax.data import captioned_images as data
 from gentle_clip_jax.encoders.bert import Bert
+from gentle_clip_jax.encoders.clip import TextTransformer
+from gentle_clip_jax.encoders.modified_resnet import ModifiedResNet
 from gentle_clip_jax.encoders.pretrained import Pretrained
 from gentle_clip_jax.encoders.vision_transformer import ClassTokenTransformer
 from gentle_clip_jax.evaluate import evaluate, search
@@ -231,3 +234,37 @@ def test_training_from_folders_to_figures(folder, towers, tmp_path):
 def test_a_config_that_cannot_be_met_is_refused(folder, towers, tmp_path, key, value, message):
     with pytest.raises(ValueError, match=message):
         train(config(folder, **{key: value}), tmp_path)
+
+
+@pytest.mark.slow
+def test_clips_resnet_takes_a_step_as_its_config_says(folder, tmp_path, monkeypatch):
+    models = {
+        "image": ModifiedResNet(depths=(1, 1, 1, 1), width=16),
+        "text": TextTransformer(vocab_size=64, depth=2, dim=1024),
+    }
+    rows = {"image": np.zeros((1, 224, 224, 3), np.uint8), "text": np.ones((1, 77), np.int32)}
+
+    def load(encoder, role):
+        params = jax.jit(models[role].init)(jax.random.key(0), rows[role])["params"]
+        return Pretrained(models[role], params, pathlib.Path(encoder), role)
+
+    monkeypatch.setattr(field, "_load", load)
+    monkeypatch.setattr(field.pretrained, "folder", pathlib.Path)
+    monkeypatch.setattr(field, "read_tokenizer", lambda folder: encode)
+    settings = load_config(CONFIGS / "remote_sensing_clip_rn50.py", [])
+    overrides = {
+        "data.folder": str(folder),
+        "data.sets": ("one",),
+        "data.zero_shot": ("one:test",),
+        "data.prompt": "a photo of {label}",
+        "data.matched_fraction": 0.25,
+        "train.steps": 1,
+        "train.batch_matched": 4,
+        "train.batch_unmatched": 4,
+    }
+    with settings.unlocked():
+        settings.update_from_flattened_dict(overrides)
+    with jax.numpy_dtype_promotion("standard"):
+        assert int(train(settings, tmp_path).step) == 1
+    figures = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in figures if line["kind"] == "validation"] == [0, 1]
