@@ -53,7 +53,7 @@ def main() -> None:
 
 def page(config: str, content: dict) -> str:
     """Everything measured, as Markdown."""
-    runs = content["runs"]
+    runs, frozen = content["runs"], f"{config}_frozen"
     return f"""# {TITLES[config]}
 
 Settings: configs/{config}.py. Per cent, mean and sample standard deviation over the seeds; a seed
@@ -61,6 +61,10 @@ decides which training images keep their captions, and the batches. Recalls are 
 sets that are searched, strict: only an image's own captions count, though others read the same.
 Zero-shot is the mean over the sets that are classified. Each figure is that of the checkpoint with
 the best mean recall on the validation images, the untrained start among them (step 0).
+
+Images have 128 pixels here. What closed forms reach on frozen features of the same images, enlarged
+to the 224 pixels that the encoder was made for, stands in [{frozen}.md]({frozen}.md), strict image
+to text in a table of its own.
 {training.not_measured(runs, variants(config))}
 ## Gentle-CLIP beside CLIP on the same pairs, test images
 
@@ -76,6 +80,10 @@ Difference: Gentle-CLIP minus CLIP from its CCA start with the same seed, in poi
 
 {training.variants_table(runs, variants(config), "validation")}
 
+## What training adds to its start, validation images
+
+{start_and_end(config, runs)}
+
 ## Set by set, test images
 
 {by_set(config, runs)}
@@ -84,6 +92,23 @@ Difference: Gentle-CLIP minus CLIP from its CCA start with the same seed, in poi
 
 {training.how_measured(content, config)}
 """
+
+
+def start_and_end(config: str, runs: dict) -> str:
+    """Variants by row: what the start reaches, which is not trained, and what was chosen."""
+    chosen = {"mean_recall": "mean of R@k", "zero_shot_accuracy": "zero-shot"}
+    head = ["", *(f"{label}, {when}" for label in chosen.values() for when in ("start", "chosen"))]
+    rows = [
+        [variants(config)[name][0]]
+        + [
+            training.spread([run[when][metric] for run in seeds.values()])
+            for metric in chosen
+            for when in ("start", "validation")
+        ]
+        for name, seeds in runs.items()
+        if seeds
+    ]
+    return training.table(head, rows)
 
 
 def by_set(config: str, runs: dict) -> str:

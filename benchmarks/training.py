@@ -81,17 +81,19 @@ def read_run(workdir: pathlib.Path) -> dict | None:
     evaluation = json.loads((workdir / "evaluation.json").read_text())
     info = json.loads((workdir / "run.json").read_text())
     lines = map(json.loads, (workdir / "metrics.jsonl").read_text().splitlines())
-    (validation, *_) = (
-        line
-        for line in lines
-        if line["kind"] == "validation" and line["step"] == evaluation["step"]
-    )
+    validations = {line["step"]: line for line in lines if line["kind"] == "validation"}
+
+    def of_step(step: int) -> dict[str, float]:
+        found = validations.get(step, {})
+        return {name: found[name] for name in METRICS if name in found}
+
     return {
         "step": evaluation["step"],
         "seconds": info["seconds"],
         "versions": info["versions"],
         "test": {name: figure["value"] for name, figure in evaluation["metrics"].items()},
-        "validation": {name: validation[name] for name in METRICS if name in validation},
+        "validation": of_step(evaluation["step"]),
+        "start": of_step(0),
     }
 
 
