@@ -36,11 +36,8 @@ class ConvNorm(nn.Module):
         zeros, ones = nn.initializers.zeros, nn.initializers.ones
         scale, bias, mean, variance = (
             self.param(name, initializer, (self.features,), jnp.float32)
-            for name, initializer in (
-                ("scale", ones),
-                ("bias", zeros),
-                ("mean", zeros),
-                ("variance", ones),
+            for name, initializer in zip(
+                ("scale", "bias", "mean", "variance"), (ones, zeros, zeros, ones)
             )
         )
         # What was measured in training is no parameter of it.
