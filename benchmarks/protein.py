@@ -35,7 +35,6 @@ class Benchmark(NamedTuple):
 RETRIEVAL = {
     "crop_mrr": "crop MRR",
     "crop_r1": "crop R@1",
-    "sequence_to_structure_r1": "sequence to structure R@1",
     "length_matched_mrr": "length-matched MRR",
     "distinct_crop_mrr": "distinct crop MRR",
 }
@@ -71,7 +70,12 @@ its fold alone. Ten training rows that are equal to a held-out one are left out.
             "test_superfamily/": "test_superfamily",
             "test_fold/": "test_fold",
         },
-        {**RETRIEVAL, "class_transfer": "class transfer", "fold_transfer": "fold transfer"},
+        {
+            **RETRIEVAL,
+            "sequence_to_structure_r1": "sequence to structure R@1",
+            "class_transfer": "class transfer",
+            "fold_transfer": "fold transfer",
+        },
     ),
     "protein_enzymes": Benchmark(
         "protein_dssp",
@@ -95,6 +99,16 @@ TRAINED = {
     "clip": ("CLIP, same pairs", (*NO_SETS, NO_RESIDUE, "--config.model.start=cca")),
     "clip_residues": ("CLIP + residue term", (*NO_SETS, "--config.model.start=cca")),
     "without_residues": ("Gentle-CLIP without residue term", (NO_RESIDUE,)),
+    "without_mmd": ("Gentle-CLIP without MMD", (NO_MMD,)),
+    "without_sdd": ("Gentle-CLIP without SDD", (NO_SDD,)),
+    "without_ssl": ("Gentle-CLIP without SSL", (NO_SSL,)),
+    "clip_transported": ("CLIP + residue term, transported start", NO_SETS),
+}
+# What is trained with so many of the pairs: all, and no more than says what the terms do.
+ASKED = {
+    "0.01": [*TRAINED],
+    "0.1": ["gentle_clip", "clip", "clip_residues", "without_residues"],
+    "1.0": ["clip_residues"],  # with all pairs nothing is unmatched: the ceiling
 }
 UNTRAINED = {
     "residues_linear": "linear model of residues",
@@ -110,14 +124,12 @@ def variants(config: str) -> training.Variants:
     """Trainings by name/fraction: label, config, overrides."""
     return {
         f"{name}/{fraction}": (
-            f"{label}, {words} of the pairs",
+            f"{TRAINED[name][0]}, {words} of the pairs",
             config,
-            (f"--config.data.matched_fraction={fraction}", *own),
+            (f"--config.data.matched_fraction={fraction}", *TRAINED[name][1]),
         )
         for words, fraction in FRACTIONS.items()
-        for name, (label, own) in TRAINED.items()
-        # With all pairs nothing is unmatched: the ceiling.
-        if fraction != "1.0" or name == "clip_residues"
+        for name in ASKED[fraction]
     }
 
 
@@ -199,8 +211,8 @@ def page(name: str, content: dict) -> str:
 {benchmark.about}
 - **crop MRR, R@1**: both views are cut to the same central 64 residues, so that neither length nor
   ends give a pair away; shorter ones are left out; both directions' mean.
-- **length-matched**: among the 20 nearest in length (a random order has
-  {100 * statistics.mean(1 / k for k in range(1, 21)):.1f}). **distinct**: only those that share few
+- **length-matched**: among the 20 nearest in length, where a random order has
+  {100 * statistics.mean(1 / k for k in range(1, 21)):.1f}. **distinct**: only those that share few
   5-mers with an earlier one.
 - **linear model of residues**: ridge regression of the amino acid on the structure in its own
   place, the same for all places: what the towers' features bring before anything is deep.
