@@ -7,6 +7,8 @@ own that goes on where it was stopped, so the command can be killed and run agai
 docs/results/CONFIG.md and CONFIG.json. Arguments it does not know go to every training.
 """
 
+import json
+import statistics
 import sys
 
 import training
@@ -53,7 +55,7 @@ def main() -> None:
 
 def page(config: str, content: dict) -> str:
     """Everything measured, as Markdown."""
-    runs, frozen = content["runs"], f"{config}_frozen"
+    runs = content["runs"]
     return f"""# {TITLES[config]}
 
 Settings: configs/{config}.py. Per cent, mean and sample standard deviation over the seeds; a seed
@@ -62,9 +64,6 @@ sets that are searched, strict: only an image's own captions count, though other
 Zero-shot is the mean over the sets that are classified. Each figure is that of the checkpoint with
 the best mean recall on the validation images, the untrained start among them (step 0).
 
-Images have 128 pixels here. What closed forms reach on frozen features of the same images, enlarged
-to the 224 pixels that the encoder was made for, stands in [{frozen}.md]({frozen}.md), strict image
-to text in a table of its own.
 {training.not_measured(runs, variants(config))}
 ## Gentle-CLIP beside CLIP on the same pairs, test images
 
@@ -75,6 +74,13 @@ Difference: Gentle-CLIP minus CLIP from its CCA start with the same seed, in poi
 ## Every variant, test images
 
 {training.variants_table(runs, variants(config), "test")}
+
+## Beside closed forms on frozen features, test images
+
+{beside_frozen(config, runs)}
+
+Frozen: features of the same images, enlarged from 128 to the 224 pixels that the encoder was made
+for; from [{config}_frozen.md]({config}_frozen.md). i2t, t2i: mean of R@1, R@5 and R@10, strict.
 
 ## Every variant, validation images
 
@@ -92,6 +98,37 @@ Difference: Gentle-CLIP minus CLIP from its CCA start with the same seed, in poi
 
 {training.how_measured(content, config)}
 """
+
+
+def beside_frozen(config: str, runs: dict) -> str:
+    """Trained towers, and what closed forms reach with a tenth of the pairs and with all."""
+    rows = []
+    for name, seeds in runs.items():
+        tests = [run["test"] for run in seeds.values()]
+        sides = [
+            [statistics.mean(test[f"{side}_r{k}"] for k in (1, 5, 10)) for test in tests]
+            for side in ("i2t", "t2i")
+        ]
+        zero_shot = [test["zero_shot_accuracy"] for test in tests]
+        if tests:
+            label = variants(config)[name][0]
+            rows.append([label, "trained", *map(training.spread, (*sides, zero_shot))])
+    path = training.ROOT / "docs" / "results" / f"{config}_frozen.json"
+    frozen = json.loads(path.read_text())["runs"]
+    for method, label in (("cca", "shrinkage CCA"), ("gentle_transport", "gentle transport")):
+        for fraction in (0.1, 1.0):
+            found = [
+                run["metrics"]
+                for run in frozen
+                if run["method"] == method and abs(run["fraction"] - fraction) < 0.01
+            ]
+            if found:
+                figures = (
+                    training.spread([one[metric] for one in found])
+                    for metric in ("i2t_strict", "t2i", "zero_shot")
+                )
+                rows.append([f"{label}, {fraction:.0%} of the pairs", "frozen", *figures])
+    return training.table(["", "towers", "i2t", "t2i", "zero-shot"], rows)
 
 
 def start_and_end(config: str, runs: dict) -> str:
