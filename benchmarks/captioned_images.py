@@ -138,7 +138,7 @@ def start_and_end(config: str, runs: dict) -> str:
     rows = [
         [variants(config)[name][0]]
         + [
-            training.spread([run[when][metric] for run in seeds.values()])
+            training.spread([run[when][metric] for run in seeds.values() if metric in run[when]])
             for metric in chosen
             for when in ("start", "validation")
         ]

@@ -133,7 +133,10 @@ def variants_table(runs: dict, variants: Variants, split: str) -> str:
     rows = []
     for name, seeds in runs.items():
         if seeds:
-            figures = [spread([run[split][metric] for run in seeds.values()]) for metric in METRICS]
+            figures = [
+                spread([run[split][metric] for run in seeds.values() if metric in run[split]])
+                for metric in METRICS
+            ]
             seconds = statistics.mean(run["seconds"] for run in seeds.values())
             rows.append([variants[name][0], str(len(seeds)), *figures, f"{seconds:.0f}"])
     return table(head, rows)
