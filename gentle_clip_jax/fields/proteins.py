@@ -15,6 +15,7 @@ from gentle_clip_jax.encoders.protein_structure import StructureEncoder
 from gentle_clip_jax.encoders.residues import ResidueHead, parts
 from gentle_clip_jax.encoders.two_towers import TwoTowers
 from gentle_clip_jax.evals import protein as measures
+from gentle_clip_jax.evals.bootstrap import Interval
 from gentle_clip_jax.fields import summary_start
 from gentle_clip_jax.fields.embedding import embed
 from gentle_clip_jax.fields.objective import gentle_clip
@@ -183,7 +184,7 @@ def evaluate(model: TwoTowers, params: Any, task: Task) -> dict[str, Any]:
     }
 
 
-def _interval(of_queries: np.ndarray) -> dict[str, float]:
+def _interval(of_queries: np.ndarray) -> Interval:
     """The mean over queries [n], with its interval."""
     found = evals.bootstrap_intervals(
         lambda n: {"mean": n @ of_queries / n.sum(-1)}, len(of_queries)
