@@ -9,8 +9,8 @@ import numpy as np
 
 from gentle_clip_jax import evals, losses
 from gentle_clip_jax.data import protein, protein_task
-from gentle_clip_jax.data.pipeline import Batch, Items, Task, count, take
-from gentle_clip_jax.encoders.protein_sequence import MASK, SequenceEncoder
+from gentle_clip_jax.data.pipeline import Items, Task, count, take
+from gentle_clip_jax.encoders.protein_sequence import SequenceEncoder
 from gentle_clip_jax.encoders.protein_structure import StructureEncoder
 from gentle_clip_jax.encoders.residues import ResidueHead, parts
 from gentle_clip_jax.encoders.two_towers import TwoTowers
@@ -19,6 +19,8 @@ from gentle_clip_jax.evals.bootstrap import Interval
 from gentle_clip_jax.fields import summary_start
 from gentle_clip_jax.fields.embedding import embed
 from gentle_clip_jax.fields.objective import gentle_clip
+from gentle_clip_jax.fields.protein_views import are_backbones
+from gentle_clip_jax.fields.protein_views import views as views
 from gentle_clip_jax.losses.residue import residue_loss
 
 _CHUNK = 32  # items that are embedded at once
@@ -65,7 +67,7 @@ def build_model(config: ml_collections.ConfigDict, task: Task) -> TwoTowers:
 
     return TwoTowers(
         of_strings(),
-        of_backbones() if _are_backbones(task.validation.y) else of_strings(),
+        of_backbones() if are_backbones(task.validation.y) else of_strings(),
         *heads,
         init_temperature=config.loss.temperature,
     )
@@ -79,54 +81,6 @@ def init_params(config: ml_collections.ConfigDict, task: Task, model: TwoTowers)
     if config.model.start == "random":
         return params
     return summary_start.from_pairs(model, params, task, config.model.start)
-
-
-def views(key: jax.Array, batch: Batch, config: ml_collections.ConfigDict) -> tuple[Any, Any]:
-    """A random stretch of each item, of both sides of a pair the same; masked, or with noise."""
-    places, more, masks, changes = jax.random.split(key, 4)
-    tokens = jnp.concatenate([part["x"] for part in batch.values()])
-    items = jax.tree.map(
-        lambda *leaves: jnp.concatenate(leaves), *(part["y"] for part in batch.values())
-    )
-    where = jax.random.uniform(places, (len(tokens),))
-    other = jax.random.uniform(more, (len(tokens),))
-    matched = jnp.arange(len(tokens)) < count(batch["matched"])
-    of_y, size = jnp.where(matched, where, other), config.data.crop
-    x = _string_views(masks, tokens, where, size, config.views.sequence.mask)
-    if not _are_backbones(items):
-        return x, _string_views(changes, items, of_y, size, config.views.structure.mask)
-    starts = _starts(of_y, items["length"], size)
-    backbone = stretches(items["backbone"], starts, size)
-    shifts = config.views.structure.noise * jax.random.normal(changes, backbone.shape)
-    return x, {
-        "backbone": backbone + shifts,
-        "neighbours": stretches(items["neighbours"], starts, size) - starts[:, None, None],
-    }
-
-
-def _string_views(
-    key: jax.Array, strings: jax.Array, where: jax.Array, size: int, mask: float
-) -> jax.Array:
-    """Stretches [b, size] of strings [b, n], some of their places hidden."""
-    starts = _starts(where, jnp.sum(strings != protein.PADDING, axis=1), size)
-    rows = stretches(strings, starts, size)
-    hidden = jax.random.bernoulli(key, mask, rows.shape)
-    return jnp.where(hidden & (rows != protein.PADDING), MASK, rows)
-
-
-def _are_backbones(structures: Items) -> bool:
-    return isinstance(structures, dict)
-
-
-def stretches(rows: jax.Array, starts: jax.Array, size: int) -> jax.Array:
-    """Places starts[i] to starts[i] + size of rows [b, n, ...]."""
-    return jax.vmap(lambda row, start: jax.lax.dynamic_slice_in_dim(row, start, size))(rows, starts)
-
-
-def _starts(uniform: jax.Array, lengths: jax.Array, size: int) -> jax.Array:
-    """Where a stretch may begin: evenly from the first place to the last that leaves it whole."""
-    choices = jnp.maximum(lengths - size, 0) + 1
-    return (uniform * choices.astype(jnp.float32)).astype(jnp.int32)
 
 
 def objective(
@@ -202,7 +156,7 @@ def pictures(task: Task) -> np.ndarray:
 
     Of backbones the distances, the nearer the darker; of strings stripes, helices the darkest.
     """
-    if not _are_backbones(task.test.y):
+    if not are_backbones(task.test.y):
         stripes = np.clip(24 * task.test.y, 0, 255).astype(np.uint8)
         return np.repeat(stripes[:, None], stripes.shape[1], axis=1)
     ca = np.nan_to_num(task.test.y["backbone"][:, :, 1])
