@@ -20,6 +20,19 @@ TITLES = {
     "vision_language": "General vision-language: towers trained on a third of the pairs",
 }
 NO_MMD, NO_SDD, NO_SSL = (f"--config.loss.{term}_weight=0" for term in ("mmd", "sdd", "ssl"))
+# The forms and weights of the paper's public demo, as in configs/icons_official.py.
+OFFICIAL = tuple(
+    f"--config.loss.{key}={value}"
+    for key, value in {
+        "form": "official",
+        "mmd_weight": 0.2,
+        "sdd_weight": 0.7,
+        "ssl_weight": 0.15,
+        "ssl_temperature": 0.05,
+        "temperature": 0.05,
+        "learn_temperature": False,
+    }.items()
+)
 CLIP = (NO_MMD, NO_SDD, NO_SSL, "--config.train.batch_unmatched=0")
 
 
@@ -35,6 +48,7 @@ def variants(config: str) -> training.Variants:
             (*CLIP, "--config.model.start=cca", "--config.data.matched_fraction=1.0"),
         ),
         "clip_transported": ("CLIP, transported start", config, CLIP),
+        "official": ("Gentle-CLIP, the paper's forms and weights", config, OFFICIAL),
         "without_ssl": ("Gentle-CLIP without SSL", config, (NO_SSL,)),
         "without_mmd": ("Gentle-CLIP without MMD", config, (NO_MMD,)),
         "without_sdd": ("Gentle-CLIP without SDD", config, (NO_SDD,)),
