@@ -44,7 +44,7 @@ def strings(count: int = 60) -> protein.Proteins:
     """The same with a state for each residue, and two sets to test on."""
     known = domains(count)
     states = np.where(known.sequence < 10, 0, 3).astype(np.int8)
-    split = known.split.copy()
+    split = known.split.astype("U6")
     split[-5:], split[split == "test"] = "test_b", "test_a"
     return dataclasses.replace(known, structure=states, split=split)
 
