@@ -14,25 +14,16 @@ import sys
 import training
 
 from gentle_clip_jax import experiment
+from gentle_clip_jax.cli import load_config
 
 TITLES = {
     "remote_sensing": "Remote sensing: towers trained on a tenth of the pairs",
     "vision_language": "General vision-language: towers trained on a third of the pairs",
 }
 NO_MMD, NO_SDD, NO_SSL = (f"--config.loss.{term}_weight=0" for term in ("mmd", "sdd", "ssl"))
-# The forms and weights of the paper's public demo, as in configs/icons_official.py.
-OFFICIAL = tuple(
-    f"--config.loss.{key}={value}"
-    for key, value in {
-        "form": "official",
-        "mmd_weight": 0.2,
-        "sdd_weight": 0.7,
-        "ssl_weight": 0.15,
-        "ssl_temperature": 0.05,
-        "temperature": 0.05,
-        "learn_temperature": False,
-    }.items()
-)
+# The forms and weights of the paper's public demo.
+DEMO = load_config(training.ROOT / "configs" / "icons_official.py").loss
+OFFICIAL = tuple(f"--config.loss.{key}={value}" for key, value in DEMO.items())
 CLIP = (NO_MMD, NO_SDD, NO_SSL, "--config.train.batch_unmatched=0")
 
 
@@ -77,7 +68,6 @@ decides which training images keep their captions, and the batches. Recalls are 
 sets that are searched, strict: only an image's own captions count, though others read the same.
 Zero-shot is the mean over the sets that are classified. Each figure is that of the checkpoint with
 the best mean recall on the validation images, the untrained start among them (step 0).
-
 {training.not_measured(runs, variants(config))}
 ## Gentle-CLIP beside CLIP on the same pairs, test images
 

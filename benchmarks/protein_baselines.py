@@ -52,7 +52,7 @@ def both_splits(task, measure) -> dict[str, dict[str, float]]:
         sets = measure(split, getattr(task, split), getattr(task.about, split))
         found[split] = evals.means(sets)
         if len(sets) > 1:
-            found[split] |= {f"{s}/{name}": one for s in sets for name, one in sets[s].items()}
+            found[split] |= evals.by_set(sets)
     return found
 
 

@@ -11,7 +11,7 @@ def get_config():
     config.data.excluded_labels = ("playfields",)
     config.data.prompt = "an aerial photograph of {label}"
     config.views.image.turn = 0.75  # from above there is no upright
-    # Minutes on two cores of a CPU. One caption in a hundred has more tokens.
+    # Minutes on two cores of a CPU. One caption in two hundred has more tokens.
     config.data.max_tokens = 24
     config.optimizer.update(tower_rate=3e-4, head_rate=3e-4)
     config.train.update(steps=80, batch_matched=32, batch_unmatched=32)

@@ -12,7 +12,7 @@ from gentle_clip_jax.evals.alignment import (
     uniformity,
 )
 from gentle_clip_jax.evals.bootstrap import bootstrap_intervals
-from gentle_clip_jax.evals.means import mean_intervals, means
+from gentle_clip_jax.evals.means import by_set, mean_intervals, means
 from gentle_clip_jax.evals.retrieval import (
     mean_reciprocal_rank,
     ranks,
@@ -24,6 +24,7 @@ from gentle_clip_jax.evals.zero_shot import zero_shot_intervals, zero_shot_metri
 __all__ = [
     "alignment_metrics",
     "bootstrap_intervals",
+    "by_set",
     "mean_intervals",
     "mean_reciprocal_rank",
     "means",

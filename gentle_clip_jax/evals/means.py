@@ -1,6 +1,7 @@
 """Means of metrics over several sets."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -33,6 +34,15 @@ def mean_intervals(sets: Mapping[str, Mapping[str, Interval]]) -> dict[str, Inte
         )
         found[name] = Interval(value=value, low=value - low, high=value + high)
     return found
+
+
+def by_set(sets: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The figures of all sets in one, each under the name of its set and its own.
+
+    >>> by_set({"a": {"recall": 0.2}, "b": {"recall": 0.4}})
+    {'a/recall': 0.2, 'b/recall': 0.4}
+    """
+    return {f"{name}/{metric}": one for name in sets for metric, one in sets[name].items()}
 
 
 def _by_metric(sets: Mapping[str, Mapping]) -> dict[str, list]:

@@ -137,13 +137,8 @@ def evaluate(model: TwoTowers, params: Any, task: Task) -> dict[str, Any]:
         evals.retrieval_intervals,
         evals.zero_shot_intervals,
     )
-    own = {
-        f"{name}/{metric}": figure
-        for figures in (retrieved, classified)
-        for name, metrics in figures.items()
-        for metric, figure in metrics.items()
-    }
-    return evals.mean_intervals(retrieved) | evals.mean_intervals(classified) | own
+    means = evals.mean_intervals(retrieved) | evals.mean_intervals(classified)
+    return means | evals.by_set(retrieved) | evals.by_set(classified)
 
 
 def embed_test(model: TwoTowers, params: Any, task: Task) -> tuple[np.ndarray, np.ndarray]:

@@ -1,5 +1,6 @@
 """Proteins: x are sequences, y structures; both towers work residue by residue, from scratch."""
 
+import functools
 from typing import Any
 
 import jax
@@ -58,13 +59,8 @@ def build_model(config: ml_collections.ConfigDict, task: Task) -> TwoTowers:
     """Both towers and heads, as the config describes them; a string's tower is the sequence's."""
     dtype, dim = jnp.dtype(config.model.dtype), config.model.embedding_dim
     heads = (ResidueHead(dim, config.model.head_dropout) for _ in range(2))
-
-    def of_strings() -> SequenceEncoder:
-        return SequenceEncoder(dim, **config.model.sequence, dtype=dtype)
-
-    def of_backbones() -> StructureEncoder:
-        return StructureEncoder(dim, **config.model.structure, dtype=dtype)
-
+    of_strings = functools.partial(SequenceEncoder, dim, **config.model.sequence, dtype=dtype)
+    of_backbones = functools.partial(StructureEncoder, dim, **config.model.structure, dtype=dtype)
     return TwoTowers(
         of_strings(),
         of_backbones() if are_backbones(task.validation.y) else of_strings(),
@@ -131,11 +127,7 @@ def evaluate(model: TwoTowers, params: Any, task: Task) -> dict[str, Any]:
         for split, figures in _measure(model, params, task, task.test, task.about.test).items()
     }
     means = evals.mean_intervals(sets)
-    if len(sets) == 1:
-        return means
-    return means | {
-        f"{split}/{name}": one for split, figures in sets.items() for name, one in figures.items()
-    }
+    return means if len(sets) == 1 else means | evals.by_set(sets)
 
 
 def _interval(of_queries: np.ndarray) -> Interval:

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 from rich.table import Table
 from rich.text import Text
 
-_NAMES = {"mean_recall": "mean of the R@k", "zero_shot_accuracy": "zero-shot accuracy"}
-_WORDS = {"i2t": "image to text", "t2i": "text to image", "mrr": "MRR", "ec": "EC"}
+_NAMES = {"mean_recall": "Mean of the R@k", "zero_shot_accuracy": "Zero-shot accuracy"}
+_WORDS = {"i2t": "Image to text", "t2i": "Text to image", "mrr": "MRR", "ec": "EC"}
 
 
 class Cell(NamedTuple):
@@ -35,12 +35,12 @@ def label(name: str) -> str:
     """The metric's name for a reader.
 
     >>> label("i2t_r10"), label("t2i_median_rank"), label("rsicd/mean_recall")
-    ('Image to text R@10', 'Text to image median rank', 'rsicd: mean of the R@k')
+    ('Image to text R@10', 'Text to image median rank', 'rsicd: Mean of the R@k')
     """
     group, slash, metric = name.rpartition("/")
     words = [_WORDS.get(w, re.sub(r"^r(\d+)$", r"R@\1", w)) for w in metric.split("_")]
     shown = _NAMES.get(metric, " ".join(words))
-    return f"{group}: {shown}" if slash else shown[:1].upper() + shown[1:]
+    return f"{group}: {shown}" if slash else shown
 
 
 def is_share(name: str) -> bool:

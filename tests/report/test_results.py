@@ -34,7 +34,8 @@ def test_a_run_alone_has_no_best_and_a_missing_metric_none():
 
 def test_labels_and_figures():
     assert results.label("t2i_r5") == "Text to image R@5"
-    assert results.label("crop_mrr") == "Crop MRR"
+    assert results.label("some_other") == "some other"
+    assert results.label("test_fold/crop_mrr") == "test_fold: crop MRR"
     assert results.number("zero_shot_accuracy", 1.0) == "100.0"
     assert results.number("i2t_median_rank", 7.5) == "7.5"
     assert results.number("i2t_median_rank", 12345.0) == "12345"
