@@ -144,16 +144,16 @@ def embed_test(model: TwoTowers, params: Any, task: Task) -> tuple[np.ndarray, n
 
 
 def pictures(task: Task) -> np.ndarray:
-    """Pictures of the test crops' structures, uint8 [n, crop, crop].
+    """Pictures of the test crops' structures, uint8 [n, crop, crop]: 255 is most ink.
 
     Of backbones the distances, the nearer the darker; of strings stripes, helices the darkest.
     """
-    if not are_backbones(task.test.y):
-        stripes = np.clip(24 * task.test.y, 0, 255).astype(np.uint8)
-        return np.repeat(stripes[:, None], stripes.shape[1], axis=1)
-    ca = np.nan_to_num(task.test.y["backbone"][:, :, 1])
-    distance = np.linalg.norm(ca[:, :, None] - ca[:, None], axis=-1)
-    return np.clip(8 * distance, 0, 255).astype(np.uint8)
+    if are_backbones(task.test.y):
+        ca = np.nan_to_num(task.test.y["backbone"][:, :, 1])
+        light = 8 * np.linalg.norm(ca[:, :, None] - ca[:, None], axis=-1)
+    else:
+        light = np.repeat(24 * task.test.y[:, None], task.test.y.shape[1], axis=1)
+    return np.clip(255 - light, 0, 255).astype(np.uint8)
 
 
 def search(model: TwoTowers, params: Any, task: Task, words: str) -> np.ndarray:
