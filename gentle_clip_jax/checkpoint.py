@@ -17,7 +17,7 @@ from jax.experimental import multihost_utils
 
 from gentle_clip_jax import manifest
 
-METRIC = "mean_recall"
+_SCORE = "score"
 _MOST_NAMED = 10
 
 
@@ -38,12 +38,12 @@ class Checkpoints:
         self._manager = ocp.CheckpointManager(
             self._folder,
             options=ocp.CheckpointManagerOptions(
-                best_fn=lambda metrics: metrics[METRIC],
+                best_fn=lambda metrics: metrics[_SCORE],
                 preservation_policy=policy.AnyPreservationPolicy(
                     [
                         policy.LatestN(keep),
                         policy.BestN(
-                            get_metric_fn=lambda metrics: metrics[METRIC],
+                            get_metric_fn=lambda metrics: metrics[_SCORE],
                             n=1,
                             keep_checkpoints_without_metrics=False,
                         ),
@@ -55,8 +55,8 @@ class Checkpoints:
             ),
         )
 
-    def save(self, step: int, state: Any, metrics: dict[str, float] | None) -> None:
-        """Saves `state` as `step` in the background; `metrics` decide which step is best.
+    def save(self, step: int, state: Any, score: float | None) -> None:
+        """Saves `state` as `step` in the background; the step with the highest `score` is best.
 
         Raises:
           OSError: this step or the one before it cannot be written.
@@ -67,6 +67,7 @@ class Checkpoints:
             state=ocp.args.StandardSave(state), manifest=ocp.args.JsonSave(record)
         )
         with self._said_in_a_sentence():
+            metrics = None if score is None else {_SCORE: score}
             self._manager.save(step, args=args, metrics=metrics)
 
     def restore(self, like: Any, *, best: bool = False, before: int | None = None) -> Any | None:

@@ -155,8 +155,8 @@ class RunLog:
         )
         self._write(step, "skipped", {"term": name, "count": self._skipped}, plot=False)
 
-    def write_validation(self, step: int, metrics: dict[str, float]) -> None:
-        """Writes the figures of a validation and says the main ones."""
+    def write_validation(self, step: int, metrics: dict[str, float], headline: str) -> None:
+        """Writes the figures of a validation and says the main ones, `headline` first."""
         self._write(step, "validation", metrics)
         self._last_write = time.monotonic()
         if self._writes:
@@ -164,9 +164,8 @@ class RunLog:
                 self._write_info()
         zero_shot = metrics.get("zero_shot_accuracy")
         more = "" if zero_shot is None else f", zero-shot {zero_shot:.1%}"
-        self._console.print(
-            f"step {step}: validation mean recall {metrics['mean_recall']:.1%}{more}"
-        )
+        name = headline.replace("_", " ")
+        self._console.print(f"step {step}: validation {name} {metrics[headline]:.1%}{more}")
 
     def _write(self, step: int, kind: str, metrics: dict[str, Any], *, plot: bool = True) -> None:
         with _said_in_a_sentence(self.workdir):

@@ -100,8 +100,8 @@ def _run(
     batch_at, advance = experiment.batches(config, task), next_state(config, model)
     if not first and sizes.keep_start:
         figures = field.validate(model, state.average, task)
-        log.write_validation(0, figures)
-        checkpoints.save(0, state, figures)
+        log.write_validation(0, figures, field.HEADLINE)
+        checkpoints.save(0, state, figures[field.HEADLINE])
     for step in range(first + 1, sizes.steps + 1):
         state, metrics = advance(state, batch_at(step - 1))
         log.add(step, metrics)
@@ -114,8 +114,8 @@ def _run(
                 raise bad_step.dumped(bad, config, task, log.workdir) from None
         if validating:
             figures = field.validate(model, state.average, task)
-            log.write_validation(step, figures)
-            checkpoints.save(step, state, figures)
+            log.write_validation(step, figures, field.HEADLINE)
+            checkpoints.save(step, state, figures[field.HEADLINE])
         elif stopping:
             checkpoints.save(step, state, None)
         if stopping:

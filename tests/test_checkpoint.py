@@ -33,7 +33,7 @@ def state(step):
 def save(folder, *steps):
     with Checkpoints(folder) as checkpoints:
         for step in steps:
-            checkpoints.save(step, state(step), {"mean_recall": RECALL[step]})
+            checkpoints.save(step, state(step), RECALL[step])
 
 
 def restore(folder, **options):

@@ -41,7 +41,7 @@ def workdir(tmp_path, initial, task):
     experiment.open_workdir(CONFIG, tmp_path)
     with Checkpoints(tmp_path / "checkpoints") as checkpoints:
         for step, recall in RECALL.items():
-            checkpoints.save(step, state_at(step, initial), {"mean_recall": recall})
+            checkpoints.save(step, state_at(step, initial), recall)
     return tmp_path
 
 

@@ -31,7 +31,7 @@ def test_lines_are_means_since_the_last(tmp_path):
         for step in (1, 2, 3):
             log.add(step, {"loss/clip": jnp.float32(step)})
         log.write_train(examples_per_step=4)
-        log.write_validation(3, FIGURES)
+        log.write_validation(3, FIGURES, "mean_recall")
     train, validation = read_lines(tmp_path)
     assert train.pop("examples_per_second") > 0
     assert train == {"step": 3, "kind": "train", "loss/clip": 2.0}

@@ -8,8 +8,8 @@ The trainer calls these functions of a field and knows nothing else of it:
 - views(key, batch, config) -> (x, y): a random view of a batch as the towers take it, the matched
   rows first.
 - objective(x, y, temperature, num_matched, config) -> (total, terms) of embeddings.
-- validate(model, params, task) -> {"name": value} with "mean_recall", by which the best checkpoint
-  is chosen.
+- validate(model, params, task) -> {"name": value}; the best checkpoint is that with the highest
+  figure of the name HEADLINE.
 - evaluate(model, params, task) -> {"name": {"value", "low", "high"}} on the test items.
 - embed_test(model, params, task) -> unit rows x and y [n, d] of the test items, and
   pictures(task) -> uint8 [n, height, width] or [n, height, width, 3] of them, for the report.

@@ -25,6 +25,7 @@ from gentle_clip_jax.fields.objective import gentle_clip
 
 Role = Literal["image", "text"]
 
+HEADLINE = "mean_recall"
 objective = gentle_clip
 _ROLES: tuple[Role, Role] = ("image", "text")
 

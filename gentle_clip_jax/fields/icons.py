@@ -20,6 +20,7 @@ from gentle_clip_jax.encoders.vit import VisionTransformer
 from gentle_clip_jax.fields.embedding import embed
 from gentle_clip_jax.fields.objective import gentle_clip
 
+HEADLINE = "mean_recall"
 objective = gentle_clip
 
 

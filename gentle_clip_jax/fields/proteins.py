@@ -24,6 +24,7 @@ from gentle_clip_jax.fields.protein_views import are_backbones
 from gentle_clip_jax.fields.protein_views import views as views
 from gentle_clip_jax.losses.residue import residue_loss
 
+HEADLINE = "mean_of_mrr_and_transfer"
 _CHUNK = 32  # items that are embedded at once
 _PART = 512  # items whose whole rows are held at once
 
@@ -111,13 +112,13 @@ def objective(
 def validate(model: TwoTowers, params: Any, task: Task) -> dict[str, float]:
     """Retrieval of crops and transfer of labels on the validation domains.
 
-    `mean_recall` chooses checkpoints: the mean of crop_mrr and, if there are labels, the transfer
-    of the first kind.
+    `HEADLINE` chooses checkpoints: the mean of crop_mrr and, if there are labels, the transfer of
+    the first kind.
     """
     (figures,) = _measure(model, params, task, task.validation, task.about.validation).values()
     values = {name: float(np.mean(one)) for name, one in figures.items()}
     chosen = ["crop_mrr", *(name for name in values if name.endswith("_transfer"))][:2]
-    return values | {"mean_recall": float(np.mean([values[name] for name in chosen]))}
+    return values | {HEADLINE: float(np.mean([values[name] for name in chosen]))}
 
 
 def evaluate(model: TwoTowers, params: Any, task: Task) -> dict[str, Any]:

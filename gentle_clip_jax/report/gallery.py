@@ -8,14 +8,20 @@ import numpy as np
 
 from gentle_clip_jax.report.run_folder import Embeddings
 
+# What the two modalities of a field are called, x and y.
+_MODALITIES = {"proteins": ("sequence", "structure")}
 _NUM_TEXTS, _NUM_IMAGES, _NUM_RETRIEVED = 12, 6, 5
 _RIGHT = '<b class="tick" title="right">✓<span class="unseen"> right</span></b>'
 
 
-def gallery_section(embeddings: Embeddings | None) -> str:
-    """Twelve texts with their nearest images, and six images with their nearest texts."""
+def gallery_section(embeddings: Embeddings | None, field: str = "") -> str:
+    """Twelve texts with their nearest images, and six images with their nearest texts.
+
+    Or what stands for them in the field of the run.
+    """
     if embeddings is None:
         return "<section><h2>Search</h2><p>No embeddings have been written yet.</p></section>"
+    x, y = _MODALITIES.get(field, ("image", "text"))
     n = len(embeddings.names)
     order = np.random.default_rng(0).permutation(n)
     texts, images = order[:_NUM_TEXTS], order[::-1][:_NUM_IMAGES]
@@ -26,8 +32,9 @@ def gallery_section(embeddings: Embeddings | None) -> str:
 <p class="note">Queries drawn at random from the {n:,} held-out {escape(str(embeddings.set))} items,
 not picked. {_RIGHT} marks a right answer, and the rank is the place of the first one; equal names
 count as right.</p>
-<h3>Text to image: the five nearest images</h3><div class="cards">{text_cards}</div>
-<h3>Image to text: the five nearest texts</h3><div class="cards">{image_cards}</div></section>"""
+<h3>{y.capitalize()} to {x}: the five nearest {x}s</h3><div class="cards">{text_cards}</div>
+<h3>{x.capitalize()} to {y}: the five nearest {y}s</h3><div class="cards">{image_cards}</div>
+</section>"""
 
 
 def _search(

@@ -46,7 +46,7 @@ def _page(runs: dict[str, Run]) -> str:
     name, run = next(iter(runs.items()))
     sections = (
         results_section(runs),
-        gallery_section(run.embeddings),
+        gallery_section(run.embeddings, run.config.get("field", "")),
         map_section(run.embeddings),
         curves_section(runs),
         settings_section(runs),

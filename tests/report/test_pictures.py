@@ -78,3 +78,9 @@ def test_many_items_are_drawn_by_lot():
     html = map_section(with_embeddings(rows, rows, [str(i) for i in range(2000)]))
     assert html.count("<circle") == 2 * 800
     assert "the same 800 held-out items" in html
+
+
+def test_a_field_names_its_modalities():
+    unit = np.eye(2, dtype=np.float32)
+    html = gallery_section(with_embeddings(unit, unit, ["a", "b"]), "proteins")
+    assert "Sequence to structure: the five nearest structures" in html
