@@ -24,6 +24,7 @@ NO_MMD, NO_SDD, NO_SSL = (f"--config.loss.{term}_weight=0" for term in ("mmd", "
 # The forms and weights of the paper's public demo.
 DEMO = load_config(training.ROOT / "configs" / "icons_official.py").loss
 OFFICIAL = tuple(f"--config.loss.{key}={value}" for key, value in DEMO.items())
+CHOSEN = {"mean_recall": "mean of R@k", "zero_shot_accuracy": "zero-shot"}
 CLIP = (NO_MMD, NO_SDD, NO_SSL, "--config.train.batch_unmatched=0")
 
 
@@ -74,6 +75,13 @@ the best mean recall on the validation images, the untrained start among them (s
 {training.paired_table(runs["gentle_clip"], runs["clip"])}
 
 Difference: Gentle-CLIP minus CLIP from its CCA start with the same seed, in points.
+
+## What each term brings, test images
+
+{training.ablation_table(runs, variants(config), "gentle_clip", [*CHOSEN])}
+
+Gentle-CLIP minus the variant of the row with the same seed, in points: mean and sample standard
+deviation over the seeds.
 
 ## Every variant, test images
 
@@ -137,13 +145,12 @@ def beside_frozen(config: str, runs: dict) -> str:
 
 def start_and_end(config: str, runs: dict) -> str:
     """Variants by row: what the start reaches, which is not trained, and what was chosen."""
-    chosen = {"mean_recall": "mean of R@k", "zero_shot_accuracy": "zero-shot"}
-    head = ["", *(f"{label}, {when}" for label in chosen.values() for when in ("start", "chosen"))]
+    head = ["", *(f"{label}, {when}" for label in CHOSEN.values() for when in ("start", "chosen"))]
     rows = [
         [variants(config)[name][0]]
         + [
             training.spread([run[when][metric] for run in seeds.values() if metric in run[when]])
-            for metric in chosen
+            for metric in CHOSEN
             for when in ("start", "validation")
         ]
         for name, seeds in runs.items()

@@ -20,6 +20,7 @@ from typing import NamedTuple
 import training
 
 from gentle_clip_jax import experiment
+from gentle_clip_jax.fields.proteins import HEADLINE
 
 
 class Benchmark(NamedTuple):
@@ -138,14 +139,22 @@ def main() -> None:
         sys.exit(f"Say which set to measure first: {', '.join(BENCHMARKS)}.")
     name = sys.argv.pop(1)
     benchmark = BENCHMARKS[name]
-    training.METRICS = [*benchmark.metrics, "mean_recall"]
+    training.METRICS = list(benchmark.metrics)
     content, folder = training.run_all(
         "protein", __doc__.partition("\n")[0], variants(benchmark.config), name=name
     )
+    for runs in content["runs"].values():
+        for run in runs.values():
+            run["test"][HEADLINE] = statistics.mean(run["test"][one] for one in chosen(benchmark))
     content["untrained"] = untrained(name, content["runs"])
     experiment.write_json(folder / f"{name}.json", content)
     (folder / f"{name}.md").write_text(page(name, content))
     print(folder / f"{name}.md")
+
+
+def chosen(benchmark: Benchmark) -> tuple[str, str]:
+    """The two metrics whose mean chooses checkpoints, and is the headline."""
+    return "crop_mrr", next(one for one in benchmark.metrics if one.endswith("_transfer"))
 
 
 def untrained(name: str, runs: dict) -> dict:
@@ -205,7 +214,19 @@ def page(name: str, content: dict) -> str:
     runs = {name: one for name, one in content["runs"].items() if one}
     seconds = [run["seconds"] for one in runs.values() for run in one.values()]
     longest = f" The longest training took {max(seconds) / 60:.0f} minutes." if seconds else ""
-    every = variants(benchmark.config)
+    every, shown = variants(benchmark.config), (HEADLINE, *chosen(benchmark))
+    beside = "\n".join(
+        f"## Gentle-CLIP beside CLIP on the same pairs, {words} of them, test\n\n"
+        f"{training.paired_table(runs[ours], runs[f'clip/{fraction}'], shown)}\n"
+        for words, fraction in FRACTIONS.items()
+        if (ours := f"gentle_clip/{fraction}") in runs and f"clip/{fraction}" in runs
+    )
+    terms = "\n".join(
+        f"## What each term brings, {words} of the pairs, test\n\n"
+        f"{training.ablation_table(of_fraction(runs, fraction), every, ours, shown)}\n"
+        for words, fraction in FRACTIONS.items()
+        if (ours := f"gentle_clip/{fraction}") in runs
+    )
     return f"""# {benchmark.title}
 
 {benchmark.about}
@@ -222,11 +243,23 @@ seeds; a seed decides which training items are pairs, the first weights, and the
 figure is that of the checkpoint with the best mean of crop MRR and the first kind of transfer on
 the validation items. "-": not measured.
 {training.not_measured(content["runs"], every)}
+{beside}
+Mean of MRR and transfer: the headline. Difference: Gentle-CLIP minus CLIP with the same seed, in
+points; of several test sets, the means over them.
+
+{terms}
+Gentle-CLIP minus the training of the row with the same seed, in points: mean and sample standard
+deviation over the seeds.
+
 {sections}
 ## How it was measured
 
 {training.how_measured(content, name)}{longest}
 """
+
+
+def of_fraction(runs: dict, fraction: str) -> dict:
+    return {name: one for name, one in runs.items() if name.endswith(f"/{fraction}")}
 
 
 def has(content: dict, fraction: str) -> bool:

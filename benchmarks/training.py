@@ -112,18 +112,30 @@ def how_measured(content: dict, script: str) -> str:
 with its validations. Every run's figures: [{script}.json]({script}.json)."""
 
 
-def paired_table(ours: dict, theirs: dict) -> str:
+def paired_table(ours: dict, theirs: dict, metrics: Iterable[str] = METRICS) -> str:
     """Metrics by row: both runs, and their difference for every seed that has both."""
     seeds = [seed for seed in ours if seed in theirs]
     head = ["", "Gentle-CLIP", "CLIP", *(f"difference, seed {seed}" for seed in seeds), "mean"]
     rows = []
-    for name in METRICS:
+    for name in metrics:
         a, b = ([runs[seed]["test"][name] for seed in seeds] for runs in (ours, theirs))
         differences = [100 * (x - y) for x, y in zip(a, b, strict=True)]
         mean = [f"**{statistics.mean(differences):+z.1f}**"] if seeds else [""]
         signed = [f"{difference:+z.1f}" for difference in differences]
         rows.append([results.label(name), spread(a), spread(b), *signed, *mean])
     return table(head, rows)
+
+
+def ablation_table(runs: dict, variants: Variants, ours: str, metrics: Iterable[str]) -> str:
+    """Other variants by row: `ours` minus theirs with the same seeds, in points, by metric."""
+    metrics, rows = [*metrics], []
+    for name, theirs in runs.items():
+        if name == ours or not (seeds := [seed for seed in runs[ours] if seed in theirs]):
+            continue
+        pairs = [(runs[ours][seed]["test"], theirs[seed]["test"]) for seed in seeds]
+        cells = [spread([a[metric] - b[metric] for a, b in pairs], sign="+") for metric in metrics]
+        rows.append([variants[name][0], str(len(seeds)), *cells])
+    return table(["minus", "seeds", *map(results.label, metrics)], rows)
 
 
 def variants_table(runs: dict, variants: Variants, split: str) -> str:
@@ -142,15 +154,15 @@ def variants_table(runs: dict, variants: Variants, split: str) -> str:
     return table(head, rows)
 
 
-def spread(values: list[float]) -> str:
-    """Mean and sample standard deviation in per cent.
+def spread(values: list[float], sign: str = "") -> str:
+    """Mean and sample standard deviation in per cent; with a sign, if asked.
 
-    >>> spread([0.1, 0.2, 0.3])
-    '20.0 ± 10.0'
+    >>> spread([0.1, 0.2, 0.3]), spread([0.1], sign="+")
+    ('20.0 ± 10.0', '+10.0')
     """
     if not values:
         return "-"
-    mean = f"{100 * statistics.mean(values):.1f}"
+    mean = f"{100 * statistics.mean(values):{sign}.1f}"
     return f"{mean} ± {100 * statistics.stdev(values):.1f}" if len(values) > 1 else mean
 
 
