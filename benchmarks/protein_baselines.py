@@ -175,7 +175,8 @@ def scales(task) -> dict:
         a, b, c = steps[:, :-2], steps[:, 1:-1], steps[:, 2:]
         left, right = np.cross(a, b), np.cross(b, c)
         unit = b / np.linalg.norm(b, axis=-1, keepdims=True)
-        turn = np.arctan2((np.cross(left, unit) * right).sum(-1), (left * right).sum(-1))
+        # By IUPAC's sign; a helix has 50 degrees, a strand -170.
+        turn = np.arctan2((np.cross(unit, left) * right).sum(-1), (left * right).sum(-1))
         turn = np.pad(turn, ((0, 0), (1, 2)), constant_values=np.nan)
         apart = np.linalg.norm(ca[:, :, None] - ca[:, None], axis=-1)
         buried = np.sum(apart < 10, axis=-1).astype(np.float32)
