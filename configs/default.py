@@ -87,6 +87,13 @@ def _icons() -> dict:
     return {"data": data, "views": {"image": image_views, "text": {"drop": 0.0}}, "model": model}
 
 
+_TRAINED = {
+    "trained_blocks": 2,  # of the last, with all that follows them; 0: none, -1: all
+    "lora_rank": 0,  # of updates of the kernels below; 0: none (arXiv 2106.09685)
+    "lora_kernels": "query|value",  # a pattern of their paths
+}
+
+
 def _captioned_images() -> dict:
     """Photographs and captions: pretrained towers, of which the last blocks are trained."""
     data = {
@@ -112,14 +119,10 @@ def _captioned_images() -> dict:
         "hue": 0.0,  # largest turn of colours, degrees
         "grey": 0.0,  # probability of losing all colour
     }
-    tower = {
-        "trained_blocks": 2,  # of the last, with all that follows them; 0: none, -1: all
-        "lora_rank": 0,  # of updates of the kernels below; 0: none (arXiv 2106.09685)
-        "lora_kernels": "query|value",  # a pattern of their paths
-    }
     model = {
-        "image": {"encoder": "efficientnet-lite0", **tower},  # or a folder, or a Hugging Face repo
-        "text": {"encoder": "minilm", **tower},
+        # Or a folder, or a Hugging Face repo.
+        "image": {"encoder": "efficientnet-lite0", **_TRAINED},
+        "text": {"encoder": "minilm", **_TRAINED},
         "start": "transported_cca",  # of the heads: or cca, identity, random
     }
     views = {"image": image_views, "text": {"drop": 0.0}}
@@ -158,6 +161,8 @@ def _proteins() -> dict:
         "embedding_dim": 32,  # of a residue, and of the summary of all
         "sequence": {"width": 64, "depth": 1, "reach": 3, "dropout": 0.2},
         "structure": {"width": 64, "depth": 1, "dropout": 0.2},
+        # A published one for sequences in place of the above: a folder, or a Hugging Face repo.
+        "language": {"encoder": "", **_TRAINED, "trained_blocks": 0},
         "start": "transported_cca",  # of the summaries' maps: or cca, random
     }
     loss = {
@@ -166,7 +171,8 @@ def _proteins() -> dict:
         "residue_temperature": 0.3,
         "residue_dim": 32,  # model.embedding_dim
     }
-    optimizer = {"tower_rate": 3e-3, "head_rate": 1e-4, "warmup_steps": 30}
+    # language_rate: of what is trained of a published tower
+    optimizer = {"tower_rate": 3e-3, "head_rate": 1e-4, "language_rate": 1e-3, "warmup_steps": 30}
     train = {"steps": 300, "batch_matched": 16, "batch_unmatched": 16, "checkpoint_every": 150}
     return {
         "data": data,

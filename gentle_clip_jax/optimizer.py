@@ -1,4 +1,4 @@
-"""AdamW with warm-up and cosine decay, towers and heads at their own rates, some parts at none."""
+"""AdamW with warm-up and cosine decay; towers and heads at their own rates, some parts at none."""
 
 from collections.abc import Hashable
 
@@ -15,6 +15,7 @@ def adamw(
     *,
     tower_rate: float,
     head_rate: float,
+    language_rate: float = 0.0,
     weight_decay: float,
     max_grad_norm: float,
     warmup_steps: int,
@@ -23,7 +24,8 @@ def adamw(
     """Clips the global gradient norm, then AdamW.
 
     Weight decay spares vectors and scalars: biases, norms, the temperature. What lies under a
-    "frozen" keeps its value, and costs no moments.
+    "frozen" keeps its value, and costs no moments. `language_rate` is of what lies under a
+    "language", the published part of a tower that has new parts too.
     """
 
     def group(rate: float) -> optax.GradientTransformation:
@@ -35,6 +37,8 @@ def adamw(
         "head": group(head_rate),
         "frozen": optax.set_to_zero(),
     }
+    if language_rate:
+        groups["language"] = group(language_rate)
     return optax.chain(
         optax.clip_by_global_norm(max_grad_norm), optax.partition(groups, _group_labels)
     )
@@ -49,8 +53,10 @@ def _group_labels(params):
 
 
 def _group_label(path, _) -> str:
-    """ "frozen" under a frozen, "tower" for the rest under a *_tower, "head" for what remains."""
+    """Frozen or language under a part of that name, else tower under a *_tower, else head."""
     names = [part.key for part in path]
     if "frozen" in names:
         return "frozen"
+    if "language" in names:
+        return "language"
     return "tower" if names[0].endswith("_tower") else "head"

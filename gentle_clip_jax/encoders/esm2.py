@@ -57,8 +57,9 @@ class Block(nn.Module):
 class ESM2(nn.Module):
     """Token ids [b, t] int -> float32 features [b, width], the mean over residues.
 
-    A row is <cls>, its residues, <eos>, padding. The mean leaves out all but the residues. Any t
-    will do: positions are turns of the queries and keys. Attention needs b num_heads t^2 numbers.
+    A row is <cls>, its residues, <eos>, padding. The mean leaves out all but the residues; without
+    `mean` the outputs [b, t, width] for all tokens are given. Any t will do: positions are turns of
+    the queries and keys. Attention needs b num_heads t^2 numbers.
 
     With `token_dropout` the embedding of <mask> is 0, and those of a row are scaled by
     (1 - 0.12) / (1 - m), where m is the share of <mask> in it: without one, as in training.
@@ -84,10 +85,13 @@ class ESM2(nn.Module):
     eos_id: int = 2
     mask_id: int = 32
     dropout: float = 0.0
+    mean: bool = True
     dtype: DTypeLike = jnp.float32
 
     def __call__(self, tokens: Array, *, train: bool = False) -> Array:
         x, where = self.residues(tokens, train=train)
+        if not self.mean:
+            return x
         weight = where[..., None].astype(jnp.float32)
         return (x * weight).sum(axis=1) / jnp.maximum(weight.sum(axis=1), 1.0)
 

@@ -17,7 +17,7 @@ from gentle_clip_jax.encoders.residues import ResidueHead, parts
 from gentle_clip_jax.encoders.two_towers import TwoTowers
 from gentle_clip_jax.evals import protein as measures
 from gentle_clip_jax.evals.bootstrap import Interval
-from gentle_clip_jax.fields import summary_start
+from gentle_clip_jax.fields import protein_language, summary_start
 from gentle_clip_jax.fields.embedding import embed
 from gentle_clip_jax.fields.objective import gentle_clip
 from gentle_clip_jax.fields.protein_views import are_backbones
@@ -57,13 +57,13 @@ def load_task(config: ml_collections.ConfigDict, workdir: Any) -> Task:
 
 
 def build_model(config: ml_collections.ConfigDict, task: Task) -> TwoTowers:
-    """Both towers and heads, as the config describes them; a string's tower is the sequence's."""
+    """Both towers and heads, as the config describes them; a string has a tower like a sequence."""
     dtype, dim = jnp.dtype(config.model.dtype), config.model.embedding_dim
     heads = (ResidueHead(dim, config.model.head_dropout) for _ in range(2))
     of_strings = functools.partial(SequenceEncoder, dim, **config.model.sequence, dtype=dtype)
     of_backbones = functools.partial(StructureEncoder, dim, **config.model.structure, dtype=dtype)
     return TwoTowers(
-        of_strings(),
+        protein_language.tower(config) if config.model.language.encoder else of_strings(),
         of_backbones() if are_backbones(task.validation.y) else of_strings(),
         *heads,
         init_temperature=config.loss.temperature,
@@ -71,10 +71,15 @@ def build_model(config: ml_collections.ConfigDict, task: Task) -> TwoTowers:
 
 
 def init_params(config: ml_collections.ConfigDict, task: Task, model: TwoTowers) -> Any:
-    """Random towers; the heads' maps of summaries random, or a closed form's of the pairs."""
+    """Random towers; the heads' maps of summaries random, or a closed form's of the pairs.
+
+    A language model has its published weights.
+    """
     first = slice(0, 1)
     rows = jax.tree.map(jnp.asarray, (task.validation.x[first], take(task.validation.y, first)))
     params = jax.jit(model.init)(jax.random.key(config.seed), *rows)["params"]
+    if config.model.language.encoder:
+        params = protein_language.with_published(config, params)
     if config.model.start == "random":
         return params
     return summary_start.from_pairs(model, params, task, config.model.start)

@@ -132,6 +132,33 @@ def test_strings_for_structures_train_and_each_test_set_is_measured(tmp_path, mo
         assert figures[name]["value"] == pytest.approx(np.mean(of_sets))
 
 
+@pytest.mark.usefixtures("_made_up")
+@pytest.mark.slow
+def test_low_rank_updates_of_esm2_are_trained_and_it_is_not(tmp_path):
+    torch, transformers = pytest.importorskip("torch"), pytest.importorskip("transformers")
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 12, "num_hidden_layers": 2, "num_attention_heads": 2}
+    sizes |= {"vocab_size": 33, "intermediate_size": 16, "pad_token_id": 1, "mask_token_id": 32}
+    original = transformers.EsmModel(
+        transformers.EsmConfig(**sizes, position_embedding_type="rotary", token_dropout=True)
+    )
+    original.save_pretrained(tmp_path / "esm2")
+    language = {"encoder": str(tmp_path / "esm2"), "lora_rank": 2}
+    settings = config(**{f"model.language.{key}": value for key, value in language.items()})
+    task = experiment.load_task(settings, pathlib.Path())
+    first = experiment.init_state(settings, task).params["x_tower"]["language"]
+    with jax.numpy_dtype_promotion("standard"):
+        state = train.train(settings, tmp_path / "run")
+    last = state.params["x_tower"]["language"]
+    jax.tree.map(np.testing.assert_array_equal, last["frozen"], first["frozen"])
+    changed = jax.tree.map(lambda a, b: bool(jnp.any(a != b)), last["lora"], first["lora"])
+    assert any(jax.tree.leaves(changed))
+    np.testing.assert_allclose(
+        first["frozen"]["words"]["embedding"],
+        original.get_parameter("embeddings.word_embeddings.weight").detach().numpy(),
+    )
+
+
 def test_views_of_strings_keep_a_pair_in_line_and_hide_states(monkeypatch):
     monkeypatch.setattr(protein_sets, "read", lambda folder: strings())
     settings = config(**{"views.sequence.mask": 0.0, "views.structure.mask": 0.5})
