@@ -1,4 +1,4 @@
-"""Features of frozen encoders: a folder of images or texts becomes a folder of embeddings."""
+"""Features of frozen encoders: images, texts or protein sequences become a folder of embeddings."""
 
 import hashlib
 import importlib.metadata
@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from gentle_clip_jax import frozen
-from gentle_clip_jax.data import embeddings, images, texts
+from gentle_clip_jax.data import embeddings, images, sequences, texts
 from gentle_clip_jax.run_log import write_json
 
 _PART = 512  # inputs whose features are kept if the command is stopped
@@ -31,13 +31,14 @@ def encode(
     split: str | None = None,
     prompt: str | None = None,
 ) -> None:
-    """Writes the features of the images or texts of `data` into the folder `out`.
+    """Writes the features of the images, texts or sequences of `data` into the folder `out`.
 
     `encoder` is one that `encoders.pretrained.load` knows, for images (`images.list_images` says
-    what data may be) or for texts (`texts.list_texts`; with a prompt, `texts.list_classes`); of two
-    towers `role`, image or text, chooses. In `out` there will be features.npy [n, d]; rows.jsonl, a
-    line for each row: the id, split and label of its item, and a text itself; and manifest.json:
-    where all came from, and what was skipped. Stopped, the same call goes on where it was.
+    what data may be), for texts (`texts.list_texts`; with a prompt, `texts.list_classes`) or for
+    the protein sequences of a FASTA file; of two towers `role`, image or text, chooses. In `out`
+    there will be features.npy [n, d]; rows.jsonl, a line for each row: the id, split and label of
+    its item, and a text itself; and manifest.json: where all came from, and what was skipped.
+    Stopped, the same call goes on where it was.
 
     Raises:
       ValueError: data or out cannot be used, or weights are not there; says what to do.
@@ -57,10 +58,10 @@ def encode(
             else texts.list_classes(data, prompt, split)
         )
         work = frozen.text_work(classes_or_texts, batch_size, encoder)
+    elif split is not None:
+        raise ValueError(f"Protein sequences have no splits: leave out --split={split}.")
     else:
-        raise ValueError(
-            f"{encoder} takes protein sequences: choose an encoder of images or texts."
-        )
+        work = frozen.sequence_work(sequences.read_fasta(data), batch_size, encoder)
     arguments = {
         "encoder": encoder,
         "role": role,
@@ -165,4 +166,4 @@ def _say_what_is_there(out: pathlib.Path) -> None:
         console.print(f"{len(manifest['skipped'])} were skipped in all: {out / 'manifest.json'}.")
     if cut := manifest.get("num_cut"):
         most = manifest["max_tokens"]
-        console.print(f"{cut} texts were longer than {most} tokens and were cut.")
+        console.print(f"Cut to {most} tokens: {cut}.")

@@ -12,7 +12,7 @@ from gentle_clip_jax.config_file import load_config
 def add(commands: Any) -> None:
     """Adds the commands to a parser's."""
     encode = commands.add_parser(
-        "encode", allow_abbrev=False, help="embed images or texts with a frozen encoder"
+        "encode", allow_abbrev=False, help="embed images, texts or proteins with a frozen encoder"
     )
     encode.add_argument(
         "--encoder",

@@ -1,4 +1,4 @@
-"""Frozen encoders over lists of images and of texts."""
+"""Frozen encoders over lists of images, of texts and of protein sequences."""
 
 import functools
 import itertools
@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from gentle_clip_jax.data import embeddings, images, published_tokens, texts
+from gentle_clip_jax.data import embeddings, images, published_tokens, sequences, texts
 from gentle_clip_jax.encoders import pretrained, weight_files
 from gentle_clip_jax.encoders.framing import Framing
 from gentle_clip_jax.encoders.pretrained import role_of as role_of
 
+_MOST_RESIDUES = 1022  # of a protein in ESM-2's training
 _UNREADABLE = (OSError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
@@ -107,6 +108,42 @@ def text_work(
     index = np.argsort(order)[[number[item.text] for item in listed]]
     rows = [item._asdict() for item in listed]
     return Work(rows, [ids[i] for i in order], index, embed, about, ("tokenizers",))
+
+
+def sequence_work(
+    listed: dict[str, str],
+    batch_size: int | None = None,
+    encoder: str = "facebook/esm2_t6_8M_UR50D",
+) -> Work:
+    """Protein sequences by id through an encoder that `pretrained.load` knows: features [n, d].
+
+    What is beyond the residues that the encoder was made for is cut.
+
+    Raises:
+      ValueError: the weights are not there.
+    """
+    size, most = batch_size or 8, _MOST_RESIDUES + 2
+    weights = pretrained.load(encoder, role="sequence")
+    apply = compiled(weights)
+
+    def embed(inputs: Sequence[str]) -> Iterator[tuple[np.ndarray, list[str | None]]]:
+        for start in range(0, len(inputs), size):
+            batch = inputs[start : start + size]
+            tokens = sequences.esm2_tokens(batch, most)
+            # Multiples of 32 are few lengths, and a program is compiled for each.
+            length = min(most, -(-tokens.shape[1] // 32) * 32)
+            rows = np.full((size, length), weights.model.pad_id, np.int32)
+            rows[: len(batch), : tokens.shape[1]] = tokens
+            yield apply(rows)[: len(batch)], [None] * len(batch)
+
+    # A sequence is embedded once however often it comes, and beside others of its length.
+    ordered = sorted(dict.fromkeys(listed.values()), key=len)
+    number = {sequence: i for i, sequence in enumerate(ordered)}
+    index = np.array([number[sequence] for sequence in listed.values()])
+    num_cut = sum(len(sequence) > _MOST_RESIDUES for sequence in listed.values())
+    about = {"weights_sha256": _sha256(weights), "max_tokens": most, "num_cut": num_cut}
+    rows = [{"id": name, "split": None, "label": None} for name in listed]
+    return Work(rows, ordered, index, embed, about, ())
 
 
 def _sha256(weights: pretrained.Pretrained) -> str | dict[str, str]:

@@ -9,6 +9,7 @@ from PIL import Image
 
 from gentle_clip_jax import cli
 from gentle_clip_jax.data import embeddings
+from gentle_clip_jax.data.sequences import esm2_tokens
 
 TEXTS = ["ab b", "a", "b a ab", "ab " * 30]
 TOKENS = ["!", "a", "b", "a</w>", "b</w>", "ab</w>", "<|startoftext|>", "<|endoftext|>"]
@@ -73,7 +74,7 @@ def test_both_towers_of_a_clip(clip, pictures, tmp_path, capsys):
     for role, features in expected.items():
         found = embeddings.read(tmp_path / role)
         np.testing.assert_allclose(found.features, features, atol=1e-5)
-    assert "1 texts were longer than 13 tokens and were cut" in capsys.readouterr().out
+    assert "Cut to 13 tokens: 1." in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -96,6 +97,40 @@ def fails(encoder, pictures, capsys):
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     return error
+
+
+@pytest.fixture(scope="module")
+def esm2(tmp_path_factory):
+    """transformers' model, and the folder that it is saved in."""
+    originals = pytest.importorskip("originals", reason="run pip install '.[parity]'")
+    transformers = pytest.importorskip("transformers")
+    sizes = {"hidden_size": 12, "num_hidden_layers": 2, "num_attention_heads": 2}
+    sizes |= {"vocab_size": 33, "intermediate_size": 16, "pad_token_id": 1, "mask_token_id": 32}
+    config = transformers.EsmConfig(**sizes, position_embedding_type="rotary", token_dropout=True)
+    model = originals.randomized(transformers.EsmModel(config))
+    return model, originals.saved(model, tmp_path_factory.mktemp("esm2"))
+
+
+def test_proteins_of_a_fasta_file(esm2, tmp_path, capsys):
+    import torch
+
+    model, folder = esm2
+    proteins = {"b": "MKTAYIAKQR" * 5, "a": "GAV", "again": "GAV", "long": "W" * 1030}
+    text = "".join(f">{name} of a kind\n{sequence}\n" for name, sequence in proteins.items())
+    (tmp_path / "proteins.fasta").write_text(text)
+    out = tmp_path / "out"
+    arguments = [("encoder", folder), ("data", tmp_path / "proteins.fasta"), ("out", out)]
+    assert encode(*arguments) == 0
+    assert "Cut to 1024 tokens: 1." in capsys.readouterr().out
+    found = embeddings.read(out)
+    assert found.ids.tolist() == [*proteins]
+    for features, sequence in zip(found.features, proteins.values()):
+        tokens = torch.tensor(esm2_tokens([sequence], 1024).astype(np.int64))
+        with torch.no_grad():
+            outputs = model(input_ids=tokens).last_hidden_state[0, 1:-1]
+        np.testing.assert_allclose(features, outputs.mean(dim=0).numpy(), atol=1e-5)
+    assert encode(*arguments, ("split", "test")) == 2
+    assert "no splits" in capsys.readouterr().err
 
 
 def test_names_that_mean_nothing(pictures, capsys):
