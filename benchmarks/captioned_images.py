@@ -106,6 +106,8 @@ for; from [{config}_frozen.md]({config}_frozen.md). i2t, t2i: mean of R@1, R@5 a
 
 {by_set(config, runs)}
 
+What follows from it: [docs/towers.md](../towers.md).
+
 ## How it was measured
 
 {training.how_measured(content, config)}

@@ -1,6 +1,6 @@
 """Proteins measured: towers trained on few pairs, and what needs no training, side by side.
 
-    python benchmarks/protein.py protein --config.data.folder=data/pdb-domains-3d [--seeds 0 1 2]
+    python benchmarks/protein.py protein --config.data.folder=data/pdb-domains-3d [--seeds 0 1]
     python benchmarks/protein.py protein_scope --config.data.folder=data/scope-seq-ss
     python benchmarks/protein.py protein_enzymes --config.data.folder=data/enzyme-reaction-ec
 
@@ -141,7 +141,11 @@ def main() -> None:
     benchmark = BENCHMARKS[name]
     training.METRICS = list(benchmark.metrics)
     content, folder = training.run_all(
-        "protein", __doc__.partition("\n")[0], variants(benchmark.config), name=name
+        "protein",
+        __doc__.partition("\n")[0],
+        variants(benchmark.config),
+        name=name,
+        seeds=range(5),
     )
     for runs in content["runs"].values():
         for run in runs.values():
@@ -252,6 +256,8 @@ Gentle-CLIP minus the training of the row with the same seed, in points: mean an
 deviation over the seeds.
 
 {sections}
+What follows from it: [docs/protein.md](../protein.md).
+
 ## How it was measured
 
 {training.how_measured(content, name)}{longest}

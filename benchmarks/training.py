@@ -23,7 +23,12 @@ Variants = Mapping[str, tuple[str, str, tuple[str, ...]]]
 
 
 def run_all(
-    script: str, description: str, variants: Variants, *, name: str = ""
+    script: str,
+    description: str,
+    variants: Variants,
+    *,
+    name: str = "",
+    seeds: Iterable[int] = (0, 1, 2),
 ) -> tuple[dict, pathlib.Path]:
     """Does what the command line of a benchmark says; returns what was measured, and for where.
 
@@ -34,7 +39,7 @@ def run_all(
     parser.add_argument("--out", type=pathlib.Path, default=out)
     parser.add_argument("--results", type=pathlib.Path, default=ROOT / "docs" / "results")
     parser.add_argument("--only", action="append", choices=variants, help="may be repeated")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[*seeds])
     parser.add_argument("--report-only", action="store_true", help="train nothing")
     args, overrides = parser.parse_known_args()
     if not args.report_only:
