@@ -15,7 +15,7 @@ def adamw(
     *,
     tower_rate: float,
     head_rate: float,
-    language_rate: float = 0.0,
+    language_rate: float | None = None,
     weight_decay: float,
     max_grad_norm: float,
     warmup_steps: int,
@@ -37,7 +37,7 @@ def adamw(
         "head": group(head_rate),
         "frozen": optax.set_to_zero(),
     }
-    if language_rate:
+    if language_rate is not None:
         groups["language"] = group(language_rate)
     return optax.chain(
         optax.clip_by_global_norm(max_grad_norm), optax.partition(groups, _group_labels)
