@@ -123,10 +123,10 @@ def beside_frozen(config: str, runs: dict) -> str:
             [statistics.mean(test[f"{side}_r{k}"] for k in (1, 5, 10)) for test in tests]
             for side in ("i2t", "t2i")
         ]
-        zero_shot = [test["zero_shot_accuracy"] for test in tests]
+        both = ([test[metric] for test in tests] for metric in CHOSEN)
         if tests:
             label = variants(config)[name][0]
-            rows.append([label, "trained", *map(training.spread, (*sides, zero_shot))])
+            rows.append([label, "trained", *map(training.spread, (*sides, *both))])
     path = training.ROOT / "docs" / "results" / f"{config}_frozen.json"
     frozen = json.loads(path.read_text())["runs"]
     for method, label in (("cca", "shrinkage CCA"), ("gentle_transport", "gentle transport")):
@@ -137,12 +137,14 @@ def beside_frozen(config: str, runs: dict) -> str:
                 if run["method"] == method and abs(run["fraction"] - fraction) < 0.01
             ]
             if found:
+                for one in found:
+                    one["mean"] = statistics.mean((one["i2t_strict"], one["t2i"]))
                 figures = (
                     training.spread([one[metric] for one in found])
-                    for metric in ("i2t_strict", "t2i", "zero_shot")
+                    for metric in ("i2t_strict", "t2i", "mean", "zero_shot")
                 )
                 rows.append([f"{label}, {fraction:.0%} of the pairs", "frozen", *figures])
-    return training.table(["", "towers", "i2t", "t2i", "zero-shot"], rows)
+    return training.table(["", "towers", "i2t", "t2i", *CHOSEN.values()], rows)
 
 
 def start_and_end(config: str, runs: dict) -> str:
