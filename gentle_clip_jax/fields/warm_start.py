@@ -84,9 +84,8 @@ def from_pairs(
         some = slice(None, _PLANNED)
         lone_x = _images(model, params, pipeline.take(task.unmatched_x, some))
         lone_y = _texts(model, params, task.unmatched_y[some])
-        problem = Problem(
-            x[:, None], texts / scale_y, (lone_x / scale_x)[:, None], lone_y / scale_y
-        )
+        texts, lone_y = (captions / scale_y[None] for captions in (texts, lone_y))
+        problem = Problem(x[:, None], texts, (lone_x / scale_x)[:, None], lone_y)
         maps = closed_form.transported_cca(
             problem, maps, mix=_MIX, within=_WITHIN, rounds=4, dim=dim
         )
