@@ -37,11 +37,10 @@ def tower(config: ml_collections.ConfigDict) -> LanguageEncoder:
     )
 
 
-def with_published(config: ml_collections.ConfigDict, params: Any) -> Any:
-    """`params` of a model whose x_tower is `tower(config)`, with the weights of the checkpoint."""
-    fine_tuned: Any = tower(config).language
+def with_published(config: ml_collections.ConfigDict, model: Any, params: Any) -> Any:
+    """`params` of a model whose x_tower is a `tower`, with the weights of the checkpoint."""
     published = jax.tree.map(jnp.asarray, _load(config.model.language.encoder).params)
-    parts = fine_tuned.parts(jax.random.key(config.seed), published)
+    parts = model.x_tower.language.parts(jax.random.key(config.seed), published)
     return {**params, "x_tower": {**params["x_tower"], "language": parts}}
 
 

@@ -79,7 +79,7 @@ def init_params(config: ml_collections.ConfigDict, task: Task, model: TwoTowers)
     rows = jax.tree.map(jnp.asarray, (task.validation.x[first], take(task.validation.y, first)))
     params = jax.jit(model.init)(jax.random.key(config.seed), *rows)["params"]
     if config.model.language.encoder:
-        params = protein_language.with_published(config, params)
+        params = protein_language.with_published(config, model, params)
     if config.model.start == "random":
         return params
     return summary_start.from_pairs(model, params, task, config.model.start)
