@@ -13,8 +13,8 @@ import sys
 
 import training
 
-from gentle_clip_jax import experiment
-from gentle_clip_jax.cli import load_config
+from gentle_clip_jax.commands.main import load_config
+from gentle_clip_jax.training import experiment
 
 TITLES = {
     "remote_sensing": "Remote sensing: towers trained on a tenth of the pairs",

@@ -17,13 +17,13 @@ from typing import Any
 import jax
 import numpy as np
 
-from gentle_clip_jax import experiment, manifest
-from gentle_clip_jax.checkpoint import Checkpoints
-from gentle_clip_jax.cli import load_config
-from gentle_clip_jax.data.icons import Words
-from gentle_clip_jax.data.pipeline import Pairs, Task
-from gentle_clip_jax.run_log import machine
-from gentle_clip_jax.train import next_state, on_devices
+from gentle_clip_jax.commands.main import load_config
+from gentle_clip_jax.data.batches import Pairs, Task
+from gentle_clip_jax.runs.log import machine
+from gentle_clip_jax.tasks.icons.data import Words
+from gentle_clip_jax.training import experiment, manifest
+from gentle_clip_jax.training.checkpoints import Checkpoints
+from gentle_clip_jax.training.loop import next_state, on_devices
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 REPEATS = 5

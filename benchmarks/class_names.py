@@ -15,10 +15,10 @@ import numpy as np
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from gentle_clip_jax import frozen  # noqa: E402
 from gentle_clip_jax.data import texts  # noqa: E402
-from gentle_clip_jax.encoders import pretrained  # noqa: E402
-from gentle_clip_jax.encoders.weight_files import read_pth  # noqa: E402
+from gentle_clip_jax.encoders.published import pretrained  # noqa: E402
+from gentle_clip_jax.encoders.published.weight_files import read_pth  # noqa: E402
+from gentle_clip_jax.features.work import text_work  # noqa: E402
 
 
 def main() -> None:
@@ -30,7 +30,7 @@ def main() -> None:
 
     info = ImageNetInfo()
     names = [info.index_to_description(i).split(",")[0] for i in range(1000)]
-    work = frozen.text_work(
+    work = text_work(
         [texts.Text(str(i), None, None, args.prompt.format(label=n)) for i, n in enumerate(names)]
     )
     features = np.concatenate([rows for rows, _ in work.embed(work.inputs)])[work.index]

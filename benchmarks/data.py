@@ -69,7 +69,7 @@ def main() -> None:
     args = parser.parse_args()
     load = os.getloadavg()[0]
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    from gentle_clip_jax.run_log import processor
+    from gentle_clip_jax.runs.log import processor
 
     content = {
         "command": shlex.join(["python", "benchmarks/data.py", *sys.argv[1:]]),
@@ -190,7 +190,7 @@ def views(seconds: float) -> Iterator[dict]:
     import jax
     import jax.numpy as jnp
 
-    from gentle_clip_jax.data.image_views import rgb_views
+    from gentle_clip_jax.tasks.captioned_images.views import rgb_views
 
     view = jax.jit(functools.partial(rgb_views, **VIEWS))
     for size in SIZES:
@@ -205,7 +205,7 @@ def views(seconds: float) -> Iterator[dict]:
 
 def reading(seconds: float) -> Iterator[dict]:
     """The bytes of stored files, in order and shuffled, as training reads them."""
-    from gentle_clip_jax import prepare
+    from gentle_clip_jax.data import prepare
     from gentle_clip_jax.data.images import list_images
 
     pictures = photographs(128, 128, 64)
@@ -341,7 +341,8 @@ Figures are for a second of that core's own time, by the fastest repetition.
 
 Decoded: from a JPEG file in memory to square pixels, as `data/pixels.py` does it for every set.
 Views: a random crop, flips, turns, brightness and contrast, as in configs/remote_sensing.py, by
-`data/image_views.py` on this core; in training they are part of the step, on the accelerator, and
+`tasks/captioned_images/views.py` on this core; in training they are part of the step, on the
+accelerator, and
 take {", ".join(f"{row['mflop']:.0f} MFLOP at {row['size']} pixels" for row in content["views"])}.
 
 ## Read, files a second and core

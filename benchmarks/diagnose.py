@@ -20,7 +20,7 @@ import numpy as np
 from gentle_clip_jax.data import embeddings
 from gentle_clip_jax.data.embeddings import FeatureSet
 from gentle_clip_jax.diagnose import diagnose
-from gentle_clip_jax.run_log import processor
+from gentle_clip_jax.runs.log import processor
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 CASES = {

@@ -33,7 +33,7 @@ PACKAGES = ("jax", "jaxlib", "flax", "pillow", "tokenizers", "torch", "transform
 
 
 def main() -> None:
-    from gentle_clip_jax.run_log import processor  # rows of PyTorch load no JAX
+    from gentle_clip_jax.runs.log import processor  # rows of PyTorch load no JAX
 
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seconds", type=float, default=10, help="for each row")
@@ -107,18 +107,18 @@ def tokens(length: int) -> np.ndarray:
 
 
 def our_images(batch: int) -> Made:
-    from gentle_clip_jax import frozen
-    from gentle_clip_jax.encoders import pretrained
+    from gentle_clip_jax.encoders.published import pretrained
+    from gentle_clip_jax.features import work
 
-    apply, inputs = frozen.compiled(pretrained.efficientnet_lite0()), pixels(batch)
+    apply, inputs = work.compiled(pretrained.efficientnet_lite0()), pixels(batch)
     return lambda: apply(inputs), batch
 
 
 def our_captions(length: int) -> Made:
-    from gentle_clip_jax import frozen
-    from gentle_clip_jax.encoders import pretrained
+    from gentle_clip_jax.encoders.published import pretrained
+    from gentle_clip_jax.features import work
 
-    apply, inputs = frozen.compiled(pretrained.minilm()), tokens(length)
+    apply, inputs = work.compiled(pretrained.minilm()), tokens(length)
     return lambda: apply(inputs), len(inputs)
 
 
@@ -197,8 +197,8 @@ def encode_images(num: int) -> Made:
     """From the bytes of JPEG files of 256 x 256 pixels to features."""
     from PIL import Image
 
-    from gentle_clip_jax import frozen
     from gentle_clip_jax.data import images
+    from gentle_clip_jax.features.work import image_work
 
     rng = np.random.default_rng(0)
     files = []
@@ -207,14 +207,14 @@ def encode_images(num: int) -> Made:
         Image.fromarray(coarse).resize((256, 256)).save(file, "JPEG", quality=80)
         files.append(file.getvalue())
     listed = [images.Image(str(i), None, None, lambda f=f: f) for i, f in enumerate(files)]
-    work = frozen.image_work(listed)
+    work = image_work(listed)
     return lambda: [*work.embed(work.inputs)], num
 
 
 def encode_captions(num: int) -> Made:
     """From the tokens of distinct texts of 5 to 20 words to features."""
-    from gentle_clip_jax import frozen
     from gentle_clip_jax.data import texts
+    from gentle_clip_jax.features.work import text_work
 
     words = ("a", "two", "red", "boat", "pier", "water", "near", "green", "people", "of", "large")
     rng = np.random.default_rng(0)
@@ -222,7 +222,7 @@ def encode_captions(num: int) -> Made:
         texts.Text(str(i), None, None, f"{i} " + " ".join(rng.choice(words, rng.integers(5, 21))))
         for i in range(num)
     ]
-    work = frozen.text_work(listed)
+    work = text_work(listed)
     return lambda: [*work.embed(work.inputs)], num
 
 

@@ -16,7 +16,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from gentle_clip_jax.compare import compare_config  # noqa: E402
-from gentle_clip_jax.config_file import load_config  # noqa: E402
+from gentle_clip_jax.config import load_config  # noqa: E402
 from gentle_clip_jax.report.comparison import write_comparison  # noqa: E402
 
 FORMS = "('cca','procrustes','ridge','relative','transported_cca','gentle_transport',"

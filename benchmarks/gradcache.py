@@ -40,7 +40,7 @@ def main() -> None:
         name, batch, microbatches = args.case
         print(json.dumps(measure(OBJECTIVES[name], int(batch), int(microbatches), args.seconds)))
         return
-    from gentle_clip_jax.run_log import machine  # a case has a process that loads what it needs
+    from gentle_clip_jax.runs.log import machine  # a case has a process that loads what it needs
 
     rows = []
     for name in OBJECTIVES:
@@ -72,8 +72,8 @@ def measure(overrides: dict, batch: int, microbatches: int, budget: float) -> di
     """Planned and measured memory and the median time of a train step."""
     import jax
 
-    from gentle_clip_jax import experiment, train
-    from gentle_clip_jax.cli import load_config
+    from gentle_clip_jax.commands.main import load_config
+    from gentle_clip_jax.training import experiment, loop
 
     config = load_config(ROOT / "configs" / "icons.py")
     config.update_from_flattened_dict(overrides | {"train.microbatches": microbatches})
@@ -83,7 +83,7 @@ def measure(overrides: dict, batch: int, microbatches: int, budget: float) -> di
     rows = {part: {k: v[half] for k, v in items.items()} for part, half in halves.items()}
     model = experiment.build_model(config, task)
     state, rows = experiment.init_state(config, task), jax.device_put(rows)
-    step = functools.partial(train.train_step, config=config, model=model)
+    step = functools.partial(loop.train_step, config=config, model=model)
     compiled = jax.jit(step, donate_argnums=0).lower(state, rows).compile()
     # Starts a new high-water mark, so that compilation does not count.
     pathlib.Path("/proc/self/clear_refs").write_text("5")
@@ -105,8 +105,8 @@ def random_items(num_items: int, size: int, max_tokens: int):
     """A task of noise: what the towers cost does not depend on what they see."""
     import numpy as np
 
-    from gentle_clip_jax.data.icons import Words
-    from gentle_clip_jax.data.pipeline import Pairs, Task
+    from gentle_clip_jax.data.batches import Pairs, Task
+    from gentle_clip_jax.tasks.icons.data import Words
 
     rng = np.random.default_rng(0)
     images = rng.integers(256, size=(num_items, size, size)).astype(np.uint8)

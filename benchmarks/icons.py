@@ -9,7 +9,7 @@ every training: --config.train.steps=2.
 
 import training
 
-from gentle_clip_jax import experiment
+from gentle_clip_jax.training import experiment
 
 NO_MMD, NO_SDD, NO_SSL = (f"--config.loss.{term}_weight=0" for term in ("mmd", "sdd", "ssl"))
 # Name: what the tables call it, its config, its overrides.

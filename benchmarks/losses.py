@@ -101,7 +101,7 @@ def publish(results: list[dict], out: pathlib.Path) -> None:
 
 
 def _conditions(results: list[dict]) -> list[str]:
-    from gentle_clip_jax.run_log import processor  # rows of PyTorch load no JAX
+    from gentle_clip_jax.runs.log import processor  # rows of PyTorch load no JAX
 
     versions = sorted({one["versions"] for one in results})
     return [

@@ -23,14 +23,13 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from configs import compare_remote_sensing  # noqa: E402
-from gentle_clip_jax import closed_form  # noqa: E402
-from gentle_clip_jax.closed_form.neighbours import smooth  # noqa: E402
-from gentle_clip_jax.closed_form.transported import scarcity  # noqa: E402
-from gentle_clip_jax.closed_form.zero_pairs import Joined  # noqa: E402
-from gentle_clip_jax.compare import measure, methods  # noqa: E402
-from gentle_clip_jax.data import pool  # noqa: E402
+from gentle_clip_jax.aligners import closed_form, methods  # noqa: E402
+from gentle_clip_jax.aligners.closed_form.neighbours import smooth  # noqa: E402
+from gentle_clip_jax.aligners.closed_form.transported import scarcity  # noqa: E402
+from gentle_clip_jax.aligners.closed_form.zero_pairs import Joined  # noqa: E402
+from gentle_clip_jax.compare import measure, pool  # noqa: E402
 from gentle_clip_jax.losses import pairwise  # noqa: E402
-from gentle_clip_jax.run_log import machine  # noqa: E402
+from gentle_clip_jax.runs.log import machine  # noqa: E402
 
 MAIN = ("zero_shot", "i2t", "t2i")
 

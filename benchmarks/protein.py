@@ -19,8 +19,8 @@ from typing import NamedTuple
 
 import training
 
-from gentle_clip_jax import experiment
-from gentle_clip_jax.fields.proteins import HEADLINE
+from gentle_clip_jax.tasks.proteins.task import HEADLINE
+from gentle_clip_jax.training import experiment
 
 
 class Benchmark(NamedTuple):

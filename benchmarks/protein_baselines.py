@@ -6,12 +6,12 @@ import pathlib
 import jax
 import numpy as np
 
-from gentle_clip_jax import evals, experiment
-from gentle_clip_jax.cli import load_config
-from gentle_clip_jax.data import protein
+from gentle_clip_jax import evals
+from gentle_clip_jax.commands.main import load_config
 from gentle_clip_jax.encoders.protein_structure import invariants
-from gentle_clip_jax.evals import protein as measures
-from gentle_clip_jax.fields import proteins as field
+from gentle_clip_jax.tasks.proteins import domains, measures
+from gentle_clip_jax.tasks.proteins import task as field
+from gentle_clip_jax.training import experiment
 
 CONFIGS = pathlib.Path(__file__).resolve().parents[1] / "configs"
 # For ACDEFGHIKLMNPQRSTVWY: Chou and Fasman 1978 (helix, strand), Kyte and Doolittle 1982.
@@ -59,9 +59,9 @@ def both_splits(task, measure) -> dict[str, dict[str, float]]:
 def retrieval(sets, x, y) -> dict[str, dict[str, float]]:
     """Of embeddings [n, d] of all items, figures by set."""
     found = {}
-    for name, domains in sets.items():
-        rows = domains.retrieved
-        values = measures.crop_figures(x[rows], y[rows], domains.lengths, domains.distinct)
+    for name, one_set in sets.items():
+        rows = one_set.retrieved
+        values = measures.crop_figures(x[rows], y[rows], one_set.lengths, one_set.distinct)
         found[name] = {metric: float(np.mean(one)) for metric, one in values.items()}
     return found
 
@@ -69,9 +69,9 @@ def retrieval(sets, x, y) -> dict[str, dict[str, float]]:
 def transfer(task, sets, sequences, structures) -> dict[str, dict[str, float]]:
     """Of embeddings of whole labelled domains, of the training sequences and by set."""
     found, train = {}, task.about.train.labels
-    for name, domains in sets.items():
+    for name, one_set in sets.items():
         found[name] = {}
-        for kind, labels in domains.labelled.labels.items():
+        for kind, labels in one_set.labelled.labels.items():
             seen, asked = train[kind] != "", labels != ""
             hits = measures.transferred(
                 sequences[seen], train[kind][seen], structures[name][asked], labels[asked]
@@ -85,15 +85,15 @@ def joined(one, other) -> dict[str, dict[str, float]]:
 
 
 def one_hot(tokens: np.ndarray) -> np.ndarray:
-    return np.eye(protein.NUM_TOKENS, dtype=np.float32)[tokens][..., :20]
+    return np.eye(domains.NUM_TOKENS, dtype=np.float32)[tokens][..., :20]
 
 
 def features(structures, chunk: int = 32) -> np.ndarray:
     """What a residue's structure is [n, l, f], and a 1: invariants, or the states near it."""
     if not isinstance(structures, dict):
-        near = np.pad(structures, ((0, 0), (3, 3)), constant_values=protein.PADDING)
+        near = np.pad(structures, ((0, 0), (3, 3)), constant_values=domains.PADDING)
         size = structures.shape[1]
-        states = np.eye(protein.NUM_TOKENS, dtype=np.float32)[:, : len(protein.STATES)]
+        states = np.eye(domains.NUM_TOKENS, dtype=np.float32)[:, : len(domains.STATES)]
         whole = np.concatenate([states[near[:, k : k + size]] for k in range(7)], axis=-1)
     else:
         apply = jax.jit(lambda backbone, near: invariants(backbone, near)[1])
@@ -120,8 +120,8 @@ def linear(task) -> dict:
     train = pooled(train, map(one_hot, train))
     of_crops = {split: features(getattr(task, split).y) for split in ("validation", "test")}
     of_whole = {
-        name: [features(one) for one in domains.labelled.structures]
-        for name, domains in {**task.about.validation, **task.about.test}.items()
+        name: [features(one) for one in one_set.labelled.structures]
+        for name, one_set in {**task.about.validation, **task.about.test}.items()
     }
 
     def measure(ridge):
@@ -132,8 +132,8 @@ def linear(task) -> dict:
 
         def of(split, items, sets):
             whole = {
-                name: pooled(domains.labelled.tokens, map(odds, of_whole[name]))
-                for name, domains in sets.items()
+                name: pooled(one_set.labelled.tokens, map(odds, of_whole[name]))
+                for name, one_set in sets.items()
             }
             flat = one_hot(items.x), odds(of_crops[split])
             x, y = (rows.reshape(len(items), -1) for rows in flat)
@@ -152,7 +152,7 @@ def pooled(tokens, rows) -> np.ndarray:
     """Means over residues, less their mean over domains."""
     means = []
     for letters, own in zip(tokens, rows):
-        where = (letters != protein.PADDING)[..., None]
+        where = (letters != domains.PADDING)[..., None]
         means.append(np.sum(own * where, axis=1) / np.sum(where, axis=1))
     means = np.concatenate(means)
     return means - means.mean(axis=0)
@@ -194,8 +194,8 @@ def scales(task) -> dict:
     def of(split, items, sets):
         train = pooled(task.about.train.tokens, map(of_tokens, task.about.train.tokens))
         whole = {
-            name: pooled(domains.labelled.tokens, map(of_structures, domains.labelled.structures))
-            for name, domains in sets.items()
+            name: pooled(one_set.labelled.tokens, map(of_structures, one_set.labelled.structures))
+            for name, one_set in sets.items()
         }
         x, y = (
             rows.reshape(len(items), -1) for rows in (of_tokens(items.x), of_structures(items.y))
@@ -210,8 +210,8 @@ def lengths(task) -> dict:
 
     def of(split, items, sets):
         size = np.zeros(len(items), np.float32)
-        for domains in sets.values():
-            size[domains.retrieved] = domains.lengths
+        for one_set in sets.values():
+            size[one_set.retrieved] = one_set.lengths
         one = np.ones_like(size)
         x, y = np.stack([2 * size, -(size**2), one], 1), np.stack([size, one, -(size**2)], 1)
         return retrieval(sets, x, y)
@@ -222,16 +222,16 @@ def lengths(task) -> dict:
 def chance(task) -> dict:
     """Expected by a random order: of n candidates, the mean of 1 / rank; the largest class."""
 
-    def of_set(domains):
-        number = len(domains.retrieved)
+    def of_set(one_set):
+        number = len(one_set.retrieved)
         values = {
             "crop_mrr": float(np.mean(1 / np.arange(1, number + 1))),
             "crop_r1": 1 / number,
             "sequence_to_structure_r1": 1 / number,
             "length_matched_mrr": float(np.mean(1 / np.arange(1, 21))),
-            "distinct_crop_mrr": float(np.mean(1 / np.arange(1, domains.distinct.sum() + 1))),
+            "distinct_crop_mrr": float(np.mean(1 / np.arange(1, one_set.distinct.sum() + 1))),
         }
-        for kind, labels in domains.labelled.labels.items():
+        for kind, labels in one_set.labelled.labels.items():
             counts = np.unique(labels[labels != ""], return_counts=True)[1]
             values[f"{kind}_transfer"] = float(counts.max() / counts.sum())
         return values
@@ -254,8 +254,8 @@ def summaries(config, task) -> dict:
             for rows, name in ((items.x, "x"), (items.y, "y"))
         )
         whole = {
-            name: field._summaries(model, params, domains.labelled.structures, "y")
-            for name, domains in sets.items()
+            name: field._summaries(model, params, one_set.labelled.structures, "y")
+            for name, one_set in sets.items()
         }
         return joined(retrieval(sets, x, y), transfer(task, sets, train, whole))
 

@@ -11,7 +11,7 @@ import statistics
 import subprocess
 import sys
 
-from gentle_clip_jax.run_log import machine
+from gentle_clip_jax.runs.log import machine
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 

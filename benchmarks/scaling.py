@@ -48,7 +48,7 @@ def main() -> None:
     if args.plan:
         print(json.dumps(planned(*map(int, args.plan))))
         return
-    from gentle_clip_jax.run_log import machine
+    from gentle_clip_jax.runs.log import machine
 
     content: dict[str, Any] = {
         "command": shlex.join(["python", "benchmarks/scaling.py", *sys.argv[1:]]),
@@ -109,7 +109,7 @@ def measured(processes: int, devices: int, fsdp: int, steps: int) -> dict[str, f
 
 
 def batch_size() -> int:
-    from gentle_clip_jax.config_file import load_config
+    from gentle_clip_jax.config import load_config
 
     sizes = load_config(CONFIG, []).train
     return sizes.batch_matched + sizes.batch_unmatched
@@ -122,16 +122,17 @@ def planned(devices: int, fsdp: int) -> dict[str, float]:
     jax.config.update("jax_num_cpu_devices", devices)
     from losses_forms import sent_bytes
 
-    from gentle_clip_jax import experiment, memory, mesh, train
-    from gentle_clip_jax.config_file import load_config
+    from gentle_clip_jax.config import load_config
+    from gentle_clip_jax.parallel import memory, mesh
+    from gentle_clip_jax.training import experiment, loop
 
     config = load_config(CONFIG, [f"--config.mesh.fsdp={fsdp}"])
     with tempfile.TemporaryDirectory() as folder:
         task = experiment.load_task(config, pathlib.Path(folder))
     model = experiment.build_model(config, task)
-    state = train.on_devices(config, experiment.init_state(config, task))
+    state = loop.on_devices(config, experiment.init_state(config, task))
     batch = mesh.shard_batch(experiment.batches(config, task)(0), mesh.data_mesh(fsdp))
-    step = train.jitted_step(config, model, state).lower(state, batch).compile()
+    step = loop.jitted_step(config, model, state).lower(state, batch).compile()
     arrays = jax.tree.leaves(state)
     return {
         "needed_mib": memory.needed_bytes(step) / 2**20,

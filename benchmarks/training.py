@@ -10,10 +10,11 @@ import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 
-from gentle_clip_jax import experiment
-from gentle_clip_jax.cli import load_config
+from gentle_clip_jax.commands.main import load_config
 from gentle_clip_jax.report import results
-from gentle_clip_jax.run_log import processor
+from gentle_clip_jax.runs.folder import read_config
+from gentle_clip_jax.runs.log import processor
+from gentle_clip_jax.training import experiment
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 RECALLS = [f"{direction}_r{k}" for direction in ("i2t", "t2i") for k in (1, 5, 10)]
@@ -83,11 +84,11 @@ def measure(
 
 def take_start(workdir: pathlib.Path) -> None:
     """Copies the heads' start of another variant, if one has the same: it takes minutes."""
-    own, start = experiment.read_config(workdir), pathlib.Path("cache", "start.npz")
+    own, start = read_config(workdir), pathlib.Path("cache", "start.npz")
     if (workdir / start).exists():
         return
     for other in sorted(workdir.parents[1].glob(f"*/{own.seed}")):
-        made = experiment.read_config(other)
+        made = read_config(other)
         if (other / start).exists() and (made.data, made.model) == (own.data, own.model):
             (workdir / start).parent.mkdir(exist_ok=True)
             shutil.copyfile(other / start, workdir / start)

@@ -21,11 +21,10 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from configs import compare_remote_sensing, compare_vision_language  # noqa: E402
-from gentle_clip_jax import closed_form  # noqa: E402
-from gentle_clip_jax.closed_form import Maps  # noqa: E402
-from gentle_clip_jax.compare import measure  # noqa: E402
-from gentle_clip_jax.data import pool  # noqa: E402
-from gentle_clip_jax.run_log import machine  # noqa: E402
+from gentle_clip_jax.aligners import closed_form  # noqa: E402
+from gentle_clip_jax.aligners.closed_form import Maps  # noqa: E402
+from gentle_clip_jax.compare import measure, pool  # noqa: E402
+from gentle_clip_jax.runs.log import machine  # noqa: E402
 
 FIELDS = {"remote sensing": compare_remote_sensing, "photographs": compare_vision_language}
 METRICS = ("zero_shot", "i2t", "t2i")

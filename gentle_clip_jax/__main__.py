@@ -2,7 +2,7 @@
 
 import sys
 
-from gentle_clip_jax.cli import main
+from gentle_clip_jax.commands.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

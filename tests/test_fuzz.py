@@ -16,10 +16,11 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from gentle_clip_jax import bad_step, experiment
 from gentle_clip_jax.data import embeddings, images, metadata, pixels, sequences, texts
-from gentle_clip_jax.encoders import weight_files
-from gentle_clip_jax.report.run_folder import read_run
+from gentle_clip_jax.encoders.published import weight_files
+from gentle_clip_jax.runs.folder import read_config
+from gentle_clip_jax.runs.read import read_run
+from gentle_clip_jax.training import bad_step
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 _BOUND = 64 * 2**20  # bytes
@@ -142,7 +143,7 @@ READERS = {
     "pairs.csv": (lambda: b"x,y\na,a\nb,c\n", lambda p: embeddings.read_pairs(p, "ab", "ac")),
     "texts.txt": (lambda: b"one\ntwo\n", texts.list_texts),
     "proteins.fasta": (lambda: b">a\nMKVL\nAA\n>b\nGGG\n", sequences.read_fasta),
-    "config.json": (lambda: CONFIG, lambda path: experiment.read_config(path.parent)),
+    "config.json": (lambda: CONFIG, lambda path: read_config(path.parent)),
     "lines.jsonl": (of_metrics, read_run_with("metrics.jsonl", config_json="{}")),
     "run_info.json": (lambda: CONFIG, read_run_with("run.json", config_json="{}")),
     "bad_step.npz": (of_batch, read_bad_step),

@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 import yaml
 
-from gentle_clip_jax import cli
+from gentle_clip_jax.commands import main
 
 ROOT = pathlib.Path(__file__).parents[1]
 LAUNCH = ROOT / "launch"
@@ -201,7 +201,7 @@ def test_the_jobset_is_one():
     pod = job["template"]["spec"]
     (container,) = pod["containers"]
     arguments = [*container["command"][1:], *container["args"]]
-    assert cli._parser().parse_args(arguments).coordinator == "auto"
+    assert main._parser().parse_args(arguments).coordinator == "auto"
     assert {one["name"] for one in container["volumeMounts"]} == {
         one["name"] for one in pod["volumes"]
     }

@@ -13,9 +13,9 @@ import jax
 import ml_collections
 import numpy as np
 
-from gentle_clip_jax import experiment, train
-from gentle_clip_jax.data.icons import Words
-from gentle_clip_jax.data.pipeline import Pairs, Task
+from gentle_clip_jax.data.batches import Pairs, Task
+from gentle_clip_jax.tasks.icons.data import Words
+from gentle_clip_jax.training import experiment, loop
 
 CONFIGS = pathlib.Path(__file__).parents[1] / "configs"
 WORDS = [f"{height} {side}" for height in ("low", "mid", "high", "top") for side in "abcdefgh"]
@@ -70,7 +70,7 @@ def main(workdir: str, num_devices: str, *overrides: str) -> None:
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     experiment.load_task = lambda config, workdir: task()
     settings = {key: json.loads(value) for key, value in (o.split("=") for o in overrides)}
-    state = train.train(config(**settings), workdir)
+    state = loop.train(config(**settings), workdir)
     leaves = jax.tree_util.tree_leaves_with_path(state.params)
     params = {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in leaves}
     np.savez(pathlib.Path(workdir) / "params.npz", **params)

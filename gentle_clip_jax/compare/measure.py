@@ -6,8 +6,8 @@ from collections.abc import Mapping
 import jax.numpy as jnp
 import numpy as np
 
-from gentle_clip_jax.compare.methods import Aligned
-from gentle_clip_jax.data.pool import Retrieval, Task, ZeroShot
+from gentle_clip_jax.aligners.methods import Aligned
+from gentle_clip_jax.compare.pool import Retrieval, Task, ZeroShot
 from gentle_clip_jax.evals.retrieval import ranks
 
 MAIN = ("zero_shot", "i2t", "t2i")

@@ -16,12 +16,13 @@ import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from threadpoolctl import threadpool_limits
 
-from gentle_clip_jax.closed_form import Problem
+from gentle_clip_jax.aligners.closed_form import Problem
+from gentle_clip_jax.aligners.methods import METHODS
+from gentle_clip_jax.compare import pool
 from gentle_clip_jax.compare.measure import MAIN, Scores, difference, score, summarize
-from gentle_clip_jax.compare.methods import METHODS
-from gentle_clip_jax.data import pool
-from gentle_clip_jax.data.pool import Task
-from gentle_clip_jax.run_log import machine, write_json
+from gentle_clip_jax.compare.pool import Task
+from gentle_clip_jax.files import write_arrays, write_json
+from gentle_clip_jax.runs.log import machine
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,10 +135,7 @@ def _run(task: Task, plan: Plan, folder: pathlib.Path, run: dict[str, Any]) -> N
     record = run | {"seconds": time.monotonic() - start, "metrics": summarize(scores)}
     path = _path(folder, run)
     path.parent.mkdir(exist_ok=True)
-    partial = path.with_suffix(".partial")
-    with partial.open("wb") as file:
-        np.savez(file, allow_pickle=False, record=np.array(json.dumps(record)), **scores)
-    partial.rename(path)
+    write_arrays(path, {"record": json.dumps(record), **scores})
 
 
 def _name(run: dict[str, Any]) -> str:

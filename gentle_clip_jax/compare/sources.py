@@ -4,8 +4,9 @@ import pathlib
 
 import ml_collections
 
+from gentle_clip_jax.compare import pool
 from gentle_clip_jax.compare.runs import Plan, compare
-from gentle_clip_jax.data import embeddings, pool
+from gentle_clip_jax.data import embeddings
 
 # One of each kind; all of them take an hour.
 _OWN = ("cca", "procrustes", "relative", "clip", "s_clip", "gentle_clip", "transported_cca")

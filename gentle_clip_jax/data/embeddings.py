@@ -1,7 +1,6 @@
 """Embeddings on disk: what `gentle-clip encode` writes, and files of embeddings made elsewhere."""
 
 import csv
-import hashlib
 import json
 import pathlib
 from collections.abc import Iterable, Mapping
@@ -10,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gentle_clip_jax.data.embedding_files import READERS
+from gentle_clip_jax.files import sha256
 
 
 class FeatureSet(NamedTuple):
@@ -128,12 +128,6 @@ def _read_lines(path: pathlib.Path) -> list[tuple[int, tuple[str, str]]]:
         except (csv.Error, UnicodeDecodeError) as error:
             raise ValueError(f"{path} is no text of pairs ({error}): save it as CSV.") from error
     return lines
-
-
-def sha256(path: pathlib.Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _read_folder(folder: pathlib.Path) -> dict[str, Any]:

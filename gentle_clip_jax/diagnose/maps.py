@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gentle_clip_jax.closed_form.cca import Maps, cca
+from gentle_clip_jax.aligners.closed_form.cca import Maps, cca
 
 # Strong, as a few pairs need: 3 times the mean variance of a dimension is added to each.
 _SHRINKAGE = 3.0

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import DTypeLike
 
-from gentle_clip_jax.encoders.weight_files import spelled
+from gentle_clip_jax.encoders.published.weight_files import spelled
 
 _HEADS = r"(?:cls|lm_head|classifier|qa_outputs|mlp)\..*"
 

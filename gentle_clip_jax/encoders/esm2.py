@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import DTypeLike
 
-from gentle_clip_jax.encoders.weight_files import spelled
+from gentle_clip_jax.encoders.published.weight_files import spelled
 
 # Of a published checkpoint: heads that features do not need, position numbers, a table of positions
 # that rotary models never read, and copies of the rotary frequencies.

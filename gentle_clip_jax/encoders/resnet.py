@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import DTypeLike
 
-from gentle_clip_jax.encoders import timm_config
+from gentle_clip_jax.encoders.published import timm_config
 
 # Of a published checkpoint: the classifier and the counters of training.
 UNUSED = r"fc\..*|classifier\..*|.*\.num_batches_tracked"

@@ -11,7 +11,7 @@ import numpy as np
 from jax import Array
 from jax.typing import DTypeLike
 
-from gentle_clip_jax.encoders import timm_config
+from gentle_clip_jax.encoders.published import timm_config
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _TIMM_ARGS = ("embed_dim", "depth", "num_heads", "patch_size", "mlp_ratio", "qkv_bias")

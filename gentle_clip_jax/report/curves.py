@@ -7,7 +7,7 @@ import numpy as np
 
 from gentle_clip_jax.report import results
 from gentle_clip_jax.report.picture import SERIES, draw
-from gentle_clip_jax.report.run_folder import Run
+from gentle_clip_jax.runs.read import Run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

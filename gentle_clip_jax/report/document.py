@@ -1,11 +1,10 @@
 """The HTML around every report: one file with its pictures inside, no scripts, no requests."""
 
-import os
-import tempfile
 from collections.abc import Iterable
 from html import escape
 from pathlib import Path
 
+from gentle_clip_jax.files import write_text
 from gentle_clip_jax.report.style import CSS
 
 
@@ -35,18 +34,6 @@ def write_document(path: Path, text: str) -> None:
     Raises ValueError, in one sentence, if it cannot be written.
     """
     try:
-        _write_whole(path, text)
+        write_text(path, text)
     except OSError as error:
         raise ValueError(f"{path} cannot be written ({error.strerror}).") from error
-
-
-def _write_whole(path: Path, text: str) -> None:
-    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=".report-", suffix=path.suffix)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(draft).chmod(0o644)  # mkstemp's file is the owner's alone
-        os.replace(draft, path)
-    except BaseException:
-        Path(draft).unlink(missing_ok=True)
-        raise

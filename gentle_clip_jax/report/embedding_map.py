@@ -4,7 +4,7 @@ from html import escape
 
 import numpy as np
 
-from gentle_clip_jax.report.run_folder import Embeddings
+from gentle_clip_jax.runs.read import Embeddings
 
 _SIDE = 400  # user units of the square picture
 _MARGIN = 16

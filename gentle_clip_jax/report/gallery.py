@@ -6,7 +6,7 @@ from html import escape
 
 import numpy as np
 
-from gentle_clip_jax.report.run_folder import Embeddings
+from gentle_clip_jax.runs.read import Embeddings
 
 # What the two modalities of a field are called, x and y.
 _MODALITIES = {"proteins": ("sequence", "structure")}

@@ -3,7 +3,7 @@
 from html import escape
 
 from gentle_clip_jax.report import results
-from gentle_clip_jax.report.run_folder import Run
+from gentle_clip_jax.runs.read import Run
 
 
 def verdict(run: Run, runs: dict[str, Run]) -> str:

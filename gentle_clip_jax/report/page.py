@@ -8,8 +8,8 @@ from gentle_clip_jax.report.document import document, write_document
 from gentle_clip_jax.report.embedding_map import map_section
 from gentle_clip_jax.report.gallery import gallery_section
 from gentle_clip_jax.report.overview import results_section, verdict
-from gentle_clip_jax.report.run_folder import Run, read_run
 from gentle_clip_jax.report.settings import settings_section
+from gentle_clip_jax.runs.read import Run, read_run
 
 
 def write_report(workdir: str | Path, compare: Iterable[str | Path] = ()) -> Path:

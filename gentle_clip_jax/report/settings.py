@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from gentle_clip_jax.report.run_folder import Run
+from gentle_clip_jax.runs.read import Run
 
 
 def settings_section(runs: dict[str, Run]) -> str:

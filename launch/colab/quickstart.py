@@ -99,10 +99,10 @@ plt.show()
 # but never their letters. This is the quickstart with smaller batches and fewer steps.
 
 # %%
-from gentle_clip_jax import experiment
-from gentle_clip_jax.cli import load_config
-from gentle_clip_jax.fields import icons
-from gentle_clip_jax.train import train
+from gentle_clip_jax.commands.main import load_config
+from gentle_clip_jax.tasks.icons import task as icons
+from gentle_clip_jax.training import experiment
+from gentle_clip_jax.training.loop import train
 
 here = pathlib.Path.cwd()
 root = next(folder for folder in (here, *here.parents) if (folder / "configs").is_dir())

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from gentle_clip_jax.data import embeddings
+from gentle_clip_jax.files import sha256
 
 FEATURES = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
 IDS = np.array(["a", "b", "c", "d"])
@@ -17,7 +18,7 @@ def folder(path, *, rows=None, features=FEATURES):
     rows = rows or [{"id": x, "split": "train", "label": None} for x in "abca"]
     np.save(path / "features.npy", features)
     (path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    digests = {name: embeddings.sha256(path / name) for name in ("features.npy", "rows.jsonl")}
+    digests = {name: sha256(path / name) for name in ("features.npy", "rows.jsonl")}
     (path / "manifest.json").write_text(json.dumps({"sha256": digests}))
     return path
 

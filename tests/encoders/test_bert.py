@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gentle_clip_jax.encoders import bert, pretrained, weight_files
+from gentle_clip_jax.encoders import bert
 from gentle_clip_jax.encoders.bert import Bert
+from gentle_clip_jax.encoders.published import pretrained, weight_files
 
 MODEL = Bert(vocab_size=30, width=12, depth=2, num_heads=3, hidden=20, max_tokens=9)
 TOKENS = jnp.array([[3, 4, 0, 0], [5, 6, 7, 0], [8, 0, 0, 0], [9, 9, 9, 9]])

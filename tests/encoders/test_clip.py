@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gentle_clip_jax.encoders import clip, open_clip, pretrained, weight_files
+from gentle_clip_jax.encoders import clip
+from gentle_clip_jax.encoders.published import open_clip, pretrained, weight_files
 
 torch = pytest.importorskip("torch", reason="run pip install '.[parity]' for these tests")
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from gentle_clip_jax.data.sequences import ESM2_ALPHABET, esm2_tokens
-from gentle_clip_jax.encoders import esm2, pretrained
-from gentle_clip_jax.encoders.pretrained import load_params, read_safetensors
+from gentle_clip_jax.encoders import esm2
+from gentle_clip_jax.encoders.published import pretrained
+from gentle_clip_jax.encoders.published.pretrained import load_params, read_safetensors
 
 SEQUENCES = ["MKTAYIAKQR", "G", "MK<mask>AY<mask>AKQRQISFVKSHFSRQ", "XBUZOJW"]
 

@@ -5,15 +5,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gentle_clip_jax.data import protein
-from gentle_clip_jax.data.residue_neighbours import neighbours
 from gentle_clip_jax.data.sequences import esm2_tokens
 from gentle_clip_jax.encoders import esm2
 from gentle_clip_jax.encoders.protein_language import LanguageEncoder
 from gentle_clip_jax.encoders.protein_sequence import MASK, PADDING, SequenceEncoder
 from gentle_clip_jax.encoders.protein_structure import StructureEncoder, invariants
 from gentle_clip_jax.encoders.residues import ResidueHead, Residues, parts
-from gentle_clip_jax.fields import protein_language
+from gentle_clip_jax.tasks.proteins import domains
+from gentle_clip_jax.tasks.proteins.language import IDS
+from gentle_clip_jax.tasks.proteins.residue_neighbours import neighbours
 
 
 def chain(length: int, seed: int = 0) -> np.ndarray:
@@ -160,10 +160,10 @@ def test_a_language_model_reads_a_whole_protein_from_our_tokens() -> None:
     sequences = ["MKTAYIAKQR", "GW<mask>XL"]
     tokens = np.full((2, 14), PADDING, np.int32)
     for row, letters in zip(tokens, ("MKTAYIAKQR", "GW?XL")):
-        known = protein.tokens(np.frombuffer(letters.encode(), np.uint8))
+        known = domains.tokens(np.frombuffer(letters.encode(), np.uint8))
         row[: len(letters)] = np.where([c == "?" for c in letters], MASK, known)
     language = esm2.ESM2(width=24, depth=1, num_heads=3, hidden=32, mean=False)
-    model = LanguageEncoder(language, protein_language.IDS, language.cls_id, language.eos_id, dim=4)
+    model = LanguageEncoder(language, IDS, language.cls_id, language.eos_id, dim=4)
     variables = model.init(jax.random.key(0), tokens)
     found = model.apply(variables, tokens)
     own = {"params": variables["params"]["language"]}

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from originals import apply, assert_close, pixels, randomized, saved, torch
 
-from gentle_clip_jax.encoders import pretrained, resnet
+from gentle_clip_jax.encoders import resnet
+from gentle_clip_jax.encoders.published import pretrained
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (2, 40, 56, 3), dtype=np.uint8)

@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gentle_clip_jax.encoders import pretrained, siglip, weight_files
+from gentle_clip_jax.encoders import siglip
+from gentle_clip_jax.encoders.published import pretrained, weight_files
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3), dtype=np.uint8)
 TOKENS = np.array([[3, 4, 1, 1], [5, 6, 7, 1], [8, 1, 1, 1], [9, 10, 11, 12]])

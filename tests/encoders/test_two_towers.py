@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import tiny_run
 
-from gentle_clip_jax import experiment
-from gentle_clip_jax.data.icons import Words
 from gentle_clip_jax.encoders.heads import ProjectionHead
 from gentle_clip_jax.encoders.text import TextTransformer
 from gentle_clip_jax.encoders.transformer import Transformer
+from gentle_clip_jax.tasks.icons.data import Words
+from gentle_clip_jax.training import experiment
 
 VOCAB_SIZE, DIM = 30, 16
 IMAGES = jax.random.uniform(jax.random.key(0), (5, 16, 16, 1))

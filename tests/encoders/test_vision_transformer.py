@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from originals import apply, assert_close, pixels, randomized, saved, torch
 
-from gentle_clip_jax.encoders import pretrained, vision_transformer
+from gentle_clip_jax.encoders import vision_transformer
+from gentle_clip_jax.encoders.published import pretrained
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (3, 16, 16, 3), dtype=np.uint8)

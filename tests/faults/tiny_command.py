@@ -16,7 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 import tiny_run
 
-from gentle_clip_jax import cli, experiment, train
+from gentle_clip_jax.commands import main as command_line
+from gentle_clip_jax.training import experiment, loop
 
 
 class Fragile:
@@ -43,7 +44,7 @@ def load_task(config, workdir):
 
 
 def spoil(steps):
-    real = train.train_step
+    real = loop.train_step
 
     def step(state, batch, **keywords):
         bad = jnp.isin(state.step, jnp.array(steps) - 1)
@@ -52,7 +53,7 @@ def spoil(steps):
         params = jax.tree.map(lambda a, b: jnp.where(bad, b, a), new.params, state.params)
         return new._replace(params=params), metrics
 
-    train.train_step = step
+    loop.train_step = step
 
 
 def main(num_devices, *arguments):
@@ -61,7 +62,7 @@ def main(num_devices, *arguments):
     experiment.load_task = load_task
     if steps := os.environ.get("TINY_SPOILT"):
         spoil([int(step) for step in steps.split()])
-    return cli.main(arguments)
+    return command_line.main(arguments)
 
 
 if __name__ == "__main__":

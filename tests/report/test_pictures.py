@@ -6,7 +6,7 @@ from synthetic_run import embeddings, unit_rows
 
 from gentle_clip_jax.report.embedding_map import map_section, principal_plane
 from gentle_clip_jax.report.gallery import gallery_section
-from gentle_clip_jax.report.run_folder import Embeddings
+from gentle_clip_jax.runs.read import Embeddings
 
 
 def with_embeddings(image, text, names):

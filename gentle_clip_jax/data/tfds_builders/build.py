@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gentle_clip_jax.data import embeddings
+from gentle_clip_jax.files import sha256, write_text
 
 VERSION = "1.0.0"
 _SHARD = 1024  # items
@@ -78,20 +78,20 @@ def build(
     lengths: dict[str, list[int]] = {split: [] for split in contents.splits}
     for split, file, items in _shards(name, contents.splits):
         path = folder / file
-        if path.is_file() and embeddings.sha256(path) == done.get(file):
+        if path.is_file() and sha256(path) == done.get(file):
             lengths[split].append(len(items))
             advance(len(items))
             continue
         rows = _rows(items, skipped, max_skipped, advance)
         lengths[split].append(_write(path, map(serialize, rows)))
         if lengths[split][-1] == len(items):
-            done[file] = embeddings.sha256(path)
+            done[file] = sha256(path)
             note()
     if empty := [split for split in contents.splits if not sum(lengths[split])]:
         raise ValueError(f"Every item of the split {empty[0]} is damaged: {skipped[0][1]}.")
     _write_metadata(name, folder, features, lengths, about)
     for file, text in contents.beside.items():
-        (folder / file).write_text(text, encoding="utf-8")
+        write_text(folder / file, text)
     return skipped
 
 

@@ -1,0 +1,1 @@
+"""From a few pairs and many unmatched items to maps into one space."""

@@ -1,0 +1,18 @@
+"""Aligners without gradients: linear maps of frozen features, fitted in seconds."""
+
+from gentle_clip_jax.aligners.closed_form.cca import Maps as Maps
+from gentle_clip_jax.aligners.closed_form.cca import cca as cca
+from gentle_clip_jax.aligners.closed_form.gentle import Smoothed as Smoothed
+from gentle_clip_jax.aligners.closed_form.gentle import gentle_transport as gentle_transport
+from gentle_clip_jax.aligners.closed_form.procrustes import procrustes as procrustes
+from gentle_clip_jax.aligners.closed_form.relative import Anchors as Anchors
+from gentle_clip_jax.aligners.closed_form.relative import relative as relative
+from gentle_clip_jax.aligners.closed_form.ridge import ridge as ridge
+from gentle_clip_jax.aligners.closed_form.transported import transported_cca as transported_cca
+from gentle_clip_jax.aligners.closed_form.zero_pairs import (
+    align_without_pairs as align_without_pairs,
+)
+from gentle_clip_jax.aligners.closed_form.zero_pairs import matched_clusters as matched_clusters
+from gentle_clip_jax.aligners.closed_form.zero_pairs import named_classes as named_classes
+from gentle_clip_jax.aligners.cross_validation import cross_validated as cross_validated
+from gentle_clip_jax.aligners.problem import Problem as Problem

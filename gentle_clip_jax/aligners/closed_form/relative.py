@@ -1,0 +1,70 @@
+"""Relative representations: an item is what it resembles among the pairs."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from gentle_clip_jax.aligners.closed_form import pairs
+from gentle_clip_jax.losses import pairwise
+
+
+class Anchors(NamedTuple):
+    """Pairs as the coordinates of one space: centres [dx], [dy], unit rows [n, dx], [n, dy]."""
+
+    mean_x: jax.Array
+    anchors_x: jax.Array
+    mean_y: jax.Array
+    anchors_y: jax.Array
+    kept: jax.Array
+    power: jax.Array
+
+    def embed_x(self, x: jax.Array) -> jax.Array:
+        """Unit rows [m, n] of features [m, dx]."""
+        return self._embed(x - self.mean_x[None, :], self.anchors_x)
+
+    def embed_y(self, y: jax.Array) -> jax.Array:
+        """Unit rows [m, n] of features [m, dy]."""
+        return self._embed(y - self.mean_y[None, :], self.anchors_y)
+
+    def _embed(self, rows: jax.Array, anchors: jax.Array) -> jax.Array:
+        cosines = pairwise.similarity(pairwise.normalize(rows), anchors)
+        last = jnp.maximum(len(anchors) - self.kept, 0)
+        least = jnp.take(jnp.sort(cosines, axis=1), last[None], axis=1)
+        powers = jnp.sign(cosines) * jnp.abs(cosines) ** self.power
+        return pairwise.normalize(jnp.where(cosines >= least, powers, 0))
+
+
+def relative(
+    x: jax.Array,
+    y: jax.Array,
+    *,
+    kept: jax.Array | int = 800,
+    power: jax.Array | float = 8.0,
+) -> Anchors:
+    """Describes an item by its cosines to the pairs' items of its own modality; fits nothing.
+
+    s_j = cos(x - mean, x_j - mean); the embedding is sign(s) |s|^p of the greatest s, else 0.
+
+    Args:
+      x: [n, dx] features, float32 or float64.
+      y: [n, dy] features; y[i] is the pair of x[i].
+      kept: how many similarities of an item are not set to 0; n and more keep all.
+      power: p > 0; the higher, the more the nearest pairs decide.
+
+    Raises:
+      ValueError: there are fewer than two pairs, or not as many rows in x as in y.
+
+    Source: Moschella et al., arXiv 2209.15430, which is kept = n, power = 1; ASIF, Norelli et al.,
+    arXiv 2210.01738, which the defaults are from. Neither centres its features.
+    """
+    pairs.count(x, y)
+    mean_x, mean_y = jnp.mean(x, axis=0), jnp.mean(y, axis=0)
+    return Anchors(
+        mean_x,
+        pairwise.normalize(x - mean_x[None, :]),
+        mean_y,
+        pairwise.normalize(y - mean_y[None, :]),
+        jnp.asarray(kept),
+        jnp.asarray(power, x.dtype),
+    )

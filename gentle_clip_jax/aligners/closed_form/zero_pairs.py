@@ -1,0 +1,187 @@
+"""Aligning two sets without a single pair: starts from elsewhere, then rounds of transport."""
+
+import functools
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from gentle_clip_jax.aligners.closed_form.cca import Maps, canonical_maps, spectrum
+from gentle_clip_jax.aligners.closed_form.transported import transported_cca, transported_covariance
+from gentle_clip_jax.aligners.cross_validation import Aligner
+from gentle_clip_jax.aligners.problem import Problem
+from gentle_clip_jax.losses import pairwise
+
+_SHRINKAGE = 3.0
+
+
+class Named(NamedTuple):
+    """What an image is said to be by its encoder's own classifier, in the space of texts.
+
+    classifier [c, dx]; names [c, dy]: features of the classes' names; the means [dy] of both sides.
+    """
+
+    classifier: jax.Array
+    names: jax.Array
+    mean_x: jax.Array
+    mean_y: jax.Array
+    temperature: float
+
+    def told(self, x: jax.Array) -> jax.Array:
+        """Mean [n, dy] of the names' features by the probabilities of the classes of x [n, dx]."""
+        return jax.nn.softmax(x @ self.classifier.T / self.temperature, axis=1) @ self.names
+
+    def embed_x(self, x: jax.Array) -> jax.Array:
+        """Unit rows [n, dy] of features [n, dx]."""
+        return pairwise.normalize(self.told(x) - self.mean_x[None, :])
+
+    def embed_y(self, y: jax.Array) -> jax.Array:
+        """Unit rows [m, dy] of features [m, dy]."""
+        return pairwise.normalize(y - self.mean_y[None, :])
+
+
+class Joined(NamedTuple):
+    """The mean of several aligners' cosines, as one space."""
+
+    aligners: tuple[Aligner, ...]
+
+    def embed_x(self, x: jax.Array) -> jax.Array:
+        """Unit rows [n, sum of k] of features [n, dx]."""
+        return pairwise.normalize(jnp.concatenate([a.embed_x(x) for a in self.aligners], axis=1))
+
+    def embed_y(self, y: jax.Array) -> jax.Array:
+        """Unit rows [m, sum of k] of features [m, dy]."""
+        return pairwise.normalize(jnp.concatenate([a.embed_y(y) for a in self.aligners], axis=1))
+
+
+def named_classes(
+    x: jax.Array,
+    y: jax.Array,
+    classifier: jax.Array,
+    names: jax.Array,
+    *,
+    temperature: float = 2.0,
+) -> Named:
+    """A start for images and texts from the names of classes that the image encoder was trained on.
+
+    Args:
+      x: [n, dx] features of images, centred, so that what all images share names nothing.
+      y: [m, dy] features of texts.
+      classifier: [c, dx] the weights of the last layer of the encoder, in the units of x.
+      names: [c, dy] features of the classes' names, in the units of y.
+      temperature: of the softmax over classes.
+
+    Source: Norouzi et al., arXiv 1312.5650 (ConSE), over all classes and unseen texts.
+    """
+    zero = jnp.zeros_like(names[0])
+    plain = Named(classifier, names, zero, jnp.mean(y, axis=0), temperature)
+    return plain._replace(mean_x=jnp.mean(plain.told(x), axis=0))
+
+
+def matched_clusters(
+    x: jax.Array, y: jax.Array, key: jax.Array, *, clusters: int = 12, epsilon: float = 0.01
+) -> Maps:
+    """A start from structure alone: k-means centres, matched by the distances within either side.
+
+    Args:
+      x: [n, dx] features.
+      y: [m, dy] features.
+      key: of the first centres, and of a small random cost of matches, so that keys are restarts.
+      clusters: k of either side.
+      epsilon: of the entropic Gromov-Wasserstein plan by ott-jax, distances being 1 in the mean.
+
+    Source: Peyré, Cuturi and Solomon 2016, ICML.
+    """
+    key_x, key_y, key_cost = jax.random.split(key, 3)
+    centers_x, centers_y = _k_means(x, key_x, clusters), _k_means(y, key_y, clusters)
+    plan = _gromov_wasserstein(_distances(centers_x), _distances(centers_y), key_cost, epsilon)
+    mean_x, mean_y = jnp.mean(x, axis=0), jnp.mean(y, axis=0)
+    cross = (centers_x - mean_x[None, :]).T @ plan @ (centers_y - mean_y[None, :])
+    map_x, map_y = canonical_maps(
+        spectrum(x - mean_x[None, :]),
+        spectrum(y - mean_y[None, :]),
+        cross,
+        shrinkage=_SHRINKAGE,
+        dim=clusters - 1,
+        power=0.5,
+    )
+    return Maps(mean_x, map_x, mean_y, map_y)
+
+
+def align_without_pairs(
+    x: jax.Array, y: jax.Array, starts: Iterable[Aligner], *, rounds: int = 6
+) -> tuple[Aligner, list[float]]:
+    """`transported_cca` with no pairs from each start; the maps whose plan explains the sets best.
+
+    Args:
+      x: [n, j, dx] features of items of one modality, j rows an item.
+      y: [m, k, dy] features of items of the other.
+      starts: aligners to begin with.
+      rounds: how often the plan is made anew.
+
+    Returns:
+      The maps with the highest score, and the score of each start: the mean cosine of x and y under
+      the plan between them, after the last round. It says that two sets fit each other, not that
+      they do so in the right way: docs/results/zero_pairs.md shows what it is worth.
+    """
+    # A pair at the origin that counts for nothing.
+    origin = jnp.zeros_like(x[:1]), jnp.zeros_like(y[:1])
+    problem = Problem(*origin, x, y)
+    fits = [
+        transported_cca(problem, start, mix=1.0, shrinkage=_SHRINKAGE, within=0.5, rounds=rounds)
+        for start in starts
+    ]
+    mean_x, mean_y = jnp.mean(x, axis=1), jnp.mean(y, axis=1)
+    scores = [float(_planned_cosine(maps.embed_x(mean_x), maps.embed_y(mean_y))) for maps in fits]
+    return fits[max(range(len(fits)), key=scores.__getitem__)], scores
+
+
+@jax.jit
+def _planned_cosine(x: jax.Array, y: jax.Array) -> jax.Array:
+    return jnp.trace(transported_covariance(x, y, x, y, epsilon=0.02, iterations=10))
+
+
+@functools.partial(jax.jit, static_argnames="count")
+def _k_means(rows: jax.Array, key: jax.Array, count: int, steps: int = 30) -> jax.Array:
+    """Centres [count, d] of rows [n, d] by Lloyd's algorithm."""
+
+    def step(centers: jax.Array, _: None) -> tuple[jax.Array, None]:
+        square = jnp.sum(jnp.square(centers), axis=1)
+        nearest = jnp.argmin(square[None, :] - 2 * rows @ centers.T, axis=1)
+        member = jax.nn.one_hot(nearest, count, dtype=rows.dtype)
+        size = jnp.sum(member, axis=0)
+        means = member.T @ rows / jnp.maximum(size, 1)[:, None]
+        return jnp.where(size[:, None] > 0, means, centers), None
+
+    first = rows[jax.random.choice(key, len(rows), (count,), replace=False)]
+    return jax.lax.scan(step, first, length=steps)[0]
+
+
+def _distances(rows: jax.Array) -> jax.Array:
+    """Euclidean [n, n], 1 in the mean."""
+    apart = jnp.linalg.norm(rows[:, None, :] - rows[None, :, :], axis=2)
+    return apart / jnp.mean(apart)
+
+
+@functools.partial(jax.jit, static_argnames=("epsilon", "pull"))
+def _gromov_wasserstein(
+    x: jax.Array, y: jax.Array, key: jax.Array, epsilon: float, pull: float = 0.05
+) -> jax.Array:
+    """Plan [n, m] between two matrices of distances; a random cost of weight `pull` sets it off."""
+    try:
+        from ott.geometry.geometry import Geometry
+        from ott.problems.quadratic.quadratic_problem import QuadraticProblem
+        from ott.solvers.linear.sinkhorn import Sinkhorn
+        from ott.solvers.quadratic.gromov_wasserstein import GromovWasserstein
+    except ModuleNotFoundError as error:
+        raise ValueError(
+            "Gromov-Wasserstein needs ott-jax: run pip install 'gentle-clip-jax[transport]'"
+        ) from error
+
+    cost = Geometry(jax.random.uniform(key, (len(x), len(y)), x.dtype))
+    solver = GromovWasserstein(Sinkhorn(), epsilon=epsilon, max_iterations=30)
+    # ott-jax adds integers to floats and vectors to matrices.
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        problem = QuadraticProblem(Geometry(x), Geometry(y), geom_xy=cost, fused_penalty=pull)
+        return solver(problem).matrix

@@ -1,0 +1,61 @@
+"""Random batches of a problem's features, drawn on the device."""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gentle_clip_jax.aligners.problem import Problem
+
+
+class Batch(NamedTuple):
+    """Features of pairs, x [b, dx] and y [b, dy], and of unmatched items, [u, dx] and [v, dy]."""
+
+    x: jax.Array
+    y: jax.Array
+    unmatched_x: jax.Array
+    unmatched_y: jax.Array
+
+
+def batches(
+    key: jax.Array, problem: Problem, *, matched: int, unmatched: int
+) -> Callable[[jax.Array, jax.Array], Batch]:
+    """A function from a key and a number to a batch of at most that many items of each kind.
+
+    Items come in a random order, one batch after the other and round again; within a batch they
+    are distinct. Of an item's rows one is drawn at random.
+    """
+    kinds = problem.x, problem.unmatched_x, problem.unmatched_y
+    sizes = matched, unmatched, unmatched
+    orders = [jnp.argsort(rank) for rank in _uniform(key, [len(items) for items in kinds])]
+    counts = [min(size, len(items)) for size, items in zip(sizes, kinds)]
+
+    def draw(key: jax.Array, number: jax.Array) -> Batch:
+        pairs, of_x, of_y = (
+            order[(number * count + jnp.arange(count)) % max(len(order), 1)]
+            for order, count in zip(orders, counts)
+        )
+        chosen = pairs, pairs, of_x, of_y
+        rows = _uniform(key, [len(items) for items in chosen])
+        return Batch(*map(_pick, problem, chosen, rows))
+
+    return draw
+
+
+def spread(items: jax.Array, count: int) -> jax.Array:
+    """One row [count, f] each of items from all over the array, or of all if there are fewer."""
+    return items[:: max(1, math.ceil(len(items) / max(1, count)))][:count, 0]
+
+
+def _uniform(key: jax.Array, lengths: list[int]) -> list[jax.Array]:
+    """Random numbers from 0 to 1; all from one call, as each takes its time to compile."""
+    return jnp.split(jax.random.uniform(key, (sum(lengths),)), np.cumsum(lengths)[:-1])
+
+
+def _pick(items: jax.Array, chosen: jax.Array, row: jax.Array) -> jax.Array:
+    if len(chosen) == 0:
+        return items[:0, 0]
+    return items[chosen, jnp.int32(row * items.shape[1])]

@@ -1,0 +1,192 @@
+"""Data sets ready to train on: a folder becomes what TensorFlow Datasets reads row by row."""
+
+import contextlib
+import fcntl
+import json
+import os
+import pathlib
+import re
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    track,
+)
+from rich.table import Table
+
+from gentle_clip_jax.data import metadata
+from gentle_clip_jax.data.tfds_builders import build, catalogue
+from gentle_clip_jax.files import sha256, sha256_of, write_json, write_text
+
+_SUMS, _ABOUT = "SHA256SUMS", "prepared.json"
+
+
+def prepare(
+    name: str, source: str | pathlib.Path, to: str | pathlib.Path, *, max_skipped: int = 10
+) -> pathlib.Path:
+    """Builds the data set `name` from the folder `source` and returns its folder, to/NAME/1.0.0.
+
+    There will be the records, prepared.json (what was read, what was skipped and why) and
+    SHA256SUMS. The folder gets its name when all is there. Stopped, the same call goes on where it
+    was; what is done is checked and left.
+
+    Raises:
+      ValueError: there is no such data set or folder; a file is not as its SHA256SUMS says; more
+        than `max_skipped` items are damaged; the target is there and is something else; or
+        another process prepares it.
+    """
+    known, source, to = catalogue.find(name), pathlib.Path(source), pathlib.Path(to)
+    if not source.is_dir():
+        raise ValueError(f"There is no folder {source} with the files of {name}.")
+    _verify(source, "copy it again")
+    title = source.resolve().name if name == "folder" else name
+    title = re.sub(r"[^a-z0-9_-]+", "_", title.lower()).strip("_-") or "folder"
+    target = to / title / build.VERSION
+    about = {"data_set": name, "source_sha256": _fingerprint(source)}
+    if not target.parent.exists():
+        contents = known.read(source)
+        unfinished = to / f".{title}.unfinished"
+        with _held(unfinished):
+            _build(title, known, contents, unfinished, max_skipped, about)
+            os.replace(unfinished / title, target.parent)
+            shutil.rmtree(unfinished)
+    _say_what_is_there(target, about)
+    return target
+
+
+def show_data_sets() -> None:
+    """Prints the data sets that can be prepared."""
+    table = Table(box=None)
+    for column in ("name", "field", "what it is", "source"):
+        table.add_column(column, no_wrap=column in ("name", "field"))
+    for name, known in catalogue.DATA_SETS.items():
+        table.add_row(name, known.field, known.title, known.cite)
+    Console().print(table)
+
+
+def _build(
+    title: str,
+    known: catalogue.DataSet,
+    contents: build.Contents,
+    unfinished: pathlib.Path,
+    max_skipped: int,
+    about: dict[str, str],
+) -> None:
+    """Writes unfinished/TITLE/1.0.0, with the shards of an earlier try at the same contents."""
+    # Before the bar, whose thread fails if it imports something while TFDS is being imported.
+    import tensorflow_datasets  # noqa: F401  # pyright: ignore[reportMissingImports]
+
+    plan = {
+        **about,
+        "columns": contents.columns,
+        "items": {split: len(items) for split, items in contents.splits.items()},
+    }
+    folder, journal = unfinished / title / build.VERSION, unfinished / "done.json"
+    done = _done(journal, plan)
+    if not done:
+        shutil.rmtree(unfinished / title, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+    with Progress(*columns, TimeRemainingColumn()) as progress:
+        if done:
+            progress.console.print(f"{title}: going on after {len(done)} shards.")
+        bar = progress.add_task(title, total=sum(plan["items"].values()))
+        skipped = build.build(
+            title.replace("-", "_"),  # a name in TFDS has no hyphen
+            contents,
+            folder,
+            about=f"{known.title} ({known.cite})",
+            max_skipped=max_skipped,
+            done=done,
+            note=lambda: write_json(journal, {"plan": plan, "sha256": done}),
+            advance=lambda number: progress.advance(bar, number),
+        )
+    items = [{"id": item, "reason": reason} for item, reason in skipped]
+    write_json(folder / _ABOUT, {**about, "skipped": items})
+    names = sorted(path.name for path in folder.iterdir() if path.name != _SUMS)
+    sums = {name: done.get(name) or sha256(folder / name) for name in names}
+    lines = [f"{digest}  {name}\n" for name, digest in sums.items()]
+    write_text(folder / _SUMS, "".join(lines))
+
+
+def _done(journal: pathlib.Path, plan: dict[str, Any]) -> dict[str, str]:
+    """SHA-256 of the shards that an earlier try at the same plan finished."""
+    try:
+        before = json.loads(journal.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):  # none, or cut short with the power
+        return {}
+    return before["sha256"] if before["plan"] == plan else {}
+
+
+@contextlib.contextmanager
+def _held(folder: pathlib.Path) -> Iterator[None]:
+    """Makes a folder, and keeps other processes from it; when a process ends, its hold does too."""
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ValueError(
+                f"Another process writes to {folder}: wait for it, or end it."
+            ) from error
+        yield
+    finally:
+        os.close(handle)
+
+
+def _verify(folder: pathlib.Path, remedy: str) -> None:
+    """Compares the files of a folder with its SHA256SUMS, if it has one."""
+    path = folder / _SUMS
+    lines = path.read_text("utf-8", "replace").splitlines() if path.is_file() else []
+    for line in track(lines, "checking files", transient=True):
+        match = re.fullmatch(r"([0-9a-f]{64}) [ *](.+)", line)
+        if not match:
+            raise ValueError(f"{path} is not what sha256sum writes, in the line {line[:80]!r}.")
+        digest, file = match[1], folder / match[2]
+        if not file.is_file():
+            raise ValueError(f"{file} is missing, which {path} lists: {remedy}.")
+        if sha256(file) != digest:
+            raise ValueError(f"{file} is not as {path} says: {remedy}.")
+
+
+def _fingerprint(folder: pathlib.Path) -> str:
+    """SHA-256 of what is known of the files without reading them all: sizes, and checksums."""
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    names = [file.relative_to(folder) for file in files]
+    sizes = [
+        (name.as_posix(), file.stat().st_size)
+        for name, file in zip(names, files)
+        if not metadata.is_hidden(name)
+    ]
+    sums = sha256(folder / _SUMS) if (folder / _SUMS).is_file() else ""
+    return sha256_of([sizes, sums])
+
+
+def _say_what_is_there(target: pathlib.Path, about: dict[str, str]) -> None:
+    """Says what a finished data set holds.
+
+    Raises:
+      ValueError: it is of something else, or was altered.
+    """
+    if not (target / _ABOUT).is_file():
+        raise ValueError(f"{target.parent} is there but is no data set of ours: use another --to.")
+    found = json.loads((target / _ABOUT).read_text(encoding="utf-8"))
+    if any(found.get(key) != value for key, value in about.items()):
+        raise ValueError(f"{target} was prepared from other files: delete it, or use another --to.")
+    _verify(target, f"delete {target} and prepare it again")
+    info = json.loads((target / "dataset_info.json").read_text(encoding="utf-8"))
+    sizes = [f"{s['name']} {sum(map(int, s['shardLengths'])):,}" for s in info["splits"]]
+    console = Console(soft_wrap=True, highlight=False)
+    console.print(f"{target}: {', '.join(sizes)}.")
+    for item in found["skipped"][:3]:
+        console.print(f"Skipped: {item['id']} {item['reason']}.", markup=False)
+    if len(found["skipped"]) > 3:
+        console.print(f"{len(found['skipped'])} were skipped in all: {target / _ABOUT}.")

@@ -1,0 +1,1 @@
+"""Weights and configs that others have published, as towers."""

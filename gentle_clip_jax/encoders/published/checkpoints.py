@@ -1,0 +1,143 @@
+"""Folders of published checkpoints: where they are, on Hugging Face too, and what is in them."""
+
+import json
+import os
+import pathlib
+import re
+from typing import Any, NamedTuple
+
+from gentle_clip_jax.encoders.published import open_clip, timm_config
+
+_SETTINGS = ["*config.json", "tokenizer.json", "vocab.*", "merges.txt"]
+_INDEX = "model.safetensors.index.json"
+_HUGGING_FACE = ("model.safetensors", _INDEX, "pytorch_model.bin")
+_OPEN_CLIP = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
+_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
+
+
+class Checkpoint(NamedTuple):
+    """config: as Hugging Face or timm writes it. weights: a file, or the index of several.
+
+    preprocessing: what is done to images, as in preprocessor_config.json; empty if it is not said.
+    """
+
+    folder: pathlib.Path
+    config: dict[str, Any]
+    weights: pathlib.Path
+    preprocessing: dict[str, Any]
+    is_open_clip: bool
+
+
+def find(source: str | os.PathLike) -> Checkpoint:
+    """The checkpoint in a folder, in a file beside its config, or in a Hugging Face repo.
+
+    Raises:
+      ValueError: there is none, or it cannot be fetched; says what to do.
+    """
+    path = pathlib.Path(source)
+    if not path.exists():
+        path = _fetched(str(source))
+    folder = path if path.is_dir() else path.parent
+    config, about = read_json(folder / "config.json"), read_json(folder / "open_clip_config.json")
+    usable = "model_type" in config or ("architecture" in config and not about)
+    weights = path if path.is_file() else _weights(folder, _HUGGING_FACE)
+    if usable and weights and not (about and path.is_file()):
+        preprocessing = _of_processor(folder) or timm_config.preprocessing(config)
+        return Checkpoint(folder, config, weights, preprocessing, False)
+    if about:
+        weights = path if path.is_file() else _weights(folder, _OPEN_CLIP)
+    if not (usable or about):
+        raise ValueError(
+            f"{folder} has no config.json with a model_type, and no open_clip_config.json: give "
+            "the folder of a whole checkpoint."
+        )
+    if weights is None:
+        raise ValueError(
+            f"{folder} has no weights: copy {' or '.join(_HUGGING_FACE[::2])} into it."
+        )
+    config, preprocessing = open_clip.config(about), open_clip.preprocessing(about)
+    return Checkpoint(folder, config, weights, preprocessing, True)
+
+
+def _of_processor(folder: pathlib.Path) -> dict[str, Any]:
+    # That of images alone, or what transformers 5 writes for images and texts.
+    both = read_json(folder / "processor_config.json").get("image_processor", {})
+    return read_json(folder / "preprocessor_config.json") or both
+
+
+def read_json(path: pathlib.Path) -> dict[str, Any]:
+    """What a .json file says, or nothing if it is not there.
+
+    Raises:
+      ValueError: it is no sound one.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is no sound .json file: {error}.") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} must hold an object of JSON, not a {type(content).__name__}.")
+    return content
+
+
+def pad_id(folder: pathlib.Path) -> int | None:
+    """The id that a tokenizer pads with, if tokenizer_config.json says."""
+    config = read_json(folder / "tokenizer_config.json")
+    token = config.get("pad_token")
+    content = token.get("content") if isinstance(token, dict) else token
+    for number, added in config.get("added_tokens_decoder", {}).items():
+        if added.get("content") == content:
+            return int(number)
+    return None
+
+
+def _weights(folder: pathlib.Path, names: tuple[str, ...]) -> pathlib.Path | None:
+    """The first file of these names, or the only one that can hold weights."""
+    named = [folder / name for name in names if (folder / name).is_file()]
+    others = [path for path in folder.iterdir() if path.suffix in _SUFFIXES]
+    return (named or (others if len(others) == 1 else [None]))[0]
+
+
+def _alternatives(folder: pathlib.Path) -> list[list[str]]:
+    """Patterns of the files of weights in a repo with these settings, the best first."""
+    # Where timm's config lies beside open_clip's, timm's weights are those of images alone.
+    if "model_type" in read_json(folder / "config.json"):
+        theirs = [["model.safetensors", _INDEX, "model-*.safetensors"], ["pytorch_model.bin"]]
+    elif (folder / "open_clip_config.json").is_file():
+        theirs = []
+    else:
+        theirs = [["model.safetensors"], ["pytorch_model.bin"]]
+    return [*theirs, *([name] for name in _OPEN_CLIP)]
+
+
+def _fetched(source: str) -> pathlib.Path:
+    """The folder of a Hugging Face repo, downloaded unless it is there."""
+    if not re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", source):
+        raise ValueError(
+            f"There is no encoder {source}: choose efficientnet-lite0, minilm, the folder of a "
+            "checkpoint, or a Hugging Face repo such as openai/clip-vit-base-patch32."
+        )
+    by_hand = f"download its files by hand into a folder, and give that folder instead of {source}"
+    try:
+        import huggingface_hub
+    except ImportError as error:
+        raise ValueError(
+            f"There is no folder {source}, and huggingface_hub is not installed to fetch it: run "
+            f"pip install huggingface_hub, or {by_hand}."
+        ) from error
+    try:
+        folder = pathlib.Path(huggingface_hub.snapshot_download(source, allow_patterns=_SETTINGS))
+        # What is best to have, and the rest only where that is missing.
+        for names in _alternatives(folder):
+            huggingface_hub.snapshot_download(source, allow_patterns=names)
+            if any((folder / name).is_file() for name in names):
+                break
+    except Exception as error:  # of the library and of what it calls: any kind
+        reason = str(error).strip().partition("\n")[0]
+        raise ValueError(
+            f"There is no folder {source}, and it cannot be fetched from Hugging Face ({reason}): "
+            f"{by_hand}."
+        ) from error
+    return folder

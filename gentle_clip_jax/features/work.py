@@ -1,0 +1,166 @@
+"""Frozen encoders over lists of images, of texts and of protein sequences."""
+
+import functools
+import itertools
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from gentle_clip_jax.data import images, published_tokens, sequences, texts
+from gentle_clip_jax.encoders.published import pretrained, weight_files
+from gentle_clip_jax.encoders.published.framing import Framing
+from gentle_clip_jax.encoders.published.pretrained import role_of as role_of
+from gentle_clip_jax.files import sha256
+
+_MOST_RESIDUES = 1022  # of a protein in ESM-2's training
+_UNREADABLE = (OSError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error)
+
+
+class Work(NamedTuple):
+    """What there is to embed, and how.
+
+    rows [n]: what rows.jsonl says of each row. inputs [m]: what is embedded, without repetitions.
+    index [n]: the input of each row. embed: inputs -> for each batch of them, features [b, d] and b
+    reasons why there are none, None where there are. about: what else the manifest says. packages:
+    those that the features depend on, besides JAX.
+    """
+
+    rows: list[dict[str, Any]]
+    inputs: Sequence[Any]
+    index: np.ndarray
+    embed: Callable[[Sequence[Any]], Iterator[tuple[np.ndarray, list[str | None]]]]
+    about: dict[str, Any]
+    packages: tuple[str, ...]
+
+
+def image_work(
+    listed: list[images.Image], batch_size: int | None = None, encoder: str = "efficientnet-lite0"
+) -> Work:
+    """Images through an encoder that `pretrained.load` knows: features [n, d]. Threads decode them.
+
+    Raises:
+      ValueError: the weights are not there.
+    """
+    # The caches of a CPU hold what two images become on their way, not more.
+    size = batch_size or (2 if jax.default_backend() == "cpu" else 64)
+    weights = pretrained.load(encoder, role="image")
+    apply, side = compiled(weights), weights.framing.size
+
+    def embed(inputs: Sequence[images.Image]) -> Iterator[tuple[np.ndarray, list[str | None]]]:
+        with ThreadPoolExecutor() as pool:
+            decoded = pool.map(functools.partial(_decode, framing=weights.framing), inputs)
+            while batch := [*itertools.islice(decoded, size)]:
+                pixels = np.zeros((size, side, side, 3), np.uint8)
+                reasons = [result if isinstance(result, str) else None for result in batch]
+                for row, result in zip(pixels, batch):
+                    row[:] = 0 if isinstance(result, str) else result
+                yield apply(pixels)[: len(batch)], reasons
+
+    rows = [{"id": item.id, "split": item.split, "label": item.label} for item in listed]
+    about = {"weights_sha256": _sha256(weights)}
+    return Work(rows, listed, np.arange(len(listed)), embed, about, ("pillow",))
+
+
+def _decode(image: images.Image, framing: Framing) -> np.ndarray | str:
+    """The pixels, or why there are none."""
+    try:
+        return images.decode(image.read(), **framing._asdict())
+    except _UNREADABLE as error:
+        return str(error)
+
+
+def text_work(
+    listed: list[texts.Text], batch_size: int | None = None, encoder: str = "minilm"
+) -> Work:
+    """Texts through an encoder that `pretrained.load` knows: features [n, d].
+
+    What is beyond the tokens that the encoder was made for is cut.
+
+    Raises:
+      ValueError: the weights are not there, or no tokenizer beside them.
+    """
+    size = batch_size or 64
+    weights = pretrained.load(encoder, role="text")
+    apply, most = compiled(weights), weights.max_tokens or 512
+    tokenizer = published_tokens.read_tokenizer(weights.path.parent)
+
+    def embed(inputs: Sequence[list[int]]) -> Iterator[tuple[np.ndarray, list[str | None]]]:
+        for start in range(0, len(inputs), size):
+            batch = inputs[start : start + size]
+            # Multiples of 8 are few lengths, and a program is compiled for each.
+            length = min(most, -(-max(map(len, batch)) // 8) * 8)
+            tokens = np.full((size, length), tokenizer.pad_id, np.int32)
+            for row, ids in zip(tokens, batch):
+                row[: len(ids)] = ids
+            # A text of no tokens still has those that are around every text.
+            reasons = ["is empty" if len(ids) <= tokenizer.num_around else None for ids in batch]
+            yield apply(tokens)[: len(batch)], reasons
+
+    # A text is embedded once however often it comes, and beside others of its length.
+    number = {text: i for i, text in enumerate(dict.fromkeys(item.text for item in listed))}
+    ids, num_cut = tokenizer.encode(number, most)
+    order = np.argsort([len(row) for row in ids], kind="stable")
+    about = {"weights_sha256": _sha256(weights), "max_tokens": most, "num_cut": num_cut}
+    index = np.argsort(order)[[number[item.text] for item in listed]]
+    rows = [item._asdict() for item in listed]
+    return Work(rows, [ids[i] for i in order], index, embed, about, ("tokenizers",))
+
+
+def sequence_work(
+    listed: dict[str, str],
+    batch_size: int | None = None,
+    encoder: str = "facebook/esm2_t6_8M_UR50D",
+) -> Work:
+    """Protein sequences by id through an encoder that `pretrained.load` knows: features [n, d].
+
+    What is beyond the residues that the encoder was made for is cut.
+
+    Raises:
+      ValueError: the weights are not there.
+    """
+    size, most = batch_size or 8, _MOST_RESIDUES + 2
+    weights = pretrained.load(encoder, role="sequence")
+    apply = compiled(weights)
+
+    def embed(inputs: Sequence[str]) -> Iterator[tuple[np.ndarray, list[str | None]]]:
+        for start in range(0, len(inputs), size):
+            batch = inputs[start : start + size]
+            tokens = sequences.esm2_tokens(batch, most)
+            # Multiples of 32 are few lengths, and a program is compiled for each.
+            length = min(most, -(-tokens.shape[1] // 32) * 32)
+            rows = np.full((size, length), weights.model.pad_id, np.int32)
+            rows[: len(batch), : tokens.shape[1]] = tokens
+            yield apply(rows)[: len(batch)], [None] * len(batch)
+
+    # A sequence is embedded once however often it comes, and beside others of its length.
+    ordered = sorted(dict.fromkeys(listed.values()), key=len)
+    number = {sequence: i for i, sequence in enumerate(ordered)}
+    index = np.array([number[sequence] for sequence in listed.values()])
+    num_cut = sum(len(sequence) > _MOST_RESIDUES for sequence in listed.values())
+    about = {"weights_sha256": _sha256(weights), "max_tokens": most, "num_cut": num_cut}
+    rows = [{"id": name, "split": None, "label": None} for name in listed]
+    return Work(rows, ordered, index, embed, about, ())
+
+
+def _sha256(weights: pretrained.Pretrained) -> str | dict[str, str]:
+    """The digest of the file of weights, or of each by name where there are several."""
+    digests = {path.name: sha256(path) for path in weight_files.parts(weights.path)}
+    return digests if len(digests) > 1 else next(iter(digests.values()))
+
+
+def compiled(weights: pretrained.Pretrained) -> Callable[[np.ndarray], np.ndarray]:
+    """The function from a batch of inputs to its features."""
+    params = {"params": jax.device_put(weights.params)}
+    apply = jax.jit(weights.model.apply)
+
+    def embed(inputs: np.ndarray) -> np.ndarray:
+        # Features outlive the machine they were made on: no accelerator may round them.
+        with jax.default_matmul_precision("highest"):
+            return np.asarray(apply(params, inputs))
+
+    return embed

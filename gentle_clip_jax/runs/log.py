@@ -1,0 +1,229 @@
+"""What a run writes beside its checkpoints: run.json, metrics.jsonl, TensorBoard, progress."""
+
+import contextlib
+import datetime
+import importlib.metadata
+import importlib.util
+import json
+import os
+import pathlib
+import platform
+import re
+import shlex
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any, TextIO
+
+import jax
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from gentle_clip_jax.files import write_json, write_text
+
+_PACKAGES = ("gentle-clip-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
+
+
+def processor() -> str:
+    """The processor and how many of its cores there are."""
+    models = _models()
+    return f"{len(models)} x {models[0]}" if models else platform.processor() or platform.machine()
+
+
+def machine() -> dict[str, str | int]:
+    """What figures depend on besides the code: processor, Python, versions."""
+    models = _models()
+    return {
+        "processor": models[0] if models else platform.processor(),
+        "cpus": os.cpu_count() or 1,
+        "device": jax.devices()[0].device_kind,
+        "python": platform.python_version(),
+        **{name: importlib.metadata.version(name) for name in _PACKAGES},
+    }
+
+
+def _models() -> list[str]:
+    """The model of each core, where Linux tells."""
+    known = pathlib.Path("/proc/cpuinfo")
+    return re.findall(r"model name\s*: (.*)", known.read_text()) if known.exists() else []
+
+
+class NonFiniteStep(FloatingPointError):
+    """One step too many whose metrics are not finite: its number, and they."""
+
+    def __init__(self, step: int, metrics: dict[str, float]):
+        self.step, self.metrics = step, metrics
+        name = _bad_name(metrics)
+        super().__init__(f"{name} is {metrics[name]} at step {step}")
+
+
+class RunLog:
+    """The records of one run, from `first_step` on; only the first of several processes writes.
+
+    `about` is what run.json tells besides.
+
+    Metrics stay on the devices until `write_train` asks for them, so that steps can overlap.
+    """
+
+    def __init__(
+        self,
+        workdir: pathlib.Path,
+        seed: int,
+        steps: int,
+        max_skipped: int = 0,
+        *,
+        first_step: int,
+        skipped: int = 0,
+        about: dict[str, Any] | None = None,
+    ):
+        self.workdir, self._seed = workdir, seed
+        self._skipped, self._max_skipped = skipped, max_skipped
+        self._about = about or {}
+        self._pending: list[tuple[int, dict[str, jax.Array]]] = []
+        self._writes = jax.process_index() == 0
+        self._started = self._last_write = time.monotonic()
+        self._seconds_before = self._read_info().get("seconds", 0.0)
+        self._console = Console(quiet=not self._writes)
+        self._lines = self._tensorboard = None
+        if self._writes:
+            with _said_in_a_sentence(workdir):
+                self._write_info()
+                self._lines = _continue_lines(workdir / "metrics.jsonl", first_step)
+                if importlib.util.find_spec("tensorboardX"):
+                    from gentle_clip_jax.runs.tensorboard import ScalarWriter
+
+                    self._tensorboard = ScalarWriter(workdir / "tensorboard")
+        if first_step >= steps:
+            self._console.print(f"{workdir}: all {steps} steps are done.")
+        elif first_step:
+            self._console.print(f"{workdir}: going on from step {first_step} of {steps}.")
+        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+        self._progress = Progress(*columns, TimeRemainingColumn(), console=self._console)
+        self._bar = self._progress.add_task(workdir.name, total=steps, completed=first_step)
+
+    def __enter__(self) -> "RunLog":
+        self._progress.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_) -> None:
+        self._progress.stop()
+        try:
+            with _said_in_a_sentence(self.workdir):
+                if self._lines:
+                    self._write_info()
+                    self._lines.close()
+                if self._tensorboard:
+                    self._tensorboard.close()
+        except OSError:
+            # What ended the run is told, not what came of it.
+            if kind is None:
+                raise
+
+    def add(self, step: int, metrics: dict[str, jax.Array]) -> None:
+        """Takes the metrics of one step."""
+        self._pending.append((step, metrics))
+        self._progress.advance(self._bar)
+
+    def write_train(self, *, examples_per_step: int) -> None:
+        """Writes the means of all metrics since the last call, and the speed.
+
+        Leaves out steps whose metrics are not finite, names each and counts them.
+
+        Raises:
+          NonFiniteStep: there are more than `max_skipped` of them in the run.
+        """
+        pending, self._pending = jax.device_get(self._pending), []
+        good = []
+        for step, metrics in pending:
+            if _bad_name(metrics):
+                self._skip(step, {name: float(value) for name, value in metrics.items()})
+            else:
+                good.append(metrics)
+        now = time.monotonic()
+        means = {k: float(np.mean([m[k] for m in good])) for k in (good[-1] if good else {})}
+        means["examples_per_second"] = len(pending) * examples_per_step / (now - self._last_write)
+        self._last_write = now
+        self._write(pending[-1][0], "train", means)
+
+    def _skip(self, step: int, metrics: dict[str, float]) -> None:
+        self._skipped += 1
+        if self._skipped > self._max_skipped:
+            raise NonFiniteStep(step, metrics)
+        name = _bad_name(metrics)
+        self._console.print(
+            f"step {step}: {name} is {metrics[name]}; skipped, {self._skipped} of at most "
+            f"{self._max_skipped}"
+        )
+        self._write(step, "skipped", {"term": name, "count": self._skipped}, plot=False)
+
+    def write_validation(self, step: int, metrics: dict[str, float], headline: str) -> None:
+        """Writes the figures of a validation and says the main ones, `headline` first."""
+        self._write(step, "validation", metrics)
+        self._last_write = time.monotonic()
+        if self._writes:
+            with _said_in_a_sentence(self.workdir):
+                self._write_info()
+        zero_shot = metrics.get("zero_shot_accuracy")
+        more = "" if zero_shot is None else f", zero-shot {zero_shot:.1%}"
+        name = headline.replace("_", " ")
+        self._console.print(f"step {step}: validation {name} {metrics[headline]:.1%}{more}")
+
+    def _write(self, step: int, kind: str, metrics: dict[str, Any], *, plot: bool = True) -> None:
+        with _said_in_a_sentence(self.workdir):
+            if self._lines:
+                self._lines.write(json.dumps({"step": step, "kind": kind, **metrics}) + "\n")
+                self._lines.flush()
+            if self._tensorboard and plot:
+                self._tensorboard.write(step, {f"{kind}/{k}": v for k, v in metrics.items()})
+
+    def _read_info(self) -> dict:
+        path = self.workdir / "run.json"
+        return json.loads(path.read_text()) if path.exists() else {}
+
+    def _write_info(self) -> None:
+        seconds = self._seconds_before + time.monotonic() - self._started
+        info = self._read_info()
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        info |= {
+            "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
+            "device": jax.devices()[0].device_kind,
+            "num_devices": jax.device_count(),
+            "num_processes": jax.process_count(),
+            "num_cpus": os.cpu_count(),
+            "seed": self._seed,
+            **self._about,
+            "command": shlex.join([pathlib.Path(sys.argv[0]).name, *sys.argv[1:]]),
+            "started": info.get("started", now),
+            "seconds": round(seconds, 1),
+        }
+        write_json(self.workdir / "run.json", info)
+
+
+@contextlib.contextmanager
+def _said_in_a_sentence(workdir: pathlib.Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OSError(
+            f"Metrics cannot be written to {workdir} ({error.strerror}): mend that, and the same "
+            "command goes on from the last checkpoint."
+        ) from error
+
+
+def _bad_name(metrics: dict[str, Any]) -> str:
+    """What is not finite: a term rather than the total and the rest, which one term spoils."""
+    bad = [name for name, value in metrics.items() if not np.isfinite(value)]
+    terms = [name for name in bad if name.startswith("loss/") and name != "loss/total"]
+    return (terms or bad or [""])[0]
+
+
+def _continue_lines(path: pathlib.Path, first_step: int) -> TextIO:
+    """Opens a log to write after `first_step`, less what a killed run wrote beyond that."""
+    kept = []
+    for line in path.read_text().splitlines(keepends=True) if path.exists() else []:
+        # Only the last line can be cut short, and it is the newest.
+        if line.endswith("\n") and json.loads(line)["step"] <= first_step:
+            kept.append(line)
+    write_text(path, "".join(kept))
+    return path.open("a")

@@ -1,0 +1,52 @@
+"""Where a run comes from: the commit of the code, and what its data are recognised by."""
+
+import contextlib
+import hashlib
+import pathlib
+import subprocess
+from typing import Any
+
+import jax
+import numpy as np
+
+from gentle_clip_jax.data import batches
+
+_SAMPLE = 4  # rows of a set; images are decoded for them
+
+
+def provenance(task: batches.Task) -> dict[str, Any]:
+    """{"commit": ..., "data": {set: "n items, SHA-256"}}, for run.json."""
+    return {"commit": commit(), "data": fingerprints(task)}
+
+
+def commit() -> str | None:
+    """The commit of the checkout this package lies in, with + if files have changed; or None."""
+    git = ["git", "-C", str(pathlib.Path(__file__).parent)]
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        run = {"capture_output": True, "text": True, "check": True, "timeout": 10}
+        head = subprocess.run([*git, "rev-parse", "HEAD"], **run).stdout.strip()
+        changed = subprocess.run([*git, "status", "--porcelain", "-uno"], **run).stdout.strip()
+        return head + "+" * bool(changed)
+    return None
+
+
+def fingerprints(task: batches.Task) -> dict[str, str]:
+    """The size of each set of a task, and the start of a SHA-256 of its names and a few rows."""
+    sets = {"unmatched_x": task.unmatched_x, "unmatched_y": task.unmatched_y}
+    for name in ("matched", "validation", "test"):
+        pairs = getattr(task, name)
+        sets[name] = {"x": pairs.x, "y": pairs.y, "names": np.asarray(pairs.names)}
+    return {name: _fingerprint(items) for name, items in sets.items()}
+
+
+def _fingerprint(items: batches.Items) -> str:
+    num, sha = batches.count(items), hashlib.sha256()
+    sample = np.unique(np.linspace(0, max(num - 1, 0), _SAMPLE).astype(int))[:num]
+    for leaf in jax.tree.leaves(items):
+        whole = isinstance(leaf, np.ndarray) and leaf.dtype.kind in "US"
+        try:
+            rows = np.asarray(leaf if whole else leaf[sample])
+            sha.update(f"{rows.dtype} {rows.shape}".encode() + rows.tobytes())
+        except (OSError, ValueError):
+            sha.update(b"a row cannot be read")
+    return f"{num:,} items, {sha.hexdigest()[:16]}"

@@ -1,0 +1,189 @@
+"""Captioned images: x are photographs, y captions; pretrained towers, heads started by a map."""
+
+import functools
+import pathlib
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+import numpy as np
+
+from gentle_clip_jax import evals
+from gentle_clip_jax.data.batches import Batch, Pairs, Task
+from gentle_clip_jax.data.published_tokens import read_tokenizer
+from gentle_clip_jax.encoders.fine_tuning import FineTuned
+from gentle_clip_jax.encoders.heads import ProjectionHead, RefinedMap
+from gentle_clip_jax.encoders.published import pretrained
+from gentle_clip_jax.encoders.two_towers import TwoTowers
+from gentle_clip_jax.tasks.captioned_images import data, start
+from gentle_clip_jax.tasks.captioned_images.data import Classified
+from gentle_clip_jax.tasks.captioned_images.views import rgb_views
+from gentle_clip_jax.tasks.embedding import of_images, of_texts
+from gentle_clip_jax.tasks.objective import gentle_clip
+from gentle_clip_jax.tasks.text_views import text_views
+
+Role = Literal["image", "text"]
+
+HEADLINE = "mean_recall"
+objective = gentle_clip
+_ROLES: tuple[Role, Role] = ("image", "text")
+
+
+def check(config: ml_collections.ConfigDict) -> None:
+    """Raises ValueError where a key names what there is not."""
+    if config.model.start not in start.STARTS:
+        raise ValueError(
+            f"config.model.start must be one of {', '.join(start.STARTS)}, "
+            f"not {config.model.start}."
+        )
+
+
+def load_task(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> Task:
+    """The data sets the config names, read from config.data.folder."""
+    tokens = read_tokenizer(pretrained.folder(config.model.text.encoder))
+    settings = dict(config.data)
+    most = settings.pop("max_tokens")
+    return data.load_task(
+        lambda texts: tokens(texts, most), workdir / "cache", seed=config.seed, **settings
+    )
+
+
+def build_model(config: ml_collections.ConfigDict, task: Task) -> TwoTowers:
+    """Towers as their published weights need them; heads for the start the config names."""
+    dim, dropout = config.model.embedding_dim, config.model.head_dropout
+    if config.model.start == "random":
+        heads = (ProjectionHead(dim, dropout) for _ in range(2))
+    else:
+        heads = (RefinedMap(dim, dropout, standardize=True) for _ in range(2))
+    towers = (_tower(config, role) for role in ("image", "text"))
+    return TwoTowers(*towers, *heads, init_temperature=config.loss.temperature)
+
+
+def _tower(config: ml_collections.ConfigDict, role: Role) -> FineTuned:
+    settings = dict(config.model[role])
+    model: Any = _load(settings.pop("encoder"), role).model
+    if hasattr(model, "dtype"):
+        model = model.clone(dtype=jnp.dtype(config.model.dtype))
+    return FineTuned(model, **settings)
+
+
+@functools.lru_cache(maxsize=2)
+def _load(encoder: str, role: Role) -> pretrained.Pretrained:
+    return pretrained.load(encoder, role=role)
+
+
+def init_params(config: ml_collections.ConfigDict, task: Task, model: TwoTowers) -> Any:
+    """Towers with their published weights; heads for the start the config names."""
+    rows = {"x": jnp.asarray(task.validation.x[:1]), "y": jnp.asarray(task.validation.y[:1, 0])}
+    params: Any = {"log_scale": -jnp.log(jnp.float32(config.loss.temperature))}
+    for key, name, role in zip(jax.random.split(jax.random.key(config.seed)), "xy", _ROLES):
+        lora_key, head_key = jax.random.split(key)
+        tower, head = getattr(model, f"{name}_tower"), getattr(model, f"{name}_head")
+        published = jax.tree.map(jnp.asarray, _load(config.model[role].encoder, role).params)
+        params[f"{name}_tower"] = tower.parts(lora_key, published)
+        features = jax.eval_shape(tower.apply, {"params": params[f"{name}_tower"]}, rows[name])
+        zeros = jnp.zeros(features.shape, features.dtype)
+        params[f"{name}_head"] = head.init(head_key, zeros)["params"]
+    if config.model.start == "random":
+        return params
+    if config.model.start == "identity":
+        return start.identity(params)
+    path = task.about.cache / "start.npz"  # the towers are slow, and each command needs the start
+    if not path.exists():
+        start.save(path, start.from_pairs(model, params, task, config.model.start))
+    return start.load(path, params)
+
+
+def views(
+    key: jax.Array, batch: Batch, config: ml_collections.ConfigDict
+) -> tuple[jax.Array, jax.Array]:
+    """One random view of each image, and of each item one of its captions, matched rows first."""
+    image_key, choice_key, text_key = jax.random.split(key, 3)
+    images = jnp.concatenate([part["x"] for part in batch.values()]).astype(jnp.float32)
+    captions = jnp.concatenate([part["y"] for part in batch.values()])
+    chosen = jax.random.randint(choice_key, captions.shape[:1], 0, captions.shape[1])
+    tokens = jnp.take_along_axis(captions, chosen[:, None, None], axis=1)[:, 0]
+    return (
+        rgb_views(image_key, images, **config.views.image),
+        text_views(text_key, tokens, **config.views.text),
+    )
+
+
+def validate(model: TwoTowers, params: Any, task: Task) -> dict[str, float]:
+    """Retrieval and zero-shot figures on the sets' validation splits, each the mean over sets."""
+    retrieved, classified = _measure(
+        model,
+        params,
+        task.validation,
+        task.about.validation_sources,
+        task.about.validation,
+        evals.retrieval_metrics,
+        evals.zero_shot_metrics,
+    )
+    return evals.means(retrieved) | evals.means(classified)
+
+
+def evaluate(model: TwoTowers, params: Any, task: Task) -> dict[str, Any]:
+    """The same figures on the test splits: the means over sets, and each set's, with intervals.
+
+    The interval of a mean is that of independent sets.
+    """
+    retrieved, classified = _measure(
+        model,
+        params,
+        task.test,
+        task.about.test_sources,
+        task.about.test,
+        evals.retrieval_intervals,
+        evals.zero_shot_intervals,
+    )
+    means = evals.mean_intervals(retrieved) | evals.mean_intervals(classified)
+    return means | evals.by_set(retrieved) | evals.by_set(classified)
+
+
+def embed_test(model: TwoTowers, params: Any, task: Task) -> tuple[np.ndarray, np.ndarray]:
+    """Unit embeddings x and y [n, d] of the test items, of their first captions."""
+    return (
+        of_images(model, params, task.test.x, "embed_x"),
+        of_texts(model, params, task.test.y[:, 0], "embed_y"),
+    )
+
+
+def pictures(task: Task) -> np.ndarray:
+    """The test items' images, uint8 [n, size, size, 3]."""
+    return task.test.x[:]
+
+
+def search(model: TwoTowers, params: Any, task: Task, words: str) -> np.ndarray:
+    """Cosines [n] of the test items' images with the words."""
+    x = of_images(model, params, task.test.x, "embed_x")
+    return x @ of_texts(model, params, task.about.encode([words]), "embed_y")[0]
+
+
+def _measure(
+    model: TwoTowers,
+    params: Any,
+    items: Pairs,
+    sources: np.ndarray,
+    classified: dict[str, Classified],
+    retrieval: Any,
+    zero_shot: Any,
+) -> tuple[dict[str, dict], dict[str, dict]]:
+    """Figures of each set by an eval of retrieval and one of zero-shot classification."""
+    n, k, _ = items.y.shape
+    x = of_images(model, params, items.x, "embed_x")
+    y = of_texts(model, params, items.y.reshape(n * k, -1), "embed_y").reshape(n, k, -1)
+    retrieved = {}
+    for name in dict.fromkeys(sources.tolist()):
+        rows = np.flatnonzero(sources == name)
+        ids = np.repeat(rows, k)
+        retrieved[name] = retrieval(
+            x[rows], y[rows].reshape(len(rows) * k, -1), image_ids=rows, text_ids=ids
+        )
+    figures = {}
+    for name, one in classified.items():
+        images = of_images(model, params, one.images, "embed_x")
+        classes = of_texts(model, params, one.classes, "embed_y")
+        figures[name] = zero_shot(images, classes, one.labels)
+    return retrieved, figures

@@ -1,0 +1,1 @@
+"""Icon search: glyphs and the words of their names."""

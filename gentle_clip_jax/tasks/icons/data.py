@@ -1,0 +1,204 @@
+"""Icon search: 32 x 32 glyph images and the words of their names, from the fonts qtawesome carries.
+
+Material Design icons are the matched domain; Phosphor, Remix and Font Awesome are other hands that
+only ever contribute unmatched images and unmatched names.
+"""
+
+import collections
+import dataclasses
+import importlib.util
+import json
+import pathlib
+import zipfile
+import zlib
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gentle_clip_jax.data.batches import Pairs, Task
+from gentle_clip_jax.data.pairing import choose_matched, hold_out_groups
+from gentle_clip_jax.files import write_arrays
+from gentle_clip_jax.tasks.icons.tokens import encode, train_tokenizer
+
+# qtawesome's file names carry the font version: match on the stem, so a newer package still works.
+FONTS = {
+    "material": "materialdesignicons6-webfont",
+    "phosphor": "phosphor",
+    "remix": "remixicon",
+    "fontawesome": "fontawesome6-solid-webfont",
+}
+STYLES = frozenset(["outline", "variant", "fill", "line", "thin", "light", "bold", "duotone"])
+
+
+@dataclasses.dataclass(frozen=True)
+class Icons:
+    """Glyphs of all fonts: images [n, size, size] uint8 (0 is background), names [n], fonts [n]."""
+
+    images: np.ndarray
+    names: np.ndarray
+    fonts: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, rows) -> "Icons":
+        return Icons(self.images[rows], self.names[rows], self.fonts[rows])
+
+
+class Words(NamedTuple):
+    """Zero-shot `classes`, and how texts become one of `vocab_size` token ids [n, t]."""
+
+    classes: list[str]
+    encode: Callable[[Any], np.ndarray]
+    vocab_size: int
+
+
+def stem(name: str) -> str:
+    """The words of an icon name without its trailing style words.
+
+    >>> stem("account-box-outline")
+    'account box'
+    """
+    words = name.split("-")
+    while len(words) > 1 and words[-1] in STYLES:
+        words.pop()
+    return " ".join(words)
+
+
+def load_icons(cache: pathlib.Path, size: int = 32) -> Icons:
+    """Renders every glyph once and keeps the arrays in `cache` (an .npz file).
+
+    Raises:
+      ValueError: qtawesome is missing, or a font or the cache cannot be read; says which file.
+    """
+    if cache.exists():
+        try:
+            # NumPy leaves a file open that it cannot read.
+            with cache.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+                icons = Icons(arrays["images"], arrays["names"], arrays["fonts"])
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            raise ValueError(
+                f"The icon cache {cache} cannot be read ({error}): delete it and run again."
+            ) from error
+        if icons.images.shape == (len(icons.names), size, size):
+            return icons
+    icons = _render_fonts(_font_folder(), size)
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    write_arrays(cache, dataclasses.asdict(icons), compressed=True)
+    return icons
+
+
+def _font_folder() -> pathlib.Path:
+    # find_spec locates the package without importing it, since its __init__ imports Qt.
+    spec = importlib.util.find_spec("qtawesome")
+    if spec is None or spec.origin is None:
+        raise ValueError(
+            "The icon fonts come with the package qtawesome, which is not installed: "
+            "run pip install 'gentle-clip-jax[quickstart]'."
+        )
+    return pathlib.Path(spec.origin).parent / "fonts"
+
+
+def _render_fonts(folder: pathlib.Path, size: int) -> Icons:
+    images, names, fonts = [], [], []
+    for font, prefix in FONTS.items():
+        (ttf,) = _versions(folder, f"{prefix}-[0-9]*.ttf")
+        (charmap,) = _versions(folder, f"{prefix}-charmap-*.json")
+        try:
+            codepoints = {k: int(v, 16) for k, v in json.loads(charmap.read_text()).items()}
+        except (ValueError, TypeError, AttributeError) as error:
+            raise ValueError(
+                f"The icon names in {charmap} cannot be read ({error}): reinstall qtawesome."
+            ) from error
+        images.append(_render(ttf, list(codepoints.values()), size))
+        names += [stem(name) for name in codepoints]
+        fonts += [font] * len(codepoints)
+    return Icons(np.concatenate(images), np.array(names), np.array(fonts))
+
+
+def _versions(folder: pathlib.Path, pattern: str) -> list[pathlib.Path]:
+    found = sorted(folder.glob(pattern))
+    if not found:
+        raise ValueError(f"No font file {pattern} in {folder}: reinstall qtawesome 1.4.")
+    return found[-1:]
+
+
+def _render(ttf: pathlib.Path, codepoints: list[int], size: int) -> np.ndarray:
+    from PIL import Image, ImageDraw, ImageFont
+
+    try:
+        font = ImageFont.truetype(str(ttf), size - 2)
+    except OSError as error:
+        raise ValueError(
+            f"The icon font {ttf} cannot be read ({error}): reinstall qtawesome."
+        ) from error
+    images = np.zeros((len(codepoints), size, size), np.uint8)
+    for row, codepoint in zip(images, codepoints, strict=True):
+        glyph = Image.new("L", (size, size))
+        draw = ImageDraw.Draw(glyph)
+        left, top, right, bottom = draw.textbbox((0, 0), chr(codepoint), font=font)
+        # Centre the ink: the fonts disagree about where the baseline of a pictogram is.
+        corner = ((size - left - right) / 2, (size - top - bottom) / 2)
+        draw.text(corner, chr(codepoint), fill=255, font=font)
+        row[:] = np.asarray(glyph)
+    return images
+
+
+def load_task(
+    cache: pathlib.Path,
+    *,
+    seed: int,
+    split_seed: int,
+    matched_fraction: float,
+    num_test: int,
+    num_validation: int,
+    num_classes: int,
+    vocab_size: int,
+    max_tokens: int,
+    size: int = 32,
+) -> Task:
+    """Icon search as a task: held-out Material stems, a few pairs, everything else unmatched.
+
+    All icons of a stem stay on one side of each split, and no other font's icon or name of a
+    held-out stem is trained on. `split_seed` fixes test and validation; `seed` chooses which
+    training items are pairs.
+    """
+    icons = load_icons(cache, size)
+    material, others = icons[icons.fonts == "material"], icons[icons.fonts != "material"]
+    held_out = hold_out_groups(material.names, num_test, seed=split_seed)
+    test, material = material[held_out], material[~held_out]
+    held_out = hold_out_groups(material.names, num_validation, seed=split_seed)
+    validation, train = material[held_out], material[~held_out]
+    others = others[~np.isin(others.names, np.concatenate([test.names, validation.names]))]
+    is_matched = choose_matched(len(train), matched_fraction, seed=seed)
+    matched, unmatched = train[is_matched], train[~is_matched]
+
+    # A name is one item however many icons carry it: repeated, it would be its own negative.
+    texts = np.unique(np.concatenate([unmatched.names, others.names]))
+    tokenizer = train_tokenizer(np.concatenate([matched.names, texts]), vocab_size)
+
+    def encode_texts(texts) -> np.ndarray:
+        return encode(tokenizer, texts, max_tokens)
+
+    def pairs(items: Icons) -> Pairs:
+        return Pairs(items.images, encode_texts(items.names), items.names)
+
+    heads = collections.Counter(head_word(name) for name in train.names)
+    return Task(
+        matched=pairs(matched),
+        unmatched_x=np.concatenate([unmatched.images, others.images]),
+        unmatched_y=np.random.default_rng(seed).permutation(encode_texts(texts)),
+        validation=pairs(validation),
+        test=pairs(test),
+        about=Words(
+            classes=[word for word, _ in heads.most_common(num_classes)],
+            encode=encode_texts,
+            vocab_size=tokenizer.get_vocab_size(),
+        ),
+    )
+
+
+def head_word(name: str) -> str:
+    """The word an icon's name begins with, which says what it shows: `account` of `account box`."""
+    return name.split()[0]

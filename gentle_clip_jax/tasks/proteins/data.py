@@ -1,0 +1,181 @@
+"""Proteins as a task: windows to learn from, crops to retrieve, whole domains to classify."""
+
+import dataclasses
+from typing import NamedTuple
+
+import numpy as np
+
+from gentle_clip_jax.data.batches import Items, Pairs, Task
+from gentle_clip_jax.tasks.proteins import domains
+from gentle_clip_jax.tasks.proteins import sets as public_sets
+from gentle_clip_jax.tasks.proteins.buckets import group_by_length
+from gentle_clip_jax.tasks.proteins.domains import Proteins
+from gentle_clip_jax.tasks.proteins.residue_neighbours import neighbours
+
+_BUCKETS = 3
+
+
+class Labelled(NamedTuple):
+    """Whole domains that have a label: arrays [n_i, l_i] of those of about one length each.
+
+    tokens, structures: of all the domains; labels: by what they tell, one after another [n] the
+    label of each, "" where it has none of this kind.
+    """
+
+    tokens: list[np.ndarray]
+    structures: list[Items]
+    labels: dict[str, np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class Domains:
+    """What is known besides of the domains of a split.
+
+    retrieved: rows [n] of the task's items; lengths: [n] of them, whole; distinct: [n] whether none
+    is like an earlier one.
+    """
+
+    retrieved: np.ndarray
+    lengths: np.ndarray
+    distinct: np.ndarray
+    labelled: Labelled
+
+
+@dataclasses.dataclass(frozen=True)
+class About:
+    """What prototypes are made of, tokens alone; and the held-out domains by the name of their set.
+
+    crop: residues of what is retrieved.
+    """
+
+    train: Labelled
+    validation: dict[str, Domains]
+    test: dict[str, Domains]
+    crop: int
+
+
+def load_task(
+    proteins: Proteins,
+    *,
+    seed: int,
+    matched_fraction: float,
+    unmatched: str,
+    window: int,
+    crop: int,
+    stride: int,
+    most_neighbours: int,
+    cutoff: float,
+) -> Task:
+    """Windows of the training domains, some of them pairs; crops of the others.
+
+    Args:
+      proteins: those of the splits `sequence` and `structure`, if any, are unmatched.
+      seed: decides which training domains are pairs.
+      matched_fraction: of the training domains.
+      unmatched: what `protein.draw` takes.
+      window: residues of a training item.
+      crop: residues that are retrieved, and that a view has.
+      stride: residues from a window to the next, at most.
+      most_neighbours, cutoff: see `neighbours`.
+
+    Raises:
+      ValueError: there are too few domains.
+    """
+    train = proteins.rows("train")
+    number = round(matched_fraction * len(train))
+    pairs, of_x, of_y = domains.draw(train, number, seed=seed, unmatched=unmatched)
+    of_x = np.concatenate([of_x, proteins.rows("sequence")])
+    of_y = np.concatenate([of_y, proteins.rows("structure")])
+    near = {"most": most_neighbours, "cutoff": cutoff}
+
+    def windows(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, Items]:
+        owners, starts = domains.tiles(proteins, rows, window, stride)
+        tokens, structures = domains.windows(proteins, owners, starts, window)
+        items = _with_neighbours(structures, near)
+        if isinstance(items, dict):  # a string's own end is seen, a backbone's is not
+            items["length"] = np.minimum(proteins.lengths[owners] - starts, window).astype(np.int32)
+        return owners, tokens, items
+
+    owners, tokens, structures = windows(pairs)
+    (validation, of_validation), (test, of_test) = (
+        _held_out(proteins, splits, crop, near) for splits in (["valid"], proteins.test_splits)
+    )
+    return Task(
+        matched=Pairs(tokens, structures, proteins.ids[owners]),
+        unmatched_x=windows(of_x)[1],
+        unmatched_y=windows(of_y)[2],
+        validation=validation,
+        test=test,
+        about=About(
+            train=_labelled(proteins, train, None),
+            validation=of_validation,
+            test=of_test,
+            crop=crop,
+        ),
+    )
+
+
+def _with_neighbours(structures: np.ndarray, near: dict) -> Items:
+    """Backbones [n, l, 3, 3] with the neighbours of each residue; strings [n, l] as they are."""
+    if structures.ndim == 2:
+        return structures
+    places = np.zeros((0, structures.shape[1], near["most"]), np.int32)
+    if len(structures):
+        places = np.stack([neighbours(one[:, 1], **near) for one in structures])
+    return {"backbone": structures, "neighbours": places}
+
+
+def _held_out(
+    proteins: Proteins, splits: list[str], crop: int, near: dict
+) -> tuple[Pairs, dict[str, Domains]]:
+    """The crops of some splits, one after another, and what is known of each split's domains."""
+    rows = {split: proteins.rows(split) for split in splits}
+    kept, tokens, structures = domains.crops(
+        proteins, np.concatenate([np.zeros(0, int), *rows.values()]), crop
+    )
+    if not len(kept):
+        raise ValueError(f"No held-out domain has {crop} residues: lower config.data.crop.")
+    sets = {}
+    for split, own in rows.items():
+        retrieved = np.flatnonzero(proteins.split[kept] == split)
+        sets[split] = Domains(
+            retrieved=retrieved,
+            lengths=proteins.lengths[kept[retrieved]],
+            distinct=np.isin(kept[retrieved], domains.distinct(proteins, own)),
+            labelled=_labelled(proteins, own, near),
+        )
+    return Pairs(tokens, _with_neighbours(structures, near), proteins.ids[kept]), sets
+
+
+def _labelled(proteins: Proteins, rows: np.ndarray, near: dict | None) -> Labelled:
+    """Those of `rows` that have a label; without `near`, without their structures."""
+    every = [labels[rows] != "" for labels in proteins.labels.values()]
+    rows = rows[np.any(every, axis=0)] if every else rows[:0]
+    order, tokens, structures = [], [], []
+    for length, indices in group_by_length(proteins.lengths[rows], _BUCKETS):
+        chosen = rows[indices]
+        strings, backbones = domains.windows(proteins, chosen, np.zeros(len(chosen), int), length)
+        order.append(chosen)
+        tokens.append(strings)
+        if near is not None:
+            structures.append(_with_neighbours(backbones, near))
+    order = np.concatenate(order) if order else rows
+    labels = {name: labels[order] for name, labels in proteins.labels.items()}
+    return Labelled(tokens, structures, labels)
+
+
+def read(folder: str, fasta: str, structures: str, *, seed: int) -> Proteins:
+    """The proteins of a public set's folder, or of a FASTA file and a folder of structures.
+
+    Raises:
+      ValueError: neither is given, or what is given cannot be read.
+    """
+    if fasta and structures:
+        from gentle_clip_jax.tasks.proteins import structures as files
+
+        return files.read(fasta, structures, seed=seed)
+    if fasta or structures or not folder:
+        raise ValueError(
+            "Give config.data.folder, or both config.data.fasta and config.data.structures."
+        )
+    return public_sets.read(folder)

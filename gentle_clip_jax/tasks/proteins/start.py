@@ -1,0 +1,67 @@
+"""Heads whose map of summaries starts as a closed form of the matched items."""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gentle_clip_jax.aligners import closed_form
+from gentle_clip_jax.aligners.closed_form import Maps, Problem
+from gentle_clip_jax.data import batches
+from gentle_clip_jax.encoders.two_towers import TwoTowers
+from gentle_clip_jax.tasks.embedding import in_chunks
+
+STARTS = ("random", "cca", "transported_cca")
+_SHRINKAGE = 3.0  # of the pairs' covariances; chosen on validation domains
+_PLANNED = 4096  # unmatched items of each modality that make a plan
+_CHUNK = 64
+
+
+def from_pairs(model: TwoTowers, params: Any, task: batches.Task, start: str) -> Any:
+    """`params` whose heads map summaries as CCA of the matched items does.
+
+    With transported_cca, a plan between the unmatched items takes part in it. The heads are
+    `ResidueHead`s.
+    """
+    towers = (model.x_tower, params["x_tower"]), (model.y_tower, params["y_tower"])
+    pairs = [
+        _summaries(*tower, items) for tower, items in zip(towers, (task.matched.x, task.matched.y))
+    ]
+    lone = [rows[:0] for rows in pairs]
+    if has_rest := batches.count(task.unmatched_x) and batches.count(task.unmatched_y):
+        some = slice(None, _PLANNED)
+        lone = [
+            _summaries(*tower, batches.take(items, some))
+            for tower, items in zip(towers, (task.unmatched_x, task.unmatched_y))
+        ]
+    scales = [np.std(np.concatenate(both), axis=0) + 1e-6 for both in zip(pairs, lone)]
+    x, y, other_x, other_y = (
+        jnp.asarray(rows / scale) for rows, scale in zip((*pairs, *lone), (*scales, *scales))
+    )
+    dim = model.x_head.dim
+    maps = closed_form.cca(x, y, shrinkage=_SHRINKAGE, dim=dim)
+    if start == "transported_cca" and has_rest:
+        problem = Problem(*(rows[:, None] for rows in (x, y, other_x, other_y)))
+        maps = closed_form.transported_cca(problem, maps, mix=0.3, rounds=4, dim=dim)
+    return with_maps(params, maps, *scales)
+
+
+def with_maps(params: Any, maps: Maps, scale_x: np.ndarray, scale_y: np.ndarray) -> Any:
+    """`params` whose heads map summaries s to (s / scale - mean) kernel."""
+    sides = {"x": (maps.mean_x, maps.map_x, scale_x), "y": (maps.mean_y, maps.map_y, scale_y)}
+    heads = {}
+    for name, (mean, kernel, scale) in sides.items():
+        head = params[f"{name}_head"]
+        width = head["summary"]["map"]["kernel"].shape[1] - kernel.shape[1]
+        kernel = jnp.pad(kernel, ((0, 0), (0, width)))  # few pairs have few directions
+        start = {"kernel": kernel / jnp.asarray(scale)[:, None], "bias": -mean @ kernel}
+        start = jax.tree.map(lambda a: a.astype(jnp.float32), start)
+        heads[f"{name}_head"] = {**head, "summary": {**head["summary"], "map": start}}
+    return {**params, **heads}
+
+
+def _summaries(tower: nn.Module, params: Any, items: batches.Items) -> np.ndarray:
+    """Summaries [n, f] of items, without augmentation or dropout."""
+    return in_chunks(tower, params, items, chunk=_CHUNK).summary

@@ -1,0 +1,168 @@
+"""Sequences and structures of the user's own: a FASTA file, and a folder of PDB or mmCIF files.
+
+Needs the extra `protein`.
+"""
+
+import io
+import pathlib
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gentle_clip_jax.data import sequences
+from gentle_clip_jax.tasks.proteins import domains
+from gentle_clip_jax.tasks.proteins.domains import Proteins
+
+_ENDINGS = (".pdb", ".ent", ".cif", ".mmcif")
+_ATOMS = ("N", "CA", "C")
+_HELD_OUT = 0.2  # of the pairs, for validation; and once more for the test
+
+
+class Chain(NamedTuple):
+    """letters: one for each residue that was observed; backbone: [n, 3, 3] N, CA, C in Angstrom."""
+
+    letters: str
+    backbone: np.ndarray
+
+
+def read(fasta: str | pathlib.Path, folder: str | pathlib.Path, *, seed: int) -> Proteins:
+    """Sequences and structures: an id of both is a pair, another is unmatched.
+
+    A fifth of the pairs each is held out for validation and test, whatever they resemble. A pair's
+    residues are those of its sequence; what its structure lacks is unknown there.
+
+    Raises:
+      ValueError: a file cannot be read, or fewer than five ids are in both.
+    """
+    letters, chains = sequences.read_fasta(fasta), read_folder(folder)
+    pairs = sorted(letters.keys() & chains.keys())
+    if len(pairs) < 5:
+        raise ValueError(
+            f"{fasta} and {folder} share {len(pairs)} ids (such as {', '.join(list(letters)[:2])} "
+            f"and {', '.join(list(chains)[:2])}): five at least are needed to learn and to measure."
+        )
+    held_out = max(1, round(_HELD_OUT * len(pairs)))
+    order = np.random.default_rng(seed).permutation(len(pairs))
+    splits = np.full(len(pairs), "train", object)
+    splits[order[:held_out]], splits[order[held_out : 2 * held_out]] = "valid", "test"
+    items = [
+        (name, split, letters[name], aligned(letters[name], chains[name]))
+        for name, split in zip(pairs, splits)
+    ]
+    for name, sequence in letters.items():
+        if name not in chains:
+            items.append((name, "sequence", sequence, np.full((len(sequence), 3, 3), np.nan)))
+    for name, chain in chains.items():
+        if name not in letters:
+            items.append((name, "structure", chain.letters, chain.backbone))
+    names, splits, texts, backbones = zip(*items)
+    return Proteins(
+        ids=np.array(names),
+        offsets=np.concatenate([[0], np.cumsum([len(text) for text in texts])]),
+        sequence=domains.tokens(np.frombuffer("".join(texts).encode(), np.uint8)),
+        structure=np.concatenate(backbones).astype(np.float32),
+        split=np.array(splits, str),
+        labels={},
+    )
+
+
+def read_folder(folder: str | pathlib.Path) -> dict[str, Chain]:
+    """The protein chains of all structure files of a folder, by id.
+
+    The id is the file's name without its ending; where a file has several protein chains, it is
+    followed by _ and the chain's name. Files may be compressed (.gz).
+
+    Raises:
+      ValueError: there is no such file, one cannot be read, or two give the same id.
+    """
+    folder = pathlib.Path(folder)
+    if not folder.is_dir():
+        raise ValueError(f"There is no folder {folder}.")
+    chains: dict[str, Chain] = {}
+    for path in sorted(folder.iterdir()):
+        name = path.name.removesuffix(".gz")
+        if not name.lower().endswith(_ENDINGS):
+            continue
+        stem, found = pathlib.Path(name).stem, read_chains(path)
+        for chain_name, chain in found.items():
+            own = stem if len(found) == 1 else f"{stem}_{chain_name}"
+            if own in chains:
+                raise ValueError(f"{path}: the id {own} is there twice in {folder}: rename one.")
+            chains[own] = chain
+    if not chains:
+        raise ValueError(f"{folder} has no structures: they end in {', '.join(_ENDINGS)}.")
+    return chains
+
+
+def read_chains(path: pathlib.Path) -> dict[str, Chain]:
+    """The protein chains of a PDB or mmCIF file: of its first model, by name.
+
+    Of an atom's alternative places the one of most occupancy counts. Residues that are told apart
+    by insertion codes alone are residues; one without any backbone atom is none. What is no amino
+    acid is left out, an amino acid without a letter is X.
+
+    Raises:
+      ValueError: the file cannot be read or has no protein.
+    """
+    atoms = _atoms(path)
+    import biotite.structure as bio
+    from biotite.structure.info import one_letter_code
+
+    chains: dict[str, Chain] = {}
+    atoms = atoms[np.isin(atoms.atom_name, _ATOMS) & bio.filter_amino_acids(atoms)]
+    for name in dict.fromkeys(atoms.chain_id.tolist()):
+        chain = atoms[atoms.chain_id == name]
+        starts = bio.get_residue_starts(chain, add_exclusive_stop=True)
+        backbone = np.full((len(starts) - 1, 3, 3), np.nan, np.float32)
+        for row, start, stop in zip(backbone, starts[:-1], starts[1:]):
+            for atom in chain[start:stop]:
+                row[_ATOMS.index(atom.atom_name)] = atom.coord
+        letters = (one_letter_code(residue) or "X" for residue in chain.res_name[starts[:-1]])
+        chains[str(name) or "A"] = Chain("".join(letters), backbone)
+    if not chains:
+        raise ValueError(f"{path} has no residue of a protein: remove it.")
+    return chains
+
+
+def aligned(sequence: str, chain: Chain) -> np.ndarray:
+    """The backbone of a chain at the residues of its whole sequence [len(sequence), 3, 3].
+
+    Residues that the structure lacks, or has and the sequence lacks, are unknown.
+    """
+    if sequence == chain.letters:
+        return chain.backbone
+    from biotite.sequence import ProteinSequence, align
+
+    tools: Any = align
+    known = set("ACDEFGHIKLMNPQRSTVWY")
+    one, two = (
+        ProteinSequence("".join(c if c in known else "X" for c in text))
+        for text in (sequence, chain.letters)
+    )
+    matrix = tools.SubstitutionMatrix.std_protein_matrix()
+    trace = tools.align_optimal(one, two, matrix, gap_penalty=(-12, -1), max_number=1)[0].trace
+    trace = trace[(trace >= 0).all(axis=1)]
+    backbone = np.full((len(sequence), 3, 3), np.nan, np.float32)
+    backbone[trace[:, 0]] = chain.backbone[trace[:, 1]]
+    return backbone
+
+
+def _atoms(path: pathlib.Path) -> Any:
+    """The atoms of the first model."""
+    try:
+        from biotite.structure.io import pdb, pdbx
+    except ImportError as error:
+        raise ValueError(
+            "Structures are read by biotite: pip install 'gentle-clip-jax[protein]'."
+        ) from error
+    content = sequences.read_bytes(path)
+    options: dict[str, Any] = {"model": 1, "altloc": "occupancy"}
+    try:
+        text = io.StringIO(content.decode("utf-8", "replace"))
+        if pathlib.Path(path.name.removesuffix(".gz")).suffix.lower() in (".pdb", ".ent"):
+            return pdb.PDBFile.read(text).get_structure(**options)
+        return pdbx.get_structure(pdbx.CIFFile.read(text), **options)
+    except Exception as error:  # biotite raises many kinds
+        raise ValueError(
+            f"{path} is no structure that can be read ({error}): remove it."
+        ) from error

@@ -1,0 +1,80 @@
+"""A step that could not be taken: what it was given, kept in two files for a replay."""
+
+import json
+import pathlib
+from typing import Any, NamedTuple
+
+import jax
+import ml_collections
+import numpy as np
+
+from gentle_clip_jax.data import batches
+from gentle_clip_jax.files import write_arrays, write_json
+from gentle_clip_jax.runs.log import NonFiniteStep
+from gentle_clip_jax.training import experiment
+
+
+class BadStep(NamedTuple):
+    """A step, the metrics that it had, and the batch of all processes that it was given."""
+
+    step: int
+    metrics: dict[str, float]
+    batch: batches.Batch
+
+
+def dumped(
+    bad: NonFiniteStep,
+    config: ml_collections.ConfigDict,
+    task: batches.Task,
+    workdir: pathlib.Path,
+) -> FloatingPointError:
+    """Writes bad_step_N.json and .npz into a run's folder; returns what to raise.
+
+    The first holds the metrics, the row numbers and the names of the matched items; the second the
+    batch. The parameters are those of the newest checkpoint before the step, trained on up to it.
+    """
+    path = workdir / f"bad_step_{bad.step}.json"
+    if jax.process_index() == 0:
+        rows = experiment.batch_rows(config, task)(bad.step - 1)
+        batch = experiment.batches(config, task, whole=True)(bad.step - 1)
+        arrays = {"/".join(key): rows for key, rows in _leaves(batch)}
+        write_arrays(path.with_suffix(".npz"), arrays)
+        record = {
+            "step": bad.step,
+            "metrics": {name: repr(float(value)) for name, value in bad.metrics.items()},
+            "rows": {name: numbers.tolist() for name, numbers in rows.items()},
+            "matched_names": [str(name) for name in task.matched.names[rows["matched"]]],
+        }
+        write_json(path, record)
+    return FloatingPointError(
+        f"{bad}: training stopped, the checkpoints before it in {workdir / 'checkpoints'} are "
+        "kept. "
+        "Lower the learning rates (config.optimizer) or the weight of that term (config.loss), or "
+        f"raise config.train.max_skipped; gentle-clip replay {path} takes the step again."
+    )
+
+
+def read(path: pathlib.Path) -> BadStep:
+    """Reads what `dumped` wrote.
+
+    Raises:
+      ValueError: it is not there or cannot be read.
+    """
+    try:
+        record = json.loads(path.read_text())
+        batch: batches.Batch = {}
+        with np.load(path.with_suffix(".npz"), allow_pickle=False) as arrays:
+            for key in arrays.files:
+                part, modality = key.split("/")
+                batch.setdefault(part, {})[modality] = arrays[key]
+        metrics = {str(name): float(value) for name, value in record["metrics"].items()}
+        return BadStep(int(record["step"]), metrics, batch)
+    except Exception as error:  # of any kind where a zip file is broken
+        raise ValueError(
+            f"{path} is no record of a bad step ({error}): give a bad_step_N.json in the folder of "
+            "its run, beside its .npz."
+        ) from error
+
+
+def _leaves(batch: batches.Batch) -> list[tuple[tuple[str, str], Any]]:
+    return [((name, side), part[side]) for name, part in batch.items() for side in ("x", "y")]

@@ -1,0 +1,213 @@
+"""Checkpoints: saved in the background, verified on the way back, never trusted blindly."""
+
+import contextlib
+import errno
+import functools
+import logging
+import os
+import pathlib
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+from jax.experimental import multihost_utils
+
+from gentle_clip_jax.training import manifest
+
+_SCORE = "score"
+_MOST_NAMED = 10
+
+
+class Checkpoints:
+    """The training states of one run, newest and best kept.
+
+    Each step carries a manifest with the SHA-256 of its arrays, because Orbax restores a flipped
+    byte silently; a step that is truncated or altered is passed over for the one before it.
+    `read_only`, nothing in the folder is changed, so that a run may go on in it.
+    """
+
+    def __init__(self, folder: pathlib.Path, *, keep: int = 2, read_only: bool = False):
+        policy = ocp.checkpoint_managers
+        self._folder, self._read_only = folder.resolve(), read_only
+        # Orbax and its tasks log pages of what is said here in a sentence.
+        for name in ("absl", "asyncio"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        self._manager = ocp.CheckpointManager(
+            self._folder,
+            options=ocp.CheckpointManagerOptions(
+                best_fn=lambda metrics: metrics[_SCORE],
+                preservation_policy=policy.AnyPreservationPolicy(
+                    [
+                        policy.LatestN(keep),
+                        policy.BestN(
+                            get_metric_fn=lambda metrics: metrics[_SCORE],
+                            n=1,
+                            keep_checkpoints_without_metrics=False,
+                        ),
+                    ]
+                ),
+                # Half-written steps that a killed run left.
+                cleanup_tmp_directories=not read_only,
+                read_only=read_only,
+            ),
+        )
+
+    def save(self, step: int, state: Any, score: float | None) -> None:
+        """Saves `state` as `step` in the background; the step with the highest `score` is best.
+
+        Raises:
+          OSError: this step or the one before it cannot be written.
+        """
+        arrays = manifest.manifest(state)
+        record = {"arrays": arrays, "sha256": manifest.digest_of(arrays)}
+        args = ocp.args.Composite(
+            state=ocp.args.StandardSave(state), manifest=ocp.args.JsonSave(record)
+        )
+        with self._said_in_a_sentence():
+            metrics = None if score is None else {_SCORE: score}
+            self._manager.save(step, args=args, metrics=metrics)
+
+    def restore(self, like: Any, *, best: bool = False, before: int | None = None) -> Any | None:
+        """The state of the newest (or best) sound step, shaped and sharded as `like`.
+
+        `before` leaves out that step and all after it. None if there is no sound step. Unsound
+        steps are named and, unless `read_only`, put aside, since Orbax would save no step up to the
+        last that it sees.
+
+        Raises:
+          ValueError: a step holds other arrays than `like`; names each key, shape and dtype.
+        """
+        steps = sorted(self._manager.all_steps(), reverse=True)
+        steps = [step for step in steps if before is None or step < before]
+        if best and (step := self._manager.best_step()) in steps:
+            steps.remove(step)
+            steps.insert(0, step)
+        for step in steps:
+            state, reason = self._read(step, like)
+            if not reason:
+                return state
+            kept = (
+                "" if self._read_only else f"; what there is of it is kept in {self._aside(step)}"
+            )
+            if jax.process_index() == 0:
+                print(f"Checkpoint {step} cannot be used and is skipped: {reason}{kept}.")
+            if not self._read_only:
+                self._put_aside(step)
+        return None
+
+    def _read(self, step: int, like: Any) -> tuple[Any, str]:
+        """The state of a step, and why it cannot be used; empty if it can, everywhere."""
+        arrays, reason = self._read_manifest(step)
+        if reason := _agreed(reason):
+            return None, reason
+        self._check_fits(step, arrays, like)
+        abstract, state = jax.tree.map(ocp.utils.to_shape_dtype_struct, like), None
+        try:
+            state = self._manager.restore(
+                step, args=ocp.args.Composite(state=ocp.args.StandardRestore(abstract))
+            )["state"]
+        except Exception as error:  # Orbax raises bare Exceptions for truncated files
+            reason = _first_line(error)
+        if reason := _agreed(reason):
+            return None, reason
+        now = manifest.manifest(state)
+        altered = [key for key, entry in arrays.items() if entry != now[key]]
+        return state, f"{_listed(altered)} was altered since it was saved" if altered else ""
+
+    def _read_manifest(self, step: int) -> tuple[manifest.Manifest, str]:
+        args = ocp.args.Composite(manifest=ocp.args.JsonRestore())
+        try:
+            record = self._manager.restore(step, args=args)["manifest"]
+            sound = record["sha256"] == manifest.digest_of(record["arrays"])
+            return record["arrays"], "" if sound else "its manifest was altered since it was saved"
+        except Exception as error:
+            return {}, f"its manifest cannot be read ({_first_line(error)})"
+
+    def _check_fits(self, step: int, saved: manifest.Manifest, like: Any) -> None:
+        if found := manifest.differences(saved, manifest.described(like)):
+            raise ValueError(
+                f"Checkpoint {step} in {self._folder} is of another model: {_listed(found)}. "
+                "Choose another --workdir, or the config and the versions that it was made with."
+            )
+
+    def _aside(self, step: int) -> pathlib.Path:
+        names = (f"{step}.unsound{'-' * bool(k)}{k or ''}" for k in range(1000))
+        return next(path for name in names if not (path := self._folder / name).exists())
+
+    def _put_aside(self, step: int) -> None:
+        if jax.process_index() == 0:
+            (self._folder / str(step)).rename(self._aside(step))
+        multihost_utils.sync_global_devices(f"checkpoint {step} is put aside")
+        self._manager.reload()
+
+    @contextlib.contextmanager
+    def _said_in_a_sentence(self) -> Iterator[None]:
+        try:
+            yield
+        except jax.errors.JaxRuntimeError:
+            raise  # of a step, or of a process that was lost
+        except Exception as error:  # what Orbax and TensorStore raise has no common class
+            raise OSError(
+                f"No checkpoint can be written to {self._folder} ({_cause(error)}): mend "
+                "that, and the same command goes on from the last one that is whole."
+            ) from error
+
+    def __enter__(self) -> "Checkpoints":
+        self._hook = sys.unraisablehook
+        sys.unraisablehook = functools.partial(_unless_late, self._hook)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_) -> None:
+        """Waits until everything is on disk."""
+        try:
+            with self._said_in_a_sentence():
+                self._manager.wait_until_finished()
+                self._manager.close()
+            sys.unraisablehook = self._hook  # after a failure there is more to come
+        except OSError:
+            # What ended the run is told, not what came of it.
+            if kind is None:
+                raise
+
+
+def _unless_late(hook: Callable[[Any], Any], unraisable: Any) -> None:
+    """Gives `hook` an exception that nothing could catch, unless it tells what is known already.
+
+    After one write has failed, Orbax does not wait for the others: each finds its loop closed, and
+    TensorStore prints that.
+    """
+    if str(unraisable.exc_value) != "Event loop is closed":
+        hook(unraisable)
+
+
+def _agreed(reason: str) -> str:
+    """The reason of the first process that has one; empty if none has."""
+    if jax.process_count() == 1:
+        return reason
+    own = np.zeros(500, np.uint8)
+    text = reason.encode()[: len(own)]
+    own[: len(text)] = np.frombuffer(text, np.uint8)
+    for row in multihost_utils.process_allgather(own):
+        if row.any():
+            return row.tobytes().rstrip(b"\0").decode(errors="replace")
+    return ""
+
+
+def _listed(names: list[str]) -> str:
+    more = len(names) - _MOST_NAMED
+    return "; ".join(names[:_MOST_NAMED]) + (f"; and {more} more" if more > 0 else "")
+
+
+def _cause(error: Exception) -> str:
+    """What the disk has, if it is the disk."""
+    known = map(os.strerror, (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO))
+    return next((cause for cause in known if cause in str(error)), _first_line(error))
+
+
+def _first_line(error: Exception) -> str:
+    # Tensorstore goes on for pages after "See".
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0].split(". See ")[0]

@@ -1,0 +1,105 @@
+"""What a tree of arrays is: the key, shape, dtype and SHA-256 of each array, however it is spread.
+
+An array is hashed in blocks along its longest axis, which is the axis that mesh.py spreads it over,
+so that each process hashes what it holds and the manifest is the same on any number of devices.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+
+from gentle_clip_jax.parallel.mesh import num_blocks, split_axis
+
+Manifest = dict[str, dict[str, Any]]
+
+
+def manifest(tree: Any) -> Manifest:
+    """{key: {"shape", "dtype", "sha256"}} of every array of a tree; all processes take part."""
+    arrays = _by_key(tree)
+    tables = list(map(_block_digests, arrays.values()))
+    if jax.process_count() > 1:
+        # Every block is hashed by one process; the others have zeros there.
+        every = multihost_utils.process_allgather(np.concatenate(tables)).max(axis=0)
+        tables = np.split(every, np.cumsum([len(table) for table in tables])[:-1])
+    return {
+        key: {**entry, "sha256": hashlib.sha256(table.tobytes()).hexdigest()}
+        for (key, entry), table in zip(described(tree).items(), tables)
+    }
+
+
+def described(tree: Any) -> Manifest:
+    """{key: {"shape", "dtype"}} of every array of a tree, or of what only describes arrays."""
+    return {
+        key: {"shape": list(np.shape(leaf)), "dtype": str(leaf.dtype)}
+        for key, leaf in _by_key(tree).items()
+    }
+
+
+def digest(tree: Any) -> str:
+    """SHA-256 of a tree's manifest."""
+    return digest_of(manifest(tree))
+
+
+def digest_of(entries: Manifest) -> str:
+    """SHA-256 of a manifest."""
+    return hashlib.sha256(json.dumps(entries, sort_keys=True).encode()).hexdigest()
+
+
+def differences(saved: Manifest, wanted: Manifest) -> list[str]:
+    """Says, one by one, in which keys, shapes and dtypes `wanted` is not as `saved`."""
+    found = [f"{key} is not in it" for key in wanted if key not in saved]
+    found += [f"{key} is in it but has no place" for key in saved if key not in wanted]
+    for key in wanted.keys() & saved.keys():
+        for name in ("shape", "dtype"):
+            if (was := saved[key][name]) != (now := wanted[key][name]):
+                found.append(f"{key} has the {name} {was}, not {now}")
+    return sorted(found)
+
+
+def _by_key(tree: Any) -> dict[str, Any]:
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}
+
+
+def _block_digests(leaf: Any) -> np.ndarray:
+    """uint8 [blocks, 32]: the SHA-256 of each block that this process is to hash, else zeros."""
+    shape = np.shape(leaf)
+    table = np.zeros((num_blocks(shape), 32), np.uint8)
+    blocks = (block for first, part in _own_parts(leaf) for block in _blocks(part, first, shape))
+    with ThreadPoolExecutor() as pool:
+        for number, sha in pool.map(_hashed, blocks):
+            table[number] = np.frombuffer(sha, np.uint8)
+    return table
+
+
+def _hashed(block: tuple[int, np.ndarray]) -> tuple[int, bytes]:
+    number, values = block
+    return number, hashlib.sha256(values.tobytes()).digest()
+
+
+def _own_parts(leaf: Any) -> Iterator[tuple[int, np.ndarray]]:
+    """Where along the longest axis a part begins, and the part; each is in one process alone."""
+    if not isinstance(leaf, jax.Array) or leaf.is_fully_addressable:
+        yield 0, np.asarray(leaf)
+        return
+    for shard in leaf.addressable_shards:
+        if shard.replica_id == 0:
+            place = shard.index[split_axis(leaf.shape)] if leaf.ndim else slice(0)
+            yield place.start or 0, np.asarray(shard.data)
+
+
+def _blocks(part: Any, first: int, shape: tuple[int, ...]) -> Iterator[tuple[int, np.ndarray]]:
+    """Number and values of each block of an array of `shape` that lies in a part of it."""
+    if not shape or not max(shape):
+        yield 0, np.asarray(part)
+        return
+    axis = split_axis(shape)
+    rows = shape[axis] // num_blocks(shape)
+    for start in range(0, part.shape[axis], rows):
+        yield (first + start) // rows, part[(slice(None),) * axis + (slice(start, start + rows),)]

@@ -1,0 +1,46 @@
+"""A bad step taken again, from the checkpoint before it."""
+
+import json
+import pathlib
+from typing import Any
+
+import jax
+import numpy as np
+
+from gentle_clip_jax.runs.folder import read_config
+from gentle_clip_jax.training import bad_step, experiment, loop
+from gentle_clip_jax.training.checkpoints import Checkpoints
+
+
+def replay(path: str | pathlib.Path) -> dict[str, tuple[float, float]]:
+    """From the metrics of a bad step to what they were, and what they are when it is taken again.
+
+    `path` is a bad_step_N.json in the folder of its run. The steps from the newest checkpoint
+    before it are taken again too; on as many devices of the same kind all is as it was.
+
+    Raises:
+      ValueError: `path` is no such record, or its folder holds no run.
+    """
+    path = pathlib.Path(path)
+    bad, config = bad_step.read(path), read_config(path.parent)
+    task = experiment.load_task(config, path.parent)
+    model = experiment.build_model(config, task)
+    state = loop.on_devices(config, experiment.init_state(config, task))
+    with Checkpoints(path.parent / "checkpoints", read_only=True) as checkpoints:
+        state = checkpoints.restore(state, before=bad.step) or state
+    batch_at, advance = experiment.batches(config, task), loop.next_state(config, model)
+    for step in range(int(state.step), bad.step - 1):
+        state, _ = advance(state, batch_at(step))
+    _, metrics = advance(state, bad.batch)
+    found = {name: float(value) for name, value in jax.device_get(metrics).items()}
+    return {name: (then, found.get(name, np.nan)) for name, then in bad.metrics.items()}
+
+
+def table(replayed: dict[str, tuple[float, float]]) -> Any:
+    """The metrics in two columns, for a terminal."""
+    from rich.table import Table
+
+    result = Table("metric", "then", "now")
+    for name, values in replayed.items():
+        result.add_row(name, *(json.dumps(value) for value in values))
+    return result

@@ -1,0 +1,156 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gentle_clip_jax.aligners import closed_form
+from gentle_clip_jax.aligners.closed_form import Problem
+from gentle_clip_jax.aligners.closed_form.neighbours import smooth
+from gentle_clip_jax.aligners.closed_form.transported import _side, transported_covariance
+
+
+def clusters(n, *, seed, noise=0.1):
+    """Two linear views [n, 12] and [n, 9] of points around 12 centres."""
+    world = np.random.default_rng(0)
+    centres, to_x, to_y = (world.normal(size=s) for s in ((12, 6), (6, 12), (6, 9)))
+    rng = np.random.default_rng(seed)
+    latent = centres[rng.integers(12, size=n)] + 0.3 * rng.normal(size=(n, 6))
+    views = (latent @ to + noise * rng.normal(size=(n, to.shape[1])) for to in (to_x, to_y))
+    return tuple(jnp.float32(view) for view in views)
+
+
+def problem(pairs, unmatched):
+    x, y = clusters(pairs, seed=1)
+    lone_x, lone_y = clusters(unmatched, seed=2)[0], clusters(unmatched, seed=3)[1]
+    return Problem(*(z[:, None] for z in (x, y, lone_x, lone_y)))
+
+
+def found(aligned, n=200):
+    """Share of new items whose nearest partner is their own."""
+    x, y = clusters(n, seed=4)
+    cosines = aligned.embed_x(x) @ aligned.embed_y(y).T
+    return float(jnp.mean(jnp.argmax(cosines, axis=1) == jnp.arange(n)))
+
+
+def start(x, y):
+    return closed_form.cca(x, y, shrinkage=1.0)
+
+
+def test_unmatched_items_help_where_pairs_are_few():
+    few = problem(8, 600)
+    pairs_alone = start(few.x[:, 0], few.y[:, 0])
+    transported = closed_form.transported_cca(few, pairs_alone, shrinkage=0.1)
+    assert found(transported) > found(pairs_alone) + 0.1
+
+
+def test_a_plan_of_true_partners_gives_the_covariance_of_all_pairs():
+    x, y = (z[:64] for z in clusters(64, seed=5))
+    rows = jnp.eye(64)  # a plan at a low epsilon is the identity
+    covariance = transported_covariance(rows, rows, x, y, epsilon=0.02, iterations=20)
+    np.testing.assert_allclose(covariance, x.T @ y / 64, rtol=1e-4, atol=1e-5)
+
+
+def test_blocks_change_nothing():
+    x, y = clusters(1500, seed=6)
+    key_x, key_y = jax.random.split(jax.random.key(0))
+    rows_x, rows_y = (
+        z / jnp.linalg.norm(z, axis=1, keepdims=True)
+        for z in (jax.random.normal(key_x, (1500, 4)), jax.random.normal(key_y, (1500, 4)))
+    )
+    whole = transported_covariance(rows_x, rows_y, x, y, epsilon=0.1, iterations=30)
+    cost = 1 - rows_x @ rows_y.T
+    kernel = np.exp(-np.float64(cost) / 0.1)
+    b = np.ones(1500)
+    for _ in range(30):
+        a = 1 / 1500 / (kernel @ b)
+        b = 1 / 1500 / (kernel.T @ a)
+    a = 1 / 1500 / (kernel @ b)
+    plan = a[:, None] * kernel * b[None, :]
+    np.testing.assert_allclose(whole, np.asarray(x).T @ plan @ np.asarray(y), rtol=1e-3, atol=1e-4)
+
+
+def test_without_unmatched_items_the_start_is_returned():
+    few = problem(8, 0)
+    maps = start(few.x[:, 0], few.y[:, 0])
+    assert closed_form.transported_cca(few, maps) is maps
+    assert np.isfinite(found(closed_form.gentle_transport(few)))
+
+
+def test_gentle_transport_smooths_less_the_more_pairs_there_are():
+    few, many = (closed_form.gentle_transport(problem(n, 60)) for n in (8, 500))
+    assert 0 < many.weight < few.weight < 1
+    x, y = clusters(20, seed=7)
+    for rows in (few.embed_x(x), few.embed_y(y), many.embed_x(x)):
+        np.testing.assert_allclose(jnp.linalg.norm(rows, axis=1), 1, rtol=1e-5)
+
+
+def test_held_out_pairs_turn_down_a_plan_between_sets_of_different_things():
+    alike, (_, y) = problem(100, 300), clusters(100, seed=1)
+    lone_y = jnp.float32(np.random.default_rng(5).normal(size=(300, 9)) * np.std(y) + 3)
+    unlike = alike._replace(unmatched_y=lone_y[:, None])
+    chosen, alone = (
+        closed_form.gentle_transport(unlike, transport=transport) for transport in (None, False)
+    )
+    np.testing.assert_array_equal(chosen.embed_y(y), alone.embed_y(y))
+
+
+def test_few_pairs_do_not_decide_about_a_plan():
+    few, (x, _) = problem(20, 300), clusters(100, seed=1)
+    chosen, planned = (closed_form.gentle_transport(few, transport=plan) for plan in (None, True))
+    np.testing.assert_array_equal(chosen.embed_x(x), planned.embed_x(x))
+
+
+def test_scatter_of_rows_is_as_if_each_were_an_item():
+    pairs, lone = (np.random.default_rng(i).normal(size=(50, 3, 4)) for i in (0, 1))
+    *_, mean, joint = _side(jnp.float32(pairs), jnp.float32(lone), 0.5, 1.0)
+    rows = [items.reshape(-1, 4) - items.mean((0, 1)) for items in (pairs, lone)]
+    expected = sum(0.5 * z.T @ z / len(z) for z in rows)
+    found_covariance = (joint.vectors * joint.values[None, :]) @ joint.vectors.T
+    np.testing.assert_allclose(found_covariance, expected, atol=1e-5)
+    np.testing.assert_allclose(mean, (pairs.mean((0, 1)) + lone.mean((0, 1))) / 2, atol=1e-6)
+
+
+def test_what_unmatched_items_are_said_to_be_counts():
+    few, partners = problem(8, 300), clusters(300, seed=2)[1]
+    begin = start(few.x[:, 0], few.y[:, 0])
+    alone, told = (
+        closed_form.transported_cca(few, begin, rounds=1, told=said) for said in (None, partners)
+    )
+    assert found(told) > found(alone)
+
+
+def test_names_of_classes_make_up_for_pairs_that_mislead():
+    world = np.random.default_rng(0)
+    centres, to_x, to_y = (world.normal(size=s) for s in ((12, 6), (6, 12), (6, 9)))
+    classes = tuple(jnp.float32(centres @ to) for to in (to_x, to_y))
+    few = problem(4, 400)
+    few = few._replace(y=jnp.roll(few.y, 1, axis=0))
+    plain, named = (closed_form.gentle_transport(few, classes=c) for c in (None, classes))
+    assert found(named) > found(plain) + 0.05
+
+
+def test_held_out_pairs_turn_down_wrong_names_of_classes():
+    many, (x, _) = problem(80, 300), clusters(100, seed=1)
+    rng = np.random.default_rng(0)
+    wrong = tuple(jnp.float32(rng.normal(size=(5, d))) for d in (12, 9))
+    plain, named = (
+        closed_form.gentle_transport(many, classes=c, transport=True) for c in (None, wrong)
+    )
+    np.testing.assert_array_equal(plain.embed_x(x), named.embed_x(x))
+
+
+@pytest.mark.parametrize("n", [5, 600])
+def test_smoothing_is_the_mean_of_the_nearest(n):
+    rng = np.random.default_rng(0)
+    rows, bank = rng.normal(size=(n, 3)), rng.normal(size=(40, 3))
+    unit = [z / np.linalg.norm(z, axis=1, keepdims=True) for z in (rows, bank)]
+    nearest = np.argsort(-unit[0] @ unit[1].T, axis=1)[:, :4]
+    expected = 0.25 * rows + 0.75 * bank[nearest].mean(1)
+    smoothed = smooth(jnp.float32(rows), jnp.float32(bank), weight=0.75, count=4)
+    np.testing.assert_allclose(smoothed, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_bank_smaller_than_the_neighbours_is_used_whole():
+    bank = jnp.float32([[1.0, 0.0], [0.0, 1.0]])
+    smoothed = smooth(bank, bank, weight=1.0)
+    np.testing.assert_allclose(smoothed, 0.5)

@@ -1,0 +1,171 @@
+"""Folders of checkpoints: what is found in them, and what is said of what is not."""
+
+import fnmatch
+import json
+
+import numpy as np
+import pytest
+
+from gentle_clip_jax.data.published_tokens import read_tokenizer
+from gentle_clip_jax.encoders.published import checkpoints, pretrained
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 3), dtype=np.uint8)
+TOKENS = np.array([[18, 3, 19, 0, 0], [18, 5, 6, 7, 19]])
+SIZES = {"hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 2}
+
+
+@pytest.fixture(scope="module")
+def originals():
+    return pytest.importorskip("originals", reason="run pip install '.[parity]' for these tests")
+
+
+@pytest.mark.parametrize("as_file", [False, True])
+def test_open_clip(as_file, originals, tmp_path):
+    open_clip, torch = pytest.importorskip("open_clip"), originals.torch
+    vision = {"image_size": 16, "layers": 2, "width": 24, "head_width": 8, "patch_size": 4}
+    text = {"context_length": 5, "vocab_size": 20, "width": 16, "heads": 4, "layers": 2}
+    config = {"embed_dim": 12, "vision_cfg": vision, "text_cfg": text}
+    mean, std = [0.4, 0.5, 0.6], [0.2, 0.3, 0.25]
+    about = {"model_cfg": config, "preprocess_cfg": {"mean": mean, "std": std}}
+    theirs = originals.randomized(open_clip.model.CLIP(**config))
+    (tmp_path / "open_clip_config.json").write_text(json.dumps(about))
+    source = tmp_path / "epoch_3.pt"
+    torch.save({"epoch": 3, "state_dict": theirs.state_dict()}, source)
+    image, text = (
+        pretrained.load(source if as_file else tmp_path, role=role) for role in ("image", "text")
+    )
+    assert image.framing == (16, 16, False, 3)
+    assert text.max_tokens == 5
+    with torch.no_grad():
+        expected = theirs.encode_image(originals.pixels(IMAGES, mean, std))
+        originals.assert_close(originals.apply(image, IMAGES), expected)
+        expected = theirs.encode_text(torch.tensor(TOKENS))
+        originals.assert_close(originals.apply(text, TOKENS), expected)
+    with pytest.raises(ValueError, match="for CLIP by open_clip: that of openai/clip-vit-base"):
+        read_tokenizer(pretrained.folder(source))
+
+
+def test_siglip_in_shards(originals, tmp_path):
+    transformers, torch = pytest.importorskip("transformers"), originals.torch
+    vision = {"num_attention_heads": 3, "image_size": 16, "patch_size": 4}
+    text = {"num_attention_heads": 4, "max_position_embeddings": 5, "vocab_size": 20}
+    config = transformers.SiglipConfig(vision_config=SIZES | vision, text_config=SIZES | text)
+    theirs = originals.randomized(transformers.SiglipModel(config))
+    theirs.save_pretrained(tmp_path, max_shard_size="20KB")
+    image = pretrained.load(tmp_path, role="image")
+    assert image.path.name == "model.safetensors.index.json"
+    with torch.no_grad():
+        pixels = originals.pixels(IMAGES, [0.5] * 3, [0.5] * 3)
+        expected = theirs.get_image_features(pixels).pooler_output
+        originals.assert_close(originals.apply(image, IMAGES), expected)
+        expected = theirs.get_text_features(torch.tensor(TOKENS)).pooler_output
+        text = pretrained.load(tmp_path, role="text")
+        originals.assert_close(originals.apply(text, TOKENS), expected)
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        (None, "has no config.json with a model_type, and no open_clip_config.json"),
+        ("{}", "has no config.json with a model_type, and no open_clip_config.json"),
+        ('{"model_type": "vit"}', r"has no weights: copy model.safetensors or pytorch_model.bin"),
+        ("[1]", r"config.json must hold an object of JSON, not a list"),
+        ("{", r"config.json is no sound .json file"),
+    ],
+)
+def test_folders_without_a_checkpoint(config, words, tmp_path):
+    if config:
+        (tmp_path / "config.json").write_text(config)
+    with pytest.raises(ValueError, match=words):
+        checkpoints.find(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "role", "words"),
+    [
+        ("t5", None, "holds a model of the type t5; what is supported: clip, siglip, vit"),
+        ("vit", "text", "is no encoder for the role text, but for image"),
+        ("bert", "image", "is no encoder for the role image, but for text"),
+        ("clip", None, "has a tower for each role image and text: choose one"),
+        ("esm", "text", "is no encoder for the role text, but for sequence"),
+    ],
+)
+def test_roles_and_kinds(kind, role, words, tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": kind}))
+    (tmp_path / "model.safetensors").touch()
+    for function in (pretrained.load, pretrained.role_of):
+        with pytest.raises(ValueError, match=words):
+            function(tmp_path, role=role)
+
+
+def test_packaged_encoders_have_a_role():
+    assert pretrained.role_of("efficientnet-lite0") == "image"
+    assert pretrained.role_of("minilm", "text") == "text"
+    for function in (pretrained.load, pretrained.role_of):
+        with pytest.raises(ValueError, match="minilm is no encoder for the role image"):
+            function("minilm", role="image")
+
+
+def test_one_file_of_another_name_is_taken_and_two_are_not(tmp_path):
+    (tmp_path / "config.json").write_text('{"architecture": "resnet50"}')
+    (tmp_path / "resnet50.pth").touch()
+    assert checkpoints.find(tmp_path).weights.name == "resnet50.pth"
+    assert pretrained.role_of(tmp_path) == "image"
+    (tmp_path / "other.pth").touch()
+    with pytest.raises(ValueError, match="has no weights"):
+        checkpoints.find(tmp_path)
+    assert checkpoints.find(tmp_path / "other.pth").weights.name == "other.pth"
+
+
+@pytest.mark.parametrize(
+    ("token", "number"), [("</s>", 1), ({"content": "</s>"}, 1), (None, None), ("other", None)]
+)
+def test_the_padding_of_a_tokenizer(token, number, tmp_path):
+    config = {"pad_token": token, "added_tokens_decoder": {"1": {"content": "</s>"}}}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
+    assert checkpoints.pad_id(tmp_path) == number
+
+
+CONFIG, TIMM = {"model_type": "clip"}, {"architecture": "resnet50_clip"}
+OPEN_CLIP = {
+    "model_cfg": {
+        "embed_dim": 8,
+        "vision_cfg": {"layers": [1, 1], "width": 8, "image_size": 32},
+        "text_cfg": {"width": 16, "heads": 4, "layers": 2},
+    }
+}
+
+
+@pytest.mark.parametrize(
+    ("config", "open_clip_config", "weights", "fetched"),
+    [
+        (CONFIG, OPEN_CLIP, ["model.safetensors", "open_clip_model.safetensors"], [0]),
+        (CONFIG, None, ["pytorch_model.bin", "model-1-of-2.safetensors"], [1, 2]),
+        (CONFIG, None, ["pytorch_model.bin", "tf_model.h5"], [0]),
+        (TIMM, OPEN_CLIP, ["model.safetensors", "open_clip_model.safetensors"], [1]),
+        (None, OPEN_CLIP, ["open_clip_pytorch_model.bin", "open_clip_model.safetensors"], [1]),
+        (TIMM, None, ["model.safetensors", "pytorch_model.bin"], [0]),
+    ],
+)
+def test_of_a_repo_the_best_weights_are_fetched(
+    config, open_clip_config, weights, fetched, tmp_path, monkeypatch
+):
+    hub = pytest.importorskip("huggingface_hub")
+    repo = {"config.json": config, "open_clip_config.json": open_clip_config, "merges.txt": ""}
+    repo |= dict.fromkeys(weights, "")
+    if "model-1-of-2.safetensors" in weights:
+        weights.append("model.safetensors.index.json")
+        repo[weights[-1]] = {"weight_map": {"a": "model-1-of-2.safetensors"}}
+
+    def snapshot_download(name, allow_patterns):
+        for file, content in repo.items():
+            if content is not None and any(fnmatch.fnmatch(file, p) for p in allow_patterns):
+                (tmp_path / file).write_text(json.dumps(content))
+        return str(tmp_path)
+
+    monkeypatch.setattr(hub, "snapshot_download", snapshot_download)
+    found = checkpoints.find("some/model")
+    assert found.is_open_clip == (open_clip_config is not None and config is not CONFIG)
+    assert {name for name in weights if (tmp_path / name).exists()} == {weights[i] for i in fetched}
+    assert found.weights.name == weights[fetched[-1]]
+    assert (tmp_path / "merges.txt").exists()

@@ -1,0 +1,319 @@
+"""From a folder of images or texts to a folder of features, with encoders that take no time."""
+
+import io
+import json
+import pathlib
+import re
+import shlex
+import shutil
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from PIL import Image
+
+from gentle_clip_jax.commands import main
+from gentle_clip_jax.data import embeddings
+from gentle_clip_jax.encoders.published import pretrained
+from gentle_clip_jax.features import encode, work
+
+COLOURS = {"a": (250, 0, 0), "b": (0, 250, 0), "c": (0, 0, 250), "d": (9, 9, 9), "e": (99, 0, 9)}
+
+
+class MeanColour(nn.Module):
+    @nn.compact
+    def __call__(self, images):
+        scale = self.param("scale", nn.initializers.ones, ())
+        return images.astype(jnp.float32).mean(axis=(1, 2)) * scale
+
+
+class BagOfTokens(nn.Module):
+    """How often each of six tokens is in a text."""
+
+    @nn.compact
+    def __call__(self, tokens):
+        table = self.param("table", nn.initializers.ones, (6, 6))
+        one_hot = jax.nn.one_hot(tokens, 6) * (tokens != 0)[..., None].astype(jnp.float32)
+        return one_hot.sum(axis=1) * table[:1]
+
+
+@pytest.fixture(autouse=True)
+def weights(tmp_path_factory, monkeypatch):
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+
+    folder = tmp_path_factory.mktemp("weights")
+    vocab = {word: i for i, word in enumerate(["[PAD]", "[CLS]", "[SEP]", "boat", "pier", "[UNK]"])}
+    tokenizer = Tokenizer(models.WordLevel(vocab, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 1), ("[SEP]", 2)]
+    )
+    tokenizer.save(str(folder / "tokenizer.json"))
+    (folder / "weights").write_bytes(b"weights")
+
+    def load(model, inputs, role, max_tokens=None):
+        params = model.init(jax.random.key(0), inputs)["params"]
+        return pretrained.Pretrained(model, params, folder / "weights", role, max_tokens)
+
+    colour = load(MeanColour(), jnp.zeros((1, 224, 224, 3)), "image")
+    bag = load(BagOfTokens(), jnp.zeros((1, 8), jnp.int32), "text", 256)
+    monkeypatch.setattr(pretrained, "efficientnet_lite0", lambda: colour)
+    monkeypatch.setattr(pretrained, "minilm", lambda: bag)
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for name, colour in COLOURS.items():
+        Image.new("RGB", (10, 12), colour).save(folder / f"{name}.png")
+    rows = [{"id": name, "split": "train" if name < "d" else "test"} for name in COLOURS]
+    (folder / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder
+
+
+def encode_images(data, out, **keywords):
+    encode.encode(data, out, encoder="efficientnet-lite0", **keywords)
+    return embeddings.read(out)
+
+
+def encode_texts(data, out, **keywords):
+    encode.encode(data, out, encoder="minilm", **keywords)
+    return embeddings.read(out)
+
+
+def manifest(out):
+    return json.loads((out / "manifest.json").read_text())
+
+
+def test_images(pictures, tmp_path, capsys):
+    found = encode_images(pictures, tmp_path / "out", batch_size=2)
+    np.testing.assert_allclose(found.features, list(COLOURS.values()))
+    assert found.features.dtype == np.float32
+    assert found.ids.tolist() == [*COLOURS]
+    assert found.splits is not None
+    assert found.splits.tolist() == ["train"] * 3 + ["test"] * 2
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "arguments.json",
+        "features.npy",
+        "manifest.json",
+        "rows.jsonl",
+    ]
+    assert manifest(tmp_path / "out")["num_rows"] == 5
+    assert "5 rows" in capsys.readouterr().out
+
+
+def test_a_split_and_half_precision(pictures, tmp_path):
+    found = encode_images(pictures, tmp_path / "out", split="test", dtype="float16")
+    assert found.ids.tolist() == ["d", "e"]
+    assert found.features.dtype == np.float16
+
+
+def test_broken_images_are_skipped_and_listed(pictures, tmp_path, capsys):
+    (pictures / "b.png").write_bytes(b"no image")
+    (pictures / "e.png").write_bytes((pictures / "e.png").read_bytes()[:45])
+    found = encode_images(pictures, tmp_path / "out", batch_size=3)
+    assert found.ids.tolist() == ["a", "c", "d"]
+    np.testing.assert_allclose(found.features, [COLOURS[name] for name in "acd"])
+    skipped = manifest(tmp_path / "out")["skipped"]
+    assert [item["id"] for item in skipped] == ["b", "e"]
+    assert skipped[0]["reason"] == "is no image of a kind that Pillow knows"
+    assert "Skipped: b is no image" in capsys.readouterr().out
+
+
+def test_no_image_can_be_read(pictures, tmp_path):
+    for path in pictures.glob("*.png"):
+        path.write_bytes(b"no image")
+    with pytest.raises(
+        ValueError, match=r"Nothing in .*pictures can be used: the first is no image"
+    ):
+        encode_images(pictures, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def write_texts(path, *texts):
+    path.write_text("\n".join(texts) + "\n")
+    return path
+
+
+def test_texts(tmp_path, capsys):
+    data = write_texts(
+        tmp_path / "x.txt", "boat pier boat", "pier", "", "pier", "boat " * 300, "other"
+    )
+    found = encode_texts(data, tmp_path / "out", batch_size=2)
+    assert found.ids.tolist() == ["0", "1", "3", "4", "5"]
+    np.testing.assert_array_equal(
+        found.features[:, 1:],
+        [[1, 1, 2, 1, 0], [1, 1, 0, 1, 0], [1, 1, 0, 1, 0], [1, 1, 254, 0, 0], [1, 1, 0, 0, 1]],
+    )
+    about = manifest(tmp_path / "out")
+    assert about["skipped"] == [{"id": "2", "reason": "is empty"}]
+    assert (about["num_cut"], about["max_tokens"]) == (1, 256)
+    rows = [*map(json.loads, (tmp_path / "out" / "rows.jsonl").read_text().splitlines())]
+    assert rows[2] == {"id": "3", "split": None, "label": None, "text": "pier"}
+    assert found.texts is not None
+    assert found.texts[:3].tolist() == ["boat pier boat", "pier", "pier"]
+    out = " ".join(capsys.readouterr().out.split())
+    assert "Skipped: 2 is empty." in out
+    assert "Cut to 256 tokens: 1." in out
+
+
+def test_classes(tmp_path):
+    (tmp_path / "metadata.jsonl").write_text('{"id": 1, "label": "pier"}\n{"label": "boat"}\n')
+    found = encode_texts(tmp_path, tmp_path / "out", prompt="a {label}")
+    assert found.ids.tolist() == ["boat", "pier"]
+    assert found.labels is not None
+    assert found.labels.tolist() == ["boat", "pier"]
+    np.testing.assert_array_equal(found.features[:, 3:], [[1, 0, 1], [0, 1, 1]])
+
+
+class Stop(Exception):
+    pass
+
+
+def test_what_was_stopped_goes_on(pictures, tmp_path, monkeypatch):
+    monkeypatch.setattr(encode, "_PART", 2)
+    whole = encode_images(pictures, tmp_path / "whole")
+    decoded = []
+
+    def decode_three(image, framing):
+        if len(decoded) == 3:
+            raise Stop
+        decoded.append(image.id)
+        return real_decode(image, framing)
+
+    real_decode = work._decode
+    monkeypatch.setattr(work, "_decode", decode_three)
+    with pytest.raises(Stop):
+        encode_images(pictures, tmp_path / "out")
+    with pytest.raises(ValueError, match=r"has no manifest.json.*run it \(again\)"):
+        embeddings.read(tmp_path / "out")
+
+    again = []
+    monkeypatch.setattr(
+        work,
+        "_decode",
+        lambda image, framing: again.append(image.id) or real_decode(image, framing),
+    )
+    found = encode_images(pictures, tmp_path / "out", batch_size=1)
+    assert sorted(again) == ["c", "d", "e"]
+    np.testing.assert_array_equal(found.features, whole.features)
+    assert found.ids.tolist() == whole.ids.tolist()
+
+    encode_images(pictures, tmp_path / "out")
+    assert len(again) == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"dtype": "float16"}, "begun with --dtype=float32, not float16: use another --out"),
+        ({"split": "test"}, "begun with --split=None, not test"),
+    ],
+)
+def test_other_arguments_are_refused(change, words, pictures, tmp_path):
+    encode_images(pictures, tmp_path / "out")
+    before = (tmp_path / "out" / "features.npy").read_bytes()
+    with pytest.raises(ValueError, match=words):
+        encode_images(pictures, tmp_path / "out", **change)
+    assert (tmp_path / "out" / "features.npy").read_bytes() == before
+
+
+def test_other_data_is_refused(pictures, tmp_path):
+    encode_images(pictures, tmp_path / "out")
+    shutil.copy(pictures / "a.png", pictures / "f.png")
+    with pytest.raises(ValueError, match=r"pictures has changed since .*out was begun: delete"):
+        encode_images(pictures, tmp_path / "out")
+
+
+def test_a_folder_with_other_files_is_refused(pictures, tmp_path):
+    with pytest.raises(ValueError, match="pictures is not an empty folder: use another --out"):
+        encode_images(pictures, pictures)
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match="file is not an empty folder"):
+        encode_images(pictures, tmp_path / "file")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "There is no file or folder none"),
+        (["--batch-size=0"], "must be at least 1, not 0"),
+        (
+            ["--prompt=a {label}"],
+            "A prompt makes texts: use it with an encoder of texts, as minilm",
+        ),
+    ],
+)
+def test_what_the_command_line_says(arguments, words, tmp_path, capsys):
+    out = tmp_path / "out"
+    command = ["encode", "--encoder=efficientnet-lite0", "--data=none", f"--out={out}"]
+    assert main.main([*command, *arguments]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("gentle-clip: ")
+    assert error.count("\n") == 1
+    assert words in error
+    assert not out.exists()
+
+
+def test_the_command_line(pictures, tmp_path):
+    command = ["encode", "--encoder=efficientnet-lite0", f"--data={pictures}"]
+    assert main.main([*command, f"--out={tmp_path / 'out'}", "--batch-size=2", "--split=test"]) == 0
+    assert embeddings.read(tmp_path / "out").ids.tolist() == ["d", "e"]
+
+
+@pytest.mark.slow
+def test_tensorflow_datasets(tmp_path):
+    tfds = pytest.importorskip("tensorflow_datasets", reason="run pip install '.[data]' for this")
+
+    class Pictures(tfds.core.GeneratorBasedBuilder):
+        VERSION = tfds.core.Version("1.0.0")
+
+        def _info(self):
+            features = {
+                "image": tfds.features.Image(),
+                "label": tfds.features.ClassLabel(names="xy"),
+            }
+            return tfds.core.DatasetInfo(
+                builder=self, features=tfds.features.FeaturesDict(features)
+            )
+
+        def _split_generators(self, dl_manager):
+            return {"train": self._generate_examples("ab"), "test": self._generate_examples("c")}
+
+        def _generate_examples(self, names):
+            for name in names:
+                file = io.BytesIO()
+                Image.new("RGB", (9, 9), COLOURS[name]).save(file, "PNG")
+                yield name, {"image": file.getvalue(), "label": "y" if name == "b" else "x"}
+
+    builder = Pictures(data_dir=tmp_path, file_format="array_record")
+    builder.download_and_prepare()
+    found = encode_images(builder.data_path, tmp_path / "out")
+    assert sorted(found.ids) == ["test-0", "train-0", "train-1"]
+    assert found.labels is not None
+    assert found.splits is not None
+    rows = zip(found.features.tolist(), found.splits, found.labels)
+    expected = [
+        ([*map(float, COLOURS[name])], split, label)
+        for name, split, label in (("a", "train", "x"), ("b", "train", "y"), ("c", "test", "x"))
+    ]
+    assert sorted(rows) == sorted(expected)
+
+
+def test_the_commands_of_the_manual(pictures, tmp_path, monkeypatch):
+    manual = pathlib.Path(__file__).parents[2] / "docs" / "features.md"
+    rows = (pictures / "metadata.jsonl").read_text().replace('"split"', '"label": "boat", "split"')
+    (pictures / "metadata.jsonl").write_text(rows)
+    (tmp_path / "descriptions").mkdir()
+    write_texts(tmp_path / "descriptions" / "a.txt", "boat")
+    monkeypatch.chdir(tmp_path)
+    lines = re.findall(r"^gentle-clip (encode .*)$", manual.read_text(), flags=re.MULTILINE)
+    for line in lines:
+        if re.search("openai/|facebook/", line):  # of a network; tests/test_encode_published.py
+            continue
+        assert main.main(shlex.split(line)) == 0
+    sizes = [len(embeddings.read(path).ids) for path in sorted(tmp_path.glob("features/*"))]
+    assert sizes == [1, 1, 5]  # classes, descriptions, pictures

@@ -1,0 +1,270 @@
+"""Captioned images from folders to figures, with towers of a few thousand random parameters."""
+
+import dataclasses
+import json
+import pathlib
+import runpy
+
+import jax
+import numpy as np
+import pytest
+from config_reads import Recorder, leaves
+from PIL import Image
+
+from gentle_clip_jax.commands.main import load_config
+from gentle_clip_jax.encoders.bert import Bert
+from gentle_clip_jax.encoders.clip import TextTransformer
+from gentle_clip_jax.encoders.modified_resnet import ModifiedResNet
+from gentle_clip_jax.encoders.published.pretrained import Pretrained
+from gentle_clip_jax.encoders.vision_transformer import ClassTokenTransformer
+from gentle_clip_jax.tasks.captioned_images import data
+from gentle_clip_jax.tasks.captioned_images import start as warm_start
+from gentle_clip_jax.tasks.captioned_images import task as field
+from gentle_clip_jax.training import experiment
+from gentle_clip_jax.training.evaluate import evaluate, search
+from gentle_clip_jax.training.loop import train
+
+CONFIGS = pathlib.Path(__file__).parents[3] / "configs"
+COLOURS = {"red": (230, 20, 20), "green": (20, 230, 20), "blue": (20, 20, 230), "grey": (120,) * 3}
+WORDS = ["", "field", "of", "with", "lines", *COLOURS, "a", "photo"]
+COUNTS = {"train": 48, "val": 8, "test": 12}
+
+
+def encode(texts, max_tokens: int = 6) -> np.ndarray:
+    rows = [[WORDS.index(word) for word in text.split()] for text in texts]
+    return np.array([row + [0] * (max_tokens - len(row)) for row in rows], np.int32)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Two sets of noisy coloured squares with two captions each."""
+    root, rng = tmp_path_factory.mktemp("sets"), np.random.default_rng(0)
+    for name in ("one", "two"):
+        lines = []
+        (root / name).mkdir()
+        for split, count in COUNTS.items():
+            for number in range(count):
+                label = [*COLOURS][number % len(COLOURS)]
+                pixels = rng.integers(0, 25, (20, 16, 3)) + np.array(COLOURS[label])
+                item = f"{split}_{number}"
+                Image.fromarray(pixels.astype(np.uint8)).save(root / name / f"{item}.png")
+                captions = [f"a {label} field", f"field of {label} lines"]
+                lines.append({"id": item, "split": split, "label": label, "captions": captions})
+        rows = "\n".join(json.dumps(line) for line in lines)
+        (root / name / "metadata.jsonl").write_text(rows)
+    return root
+
+
+@pytest.fixture
+def towers(monkeypatch):
+    """Stands in for published weights."""
+    models = {
+        "image": ClassTokenTransformer(16, 8, 16, 2, 2, 16),
+        "text": Bert(len(WORDS), 16, 2, 2, 16, max_tokens=8),
+    }
+    rows = {"image": np.zeros((1, 16, 16, 3), np.uint8), "text": np.ones((1, 4), np.int32)}
+
+    def load(encoder, role):
+        params = models[role].init(jax.random.key(len(encoder)), rows[role])["params"]
+        return Pretrained(models[role], params, pathlib.Path(encoder), role)
+
+    monkeypatch.setattr(field, "_load", load)
+    monkeypatch.setattr(field.pretrained, "folder", pathlib.Path)
+    monkeypatch.setattr(field, "read_tokenizer", lambda folder: encode)
+
+
+def config(folder, **overrides):
+    result = runpy.run_path(str(CONFIGS / "default.py"))["get_config"]("captioned_images")
+    tiny = {
+        "data.folder": str(folder),
+        "data.sets": ("one", "two"),
+        "data.zero_shot": ("one:test", "two:"),
+        "data.prompt": "a photo of {label}",
+        "data.matched_fraction": 0.25,
+        "data.size": 16,
+        "data.max_tokens": 6,
+        "model.embedding_dim": 8,
+        "model.image.trained_blocks": 1,
+        "train.steps": 4,
+        "train.batch_matched": 8,
+        "train.batch_unmatched": 8,
+        "train.checkpoint_every": 2,
+        "train.log_every": 1,
+        "train.keep_start": True,
+    }
+    with result.unlocked():
+        result.update_from_flattened_dict(tiny | overrides)
+    return result
+
+
+def load(folder, **options):
+    settings = {
+        "seed": 0,
+        "folder": folder,
+        "sets": ("one", "two"),
+        "zero_shot": ("one:test", "two:"),
+        "excluded_labels": ("grey",),
+        "prompt": "a photo of {label}",
+        "matched_fraction": 0.25,
+        "size": 16,
+    }
+    return data.load_task(encode, folder / "cache", **settings | options)
+
+
+def test_sets_are_joined_and_a_fraction_keeps_its_captions(folder):
+    task = load(folder)
+    assert (len(task.matched), len(task.unmatched_x), len(task.unmatched_y)) == (24, 72, 72)
+    assert (len(task.validation), len(task.test)) == (16, 24)
+    assert task.matched.y.shape == (24, 2, 6)
+    assert task.matched.x[np.array([3, 1])].shape == (2, 16, 16, 3)
+    colours = np.array([*COLOURS.values()])
+    for items in (task.matched, task.test):
+        seen = items.x[:].mean(axis=(1, 2))
+        nearest = np.abs(seen[:, None] - colours[None]).sum(axis=-1).argmin(axis=1)
+        assert [[*COLOURS][k] for k in nearest] == [name.split()[1] for name in items.names]
+
+
+def test_unmatched_captions_are_those_of_the_unmatched_images_in_another_order(folder):
+    task, other = load(folder), load(folder, matched_fraction=1.0)
+    assert len(other.unmatched_x) == 0
+    everything = sorted(map(bytes, other.matched.y))
+    assert sorted(map(bytes, [*task.matched.y, *task.unmatched_y])) == everything
+
+
+def test_the_seed_chooses_the_pairs_and_not_what_is_judged(folder):
+    first, again, other = (load(folder, seed=seed) for seed in (0, 0, 1))
+    ids = [[image.id for image in task.matched.x.listed] for task in (first, again, other)]
+    assert ids[0] == ids[1] != ids[2]
+    np.testing.assert_array_equal(first.test.y, other.test.y)
+
+
+def test_classes_that_are_excluded_are_left_out(folder):
+    classified = load(folder).about.test["one"]
+    assert len(classified.classes) == 3
+    assert len(classified.images) == len(classified.labels) == 9
+
+
+def test_a_set_that_is_not_there_is_named(folder):
+    with pytest.raises(ValueError, match="three"):
+        load(folder, sets=("three",))
+
+
+def test_an_image_without_caption_is_named(folder, tmp_path):
+    (tmp_path / "bare").mkdir()
+    Image.new("RGB", (4, 4)).save(tmp_path / "bare" / "lonely.png")
+    line = {"id": "lonely", "split": "train", "label": "red", "captions": []}
+    other = line | {"id": "other", "captions": ["a red field"]}
+    rows = "\n".join(map(json.dumps, (line, other)))
+    (tmp_path / "bare" / "metadata.jsonl").write_text(rows)
+    with pytest.raises(ValueError, match="no caption, the first lonely"):
+        load(tmp_path, sets=("bare",))
+
+
+def test_an_image_that_cannot_be_read_is_named(folder):
+    task = load(folder)
+    broken = task.test.x.listed[0]._replace(read=lambda: b"no image")
+    rows = data.ImageRows([broken], 16)
+    with pytest.raises(ValueError, match=f"The image {broken.id} .* mend it or take it out"):
+        rows[:]
+
+
+@pytest.mark.parametrize("start", ["cca", "transported_cca"])
+def test_heads_start_as_a_map_that_finds_more_than_chance(folder, towers, tmp_path, start):
+    settings = config(folder, **{"model.start": start})
+    task = experiment.load_task(settings, tmp_path)
+    state = experiment.init_state(settings, task)
+    again = experiment.init_state(settings, dataclasses.replace(task, matched=None))  # from cache
+    jax.tree.map(np.testing.assert_array_equal, state.params, again.params)
+    model = experiment.build_model(settings, task)
+    figures = field.validate(model, state.params, task)
+    # Of eight images in a set two have the same colour, and four the same caption twice.
+    assert figures["i2t_r5"] > 0.8
+    assert figures["zero_shot_accuracy"] > 0.5
+
+
+def test_towers_that_share_a_space_can_keep_it(folder, towers):
+    settings = config(folder, **{"model.start": "identity", "model.embedding_dim": 16})
+    task = experiment.load_task(settings, folder)
+    state, model = experiment.init_state(settings, task), experiment.build_model(settings, task)
+    rows = task.test.y[:3, 0]
+    tower = {"params": state.params["y_tower"]}
+    features = np.asarray(model.y_tower.apply(tower, rows))
+    expected = features / np.linalg.norm(features, axis=1, keepdims=True)
+    embedded = model.apply({"params": state.params}, rows, method=model.embed_y)
+    np.testing.assert_allclose(embedded, expected, atol=1e-6)
+    with pytest.raises(ValueError, match=r"features have 16 and 16 dimensions .* is 8"):
+        experiment.init_state(config(folder, **{"model.start": "identity"}), task)
+
+
+def test_a_feature_that_is_constant_but_for_rounding_is_not_blown_up():
+    rows = jax.random.normal(jax.random.key(0), (50, 3)) * np.array([[1.0, 0.1, 1e-8]], np.float32)
+    scale = warm_start._scale(rows + np.array([[0.0, 0.0, 0.5]], np.float32))
+    assert scale[0, 2] == 1
+    np.testing.assert_allclose(scale[0, :2], [1.0, 0.1], rtol=0.3)
+
+
+@pytest.mark.slow
+def test_training_from_folders_to_figures(folder, towers, tmp_path):
+    settings = config(folder)
+    task = experiment.load_task(settings, tmp_path)
+    start, read = experiment.init_state(settings, task), set()
+    with jax.numpy_dtype_promotion("standard"):
+        state = train(Recorder(settings, read), tmp_path)
+    assert read == leaves(settings).keys()
+    moved = jax.tree.map(lambda a, b: bool(np.any(a != b)), start.params, state.params)
+    assert not any(jax.tree.leaves(moved["x_tower"]["frozen"]))
+    assert all(jax.tree.leaves(moved["y_tower"]["trained"]))
+    figures = evaluate(tmp_path)["metrics"]
+    assert {"mean_recall", "zero_shot_accuracy", "one/i2t_r1", "two/zero_shot_accuracy"} <= {
+        *figures
+    }
+    assert len(search(tmp_path, "blue field", num=3)) == 3
+    with np.load(tmp_path / "embeddings.npz") as arrays:
+        assert arrays["images"].shape == (24, 16, 16, 3)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("model.start", "cc", "config.model.start must be one of"),
+        ("model.image.trained_blocks", 3, "last 3 blocks"),
+        ("data.folder", "nowhere", "nowhere"),
+    ],
+)
+def test_a_config_that_cannot_be_met_is_refused(folder, towers, tmp_path, key, value, message):
+    with pytest.raises(ValueError, match=message):
+        train(config(folder, **{key: value}), tmp_path)
+
+
+@pytest.mark.slow
+def test_clips_resnet_takes_a_step_as_its_config_says(folder, tmp_path, monkeypatch):
+    models = {
+        "image": ModifiedResNet(depths=(1, 1, 1, 1), width=16),
+        "text": TextTransformer(vocab_size=64, depth=2, dim=1024),
+    }
+    rows = {"image": np.zeros((1, 224, 224, 3), np.uint8), "text": np.ones((1, 77), np.int32)}
+
+    def load(encoder, role):
+        params = jax.jit(models[role].init)(jax.random.key(0), rows[role])["params"]
+        return Pretrained(models[role], params, pathlib.Path(encoder), role)
+
+    monkeypatch.setattr(field, "_load", load)
+    monkeypatch.setattr(field.pretrained, "folder", pathlib.Path)
+    monkeypatch.setattr(field, "read_tokenizer", lambda folder: encode)
+    settings = load_config(CONFIGS / "remote_sensing_clip_rn50.py", [])
+    overrides = {
+        "data.folder": str(folder),
+        "data.sets": ("one",),
+        "data.zero_shot": ("one:test",),
+        "data.prompt": "a photo of {label}",
+        "data.matched_fraction": 0.25,
+        "train.steps": 1,
+        "train.batch_matched": 4,
+        "train.batch_unmatched": 4,
+    }
+    with settings.unlocked():
+        settings.update_from_flattened_dict(overrides)
+    with jax.numpy_dtype_promotion("standard"):
+        assert int(train(settings, tmp_path).step) == 1
+    figures = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in figures if line["kind"] == "validation"] == [0, 1]
