@@ -13,8 +13,8 @@ import sys
 
 import training
 
-from gentle_clip_jax.commands.main import load_config
-from gentle_clip_jax.training import experiment
+from gentle_clip_jax.config import load_config
+from gentle_clip_jax.files import write_json
 
 TITLES = {
     "remote_sensing": "Remote sensing: towers trained on a tenth of the pairs",
@@ -54,7 +54,7 @@ def main() -> None:
     content, folder = training.run_all(
         "captioned_images", __doc__.partition("\n")[0], variants(config), name=config
     )
-    experiment.write_json(folder / f"{config}.json", content)
+    write_json(folder / f"{config}.json", content)
     (folder / f"{config}.md").write_text(page(config, content))
     print(folder / f"{config}.md")
 

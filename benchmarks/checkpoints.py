@@ -17,13 +17,16 @@ from typing import Any
 import jax
 import numpy as np
 
-from gentle_clip_jax.commands.main import load_config
-from gentle_clip_jax.data.batches import Pairs, Task
+from gentle_clip_jax.config import load_config
+from gentle_clip_jax.data.batches import Dataset, Pairs
 from gentle_clip_jax.runs.log import machine
+from gentle_clip_jax.tasks import task_of
 from gentle_clip_jax.tasks.icons.data import Words
-from gentle_clip_jax.training import experiment, manifest
+from gentle_clip_jax.training import batching, manifest
 from gentle_clip_jax.training.checkpoints import Checkpoints
 from gentle_clip_jax.training.loop import next_state, on_devices
+from gentle_clip_jax.training.step import recipe
+from gentle_clip_jax.training.train_state import init_state
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 REPEATS = 5
@@ -69,7 +72,7 @@ def of_large_state(megabytes: int) -> dict[str, float]:
         }
 
 
-def icons_task(config: Any) -> Task:
+def icons_task(config: Any) -> Dataset:
     """Data of the shapes that the icons have, without rendering them."""
     rng, size, length = np.random.default_rng(0), config.data.size, config.data.max_tokens
 
@@ -79,16 +82,17 @@ def icons_task(config: Any) -> Task:
         return Pairs(images, tokens, np.array([str(k) for k in range(num)]))
 
     whole, words = items(512), Words([], lambda texts: np.zeros(0), config.data.vocab_size)
-    return Task(whole, whole.x, whole.y, items(8), items(8), words)
+    return Dataset(whole, whole.x, whole.y, items(8), items(8), words)
 
 
 def of_training() -> dict[str, float]:
     """Seconds of a step of configs/icons.py, and of the manifest of its state."""
     config = load_config(ROOT / "configs" / "icons.py")
-    task = icons_task(config)
-    model, batch_at = experiment.build_model(config, task), experiment.batches(config, task)
-    advance = next_state(config, model)
-    state = on_devices(config, experiment.init_state(config, task))
+    dataset = icons_task(config)
+    task, batch_at = task_of(config), batching.batch_at(config, dataset)
+    model = task.build_model(config, dataset)
+    advance = next_state(recipe(config, task, model))
+    state = on_devices(config, init_state(config, task, dataset, model))
     state, _ = advance(state, batch_at(0))
     times = []
     for step in range(1, 12):

@@ -72,18 +72,21 @@ def measure(overrides: dict, batch: int, microbatches: int, budget: float) -> di
     """Planned and measured memory and the median time of a train step."""
     import jax
 
-    from gentle_clip_jax.commands.main import load_config
-    from gentle_clip_jax.training import experiment, loop
+    from gentle_clip_jax.config import load_config
+    from gentle_clip_jax.tasks import task_of
+    from gentle_clip_jax.training.step import recipe, train_step
+    from gentle_clip_jax.training.train_state import init_state
 
     config = load_config(ROOT / "configs" / "icons.py")
     config.update_from_flattened_dict(overrides | {"train.microbatches": microbatches})
-    task = random_items(batch, config.data.size, config.data.max_tokens)
-    items = {"x": task.matched.x, "y": task.matched.y}
+    dataset = random_items(batch, config.data.size, config.data.max_tokens)
+    items = {"x": dataset.matched.x, "y": dataset.matched.y}
     halves = {"matched": slice(batch // 2), "unmatched": slice(batch // 2, None)}
     rows = {part: {k: v[half] for k, v in items.items()} for part, half in halves.items()}
-    model = experiment.build_model(config, task)
-    state, rows = experiment.init_state(config, task), jax.device_put(rows)
-    step = functools.partial(loop.train_step, config=config, model=model)
+    task = task_of(config)
+    model = task.build_model(config, dataset)
+    state, rows = init_state(config, task, dataset, model), jax.device_put(rows)
+    step = functools.partial(train_step, recipe=recipe(config, task, model))
     compiled = jax.jit(step, donate_argnums=0).lower(state, rows).compile()
     # Starts a new high-water mark, so that compilation does not count.
     pathlib.Path("/proc/self/clear_refs").write_text("5")
@@ -102,10 +105,10 @@ def measure(overrides: dict, batch: int, microbatches: int, budget: float) -> di
 
 
 def random_items(num_items: int, size: int, max_tokens: int):
-    """A task of noise: what the towers cost does not depend on what they see."""
+    """A dataset of noise: what the towers cost does not depend on what they see."""
     import numpy as np
 
-    from gentle_clip_jax.data.batches import Pairs, Task
+    from gentle_clip_jax.data.batches import Dataset, Pairs
     from gentle_clip_jax.tasks.icons.data import Words
 
     rng = np.random.default_rng(0)
@@ -113,7 +116,7 @@ def random_items(num_items: int, size: int, max_tokens: int):
     tokens = rng.integers(2, VOCAB_SIZE, (num_items, max_tokens)).astype(np.int32)
     pairs = Pairs(images, tokens, np.arange(num_items).astype(str))
     about = Words([], lambda texts: tokens, VOCAB_SIZE)
-    return Task(pairs, images, tokens, pairs, pairs, about)
+    return Dataset(pairs, images, tokens, pairs, pairs, about)
 
 
 def resident(name: str) -> int:

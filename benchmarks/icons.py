@@ -9,7 +9,7 @@ every training: --config.train.steps=2.
 
 import training
 
-from gentle_clip_jax.training import experiment
+from gentle_clip_jax.files import write_json
 
 NO_MMD, NO_SDD, NO_SSL = (f"--config.loss.{term}_weight=0" for term in ("mmd", "sdd", "ssl"))
 # Name: what the tables call it, its config, its overrides.
@@ -33,7 +33,7 @@ VARIANTS = {
 
 def main() -> None:
     content, folder = training.run_all("icons", __doc__.partition("\n")[0], VARIANTS)
-    experiment.write_json(folder / "icons.json", content)
+    write_json(folder / "icons.json", content)
     (folder / "icons.md").write_text(page(content))
     print(folder / "icons.md")
 

@@ -22,12 +22,13 @@ from threadpoolctl import threadpool_limits
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from configs import compare_remote_sensing  # noqa: E402
-from gentle_clip_jax.aligners import closed_form, methods  # noqa: E402
+from gentle_clip_jax.aligners import Aligner, closed_form  # noqa: E402
 from gentle_clip_jax.aligners.closed_form.neighbours import smooth  # noqa: E402
-from gentle_clip_jax.aligners.closed_form.transported import scarcity  # noqa: E402
+from gentle_clip_jax.aligners.closed_form.transported import few_pairs_weight  # noqa: E402
 from gentle_clip_jax.aligners.closed_form.zero_pairs import Joined  # noqa: E402
+from gentle_clip_jax.aligners.standardize import standardized  # noqa: E402
 from gentle_clip_jax.compare import measure, pool  # noqa: E402
+from gentle_clip_jax.config import load_config  # noqa: E402
 from gentle_clip_jax.losses import pairwise  # noqa: E402
 from gentle_clip_jax.runs.log import machine  # noqa: E402
 
@@ -35,15 +36,15 @@ MAIN = ("zero_shot", "i2t", "t2i")
 
 
 class Hashed(NamedTuple):
-    """A problem as a key: the same only if it is the very same."""
+    """Features as a key: the same only if they are the very same."""
 
-    problem: closed_form.Problem
+    features: closed_form.Features
 
     def __hash__(self):
-        return id(self.problem)
+        return id(self.features)
 
     def __eq__(self, other):
-        return self.problem is other.problem
+        return self.features is other.features
 
 
 class Smoothed(NamedTuple):
@@ -94,30 +95,35 @@ def as_they_are(x):
     return x
 
 
+def shrunk_cca(x, y):
+    """CCA with the shrinkage that the pairs choose."""
+    return closed_form.shrunk_cca(x, y, closed_form.chosen_shrinkage(closed_form.shrunk_cca, x, y))
+
+
 @functools.lru_cache(maxsize=8)
 def prepared(hashed: Hashed, weight: float, count: int, change: Callable):
-    """The problem smoothed, its bank, and the CCA of its pairs; the same for many ideas."""
-    problem = hashed.problem
-    x, unmatched_x = (change(jnp.mean(z, axis=1)) for z in (problem.x, problem.unmatched_x))
+    """The features smoothed, their bank, and the CCA of its pairs; the same for many ideas."""
+    features = hashed.features
+    x, unmatched_x = (change(jnp.mean(z, axis=1)) for z in (features.x, features.unmatched_x))
     bank = jnp.concatenate([x, unmatched_x])
     x, unmatched_x = (smooth(z, bank, weight=weight, count=count) for z in (x, unmatched_x))
-    smoothed = problem._replace(x=x[:, None], unmatched_x=unmatched_x[:, None])
-    return smoothed, bank, methods.cca(x, jnp.mean(problem.y, axis=1))
+    smoothed = features._replace(x=x[:, None], unmatched_x=unmatched_x[:, None])
+    return smoothed, bank, shrunk_cca(x, jnp.mean(features.y, axis=1))
 
 
-def gentle(problem, *, neighbours=0.8, count=10, change=as_they_are, **settings):
+def gentle(features, *, neighbours=0.8, count=10, change=as_they_are, **settings):
     """`gentle_transport` with a plan, and with other settings."""
-    weight = neighbours * scarcity(len(problem.x))
-    smoothed, bank, start = prepared(Hashed(problem), weight, count, change)
+    weight = neighbours * few_pairs_weight(len(features.x))
+    smoothed, bank, start = prepared(Hashed(features), weight, count, change)
     settings = {"within": 0.5, **settings}
     maps = closed_form.transported_cca(smoothed, start, **settings)
     return Smoothed(maps, bank, weight, count, change)
 
 
-def pairs_alone(problem, *, neighbours=0.8):
+def pairs_alone(features, *, neighbours=0.8):
     """The CCA of the smoothed pairs."""
-    weight = neighbours * scarcity(len(problem.x))
-    _, bank, start = prepared(Hashed(problem), weight, 10, as_they_are)
+    weight = neighbours * few_pairs_weight(len(features.x))
+    _, bank, start = prepared(Hashed(features), weight, 10, as_they_are)
     return Smoothed(start, bank, weight, 10, as_they_are)
 
 
@@ -125,54 +131,54 @@ def joined(*aligners):
     return Joined(aligners)
 
 
-def bagged(problem):
+def bagged(features):
     """Four fits, each to four fifths of the pairs."""
-    size, rng = len(problem.x), np.random.default_rng(0)
+    size, rng = len(features.x), np.random.default_rng(0)
     parts = [rng.permutation(size)[: 4 * size // 5] for _ in range(4)]
-    return joined(*(gentle(problem._replace(x=problem.x[p], y=problem.y[p])) for p in parts))
+    return joined(*(gentle(features._replace(x=features.x[p], y=features.y[p])) for p in parts))
 
 
-def both_smoothed(problem):
+def both_smoothed(features):
     """Captions are drawn towards their neighbours as well."""
-    y, lone = (jnp.mean(z, axis=1) for z in (problem.y, problem.unmatched_y))
-    bank = jnp.concatenate([y, lone])
-    y, lone = (smooth(z, bank, weight=0.3)[:, None] for z in (y, lone))
-    return gentle(problem._replace(y=y, unmatched_y=lone))
+    y, unmatched_y = (jnp.mean(z, axis=1) for z in (features.y, features.unmatched_y))
+    bank = jnp.concatenate([y, unmatched_y])
+    y, unmatched_y = (smooth(z, bank, weight=0.3)[:, None] for z in (y, unmatched_y))
+    return gentle(features._replace(y=y, unmatched_y=unmatched_y))
 
 
-def self_trained(problem):
+def self_trained(features):
     """Mutual nearest neighbours of the unmatched sets count as further pairs, once."""
-    aligned = gentle(problem)
-    x, y = problem.unmatched_x[:, 0], jnp.mean(problem.unmatched_y, axis=1)
+    aligned = gentle(features)
+    x, y = features.unmatched_x[:, 0], jnp.mean(features.unmatched_y, axis=1)
     cosines = np.asarray(aligned.embed_x(x) @ aligned.embed_y(y).T)
     of_x, of_y = cosines.argmax(1), cosines.argmax(0)
     mutual = np.flatnonzero(of_y[of_x] == np.arange(len(of_x)))
-    more = problem._replace(
-        x=jnp.concatenate([problem.x, problem.unmatched_x[mutual]]),
-        y=jnp.concatenate([problem.y, problem.unmatched_y[of_x[mutual]]]),
+    more = features._replace(
+        x=jnp.concatenate([features.x, features.unmatched_x[mutual]]),
+        y=jnp.concatenate([features.y, features.unmatched_y[of_x[mutual]]]),
     )
     return gentle(more)
 
 
-def sharpened(problem):
+def sharpened(features):
     """Three more rounds with a sharper plan."""
-    aligned = gentle(problem)
-    smoothed, *_ = prepared(Hashed(problem), aligned.weight, 10, as_they_are)
+    aligned = gentle(features)
+    smoothed, *_ = prepared(Hashed(features), aligned.weight, 10, as_they_are)
     maps = closed_form.transported_cca(smoothed, aligned.maps, within=0.5, epsilon=0.01, rounds=3)
     return aligned._replace(maps=maps)
 
 
-def less_popular(problem):
-    aligned, y = gentle(problem), jnp.mean(problem.unmatched_y, axis=1)
-    x = problem.unmatched_x[:, 0]
+def less_popular(features):
+    aligned, y = gentle(features), jnp.mean(features.unmatched_y, axis=1)
+    x = features.unmatched_x[:, 0]
     return Unpopular(aligned, aligned.embed_x(x), aligned.embed_y(y))
 
 
-def with_relative(problem):
-    weight = 0.8 * scarcity(len(problem.x))
-    smoothed, *_ = prepared(Hashed(problem), weight, 10, as_they_are)
-    relative = closed_form.relative(smoothed.x[:, 0], jnp.mean(problem.y, axis=1))
-    return joined(gentle(problem), relative)
+def with_relative(features):
+    weight = 0.8 * few_pairs_weight(len(features.x))
+    smoothed, *_ = prepared(Hashed(features), weight, 10, as_they_are)
+    relative = closed_form.relative(smoothed.x[:, 0], jnp.mean(features.y, axis=1))
+    return joined(gentle(features), relative)
 
 
 def one_length(x):
@@ -190,24 +196,24 @@ def cosine_features(x):
 IDEAS = {
     "gentle transport, as it is": gentle,
     "CCA of the smoothed pairs, no plan": pairs_alone,
-    "without neighbours": lambda problem: gentle(problem, neighbours=0.0),
-    "half as much of the neighbours": lambda problem: gentle(problem, neighbours=0.4),
-    "30 neighbours": lambda problem: gentle(problem, count=30),
+    "without neighbours": lambda features: gentle(features, neighbours=0.0),
+    "half as much of the neighbours": lambda features: gentle(features, neighbours=0.4),
+    "30 neighbours": lambda features: gentle(features, count=30),
     "captions smoothed too": both_smoothed,
-    "scatter of an item's captions left out": lambda problem: gentle(problem, within=0.0),
-    "each caption an item of its own": lambda problem: gentle(problem, within=1.0),
-    "plan sharper, epsilon 0.01": lambda problem: gentle(problem, epsilon=0.01),
+    "scatter of an item's captions left out": lambda features: gentle(features, within=0.0),
+    "each caption an item of its own": lambda features: gentle(features, within=1.0),
+    "plan sharper, epsilon 0.01": lambda features: gentle(features, epsilon=0.01),
     "plan sharper in the last rounds": sharpened,
-    "plan blunter, epsilon 0.05": lambda problem: gentle(problem, epsilon=0.05),
-    "4 rounds": lambda problem: gentle(problem, rounds=4),
-    "plan alone, mix 0.95": lambda problem: gentle(problem, mix=0.95),
-    "256 directions": lambda problem: gentle(problem, dim=256),
-    "64 directions": lambda problem: gentle(problem, dim=64),
-    "correlations not weighted, power 0": lambda problem: gentle(problem, power=0.0),
-    "correlations weighted fully, power 1": lambda problem: gentle(problem, power=1.0),
+    "plan blunter, epsilon 0.05": lambda features: gentle(features, epsilon=0.05),
+    "4 rounds": lambda features: gentle(features, rounds=4),
+    "plan alone, mix 0.95": lambda features: gentle(features, mix=0.95),
+    "256 directions": lambda features: gentle(features, dim=256),
+    "64 directions": lambda features: gentle(features, dim=64),
+    "correlations not weighted, power 0": lambda features: gentle(features, power=0.0),
+    "correlations weighted fully, power 1": lambda features: gentle(features, power=1.0),
     "popular items held back (CSLS)": less_popular,
-    "image features of one length": lambda problem: gentle(problem, change=one_length),
-    "kernel: random Fourier features": lambda problem: gentle(problem, change=cosine_features),
+    "image features of one length": lambda features: gentle(features, change=one_length),
+    "kernel: random Fourier features": lambda features: gentle(features, change=cosine_features),
     "4 fits to parts of the pairs (bagging)": bagged,
     "self-training on mutual neighbours": self_trained,
     "joined with CCA of the smoothed pairs": lambda p: joined(gentle(p), pairs_alone(p)),
@@ -223,8 +229,8 @@ def main() -> None:
     parser.add_argument("--unmatched", type=int, default=3000, help="items of each modality")
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "docs" / "results")
     args = parser.parse_args()
-    config = compare_remote_sensing.get_config()
-    task = pool.load_task(
+    config = load_config("compare_remote_sensing")
+    items = pool.load_pool(
         args.features,
         train=config.train,
         zero_shot=dict(one.split(":") for one in config.zero_shot),
@@ -234,11 +240,15 @@ def main() -> None:
     found = {}
     for pairs in args.pairs:
         for seed in args.seeds:
-            x, y, lone_x, lone_y = pool.draw(task, pairs, seed=seed, unmatched="shuffled")
-            arrays = (x, y, lone_x[: args.unmatched], lone_y[: args.unmatched])
-            problem = closed_form.Problem(*(jnp.asarray(z) for z in arrays))
+            problem = pool.draw(items, pairs, seed=seed, unmatched="shuffled")
+            of_x, of_y, features, _ = standardized(problem)
+            features = features._replace(
+                unmatched_x=features.unmatched_x[: args.unmatched],
+                unmatched_y=features.unmatched_y[: args.unmatched],
+            )
             for name, idea in IDEAS.items():
-                metrics = measure.summarize(measure.score(idea(problem), task))
+                aligner = Aligner(of_x, of_y, idea(features))
+                metrics = measure.summarize(measure.score(aligner, items))
                 figures = [100 * metrics[metric] for metric in MAIN]
                 found.setdefault((name, pairs), []).append(figures)
                 print(name, pairs, seed, np.round(figures, 1), flush=True)

@@ -19,8 +19,8 @@ from typing import NamedTuple
 
 import training
 
+from gentle_clip_jax.files import write_json
 from gentle_clip_jax.tasks.proteins.task import HEADLINE
-from gentle_clip_jax.training import experiment
 
 
 class Benchmark(NamedTuple):
@@ -151,7 +151,7 @@ def main() -> None:
         for run in runs.values():
             run["test"][HEADLINE] = statistics.mean(run["test"][one] for one in chosen(benchmark))
     content["untrained"] = untrained(name, content["runs"])
-    experiment.write_json(folder / f"{name}.json", content)
+    write_json(folder / f"{name}.json", content)
     (folder / f"{name}.md").write_text(page(name, content))
     print(folder / f"{name}.md")
 

@@ -7,11 +7,11 @@ import jax
 import numpy as np
 
 from gentle_clip_jax import evals
-from gentle_clip_jax.commands.main import load_config
+from gentle_clip_jax.config import load_config
 from gentle_clip_jax.encoders.protein_structure import invariants
+from gentle_clip_jax.files import write_json
 from gentle_clip_jax.tasks.proteins import domains, measures
 from gentle_clip_jax.tasks.proteins import task as field
-from gentle_clip_jax.training import experiment
 
 CONFIGS = pathlib.Path(__file__).resolve().parents[1] / "configs"
 # For ACDEFGHIKLMNPQRSTVWY: Chou and Fasman 1978 (helix, strand), Kyte and Doolittle 1982.
@@ -31,25 +31,25 @@ def main() -> None:
     args, overrides = parser.parse_known_args()
     path, out = CONFIGS / f"{args.config}.py", args.out
     config = load_config(path, overrides)
-    task = experiment.load_task(config, out.parent)
+    dataset = field.load_data(config, out.parent)
     rows = {
-        "residues_linear": linear(task),
-        "scales": scales(task),
-        "lengths": lengths(task),
-        "chance": chance(task),
+        "residues_linear": linear(dataset),
+        "scales": scales(dataset),
+        "lengths": lengths(dataset),
+        "chance": chance(dataset),
     }
     for start in ("cca", "transported_cca"):
         config = load_config(path, [*overrides, f"--config.model.start={start}"])
-        rows[start] = summaries(config, task)
+        rows[start] = summaries(config, dataset)
     out.parent.mkdir(parents=True, exist_ok=True)
-    experiment.write_json(out, rows)
+    write_json(out, rows)
 
 
-def both_splits(task, measure) -> dict[str, dict[str, float]]:
+def both_splits(dataset, measure) -> dict[str, dict[str, float]]:
     """What `measure(split, items, sets)` finds, by set, as the field's evaluation names it."""
     found = {}
     for split in ("validation", "test"):
-        sets = measure(split, getattr(task, split), getattr(task.about, split))
+        sets = measure(split, getattr(dataset, split), getattr(dataset.about, split))
         found[split] = evals.means(sets)
         if len(sets) > 1:
             found[split] |= evals.by_set(sets)
@@ -66,9 +66,9 @@ def retrieval(sets, x, y) -> dict[str, dict[str, float]]:
     return found
 
 
-def transfer(task, sets, sequences, structures) -> dict[str, dict[str, float]]:
+def transfer(dataset, sets, sequences, structures) -> dict[str, dict[str, float]]:
     """Of embeddings of whole labelled domains, of the training sequences and by set."""
-    found, train = {}, task.about.train.labels
+    found, train = {}, dataset.about.train.labels
     for name, one_set in sets.items():
         found[name] = {}
         for kind, labels in one_set.labelled.labels.items():
@@ -108,20 +108,20 @@ def features(structures, chunk: int = 32) -> np.ndarray:
     return np.concatenate([whole, np.ones_like(whole[..., :1])], axis=-1)
 
 
-def linear(task) -> dict:
+def linear(dataset) -> dict:
     """Ridge regression of a residue's kind on its own structure, shared over all places."""
-    inputs, kinds = features(task.matched.y), one_hot(task.matched.x)
+    inputs, kinds = features(dataset.matched.y), one_hot(dataset.matched.x)
     known = kinds.any(axis=-1)
     inputs, kinds = inputs[known], kinds[known]
     frequency = kinds.mean(axis=0) + 1e-3
     targets = kinds / frequency - 1  # what a kind is likelier by, given the structure
     gram, cross = inputs.T @ inputs, inputs.T @ targets
-    train = task.about.train.tokens
+    train = dataset.about.train.tokens
     train = pooled(train, map(one_hot, train))
-    of_crops = {split: features(getattr(task, split).y) for split in ("validation", "test")}
+    of_crops = {split: features(getattr(dataset, split).y) for split in ("validation", "test")}
     of_whole = {
         name: [features(one) for one in one_set.labelled.structures]
-        for name, one_set in {**task.about.validation, **task.about.test}.items()
+        for name, one_set in {**dataset.about.validation, **dataset.about.test}.items()
     }
 
     def measure(ridge):
@@ -137,15 +137,15 @@ def linear(task) -> dict:
             }
             flat = one_hot(items.x), odds(of_crops[split])
             x, y = (rows.reshape(len(items), -1) for rows in flat)
-            return joined(retrieval(sets, x, y), transfer(task, sets, train, whole))
+            return joined(retrieval(sets, x, y), transfer(dataset, sets, train, whole))
 
         return of
 
     def validated(ridge):
-        sets = measure(ridge)("validation", task.validation, task.about.validation)
+        sets = measure(ridge)("validation", dataset.validation, dataset.about.validation)
         return evals.means(sets)["crop_mrr"]
 
-    return both_splits(task, measure(max(RIDGES, key=validated)))
+    return both_splits(dataset, measure(max(RIDGES, key=validated)))
 
 
 def pooled(tokens, rows) -> np.ndarray:
@@ -158,7 +158,7 @@ def pooled(tokens, rows) -> np.ndarray:
     return means - means.mean(axis=0)
 
 
-def scales(task) -> dict:
+def scales(dataset) -> dict:
     """No pairs: scales of helix, strand and hydropathy against what there is of them."""
 
     def of_tokens(tokens):
@@ -192,7 +192,7 @@ def scales(task) -> dict:
         return of_backbones(items["backbone"]) if isinstance(items, dict) else of_states(items)
 
     def of(split, items, sets):
-        train = pooled(task.about.train.tokens, map(of_tokens, task.about.train.tokens))
+        train = pooled(dataset.about.train.tokens, map(of_tokens, dataset.about.train.tokens))
         whole = {
             name: pooled(one_set.labelled.tokens, map(of_structures, one_set.labelled.structures))
             for name, one_set in sets.items()
@@ -200,12 +200,12 @@ def scales(task) -> dict:
         x, y = (
             rows.reshape(len(items), -1) for rows in (of_tokens(items.x), of_structures(items.y))
         )
-        return joined(retrieval(sets, x, y), transfer(task, sets, train, whole))
+        return joined(retrieval(sets, x, y), transfer(dataset, sets, train, whole))
 
-    return both_splits(task, of)
+    return both_splits(dataset, of)
 
 
-def lengths(task) -> dict:
+def lengths(dataset) -> dict:
     """The nearest in length of the whole domain: what a crop does not show."""
 
     def of(split, items, sets):
@@ -216,10 +216,10 @@ def lengths(task) -> dict:
         x, y = np.stack([2 * size, -(size**2), one], 1), np.stack([size, one, -(size**2)], 1)
         return retrieval(sets, x, y)
 
-    return both_splits(task, of)
+    return both_splits(dataset, of)
 
 
-def chance(task) -> dict:
+def chance(dataset) -> dict:
     """Expected by a random order: of n candidates, the mean of 1 / rank; the largest class."""
 
     def of_set(one_set):
@@ -237,16 +237,16 @@ def chance(task) -> dict:
         return values
 
     return both_splits(
-        task, lambda split, items, sets: {name: of_set(one) for name, one in sets.items()}
+        dataset, lambda split, items, sets: {name: of_set(one) for name, one in sets.items()}
     )
 
 
-def summaries(config, task) -> dict:
+def summaries(config, dataset) -> dict:
     """Maps of composition and of the moments of structure: the heads of untrained towers."""
-    model = experiment.build_model(config, task)
-    params = field.init_params(config, task, model)
+    model = field.build_model(config, dataset)
+    params = field.init_params(config, dataset, model)
     dim = config.model.embedding_dim
-    train = field._summaries(model, params, task.about.train.tokens, "x")
+    train = field._summaries(model, params, dataset.about.train.tokens, "x")
 
     def of(split, items, sets):
         x, y = (
@@ -257,9 +257,9 @@ def summaries(config, task) -> dict:
             name: field._summaries(model, params, one_set.labelled.structures, "y")
             for name, one_set in sets.items()
         }
-        return joined(retrieval(sets, x, y), transfer(task, sets, train, whole))
+        return joined(retrieval(sets, x, y), transfer(dataset, sets, train, whole))
 
-    return both_splits(task, of)
+    return both_splits(dataset, of)
 
 
 if __name__ == "__main__":

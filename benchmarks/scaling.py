@@ -124,15 +124,20 @@ def planned(devices: int, fsdp: int) -> dict[str, float]:
 
     from gentle_clip_jax.config import load_config
     from gentle_clip_jax.parallel import memory, mesh
-    from gentle_clip_jax.training import experiment, loop
+    from gentle_clip_jax.tasks import task_of
+    from gentle_clip_jax.training import batching, loop
+    from gentle_clip_jax.training.step import recipe
+    from gentle_clip_jax.training.train_state import init_state
 
     config = load_config(CONFIG, [f"--config.mesh.fsdp={fsdp}"])
     with tempfile.TemporaryDirectory() as folder:
-        task = experiment.load_task(config, pathlib.Path(folder))
-    model = experiment.build_model(config, task)
-    state = loop.on_devices(config, experiment.init_state(config, task))
-    batch = mesh.shard_batch(experiment.batches(config, task)(0), mesh.data_mesh(fsdp))
-    step = loop.jitted_step(config, model, state).lower(state, batch).compile()
+        task = task_of(config)
+        dataset = task.load_data(config, pathlib.Path(folder))
+    model = task.build_model(config, dataset)
+    state = loop.on_devices(config, init_state(config, task, dataset, model))
+    batch = mesh.shard_batch(batching.batch_at(config, dataset)(0), mesh.data_mesh(fsdp))
+    jitted = loop.jitted_step(recipe(config, task, model), state)
+    step = jitted.lower(state, batch).compile()
     arrays = jax.tree.leaves(state)
     return {
         "needed_mib": memory.needed_bytes(step) / 2**20,

@@ -10,11 +10,11 @@ import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 
-from gentle_clip_jax.commands.main import load_config
+from gentle_clip_jax.config import load_config
 from gentle_clip_jax.report import results
 from gentle_clip_jax.runs.folder import read_config
 from gentle_clip_jax.runs.log import processor
-from gentle_clip_jax.training import experiment
+from gentle_clip_jax.runs.taken import taken
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 RECALLS = [f"{direction}_r{k}" for direction in ("i2t", "t2i") for k in (1, 5, 10)]
@@ -71,10 +71,10 @@ def measure(
     path = ROOT / "configs" / f"{config}.py"
     arguments = [*own, f"--config.seed={seed}", *overrides]
     # Raises if the folder holds a run of an older config, which must not pass for this one.
-    experiment.open_workdir(load_config(path, arguments), workdir)
+    with taken(workdir, load_config(path, arguments)):
+        take_start(workdir)
     if (workdir / "evaluation.json").exists():
         return
-    take_start(workdir)
     command = [sys.executable, "-m", "gentle_clip_jax"]
     subprocess.run(
         [*command, "train", f"--config={path}", f"--workdir={workdir}", *arguments], check=True

@@ -20,13 +20,14 @@ from threadpoolctl import threadpool_limits
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from configs import compare_remote_sensing, compare_vision_language  # noqa: E402
-from gentle_clip_jax.aligners import closed_form  # noqa: E402
+from gentle_clip_jax.aligners import Aligner, closed_form  # noqa: E402
 from gentle_clip_jax.aligners.closed_form import Maps  # noqa: E402
+from gentle_clip_jax.aligners.standardize import standardized  # noqa: E402
 from gentle_clip_jax.compare import measure, pool  # noqa: E402
+from gentle_clip_jax.config import load_config  # noqa: E402
 from gentle_clip_jax.runs.log import machine  # noqa: E402
 
-FIELDS = {"remote sensing": compare_remote_sensing, "photographs": compare_vision_language}
+FIELDS = {"remote sensing": "compare_remote_sensing", "photographs": "compare_vision_language"}
 METRICS = ("zero_shot", "i2t", "t2i")
 CHANCE = "random maps (chance)"
 
@@ -41,9 +42,9 @@ def main() -> None:
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "docs" / "results")
     args = parser.parse_args()
     rows = []
-    for field, module in FIELDS.items():
-        config = module.get_config()
-        task = pool.load_task(
+    for field, name in FIELDS.items():
+        config = load_config(name)
+        items = pool.load_pool(
             args.features,
             train=config.train,
             zero_shot=dict(one.split(":") for one in config.zero_shot),
@@ -51,16 +52,17 @@ def main() -> None:
             evaluate=args.evaluate,
         )
         for seed in args.seeds:
-            for row in run(task, seed, args):
+            for row in run(items, seed, args):
                 rows.append({"field": field, "seed": seed} | row)
                 print(rows[-1], flush=True)
     publish(rows, args)
 
 
-def run(task: pool.Task, seed: int, args: argparse.Namespace):
+def run(items: pool.Pool, seed: int, args: argparse.Namespace):
     """A row for every start: the figures before the rounds, and of each restart after them."""
-    _, _, x, y = pool.draw(task, 0, seed=seed, unmatched="shuffled")
-    x, y = jnp.asarray(x[: args.unmatched]), jnp.asarray(y[: args.unmatched])
+    problem = pool.draw(items, 0, seed=seed, unmatched="shuffled")
+    of_x, of_y, features, classes = standardized(problem)
+    x, y = features.unmatched_x[: args.unmatched], features.unmatched_y[: args.unmatched]
     mean_x, mean_y = jnp.mean(x, axis=1), jnp.mean(y, axis=1)
     keys = jax.random.split(jax.random.key(seed), args.restarts)
     clustered = {
@@ -70,25 +72,17 @@ def run(task: pool.Task, seed: int, args: argparse.Namespace):
         for clusters in (12, 30)
     }
     starts = {CHANCE: [random_maps(key, mean_x, mean_y) for key in keys], **clustered}
-    if task.classes is None:
+    if classes is None:
         raise ValueError(f"Run benchmarks/class_names.py --features={args.features} first.")
-    starts["names of ImageNet's classes"] = [
-        closed_form.named_classes(mean_x, mean_y, *map(jnp.asarray, task.classes))
-    ]
+    starts["names of ImageNet's classes"] = [closed_form.named_classes(mean_x, mean_y, *classes)]
     for name, several in starts.items():
+        fits = [closed_form.align_without_pairs(x, y, [start]) for start in several]
         yield {
             "start": name,
-            "before": [figures(start, task) for start in several],
-            **after(several, x, y, task),
+            "before": [figures(Aligner(of_x, of_y, start), items) for start in several],
+            "scores": [scores[0] for _, scores in fits],
+            "after": [figures(Aligner(of_x, of_y, maps), items) for maps, _ in fits],
         }
-
-
-def after(several: list, x: jax.Array, y: jax.Array, task: pool.Task) -> dict:
-    fits = [closed_form.align_without_pairs(x, y, [start]) for start in several]
-    return {
-        "scores": [scores[0] for _, scores in fits],
-        "after": [figures(maps, task) for maps, _ in fits],
-    }
 
 
 def random_maps(key: jax.Array, x: jax.Array, y: jax.Array) -> Maps:
@@ -99,9 +93,9 @@ def random_maps(key: jax.Array, x: jax.Array, y: jax.Array) -> Maps:
     return Maps(jnp.mean(x, axis=0), next(maps), jnp.mean(y, axis=0), next(maps))
 
 
-def figures(aligned, task: pool.Task) -> list[float | None]:
-    """Per cent; None for what the task does not measure."""
-    metrics = measure.summarize(measure.score(aligned, task))
+def figures(aligner: Aligner, items: pool.Pool) -> list[float | None]:
+    """Per cent; None for what is not measured on these items."""
+    metrics = measure.summarize(measure.score(aligner, items))
     return [100 * metrics[metric] if metric in metrics else None for metric in METRICS]
 
 

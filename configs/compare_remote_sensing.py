@@ -1,6 +1,6 @@
 """Aerial images and captions: RSICD and UCM-Captions, EfficientNet-Lite0 and MiniLM features."""
 
-from configs import compare
+from gentle_clip_jax.configs import compare
 
 
 def get_config():

@@ -1,6 +1,6 @@
 """Photographs and captions: Flickr8k, EfficientNet-Lite0 and MiniLM features."""
 
-from configs import compare
+from gentle_clip_jax.configs import compare
 
 
 def get_config():

@@ -3,10 +3,13 @@
 import ml_collections
 
 
-def get_config(field: str = "icons") -> ml_collections.ConfigDict:
-    """Gentle-CLIP in its stable form; `field` says which data, views and towers there are."""
+def get_config(task: str = "icons") -> ml_collections.ConfigDict:
+    """Gentle-CLIP in its stable form; `task` says which data, views and towers there are."""
     config = ml_collections.ConfigDict()
-    config.field = field  # a module of gentle_clip_jax/fields
+    config.task = task  # a folder of gentle_clip_jax/tasks
+    # What is minimised, of gentle_clip_jax/objectives.py: gentle_clip, gentle_clip_official, clip,
+    # siglip, hard_pl, soft_pl, s_clip, plan_matching or cauchy_schwarz.
+    config.objective = "gentle_clip"
     # Of weights, batches, views, dropout, and of which training items are matched pairs.
     config.seed = 0
 
@@ -16,7 +19,7 @@ def get_config(field: str = "icons") -> ml_collections.ConfigDict:
     model.dtype = "float32"  # of the towers' products; bfloat16 pays on TPU and GPU
 
     config.loss = loss = ml_collections.ConfigDict()
-    loss.form = "stable"  # or "official": losses/gentle_clip.py, losses/official.py
+    # Of gentle_clip and gentle_clip_official; other objectives do not read the first six.
     loss.clip_weight = 1.0
     loss.mmd_weight = 0.1
     loss.sdd_weight = 1.0
@@ -27,8 +30,8 @@ def get_config(field: str = "icons") -> ml_collections.ConfigDict:
     loss.learn_temperature = True
 
     config.optimizer = opt = ml_collections.ConfigDict()
-    opt.tower_rate = 2e-3  # peak learning rates
-    opt.head_rate = 2e-3
+    opt.tower_learning_rate = 2e-3  # peak learning rates
+    opt.head_learning_rate = 2e-3
     opt.weight_decay = 0.1
     opt.max_grad_norm = 1.0
     opt.warmup_steps = 100
@@ -45,7 +48,7 @@ def get_config(field: str = "icons") -> ml_collections.ConfigDict:
     train.log_every = 20  # steps
     train.checkpoint_every = 200  # steps; validates too
 
-    config.update(_FIELDS[field]())
+    config.update(_TASKS[task]())
     # Devices that share the parameters and the optimizer's state; the rest repeat them.
     config.mesh = {"fsdp": 1}
 
@@ -127,7 +130,7 @@ def _captioned_images() -> dict:
     }
     views = {"image": image_views, "text": {"drop": 0.0}}
     # Weights that are good already are moved a little and not for long.
-    optimizer = {"tower_rate": 1e-4, "head_rate": 1e-4, "warmup_steps": 20}
+    optimizer = {"tower_learning_rate": 1e-4, "head_learning_rate": 1e-4, "warmup_steps": 20}
     train = {"steps": 200, "checkpoint_every": 50, "keep_start": True}
     return {
         "data": data,
@@ -169,10 +172,9 @@ def _proteins() -> dict:
         "temperature": 0.02,  # a row is the mean of many residues
         "residue_weight": 1.0,
         "residue_temperature": 0.3,
-        "residue_dim": 32,  # model.embedding_dim
     }
-    # language_rate: of what is trained of a published tower
-    optimizer = {"tower_rate": 3e-3, "head_rate": 1e-4, "language_rate": 1e-3, "warmup_steps": 30}
+    # language_learning_rate: of what is trained of a published tower
+    optimizer = {"tower_learning_rate": 3e-3, "head_learning_rate": 1e-4, "language_learning_rate": 1e-3, "warmup_steps": 30}
     train = {"steps": 300, "batch_matched": 16, "batch_unmatched": 16, "checkpoint_every": 150}
     return {
         "data": data,
@@ -184,4 +186,4 @@ def _proteins() -> dict:
     }
 
 
-_FIELDS = {"icons": _icons, "captioned_images": _captioned_images, "proteins": _proteins}
+_TASKS = {"icons": _icons, "captioned_images": _captioned_images, "proteins": _proteins}

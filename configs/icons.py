@@ -1,6 +1,6 @@
 """Icon search from 10 % matched pairs: the quickstart."""
 
-from configs import default
+from gentle_clip_jax.configs import default
 
 
 def get_config():

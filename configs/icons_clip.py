@@ -1,6 +1,6 @@
 """Icon search with CLIP on the matched pairs alone: the same towers, the same steps."""
 
-from configs import default
+from gentle_clip_jax.configs import default
 
 
 def get_config():

@@ -4,13 +4,13 @@ The weight of its density term was set for batches of 64: the term grows with th
 stable form of the default does not.
 """
 
-from configs import default
+from gentle_clip_jax.configs import default
 
 
 def get_config():
     """The defaults with the demo's forms, weights and fixed temperature."""
     config = default.get_config()
-    config.loss.form = "official"
+    config.objective = "gentle_clip_official"
     config.loss.clip_weight = 1.0
     config.loss.mmd_weight = 0.2
     config.loss.sdd_weight = 0.7

@@ -1,6 +1,6 @@
 """Protein domains, sequence with structure: a tenth of the training domains are pairs."""
 
-from configs import default
+from gentle_clip_jax.configs import default
 
 
 def get_config():

@@ -1,6 +1,6 @@
 """Protein domains, sequence with a string of DSSP states: a tenth of the training domains pairs."""
 
-from configs import default
+from gentle_clip_jax.configs import default
 
 
 def get_config():

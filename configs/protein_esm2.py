@@ -1,6 +1,6 @@
 """Protein domains, sequence with structure, through ESM-2 with 8 million parameters."""
 
-from configs import protein
+from gentle_clip_jax.configs import protein
 
 
 def get_config():

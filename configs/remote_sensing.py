@@ -1,6 +1,6 @@
 """Aerial images and captions: RSICD and UCM-Captions, a tenth of them pairs (S-CLIP's protocol)."""
 
-from configs import default
+from gentle_clip_jax.configs import default
 
 
 def get_config():
@@ -13,7 +13,7 @@ def get_config():
     config.views.image.turn = 0.75  # from above there is no upright
     # Minutes on two cores of a CPU. One caption in two hundred has more tokens.
     config.data.max_tokens = 24
-    config.optimizer.update(tower_rate=3e-4, head_rate=3e-4)
+    config.optimizer.update(tower_learning_rate=3e-4, head_learning_rate=3e-4)
     config.train.update(steps=80, batch_matched=32, batch_unmatched=32)
     config.train.update(average_decay=0.9, checkpoint_every=40)
     return config

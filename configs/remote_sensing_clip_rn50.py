@@ -1,6 +1,6 @@
 """The same with all of CLIP's RN50 trained, as S-CLIP does (arXiv 2305.14095); needs a GPU."""
 
-from configs import default, remote_sensing
+from gentle_clip_jax.configs import default, remote_sensing
 
 
 def get_config():
@@ -14,5 +14,5 @@ def get_config():
     config.model.start = "identity"
     config.model.embedding_dim = 1024
     config.loss.temperature = 0.01  # where CLIP's training ended
-    config.optimizer.tower_rate = 5e-5
+    config.optimizer.tower_learning_rate = 5e-5
     return config

@@ -1,6 +1,6 @@
 """Photographs and captions: Flickr8k, a third of it pairs, as in the public demo of the paper."""
 
-from configs import default
+from gentle_clip_jax.configs import default
 
 
 def get_config():

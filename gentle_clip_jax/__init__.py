@@ -1,8 +1,62 @@
 """Align two modalities from a few matched pairs: Gentle-CLIP (Set-CLIP, arXiv 2406.05766) in JAX.
 
-Importing this package loads jax and nothing heavier, and touches no device.
+Importing this package loads jax and nothing heavier, and touches no device: the names below load
+what they need when they are first used.
 """
+
+from typing import TYPE_CHECKING
 
 from gentle_clip_jax import losses as losses
 
+if TYPE_CHECKING:
+    from gentle_clip_jax.aligners import Aligner, Problem, align, load
+    from gentle_clip_jax.compare import compare_files
+    from gentle_clip_jax.config import load_config
+    from gentle_clip_jax.diagnose import diagnose_files
+    from gentle_clip_jax.encoders.published.pretrained import load as load_encoder
+    from gentle_clip_jax.training.loop import train
+    from gentle_clip_jax.training.restored import restore
+
 __version__ = "0.1.0"
+
+# compare_files and diagnose_files, since compare and diagnose are the modules that hold them.
+__all__ = [
+    "Aligner",
+    "Problem",
+    "align",
+    "compare_files",
+    "diagnose_files",
+    "load",
+    "load_config",
+    "load_encoder",
+    "losses",
+    "restore",
+    "train",
+]
+
+
+def __getattr__(name: str) -> object:
+    match name:
+        case "Aligner" | "Problem" | "align" | "load":
+            from gentle_clip_jax import aligners as home
+        case "compare_files":
+            from gentle_clip_jax import compare as home
+        case "diagnose_files":
+            from gentle_clip_jax import diagnose as home
+        case "load_config":
+            from gentle_clip_jax import config as home
+        case "load_encoder":
+            from gentle_clip_jax.encoders.published import pretrained
+
+            return pretrained.load
+        case "restore":
+            from gentle_clip_jax.training import restored as home
+        case "train":
+            from gentle_clip_jax.training import loop as home
+        case _:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(home, name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,6 +1,7 @@
-"""Configs from Python files, with overrides from the command line."""
+"""Configs from Python files, shipped or a user's own, with overrides from the command line."""
 
 import difflib
+import importlib.util
 import pathlib
 import re
 import runpy
@@ -12,27 +13,30 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ml_collections import ConfigDict
 
+_SHIPPED = "gentle_clip_jax.configs"
 
-def load_config(path: str | pathlib.Path, overrides: Sequence[str] = ()) -> "ConfigDict":
-    """What get_config() of the file at `path` returns, with overrides like --config.seed=1.
 
-    The folder above the file's own is importable while it loads: `from configs import default`.
+def load_config(name_or_path: str | pathlib.Path, overrides: Sequence[str] = ()) -> "ConfigDict":
+    """What get_config() of a config returns, with overrides like --config.seed=1.
+
+    `name_or_path` is the name of a config that comes with the package, such as icons, or the path
+    of a .py file. One config takes another by `from gentle_clip_jax.configs import default`.
 
     Raises:
-      ValueError: there is no such file, it fails, or an override names an unknown key, has a value
-        of another type, or is none.
+      ValueError: there is no such config, it fails, or an override names an unknown key, has a
+        value of another type, or is none.
     """
     from absl import flags
     from ml_collections import config_flags
 
-    config = _read_config(pathlib.Path(path))
+    config = _read_config(name_or_path)
     known = set(_keys(config))
     for override in overrides:
         key = re.sub("^--?(no)?", "", override.partition("=")[0])
         if key.startswith("config.") and key not in known:
             nearest = difflib.get_close_matches(key, known, n=1, cutoff=0.8)
             hint = f": did you mean {nearest[0]}?" if nearest else "."
-            raise ValueError(f"The config {path} has no key {key}{hint}")
+            raise ValueError(f"The config {name_or_path} has no key {key}{hint}")
     values = flags.FlagValues()
     try:
         config_flags.DEFINE_config_dict("config", config, flag_values=values, sys_argv=[*overrides])
@@ -44,28 +48,50 @@ def load_config(path: str | pathlib.Path, overrides: Sequence[str] = ()) -> "Con
     return config
 
 
-def _read_config(path: pathlib.Path) -> "ConfigDict":
+def _read_config(name_or_path: str | pathlib.Path) -> "ConfigDict":
     from ml_collections import ConfigDict
 
-    if not path.is_file():
-        raise ValueError(f"There is no config {path}: give the path of a .py file to --config.")
-    root = str(path.resolve().parents[1])
-    sys.path.insert(0, root)
+    path = _find(name_or_path)
     try:
         config = runpy.run_path(str(path))["get_config"]()
     except Exception as error:
         line = traceback.extract_tb(error.__traceback__)[-1]
         raise ValueError(
-            f"The config {path} fails with {type(error).__name__}: {error} "
+            f"The config {name_or_path} fails with {type(error).__name__}: {error} "
             f"({line.filename}, line {line.lineno})."
         ) from error
-    finally:
-        sys.path.remove(root)
     if not isinstance(config, ConfigDict):
         raise ValueError(
-            f"get_config() of {path} must return a ConfigDict, not {type(config).__name__}."
+            f"get_config() of {name_or_path} must return a ConfigDict, not {type(config).__name__}."
         )
     return config
+
+
+def _find(name_or_path: str | pathlib.Path) -> pathlib.Path:
+    path, folder = pathlib.Path(name_or_path), _shipped_folder()
+    shipped = {file.stem: file for file in folder.glob("*.py") if file.stem != "__init__"}
+    if str(path) in shipped:
+        return shipped[str(path)]
+    if path.suffix == ".py" and path.is_file():
+        return path
+    nearest = difflib.get_close_matches(path.stem, shipped, n=1)
+    hint = f"; the nearest is {nearest[0]}" if nearest else ""
+    raise ValueError(
+        f"There is no config {name_or_path}: give the path of a .py file, or one of "
+        f"{', '.join(sorted(shipped))}{hint}."
+    )
+
+
+def _shipped_folder() -> pathlib.Path:
+    """The folder of the package's own configs, which can be imported from then on."""
+    spec = importlib.util.find_spec(_SHIPPED)
+    if spec is None:  # a checkout that is not installed: they are beside the package
+        beside = pathlib.Path(__file__).parents[1] / "configs" / "__init__.py"
+        spec = importlib.util.spec_from_file_location(_SHIPPED, beside)
+        assert spec
+        sys.modules[_SHIPPED] = importlib.util.module_from_spec(spec)
+    assert spec.origin
+    return pathlib.Path(spec.origin).parent
 
 
 def _keys(config: "ConfigDict", prefix: str = "config") -> Iterator[str]:

@@ -1,12 +1,21 @@
-"""What heads on frozen features are trained for: CLIP on the pairs, and what others add to it."""
+"""What is minimised: functions of a batch's embeddings, the same for heads and for towers.
 
-from collections.abc import Callable
-from typing import NamedTuple
+Every objective is CLIP on the few pairs, and what a method adds to it from the unmatched items.
+"""
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from gentle_clip_jax import losses
+
+Terms = dict[str, jax.Array]
+Objective = Callable[..., tuple[jax.Array, Terms]]
+_OF_GENTLE_CLIP = ("clip_weight", "mmd_weight", "sdd_weight", "ssl_weight", "ssl_temperature")
+_OF_GENTLE_CLIP += ("sdd_bandwidth",)
 
 
 class Embedded(NamedTuple):
@@ -14,126 +23,123 @@ class Embedded(NamedTuple):
 
     x, y: [b, d] pairs.
     unmatched_x, unmatched_y: [u, d] and [v, d]; u and v may be 0.
-    view_x, view_y: [b + u, d] and [b + v, d] second views, matched rows first.
+    view_x, view_y: [b + u, d] and [b + v, d] second views, matched rows first; None without.
     teacher_x, teacher_y: [u, d] and [v, d] the unmatched rows as the start embeds them; None
       without a start to learn from.
+    pair_x, pair_y: [b, e] what a pair is compared by where that is more than its x and y, as all
+      residues of a protein are; else None.
     """
 
     x: jax.Array
     y: jax.Array
     unmatched_x: jax.Array
     unmatched_y: jax.Array
-    view_x: jax.Array
-    view_y: jax.Array
-    teacher_x: jax.Array | None
-    teacher_y: jax.Array | None
+    view_x: jax.Array | None = None
+    view_y: jax.Array | None = None
+    teacher_x: jax.Array | None = None
+    teacher_y: jax.Array | None = None
+    pair_x: jax.Array | None = None
+    pair_y: jax.Array | None = None
 
     @property
-    def all_x(self) -> jax.Array:
+    def every_x(self) -> jax.Array:
         """[b + u, d], matched rows first."""
         return jnp.concatenate([self.x, self.unmatched_x])
 
     @property
-    def all_y(self) -> jax.Array:
+    def every_y(self) -> jax.Array:
         """[b + v, d], matched rows first."""
         return jnp.concatenate([self.y, self.unmatched_y])
 
+    @property
+    def pairs(self) -> tuple[jax.Array, jax.Array]:
+        """[b, e] of both modalities: what is contrasted of pairs."""
+        if self.pair_x is None or self.pair_y is None:
+            return self.x, self.y
+        return self.pair_x, self.pair_y
 
-Objective = Callable[[Embedded], jax.Array]
 
-
-def clip(e: Embedded, *, temperature: float = 0.07) -> jax.Array:
+def clip(e: Embedded, *, temperature: jax.Array | float = 0.07) -> tuple[jax.Array, Terms]:
     """CLIP of the pairs alone."""
-    return losses.clip_loss(e.x, e.y, temperature=temperature)
+    value = losses.clip_loss(*e.pairs, temperature=temperature)
+    return value, {"clip": value}
 
 
-def siglip(e: Embedded, *, temperature: float = 0.07) -> jax.Array:
+def siglip(e: Embedded, *, temperature: jax.Array | float = 0.07) -> tuple[jax.Array, Terms]:
     """SigLIP of the pairs alone; the bias gives a pair drawn at random its chance to match."""
     bias = -jnp.log(jnp.float32(max(len(e.x) - 1, 1)))
-    return losses.sigmoid_loss(e.x, e.y, temperature=temperature, bias=bias)
+    value = losses.sigmoid_loss(*e.pairs, temperature=temperature, bias=bias)
+    return value, {"siglip": value}
 
 
 def gentle_clip(
-    e: Embedded,
-    *,
-    temperature: float = 0.07,
-    mmd_weight: float = 1.0,
-    sdd_weight: float = 1.0,
-    ssl_weight: float = 0.15,
-) -> jax.Array:
-    """CLIP, MMD, SDD and SSL, in the stable forms and with `gentle_clip_loss`'s weights."""
-    total, _ = losses.gentle_clip_loss(
-        e.all_x,
-        e.all_y,
-        num_matched=len(e.x),
-        temperature=temperature,
-        x_view=e.view_x,
-        y_view=e.view_y,
-        mmd_weight=mmd_weight,
-        sdd_weight=sdd_weight,
-        ssl_weight=ssl_weight,
-    )
-    return total
+    e: Embedded, *, temperature: jax.Array | float = 0.07, **weights: float
+) -> tuple[jax.Array, Terms]:
+    """CLIP, MMD, SDD and SSL in the stable forms; `losses.gentle_clip_loss` has the weights."""
+    return _gentle_clip(losses.gentle_clip_loss, e, temperature, weights)
 
 
-def gentle_clip_official(e: Embedded) -> jax.Array:
+def gentle_clip_official(
+    e: Embedded, *, temperature: jax.Array | float = 0.05, **weights: float
+) -> tuple[jax.Array, Terms]:
     """The same terms as the paper's public demo computes and weighs them."""
-    total, _ = losses.official.gentle_clip_loss(
-        e.all_x, e.all_y, num_matched=len(e.x), x_view=e.view_x, y_view=e.view_y
-    )
-    return total
+    return _gentle_clip(losses.official.gentle_clip_loss, e, temperature, weights)
 
 
-def hard_pl(e: Embedded, *, temperature: float = 0.07) -> jax.Array:
+def hard_pl(e: Embedded, *, temperature: jax.Array | float = 0.07) -> tuple[jax.Array, Terms]:
     """CLIP, and unmatched rows take the partner of the most similar matched row."""
     return _with_labels(e, temperature, losses.hard_labels)
 
 
-def soft_pl(e: Embedded, *, temperature: float = 0.07) -> jax.Array:
+def soft_pl(e: Embedded, *, temperature: jax.Array | float = 0.07) -> tuple[jax.Array, Terms]:
     """CLIP, and unmatched rows take the partners of matched rows by their similarity."""
-
-    def labels(query: jax.Array, support: jax.Array) -> jax.Array:
-        return losses.soft_labels(query, support, temperature=temperature)
-
-    return _with_labels(e, temperature, labels)
+    return _with_labels(
+        e, temperature, functools.partial(losses.soft_labels, temperature=temperature)
+    )
 
 
-def s_clip(e: Embedded, *, temperature: float = 0.07) -> jax.Array:
+def s_clip(e: Embedded, *, temperature: jax.Array | float = 0.07) -> tuple[jax.Array, Terms]:
     """CLIP, and unmatched rows take the partners of matched rows by a transport plan."""
-
-    def labels(query: jax.Array, support: jax.Array) -> jax.Array:
-        return losses.transport_labels(query, support, temperature=temperature)
-
-    return _with_labels(e, temperature, labels)
+    return _with_labels(
+        e, temperature, functools.partial(losses.transport_labels, temperature=temperature)
+    )
 
 
 def plan_matching(
     e: Embedded,
     *,
-    temperature: float = 0.07,
+    temperature: jax.Array | float = 0.07,
     weight: float = 1.0,
     epsilon: float = 0.05,
     teacher_epsilon: float = 0.02,
     iterations: int = 50,
-) -> jax.Array:
-    """CLIP, and the unmatched rows' transport plan should be that of the start, as in SOTAlign."""
+) -> tuple[jax.Array, Terms]:
+    """CLIP, and the unmatched rows' transport plan should be that of the start, as in SOTAlign.
+
+    Raises:
+      ValueError: there is no start to learn from, or a modality has no unmatched rows.
+    """
     if e.teacher_x is None or e.teacher_y is None:
-        raise ValueError("plan_matching learns from the start: give `fit` a warm_start")
+        raise ValueError("plan_matching learns from a start: give a warm_start.")
     if 0 in (len(e.unmatched_x), len(e.unmatched_y)):
-        raise ValueError("plan_matching needs unmatched items of both modalities")
+        raise ValueError("plan_matching needs unmatched items of both modalities.")
     target = losses.transport_plan(
         e.teacher_x, e.teacher_y, epsilon=teacher_epsilon, iterations=iterations
     )
     matching = losses.plan_matching_loss(
         e.unmatched_x, e.unmatched_y, target, epsilon=epsilon, iterations=iterations
     )
-    return clip(e, temperature=temperature) + weight * matching
+    value, terms = clip(e, temperature=temperature)
+    return value + weight * matching, {**terms, "plan": matching}
 
 
-def cauchy_schwarz(e: Embedded, *, temperature: float = 0.07, weight: float = 1.0) -> jax.Array:
+def cauchy_schwarz(
+    e: Embedded, *, temperature: jax.Array | float = 0.07, weight: float = 1.0
+) -> tuple[jax.Array, Terms]:
     """CLIP, and the Cauchy-Schwarz divergence of all rows."""
-    divergence = losses.cauchy_schwarz_divergence(e.all_x, e.all_y)
-    return clip(e, temperature=temperature) + weight * divergence
+    divergence = losses.cauchy_schwarz_divergence(e.every_x, e.every_y)
+    value, terms = clip(e, temperature=temperature)
+    return value + weight * divergence, {**terms, "cauchy_schwarz": divergence}
 
 
 OBJECTIVES: dict[str, Objective] = {
@@ -147,16 +153,71 @@ OBJECTIVES: dict[str, Objective] = {
     "plan_matching": plan_matching,
     "cauchy_schwarz": cauchy_schwarz,
 }
+_WEIGHED = ("gentle_clip", "gentle_clip_official")
+
+
+def weighed(name: str, settings: Mapping[str, Any]) -> Objective:
+    """The objective of a name with what it takes of the settings, as config.loss has them.
+
+    Raises:
+      ValueError: there is no objective of that name.
+    """
+    if name not in OBJECTIVES:
+        raise ValueError(f"There is no objective {name}: choose from {', '.join(OBJECTIVES)}.")
+    if name not in _WEIGHED:
+        return OBJECTIVES[name]
+    return functools.partial(OBJECTIVES[name], **{key: settings[key] for key in _OF_GENTLE_CLIP})
+
+
+def needs_pairs(name: str, settings: Mapping[str, Any]) -> bool:
+    """Whether the objective has a term of matched pairs."""
+    return name not in _WEIGHED or bool(settings["clip_weight"])
+
+
+def needs_views(name: str, settings: Mapping[str, Any]) -> bool:
+    """Whether the objective contrasts a second view of each item with the first."""
+    return name in _WEIGHED and bool(settings["ssl_weight"])
+
+
+def needs_teacher(name: str) -> bool:
+    """Whether the objective learns from what the start makes of unmatched items."""
+    return name == "plan_matching"
+
+
+def _gentle_clip(
+    loss: Callable[..., tuple[jax.Array, Terms]],
+    e: Embedded,
+    temperature: jax.Array | float,
+    weights: Mapping[str, float],
+) -> tuple[jax.Array, Terms]:
+    whole = e.pair_x is not None
+    clip_weight = weights.get("clip_weight", 1.0)
+    total, terms = loss(
+        e.every_x,
+        e.every_y,
+        num_matched=len(e.x),
+        temperature=temperature,
+        x_view=e.view_x,
+        y_view=e.view_y,
+        **(dict(weights) | ({"clip_weight": 0.0} if whole else {})),
+    )
+    if whole and clip_weight:
+        value, of_pairs = clip(e, temperature=temperature)
+        total, terms = total + clip_weight * value, {**terms, **of_pairs}
+    return total, terms
 
 
 def _with_labels(
-    e: Embedded, temperature: float, labels: Callable[[jax.Array, jax.Array], jax.Array]
-) -> jax.Array:
-    total = clip(e, temperature=temperature)
+    e: Embedded,
+    temperature: jax.Array | float,
+    labels: Callable[[jax.Array, jax.Array], jax.Array],
+) -> tuple[jax.Array, Terms]:
+    total, terms = clip(e, temperature=temperature)
+    pseudo = jnp.zeros_like(total)
     sides = ((e.unmatched_x, e.x, e.y), (e.unmatched_y, e.y, e.x))
     for query, support, partners in sides:
         if len(query) > 0:
-            total += losses.pseudo_label_loss(
+            pseudo += losses.pseudo_label_loss(
                 query, partners, labels(query, support), temperature=temperature
             )
-    return total
+    return total + pseudo, {**terms, "pseudo_labels": pseudo}

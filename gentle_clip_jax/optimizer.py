@@ -1,4 +1,4 @@
-"""AdamW with warm-up and cosine decay; towers and heads at their own rates, some parts at none."""
+"""AdamW with warm-up and cosine decay; towers and heads have learning rates of their own."""
 
 from collections.abc import Hashable
 
@@ -13,9 +13,9 @@ def learning_rate(peak: float, *, warmup_steps: int, steps: int) -> optax.Schedu
 
 def adamw(
     *,
-    tower_rate: float,
-    head_rate: float,
-    language_rate: float | None = None,
+    tower_learning_rate: float,
+    head_learning_rate: float,
+    language_learning_rate: float | None = None,
     weight_decay: float,
     max_grad_norm: float,
     warmup_steps: int,
@@ -24,7 +24,7 @@ def adamw(
     """Clips the global gradient norm, then AdamW.
 
     Weight decay spares vectors and scalars: biases, norms, the temperature. What lies under a
-    "frozen" keeps its value, and costs no moments. `language_rate` is of what lies under a
+    "frozen" keeps its value, and costs no moments. `language_learning_rate` is of what lies under a
     "language", the published part of a tower that has new parts too.
     """
 
@@ -33,12 +33,12 @@ def adamw(
         return optax.adamw(schedule, weight_decay=weight_decay, mask=_matrices)
 
     groups: dict[Hashable, optax.GradientTransformation] = {
-        "tower": group(tower_rate),
-        "head": group(head_rate),
+        "tower": group(tower_learning_rate),
+        "head": group(head_learning_rate),
         "frozen": optax.set_to_zero(),
     }
-    if language_rate is not None:
-        groups["language"] = group(language_rate)
+    if language_learning_rate is not None:
+        groups["language"] = group(language_learning_rate)
     return optax.chain(
         optax.clip_by_global_norm(max_grad_norm), optax.partition(groups, _group_labels)
     )

@@ -11,7 +11,7 @@ if [[ ${1:-} == --dry-run ]]; then
 fi
 if [[ ! ${1:-} =~ ^[1-9][0-9]*$ || $# -lt 2 ]]; then
   echo "Say how many processes, then the arguments of gentle-clip train:" \
-    "$0 2 --config=configs/icons.py --workdir=runs/icons" >&2
+    "$0 2 --config=icons --workdir=runs/icons" >&2
   exit 2
 fi
 count=$1

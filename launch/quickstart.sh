@@ -7,8 +7,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 launch/install.sh quickstart
 
 for name in icons icons_clip; do
-  echo "Training configs/$name.py in runs/$name"
-  .venv/bin/gentle-clip train --config="configs/$name.py" --workdir="runs/$name" "$@"
+  echo "Training $name in runs/$name"
+  .venv/bin/gentle-clip train --config="$name" --workdir="runs/$name" "$@"
 done
 echo "Measuring both runs on the icons held out for the test"
 .venv/bin/gentle-clip evaluate --workdir=runs/icons_clip >/dev/null

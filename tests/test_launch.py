@@ -2,10 +2,12 @@
 
 import os
 import pathlib
+import re
 import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 
 import jsonschema
 import pytest
@@ -103,11 +105,43 @@ def test_a_tpu_slice_would_be_got_used_and_given_back():
         (run,) = said[action]
         assert run[:6] == ["gcloud", "compute", "tpus", "queued-resources", action, "n"]
     assert "--spot" in said["create"][0]
-    assert "mount -t nfs 10.0.0.2:/runs" in said["install"][-1][-1]
+    install = said["install"][-1][-1]
+    assert "mount -t nfs 10.0.0.2:/runs" in install
+    assert "'./gentle-clip[quickstart,protein,transport,weights]'" in install
+    assert "not installed" in install
+    few = dry_run("tpu_pod.sh", "install", **slice_, EXTRAS="protein")
+    assert "'./gentle-clip[protein]'" in few[-1][-1]
     (run,) = dry_run("tpu_pod.sh", "train", *ARGUMENTS, **slice_)
     assert "--worker=all" in run
     words = shlex.split(run[-1].removeprefix("--command="))
+    assert words[:3] == ["test", "-x", "venv/bin/gentle-clip"]
     assert [*ARGUMENTS, "--coordinator=auto"] == words[words.index("train") + 1 :][:3]
+
+
+def test_a_slice_gets_extras_that_there_are():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]
+    (default,) = re.findall(r"EXTRAS:-([a-z,]+)", (LAUNCH / "tpu_pod.sh").read_text())
+    assert {*default.split(",")} <= extras.keys()
+
+
+@pytest.mark.parametrize("action", ["install", "train"])
+def test_a_host_of_a_slice_says_that_it_failed(action, tmp_path):
+    """What a host is told to do, on one that has no archive and no environment."""
+    run = dry_run("tpu_pod.sh", action, *ARGUMENTS, SHARE="10.0.0.2:/runs")[-1]
+    process = subprocess.run(
+        ["bash", "-c", run[-1].removeprefix("--command=")],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert process.returncode == 1
+    assert (
+        process.stderr.splitlines()[-1]
+        .partition(": ")[2]
+        .startswith({"install": "not installed", "train": "nothing is installed"}[action])
+    )
 
 
 @pytest.mark.parametrize(

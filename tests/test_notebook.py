@@ -3,13 +3,17 @@
 Its install cell does nothing here, since the package is installed.
 """
 
+import ast
 import base64
+import importlib.util
 import io
 import pathlib
 
 import numpy as np
 import pytest
 from PIL import Image
+
+import gentle_clip_jax
 
 jupytext = pytest.importorskip("jupytext")
 nbformat = pytest.importorskip("nbformat")
@@ -26,6 +30,29 @@ def test_the_notebook_is_its_source():
     ]
     assert len(notebook.cells) <= 14
     assert not any(cell.get("outputs") for cell in notebook.cells)
+
+
+def test_the_notebook_needs_the_public_names_alone():
+    """So that it does not break when a module moves."""
+    for node in ast.walk(ast.parse((FOLDER / "quickstart.py").read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module.startswith("gentle_clip_jax"):
+            assert node.module == "gentle_clip_jax"
+            assert {alias.name for alias in node.names} <= {*gentle_clip_jax.__all__}
+        elif isinstance(node, ast.Import):
+            assert not any(alias.name.startswith("gentle_clip_jax.") for alias in node.names)
+
+
+@pytest.mark.parametrize(
+    ("owner", "words"),
+    [("OWNER", "Put the address"), ("someone", "someone/gentle_clip_jax is not")],
+)
+def test_an_install_that_fails_stops_the_notebook(owner, words, monkeypatch):
+    cells = jupytext.read(FOLDER / "quickstart.py").cells
+    (cell,) = (one.source for one in cells if "REPOSITORY =" in one.source)
+    assert '%pip install -q "gentle-clip-jax[quickstart] @ git+{REPOSITORY}"' in cell
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(SystemExit, match=words):
+        exec(cell.replace("%pip", "# %pip").replace("OWNER/gentle", f"{owner}/gentle"), {})
 
 
 @pytest.mark.slow

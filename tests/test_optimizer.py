@@ -7,8 +7,8 @@ import pytest
 from gentle_clip_jax.optimizer import adamw, learning_rate
 
 SETTINGS = {
-    "tower_rate": 1e-3,
-    "head_rate": 1e-2,
+    "tower_learning_rate": 1e-3,
+    "head_learning_rate": 1e-2,
     "weight_decay": 0.0,
     "max_grad_norm": 1e9,
     "warmup_steps": 0,

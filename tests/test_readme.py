@@ -3,7 +3,10 @@
 import pathlib
 import re
 
+import numpy as np
 import pytest
+
+import gentle_clip_jax
 
 ROOT = pathlib.Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -13,20 +16,42 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
 
 
-def test_the_snippet_runs(capsys):
-    (snippet,) = blocks("python")
+def test_the_losses_run(capsys):
+    (snippet,) = (block for block in blocks("python") if "gentle_clip_loss" in block)
     exec(snippet, {})
     assert "'clip'" in capsys.readouterr().out
 
 
+def test_an_aligner_is_fitted_saved_and_loaded(tmp_path, monkeypatch):
+    (snippet,) = (block for block in blocks("python") if "align(problem)" in block)
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(snippet, names)
+    assert names["similarity"].shape == (5, 300)
+    nearest = np.asarray(names["similarity"]).argmax(axis=1)
+    assert np.sum(nearest == np.arange(5)) >= 4
+
+
+def test_every_public_name_is_there():
+    table = re.findall(r"^\| `(\w+)", README, flags=re.MULTILINE)
+    assert {*table} == {*gentle_clip_jax.__all__} - {"Aligner"}
+
+
+def test_every_room_is_on_the_map():
+    package = ROOT / "gentle_clip_jax"
+    rooms = {path.parent.name for path in package.glob("*/__init__.py")}
+    rooms |= {path.name for path in package.glob("[!_]*.py")}
+    assert {*re.findall(r"\]\(gentle_clip_jax/([\w.]+)\)", README)} == rooms
+
+
 def test_its_files_are_there():
-    links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if "://" not in link]
-    configs = re.findall(r"--config=(\S+)", README)
+    links = [link for link in re.findall(r"\]\(([^)#]+)[^)]*\)", README) if "://" not in link]
     scripts = re.findall(r"^\./(\S+)", README, flags=re.MULTILINE)
+    configs = re.findall(r"--config=(\S+)", README)
     assert links
-    assert configs
     assert scripts
-    for name in (*links, *configs, *scripts):
+    assert configs
+    for name in (*links, *scripts, *(f"configs/{config}.py" for config in configs)):
         assert (ROOT / name).exists(), name
 
 

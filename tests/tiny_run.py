@@ -13,9 +13,11 @@ import jax
 import ml_collections
 import numpy as np
 
-from gentle_clip_jax.data.batches import Pairs, Task
+from gentle_clip_jax.data.batches import Dataset, Pairs
+from gentle_clip_jax.runs.taken import taken
+from gentle_clip_jax.tasks.icons import task as icons
 from gentle_clip_jax.tasks.icons.data import Words
-from gentle_clip_jax.training import experiment, loop
+from gentle_clip_jax.training import loop
 
 CONFIGS = pathlib.Path(__file__).parents[1] / "configs"
 WORDS = [f"{height} {side}" for height in ("low", "mid", "high", "top") for side in "abcdefgh"]
@@ -57,18 +59,24 @@ def items(rng: np.random.Generator, num_items: int) -> Pairs:
     return Pairs(images, encode(names), names)
 
 
-def task(seed: int = 0) -> Task:
+def dataset(seed: int = 0) -> Dataset:
     """40 pairs, 60 unmatched items of each modality, 24 items for validation and for test."""
     rng = np.random.default_rng(seed)
     matched, images, texts, validation, test = (items(rng, n) for n in (40, 60, 60, 24, 24))
     about = Words(["low", "mid", "high", "top"], encode, len(VOCABULARY))
-    return Task(matched, images.x, texts.y, validation, test, about)
+    return Dataset(matched, images.x, texts.y, validation, test, about)
+
+
+def begin(workdir: pathlib.Path, config: ml_collections.ConfigDict) -> None:
+    """Leaves what a run has written before its first step."""
+    with taken(workdir, config):
+        pass
 
 
 def main(workdir: str, num_devices: str, *overrides: str) -> None:
     jax.config.update("jax_num_cpu_devices", int(num_devices))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-    experiment.load_task = lambda config, workdir: task()
+    icons.load_data = lambda config, workdir: dataset()
     settings = {key: json.loads(value) for key, value in (o.split("=") for o in overrides)}
     state = loop.train(config(**settings), workdir)
     leaves = jax.tree_util.tree_leaves_with_path(state.params)

@@ -1,1 +1,7 @@
 """From a few pairs and many unmatched items to maps into one space."""
+
+from gentle_clip_jax.aligners.aligner import Aligner as Aligner
+from gentle_clip_jax.aligners.aligner import load as load
+from gentle_clip_jax.aligners.fit import align as align
+from gentle_clip_jax.aligners.methods import METHODS as METHODS
+from gentle_clip_jax.aligners.problem import Problem as Problem

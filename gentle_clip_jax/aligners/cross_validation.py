@@ -8,15 +8,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gentle_clip_jax.aligners.closed_form import pairs
+from gentle_clip_jax.aligners import pairs
 from gentle_clip_jax.losses import pairwise
 
 # Cosines of unit rows in float32 are rounded by about 1e-7: closer ones are the same.
 _TIE = 1e-6
 
 
-class Aligner(Protocol):
-    """What every aligner returns, a pytree: unit rows of either modality in one space."""
+class Embeds(Protocol):
+    """What maps both modalities into one space, a pytree: unit rows [n, k] of features [n, d]."""
 
     def embed_x(self, x: jax.Array, /) -> jax.Array: ...
 
@@ -24,7 +24,7 @@ class Aligner(Protocol):
 
 
 def cross_validated(
-    fit: Callable[[jax.Array, jax.Array, float], Aligner],
+    fit: Callable[[jax.Array, jax.Array, float], Embeds],
     x: jax.Array,
     y: jax.Array,
     candidates: Iterable[float],
@@ -40,7 +40,7 @@ def cross_validated(
     told apart from others, would favour too much shrinkage.
 
     Args:
-      fit: fit(x, y, candidate) is what an aligner returns. All folds have one shape, so that a
+      fit: fit(x, y, candidate) is a pytree that embeds both. All folds have one shape, so that a
         jitted fit compiles once.
       x: [n, dx] features.
       y: [n, dy] features; y[i] is the pair of x[i].
@@ -51,7 +51,7 @@ def cross_validated(
     Raises:
       ValueError: there are fewer than three pairs, or not as many rows in x as in y.
 
-    >>> from gentle_clip_jax.closed_form import ridge
+    >>> from gentle_clip_jax.aligners.closed_form import ridge
     >>> x = jax.random.normal(jax.random.key(0), (20, 6))
     >>> cross_validated(lambda x, y, r: ridge(x, y, shrinkage=r), x, x**3, [0.1, 1e9])
     0.1
@@ -62,7 +62,7 @@ def cross_validated(
 
 
 def log_ranks(
-    fit: Callable[[jax.Array, jax.Array, float], Aligner],
+    fit: Callable[[jax.Array, jax.Array, float], Embeds],
     x: jax.Array,
     y: jax.Array,
     candidates: Iterable[float],
@@ -82,12 +82,12 @@ def log_ranks(
         aligners = (fit(fold_x[size:], fold_y[size:], candidate) for candidate in candidates)
         among = size if size >= 10 else n
         gallery = fold_x[:among], fold_y[:among]
-        scores.append([_log_rank(aligner, *gallery, size) for aligner in aligners])
+        scores.append([log_rank(aligner, *gallery, size) for aligner in aligners])
     return np.concatenate(np.asarray(scores), axis=1)
 
 
 @functools.partial(jax.jit, static_argnames="size")
-def _log_rank(aligner: Aligner, x: jax.Array, y: jax.Array, size: int) -> jax.Array:
+def log_rank(aligner: Embeds, x: jax.Array, y: jax.Array, size: int) -> jax.Array:
     """Log rank [size] of the partners of the first rows, which the aligner has not seen."""
     x, y = aligner.embed_x(x), aligner.embed_y(y)
 

@@ -1,180 +1,172 @@
 """Every way to align two modalities, as a function of one problem: closed forms and heads."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from gentle_clip_jax.aligners import closed_form
-from gentle_clip_jax.aligners.closed_form import (
-    Anchors,
-    Maps,
-    Problem,
-    Smoothed,
-    gentle_transport,
-    transported_cca,
+from gentle_clip_jax.aligners.aligner import Aligner, fitted
+from gentle_clip_jax.aligners.closed_form.gentle import gentle_transport
+from gentle_clip_jax.aligners.closed_form.shrinkage import (
+    ShrunkFit,
+    chosen_shrinkage,
+    shrunk_cca,
+    shrunk_ridge,
 )
-from gentle_clip_jax.aligners.closed_form.gentle import SHRINKAGES, Classes
-from gentle_clip_jax.aligners.heads import OBJECTIVES, Trained, fit
+from gentle_clip_jax.aligners.closed_form.transported import plan_part
+from gentle_clip_jax.aligners.cross_validation import Embeds
+from gentle_clip_jax.aligners.problem import Features, Problem
+from gentle_clip_jax.aligners.standardize import Classes
 
-# Of the unmatched items, as many make a plan; more change little and cost their square.
-_PLANNED = 4096
-
-
-class Refined(NamedTuple):
-    """A head that was trained on smoothed features of x."""
-
-    start: Smoothed
-    trained: Trained
-
-    def embed_x(self, x: jax.Array) -> jax.Array:
-        return self.trained.embed_x(self.start.smooth_x(x))
-
-    def embed_y(self, y: jax.Array) -> jax.Array:
-        return self.trained.embed_y(y)
-
-
-# What methods return: embed_x and embed_y make unit rows of one space of either's features.
-Aligned = Maps | Anchors | Smoothed | Trained | Refined
+# From standardised features, classes in their units and a key to maps, and what to tell of them.
+About = dict[str, Any]
+MapsFit = Callable[[Features, Classes | None, jax.Array], tuple[Embeds, About]]
 
 
 class Method(NamedTuple):
     """A line of the table; `unmatched`, `trained` and `named` say what it needs.
 
-    fit: of a problem and a key, and if `named` of the classes of x's encoder, see `pool.Task`.
+    fit: fit(problem, key) -> Aligner; where `named`, the problem must have classes.
     """
 
     label: str
-    fit: Callable[..., Aligned]
+    fit: Callable[[Problem, jax.Array], Aligner]
     unmatched: bool = False
     trained: bool = False
     named: bool = False
 
 
-def cca(x: jax.Array, y: jax.Array) -> Maps:
-    """CCA of pairs [n, dx] and [n, dy] whose shrinkage is cross-validated on them."""
-    return _chosen(_shrunk_cca, x, y)
+def _settings(**settings: Any) -> About:
+    return {"settings": settings}
 
 
-def _ridge(x: jax.Array, y: jax.Array) -> Maps:
-    return _chosen(_shrunk_ridge, x, y)
+def _pairs(features: Features) -> tuple[jax.Array, jax.Array]:
+    return jnp.mean(features.x, axis=1), jnp.mean(features.y, axis=1)
 
 
-def _chosen(fit: Callable[[jax.Array, jax.Array, float], Maps], x: jax.Array, y: jax.Array) -> Maps:
-    return fit(x, y, _shrinkage(fit, x, y))
+def cca(x: jax.Array, y: jax.Array) -> tuple[Embeds, About]:
+    """CCA of standardised pairs [n, dx] and [n, dy] with the shrinkage that they choose."""
+    return _chosen(shrunk_cca, x, y)
 
 
-def _shrinkage(
-    fit: Callable[[jax.Array, jax.Array, float], Maps], x: jax.Array, y: jax.Array
-) -> float:
-    folds = 5 if len(x) < 1500 else 2  # with many pairs one fold tells enough
-    return closed_form.cross_validated(fit, x, y, SHRINKAGES, folds=folds)
+def ridge(x: jax.Array, y: jax.Array) -> tuple[Embeds, About]:
+    """Ridge regression of the same."""
+    return _chosen(shrunk_ridge, x, y)
 
 
-def _shrunk_cca(x: jax.Array, y: jax.Array, shrinkage: float) -> Maps:
-    return closed_form.cca(x, y, shrinkage=shrinkage)
+def _chosen(fit: ShrunkFit, x: jax.Array, y: jax.Array) -> tuple[Embeds, About]:
+    shrinkage = chosen_shrinkage(fit, x, y)
+    return fit(x, y, shrinkage), _settings(shrinkage=shrinkage)
 
 
-def _shrunk_ridge(x: jax.Array, y: jax.Array, shrinkage: float) -> Maps:
-    return closed_form.ridge(x, y, shrinkage=shrinkage)
+def _procrustes(x: jax.Array, y: jax.Array) -> tuple[Embeds, About]:
+    return closed_form.procrustes(x, y, dim=128), _settings(dim=128)
 
 
-def _procrustes(x: jax.Array, y: jax.Array) -> Maps:
-    return closed_form.procrustes(x, y, dim=128)
+def _relative(x: jax.Array, y: jax.Array) -> tuple[Embeds, About]:
+    return closed_form.relative(x, y), {}
 
 
-def _of_pairs(fit: Callable[[jax.Array, jax.Array], Aligned]) -> Callable[..., Aligned]:
-    return lambda problem, key: fit(jnp.mean(problem.x, axis=1), jnp.mean(problem.y, axis=1))
-
-
-def _planned(problem: Problem) -> Problem:
-    return problem._replace(
-        unmatched_x=problem.unmatched_x[:_PLANNED], unmatched_y=problem.unmatched_y[:_PLANNED]
-    )
-
-
-def _transported(problem: Problem, key: jax.Array) -> Maps:
-    x, y = jnp.mean(problem.x, axis=1), jnp.mean(problem.y, axis=1)
-    shrinkage = _shrinkage(_shrunk_cca, x, y)
+def _transported_cca(
+    features: Features, classes: Classes | None, key: jax.Array
+) -> tuple[Embeds, About]:
+    x, y = _pairs(features)
+    shrinkage = chosen_shrinkage(shrunk_cca, x, y)
     # Covariances of all items need less of it: a third did best on validation items.
-    start = _shrunk_cca(x, y, shrinkage)
-    return transported_cca(_planned(problem), start, shrinkage=shrinkage / 3, mix=0.5, rounds=4)
+    settings = {"shrinkage": shrinkage / 3, "mix": 0.5, "rounds": 4}
+    start = shrunk_cca(x, y, shrinkage)
+    maps = closed_form.transported_cca(plan_part(features), start, **settings)
+    return maps, _settings(**settings)
 
 
-def _gentle_transport(problem: Problem, key: jax.Array) -> Smoothed:
-    return gentle_transport(_planned(problem))
+def _gentle_transport(
+    features: Features, classes: Classes | None, key: jax.Array
+) -> tuple[Embeds, About]:
+    maps = gentle_transport(plan_part(features))
+    return maps, _settings(neighbours=maps.weight)
 
 
-def _named_transport(problem: Problem, key: jax.Array, classes: Classes) -> Smoothed:
-    return gentle_transport(_planned(problem), classes=classes)
+def _named_transport(
+    features: Features, classes: Classes | None, key: jax.Array
+) -> tuple[Embeds, About]:
+    if classes is None:
+        raise ValueError("named_transport needs the classes of x's encoder: give classes.")
+    maps = gentle_transport(plan_part(features), classes=classes)
+    return maps, _settings(neighbours=maps.weight)
 
 
-def _heads(objective: str) -> Callable[[Problem, jax.Array], Aligned]:
-    def train(problem: Problem, key: jax.Array) -> Aligned:
-        problem, held_out = _hold_out(problem)
-        return fit(key, problem, OBJECTIVES[objective], validation=held_out)
-
-    return train
+def _of_pairs(fit: Callable[[jax.Array, jax.Array], tuple[Embeds, About]]) -> MapsFit:
+    return lambda features, classes, key: fit(*_pairs(features))
 
 
-def _plan_matching(problem: Problem, key: jax.Array) -> Aligned:
-    problem, held_out = _hold_out(problem)
-    start = cca(jnp.mean(problem.x, axis=1), jnp.mean(problem.y, axis=1))
-    objective = OBJECTIVES["plan_matching"]
-    return fit(key, problem, objective, validation=held_out, warm_start=start)
+def _method(
+    name: str,
+    label: str,
+    fit: MapsFit,
+    *,
+    unmatched: bool = False,
+    trained: bool = False,
+    named: bool = False,
+) -> tuple[str, Method]:
+    def fit_problem(problem: Problem, key: jax.Array) -> Aligner:
+        def tell(features: Features, classes: Classes | None) -> tuple[Embeds, About]:
+            maps, about = fit(features, classes, key)
+            return maps, {"method": name, **about}
+
+        return fitted(problem, tell)
+
+    return name, Method(label, fit_problem, unmatched, trained, named)
 
 
-def _warm_gentle_clip(problem: Problem, key: jax.Array) -> Aligned:
-    problem, held_out = _hold_out(problem)
-    start = gentle_transport(_planned(problem))
-    problem, held_out = (
-        _smoothed(start, problem),
-        (
-            start.smooth_x(held_out[0][:, 0])[:, None],
-            held_out[1],
+def _trained(
+    name: str,
+    label: str,
+    *,
+    unmatched: bool = True,
+    objective: str | None = None,
+    start: Literal["cca", "gentle_transport"] | None = None,
+) -> tuple[str, Method]:
+    """Heads for the objective of that name, unless it is another's."""
+
+    def train(features: Features, classes: Classes | None, key: jax.Array) -> tuple[Embeds, About]:
+        from gentle_clip_jax.aligners.heads import methods  # flax and optax take a second to load
+
+        return methods.fit_method(features, key, objective=objective or name, start=start)
+
+    return _method(name, label, train, unmatched=unmatched, trained=True)
+
+
+METHODS = dict(
+    [
+        _method("cca", "shrinkage CCA", _of_pairs(cca)),
+        _method("procrustes", "Procrustes", _of_pairs(_procrustes)),
+        _method("ridge", "ridge regression", _of_pairs(ridge)),
+        _method("relative", "relative representations", _of_pairs(_relative)),
+        _trained("clip", "CLIP heads", unmatched=False),
+        _trained("siglip", "SigLIP heads", unmatched=False),
+        _trained("hard_pl", "CLIP heads + Hard-PL"),
+        _trained("soft_pl", "CLIP heads + Soft-PL"),
+        _trained("s_clip", "CLIP heads + S-CLIP labels"),
+        _trained("cauchy_schwarz", "CLIP heads + Cauchy-Schwarz"),
+        _trained("gentle_clip_official", "Gentle-CLIP heads, official"),
+        _trained("gentle_clip", "Gentle-CLIP heads"),
+        _trained("plan_matching", "CCA start, plan matching", start="cca"),
+        _method("transported_cca", "transported CCA", _transported_cca, unmatched=True),
+        _method("gentle_transport", "gentle transport", _gentle_transport, unmatched=True),
+        _method(
+            "named_transport",
+            "gentle transport + names of the encoder's classes",
+            _named_transport,
+            unmatched=True,
+            named=True,
         ),
-    )
-    objective = OBJECTIVES["gentle_clip"]
-    trained = fit(key, problem, objective, validation=held_out, warm_start=start.maps)
-    return Refined(start, trained)
-
-
-def _smoothed(start: Smoothed, problem: Problem) -> Problem:
-    x, unmatched_x = (
-        start.smooth_x(jnp.mean(items, axis=1))[:, None]
-        for items in (problem.x, problem.unmatched_x)
-    )
-    return problem._replace(x=x, unmatched_x=unmatched_x)
-
-
-def _hold_out(problem: Problem) -> tuple[Problem, tuple[jax.Array, jax.Array]]:
-    """Keeps a fifth of the pairs, two at least, to stop training by; they come in random order."""
-    count = max(2, len(problem.x) // 5)
-    rest = problem._replace(x=problem.x[count:], y=problem.y[count:])
-    return rest, (problem.x[:count], problem.y[:count])
-
-
-METHODS = {
-    "cca": Method("shrinkage CCA", _of_pairs(cca)),
-    "procrustes": Method("Procrustes", _of_pairs(_procrustes)),
-    "ridge": Method("ridge regression", _of_pairs(_ridge)),
-    "relative": Method("relative representations", _of_pairs(closed_form.relative)),
-    "clip": Method("CLIP heads", _heads("clip"), trained=True),
-    "siglip": Method("SigLIP heads", _heads("siglip"), trained=True),
-    "hard_pl": Method("CLIP heads + Hard-PL", _heads("hard_pl"), True, True),
-    "soft_pl": Method("CLIP heads + Soft-PL", _heads("soft_pl"), True, True),
-    "s_clip": Method("CLIP heads + S-CLIP labels", _heads("s_clip"), True, True),
-    "cauchy_schwarz": Method("CLIP heads + Cauchy-Schwarz", _heads("cauchy_schwarz"), True, True),
-    "gentle_clip_official": Method(
-        "Gentle-CLIP heads, official", _heads("gentle_clip_official"), True, True
-    ),
-    "gentle_clip": Method("Gentle-CLIP heads", _heads("gentle_clip"), True, True),
-    "plan_matching": Method("CCA start, plan matching", _plan_matching, True, True),
-    "transported_cca": Method("transported CCA", _transported, True),
-    "gentle_transport": Method("gentle transport", _gentle_transport, True),
-    "named_transport": Method(
-        "gentle transport + names of the encoder's classes", _named_transport, True, named=True
-    ),
-    "gentle_clip_warm": Method("gentle transport, then Gentle-CLIP", _warm_gentle_clip, True, True),
-}
+        _trained(
+            "gentle_clip_warm",
+            "gentle transport, then Gentle-CLIP",
+            objective="gentle_clip",
+            start="gentle_transport",
+        ),
+    ]
+)

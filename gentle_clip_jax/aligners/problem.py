@@ -1,20 +1,143 @@
-"""What an aligner gets: the features of a few matched items and of many unmatched ones."""
+"""What an aligner is fitted to: the features of a few matched items and of many unmatched ones."""
 
-from typing import NamedTuple
+import dataclasses
+import functools
+from typing import Any, NamedTuple
 
 import jax
+import numpy as np
+from jax.typing import ArrayLike
+
+from gentle_clip_jax.files import sha256_of
 
 
-class Problem(NamedTuple):
-    """Frozen features of two modalities; an item may have several rows, such as five captions.
+class Features(NamedTuple):
+    """Standardised features, as the mathematics of an aligner takes them; see `Problem`.
 
-    x: [n, j, dx] features of the matched items; j rows an item, repeated where an item has fewer.
-    y: [n, k, dy] features of their pairs.
-    unmatched_x: [u, j, dx] features of items without a pair.
-    unmatched_y: [v, k, dy] likewise; u and v may be 0.
+    x: [n, j, dx] of the matched items; j rows an item.
+    y: [n, k, dy] of their partners.
+    unmatched_x: [u, j, dx] of items without a partner.
+    unmatched_y: [v, k, dy] likewise; n, u and v may be 0.
     """
 
     x: jax.Array
     y: jax.Array
     unmatched_x: jax.Array
     unmatched_y: jax.Array
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Problem:
+    """Raw features of two modalities; an item may have several rows, such as five captions.
+
+    Args:
+      x: [n, dx], or [n, j, dx] with j rows an item, features of the matched items; items that have
+        fewer rows repeat some.
+      y: [n, dy] or [n, k, dy]; y[i] is the partner of x[i].
+      unmatched_x: [u, dx] or [u, j, dx] features of items without a partner; may be left out.
+      unmatched_y: [v, dy] or [v, k, dy] likewise.
+      classes: what is known of x's encoder, if anything: [c, dx] the classifier that it was trained
+        with, in the units of x, and [c, dy] features of what its classes are called.
+
+    All are kept as [items, rows of an item, features], float32 or float64, in their own units.
+
+    Raises:
+      ValueError: an array has another shape or number of items than it should, or is not finite.
+
+    >>> Problem(np.ones((3, 4)), np.ones((3, 5, 2))).x.shape
+    (3, 1, 4)
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    unmatched_x: np.ndarray
+    unmatched_y: np.ndarray
+    classes: tuple[np.ndarray, np.ndarray] | None
+
+    def __init__(
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        unmatched_x: ArrayLike | None = None,
+        unmatched_y: ArrayLike | None = None,
+        *,
+        classes: tuple[ArrayLike, ArrayLike] | None = None,
+    ):
+        matched = {"x": _items("x", x), "y": _items("y", y)}
+        if len(matched["x"]) != len(matched["y"]):
+            raise ValueError(
+                f"x has {len(matched['x'])} items and y {len(matched['y'])}: y[i] must be the "
+                "partner of x[i]; give items without one as unmatched_x and unmatched_y."
+            )
+        for (name, known), given in zip(matched.items(), (unmatched_x, unmatched_y)):
+            items = known[:0] if given is None else _items(f"unmatched_{name}", given)
+            _same_width(f"unmatched_{name}", items, name, known)
+            object.__setattr__(self, name, known)
+            object.__setattr__(self, f"unmatched_{name}", items)
+            if not len(known) + len(items):
+                raise ValueError(f"{name} and unmatched_{name} are both empty: give some items.")
+        if classes is not None:
+            classes = _classes(*classes, *matched.values())
+        object.__setattr__(self, "classes", classes)
+
+    @functools.cached_property
+    def about(self) -> dict[str, Any]:
+        """How many pairs, unmatched items and features there are, and SHA-256 of each array."""
+        names = ("x", "y", "unmatched_x", "unmatched_y")
+        return {
+            "pairs": len(self.x),
+            "unmatched_x": len(self.unmatched_x),
+            "unmatched_y": len(self.unmatched_y),
+            "features_x": self.x.shape[2],
+            "features_y": self.y.shape[2],
+            "sha256": {name: sha256_of(getattr(self, name)) for name in names},
+        }
+
+
+def _items(name: str, values: ArrayLike) -> np.ndarray:
+    """[items, rows, features] of finite floats."""
+    rows = _floats(name, values)
+    if rows.ndim == 2:
+        rows = rows[:, None]
+    if rows.ndim != 3 or 0 in rows.shape[1:]:
+        raise ValueError(
+            f"{name} must be [items, features] or [items, rows of an item, features]; its shape is "
+            f"{np.shape(values)}."
+        )
+    return rows
+
+
+def _floats(name: str, values: ArrayLike) -> np.ndarray:
+    rows = np.asarray(values)
+    if rows.dtype.kind in "biu":
+        rows = rows.astype(np.float64)
+    elif rows.dtype not in (np.float32, np.float64):
+        try:
+            rows = rows.astype(np.float32, casting="same_kind")
+        except TypeError as error:
+            raise ValueError(f"{name} must hold real numbers; it holds {rows.dtype}.") from error
+    if not np.isfinite(rows).all():
+        raise ValueError(f"{name} holds numbers that are not finite: leave those items out.")
+    return rows
+
+
+def _same_width(name: str, rows: np.ndarray, other: str, known: np.ndarray) -> None:
+    if rows.shape[-1] != known.shape[-1]:
+        raise ValueError(
+            f"{name} has {rows.shape[-1]} features a row and {other} {known.shape[-1]}: encode all "
+            "of a modality alike."
+        )
+
+
+def _classes(
+    classifier: ArrayLike, names: ArrayLike, x: np.ndarray, y: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    classifier, names = _floats("the classifier", classifier), _floats("the names", names)
+    if classifier.ndim != 2 or names.ndim != 2 or len(classifier) != len(names):
+        raise ValueError(
+            "classes must be a classifier [c, features of x] and names [c, features of y]; their "
+            f"shapes are {classifier.shape} and {names.shape}."
+        )
+    _same_width("the classifier of classes", classifier, "x", x)
+    _same_width("the names of classes", names, "y", y)
+    return classifier, names

@@ -4,6 +4,7 @@ Heavy imports wait inside the commands, so that --help does not.
 """
 
 import argparse
+import pathlib
 from typing import Any
 
 from gentle_clip_jax.config import load_config
@@ -11,6 +12,12 @@ from gentle_clip_jax.config import load_config
 
 def add(commands: Any) -> None:
     """Adds the commands to a parser's."""
+    _add_encode(commands)
+    _add_compare(commands)
+    _add_diagnose(commands)
+
+
+def _add_encode(commands: Any) -> None:
     encode = commands.add_parser(
         "encode", allow_abbrev=False, help="embed images, texts or proteins with a frozen encoder"
     )
@@ -30,26 +37,47 @@ def add(commands: Any) -> None:
     encode.add_argument("--split", metavar="NAME", help="only what metadata.jsonl says is of it")
     encode.add_argument("--prompt", metavar="TEXT", help='per class, e.g. "a photo of a {label}"')
     encode.set_defaults(command=_encode)
+
+
+def _add_compare(commands: Any) -> None:
     compare = commands.add_parser(
         "compare",
         allow_abbrev=False,
         help="which way to align fits features best: of --config, or of your own --x and --y",
-        usage="gentle-clip compare (--config=FILE [--config.KEY=VALUE ...] | --x=PATH --y=PATH "
-        "[--pairs=CSV]) --workdir=DIR",
+        usage="gentle-clip compare (--config=CONFIG [--config.KEY=VALUE ...] | --x=PATH --y=PATH "
+        "[--pairs=CSV]) [--x-name=NAME --y-name=NAME] --workdir=DIR",
     )
-    compare.add_argument("--config", metavar="FILE", help="e.g. configs/compare_remote_sensing.py")
+    compare.add_argument(
+        "--config",
+        metavar="CONFIG",
+        help="the name of a shipped config, such as compare_remote_sensing, or the path of a "
+        ".py file",
+    )
     compare.add_argument("--x", metavar="PATH", help="embeddings of one modality")
     compare.add_argument("--y", metavar="PATH", help="embeddings of the other")
-    compare.add_argument("--pairs", metavar="CSV", help="matched ids; else equal ids are pairs")
+    _add_pairs_and_names(compare)
     compare.add_argument("--workdir", required=True, metavar="DIR", help="for runs and results")
-    compare.set_defaults(command=run_compare)
+    compare.set_defaults(command=_compare)
+
+
+def _add_diagnose(commands: Any) -> None:
     diagnose = commands.add_parser("diagnose", allow_abbrev=False, help="can unmatched data help?")
     for name in ("--x", "--y"):
         diagnose.add_argument(name, required=True, metavar="PATH", help="embeddings")
-    diagnose.add_argument("--pairs", metavar="CSV", help="matched ids; else equal ids are pairs")
+    _add_pairs_and_names(diagnose)
     diagnose.add_argument("--out", metavar="DIR", help="for diagnosis.html and diagnosis.json")
     diagnose.add_argument("--seed", type=int, default=0)
     diagnose.set_defaults(command=_diagnose)
+
+
+def _add_pairs_and_names(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--pairs", metavar="CSV", help="matched ids; else equal ids are pairs")
+    for name in ("x", "y"):
+        command.add_argument(
+            f"--{name}-name",
+            metavar="NAME",
+            help=f"what an item of {name} is called, e.g. cell; else as its file or folder is",
+        )
 
 
 def _encode(args: argparse.Namespace) -> None:
@@ -59,21 +87,39 @@ def _encode(args: argparse.Namespace) -> None:
     encode(**{name: getattr(args, name) for name in names})
 
 
-def run_compare(args: argparse.Namespace) -> None:
-    """Compares what a config names, or one's own embeddings."""
+def _compare(args: argparse.Namespace) -> None:
     from gentle_clip_jax import compare, report
 
     if not args.config and not (args.x and args.y):
-        raise ValueError("Give --config=FILE, or your own embeddings as --x=PATH and --y=PATH.")
+        raise ValueError("Give --config=CONFIG, or your own embeddings as --x=PATH and --y=PATH.")
     if args.config:
+        modalities = _modalities(args, "image", "text")
         compare.compare_config(load_config(args.config, args.overrides), args.workdir)
     else:
+        modalities = _modalities(args, _stem(args.x), _stem(args.y))
         compare.compare_files(args.x, args.y, args.pairs, args.workdir)
-    report.show_comparison(args.workdir)
+    report.show_comparison(args.workdir, modalities)
 
 
 def _diagnose(args: argparse.Namespace) -> None:
     from gentle_clip_jax import diagnose, report
 
+    modalities = _modalities(args, _stem(args.x), _stem(args.y))
     found = diagnose.diagnose_files(args.x, args.y, args.pairs, seed=args.seed)
-    report.show_diagnosis(found, args.out)
+    report.show_diagnosis({**found, "modalities": modalities}, args.out)
+
+
+def _stem(path: str) -> str:
+    """What a folder or file of embeddings is called, without an ending."""
+    full = pathlib.Path(path).resolve()
+    return full.name if full.is_dir() else full.stem
+
+
+def _modalities(args: argparse.Namespace, x: str, y: str) -> tuple[str, str]:
+    """The names that are asked for, or those of the files if they differ, or x and y."""
+    if x == y or not x or not y:
+        x, y = "x", "y"
+    x, y = args.x_name or x, args.y_name or y
+    if x == y:
+        raise ValueError(f"Both modalities are called {x}: give another --x-name or --y-name.")
+    return x, y

@@ -3,28 +3,27 @@
 import functools
 from collections.abc import Mapping
 
-import jax.numpy as jnp
 import numpy as np
 
-from gentle_clip_jax.aligners.methods import Aligned
-from gentle_clip_jax.compare.pool import Retrieval, Task, ZeroShot
+from gentle_clip_jax.aligners import Aligner
+from gentle_clip_jax.compare.pool import Pool, Retrieval, ZeroShot
 from gentle_clip_jax.evals.retrieval import ranks
 
 MAIN = ("zero_shot", "i2t", "t2i")
 Scores = dict[str, np.ndarray]  # from "metric/set" to the score of every item of the set, 0 to 1
 
 
-def score(aligned: Aligned, task: Task) -> Scores:
+def score(aligner: Aligner, pool: Pool) -> Scores:
     """Scores of all test items: of a query, the mean of R@1, R@5 and R@10; of an image, its class.
 
     i2t: a caption that reads like one of the image's own is no miss; i2t_strict: it is.
     t2i: only the caption's own image is a hit; t2i_equal: so is one that has the same caption.
     """
     scores: Scores = {}
-    for name, one in task.zero_shot.items():
-        scores[f"zero_shot/{name}"] = _classify(aligned, one)
-    for name, one in task.retrieval.items():
-        scores |= {f"{metric}/{name}": s for metric, s in _retrieve(aligned, one).items()}
+    for name, one in pool.zero_shot.items():
+        scores[f"zero_shot/{name}"] = _classify(aligner, one)
+    for name, one in pool.retrieval.items():
+        scores |= {f"{metric}/{name}": s for metric, s in _retrieve(aligner, one).items()}
     return scores
 
 
@@ -57,18 +56,14 @@ def difference(
     return {"value": float(np.mean(values)), "low": float(low), "high": float(high)}
 
 
-def _embed(one_way, features: np.ndarray) -> np.ndarray:
-    return np.asarray(one_way(jnp.asarray(features)), np.float32)
-
-
-def _classify(aligned: Aligned, one: ZeroShot) -> np.ndarray:
-    images, classes = _embed(aligned.embed_x, one.x), _embed(aligned.embed_y, one.classes)
+def _classify(aligner: Aligner, one: ZeroShot) -> np.ndarray:
+    images, classes = aligner.embed_x(one.x), aligner.embed_y(one.classes)
     rank = ranks(images, classes, query_ids=one.labels, gallery_ids=np.arange(len(classes)))
     return (rank == 1).astype(np.float32)
 
 
-def _retrieve(aligned: Aligned, one: Retrieval) -> Scores:
-    x, y = _embed(aligned.embed_x, one.x), _embed(aligned.embed_y, one.y)
+def _retrieve(aligner: Aligner, one: Retrieval) -> Scores:
+    x, y = (np.asarray(rows) for rows in (aligner.embed_x(one.x), aligner.embed_y(one.y)))
     # Rows without a partner are wrong answers, but ask nothing.
     of_x, of_y = np.isin(one.x_ids, one.y_ids), np.isin(one.y_ids, one.x_ids)
     to_y = functools.partial(ranks, x[of_x], y, query_ids=one.x_ids[of_x], gallery_ids=one.y_ids)

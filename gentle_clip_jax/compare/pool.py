@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gentle_clip_jax.aligners import Problem
 from gentle_clip_jax.data import embeddings
 from gentle_clip_jax.data.embeddings import FeatureSet
 
@@ -32,11 +33,11 @@ class ZeroShot(NamedTuple):
     labels: np.ndarray
 
 
-class Task(NamedTuple):
-    """Items to draw pairs from, and what to measure; all features standardised by these items.
+class Pool(NamedTuple):
+    """Items to draw pairs from, and what to measure; all features are raw.
 
     x: [n, j, dx] and y: [n, k, dy]: j and k rows an item; sources [n]: the data set of each.
-    lone_x: [u, j, dx] and lone_y: [v, k, dy]: items that are known in one modality alone.
+    unmatched_x: [u, j, dx] and unmatched_y: [v, k, dy]: items known in one modality alone.
     classes: [c, dx] and [c, dy]: the classifier that x's encoder was trained with, and what its
       classes are called; None if not known.
     """
@@ -44,25 +45,25 @@ class Task(NamedTuple):
     x: np.ndarray
     y: np.ndarray
     sources: np.ndarray
-    lone_x: np.ndarray
-    lone_y: np.ndarray
+    unmatched_x: np.ndarray
+    unmatched_y: np.ndarray
     retrieval: dict[str, Retrieval]
     zero_shot: dict[str, ZeroShot]
     classes: tuple[np.ndarray, np.ndarray] | None = None
 
 
-def load_task(
+def load_pool(
     features: str | pathlib.Path,
     *,
     train: Sequence[str],
     zero_shot: Mapping[str, str],
     excluded_labels: Sequence[str],
     evaluate: str,
-) -> Task:
+) -> Pool:
     """Reads features/SET/{images,captions,classes} for the sets that are named.
 
     If there is a features/encoder_classes.npz, as benchmarks/class_names.py writes it, its arrays
-    `classifier` and `names` are the task's classes.
+    `classifier` and `names` are the pool's classes.
 
     Args:
       features: the folder that holds one folder a set, each with what `gentle-clip encode` wrote.
@@ -74,23 +75,19 @@ def load_task(
     root, split = pathlib.Path(features), {"validation": "val", "test": "test"}[evaluate]
     sets = {name: _read_pair(root / name) for name in train}
     pools = [_items(*pair, "train") for pair in sets.values()]
-    scale_x = _moments(np.concatenate([x for x, _ in pools]))
-    scale_y = _moments(np.concatenate([y for _, y in pools]))
-    retrieval = {name: _retrieval(*pair, split, scale_x, scale_y) for name, pair in sets.items()}
+    retrieval = {name: _retrieval(*pair, split) for name, pair in sets.items()}
     if evaluate == "validation":
         zero_shot = {name: "val" for name in train if name in zero_shot}
     classified = {
-        name: _zero_shot(root / name, split, excluded_labels, scale_x, scale_y)
-        for name, split in zero_shot.items()
+        name: _zero_shot(root / name, split, excluded_labels) for name, split in zero_shot.items()
     }
-    x = np.concatenate([_standard(x, scale_x) for x, _ in pools])
-    y = np.concatenate([_standard(y, scale_y) for _, y in pools])
+    x, y = (np.concatenate(items) for items in zip(*pools))
     sources = np.repeat([*sets], [len(x) for x, _ in pools])
-    classes = _encoder_classes(root / "encoder_classes.npz", scale_x, scale_y)
-    return Task(x, y, sources, x[:0], y[:0], retrieval, classified, classes)
+    classes = _encoder_classes(root / "encoder_classes.npz")
+    return Pool(x, y, sources, x[:0], y[:0], retrieval, classified, classes)
 
 
-def own_task(x: FeatureSet, y: FeatureSet, pairs: np.ndarray, *, seed: int) -> Task:
+def own_pool(x: FeatureSet, y: FeatureSet, pairs: np.ndarray, *, seed: int) -> Pool:
     """A user's own features: a third of the pairs [k, 2] is held out to measure on.
 
     A held-out item is to be found among all held-out items and up to 1,000 unmatched ones.
@@ -106,38 +103,37 @@ def own_task(x: FeatureSet, y: FeatureSet, pairs: np.ndarray, *, seed: int) -> T
     held_out, known = np.split(pairs, [len(pairs) // 3])
     sides, tests = [], []
     for side, rows in enumerate((x, y)):
-        scale = _moments(rows.features[~np.isin(rows.ids, held_out[:, side])])
-        lone = np.setdiff1d(rows.ids, pairs[:, side])
-        sides += [_standard(_rows_of(rows, ids), scale) for ids in (known[:, side], lone)]
+        unmatched = np.setdiff1d(rows.ids, pairs[:, side])
+        sides += [_rows_of(rows, ids) for ids in (known[:, side], unmatched)]
         names = {id_: f"pair {k}" for k, id_ in enumerate(held_out[:, side])}
-        names |= {id_: f"unmatched {'xy'[side]} {id_}" for id_ in lone[:1000]}
+        names |= {id_: f"unmatched {'xy'[side]} {id_}" for id_ in unmatched[:1000]}
         asked = np.isin(rows.ids, [*names])
-        tests += [_standard(rows.features[asked], scale)]
-        tests += [np.array([names[id_] for id_ in rows.ids[asked]])]
-    (own_x, lone_x, own_y, lone_y), sources = sides, np.repeat("own", len(known))
-    return Task(own_x, own_y, sources, lone_x, lone_y, {"held-out pairs": Retrieval(*tests)}, {})
+        tests += [rows.features[asked], np.array([names[id_] for id_ in rows.ids[asked]])]
+    (own_x, unmatched_x, own_y, unmatched_y), sources = sides, np.repeat("own", len(known))
+    retrieval = {"held-out pairs": Retrieval(*tests)}
+    return Pool(own_x, own_y, sources, unmatched_x, unmatched_y, retrieval, {})
 
 
-def draw(task: Task, num_pairs: int, *, seed: int, unmatched: str) -> tuple[np.ndarray, ...]:
-    """Features of the pairs drawn, x and y, and of the unmatched items of each modality.
+def draw(pool: Pool, num_pairs: int, *, seed: int, unmatched: str) -> Problem:
+    """The problem of some pairs, drawn at random, and of the unmatched items of each modality.
 
     unmatched: "shuffled": x and y of all other items; "disjoint": x of one half of them and y of
       the other, so that no unmatched item has its partner; "shifted": x of the first data set and
       y of the others.
     """
     rng = np.random.default_rng(seed)
-    order = rng.permutation(len(task.x))
+    order = rng.permutation(len(pool.x))
     matched, rest = order[:num_pairs], order[num_pairs:]
-    first = task.sources[rest] == task.sources[0]
+    first = pool.sources[rest] == pool.sources[0]
     half = np.arange(len(rest)) < len(rest) // 2
     x, y = {
         "shuffled": (rest, rest),
         "disjoint": (rest[half], rest[~half]),
         "shifted": (rest[first], rest[~first]),
     }[unmatched]
-    lone_x = np.concatenate([task.lone_x, task.x[x]])
-    lone_y = np.concatenate([task.lone_y, task.y[rng.permutation(y)]])
-    return task.x[matched], task.y[matched], lone_x, lone_y
+    unmatched_x = np.concatenate([pool.unmatched_x, pool.x[x]])
+    unmatched_y = np.concatenate([pool.unmatched_y, pool.y[rng.permutation(y)]])
+    return Problem(pool.x[matched], pool.y[matched], unmatched_x, unmatched_y, classes=pool.classes)
 
 
 Pair = tuple[FeatureSet, FeatureSet]  # images, a row each, and captions, several rows an image
@@ -168,53 +164,21 @@ def _in_split(rows: FeatureSet, split: str) -> np.ndarray:
     return (rows.splits == split) | (split == "")
 
 
-Moments = tuple[np.ndarray, np.ndarray]  # mean and deviation of each dimension
-
-
-def _moments(items: np.ndarray) -> Moments:
-    rows = items.reshape(-1, items.shape[-1])
-    deviation = rows.std(0, dtype=np.float64)
-    # A feature of MiniLM is constant but for rounding, which must not become as large as the rest.
-    varies = deviation > 1e-5 * deviation.max(initial=0)
-    return rows.mean(0, dtype=np.float64), np.where(varies, deviation, 1)
-
-
-def _standard(rows: np.ndarray, moments: Moments) -> np.ndarray:
-    return ((rows - moments[0]) / moments[1]).astype(np.float32)
-
-
-def _encoder_classes(
-    path: pathlib.Path, scale_x: Moments, scale_y: Moments
-) -> tuple[np.ndarray, np.ndarray] | None:
-    """The classifier for standardised x, but for a constant, and standardised names."""
+def _encoder_classes(path: pathlib.Path) -> tuple[np.ndarray, np.ndarray] | None:
     if not path.exists():
         return None
     with np.load(path, allow_pickle=False) as arrays:
-        classifier, names = arrays["classifier"], arrays["names"]
-    return (classifier * scale_x[1]).astype(np.float32), _standard(names, scale_y)
+        return arrays["classifier"], arrays["names"]
 
 
-def _retrieval(
-    x: FeatureSet, y: FeatureSet, split: str, scale_x: Moments, scale_y: Moments
-) -> Retrieval:
+def _retrieval(x: FeatureSet, y: FeatureSet, split: str) -> Retrieval:
     of_x = _in_split(x, split) & np.isin(x.ids, y.ids)
     of_y = np.isin(y.ids, x.ids[of_x])
-    return Retrieval(
-        _standard(x.features[of_x], scale_x),
-        x.ids[of_x],
-        _standard(y.features[of_y], scale_y),
-        y.ids[of_y],
-        None if y.texts is None else y.texts[of_y],
-    )
+    texts = None if y.texts is None else y.texts[of_y]
+    return Retrieval(x.features[of_x], x.ids[of_x], y.features[of_y], y.ids[of_y], texts)
 
 
-def _zero_shot(
-    folder: pathlib.Path,
-    split: str,
-    excluded: Sequence[str],
-    scale_x: Moments,
-    scale_y: Moments,
-) -> ZeroShot:
+def _zero_shot(folder: pathlib.Path, split: str, excluded: Sequence[str]) -> ZeroShot:
     x, classes = embeddings.read(folder / "images"), embeddings.read(folder / "classes")
     if x.labels is None:
         raise ValueError(f"{folder / 'images'} has no labels to classify: leave it out.")
@@ -222,8 +186,5 @@ def _zero_shot(
     names = classes.ids[kept]
     chosen = _in_split(x, split) & np.isin(x.labels, names)
     order = np.argsort(names)
-    return ZeroShot(
-        _standard(x.features[chosen], scale_x),
-        _standard(classes.features[kept][order], scale_y),
-        np.searchsorted(names[order], x.labels[chosen]),
-    )
+    labels = np.searchsorted(names[order], x.labels[chosen])
+    return ZeroShot(x.features[chosen], classes.features[kept][order], labels)

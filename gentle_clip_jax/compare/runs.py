@@ -11,17 +11,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from threadpoolctl import threadpool_limits
 
-from gentle_clip_jax.aligners.closed_form import Problem
-from gentle_clip_jax.aligners.methods import METHODS
-from gentle_clip_jax.compare import pool
+from gentle_clip_jax.aligners import METHODS
 from gentle_clip_jax.compare.measure import MAIN, Scores, difference, score, summarize
-from gentle_clip_jax.compare.pool import Task
-from gentle_clip_jax.files import write_arrays, write_json
+from gentle_clip_jax.compare.pool import Pool, draw
+from gentle_clip_jax.files import sha256_of, write_arrays, write_json
 from gentle_clip_jax.runs.log import machine
 
 
@@ -29,8 +26,8 @@ from gentle_clip_jax.runs.log import machine
 class Plan:
     """What to compare: methods by name, numbers of pairs, seeds, and how items lose their pair.
 
-    pairs: up to 1 a fraction of the task's items, above that a number.
-    unmatched: "shuffled", "disjoint" or "shifted"; see `pool.draw`.
+    pairs: up to 1 a fraction of the pool's items, above that a number.
+    unmatched: "shuffled", "disjoint" or "shifted"; see `draw`.
     """
 
     methods: tuple[str, ...]
@@ -48,20 +45,20 @@ class Plan:
             )
 
 
-def compare(task: Task, plan: Plan, folder: pathlib.Path, *, title: str) -> dict[str, Any]:
+def compare(pool: Pool, plan: Plan, folder: pathlib.Path, *, title: str) -> dict[str, Any]:
     """Runs what is missing in the folder and writes results.json; returns what that holds.
 
     Raises:
-      ValueError: the folder holds another comparison, or a number of pairs does not fit the task.
+      ValueError: the folder holds another comparison, or a number of pairs does not fit the pool.
     """
-    _open(folder, plan, task)
-    if task.classes is None and (named := [n for n in plan.methods if METHODS[n].named]):
+    if pool.classes is None and (named := [n for n in plan.methods if METHODS[n].named]):
         raise ValueError(
             f"{named[0]} needs the classes of x's encoder in features/encoder_classes.npz: see "
             "docs/compare.md, or leave it out."
         )
-    counts = {number: _count(number, len(task.x)) for number in plan.pairs}
-    todo = [run for run in _runs(plan, counts, task) if not _path(folder, run).exists()]
+    _open(folder, plan, pool)
+    counts = {number: _count(number, len(pool.x)) for number in plan.pairs}
+    todo = [run for run in _runs(plan, counts, pool) if not _path(folder, run).exists()]
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
     # LAPACK and XLA would both take every core, and wait for each other a hundred times as long.
     with (
@@ -71,16 +68,16 @@ def compare(task: Task, plan: Plan, folder: pathlib.Path, *, title: str) -> dict
         bar = progress.add_task("runs", total=len(todo))
         for run in todo:
             progress.update(bar, description=f"{run['method']}, {run['pairs']} pairs")
-            _run(task, plan, folder, run)
+            _run(pool, plan, folder, run)
             progress.advance(bar)
     done = {_name(run): run for run in _read(folder)}
-    runs = [done[_name(run)] for run in _runs(plan, counts, task) if _name(run) in done]
+    runs = [done[_name(run)] for run in _runs(plan, counts, pool) if _name(run) in done]
     results = {
         "title": title,
         "command": shlex.join([pathlib.Path(sys.argv[0]).name, *sys.argv[1:]]),
         "machine": machine(),
         "unmatched": plan.unmatched,
-        "num_items": len(task.x),
+        "num_items": len(pool.x),
         "methods": [
             {"name": name, "label": m.label, "unmatched": m.unmatched, "trained": m.trained}
             for name, m in METHODS.items()
@@ -93,11 +90,9 @@ def compare(task: Task, plan: Plan, folder: pathlib.Path, *, title: str) -> dict
     return results
 
 
-def _open(folder: pathlib.Path, plan: Plan, task: Task) -> None:
-    sizes = {name: len(getattr(task, name)) for name in ("x", "y", "lone_x", "lone_y")}
-    means = [float(np.abs(getattr(task, name)).mean()) for name in ("x", "y")]
+def _open(folder: pathlib.Path, plan: Plan, pool: Pool) -> None:
     # Methods, numbers of pairs and seeds may be added to a comparison later on.
-    what = {"unmatched": plan.unmatched, **sizes, "means": [round(mean, 6) for mean in means]}
+    what = {"unmatched": plan.unmatched, "sha256": _digest(pool)}
     path = folder / "comparison.json"
     folder.mkdir(parents=True, exist_ok=True)
     if path.exists() and json.loads(path.read_text()) != what:
@@ -106,6 +101,12 @@ def _open(folder: pathlib.Path, plan: Plan, task: Task) -> None:
             "delete that folder."
         )
     write_json(path, what)
+
+
+def _digest(pool: Pool) -> str:
+    """SHA-256 of all that figures depend on: features, ids, texts, labels and classes."""
+    leaves, structure = jax.tree.flatten(pool)
+    return sha256_of([str(structure), *(sha256_of(np.asarray(leaf)) for leaf in leaves)])
 
 
 def _count(number: float, num_items: int) -> int:
@@ -117,21 +118,19 @@ def _count(number: float, num_items: int) -> int:
     return count
 
 
-def _runs(plan: Plan, counts: dict[float, int], task: Task) -> Iterator[dict[str, Any]]:
+def _runs(plan: Plan, counts: dict[float, int], pool: Pool) -> Iterator[dict[str, Any]]:
     for number, seed, name in itertools.product(plan.pairs, plan.seeds, plan.methods):
-        lone = min(len(task.lone_x), len(task.lone_y))
-        if not METHODS[name].unmatched or counts[number] < len(task.x) or lone:
-            fraction = counts[number] / len(task.x)
+        unmatched = min(len(pool.unmatched_x), len(pool.unmatched_y))
+        if not METHODS[name].unmatched or counts[number] < len(pool.x) or unmatched:
+            fraction = counts[number] / len(pool.x)
             yield {"method": name, "pairs": counts[number], "fraction": fraction, "seed": seed}
 
 
-def _run(task: Task, plan: Plan, folder: pathlib.Path, run: dict[str, Any]) -> None:
-    arrays = pool.draw(task, run["pairs"], seed=run["seed"], unmatched=plan.unmatched)
-    problem = Problem(*(jnp.asarray(items) for items in arrays))
+def _run(pool: Pool, plan: Plan, folder: pathlib.Path, run: dict[str, Any]) -> None:
+    problem = draw(pool, run["pairs"], seed=run["seed"], unmatched=plan.unmatched)
     start = time.monotonic()
-    method, key = METHODS[run["method"]], jax.random.key(run["seed"])
-    aligned = method.fit(problem, key, task.classes) if method.named else method.fit(problem, key)
-    scores = score(aligned, task)
+    aligner = METHODS[run["method"]].fit(problem, jax.random.key(run["seed"]))
+    scores = score(aligner, pool)
     record = run | {"seconds": time.monotonic() - start, "metrics": summarize(scores)}
     path = _path(folder, run)
     path.parent.mkdir(exist_ok=True)

@@ -22,14 +22,14 @@ def compare_config(config: ml_collections.ConfigDict, workdir: str | pathlib.Pat
     if config.evaluate not in ("test", "validation"):
         raise ValueError(f"config.evaluate must be test or validation, not {config.evaluate}.")
     plan = Plan(config.methods, config.pairs, config.seeds, config.unmatched)
-    task = pool.load_task(
+    items = pool.load_pool(
         config.features,
         train=config.train,
         zero_shot=dict(one.split(":") for one in config.zero_shot),
         excluded_labels=config.excluded_labels,
         evaluate=config.evaluate,
     )
-    compare(task, plan, pathlib.Path(workdir), title=config.title)
+    compare(items, plan, pathlib.Path(workdir), title=config.title)
 
 
 def compare_files(
@@ -44,9 +44,9 @@ def compare_files(
       ValueError: a file is not as it should be, or there are fewer than nine pairs.
     """
     of_x, of_y = embeddings.read(x), embeddings.read(y)
-    task = pool.own_task(of_x, of_y, embeddings.read_pairs(pairs, of_x.ids, of_y.ids), seed=0)
-    most = len(task.x)
+    items = pool.own_pool(of_x, of_y, embeddings.read_pairs(pairs, of_x.ids, of_y.ids), seed=0)
+    most = len(items.x)
     numbers = tuple(dict.fromkeys(float(max(6, most // part)) for part in (4, 2, 1)))
     plan = Plan(_OWN, numbers)
     title = f"{pathlib.Path(x).name} and {pathlib.Path(y).name}"
-    compare(task, plan, pathlib.Path(workdir), title=title)
+    compare(items, plan, pathlib.Path(workdir), title=title)

@@ -30,7 +30,7 @@ class Pairs:
 
 
 @dataclasses.dataclass(frozen=True)
-class Task:
+class Dataset:
     """What there is to learn from, and what to be judged on.
 
     `unmatched_x` and `unmatched_y` are two sets: their rows have nothing to do with each other.
@@ -56,7 +56,7 @@ def count(items: Items) -> int:
 
 
 def batches(
-    task: Task,
+    dataset: Dataset,
     *,
     seed: int,
     num_matched: int,
@@ -77,17 +77,17 @@ def batches(
         more than `max_damaged` items cannot be read.
     """
     share = {"process_index": process_index, "process_count": process_count}
-    rows_at = batch_rows(task, seed=seed, num_matched=num_matched, num_unmatched=num_unmatched)
+    rows_at = batch_rows(dataset, seed=seed, num_matched=num_matched, num_unmatched=num_unmatched)
     read = ReadableRows(max_damaged)
-    pairs = {"x": task.matched.x, "y": task.matched.y}
+    pairs = {"x": dataset.matched.x, "y": dataset.matched.y}
 
     def batch(step: int) -> Batch:
         rows = {name: _share(numbers, **share) for name, numbers in rows_at(step).items()}
         result = {"matched": read(pairs, rows["matched"])}
         if num_unmatched:
             result["unmatched"] = {
-                "x": read(task.unmatched_x, rows["unmatched_x"]),
-                "y": read(task.unmatched_y, rows["unmatched_y"]),
+                "x": read(dataset.unmatched_x, rows["unmatched_x"]),
+                "y": read(dataset.unmatched_y, rows["unmatched_y"]),
             }
         return result
 
@@ -95,7 +95,7 @@ def batches(
 
 
 def batch_rows(
-    task: Task, *, seed: int, num_matched: int, num_unmatched: int
+    dataset: Dataset, *, seed: int, num_matched: int, num_unmatched: int
 ) -> Callable[[int], dict[str, np.ndarray]]:
     """The function from a step to the numbers of the rows in its batch, of all processes.
 
@@ -105,9 +105,9 @@ def batch_rows(
       ValueError: a set has fewer items than a batch takes from it.
     """
     sources = {
-        "matched": (len(task.matched), num_matched),
-        "unmatched_x": (count(task.unmatched_x), num_unmatched),
-        "unmatched_y": (count(task.unmatched_y), num_unmatched),
+        "matched": (len(dataset.matched), num_matched),
+        "unmatched_x": (count(dataset.unmatched_x), num_unmatched),
+        "unmatched_y": (count(dataset.unmatched_y), num_unmatched),
     }
     rows = {}
     for offset, (name, (size, batch_size)) in enumerate(sources.items()):

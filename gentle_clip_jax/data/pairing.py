@@ -1,4 +1,4 @@
-"""Seeded splits: held-out groups, and matched / unmatched items."""
+"""Who is matched, who is held out, and how the other items lose their partner."""
 
 import numpy as np
 
@@ -33,3 +33,50 @@ def choose_matched(num_items: int, fraction: float, *, seed: int) -> np.ndarray:
     order = np.random.default_rng(seed).permutation(num_items)
     mask[order[: round(fraction * num_items)]] = True
     return mask
+
+
+UNMATCHED = ("shuffled", "disjoint", "shifted")
+
+
+def own_order(num_items: int, *, seed: int) -> np.ndarray:
+    """The order [num_items] in which unmatched y are kept: row i has nothing to do with x's."""
+    return np.random.default_rng(seed).permutation(num_items)
+
+
+def separate(
+    num_items: int,
+    num_pairs: int,
+    *,
+    seed: int,
+    unmatched: str = "shuffled",
+    sources: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Numbers of the items that are pairs, of those that are unmatched x, and of unmatched y.
+
+    Args:
+      num_items: how many there are.
+      num_pairs: how many are drawn at random as pairs.
+      seed: of all that is random.
+      unmatched: "shuffled": x and y of all other items; "disjoint": x of one half of them and y of
+        the other, so that no unmatched item has its partner; "shifted": x of those that are of the
+        first item's source, y of those of other sources.
+      sources: [num_items], for "shifted".
+
+    Raises:
+      ValueError: there are fewer items than pairs, or `unmatched` is none of the above.
+    """
+    if num_pairs > num_items:
+        raise ValueError(f"There are {num_items} items, fewer than {num_pairs} pairs: ask fewer.")
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(num_items)
+    pairs, rest = order[:num_pairs], order[num_pairs:]
+    if unmatched == "shuffled":
+        of_x, of_y = rest, rest
+    elif unmatched == "disjoint":
+        of_x, of_y = rest[: len(rest) // 2], rest[len(rest) // 2 :]
+    elif unmatched == "shifted" and sources is not None:
+        first = sources[rest] == sources[0]
+        of_x, of_y = rest[first], rest[~first]
+    else:
+        raise ValueError(f"unmatched must be one of {', '.join(UNMATCHED)}, not {unmatched}.")
+    return pairs, of_x, rng.permutation(of_y)

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gentle_clip_jax.aligners.standardize import Standardizer
 from gentle_clip_jax.data.embeddings import FeatureSet
 
 _MAX_PAIRS = 2000
@@ -69,10 +70,8 @@ def _modality(
 
     one = rows.features[some_row[drawn]].astype(np.float32)
     unmatched = rows.features[some_row[free]].astype(np.float32)
-    both = np.concatenate([one, unmatched])
-    center, scale = both.mean(axis=0), both.std(axis=0)
-    scale = np.where(scale > 1e-6 * np.abs(center), scale, 1)  # a constant dimension stays 0
-    return (mean - center) / scale, (one - center) / scale, (unmatched - center) / scale
+    standardizer = Standardizer.of(one, unmatched)
+    return standardizer.rows(mean), standardizer.rows(one), standardizer.rows(unmatched)
 
 
 def _some(num: int, at_most: int, rng: np.random.Generator) -> np.ndarray:

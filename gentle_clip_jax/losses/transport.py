@@ -115,7 +115,7 @@ def _sinkhorn(cost: jax.Array, a: jax.Array, b: jax.Array, iterations: int) -> j
         from ott.solvers.linear.sinkhorn import Sinkhorn
     except ModuleNotFoundError as error:
         raise ValueError(
-            "transport plans need ott-jax: run pip install 'gentle-clip-jax[transport]'"
+            "transport plans need ott-jax: run pip install -e '.[transport]' in your clone"
         ) from error
 
     solver = Sinkhorn(

@@ -17,7 +17,7 @@ from typing import NoReturn
 import jax
 import orbax.checkpoint as ocp
 
-_ATTENDED = "GENTLE_CLIP_ATTENDED"  # holds the number of a pipe that closes with the parent
+_SUPERVISED = "GENTLE_CLIP_SUPERVISED"  # holds the number of a pipe that closes with the parent
 _LOADING = 3600  # seconds that a process may take to load data or compile
 _PATIENCE = 20  # seconds without a heartbeat after which a process is lost
 _FROM_WITHIN = re.compile(
@@ -34,22 +34,22 @@ LOST = (
 
 def is_asked_for(coordinator: str | None) -> bool:
     """Whether there are to be several processes: a coordinator is given, or a cluster says so."""
-    told = coordinator or os.environ.get("JAX_COORDINATOR_ADDRESS")
+    address = coordinator or os.environ.get("JAX_COORDINATOR_ADDRESS")
     pods = "," in os.environ.get("TPU_WORKER_HOSTNAMES", "")
-    return bool(told) or pods or any(os.environ.get(k, v) != v for k, v in _DETECTED.items())
+    return bool(address) or pods or any(os.environ.get(k, v) != v for k, v in _DETECTED.items())
 
 
-def is_attended() -> bool:
+def is_supervised() -> bool:
     """Whether this is the process that trains, not the parent that waits for it."""
-    return _ATTENDED in os.environ
+    return _SUPERVISED in os.environ
 
 
-def attend() -> int:
+def supervise() -> int:
     """Runs this command once more in a process of its own, waits for it, returns its exit code."""
     alive, held = os.pipe()
     process = subprocess.Popen(
         [sys.executable, *sys.orig_argv[1:]],
-        env={**os.environ, _ATTENDED: str(alive)},
+        env={**os.environ, _SUPERVISED: str(alive)},
         pass_fds=[alive],
         stderr=subprocess.PIPE,
         text=True,
@@ -132,7 +132,7 @@ def wait_for_all(what: str) -> None:
 
 
 @contextlib.contextmanager
-def losses_told() -> Iterator[None]:
+def naming_lost_processes() -> Iterator[None]:
     """Says in a sentence what a step that other processes take part in fails for.
 
     Raises:
@@ -147,5 +147,5 @@ def losses_told() -> Iterator[None]:
 
 
 def _end_with_parent() -> None:
-    os.read(int(os.environ[_ATTENDED]), 1)
+    os.read(int(os.environ[_SUPERVISED]), 1)
     os._exit(1)

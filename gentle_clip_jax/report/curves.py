@@ -47,7 +47,8 @@ def curves_section(runs: dict[str, Run]) -> str:
     if not validation:
         body += "<p>No validation has been logged yet.</p>"
     if run.num_unreadable_lines:
-        body += f'<p class="note">Unreadable lines left out: {run.num_unreadable_lines}.</p>'
+        body += f'<p class="note">Damaged lines of {run.folder.metrics.name} left out: '
+        body += f"{run.num_unreadable_lines}.</p>"
     return f"""
 <section><h2>Training</h2>{_legend(runs)}{body}
 <p class="note">Every curve runs over the training steps; the figure beside its title is this run's
@@ -72,10 +73,13 @@ def _figure(kind: str, name: str, runs: dict[str, Run]) -> str:
     share = kind == "validation" and results.is_share(name)
     scale = 100 if share else 1
     # A fourth compared run or a later one has its place in the table, not in the pictures.
-    series = [run.curve(kind, name) for run in [*runs.values()][: len(SERIES)]]
+    first, *_ = shown = [*runs.values()][: len(SERIES)]
+    series = [run.curve(kind, name) for run in shown]
     series = [(steps, scale * values) for steps, values in series]
     unit = "&#8239;%" if share else ""
-    title = results.label(name) if kind == "validation" else _TITLES.get(name, name)
+    title = _TITLES.get(name, name)
+    if kind == "validation":
+        title = results.label(name, first.modalities)
     last = f"{_short(series[0][1][-1])}{unit}"
     svg = draw(f"{kind}-{name}", f"{title} over the steps", lambda axes: _paint(axes, series))
     return (

@@ -1,7 +1,7 @@
 """What `diagnose` found, as a table for a terminal and as one HTML page."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from gentle_clip_jax.report.document import document, write_document
-from gentle_clip_jax.report.picture import INK, SERIES, draw
+from gentle_clip_jax.report.named_diagnosis import named_diagnosis
+from gentle_clip_jax.report.picture import INK, SERIES, draw, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,7 +23,7 @@ _STYLES = {"good": "green", "warning": "yellow", "bad": "red", "unknown": "dim"}
 
 def headlines(diagnosis: Mapping[str, Any]) -> tuple[str, str]:
     """The verdict in two sentences: on unmatched data, and on doing without pairs."""
-    verdict = diagnosis["verdict"]
+    verdict = named_diagnosis(diagnosis)["verdict"]
     helps = {
         "likely": "Unmatched data is likely to help",
         "unlikely": "Unmatched data is unlikely to help",
@@ -36,23 +37,24 @@ def headlines(diagnosis: Mapping[str, Any]) -> tuple[str, str]:
 
 def show_diagnosis(diagnosis: Mapping[str, Any], out: str | Path | None = None) -> None:
     """Prints what `diagnose` returned, and writes it into the folder `out` if one is given."""
-    console = Console()
+    console = Console(markup=False, highlight=False)
     console.print(diagnosis_table(diagnosis))
     for sentence in headlines(diagnosis):
-        console.print(sentence, style="bold", highlight=False)
+        console.print(sentence, style="bold")
     if out is not None:
         print(write_diagnosis(diagnosis, out))
 
 
 def diagnosis_table(diagnosis: Mapping[str, Any]) -> Table:
     """A rich table of the figures, a figure a row."""
-    table = Table(title=_counts(diagnosis), show_lines=True)
+    diagnosis = named_diagnosis(diagnosis)
+    table = Table(title=Text(_counts(diagnosis)), show_lines=True)
     for column in ("", "Figure", "Here, and by chance", "Meaning"):
         table.add_column(column)
     for finding in diagnosis["findings"]:
         mark = Text(_MARKS[finding["level"]], _STYLES[finding["level"]])
         value = Text(finding["value"]).append(f"\n{finding['chance']}", "dim")
-        table.add_row(mark, finding["title"], value, Text(finding["sentence"]))
+        table.add_row(mark, Text(finding["title"]), value, Text(finding["sentence"]))
     return table
 
 
@@ -70,9 +72,10 @@ def write_diagnosis(diagnosis: Mapping[str, Any], out: str | Path) -> Path:
         raise ValueError(f"{out} cannot be made a folder ({error.strerror}).") from error
     helps, no_pairs = (escape(sentence) for sentence in headlines(diagnosis))
     lead = f'<p class="verdict">{helps}</p><p>{no_pairs}</p>'
-    sections = map(_section, diagnosis["findings"])
-    note = f'<p class="note">{escape(_drawn(diagnosis))}</p>'
-    page = document("diagnosis", _counts(diagnosis), lead, [*sections, note])
+    shown = named_diagnosis(diagnosis)
+    sections = (_section(finding, shown["modalities"]) for finding in shown["findings"])
+    note = f'<p class="note">{escape(_drawn(shown))}</p>'
+    page = document("diagnosis", _counts(shown), lead, [*sections, note])
     write_document(out / "diagnosis.json", json.dumps(diagnosis, indent=1, allow_nan=False) + "\n")
     write_document(out / "diagnosis.html", page)
     return out / "diagnosis.html"
@@ -81,8 +84,8 @@ def write_diagnosis(diagnosis: Mapping[str, Any], out: str | Path) -> Path:
 def _counts(diagnosis: Mapping[str, Any]) -> str:
     counts = diagnosis["counts"]
     sets = (
-        f"{counts[name]['items']:,} items of {name} ({counts[name]['dimensions']:,} dimensions)"
-        for name in ("x", "y")
+        f"{counts[key]['items']:,} items of {name} ({counts[key]['dimensions']:,} dimensions)"
+        for key, name in zip(("x", "y"), diagnosis["modalities"])
     )
     return f"{', '.join(sets)}, {counts['pairs']:,} pairs"
 
@@ -92,15 +95,15 @@ def _drawn(diagnosis: Mapping[str, Any]) -> str:
     return (
         f"Measured on {counts['pairs_used']:,} of {counts['pairs']:,} pairs, "
         + " and ".join(
-            f"{counts[name]['unmatched_used']:,} of {counts[name]['unmatched']:,} unmatched items "
+            f"{counts[key]['unmatched_used']:,} of {counts[key]['unmatched']:,} unmatched items "
             f"of {name}"
-            for name in ("x", "y")
+            for key, name in zip(("x", "y"), diagnosis["modalities"])
         )
         + f", drawn with seed {diagnosis['seed']}; some figures use fewer, see diagnosis.json."
     )
 
 
-def _section(finding: Mapping[str, Any]) -> str:
+def _section(finding: Mapping[str, Any], modalities: Sequence[str]) -> str:
     level, name = finding["level"], finding["name"]
     chance = f"; by chance {finding['chance']}" if finding["chance"] else ""
     pictures = "".join(
@@ -112,11 +115,11 @@ def _section(finding: Mapping[str, Any]) -> str:
 <section class="finding {level}"><h2>
 <span class="level" role="img" aria-label="{level}">{_MARKS[level]}</span>
 {escape(finding["title"])}</h2><p>{escape(finding["sentence"])}</p>
-<p class="note">{escape(finding["value"] + chance)}</p>{_suspects(finding)}
+<p class="note">{escape(finding["value"] + chance)}</p>{_suspects(finding, modalities)}
 <div class="panels">{pictures}</div></section>"""
 
 
-def _suspects(finding: Mapping[str, Any]) -> str:
+def _suspects(finding: Mapping[str, Any], modalities: Sequence[str]) -> str:
     suspects = finding["numbers"].get("suspects")
     if not suspects:
         return ""
@@ -125,7 +128,8 @@ def _suspects(finding: Mapping[str, Any]) -> str:
         f"<td>{100 * one['strangeness']:.0f}&#8239;%</td></tr>"
         for one in suspects
     )
-    head = "<th>x</th><th>y</th><th>mismatched pairs that look better</th>"
+    heads = (*map(escape, modalities), "mismatched pairs that look better")
+    head = "".join(f'<th scope="col">{one}</th>' for one in heads)
     return (
         '<div class="scroll"><table class="keys"><caption class="unseen">Most suspicious pairs'
         f"</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
@@ -142,7 +146,7 @@ def _histogram(axes: "Axes", picture: Mapping[str, Any]) -> None:
     for name, value in picture["marks"].items():
         axes.axvline(value, color=SERIES[1], linewidth=2)
         axes.annotate(
-            name,
+            plain(name),
             (value, 1),
             xycoords=("data", "axes fraction"),
             xytext=(0, 1),
@@ -150,7 +154,7 @@ def _histogram(axes: "Axes", picture: Mapping[str, Any]) -> None:
             color=SERIES[1],
             ha="center",
         )
-    axes.set_xlabel(picture["label"], color=INK)
+    axes.set_xlabel(plain(picture["label"]), color=INK)
     axes.set_yticks([])
 
 
@@ -159,7 +163,7 @@ def _bars(axes: "Axes", picture: Mapping[str, Any]) -> None:
     axes.barh(range(len(names)), [*picture["values"].values()], color=SERIES[0], height=0.5)
     for name, value in picture["chance"].items():
         axes.plot(value, names.index(name), "|", color=SERIES[1], markersize=28, markeredgewidth=2)
-    axes.set_yticks(range(len(names)), names)
+    axes.set_yticks(range(len(names)), [plain(name) for name in names])
     axes.set_xlim(0, picture["full"])
     axes.set_ylim(max(len(names), 2) - 0.5, -0.5)
     axes.grid(visible=False)
@@ -169,7 +173,8 @@ def _scatter(axes: "Axes", picture: Mapping[str, Any]) -> None:
     for name, color, marker in (("x", SERIES[0], "o"), ("y", SERIES[1], "D")):
         first, second = zip(*picture[name])
         axes.scatter(first, second, s=5, color=color, marker=marker, alpha=0.5, linewidths=0)
-        axes.scatter([], [], color=color, marker=marker, label=name)
-    axes.legend(frameon=False, labelcolor=INK, fontsize=8)
+        axes.scatter([], [], color=color, marker=marker, label=plain(picture["names"][name]))
+    above = {"loc": "lower left", "bbox_to_anchor": (0, 1), "ncols": 2, "borderaxespad": 0}
+    axes.legend(frameon=False, labelcolor=INK, fontsize=8, handletextpad=0.2, **above)
     axes.set_xticks([])
     axes.set_yticks([])

@@ -4,30 +4,29 @@ from html import escape
 
 import numpy as np
 
-from gentle_clip_jax.runs.read import Embeddings
+from gentle_clip_jax.runs.read import Embeddings, Modalities
 
 _SIDE = 400  # user units of the square picture
 _MARGIN = 16
 _MAX_ITEMS, _NUM_PAIRS = 800, 30
 
 
-def map_section(embeddings: Embeddings | None) -> str:
+def map_section(embeddings: Embeddings | None, modalities: Modalities) -> str:
     """Two maps of the same items, before and after, with some matched pairs connected."""
     if embeddings is None:
         return ""
     chosen = np.random.default_rng(0).permutation(len(embeddings.names))[:_MAX_ITEMS]
     names = embeddings.names[chosen]
-    before = _figure(
-        "Before training", embeddings.image_initial, embeddings.text_initial, chosen, names
-    )
-    after = _figure("After training", embeddings.image, embeddings.text, chosen, names)
+    before = _figure("Before training", embeddings.x_initial, embeddings.y_initial, chosen, names)
+    after = _figure("After training", embeddings.x, embeddings.y, chosen, names)
+    x, y = map(escape, modalities)
     return f"""
 <section><h2>Both modalities in one space</h2>
-<ul class="legend"><li><i class="dot image"></i>image</li><li><i class="dot text"></i>text</li>
+<ul class="legend"><li><i class="dot x"></i>{x}</li><li><i class="dot y"></i>{y}</li>
 <li><i class="tie"></i>a matched pair ({min(_NUM_PAIRS, len(chosen))} of them)</li></ul>
 <div class="maps">{before}{after}</div>
-<p class="note">Each map shows the same {len(chosen):,} held-out items, an image and a text of
-each, in the plane of the first two principal components of all its points. The towers move in
+<p class="note">Each map shows the same {len(chosen):,} held-out items, {x} and {y} of each, in
+the plane of the first two principal components of all its points. The towers move in
 training, so each map has its own plane and scale. Two separate clouds are a modality gap; short
 lines between pairs that spread over one cloud are what training is for. Point at a mark to read
 its name.</p></section>"""
@@ -53,36 +52,34 @@ def principal_plane(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return plane[: len(x)], plane[len(x) :], float(share)
 
 
-def _figure(
-    title: str, image: np.ndarray, text: np.ndarray, chosen: np.ndarray, names: np.ndarray
-) -> str:
-    gap = np.linalg.norm(image.mean(axis=0) - text.mean(axis=0))
-    pairs, n = np.sum(image * text), len(image)
-    others = (np.sum(image.sum(axis=0) * text.sum(axis=0)) - pairs) / max(n * (n - 1), 1)
-    image, text, share = principal_plane(image[chosen], text[chosen])
+def _figure(title: str, x: np.ndarray, y: np.ndarray, chosen: np.ndarray, names: np.ndarray) -> str:
+    gap = np.linalg.norm(x.mean(axis=0) - y.mean(axis=0))
+    pairs, n = np.sum(x * y), len(x)
+    others = (np.sum(x.sum(axis=0) * y.sum(axis=0)) - pairs) / max(n * (n - 1), 1)
+    x, y, share = principal_plane(x[chosen], y[chosen])
     return (
         f"<figure><figcaption><b>{title}</b> <span>modality gap {gap:.2f}; mean cosine of pairs "
-        f"{pairs / n:.2f}, of others {others:.2f}; {share:.0%} of the variance</span></figcaption>"
-        f"{_draw(title, image, text, names)}</figure>"
+        f"{pairs / n:z.2f}, of others {others:z.2f}; {share:.0%} of the variance</span>"
+        f"</figcaption>{_draw(title, x, y, names)}</figure>"
     )
 
 
-def _draw(title: str, image: np.ndarray, text: np.ndarray, names: np.ndarray) -> str:
+def _draw(title: str, x: np.ndarray, y: np.ndarray, names: np.ndarray) -> str:
     """The marks by hand, not by a plotting library: each can then say its name."""
-    both = np.concatenate([image, text])
+    both = np.concatenate([x, y])
     low, high = both.min(axis=0), both.max(axis=0)
     zoom = (_SIDE - 2 * _MARGIN) / max(float((high - low).max()), 1e-9)
     upwards = np.array([zoom, -zoom])
-    image, text = (_SIDE / 2 + (points - (low + high) / 2) * upwards for points in (image, text))
+    x, y = (_SIDE / 2 + (points - (low + high) / 2) * upwards for points in (x, y))
     ties = "".join(
-        f'<path d="M{x:.1f} {y:.1f}L{u:.1f} {v:.1f}"/>'
-        for (x, y), (u, v) in zip(image[:_NUM_PAIRS], text[:_NUM_PAIRS])
+        f'<path d="M{a:.1f} {b:.1f}L{u:.1f} {v:.1f}"/>'
+        for (a, b), (u, v) in zip(x[:_NUM_PAIRS], y[:_NUM_PAIRS])
     )
     marks = [
         f"<g><title>{escape(str(name))}</title>"
-        f'<circle class="image" cx="{x:.1f}" cy="{y:.1f}" r="2.4"/>'
-        f'<path class="text" d="M{u:.1f} {v - 3:.1f}l3 3-3 3-3-3z"/></g>'
-        for (x, y), (u, v), name in zip(image, text, names)
+        f'<circle class="x" cx="{a:.1f}" cy="{b:.1f}" r="2.4"/>'
+        f'<path class="y" d="M{u:.1f} {v - 3:.1f}l3 3-3 3-3-3z"/></g>'
+        for (a, b), (u, v), name in zip(x, y, names)
     ]
     tied, loose = "".join(marks[:_NUM_PAIRS]), "".join(marks[_NUM_PAIRS:])
     return (

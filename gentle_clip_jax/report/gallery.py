@@ -6,34 +6,29 @@ from html import escape
 
 import numpy as np
 
-from gentle_clip_jax.runs.read import Embeddings
+from gentle_clip_jax.report import results
+from gentle_clip_jax.runs.read import Embeddings, Modalities
 
-# What the two modalities of a field are called, x and y.
-_MODALITIES = {"proteins": ("sequence", "structure")}
-_NUM_TEXTS, _NUM_IMAGES, _NUM_RETRIEVED = 12, 6, 5
+_NUM_OF_Y, _NUM_OF_X, _NUM_RETRIEVED = 12, 6, 5
 _RIGHT = '<b class="tick" title="right">✓<span class="unseen"> right</span></b>'
 
 
-def gallery_section(embeddings: Embeddings | None, field: str = "") -> str:
-    """Twelve texts with their nearest images, and six images with their nearest texts.
-
-    Or what stands for them in the field of the run.
-    """
+def gallery_section(embeddings: Embeddings | None, modalities: Modalities) -> str:
+    """Twelve items of y with the pictures of their nearest of x, and six of x with names of y."""
     if embeddings is None:
         return "<section><h2>Search</h2><p>No embeddings have been written yet.</p></section>"
-    x, y = _MODALITIES.get(field, ("image", "text"))
+    ways = {key: escape(results.label(key, modalities)) for key in ("t2i", "i2t")}
     n = len(embeddings.names)
     order = np.random.default_rng(0).permutation(n)
-    texts, images = order[:_NUM_TEXTS], order[::-1][:_NUM_IMAGES]
-    text_cards = "".join(_text_card(embeddings, query) for query in texts)
-    image_cards = "".join(_image_card(embeddings, query) for query in images)
+    to_x = "".join(_card_of_pictures(embeddings, query) for query in order[:_NUM_OF_Y])
+    to_y = "".join(_card_of_names(embeddings, query) for query in order[::-1][:_NUM_OF_X])
     return f"""
 <section><h2>Search</h2>
 <p class="note">Queries drawn at random from the {n:,} held-out {escape(str(embeddings.set))} items,
 not picked. {_RIGHT} marks a right answer, and the rank is the place of the first one; equal names
 count as right.</p>
-<h3>{y.capitalize()} to {x}: the five nearest {x}s</h3><div class="cards">{text_cards}</div>
-<h3>{x.capitalize()} to {y}: the five nearest {y}s</h3><div class="cards">{image_cards}</div>
+<h3>{ways["t2i"]}: the five nearest</h3><div class="cards">{to_x}</div>
+<h3>{ways["i2t"]}: the five nearest</h3><div class="cards">{to_y}</div>
 </section>"""
 
 
@@ -49,8 +44,8 @@ def _search(
     return [(int(i), bool(right[i])) for i in nearest], f"rank {rank:,}"
 
 
-def _text_card(embeddings: Embeddings, query: int) -> str:
-    found, rank = _search(embeddings, query, embeddings.text, embeddings.image)
+def _card_of_pictures(embeddings: Embeddings, query: int) -> str:
+    found, rank = _search(embeddings, query, embeddings.y, embeddings.x)
     tiles = "".join(
         f'<li class="{"right" if right else "wrong"}">{_picture(embeddings, i)}'
         f"{_RIGHT if right else ''}<small>{escape(str(embeddings.names[i]))}</small></li>"
@@ -64,8 +59,8 @@ def _text_card(embeddings: Embeddings, query: int) -> str:
     )
 
 
-def _image_card(embeddings: Embeddings, query: int) -> str:
-    found, rank = _search(embeddings, query, embeddings.image, embeddings.text)
+def _card_of_names(embeddings: Embeddings, query: int) -> str:
+    found, rank = _search(embeddings, query, embeddings.x, embeddings.y)
     names = "".join(
         f'<li class="{"right" if right else "wrong"}">{escape(str(embeddings.names[i]))}'
         f"{_RIGHT if right else ''}</li>"
@@ -86,7 +81,7 @@ def _picture(embeddings: Embeddings, i: int) -> str:
     """
     from PIL import Image
 
-    picture, file = embeddings.images[i], io.BytesIO()
+    picture, file = embeddings.pictures[i], io.BytesIO()
     if picture.ndim == 3:
         kind = "jpeg"
         Image.fromarray(picture).save(file, kind, quality=80)

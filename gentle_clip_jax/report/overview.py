@@ -14,7 +14,7 @@ def verdict(run: Run, runs: dict[str, Run]) -> str:
         )
         return (
             f'<p class="verdict">No evaluation yet: the run {progress}.</p>'
-            f"<p>Run <code>gentle-clip evaluate --workdir={escape(str(run.path))}</code>, "
+            f"<p>Run <code>gentle-clip evaluate --workdir={escape(str(run.folder.path))}</code>, "
             "then write this report again.</p>"
         )
     metrics = run.evaluation["metrics"]
@@ -74,10 +74,12 @@ def _detail(run: Run) -> str:
     steps = (
         f"{run.evaluation['step']:,} steps of training" if "step" in run.evaluation else "training"
     )
+    ways = results.directions(run.modalities)
     found = [
-        f"the ten nearest {wanted}s hold the right one for {_share(metrics[name])} of the {query}s"
-        for name, wanted, query in (("t2i_r10", "image", "text"), ("i2t_r10", "text", "image"))
-        if name in metrics
+        f"from {escape(ways[key])} the right one is among the ten nearest for "
+        f"{_share(metrics[f'{key}_r10'])}"
+        for key in ("t2i", "i2t")
+        if f"{key}_r10" in metrics
     ]
     if found and count:
         found[-1] += f" (guessing: {min(100, 1000 / count):.1f}&#8239;%)"

@@ -25,14 +25,13 @@ def write_report(workdir: str | Path, compare: Iterable[str | Path] = ()) -> Pat
     """
     run = read_run(workdir)
     runs = _named([run, *(read_run(path) for path in compare)])
-    path = run.path / "report.html"
-    write_document(path, _page(runs))
-    return path
+    write_document(run.folder.report, _page(runs))
+    return run.folder.report
 
 
 def _named(runs: list[Run]) -> dict[str, Run]:
     """The runs by the shortest ends of their paths that tell them apart."""
-    paths = [run.path.resolve() for run in runs]
+    paths = [run.folder.path.resolve() for run in runs]
     if len(set(paths)) < len(paths):
         raise ValueError("A run is to be compared with itself, or twice; name each folder once.")
     for depth in range(1, max(len(path.parts) for path in paths) + 1):
@@ -46,8 +45,8 @@ def _page(runs: dict[str, Run]) -> str:
     name, run = next(iter(runs.items()))
     sections = (
         results_section(runs),
-        gallery_section(run.embeddings, run.config.get("field", "")),
-        map_section(run.embeddings),
+        gallery_section(run.embeddings, run.modalities),
+        map_section(run.embeddings, run.modalities),
         curves_section(runs),
         settings_section(runs),
     )

@@ -45,6 +45,11 @@ def draw(key: str, label: str, paint: Callable[["Axes"], None]) -> str:
     return _themed(picture.getvalue(), key, label)
 
 
+def plain(text: str) -> str:
+    """A text that matplotlib takes for no formula."""
+    return text.replace("$", r"\$")
+
+
 def _themed(svg: str, key: str, label: str) -> str:
     """An inline SVG whose colours are the page's and whose ids are its own."""
     svg = svg[svg.index("<svg") :]

@@ -1,14 +1,16 @@
 """How evaluations read side by side: the results table, for a terminal and for a page."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from rich.table import Table
 from rich.text import Text
 
+from gentle_clip_jax.runs.read import UNNAMED, Modalities, modalities_of
+
 _NAMES = {"mean_recall": "Mean of the R@k", "zero_shot_accuracy": "Zero-shot accuracy"}
-_WORDS = {"i2t": "Image to text", "t2i": "Text to image", "mrr": "MRR", "ec": "EC"}
+_WORDS = {"mrr": "MRR", "ec": "EC"}
 
 
 class Cell(NamedTuple):
@@ -31,16 +33,36 @@ class Row(NamedTuple):
     cells: list[Cell | None]
 
 
-def label(name: str) -> str:
-    """The metric's name for a reader.
+def directions(modalities: Modalities) -> dict[str, str]:
+    """What a reader sees of i2t, which is from x to y whatever these are, and of t2i.
 
-    >>> label("i2t_r10"), label("t2i_median_rank"), label("rsicd/mean_recall")
-    ('Image to text R@10', 'Text to image median rank', 'rsicd: Mean of the R@k')
+    >>> directions(("sequence", "structure"))
+    {'i2t': 'sequence to structure', 't2i': 'structure to sequence'}
+    """
+    x, y = modalities
+    return {"i2t": f"{x} to {y}", "t2i": f"{y} to {x}"}
+
+
+def label(name: str, modalities: Modalities = UNNAMED) -> str:
+    """The metric's name for a reader; `modalities` are what an item of x and one of y is called.
+
+    >>> label("i2t_r10", ("sequence", "structure")), label("rsicd/mean_recall")
+    ('Sequence to structure R@10', 'rsicd: Mean of the R@k')
     """
     group, slash, metric = name.rpartition("/")
-    words = [_WORDS.get(w, re.sub(r"^r(\d+)$", r"R@\1", w)) for w in metric.split("_")]
+    known = _WORDS | {key: capitalized(way) for key, way in directions(modalities).items()}
+    words = [known.get(w, re.sub(r"^r(\d+)$", r"R@\1", w)) for w in metric.split("_")]
     shown = _NAMES.get(metric, " ".join(words))
     return f"{group}: {shown}" if slash else shown
+
+
+def capitalized(words: str) -> str:
+    """The words with a capital at the start, and the rest as it was.
+
+    >>> capitalized("RNA to protein"), capitalized("cell")
+    ('RNA to protein', 'Cell')
+    """
+    return words[:1].upper() + words[1:]
 
 
 def is_share(name: str) -> bool:
@@ -63,7 +85,11 @@ def rows(evaluations: Mapping[str, Mapping[str, Any]]) -> list[Row]:
     The best of each row is marked where there are several: the lowest rank, the highest share.
     """
     names = dict.fromkeys(name for e in evaluations.values() for name in e["metrics"])
-    return [_row(name, [e["metrics"].get(name) for e in evaluations.values()]) for name in names]
+    modalities = _shared_modalities(evaluations.values())
+    return [
+        _row(name, modalities, [e["metrics"].get(name) for e in evaluations.values()])
+        for name in names
+    ]
 
 
 def results_table(evaluations: Mapping[str, Mapping[str, Any]]) -> Table:
@@ -74,11 +100,17 @@ def results_table(evaluations: Mapping[str, Mapping[str, Any]]) -> Table:
         table.add_column(Text(name), justify="right")
     for row in rows(evaluations):
         cells = (Text("-", "dim") if cell is None else _rich(cell) for cell in row.cells)
-        table.add_row(row.label, *cells)
+        table.add_row(Text(row.label), *cells)
     return table
 
 
-def _row(name: str, metrics: list[Mapping[str, float] | None]) -> Row:
+def _shared_modalities(evaluations: Iterable[Mapping[str, Any]]) -> Modalities:
+    """The names that all runs have for what they align; x and y where they differ."""
+    first, *others = {modalities_of(evaluation): None for evaluation in evaluations}
+    return UNNAMED if others else first
+
+
+def _row(name: str, modalities: Modalities, metrics: list[Mapping[str, float] | None]) -> Row:
     shown = [float(number(name, m["value"])) for m in metrics if m is not None]
     best = min(shown) if name.endswith("rank") else max(shown)
 
@@ -89,7 +121,8 @@ def _row(name: str, metrics: list[Mapping[str, float] | None]) -> Row:
             text, f"{low} to {high}", is_best, metric["low"], metric["value"], metric["high"]
         )
 
-    return Row(name, label(name), is_share(name), [None if m is None else cell(m) for m in metrics])
+    cells = [None if m is None else cell(m) for m in metrics]
+    return Row(name, label(name, modalities), is_share(name), cells)
 
 
 def _rich(cell: Cell) -> Text:

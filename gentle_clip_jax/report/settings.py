@@ -1,9 +1,10 @@
 """What it takes to run it again: command, seed, versions and config."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from html import escape
 from typing import Any
 
+from gentle_clip_jax.runs.differences import ABSENT, differences, flat
 from gentle_clip_jax.runs.read import Run
 
 
@@ -12,51 +13,35 @@ def settings_section(runs: dict[str, Run]) -> str:
     run = next(iter(runs.values()))
     info = dict(run.info)
     versions, command = info.pop("versions", {}), info.pop("command", None)
-    if isinstance(info.get("seconds"), int | float):
+    if "seconds" in info:
         info["seconds"] = _duration(info["seconds"])
     command = f"<pre><code>{escape(str(command))}</code></pre>" if command else ""
-    facts = flat(info) | flat(versions) if isinstance(versions, dict) else flat(info)
-    made = _table(["", ""], [[key, value] for key, value in facts.items()])
+    facts = flat(info) | flat(versions)
+    made = _table(["", ""], facts.items())
     return f"""
 <section><h2>How it was made</h2>{command}
 <div class="columns"><div>{made if facts else "<p>No run.json has been written yet.</p>"}</div>
 <div>{_differences(runs)}</div></div>
 <details><summary>The whole config</summary>
-{_table(["key", "value"], [[key, value] for key, value in flat(run.config).items()])}</details>
+{_table(["key", "value"], flat(run.config).items())}</details>
 </section>"""
-
-
-def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """The tree's leaves as text under dotted keys.
-
-    >>> flat({"loss": {"mmd_weight": 0.1}, "seed": 0})
-    {'loss.mmd_weight': '0.1', 'seed': '0'}
-    """
-    leaves = {}
-    for key, value in tree.items():
-        if isinstance(value, Mapping) and value:
-            leaves |= flat(value, f"{prefix}{key}.")
-        else:
-            leaves[f"{prefix}{key}"] = str(value)
-    return leaves
 
 
 def _differences(runs: dict[str, Run]) -> str:
     if len(runs) == 1:
         return ""
     configs = [flat(run.config) for run in runs.values()]
-    keys = dict.fromkeys(key for config in configs for key in config)
-    lines = [[key, *(config.get(key, "not there") for config in configs)] for key in keys]
-    different = [line for line in lines if len(set(line[1:])) > 1]
-    table = _table(["key", *runs], different) if different else "<p>Nothing in their configs.</p>"
+    keys = {key: None for other in configs[1:] for key in differences(configs[0], other)}
+    lines = [[key, *(config.get(key, ABSENT) for config in configs)] for key in keys]
+    table = _table(["key", *runs], lines) if lines else "<p>Nothing in their configs.</p>"
     return f"<h3>What sets the runs apart</h3>{table}"
 
 
-def _table(head: list[str], lines: list[list[str]]) -> str:
+def _table(head: list[str], lines: Iterable[Iterable[Any]]) -> str:
     titles = "".join(f'<th scope="col">{escape(title)}</th>' for title in head)
     body = "".join(
-        f'<tr><th scope="row">{escape(key)}</th>'
-        + "".join(f"<td>{escape(value)}</td>" for value in values)
+        f'<tr><th scope="row">{escape(str(key))}</th>'
+        + "".join(f"<td>{escape(str(value))}</td>" for value in values)
         + "</tr>"
         for key, *values in lines
     )

@@ -34,7 +34,7 @@ th, td { padding: .45rem 1.75rem .45rem 0; text-align: left; vertical-align: bas
 thead th { color: var(--muted); font-size: .85rem; font-weight: 500; }
 tbody th { font-weight: 500; }
 .results { width: 100%; --bar: var(--series-0); }
-.results tbody th { width: 17rem; }
+.results tbody th { width: 20rem; }
 .results td:nth-child(3) { --bar: var(--series-1); }
 .results td:nth-child(4) { --bar: var(--series-2); }
 .results td:nth-child(5) { --bar: var(--series-3); }
@@ -64,15 +64,15 @@ svg text { font-family: inherit !important; }
   grid-template-columns: repeat(auto-fit, minmax(min(22rem, 100%), 1fr)); }
 .columns h3 { margin-top: .25rem; }
 .map { margin-top: .5rem; background: var(--card); border-radius: 8px; }
-.map .image { fill: var(--series-0); }
-.map .text { fill: var(--series-1); }
+.map .x { fill: var(--series-0); }
+.map .y { fill: var(--series-1); }
 .map .loose { fill-opacity: .45; }
 .map .ties { stroke: var(--ink); stroke-width: .8; stroke-opacity: .6; pointer-events: none; }
 .legend { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; margin: .5rem 0; font-size: .9rem; }
 .legend i { display: inline-block; margin-right: .5rem; vertical-align: middle; }
 .dot { width: 10px; height: 10px; }
-.dot.image { border-radius: 50%; background: var(--series-0); }
-.dot.text { transform: rotate(45deg) scale(.85); background: var(--series-1); }
+.dot.x { border-radius: 50%; background: var(--series-0); }
+.dot.y { transform: rotate(45deg) scale(.85); background: var(--series-1); }
 .tie { width: 22px; border-top: 1.5px solid var(--ink); opacity: .7; }
 .key { width: 26px; border-top: 3px solid var(--series-0); }
 .key-1 { border-top: 3px dashed var(--series-1); }

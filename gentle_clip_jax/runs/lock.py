@@ -11,8 +11,8 @@ import jax
 
 
 @contextlib.contextmanager
-def only_run_in(workdir: pathlib.Path) -> Iterator[None]:
-    """Holds workdir/lock as long as it is open; the system frees it when the process ends.
+def locked(path: pathlib.Path) -> Iterator[None]:
+    """Holds a file in a run's folder as long as it is open; the system frees it at the end.
 
     Raises:
       ValueError: another process holds it; names its id and its machine.
@@ -20,13 +20,12 @@ def only_run_in(workdir: pathlib.Path) -> Iterator[None]:
     if jax.process_index():
         yield  # the first process holds it for all
         return
-    path = workdir / "lock"
     with _open(path) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise ValueError(
-                f"{workdir} is in use by {path.read_text() or 'another process'}: "
+                f"{path.parent} is in use by {path.read_text() or 'another process'}: "
                 "wait until that run ends, stop it, or choose another --workdir."
             ) from error
         except OSError:

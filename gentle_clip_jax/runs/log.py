@@ -21,6 +21,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from gentle_clip_jax.files import write_json, write_text
+from gentle_clip_jax.runs.folder import RunFolder
+from gentle_clip_jax.runs.read import read_info, read_line
 
 _PACKAGES = ("gentle-clip-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
@@ -61,7 +63,9 @@ class NonFiniteStep(FloatingPointError):
 class RunLog:
     """The records of one run, from `first_step` on; only the first of several processes writes.
 
-    `about` is what run.json tells besides.
+    `about` is what run.json holds besides.
+
+    Raises ValueError, in one sentence, if run.json is there and cannot be read.
 
     Metrics stay on the devices until `write_train` asks for them, so that steps can overlap.
     """
@@ -78,27 +82,33 @@ class RunLog:
         about: dict[str, Any] | None = None,
     ):
         self.workdir, self._seed = workdir, seed
+        self._folder = RunFolder(workdir)
         self._skipped, self._max_skipped = skipped, max_skipped
         self._about = about or {}
         self._pending: list[tuple[int, dict[str, jax.Array]]] = []
         self._writes = jax.process_index() == 0
         self._started = self._last_write = time.monotonic()
-        self._seconds_before = self._read_info().get("seconds", 0.0)
-        self._console = Console(quiet=not self._writes)
+        self._seconds_before = read_info(self._folder).get("seconds", 0.0)
+        # A path or a value may hold what rich would take for markup.
+        self._console = Console(quiet=not self._writes, markup=False)
         self._lines = self._tensorboard = None
         if self._writes:
-            with _said_in_a_sentence(workdir):
+            with _write_errors_named(workdir):
                 self._write_info()
-                self._lines = _continue_lines(workdir / "metrics.jsonl", first_step)
+                self._lines, damaged = _continue_lines(self._folder.metrics, first_step)
+                if damaged:
+                    self._console.print(
+                        f"{self._folder.metrics}: damaged lines left out: {damaged}."
+                    )
                 if importlib.util.find_spec("tensorboardX"):
                     from gentle_clip_jax.runs.tensorboard import ScalarWriter
 
-                    self._tensorboard = ScalarWriter(workdir / "tensorboard")
+                    self._tensorboard = ScalarWriter(self._folder.tensorboard)
         if first_step >= steps:
             self._console.print(f"{workdir}: all {steps} steps are done.")
         elif first_step:
             self._console.print(f"{workdir}: going on from step {first_step} of {steps}.")
-        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+        columns = TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn()
         self._progress = Progress(*columns, TimeRemainingColumn(), console=self._console)
         self._bar = self._progress.add_task(workdir.name, total=steps, completed=first_step)
 
@@ -109,14 +119,14 @@ class RunLog:
     def __exit__(self, kind: type[BaseException] | None, *_) -> None:
         self._progress.stop()
         try:
-            with _said_in_a_sentence(self.workdir):
+            with _write_errors_named(self.workdir):
                 if self._lines:
                     self._write_info()
                     self._lines.close()
                 if self._tensorboard:
                     self._tensorboard.close()
         except OSError:
-            # What ended the run is told, not what came of it.
+            # What ended the run is raised, not what came of it.
             if kind is None:
                 raise
 
@@ -162,7 +172,7 @@ class RunLog:
         self._write(step, "validation", metrics)
         self._last_write = time.monotonic()
         if self._writes:
-            with _said_in_a_sentence(self.workdir):
+            with _write_errors_named(self.workdir):
                 self._write_info()
         zero_shot = metrics.get("zero_shot_accuracy")
         more = "" if zero_shot is None else f", zero-shot {zero_shot:.1%}"
@@ -170,20 +180,16 @@ class RunLog:
         self._console.print(f"step {step}: validation {name} {metrics[headline]:.1%}{more}")
 
     def _write(self, step: int, kind: str, metrics: dict[str, Any], *, plot: bool = True) -> None:
-        with _said_in_a_sentence(self.workdir):
+        with _write_errors_named(self.workdir):
             if self._lines:
                 self._lines.write(json.dumps({"step": step, "kind": kind, **metrics}) + "\n")
                 self._lines.flush()
             if self._tensorboard and plot:
                 self._tensorboard.write(step, {f"{kind}/{k}": v for k, v in metrics.items()})
 
-    def _read_info(self) -> dict:
-        path = self.workdir / "run.json"
-        return json.loads(path.read_text()) if path.exists() else {}
-
     def _write_info(self) -> None:
         seconds = self._seconds_before + time.monotonic() - self._started
-        info = self._read_info()
+        info = read_info(self._folder)
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         info |= {
             "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
@@ -197,11 +203,11 @@ class RunLog:
             "started": info.get("started", now),
             "seconds": round(seconds, 1),
         }
-        write_json(self.workdir / "run.json", info)
+        write_json(self._folder.info, info)
 
 
 @contextlib.contextmanager
-def _said_in_a_sentence(workdir: pathlib.Path) -> Iterator[None]:
+def _write_errors_named(workdir: pathlib.Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -218,12 +224,19 @@ def _bad_name(metrics: dict[str, Any]) -> str:
     return (terms or bad or [""])[0]
 
 
-def _continue_lines(path: pathlib.Path, first_step: int) -> TextIO:
-    """Opens a log to write after `first_step`, less what a killed run wrote beyond that."""
-    kept = []
-    for line in path.read_text().splitlines(keepends=True) if path.exists() else []:
+def _continue_lines(path: pathlib.Path, first_step: int) -> tuple[TextIO, int]:
+    """Opens a log to write after `first_step`, less what a killed run wrote beyond that.
+
+    Returns also how many lines are left out as damaged.
+    """
+    kept, damaged = [], 0
+    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+    for line in text.splitlines(keepends=True):
         # Only the last line can be cut short, and it is the newest.
-        if line.endswith("\n") and json.loads(line)["step"] <= first_step:
-            kept.append(line)
+        if line.endswith("\n"):
+            content = read_line(line)
+            damaged += content is None
+            if content is not None and content["step"] <= first_step:
+                kept.append(line)
     write_text(path, "".join(kept))
-    return path.open("a")
+    return path.open("a", encoding="utf-8"), damaged

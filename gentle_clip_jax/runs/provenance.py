@@ -14,9 +14,9 @@ from gentle_clip_jax.data import batches
 _SAMPLE = 4  # rows of a set; images are decoded for them
 
 
-def provenance(task: batches.Task) -> dict[str, Any]:
+def provenance(dataset: batches.Dataset) -> dict[str, Any]:
     """{"commit": ..., "data": {set: "n items, SHA-256"}}, for run.json."""
-    return {"commit": commit(), "data": fingerprints(task)}
+    return {"commit": commit(), "data": fingerprints(dataset)}
 
 
 def commit() -> str | None:
@@ -30,11 +30,11 @@ def commit() -> str | None:
     return None
 
 
-def fingerprints(task: batches.Task) -> dict[str, str]:
-    """The size of each set of a task, and the start of a SHA-256 of its names and a few rows."""
-    sets = {"unmatched_x": task.unmatched_x, "unmatched_y": task.unmatched_y}
+def fingerprints(dataset: batches.Dataset) -> dict[str, str]:
+    """The size of each set of a dataset, and the start of a SHA-256 of its names and a few rows."""
+    sets = {"unmatched_x": dataset.unmatched_x, "unmatched_y": dataset.unmatched_y}
     for name in ("matched", "validation", "test"):
-        pairs = getattr(task, name)
+        pairs = getattr(dataset, name)
         sets[name] = {"x": pairs.x, "y": pairs.y, "names": np.asarray(pairs.names)}
     return {name: _fingerprint(items) for name, items in sets.items()}
 

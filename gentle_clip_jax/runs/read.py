@@ -2,21 +2,31 @@
 
 import dataclasses
 import json
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from gentle_clip_jax.runs.differences import flat
+from gentle_clip_jax.runs.folder import RunFolder, read_config
+
+Modalities = tuple[str, str]  # what an item of x and an item of y is called
+UNNAMED: Modalities = ("x", "y")
+_LINE_KEYS = ("step", "kind")
+_EVALUATED = {"split": str, "step": int, "num_items": int}
+
 
 class Embeddings(NamedTuple):
     """Held-out items before and after training; row i of every array is item i."""
 
-    image_initial: np.ndarray  # [n, d], unit rows, as the next three
-    text_initial: np.ndarray
-    image: np.ndarray
-    text: np.ndarray
+    x_initial: np.ndarray  # [n, d], unit rows, as the next three
+    y_initial: np.ndarray
+    x: np.ndarray
+    y: np.ndarray
     names: np.ndarray  # [n] strings
-    images: np.ndarray  # uint8: glyphs [n, height, width], 0 is background; or [n, h, w, 3]
+    pictures: np.ndarray  # uint8: glyphs [n, height, width], 0 is background; or [n, h, w, 3]
     set: np.ndarray  # one string: which set they belong to
 
 
@@ -24,13 +34,18 @@ class Embeddings(NamedTuple):
 class Run:
     """One run folder; a part that is not there yet is empty or None."""
 
-    path: Path
+    folder: RunFolder
     config: dict[str, Any]
     info: dict[str, Any]
     metrics: list[dict[str, Any]]
     num_unreadable_lines: int
     evaluation: dict[str, Any] | None
     embeddings: Embeddings | None
+
+    @property
+    def modalities(self) -> Modalities:
+        """What an item of x and an item of y is called, as far as the run says."""
+        return modalities_of(self.info | (self.evaluation or {}))
 
     def curve_names(self, kind: str) -> list[str]:
         """Names of the curves of a kind, `train` or `validation`, in the order they came."""
@@ -49,51 +64,124 @@ class Run:
         return max((line["step"] for line in self.metrics), default=None)
 
 
-_LINE_KEYS = ("step", "kind")
-
-
 def read_run(path: str | Path) -> Run:
     """Reads the run folder at `path`.
 
     Raises ValueError, in one sentence, if it is no run folder or a file in it cannot be read.
     """
-    path = Path(path)
-    if not (path / "config.json").is_file():
-        raise ValueError(
-            f"{path} holds no config.json, so it is not a run folder; "
-            "give the folder that was the --workdir of `gentle-clip train`."
-        )
-    metrics, num_unreadable_lines = _read_metrics(path / "metrics.jsonl")
-    evaluation = _read_object(path / "evaluation.json")
-    if evaluation is not None and not _is_evaluation(evaluation):
-        raise _unreadable(path / "evaluation.json", "it lacks metrics with value, low and high")
+    folder = RunFolder(Path(path))
+    config = read_config(folder.path).to_dict()
+    metrics, num_unreadable_lines = _read_metrics(folder.metrics)
     return Run(
-        path=path,
-        config=_read_object(path / "config.json") or {},
-        info=_read_object(path / "run.json") or {},
+        folder=folder,
+        config=config,
+        info=read_info(folder),
         metrics=metrics,
         num_unreadable_lines=num_unreadable_lines,
-        evaluation=evaluation,
-        embeddings=_read_embeddings(path / "embeddings.npz"),
+        evaluation=read_evaluation(folder),
+        embeddings=_read_embeddings(folder.embeddings),
     )
+
+
+def facts(path: str | Path) -> dict[str, Any]:
+    """Versions, commit, devices, seed, data, command and config of a run, by dotted names.
+
+    Raises ValueError, in one sentence, if the folder holds no run or cannot be read.
+    """
+    config = read_config(path).to_dict()
+    return flat(read_info(RunFolder(Path(path)))) | flat(config, "config.")
+
+
+def read_info(folder: RunFolder) -> dict[str, Any]:
+    """The content of run.json; empty if it is not there yet.
+
+    Raises ValueError, in one sentence, if it cannot be read.
+    """
+    info = _read_object(folder.info)
+    if not isinstance(info.get("versions", {}), dict):
+        raise _unreadable(folder.info, "its versions are no object")
+    if not _is_finite(info.get("seconds", 0.0)):
+        raise _unreadable(folder.info, "its seconds are no number")
+    return info
+
+
+def read_evaluation(folder: RunFolder) -> dict[str, Any] | None:
+    """The content of evaluation.json; None if the run has not been evaluated.
+
+    Raises ValueError, in one sentence, if it cannot be read.
+    """
+    if not folder.evaluation.exists():
+        return None
+    evaluation = _read_object(folder.evaluation)
+    if not _is_evaluation(evaluation):
+        raise _unreadable(folder.evaluation, "it lacks metrics with value, low and high")
+    for name, kind in _EVALUATED.items():
+        if name in evaluation and not isinstance(evaluation[name], kind):
+            raise _unreadable(folder.evaluation, f"its {name} is no {kind.__name__}")
+    return evaluation
+
+
+def modalities_of(record: Mapping[str, Any], default: Modalities = UNNAMED) -> Modalities:
+    """The names under "modalities" of what a run, a comparison or a diagnosis wrote.
+
+    Raises ValueError if they are not two names.
+    """
+    names = record.get("modalities", default)
+    is_two = isinstance(names, list | tuple) and len(names) == 2
+    if not is_two or not all(isinstance(name, str) and name for name in names):
+        raise ValueError("its modalities are not two names")
+    return names[0], names[1]
+
+
+def read_line(text: str) -> dict[str, Any] | None:
+    """A line of metrics.jsonl, or None if it is damaged."""
+    try:
+        line = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(line, dict) or not isinstance(line.get("kind"), str):
+        return None
+    step = line.get("step")
+    if not isinstance(step, int) or not _is_number(step):
+        return None
+    if line["kind"] in ("train", "validation"):
+        values = (value for key, value in line.items() if key not in _LINE_KEYS)
+        return line if all(map(_is_number, values)) else None
+    return line
+
+
+def _is_number(value: object) -> bool:
+    """Whether a float64 holds it, or it is NaN or infinite; no Boolean."""
+    if isinstance(value, int):
+        return not isinstance(value, bool) and abs(value) < 2**63
+    return isinstance(value, float)
+
+
+def _is_finite(value: Any) -> bool:
+    return _is_number(value) and math.isfinite(value)
 
 
 def _unreadable(path: Path, reason: object) -> ValueError:
+    command = "train" if path.name == "run.json" else "evaluate"
     return ValueError(
-        f"{path} cannot be read ({reason}); write it anew with "
-        f"`gentle-clip {'train' if path.name in ('config.json', 'run.json') else 'evaluate'}`."
+        f"{path} cannot be read ({reason}): delete it, and `gentle-clip {command}` writes it anew."
     )
 
 
-def _read_object(path: Path) -> dict[str, Any] | None:
+def _read_object(path: Path) -> dict[str, Any]:
+    """What a file of JSON holds, or nothing if there is none."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
+        return {}
+    except (OSError, ValueError, RecursionError) as error:
         raise _unreadable(path, error) from error
     if not isinstance(content, dict):
         raise _unreadable(path, "it is no JSON object")
+    try:
+        modalities_of(content)
+    except ValueError as error:
+        raise _unreadable(path, error) from error
     return content
 
 
@@ -101,27 +189,24 @@ def _is_evaluation(evaluation: dict[str, Any]) -> bool:
     metrics = evaluation.get("metrics")
     return isinstance(metrics, dict) and all(
         isinstance(metric, dict)
-        and all(isinstance(metric.get(key), int | float) for key in ("value", "low", "high"))
+        and all(_is_finite(metric.get(key)) for key in ("value", "low", "high"))
         for metric in metrics.values()
     )
 
 
 def _read_metrics(path: Path) -> tuple[list[dict[str, Any]], int]:
-    """The lines in order of steps, and how many were cut short when a run was killed."""
+    """The lines in order of steps, and how many are damaged or were cut short by a kill."""
     if not path.is_file():
         return [], 0
-    latest, num_unreadable = {}, 0
-    for text in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            line = json.loads(text)
-            latest[line["step"], line["kind"]] = line  # a resumed run repeats steps
-        except (ValueError, KeyError, TypeError):
-            num_unreadable += 1
-    return sorted(latest.values(), key=lambda line: line["step"]), num_unreadable
+    texts = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    lines = [line for line in map(read_line, texts) if line is not None]
+    latest = {(line["step"], line["kind"]): line for line in lines}  # a resumed run repeats steps
+    return sorted(latest.values(), key=lambda line: line["step"]), len(texts) - len(lines)
 
 
 def _are_pictures(shape: tuple[int, ...], n: int) -> bool:
-    return shape[:1] == (n,) and (len(shape) == 3 or (len(shape) == 4 and shape[3] == 3))
+    is_stack = len(shape) == 3 or (len(shape) == 4 and shape[3] == 3)
+    return is_stack and shape[0] == n and 0 not in shape
 
 
 def _read_embeddings(path: Path) -> Embeddings | None:
@@ -132,11 +217,14 @@ def _read_embeddings(path: Path) -> Embeddings | None:
             embeddings = Embeddings(*(arrays[name] for name in Embeddings._fields))
     except Exception as error:  # of any kind where a zip file is broken
         raise _unreadable(path, error) from error
-    n = len(embeddings.names)
-    if n == 0 or any(array.ndim != 2 or len(array) != n for array in embeddings[:4]):
+    rows, names, pictures = embeddings[:4], embeddings.names, embeddings.pictures
+    n, dims = names.size, {array.shape[-1:] for array in rows}
+    if names.ndim != 1 or n == 0 or any(array.ndim != 2 or len(array) != n for array in rows):
         raise _unreadable(path, "its arrays disagree about the number of items")
-    if not all(np.isfinite(array).all() for array in embeddings[:4]):
+    if len(dims) > 1 or any(array.dtype.kind != "f" for array in rows):
+        raise _unreadable(path, "its embeddings are not floats of one space")
+    if not all(np.isfinite(array).all() for array in rows):
         raise _unreadable(path, "it holds embeddings that are not finite")
-    if embeddings.images.dtype != np.uint8 or not _are_pictures(embeddings.images.shape, n):
-        raise _unreadable(path, "its images are not uint8 [n, height, width] or [n, h, w, 3]")
+    if pictures.dtype != np.uint8 or not _are_pictures(pictures.shape, n):
+        raise _unreadable(path, "its pictures are not uint8 [n, height, width] or [n, h, w, 3]")
     return embeddings

@@ -1,17 +1,25 @@
-"""The fields of use, a module each: what is particular to its data, its towers and its figures.
+"""The tasks, a folder each: all that is particular to a domain's data, towers and figures."""
 
-The trainer calls these functions of a field and knows nothing else of it:
+import ml_collections
 
-- check(config): raises ValueError where the config contradicts itself.
-- load_task(config, workdir) -> pipeline.Task: what to learn from and what to be judged on.
-- build_model(config, task) -> TwoTowers, and init_params(config, task, model) -> its params.
-- views(key, batch, config) -> (x, y): a random view of a batch as the towers take it, the matched
-  rows first.
-- objective(x, y, temperature, num_matched, config) -> (total, terms) of embeddings.
-- validate(model, params, task) -> {"name": value}; the best checkpoint is that with the highest
-  figure of the name HEADLINE.
-- evaluate(model, params, task) -> {"name": {"value", "low", "high"}} on the test items.
-- embed_test(model, params, task) -> unit rows x and y [n, d] of the test items, and
-  pictures(task) -> uint8 [n, height, width] or [n, height, width, 3] of them, for the report.
-- search(model, params, task, words) -> similarities [n] of the test items to what a user types.
-"""
+from gentle_clip_jax.tasks.captioned_images import task as captioned_images
+from gentle_clip_jax.tasks.icons import task as icons
+from gentle_clip_jax.tasks.proteins import task as proteins
+from gentle_clip_jax.tasks.task import Task as Task
+
+TASKS: dict[str, Task] = {
+    "icons": icons,
+    "captioned_images": captioned_images,
+    "proteins": proteins,
+}
+
+
+def task_of(config: ml_collections.ConfigDict) -> Task:
+    """The task that a config names.
+
+    Raises:
+      ValueError: there is none of that name.
+    """
+    if config.task not in TASKS:
+        raise ValueError(f"config.task must be one of {', '.join(TASKS)}, not {config.task}.")
+    return TASKS[config.task]

@@ -10,8 +10,9 @@ import numpy as np
 
 from gentle_clip_jax.data import batches
 from gentle_clip_jax.files import write_arrays, write_json
+from gentle_clip_jax.runs.folder import RunFolder
 from gentle_clip_jax.runs.log import NonFiniteStep
-from gentle_clip_jax.training import experiment
+from gentle_clip_jax.training import batching
 
 
 class BadStep(NamedTuple):
@@ -22,10 +23,10 @@ class BadStep(NamedTuple):
     batch: batches.Batch
 
 
-def dumped(
+def recorded(
     bad: NonFiniteStep,
     config: ml_collections.ConfigDict,
-    task: batches.Task,
+    dataset: batches.Dataset,
     workdir: pathlib.Path,
 ) -> FloatingPointError:
     """Writes bad_step_N.json and .npz into a run's folder; returns what to raise.
@@ -33,29 +34,29 @@ def dumped(
     The first holds the metrics, the row numbers and the names of the matched items; the second the
     batch. The parameters are those of the newest checkpoint before the step, trained on up to it.
     """
-    path = workdir / f"bad_step_{bad.step}.json"
+    path = RunFolder(workdir).bad_step(bad.step)
     if jax.process_index() == 0:
-        rows = experiment.batch_rows(config, task)(bad.step - 1)
-        batch = experiment.batches(config, task, whole=True)(bad.step - 1)
+        rows = batching.rows_at(config, dataset)(bad.step - 1)
+        batch = batching.batch_at(config, dataset, whole=True)(bad.step - 1)
         arrays = {"/".join(key): rows for key, rows in _leaves(batch)}
         write_arrays(path.with_suffix(".npz"), arrays)
         record = {
             "step": bad.step,
             "metrics": {name: repr(float(value)) for name, value in bad.metrics.items()},
             "rows": {name: numbers.tolist() for name, numbers in rows.items()},
-            "matched_names": [str(name) for name in task.matched.names[rows["matched"]]],
+            "matched_names": [str(name) for name in dataset.matched.names[rows["matched"]]],
         }
         write_json(path, record)
     return FloatingPointError(
-        f"{bad}: training stopped, the checkpoints before it in {workdir / 'checkpoints'} are "
-        "kept. "
+        f"{bad}: training stopped, the checkpoints before it in "
+        f"{RunFolder(workdir).checkpoints} are kept. "
         "Lower the learning rates (config.optimizer) or the weight of that term (config.loss), or "
         f"raise config.train.max_skipped; gentle-clip replay {path} takes the step again."
     )
 
 
 def read(path: pathlib.Path) -> BadStep:
-    """Reads what `dumped` wrote.
+    """Reads what `recorded` wrote.
 
     Raises:
       ValueError: it is not there or cannot be read.

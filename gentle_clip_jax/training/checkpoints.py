@@ -1,24 +1,31 @@
 """Checkpoints: saved in the background, verified on the way back, never trusted blindly."""
 
 import contextlib
-import errno
 import functools
 import logging
-import os
 import pathlib
 import sys
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
+from flax import traverse_util
 from jax.experimental import multihost_utils
 
 from gentle_clip_jax.training import manifest
+from gentle_clip_jax.training.orbax_errors import cause, first_line, unless_late
 
-_SCORE = "score"
+_SCORE, _AVERAGE = "score", "average/"
 _MOST_NAMED = 10
+
+
+class Average(NamedTuple):
+    """The moving average of the parameters at a step."""
+
+    step: int
+    average: Any
 
 
 class Checkpoints:
@@ -80,23 +87,69 @@ class Checkpoints:
         Raises:
           ValueError: a step holds other arrays than `like`; names each key, shape and dtype.
         """
+        for step in self._steps(best=best, before=before):
+            state, reason = self._read(step, like)
+            if not reason:
+                return state
+            self._pass_over(step, reason)
+        return None
+
+    def restore_best_average(self) -> Average | None:
+        """The average of the best sound step, and that alone; None if there is no sound step."""
+        for step in self._steps(best=True):
+            average, reason = self._read_average(step)
+            if not reason:
+                return Average(step, average)
+            self._pass_over(step, reason)
+        return None
+
+    def _steps(self, *, best: bool = False, before: int | None = None) -> list[int]:
+        """The steps in the order in which they are to be tried."""
         steps = sorted(self._manager.all_steps(), reverse=True)
         steps = [step for step in steps if before is None or step < before]
         if best and (step := self._manager.best_step()) in steps:
             steps.remove(step)
             steps.insert(0, step)
-        for step in steps:
-            state, reason = self._read(step, like)
-            if not reason:
-                return state
-            kept = (
-                "" if self._read_only else f"; what there is of it is kept in {self._aside(step)}"
+        return steps
+
+    def _pass_over(self, step: int, reason: str) -> None:
+        kept = "" if self._read_only else f"; what there is of it is kept in {self._aside(step)}"
+        if jax.process_index() == 0:
+            print(f"Checkpoint {step} cannot be used and is skipped: {reason}{kept}.")
+        if not self._read_only:
+            self._put_aside(step)
+
+    def _read_average(self, step: int) -> tuple[Any, str]:
+        """The average of a step as the manifest describes it, and why it cannot be used."""
+        arrays, reason = self._read_manifest(step)
+        of_average = {k: v for k, v in arrays.items() if k.startswith(_AVERAGE)}
+        if reason or not of_average:
+            return None, reason or "it holds no average"
+        device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+        shapes = {
+            tuple(key.split("/")): jax.ShapeDtypeStruct(
+                tuple(entry["shape"]), entry["dtype"], sharding=device
             )
-            if jax.process_index() == 0:
-                print(f"Checkpoint {step} cannot be used and is skipped: {reason}{kept}.")
-            if not self._read_only:
-                self._put_aside(step)
-        return None
+            for key, entry in of_average.items()
+        }
+        wanted = traverse_util.unflatten_dict(shapes)
+        try:
+            # A checkpointer of its own, as the manager restores whole states alone.
+            with ocp.PyTreeCheckpointer() as checkpointer:
+                found = checkpointer.restore(
+                    self._folder / str(step) / "state",
+                    args=ocp.args.PyTreeRestore(
+                        wanted,
+                        ocp.checkpoint_utils.construct_restore_args(wanted),
+                        partial_restore=True,
+                    ),
+                )
+        except Exception as error:  # Orbax raises bare Exceptions for truncated files
+            return None, first_line(error)
+        now = manifest.manifest(found)
+        altered = [key for key, entry in of_average.items() if entry != now[key]]
+        reason = f"{_listed(altered)} was altered since it was saved" if altered else ""
+        return found["average"], reason
 
     def _read(self, step: int, like: Any) -> tuple[Any, str]:
         """The state of a step, and why it cannot be used; empty if it can, everywhere."""
@@ -110,7 +163,7 @@ class Checkpoints:
                 step, args=ocp.args.Composite(state=ocp.args.StandardRestore(abstract))
             )["state"]
         except Exception as error:  # Orbax raises bare Exceptions for truncated files
-            reason = _first_line(error)
+            reason = first_line(error)
         if reason := _agreed(reason):
             return None, reason
         now = manifest.manifest(state)
@@ -124,7 +177,7 @@ class Checkpoints:
             sound = record["sha256"] == manifest.digest_of(record["arrays"])
             return record["arrays"], "" if sound else "its manifest was altered since it was saved"
         except Exception as error:
-            return {}, f"its manifest cannot be read ({_first_line(error)})"
+            return {}, f"its manifest cannot be read ({first_line(error)})"
 
     def _check_fits(self, step: int, saved: manifest.Manifest, like: Any) -> None:
         if found := manifest.differences(saved, manifest.described(like)):
@@ -151,13 +204,13 @@ class Checkpoints:
             raise  # of a step, or of a process that was lost
         except Exception as error:  # what Orbax and TensorStore raise has no common class
             raise OSError(
-                f"No checkpoint can be written to {self._folder} ({_cause(error)}): mend "
+                f"No checkpoint can be written to {self._folder} ({cause(error)}): mend "
                 "that, and the same command goes on from the last one that is whole."
             ) from error
 
     def __enter__(self) -> "Checkpoints":
         self._hook = sys.unraisablehook
-        sys.unraisablehook = functools.partial(_unless_late, self._hook)
+        sys.unraisablehook = functools.partial(unless_late, self._hook)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_) -> None:
@@ -171,16 +224,6 @@ class Checkpoints:
             # What ended the run is told, not what came of it.
             if kind is None:
                 raise
-
-
-def _unless_late(hook: Callable[[Any], Any], unraisable: Any) -> None:
-    """Gives `hook` an exception that nothing could catch, unless it tells what is known already.
-
-    After one write has failed, Orbax does not wait for the others: each finds its loop closed, and
-    TensorStore prints that.
-    """
-    if str(unraisable.exc_value) != "Event loop is closed":
-        hook(unraisable)
 
 
 def _agreed(reason: str) -> str:
@@ -199,15 +242,3 @@ def _agreed(reason: str) -> str:
 def _listed(names: list[str]) -> str:
     more = len(names) - _MOST_NAMED
     return "; ".join(names[:_MOST_NAMED]) + (f"; and {more} more" if more > 0 else "")
-
-
-def _cause(error: Exception) -> str:
-    """What the disk has, if it is the disk."""
-    known = map(os.strerror, (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO))
-    return next((cause for cause in known if cause in str(error)), _first_line(error))
-
-
-def _first_line(error: Exception) -> str:
-    # Tensorstore goes on for pages after "See".
-    text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0].split(". See ")[0]

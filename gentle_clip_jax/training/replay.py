@@ -7,9 +7,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from gentle_clip_jax.runs.folder import read_config
-from gentle_clip_jax.training import bad_step, experiment, loop
+from gentle_clip_jax.runs.folder import RunFolder, read_config
+from gentle_clip_jax.tasks import task_of
+from gentle_clip_jax.training import bad_step, batching, loop, train_state
 from gentle_clip_jax.training.checkpoints import Checkpoints
+from gentle_clip_jax.training.step import recipe
 
 
 def replay(path: str | pathlib.Path) -> dict[str, tuple[float, float]]:
@@ -23,12 +25,15 @@ def replay(path: str | pathlib.Path) -> dict[str, tuple[float, float]]:
     """
     path = pathlib.Path(path)
     bad, config = bad_step.read(path), read_config(path.parent)
-    task = experiment.load_task(config, path.parent)
-    model = experiment.build_model(config, task)
-    state = loop.on_devices(config, experiment.init_state(config, task))
-    with Checkpoints(path.parent / "checkpoints", read_only=True) as checkpoints:
+    task, folder = task_of(config), RunFolder(path.parent)
+    dataset = task.load_data(config, folder.path)
+    model = task.build_model(config, dataset)
+    initial = train_state.init_state(config, task, dataset, model)
+    advance = loop.next_state(recipe(config, task, model), loop.teacher_of(config, initial))
+    state = loop.on_devices(config, initial)
+    with Checkpoints(folder.checkpoints, read_only=True) as checkpoints:
         state = checkpoints.restore(state, before=bad.step) or state
-    batch_at, advance = experiment.batches(config, task), loop.next_state(config, model)
+    batch_at = batching.batch_at(config, dataset)
     for step in range(int(state.step), bad.step - 1):
         state, _ = advance(state, batch_at(step))
     _, metrics = advance(state, bad.batch)

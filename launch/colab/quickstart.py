@@ -1,5 +1,5 @@
 # ---
-# # ruff: noqa: E402 - imports follow the cells that need them
+# # ruff: noqa: E402 - imports follow the cell that installs
 # jupyter:
 #   jupytext:
 #     formats: ipynb,py:percent
@@ -27,10 +27,12 @@ import importlib.util
 REPOSITORY = "https://github.com/OWNER/gentle_clip_jax"  # the address of your copy
 
 if importlib.util.find_spec("gentle_clip_jax") is None:
-    print(f"Installing from {REPOSITORY}")
-    # !git clone -q --depth 1 {REPOSITORY} gentle_clip_jax_checkout
-    # %cd gentle_clip_jax_checkout
-    # %pip install -q ".[quickstart]"
+    if "/OWNER/" in REPOSITORY:
+        raise SystemExit("Put the address of your copy into REPOSITORY, and run this cell again.")
+    # %pip install -q "gentle-clip-jax[quickstart] @ git+{REPOSITORY}"
+    importlib.invalidate_caches()
+    if importlib.util.find_spec("gentle_clip_jax") is None:
+        raise SystemExit(f"{REPOSITORY} is not installed: mend what pip says above, and run again.")
 
 # %%
 import pathlib
@@ -41,7 +43,7 @@ import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
 
-from gentle_clip_jax import losses
+from gentle_clip_jax import load_config, losses, restore, train
 
 # %% [markdown]
 # ## Two sets of points move apart
@@ -99,15 +101,8 @@ plt.show()
 # but never their letters. This is the quickstart with smaller batches and fewer steps.
 
 # %%
-from gentle_clip_jax.commands.main import load_config
-from gentle_clip_jax.tasks.icons import task as icons
-from gentle_clip_jax.training import experiment
-from gentle_clip_jax.training.loop import train
-
-here = pathlib.Path.cwd()
-root = next(folder for folder in (here, *here.parents) if (folder / "configs").is_dir())
 config = load_config(
-    root / "configs" / "icons.py",
+    "icons",
     [
         "--config.train.steps=200",
         "--config.train.batch_matched=96",
@@ -129,22 +124,23 @@ state = train(config, workdir)
 # wrong; the whole quickstart, `./launch/quickstart.sh`, does better.
 
 # %%
-task = experiment.load_task(config, workdir)
-model = experiment.build_model(config, task)
+run = restore(workdir)
+icons = run.dataset.test
+rows = run.embed_x(icons.x)
 
 
 def search(words, num=5):
-    """The rows of the held-out icons nearest to the words, the nearest first."""
-    return np.argsort(-icons.search(model, state.average, task, words))[:num]
+    """The numbers of the held-out icons nearest to the words, the nearest first."""
+    return np.argsort(-rows @ run.embed_y([words])[0])[:num]
 
 
 def show(*queries):
     figure, axes = plt.subplots(len(queries), 5, figsize=(8, 1.8 * len(queries)), squeeze=False)
     for row, words in zip(axes, queries):
         for axis, item in zip(row, search(words)):
-            name = str(task.test.names[item])
+            name = str(icons.names[item])
             found = set(words.split()) & set(name.split())
-            axis.imshow(task.test.x[item], cmap="gray_r")
+            axis.imshow(icons.x[item], cmap="gray_r")
             axis.set_title(name, fontsize=8)
             axis.set(xticks=[], yticks=[])
             for spine in axis.spines.values():
@@ -162,3 +158,4 @@ show("account", "file", "battery", "arrow left")
 # - Search for something else: `show("phone", "cloud")`.
 # - Take terms away: `"--config.loss.sdd_weight=0"` in the list of settings above.
 # - Use the losses on your own embeddings: `from gentle_clip_jax import losses` needs only JAX.
+# - Align features that you have: `from gentle_clip_jax import Problem, align`.

@@ -13,9 +13,10 @@ from ml_collections import ConfigDict
 
 import gentle_clip_jax
 from gentle_clip_jax.commands import main
+from gentle_clip_jax.config import load_config
 from gentle_clip_jax.runs.folder import read_config
 from gentle_clip_jax.tasks.icons import data
-from gentle_clip_jax.training import experiment
+from gentle_clip_jax.tasks.icons import task as icons
 
 CONFIGS = pathlib.Path(__file__).parents[2] / "configs"
 TINY = (
@@ -32,7 +33,7 @@ TINY = (
 
 @pytest.fixture
 def tiny_task(monkeypatch):
-    monkeypatch.setattr(experiment, "load_task", lambda config, workdir: tiny_run.task())
+    monkeypatch.setattr(icons, "load_data", lambda config, workdir: tiny_run.dataset())
 
 
 def train(workdir, *overrides, config="icons.py") -> int:
@@ -52,7 +53,14 @@ def assert_one_sentence(capsys, *words: str) -> None:
 
 @pytest.mark.parametrize(
     "args",
-    [[], ["train"], ["evaluate"], ["report"], ["search"], ["encode"], ["diagnose"], ["data"]],
+    [
+        [],
+        *([name] for name in ("train", "evaluate", "report", "search", "show", "replay")),
+        *([name] for name in ("encode", "compare", "diagnose", "data")),
+        ["data", "list"],
+        ["data", "prepare"],
+    ],
+    ids=" ".join,
 )
 def test_help(args, capsys):
     with pytest.raises(SystemExit) as exit_:
@@ -62,7 +70,16 @@ def test_help(args, capsys):
 
 
 @pytest.mark.parametrize(
-    "args", [[], ["fit"], ["train"], ["train", "--workdir=a"], ["report", "--workdir=a", "b"]]
+    "args",
+    [
+        [],
+        ["fit"],
+        ["train"],
+        ["train", "--workdir=a"],
+        ["report", "--workdir=a", "b"],
+        ["evaluate", "--workdir=a", "--config.seed=1"],
+        ["compare", "--x=a", "--y=b", "--workdir=c", "--config.seeds=1"],
+    ],
 )
 def test_wrong_usage(args, capsys):
     with pytest.raises(SystemExit) as exit_:
@@ -73,9 +90,10 @@ def test_wrong_usage(args, capsys):
 
 def test_runs_as_a_module_and_answers_before_anything_heavy_is_imported():
     script = (
-        "import sys; from gentle_clip_jax import __main__, cli\n"
-        "try: cli.main(['--version'])\n"
-        "finally: assert not {'flax', 'optax', 'orbax', 'matplotlib', 'rich'} & set(sys.modules)"
+        "import sys; from gentle_clip_jax.commands import main\n"
+        "try: main.main(['--version'])\n"
+        "finally: assert not {'flax', 'optax', 'orbax', 'matplotlib', 'rich',\n"
+        "    'ml_collections', 'absl', 'scipy'} & set(sys.modules)"
     )
     for args in (["-m", "gentle_clip_jax", "--version"], ["-c", script]):
         process = subprocess.run([sys.executable, *args], capture_output=True, text=True)
@@ -89,7 +107,7 @@ def test_configs_import_each_other_from_any_folder(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", path.copy())
     for name in ("configs", "configs.default"):
         monkeypatch.delitem(sys.modules, name, raising=False)
-    assert main.load_config(CONFIGS / "icons_clip.py").train.batch_unmatched == 0
+    assert load_config(CONFIGS / "icons_clip.py").train.batch_unmatched == 0
     assert sys.path == path
 
 
@@ -99,13 +117,13 @@ def test_overrides_of_every_kind():
         "--config.train.steps",
         "7",
         "--noconfig.loss.learn_temperature",
-        "--config.loss.form=official",
+        "--config.objective=clip",
     )
-    config = main.load_config(CONFIGS / "icons.py", overrides)
+    config = load_config(CONFIGS / "icons.py", overrides)
     assert config.loss.mmd_weight == 1.0
     assert config.train.steps == 7
     assert config.loss.learn_temperature is False
-    assert config.loss.form == "official"
+    assert config.objective == "clip"
 
 
 @pytest.mark.parametrize(
@@ -161,7 +179,7 @@ def test_wrong_configs(text, words, tmp_path, capsys):
         (["train.batch_matched=0", "train.batch_unmatched=0", "loss.clip_weight=0"], ["both 0"]),
         (["train.microbatches=3"], ["config.train.microbatches=3"]),
         (["train.log_every=0"], ["config.train.log_every", "at least 1"]),
-        (["loss.form=new"], ["config.loss.form", "stable, official"]),
+        (["objective=new"], ["config.objective", "clip, siglip"]),
         (["loss.temperature=0"], ["config.loss.temperature", "0.01"]),
         (["model.dtype=int8"], ["config.model.dtype", "bfloat16"]),
         (["model.image.num_heads=3"], ["config.model.image.width=16", "num_heads=3"]),
@@ -182,16 +200,16 @@ def test_workdirs_that_cannot_be_written(tmp_path, capsys):
 
 
 def test_workdir_of_another_config(tmp_path, capsys):
-    config = main.load_config(CONFIGS / "icons.py", [*TINY, "--config.seed=1"])
-    experiment.open_workdir(config, tmp_path)
+    config = load_config(CONFIGS / "icons.py", [*TINY, "--config.seed=1"])
+    tiny_run.begin(tmp_path, config)
     (tmp_path / "metrics.jsonl").write_text("{}\n")
     assert train(tmp_path, *TINY) == 2
     assert_one_sentence(capsys, str(tmp_path), "another config", "config.seed was 1, is 0")
 
 
 def test_a_run_that_failed_at_once_does_not_keep_its_workdir(tmp_path, capsys):
-    experiment.open_workdir(tiny_run.config(), tmp_path)
-    experiment.open_workdir(tiny_run.config(seed=1), tmp_path)
+    tiny_run.begin(tmp_path, tiny_run.config())
+    tiny_run.begin(tmp_path, tiny_run.config(seed=1))
     assert read_config(tmp_path).seed == 1
 
 
@@ -220,9 +238,25 @@ def test_folders_without_a_run(command, tmp_path, capsys):
 
 @pytest.mark.usefixtures("tiny_task")
 def test_evaluate_without_a_checkpoint(tmp_path, capsys):
-    experiment.open_workdir(tiny_run.config(), tmp_path)
+    tiny_run.begin(tmp_path, tiny_run.config())
     assert main.main(["evaluate", f"--workdir={tmp_path}"]) == 2
     assert_one_sentence(capsys, str(tmp_path), "no checkpoint", "gentle-clip train")
+
+
+def test_a_run_whose_records_are_of_another_shape(tmp_path, capsys):
+    tiny_run.begin(tmp_path, tiny_run.config())
+    (tmp_path / "run.json").write_text("[]")
+    for command in (["show", str(tmp_path)], ["report", f"--workdir={tmp_path}"]):
+        assert main.main(command) == 2
+        assert_one_sentence(capsys, str(tmp_path / "run.json"), "no JSON object")
+
+
+def test_replayed_metrics_are_printed_as_they_are(monkeypatch, capsys):
+    found = {"loss/[b]": (float("nan"), 1.5)}
+    monkeypatch.setattr("gentle_clip_jax.training.replay.replay", lambda path: found)
+    assert main.main(["replay", "bad_step_3.json"]) == 0
+    printed = capsys.readouterr().out
+    assert all(word in printed for word in ("metric", "then", "now", "loss/[b]", "NaN", "1.5"))
 
 
 def test_search_for_nothing(tmp_path, capsys):
@@ -231,7 +265,7 @@ def test_search_for_nothing(tmp_path, capsys):
 
 
 def test_compare_with_a_run_that_was_not_evaluated(tmp_path, capsys):
-    experiment.open_workdir(tiny_run.config(), tmp_path)
+    tiny_run.begin(tmp_path, tiny_run.config())
     assert main.main(["evaluate", "--workdir=any", f"--compare={tmp_path}"]) == 2
     assert_one_sentence(capsys, str(tmp_path), "gentle-clip evaluate")
 

@@ -7,18 +7,18 @@ import tiny_run
 
 from gentle_clip_jax.data.batches import batches
 
-TASK = tiny_run.task()
+DATASET = tiny_run.dataset()
 SIZES = {"num_matched": 8, "num_unmatched": 12}
 
 
-def numbered_task():
-    """A task whose pixels and tokens tell which item they belong to."""
-    task = tiny_run.task()
-    for items in (task.matched.x, task.unmatched_x):
+def numbered_dataset():
+    """A dataset whose pixels and tokens tell which item they belong to."""
+    dataset = tiny_run.dataset()
+    for items in (dataset.matched.x, dataset.unmatched_x):
         items[:] = np.arange(len(items), dtype=np.uint8)[:, None, None]
-    for items in (task.matched.y, task.unmatched_y):
+    for items in (dataset.matched.y, dataset.unmatched_y):
         items[:] = np.arange(len(items))[:, None]
-    return task
+    return dataset
 
 
 def assert_equal(one, other):
@@ -26,7 +26,7 @@ def assert_equal(one, other):
 
 
 def test_shapes_and_types():
-    batch = batches(TASK, seed=0, **SIZES)(0)
+    batch = batches(DATASET, seed=0, **SIZES)(0)
     assert {name: part["x"].shape for name, part in batch.items()} == {
         "matched": (8, 16, 16),
         "unmatched": (12, 16, 16),
@@ -40,20 +40,21 @@ def test_shapes_and_types():
 
 
 def test_a_batch_is_a_function_of_seed_and_step():
-    forwards, backwards = (batches(TASK, seed=7, **SIZES) for _ in range(2))
+    forwards, backwards = (batches(DATASET, seed=7, **SIZES) for _ in range(2))
     first = [forwards(step) for step in range(12)]
     for step in reversed(range(12)):
         assert_equal(first[step], backwards(step))
-    other = batches(TASK, seed=8, **SIZES)(3)
+    other = batches(DATASET, seed=8, **SIZES)(3)
     assert (other["matched"]["x"] != first[3]["matched"]["x"]).any()
     assert (first[0]["matched"]["x"] != first[5]["matched"]["x"]).any()
 
 
 @pytest.mark.parametrize("count", [2, 4])
 def test_processes_make_up_the_batch_of_one(count):
-    whole = batches(TASK, seed=1, **SIZES)
+    whole = batches(DATASET, seed=1, **SIZES)
     shares = [
-        batches(TASK, seed=1, process_index=i, process_count=count, **SIZES) for i in range(count)
+        batches(DATASET, seed=1, process_index=i, process_count=count, **SIZES)
+        for i in range(count)
     ]
     for step in (0, 6):
         parts = [share(step) for share in shares]
@@ -62,7 +63,7 @@ def test_processes_make_up_the_batch_of_one(count):
 
 
 def test_matched_rows_are_pairs_and_unmatched_rows_are_not():
-    batch_at = batches(numbered_task(), seed=0, **SIZES)
+    batch_at = batches(numbered_dataset(), seed=0, **SIZES)
     agreeing = 0
     for step in range(10):
         batch = batch_at(step)
@@ -73,7 +74,7 @@ def test_matched_rows_are_pairs_and_unmatched_rows_are_not():
 
 
 def test_a_pass_sees_every_item_once_and_the_next_in_another_order():
-    batch_at = batches(numbered_task(), seed=0, **SIZES)
+    batch_at = batches(numbered_dataset(), seed=0, **SIZES)
     passes = []
     for first in (0, 5):
         steps = [batch_at(step) for step in range(first, first + 5)]
@@ -95,22 +96,22 @@ def test_a_pass_sees_every_item_once_and_the_next_in_another_order():
 )
 def test_a_batch_larger_than_the_data(sizes, message):
     with pytest.raises(ValueError, match=message):
-        batches(TASK, seed=0, **SIZES | sizes)
+        batches(DATASET, seed=0, **SIZES | sizes)
 
 
 def test_no_unmatched_items():
-    batch = batches(TASK, seed=0, num_matched=8, num_unmatched=0)(0)
+    batch = batches(DATASET, seed=0, num_matched=8, num_unmatched=0)(0)
     assert list(batch) == ["matched"]
 
 
 def test_no_matched_items():
-    batch = batches(TASK, seed=0, num_matched=0, num_unmatched=4)(0)
+    batch = batches(DATASET, seed=0, num_matched=0, num_unmatched=4)(0)
     assert batch["matched"]["x"].shape == (0, 16, 16)
     assert batch["unmatched"]["x"].shape == (4, 16, 16)
 
 
 def test_a_batch_that_processes_cannot_share():
-    batch_at = batches(TASK, seed=0, process_count=3, **SIZES)
+    batch_at = batches(DATASET, seed=0, process_count=3, **SIZES)
     with pytest.raises(ValueError, match="8 rows cannot be split over 3 processes"):
         batch_at(0)
 
@@ -132,11 +133,11 @@ class Fragile:
 
 
 def fragile_task(**damaged):
-    task = numbered_task()
-    x = Fragile(task.matched.x, damaged.get("matched", ()))
-    lone = Fragile(task.unmatched_x, damaged.get("unmatched", ()))
+    dataset = numbered_dataset()
+    x = Fragile(dataset.matched.x, damaged.get("matched", ()))
+    unmatched = Fragile(dataset.unmatched_x, damaged.get("unmatched", ()))
     return dataclasses.replace(
-        task, matched=dataclasses.replace(task.matched, x=x), unmatched_x=lone
+        dataset, matched=dataclasses.replace(dataset.matched, x=x), unmatched_x=unmatched
     )
 
 
@@ -144,7 +145,7 @@ def test_the_next_item_stands_in_for_one_that_cannot_be_read(capsys):
     """Whatever was read before, so that a run that goes on has the same batches."""
     damaged = {"matched": (3, 4, 39), "unmatched": (0,)}
     batch_at = batches(fragile_task(**damaged), seed=0, max_damaged=4, **SIZES)
-    whole, steps = batches(numbered_task(), seed=0, **SIZES), range(5)
+    whole, steps = batches(numbered_dataset(), seed=0, **SIZES), range(5)
     stands_in = {3: 5, 4: 5, 39: 0}
     for step in steps:
         rows = whole(step)["matched"]["x"][:, 0, 0]

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from gentle_clip_jax.data.pairing import choose_matched, hold_out_groups
+from gentle_clip_jax.data.pairing import choose_matched, hold_out_groups, own_order, separate
 
 
 @pytest.mark.parametrize("num_items", [0, 1, 17, 100])
@@ -47,3 +47,38 @@ def test_choice_is_a_function_of_the_seed():
 def test_no_fraction(fraction):
     with pytest.raises(ValueError, match=r"must lie in \[0, 1\]"):
         choose_matched(10, fraction, seed=0)
+
+
+SOURCES = np.repeat(["a", "b"], [12, 8])
+
+
+@pytest.mark.parametrize("unmatched", ["shuffled", "disjoint", "shifted"])
+def test_items_keep_or_lose_their_partner(unmatched):
+    pairs, of_x, of_y = separate(20, 4, seed=1, unmatched=unmatched, sources=SOURCES)
+    matched, x, y = (set(rows.tolist()) for rows in (pairs, of_x, of_y))
+    assert len(matched) == 4
+    assert not matched & (x | y)
+    assert x | y == set(range(20)) - matched
+    assert (x == y) if unmatched == "shuffled" else not x & y
+    if unmatched == "shifted":
+        assert set(SOURCES[of_x]) == {"a"}
+        assert set(SOURCES[of_y]) == {"b"}
+
+
+def test_unmatched_items_of_y_have_an_order_of_their_own():
+    pairs, of_x, of_y = separate(1000, 100, seed=0)
+    assert np.mean(of_x == of_y) < 0.02
+    assert np.mean(own_order(1000, seed=0) == np.arange(1000)) < 0.02
+    again = separate(1000, 100, seed=0)
+    other = separate(1000, 100, seed=1)
+    np.testing.assert_array_equal(again[2], of_y)
+    assert (other[0] != pairs).any()
+
+
+@pytest.mark.parametrize(
+    ("num_pairs", "unmatched", "message"),
+    [(21, "shuffled", "fewer than 21 pairs"), (4, "lost", "one of shuffled, disjoint, shifted")],
+)
+def test_what_cannot_be_separated(num_pairs, unmatched, message):
+    with pytest.raises(ValueError, match=message):
+        separate(20, num_pairs, seed=0, unmatched=unmatched)

@@ -327,7 +327,7 @@ def test_list(capsys):
 
 SLOW = """
 import sys, time
-from gentle_clip_jax import prepare
+from gentle_clip_jax.data import prepare
 from gentle_clip_jax.data.tfds_builders import build, image_sets
 
 def read(image, about, read=image_sets._read):
@@ -416,7 +416,7 @@ def test_a_full_disk(scenes, tmp_path):
 def test_tensorflow_is_not_needed(scenes, tmp_path):
     script = (
         "import sys\n"
-        "from gentle_clip_jax import prepare\n"
+        "from gentle_clip_jax.data import prepare\n"
         "from gentle_clip_jax.data import images, tfds_source\n"
         "class Bar(prepare.Progress):\n"
         "    def start(self):\n"
@@ -495,6 +495,6 @@ def test_the_folder_of_the_documentation(tmp_path):
     assert row["captions"] == ["Two boats.", "A pier at dusk."]
     assert row["label"] == "pier"
     assert [text.id for text in list_texts(target / "unmatched_captions.jsonl")] == ["unknown"]
-    (config,) = re.findall(r"```python\n(from configs.*?)```", page, flags=re.DOTALL)
+    (config,) = re.findall(r"```python\n(from gentle_clip_jax\.configs.*?)```", page, flags=re.DOTALL)
     (tmp_path / "harbours.py").write_text(config)
     assert main.load_config(tmp_path / "harbours.py").data.sets == ("harbours",)

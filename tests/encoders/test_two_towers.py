@@ -10,8 +10,8 @@ import tiny_run
 from gentle_clip_jax.encoders.heads import ProjectionHead
 from gentle_clip_jax.encoders.text import TextTransformer
 from gentle_clip_jax.encoders.transformer import Transformer
+from gentle_clip_jax.tasks.icons import task as icons
 from gentle_clip_jax.tasks.icons.data import Words
-from gentle_clip_jax.training import experiment
 
 VOCAB_SIZE, DIM = 30, 16
 IMAGES = jax.random.uniform(jax.random.key(0), (5, 16, 16, 1))
@@ -19,8 +19,8 @@ TOKENS = jnp.array([[3, 4, 0, 0], [5, 6, 7, 0], [8, 0, 0, 0], [9, 9, 9, 9], [2, 
 
 
 def build(**overrides):
-    task = dataclasses.replace(tiny_run.task(), about=Words([], tiny_run.encode, VOCAB_SIZE))
-    return experiment.build_model(tiny_run.config(**overrides), task)
+    dataset = dataclasses.replace(tiny_run.dataset(), about=Words([], tiny_run.encode, VOCAB_SIZE))
+    return icons.build_model(tiny_run.config(**overrides), dataset)
 
 
 def random_params(module, *inputs):

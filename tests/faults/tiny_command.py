@@ -1,4 +1,4 @@
-"""The command gentle-clip on the tiny task: tiny_command.py DEVICES COMMAND [ARGUMENTS].
+"""The command gentle-clip on the tiny dataset: tiny_command.py DEVICES COMMAND [ARGUMENTS].
 
 TINY_SPOILT="4 7" makes the loss of these steps NaN; TINY_DAMAGED="3 5" makes these pictures of the
 matched pairs unreadable.
@@ -17,7 +17,8 @@ import numpy as np
 import tiny_run
 
 from gentle_clip_jax.commands import main as command_line
-from gentle_clip_jax.training import experiment, loop
+from gentle_clip_jax.tasks.icons import task as icons
+from gentle_clip_jax.training import loop
 
 
 class Fragile:
@@ -36,20 +37,20 @@ class Fragile:
         return self.rows[rows]
 
 
-def load_task(config, workdir):
-    task = tiny_run.task()
+def load_data(config, workdir):
+    dataset = tiny_run.dataset()
     damaged = [int(row) for row in os.environ.get("TINY_DAMAGED", "").split()]
-    pictures = Fragile(task.matched.x, damaged)
-    return dataclasses.replace(task, matched=dataclasses.replace(task.matched, x=pictures))
+    pictures = Fragile(dataset.matched.x, damaged)
+    return dataclasses.replace(dataset, matched=dataclasses.replace(dataset.matched, x=pictures))
 
 
 def spoil(steps):
     real = loop.train_step
 
-    def step(state, batch, **keywords):
+    def step(state, batch, *more, **keywords):
         bad = jnp.isin(state.step, jnp.array(steps) - 1)
         spoilt = jax.tree.map(lambda p: jnp.where(bad, jnp.nan, p), state.params)
-        new, metrics = real(state._replace(params=spoilt), batch, **keywords)
+        new, metrics = real(state._replace(params=spoilt), batch, *more, **keywords)
         params = jax.tree.map(lambda a, b: jnp.where(bad, b, a), new.params, state.params)
         return new._replace(params=params), metrics
 
@@ -59,7 +60,7 @@ def spoil(steps):
 def main(num_devices, *arguments):
     jax.config.update("jax_num_cpu_devices", int(num_devices))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-    experiment.load_task = load_task
+    icons.load_data = load_data
     if steps := os.environ.get("TINY_SPOILT"):
         spoil([int(step) for step in steps.split()])
     return command_line.main(arguments)

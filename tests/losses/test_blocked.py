@@ -133,11 +133,11 @@ def test_a_sharp_temperature_is_exact_across_tiles() -> None:
 
 def test_temperature_is_learned_through_tiles() -> None:
     x, y = (jnp.float32(z) for z in embeddings(N, N))
-    slopes = [
+    gradients = [
         jax.grad(lambda t, block: clip_of_pairs(x, y, block, t))(jnp.float32(0.3), block)
         for block in (5, 0)
     ]
-    np.testing.assert_allclose(*slopes, rtol=1e-5)
+    np.testing.assert_allclose(*gradients, rtol=1e-5)
 
 
 def test_no_array_of_all_pairs_is_compiled() -> None:
@@ -152,8 +152,8 @@ def test_no_array_of_all_pairs_is_compiled() -> None:
 
 def test_forward_mode_needs_a_single_tile() -> None:
     x, y = (jnp.float32(z) for z in embeddings(N, N))
-    _, slope = jax.jvp(lambda x: clip_of_pairs(x, y, block_size=0), (x,), (x,))
-    assert jnp.isfinite(slope)
+    _, gradient = jax.jvp(lambda x: clip_of_pairs(x, y, block_size=0), (x,), (x,))
+    assert jnp.isfinite(gradient)
     with pytest.raises(TypeError, match="forward-mode"):
         jax.jvp(lambda x: clip_of_pairs(x, y), (x,), (x,))
 

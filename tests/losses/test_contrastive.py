@@ -53,7 +53,7 @@ def test_a_sharp_temperature_neither_overflows_nor_hides_a_wrong_pair() -> None:
 
 def test_bias_and_temperature_of_the_sigmoid_may_be_learned() -> None:
     x, y = embeddings()
-    slopes = jax.grad(
+    gradients = jax.grad(
         lambda t, b: losses.sigmoid_loss(x, y, temperature=t, bias=b), argnums=(0, 1)
     )(jnp.float32(0.5), jnp.float32(-1.0))
-    assert all(jnp.isfinite(slope) and slope != 0 for slope in slopes)
+    assert all(jnp.isfinite(gradient) and gradient != 0 for gradient in gradients)

@@ -67,7 +67,7 @@ def test_every_result_is_finite(loss, dtype, sets) -> None:
 
 @pytest.mark.parametrize(
     ("loss", "digits"),
-    # In a collapsed set the densities differ in their last digits only, and so do their slopes.
+    # In a collapsed set the densities differ in their last digits only, and so do their gradients.
     [(clip, 1e-5), pytest.param(gentle_clip, 1e-2, marks=pytest.mark.slow)],
 )
 @hypothesis.settings(max_examples=50, deadline=None, derandomize=True)

@@ -16,9 +16,9 @@ from gentle_clip_jax.parallel import memory, mesh, processes
 
 SCRIPT = """
 import os, signal, sys
-from gentle_clip_jax import distributed
-if not distributed.is_attended():
-    sys.exit(distributed.attend())
+from gentle_clip_jax.parallel import processes
+if not processes.is_supervised():
+    sys.exit(processes.supervise())
 print("E1125 12:00:00.000000 1 agent.cc:1] Polled an error", file=sys.stderr)
 print("    @ 0x7fcc92f0cd5b  std::function", file=sys.stderr)
 print("what a person said", file=sys.stderr, flush=True)
@@ -134,7 +134,7 @@ def test_devices_that_cannot_share(fsdp):
 
 def test_a_process_that_fails_alone_does_not_wait(monkeypatch, capsys):
     left = []
-    monkeypatch.setattr(processes, "is_attended", lambda: True)
+    monkeypatch.setattr(processes, "is_supervised", lambda: True)
     monkeypatch.setattr(processes, "leave", left.append)
     assert main.main(["show", "no/such/folder"]) == 2
     assert left == [2]

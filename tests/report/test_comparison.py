@@ -7,7 +7,11 @@ import xml.etree.ElementTree
 import pytest
 from rich.console import Console
 
-from gentle_clip_jax.report.comparison import comparison_table, write_comparison
+from gentle_clip_jax.report.comparison import (
+    comparison_table,
+    show_comparison,
+    write_comparison,
+)
 from gentle_clip_jax.report.comparison.advice import advice
 from gentle_clip_jax.report.comparison.cells import gather, metric_label
 
@@ -82,9 +86,9 @@ def test_the_page_has_every_part(results, tmp_path):
     one = section(page, "104 pairs (1 %)")
     assert "| gentle &lt;transport> | yes | **43.5 ± 1.0** | **20.5 ± 1.0** |" in one
     assert "| CLIP \\| heads | no | 32.6 ± 1.0 | 18.4 ± 1.0 | 12.2 ± 1.0 | 2.2 |" in one
-    assert "| i2t, strict |" in section(page, "Other ways to count")
+    assert "| image to text, strict |" in section(page, "Other ways to count")
     details = page[page.index("<details>") : page.index("</details>")]
-    assert "### ucm\n\n| pairs |  | i2t |" in details
+    assert "### ucm\n\n| pairs |  | image to text |" in details
     assert "| 104 | gentle &lt;transport> | **53.5 ± 1.0** |" in details
     for line in page.splitlines():
         if line.startswith("|"):
@@ -144,11 +148,11 @@ def test_advice_follows_the_spread(results):
     few, many, every = advice(gather(results))
     assert few == (
         "With 104 pairs (1 %): **gentle <transport>**: unmatched items helped by more than the "
-        "spread, against shrinkage CCA with pairs alone (zero-shot +5.0, i2t +2.1 points); the "
-        "rest is within the spread (t2i +0.4 points)."
+        "spread, against shrinkage CCA with pairs alone (zero-shot +5.0, image to text +2.1 "
+        "points); the rest is within the spread (text to image +0.4 points)."
     )
     assert many.startswith("With 1,041 pairs (10 %): **shrinkage CCA**, as the simpler one")
-    assert "(zero-shot +0.2, i2t +0.1, t2i -0.2 points)" in many
+    assert "(zero-shot +0.2, image to text +0.1, text to image -0.2 points)" in many
     assert every == (
         "With 10,414 pairs (100 %): **shrinkage CCA** is the best with pairs alone, and nothing "
         "else is there to set it against."
@@ -232,5 +236,35 @@ def test_an_unknown_method_and_no_run_at_all_are_named(results, tmp_path):
 
 
 def test_metric_labels():
-    assert metric_label("t2i_equal") == "t2i, equal"
-    assert metric_label("mean_rank/ucm") == "mean rank"
+    names = ("image", "text")
+    assert metric_label("t2i_equal", names) == "text to image, equal"
+    assert metric_label("mean_rank/ucm", names) == "mean rank"
+    assert metric_label("zero_shot/ucm", names) == "zero-shot"
+
+
+def test_a_comparison_speaks_of_what_it_compares(results, tmp_path, capsys):
+    write(tmp_path, results)
+    show_comparison(tmp_path, ("[b]cell", "$word$"))
+    assert json.loads((tmp_path / "results.json").read_text())["modalities"] == [
+        "[b]cell",
+        "$word$",
+    ]
+    printed = " ".join(capsys.readouterr().out.split())
+    page = (tmp_path / "comparison.md").read_text()
+    assert "image to text +2.1" not in printed + page
+    assert "**" not in printed
+    for text in (printed, page):
+        assert "[b]cell to $word$ +2.1" in text
+    assert "| $word$ to [b]cell |" in page
+    assert "the [b]cell of one half of the rest and the $word$ of the other half" in page
+    texts = xml.etree.ElementTree.parse(tmp_path / "comparison.svg").iter()
+    assert {"[b]cell to $word$, %", "$word$ to [b]cell, %"} <= {e.text for e in texts}
+    prose = re.sub("<[^>]*>|!?\\[[^]]*\\]\\([^)]*\\)", "", page)
+    assert not re.search(r"\b(image|text|caption|i2t|t2i)s?\b", prose, re.IGNORECASE)
+    show_comparison(tmp_path)
+    assert "[b]cell to $word$" in (tmp_path / "comparison.md").read_text()
+
+
+def test_modalities_that_are_no_names_are_one_sentence(results, tmp_path):
+    with pytest.raises(ValueError, match=r"makes no page \(its modalities are not two names\)"):
+        write(tmp_path, results | {"modalities": "ab"})

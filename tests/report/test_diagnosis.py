@@ -1,4 +1,5 @@
 import json
+import re
 
 import numpy as np
 import pytest
@@ -55,6 +56,36 @@ def test_the_page_is_whole_and_loads_nothing(diagnosis, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "First <one>" in printed
     assert "Unmatched data is unlikely to help: x < y." in printed
+
+
+def test_the_page_says_the_names_of_the_modalities(diagnosis, tmp_path, capsys):
+    words = {"title": "Items of x", "sentence": "X-ray: y is above x, not xy.", "value": "x 1, y 2"}
+    diagnosis["findings"][1] |= words
+    named = diagnosis | {"modalities": ("cell $ <a>", "[bold]word")}
+    show_diagnosis(named, tmp_path)
+    kept = json.loads((tmp_path / "diagnosis.json").read_text())
+    assert kept["modalities"] == ["cell $ <a>", "[bold]word"]
+    assert kept["findings"] == json.loads(json.dumps(diagnosis["findings"]))
+    page = Page((tmp_path / "diagnosis.html").read_text())
+    printed = " ".join(capsys.readouterr().out.split())
+    for text in (
+        "1,234 items of cell $ <a> (4 dimensions)",
+        "800 of 1,200 unmatched items of [bold]word",
+        "Items of cell $ <a>",
+        "cell $ <a> 1, [bold]word 2",
+        "[bold]word is above cell $ <a>, not xy.",
+        "Unmatched data is unlikely to help: cell $ <a> < [bold]word.",
+    ):
+        assert text in page.text
+    assert "cell $ <a> < [bold]word." in printed
+    legends = [text for text in page.text.split("\n") if text.strip() == "[bold]word"]
+    assert len(legends) >= 2  # of the bars and of the sets
+    assert not re.search(r"\b[xy]\b", page.text.replace("y&1", "").replace("X-ray", ""))
+
+
+def test_modalities_that_are_no_names_are_one_sentence(diagnosis):
+    with pytest.raises(ValueError, match="modalities are not two names"):
+        show_diagnosis(diagnosis | {"modalities": ["cell"]})
 
 
 def test_without_a_folder_nothing_is_written(diagnosis, tmp_path, monkeypatch):

@@ -8,9 +8,11 @@ from gentle_clip_jax.report.embedding_map import map_section, principal_plane
 from gentle_clip_jax.report.gallery import gallery_section
 from gentle_clip_jax.runs.read import Embeddings
 
+IMAGES = ("image", "text")
 
-def with_embeddings(image, text, names):
-    arrays = embeddings(1.0, len(names)) | {"image": image, "text": text, "names": np.array(names)}
+
+def with_embeddings(x, y, names):
+    arrays = embeddings(1.0, len(names)) | {"x": x, "y": y, "names": np.array(names)}
     return Embeddings(**arrays)
 
 
@@ -28,7 +30,7 @@ def test_the_plane_is_where_the_points_vary():
 
 def test_a_modality_gap_is_the_first_axis():
     arrays = embeddings(1.0, 50)
-    x, y, _ = principal_plane(arrays["image_initial"], arrays["text_initial"])
+    x, y, _ = principal_plane(arrays["x_initial"], arrays["y_initial"])
     assert x[:, 0].min() > y[:, 0].max() or x[:, 0].max() < y[:, 0].min()
 
 
@@ -41,27 +43,27 @@ def test_flat_sets_have_a_plane(rows):
 
 def test_a_perfect_model_finds_each_first():
     unit = np.eye(30, dtype=np.float32)
-    html = gallery_section(with_embeddings(unit, unit, [f"item {i}" for i in range(30)]))
+    html = gallery_section(with_embeddings(unit, unit, [f"item {i}" for i in range(30)]), IMAGES)
     assert html.count('class="right"') == 12 + 6
     assert html.count('<span class="rank">rank 1</span>') == 12
 
 
 def test_a_collapsed_model_finds_nothing():
     same = np.tile(unit_rows(np.random.default_rng(0).normal(size=(1, 61))), (30, 1))
-    html = gallery_section(with_embeddings(same, same, [f"item {i}" for i in range(30)]))
+    html = gallery_section(with_embeddings(same, same, [f"item {i}" for i in range(30)]), IMAGES)
     assert html.count('class="right"') == 0
     assert html.count('<span class="rank">rank 30</span>') == 12
 
 
 def test_equal_names_are_right():
     unit = unit_rows(np.random.default_rng(0).normal(size=(30, 8)))
-    html = gallery_section(with_embeddings(unit, unit[::-1], ["same"] * 30))
+    html = gallery_section(with_embeddings(unit, unit[::-1], ["same"] * 30), IMAGES)
     assert html.count('class="right"') == 5 * (12 + 6)
 
 
 def test_a_right_answer_is_marked_by_a_sign_not_by_colour_alone():
     unit = np.eye(30, dtype=np.float32)
-    html = gallery_section(with_embeddings(unit, unit, [f"item {i}" for i in range(30)]))
+    html = gallery_section(with_embeddings(unit, unit, [f"item {i}" for i in range(30)]), IMAGES)
     right = re.findall(r'<li class="right">.*?</li>', html)
     assert all("✓" in item and "right</span>" in item for item in right)
 
@@ -69,18 +71,22 @@ def test_a_right_answer_is_marked_by_a_sign_not_by_colour_alone():
 def test_few_items_are_all_shown():
     unit = np.eye(2, dtype=np.float32)
     few = with_embeddings(unit, unit, ["a", "b"])
-    assert gallery_section(few).count("<article") == 4
-    assert map_section(few).count("<circle") == 4
+    assert gallery_section(few, IMAGES).count("<article") == 4
+    assert map_section(few, IMAGES).count("<circle") == 4
 
 
 def test_many_items_are_drawn_by_lot():
     rows = unit_rows(np.random.default_rng(0).normal(size=(2000, 4)))
-    html = map_section(with_embeddings(rows, rows, [str(i) for i in range(2000)]))
+    html = map_section(with_embeddings(rows, rows, [str(i) for i in range(2000)]), IMAGES)
     assert html.count("<circle") == 2 * 800
     assert "the same 800 held-out items" in html
 
 
-def test_a_field_names_its_modalities():
+def test_a_task_names_its_modalities():
     unit = np.eye(2, dtype=np.float32)
-    html = gallery_section(with_embeddings(unit, unit, ["a", "b"]), "proteins")
-    assert "Sequence to structure: the five nearest structures" in html
+    two, names = with_embeddings(unit, unit, ["a", "b"]), ("RNA sequence", "fold <3>")
+    html = gallery_section(two, names) + map_section(two, names)
+    assert "<h3>RNA sequence to fold &lt;3&gt;: the five nearest</h3>" in html
+    assert "<h3>Fold &lt;3&gt; to RNA sequence: the five nearest</h3>" in html
+    assert '<i class="dot x"></i>RNA sequence</li>' in html
+    assert not re.search("image|text|i2t|t2i", re.sub(r"<(img|svg|text)[^>]*>", "", html))

@@ -79,7 +79,9 @@ def test_every_section_is_there(page):
         "Mean recall 33.0\u202f%, 6.6 points above icons_clip.",
         "(guessing: 1.4\u202f%)",
         "Zero-shot accuracy",
-        "Text to image: the five nearest images",
+        "Text to image: the five nearest",
+        "from text to image the right one is among the ten nearest for 46.0\u202f%",
+        "from image to text",
         "Before training",
         "SDD, fine",
         "Examples per second",
@@ -115,6 +117,38 @@ def test_runs_measured_on_other_items_are_not_to_be_compared(tmp_path):
     evaluation = json.loads((other / "evaluation.json").read_text()) | {"num_items": 300}
     (other / "evaluation.json").write_text(json.dumps(evaluation))
     assert "do not compare them" in read(write_report(run, [other])).text
+
+
+def test_a_run_of_proteins_speaks_of_no_image_and_no_text(tmp_path):
+    run = write_run(tmp_path / "run", modalities=("sequence", "structure"))
+    page = read(write_report(run))
+    for words in (
+        "Structure to sequence: the five nearest",
+        "Sequence to structure R@5",
+        "from structure to sequence the right one is among the ten nearest",
+        "Sequence to structure R@10",
+        "sequence and structure of each",
+    ):
+        assert words in page.text
+    assert not re.search(r"\b(image|text|i2t|t2i)s?\b", page.text, re.IGNORECASE)
+    assert not any("mage to" in label for label in page.values("aria-label"))
+
+
+def test_a_run_that_names_no_modalities_has_x_and_y(tmp_path):
+    run = write_run(tmp_path / "run", evaluated=False)
+    text = read(write_report(run)).text
+    assert "Y to x: the five nearest" in text
+    assert "X to y R@10" in text
+    info = json.loads((run / "run.json").read_text()) | {"modalities": ["cell", "word"]}
+    (run / "run.json").write_text(json.dumps(info))
+    assert "Cell to word R@10" in read(write_report(run)).text
+
+
+def test_damaged_lines_are_counted_on_the_page(tmp_path):
+    run = write_run(tmp_path / "run", embedded=False)
+    with (run / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 610, "ki\n[]\n')
+    assert "Damaged lines of metrics.jsonl left out: 2." in read(write_report(run)).text
 
 
 def test_a_run_that_is_still_training(tmp_path):

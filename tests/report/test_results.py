@@ -33,7 +33,9 @@ def test_a_run_alone_has_no_best_and_a_missing_metric_none():
 
 
 def test_labels_and_figures():
-    assert results.label("t2i_r5") == "Text to image R@5"
+    assert results.label("t2i_r5", ("image", "text")) == "Text to image R@5"
+    assert results.label("i2t_r1", ("DNA", "cell")) == "DNA to cell R@1"
+    assert results.label("i2t_r1") == "X to y R@1"
     assert results.label("some_other") == "some other"
     assert results.label("test_fold/crop_mrr") == "test_fold: crop MRR"
     assert results.number("zero_shot_accuracy", 1.0) == "100.0"
@@ -41,13 +43,29 @@ def test_labels_and_figures():
     assert results.number("i2t_median_rank", 12345.0) == "12345"
 
 
+def labels(*evaluations):
+    runs = {str(i): evaluation for i, evaluation in enumerate(evaluations)}
+    return [row.label for row in results.rows(runs)]
+
+
+def test_metrics_are_called_by_what_the_runs_align():
+    figures = {"metrics": {"i2t_r1": metric(0.2)}}
+    proteins = figures | {"modalities": ["sequence", "structure"]}
+    assert labels(proteins, proteins) == ["Sequence to structure R@1"]
+    assert labels(figures) == ["X to y R@1"]
+    assert labels(proteins, figures) == ["X to y R@1"]
+
+
 def test_the_table_in_a_terminal():
     runs = {"icons": evaluation(1.0), "clip[only]": evaluation(0.8)}
     runs["clip[only]"]["metrics"].pop("zero_shot_accuracy")
+    runs["icons"]["metrics"]["[bold]odd"] = metric(0.1)
     file = io.StringIO()
     Console(file=file, width=100, force_terminal=True).print(results.results_table(runs))
     text = file.getvalue()
     assert "clip[only]" in text
+    assert "[bold]odd" in text
+    assert "Text to image R@10" in text
     assert "\x1b[1m33.0\x1b[0m" in text
     assert "\x1b[1m26.4" not in text
     assert "30.5 to 35.5" in text

@@ -112,6 +112,32 @@ def test_a_killed_run_leaves_each_step_once(tmp_path):
     assert [line["step"] for line in read_lines(tmp_path)] == [1, 2, 3, 4]
 
 
+def test_a_damaged_line_is_named_and_left_out(tmp_path, capsys):
+    write_steps(tmp_path, 1, 2, 3)
+    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    (tmp_path / "metrics.jsonl").write_text("\n".join([lines[0], "[]", '{"st', *lines[1:]]) + "\n")
+    capsys.readouterr()
+    write_steps(tmp_path, 4)
+    assert [line["step"] for line in read_lines(tmp_path)] == [1, 2, 3, 4]
+    said = "".join(capsys.readouterr().out.split())
+    assert "metrics.jsonl:damagedlinesleftout:2." in said
+
+
+@pytest.mark.parametrize("content", ["[]", "3", '{"seconds": "long"}', '{"versions": []}', "{"])
+def test_a_bad_run_json_is_one_sentence(tmp_path, content):
+    (tmp_path / "run.json").write_text(content)
+    with pytest.raises(ValueError, match=r"run\.json cannot be read .* delete it") as error:
+        open_log(tmp_path)
+    assert "\n" not in str(error.value)
+
+
+def test_paths_are_no_markup(tmp_path, capsys):
+    (tmp_path / "[bold]a[").mkdir()
+    with open_log(tmp_path / "[bold]a[", 10):
+        pass
+    assert "[bold]a[:all10stepsaredone." in "".join(capsys.readouterr().out.split())
+
+
 def test_run_info_outlives_a_restart(tmp_path):
     write_steps(tmp_path, 1)
     first = json.loads((tmp_path / "run.json").read_text())

@@ -30,9 +30,23 @@ def test_train_and_validation_of_one_step_stay_apart(run):
 
 
 @pytest.mark.parametrize(
-    "rest", ['{"step": 610, "ki', '{"kind": "train"}\n', "7\n", '{"step": 1\x00']
+    "rest",
+    [
+        '{"step": 610, "ki',
+        '{"kind": "train"}\n',
+        "7\n",
+        '{"step": 1\x00',
+        '{"step": "610", "kind": "train"}\n',
+        '{"step": [610], "kind": "train"}\n',
+        '{"step": 610, "kind": ["train"]}\n',
+        '{"step": 610, "kind": "train", "loss/total": "low"}\n',
+        '{"step": 610, "kind": "validation", "mean_recall": null}\n',
+        '{"step": 610, "kind": "train", "loss/total": 1' + 400 * "0" + "}\n",
+        "[" * 100_000 + "\n",
+    ],
+    ids=range(11),
 )
-def test_a_line_cut_short_is_left_out(run, rest):
+def test_a_damaged_line_is_left_out(run, rest):
     before = read_run(run)
     with (run / "metrics.jsonl").open("a") as file:
         file.write(rest)
@@ -44,9 +58,23 @@ def test_a_line_cut_short_is_left_out(run, rest):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("config.json", "{", r"config\.json cannot be read .* `gentle-clip train`"),
-        ("config.json", "[]", "no JSON object"),
-        ("run.json", "", r"run\.json cannot be read"),
+        ("config.json", "{", r"config\.json cannot be read .* train again"),
+        ("config.json", "[]", r"config\.json cannot be read"),
+        ("config.json", "3", r"config\.json cannot be read"),
+        ("config.json", "null", r"config\.json cannot be read"),
+        ("run.json", "", r"run\.json cannot be read .* `gentle-clip train`"),
+        ("run.json", "[]", r"run\.json cannot be read \(it is no JSON object\)"),
+        ("run.json", "[" * 100_000, r"run\.json cannot be read"),
+        ("run.json", '{"versions": 3}', r"run\.json cannot be read"),
+        ("run.json", '{"seconds": null}', r"run\.json cannot be read"),
+        ("run.json", '{"modalities": ["cell"]}', "modalities are not two names"),
+        ("evaluation.json", '{"metrics": {}, "modalities": [1, 2]}', "are not two names"),
+        ("evaluation.json", '{"metrics": {}, "num_items": "7"}', "num_items is no int"),
+        (
+            "evaluation.json",
+            '{"metrics": {"mrr": {"value": 1, "low": 1, "high": NaN}}}',
+            "lacks metrics",
+        ),
         ("evaluation.json", '{"metrics": 3}', "lacks metrics with value, low and high"),
         ("evaluation.json", '{"metrics": {"i2t_r1": {"value": 1}}}', "lacks metrics"),
         (
@@ -68,8 +96,12 @@ def test_a_broken_file_is_named(run, name, content, message):
     ("change", "message"),
     [
         ({"names": np.array(["a"])}, "disagree about the number of items"),
-        ({"image": np.full((5, 64), np.nan)}, "not finite"),
-        ({"images": np.zeros((5, 32, 32))}, "not uint8"),
+        ({"names": np.array("a")}, "disagree about the number of items"),
+        ({"x": np.full((5, 64), np.nan)}, "not finite"),
+        ({"x": np.ones((5, 3))}, "not floats of one space"),
+        ({"y_initial": np.full((5, 64), "a")}, "not floats of one space"),
+        ({"pictures": np.zeros((5, 32, 32))}, "not uint8"),
+        ({"pictures": np.zeros((5, 0, 32), np.uint8)}, "not uint8"),
         ({"names": np.array([None] * 5)}, "allow_pickle=False"),
         ({"names": np.array([], str)}, "number of items"),
     ],
@@ -82,16 +114,16 @@ def test_bad_embeddings_are_refused(run, change, message):
 
 def test_an_embeddings_file_without_an_array(run):
     arrays = embeddings(1.0, 5)
-    del arrays["text_initial"]
+    del arrays["y_initial"]
     np.savez(run / "embeddings.npz", **arrays)
-    with pytest.raises(ValueError, match="text_initial"):
+    with pytest.raises(ValueError, match="y_initial"):
         read_run(run)
 
 
 def test_a_folder_that_is_no_run(tmp_path):
-    with pytest.raises(ValueError, match=r"holds no config\.json, so it is not a run folder"):
+    with pytest.raises(ValueError, match=r"holds no run \(no config\.json\)"):
         read_run(tmp_path)
-    with pytest.raises(ValueError, match="not a run folder"):
+    with pytest.raises(ValueError, match="holds no run"):
         read_run(tmp_path / "missing")
 
 

@@ -6,24 +6,25 @@ import pytest
 import tiny_run
 
 from gentle_clip_jax.tasks.icons import task as icons
-from gentle_clip_jax.training import evaluate, experiment
+from gentle_clip_jax.training import evaluate, train_state
 from gentle_clip_jax.training.checkpoints import Checkpoints
 
 RECALL = {2: 0.1, 4: 0.6, 6: 0.3}
 CONFIG = tiny_run.config()
-TASK = tiny_run.task()
+DATASET = tiny_run.dataset()
 
 
 @pytest.fixture(scope="module")
 def initial():
-    return experiment.init_state(CONFIG, TASK)
+    model = icons.build_model(CONFIG, DATASET)
+    return train_state.init_state(CONFIG, icons, DATASET, model)
 
 
 @pytest.fixture
-def task(monkeypatch, initial):
-    monkeypatch.setattr(experiment, "load_task", lambda config, workdir: TASK)
+def dataset(monkeypatch, initial):
+    monkeypatch.setattr(icons, "load_data", lambda config, workdir: DATASET)
     # A function of the config, and slow to compile.
-    monkeypatch.setattr(experiment, "init_state", lambda config, task: initial)
+    monkeypatch.setattr(icons, "init_params", lambda *_: initial.params)
 
 
 def state_at(step, initial):
@@ -36,9 +37,9 @@ def state_at(step, initial):
 
 
 @pytest.fixture
-def workdir(tmp_path, initial, task):
+def workdir(tmp_path, initial, dataset):
     """A run whose validation was best in the middle."""
-    experiment.open_workdir(CONFIG, tmp_path)
+    tiny_run.begin(tmp_path, CONFIG)
     with Checkpoints(tmp_path / "checkpoints") as checkpoints:
         for step, recall in RECALL.items():
             checkpoints.save(step, state_at(step, initial), recall)
@@ -49,21 +50,22 @@ def test_the_best_checkpoint_is_measured_on_test_items(workdir, initial):
     result = evaluate.evaluate(workdir)
     assert result["split"] == "test"
     assert result["step"] == 4
-    assert result["num_items"] == len(TASK.test)
+    assert result["num_items"] == len(DATASET.test)
     assert json.loads((workdir / "evaluation.json").read_text()) == result
     expected = {f"{way}_r{k}" for way in ("i2t", "t2i") for k in (1, 5, 10)}
     assert expected | {"mean_recall", "zero_shot_accuracy"} <= result["metrics"].keys()
     for figure in result["metrics"].values():
         assert figure["low"] <= figure["value"] <= figure["high"]
 
-    model = experiment.build_model(CONFIG, TASK)
+    model = icons.build_model(CONFIG, DATASET)
     with np.load(workdir / "embeddings.npz") as arrays:
-        np.testing.assert_array_equal(arrays["names"], TASK.test.names)
-        np.testing.assert_array_equal(arrays["images"], TASK.test.x)
+        np.testing.assert_array_equal(arrays["names"], DATASET.test.names)
+        np.testing.assert_array_equal(arrays["pictures"], DATASET.test.x)
         for suffix, params in (("", state_at(4, initial).average), ("_initial", initial.params)):
-            image, text = icons.embed_test(model, params, TASK)
-            np.testing.assert_allclose(arrays["image" + suffix], image, atol=1e-6)
-            np.testing.assert_allclose(arrays["text" + suffix], text, atol=1e-6)
+            x = icons.embed_x(model, params, DATASET, DATASET.test.x)
+            y = icons.embed_y(model, params, DATASET, DATASET.test.y)
+            np.testing.assert_allclose(arrays["x" + suffix], x, atol=1e-6)
+            np.testing.assert_allclose(arrays["y" + suffix], y, atol=1e-6)
 
 
 def test_evaluation_leaves_checkpoints_alone(workdir):
@@ -73,8 +75,8 @@ def test_evaluation_leaves_checkpoints_alone(workdir):
 
 
 def test_validation_items_decide(initial):
-    model = experiment.build_model(CONFIG, TASK)
-    figures = icons.validate(model, initial.params, TASK)
+    model = icons.build_model(CONFIG, DATASET)
+    figures = icons.validate(model, initial.params, DATASET)
     assert 0 <= figures["mean_recall"] <= 1
     assert 0 <= figures["zero_shot_accuracy"] <= 1
 
@@ -91,7 +93,7 @@ def test_no_run(tmp_path):
         evaluate.evaluate(tmp_path)
 
 
-def test_no_checkpoint_yet(tmp_path, task):
-    experiment.open_workdir(CONFIG, tmp_path)
+def test_no_checkpoint_yet(tmp_path, dataset):
+    tiny_run.begin(tmp_path, CONFIG)
     with pytest.raises(ValueError, match="has no checkpoint to evaluate yet"):
         evaluate.evaluate(tmp_path)

@@ -14,14 +14,19 @@ import pytest
 import tiny_run
 
 from gentle_clip_jax.data import batches
+from gentle_clip_jax.objectives import OBJECTIVES
 from gentle_clip_jax.parallel import mesh
 from gentle_clip_jax.runs import lock
+from gentle_clip_jax.runs.folder import read_config
 from gentle_clip_jax.runs.log import NonFiniteStep
+from gentle_clip_jax.runs.taken import taken
 from gentle_clip_jax.tasks.icons import task as icons
-from gentle_clip_jax.training import bad_step, experiment, loop, replay
+from gentle_clip_jax.tasks.rows import Rows
+from gentle_clip_jax.training import bad_step, batching, loop, replay, train_state
 from gentle_clip_jax.training.checkpoints import Checkpoints
+from gentle_clip_jax.training.step import gradients, recipe, train_step
 
-TASK = tiny_run.task()
+DATASET = tiny_run.dataset()
 CONFIG = tiny_run.config()
 TERMS = {"loss/clip", "loss/mmd", "loss/sdd", "loss/ssl"}
 OTHER_METRICS = {
@@ -45,7 +50,7 @@ def run(tmp_path_factory):
     """A run of the tiny config: its folder and its last state. Its step may be traced once."""
     workdir = tmp_path_factory.mktemp("run")
     with jax.numpy_dtype_promotion("standard"), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(experiment, "load_task", lambda config, workdir: TASK)
+        patch.setattr(icons, "load_data", lambda config, workdir: DATASET)
         patch.setattr(loop, "train_step", chex.assert_max_traces(loop.train_step, 1))
         state = loop.train(CONFIG, workdir)
     return workdir, state
@@ -74,9 +79,9 @@ def test_metrics_are_well_formed(run):
 def test_a_finished_run_is_done(run, monkeypatch, capsys):
     workdir, state = run
     before = (workdir / "metrics.jsonl").read_text()
-    monkeypatch.setattr(experiment, "load_task", lambda config, workdir: TASK)
+    monkeypatch.setattr(icons, "load_data", lambda config, workdir: DATASET)
     zeros = jax.tree.map(jnp.zeros_like, state)
-    monkeypatch.setattr(experiment, "init_state", lambda config, task: zeros)
+    monkeypatch.setattr(train_state, "init_state", lambda *_: zeros)
     monkeypatch.setattr(loop, "train_step", pytest.fail)
     again = loop.train(CONFIG, workdir)
     jax.tree.map(np.testing.assert_array_equal, again, state)
@@ -107,39 +112,68 @@ def test_another_config_is_refused(run):
 
 def test_no_held_out_item_is_trained_on():
     """What the steps are fed never depends on the held-out items."""
-    empty = batches.Pairs(*(rows[:1] for rows in (TASK.test.x, TASK.test.y, TASK.test.names)))
+    empty = batches.Pairs(
+        *(rows[:1] for rows in (DATASET.test.x, DATASET.test.y, DATASET.test.names))
+    )
     sizes = {"num_matched": 8, "num_unmatched": 8}
-    bare = batches.Task(**vars(TASK) | {"validation": empty, "test": empty})
+    bare = batches.Dataset(**vars(DATASET) | {"validation": empty, "test": empty})
     for step in range(8):
-        one, other = (batches.batches(task, seed=0, **sizes)(step) for task in (TASK, bare))
+        one, other = (
+            batches.batches(dataset, seed=0, **sizes)(step) for dataset in (DATASET, bare)
+        )
         jax.tree.map(np.testing.assert_array_equal, one, other)
 
 
 def shapes_of_step(config):
     """The shapes that a train step returns, without compiling it."""
-    task = TASK
+    dataset = DATASET
     batch = batches.batches(
-        task,
+        dataset,
         seed=0,
         num_matched=config.train.batch_matched,
         num_unmatched=config.train.batch_unmatched,
     )(0)
-    model = experiment.build_model(config, task)
-    state = jax.eval_shape(lambda: experiment.init_state(config, task))
-    step = functools.partial(loop.train_step, config=config, model=model)
-    return state, jax.eval_shape(step, state, batch)
+    model = icons.build_model(config, dataset)
+    state = jax.eval_shape(lambda: train_state.init_state(config, icons, dataset, model))
+    teacher = state.params if config.objective == "plan_matching" else None
+    one = functools.partial(train_step, recipe=recipe(config, icons, model))
+    return state, jax.eval_shape(one, state, batch, teacher)
 
 
-@pytest.mark.parametrize("form", ["stable", "official"])
+@pytest.mark.parametrize("form", ["gentle_clip", "gentle_clip_official"])
 @pytest.mark.parametrize(
     "off", [(), ("mmd",), ("sdd",), ("ssl",), ("clip",), ("mmd", "sdd", "ssl")]
 )
 def test_a_weight_of_zero_drops_its_metric(form, off):
     weights = {f"loss.{name}_weight": 0.0 for name in off}
-    state, (after, metrics) = shapes_of_step(tiny_run.config(**weights, **{"loss.form": form}))
+    state, (after, metrics) = shapes_of_step(tiny_run.config(**weights, **{"objective": form}))
     assert after == state
     assert metrics.keys() == TERMS - {f"loss/{name}" for name in off} | OTHER_METRICS
     assert all(value.shape == () for value in metrics.values())
+
+
+OF_OBJECTIVES = {
+    "clip": {"clip"},
+    "siglip": {"siglip"},
+    "hard_pl": {"clip", "pseudo_labels"},
+    "soft_pl": {"clip", "pseudo_labels"},
+    "s_clip": {"clip", "pseudo_labels"},
+    "plan_matching": {"clip", "plan"},
+    "cauchy_schwarz": {"clip", "cauchy_schwarz"},
+}
+
+
+@pytest.mark.parametrize("objective", OF_OBJECTIVES)
+def test_towers_train_with_any_objective(objective):
+    """Nothing is passed over in silence: each has the terms of its method, and no other."""
+    state, (after, metrics) = shapes_of_step(tiny_run.config(objective=objective))
+    assert after == state
+    terms = {f"loss/{name}" for name in OF_OBJECTIVES[objective]}
+    assert metrics.keys() == terms | OTHER_METRICS
+
+
+def test_towers_and_heads_know_the_same_objectives():
+    assert OF_OBJECTIVES.keys() | {"gentle_clip", "gentle_clip_official"} == OBJECTIVES.keys()
 
 
 def test_clip_alone_needs_no_unmatched_items():
@@ -151,18 +185,21 @@ def test_clip_alone_needs_no_unmatched_items():
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        ({"loss.form": "other"}, "must be one of stable, official, not other"),
+        ({"objective": "other"}, "must be one of clip, siglip, .*, not other"),
         ({"data.matched_fraction": 0.0}, "no matched pairs but config.loss.clip_weight is 1"),
         ({"train.batch_matched": 0}, "no matched pairs but config.loss.clip_weight is 1"),
+        ({"train.batch_unmatched": 0, "objective": "plan_matching"}, "learns from unmatched items"),
+        ({"objective": "s_clip", "data.matched_fraction": 0.0}, "which s_clip learns from"),
+        ({"loss.sdd_weight": float("nan")}, "config.loss.sdd_weight must be a finite number"),
         ({"train.microbatches": 3}, "16 rows cannot be cut into config.train.microbatches=3"),
         ({"train.batch_matched": 48}, "48 .* only 40"),
         ({"train.batch_matched": 6}, "6 rows cannot be split over 4 devices"),
     ],
 )
 def test_what_does_not_fit_is_said_in_a_sentence(tmp_path, monkeypatch, overrides, message, run):
-    monkeypatch.setattr(experiment, "load_task", lambda config, workdir: TASK)
+    monkeypatch.setattr(icons, "load_data", lambda config, workdir: DATASET)
     zeros = jax.tree.map(jnp.zeros_like, run[1])
-    monkeypatch.setattr(experiment, "init_state", lambda config, task: zeros)
+    monkeypatch.setattr(train_state, "init_state", lambda *_: zeros)
     with pytest.raises(ValueError, match=message):
         loop.train(tiny_run.config(**overrides), tmp_path)
 
@@ -174,11 +211,12 @@ NO_DROPOUT = {"model.image.dropout": 0.0, "model.text.dropout": 0.0, "model.head
 def gradients_of():
     """Gradients of the whole objective without dropout, by microbatches and devices."""
     config = tiny_run.config(**NO_DROPOUT, **{"model.image.depth": 1})
-    model = experiment.build_model(config, TASK)
+    model = icons.build_model(config, DATASET)
+    objective_of_config = recipe(config, icons, model).objective
     rng = np.random.default_rng(0)
     inputs = (
         rng.uniform(size=(32, 16, 16, 1)).astype(np.float32),
-        rng.integers(1, TASK.about.vocab_size, (32, 3)).astype(np.int32),
+        rng.integers(1, DATASET.about.vocab_size, (32, 3)).astype(np.int32),
     )
     shapes = jax.eval_shape(lambda: model.init(jax.random.key(0), *inputs)["params"])
     params = jax.tree.map(lambda s: rng.normal(0, 0.3, s.shape).astype(s.dtype), shapes)
@@ -190,7 +228,8 @@ def gradients_of():
 
     def objective(params, x, y):
         temperature = model.apply({"params": params}, method=model.temperature)
-        return icons.objective(x, y, temperature, 8, config.loss)
+        rows = Rows(x, y, 8, has_views=True)
+        return icons.loss(rows, temperature, objective_of_config, config.loss, model)
 
     @functools.cache
     def gradients_of(microbatches, num_devices):
@@ -200,12 +239,12 @@ def gradients_of():
             axis_types=(jax.sharding.AxisType.Auto,),
             devices=jax.devices()[:num_devices],
         )
-        step = jax.jit(
-            lambda params, inputs: loop.gradients(
+        jitted = jax.jit(
+            lambda params, inputs: gradients(
                 params, inputs, jax.random.key(0), embed, objective, microbatches
             )
         )
-        return step(
+        return jitted(
             jax.device_put(params, mesh.replicated(devices)), mesh.shard_batch(inputs, devices)
         )
 
@@ -237,13 +276,13 @@ def test_each_device_has_its_share_of_each_microbatch():
     def objective(params, x, y):
         return jnp.vdot(x @ y.T, y @ x.T), {}
 
-    def step(params, rows):
+    def of_rows(params, rows):
         inputs = rows, rows + 1
-        return loop.gradients(params, inputs, jax.random.key(0), embed, objective, 2)[0]
+        return gradients(params, inputs, jax.random.key(0), embed, objective, 2)[0]
 
     weights = jax.device_put(jnp.ones((6, 3)), mesh.replicated(devices))
     rows = jax.device_put(jnp.ones((32, 6)), mesh.by_rows(devices))
-    text = jax.jit(step).lower(weights, rows).compile().as_text()
+    text = jax.jit(of_rows).lower(weights, rows).compile().as_text()
     assert "f32[4,6]" in text.replace("f32[4,1,6]", "f32[4,6]")
     assert "f32[16,6]" not in text
 
@@ -251,19 +290,19 @@ def test_each_device_has_its_share_of_each_microbatch():
 @pytest.fixture
 def bad_objective(monkeypatch):
     """Arranges for a term that is not finite in some steps; its data and weights are sound."""
-    monkeypatch.setattr(experiment, "load_task", lambda config, workdir: TASK)
+    monkeypatch.setattr(icons, "load_data", lambda config, workdir: DATASET)
 
     def arrange(*steps):
         real = loop.train_step
 
-        def step(state, batch, **keywords):
+        def spoilt_step(state, batch, *more, **keywords):
             bad = jnp.isin(state.step, jnp.array(steps) - 1)
             spoilt = jax.tree.map(lambda p: jnp.where(bad, jnp.nan, p), state.params)
-            new, metrics = real(state._replace(params=spoilt), batch, **keywords)
+            new, metrics = real(state._replace(params=spoilt), batch, *more, **keywords)
             params = jax.tree.map(lambda a, b: jnp.where(bad, b, a), new.params, state.params)
             return new._replace(params=params), metrics
 
-        monkeypatch.setattr(loop, "train_step", step)
+        monkeypatch.setattr(loop, "train_step", spoilt_step)
 
     return arrange
 
@@ -280,12 +319,14 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_can_be_replayed(tmp_path, b
         assert int(checkpoints.restore(run[1]).step) == 2
     assert [line["step"] for line in read_lines(tmp_path, "train")] == [2, 3]
     record = json.loads(path.read_text())
-    rows = experiment.batch_rows(CONFIG, TASK)(3)
+    rows = batching.rows_at(CONFIG, DATASET)(3)
     assert record["rows"] == {name: numbers.tolist() for name, numbers in rows.items()}
-    assert record["matched_names"] == TASK.matched.names[rows["matched"]].tolist()
+    assert record["matched_names"] == DATASET.matched.names[rows["matched"]].tolist()
     with np.load(path.with_suffix(".npz"), allow_pickle=False) as arrays:
-        np.testing.assert_array_equal(arrays["matched/x"], TASK.matched.x[rows["matched"]])
-        np.testing.assert_array_equal(arrays["unmatched/y"], TASK.unmatched_y[rows["unmatched_y"]])
+        np.testing.assert_array_equal(arrays["matched/x"], DATASET.matched.x[rows["matched"]])
+        np.testing.assert_array_equal(
+            arrays["unmatched/y"], DATASET.unmatched_y[rows["unmatched_y"]]
+        )
     replayed = replay.replay(path)
     assert replayed.keys() == TERMS | OTHER_METRICS
     np.testing.assert_equal(*zip(*replayed.values()))
@@ -294,12 +335,12 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_can_be_replayed(tmp_path, b
 
 def test_a_replay_takes_the_very_step_again(tmp_path, run, monkeypatch):
     """Of a good step, whose metrics can be compared, the second after a checkpoint."""
-    monkeypatch.setattr(experiment, "load_task", lambda config, workdir: TASK)
+    monkeypatch.setattr(icons, "load_data", lambda config, workdir: DATASET)
     workdir = shutil.copytree(run[0], tmp_path / "run")
     shutil.rmtree(workdir / "checkpoints" / "4", ignore_errors=True)
     line = read_lines(workdir, "train")[3]
     metrics = {name: line[name] for name in TERMS | OTHER_METRICS}
-    bad_step.dumped(NonFiniteStep(4, metrics | {"bad": np.nan}), CONFIG, TASK, workdir)
+    bad_step.recorded(NonFiniteStep(4, metrics | {"bad": np.nan}), CONFIG, DATASET, workdir)
     replayed = replay.replay(workdir / "bad_step_4.json")
     replayed.pop("bad")
     np.testing.assert_array_equal(*zip(*replayed.values()))
@@ -324,12 +365,28 @@ def test_skipped_steps_change_nothing_and_are_counted_when_a_run_goes_on(tmp_pat
     assert [line["step"] for line in read_lines(tmp_path, "skipped")] == [2, 5]
 
 
+def test_a_second_training_changes_nothing_in_a_folder_that_is_in_use(tmp_path, monkeypatch):
+    """Its config would be taken for that of the first, which has no checkpoint yet."""
+    monkeypatch.setattr(icons, "load_data", lambda config, workdir: DATASET)
+    with taken(tmp_path, CONFIG), pytest.raises(ValueError, match="is in use by"):
+        loop.train(tiny_run.config(seed=1), tmp_path)
+    assert read_config(tmp_path).seed == CONFIG.seed
+
+
+def test_checkpoints_alone_keep_the_folder_for_their_config(run, tmp_path):
+    """Without its log, a run would go on from another config's checkpoint."""
+    workdir = shutil.copytree(run[0], tmp_path / "run")
+    (workdir / "metrics.jsonl").unlink()
+    with pytest.raises(ValueError, match=r"config\.seed was 0, is 1"):
+        loop.train(tiny_run.config(seed=1), workdir)
+
+
 def test_one_run_at_a_time_in_a_folder(tmp_path):
-    with lock.only_run_in(tmp_path):
+    with lock.locked(tmp_path / "lock"):
         message = rf"is in use by process {os.getpid()} on \S+: wait until"
         with pytest.raises(ValueError, match=message):
             loop.train(CONFIG, tmp_path)
-    with lock.only_run_in(tmp_path):
+    with lock.locked(tmp_path / "lock"):
         pass
 
 

@@ -8,19 +8,24 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gentle_clip_jax.aligners.closed_form.cca import Maps, cca
+from gentle_clip_jax.aligners.closed_form.cca import Maps
 from gentle_clip_jax.aligners.closed_form.neighbours import smooth
-from gentle_clip_jax.aligners.closed_form.transported import scarcity, transported_cca
+from gentle_clip_jax.aligners.closed_form.shrinkage import (
+    OF_FEW_PAIRS,
+    SHRINKAGES,
+    chosen_shrinkage,
+    shrunk_cca,
+)
+from gentle_clip_jax.aligners.closed_form.transported import few_pairs_weight, transported_cca
 from gentle_clip_jax.aligners.closed_form.zero_pairs import Joined, named_classes
-from gentle_clip_jax.aligners.cross_validation import cross_validated, log_ranks
-from gentle_clip_jax.aligners.problem import Problem
+from gentle_clip_jax.aligners.cross_validation import log_ranks
+from gentle_clip_jax.aligners.problem import Features
 
-SHRINKAGES = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 # A trial of the plan on held-out pairs takes fewer unmatched items and rounds than the plan itself.
-_TRIAL_ITEMS, _TRIAL_ROUNDS, _TRIAL_FOLDS = 2048, 3, 3
-_LEAST_TRIED = 60  # below, held-out pairs are too few to tell
+TRIAL_ITEMS, TRIAL_ROUNDS = 2048, 3
+_TRIAL_FOLDS = 3
+LEAST_TRIED = 60  # below, three folds of pairs are too few to tell
 _WITHIN = 0.5
-_FEW_SHRINKAGE = 10.0  # of so few pairs, with a plan
 
 
 class Smoothed(NamedTuple):
@@ -46,8 +51,22 @@ class Smoothed(NamedTuple):
 Classes = tuple[jax.Array, jax.Array]
 
 
+class Prepared(NamedTuple):
+    """What gentle transport fits its maps to, before it is known whether a plan takes part.
+
+    features: those of the problem, x smoothed, a row an item; bank, weight: what smoothed them.
+    shrinkage: chosen for CCA of the smoothed pairs, which is `maps`.
+    """
+
+    features: Features
+    bank: jax.Array
+    weight: float
+    shrinkage: float
+    maps: Maps
+
+
 def gentle_transport(
-    problem: Problem,
+    features: Features,
     *,
     shrinkages: Iterable[float] = SHRINKAGES,
     classes: Classes | None = None,
@@ -62,41 +81,46 @@ def gentle_transport(
     alone, by two standard errors, that is returned.
 
     Args:
-      problem: features of matched and unmatched items.
+      features: standardised, of matched and unmatched items.
       shrinkages: candidates for that of the first CCA, chosen by cross-validation.
       classes: [c, dx] the classifier that x's encoder was trained with and [c, dy] features of the
-        names of its classes, if they are known: what it says of unmatched items then counts too,
-        unless held-out pairs, of 60 or more, find each other better without.
+        names of its classes, if they are known, both in the units of the features: what it says of
+        unmatched items then counts too, unless held-out pairs, of 60 or more, find each other
+        better without.
       transport: whether to use a plan; if not given, the pairs decide.
 
     Source: ours; docs/results/negative.md says what else was tried.
     """
-    bank = jnp.concatenate([jnp.mean(items, axis=1) for items in (problem.x, problem.unmatched_x)])
-    weight = 0.8 * scarcity(len(problem.x))
-    x, unmatched_x = (
-        smooth(jnp.mean(items, axis=1), bank, weight=weight)
-        for items in (problem.x, problem.unmatched_x)
-    )
-    problem = problem._replace(x=x[:, None], unmatched_x=unmatched_x[:, None])
-    y = jnp.mean(problem.y, axis=1)
-    shrinkage = cross_validated(_pairs_alone, x, y, shrinkages, folds=5 if len(x) < 1500 else 2)
-    maps = _pairs_alone(x, y, shrinkage)
+    prepared = prepare(features, shrinkages)
     undecided = transport is None or (transport and classes is not None)
-    if undecided and len(x) >= _LEAST_TRIED:
-        helps, classes = _tried(problem, shrinkage, classes)
+    if undecided and len(features.x) >= LEAST_TRIED:
+        helps, classes = _tried(prepared, classes)
         transport = helps if transport is None else transport
-    if transport or transport is None:
-        few = _FEW_SHRINKAGE if len(x) < _LEAST_TRIED else None
-        maps = _planned(problem, maps, classes, shrinkage=few, within=_WITHIN)
-    return Smoothed(maps, bank, weight)
+    return fit_prepared(prepared, classes, transport=transport is None or transport)
 
 
-def _pairs_alone(x: jax.Array, y: jax.Array, shrinkage: float) -> Maps:
-    return cca(x, y, shrinkage=shrinkage)
+def prepare(features: Features, shrinkages: Iterable[float] = SHRINKAGES) -> Prepared:
+    """Smooths x, and chooses how far the CCA of the smoothed pairs is shrunk."""
+    of_x = [jnp.mean(items, axis=1) for items in (features.x, features.unmatched_x)]
+    bank, weight = jnp.concatenate(of_x), 0.8 * few_pairs_weight(len(features.x))
+    x, unmatched_x = (smooth(rows, bank, weight=weight) for rows in of_x)
+    features = features._replace(x=x[:, None], unmatched_x=unmatched_x[:, None])
+    y = jnp.mean(features.y, axis=1)
+    shrinkage = chosen_shrinkage(shrunk_cca, x, y, shrinkages=shrinkages)
+    return Prepared(features, bank, weight, shrinkage, shrunk_cca(x, y, shrinkage))
 
 
-def _planned(
-    problem: Problem,
+def fit_prepared(prepared: Prepared, classes: Classes | None, *, transport: bool) -> Smoothed:
+    """Gentle transport with a plan, and the names of classes if given, or without any."""
+    maps = prepared.maps
+    if transport:
+        few = OF_FEW_PAIRS if len(prepared.features.x) < LEAST_TRIED else None
+        maps = planned(prepared.features, maps, classes, shrinkage=few, within=_WITHIN)
+    return Smoothed(maps, prepared.bank, prepared.weight)
+
+
+def planned(
+    features: Features,
     maps: Maps,
     classes: Classes | None,
     *,
@@ -104,42 +128,40 @@ def _planned(
     within: float = 0.0,
     rounds: int = 8,
 ) -> Maps:
-    """Transported CCA from the maps, and from what the classes are called."""
-    if 0 in (len(problem.unmatched_x), len(problem.unmatched_y)):
+    """Transported CCA of smoothed features from the maps, and from what the classes are called."""
+    if 0 in (len(features.unmatched_x), len(features.unmatched_y)):
         return maps
     fit = functools.partial(
-        transported_cca, problem, shrinkage=shrinkage, within=within, rounds=rounds
+        transported_cca, features, shrinkage=shrinkage, within=within, rounds=rounds
     )
     if classes is None:
         return fit(maps)
-    x, y = (jnp.mean(items, axis=1) for items in (problem.unmatched_x, problem.unmatched_y))
+    x, y = (jnp.mean(items, axis=1) for items in (features.unmatched_x, features.unmatched_y))
     named = named_classes(x, y, *classes)
-    fitted = fit(Joined((maps, named)), told=named.told(x))
+    fitted = fit(Joined((maps, named)), pseudo_y=named.pseudo_y(x))
     assert isinstance(fitted, Maps)
     return fitted
 
 
-def _tried(
-    problem: Problem, shrinkage: float, classes: Classes | None
-) -> tuple[bool, Classes | None]:
+def _tried(prepared: Prepared, classes: Classes | None) -> tuple[bool, Classes | None]:
     """Whether held-out pairs bear a plan; and the classes, if a plan finds more pairs by them."""
-    tried = problem._replace(
-        unmatched_x=problem.unmatched_x[:_TRIAL_ITEMS],
-        unmatched_y=problem.unmatched_y[:_TRIAL_ITEMS],
+    features = prepared.features
+    tried = features._replace(
+        unmatched_x=features.unmatched_x[:TRIAL_ITEMS],
+        unmatched_y=features.unmatched_y[:TRIAL_ITEMS],
     )
 
     def fit(x: jax.Array, y: jax.Array, plan: float) -> Maps:
-        maps = _pairs_alone(x, y, shrinkage)
+        maps = shrunk_cca(x, y, prepared.shrinkage)
         if not plan:
             return maps
-        part, told = tried._replace(x=x[:, None], y=y[:, None]), classes if plan == 2 else None
-        return _planned(part, maps, told, shrinkage=None, rounds=_TRIAL_ROUNDS)
+        part, names = tried._replace(x=x[:, None], y=y[:, None]), classes if plan == 2 else None
+        return planned(part, maps, names, shrinkage=None, rounds=TRIAL_ROUNDS)
 
-    x, y = (jnp.mean(items, axis=1) for items in (problem.x, problem.y))
+    x, y = (jnp.mean(items, axis=1) for items in (features.x, features.y))
     plans = (0.0, 1.0) if classes is None else (0.0, 1.0, 2.0)
-    without, *planned = log_ranks(fit, x, y, plans, folds=_TRIAL_FOLDS)
-    best = int(np.argmin([np.mean(ranks) for ranks in planned]))
-    worse = planned[best] - without
-    return bool(
-        np.mean(worse) <= 2 * np.std(worse) / np.sqrt(len(worse))
-    ), classes if best else None
+    without, *with_plan = log_ranks(fit, x, y, plans, folds=_TRIAL_FOLDS)
+    best = int(np.argmin([np.mean(ranks) for ranks in with_plan]))
+    worse = with_plan[best] - without
+    bears = np.mean(worse) <= 2 * np.std(worse) / np.sqrt(len(worse))
+    return bool(bears), classes if best else None

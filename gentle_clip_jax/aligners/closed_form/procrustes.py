@@ -5,7 +5,7 @@ import functools
 import jax
 import jax.numpy as jnp
 
-from gentle_clip_jax.aligners.closed_form import pairs
+from gentle_clip_jax.aligners import pairs
 from gentle_clip_jax.aligners.closed_form.cca import Maps
 
 

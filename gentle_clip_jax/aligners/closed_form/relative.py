@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from gentle_clip_jax.aligners.closed_form import pairs
+from gentle_clip_jax.aligners import pairs
 from gentle_clip_jax.losses import pairwise
 
 

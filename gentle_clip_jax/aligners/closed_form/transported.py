@@ -1,27 +1,28 @@
 """Transported CCA: a plan between the unmatched sets stands in for the pairs that are missing."""
 
 import functools
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
 
 from gentle_clip_jax.aligners.closed_form.cca import Maps, Spectrum, canonical_maps, spectrum
-from gentle_clip_jax.aligners.cross_validation import Aligner
-from gentle_clip_jax.aligners.problem import Problem
+from gentle_clip_jax.aligners.cross_validation import Embeds
+from gentle_clip_jax.aligners.problem import Features
 
+PLAN_ITEMS = 4096  # unmatched items that make a plan; more change little and cost their square
 _BLOCK = 512  # rows whose cosines are held at once
-Start = TypeVar("Start", bound=Aligner)
+Start = TypeVar("Start", bound=Embeds)
 
 
 def transported_cca(
-    problem: Problem,
+    features: Features,
     start: Start,
     *,
     shrinkage: jax.Array | float | None = None,
     mix: float | None = None,
     within: float = 0.0,
-    told: jax.Array | None = None,
+    pseudo_y: jax.Array | None = None,
     epsilon: float = 0.02,
     rounds: int = 8,
     iterations: int = 10,
@@ -35,15 +36,15 @@ def transported_cca(
     the modalities C_unmatched = X^T P Y.
 
     Args:
-      problem: the mean of an item's rows stands for it. Time grows with u v, memory with u + v.
+      features: the mean of an item's rows stands for it. Time grows with u v, memory with u + v.
       start: what to begin with, such as `cca` of the pairs; returned if a modality has no
         unmatched items.
       shrinkage: of the covariances, see `cca`; if not given 1 + 3s / 2, s = 250 / (250 + n).
       mix: w; if not given 0.5 + 0.3s.
       within: how much the scatter of an item's rows around their mean adds to the covariance of
         their modality; 1 is as if each row were an item.
-      told: [u, dy] what each unmatched x is said to be in terms of y, by whatever source; counts as
-        its pair, with a weight of 0.3s in the covariance across the modalities.
+      pseudo_y: [u, dy] what the partner of each unmatched x is thought to be; counts as its pair,
+        with a weight of 0.3s in the covariance across the modalities.
       epsilon: of the plan, in units of the cost, one minus the cosine.
       rounds: how often the plan is made anew.
       iterations: of Sinkhorn's algorithm in a round.
@@ -52,16 +53,16 @@ def transported_cca(
 
     Source: ours; the plan after Cuturi 2013, arXiv 1306.0895.
     """
-    if 0 in (len(problem.unmatched_x), len(problem.unmatched_y)):
+    if 0 in (len(features.unmatched_x), len(features.unmatched_y)):
         return start
     if mix is None:
-        mix = 0.5 + 0.3 * scarcity(len(problem.x))
+        mix = 0.5 + 0.3 * few_pairs_weight(len(features.x))
     if shrinkage is None:
-        shrinkage = 1 + 1.5 * scarcity(len(problem.x))
-    of_x = _side(problem.x, problem.unmatched_x, mix, within)
-    of_y = _side(problem.y, problem.unmatched_y, mix, within)
-    trust = 0.0 if told is None else 0.3 * scarcity(len(problem.x))
-    known, share = _known(of_x, of_y, told, mix, trust), mix * (1 - trust)
+        shrinkage = 1 + 1.5 * few_pairs_weight(len(features.x))
+    of_x = _moments(features.x, features.unmatched_x, mix, within)
+    of_y = _moments(features.y, features.unmatched_y, mix, within)
+    pseudo_weight = 0.0 if pseudo_y is None else 0.3 * few_pairs_weight(len(features.x))
+    known, share = _known(of_x, of_y, pseudo_y, mix, pseudo_weight), mix * (1 - pseudo_weight)
     maps = start
     for _ in range(rounds):
         maps = _refit(
@@ -79,42 +80,55 @@ def transported_cca(
     return maps
 
 
-Side = tuple[jax.Array, jax.Array, jax.Array, jax.Array, Spectrum]
+class Moments(NamedTuple):
+    """Of one modality: rows around their own means, and mean and spectrum of pairs and unmatched.
+
+    matched: [n, d] centred; unmatched: [u, d] centred; unmatched_mean, mean: [d].
+    """
+
+    matched: jax.Array
+    unmatched: jax.Array
+    unmatched_mean: jax.Array
+    mean: jax.Array
+    spectrum: Spectrum
 
 
 @functools.partial(jax.jit, static_argnames="within")
-def _side(pairs: jax.Array, unmatched: jax.Array, mix: float, within: float) -> Side:
-    """Centred pairs, unmatched rows and their mean, the joint mean, and the joint spectrum."""
+def _moments(pairs: jax.Array, unmatched: jax.Array, mix: float, within: float) -> Moments:
     groups, weights = (pairs, unmatched), (1 - mix, mix)
     means = [jnp.mean(items, axis=(0, 1)) for items in groups]
-    matched, lone = (jnp.mean(z, axis=1) - mean[None, :] for z, mean in zip(groups, means))
+    matched, rest = (jnp.mean(z, axis=1) - mean[None, :] for z, mean in zip(groups, means))
     # One matrix whose rows' covariance is the mixed one.
-    rows = [jnp.sqrt(w / len(z)) * z for w, z in zip(weights, (matched, lone))]
+    rows = [jnp.sqrt(w / len(z)) * z for w, z in zip(weights, (matched, rest))]
     if within:
         around = [items - jnp.mean(items, axis=1, keepdims=True) for items in groups]
         scatter = jnp.concatenate([items.reshape(-1, items.shape[2]) for items in around])
         rows.append(jnp.sqrt(within / len(scatter)) * scatter)
     joint = jnp.concatenate(rows)
     joint = spectrum(joint * jnp.sqrt(jnp.asarray(len(joint), joint.dtype)))
-    return matched, lone, means[1], weights[0] * means[0] + weights[1] * means[1], joint
+    mean = weights[0] * means[0] + weights[1] * means[1]
+    return Moments(matched, rest, means[1], mean, joint)
 
 
-def _known(of_x: Side, of_y: Side, told: jax.Array | None, mix: float, trust: float) -> jax.Array:
+def _known(
+    x: Moments, y: Moments, pseudo_y: jax.Array | None, mix: float, pseudo_weight: float
+) -> jax.Array:
     """The part [dx, dy] of the covariance across the modalities that no plan changes."""
-    (x, all_x, *_), (y, all_y, *_) = of_x, of_y
-    of_pairs = (1 - mix) * (x.T @ y) / len(x)
-    if told is None:
+    of_pairs = (1 - mix) * (x.matched.T @ y.matched) / len(x.matched)
+    if pseudo_y is None:
         return of_pairs
-    told = told - jnp.mean(told, axis=0)[None, :]
-    told = told * jnp.sqrt(jnp.mean(jnp.square(all_y)) / jnp.mean(jnp.square(told)))
-    return (1 - trust) * of_pairs + trust * (all_x.T @ told) / len(told)
+    pseudo_y = pseudo_y - jnp.mean(pseudo_y, axis=0)[None, :]
+    size = jnp.mean(jnp.square(y.unmatched)) / jnp.mean(jnp.square(pseudo_y))
+    pseudo_y = pseudo_y * jnp.sqrt(size)
+    of_pseudo_pairs = (x.unmatched.T @ pseudo_y) / len(pseudo_y)
+    return (1 - pseudo_weight) * of_pairs + pseudo_weight * of_pseudo_pairs
 
 
 @functools.partial(jax.jit, static_argnames=("iterations", "dim"))
 def _refit(
-    maps: Aligner,
-    of_x: Side,
-    of_y: Side,
+    maps: Embeds,
+    x: Moments,
+    y: Moments,
     known: jax.Array,
     *,
     share: float,
@@ -124,13 +138,18 @@ def _refit(
     dim: int,
     power: float,
 ) -> Maps:
-    (_, all_x, other_x, mean_x, spectrum_x), (_, all_y, other_y, mean_y, spectrum_y) = of_x, of_y
-    embedded = maps.embed_x(all_x + other_x[None, :]), maps.embed_y(all_y + other_y[None, :])
-    across = transported_covariance(*embedded, all_x, all_y, epsilon=epsilon, iterations=iterations)
-    map_x, map_y = canonical_maps(
-        spectrum_x, spectrum_y, known + share * across, shrinkage=shrinkage, dim=dim, power=power
+    across = transported_covariance(
+        maps.embed_x(x.unmatched + x.unmatched_mean[None, :]),
+        maps.embed_y(y.unmatched + y.unmatched_mean[None, :]),
+        x.unmatched,
+        y.unmatched,
+        epsilon=epsilon,
+        iterations=iterations,
     )
-    return Maps(mean_x, map_x, mean_y, map_y)
+    map_x, map_y = canonical_maps(
+        x.spectrum, y.spectrum, known + share * across, shrinkage=shrinkage, dim=dim, power=power
+    )
+    return Maps(x.mean, map_x, y.mean, map_y)
 
 
 def transported_covariance(
@@ -182,6 +201,13 @@ def _blocks(rows: jax.Array) -> jax.Array:
     return padded.reshape(count, _BLOCK, rows.shape[1])
 
 
-def scarcity(num_pairs: int) -> float:
+def few_pairs_weight(num_pairs: int) -> float:
     """From 1 without pairs to 0 with many."""
     return 250 / (250 + num_pairs)
+
+
+def plan_part(features: Features) -> Features:
+    """The features with as many of their unmatched items as make a plan."""
+    return features._replace(
+        unmatched_x=features.unmatched_x[:PLAN_ITEMS], unmatched_y=features.unmatched_y[:PLAN_ITEMS]
+    )

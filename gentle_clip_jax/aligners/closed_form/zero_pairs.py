@@ -8,9 +8,10 @@ import jax
 import jax.numpy as jnp
 
 from gentle_clip_jax.aligners.closed_form.cca import Maps, canonical_maps, spectrum
+from gentle_clip_jax.aligners.closed_form.k_means import k_means
 from gentle_clip_jax.aligners.closed_form.transported import transported_cca, transported_covariance
-from gentle_clip_jax.aligners.cross_validation import Aligner
-from gentle_clip_jax.aligners.problem import Problem
+from gentle_clip_jax.aligners.cross_validation import Embeds
+from gentle_clip_jax.aligners.problem import Features
 from gentle_clip_jax.losses import pairwise
 
 _SHRINKAGE = 3.0
@@ -28,13 +29,13 @@ class Named(NamedTuple):
     mean_y: jax.Array
     temperature: float
 
-    def told(self, x: jax.Array) -> jax.Array:
-        """Mean [n, dy] of the names' features by the probabilities of the classes of x [n, dx]."""
+    def pseudo_y(self, x: jax.Array) -> jax.Array:
+        """Mean features [n, dy] of the names, by the probabilities of the classes of x [n, dx]."""
         return jax.nn.softmax(x @ self.classifier.T / self.temperature, axis=1) @ self.names
 
     def embed_x(self, x: jax.Array) -> jax.Array:
         """Unit rows [n, dy] of features [n, dx]."""
-        return pairwise.normalize(self.told(x) - self.mean_x[None, :])
+        return pairwise.normalize(self.pseudo_y(x) - self.mean_x[None, :])
 
     def embed_y(self, y: jax.Array) -> jax.Array:
         """Unit rows [m, dy] of features [m, dy]."""
@@ -44,7 +45,7 @@ class Named(NamedTuple):
 class Joined(NamedTuple):
     """The mean of several aligners' cosines, as one space."""
 
-    aligners: tuple[Aligner, ...]
+    aligners: tuple[Embeds, ...]
 
     def embed_x(self, x: jax.Array) -> jax.Array:
         """Unit rows [n, sum of k] of features [n, dx]."""
@@ -76,7 +77,7 @@ def named_classes(
     """
     zero = jnp.zeros_like(names[0])
     plain = Named(classifier, names, zero, jnp.mean(y, axis=0), temperature)
-    return plain._replace(mean_x=jnp.mean(plain.told(x), axis=0))
+    return plain._replace(mean_x=jnp.mean(plain.pseudo_y(x), axis=0))
 
 
 def matched_clusters(
@@ -94,7 +95,7 @@ def matched_clusters(
     Source: Peyré, Cuturi and Solomon 2016, ICML.
     """
     key_x, key_y, key_cost = jax.random.split(key, 3)
-    centers_x, centers_y = _k_means(x, key_x, clusters), _k_means(y, key_y, clusters)
+    centers_x, centers_y = k_means(x, key_x, clusters), k_means(y, key_y, clusters)
     plan = _gromov_wasserstein(_distances(centers_x), _distances(centers_y), key_cost, epsilon)
     mean_x, mean_y = jnp.mean(x, axis=0), jnp.mean(y, axis=0)
     cross = (centers_x - mean_x[None, :]).T @ plan @ (centers_y - mean_y[None, :])
@@ -110,8 +111,8 @@ def matched_clusters(
 
 
 def align_without_pairs(
-    x: jax.Array, y: jax.Array, starts: Iterable[Aligner], *, rounds: int = 6
-) -> tuple[Aligner, list[float]]:
+    x: jax.Array, y: jax.Array, starts: Iterable[Embeds], *, rounds: int = 6
+) -> tuple[Embeds, list[float]]:
     """`transported_cca` with no pairs from each start; the maps whose plan explains the sets best.
 
     Args:
@@ -127,9 +128,9 @@ def align_without_pairs(
     """
     # A pair at the origin that counts for nothing.
     origin = jnp.zeros_like(x[:1]), jnp.zeros_like(y[:1])
-    problem = Problem(*origin, x, y)
+    features = Features(*origin, x, y)
     fits = [
-        transported_cca(problem, start, mix=1.0, shrinkage=_SHRINKAGE, within=0.5, rounds=rounds)
+        transported_cca(features, start, mix=1.0, shrinkage=_SHRINKAGE, within=0.5, rounds=rounds)
         for start in starts
     ]
     mean_x, mean_y = jnp.mean(x, axis=1), jnp.mean(y, axis=1)
@@ -140,22 +141,6 @@ def align_without_pairs(
 @jax.jit
 def _planned_cosine(x: jax.Array, y: jax.Array) -> jax.Array:
     return jnp.trace(transported_covariance(x, y, x, y, epsilon=0.02, iterations=10))
-
-
-@functools.partial(jax.jit, static_argnames="count")
-def _k_means(rows: jax.Array, key: jax.Array, count: int, steps: int = 30) -> jax.Array:
-    """Centres [count, d] of rows [n, d] by Lloyd's algorithm."""
-
-    def step(centers: jax.Array, _: None) -> tuple[jax.Array, None]:
-        square = jnp.sum(jnp.square(centers), axis=1)
-        nearest = jnp.argmin(square[None, :] - 2 * rows @ centers.T, axis=1)
-        member = jax.nn.one_hot(nearest, count, dtype=rows.dtype)
-        size = jnp.sum(member, axis=0)
-        means = member.T @ rows / jnp.maximum(size, 1)[:, None]
-        return jnp.where(size[:, None] > 0, means, centers), None
-
-    first = rows[jax.random.choice(key, len(rows), (count,), replace=False)]
-    return jax.lax.scan(step, first, length=steps)[0]
 
 
 def _distances(rows: jax.Array) -> jax.Array:
@@ -176,7 +161,7 @@ def _gromov_wasserstein(
         from ott.solvers.quadratic.gromov_wasserstein import GromovWasserstein
     except ModuleNotFoundError as error:
         raise ValueError(
-            "Gromov-Wasserstein needs ott-jax: run pip install 'gentle-clip-jax[transport]'"
+            "Gromov-Wasserstein needs ott-jax: run pip install -e '.[transport]' in your clone"
         ) from error
 
     cost = Geometry(jax.random.uniform(key, (len(x), len(y)), x.dtype))

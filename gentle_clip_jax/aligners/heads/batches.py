@@ -1,4 +1,4 @@
-"""Random batches of a problem's features, drawn on the device."""
+"""Random batches of features, drawn on the device."""
 
 import math
 from collections.abc import Callable
@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gentle_clip_jax.aligners.problem import Problem
+from gentle_clip_jax.aligners.problem import Features
 
 
 class Batch(NamedTuple):
@@ -21,14 +21,14 @@ class Batch(NamedTuple):
 
 
 def batches(
-    key: jax.Array, problem: Problem, *, matched: int, unmatched: int
+    key: jax.Array, features: Features, *, matched: int, unmatched: int
 ) -> Callable[[jax.Array, jax.Array], Batch]:
     """A function from a key and a number to a batch of at most that many items of each kind.
 
     Items come in a random order, one batch after the other and round again; within a batch they
     are distinct. Of an item's rows one is drawn at random.
     """
-    kinds = problem.x, problem.unmatched_x, problem.unmatched_y
+    kinds = features.x, features.unmatched_x, features.unmatched_y
     sizes = matched, unmatched, unmatched
     orders = [jnp.argsort(rank) for rank in _uniform(key, [len(items) for items in kinds])]
     counts = [min(size, len(items)) for size, items in zip(sizes, kinds)]
@@ -40,7 +40,7 @@ def batches(
         )
         chosen = pairs, pairs, of_x, of_y
         rows = _uniform(key, [len(items) for items in chosen])
-        return Batch(*map(_pick, problem, chosen, rows))
+        return Batch(*map(_pick, features, chosen, rows))
 
     return draw
 

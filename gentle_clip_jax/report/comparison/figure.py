@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gentle_clip_jax.report.comparison.cells import Comparison, metric_label
+from gentle_clip_jax.report.comparison.cells import Comparison
+from gentle_clip_jax.report.picture import plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,7 +50,7 @@ def comparison_figure(comparison: Comparison) -> str:
 def _panel(axes: "Axes", comparison: Comparison, metric: str) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    axes.set_title(f"{metric_label(metric)}, %", fontsize=10, loc="left")
+    axes.set_title(plain(f"{comparison.label(metric)}, %"), fontsize=10, loc="left")
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.spines["bottom"].set_color(_GRID)
     axes.grid(axis="y", color=_GRID, linewidth=0.8)
@@ -88,5 +89,5 @@ def _line(axes: "Axes", comparison: Comparison, metric: str, method: str, place:
         linewidth=1.2,
         markersize=4,
         elinewidth=0.9,
-        label=comparison.methods[method].replace("$", r"\$"),
+        label=plain(comparison.methods[method]),
     )

@@ -4,19 +4,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from gentle_clip_jax.report.comparison.advice import advice
-from gentle_clip_jax.report.comparison.cells import Comparison, metric_label
+from gentle_clip_jax.report.comparison.cells import Comparison
 
 _UNMATCHED = {
-    "shuffled": "each side of the rest, in an order of its own",
-    "disjoint": "the first side of one half of the rest and the second side of the other half, so "
-    "that no unmatched item has its partner",
-    "shifted": "the first side of the rest of one data set and the second side of the rest of the "
-    "others, so that the two sides differ in what they show",
-}
-_MEANINGS = {
-    "zero_shot": "*zero-shot*: accuracy, mean over the test sets",
-    "i2t": "*i2t*: image to text, or first side to second, mean of R@1, R@5 and R@10",
-    "t2i": "*t2i*: text to image, or second side to first, likewise",
+    "shuffled": "{x} and {y} of the rest, each in an order of its own",
+    "disjoint": "the {x} of one half of the rest and the {y} of the other half, so that no "
+    "unmatched item has its partner",
+    "shifted": "the {x} of the rest of one data set and the {y} of the rest of the others, so that "
+    "the two differ in what they show",
 }
 
 
@@ -56,12 +51,13 @@ def _introduction(results: Mapping[str, Any], comparison: Comparison) -> list[st
     versions = ", ".join(f"{name} {version}" for name, version in machine.items())
     kind, num_seeds = results["unmatched"], len(comparison.seeds)
     seeds = "one seed" if num_seeds == 1 else f"{num_seeds} seeds"
-    meanings = "; ".join(_MEANINGS[metric] for metric in comparison.main)
+    x, y = map(_escaped, comparison.modalities)
+    unmatched = _UNMATCHED.get(kind, _escaped(kind)).format(x=x, y=y)
     lines = [
-        f"Of {results['num_items']:,} items with two sides some are given as matched pairs. "
-        f"Unmatched are {_UNMATCHED.get(kind, kind)}; and items that have no partner, if any.",
+        f"Of {results['num_items']:,} items some are given as matched pairs of {x} and {y}. "
+        f"Unmatched are {unmatched}; and items that have no partner, if any.",
         f"Held-out items, in per cent: mean and sample standard deviation over {seeds}; a seed "
-        f"decides which items are the pairs. {meanings[0].upper() + meanings[1:]}. Best in bold.",
+        f"decides which items are the pairs. {_meanings(comparison)} Best in bold.",
         f"Measured by `{results['command']}` on {_escaped(host)} ({_escaped(versions)}).",
     ]
     if comparison.num_missing:
@@ -73,9 +69,19 @@ def _introduction(results: Mapping[str, Any], comparison: Comparison) -> list[st
     return lines
 
 
+def _meanings(comparison: Comparison) -> str:
+    ways = [f"*{_escaped(comparison.label(m))}*" for m in comparison.main if m != "zero_shot"]
+    meanings = []
+    if "zero_shot" in comparison.main:
+        meanings.append("*Zero-shot*: accuracy, mean over the test sets.")
+    if ways:
+        meanings.append(f"{' and '.join(ways)}: mean of R@1, R@5 and R@10.")
+    return " ".join(meanings)
+
+
 def _main_tables(comparison: Comparison) -> Iterable[str]:
     for pairs, label in comparison.pairs.items():
-        head = ["", "unmatched items", *map(metric_label, comparison.main), "seconds a run"]
+        head = ["", "unmatched items", *map(comparison.label, comparison.main), "seconds a run"]
         rows = []
         for name, title in comparison.methods.items():
             figures = [_cell(comparison, name, pairs, metric) for metric in comparison.main]
@@ -103,7 +109,7 @@ def _differences(results: Mapping[str, Any], comparison: Comparison) -> Iterable
         for (pairs, *names), row in sorted(rows.items(), key=lambda item: item[0][0])
     ]
     yield "## Against the best method with pairs alone"
-    yield _table(["pairs", "", "minus", *map(metric_label, metrics)], body, 3)
+    yield _table(["pairs", "", "minus", *map(comparison.label, metrics)], body, 3)
     yield (
         "Points, with 95 % intervals of a paired bootstrap; ▲ the interval is above 0, ▼ below 0."
     )
@@ -114,9 +120,11 @@ def _variants(comparison: Comparison) -> Iterable[str]:
     if metrics:
         yield "## Other ways to count"
         yield _by_pairs(comparison, metrics)
+        x, y = map(_escaped, comparison.modalities)
         yield (
-            "Strict: another image's caption is a miss even if it reads like one of the image's "
-            "own. Equal: an image is a hit also for a caption that reads like one of its own."
+            f"Strict: the {y} of another item is a miss even if it reads like one of the item's "
+            f"own. Equal: the {x} of an item is a hit also for any {y} that reads like one of its "
+            "own."
         )
 
 
@@ -141,7 +149,7 @@ def _by_pairs(comparison: Comparison, metrics: list[str]) -> str:
             figures = [_cell(comparison, name, pairs, metric) for metric in metrics]
             if any(figures):
                 rows.append([f"{pairs:,}", title, *figures])
-    return _table(["pairs", "", *map(metric_label, metrics)], rows)
+    return _table(["pairs", "", *map(comparison.label, metrics)], rows)
 
 
 def _cell(comparison: Comparison, name: str, pairs: int, metric: str) -> str:

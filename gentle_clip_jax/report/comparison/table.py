@@ -6,7 +6,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from gentle_clip_jax.report.comparison.cells import Comparison, gather, metric_label
+from gentle_clip_jax.report.comparison.cells import Comparison, gather
 
 
 def comparison_table(results: Mapping[str, Any]) -> Table:
@@ -21,8 +21,8 @@ def comparison_table(results: Mapping[str, Any]) -> Table:
     )
     table.add_column("Pairs", justify="right")
     table.add_column("Method")
-    for name in (*map(metric_label, comparison.main), "seconds"):
-        table.add_column(name, justify="right")
+    for name in (*map(comparison.label, comparison.main), "seconds"):
+        table.add_column(Text(name), justify="right")
     for pairs in comparison.pairs:
         label = f"{pairs:,}"
         for method in comparison.methods:

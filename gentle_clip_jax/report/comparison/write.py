@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -11,17 +12,25 @@ from gentle_clip_jax.report.comparison.figure import comparison_figure
 from gentle_clip_jax.report.comparison.page import comparison_page
 from gentle_clip_jax.report.comparison.table import comparison_table
 from gentle_clip_jax.report.document import write_document
+from gentle_clip_jax.runs.read import Modalities
 
 
-def show_comparison(folder: str | Path) -> None:
-    """Prints the table of a comparison, writes its page and picture, and says where they are."""
+def show_comparison(folder: str | Path, modalities: Modalities | None = None) -> None:
+    """Prints the table of a comparison, writes its page and picture, and says where they are.
+
+    modalities: what an item of x and one of y is called; kept in results.json.
+    """
+    source = Path(folder) / "results.json"
+    if modalities is not None:
+        results = _parsed(source, _read(source)) | {"modalities": [*modalities]}
+        write_document(source, json.dumps(results, indent=2, allow_nan=False) + "\n")
     path = write_comparison(folder)
-    results = json.loads((Path(folder) / "results.json").read_text(encoding="utf-8"))
-    console = Console()
+    results = _parsed(source, _read(source))
+    console = Console(markup=False, highlight=False)
     console.print(comparison_table(results))
     for sentence in advice(gather(results)):
-        console.print(sentence, style="bold", highlight=False)
-    console.print(str(path))
+        console.print(sentence.replace("**", ""), style="bold")
+    console.print(str(path), soft_wrap=True)
 
 
 def write_comparison(
@@ -73,8 +82,20 @@ def _render(path: Path, text: str, stem: str, record: str) -> tuple[str, str]:
         comparison = gather(results)
         page = comparison_page(results, comparison, picture=f"{stem}.svg", record=record)
         return page, comparison_figure(comparison)
-    except (KeyError, TypeError, ValueError) as error:
-        reason = f"it lacks {error}" if isinstance(error, KeyError) else error
-        raise ValueError(
-            f"{path} makes no page ({reason}); run `gentle-clip compare` again."
-        ) from error
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise _no_page(path, error) from error
+
+
+def _parsed(path: Path, text: str) -> dict[str, Any]:
+    try:
+        results = json.loads(text)
+    except ValueError as error:
+        raise _no_page(path, error) from error
+    if not isinstance(results, dict):
+        raise _no_page(path, "it is no JSON object")
+    return results
+
+
+def _no_page(path: Path, error: object) -> ValueError:
+    reason = f"it lacks {error}" if isinstance(error, KeyError) else error
+    return ValueError(f"{path} makes no page ({reason}); run `gentle-clip compare` again.")

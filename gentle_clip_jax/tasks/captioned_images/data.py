@@ -1,4 +1,4 @@
-"""Image sets with captions or labels as a task: images are decoded when they are needed."""
+"""Image sets with captions or labels as a dataset: images are decoded when they are needed."""
 
 import dataclasses
 import pathlib
@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from gentle_clip_jax.data import images, texts
-from gentle_clip_jax.data.batches import Pairs, Task
-from gentle_clip_jax.data.pairing import choose_matched
+from gentle_clip_jax.data.batches import Dataset, Pairs
+from gentle_clip_jax.data.pairing import choose_matched, own_order
 
 Encode = Callable[[Iterable[str]], np.ndarray]  # texts -> token ids [n, t], 0 = padding
 
@@ -67,7 +67,7 @@ class About(NamedTuple):
     test: dict[str, Classified]
 
 
-def load_task(
+def load_data(
     encode: Encode,
     cache: pathlib.Path,
     *,
@@ -79,7 +79,7 @@ def load_task(
     prompt: str,
     matched_fraction: float,
     size: int,
-) -> Task:
+) -> Dataset:
     """Images and captions of data sets, folder/SET with a metadata.jsonl and images each.
 
     The split "train" of `sets` is learned from, a seeded fraction of it as pairs and the rest with
@@ -108,8 +108,8 @@ def load_task(
         },
         test={name: _classified(root / name, split, **options) for name, split in asked.items()},
     )
-    order = np.random.default_rng(seed).permutation(len(rest))
-    return Task(matched, rest.x, rest.y[order], validation, test, about)
+    unmatched_y = rest.y[own_order(len(rest), seed=seed)]
+    return Dataset(matched, rest.x, unmatched_y, validation, test, about)
 
 
 _SPLITS = ("train", "val", "test")

@@ -10,7 +10,9 @@ import numpy as np
 from flax import traverse_util
 
 from gentle_clip_jax.aligners import closed_form
-from gentle_clip_jax.aligners.closed_form import Maps, Problem
+from gentle_clip_jax.aligners.closed_form import Features, Maps
+from gentle_clip_jax.aligners.closed_form.transported import PLAN_ITEMS
+from gentle_clip_jax.aligners.standardize import Standardizer
 from gentle_clip_jax.data import batches
 from gentle_clip_jax.encoders.heads import FROZEN, standard
 from gentle_clip_jax.encoders.two_towers import TwoTowers
@@ -18,8 +20,6 @@ from gentle_clip_jax.files import write_arrays
 from gentle_clip_jax.tasks.embedding import of_images, of_texts
 
 STARTS = ("random", "identity", "cca", "transported_cca")
-_SHRINKAGES = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
-_PLANNED = 4096  # unmatched items of each modality that make a plan
 # Of `transported_cca`; chosen on validation images, of aerial ones and of photographs alike.
 _MIX, _WITHIN = 0.35, 0.5
 _HEADS = ("x_head", "y_head")
@@ -63,30 +63,28 @@ def load(path: pathlib.Path, params: Any) -> Any:
 def from_pairs(
     model: TwoTowers,
     params: Any,
-    task: batches.Task,
+    dataset: batches.Dataset,
     start: Literal["cca", "transported_cca"],
 ) -> Any:
-    """`params` whose heads are the maps of the task's pairs; y are token ids [n, k, t].
+    """`params` whose heads are the maps of the dataset's pairs; y are token ids [n, k, t].
 
     Features of y are the mean over its k rows. The heads are `RefinedMap`s.
     """
-    x, texts = _images(model, params, task.matched.x), _texts(model, params, task.matched.y)
+    x, texts = _images(model, params, dataset.matched.x), _texts(model, params, dataset.matched.y)
     y = texts.mean(axis=1)
-    scale_x, scale_y = _scale(x), _scale(y)
+    scale_x, scale_y = _deviation(x), _deviation(y)
     dim = params["x_head"]["map"]["kernel"].shape[1]
     fit = functools.partial(_cca, dim=dim)
     x, y = x / scale_x, y / scale_y
-    folds = 5 if len(x) < 1500 else 2
-    shrinkage = closed_form.cross_validated(fit, x, y, _SHRINKAGES, folds=folds)
-    maps = fit(x, y, shrinkage)
-    if start == "transported_cca" and batches.count(task.unmatched_x):
-        some = slice(None, _PLANNED)
-        lone_x = _images(model, params, batches.take(task.unmatched_x, some))
-        lone_y = _texts(model, params, task.unmatched_y[some])
-        texts, lone_y = (captions / scale_y[None] for captions in (texts, lone_y))
-        problem = Problem(x[:, None], texts, (lone_x / scale_x)[:, None], lone_y)
+    maps = fit(x, y, closed_form.chosen_shrinkage(fit, x, y))
+    if start == "transported_cca" and batches.count(dataset.unmatched_x):
+        some = slice(None, PLAN_ITEMS)
+        unmatched_x = _images(model, params, batches.take(dataset.unmatched_x, some))
+        unmatched_y = _texts(model, params, dataset.unmatched_y[some])
+        texts, unmatched_y = (captions / scale_y[None] for captions in (texts, unmatched_y))
+        features = Features(x[:, None], texts, (unmatched_x / scale_x)[:, None], unmatched_y)
         maps = closed_form.transported_cca(
-            problem, maps, mix=_MIX, within=_WITHIN, rounds=4, dim=dim
+            features, maps, mix=_MIX, within=_WITHIN, rounds=4, dim=dim
         )
     return {
         **params,
@@ -99,13 +97,9 @@ def _cca(x: jax.Array, y: jax.Array, shrinkage: float, *, dim: int) -> Maps:
     return closed_form.cca(x, y, shrinkage=shrinkage, dim=dim)
 
 
-def _scale(rows: jax.Array) -> jax.Array:
-    """The deviation of each feature [1, f]; 1 for one that is constant but for rounding.
-
-    MiniLM has such a feature: divided by its deviation, it would outweigh all others in training.
-    """
-    deviation = jnp.std(rows, axis=0, keepdims=True)
-    return jnp.where(deviation > 1e-5 * jnp.max(deviation), deviation, 1)
+def _deviation(rows: jax.Array) -> jax.Array:
+    """The deviation of each feature [1, f]; 1 for one that is constant but for rounding."""
+    return jnp.asarray(Standardizer.of(np.asarray(rows)).finite_deviation, jnp.float32)[None, :]
 
 
 def _head(

@@ -2,6 +2,7 @@
 
 import functools
 import pathlib
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import jax
@@ -10,7 +11,7 @@ import ml_collections
 import numpy as np
 
 from gentle_clip_jax import evals
-from gentle_clip_jax.data.batches import Batch, Pairs, Task
+from gentle_clip_jax.data.batches import Batch, Dataset, Items, Pairs
 from gentle_clip_jax.data.published_tokens import read_tokenizer
 from gentle_clip_jax.encoders.fine_tuning import FineTuned
 from gentle_clip_jax.encoders.heads import ProjectionHead, RefinedMap
@@ -20,13 +21,13 @@ from gentle_clip_jax.tasks.captioned_images import data, start
 from gentle_clip_jax.tasks.captioned_images.data import Classified
 from gentle_clip_jax.tasks.captioned_images.views import rgb_views
 from gentle_clip_jax.tasks.embedding import of_images, of_texts
-from gentle_clip_jax.tasks.objective import gentle_clip
+from gentle_clip_jax.tasks.rows import loss as loss
 from gentle_clip_jax.tasks.text_views import text_views
 
 Role = Literal["image", "text"]
 
+MODALITIES = ("image", "text")
 HEADLINE = "mean_recall"
-objective = gentle_clip
 _ROLES: tuple[Role, Role] = ("image", "text")
 
 
@@ -39,17 +40,17 @@ def check(config: ml_collections.ConfigDict) -> None:
         )
 
 
-def load_task(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> Task:
+def load_data(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> Dataset:
     """The data sets the config names, read from config.data.folder."""
     tokens = read_tokenizer(pretrained.folder(config.model.text.encoder))
     settings = dict(config.data)
     most = settings.pop("max_tokens")
-    return data.load_task(
+    return data.load_data(
         lambda texts: tokens(texts, most), workdir / "cache", seed=config.seed, **settings
     )
 
 
-def build_model(config: ml_collections.ConfigDict, task: Task) -> TwoTowers:
+def build_model(config: ml_collections.ConfigDict, dataset: Dataset) -> TwoTowers:
     """Towers as their published weights need them; heads for the start the config names."""
     dim, dropout = config.model.embedding_dim, config.model.head_dropout
     if config.model.start == "random":
@@ -73,9 +74,12 @@ def _load(encoder: str, role: Role) -> pretrained.Pretrained:
     return pretrained.load(encoder, role=role)
 
 
-def init_params(config: ml_collections.ConfigDict, task: Task, model: TwoTowers) -> Any:
+def init_params(config: ml_collections.ConfigDict, dataset: Dataset, model: TwoTowers) -> Any:
     """Towers with their published weights; heads for the start the config names."""
-    rows = {"x": jnp.asarray(task.validation.x[:1]), "y": jnp.asarray(task.validation.y[:1, 0])}
+    rows = {
+        "x": jnp.asarray(dataset.validation.x[:1]),
+        "y": jnp.asarray(dataset.validation.y[:1, 0]),
+    }
     params: Any = {"log_scale": -jnp.log(jnp.float32(config.loss.temperature))}
     for key, name, role in zip(jax.random.split(jax.random.key(config.seed)), "xy", _ROLES):
         lora_key, head_key = jax.random.split(key)
@@ -89,9 +93,11 @@ def init_params(config: ml_collections.ConfigDict, task: Task, model: TwoTowers)
         return params
     if config.model.start == "identity":
         return start.identity(params)
-    path = task.about.cache / "start.npz"  # the towers are slow, and each command needs the start
+    path = (
+        dataset.about.cache / "start.npz"
+    )  # the towers are slow, and each command needs the start
     if not path.exists():
-        start.save(path, start.from_pairs(model, params, task, config.model.start))
+        start.save(path, start.from_pairs(model, params, dataset, config.model.start))
     return start.load(path, params)
 
 
@@ -110,21 +116,21 @@ def views(
     )
 
 
-def validate(model: TwoTowers, params: Any, task: Task) -> dict[str, float]:
+def validate(model: TwoTowers, params: Any, dataset: Dataset) -> dict[str, float]:
     """Retrieval and zero-shot figures on the sets' validation splits, each the mean over sets."""
     retrieved, classified = _measure(
         model,
         params,
-        task.validation,
-        task.about.validation_sources,
-        task.about.validation,
+        dataset.validation,
+        dataset.about.validation_sources,
+        dataset.about.validation,
         evals.retrieval_metrics,
         evals.zero_shot_metrics,
     )
     return evals.means(retrieved) | evals.means(classified)
 
 
-def evaluate(model: TwoTowers, params: Any, task: Task) -> dict[str, Any]:
+def evaluate(model: TwoTowers, params: Any, dataset: Dataset) -> dict[str, Any]:
     """The same figures on the test splits: the means over sets, and each set's, with intervals.
 
     The interval of a mean is that of independent sets.
@@ -132,9 +138,9 @@ def evaluate(model: TwoTowers, params: Any, task: Task) -> dict[str, Any]:
     retrieved, classified = _measure(
         model,
         params,
-        task.test,
-        task.about.test_sources,
-        task.about.test,
+        dataset.test,
+        dataset.about.test_sources,
+        dataset.about.test,
         evals.retrieval_intervals,
         evals.zero_shot_intervals,
     )
@@ -142,23 +148,33 @@ def evaluate(model: TwoTowers, params: Any, task: Task) -> dict[str, Any]:
     return means | evals.by_set(retrieved) | evals.by_set(classified)
 
 
-def embed_test(model: TwoTowers, params: Any, task: Task) -> tuple[np.ndarray, np.ndarray]:
-    """Unit embeddings x and y [n, d] of the test items, of their first captions."""
-    return (
-        of_images(model, params, task.test.x, "embed_x"),
-        of_texts(model, params, task.test.y[:, 0], "embed_y"),
-    )
+def embed_x(model: TwoTowers, params: Any, dataset: Dataset, items: Items) -> np.ndarray:
+    """Unit rows [n, d] of images, uint8 [n, size, size, 3]."""
+    return of_images(model, params, items, "embed_x")
 
 
-def pictures(task: Task) -> np.ndarray:
+def embed_y(
+    model: TwoTowers, params: Any, dataset: Dataset, items: np.ndarray | Sequence[str]
+) -> np.ndarray:
+    """Unit rows [n, d] of texts, or of their token ids [n, t]."""
+    tokens = items if isinstance(items, np.ndarray) else dataset.about.encode(items)
+    return of_texts(model, params, tokens, "embed_y")
+
+
+def test_items(dataset: Dataset) -> tuple[Items, np.ndarray]:
+    """The test images, and of each its first caption."""
+    return dataset.test.x, dataset.test.y[:, 0]
+
+
+def pictures(dataset: Dataset) -> np.ndarray:
     """The test items' images, uint8 [n, size, size, 3]."""
-    return task.test.x[:]
+    return dataset.test.x[:]
 
 
-def search(model: TwoTowers, params: Any, task: Task, words: str) -> np.ndarray:
+def search(model: TwoTowers, params: Any, dataset: Dataset, words: str) -> np.ndarray:
     """Cosines [n] of the test items' images with the words."""
-    x = of_images(model, params, task.test.x, "embed_x")
-    return x @ of_texts(model, params, task.about.encode([words]), "embed_y")[0]
+    x = embed_x(model, params, dataset, dataset.test.x)
+    return x @ embed_y(model, params, dataset, [words])[0]
 
 
 def _measure(

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gentle_clip_jax.data.batches import Pairs, Task
-from gentle_clip_jax.data.pairing import choose_matched, hold_out_groups
+from gentle_clip_jax.data.batches import Dataset, Pairs
+from gentle_clip_jax.data.pairing import choose_matched, hold_out_groups, own_order
 from gentle_clip_jax.files import write_arrays
 from gentle_clip_jax.tasks.icons.tokens import encode, train_tokenizer
 
@@ -95,7 +95,7 @@ def _font_folder() -> pathlib.Path:
     if spec is None or spec.origin is None:
         raise ValueError(
             "The icon fonts come with the package qtawesome, which is not installed: "
-            "run pip install 'gentle-clip-jax[quickstart]'."
+            "run pip install -e '.[quickstart]' in your clone."
         )
     return pathlib.Path(spec.origin).parent / "fonts"
 
@@ -145,7 +145,7 @@ def _render(ttf: pathlib.Path, codepoints: list[int], size: int) -> np.ndarray:
     return images
 
 
-def load_task(
+def load_data(
     cache: pathlib.Path,
     *,
     seed: int,
@@ -157,8 +157,8 @@ def load_task(
     vocab_size: int,
     max_tokens: int,
     size: int = 32,
-) -> Task:
-    """Icon search as a task: held-out Material stems, a few pairs, everything else unmatched.
+) -> Dataset:
+    """Icon search as a dataset: held-out Material stems, a few pairs, everything else unmatched.
 
     All icons of a stem stay on one side of each split, and no other font's icon or name of a
     held-out stem is trained on. `split_seed` fixes test and validation; `seed` chooses which
@@ -185,10 +185,10 @@ def load_task(
         return Pairs(items.images, encode_texts(items.names), items.names)
 
     heads = collections.Counter(head_word(name) for name in train.names)
-    return Task(
+    return Dataset(
         matched=pairs(matched),
         unmatched_x=np.concatenate([unmatched.images, others.images]),
-        unmatched_y=np.random.default_rng(seed).permutation(encode_texts(texts)),
+        unmatched_y=encode_texts(texts)[own_order(len(texts), seed=seed)],
         validation=pairs(validation),
         test=pairs(test),
         about=Words(

@@ -2,6 +2,7 @@
 
 import functools
 import pathlib
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -10,7 +11,7 @@ import ml_collections
 import numpy as np
 
 from gentle_clip_jax import evals
-from gentle_clip_jax.data.batches import Batch, Pairs, Task
+from gentle_clip_jax.data.batches import Batch, Dataset, Pairs
 from gentle_clip_jax.encoders.heads import ProjectionHead
 from gentle_clip_jax.encoders.patch_transformer import PatchTransformer
 from gentle_clip_jax.encoders.text import TextTransformer
@@ -18,11 +19,11 @@ from gentle_clip_jax.encoders.two_towers import TwoTowers
 from gentle_clip_jax.tasks.embedding import embed
 from gentle_clip_jax.tasks.icons import data
 from gentle_clip_jax.tasks.icons.views import glyph_views
-from gentle_clip_jax.tasks.objective import gentle_clip
+from gentle_clip_jax.tasks.rows import loss as loss
 from gentle_clip_jax.tasks.text_views import text_views
 
+MODALITIES = ("image", "text")
 HEADLINE = "mean_recall"
-objective = gentle_clip
 
 
 def check(config: ml_collections.ConfigDict) -> None:
@@ -36,29 +37,29 @@ def check(config: ml_collections.ConfigDict) -> None:
             )
 
 
-def load_task(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> Task:
+def load_data(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> Dataset:
     """The glyphs and their names; what had to be rendered is kept in workdir/cache."""
-    return data.load_task(workdir / "cache" / "icons.npz", seed=config.seed, **config.data)
+    return data.load_data(workdir / "cache" / "icons.npz", seed=config.seed, **config.data)
 
 
-def build_model(config: ml_collections.ConfigDict, task: Task) -> TwoTowers:
-    """The towers and heads the config describes, for the task's tokens."""
+def build_model(config: ml_collections.ConfigDict, dataset: Dataset) -> TwoTowers:
+    """The towers and heads the config describes, for the dataset's tokens."""
     dtype = jnp.dtype(config.model.dtype)
     head = functools.partial(
         ProjectionHead, config.model.embedding_dim, config.model.head_dropout, dtype
     )
     return TwoTowers(
         x_tower=PatchTransformer(**config.model.image, dtype=dtype),
-        y_tower=TextTransformer(task.about.vocab_size, **config.model.text, dtype=dtype),
+        y_tower=TextTransformer(dataset.about.vocab_size, **config.model.text, dtype=dtype),
         x_head=head(),
         y_head=head(),
         init_temperature=config.loss.temperature,
     )
 
 
-def init_params(config: ml_collections.ConfigDict, task: Task, model: TwoTowers) -> Any:
+def init_params(config: ml_collections.ConfigDict, dataset: Dataset, model: TwoTowers) -> Any:
     """Random params, a function of config.seed."""
-    images, tokens = pixels(task.validation.x[:1]), jnp.asarray(task.validation.y[:1])
+    images, tokens = pixels(dataset.validation.x[:1]), jnp.asarray(dataset.validation.y[:1])
     return jax.jit(model.init)(jax.random.key(config.seed), images, tokens)["params"]
 
 
@@ -78,36 +79,49 @@ def views(
     return images[..., None], text_views(text_key, tokens, **config.views.text)
 
 
-def validate(model: TwoTowers, params: Any, task: Task) -> dict[str, float]:
+def validate(model: TwoTowers, params: Any, dataset: Dataset) -> dict[str, float]:
     """Retrieval and zero-shot figures on the validation items."""
-    x, y = _embed_items(model, params, task.validation)
-    names = task.validation.names
+    x, y = _embed_items(model, params, dataset.validation)
+    names = dataset.validation.names
     metrics = evals.retrieval_metrics(x, y, image_ids=names, text_ids=names)
-    return metrics | evals.zero_shot_metrics(*_zero_shot(model, params, task, x, names))
+    return metrics | evals.zero_shot_metrics(*_zero_shot(model, params, dataset, x, names))
 
 
-def evaluate(model: TwoTowers, params: Any, task: Task) -> dict[str, Any]:
+def evaluate(model: TwoTowers, params: Any, dataset: Dataset) -> dict[str, Any]:
     """The same figures on the test items, with intervals."""
-    x, y = embed_test(model, params, task)
-    names = task.test.names
+    x, y = _embed_items(model, params, dataset.test)
+    names = dataset.test.names
     metrics = evals.retrieval_intervals(x, y, image_ids=names, text_ids=names)
-    return metrics | evals.zero_shot_intervals(*_zero_shot(model, params, task, x, names))
+    return metrics | evals.zero_shot_intervals(*_zero_shot(model, params, dataset, x, names))
 
 
-def embed_test(model: TwoTowers, params: Any, task: Task) -> tuple[np.ndarray, np.ndarray]:
-    """Unit embeddings x and y [n, d] of the test items."""
-    return _embed_items(model, params, task.test)
+def embed_x(model: TwoTowers, params: Any, dataset: Dataset, items: np.ndarray) -> np.ndarray:
+    """Unit rows [n, d] of glyphs, uint8 [n, size, size]."""
+    return embed(model, params, pixels(items), "x")
 
 
-def pictures(task: Task) -> np.ndarray:
+def embed_y(
+    model: TwoTowers, params: Any, dataset: Dataset, items: np.ndarray | Sequence[str]
+) -> np.ndarray:
+    """Unit rows [n, d] of words, or of their token ids [n, t]."""
+    tokens = items if isinstance(items, np.ndarray) else dataset.about.encode(items)
+    return embed(model, params, tokens, "y")
+
+
+def test_items(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """Glyphs and tokens of the test items."""
+    return dataset.test.x, dataset.test.y
+
+
+def pictures(dataset: Dataset) -> np.ndarray:
     """The test items' glyphs, uint8 [n, size, size]."""
-    return task.test.x
+    return dataset.test.x
 
 
-def search(model: TwoTowers, params: Any, task: Task, words: str) -> np.ndarray:
+def search(model: TwoTowers, params: Any, dataset: Dataset, words: str) -> np.ndarray:
     """Cosines [n] of the test items' glyphs with the words."""
-    x = embed(model, params, pixels(task.test.x), "x")
-    return x @ embed(model, params, task.about.encode([words]), "y")[0]
+    x = embed_x(model, params, dataset, dataset.test.x)
+    return x @ embed_y(model, params, dataset, [words])[0]
 
 
 def zero_shot_labels(names: np.ndarray, classes: list[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -122,9 +136,9 @@ def _embed_items(model: TwoTowers, params: Any, items: Pairs) -> tuple[np.ndarra
 
 
 def _zero_shot(
-    model: TwoTowers, params: Any, task: Task, x: np.ndarray, names: np.ndarray
+    model: TwoTowers, params: Any, dataset: Dataset, x: np.ndarray, names: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Embeddings of the glyphs that have a class, those of the classes, and the glyphs' labels."""
-    rows, labels = zero_shot_labels(names, task.about.classes)
-    classes = embed(model, params, task.about.encode(task.about.classes), "y")
+    rows, labels = zero_shot_labels(names, dataset.about.classes)
+    classes = embed(model, params, dataset.about.encode(dataset.about.classes), "y")
     return x[rows], classes, labels

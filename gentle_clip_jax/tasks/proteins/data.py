@@ -1,11 +1,12 @@
-"""Proteins as a task: windows to learn from, crops to retrieve, whole domains to classify."""
+"""Proteins as a dataset: windows to learn from, crops to retrieve, whole domains to classify."""
 
 import dataclasses
 from typing import NamedTuple
 
 import numpy as np
 
-from gentle_clip_jax.data.batches import Items, Pairs, Task
+from gentle_clip_jax.data.batches import Dataset, Items, Pairs
+from gentle_clip_jax.data.pairing import separate
 from gentle_clip_jax.tasks.proteins import domains
 from gentle_clip_jax.tasks.proteins import sets as public_sets
 from gentle_clip_jax.tasks.proteins.buckets import group_by_length
@@ -31,8 +32,8 @@ class Labelled(NamedTuple):
 class Domains:
     """What is known besides of the domains of a split.
 
-    retrieved: rows [n] of the task's items; lengths: [n] of them, whole; distinct: [n] whether none
-    is like an earlier one.
+    retrieved: rows [n] of the data set's items; lengths: [n] of them, whole; distinct: [n] whether
+    none is like an earlier one.
     """
 
     retrieved: np.ndarray
@@ -54,7 +55,7 @@ class About:
     crop: int
 
 
-def load_task(
+def load_data(
     proteins: Proteins,
     *,
     seed: int,
@@ -65,14 +66,14 @@ def load_task(
     stride: int,
     most_neighbours: int,
     cutoff: float,
-) -> Task:
+) -> Dataset:
     """Windows of the training domains, some of them pairs; crops of the others.
 
     Args:
       proteins: those of the splits `sequence` and `structure`, if any, are unmatched.
       seed: decides which training domains are pairs.
       matched_fraction: of the training domains.
-      unmatched: what `protein.draw` takes.
+      unmatched: how the other domains lose their partner, shuffled or disjoint; see `separate`.
       window: residues of a training item.
       crop: residues that are retrieved, and that a view has.
       stride: residues from a window to the next, at most.
@@ -83,7 +84,8 @@ def load_task(
     """
     train = proteins.rows("train")
     number = round(matched_fraction * len(train))
-    pairs, of_x, of_y = domains.draw(train, number, seed=seed, unmatched=unmatched)
+    drawn = separate(len(train), number, seed=seed, unmatched=unmatched)
+    pairs, of_x, of_y = (train[rows] for rows in drawn)
     of_x = np.concatenate([of_x, proteins.rows("sequence")])
     of_y = np.concatenate([of_y, proteins.rows("structure")])
     near = {"most": most_neighbours, "cutoff": cutoff}
@@ -100,7 +102,7 @@ def load_task(
     (validation, of_validation), (test, of_test) = (
         _held_out(proteins, splits, crop, near) for splits in (["valid"], proteins.test_splits)
     )
-    return Task(
+    return Dataset(
         matched=Pairs(tokens, structures, proteins.ids[owners]),
         unmatched_x=windows(of_x)[1],
         unmatched_y=windows(of_y)[2],

@@ -125,26 +125,3 @@ def distinct(proteins: Proteins, rows: np.ndarray, most: float = 0.3) -> np.ndar
         if not alike[row, kept].any():
             kept.append(row)
     return rows[kept]
-
-
-def draw(
-    rows: np.ndarray, num_pairs: int, *, seed: int, unmatched: str = "shuffled"
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rows of the pairs, of the unmatched sequences and of the unmatched structures.
-
-    shuffled: both unmatched sets are all other rows; disjoint: a half of them each, so that no
-    unmatched sequence has its structure in the other set.
-
-    Raises:
-      ValueError: there are fewer rows than pairs, or `unmatched` is neither.
-    """
-    if num_pairs > len(rows):
-        raise ValueError(f"There are {len(rows)} domains, fewer than {num_pairs} pairs: ask fewer.")
-    if unmatched not in ("shuffled", "disjoint"):
-        raise ValueError(f"unmatched must be shuffled or disjoint, not {unmatched}.")
-    rng = np.random.default_rng(seed)
-    order = rows[rng.permutation(len(rows))]
-    pairs, rest = order[:num_pairs], order[num_pairs:]
-    if unmatched == "disjoint":
-        return pairs, rest[: len(rest) // 2], rest[len(rest) // 2 :]
-    return pairs, rest, rest[rng.permutation(len(rest))]

@@ -8,18 +8,19 @@ import jax.numpy as jnp
 import numpy as np
 
 from gentle_clip_jax.aligners import closed_form
-from gentle_clip_jax.aligners.closed_form import Maps, Problem
+from gentle_clip_jax.aligners.closed_form import Features, Maps
+from gentle_clip_jax.aligners.closed_form.transported import PLAN_ITEMS
+from gentle_clip_jax.aligners.standardize import Standardizer
 from gentle_clip_jax.data import batches
 from gentle_clip_jax.encoders.two_towers import TwoTowers
 from gentle_clip_jax.tasks.embedding import in_chunks
 
 STARTS = ("random", "cca", "transported_cca")
 _SHRINKAGE = 3.0  # of the pairs' covariances; chosen on validation domains
-_PLANNED = 4096  # unmatched items of each modality that make a plan
 _CHUNK = 64
 
 
-def from_pairs(model: TwoTowers, params: Any, task: batches.Task, start: str) -> Any:
+def from_pairs(model: TwoTowers, params: Any, dataset: batches.Dataset, start: str) -> Any:
     """`params` whose heads map summaries as CCA of the matched items does.
 
     With transported_cca, a plan between the unmatched items takes part in it. The heads are
@@ -27,24 +28,26 @@ def from_pairs(model: TwoTowers, params: Any, task: batches.Task, start: str) ->
     """
     towers = (model.x_tower, params["x_tower"]), (model.y_tower, params["y_tower"])
     pairs = [
-        _summaries(*tower, items) for tower, items in zip(towers, (task.matched.x, task.matched.y))
+        _summaries(*tower, items)
+        for tower, items in zip(towers, (dataset.matched.x, dataset.matched.y))
     ]
-    lone = [rows[:0] for rows in pairs]
-    if has_rest := batches.count(task.unmatched_x) and batches.count(task.unmatched_y):
-        some = slice(None, _PLANNED)
-        lone = [
+    unmatched = [rows[:0] for rows in pairs]
+    if has_rest := batches.count(dataset.unmatched_x) and batches.count(dataset.unmatched_y):
+        some = slice(None, PLAN_ITEMS)
+        unmatched = [
             _summaries(*tower, batches.take(items, some))
-            for tower, items in zip(towers, (task.unmatched_x, task.unmatched_y))
+            for tower, items in zip(towers, (dataset.unmatched_x, dataset.unmatched_y))
         ]
-    scales = [np.std(np.concatenate(both), axis=0) + 1e-6 for both in zip(pairs, lone)]
-    x, y, other_x, other_y = (
-        jnp.asarray(rows / scale) for rows, scale in zip((*pairs, *lone), (*scales, *scales))
+    scales = [Standardizer.of(*both).finite_deviation for both in zip(pairs, unmatched)]
+    x, y, unmatched_x, unmatched_y = (
+        jnp.asarray(rows / scale, jnp.float32)
+        for rows, scale in zip((*pairs, *unmatched), (*scales, *scales))
     )
     dim = model.x_head.dim
     maps = closed_form.cca(x, y, shrinkage=_SHRINKAGE, dim=dim)
     if start == "transported_cca" and has_rest:
-        problem = Problem(*(rows[:, None] for rows in (x, y, other_x, other_y)))
-        maps = closed_form.transported_cca(problem, maps, mix=0.3, rounds=4, dim=dim)
+        features = Features(*(rows[:, None] for rows in (x, y, unmatched_x, unmatched_y)))
+        maps = closed_form.transported_cca(features, maps, mix=0.3, rounds=4, dim=dim)
     return with_maps(params, maps, *scales)
 
 

@@ -153,7 +153,7 @@ def _atoms(path: pathlib.Path) -> Any:
         from biotite.structure.io import pdb, pdbx
     except ImportError as error:
         raise ValueError(
-            "Structures are read by biotite: pip install 'gentle-clip-jax[protein]'."
+            "Structures are read by biotite: pip install -e '.[protein]' in your clone."
         ) from error
     content = sequences.read_bytes(path)
     options: dict[str, Any] = {"model": 1, "altloc": "occupancy"}

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from gentle_clip_jax.aligners import closed_form
-from gentle_clip_jax.aligners.closed_form import Problem
+from gentle_clip_jax.aligners.closed_form import Features
 from gentle_clip_jax.aligners.closed_form.neighbours import smooth
-from gentle_clip_jax.aligners.closed_form.transported import _side, transported_covariance
+from gentle_clip_jax.aligners.closed_form.transported import _moments, transported_covariance
 
 
 def clusters(n, *, seed, noise=0.1):
@@ -19,10 +19,10 @@ def clusters(n, *, seed, noise=0.1):
     return tuple(jnp.float32(view) for view in views)
 
 
-def problem(pairs, unmatched):
+def features(pairs, unmatched):
     x, y = clusters(pairs, seed=1)
-    lone_x, lone_y = clusters(unmatched, seed=2)[0], clusters(unmatched, seed=3)[1]
-    return Problem(*(z[:, None] for z in (x, y, lone_x, lone_y)))
+    unmatched_x, unmatched_y = clusters(unmatched, seed=2)[0], clusters(unmatched, seed=3)[1]
+    return Features(*(z[:, None] for z in (x, y, unmatched_x, unmatched_y)))
 
 
 def found(aligned, n=200):
@@ -37,7 +37,7 @@ def start(x, y):
 
 
 def test_unmatched_items_help_where_pairs_are_few():
-    few = problem(8, 600)
+    few = features(8, 600)
     pairs_alone = start(few.x[:, 0], few.y[:, 0])
     transported = closed_form.transported_cca(few, pairs_alone, shrinkage=0.1)
     assert found(transported) > found(pairs_alone) + 0.1
@@ -70,14 +70,14 @@ def test_blocks_change_nothing():
 
 
 def test_without_unmatched_items_the_start_is_returned():
-    few = problem(8, 0)
+    few = features(8, 0)
     maps = start(few.x[:, 0], few.y[:, 0])
     assert closed_form.transported_cca(few, maps) is maps
     assert np.isfinite(found(closed_form.gentle_transport(few)))
 
 
 def test_gentle_transport_smooths_less_the_more_pairs_there_are():
-    few, many = (closed_form.gentle_transport(problem(n, 60)) for n in (8, 500))
+    few, many = (closed_form.gentle_transport(features(n, 60)) for n in (8, 500))
     assert 0 < many.weight < few.weight < 1
     x, y = clusters(20, seed=7)
     for rows in (few.embed_x(x), few.embed_y(y), many.embed_x(x)):
@@ -85,9 +85,9 @@ def test_gentle_transport_smooths_less_the_more_pairs_there_are():
 
 
 def test_held_out_pairs_turn_down_a_plan_between_sets_of_different_things():
-    alike, (_, y) = problem(100, 300), clusters(100, seed=1)
-    lone_y = jnp.float32(np.random.default_rng(5).normal(size=(300, 9)) * np.std(y) + 3)
-    unlike = alike._replace(unmatched_y=lone_y[:, None])
+    alike, (_, y) = features(100, 300), clusters(100, seed=1)
+    unmatched_y = jnp.float32(np.random.default_rng(5).normal(size=(300, 9)) * np.std(y) + 3)
+    unlike = alike._replace(unmatched_y=unmatched_y[:, None])
     chosen, alone = (
         closed_form.gentle_transport(unlike, transport=transport) for transport in (None, False)
     )
@@ -95,42 +95,43 @@ def test_held_out_pairs_turn_down_a_plan_between_sets_of_different_things():
 
 
 def test_few_pairs_do_not_decide_about_a_plan():
-    few, (x, _) = problem(20, 300), clusters(100, seed=1)
+    few, (x, _) = features(20, 300), clusters(100, seed=1)
     chosen, planned = (closed_form.gentle_transport(few, transport=plan) for plan in (None, True))
     np.testing.assert_array_equal(chosen.embed_x(x), planned.embed_x(x))
 
 
 def test_scatter_of_rows_is_as_if_each_were_an_item():
-    pairs, lone = (np.random.default_rng(i).normal(size=(50, 3, 4)) for i in (0, 1))
-    *_, mean, joint = _side(jnp.float32(pairs), jnp.float32(lone), 0.5, 1.0)
-    rows = [items.reshape(-1, 4) - items.mean((0, 1)) for items in (pairs, lone)]
+    pairs, unmatched = (np.random.default_rng(i).normal(size=(50, 3, 4)) for i in (0, 1))
+    *_, mean, joint = _moments(jnp.float32(pairs), jnp.float32(unmatched), 0.5, 1.0)
+    rows = [items.reshape(-1, 4) - items.mean((0, 1)) for items in (pairs, unmatched)]
     expected = sum(0.5 * z.T @ z / len(z) for z in rows)
     found_covariance = (joint.vectors * joint.values[None, :]) @ joint.vectors.T
     np.testing.assert_allclose(found_covariance, expected, atol=1e-5)
-    np.testing.assert_allclose(mean, (pairs.mean((0, 1)) + lone.mean((0, 1))) / 2, atol=1e-6)
+    np.testing.assert_allclose(mean, (pairs.mean((0, 1)) + unmatched.mean((0, 1))) / 2, atol=1e-6)
 
 
 def test_what_unmatched_items_are_said_to_be_counts():
-    few, partners = problem(8, 300), clusters(300, seed=2)[1]
+    few, partners = features(8, 300), clusters(300, seed=2)[1]
     begin = start(few.x[:, 0], few.y[:, 0])
-    alone, told = (
-        closed_form.transported_cca(few, begin, rounds=1, told=said) for said in (None, partners)
+    alone, guessed = (
+        closed_form.transported_cca(few, begin, rounds=1, pseudo_y=said)
+        for said in (None, partners)
     )
-    assert found(told) > found(alone)
+    assert found(guessed) > found(alone)
 
 
 def test_names_of_classes_make_up_for_pairs_that_mislead():
     world = np.random.default_rng(0)
     centres, to_x, to_y = (world.normal(size=s) for s in ((12, 6), (6, 12), (6, 9)))
     classes = tuple(jnp.float32(centres @ to) for to in (to_x, to_y))
-    few = problem(4, 400)
+    few = features(4, 400)
     few = few._replace(y=jnp.roll(few.y, 1, axis=0))
     plain, named = (closed_form.gentle_transport(few, classes=c) for c in (None, classes))
     assert found(named) > found(plain) + 0.05
 
 
 def test_held_out_pairs_turn_down_wrong_names_of_classes():
-    many, (x, _) = problem(80, 300), clusters(100, seed=1)
+    many, (x, _) = features(80, 300), clusters(100, seed=1)
     rng = np.random.default_rng(0)
     wrong = tuple(jnp.float32(rng.normal(size=(5, d))) for d in (12, 9))
     plain, named = (

@@ -11,7 +11,7 @@ import pytest
 from config_reads import Recorder, leaves
 from PIL import Image
 
-from gentle_clip_jax.commands.main import load_config
+from gentle_clip_jax.config import load_config
 from gentle_clip_jax.encoders.bert import Bert
 from gentle_clip_jax.encoders.clip import TextTransformer
 from gentle_clip_jax.encoders.modified_resnet import ModifiedResNet
@@ -20,9 +20,9 @@ from gentle_clip_jax.encoders.vision_transformer import ClassTokenTransformer
 from gentle_clip_jax.tasks.captioned_images import data
 from gentle_clip_jax.tasks.captioned_images import start as warm_start
 from gentle_clip_jax.tasks.captioned_images import task as field
-from gentle_clip_jax.training import experiment
 from gentle_clip_jax.training.evaluate import evaluate, search
 from gentle_clip_jax.training.loop import train
+from gentle_clip_jax.training.train_state import init_state
 
 CONFIGS = pathlib.Path(__file__).parents[3] / "configs"
 COLOURS = {"red": (230, 20, 20), "green": (20, 230, 20), "blue": (20, 20, 230), "grey": (120,) * 3}
@@ -33,6 +33,11 @@ COUNTS = {"train": 48, "val": 8, "test": 12}
 def encode(texts, max_tokens: int = 6) -> np.ndarray:
     rows = [[WORDS.index(word) for word in text.split()] for text in texts]
     return np.array([row + [0] * (max_tokens - len(row)) for row in rows], np.int32)
+
+
+def initial(settings, dataset):
+    """The state before the first step."""
+    return init_state(settings, field, dataset, field.build_model(settings, dataset))
 
 
 @pytest.fixture(scope="module")
@@ -108,32 +113,36 @@ def load(folder, **options):
         "matched_fraction": 0.25,
         "size": 16,
     }
-    return data.load_task(encode, folder / "cache", **settings | options)
+    return data.load_data(encode, folder / "cache", **settings | options)
 
 
 def test_sets_are_joined_and_a_fraction_keeps_its_captions(folder):
-    task = load(folder)
-    assert (len(task.matched), len(task.unmatched_x), len(task.unmatched_y)) == (24, 72, 72)
-    assert (len(task.validation), len(task.test)) == (16, 24)
-    assert task.matched.y.shape == (24, 2, 6)
-    assert task.matched.x[np.array([3, 1])].shape == (2, 16, 16, 3)
+    dataset = load(folder)
+    assert (len(dataset.matched), len(dataset.unmatched_x), len(dataset.unmatched_y)) == (
+        24,
+        72,
+        72,
+    )
+    assert (len(dataset.validation), len(dataset.test)) == (16, 24)
+    assert dataset.matched.y.shape == (24, 2, 6)
+    assert dataset.matched.x[np.array([3, 1])].shape == (2, 16, 16, 3)
     colours = np.array([*COLOURS.values()])
-    for items in (task.matched, task.test):
+    for items in (dataset.matched, dataset.test):
         seen = items.x[:].mean(axis=(1, 2))
         nearest = np.abs(seen[:, None] - colours[None]).sum(axis=-1).argmin(axis=1)
         assert [[*COLOURS][k] for k in nearest] == [name.split()[1] for name in items.names]
 
 
 def test_unmatched_captions_are_those_of_the_unmatched_images_in_another_order(folder):
-    task, other = load(folder), load(folder, matched_fraction=1.0)
+    dataset, other = load(folder), load(folder, matched_fraction=1.0)
     assert len(other.unmatched_x) == 0
     everything = sorted(map(bytes, other.matched.y))
-    assert sorted(map(bytes, [*task.matched.y, *task.unmatched_y])) == everything
+    assert sorted(map(bytes, [*dataset.matched.y, *dataset.unmatched_y])) == everything
 
 
 def test_the_seed_chooses_the_pairs_and_not_what_is_judged(folder):
     first, again, other = (load(folder, seed=seed) for seed in (0, 0, 1))
-    ids = [[image.id for image in task.matched.x.listed] for task in (first, again, other)]
+    ids = [[image.id for image in dataset.matched.x.listed] for dataset in (first, again, other)]
     assert ids[0] == ids[1] != ids[2]
     np.testing.assert_array_equal(first.test.y, other.test.y)
 
@@ -161,8 +170,8 @@ def test_an_image_without_caption_is_named(folder, tmp_path):
 
 
 def test_an_image_that_cannot_be_read_is_named(folder):
-    task = load(folder)
-    broken = task.test.x.listed[0]._replace(read=lambda: b"no image")
+    dataset = load(folder)
+    broken = dataset.test.x.listed[0]._replace(read=lambda: b"no image")
     rows = data.ImageRows([broken], 16)
     with pytest.raises(ValueError, match=f"The image {broken.id} .* mend it or take it out"):
         rows[:]
@@ -171,12 +180,12 @@ def test_an_image_that_cannot_be_read_is_named(folder):
 @pytest.mark.parametrize("start", ["cca", "transported_cca"])
 def test_heads_start_as_a_map_that_finds_more_than_chance(folder, towers, tmp_path, start):
     settings = config(folder, **{"model.start": start})
-    task = experiment.load_task(settings, tmp_path)
-    state = experiment.init_state(settings, task)
-    again = experiment.init_state(settings, dataclasses.replace(task, matched=None))  # from cache
+    dataset = field.load_data(settings, tmp_path)
+    state = initial(settings, dataset)
+    again = initial(settings, dataclasses.replace(dataset, matched=None))  # from cache
     jax.tree.map(np.testing.assert_array_equal, state.params, again.params)
-    model = experiment.build_model(settings, task)
-    figures = field.validate(model, state.params, task)
+    model = field.build_model(settings, dataset)
+    figures = field.validate(model, state.params, dataset)
     # Of eight images in a set two have the same colour, and four the same caption twice.
     assert figures["i2t_r5"] > 0.8
     assert figures["zero_shot_accuracy"] > 0.5
@@ -184,16 +193,16 @@ def test_heads_start_as_a_map_that_finds_more_than_chance(folder, towers, tmp_pa
 
 def test_towers_that_share_a_space_can_keep_it(folder, towers):
     settings = config(folder, **{"model.start": "identity", "model.embedding_dim": 16})
-    task = experiment.load_task(settings, folder)
-    state, model = experiment.init_state(settings, task), experiment.build_model(settings, task)
-    rows = task.test.y[:3, 0]
+    dataset = field.load_data(settings, folder)
+    state, model = initial(settings, dataset), field.build_model(settings, dataset)
+    rows = dataset.test.y[:3, 0]
     tower = {"params": state.params["y_tower"]}
     features = np.asarray(model.y_tower.apply(tower, rows))
     expected = features / np.linalg.norm(features, axis=1, keepdims=True)
     embedded = model.apply({"params": state.params}, rows, method=model.embed_y)
     np.testing.assert_allclose(embedded, expected, atol=1e-6)
     with pytest.raises(ValueError, match=r"features have 16 and 16 dimensions .* is 8"):
-        experiment.init_state(config(folder, **{"model.start": "identity"}), task)
+        initial(config(folder, **{"model.start": "identity"}), dataset)
 
 
 def test_a_feature_that_is_constant_but_for_rounding_is_not_blown_up():
@@ -206,8 +215,8 @@ def test_a_feature_that_is_constant_but_for_rounding_is_not_blown_up():
 @pytest.mark.slow
 def test_training_from_folders_to_figures(folder, towers, tmp_path):
     settings = config(folder)
-    task = experiment.load_task(settings, tmp_path)
-    start, read = experiment.init_state(settings, task), set()
+    dataset = field.load_data(settings, tmp_path)
+    start, read = initial(settings, dataset), set()
     with jax.numpy_dtype_promotion("standard"):
         state = train(Recorder(settings, read), tmp_path)
     assert read == leaves(settings).keys()
@@ -220,7 +229,7 @@ def test_training_from_folders_to_figures(folder, towers, tmp_path):
     }
     assert len(search(tmp_path, "blue field", num=3)) == 3
     with np.load(tmp_path / "embeddings.npz") as arrays:
-        assert arrays["images"].shape == (24, 16, 16, 3)
+        assert arrays["pictures"].shape == (24, 16, 16, 3)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from gentle_clip_jax.tasks.icons import data
 
 SIZES = {"num_test": 700, "num_validation": 300}
-TASK = SIZES | {
+DATASET = SIZES | {
     "split_seed": 0,
     "matched_fraction": 0.1,
     "num_classes": 40,
@@ -26,13 +26,13 @@ def glyphs(cache):
 
 
 @pytest.fixture(scope="module")
-def task(cache, glyphs):
-    return data.load_task(cache, seed=0, **TASK)
+def dataset(cache, glyphs):
+    return data.load_data(cache, seed=0, **DATASET)
 
 
-def names(task):
+def names(dataset):
     """Names of the training pairs, of the validation and of the test items."""
-    return tuple(part.names for part in (task.matched, task.validation, task.test))
+    return tuple(part.names for part in (dataset.matched, dataset.validation, dataset.test))
 
 
 @pytest.mark.parametrize(
@@ -137,55 +137,55 @@ def test_a_corrupt_charmap_is_named(font_folder, charmap):
         data.load_icons(font_folder / "icons.npz")
 
 
-def test_held_out_items_are_exact_and_disjoint_by_stem(task):
-    matched, validation, test = map(set, names(task))
-    assert len(task.test) == 700
-    assert len(task.validation) == 300
+def test_held_out_items_are_exact_and_disjoint_by_stem(dataset):
+    matched, validation, test = map(set, names(dataset))
+    assert len(dataset.test) == 700
+    assert len(dataset.validation) == 300
     assert not matched & validation
     assert not matched & test
     assert not validation & test
 
 
-def test_no_training_text_or_image_is_of_a_held_out_stem(task, glyphs):
-    held_out = np.concatenate([task.validation.names, task.test.names])
-    forbidden = {tokens.tobytes() for tokens in task.about.encode(held_out)}
-    trained = np.concatenate([task.matched.y, task.unmatched_y])
+def test_no_training_text_or_image_is_of_a_held_out_stem(dataset, glyphs):
+    held_out = np.concatenate([dataset.validation.names, dataset.test.names])
+    forbidden = {tokens.tobytes() for tokens in dataset.about.encode(held_out)}
+    trained = np.concatenate([dataset.matched.y, dataset.unmatched_y])
     assert forbidden.isdisjoint(tokens.tobytes() for tokens in trained)
     # Other fonts draw held-out stems too: all of those stay out, and nothing else does.
     of_held_out = np.isin(glyphs.names, held_out)
     assert (of_held_out & (glyphs.fonts != "material")).any()
-    assert len(task.matched) + len(task.unmatched_x) == (~of_held_out).sum()
+    assert len(dataset.matched) + len(dataset.unmatched_x) == (~of_held_out).sum()
 
 
-def test_matched_fraction_and_classes(task, glyphs):
+def test_matched_fraction_and_classes(dataset, glyphs):
     num_train = (glyphs.fonts == "material").sum() - 1000
-    assert len(task.matched) == round(0.1 * num_train)
-    assert len(task.about.classes) == len(set(task.about.classes)) == 40
+    assert len(dataset.matched) == round(0.1 * num_train)
+    assert len(dataset.about.classes) == len(set(dataset.about.classes)) == 40
 
 
-def test_unmatched_texts_are_distinct_and_not_in_the_images_order(task):
-    assert len(np.unique(task.unmatched_y, axis=0)) == len(task.unmatched_y)
-    assert len(task.unmatched_y) < len(task.unmatched_x)
+def test_unmatched_texts_are_distinct_and_not_in_the_images_order(dataset):
+    assert len(np.unique(dataset.unmatched_y, axis=0)) == len(dataset.unmatched_y)
+    assert len(dataset.unmatched_y) < len(dataset.unmatched_x)
 
 
-def test_seeds(cache, task):
-    same, other = (data.load_task(cache, seed=seed, **TASK) for seed in (0, 1))
-    np.testing.assert_array_equal(same.matched.x, task.matched.x)
-    np.testing.assert_array_equal(same.unmatched_y, task.unmatched_y)
+def test_seeds(cache, dataset):
+    same, other = (data.load_data(cache, seed=seed, **DATASET) for seed in (0, 1))
+    np.testing.assert_array_equal(same.matched.x, dataset.matched.x)
+    np.testing.assert_array_equal(same.unmatched_y, dataset.unmatched_y)
     # Another seed chooses other pairs, but is judged on the same items.
-    assert set(other.matched.names) != set(task.matched.names)
-    np.testing.assert_array_equal(other.test.x, task.test.x)
-    np.testing.assert_array_equal(other.validation.names, task.validation.names)
+    assert set(other.matched.names) != set(dataset.matched.names)
+    np.testing.assert_array_equal(other.test.x, dataset.test.x)
+    np.testing.assert_array_equal(other.validation.names, dataset.validation.names)
 
 
-def test_another_split_seed_holds_out_others(cache, task):
-    other = data.load_task(cache, seed=0, **TASK | {"split_seed": 1})
-    assert set(other.test.names) != set(task.test.names)
+def test_another_split_seed_holds_out_others(cache, dataset):
+    other = data.load_data(cache, seed=0, **DATASET | {"split_seed": 1})
+    assert set(other.test.names) != set(dataset.test.names)
 
 
-def test_a_held_out_name_has_no_unknown_token(task):
+def test_a_held_out_name_has_no_unknown_token(dataset):
     unknown = 1
-    for items in (task.validation, task.test):
+    for items in (dataset.validation, dataset.test):
         assert not (items.y == unknown).any()
         assert (items.y[:, 0] != 0).all()
 

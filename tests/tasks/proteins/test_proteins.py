@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 
 from gentle_clip_jax.data import batches
-from gentle_clip_jax.tasks.proteins import data, measures, sets
+from gentle_clip_jax.tasks.proteins import data, domains, measures, sets
 from gentle_clip_jax.tasks.proteins import task as field
 from gentle_clip_jax.tasks.proteins.domains import Proteins
-from gentle_clip_jax.training import evaluate, experiment, loop
+from gentle_clip_jax.training import evaluate, loop
 
 CONFIGS = pathlib.Path(__file__).parents[3] / "configs"
 
 
-def domains(count: int = 60) -> Proteins:
+def made_up(count: int = 60) -> Proteins:
     """Helices of some amino acids and strands of others, 20 to 59 residues."""
     rng = np.random.default_rng(0)
     lengths = rng.integers(20, 60, size=count)
@@ -43,7 +43,7 @@ def domains(count: int = 60) -> Proteins:
 
 def strings(count: int = 60) -> Proteins:
     """The same with a state for each residue, and two sets to test on."""
-    known = domains(count)
+    known = made_up(count)
     states = np.where(known.sequence < 10, 0, 3).astype(np.int8)
     split = known.split.astype("U6")
     split[-5:], split[split == "test"] = "test_b", "test_a"
@@ -60,7 +60,6 @@ def config(**overrides):
         "data.stride": 8,
         "data.most_neighbours": 8,
         "model.embedding_dim": 8,
-        "loss.residue_dim": 8,
         "model.sequence.width": 8,
         "model.structure.width": 8,
         "model.structure.depth": 0,
@@ -77,16 +76,16 @@ def config(**overrides):
 
 @pytest.fixture
 def _made_up(monkeypatch):
-    monkeypatch.setattr(sets, "read", lambda folder: domains())
+    monkeypatch.setattr(sets, "read", lambda folder: made_up())
 
 
 @pytest.mark.usefixtures("_made_up")
 def test_a_pair_keeps_its_residues_in_line_and_others_do_not():
     settings = config(**{"views.structure.noise": 0.0, "views.sequence.mask": 0.0})
-    task = experiment.load_task(settings, pathlib.Path())
-    batch_at = batches.batches(task, seed=0, num_matched=4, num_unmatched=4)
+    dataset = field.load_data(settings, pathlib.Path())
+    batch_at = batches.batches(dataset, seed=0, num_matched=4, num_unmatched=4)
     x, y = field.views(jax.random.key(0), batch_at(0), settings)
-    known = domains()
+    known = made_up()
     pieces = {}
     for row in range(len(known.ids)):
         here = slice(known.offsets[row], known.offsets[row + 1])
@@ -102,8 +101,8 @@ def test_a_pair_keeps_its_residues_in_line_and_others_do_not():
 @pytest.mark.usefixtures("_made_up")
 def test_views_hide_residues_and_move_atoms():
     settings = config(**{"views.structure.noise": 1.0, "views.sequence.mask": 0.5})
-    task = experiment.load_task(settings, pathlib.Path())
-    batch = batches.batches(task, seed=0, num_matched=4, num_unmatched=4)(0)
+    dataset = field.load_data(settings, pathlib.Path())
+    batch = batches.batches(dataset, seed=0, num_matched=4, num_unmatched=4)(0)
     views = [field.views(jax.random.key(0), batch, c) for c in (settings, config())]
     (hidden, moved), (_, near) = views
     assert 0.3 < float(jnp.mean((hidden == 22).astype(jnp.float32))) < 0.7
@@ -146,8 +145,10 @@ def test_low_rank_updates_of_esm2_are_trained_and_it_is_not(tmp_path):
     original.save_pretrained(tmp_path / "esm2")
     language = {"encoder": str(tmp_path / "esm2"), "lora_rank": 2}
     settings = config(**{f"model.language.{key}": value for key, value in language.items()})
-    task = experiment.load_task(settings, pathlib.Path())
-    first = experiment.init_state(settings, task).params["x_tower"]["language"]
+    dataset = field.load_data(settings, pathlib.Path())
+    first = field.init_params(settings, dataset, field.build_model(settings, dataset))["x_tower"][
+        "language"
+    ]
     with jax.numpy_dtype_promotion("standard"):
         state = loop.train(settings, tmp_path / "run")
     last = state.params["x_tower"]["language"]
@@ -163,8 +164,8 @@ def test_low_rank_updates_of_esm2_are_trained_and_it_is_not(tmp_path):
 def test_views_of_strings_keep_a_pair_in_line_and_hide_states(monkeypatch):
     monkeypatch.setattr(sets, "read", lambda folder: strings())
     settings = config(**{"views.sequence.mask": 0.0, "views.structure.mask": 0.5})
-    task = experiment.load_task(settings, pathlib.Path())
-    batch = batches.batches(task, seed=0, num_matched=4, num_unmatched=4)(0)
+    dataset = field.load_data(settings, pathlib.Path())
+    batch = batches.batches(dataset, seed=0, num_matched=4, num_unmatched=4)(0)
     x, y = field.views(jax.random.key(0), batch, settings)
     seen = y[:4] != 22
     assert 0.3 < float(jnp.mean(seen.astype(jnp.float32))) < 0.7
@@ -175,8 +176,8 @@ def test_views_of_strings_keep_a_pair_in_line_and_hide_states(monkeypatch):
 @pytest.mark.parametrize("start", ["cca", "transported_cca"])
 def test_all_domains_may_be_pairs(start):
     settings = config(**{"data.matched_fraction": 1.0, "model.start": start})
-    task = experiment.load_task(settings, pathlib.Path())
-    params = field.init_params(settings, task, experiment.build_model(settings, task))
+    dataset = field.load_data(settings, pathlib.Path())
+    params = field.init_params(settings, dataset, field.build_model(settings, dataset))
     assert all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(params))
 
 
@@ -184,7 +185,6 @@ def test_all_domains_may_be_pairs(start):
     ("key", "value", "message"),
     [
         ("data.crop", 32, "at most config.data.window"),
-        ("loss.residue_dim", 4, "must be the same"),
         ("model.start", "nowhere", "must be one of random, cca"),
     ],
 )
@@ -200,8 +200,8 @@ def test_a_source_must_be_given():
 
 def test_crops_shorter_than_asked_are_no_task():
     with pytest.raises(ValueError, match=r"lower config\.data\.crop"):
-        data.load_task(
-            domains(),
+        data.load_data(
+            made_up(),
             seed=0,
             matched_fraction=0.5,
             unmatched="shuffled",
@@ -240,7 +240,7 @@ def test_likeness_is_by_shared_words_of_five_residues():
     one, other = rng.integers(20, size=(2, 30)).astype(np.int8)
     near = np.concatenate([one[:15], other[:15]])  # 11 of its 26 words are in each
     known = dataclasses.replace(
-        domains(4),
+        made_up(4),
         sequence=np.concatenate([one, near, other, other[:4]]),
         offsets=np.array([0, 30, 60, 90, 94]),
     )

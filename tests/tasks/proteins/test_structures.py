@@ -163,7 +163,7 @@ def test_some_ids_are_shared_and_others_are_not(tmp_path):
     assert (lengths["one"], lengths["giant"], lengths["alone"]) == (1, 5001, 5)
     odd = known.offsets[list(known.ids).index("odd")]
     assert (known.sequence[odd : odd + 4] == domains.UNKNOWN).all()
-    task = data.load_task(
+    dataset = data.load_data(
         known,
         seed=0,
         matched_fraction=0.5,
@@ -174,9 +174,9 @@ def test_some_ids_are_shared_and_others_are_not(tmp_path):
         most_neighbours=8,
         cutoff=12.0,
     )
-    assert len(task.matched) == 3
-    assert len(task.unmatched_x) > 300
-    assert not np.isin(domains.PADDING, task.test.x)
+    assert len(dataset.matched) == 3
+    assert len(dataset.unmatched_x) > 300
+    assert not np.isin(domains.PADDING, dataset.test.x)
 
 
 def test_ids_that_match_nothing_are_shown(tmp_path):

@@ -1,0 +1,138 @@
+"""What every method returns: raw features of two modalities in, unit rows of one space out."""
+
+import dataclasses
+import functools
+import importlib.metadata
+import json
+import pathlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import core
+from jax.typing import ArrayLike
+
+from gentle_clip_jax.aligners import saved
+from gentle_clip_jax.aligners.closed_form.gentle import Smoothed
+from gentle_clip_jax.aligners.closed_form.k_means import k_means
+from gentle_clip_jax.aligners.cross_validation import Embeds
+from gentle_clip_jax.aligners.problem import Features, Problem
+from gentle_clip_jax.aligners.standardize import Classes, Standardizer, standardized
+
+BANK_BYTES = 64 * 2**20  # a bank of neighbours that is larger is saved as centres
+_MOST_CENTERS, _STEPS = 8192, 10
+_PACKAGES = ("gentle-clip-jax", "jax", "jaxlib", "flax", "optax", "numpy")
+
+
+@functools.partial(
+    jax.tree_util.register_dataclass, data_fields=["x", "y", "maps"], meta_fields=["record"]
+)
+@dataclasses.dataclass(frozen=True)
+class Aligner:
+    """A fitted aligner, a pytree: it owns what its fit needed, and takes raw features.
+
+    x, y: what standardises features of either modality.
+    maps: what embeds standardised features.
+    record: JSON of what it was fitted by and on, see `about`.
+    """
+
+    x: Standardizer
+    y: Standardizer
+    maps: Embeds
+    record: str = "{}"
+
+    def embed_x(self, x: ArrayLike) -> jax.Array:
+        """Unit rows [n, k] of raw features [n, dx].
+
+        Raises:
+          ValueError: the features have another shape than [n, dx], or are not finite.
+        """
+        return self.maps.embed_x(_standard("x", self.x, x))
+
+    def embed_y(self, y: ArrayLike) -> jax.Array:
+        """Unit rows [m, k] of raw features [m, dy]; errors as of `embed_x`."""
+        return self.maps.embed_y(_standard("y", self.y, y))
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """The method, its settings, what it was fitted on (counts, SHA-256), versions, figures."""
+        return json.loads(self.record)
+
+    def with_about(self, about: Mapping[str, Any]) -> "Aligner":
+        """The same aligner, which tells more about itself: ids, encoders, hashes of weights."""
+        return dataclasses.replace(self, record=json.dumps({**self.about, **about}))
+
+    def save(self, folder: str | pathlib.Path) -> None:
+        """Writes the aligner into a folder, whole or not at all; `load` reads it.
+
+        A smoothed aligner's bank of neighbours is saved as it is up to 64 MiB, and else as that
+        much of k-means centres, at most 8,192: the loaded aligner then differs a little, and its
+        `about` says so under "bank".
+
+        Raises:
+          OSError: the folder cannot be written.
+        """
+        maps, about = _with_small_bank(self.maps)
+        saved.write(
+            pathlib.Path(folder), {"x": self.x, "y": self.y, "maps": maps}, self.about | about
+        )
+
+
+def load(folder: str | pathlib.Path) -> Aligner:
+    """The aligner that `Aligner.save` has written into a folder.
+
+    Raises:
+      ValueError: the folder holds none, or one that is damaged or of another version.
+    """
+    parts, about = saved.read(pathlib.Path(folder))
+    if parts.keys() != {"x", "y", "maps"} or not isinstance(parts["x"], Standardizer):
+        raise ValueError(f"{folder} holds something else than an aligner: give another folder.")
+    return Aligner(**parts, record=json.dumps(about))
+
+
+MapsFit = Callable[[Features, Classes | None], tuple[Embeds, Mapping[str, Any]]]
+
+
+def fitted(problem: Problem, fit: MapsFit) -> Aligner:
+    """The aligner of a problem whose maps are fitted to standardised features.
+
+    Args:
+      problem: raw features.
+      fit: from standardised features, and classes in their units, to maps and what `about` is to
+        tell of them: "method", "settings", "held_out".
+    """
+    x, y, features, classes = standardized(problem)
+    maps, about = fit(features, classes)
+    versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
+    record = {**about, "fitted_on": problem.about, "versions": versions}
+    return Aligner(x, y, maps, json.dumps(record))
+
+
+def _standard(name: str, by: Standardizer, rows: ArrayLike) -> jax.Array:
+    shape, width = np.shape(rows), by.mean.shape[0]
+    if len(shape) != 2 or shape[1] != width:
+        raise ValueError(
+            f"{name} must be [n, {width}], as the features that the aligner was fitted to; its "
+            f"shape is {shape}."
+        )
+    if any(isinstance(array, core.Tracer) for array in (rows, by.mean)):
+        return by.traced(jnp.asarray(rows))
+    standard = by.rows(np.asarray(rows))
+    if not np.isfinite(standard).all():
+        raise ValueError(f"{name} holds numbers that are not finite: leave those rows out.")
+    return jnp.asarray(standard)
+
+
+def _with_small_bank(maps: Any) -> tuple[Any, dict[str, Any]]:
+    """The maps as they are saved, and what to tell about that."""
+    smoothed = maps if isinstance(maps, Smoothed) else getattr(maps, "start", None)
+    if not isinstance(smoothed, Smoothed) or smoothed.bank.nbytes <= BANK_BYTES:
+        return maps, {}
+    rows, row = len(smoothed.bank), smoothed.bank[0].nbytes
+    count = max(1, min(BANK_BYTES // row, _MOST_CENTERS))
+    bank = k_means(smoothed.bank, jax.random.key(0), count, steps=_STEPS)
+    small = smoothed._replace(bank=bank)
+    about = {"bank": {"rows": rows, "saved_as_centers": count}}
+    return (small if smoothed is maps else maps._replace(start=small)), about

@@ -1,0 +1,30 @@
+"""k-means: a few centres that stand for many rows."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+
+_BLOCK = 1024  # rows whose distances are held at once
+
+
+@functools.partial(jax.jit, static_argnames=("count", "steps"))
+def k_means(rows: jax.Array, key: jax.Array, count: int, *, steps: int = 30) -> jax.Array:
+    """Centres [count, d] of rows [n, d] by Lloyd's algorithm, from rows drawn at random.
+
+    Memory is linear in n. Source: Lloyd 1982, IEEE Transactions on Information Theory 28.
+    """
+
+    def step(centers: jax.Array, _: None) -> tuple[jax.Array, None]:
+        square = jnp.sum(jnp.square(centers), axis=1)
+
+        def nearest(row: jax.Array) -> jax.Array:
+            return jnp.argmin(square - 2 * centers @ row)
+
+        member = jax.lax.map(nearest, rows, batch_size=_BLOCK)
+        size = jax.ops.segment_sum(jnp.ones_like(rows[:, 0]), member, count)
+        means = jax.ops.segment_sum(rows, member, count) / jnp.maximum(size, 1)[:, None]
+        return jnp.where(size[:, None] > 0, means, centers), None
+
+    first = rows[jax.random.choice(key, len(rows), (count,), replace=False)]
+    return jax.lax.scan(step, first, length=steps)[0]

@@ -1,0 +1,41 @@
+"""How far to shrink: the one rule by which every closed form chooses."""
+
+from collections.abc import Callable, Iterable
+
+import jax
+
+from gentle_clip_jax.aligners.closed_form.cca import Maps, cca
+from gentle_clip_jax.aligners.closed_form.ridge import ridge
+from gentle_clip_jax.aligners.cross_validation import cross_validated
+
+SHRINKAGES = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+OF_FEW_PAIRS = 10.0
+_MANY = 1500  # pairs, of which one fold tells enough
+
+ShrunkFit = Callable[[jax.Array, jax.Array, float], Maps]
+
+
+def chosen_shrinkage(
+    fit: ShrunkFit, x: jax.Array, y: jax.Array, *, shrinkages: Iterable[float] = SHRINKAGES
+) -> float:
+    """The shrinkage with which held-out pairs find each other best; 10 where none can be spared.
+
+    Args:
+      fit: of pairs [n, dx], [n, dy] and a shrinkage.
+      x: [n, dx] features of the pairs.
+      y: [n, dy] likewise.
+      shrinkages: candidates.
+    """
+    if len(x) < 3:
+        return OF_FEW_PAIRS
+    return cross_validated(fit, x, y, shrinkages, folds=5 if len(x) < _MANY else 2)
+
+
+def shrunk_cca(x: jax.Array, y: jax.Array, shrinkage: float) -> Maps:
+    """`cca` as a `ShrunkFit`."""
+    return cca(x, y, shrinkage=shrinkage)
+
+
+def shrunk_ridge(x: jax.Array, y: jax.Array, shrinkage: float) -> Maps:
+    """`ridge` as a `ShrunkFit`."""
+    return ridge(x, y, shrinkage=shrinkage)

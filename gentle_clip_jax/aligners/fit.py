@@ -1,0 +1,95 @@
+"""`align`: the one call that fits an aligner, by a method's name or by what the pairs say."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+
+from gentle_clip_jax.aligners import closed_form, selection
+from gentle_clip_jax.aligners.aligner import Aligner, fitted
+from gentle_clip_jax.aligners.closed_form.gentle import fit_prepared, prepare
+from gentle_clip_jax.aligners.closed_form.transported import PLAN_ITEMS, plan_part
+from gentle_clip_jax.aligners.cross_validation import Embeds
+from gentle_clip_jax.aligners.methods import METHODS, About, cca, ridge
+from gentle_clip_jax.aligners.problem import Features, Problem
+from gentle_clip_jax.aligners.standardize import Classes
+
+
+def align(
+    problem: Problem,
+    method: str = "auto",
+    *,
+    key: jax.Array | None = None,
+    classes: tuple[ArrayLike, ArrayLike] | None = None,
+) -> Aligner:
+    """Fits an aligner to raw features.
+
+    Args:
+      problem: features of matched and of unmatched items.
+      method: a name in `METHODS`; or "auto": of some closed forms the one whose maps find held-out
+        pairs best, fitted to all pairs. It uses unmatched items only where held-out pairs allow it,
+        see `selection.choose`. With fewer than two pairs it needs classes, and uses no pair.
+      key: of what is drawn at random; that of seed 0 if not given. Where a plan takes a part of the
+        unmatched items, or training holds pairs out, they are drawn by it.
+      classes: raw classifier and names of classes, see `Problem`.
+
+    Returns:
+      An aligner that embeds raw features; of "auto", `about["held_out"]` says how it chose.
+
+    Raises:
+      ValueError: there is no such method, or the problem lacks what it needs.
+    """
+    if method != "auto" and method not in METHODS:
+        raise ValueError(f"There is no method {method}: choose from auto, {', '.join(METHODS)}.")
+    key = jax.random.key(0) if key is None else key
+    if classes is not None:
+        problem = dataclasses.replace(problem, classes=classes)
+    if method != "auto":
+        chosen = METHODS[method]
+        aligner = chosen.fit(_drawn(problem, key, pairs=chosen.trained), key)
+    elif len(problem.x) < 2:
+        aligner = fitted(_drawn(problem, key, pairs=False), _without_pairs)
+    else:
+        aligner = fitted(_drawn(problem, key, pairs=False), _auto)
+    return aligner.with_about({"fitted_on": problem.about})
+
+
+def _drawn(problem: Problem, key: jax.Array, *, pairs: bool) -> Problem:
+    """The items in random order where a part of them is taken: theirs may be sorted by kind."""
+    rng = np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel())
+    order = rng.permutation(len(problem.x)) if pairs else np.arange(len(problem.x))
+    unmatched = {
+        name: items[rng.permutation(len(items))] if len(items) > PLAN_ITEMS else items
+        for name in ("unmatched_x", "unmatched_y")
+        for items in (getattr(problem, name),)
+    }
+    return dataclasses.replace(problem, x=problem.x[order], y=problem.y[order], **unmatched)
+
+
+def _auto(features: Features, classes: Classes | None) -> tuple[Embeds, About]:
+    choice = selection.choose(plan_part(features), classes)
+    if choice.method in ("cca", "ridge"):
+        fit = cca if choice.method == "cca" else ridge
+        maps, about = fit(jnp.mean(features.x, axis=1), jnp.mean(features.y, axis=1))
+    else:
+        names = classes if choice.method == "named_transport" else None
+        maps = fit_prepared(prepare(plan_part(features)), names, transport=choice.transport)
+        settings = {"neighbours": maps.weight, "transport": choice.transport}
+        about = {"settings": settings}
+    return maps, {"method": choice.method, **about, "held_out": choice.held_out}
+
+
+def _without_pairs(features: Features, classes: Classes | None) -> tuple[Embeds, About]:
+    if classes is None or 0 in (len(features.unmatched_x), len(features.unmatched_y)):
+        raise ValueError(
+            f"{len(features.x)} pairs say nothing about how x and y belong together: give 2 or "
+            "more, or classes of x's encoder and unmatched items of both modalities."
+        )
+    features = plan_part(features)
+    x, y = (jnp.mean(items, axis=1) for items in (features.unmatched_x, features.unmatched_y))
+    start = closed_form.named_classes(x, y, *classes)
+    sets = features.unmatched_x, features.unmatched_y
+    maps, scores = closed_form.align_without_pairs(*sets, [start])
+    return maps, {"method": "named_classes", "held_out": {"mean_planned_cosine": scores[0]}}

@@ -1,0 +1,91 @@
+"""Heads as methods: what is held out of the pairs to stop by, and what heads start as."""
+
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gentle_clip_jax.aligners.closed_form.gentle import gentle_transport
+from gentle_clip_jax.aligners.closed_form.shrinkage import chosen_shrinkage, shrunk_cca
+from gentle_clip_jax.aligners.closed_form.transported import plan_part
+from gentle_clip_jax.aligners.heads.refined import Refined
+from gentle_clip_jax.aligners.heads.settings import Settings
+from gentle_clip_jax.aligners.heads.training import Trained, fit
+from gentle_clip_jax.aligners.problem import Features
+from gentle_clip_jax.objectives import OBJECTIVES
+
+Pairs = tuple[jax.Array, jax.Array]
+
+
+def fit_method(
+    features: Features,
+    key: jax.Array,
+    *,
+    objective: str,
+    start: Literal["cca", "gentle_transport"] | None = None,
+) -> tuple[Trained | Refined, dict[str, Any]]:
+    """Trains heads on four fifths of the pairs, and what to tell of them.
+
+    Args:
+      features: standardised; the pairs in random order.
+      key: of weights, batches and dropout.
+      objective: a name in `OBJECTIVES`.
+      start: the closed form of those pairs that heads start as; at random if not given.
+
+    Raises:
+      ValueError: there are fewer than four pairs.
+    """
+    rest, held_out = _hold_out(features)
+    if start is None:
+        aligned = trained = fit(key, rest, OBJECTIVES[objective], validation=held_out)
+    elif start == "cca":
+        maps = shrunk_cca(*_chosen(rest))
+        aligned = trained = fit(
+            key, rest, OBJECTIVES[objective], validation=held_out, warm_start=maps
+        )
+    else:
+        smoothed = gentle_transport(plan_part(rest))
+        x, unmatched_x, held_out_x = (
+            smoothed.smooth_x(jnp.mean(items, axis=1))[:, None]
+            for items in (rest.x, rest.unmatched_x, held_out[0])
+        )
+        trained = fit(
+            key,
+            rest._replace(x=x, unmatched_x=unmatched_x),
+            OBJECTIVES[objective],
+            validation=(held_out_x, held_out[1]),
+            warm_start=smoothed.maps,
+        )
+        aligned = Refined(smoothed, trained)
+    return aligned, _about(trained, objective, start, len(held_out[0]))
+
+
+def _chosen(features: Features) -> tuple[jax.Array, jax.Array, float]:
+    x, y = jnp.mean(features.x, axis=1), jnp.mean(features.y, axis=1)
+    return x, y, chosen_shrinkage(shrunk_cca, x, y)
+
+
+def _hold_out(features: Features) -> tuple[Features, Pairs]:
+    """Keeps a fifth of the pairs, two at least, to stop training by; they come in random order."""
+    if len(features.x) < 4:
+        raise ValueError(
+            f"{len(features.x)} pairs are too few to train heads, as two are held out to stop by: "
+            "give 4 or more, or take a closed form."
+        )
+    count = max(2, len(features.x) // 5)
+    rest = features._replace(x=features.x[count:], y=features.y[count:])
+    return rest, (features.x[:count], features.y[:count])
+
+
+def _about(trained: Trained, objective: str, start: str | None, held_out: int) -> dict[str, Any]:
+    scores = trained.history["validation"]
+    best = int(np.argmax(scores))
+    return {
+        "settings": {"objective": objective, "start": start, **Settings()._asdict()},
+        "held_out": {
+            "pairs": held_out,
+            "mean_reciprocal_rank": float(scores[best]),
+            "step": int(trained.history["step"][best]),
+        },
+    }

@@ -1,0 +1,151 @@
+"""An aligner in a folder: a JSON file that says what it is, and its arrays as safetensors.
+
+Nothing in it is code: a folder from strangers can be loaded. The arrays' file is named by its
+content and the JSON file is written last, so that whatever ends the program on the way, the folder
+holds the old aligner or the new one.
+"""
+
+import json
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from gentle_clip_jax.files import sha256_of, write_json, writing
+
+_FORMAT = 1
+_JSON = "aligner.json"
+_WHAT_TO_DO = "copy the folder anew, or save the aligner again"
+
+
+def write(folder: pathlib.Path, parts: Mapping[str, Any], about: Mapping[str, Any]) -> None:
+    """Writes named parts, which are made of what `_kinds` lists, numbers, arrays and dicts of them.
+
+    Raises:
+      OSError: the folder cannot be written; what it held is as it was.
+      ValueError: `about` is not what JSON can hold.
+    """
+    from safetensors.numpy import save
+
+    arrays: dict[str, np.ndarray] = {}
+    tree = {name: _described(part, name, arrays) for name, part in parts.items()}
+    content = save(arrays)
+    digest = sha256_of(content)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"arrays-{digest[:16]}.safetensors"
+    if not path.exists() or sha256_of(path.read_bytes()) != digest:
+        with writing(path, "wb") as file:
+            file.write(content)
+    record = {"format": _FORMAT, "arrays": path.name, "sha256": digest, "parts": tree}
+    record["about"] = dict(about)
+    write_json(folder / _JSON, {**record, "check": sha256_of(record)})
+    for old in folder.glob("arrays-*.safetensors"):
+        if old != path:
+            old.unlink()
+
+
+def read(folder: pathlib.Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The parts and what is told about them.
+
+    Raises:
+      ValueError: the folder holds no aligner, or one that is damaged or of another version.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    record = _record(folder / _JSON)
+    try:
+        path = folder / pathlib.PurePath(record["arrays"]).name
+        content = path.read_bytes()
+        if sha256_of(content) != record["sha256"]:
+            raise ValueError(f"{path} is damaged: {_WHAT_TO_DO}.")
+        arrays = load(content)
+        return {k: _built(v, arrays) for k, v in record["parts"].items()}, record["about"]
+    except FileNotFoundError as error:
+        raise ValueError(f"{error.filename} is missing: {_WHAT_TO_DO}.") from error
+    except (KeyError, TypeError, AttributeError, SafetensorError) as error:
+        raise ValueError(f"{folder / _JSON} is damaged: {_WHAT_TO_DO}.") from error
+
+
+def _record(path: pathlib.Path) -> dict[str, Any]:
+    try:
+        record = json.loads(path.read_text("utf-8"))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ValueError(
+            f"{path.parent} holds no aligner, as {path.name} is not there: give a folder that "
+            "Aligner.save has written."
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is damaged: {_WHAT_TO_DO}.") from error
+    if not isinstance(record, dict) or "format" not in record or "parts" not in record:
+        raise ValueError(f"{path} is no aligner's: give a folder that Aligner.save has written.")
+    if record["format"] != _FORMAT:
+        raise ValueError(
+            f"{path} has format {record['format']} and this version of gentle_clip_jax reads "
+            f"{_FORMAT}: load it with the version that saved it."
+        )
+    if record.pop("check", None) != sha256_of(record):
+        raise ValueError(f"{path} is damaged: {_WHAT_TO_DO}.")
+    return record
+
+
+def _kinds() -> dict[str, type]:
+    """What a part may be made of: tuples with names, and modules that are data classes."""
+    from gentle_clip_jax.aligners.closed_form import Anchors, Maps, Smoothed
+    from gentle_clip_jax.aligners.closed_form.zero_pairs import Joined, Named
+    from gentle_clip_jax.aligners.standardize import Standardizer
+
+    return {kind.__name__: kind for kind in (Anchors, Maps, Smoothed, Joined, Named, Standardizer)}
+
+
+def _kinds_of_heads() -> dict[str, type]:
+    # Loading a closed form must not cost loading flax.
+    from gentle_clip_jax.aligners.heads import Refined, Trained
+    from gentle_clip_jax.aligners.heads.sides import Side
+    from gentle_clip_jax.encoders.heads import ProjectionHead, RefinedMap
+
+    return {kind.__name__: kind for kind in (Refined, Trained, Side, ProjectionHead, RefinedMap)}
+
+
+_SETTINGS = {"ProjectionHead": ("dim", "dropout"), "RefinedMap": ("dim", "dropout")}
+_FIELDS = {**_SETTINGS, "Trained": ("head", "x", "y", "history")}
+
+
+def _described(part: Any, name: str, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
+    """A part as JSON can hold it; its arrays go into `arrays` under their path."""
+    if isinstance(part, (bool, int, float)):
+        return {"number": part}
+    if isinstance(part, (jax.Array, np.ndarray, np.generic)):
+        arrays[name] = np.asarray(part, order="C")
+        return {"array": name}
+    if isinstance(part, Mapping):
+        return {"dict": {k: _described(v, f"{name}.{k}", arrays) for k, v in part.items()}}
+    kind = type(part).__name__
+    if kind == "tuple":
+        return {"tuple": [_described(v, f"{name}.{i}", arrays) for i, v in enumerate(part)]}
+    known = _kinds()
+    if kind not in known:
+        known = _kinds_of_heads()
+    if known.get(kind) is not type(part):
+        raise ValueError(f"A {kind} cannot be saved: only what `align` returns can.")
+    fields = _FIELDS.get(kind) or type(part)._fields
+    values = {k: _described(getattr(part, k), f"{name}.{k}", arrays) for k in fields}
+    return {"kind": kind, "fields": values}
+
+
+def _built(tree: dict[str, Any], arrays: dict[str, np.ndarray]) -> Any:
+    """What `_described` described."""
+    if "number" in tree:
+        return tree["number"]
+    if "array" in tree:
+        array = arrays[tree["array"]]
+        # Moments stay in float64, which an array on a device could not hold.
+        return array if array.dtype == np.float64 else jax.numpy.asarray(array)
+    if "dict" in tree:
+        return {name: _built(value, arrays) for name, value in tree["dict"].items()}
+    if "tuple" in tree:
+        return tuple(_built(value, arrays) for value in tree["tuple"])
+    kind = _kinds().get(tree["kind"]) or _kinds_of_heads()[tree["kind"]]
+    return kind(**{name: _built(value, arrays) for name, value in tree["fields"].items()})

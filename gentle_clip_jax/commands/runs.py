@@ -1,0 +1,167 @@
+"""Commands on runs: train, evaluate, report, search, show, replay.
+
+Heavy imports wait inside the commands, so that --help does not.
+"""
+
+import argparse
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from gentle_clip_jax.config import load_config
+
+
+def add(commands: Any) -> None:
+    """Adds the commands to a parser's."""
+    train = _add_train(commands)
+    evaluate = commands.add_parser(
+        "evaluate", allow_abbrev=False, help="measure a run's best checkpoint on its test items"
+    )
+    evaluate.set_defaults(command=_evaluate)
+    report = commands.add_parser(
+        "report", allow_abbrev=False, help="write a run's report.html, beside other runs if wanted"
+    )
+    report.set_defaults(command=_report)
+    search = commands.add_parser(
+        "search", allow_abbrev=False, help="name a run's test items that fit some words best"
+    )
+    search.add_argument(
+        "words", metavar="WORDS", help='e.g. "shopping cart"; for proteins, a sequence'
+    )
+    search.set_defaults(command=_search)
+    for command in (train, evaluate, report, search):
+        command.add_argument("--workdir", required=True, metavar="DIR", help="the run's folder")
+    for command in (evaluate, report):
+        command.add_argument(
+            "--compare",
+            action="append",
+            default=[],
+            metavar="DIR",
+            help="the folder of an evaluated run to show beside it; may be repeated",
+        )
+    _add_show_and_replay(commands)
+
+
+def _add_train(commands: Any) -> argparse.ArgumentParser:
+    train = commands.add_parser(
+        "train",
+        allow_abbrev=False,
+        help="train a config, or go on where its run was stopped",
+        usage="gentle-clip train --config=CONFIG --workdir=DIR [--config.KEY=VALUE ...]",
+        epilog="Any key of the config can be set: --config.loss.sdd_weight=0 --config.seed=1.",
+    )
+    train.add_argument(
+        "--config",
+        required=True,
+        metavar="CONFIG",
+        help="the name of a shipped config, such as icons, or the path of a .py file",
+    )
+    train.add_argument(
+        "--coordinator", metavar="HOST:PORT", help="of the first of several processes, or auto"
+    )
+    train.add_argument("--num-processes", type=int, metavar="K", help="how many train together")
+    train.add_argument("--process-id", type=int, metavar="I", help="which this is, from 0")
+    train.set_defaults(command=_train)
+    return train
+
+
+def _add_show_and_replay(commands: Any) -> None:
+    show = commands.add_parser(
+        "show", allow_abbrev=False, help="what a run was made of, or in what two runs differ"
+    )
+    show.add_argument("runs", nargs="+", metavar="RUN", help="the folder of a run")
+    show.set_defaults(command=_show)
+    replay = commands.add_parser(
+        "replay", allow_abbrev=False, help="take a step again whose loss was not finite"
+    )
+    replay.add_argument("record", metavar="RECORD", help="bad_step_N.json in the folder of the run")
+    replay.set_defaults(command=_replay)
+
+
+def _train(args: argparse.Namespace) -> int:
+    config = load_config(args.config, args.overrides)
+    from gentle_clip_jax.parallel import processes
+
+    together = processes.is_asked_for(args.coordinator)
+    if together and not processes.is_supervised():
+        return processes.supervise()
+    if together:
+        processes.join(args.coordinator, args.num_processes, args.process_id)
+    from gentle_clip_jax.training.loop import train
+
+    with processes.naming_lost_processes():
+        train(config, args.workdir)
+    return 0
+
+
+def _evaluate(args: argparse.Namespace) -> None:
+    from rich.console import Console
+
+    from gentle_clip_jax import report
+    from gentle_clip_jax.training.evaluate import evaluate
+
+    others = {workdir: _read_evaluation(workdir) for workdir in args.compare}
+    Console().print(report.results_table({args.workdir: evaluate(args.workdir), **others}))
+
+
+def _read_evaluation(workdir: str) -> dict:
+    from gentle_clip_jax.runs.read import read_run
+
+    evaluation = read_run(workdir).evaluation
+    if evaluation is None:
+        raise ValueError(
+            f"{workdir} has not been evaluated: run gentle-clip evaluate --workdir={workdir} first."
+        )
+    return evaluation
+
+
+def _report(args: argparse.Namespace) -> None:
+    from gentle_clip_jax.report import write_report
+
+    print(write_report(args.workdir, args.compare))
+
+
+def _search(args: argparse.Namespace) -> None:
+    from gentle_clip_jax.training.evaluate import search
+
+    print(*search(args.workdir, args.words), sep="\n")
+
+
+def _show(args: argparse.Namespace) -> None:
+    from gentle_clip_jax.runs.differences import differences
+    from gentle_clip_jax.runs.read import facts
+
+    if len(args.runs) > 2:
+        raise ValueError(f"Give one run, or two to compare, not {len(args.runs)}.")
+    first, *others = map(facts, args.runs)
+    if not others:
+        _print_table(["", *args.runs], ((name, value) for name, value in first.items()))
+        return
+    rows = differences(first, *others)
+    for name in ("started", "seconds"):  # they differ from run to run by nature
+        rows.pop(name, None)
+    if rows:
+        _print_table(["", *args.runs], ((name, *values) for name, values in rows.items()))
+    else:
+        print("The two runs differ in nothing that was recorded.")
+
+
+def _replay(args: argparse.Namespace) -> None:
+    from gentle_clip_jax.training.replay import replay
+
+    replayed = replay(args.record)
+    _print_table(["metric", "then", "now"], ((name, *values) for name, values in replayed.items()))
+
+
+def _print_table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Prints a table of names and values, all as they are: none of them is rich markup."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table()
+    for name in head:
+        table.add_column(Text(name))
+    for row in rows:
+        table.add_row(*(Text(v if isinstance(v, str) else json.dumps(v)) for v in row))
+    Console(soft_wrap=True).print(table)

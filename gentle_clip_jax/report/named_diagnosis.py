@@ -1,0 +1,42 @@
+"""A diagnosis in the words of its reader: the names of the modalities instead of x and y."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from gentle_clip_jax.report.results import capitalized
+from gentle_clip_jax.runs.read import modalities_of
+
+_Say = Callable[[str], str]
+
+
+def named_diagnosis(diagnosis: Mapping[str, Any]) -> dict[str, Any]:
+    """The diagnosis with its own modalities wherever its words say x and y; ids are left alone.
+
+    Raises ValueError if its modalities are not two names.
+    """
+    x, y = modalities_of(diagnosis)
+    names = {"x": x, "y": y}
+
+    def say(text: str) -> str:
+        said = re.sub(r"\b[xy]\b", lambda found: names[found.group()], text)
+        return capitalized(said) if text[:1].isupper() else said
+
+    verdict = {key: say(text) for key, text in diagnosis["verdict"].items()}
+    findings = [_finding(finding, say) for finding in diagnosis["findings"]]
+    return {**diagnosis, "modalities": [x, y], "verdict": verdict, "findings": findings}
+
+
+def _finding(finding: Mapping[str, Any], say: _Say) -> dict[str, Any]:
+    words = {key: say(finding[key]) for key in ("title", "sentence", "value", "chance")}
+    return {**finding, **words, "pictures": [_picture(one, say) for one in finding["pictures"]]}
+
+
+def _picture(picture: Mapping[str, Any], say: _Say) -> dict[str, Any]:
+    words: dict[str, Any] = {key: say(picture[key]) for key in ("title", "label") if key in picture}
+    if picture["kind"] == "bars":
+        for key in ("values", "chance"):
+            words[key] = {say(name): value for name, value in picture[key].items()}
+    if picture["kind"] == "scatter":
+        words["names"] = {name: say(name) for name in ("x", "y")}
+    return {**picture, **words}

@@ -1,0 +1,101 @@
+"""The folder of a run: the one place that knows what its files are called."""
+
+import dataclasses
+import json
+import pathlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ml_collections import ConfigDict
+
+
+@dataclasses.dataclass(frozen=True)
+class RunFolder:
+    """Paths of what a run leaves: what was asked for, what came of it, what it goes on from."""
+
+    path: pathlib.Path
+
+    @property
+    def config(self) -> pathlib.Path:
+        """The config, as JSON."""
+        return self.path / "config.json"
+
+    @property
+    def info(self) -> pathlib.Path:
+        """Versions, devices, commit, what the data are recognised by, and the time it took."""
+        return self.path / "run.json"
+
+    @property
+    def metrics(self) -> pathlib.Path:
+        """A line of JSON for each note of a training."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def evaluation(self) -> pathlib.Path:
+        """Figures on the test items."""
+        return self.path / "evaluation.json"
+
+    @property
+    def embeddings(self) -> pathlib.Path:
+        """The test items before and after training."""
+        return self.path / "embeddings.npz"
+
+    @property
+    def checkpoints(self) -> pathlib.Path:
+        """The folder of training states."""
+        return self.path / "checkpoints"
+
+    @property
+    def cache(self) -> pathlib.Path:
+        """The folder of what was slow to compute, and can be computed again."""
+        return self.path / "cache"
+
+    @property
+    def tensorboard(self) -> pathlib.Path:
+        """The folder that TensorBoard reads."""
+        return self.path / "tensorboard"
+
+    @property
+    def lock(self) -> pathlib.Path:
+        """The file that a training holds while it goes on."""
+        return self.path / "lock"
+
+    @property
+    def report(self) -> pathlib.Path:
+        """The page about it."""
+        return self.path / "report.html"
+
+    def bad_step(self, step: int) -> pathlib.Path:
+        """The record of a step whose loss was not finite; its batch lies beside it, as .npz."""
+        return self.path / f"bad_step_{step}.json"
+
+    @property
+    def has_started(self) -> bool:
+        """Whether a step, a validation or a checkpoint of its config is kept here.
+
+        A run that failed before that has not taken the folder.
+        """
+        logged = self.metrics.exists() and self.metrics.stat().st_size > 0
+        saved = self.checkpoints.is_dir() and any(
+            child.name.isdigit() for child in self.checkpoints.iterdir()
+        )
+        return self.config.exists() and (logged or saved)
+
+
+def read_config(workdir: str | pathlib.Path) -> "ConfigDict":
+    """The config of the run in a folder.
+
+    Raises:
+      ValueError: the folder holds no readable config.json.
+    """
+    from ml_collections import ConfigDict
+
+    path = RunFolder(pathlib.Path(workdir)).config
+    try:
+        return ConfigDict(json.loads(path.read_text()))
+    except FileNotFoundError as error:
+        raise ValueError(
+            f"{workdir} holds no run (no config.json): give the --workdir of gentle-clip train."
+        ) from error
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path} cannot be read ({error}): delete it and train again.") from error

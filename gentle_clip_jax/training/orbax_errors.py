@@ -1,0 +1,28 @@
+"""What Orbax and TensorStore say when something fails, made short."""
+
+import errno
+import os
+from collections.abc import Callable
+from typing import Any
+
+
+def unless_late(hook: Callable[[Any], Any], unraisable: Any) -> None:
+    """Gives `hook` an exception that nothing could catch, unless it tells what is known already.
+
+    After one write has failed, Orbax does not wait for the others: each finds its loop closed, and
+    TensorStore prints that.
+    """
+    if str(unraisable.exc_value) != "Event loop is closed":
+        hook(unraisable)
+
+
+def cause(error: Exception) -> str:
+    """What the disk has, if it is the disk."""
+    known = map(os.strerror, (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO))
+    return next((cause for cause in known if cause in str(error)), first_line(error))
+
+
+def first_line(error: Exception) -> str:
+    # Tensorstore goes on for pages after "See".
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0].split(". See ")[0]

@@ -1,0 +1,62 @@
+"""A trained run as something that embeds."""
+
+import dataclasses
+import pathlib
+from typing import Any
+
+import ml_collections
+import numpy as np
+
+from gentle_clip_jax.data.batches import Dataset
+from gentle_clip_jax.encoders.two_towers import TwoTowers
+from gentle_clip_jax.runs.folder import RunFolder, read_config
+from gentle_clip_jax.tasks import Task, task_of
+from gentle_clip_jax.training.checkpoints import Checkpoints
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Restored:
+    """The towers of a run with the parameters that did best on its validation items.
+
+    params: the moving average at `step`; the optimizer's state is not read.
+    """
+
+    config: ml_collections.ConfigDict
+    task: Task
+    dataset: Dataset
+    model: TwoTowers
+    params: Any
+    step: int
+
+    def embed_x(self, items: Any) -> np.ndarray:
+        """Unit rows [n, d] of n items of x: arrays as the task's data set holds them, or, where
+        the modality is one of texts or sequences, a list of strings."""
+        return self.task.embed_x(self.model, self.params, self.dataset, items)
+
+    def embed_y(self, items: Any) -> np.ndarray:
+        """Unit rows [m, d] of m items of y likewise; x @ y.T are cosines."""
+        return self.task.embed_y(self.model, self.params, self.dataset, items)
+
+    def search(self, words: str) -> np.ndarray:
+        """Cosines [n] of the run's test items with some words."""
+        return self.task.search(self.model, self.params, self.dataset, words)
+
+
+def restore(workdir: str | pathlib.Path) -> Restored:
+    """The best parameters of the run in a folder, which may be going on.
+
+    Raises:
+      ValueError: the folder holds no run, or no sound checkpoint yet.
+    """
+    folder, config = RunFolder(pathlib.Path(workdir)), read_config(workdir)
+    with Checkpoints(folder.checkpoints, read_only=True) as checkpoints:
+        found = checkpoints.restore_best_average()
+    if found is None:
+        raise ValueError(
+            f"{workdir} has no checkpoint to evaluate yet: "
+            f"run gentle-clip train --workdir={workdir}."
+        )
+    task = task_of(config)
+    dataset = task.load_data(config, folder.path)
+    model = task.build_model(config, dataset)
+    return Restored(config, task, dataset, model, found.average, found.step)

