@@ -144,7 +144,7 @@ def paired_table(ours: dict, theirs: dict, metrics: Iterable[str] = METRICS) -> 
         differences = [100 * (x - y) for x, y in zip(a, b, strict=True)]
         mean = [f"**{statistics.mean(differences):+z.1f}**"] if seeds else [""]
         signed = [f"{difference:+z.1f}" for difference in differences]
-        rows.append([results.label(name), spread(a), spread(b), *signed, *mean])
+        rows.append([results.label(name, ("image", "text")), spread(a), spread(b), *signed, *mean])
     return table(head, rows)
 
 
@@ -157,7 +157,9 @@ def ablation_table(runs: dict, variants: Variants, ours: str, metrics: Iterable[
         pairs = [(runs[ours][seed]["test"], theirs[seed]["test"]) for seed in seeds]
         cells = [spread([a[metric] - b[metric] for a, b in pairs], sign="+") for metric in metrics]
         rows.append([variants[name][0], str(len(seeds)), *cells])
-    return table(["minus", "seeds", *map(results.label, metrics)], rows)
+    return table(
+        ["minus", "seeds", *(results.label(name, ("image", "text")) for name in metrics)], rows
+    )
 
 
 def variants_table(runs: dict, variants: Variants, split: str) -> str:

@@ -174,7 +174,12 @@ def _proteins() -> dict:
         "residue_temperature": 0.3,
     }
     # language_learning_rate: of what is trained of a published tower
-    optimizer = {"tower_learning_rate": 3e-3, "head_learning_rate": 1e-4, "language_learning_rate": 1e-3, "warmup_steps": 30}
+    optimizer = {
+        "tower_learning_rate": 3e-3,
+        "head_learning_rate": 1e-4,
+        "language_learning_rate": 1e-3,
+        "warmup_steps": 30,
+    }
     train = {"steps": 300, "batch_matched": 16, "batch_unmatched": 16, "checkpoint_every": 150}
     return {
         "data": data,

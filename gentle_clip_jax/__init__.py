@@ -1,14 +1,13 @@
 """Align two modalities from a few matched pairs: Gentle-CLIP (Set-CLIP, arXiv 2406.05766) in JAX.
 
-Importing this package loads jax and nothing heavier, and touches no device: the names below load
-what they need when they are first used.
+Importing this package loads nothing and touches no device: the names below load what they need
+when they are first used, `losses` jax alone. So `gentle-clip --help` answers at once.
 """
 
 from typing import TYPE_CHECKING
 
-from gentle_clip_jax import losses as losses
-
 if TYPE_CHECKING:
+    from gentle_clip_jax import losses
     from gentle_clip_jax.aligners import Aligner, Problem, align, load
     from gentle_clip_jax.compare import compare_files
     from gentle_clip_jax.config import load_config
@@ -43,6 +42,10 @@ def __getattr__(name: str) -> object:
             from gentle_clip_jax import compare as home
         case "diagnose_files":
             from gentle_clip_jax import diagnose as home
+        case "losses":
+            import importlib  # `from gentle_clip_jax import losses` would come back here
+
+            return importlib.import_module("gentle_clip_jax.losses")
         case "load_config":
             from gentle_clip_jax import config as home
         case "load_encoder":

@@ -28,8 +28,8 @@ def adamw(
     "language", the published part of a tower that has new parts too.
     """
 
-    def group(rate: float) -> optax.GradientTransformation:
-        schedule = learning_rate(rate, warmup_steps=warmup_steps, steps=steps)
+    def group(peak: float) -> optax.GradientTransformation:
+        schedule = learning_rate(peak, warmup_steps=warmup_steps, steps=steps)
         return optax.adamw(schedule, weight_decay=weight_decay, mask=_matrices)
 
     groups: dict[Hashable, optax.GradientTransformation] = {

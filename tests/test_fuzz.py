@@ -112,10 +112,10 @@ def of_batch():
 
 
 def of_evaluated():
-    arrays = dict.fromkeys(("image_initial", "text_initial", "image", "text"), _ROWS)
+    arrays = dict.fromkeys(("x_initial", "y_initial", "x", "y"), _ROWS)
     pictures = np.zeros((6, 3, 3), np.uint8)
     np.savez_compressed(
-        file := io.BytesIO(), **arrays, names=np.array([*"abcdef"]), images=pictures, set="test"
+        file := io.BytesIO(), **arrays, names=np.array([*"abcdef"]), pictures=pictures, set="test"
     )
     return file.getvalue()
 

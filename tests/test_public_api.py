@@ -97,16 +97,14 @@ def test_no_name_is_hidden_by_a_module():
 
 
 SCRIPT = """
-import sys, time
+import sys
 import jax, jax.numpy
-before, start = set(sys.modules), time.perf_counter()
+before = set(sys.modules)
 import gentle_clip_jax
 from gentle_clip_jax import losses
-seconds = time.perf_counter() - start
 print(*{name.partition(".")[0] for name in set(sys.modules) - before})
 print(*(name for name in vars(gentle_clip_jax) if not name.startswith("_")))
 assert not {"flax", "optax", "orbax", "ml_collections", "scipy"} & set(sys.modules)
-assert seconds < 1, seconds
 from jax._src import xla_bridge
 assert not xla_bridge.backends_are_initialized()
 """

@@ -64,9 +64,9 @@ def choose(features: Features, classes: Classes | None, *, seed: int = 0) -> Cho
     finds the pairs of the fifth among each other and among unmatched items that it was not fitted
     to. A method's score is the mean logarithm of the partner's rank; two methods are compared pair
     by pair. CCA and ridge regression, of pairs alone, stand against gentle transport with a plan,
-    without, and with the names of classes. A method that uses unmatched items is chosen unless it
-    is worse by two standard errors; in 64 dimensions or fewer of either modality, only if it is
-    better by two.
+    without, and with the names of classes. A method that uses unmatched items is chosen if it is no
+    worse; of fewer than 60 pairs, which tell little, unless it is worse by a standard error; in 64
+    dimensions or fewer of either modality only if it is better by two.
 
     Args:
       features: standardised, of two pairs or more.
@@ -85,7 +85,8 @@ def choose(features: Features, classes: Classes | None, *, seed: int = 0) -> Cho
     if rival is None:
         return Choice(alone, False, _summary(ranks, alone, None))
     gain = _standard_errors(ranks[alone] - ranks[rival])
-    taken = gain > _STANDARD_ERRORS if few_dimensions else gain >= -_STANDARD_ERRORS
+    few_pairs = len(features.x) < LEAST_TRIED
+    taken = gain >= (_STANDARD_ERRORS if few_dimensions else -1.0 if few_pairs else 0.0)
     method = NAMED if rival == NAMED else PLANNED
     held_out = {**_summary(ranks, alone, rival), "few_dimensions": few_dimensions}
     return Choice(method if taken else alone, rival != UNPLANNED, held_out)

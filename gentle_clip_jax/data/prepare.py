@@ -96,7 +96,7 @@ def _build(
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
     with Progress(*columns, TimeRemainingColumn()) as progress:
         if done:
-            progress.console.print(f"{title}: going on after {len(done)} shards.")
+            progress.console.print(f"{title}: going on after {len(done)} shards.", markup=False)
         bar = progress.add_task(title, total=sum(plan["items"].values()))
         skipped = build.build(
             title.replace("-", "_"),  # a name in TFDS has no hyphen
@@ -184,9 +184,9 @@ def _say_what_is_there(target: pathlib.Path, about: dict[str, str]) -> None:
     _verify(target, f"delete {target} and prepare it again")
     info = json.loads((target / "dataset_info.json").read_text(encoding="utf-8"))
     sizes = [f"{s['name']} {sum(map(int, s['shardLengths'])):,}" for s in info["splits"]]
-    console = Console(soft_wrap=True, highlight=False)
+    console = Console(soft_wrap=True, highlight=False, markup=False)
     console.print(f"{target}: {', '.join(sizes)}.")
     for item in found["skipped"][:3]:
-        console.print(f"Skipped: {item['id']} {item['reason']}.", markup=False)
+        console.print(f"Skipped: {item['id']} {item['reason']}.")
     if len(found["skipped"]) > 3:
         console.print(f"{len(found['skipped'])} were skipped in all: {target / _ABOUT}.")

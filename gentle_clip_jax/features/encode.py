@@ -161,7 +161,7 @@ def _finish(work: Work, out: pathlib.Path, arguments: dict[str, Any]) -> None:
 
 def _say_what_is_there(out: pathlib.Path) -> None:
     manifest = json.loads((out / "manifest.json").read_text())
-    console = Console(soft_wrap=True, highlight=False)
+    console = Console(soft_wrap=True, highlight=False, markup=False)
     console.print(f"{out}: {manifest['num_rows']} rows.")
     for item in manifest["skipped"][:3]:
         console.print(f"Skipped: {item['id']} {item['reason']}.")

@@ -9,7 +9,7 @@ from gentle_clip_jax.losses.density import density_scale, sdd_of_passes
 from gentle_clip_jax.losses.distance import compare
 from gentle_clip_jax.losses.mmd import bandwidth_ladder, ladder_rates, mmd_of_totals
 
-Side = tuple[jax.Array, jax.Array | None, jax.Array]  # rows, their other view, mask
+Modality = tuple[jax.Array, jax.Array | None, jax.Array]  # rows, their other view, mask
 
 
 def gentle_clip_loss(
@@ -96,8 +96,8 @@ def gentle_clip_loss(
 
 
 def _contrastive_terms(
-    side_x: Side,
-    side_y: Side,
+    side_x: Modality,
+    side_y: Modality,
     *,
     num_matched: int,
     temperature: jax.Array | float | None,
@@ -131,8 +131,8 @@ def _contrastive_terms(
 
 
 def _all_terms(
-    side_x: Side,
-    side_y: Side,
+    side_x: Modality,
+    side_y: Modality,
     *,
     num_matched: int,
     temperature: jax.Array | float | None,

@@ -92,10 +92,13 @@ def read_config(workdir: str | pathlib.Path) -> "ConfigDict":
 
     path = RunFolder(pathlib.Path(workdir)).config
     try:
-        return ConfigDict(json.loads(path.read_text()))
+        content = json.loads(path.read_text())
+        if not isinstance(content, dict):
+            raise ValueError("it is no JSON object")
+        return ConfigDict(content)
     except FileNotFoundError as error:
         raise ValueError(
             f"{workdir} holds no run (no config.json): give the --workdir of gentle-clip train."
         ) from error
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise ValueError(f"{path} cannot be read ({error}): delete it and train again.") from error

@@ -50,8 +50,9 @@ def train(config: ml_collections.ConfigDict, workdir: str | pathlib.Path) -> Tra
         state = on_devices(config, state)
         with Checkpoints(folder.checkpoints) as checkpoints:
             state = checkpoints.restore(state) or state
+            limit = config.train.max_skipped
             done = {"first_step": int(state.step), "skipped": int(state.skipped)}
-            about, limit = provenance(dataset), config.train.max_skipped
+            about = provenance(dataset) | {"modalities": [*task.MODALITIES]}
             with RunLog(folder.path, config.seed, steps, limit, **done, about=about) as log:
                 state = _run(config, dataset, model, state, advance, checkpoints, log, stop)
     if stop.interrupted:

@@ -1,8 +1,6 @@
 """A bad step taken again, from the checkpoint before it."""
 
-import json
 import pathlib
-from typing import Any
 
 import jax
 import numpy as np
@@ -39,13 +37,3 @@ def replay(path: str | pathlib.Path) -> dict[str, tuple[float, float]]:
     _, metrics = advance(state, bad.batch)
     found = {name: float(value) for name, value in jax.device_get(metrics).items()}
     return {name: (then, found.get(name, np.nan)) for name, then in bad.metrics.items()}
-
-
-def table(replayed: dict[str, tuple[float, float]]) -> Any:
-    """The metrics in two columns, for a terminal."""
-    from rich.table import Table
-
-    result = Table("metric", "then", "now")
-    for name, values in replayed.items():
-        result.add_row(name, *(json.dumps(value) for value in values))
-    return result

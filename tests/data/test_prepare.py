@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from gentle_clip_jax.commands import main
+from gentle_clip_jax.config import load_config
 from gentle_clip_jax.data import images, prepare, tfds_source
 from gentle_clip_jax.data.texts import Text, list_classes, list_texts
 from gentle_clip_jax.data.tfds_builders import build, catalogue
@@ -495,6 +496,8 @@ def test_the_folder_of_the_documentation(tmp_path):
     assert row["captions"] == ["Two boats.", "A pier at dusk."]
     assert row["label"] == "pier"
     assert [text.id for text in list_texts(target / "unmatched_captions.jsonl")] == ["unknown"]
-    (config,) = re.findall(r"```python\n(from gentle_clip_jax\.configs.*?)```", page, flags=re.DOTALL)
+    (config,) = re.findall(
+        r"```python\n(from gentle_clip_jax\.configs.*?)```", page, flags=re.DOTALL
+    )
     (tmp_path / "harbours.py").write_text(config)
-    assert main.load_config(tmp_path / "harbours.py").data.sets == ("harbours",)
+    assert load_config(tmp_path / "harbours.py").data.sets == ("harbours",)

@@ -250,7 +250,7 @@ def test_nan_in_a_valid_row_is_not_hidden(name: str) -> None:
 
 
 def constants(name: str, x: jax.Array, y: jax.Array) -> dict[str, jax.Array]:
-    """What a loss takes from the data for a constant: its gradient is one only with others."""
+    """What a loss takes from the data for a constant: only with others is the gradient a slope."""
     if name == "mmd":
         return {"squared_bandwidths": jnp.array([0.3, 1.0])}
     if name == "cauchy_schwarz":
@@ -275,7 +275,7 @@ def test_gradient_is_the_slope(name: str) -> None:
 
     def pullback(x, y):
         value, gradients = loss(x, y, SOME_X, SOME_Y)
-        return value, lambda gradient: tuple(gradient * gradient for gradient in gradients)
+        return value, lambda slope: tuple(slope * gradient for gradient in gradients)
 
     with jax.enable_x64(True):
         check_vjp(lambda x, y: pullback(x, y)[0], pullback, (x, y), atol=1e-6, rtol=1e-6)
@@ -350,7 +350,7 @@ def test_degenerate_points_are_finite(name: str, dtype: jnp.dtype) -> None:
         assert jnp.isfinite(value), point
         for gradient in gradients:
             assert gradient.dtype == dtype
-            # Float16 cannot hold the gradients of collapsed sets: they round to infinity there.
+            # Float16 cannot hold the slopes of collapsed sets: they round to infinity there.
             fits = ~jnp.isnan(gradient) if dtype == jnp.float16 else jnp.isfinite(gradient)
             assert jnp.all(fits), point
         if point == "all padding":
