@@ -34,7 +34,7 @@ class Dataset:
     """What there is to learn from, and what to be judged on.
 
     `unmatched_x` and `unmatched_y` are two sets: their rows have nothing to do with each other.
-    `about` is what a field knows besides, such as its classes and how it makes tokens of words.
+    `about` is what a task knows besides, such as its classes and how it makes tokens of words.
     """
 
     matched: Pairs

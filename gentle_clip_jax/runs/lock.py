@@ -1,18 +1,22 @@
 """One run at a time in a folder."""
 
 import contextlib
-import fcntl
 import os
 import pathlib
 import socket
 from collections.abc import Iterator
 
+import filelock
 import jax
+
+from gentle_clip_jax.files import write_text
 
 
 @contextlib.contextmanager
 def locked(path: pathlib.Path) -> Iterator[None]:
     """Holds a file in a run's folder as long as it is open; the system frees it at the end.
+
+    Who holds it stands beside it, in PATH.holder.
 
     Raises:
       ValueError: another process holds it; names its id and its machine.
@@ -20,28 +24,35 @@ def locked(path: pathlib.Path) -> Iterator[None]:
     if jax.process_index():
         yield  # the first process holds it for all
         return
-    with _open(path) as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ValueError(
-                f"{path.parent} is in use by {path.read_text() or 'another process'}: "
-                "wait until that run ends, stop it, or choose another --workdir."
-            ) from error
-        except OSError:
-            pass  # a file system without locks
-        else:
-            file.truncate(0)
-            file.write(f"process {os.getpid()} on {socket.gethostname()}")
-            file.flush()
-        yield
-
-
-def _open(path: pathlib.Path):
+    lock, holder = filelock.FileLock(path, timeout=0), path.with_name(path.name + ".holder")
     try:
-        return path.open("a")
-    except OSError as error:
+        lock.acquire()
+    except filelock.Timeout as error:
         raise ValueError(
-            f"Cannot write to the workdir {path.parent} ({error.strerror}): "
-            "choose another --workdir."
+            f"{path.parent} is in use by {_read(holder)}: "
+            "wait until that run ends, stop it, or choose another --workdir."
         ) from error
+    except NotImplementedError:
+        pass  # a file system without locks
+    except OSError as error:
+        raise _not_writable(path, error) from error
+    try:
+        try:
+            write_text(holder, f"process {os.getpid()} on {socket.gethostname()}")
+        except OSError as error:
+            raise _not_writable(path, error) from error
+        yield
+    finally:
+        lock.release()
+
+
+def _read(holder: pathlib.Path) -> str:
+    with contextlib.suppress(OSError):
+        return holder.read_text(errors="replace") or "another process"
+    return "another process"
+
+
+def _not_writable(path: pathlib.Path, error: OSError) -> ValueError:
+    return ValueError(
+        f"Cannot write to the workdir {path.parent} ({error.strerror}): choose another --workdir."
+    )

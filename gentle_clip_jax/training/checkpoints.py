@@ -11,13 +11,12 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
-from flax import traverse_util
 from jax.experimental import multihost_utils
 
 from gentle_clip_jax.training import manifest
 from gentle_clip_jax.training.orbax_errors import cause, first_line, unless_late
 
-_SCORE, _AVERAGE = "score", "average/"
+_SCORE = "score"
 _MOST_NAMED = 10
 
 
@@ -120,34 +119,28 @@ class Checkpoints:
             self._put_aside(step)
 
     def _read_average(self, step: int) -> tuple[Any, str]:
-        """The average of a step as the manifest describes it, and why it cannot be used."""
+        """The average of a step, and why it cannot be used."""
         arrays, reason = self._read_manifest(step)
-        of_average = {k: v for k, v in arrays.items() if k.startswith(_AVERAGE)}
-        if reason or not of_average:
-            return None, reason or "it holds no average"
+        if reason:
+            return None, reason
         device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
-        shapes = {
-            tuple(key.split("/")): jax.ShapeDtypeStruct(
-                tuple(entry["shape"]), entry["dtype"], sharding=device
-            )
-            for key, entry in of_average.items()
-        }
-        wanted = traverse_util.unflatten_dict(shapes)
         try:
             # A checkpointer of its own, as the manager restores whole states alone.
             with ocp.PyTreeCheckpointer() as checkpointer:
-                found = checkpointer.restore(
-                    self._folder / str(step) / "state",
-                    args=ocp.args.PyTreeRestore(
-                        wanted,
-                        ocp.checkpoint_utils.construct_restore_args(wanted),
-                        partial_restore=True,
-                    ),
+                path = self._folder / str(step) / "state"
+                tree: Any = checkpointer.metadata(path).item_metadata.tree
+                wanted = jax.tree.map(
+                    lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=device),
+                    {"average": tree["average"]},
                 )
+                args = ocp.checkpoint_utils.construct_restore_args(wanted)
+                partly = ocp.args.PyTreeRestore(wanted, args, partial_restore=True)
+                found = checkpointer.restore(path, args=partly)
         except Exception as error:  # Orbax raises bare Exceptions for truncated files
             return None, first_line(error)
         now = manifest.manifest(found)
-        altered = [key for key, entry in of_average.items() if entry != now[key]]
+        of_average = {key: entry for key, entry in arrays.items() if key.startswith("average/")}
+        altered = [key for key, entry in of_average.items() if entry != now.get(key)]
         reason = f"{_listed(altered)} was altered since it was saved" if altered else ""
         return found["average"], reason
 

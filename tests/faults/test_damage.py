@@ -129,7 +129,7 @@ def test_a_folder_that_may_only_be_read(tmp_path, whole, record):
 
 def test_two_runs_in_one_folder(tmp_path, whole, record):
     first = runs.train(tmp_path)
-    first.wait_for((tmp_path / "lock").exists, "lock")
+    first.wait_for((tmp_path / "lock.holder").exists, "lock")
     second = runs.train(tmp_path)
     assert_a_sentence(second, f"{tmp_path} is in use by process {first.popen.pid} on ")
     assert first.end() == 0

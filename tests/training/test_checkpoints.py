@@ -254,3 +254,31 @@ def test_the_manifest_does_not_depend_on_how_arrays_are_spread():
         assert blocks.keys() == whole.keys() == set(range(parts))
         for number, block in whole.items():
             np.testing.assert_array_equal(blocks[number], block)
+
+
+def test_the_average_alone_is_restored_with_what_is_empty_in_it(tmp_path):
+    """A tower without low-rank updates has an empty place for them, which it asks for."""
+    average = {
+        "tower": {"lora": {}, "trained": {"kernel": jnp.ones((3, 2))}},
+        "scale": jnp.ones(()),
+    }
+    state = {"average": average, "opt_state": {"moments": jnp.zeros((3, 2))}}
+    with Checkpoints(tmp_path) as checkpoints:
+        checkpoints.save(1, state, 0.1)
+        checkpoints.save(2, jax.tree.map(lambda a: a + 1, state), 0.7)
+    with Checkpoints(tmp_path, read_only=True) as checkpoints:
+        step, found = checkpoints.restore_best_average()
+    assert step == 2
+    jax.tree.map(np.testing.assert_array_equal, found, jax.tree.map(lambda a: a + 1, average))
+
+
+def test_an_average_that_was_altered_is_passed_over(tmp_path, capsys):
+    state = {"average": {"kernel": jnp.arange(4.0)}}
+    with Checkpoints(tmp_path) as checkpoints:
+        checkpoints.save(1, state, 0.1)
+        checkpoints.save(2, state, 0.7)
+    for path in (tmp_path / "2" / "state" / "d").iterdir():
+        path.write_bytes(bytes(len(path.read_bytes())))
+    with Checkpoints(tmp_path, read_only=True) as checkpoints:
+        assert checkpoints.restore_best_average().step == 1
+    assert "Checkpoint 2 cannot be used" in capsys.readouterr().out

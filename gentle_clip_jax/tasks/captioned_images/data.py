@@ -52,7 +52,7 @@ class Classified(NamedTuple):
 
 
 class About(NamedTuple):
-    """What the field knows besides the items.
+    """What the task knows besides the items.
 
     encode: texts -> token ids. cache: a folder for what had to be computed. sources: the data set
     of each validation and of each test item. validation, test: what to classify by the name of its
