@@ -43,12 +43,17 @@ ARROWS = {
     "features": {"encoders", "data", "files"},
     "diagnose": {"aligners", "losses", "evals", "data"},
     "compare": {"aligners", "data", "evals", "runs", "files"},
+    "aligning": {"aligners", "data", "files"},
+    "asking": {"aligning", "aligners", "data", "files", "report"},
+    "searching": {"asking", "aligning", "aligners", "features", "encoders", "data", "files"},
+    "matching": {"aligners", "files"},
+    "review": {"aligners", "data", "files"},
     "tasks": {"aligners", "objectives", "losses", "encoders", "data", "evals", "parallel", "files"},
     "report": {"runs", "files"},
     "training": {"tasks", "objectives", "optimizer", "encoders", "data", "evals", "parallel"}
     | {"runs", "files"},
     "commands": {"config", "parallel", "data", "features", "diagnose", "compare", "training"}
-    | {"runs", "report"},
+    | {"runs", "report", "aligners", "aligning", "asking", "searching", "matching", "review"},
     "__main__": {"commands"},
     "__init__": {"losses", "aligners", "diagnose", "compare", "encoders", "config", "training"},
 }
@@ -64,7 +69,10 @@ PACKAGES = {
     "diagnose": {"jax", "numpy", "scipy"},
     "report": {"numpy", "matplotlib", "rich", "PIL"},
     "config": {"absl", "ml_collections"},
-    "commands": {"rich"},
+    "commands": {"rich", "jax", "numpy"},
+    "matching": {"jax", "numpy", "scipy", "pyarrow"},
+    "review": {"jax", "numpy", "scipy", "PIL", "filelock", "jinja2", "markupsafe", "starlette"}
+    | {"uvicorn"},
 }
 VAGUE = {"util", "utils", "helper", "helpers", "common", "manager", "core", "base", "misc"}
 
@@ -172,6 +180,7 @@ WRITERS = {
     "training/checkpoints.py": {"rename", "save"},
     "data/tfds_builders/build.py": {"replace"},
     "data/prepare.py": {"replace"},
+    "review/static_page.py": {"sha256"},  # of a script, for the policy of its page
 }
 MODULES_THAT_WRITE = {"os", "json", "np", "numpy", "hashlib", "shutil", "pathlib"}
 

@@ -93,10 +93,10 @@ def _compare(args: argparse.Namespace) -> None:
     if not args.config and not (args.x and args.y):
         raise ValueError("Give --config=CONFIG, or your own embeddings as --x=PATH and --y=PATH.")
     if args.config:
-        modalities = _modalities(args, "image", "text")
+        modalities = modalities_of(args, "image", "text")
         compare.compare_config(load_config(args.config, args.overrides), args.workdir)
     else:
-        modalities = _modalities(args, _stem(args.x), _stem(args.y))
+        modalities = modalities_of(args, stem_of(args.x), stem_of(args.y))
         compare.compare_files(args.x, args.y, args.pairs, args.workdir)
     report.show_comparison(args.workdir, modalities)
 
@@ -104,18 +104,18 @@ def _compare(args: argparse.Namespace) -> None:
 def _diagnose(args: argparse.Namespace) -> None:
     from gentle_clip_jax import diagnose, report
 
-    modalities = _modalities(args, _stem(args.x), _stem(args.y))
+    modalities = modalities_of(args, stem_of(args.x), stem_of(args.y))
     found = diagnose.diagnose_files(args.x, args.y, args.pairs, seed=args.seed)
     report.show_diagnosis({**found, "modalities": modalities}, args.out)
 
 
-def _stem(path: str) -> str:
+def stem_of(path: str) -> str:
     """What a folder or file of embeddings is called, without an ending."""
     full = pathlib.Path(path).resolve()
     return full.name if full.is_dir() else full.stem
 
 
-def _modalities(args: argparse.Namespace, x: str, y: str) -> tuple[str, str]:
+def modalities_of(args: argparse.Namespace, x: str, y: str) -> tuple[str, str]:
     """The names that are asked for, or those of the files if they differ, or x and y."""
     if x == y or not x or not y:
         x, y = "x", "y"

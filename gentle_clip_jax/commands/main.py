@@ -1,4 +1,4 @@
-"""The command line: prepare, encode and diagnose data; train, evaluate, report on and search a run.
+"""The command line: from features to aligners and matches, from configs to runs.
 
 Heavy imports wait inside the commands, so that --help does not.
 """
@@ -10,13 +10,14 @@ import sys
 from collections.abc import Sequence
 
 import gentle_clip_jax
-from gentle_clip_jax.commands import data, features, runs
+from gentle_clip_jax.commands import aligners, data, features, matches, review, runs
 
 # What to install for a package that only some commands need.
 _EXTRAS = {
     **dict.fromkeys(("grain", "PIL", "qtawesome", "tokenizers"), "quickstart"),
     **dict.fromkeys(("huggingface_hub", "pyarrow", "safetensors"), "weights"),
     "biotite": "protein",
+    **dict.fromkeys(("starlette", "uvicorn", "jinja2", "markupsafe"), "review"),
     "ott": "transport",
     **dict.fromkeys(("tensorflow_datasets", "array_record"), "data"),
 }
@@ -53,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=gentle_clip_jax.__version__)
     parser.add_argument("--traceback", action="store_true", help="show where an error comes from")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for group in (runs, features, data):
+    for group in (features, aligners, matches, review, runs, data):
         group.add(commands)
     return parser
 

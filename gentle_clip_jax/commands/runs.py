@@ -1,4 +1,4 @@
-"""Commands on runs: train, evaluate, report, search, show, replay.
+"""Commands on runs: train, evaluate, report, show, replay.
 
 Heavy imports wait inside the commands, so that --help does not.
 """
@@ -22,14 +22,7 @@ def add(commands: Any) -> None:
         "report", allow_abbrev=False, help="write a run's report.html, beside other runs if wanted"
     )
     report.set_defaults(command=_report)
-    search = commands.add_parser(
-        "search", allow_abbrev=False, help="name a run's test items that fit some words best"
-    )
-    search.add_argument(
-        "words", metavar="WORDS", help='e.g. "shopping cart"; for proteins, a sequence'
-    )
-    search.set_defaults(command=_search)
-    for command in (train, evaluate, report, search):
+    for command in (train, evaluate, report):
         command.add_argument("--workdir", required=True, metavar="DIR", help="the run's folder")
     for command in (evaluate, report):
         command.add_argument(
@@ -119,12 +112,6 @@ def _report(args: argparse.Namespace) -> None:
     from gentle_clip_jax.report import write_report
 
     print(write_report(args.workdir, args.compare))
-
-
-def _search(args: argparse.Namespace) -> None:
-    from gentle_clip_jax.training.evaluate import search
-
-    print(*search(args.workdir, args.words), sep="\n")
 
 
 def _show(args: argparse.Namespace) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from gentle_clip_jax.aligners import Problem
 from gentle_clip_jax.data import embeddings
 from gentle_clip_jax.data.embeddings import FeatureSet
+from gentle_clip_jax.data.pairing import separate
 
 
 class Retrieval(NamedTuple):
@@ -117,22 +118,14 @@ def own_pool(x: FeatureSet, y: FeatureSet, pairs: np.ndarray, *, seed: int) -> P
 def draw(pool: Pool, num_pairs: int, *, seed: int, unmatched: str) -> Problem:
     """The problem of some pairs, drawn at random, and of the unmatched items of each modality.
 
-    unmatched: "shuffled": x and y of all other items; "disjoint": x of one half of them and y of
-      the other, so that no unmatched item has its partner; "shifted": x of the first data set and
-      y of the others.
+    unmatched: how the others lose their partner, "shuffled", "disjoint" or "shifted" between data
+      sets; see `pairing.separate`.
     """
-    rng = np.random.default_rng(seed)
-    order = rng.permutation(len(pool.x))
-    matched, rest = order[:num_pairs], order[num_pairs:]
-    first = pool.sources[rest] == pool.sources[0]
-    half = np.arange(len(rest)) < len(rest) // 2
-    x, y = {
-        "shuffled": (rest, rest),
-        "disjoint": (rest[half], rest[~half]),
-        "shifted": (rest[first], rest[~first]),
-    }[unmatched]
+    matched, x, y = separate(
+        len(pool.x), num_pairs, seed=seed, unmatched=unmatched, sources=pool.sources
+    )
     unmatched_x = np.concatenate([pool.unmatched_x, pool.x[x]])
-    unmatched_y = np.concatenate([pool.unmatched_y, pool.y[rng.permutation(y)]])
+    unmatched_y = np.concatenate([pool.unmatched_y, pool.y[y]])
     return Problem(pool.x[matched], pool.y[matched], unmatched_x, unmatched_y, classes=pool.classes)
 
 

@@ -1,0 +1,116 @@
+"""`align_files`: fit, hold out, say what to expect, save."""
+
+import pathlib
+from typing import Any
+
+import jax
+import numpy as np
+
+from gentle_clip_jax.aligners import METHODS, Aligner, Problem, align
+from gentle_clip_jax.aligning import verdict
+from gentle_clip_jax.aligning.held_out import TOP, HeldOut, held_out
+from gentle_clip_jax.aligning.sides import Side, items_of, read_side
+from gentle_clip_jax.data import embeddings
+from gentle_clip_jax.files import sha256_of
+
+_LEAST_PAIRS = 3
+_GENTLE = "gentle_transport"
+
+
+def align_files(
+    x: str | pathlib.Path,
+    y: str | pathlib.Path,
+    pairs: str | pathlib.Path | None,
+    out: str | pathlib.Path | None = None,
+    *,
+    method: str = "auto",
+    seed: int = 0,
+    modalities: tuple[str, str] = ("x", "y"),
+) -> Aligner:
+    """Fits an aligner to files of embeddings and says, by held-out pairs, what to expect of it.
+
+    Args:
+      x: a file of embeddings, or a folder of `gentle-clip encode`.
+      y: likewise, of the other modality.
+      pairs: a file with an id of each side on every line; None if equal ids are pairs.
+      out: the folder to save the aligner in, if any.
+      method: see `align`.
+      seed: of what is drawn at random, the splits among it.
+      modalities: what an item of x and one of y are called.
+
+    Returns:
+      The aligner, fitted to all pairs. Its `about` has "modalities", "encoders" (name, role and
+      SHA-256 of the weights of each, None if not known), "sha256" of features, ids and pairs, and
+      "expected": recall with its interval, and what unmatched items brought.
+
+    Raises:
+      ValueError: a file is not as it should be, there are fewer than three pairs, or the method
+        needs what is not there.
+    """
+    of_x, of_y = read_side(x), read_side(y)
+    found = embeddings.read_pairs(pairs, of_x.rows.ids, of_y.rows.ids)
+    if len(found) < _LEAST_PAIRS:
+        raise ValueError(
+            f"{pairs or 'Equal ids'} give {len(found)} pairs, too few to fit to and to hold one "
+            "out: give 3 or more; gentle-clip ask says which items to describe."
+        )
+    if method in METHODS and METHODS[method].named:
+        raise ValueError(
+            f"{method} needs the classes of x's encoder: in Python, give them to align."
+        )
+    problem = problem_of(of_x, of_y, found, seed=seed)
+    aligner = align(problem, method, key=jax.random.key(seed))
+    about = {
+        "modalities": list(modalities),
+        "encoders": {"x": of_x.encoder, "y": of_y.encoder},
+        "sha256": {"x": of_x.sha256, "y": of_y.sha256, "pairs": sha256_of(found.tolist())},
+        "expected": expected(problem, aligner.about, seed=seed),
+    }
+    aligner = aligner.with_about(about)
+    if out is not None:
+        aligner.save(out)
+    return aligner
+
+
+def problem_of(x: Side, y: Side, pairs: np.ndarray, *, seed: int = 0) -> Problem:
+    """Matched items of both sides by their pairs [k, 2] of ids, and all others, in random order."""
+    rng, arrays = np.random.default_rng(seed), []
+    for column, side in enumerate((x, y)):
+        others = rng.permutation(np.setdiff1d(side.ids, pairs[:, column]))
+        arrays += [items_of(side.rows, ids) for ids in (pairs[:, column], others)]
+    of_x, unmatched_x, of_y, unmatched_y = arrays
+    return Problem(of_x, of_y, unmatched_x, unmatched_y)
+
+
+def expected(problem: Problem, about: dict[str, Any], *, seed: int = 0) -> dict[str, Any]:
+    """What held-out pairs say of the method that `about` names.
+
+    recall: "value" (mean of R@1, 5 and 10, both ways), "low", "high" and the recalls "at" 1, 5 and
+    10; chance: that value by chance; among: how many items a partner was among; splits; unmatched:
+    see `verdict.gain`, with the methods that were compared, None without unmatched items.
+    """
+    method, transport = about["method"], about.get("settings", {}).get("transport", True)
+    tried, rival = method, about.get("held_out", {}).get("best_with_unmatched_items")
+    are_unmatched = min(len(problem.unmatched_x), len(problem.unmatched_y)) > 0
+    compared = are_unmatched and bool(METHODS[method].unmatched or rival)
+    if method in ("cca", "ridge") and rival:
+        tried, transport = _GENTLE, "without" not in rival
+    found = held_out(problem, tried, transport=transport, seed=seed)
+    each = {name: values.mean(axis=(1, 2)) for name, values in found.recall.items()}
+    recall = verdict.interval(
+        each[method], fitted=found.fitted, level=verdict.EXPECTED, bounds=(0.0, 1.0)
+    )
+    at = found.recall[method].mean(axis=(0, 1))
+    return {
+        "recall": {**recall._asdict(), "at": dict(zip(map(str, TOP), at.tolist()))},
+        "among": found.among,
+        "splits": found.splits,
+        "chance": float(np.mean([min(1.0, top / found.among) for top in TOP])),
+        "unmatched": _unmatched(each, tried, found) if compared else None,
+    }
+
+
+def _unmatched(each: dict[str, np.ndarray], tried: str, found: HeldOut) -> dict[str, Any]:
+    against = max(("cca", "ridge"), key=lambda name: each[name].mean())
+    gain = verdict.gain(each[tried], each[against], fitted=found.fitted)
+    return {**gain, "method": tried, "against": against}

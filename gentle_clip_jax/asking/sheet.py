@@ -1,0 +1,136 @@
+"""`ask_files`: the items to describe, as a table to fill in and a page to look at."""
+
+import csv
+import pathlib
+
+import numpy as np
+
+from gentle_clip_jax.aligners import Aligner, load
+from gentle_clip_jax.aligning import items_of, read_side
+from gentle_clip_jax.asking.choose import ask
+from gentle_clip_jax.asking.pictures import Card, thumbnails, write_page
+from gentle_clip_jax.files import writing
+
+_HEADING = ["item", "partner"]
+
+
+def ask_files(
+    x: str | pathlib.Path,
+    out: str | pathlib.Path,
+    *,
+    number: int = 30,
+    seed: int = 0,
+    aligner: str | pathlib.Path | None = None,
+    y: str | pathlib.Path | None = None,
+    pairs: str | pathlib.Path | None = None,
+    images: str | pathlib.Path | None = None,
+) -> list[str]:
+    """Writes ask.csv, an id a line with an empty column for its partner's, and ask.html.
+
+    Args:
+      x: a file of embeddings, or a folder of `gentle-clip encode`.
+      out: a folder.
+      number: how many items to ask for.
+      seed: of the draws.
+      aligner: a folder of `gentle-clip align`, in whose space clusters are sought.
+      y: embeddings of the other modality, which help to find clusters with an aligner.
+      pairs: a file of the pairs that are known, whose items are not asked for.
+      images: a folder of the pictures of x, where the folder of features does not know it.
+
+    Returns:
+      The ids, the most telling first.
+
+    Raises:
+      ValueError: a file is not as it should be, or there are too few items.
+      OSError: the folder cannot be written.
+    """
+    side, fitted = read_side(x), None if aligner is None else load(aligner)
+    ids, folder = side.ids, pathlib.Path(out)
+    features = items_of(side.rows, ids)
+    known = _known(ids, pairs)
+    other = None
+    if fitted is not None and y is not None:
+        other = np.asarray(read_side(y).rows.features)
+    whose = "x" if fitted is None else _side(fitted, features.shape[2], x, aligner)
+    rows = ask(
+        features.mean(axis=1),
+        number,
+        seed=seed,
+        aligner=fitted,
+        other=other,
+        pairs=known,
+        side=whose,
+    )
+    asked = [ids[row] for row in rows]
+    data = pathlib.Path(images) if images is not None else side.data
+    pictures, texts = thumbnails(data, asked), side.texts(asked)
+    if images is not None and not pictures:
+        raise ValueError(f"{images} has no pictures of the items of {x}: give the folder encoded.")
+    cards = [
+        Card(id_, f"{place} of {len(asked)}", texts.get(id_, ""))
+        for place, id_ in enumerate(asked, start=1)
+    ]
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_table(folder / "ask.csv", asked)
+    write_page(
+        folder / "ask.html",
+        kind="questions",
+        title=f"{len(asked)} of {len(ids):,} items of {pathlib.Path(x).name}",
+        lead=[
+            f"Find the partners of these {len(asked)}.",
+            "Write the id of each one's partner beside it into ask.csv, as far as you come. "
+            "Every fifth is drawn at random, so that what is held out later stays fair. Leave "
+            "out what has no partner.",
+        ],
+        cards=cards,
+        pictures=pictures,
+    )
+    return asked
+
+
+def _side(fitted: Aligner, width: int, path: object, folder: object) -> str:
+    """Which of the aligner's sides features are of; x, where both are as wide."""
+    about = fitted.about["fitted_on"]
+    for side in "xy":
+        if about[f"features_{side}"] == width:
+            return side
+    raise ValueError(
+        f"{path} has {width} features a row and {folder} was fitted to {about['features_x']} of x "
+        f"and {about['features_y']} of y: give the features it was fitted to."
+    )
+
+
+def _known(ids: list[str], pairs: str | pathlib.Path | None) -> np.ndarray:
+    """Rows of the items that have a pair; a line without a partner is no pair yet."""
+    if pairs is None:
+        return np.zeros(0, int)
+    row = {id_: number for number, id_ in enumerate(ids)}
+    lines = _filled(pathlib.Path(pairs))
+    known = [row[cell] for line in lines for cell in line if cell in row]
+    if not known:
+        raise ValueError(
+            f"{pairs} has no pair of these items: write an id of each side on every line."
+        )
+    return np.array(known)
+
+
+def _filled(path: pathlib.Path) -> list[list[str]]:
+    """The cells of each line that lacks none."""
+    if not path.is_file():
+        raise ValueError(f"There is no file of pairs {path}.")
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        try:
+            reader = csv.reader(file, delimiter="\t" if path.suffix == ".tsv" else ",")
+            lines = [[cell.strip() for cell in line] for line in reader]
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise ValueError(f"{path} is no text of pairs ({error}): save it as CSV.") from error
+    return [line for line in lines if line and all(line)]
+
+
+def _write_table(path: pathlib.Path, ids: list[str]) -> None:
+    if path.exists() and [line for line in _filled(path) if line != _HEADING]:
+        raise ValueError(f"{path} holds answers: use another --out, or move it away.")
+    with writing(path) as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(_HEADING)
+        table.writerows([id_, ""] for id_ in ids)

@@ -1,0 +1,144 @@
+"""Commands on aligners: ask, align, embed, search.
+
+Heavy imports wait inside the commands, so that --help does not.
+"""
+
+import argparse
+from typing import Any
+
+from gentle_clip_jax.commands.features import modalities_of, stem_of
+
+
+def add(commands: Any) -> None:
+    """Adds the commands to a parser's."""
+    _add_ask(commands)
+    _add_align(commands)
+    _add_embed(commands)
+    _add_search(commands)
+
+
+def _add_ask(commands: Any) -> None:
+    ask = commands.add_parser(
+        "ask", allow_abbrev=False, help="which items to describe, before and between pairs"
+    )
+    ask.add_argument("--x", required=True, metavar="PATH", help="embeddings to ask about")
+    ask.add_argument("--number", type=int, default=30, metavar="N", help="of items (30)")
+    ask.add_argument("--out", required=True, metavar="DIR", help="for ask.csv and ask.html")
+    ask.add_argument("--aligner", metavar="DIR", help="fitted to x: ask where it knows least")
+    ask.add_argument("--y", metavar="PATH", help="embeddings of the other side, with --aligner")
+    ask.add_argument("--pairs", metavar="CSV", help="pairs that are known already")
+    ask.add_argument("--images", metavar="DIR", help="the pictures, if encode does not know them")
+    ask.add_argument("--seed", type=int, default=0)
+    ask.set_defaults(command=_ask)
+
+
+def _add_align(commands: Any) -> None:
+    align = commands.add_parser(
+        "align", allow_abbrev=False, help="fit an aligner to two sides and a few pairs, and save it"
+    )
+    for name in ("--x", "--y"):
+        align.add_argument(name, required=True, metavar="PATH", help="embeddings")
+    align.add_argument("--pairs", metavar="CSV", help="matched ids; else equal ids are pairs")
+    align.add_argument("--out", required=True, metavar="DIR", help="for the aligner")
+    align.add_argument("--method", default="auto", metavar="NAME", help="default: auto")
+    align.add_argument("--seed", type=int, default=0)
+    for name in ("x", "y"):
+        align.add_argument(f"--{name}-name", metavar="NAME", help=f"what an item of {name} is")
+    align.set_defaults(command=_align)
+
+
+def _add_embed(commands: Any) -> None:
+    embed = commands.add_parser(
+        "embed", allow_abbrev=False, help="take features into the space of an aligner"
+    )
+    embed.add_argument("--aligner", required=True, metavar="DIR")
+    sides = embed.add_mutually_exclusive_group(required=True)
+    for name in ("x", "y"):
+        sides.add_argument(f"--{name}", metavar="PATH", help=f"embeddings of {name}")
+    embed.add_argument("--out", required=True, metavar="DIR", help="a folder for the rows")
+    embed.set_defaults(command=_embed)
+
+
+def _add_search(commands: Any) -> None:
+    search = commands.add_parser(
+        "search",
+        allow_abbrev=False,
+        help="find items by words or by another item, with an aligner or a run",
+        usage="gentle-clip search (--aligner=DIR --in=PATH | --workdir=DIR) [WORDS] [--like=ITEM] "
+        "[--num=N] [--html=FILE] [--csv=FILE]",
+    )
+    search.add_argument(
+        "words", nargs="?", metavar="WORDS", help='e.g. "shopping cart"; for proteins, a sequence'
+    )
+    search.add_argument("--aligner", metavar="DIR", help="of gentle-clip align")
+    search.add_argument("--in", dest="gallery", metavar="PATH", help="embeddings to search")
+    search.add_argument("--workdir", metavar="DIR", help="a run, whose test items are searched")
+    search.add_argument("--like", metavar="ITEM", help="an id of --in, or a file")
+    search.add_argument("--side", choices=("x", "y"), help="which side --in is of, if unclear")
+    search.add_argument("--num", type=int, metavar="N", help="of items (20; of a run 5)")
+    search.add_argument("--html", metavar="FILE", help="a page with the pictures")
+    search.add_argument("--csv", metavar="FILE", help="a table")
+    search.set_defaults(command=_search)
+
+
+def _ask(args: argparse.Namespace) -> None:
+    from gentle_clip_jax.asking import ask_files
+
+    names = ("number", "seed", "aligner", "y", "pairs", "images")
+    asked = ask_files(args.x, args.out, **{name: getattr(args, name) for name in names})
+    print(
+        f"{len(asked)} items to describe: {args.out}/ask.html shows them, {args.out}/ask.csv waits"
+    )
+
+
+def _align(args: argparse.Namespace) -> None:
+    from gentle_clip_jax.aligning import align_files, sentences
+
+    modalities = modalities_of(args, stem_of(args.x), stem_of(args.y))
+    aligner = align_files(
+        args.x,
+        args.y,
+        args.pairs,
+        args.out,
+        method=args.method,
+        seed=args.seed,
+        modalities=modalities,
+    )
+    print(*sentences(aligner.about), f"Saved in {args.out}.", sep="\n")
+
+
+def _embed(args: argparse.Namespace) -> None:
+    from gentle_clip_jax.searching import embed_files
+
+    side = "x" if args.x else "y"
+    rows = embed_files(args.aligner, args.x or args.y, args.out, side=side)
+    print(f"{args.out}: {rows} rows.")
+
+
+def _search(args: argparse.Namespace) -> None:
+    if args.workdir:
+        _search_run(args)
+        return
+    if not (args.aligner and args.gallery):
+        raise ValueError("Give --aligner=DIR and --in=PATH, or --workdir=DIR of a run.")
+    if (args.words is None) == (args.like is None):
+        raise ValueError("Give either words to search for, or --like=ITEM.")
+    from gentle_clip_jax.searching import open_gallery, shown
+
+    searcher = open_gallery(args.aligner, args.gallery, side=args.side)
+    find, query = (searcher.like, args.like) if args.words is None else (searcher.words, args.words)
+    hits = find(query, 20 if args.num is None else args.num)
+    print(*shown.lines(hits), sep="\n")
+    if args.csv:
+        shown.write_table(args.csv, hits)
+    if args.html:
+        shown.write_hits(args.html, query, hits, searcher.gallery.data)
+
+
+def _search_run(args: argparse.Namespace) -> None:
+    others = ("aligner", "gallery", "like", "side", "html", "csv")
+    if args.words is None or any(getattr(args, name) for name in others):
+        raise ValueError("Of --workdir=DIR, search takes words and --num alone.")
+    from gentle_clip_jax.training.evaluate import search
+
+    print(*search(args.workdir, args.words, num=5 if args.num is None else args.num), sep="\n")

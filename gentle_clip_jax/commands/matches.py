@@ -1,0 +1,72 @@
+"""The command on matches: match.
+
+Heavy imports wait inside the command, so that --help does not.
+"""
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gentle_clip_jax.aligning import Side
+
+
+def add(commands: Any) -> None:
+    """Adds the command to a parser's."""
+    match = commands.add_parser(
+        "match", allow_abbrev=False, help="a partner for every item, and how probable it is"
+    )
+    match.add_argument("--aligner", required=True, metavar="DIR", help="of gentle-clip align")
+    for name in ("--x", "--y"):
+        match.add_argument(name, required=True, metavar="PATH", help="embeddings")
+    match.add_argument("--pairs", metavar="CSV", help="matched ids; else equal ids are pairs")
+    match.add_argument(
+        "--share",
+        type=float,
+        metavar="S",
+        help="of the items of x without a known partner, how many have one in y: above 0 to 1; "
+        "without it no match has a probability",
+    )
+    match.add_argument("--out", required=True, metavar="DIR", help="for matches.csv and the rest")
+    ways = match.add_mutually_exclusive_group()
+    ways.add_argument(
+        "--many-to-one",
+        action="store_true",
+        help="each item of x gets its nearest of y (the default)",
+    )
+    ways.add_argument("--one-to-one", action="store_true", help="no item of y comes twice")
+    match.add_argument("--seed", type=int, default=0, help="of what is drawn at random")
+    match.set_defaults(command=_match)
+
+
+def _match(args: argparse.Namespace) -> None:
+    import jax
+    import numpy as np
+
+    from gentle_clip_jax.aligners import load
+    from gentle_clip_jax.aligning.sides import items_of, read_side
+    from gentle_clip_jax.data.embeddings import read_pairs
+    from gentle_clip_jax.matching import match, write
+
+    aligner, x, y = load(args.aligner), read_side(args.x), read_side(args.y)
+    known = read_pairs(args.pairs, x.rows.ids, y.rows.ids)
+    rows = []
+    for column, side in enumerate((x, y)):
+        row = {id_: number for number, id_ in enumerate(side.ids)}
+        rows.append([row[id_] for id_ in known[:, column].tolist()])
+    matches = match(
+        aligner,
+        items_of(x.rows, x.ids),
+        items_of(y.rows, y.ids),
+        pairs=np.array(rows).T,
+        share=args.share,
+        one_to_one=args.one_to_one,
+        key=jax.random.key(args.seed),
+    )
+    write(matches, args.out, x.ids, y.ids, y_texts=_first_texts(y))
+    print(matches.summary, f"Written to {args.out}.", sep="\n")
+
+
+def _first_texts(side: "Side") -> list[str]:
+    """What to call an item by: the first of its texts, "" where it has none."""
+    texts = side.texts(side.ids)
+    return [texts.get(id_, "").partition("\n")[0] for id_ in side.ids]

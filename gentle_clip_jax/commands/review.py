@@ -1,0 +1,50 @@
+"""The command that asks a person for partners: review.
+
+Heavy imports wait inside the command, so that --help does not.
+"""
+
+import argparse
+from typing import Any
+
+
+def add(commands: Any) -> None:
+    """Adds the command to a parser's."""
+    review = commands.add_parser(
+        "review", allow_abbrev=False, help="confirm pairs by hand, on a page in the browser"
+    )
+    review.add_argument("--aligner", required=True, metavar="DIR", help="what align has saved")
+    for name in ("--x", "--y"):
+        review.add_argument(name, required=True, metavar="PATH", help="embeddings")
+    review.add_argument("--pairs", required=True, metavar="CSV", help="known pairs; it will grow")
+    review.add_argument("--images", metavar="DIR", help="pictures by the ids of their items")
+    review.add_argument("--port", type=int, default=8000, help="default: 8000")
+    review.add_argument("--static", metavar="HTML", help="write the page as one file instead")
+    review.add_argument(
+        "--answers", metavar="JSONL", help="add the answers that such a file has saved"
+    )
+    review.add_argument("--seed", type=int, default=0, help="of the screens drawn at random")
+    review.set_defaults(command=_review)
+
+
+def _review(args: argparse.Namespace) -> None:
+    from gentle_clip_jax.review import opened
+
+    with opened.review(
+        args.aligner, args.x, args.y, args.pairs, images=args.images, seed=args.seed
+    ) as review:
+        if args.answers:
+            from gentle_clip_jax.review import static_page
+
+            print(f"{static_page.take(review.show.session, args.answers)} answers were added.")
+        elif args.static:
+            from gentle_clip_jax.review import static_page
+
+            screens = static_page.write(review.show, args.static)
+            print(f"{args.static} has {screens} screens. Its answers come back by --answers.")
+        elif review.show.session.question() is None:
+            print(review.show.nothing_left())
+        else:
+            from gentle_clip_jax.review import server
+
+            review.show.session.begin()
+            server.serve(review.show, review.progress, args.port)

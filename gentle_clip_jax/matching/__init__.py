@@ -1,0 +1,5 @@
+"""Which item belongs to which: matches of what has no partner yet, and how far to believe them."""
+
+from gentle_clip_jax.matching.match import match as match
+from gentle_clip_jax.matching.matches import Matches as Matches
+from gentle_clip_jax.matching.written import write as write

@@ -1,0 +1,124 @@
+"""What held-out pairs say about an aligner's cosines: the numbers behind all probabilities."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gentle_clip_jax.matching import calibration
+from gentle_clip_jax.matching.assignment import assign
+from gentle_clip_jax.matching.calibration import TEMPERATURES, Platt
+from gentle_clip_jax.matching.held_out import Fold, HeldOut
+from gentle_clip_jax.matching.nearest import NEAREST, nearest
+
+LEAST_PAIRS = 60  # of fewer, no probability is shown
+ROUGH = 300  # of fewer, those that are shown are called rough
+_REFITS = 100
+_OF_ASSIGNED = 1.0  # one-to-one knows much that p(y | x) does not: its offset is hardly shrunk
+
+
+class Choices(NamedTuple):
+    """What held-out pairs say about choices.
+
+    platt: from p(y | x) of a chosen y to how often such a choice is right.
+    factors: [100] by how much the mean of that differs had there been other pairs.
+    """
+
+    platt: Platt
+    factors: np.ndarray
+
+
+class Calibration(NamedTuple):
+    """Fitted to held-out pairs.
+
+    to_y, to_x, group_temperature: temperatures of cosines from x to y, from y to x, and of groups.
+    first_y, first_x: of the nearest y of an x, and the nearest x of a y.
+    platt: for the probability of the likeliest group.
+    threshold: the share from which on a group is in the set that holds the right one in 90 %.
+    first, among: share of held-out x that find their partner first, and among the 48 nearest y.
+    """
+
+    pairs: int
+    to_y: float
+    to_x: float
+    group_temperature: float
+    first_y: Choices
+    first_x: Choices
+    platt: Platt
+    threshold: float
+    first: float
+    among: float
+
+    @property
+    def shown(self) -> bool:
+        """Whether the pairs are enough for probabilities."""
+        return self.pairs >= LEAST_PAIRS
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """The same for JSON."""
+        platts = {"first_y": self.first_y.platt, "first_x": self.first_x.platt, "platt": self.platt}
+        return {**self._asdict(), **{name: one._asdict() for name, one in platts.items()}}
+
+
+def calibrate(held: HeldOut, own: np.ndarray, group: np.ndarray) -> Calibration:
+    """Fits temperatures, and what becomes of first choices and of groups.
+
+    Args:
+      held: cosines of held-out pairs.
+      own: [k] the group of each held-out y, from 0.
+      group: [v] that of each unmatched y.
+    """
+    to_y = calibration.grid(held.to_y, group[held.drawn_y], own)
+    to_x = calibration.grid(held.to_x)
+    rows = np.arange(len(own))
+    best = calibration.likeliest(np.log(np.maximum(to_y.groups[:, rows, own], 1e-30)))
+    shares = to_y.groups[best]
+    likeliest = np.argmax(shares, axis=1)
+    best_y, best_x = calibration.likeliest(to_y.partner), calibration.likeliest(to_x.partner)
+    ranks = calibration.ranks(held.to_y)
+    return Calibration(
+        pairs=len(own),
+        to_y=float(TEMPERATURES[best_y]),
+        to_x=float(TEMPERATURES[best_x]),
+        group_temperature=float(TEMPERATURES[best]),
+        first_y=_choices(*calibration.first_choices(held.to_y, to_y, best_y)),
+        first_x=_choices(*calibration.first_choices(held.to_x, to_x, best_x)),
+        platt=calibration.platt(shares[rows, likeliest], likeliest == own),
+        threshold=calibration.conformal_threshold(shares, own),
+        first=float(np.mean(ranks < 1.5)),
+        among=float(np.mean(ranks <= NEAREST)),
+    )
+
+
+def calibrate_assigned(held: HeldOut, known: Calibration) -> Choices:
+    """What becomes of p(y | x) where y is what one-to-one gives to x.
+
+    That x and y are left over for each other says more than x alone does. So the held-out pairs of
+    each fold are mixed with the unmatched items, and all are matched one to one.
+    """
+    parts = [_assigned(fold, (known.to_y, known.to_x)) for fold in held.folds]
+    probability, right = (np.concatenate(part) for part in zip(*parts))
+    return _choices(probability, right, offset=_OF_ASSIGNED)
+
+
+def _choices(probability: np.ndarray, right: np.ndarray, **prior: float) -> Choices:
+    """Of p(y | x) [k] of choices and whether they are right [k]."""
+    if not len(right):
+        return Choices(Platt(1.0, 0.0), np.ones(1))
+    platt, rng = calibration.platt(probability, right, **prior), np.random.default_rng(0)
+    draws = rng.integers(len(right), size=(_REFITS, len(right)))
+    refits = (calibration.platt(probability[d], right[d], **prior) for d in draws)
+    means = [np.mean(refit(probability)) for refit in refits]
+    return Choices(platt, np.array(means) / np.mean(platt(probability)))
+
+
+def _assigned(fold: Fold, temperatures: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
+    """p(y | x) of the matches of a fold's pairs that have one, and whether each is right."""
+    x, y = np.concatenate([fold.others_x, fold.x]), np.concatenate([fold.others_y, fold.y])
+    of_x, of_y = nearest(x, y, temperatures[0]), nearest(y, x, temperatures[1])
+    first_x, first_y = len(fold.others_x), len(fold.others_y)
+    found = assign(of_x, of_y, temperatures)[first_x:]
+    cosine = np.sum(fold.x * y[found], axis=1)
+    probability = np.exp(cosine / temperatures[0] - of_x.log_total[first_x:])
+    right = found == first_y + np.arange(len(found))
+    return probability[found >= 0], right[found >= 0]

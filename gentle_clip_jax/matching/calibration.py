@@ -1,0 +1,151 @@
+"""From cosines to probabilities by held-out pairs: temperatures, shares of groups, sets of them.
+
+Given that x has a partner, the chance that it is y is
+
+  p(y | x) = exp(cos(x, y) / T) / sum over unmatched y' of exp(cos(x, y') / T),
+
+with the T under which the partners of held-out pairs are likeliest (Guo et al. 2017, On Calibration
+of Modern Neural Networks). Platt scaling then mends what one number cannot.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import optimize, special
+
+from gentle_clip_jax.matching.held_out import Cosines
+
+TEMPERATURES = np.geomspace(0.01, 10, 71)  # a step of 10 %, below what 1,000 pairs can tell
+# How far few pairs may bend probabilities: the deviations of the slope from 1, and of the offset
+# from 0, that are thought likely beforehand.
+_SLOPE, _OFFSET = 0.3, 0.3
+_MISSES = 0.1  # the share of sets that may lack the right group
+
+
+class Grid(NamedTuple):
+    """Of k held-out items at each temperature.
+
+    partner: [t, k] log probability of the partner.
+    groups: [t, k, g] probability of each group, the partner's own with it.
+    """
+
+    partner: np.ndarray
+    groups: np.ndarray
+
+
+class Platt(NamedTuple):
+    """p becomes sigmoid(slope (logit(p) - center) + center + offset).
+
+    Around the center, the mean logit of what it was fitted to, so that a slope changes few sums.
+    """
+
+    slope: float
+    offset: float
+    center: float = 0.0
+
+    def __call__(self, probability: np.ndarray) -> np.ndarray:
+        logits = special.logit(np.clip(probability, 1e-6, 1 - 1e-6))
+        return special.expit(self.slope * (logits - self.center) + self.center + self.offset)
+
+
+def grid(cosines: Cosines, group: np.ndarray | None = None, own: np.ndarray | None = None) -> Grid:
+    """Probabilities at every one of `TEMPERATURES`.
+
+    Args:
+      cosines: of held-out items, see `Cosines`.
+      group: [v] the group of each of the others, from 0; all are one if not given.
+      own: [k] that of each partner.
+    """
+    k, v = cosines.others.shape
+    group = np.zeros(v, int) if group is None else group
+    own = np.zeros(k, int) if own is None else own
+    count = 1 + max(group.max(initial=0), own.max(initial=0))
+    member = np.zeros((v, count), np.float32)
+    member[np.arange(v), group] = cosines.weight
+    top = np.maximum(cosines.others.max(axis=1, initial=-1), cosines.partner)
+    above, of_partner = cosines.others - top[:, None], cosines.partner - top
+    partner, groups = [], []
+    for temperature in TEMPERATURES.astype(np.float32):
+        masses = (np.exp(above / temperature) @ member).astype(np.float64)
+        mine = np.exp(of_partner.astype(np.float64) / temperature)
+        masses[np.arange(k), own] += mine
+        total = masses.sum(axis=1)
+        partner.append(of_partner / temperature - np.log(total))
+        groups.append(masses / total[:, None])
+    return Grid(np.stack(partner), np.stack(groups))
+
+
+def likeliest(log_likelihoods: np.ndarray) -> int:
+    """Index of the temperature under which held-out items [t, k] are likeliest."""
+    return int(np.argmax(log_likelihoods.mean(axis=1)))
+
+
+def first_choices(cosines: Cosines, at: Grid, best: int) -> tuple[np.ndarray, np.ndarray]:
+    """Probability [k] of the nearest candidate, and whether it is the partner [k].
+
+    Where the partner ties with others it is right in one of so many.
+
+    Args:
+      cosines: of held-out items.
+      at: their probabilities at all temperatures; best: the index of the one to take.
+    """
+    top = np.maximum(cosines.others.max(axis=1, initial=-1), cosines.partner)
+    ties = 1 + cosines.weight * np.sum(cosines.others == cosines.partner[:, None], axis=1)
+    probability = np.exp(at.partner[best] + (top - cosines.partner) / TEMPERATURES[best])
+    return np.minimum(probability, 1), (cosines.partner == top) / ties
+
+
+def platt(probability: np.ndarray, right: np.ndarray, *, offset: float = _OFFSET) -> Platt:
+    """Platt scaling of probabilities [k] of events, right or not [k], 0 to 1; shrunk to none.
+
+    offset: how large an offset is thought likely.
+
+    Source: Platt 1999, Probabilistic Outputs for Support Vector Machines; the shrinkage is ours.
+    """
+    logits = special.logit(np.clip(probability, 1e-6, 1 - 1e-6))
+    center = float(np.mean(logits))
+
+    def loss(slope_and_offset: np.ndarray) -> float:
+        slope, shift = slope_and_offset
+        scores = slope * (logits - center) + center + shift
+        prior = ((slope - 1) / _SLOPE) ** 2 / 2 + (shift / offset) ** 2 / 2
+        return float(np.sum(np.logaddexp(0, scores) - right * scores) + prior)
+
+    found = optimize.minimize(loss, np.array([1.0, 0.0]), method="Nelder-Mead")
+    # Fewer cosines in favour of a group never make it likelier.
+    return Platt(max(float(found.x[0]), 0.0), float(found.x[1]), center)
+
+
+def conformal_threshold(groups: np.ndarray, own: np.ndarray) -> float:
+    """What a group's probability must reach to be in the set that holds the right one in 90 %.
+
+    The quantile of the right groups' probabilities: exchangeable items meet it in 90 % at least,
+    whatever the probabilities are worth. 0, all groups, below nine pairs.
+
+    Args:
+      groups: [k, g] probabilities of held-out items' groups.
+      own: [k] the right group.
+
+    Source: Sadinle, Lei and Wasserman 2019, Least Ambiguous Set-Valued Classifiers.
+    """
+    right = np.sort(groups[np.arange(len(own)), own])
+    allowed = int(np.floor(_MISSES * (len(right) + 1)))
+    return float(right[allowed - 1]) if allowed else 0.0
+
+
+def ranks(cosines: Cosines) -> np.ndarray:
+    """Rank [k] of the partner, from 1; half of those that tie with it are before it."""
+    partner = cosines.partner[:, None]
+    above = np.sum(cosines.others > partner, axis=1) + np.sum(cosines.others == partner, axis=1) / 2
+    return 1 + cosines.weight * above
+
+
+def expected_calibration_error(probability: np.ndarray, right: np.ndarray) -> float:
+    """Mean over items of the gap, in each of ten equal bins, between probability and what is right.
+
+    >>> expected_calibration_error(np.array([0.5, 0.5]), np.array([True, False]))
+    0.0
+    """
+    bins = np.digitize(probability, np.linspace(0, 1, 11)[1:-1])
+    gaps = np.bincount(bins, probability - right.astype(float))
+    return float(np.sum(np.abs(gaps)) / len(probability))

@@ -1,0 +1,38 @@
+"""Groups of y: what can be said of an item where its partner itself cannot."""
+
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from gentle_clip_jax.aligners.closed_form.k_means import k_means
+from gentle_clip_jax.aligners.standardize import Standardizer
+
+GROUPS = 30
+_LEAST_ITEMS = 5  # of a group, on average
+
+
+class Groups(NamedTuple):
+    """Of items of y.
+
+    of_item: [m] the group of each, from 0; central: [g] the item nearest to the mean of each group.
+    """
+
+    of_item: np.ndarray
+    central: np.ndarray
+
+
+def group(y: np.ndarray, key: jax.Array) -> Groups:
+    """k-means groups of items y [m, d]: 30, or fewer if there would be less than five a group.
+
+    In the standardised features of y alone, not in the joint space: so the groups are the same for
+    every fold, and no pair that is held out has helped to draw their borders.
+    """
+    rows = Standardizer.of(y).rows(y)
+    count = max(1, min(GROUPS, len(rows) // _LEAST_ITEMS))
+    centers = np.asarray(k_means(jax.numpy.asarray(rows), key, count))
+    distance = np.sum(centers**2, axis=1)[None, :] - 2 * rows @ centers.T
+    kept, member = np.unique(np.argmin(distance, axis=1), return_inverse=True)
+    distance = distance[:, kept] + np.sum(rows**2, axis=1)[:, None]
+    inside = np.where(member[:, None] == np.arange(len(kept))[None, :], distance, np.inf)
+    return Groups(member, np.argmin(inside, axis=0))

@@ -1,0 +1,148 @@
+"""What an aligner makes of pairs that it has not seen: the ground of all probabilities."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import numpy as np
+
+from gentle_clip_jax.aligners import METHODS, Problem
+
+FOLDS = 5
+LEAST_IN_FOLDS = 30  # of fewer pairs one at a time is held out
+MOST_PAIRS = 1000  # more are not held out: they would say little more
+_MOST_OTHERS = 16384  # wrong answers that are looked at; so many stand for the rest
+_MOST_FITTED = 4096  # unmatched items of a refit
+
+
+class Embedder(Protocol):
+    """Raw features [n, d] of either modality to unit rows [n, k]: an aligner, or trained towers."""
+
+    def embed_x(self, x: Any, /) -> jax.Array: ...
+
+    def embed_y(self, y: Any, /) -> jax.Array: ...
+
+
+class Cosines(NamedTuple):
+    """Of k held-out items.
+
+    others: [k, v] cosines with unmatched items of the other modality, all or a part of them.
+    partner: [k] cosine with the item's own partner.
+    weight: how many items each of the others stands for.
+    """
+
+    others: np.ndarray
+    partner: np.ndarray
+    weight: float
+
+
+class Fold(NamedTuple):
+    """Unit rows of an aligner that has not seen some pairs.
+
+    pairs [f]: which; x, y: [f, k] theirs; others_x [u, k], others_y [v, k]: of unmatched items.
+    """
+
+    pairs: np.ndarray
+    x: np.ndarray
+    y: np.ndarray
+    others_x: np.ndarray
+    others_y: np.ndarray
+
+
+class HeldOut(NamedTuple):
+    """pairs [k]: which were held out; to_y: of their x with y; to_x: of their y with x.
+
+    drawn_y: which unmatched items of y the others are.
+    folds: what the cosines are of; none where pairs were held out one by one.
+    """
+
+    pairs: np.ndarray
+    to_y: Cosines
+    to_x: Cosines
+    drawn_y: np.ndarray
+    folds: list[Fold]
+
+
+def method_of(aligner: Embedder) -> str | None:
+    """The method that can be fitted anew, or None for what has not learnt from pairs or cannot."""
+    method = getattr(aligner, "about", {}).get("method")
+    return method if method in METHODS else None
+
+
+def means(items: np.ndarray) -> np.ndarray:
+    """The mean [n, d] of the rows of each item [n, j, d]."""
+    return items.mean(axis=1, dtype=np.float64).astype(items.dtype)
+
+
+def held_out(aligner: Embedder, problem: Problem, key: jax.Array) -> HeldOut:
+    """Each pair is held out once from a fit of the aligner's own method to the others.
+
+    In five folds, or one by one below 30 pairs. A held-out pair's items are among the unmatched
+    ones that its aligner is fitted to, as those of the items to match are. An aligner whose method
+    is not in `METHODS` is taken as it is: the pairs must be new to it.
+
+    Args:
+      problem: the pairs and the unmatched items, raw.
+      key: of the folds, of what is drawn, and of the fits.
+
+    Raises:
+      ValueError: the method lacks what it needs.
+    """
+    rng = np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel())
+    drawn_x, drawn_y = (
+        np.sort(rng.permutation(len(items))[:_MOST_OTHERS])
+        for items in (problem.unmatched_x, problem.unmatched_y)
+    )
+    parts, folds = [], []
+    for pairs, fitted in _fits(aligner, problem, rng, key):
+        x, y = embedded(fitted, problem.x[pairs], problem.y[pairs])
+        others_x, others_y = embedded(fitted, problem.unmatched_x, problem.unmatched_y)
+        cosines = x @ others_y[drawn_y].T, y @ others_x[drawn_x].T
+        parts.append((pairs, *cosines, np.sum(x * y, axis=1)))
+        if len(problem.x) >= LEAST_IN_FOLDS:
+            folds.append(Fold(pairs, x, y, others_x, others_y))
+    pairs, to_y, to_x, partner = (np.concatenate(part) for part in zip(*parts))
+    return HeldOut(
+        pairs,
+        Cosines(to_y, partner, len(problem.unmatched_y) / len(drawn_y)),
+        Cosines(to_x, partner, len(problem.unmatched_x) / len(drawn_x)),
+        drawn_y,
+        folds,
+    )
+
+
+def embedded(aligner: Embedder, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Unit rows of items [n, j, dx] and [m, k, dy]: that of the mean of an item's rows."""
+    return np.asarray(aligner.embed_x(means(x))), np.asarray(aligner.embed_y(means(y)))
+
+
+def _fits(
+    aligner: Embedder, problem: Problem, rng: np.random.Generator, key: jax.Array
+) -> Iterator[tuple[np.ndarray, Embedder]]:
+    """Pairs [f] and an aligner that has not seen them."""
+    n, method = len(problem.x), method_of(aligner)
+    order = rng.permutation(n)
+    if method is None:
+        yield order[:MOST_PAIRS], aligner
+        return
+    folds = FOLDS if n >= LEAST_IN_FOLDS else n
+    size, seen = -(-n // folds), np.zeros(n, bool)
+    for fold in range(folds):
+        # Where folds does not divide n, folds overlap: of one size, they compile once.
+        rows = np.roll(order, -(fold * n // folds))
+        new = rows[:size][~seen[rows[:size]]]
+        seen[new] = True
+        part = _without(problem, rows[:size], rows[size:], rng)
+        yield new[: -(-MOST_PAIRS // folds)], METHODS[method].fit(part, key)
+
+
+def _without(
+    problem: Problem, held: np.ndarray, rest: np.ndarray, rng: np.random.Generator
+) -> Problem:
+    """The problem in which nobody knows that the held pairs are pairs."""
+    unmatched = []
+    for of_pairs, items in ((problem.x, problem.unmatched_x), (problem.y, problem.unmatched_y)):
+        some = items[rng.permutation(len(items))[: _MOST_FITTED - len(held)]]
+        rows = np.concatenate([of_pairs[held], some])
+        unmatched.append(rows[rng.permutation(len(rows))])
+    return Problem(problem.x[rest], problem.y[rest], *unmatched, classes=problem.classes)

@@ -1,0 +1,227 @@
+"""`match`: from an aligner and two sets to matches with probabilities that mean what they say."""
+
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jax.typing import ArrayLike
+
+from gentle_clip_jax.aligners import Problem
+from gentle_clip_jax.matching.assignment import assign
+from gentle_clip_jax.matching.calibrated import (
+    LEAST_PAIRS,
+    Calibration,
+    calibrate,
+    calibrate_assigned,
+)
+from gentle_clip_jax.matching.calibration import Platt
+from gentle_clip_jax.matching.groups import group
+from gentle_clip_jax.matching.held_out import Embedder, HeldOut, embedded, held_out, means
+from gentle_clip_jax.matching.matches import Candidates, Expected, Matches
+from gentle_clip_jax.matching.nearest import Nearest, nearest
+
+_LEAST = 3  # pairs: one is held out, two are learnt from
+
+
+class _Sides(NamedTuple):
+    """y: [m, j, dy] all items, raw; of_x, of_y: indices of the unmatched; pairs [p, 2]."""
+
+    y: np.ndarray
+    of_x: np.ndarray
+    of_y: np.ndarray
+    pairs: np.ndarray
+
+
+def match(
+    aligner: Embedder,
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    pairs: ArrayLike,
+    share: float | None = None,
+    one_to_one: bool = False,
+    key: jax.Array | None = None,
+    classes: tuple[ArrayLike, ArrayLike] | None = None,
+) -> Matches:
+    """A partner for each unmatched item of x, and how probable it is.
+
+    p(y | x) = share * exp(cos(x, y) / T) / sum over unmatched y' of exp(cos(x, y') / T)
+
+    T is that under which the partners of held-out pairs are likeliest: the aligner's own method is
+    fitted anew to the other pairs, in five folds, or one by one below 30 pairs. The probability of
+    a choice is then Platt-scaled to how often held-out pairs' choices are right. Below 60 pairs no
+    probability is shown, nor without the share, which no data can tell. An aligner that is not of
+    `METHODS`, such as trained towers, is taken as it is: give it pairs that it has not seen.
+
+    Args:
+      aligner: embeds raw features of both.
+      x: [n, dx] or [n, j, dx] features of all items, j rows an item.
+      y: [m, dy] or [m, k, dy] likewise.
+      pairs: [p, 2] the known pairs: row of x, row of y. Their items are not matched again.
+      share: of the unmatched items of x, how many have a partner among those of y: above 0 to 1.
+      one_to_one: no item of y is in two matches, see `assignment.assign`; or else each item of x
+        gets its nearest.
+      key: of folds, groups and refits; that of seed 0 if not given.
+      classes: what named_transport is fitted with, see `Problem`.
+
+    Raises:
+      ValueError: there are fewer than three pairs, nothing is unmatched, share is not above 0 and
+        at most 1, pairs name no row or one twice, or features are not as the aligner needs them.
+
+    Source: Guo et al. 2017, On Calibration of Modern Neural Networks, for T.
+    """
+    if share is not None and not 0 < share <= 1:
+        raise ValueError(f"share is {share}: give what part of x has a partner, above 0 to 1.")
+    key = jax.random.key(0) if key is None else key
+    sides, problem = _sides(x, y, np.asarray(pairs), classes)
+    groups = group(means(sides.y), key)
+    of_y = groups.of_item[sides.of_y]
+    held = held_out(aligner, problem, key)
+    known = calibrate(held, groups.of_item[sides.pairs[held.pairs, 1]], of_y)
+    rows_x, rows_y = embedded(aligner, problem.unmatched_x, problem.unmatched_y)
+    near_y = nearest(
+        rows_x,
+        rows_y,
+        known.to_y,
+        group=of_y,
+        num_groups=len(groups.central),
+        group_temperature=known.group_temperature,
+    )
+    near_x = nearest(rows_y, rows_x, known.to_x)
+    of_x, of_y = _candidates(sides, near_y, near_x, known, share)
+    chosen = _chosen(near_y, near_x, (rows_x, rows_y), held if one_to_one else None, known, share)
+    y_items = np.where(chosen.y < 0, -1, sides.of_y[chosen.y])
+    runner_up, its_probability = _runner_up(of_x, y_items)
+    best = near_y.groups.max(axis=1)
+    back = near_x.index[chosen.y, 0] == np.arange(len(chosen.y))
+    return Matches(
+        x=sides.of_x,
+        y=y_items,
+        probability=chosen.probability,
+        runner_up=runner_up,
+        runner_up_probability=np.full(len(best), np.nan) if one_to_one else its_probability,
+        mutual=(near_y.index[:, 0] == chosen.y) & back,
+        group=np.argmax(near_y.groups, axis=1),
+        group_probability=known.platt(best) if known.shown else np.full(len(best), np.nan),
+        group_sets=near_y.groups >= np.minimum(known.threshold, best)[:, None],
+        groups=groups,
+        of_x=of_x,
+        of_y=of_y,
+        calibration=known,
+        share=share,
+        expected=chosen.expected,
+    )
+
+
+class _Chosen(NamedTuple):
+    """y: [n] row of the unmatched, -1 for none; probability [n]; expected: right ones, if known."""
+
+    y: np.ndarray
+    probability: np.ndarray
+    expected: Expected | None
+
+
+def _chosen(
+    near_y: Nearest,
+    near_x: Nearest,
+    rows: tuple[np.ndarray, np.ndarray],
+    held: HeldOut | None,
+    known: Calibration,
+    share: float | None,
+) -> _Chosen:
+    """First choices; or one to one, where what is held out says how to calibrate that."""
+    y = near_y.index[:, 0]
+    if held is not None:
+        y = assign(near_y, near_x, (known.to_y, known.to_x))
+    if share is None or not known.shown:
+        return _Chosen(y, np.full(len(y), np.nan), None)
+    said = _of_softmax(np.sum(rows[0] * rows[1][y], axis=1), near_y, known.to_y)
+    choices = known.first_y if held is None else calibrate_assigned(held, known)
+    probability = np.where(y < 0, np.nan, share * choices.platt(said))
+    return _Chosen(y, probability, _expected(np.nan_to_num(probability), choices.factors))
+
+
+def _sides(
+    x: ArrayLike, y: ArrayLike, pairs: np.ndarray, classes: tuple[ArrayLike, ArrayLike] | None
+) -> tuple[_Sides, Problem]:
+    if pairs.ndim != 2 or pairs.shape[1] != 2 or pairs.dtype.kind not in "iu":
+        raise ValueError(
+            "pairs must be integers [p, 2], a row of x and a row of y each; their shape is "
+            f"{pairs.shape}, their type {pairs.dtype}."
+        )
+    if len(pairs) < _LEAST:
+        raise ValueError(
+            f"{len(pairs)} pairs are too few to hold any out: give {_LEAST}, or {LEAST_PAIRS} for "
+            "probabilities."
+        )
+    both, rest = [], []
+    for name, items, known in (("x", x, pairs[:, 0]), ("y", y, pairs[:, 1])):
+        items = np.asarray(items)
+        if known.min() < 0 or known.max() >= len(items):
+            raise ValueError(
+                f"pairs name rows of {name} from {known.min()} to {known.max()}, but "
+                f"{name} has {len(items)} items: count from 0."
+            )
+        if len(np.unique(known)) < len(known):
+            raise ValueError(f"An item of {name} is in two pairs: leave one of them out.")
+        both.append(items)
+        rest.append(np.setdiff1d(np.arange(len(items)), known))
+        if not len(rest[-1]):
+            raise ValueError(f"All items of {name} are in pairs: there is nothing left to match.")
+    problem = Problem(
+        *(items[known] for items, known in zip(both, pairs.T)),
+        *(items[others] for items, others in zip(both, rest)),
+        classes=classes,
+    )
+    all_y = both[1] if both[1].ndim == 3 else both[1][:, None]
+    return _Sides(all_y, *rest, pairs), problem
+
+
+def _candidates(
+    sides: _Sides, near_y: Nearest, near_x: Nearest, known: Calibration, share: float | None
+) -> tuple[Candidates, Candidates]:
+    """Candidates of x and of y; a share of x is as many partners for y, at most one each."""
+    share = share if known.shown else None
+    back = None if share is None else min(1.0, share * len(sides.of_x) / len(sides.of_y))
+    of_x = _probability(near_y, known.to_y, known.first_y.platt, share)
+    of_y = _probability(near_x, known.to_x, known.first_x.platt, back)
+    return (
+        Candidates(sides.of_x, sides.of_y[near_y.index], near_y.cosine, of_x),
+        Candidates(sides.of_y, sides.of_x[near_x.index], near_x.cosine, of_y),
+    )
+
+
+def _probability(
+    near: Nearest, temperature: float, platt: Platt, share: float | None
+) -> np.ndarray:
+    """Of all candidates [n, c]; NaN where there is no share to go by."""
+    if share is None:
+        return np.full(near.cosine.shape, np.nan)
+    said = _of_softmax(near.cosine, near, temperature)
+    first = platt(said[:, :1])
+    # What the first choice gains, the others lose; none overtakes it.
+    others = said[:, 1:] * (1 - first) / np.maximum(1 - said[:, :1], 1e-6)
+    return share * np.concatenate([first, np.minimum(others, first)], axis=1)
+
+
+def _of_softmax(cosine: np.ndarray, near: Nearest, temperature: float) -> np.ndarray:
+    """exp(cosine / T) / sum over all of the other modality, of cosines [n] or [n, c]."""
+    log_total = near.log_total.reshape(-1, *[1] * (cosine.ndim - 1))
+    # Cosines of one pair, computed twice, differ by rounding.
+    return np.minimum(np.exp(cosine / temperature - log_total), 1)
+
+
+def _runner_up(of_x: Candidates, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The likeliest y other than the chosen one."""
+    rows = np.arange(len(chosen))
+    if of_x.candidate.shape[1] < 2:
+        return np.full(len(chosen), -1), np.full(len(chosen), np.nan)
+    place = (of_x.candidate[:, 0] == chosen).astype(int)
+    return of_x.candidate[rows, place], of_x.probability[rows, place]
+
+
+def _expected(probability: np.ndarray, factors: np.ndarray) -> Expected:
+    """The sum of probabilities [n]; its interval is of other pairs [draws], and of chance."""
+    rng = np.random.default_rng(0)
+    right = [np.sum(rng.random(len(probability)) < probability * factor) for factor in factors]
+    return Expected(float(probability.sum()), *map(float, np.quantile(right, [0.025, 0.975])))

@@ -1,0 +1,105 @@
+"""What `match` returns, and how it is told in one sentence."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gentle_clip_jax.matching.calibrated import LEAST_PAIRS, ROUGH, Calibration
+from gentle_clip_jax.matching.groups import Groups
+from gentle_clip_jax.matching.nearest import NEAREST
+
+
+class Candidates(NamedTuple):
+    """The nearest items of the other modality, nearest first.
+
+    item: [n] indices of the items that were unmatched.
+    candidate: [n, c] indices of the other modality's items, c at most 48.
+    cosine: [n, c]; probability: [n, c] that the candidate is the partner, NaN where none is shown.
+    """
+
+    item: np.ndarray
+    candidate: np.ndarray
+    cosine: np.ndarray
+    probability: np.ndarray
+
+
+class Expected(NamedTuple):
+    """How many matches are right: the sum of probabilities, and the ends of a 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Matches(NamedTuple):
+    """A match for each of the n unmatched items of x; indices are rows of x and y.
+
+    x: [n]; y: [n], -1 where one-to-one leaves none.
+    probability: [n] that y is the partner of x; NaN where none is shown.
+    runner_up: [n] the likeliest other y, -1 where there is none; runner_up_probability: [n].
+    mutual: [n] whether x and y are each other's nearest.
+    group: [n] the likeliest group of the partner; group_probability: [n] that it is, if there is
+      a partner; NaN where none is shown.
+    group_sets: [n, g] sets of groups that hold the partner's in 90 %.
+    groups: of all of y.
+    of_x, of_y: candidates both ways.
+    calibration: what the probabilities rest on; share: of unmatched x that have a partner.
+    expected: right ones among the matches, None where no probability is shown.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    probability: np.ndarray
+    runner_up: np.ndarray
+    runner_up_probability: np.ndarray
+    mutual: np.ndarray
+    group: np.ndarray
+    group_probability: np.ndarray
+    group_sets: np.ndarray
+    groups: Groups
+    of_x: Candidates
+    of_y: Candidates
+    calibration: Calibration
+    share: float | None
+    expected: Expected | None
+
+    @property
+    def summary(self) -> str:
+        """What to expect, and what to do."""
+        known, n = self.calibration, len(self.x)
+        if not known.shown:
+            return (
+                f"{known.pairs} pairs are too few for probabilities, which need {LEAST_PAIRS}: "
+                f"held out, {round(known.first * known.pairs)} of them find their partner first "
+                f"and {round(known.among * known.pairs)} among {NEAREST}; run review to confirm "
+                "more."
+            )
+        if self.share is None or self.expected is None:
+            return (
+                "No match has a probability, as nothing says how many items of x have a partner: "
+                "give share, 1 if all have one."
+            )
+        low, high = round(self.expected.low), round(self.expected.high)
+        among = _about(n * self.share * known.among)
+        rough = f" These are rough figures: they rest on {known.pairs} pairs."
+        return (
+            f"Of {n:,} items of x we expect {low:,} to {high:,} right "
+            f"{'matches' if (self.y != self.of_x.candidate[:, 0]).any() else 'first choices'}; for "
+            f"about {among:,} the partner is among {NEAREST}: run review."
+            f"{rough if known.pairs < ROUGH else ''}"
+        )
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """The summary and what it rests on, for JSON."""
+        return {
+            "summary": self.summary,
+            "share": self.share,
+            "expected": None if self.expected is None else self.expected._asdict(),
+            "calibration": self.calibration.about,
+        }
+
+
+def _about(number: float) -> int:
+    """Two digits are enough for what is about a number."""
+    return int(float(f"{number:.2g}"))

@@ -1,0 +1,143 @@
+"""Matches in a folder: tables for people, candidates for programs, and what they rest on."""
+
+import csv
+import math
+import pathlib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from gentle_clip_jax.files import sha256, write_json, writing
+from gentle_clip_jax.matching.matches import Candidates, Matches
+
+TABLES = ("matches.csv", "groups.csv", "candidates.parquet")
+_RECORD = "matches.json"
+_HEADING = ("x", "y", "probability", "runner_up", "runner_up_probability", "mutual")
+_OF_GROUPS = ("group", "group_probability", "group_set")
+
+
+def write(
+    matches: Matches,
+    folder: str | pathlib.Path,
+    x_ids: Sequence[str] | np.ndarray,
+    y_ids: Sequence[str] | np.ndarray,
+    *,
+    y_texts: Sequence[str] | np.ndarray | None = None,
+) -> None:
+    """Writes matches.csv, groups.csv, candidates.parquet and, last, matches.json.
+
+    Each file is whole or not there, and matches.json, which has the SHA-256 of the others, is there
+    only if all are. docs/match.md says what is in them.
+
+    Args:
+      x_ids: [n] of all items of x, those of pairs too; y_ids: [m] likewise.
+      y_texts: [m] what to call a group by, "" for an item without; else it is the id of its most
+        central item.
+
+    Raises:
+      OSError: the folder cannot be written.
+      ValueError: there are not as many ids as items.
+      ModuleNotFoundError: pyarrow is not installed.
+    """
+    import pyarrow
+    from pyarrow import parquet
+
+    x_ids, y_ids = (np.asarray(ids).astype(str) for ids in (x_ids, y_ids))
+    _check_ids(matches, x_ids, y_ids)
+    labels = _labels(matches, y_ids, y_texts)
+    tables = [
+        _columns("x", matches.of_x, x_ids, y_ids),
+        _columns("y", matches.of_y, y_ids, x_ids),
+    ]
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    # Without it the folder is unfinished, whatever is in it.
+    (folder / _RECORD).unlink(missing_ok=True)
+    _write_csv(
+        folder / "matches.csv", (*_HEADING, *_OF_GROUPS), _rows(matches, x_ids, y_ids, labels)
+    )
+    sizes = np.bincount(matches.groups.of_item, minlength=len(labels))
+    _write_csv(
+        folder / "groups.csv", ("number", "group", "items"), zip(range(len(labels)), labels, sizes)
+    )
+    with writing(folder / "candidates.parquet", "wb") as file:
+        parquet.write_table(pyarrow.concat_tables(map(pyarrow.table, tables)), file)
+    digests = {name: sha256(folder / name) for name in TABLES}
+    write_json(folder / _RECORD, {**matches.about, "sha256": digests})
+
+
+def _check_ids(matches: Matches, x_ids: np.ndarray, y_ids: np.ndarray) -> None:
+    most_x = max(matches.x.max(), matches.of_y.candidate.max())
+    if len(x_ids) <= most_x or len(y_ids) != len(matches.groups.of_item):
+        raise ValueError(
+            f"There are {len(x_ids)} ids of x and {len(y_ids)} of y: give as many as there are "
+            "items, those in pairs too."
+        )
+
+
+def _labels(
+    matches: Matches, y_ids: np.ndarray, y_texts: Sequence[str] | np.ndarray | None
+) -> list[str]:
+    """What each group is called; where two would be called alike, their numbers are added."""
+    texts = [""] * len(y_ids) if y_texts is None else y_texts
+    labels = [" ".join(str(texts[item]).split()) or y_ids[item] for item in matches.groups.central]
+    return [
+        f"{label} ({number})" if labels.count(label) > 1 else str(label)
+        for number, label in enumerate(labels)
+    ]
+
+
+def _rows(
+    matches: Matches, x_ids: np.ndarray, y_ids: np.ndarray, labels: list[str]
+) -> Iterable[tuple[Any, ...]]:
+    for i, item in enumerate(matches.x):
+        yield (
+            x_ids[item],
+            _id(y_ids, matches.y[i]),
+            _cell(matches.probability[i]),
+            _id(y_ids, matches.runner_up[i]),
+            _cell(matches.runner_up_probability[i]),
+            "yes" if matches.mutual[i] else "no",
+            labels[matches.group[i]],
+            _cell(matches.group_probability[i]),
+            " ".join(map(str, np.flatnonzero(matches.group_sets[i]))),
+        )
+
+
+def _id(ids: np.ndarray, item: int) -> str:
+    return ids[item] if item >= 0 else ""
+
+
+def _cell(probability: float) -> str:
+    """Four digits; empty where no probability is shown."""
+    return "" if math.isnan(probability) else f"{probability:.4g}"
+
+
+def _write_csv(
+    path: pathlib.Path, heading: tuple[str, ...], rows: Iterable[tuple[Any, ...]]
+) -> None:
+    with writing(path) as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(heading)
+        writer.writerows(rows)
+
+
+def _columns(side: str, of: Candidates, ids: np.ndarray, others: np.ndarray) -> dict[str, Any]:
+    n, count = of.candidate.shape
+    probability = of.probability.ravel()
+    return {
+        "side": [side] * (n * count),
+        "id": np.repeat(ids[of.item], count).tolist(),
+        "rank": np.tile(np.arange(1, count + 1, dtype=np.int32), n),
+        "candidate": others[of.candidate.ravel()].tolist(),
+        "cosine": of.cosine.ravel().astype(np.float32),
+        "probability": _nullable(probability),
+    }
+
+
+def _nullable(values: np.ndarray) -> Any:
+    """Numbers whose NaN are missing."""
+    import pyarrow
+
+    return pyarrow.array(values, pyarrow.float64(), mask=np.isnan(values))

@@ -1,0 +1,1 @@
+"""Confirming pairs by hand: a page that asks for partners, and files that keep every answer."""

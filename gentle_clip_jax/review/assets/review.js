@@ -1,0 +1,299 @@
+"use strict";
+// All that comes from data is set by textContent and by properties, never as HTML.
+
+const byId = (id) => document.getElementById(id);
+const make = (name, text) => {
+  const element = document.createElement(name);
+  if (text !== undefined) element.textContent = text;
+  return element;
+};
+
+// A running server: each answer is on its disk before the next screen comes.
+function server() {
+  async function asked(path, body) {
+    const request = body === undefined ? {} : {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(body),
+    };
+    let response;
+    try {
+      response = await fetch(path, request);
+    } catch {
+      throw new Error("The server does not answer. Start gentle-clip review again and reload.");
+    }
+    const text = await response.text();
+    if (response.ok) return JSON.parse(text);
+    let told = text;
+    try { told = JSON.parse(text).error; } catch { /* a sentence as it is */ }
+    throw new Error(told);
+  }
+  return {
+    state: () => asked("/state"),
+    answer: (screen, kind, x) => asked("/answer", { screen, kind, x }),
+    undo: (number) => asked("/undo", { number }),
+  };
+}
+
+// A file: screens that were chosen when it was written; answers stay in this browser.
+function file(data) {
+  let log = [];
+  try { log = JSON.parse(localStorage.getItem(data.key) || "[]"); } catch { log = []; }
+  let again = [];
+
+  const standing = () => {
+    const found = new Map();
+    for (const line of log) {
+      if ("undo" in line) found.delete(line.undo);
+      else found.set(line.number, line);
+    }
+    return found;
+  };
+  const keep = (line) => {
+    log.push({ ...line, time: new Date().toISOString() });
+    try { localStorage.setItem(data.key, JSON.stringify(log)); } catch { /* saved by hand alone */ }
+  };
+  const free = (screen) => {
+    const taken = new Set([...standing().values()].map((line) => line.x));
+    return screen.x.filter((number) => !taken.has(data.choices[number].id));
+  };
+  const next = () => {
+    const answered = new Set([...standing().values()].map((line) => line.y));
+    again = again.filter((place) => !answered.has(data.screens[place].y));
+    if (again.length) return again[again.length - 1];
+    return data.screens.findIndex((screen) => !answered.has(screen.y));
+  };
+  function state() {
+    const answers = [...standing().values()].sort((a, b) => b.number - a.number);
+    const count = (kind) => answers.filter((line) => line.kind === kind).length;
+    const place = next();
+    const screen = data.screens[place];
+    const byY = new Map(data.screens.map((one) => [one.y, one]));
+    const byX = new Map(Object.values(data.choices).map((one) => [one.id, one]));
+    return {
+      ask: data.ask,
+      question: screen ? {
+        screen: place,
+        item: screen.item,
+        choices: free(screen).map((number) => ({ number, ...data.choices[number] })),
+      } : null,
+      message: screen ? null : "You have answered every screen of this file. Save your answers now.",
+      counts: {
+        match: count("match"), none: count("none"), unsure: count("unsure"),
+        left: data.screens.length - answers.length,
+      },
+      answers: answers.slice(0, 10).map((line) => ({
+        ...line, item: byY.get(line.y).item, partner: line.x && byX.get(line.x),
+      })),
+      ahead: [],
+    };
+  }
+  return {
+    state: async () => state(),
+    async answer(place, kind, x) {
+      const screen = data.screens[place];
+      const shown = free(screen);
+      const number = Math.max(0, ...log.map((line) => line.number || 0)) + 1;
+      const line = { number, y: screen.y, kind, drawn: screen.drawn };
+      line.shown = shown.map((one) => data.choices[one].id);
+      line.x = kind === "match" ? data.choices[x].id : null;
+      line.rank = kind === "match" ? shown.indexOf(x) + 1 : null;
+      keep(line);
+      return state();
+    },
+    async undo(number) {
+      const last = number ?? Math.max(...standing().keys());
+      if (!standing().has(last)) throw new Error("There is no such answer to undo.");
+      again.push(data.screens.findIndex((screen) => screen.y === standing().get(last).y));
+      keep({ undo: last });
+      return state();
+    },
+    lines: () => log.map((line) => JSON.stringify(line) + "\n").join(""),
+  };
+}
+
+const data = byId("data");
+const source = data ? file(JSON.parse(data.textContent)) : server();
+let state = null;
+let busy = false;
+
+function shown(item) {
+  if (item.picture) {
+    const picture = make("img");
+    picture.src = item.picture;
+    picture.alt = "";
+    picture.decoding = "async";
+    return [picture];
+  }
+  if (item.texts) return item.texts.map((text) => make("p", text));
+  return [make("p", item.label ? `${item.name} · ${item.label}` : item.name)];
+}
+
+const inWords = (item) => (item.texts ? item.texts[0] : item.name || "A picture");
+
+function showQuestion(question) {
+  byId("question").hidden = !question;
+  const grid = byId("grid");
+  if (!question) {
+    grid.replaceChildren();
+    return;
+  }
+  byId("ask").textContent = state.ask;
+  const item = shown(question.item);
+  if (question.item.picture) item[0].alt = "The picture that is asked about";
+  for (const near of question.item.near || []) item.push(make("p", `Near it: ${near}.`));
+  byId("item").replaceChildren(...item);
+  grid.classList.toggle("words", !question.choices.some((choice) => choice.picture));
+  grid.replaceChildren(...question.choices.map((choice, place) => {
+    const button = make("button");
+    button.type = "button";
+    button.tabIndex = place ? -1 : 0;
+    if (choice.picture) {
+      button.append(...shown(choice));
+      button.setAttribute("aria-label", `Picture ${place + 1} of ${question.choices.length}`);
+    } else if (choice.texts) {
+      button.append(make("span", choice.texts[0]));
+      for (const text of choice.texts.slice(1, 3)) button.append(make("small", text));
+    } else {
+      button.append(make("span", choice.name));
+      if (choice.label) button.append(make("small", choice.label));
+    }
+    button.addEventListener("click", () => answer("match", choice.number));
+    button.addEventListener("focus", () => enlarge(choice));
+    button.addEventListener("pointerenter", () => enlarge(choice));
+    return button;
+  }));
+  if (question.choices.length) enlarge(question.choices[0]);
+}
+
+function enlarge(choice) {
+  const large = byId("large");
+  large.hidden = !choice.picture;
+  large.replaceChildren(...(choice.picture ? shown(choice) : []));
+}
+
+const KINDS = { none: ["None of these", "0"], unsure: ["Unsure", "?"] };
+
+function showAnswers(answers) {
+  byId("given").hidden = !answers.length;
+  byId("answers").replaceChildren(...answers.map((given) => {
+    const line = make("li");
+    const picture = (given.partner && given.partner.picture) || given.item.picture;
+    if (picture) {
+      line.append(...shown({ picture }));
+    } else {
+      const mark = make("span", given.kind === "match" ? "✓" : KINDS[given.kind][1]);
+      mark.className = "mark";
+      mark.setAttribute("aria-hidden", "true");
+      line.append(mark);
+    }
+    const partner = given.partner && !given.partner.picture ? ` → ${inWords(given.partner)}` : "";
+    line.append(make("p", inWords(given.item) + partner));
+    line.append(make("small", told(given)));
+    const change = make("button", "Change");
+    change.type = "button";
+    change.setAttribute("aria-label", `Change the answer to: ${inWords(given.item)}`);
+    change.addEventListener("click", () => undo(given.number));
+    line.append(change);
+    return line;
+  }));
+}
+
+function told(given) {
+  if (given.kind !== "match") return KINDS[given.kind][0];
+  const cosine = given.cosine === null || given.cosine === undefined ? "" : `, cosine ${given.cosine.toFixed(2)}`;
+  return `Place ${given.rank}${cosine}`;
+}
+
+function show(next, said, right) {
+  state = next;
+  byId("error").hidden = true;
+  const { match, none, unsure, left } = state.counts;
+  byId("counts").textContent = `${match} confirmed · ${none} none · ${unsure} unsure · ${left} left`;
+  const line = byId("said");
+  line.textContent = said || "";
+  line.classList.toggle("right", Boolean(right));
+  showQuestion(state.question);
+  byId("message").hidden = !state.message;
+  byId("message").textContent = state.message || "";
+  showAnswers(state.answers);
+  for (const id of ["none", "unsure"]) byId(id).disabled = !state.question;
+  byId("undo").disabled = !state.answers.length;
+  for (const address of state.ahead) new Image().src = address;
+  window.scrollTo(0, 0);
+  const first = byId("grid").querySelector("button");
+  if (first) first.focus({ preventScroll: true });
+}
+
+async function change(act, words) {
+  if (busy) return;
+  busy = true;
+  try {
+    const next = await act();
+    show(next, ...words(next));
+  } catch (error) {
+    byId("error").textContent = error.message;
+    byId("error").hidden = false;
+    window.scrollTo(0, 0);
+  } finally {
+    busy = false;
+  }
+}
+
+function answer(kind, x = null) {
+  if (!state || !state.question) return;
+  change(() => source.answer(state.question.screen, kind, x), (next) => {
+    const given = next.answers[0];
+    return kind === "match" ? [`✓ Confirmed. ${told(given)}.`, true] : [`${KINDS[kind][0]}: kept.`];
+  });
+}
+
+function undo(number = null) {
+  if (!state || !state.answers.length) return;
+  change(() => source.undo(number), () => ["Taken back. Answer it again."]);
+}
+
+function move(key) {
+  const buttons = [...byId("grid").children];
+  if (!buttons.length) return;
+  const columns = buttons.filter((one) => one.offsetTop === buttons[0].offsetTop).length;
+  const at = buttons.indexOf(document.activeElement);
+  const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns }[key];
+  const to = at < 0 ? 0 : at + step;
+  if (to < 0 || to >= buttons.length) return;
+  for (const button of buttons) button.tabIndex = -1;
+  buttons[to].tabIndex = 0;
+  buttons[to].focus({ preventScroll: true });
+  const box = buttons[to].getBoundingClientRect();
+  const top = byId("question").getBoundingClientRect().bottom;
+  const bottom = document.querySelector(".choices").getBoundingClientRect().top;
+  if (box.top < top) window.scrollBy(0, box.top - top - 8);
+  if (box.bottom > bottom) window.scrollBy(0, box.bottom - bottom + 8);
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || byId("keys").open || event.repeat && !event.key.startsWith("Arrow")) return;
+  const acts = {
+    0: () => answer("none"),
+    u: () => answer("unsure"),
+    h: () => byId("keys").showModal(),
+    Backspace: () => undo(),
+  };
+  if (event.key.startsWith("Arrow")) move(event.key);
+  else if (Object.hasOwn(acts, event.key)) acts[event.key]();
+  else return;
+  event.preventDefault();
+});
+byId("none").addEventListener("click", () => answer("none"));
+byId("unsure").addEventListener("click", () => answer("unsure"));
+byId("undo").addEventListener("click", () => undo());
+byId("help").addEventListener("click", () => byId("keys").showModal());
+if (data) {
+  byId("download").addEventListener("click", () => {
+    const link = make("a");
+    link.href = URL.createObjectURL(new Blob([source.lines()], { type: "application/x-ndjson" }));
+    link.download = "review.jsonl";
+    link.click();
+  });
+}
+change(() => source.state(), () => [""]);

@@ -1,0 +1,208 @@
+"""The files of a review: answers that are only ever added, and pairs that derive from them.
+
+Beside pairs.csv there are review.jsonl, a line an answer or an undo, on the disk before the next
+screen is shown; pairs.csv.bak, the pairs as they were; and not_pairs.csv. pairs.csv is at all times
+pairs.csv.bak and the confirmed pairs, so that undoing every answer restores it byte for byte.
+"""
+
+import csv
+import datetime
+import io
+import json
+import os
+import pathlib
+from collections.abc import Iterable
+from typing import Any, Literal, NamedTuple, get_args
+
+import filelock
+
+from gentle_clip_jax.files import writing
+
+Kind = Literal["match", "none", "unsure"]
+KINDS = get_args(Kind)
+
+
+class Answer(NamedTuple):
+    """What a person said of one screen.
+
+    number: counts answers, those undone too. y, x: ids; x is None unless kind is "match".
+    shown: ids of x in the grid, nearest first. drawn: how the screen was chosen, by "chance" or at
+    "random". rank, cosine: of the partner in the grid; None unless matched.
+    """
+
+    number: int
+    y: str
+    kind: Kind
+    x: str | None = None
+    shown: tuple[str, ...] = ()
+    drawn: str = "chance"
+    rank: int | None = None
+    cosine: float | None = None
+
+
+class Journal:
+    """The answers that stand, on disk; see the module.
+
+    Raises:
+      ValueError: another review is open, or the files do not belong together.
+    """
+
+    def __init__(self, pairs: str | pathlib.Path):
+        self.pairs = pathlib.Path(pairs)
+        if not self.pairs.is_file():
+            raise ValueError(f"There is no file of pairs {pairs}.")
+        folder = self.pairs.parent
+        self.log, self.not_pairs = folder / "review.jsonl", folder / "not_pairs.csv"
+        self.backup = folder / f"{self.pairs.name}.bak"
+        self._lock = filelock.FileLock(folder / f"{self.pairs.name}.lock")
+        try:
+            self._lock.acquire(timeout=0)
+        except filelock.Timeout as error:
+            raise ValueError(f"Another review of {pairs} is open: close it first.") from error
+        try:
+            self._open()
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def _open(self) -> None:
+        lines = _whole_lines(self.log)
+        self.answers, self.count = _replayed(lines, self.log)
+        before, _ = _replayed(lines[:-1], self.log)
+        now = self.pairs.read_bytes()
+        if lines and not self.backup.exists():
+            raise ValueError(f"{self.backup} is missing: put it back, or move {self.log} away.")
+        self._base = self.backup.read_bytes() if lines else now
+        # A program that was killed may have written the last answer and not yet the pairs.
+        if now not in (self._with(self.answers), self._with(before)):
+            raise ValueError(
+                f"{self.pairs} was changed since the last review: to go on from it as it is, "
+                f"move {self.log} and {self.backup} away."
+            )
+        if not lines:
+            self._write(self.backup, now)
+        self._file = self.log.open("ab")
+        self._derive()
+
+    def base_lines(self) -> bytes:
+        """pairs.csv as it was before the first answer."""
+        return self._base
+
+    def add(self, answer: Answer) -> None:
+        """Keeps an answer; it is on the disk when this returns.
+
+        Raises:
+          OSError: the disk is full or gone; nothing has changed.
+        """
+        self._append({**answer._asdict(), "time": _now()})
+        self.answers[answer.number] = answer
+        self.count = max(self.count, answer.number)
+        self._derive()
+
+    def undo(self, number: int) -> Answer:
+        """Takes an answer back.
+
+        Raises:
+          KeyError: no such answer stands.
+        """
+        answer = self.answers[number]
+        self._append({"undo": number, "time": _now()})
+        del self.answers[number]
+        self._derive()
+        return answer
+
+    def close(self) -> None:
+        """Lets another review begin."""
+        self._file.close()
+        self._lock.release()
+
+    def _append(self, line: dict[str, Any]) -> None:
+        end = self._file.tell()
+        try:
+            self._file.write((json.dumps(line, ensure_ascii=False) + "\n").encode())
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError:
+            self._file = self.log.open("ab")
+            self._file.truncate(end)
+            raise
+
+    def _derive(self) -> None:
+        new = self._with(self.answers)
+        if self.pairs.read_bytes() != new:
+            self._write(self.pairs, new)
+        refused = [(x, a.y) for a in self.answers.values() if a.kind == "none" for x in a.shown]
+        if refused:
+            self._write(self.not_pairs, _csv([("x", "y"), *refused], ",", "\n"))
+        else:
+            self.not_pairs.unlink(missing_ok=True)
+
+    def _with(self, answers: dict[int, Answer]) -> bytes:
+        confirmed = [(a.x, a.y) for a in answers.values() if a.kind == "match"]
+        if not confirmed:
+            return self._base
+        end = "\r\n" if b"\r\n" in self._base else "\n"
+        gap = b"" if self._base.endswith(b"\n") else end.encode()
+        delimiter = "\t" if self.pairs.suffix == ".tsv" else ","
+        return self._base + gap + _csv(confirmed, delimiter, end)
+
+    @staticmethod
+    def _write(path: pathlib.Path, content: bytes) -> None:
+        with writing(path, "wb") as file:
+            file.write(content)
+
+
+def _csv(rows: Iterable[tuple[Any, ...]], delimiter: str, end: str) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, delimiter=delimiter, lineterminator=end).writerows(rows)
+    return text.getvalue().encode()
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def _whole_lines(path: pathlib.Path) -> list[bytes]:
+    """The lines of the log; one that a kill has torn was not yet answered to, and is cut off."""
+    if not path.exists():
+        return []
+    content = path.read_bytes()
+    whole = content[: content.rfind(b"\n") + 1]
+    if len(whole) < len(content):
+        with path.open("r+b") as file:
+            file.truncate(len(whole))
+            os.fsync(file.fileno())
+    return whole.splitlines()
+
+
+def parsed(line: bytes | str, where: str) -> Answer | int:
+    """An answer, or the number of one that is undone.
+
+    Raises:
+      ValueError: the line is neither.
+    """
+    try:
+        row = json.loads(line)
+        if "undo" in row:
+            return int(row["undo"])
+        answer = Answer(**{name: row[name] for name in Answer._fields if name in row})
+        matched = answer.kind == "match"
+        if answer.kind not in KINDS or matched != isinstance(answer.x, str):
+            raise ValueError("an answer of no kind")
+        shown = tuple(map(str, answer.shown))
+        return answer._replace(number=int(answer.number), y=str(answer.y), shown=shown)
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"{where} is no answer of a review: take the line out.") from error
+
+
+def _replayed(lines: list[bytes], path: pathlib.Path) -> tuple[dict[int, Answer], int]:
+    answers: dict[int, Answer] = {}
+    count = 0
+    for place, line in enumerate(lines, 1):
+        found = parsed(line, f"{path}, line {place}")
+        if isinstance(found, int):
+            answers.pop(found, None)
+        else:
+            answers[found.number] = found
+            count = max(count, found.number)
+    return answers, count

@@ -1,0 +1,65 @@
+"""Pictures of a folder by the ids of items: small JPEG files, made once and kept in memory."""
+
+import functools
+import io
+import pathlib
+from collections.abc import Iterator
+
+from gentle_clip_jax.data import images, pixels
+
+KEPT = 4096  # thumbnails in memory, about 10 KiB each
+
+
+class Pictures:
+    """The pictures of a folder, or of a zip or parquet file; nothing outside of it is read.
+
+    Args:
+      folder: what `gentle-clip encode --data` takes.
+      size: of a thumbnail's sides, in pixels.
+
+    Raises:
+      ValueError: there are no pictures, or a file of many is a link to elsewhere.
+    """
+
+    def __init__(self, folder: str | pathlib.Path, size: int = 256):
+        self.folder, self.size = pathlib.Path(folder), size
+        if not self.folder.exists():
+            raise ValueError(f"There is no folder of pictures {folder}.")
+        self._root = self.folder.resolve()
+        self._files = dict(self._plain_files())
+        self._images = {image.id: image for image in images.list_images(self.folder)}
+        for name, path in self._files.items():
+            if not self._is_inside(path):
+                self._images.pop(name, None)
+        self.thumbnail = functools.lru_cache(maxsize=KEPT)(self._thumbnail)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._images
+
+    def _thumbnail(self, name: str) -> bytes:
+        """The JPEG file of an item's picture.
+
+        Raises:
+          KeyError: the item has none, or it lies outside of the folder.
+          ValueError: it cannot be read.
+        """
+        from PIL import Image
+
+        path = self._files.get(name)
+        if path is not None and not self._is_inside(path):  # a link since the folder was listed
+            raise KeyError(name)
+        square = pixels.decode(self._images[name].read(), self.size)
+        file = io.BytesIO()
+        Image.fromarray(square).save(file, "JPEG", quality=82)
+        return file.getvalue()
+
+    def _plain_files(self) -> Iterator[tuple[str, pathlib.Path]]:
+        for path in [*self.folder.rglob("*")] if self.folder.is_dir() else [self.folder]:
+            if path.suffix.lower() in images.SUFFIXES:
+                base = self.folder if self.folder.is_dir() else self.folder.parent
+                yield path.relative_to(base).with_suffix("").as_posix(), path
+            elif path.is_symlink() and not self._is_inside(path):
+                raise ValueError(f"{path} is a link that leaves {self.folder}: take it out.")
+
+    def _is_inside(self, path: pathlib.Path) -> bool:
+        return path.resolve().is_relative_to(self._root)

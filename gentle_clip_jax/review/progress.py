@@ -1,0 +1,144 @@
+"""What a review has brought: recall of pairs that were held out, and what random screens say."""
+
+import json
+import pathlib
+import threading
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gentle_clip_jax.files import write_json
+from gentle_clip_jax.review.journal import KINDS, Answer
+from gentle_clip_jax.review.session import Embed, Session
+
+AT = 10
+_FOLDS, _MOST = 5, 200
+_LEAST = 10  # pairs; of fewer nothing is held out
+_WIDTH, _HEIGHT = 640, 260
+
+
+class Point(NamedTuple):
+    """Recall at 10 of held-out pairs, with a 95 % interval, when there were so many pairs."""
+
+    pairs: int
+    recall: float
+    low: float
+    high: float
+
+
+def wilson(hits: int, of: int) -> tuple[float, float]:
+    """The 95 % interval of a share. Source: Wilson 1927, J. Am. Stat. Assoc. 22.
+
+    >>> [round(end, 2) for end in wilson(5, 10)]
+    [0.24, 0.76]
+    """
+    z, share = 1.96, hits / of
+    middle = (share + z * z / (2 * of)) / (1 + z * z / of)
+    half = z / (1 + z * z / of) * np.sqrt(share * (1 - share) / of + z * z / (4 * of * of))
+    return max(0.0, float(middle - half)), min(1.0, float(middle + half))
+
+
+def held_out_recall(
+    embed: Embed, of_x: np.ndarray, of_y: np.ndarray, known: int, *, seed: int = 0
+) -> Point | None:
+    """How many partners of held-out y are among the ten nearest of all x; None of too few pairs.
+
+    Held out, a fifth at a time and 200 in all at most, are pairs that were known before the review:
+    those that it confirmed are easier than others.
+
+    Args:
+      embed: the fit.
+      of_x, of_y: [p] numbers of the pairs, the known ones first.
+      known: how many those are.
+      seed: of the folds.
+    """
+    if known < _LEAST:
+        return None
+    tested, hits = np.random.default_rng(seed).permutation(known)[:_MOST], 0
+    for fold in np.array_split(tested, _FOLDS):
+        kept = np.setdiff1d(np.arange(len(of_x)), fold)
+        x, y = embed(of_x[kept], of_y[kept])
+        cosines = y[of_y[fold]] @ x.T
+        partner = cosines[np.arange(len(fold)), of_x[fold]]
+        hits += int(np.sum(np.sum(cosines >= partner[:, None], axis=1) <= AT))
+    return Point(len(of_x), hits / len(tested), *wilson(hits, len(tested)))
+
+
+class Progress:
+    """The curve of recall against pairs, kept in a file between reviews.
+
+    Raises:
+      ValueError: the file is damaged.
+    """
+
+    def __init__(self, embed: Embed, path: pathlib.Path, *, seed: int = 0):
+        self._embed, self._path, self._seed, self._lock = embed, path, seed, threading.Lock()
+        try:
+            rows = json.loads(path.read_text("utf-8")) if path.exists() else []
+            self._points = {int(row["pairs"]): Point(**row) for row in rows}
+        except (ValueError, TypeError, KeyError) as error:
+            raise ValueError(f"{path} is damaged: delete it.") from error
+
+    def measure(self, of_x: np.ndarray, of_y: np.ndarray, known: int) -> None:
+        """Adds a point; what `Session` is to call after each refit."""
+        point = held_out_recall(self._embed, of_x, of_y, known, seed=self._seed)
+        if point is not None:
+            with self._lock:
+                self._points[point.pairs] = point
+                write_json(self._path, [one._asdict() for one in self.points()])
+
+    def points(self) -> list[Point]:
+        """The points, by number of pairs."""
+        return [point for _, point in sorted(self._points.items())]
+
+
+def counts(session: Session) -> dict[str, int]:
+    """How many answers there are of each kind, how many pairs in all, how many items wait."""
+    kinds = [answer.kind for answer in session.answers()]
+    left = len(session.y.ids) - len(session.known) - len(kinds)
+    found: dict[str, int] = {kind: kinds.count(kind) for kind in KINDS}
+    return {**found, "pairs": len(session.known) + found["match"], "left": left}
+
+
+def at_random(answers: Sequence[Answer]) -> dict[str, Any] | None:
+    """What screens drawn at random say of all: shares and intervals in per cent; None of none."""
+    drawn = [a for a in answers if a.drawn == "random" and a.kind != "unsure"]
+    if not drawn:
+        return None
+    found, first = sum(a.rank is not None for a in drawn), sum(a.rank == 1 for a in drawn)
+    names = {"in_grid": found, "first": first}
+    shares = {
+        name: [round(100 * value) for value in (hits / len(drawn), *wilson(hits, len(drawn)))]
+        for name, hits in names.items()
+    }
+    return {"screens": len(drawn), **shares}
+
+
+def drawing(points: Sequence[Point]) -> dict[str, Any]:
+    """Where the curve's points, interval, ticks and labels lie in an SVG of 640 by 260."""
+    left, right, top, bottom = 60, _WIDTH - 16, 14, _HEIGHT - 34
+    pairs = [point.pairs for point in points]
+    few, many = min(pairs), max(max(pairs), min(pairs) + 10)
+    most = max(0.1, np.ceil(max(point.high for point in points) * 10) / 10)
+
+    def across(value: float) -> float:
+        return round(left + (right - left) * (value - few) / (many - few), 1)
+
+    def down(value: float) -> float:
+        return round(bottom - (bottom - top) * value / most, 1)
+
+    upper = [(across(p.pairs), down(p.high)) for p in points]
+    lower = [(across(p.pairs), down(p.low)) for p in reversed(points)]
+    dots = [{"x": across(p.pairs), "y": down(p.recall), "point": p} for p in points]
+    return {
+        "width": _WIDTH,
+        "height": _HEIGHT,
+        "frame": (left, right, top, bottom),
+        "band": " ".join(f"{x},{y}" for x, y in [*upper, *lower]),
+        "line": " ".join(f"{dot['x']},{dot['y']}" for dot in dots),
+        "dots": dots,
+        "whiskers": [(dot["x"], down(dot["point"].low), down(dot["point"].high)) for dot in dots],
+        "levels": [(down(share), round(100 * share)) for share in (0, most / 2, most)],
+        "counts": [(across(count), count) for count in sorted({few, (few + many) // 2, many})],
+    }

@@ -1,0 +1,151 @@
+"""The page in the browser: a thin layer of starlette over a session."""
+
+import pathlib
+import secrets
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import jinja2
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+
+from gentle_clip_jax.review.guard import Guard, json_body
+from gentle_clip_jax.review.journal import KINDS
+from gentle_clip_jax.review.progress import Progress, at_random, counts, drawing
+from gentle_clip_jax.review.show import Show
+
+HERE = pathlib.Path(__file__).parent
+
+
+def pages() -> jinja2.Environment:
+    """The templates of this room; all that they are given is escaped."""
+    loader = jinja2.FileSystemLoader(HERE / "templates")
+    return jinja2.Environment(
+        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+    )
+
+
+def application(
+    show: Show, progress: Progress | None = None, *, token: str, cookie: str = "gentle_clip_review"
+) -> ASGIApp:
+    """The guarded application.
+
+    Args:
+      show: what there is to see.
+      progress: the curve; None for a review without refits.
+      token: what the first address must hold.
+      cookie: the name under which the browser keeps it.
+    """
+    handlers = _Handlers(show, progress)
+    routes = [
+        Route("/", handlers.page),
+        Route("/progress", handlers.progress_page),
+        Route("/state", handlers.state),
+        Route("/thumb/{side}/{number:int}", handlers.thumb),
+        Route("/answer", handlers.changing(handlers.answer), methods=["POST"]),
+        Route("/undo", handlers.changing(handlers.undo), methods=["POST"]),
+        Mount("/assets", StaticFiles(directory=HERE / "assets")),
+    ]
+    return Guard(Starlette(routes=routes), token, cookie)
+
+
+class _Handlers:
+    """What the page asks for, and what it changes."""
+
+    def __init__(self, show: Show, progress: Progress | None):
+        self._show, self._progress = show, progress
+        self._session, self._templates = show.session, pages()
+
+    def page(self, request: Request) -> Response:
+        return HTMLResponse(self._templates.get_template("review.html").render(here="review"))
+
+    def progress_page(self, request: Request) -> Response:
+        points = self._progress.points() if self._progress else []
+        values = {
+            "curve": drawing(points) if points else None,
+            "points": points,
+            "counts": counts(self._session),
+            "random": at_random(self._session.answers()),
+            "enough": len(self._session.known) >= 10,
+        }
+        page = self._templates.get_template("progress.html")
+        return HTMLResponse(page.render(here="progress", **values))
+
+    def state(self, request: Request) -> Response:
+        return JSONResponse(self._show.state())
+
+    def thumb(self, request: Request) -> Response:
+        side, number = request.path_params["side"], request.path_params["number"]
+        try:
+            picture = self._show.picture(side, number)
+        except (KeyError, ValueError):
+            return PlainTextResponse("There is no such picture.", 404)
+        headers = {"Cache-Control": "private, max-age=3600"}
+        return Response(picture, media_type="image/jpeg", headers=headers)
+
+    def answer(self, body: dict[str, Any]) -> None:
+        screen: Any = body.get("screen")
+        kind: Any = body.get("kind")
+        x: Any = body.get("x")
+        if not _is_number(screen) or kind not in KINDS or not (x is None or _is_number(x)):
+            raise ValueError("An answer has a screen, a kind, and a number x if it is a match.")
+        self._session.answer(screen, kind, x)
+
+    def undo(self, body: dict[str, Any]) -> None:
+        number = body.get("number")
+        if not (number is None or _is_number(number)):
+            raise ValueError("Give the number of the answer to undo.")
+        self._session.undo(number)
+
+    def changing(self, change: Callable[[dict[str, Any]], None]) -> Callable:
+        """A handler that makes a change and tells how things stand then."""
+
+        async def respond(request: Request) -> Response:
+            try:
+                body = await json_body(request)
+            except ValueError as error:
+                return JSONResponse({"error": str(error)}, 400)
+            try:
+                await run_in_threadpool(change, body)
+            except ValueError as error:
+                return JSONResponse({"error": str(error)}, 409)
+            except OSError as error:
+                reason = f"The answer was not kept: {error.strerror}. Mend that and answer again."
+                return JSONResponse({"error": reason}, 507)
+            return JSONResponse(await run_in_threadpool(self._show.state))
+
+        return respond
+
+
+def serve(show: Show, progress: Progress | None, port: int) -> None:
+    """Serves the page on 127.0.0.1 until Ctrl-C, and prints its address.
+
+    Raises:
+      ValueError: the port is taken.
+    """
+    import uvicorn
+
+    token, listener = secrets.token_urlsafe(24), socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", port))
+    except (OSError, OverflowError) as error:
+        listener.close()
+        raise ValueError(f"Port {port} cannot be used ({error}): give another --port.") from error
+    port = listener.getsockname()[1]
+    app = application(show, progress, token=token, cookie=f"gentle_clip_review_{port}")
+    config = uvicorn.Config(
+        app, log_level="warning", access_log=False, server_header=False, limit_concurrency=256
+    )
+    print(f"Open http://127.0.0.1:{port}/?token={token} in your browser. Ctrl-C ends the review.")
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -1,0 +1,114 @@
+"""What a page shows of an item: its texts, its picture, or its name and what it is near."""
+
+from typing import Any
+
+import numpy as np
+
+from gentle_clip_jax.review.journal import Answer
+from gentle_clip_jax.review.pictures import Pictures
+from gentle_clip_jax.review.progress import counts
+from gentle_clip_jax.review.session import Question, Session
+from gentle_clip_jax.review.sides import Side
+
+_NEAR = 3
+
+
+class Show:
+    """The items of a session as a page takes them, ready for JSON.
+
+    Pictures are those of x, or of y if x are texts.
+    """
+
+    def __init__(self, session: Session, pictures: Pictures | None = None):
+        self.session, self.pictures = session, pictures
+        self.pictured = "y" if session.x.has_texts else "x"
+
+    def picture(self, side: str, number: int) -> bytes:
+        """The JPEG file of an item.
+
+        Raises:
+          KeyError: there is no such item, or no picture of it.
+          ValueError: its picture cannot be read.
+        """
+        of = self._side(side)
+        if self.pictures is None or side != self.pictured or not 0 <= number < len(of.ids):
+            raise KeyError(number)
+        return self.pictures.thumbnail(str(of.ids[number]))
+
+    def item(self, side: str, number: int) -> dict[str, Any]:
+        """{"texts"}, {"picture": the address} or {"name", "label"}."""
+        of = self._side(side)
+        if of.texts[number]:
+            return {"texts": list(dict.fromkeys(of.texts[number]))}
+        name = str(of.ids[number])
+        if side == self.pictured and self.pictures is not None and name in self.pictures:
+            return {"picture": f"/thumb/{side}/{number}"}
+        return {"name": name, "label": of.labels[number]}
+
+    def ask(self) -> str:
+        """The question above the grid."""
+        x, y = (self._kind(side) for side in "xy")
+        return f"Which {x} belongs to this {y}?"
+
+    def question(self, question: Question) -> dict[str, Any]:
+        """A screen: what is asked about, what there is to choose from."""
+        item = self.item("y", question.y)
+        if "name" in item:
+            item["near"] = self._near(question.y)
+        choices = [{"number": number, **self.item("x", number)} for number in question.x]
+        return {"screen": question.screen, "item": item, "choices": choices}
+
+    def answer(self, answer: Answer) -> dict[str, Any]:
+        """A line of the last answers; figures are told now that it is given."""
+        y = self.session.y.numbers(np.array([answer.y]))[0]
+        found: dict[str, Any] = {
+            "number": answer.number,
+            "kind": answer.kind,
+            "item": self.item("y", y),
+        }
+        if answer.x is not None:
+            x = self.session.x.numbers(np.array([answer.x]))[0]
+            found |= {"partner": self.item("x", x), "rank": answer.rank, "cosine": answer.cosine}
+        return found
+
+    def state(self) -> dict[str, Any]:
+        """All that the page shows."""
+        question, ahead = self.session.question(), self.session.following()
+        items = [self.item("x", number) for number in ahead[1]] if ahead else []
+        if ahead:
+            items.append(self.item("y", ahead[0]))
+        return {
+            "ask": self.ask(),
+            "question": self.question(question) if question else None,
+            "message": None if question else self.nothing_left(),
+            "counts": counts(self.session),
+            "answers": [self.answer(answer) for answer in self.session.answers()[:10]],
+            "ahead": [item["picture"] for item in items if "picture" in item],
+        }
+
+    def nothing_left(self) -> str:
+        """The sentence that ends a queue."""
+        found = counts(self.session)
+        if found["left"]:
+            return "Every item of x has its partner now. Nothing is left to choose from."
+        if not found["match"] + found["none"] + found["unsure"]:
+            return "Every item of y has its partner already. There is nothing to do."
+        return f"You have answered every screen. {self.session.journal.pairs} holds your pairs."
+
+    def _near(self, y: int) -> list[str]:
+        """The nearest y with a partner, in words."""
+        of_x, of_y = self.session.pairs()
+        if not len(of_y):
+            return []
+        ranking = self.session.ranking
+        nearest = np.argsort(-(ranking.y[of_y] @ ranking.y[y]), kind="stable")[:_NEAR]
+        ids = self.session.y.ids[of_y[nearest]], self.session.x.ids[of_x[nearest]]
+        return [f"{of} belongs to {partner}" for of, partner in zip(*ids)]
+
+    def _side(self, side: str) -> Side:
+        return {"x": self.session.x, "y": self.session.y}[side]
+
+    def _kind(self, side: str) -> str:
+        if self._side(side).has_texts:
+            return "text"
+        return "picture" if self.pictures is not None and side == self.pictured else "item"

@@ -1,0 +1,78 @@
+"""`embed_files`: features into the space of an aligner, as a folder like that of encode."""
+
+import importlib.metadata
+import pathlib
+
+import numpy as np
+
+from gentle_clip_jax.aligning import read_side
+from gentle_clip_jax.files import sha256, write_array, write_json, write_json_lines
+from gentle_clip_jax.searching.opened import open_aligner
+
+_BLOCK = 8192
+_PACKAGES = ("gentle-clip-jax", "jax", "jaxlib", "numpy")
+_COLUMNS = {"ids": "id", "splits": "split", "labels": "label", "texts": "text"}
+
+
+def embed_files(
+    aligner: str | pathlib.Path,
+    embeddings: str | pathlib.Path,
+    out: str | pathlib.Path,
+    *,
+    side: str,
+) -> int:
+    """Writes features.npy [n, k], unit rows of the joint space, rows.jsonl and manifest.json.
+
+    Args:
+      aligner: a folder of `gentle-clip align`.
+      embeddings: raw features of one of its sides: a file, or a folder of `gentle-clip encode`.
+      out: a folder; what an earlier call left there is replaced.
+      side: "x" or "y", whose features they are.
+
+    Returns:
+      The number of rows.
+
+    Raises:
+      ValueError: the features are not of that side, or the folder holds something else.
+      OSError: the folder cannot be written.
+    """
+    opened, given, folder = open_aligner(aligner), read_side(embeddings), pathlib.Path(out)
+    opened.side_of(given, side)
+    features = given.rows.features
+    blocks = [
+        opened.embed(side, features[start : start + _BLOCK])
+        for start in range(0, len(features), _BLOCK)
+    ]
+    _open_folder(folder)
+    write_array(folder / "features.npy", np.concatenate(blocks))
+    columns = {
+        name: values.tolist()
+        for key, name in _COLUMNS.items()
+        if (values := getattr(given.rows, key)) is not None
+    }
+    rows = [dict(zip(columns, row)) for row in zip(*columns.values())]
+    write_json_lines(folder / "rows.jsonl", rows)
+    arguments = given.manifest.get("arguments", {})
+    manifest = {
+        "arguments": {
+            "aligner": str(aligner),
+            "features": str(embeddings),
+            "side": side,
+            **{name: arguments.get(name) for name in ("data", "split")},
+        },
+        "aligner_sha256": opened.sha256,
+        "num_rows": len(rows),
+        "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
+        "sha256": {name: sha256(folder / name) for name in ("features.npy", "rows.jsonl")},
+    }
+    write_json(folder / "manifest.json", manifest)
+    return len(rows)
+
+
+def _open_folder(folder: pathlib.Path) -> None:
+    """Makes the folder; its manifest, which says that all is there, comes last and goes first."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        if not (folder / "manifest.json").exists() or (folder / "arguments.json").exists():
+            raise ValueError(f"{folder} holds something else: use another --out.")
+        (folder / "manifest.json").unlink()
+    folder.mkdir(parents=True, exist_ok=True)

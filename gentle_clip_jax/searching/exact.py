@@ -1,0 +1,44 @@
+"""Exact search: every row is compared, block by block."""
+
+import numpy as np
+
+_BLOCK = 65536  # rows of the gallery whose cosines are held at once
+
+
+def nearest(queries: np.ndarray, gallery: np.ndarray, num: int) -> tuple[np.ndarray, np.ndarray]:
+    """The rows of the gallery that are nearest to each query, nearest first, and their cosines.
+
+    Args:
+      queries: [n, d] unit rows.
+      gallery: [m, d] unit rows; memory is linear in n.
+      num: how many; all m where there are fewer.
+
+    Returns:
+      Rows [n, num] int and cosines [n, num]; of equal cosines the first row comes first.
+
+    >>> nearest(np.eye(2)[:1], np.eye(2)[[1, 0]], 1)[0]
+    array([[1]])
+    """
+    num = min(num, len(gallery))
+    rows, scores = np.zeros((len(queries), 0), int), np.zeros((len(queries), 0), queries.dtype)
+    for start in range(0, len(gallery), _BLOCK):
+        block = queries @ gallery[start : start + _BLOCK].T
+        best = _best(block, num)
+        rows = np.concatenate([rows, best + start], axis=1)
+        scores = np.concatenate([scores, np.take_along_axis(block, best, axis=1)], axis=1)
+        best = _best(scores, num)
+        rows, scores = (np.take_along_axis(array, best, axis=1) for array in (rows, scores))
+    return rows, scores
+
+
+def _best(scores: np.ndarray, num: int) -> np.ndarray:
+    """Columns [n, num] of the highest scores, the first of equal ones first."""
+    num = min(num, scores.shape[1])
+    if scores.shape[1] > 16 * num:
+        # Only what reaches the last of the best is sorted; ties may make it more than num.
+        least = np.partition(scores, -num, axis=1)[:, -num, None]
+        reach = np.max(np.sum(scores >= least, axis=1))
+        columns = np.sort(np.argsort(scores < least, axis=1, kind="stable")[:, :reach], axis=1)
+        order = np.argsort(-np.take_along_axis(scores, columns, axis=1), axis=1, kind="stable")
+        return np.take_along_axis(columns, order[:, :num], axis=1)
+    return np.argsort(-scores, axis=1, kind="stable")[:, :num]

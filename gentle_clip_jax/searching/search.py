@@ -1,0 +1,148 @@
+"""Search a gallery of embeddings by words, by one of its items, or by a file."""
+
+import pathlib
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from gentle_clip_jax.aligning import Side, read_side
+from gentle_clip_jax.data import images
+from gentle_clip_jax.searching.encoder import QueryEncoder, encoder_of_file, encoder_of_words
+from gentle_clip_jax.searching.exact import nearest
+from gentle_clip_jax.searching.opened import Opened, open_aligner, other
+
+_ENDINGS = (*images.SUFFIXES, ".txt")
+_BLOCK = 8192
+
+
+class Hit(NamedTuple):
+    """An item that was found.
+
+    id: of the item. path: its file, "" if that is not known. score: its cosine with the query.
+    text: the row's own, "" if it has none.
+    """
+
+    id: str
+    path: str
+    score: float
+    text: str
+
+
+class Searcher:
+    """An aligner and a gallery, ready for queries; encoders are loaded when they are first used.
+
+    Args:
+      opened: the aligner.
+      gallery: embeddings of one of its sides, raw, or what `embed_files` made of them with it.
+      side: "x" or "y", whose they are.
+      rows: [m, k] unit rows of the gallery in the joint space.
+    """
+
+    def __init__(self, opened: Opened, gallery: Side, side: str, rows: np.ndarray):
+        self.opened, self.gallery, self.side, self.rows = opened, gallery, side, rows
+        self._encoders: dict[str, QueryEncoder] = {}
+
+    def words(self, words: str, num: int = 20) -> list[Hit]:
+        """The items that fit some words best, nearest first.
+
+        The words go through the encoder of the other side, or of the gallery's own where that
+        alone reads words.
+
+        Raises:
+          ValueError: there are no words, or no encoder of the aligner's reads any.
+        """
+        if not words.strip():
+            raise ValueError("There is nothing to search for: give some words.")
+        if "words" not in self._encoders:
+            self._encoders["words"] = encoder_of_words(self.opened, other(self.side))
+        return self._encoded(self._encoders["words"], words, num)
+
+    def like(self, item: str, num: int = 20) -> list[Hit]:
+        """The items that are most like one of the gallery, by its id, or like a file.
+
+        The item itself is left out. A file is an image by its ending, and else a text.
+
+        Raises:
+          ValueError: there is no such item and no such file, or no encoder takes it.
+        """
+        own = np.flatnonzero(self.gallery.rows.ids == item)
+        if len(own):
+            return [hit for hit in self._hits(self.rows[own[:1]], num + 1) if hit.id != item][:num]
+        path = pathlib.Path(item)
+        if not path.is_file():
+            raise ValueError(
+                f"There is no item {item!r} in {self.gallery.path} and no such file; its ids look "
+                f"like {self.gallery.rows.ids[0]!r}."
+            )
+        encoder = encoder_of_file(self.opened, path)
+        query = path.read_bytes() if encoder.role == "image" else path.read_text(encoding="utf-8")
+        return self._encoded(encoder, query, num)
+
+    def _encoded(self, encoder: QueryEncoder, query: str | bytes, num: int) -> list[Hit]:
+        return self._hits(self.opened.embed(encoder.side, encoder.embed(query)), num)
+
+    def _hits(self, query: np.ndarray, num: int) -> list[Hit]:
+        """The best row of each item."""
+        if num < 1:
+            raise ValueError(f"Ask for 1 item or more, not {num}.")
+        ids, texts = self.gallery.rows.ids, self.gallery.rows.texts
+        several = len(ids) // max(len(self.gallery.ids), 1) + 1 if texts is not None else 1
+        found: dict[str, Hit] = {}
+        wanted = num * several
+        while len(found) < num:
+            rows, scores = (array[0] for array in nearest(query, self.rows, wanted))
+            for row, score in zip(rows.tolist(), scores.tolist()):
+                text = "" if texts is None else str(texts[row])
+                found.setdefault(str(ids[row]), Hit(str(ids[row]), "", score, text))
+            if wanted >= len(ids):
+                break
+            wanted *= 4
+        return [hit._replace(path=path_of(self.gallery.data, hit.id)) for hit in found.values()][
+            :num
+        ]
+
+
+def open_gallery(
+    aligner: str | pathlib.Path, gallery: str | pathlib.Path, *, side: str | None = None
+) -> Searcher:
+    """Reads an aligner and the items to search.
+
+    Args:
+      aligner: a folder of `gentle-clip align`.
+      gallery: raw features of one of its sides, or a folder of `gentle-clip embed`, which spares
+        embedding them again.
+      side: "x" or "y", whose features they are, where their encoder or width does not say it.
+
+    Raises:
+      ValueError: the folders are not as they should be, or do not fit each other.
+    """
+    opened, given = open_aligner(aligner), read_side(gallery)
+    features = given.rows.features
+    if "aligner_sha256" in given.manifest:
+        if given.manifest["aligner_sha256"] != opened.sha256:
+            raise ValueError(
+                f"{gallery} was embedded by another aligner than {aligner}: run gentle-clip embed "
+                "again."
+            )
+        return Searcher(opened, given, given.manifest["arguments"]["side"], np.asarray(features))
+    side = opened.side_of(given, side)
+    blocks = [
+        opened.embed(side, features[start : start + _BLOCK])
+        for start in range(0, len(features), _BLOCK)
+    ]
+    return Searcher(opened, given, side, np.concatenate(blocks))
+
+
+def path_of(data: pathlib.Path | None, id_: str) -> str:
+    """The file of an item of a folder that was encoded; of what lies in an archive, the archive."""
+    if data is None:
+        return ""
+    if data.is_file():
+        return str(data)
+    return next((str(path) for path in _candidates(data, id_) if path.is_file()), "")
+
+
+def _candidates(data: pathlib.Path, id_: str) -> Sequence[pathlib.Path]:
+    endings = [*_ENDINGS, *(ending.upper() for ending in _ENDINGS)]
+    return [data / f"{id_}{ending}" for ending in endings]

@@ -1,0 +1,52 @@
+"""What a search found, as lines, as a table and as a page."""
+
+import csv
+import pathlib
+from collections.abc import Sequence
+
+from gentle_clip_jax.asking.pictures import Card, thumbnails, write_page
+from gentle_clip_jax.files import writing
+from gentle_clip_jax.searching.search import Hit
+
+
+def lines(hits: Sequence[Hit]) -> list[str]:
+    """A line for each hit: score, id, and path or else text, with tabs between."""
+    return [
+        f"{hit.score:.3f}\t{hit.id}\t{hit.path or ' '.join(hit.text.split())}".rstrip()
+        for hit in hits
+    ]
+
+
+def write_table(path: str | pathlib.Path, hits: Sequence[Hit]) -> None:
+    """Writes a CSV file: rank, id, score, path, text.
+
+    Raises:
+      OSError: it cannot be written.
+    """
+    with writing(pathlib.Path(path)) as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(["rank", "id", "score", "path", "text"])
+        for rank, hit in enumerate(hits, start=1):
+            table.writerow([rank, hit.id, f"{hit.score:.6f}", hit.path, hit.text])
+
+
+def write_hits(
+    path: str | pathlib.Path, query: str, hits: Sequence[Hit], data: pathlib.Path | None
+) -> None:
+    """Writes a page of the hits with their pictures, where `data` holds any, or their texts.
+
+    Raises:
+      ValueError: it cannot be written.
+    """
+    cards = [
+        Card(hit.id, f"{rank} · {hit.score:.3f}", hit.text)
+        for rank, hit in enumerate(hits, start=1)
+    ]
+    write_page(
+        pathlib.Path(path),
+        kind="search",
+        title=f"{len(hits)} items, nearest first",
+        lead=[query, "The figure beside a rank is a cosine, not a probability."],
+        cards=cards,
+        pictures=thumbnails(data, [hit.id for hit in hits]),
+    )

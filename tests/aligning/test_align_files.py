@@ -1,0 +1,90 @@
+"""From two files and some pairs to a saved aligner that says what to expect."""
+
+import numpy as np
+import pytest
+
+from gentle_clip_jax import load
+from gentle_clip_jax.aligning import align_files, held_out, items_of, read_side, sentences
+
+
+@pytest.fixture
+def sides(tmp_path):
+    """50 items of each side that share three numbers; the partner of a7 is b7."""
+    rng = np.random.default_rng(0)
+    common = rng.normal(size=(50, 3))
+    for name, width in (("x", 6), ("y", 5)):
+        noise = 0.1 * rng.normal(size=(50, width))
+        rows = (common @ rng.normal(size=(3, width)) + noise).astype(np.float32)
+        ids = np.array([f"{'a' if name == 'x' else 'b'}{i}" for i in range(50)])
+        np.savez(tmp_path / f"{name}.npz", features=rows, ids=ids)
+    (tmp_path / "pairs.csv").write_text("".join(f"a{i},b{i}\n" for i in range(12)))
+    return tmp_path
+
+
+def fit(folder, pairs="pairs.csv", **keywords):
+    files = (folder / name for name in ("x.npz", "y.npz", pairs))
+    return align_files(*files, folder / "out", **keywords)
+
+
+def test_it_is_saved_and_says_what_to_expect(sides):
+    aligner = fit(sides, method="cca", modalities=("picture", "text"))
+    about = load(sides / "out").about
+    assert about == aligner.about
+    assert about["modalities"] == ["picture", "text"]
+    assert about["encoders"] == {"x": None, "y": None}
+    assert [*about["sha256"]["x"]] == ["features", "ids"]
+    assert about["fitted_on"]["pairs"] == 12
+    expected = about["expected"]
+    assert (expected["splits"], expected["among"]) == (20, 3 + 12)
+    assert expected["unmatched"] is None
+    assert expected["recall"]["low"] < expected["recall"]["value"] < expected["recall"]["high"]
+    assert expected["recall"]["value"] > 1.2 * expected["chance"]
+    assert sentences(about)[0].startswith("Of items that it has not seen, ")
+
+
+def test_unmatched_items_are_compared_with_pairs_alone(sides):
+    unmatched = fit(sides, method="gentle_transport").about["expected"]["unmatched"]
+    assert unmatched["against"] in ("cca", "ridge")
+    assert unmatched["low"] <= unmatched["value"] <= unmatched["high"]
+
+
+def test_methods_that_are_fitted_as_they_are(sides):
+    expected = fit(sides, method="procrustes").about["expected"]
+    assert expected["unmatched"] is None
+    assert expected["recall"]["value"] > expected["chance"]
+
+
+def test_the_same_call_gives_the_same(sides):
+    first, again = (fit(sides, method="ridge", seed=3).about for _ in range(2))
+    assert first == again
+
+
+def test_too_few_pairs(sides):
+    (sides / "two.csv").write_text("a1,b1\na2,b2\n")
+    with pytest.raises(ValueError, match=r"two.csv give 2 pairs, too few .*: give 3 or more"):
+        fit(sides, "two.csv")
+    with pytest.raises(ValueError, match="named_transport needs the classes"):
+        fit(sides, method="named_transport")
+    with pytest.raises(ValueError, match="There is no method nothing"):
+        fit(sides, method="nothing")
+
+
+def test_every_pair_is_held_out():
+    for n in (3, 5, 12, 103):
+        splits = [*held_out.splits(n, seed=0)]
+        assert len(splits) == (n if n <= 5 else 20 if n < 100 else 10)
+        assert {*np.concatenate([held for held, _ in splits]).tolist()} == {*range(n)}
+        assert len({(len(held), len(rest)) for held, rest in splits}) == 1
+        for held, rest in splits:
+            assert sorted([*held, *rest]) == [*range(n)]
+
+
+def test_items_of_several_rows(tmp_path):
+    ids = np.array(["b", "a", "b"])
+    np.savez(tmp_path / "x.npz", features=np.arange(6.0).reshape(3, 2), ids=ids)
+    side = read_side(tmp_path / "x.npz")
+    assert side.ids == ["b", "a"]
+    assert side.data is None
+    np.testing.assert_array_equal(
+        items_of(side.rows, ["a", "b"]), [[[2, 3], [2, 3]], [[0, 1], [4, 5]]]
+    )

@@ -1,0 +1,81 @@
+"""What may be said of a few held-out pairs: seldom too much, and a large gain is seen."""
+
+import numpy as np
+import pytest
+
+from gentle_clip_jax.aligning import verdict
+
+SPLITS = 4  # that a pair is held out in
+
+
+def recalls(rng, n, chance):
+    """[n] mean of R@1, 5 and 10, both ways, over the splits; pairs are more or less easy."""
+    easy = rng.normal(size=(n, 1, 1)) * 1.5
+    rank = np.exp(rng.normal(size=(n, SPLITS, 2)) * 0.7 + easy + chance)
+    return np.mean([rank <= top for top in (1, 5, 10)], axis=(0, 2, 3))
+
+
+def share_of_claims(n, ours, theirs, sets=400):
+    rng, claims = np.random.default_rng(0), []
+    for _ in range(sets):
+        a, b = recalls(rng, n, ours), recalls(rng, n, theirs)
+        claims.append(verdict.gain(a, b, fitted=n - -(-n // 5))["verdict"] in ("helped", "hurt"))
+    return np.mean(claims)
+
+
+@pytest.mark.parametrize("level", [0.5, 1.5, 3.0])
+def test_of_twelve_pairs_little_is_claimed_of_equal_methods(level):
+    assert share_of_claims(12, level, level) <= 0.05
+
+
+def test_a_large_gain_is_seen_with_a_hundred_pairs():
+    rng = np.random.default_rng(1)
+    gap = np.mean(recalls(rng, 20_000, 1.6) - recalls(rng, 20_000, 2.75))
+    assert gap == pytest.approx(0.2, abs=0.02)
+    assert share_of_claims(100, 1.6, 2.75, sets=100) >= 0.8
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_equal_values_of_a_few_pairs_are_not_certain(value):
+    found = verdict.interval(np.full(6, value), fitted=5, level=0.95, bounds=(0, 1))
+    assert found.value == value
+    assert found.low <= value <= found.high
+    assert found.high - found.low > 0.3
+
+
+def test_the_other_verdicts():
+    rng = np.random.default_rng(0)
+    theirs = rng.uniform(size=200)
+    assert verdict.gain(theirs - 0.3, theirs, fitted=160)["verdict"] == "hurt"
+    alike = verdict.gain(theirs + rng.normal(size=200) * 0.01, theirs, fitted=160)
+    assert (alike["verdict"], alike["pairs_needed"]) == ("alike", None)
+    early = verdict.gain(theirs[:20] + rng.normal(size=20) * 0.2 + 0.1, theirs[:20], fitted=16)
+    assert early["verdict"] == "too early"
+    assert 20 < early["pairs_needed"] < 400
+
+
+def test_the_words():
+    unmatched = {"value": 0.05, "low": -0.1, "high": 0.2, "against": "cca"}
+    about = {
+        "method": "gentle_transport",
+        "fitted_on": {"pairs": 12},
+        "expected": {
+            "recall": {
+                "value": 0.18,
+                "low": 0.07,
+                "high": 0.31,
+                "at": {"1": 0.1, "5": 0.2, "10": 0.312},
+            },
+            "among": 1003,
+            "splits": 20,
+            "chance": 0.005,
+            "unmatched": {**unmatched, "verdict": "too early", "pairs_needed": 110},
+        },
+    }
+    assert verdict.sentences(about) == [
+        "Of items that it has not seen, 31 % have their partner among the first ten of 1,003.",
+        "Method gentle_transport, 12 pairs; recall (mean of R@1, 5 and 10, both ways) 18 %, "
+        "between 7.0 and 31 % (95 %, 20 splits); by chance 0.5 %.",
+        "Whether unmatched items help cannot be told yet: +5 points against cca, the best of pairs "
+        "alone, between -10 and +20 (99 %); about 110 pairs would tell.",
+    ]

@@ -1,0 +1,101 @@
+"""Which items to describe: they stand for the others, and the same call asks the same."""
+
+import types
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gentle_clip_jax.asking import ask, ask_files
+
+# 20 groups of different size around far apart directions.
+SIZES = np.arange(3, 23)
+GROUP = np.repeat(np.arange(20), SIZES)
+ROWS = (np.eye(20) * 9)[GROUP] + 0.1 * np.random.default_rng(0).normal(size=(len(GROUP), 20))
+
+
+def test_representative_items_come_first_and_every_fifth_at_random():
+    asked = ask(ROWS, 20)
+    assert len({*asked}) == 20
+    assert ask(ROWS, 20) == asked != ask(ROWS, 20, seed=1)
+    telling = [row for place, row in enumerate(asked) if place % 5 != 4]
+    assert len({*GROUP[telling].tolist()}) >= 14
+    assert np.mean(GROUP[telling[:5]]) > np.mean(GROUP[telling[-5:]])
+
+
+def test_items_with_a_pair_and_their_groups_are_left_out():
+    old = [int(np.flatnonzero(group == GROUP)[0]) for group in range(10, 20)]
+    asked = ask(ROWS, 10, pairs=old)
+    assert not {*asked} & {*old}
+    telling = [row for place, row in enumerate(asked) if place % 5 != 4]
+    assert np.mean(GROUP[telling] < 10) > 0.6
+
+
+def test_with_an_aligner_groups_are_those_of_its_space():
+    space = np.eye(4)[np.arange(40) % 4]
+    aligner = types.SimpleNamespace(embed_x=lambda x: space, embed_y=lambda y: np.asarray(y))
+    for other in (None, space):
+        asked = ask(np.zeros((40, 3)), 3, aligner=aligner, other=other, pairs=[0])
+        assert {row % 4 for row in asked} == {1, 2, 3}
+    assert ask(np.zeros((40, 3)), 2, aligner=aligner, side="y") == ask(np.zeros((40, 3)), 2)
+
+
+def test_from_300_pairs_on_all_are_drawn_at_random():
+    rows = np.random.default_rng(0).normal(size=(500, 3))
+    asked = ask(rows, 50, pairs=np.arange(320))
+    assert len({*asked}) == 50
+    assert min(asked) >= 320
+    assert sorted(ask(rows[:310], 310)) == [*range(310)]
+
+
+def test_equal_rows_and_too_many():
+    assert sorted(ask(np.ones((6, 2)), 6)) == [*range(6)]
+    with pytest.raises(ValueError, match="4 items have no pair yet: ask for 1 to 4 of them, not 5"):
+        ask(np.ones((6, 2)), 5, pairs=[0, 1])
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number in range(6):
+        Image.new("RGB", (40, 30), (40 * number, 99, 0)).save(folder / f"<b>{number}.png")
+    np.savez(
+        tmp_path / "x.npz",
+        features=np.random.default_rng(0).normal(size=(6, 3)),
+        ids=np.array([f"<b>{number}" for number in range(6)]),
+    )
+    return tmp_path
+
+
+def test_a_table_and_a_page_are_written(pictures):
+    asked = ask_files(pictures / "x.npz", pictures / "ask", number=4, images=pictures / "pictures")
+    table = (pictures / "ask" / "ask.csv").read_text().splitlines()
+    assert table == ["item,partner", *(f"{id_}," for id_ in asked)]
+    page = (pictures / "ask" / "ask.html").read_text()
+    assert page.count("data:image/jpeg;base64,") == 4
+    assert "<b>" not in page
+    assert "&lt;b&gt;" in page
+
+
+def test_what_is_filled_in_is_not_asked_again(pictures):
+    filled = pictures / "filled.csv"
+    filled.write_text("item,partner\n<b>0,text\n<b>1,\n<b>2,other\n")
+    asked = ask_files(pictures / "x.npz", pictures / "ask", number=4, pairs=filled)
+    assert sorted(asked) == ["<b>1", "<b>3", "<b>4", "<b>5"]
+    filled.write_text("7,text\n")
+    with pytest.raises(ValueError, match=r"filled\.csv has no pair of these items"):
+        ask_files(pictures / "x.npz", pictures / "ask", pairs=filled)
+    with pytest.raises(ValueError, match="has no pictures of the items"):
+        ask_files(pictures / "x.npz", pictures / "ask", number=2, images=pictures / "none")
+
+
+def test_answers_are_not_written_over(pictures):
+    table = pictures / "ask" / "ask.csv"
+    for _ in range(2):
+        ask_files(pictures / "x.npz", pictures / "ask", number=2)
+    answered = table.read_text().replace(",\n", ",text\n", 1)
+    table.write_text(answered)
+    with pytest.raises(ValueError, match=r"ask\.csv holds answers: use another --out"):
+        ask_files(pictures / "x.npz", pictures / "ask", number=2)
+    assert table.read_text() == answered

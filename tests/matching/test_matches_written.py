@@ -1,0 +1,112 @@
+"""Files of matches: what is in them, whole or not there; and the command that writes them."""
+
+import csv
+import json
+
+import jax
+import numpy as np
+import pytest
+from match_data import pairs, sets
+
+from gentle_clip_jax.aligners import METHODS, Problem
+from gentle_clip_jax.files import sha256
+from gentle_clip_jax.matching import match, write, written
+
+parquet = pytest.importorskip("pyarrow.parquet")
+
+K, N = 64, 160
+X_IDS, Y_IDS = [[f"{side}{i}" for i in range(N)] for side in "xy"]
+
+
+@pytest.fixture(scope="module")
+def made():
+    return sets(N, noise=0.7, clusters=6)
+
+
+@pytest.fixture(scope="module")
+def aligner(made):
+    problem = Problem(made.x[:K], made.y[:K], made.x[K:], made.y[K:])
+    return METHODS["procrustes"].fit(problem, jax.random.key(0))
+
+
+@pytest.fixture(scope="module")
+def found(made, aligner):
+    return match(aligner, *made, pairs=pairs(K), share=0.8)
+
+
+def rows_of(path):
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_tables(found, tmp_path):
+    texts = ["", *(f"text {i},\nof y" for i in range(1, N))]
+    write(found, tmp_path / "matches", X_IDS, Y_IDS, y_texts=texts)
+    rows = rows_of(tmp_path / "matches" / "matches.csv")
+    assert [row["x"] for row in rows] == X_IDS[K:]
+    assert [row["y"] for row in rows] == [Y_IDS[i] for i in found.y]
+    probability = [float(row["probability"]) for row in rows]
+    np.testing.assert_allclose(probability, found.probability, rtol=1e-3)
+    assert {row["mutual"] for row in rows} == {"yes", "no"}
+    groups = rows_of(tmp_path / "matches" / "groups.csv")
+    assert sum(int(row["items"]) for row in groups) == N
+    labels = {row["group"] for row in groups}
+    assert len(labels) == len(groups)
+    assert all(", of y" in label or label.startswith("y0") for label in labels)
+    assert {row["group"] for row in rows} <= labels
+    for row, members in zip(rows, found.group_sets):
+        assert row["group_set"] == " ".join(map(str, np.flatnonzero(members)))
+
+
+def test_candidates(found, tmp_path):
+    write(found, tmp_path, X_IDS, Y_IDS)
+    table = parquet.read_table(tmp_path / "candidates.parquet")
+    assert table.column_names == ["side", "id", "rank", "candidate", "cosine", "probability"]
+    rows = table.to_pylist()
+    assert len(rows) == 2 * (N - K) * 48
+    assert rows[1]["id"] == f"x{K}"
+    assert rows[1]["rank"] == 2
+    assert rows[1]["candidate"] == Y_IDS[found.runner_up[0]]
+    assert {row["side"] for row in rows} == {"x", "y"}
+
+
+def test_the_record_has_the_hashes_of_the_others(found, tmp_path):
+    write(found, tmp_path, X_IDS, Y_IDS)
+    record = json.loads((tmp_path / "matches.json").read_text())
+    assert record["summary"] == found.summary
+    assert record["share"] == 0.8
+    assert record["sha256"] == {name: sha256(tmp_path / name) for name in written.TABLES}
+
+
+def test_no_record_where_writing_was_cut_off(found, tmp_path, monkeypatch):
+    write(found, tmp_path, X_IDS, Y_IDS)
+    before = (tmp_path / "groups.csv").read_bytes()
+
+    def stopped(*_):
+        raise OSError("no space is left")
+
+    monkeypatch.setattr(parquet, "write_table", stopped)
+    with pytest.raises(OSError, match="no space"):
+        write(found, tmp_path, X_IDS, Y_IDS)
+    assert not (tmp_path / "matches.json").exists()
+    assert (tmp_path / "groups.csv").read_bytes() == before
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_empty_cells_where_no_probability_is_shown(made, aligner, tmp_path):
+    found = match(aligner, *made, pairs=pairs(K)[:30], share=1)
+    write(found, tmp_path, X_IDS, Y_IDS)
+    for row in rows_of(tmp_path / "matches.csv"):
+        assert row["y"]
+        assert row["group"]
+        assert not (row["probability"])
+        assert not (row["runner_up_probability"])
+        assert not (row["group_probability"])
+    table = parquet.read_table(tmp_path / "candidates.parquet")
+    assert table.column("probability").null_count == len(table)
+
+
+def test_as_many_ids_as_items(found, tmp_path):
+    with pytest.raises(ValueError, match="160 ids of x and 3 of y"):
+        write(found, tmp_path, X_IDS, Y_IDS[:3])
+    assert not list(tmp_path.iterdir())

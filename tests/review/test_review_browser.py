@@ -1,0 +1,144 @@
+"""The page in a real browser, by keyboard alone: Debian's chromium, driven by selenium."""
+
+import json
+import shutil
+import threading
+import time
+
+import pytest
+from review_items import HOSTILE, session, write_pairs
+
+pytest.importorskip("selenium")
+pytest.importorskip("uvicorn")
+import uvicorn
+from selenium import webdriver
+from selenium.webdriver.common.keys import Keys
+
+from gentle_clip_jax.review import static_page
+from gentle_clip_jax.review.pictures import Pictures
+from gentle_clip_jax.review.server import application
+from gentle_clip_jax.review.show import Show
+
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="no chromium and chromedriver here"),
+]
+
+
+@pytest.fixture
+def browser():
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for argument in ("headless=new", "no-sandbox", "disable-gpu", "disable-dev-shm-usage"):
+        options.add_argument(f"--{argument}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    driver.set_window_size(1400, 900)
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def review(tmp_path):
+    from PIL import Image
+
+    (tmp_path / "pictures").mkdir()
+    for number in range(80):
+        Image.new("RGB", (64, 64), (3 * number, 90, 120)).save(
+            tmp_path / "pictures" / f"x{number}.png"
+        )
+    made = session(write_pairs(tmp_path / "pairs"))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def address(review, tmp_path):
+    app = application(Show(review, Pictures(tmp_path / "pictures")), token="token")
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    wait(lambda: server.started)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join()
+
+
+def wait(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come about"
+        time.sleep(0.02)
+
+
+def press(browser, *keys):
+    for key in keys:
+        webdriver.ActionChains(browser).send_keys(key).perform()
+
+
+def text(browser, name):
+    return browser.find_element("id", name).text
+
+
+def test_the_keyboard_alone_suffices(browser, address, review):
+    browser.get(f"{address}/?token=token")
+    wait(lambda: "0 confirmed" in text(browser, "counts"))
+    assert browser.current_url == f"{address}/"
+    assert len(browser.find_elements("css selector", "#grid button img")) == 48
+    assert HOSTILE in text(browser, "item")
+    question = review.question()
+    press(browser, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.ARROW_LEFT, Keys.ENTER)
+    wait(lambda: "1 confirmed" in text(browser, "counts"))
+    assert review.answers()[0].x == f"x{question.x[1]}"
+    press(browser, "0")
+    wait(lambda: "1 none" in text(browser, "counts"))
+    press(browser, "u")
+    wait(lambda: "1 unsure" in text(browser, "counts"))
+    assert len(browser.find_elements("css selector", "#answers li")) == 3
+    press(browser, Keys.BACKSPACE)
+    wait(lambda: "0 unsure" in text(browser, "counts"))
+    assert [answer.kind for answer in review.answers()] == ["none", "match"]
+    press(browser, "h")
+    assert browser.find_element("id", "keys").is_displayed()
+    press(browser, "0", Keys.ESCAPE)
+    assert not browser.find_element("id", "keys").is_displayed()
+    assert len(review.answers()) == 2
+    wrong = [line for line in browser.get_log("browser") if line["level"] == "SEVERE"]
+    assert not wrong
+
+
+def test_an_answer_of_the_list_is_changed_and_the_end_is_told(browser, address, review):
+    for _ in range(77):
+        review.answer(review.question().screen, "unsure")
+    browser.get(f"{address}/?token=token")
+    wait(lambda: "77 unsure" in text(browser, "counts"))
+    change = browser.find_elements("css selector", "#answers button")[4]
+    browser.execute_script("arguments[0].scrollIntoView({ block: 'center' })", change)
+    change.click()
+    wait(lambda: "76 unsure" in text(browser, "counts"))
+    press(browser, "u")
+    wait(lambda: "77 unsure" in text(browser, "counts"))
+    press(browser, "u")
+    wait(lambda: "answered every screen" in text(browser, "message"))
+    browser.get(f"{address}/progress")
+    assert "78" in browser.find_element("css selector", ".figures").text
+
+
+def test_the_file_works_without_a_server(browser, review, tmp_path):
+    static_page.write(Show(review, Pictures(tmp_path / "pictures")), tmp_path / "review.html")
+    browser.get((tmp_path / "review.html").as_uri())
+    wait(lambda: "50 left" in text(browser, "counts"))
+    assert browser.execute_script("return document.querySelector('#grid img').naturalWidth") > 0
+    press(browser, Keys.ENTER)
+    wait(lambda: "1 confirmed" in text(browser, "counts"))
+    press(browser, "0")
+    wait(lambda: "1 none" in text(browser, "counts"))
+    browser.refresh()
+    wait(lambda: "1 none" in text(browser, "counts"))
+    lines = browser.execute_script("return source.lines()")
+    assert [json.loads(line)["kind"] for line in lines.splitlines()] == ["match", "none"]
+    (tmp_path / "saved.jsonl").write_text(lines)
+    assert static_page.take(review, tmp_path / "saved.jsonl") == 2
+    wrong = [line for line in browser.get_log("browser") if line["level"] == "SEVERE"]
+    assert not wrong

@@ -1,0 +1,98 @@
+"""The command on files, with an aligner that was fitted and saved, and a refit in earnest."""
+
+import argparse
+
+import numpy as np
+import pytest
+
+pytest.importorskip("starlette")
+from gentle_clip_jax.aligners import Problem, align
+from gentle_clip_jax.commands import review as command
+from gentle_clip_jax.review import opened, refit
+from gentle_clip_jax.review.progress import held_out_recall
+from gentle_clip_jax.review.sides import Side
+
+NUMBER, KNOWN = 150, 30
+
+
+def features():
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=(NUMBER, 5))
+    x = truth @ rng.normal(size=(5, 24)) + 0.3 * rng.normal(size=(NUMBER, 24))
+    y = truth @ rng.normal(size=(5, 16)) + 0.3 * rng.normal(size=(NUMBER, 16))
+    return x.astype(np.float32), y.astype(np.float32)
+
+
+@pytest.fixture
+def files(tmp_path):
+    x, y = features()
+    ids = np.array([f"item {i}" for i in range(NUMBER)])
+    np.savez(tmp_path / "x.npz", features=x, ids=ids)
+    np.savez(tmp_path / "y.npz", features=y, ids=ids)
+    (tmp_path / "pairs.csv").write_text("".join(f"{id_}\n" for id_ in ids[:KNOWN]))
+    align(Problem(x[:KNOWN], y[:KNOWN]), "cca").save(tmp_path / "aligner")
+    return tmp_path
+
+
+def paths(files):
+    return [files / name for name in ("aligner", "x.npz", "y.npz", "pairs.csv")]
+
+
+def run(files, *more):
+    parser = argparse.ArgumentParser()
+    command.add(parser.add_subparsers())
+    names = ("aligner", "x", "y", "pairs")
+    given = [f"--{name}={path}" for name, path in zip(names, paths(files))]
+    args = parser.parse_args(["review", *given, *more])
+    args.command(args)
+
+
+def test_the_command_writes_a_file_and_takes_its_answers(files, capsys):
+    run(files, f"--static={files / 'review.html'}")
+    assert "has 50 screens" in capsys.readouterr().out
+    assert (files / "review.html").stat().st_size > 10_000
+    (files / "saved.jsonl").write_text(
+        '{"number": 1, "y": "item 40", "kind": "match", "x": "item 40"}\n'
+    )
+    run(files, f"--answers={files / 'saved.jsonl'}")
+    assert "1 answers were added" in capsys.readouterr().out
+    assert (files / "pairs.csv").read_text().endswith("item 29\nitem 40,item 40\n")
+
+
+def test_a_review_of_files_refits_and_measures(files):
+    with opened.review(*paths(files)) as review:
+        session = review.show.session
+        for _ in range(12):
+            question = session.question()
+            held = question.y in question.x
+            session.answer(
+                question.screen, "match" if held else "none", question.y if held else None
+            )
+        session.wait()
+        point = review.progress.points()[-1]
+        assert point.pairs > KNOWN
+        assert 0.5 < point.low < point.recall <= point.high
+    with opened.review(*paths(files)) as review:
+        assert review.progress.points()[-1] == point
+
+
+def test_nothing_to_do_is_a_sentence(files, capsys):
+    (files / "pairs.csv").write_text("".join(f"item {i}\n" for i in range(NUMBER)))
+    run(files)
+    assert "nothing to do" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("method", ["cca", "gentle_transport"])
+def test_a_refit_finds_partners(method):
+    ids = np.array([f"item {i}" for i in range(NUMBER)])
+    sides = [
+        Side(ids, rows, np.arange(NUMBER), [()] * NUMBER, [""] * NUMBER) for rows in features()
+    ]
+    fit = refit.prepare(*sides, method)
+    known = np.arange(KNOWN)
+    x, y = fit.embedded(known, known)
+    np.testing.assert_allclose(np.linalg.norm(x, axis=1), 1, atol=1e-4)
+    rank = np.sum(y @ x.T >= np.sum(x * y, axis=1)[:, None], axis=1)
+    assert np.mean(rank[KNOWN:] <= 10) > 0.5
+    assert held_out_recall(fit.embedded, known, known, KNOWN).recall > 0.5
+    assert held_out_recall(fit.embedded, known, known, 9) is None

@@ -1,0 +1,189 @@
+"""Who may ask the page what."""
+
+import io
+import json
+
+import numpy as np
+import pytest
+from review_items import HOSTILE, answered, session, write_pairs
+
+pytest.importorskip("starlette")
+pytest.importorskip("httpx")
+from PIL import Image
+from starlette.testclient import TestClient
+
+from gentle_clip_jax.review.pictures import Pictures
+from gentle_clip_jax.review.server import application
+from gentle_clip_jax.review.show import Show
+
+TOKEN = "a-token-of-the-test"
+HERE = "http://127.0.0.1:8000"
+
+
+def save_picture(path, color=(10, 120, 60)):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (40, 30), color).save(path)
+
+
+@pytest.fixture
+def review(tmp_path):
+    for number in range(20):
+        save_picture(tmp_path / "pictures" / f"x{number}.png")
+    made = session(write_pairs(tmp_path / "pairs"))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def stranger(review, tmp_path):
+    app = application(Show(review, Pictures(tmp_path / "pictures")), token=TOKEN)
+    return TestClient(app, base_url=HERE, follow_redirects=False)
+
+
+@pytest.fixture
+def client(stranger):
+    assert stranger.get(f"/?token={TOKEN}").status_code == 303
+    return stranger
+
+
+def test_the_token_opens_the_page_once_and_is_then_a_cookie(stranger):
+    for path in ("/", "/?token=wrong", "/?token=%ff", "/state", "/thumb/x/3", "/assets/review.js"):
+        assert stranger.get(path).status_code == 403, path
+    assert stranger.post("/answer", json={}).status_code == 403
+    assert stranger.get(f"/state?token={TOKEN}").status_code == 403
+    entered = stranger.get(f"/?token={TOKEN}")
+    assert entered.headers["location"] == "/"
+    cookie = entered.headers["set-cookie"].lower()
+    assert "httponly" in cookie
+    assert "samesite=strict" in cookie
+    for path in ("/", "/progress", "/state", "/assets/review.js", "/thumb/x/3"):
+        assert stranger.get(path).status_code == 200, path
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8000", "127.0.0.1.evil.example", "", "[::2]:8000"]
+)
+def test_foreign_hosts_are_refused(client, host):
+    assert client.get("/state", headers={"host": host}).status_code == 403
+    assert client.get(f"/?token={TOKEN}", headers={"host": host}).status_code == 403
+
+
+@pytest.mark.parametrize("host", ["localhost:8000", "127.0.0.1", "[::1]:8000"])
+def test_this_machine_has_several_names(stranger, host):
+    assert stranger.get(f"/?token={TOKEN}", headers={"host": host}).status_code == 303
+
+
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:9", ""])
+def test_foreign_origins_are_refused(client, review, origin):
+    screen = {"screen": review.question().screen, "kind": "none"}
+    headers = {"origin": origin}
+    assert client.post("/answer", json=screen, headers=headers).status_code == 403
+    assert client.get("/state", headers=headers).status_code == 403
+    sent = {"sec-fetch-site": "cross-site"}
+    assert client.post("/answer", json=screen, headers=sent).status_code == 403
+    assert not review.answers()
+    assert client.post("/answer", json=screen, headers={"origin": HERE}).status_code == 200
+
+
+def test_only_post_changes_and_only_as_json(client, review):
+    screen = {"screen": review.question().screen, "kind": "none"}
+    assert client.get("/answer", params=screen).status_code == 405
+    assert client.get("/undo").status_code == 405
+    assert client.post("/answer", data=screen).status_code == 400
+    text = {"content-type": "text/plain"}
+    assert client.post("/answer", content=json.dumps(screen), headers=text).status_code == 400
+    assert not review.answers()
+
+
+def test_requests_are_limited(client, review):
+    json_type = {"content-type": "application/json"}
+    bodies = [b"[]", b"{", b"[" * 9000, b'{"screen": 1, "kind": "none"' + b" " * 17000 + b"}"]
+    for body in bodies:
+        assert client.post("/answer", content=body, headers=json_type).status_code == 400
+    wrong = [{"screen": True, "kind": "none"}, {"screen": 1, "kind": "no"}, {"x": [1]}, {}]
+    wrong += [{"screen": 1, "kind": "match", "x": "../../etc/passwd"}, {"screen": 1, "kind": []}]
+    for body in wrong:
+        found = client.post("/answer", json=body)
+        assert (found.status_code, list(found.json())) == (409, ["error"])
+    assert client.post("/undo", json={"number": 10**30}).status_code == 409
+    assert not review.answers()
+
+
+def test_answers_and_undo_go_through(client, review):
+    question = client.get("/state").json()["question"]
+    chosen = question["choices"][2]["number"]
+    body = {"screen": question["screen"], "kind": "match", "x": chosen}
+    state = client.post("/answer", json=body).json()
+    assert state["counts"]["match"] == 1
+    assert state["answers"][0]["rank"] == 3
+    assert client.post("/answer", json=body).status_code == 409
+    again = client.post("/undo", json={}).json()
+    assert again["question"]["item"] == question["item"]
+    assert not review.answers()
+
+
+def test_figures_are_hidden_until_answered(client):
+    shown = json.dumps(client.get("/state").json()["question"])
+    assert "cosine" not in shown
+    assert "chance" not in shown
+
+
+def test_thumbnails_are_small_and_by_number(client):
+    found = client.get("/thumb/x/3")
+    assert found.headers["content-type"] == "image/jpeg"
+    assert Image.open(io.BytesIO(found.content)).size == (256, 256)
+    for path in ("x/70", "x/999", "x/-1", "y/3", "z/1", "x/x3.png", "x/..%2f..%2fpairs", "x/%2e"):
+        assert client.get(f"/thumb/{path}").status_code == 404, path
+    for path in ("../server.py", "%2e%2e/server.py", "..%2fserver.py", "/etc/passwd"):
+        assert client.get(f"/assets/{path}").status_code == 404, path
+
+
+def test_links_out_of_the_folder_are_refused(tmp_path):
+    save_picture(tmp_path / "secret" / "outside.png")
+    save_picture(tmp_path / "pictures" / "inside.png")
+    (tmp_path / "pictures" / "x1.png").symlink_to(tmp_path / "secret" / "outside.png")
+    (tmp_path / "pictures" / "x2.png").symlink_to(tmp_path / "pictures" / "inside.png")
+    pictures = Pictures(tmp_path / "pictures")
+    assert "x1" not in pictures
+    assert pictures.thumbnail("x2")
+    (tmp_path / "pictures" / "inside.png").unlink()
+    (tmp_path / "pictures" / "inside.png").symlink_to(tmp_path / "secret" / "outside.png")
+    with pytest.raises(KeyError):
+        pictures.thumbnail("inside")
+    (tmp_path / "pictures" / "more.zip").symlink_to(tmp_path / "secret" / "more.zip")
+    with pytest.raises(ValueError, match="is a link that leaves"):
+        Pictures(tmp_path / "pictures")
+
+
+def test_headers_forbid_what_is_not_needed(client):
+    for path in ("/", "/state", "/thumb/x/3", "/none"):
+        headers = client.get(path).headers
+        policy = headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert headers["x-content-type-options"] == "nosniff"
+        assert "access-control-allow-origin" not in headers
+
+
+def test_data_never_becomes_html(client, review):
+    for _ in range(6):
+        answered(review)
+    for path in ("/", "/progress"):
+        assert "alert(" not in client.get(path).text
+    assert HOSTILE in client.get("/state").json()["question"]["item"]["texts"][0]
+    assert client.get("/state").headers["content-type"] == "application/json"
+
+
+def test_items_without_texts_are_told_by_their_neighbours(tmp_path):
+    from review_items import latent, sides
+
+    from gentle_clip_jax.review.journal import Journal
+    from gentle_clip_jax.review.session import Session
+
+    x, y = sides(texts=False)
+    review = Session(x, y, latent(), Journal(write_pairs(tmp_path)), background=False)
+    question = Show(review).state()["question"]
+    near = question["item"]["near"]
+    assert set(near) == {"y0 belongs to x0", "y1 belongs to x1"}
+    assert np.all([choice["name"].startswith("x") for choice in question["choices"]])
+    review.close()

@@ -1,0 +1,260 @@
+"""Questions, answers, undo and files, without a server."""
+
+import csv
+import json
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from review_items import NUMBER, answered, latent, session, sides, write_pairs
+
+from gentle_clip_jax.review import queue
+from gentle_clip_jax.review.journal import Journal
+from gentle_clip_jax.review.progress import at_random, counts
+from gentle_clip_jax.review.session import Session
+from gentle_clip_jax.review.show import Show
+
+BASES = {
+    "heading": b"x,y\nx0,y0\nx1,y1\n",
+    "no end": b"x,y\r\nx0,y0\r\nx1,y1",
+    "byte order mark": b"\xef\xbb\xbfx0,y0\nx1,y1\n\n",
+}
+
+
+@pytest.mark.parametrize("base", BASES.values(), ids=BASES.keys())
+def test_pairs_grow_and_undo_restores_them_byte_for_byte(tmp_path, base):
+    pairs = write_pairs(tmp_path, base)
+    review = session(pairs)
+    given = [answered(review) for _ in range(12)]
+    confirmed = [(answer.x, answer.y) for answer in given if answer.kind == "match"]
+    assert len(confirmed) > 5
+    rows = list(csv.reader(pairs.read_text("utf-8-sig").splitlines()))
+    assert [tuple(row) for row in rows[-len(confirmed) :]] == confirmed
+    assert pairs.read_bytes().startswith(base)
+    assert (tmp_path / "pairs.csv.bak").read_bytes() == base
+    while review.answers():
+        review.undo()
+    assert pairs.read_bytes() == base
+    assert not (tmp_path / "not_pairs.csv").exists()
+    review.close()
+
+
+def test_none_of_these_are_not_pairs(tmp_path):
+    review = session(write_pairs(tmp_path))
+    given = answered(review, "none")
+    rows = list(csv.reader((tmp_path / "not_pairs.csv").read_text().splitlines()))
+    assert rows[0] == ["x", "y"]
+    assert rows[1:] == [[x, given.y] for x in given.shown]
+    answered(review, "unsure")
+    assert len((tmp_path / "not_pairs.csv").read_text().splitlines()) == 49
+    review.close()
+
+
+def test_a_review_goes_on_where_it_was(tmp_path):
+    pairs = write_pairs(tmp_path)
+    review = session(pairs)
+    for _ in range(7):
+        answered(review)
+    review.undo(3)
+    answers, waiting = review.answers(), review.question()
+    review.close()
+    again = session(pairs)
+    assert again.answers() == answers
+    assert again.question() is not None
+    assert waiting.y not in {again.y.ids.tolist().index(answer.y) for answer in answers}
+    again.close()
+
+
+def test_any_answer_can_be_changed(tmp_path):
+    review = session(write_pairs(tmp_path))
+    questions = []
+    for _ in range(6):
+        questions.append(review.question())
+        answered(review)
+    undone = review.undo(5)
+    assert undone.drawn == "random"
+    assert review.question().y == questions[4].y
+    changed = answered(review, "unsure")
+    assert (changed.number, changed.y, changed.drawn) == (7, undone.y, "random")
+    with pytest.raises(ValueError, match="no such answer"):
+        review.undo(5)
+    review.close()
+
+
+def test_stale_and_wrong_answers_are_refused(tmp_path):
+    review = session(write_pairs(tmp_path))
+    first = review.question()
+    with pytest.raises(ValueError, match="not in the grid"):
+        review.answer(first.screen, "match", 0)  # x0 has a partner
+    with pytest.raises(ValueError, match="An answer is"):
+        review.answer(first.screen, "match")
+    with pytest.raises(ValueError, match="An answer is"):
+        review.answer(first.screen, "none", first.x[0])
+    review.answer(first.screen, "none")
+    with pytest.raises(ValueError, match="answered already"):
+        review.answer(first.screen, "none")
+    assert len(review.answers()) == 1
+    review.close()
+
+
+KILLED = """
+import os, signal, pathlib
+from review_items import answered, session
+review = session(pathlib.Path("pairs.csv"))
+for _ in range(9):
+    answered(review)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_kill_loses_no_answer(tmp_path):
+    pairs = write_pairs(tmp_path)
+    code = f"import sys; sys.path.insert(0, {sys.path[0]!r}); sys.path += {sys.path!r}\n{KILLED}"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=False)
+    assert done.returncode == -signal.SIGKILL
+    review = session(pairs)
+    assert len(review.answers()) == 9
+    review.close()
+
+
+def test_a_kill_between_the_log_and_the_pairs_is_mended(tmp_path, monkeypatch):
+    pairs = write_pairs(tmp_path)
+    review = session(pairs)
+    answered(review)
+    monkeypatch.setattr(Journal, "_derive", lambda self: None)
+    given = answered(review)
+    review.close()
+    monkeypatch.undo()
+    assert given.y not in pairs.read_text()
+    review = session(pairs)
+    assert given.y in pairs.read_text()
+    review.close()
+
+
+def test_a_torn_line_is_cut_off(tmp_path):
+    pairs = write_pairs(tmp_path)
+    review = session(pairs)
+    answered(review)
+    review.close()
+    with (tmp_path / "review.jsonl").open("ab") as file:
+        file.write(b'{"number": 2, "y"')
+    review = session(pairs)
+    answered(review)
+    lines = (tmp_path / "review.jsonl").read_text().splitlines()
+    assert [json.loads(line)["number"] for line in lines] == [1, 2]
+    review.close()
+
+
+def test_files_that_do_not_belong_together_are_refused(tmp_path):
+    pairs = write_pairs(tmp_path)
+    review = session(pairs)
+    answered(review)
+    with pytest.raises(ValueError, match="Another review"):
+        Journal(pairs)
+    review.close()
+    as_it_was = pairs.read_bytes()
+    pairs.write_bytes(b"x5,y5\n")
+    with pytest.raises(ValueError, match="was changed since"):
+        Journal(pairs)
+    pairs.write_bytes(as_it_was)
+    x, y = sides(number=3)
+    journal = Journal(pairs)
+    with pytest.raises(ValueError, match=r"of other items|there is no item"):
+        Session(x, y, tuple(rows[:3] for rows in latent()), journal)
+    journal.close()
+    (tmp_path / "review.jsonl").write_text("nothing\n")
+    with pytest.raises(ValueError, match="line 1 is no answer"):
+        Journal(pairs)
+    with pytest.raises(ValueError, match="There is no file of pairs"):
+        Journal(tmp_path / "none.csv")
+
+
+def test_the_seed_and_the_answers_decide_the_screens(tmp_path):
+    def screens(name, seed):
+        review = session(write_pairs(tmp_path / name), seed=seed)
+        found = []
+        for _ in range(15):
+            found.append(review.question()[1:])
+            answered(review)
+        review.close()
+        return found
+
+    first = screens("a", 0)
+    assert first == screens("b", 0)
+    assert first != screens("c", 1)
+    assert [drawn for *_, drawn in first] == (["chance"] * 4 + ["random"]) * 3
+
+
+def test_each_cluster_comes_once_before_one_comes_twice():
+    ranking = queue.ranked(*latent(), np.ones(NUMBER, bool))
+    unasked, seen = np.ones(NUMBER, bool), []
+    for place in range(4):
+        y, drawn = queue.next_item(ranking, unasked, place)
+        unasked[y] = False
+        seen.append(ranking.cluster[y])
+        assert drawn == "chance"
+        same = ranking.cluster == ranking.cluster[y]
+        assert ranking.chance[y] == ranking.chance[same].max()
+    assert len(set(seen)) == 4
+
+
+def test_a_grid_holds_the_nearest_that_have_no_partner(tmp_path):
+    review = session(write_pairs(tmp_path))
+    question = review.question()
+    x, y = latent()
+    cosines = x @ y[question.y]
+    assert len(question.x) == queue.GRID
+    assert not {0, 1} & set(question.x)
+    shown = cosines[list(question.x)]
+    assert np.all(np.diff(shown) <= 0)
+    left_out = np.setdiff1d(np.arange(2, NUMBER), question.x)
+    assert cosines[left_out].max() <= shown.min()
+    review.close()
+
+
+def test_an_empty_queue_ends_in_a_sentence(tmp_path):
+    review = session(write_pairs(tmp_path), number=6)
+    for _ in range(4):
+        answered(review)
+    assert review.question() is None
+    assert review.following() is None
+    assert Show(review).state()["message"].endswith("holds your pairs.")
+    assert counts(review)["left"] == 0
+    review.undo()
+    assert review.question() is not None
+    review.close()
+    nothing = session(write_pairs(tmp_path / "all", b"x0,y0\nx1,y1\nx2,y2\n"), number=3)
+    assert "nothing to do" in Show(nothing).nothing_left()
+    nothing.close()
+
+
+def test_a_refit_follows_ten_answers_and_spares_the_screen(tmp_path):
+    fits, told = [], []
+
+    def embed(of_x, of_y):
+        fits.append((of_x.tolist(), of_y.tolist()))
+        return latent(noise=0.0)
+
+    settings = {"embed": embed, "after_refit": lambda *pairs: told.append(pairs)}
+    review = session(write_pairs(tmp_path), **settings)
+    for _ in range(20):
+        answered(review)
+        assert len(fits) == len(review.answers()) // 10
+    assert fits[0][0][:2] == [0, 1]
+    assert len(told) == 2
+    assert np.allclose(review.ranking.x, review.ranking.y)
+    review.close()
+
+
+def test_only_screens_at_random_estimate(tmp_path):
+    review = session(write_pairs(tmp_path))
+    assert at_random(review.answers()) is None
+    for _ in range(10):
+        answered(review)
+    found = at_random(review.answers())
+    assert found["screens"] == 2
+    low, high = found["in_grid"][1:]
+    assert 0 <= low < high <= 100
+    review.close()

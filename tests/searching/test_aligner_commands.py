@@ -1,0 +1,197 @@
+"""The commands ask, align, embed and search, on encoders that take no time."""
+
+import argparse
+import json
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from PIL import Image
+
+from gentle_clip_jax.commands import aligners
+from gentle_clip_jax.data import embeddings
+from gentle_clip_jax.encoders.published import pretrained
+from gentle_clip_jax.features.encode import encode
+from gentle_clip_jax.searching import open_gallery
+
+WORDS = ("[PAD]", "[CLS]", "[SEP]", "red", "green", "blue")
+
+
+class MeanColour(nn.Module):
+    @nn.compact
+    def __call__(self, images):
+        scale = self.param("scale", nn.initializers.ones, ())
+        return images.astype(jnp.float32).mean(axis=(1, 2)) * scale
+
+
+class BagOfTokens(nn.Module):
+    @nn.compact
+    def __call__(self, tokens):
+        table = self.param("table", nn.initializers.ones, (6, 6))
+        return (jax.nn.one_hot(tokens, 6).sum(axis=1) * table[:1])[:, 2:]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def weights(tmp_path_factory):
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+
+    folder = tmp_path_factory.mktemp("weights")
+    vocab = {word: number for number, word in enumerate(WORDS)}
+    tokenizer = Tokenizer(models.WordLevel(vocab, unk_token="[PAD]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 1), ("[SEP]", 2)]
+    )
+    tokenizer.save(str(folder / "tokenizer.json"))
+    (folder / "weights").write_bytes(b"weights")
+
+    def load(model, inputs, role, max_tokens=None):
+        params = model.init(jax.random.key(0), inputs)["params"]
+        return pretrained.Pretrained(model, params, folder / "weights", role, max_tokens)
+
+    with pytest.MonkeyPatch.context() as patch:
+        colour = load(MeanColour(), jnp.zeros((1, 224, 224, 3)), "image")
+        bag = load(BagOfTokens(), jnp.zeros((1, 8), jnp.int32), "text", 16)
+        patch.setattr(pretrained, "efficientnet_lite0", lambda: colour)
+        patch.setattr(pretrained, "minilm", lambda: bag)
+        patch.setattr(pretrained, "folder", lambda source: folder)
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory, weights):
+    """27 pictures of one colour, texts that say it, 9 pairs, and an aligner."""
+    work = tmp_path_factory.mktemp("work")
+    for name in ("pictures", "texts"):
+        (work / name).mkdir()
+    colours = [(r, g, b) for r in range(3) for g in range(3) for b in range(3)]
+    for number, colour in enumerate(colours):
+        pixels = tuple(20 + 90 * part for part in colour)
+        Image.new("RGB", (8, 8), pixels).save(work / "pictures" / f"p{number}.png")
+        said = " ".join(name for part, name in zip(colour, WORDS[3:]) for _ in range(part))
+        (work / "texts" / f"t{number}.txt").write_text(said or "nothing")
+    encode(work / "pictures", work / "x", encoder="efficientnet-lite0")
+    encode(work / "texts", work / "y", encoder="minilm")
+    (work / "pairs.csv").write_text("".join(f"p{i},t{i}\n" for i in range(0, 27, 3)))
+    run(
+        "align",
+        f"--x={work}/x",
+        f"--y={work}/y",
+        f"--pairs={work}/pairs.csv",
+        f"--out={work}/aligner",
+        "--method=cca",
+    )
+    return work
+
+
+def run(*argv):
+    parser = argparse.ArgumentParser()
+    aligners.add(parser.add_subparsers())
+    args = parser.parse_args([str(arg) for arg in argv])
+    args.command(args)
+
+
+def test_the_aligner_knows_its_encoders(work):
+    about = json.loads((work / "aligner" / "aligner.json").read_text())["about"]
+    assert about["encoders"]["x"]["encoder"] == "efficientnet-lite0"
+    assert about["encoders"]["y"]["encoder"] == "minilm"
+    assert about["modalities"] == ["x", "y"]
+
+
+def test_align_says_the_verdict_first(work, capsys):
+    sides = f"--x={work}/x", f"--y={work}/y", f"--pairs={work}/pairs.csv"
+    run("align", *sides, f"--out={work}/again", "--method=ridge")
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith("Of items that it has not seen, ")
+    assert said[-1] == f"Saved in {work}/again."
+
+
+def test_words_find_pictures(work, capsys):
+    argv = "search", f"--aligner={work}/aligner", f"--in={work}/x", "red red", "--num=3"
+    run(*argv, f"--csv={work}/hits.csv", f"--html={work}/hits.html")
+    lines = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert len(lines) == 3
+    assert lines[0][1] == "p18"
+    assert lines[0][2] == str(work / "pictures" / "p18.png")
+    assert (work / "hits.csv").read_text().startswith("rank,id,score,path,text\n1,p18,")
+    assert (work / "hits.html").read_text().count("data:image/jpeg") == 3
+
+
+def test_an_item_and_a_file_find_the_same(work):
+    searcher = open_gallery(work / "aligner", work / "x")
+    own = [hit.id for hit in searcher.like("p18", 4)]
+    assert "p18" not in own
+    from_file = [hit.id for hit in searcher.like(str(work / "pictures" / "p18.png"), 5)]
+    assert from_file == ["p18", *own]
+    assert [hit.id for hit in searcher.like(str(work / "texts" / "t18.txt"), 1)] == ["p18"]
+    with pytest.raises(ValueError, match=r"There is no item 'p99' in .* and no such file"):
+        searcher.like("p99")
+
+
+def test_texts_are_searched_too(work, capsys):
+    run("search", f"--aligner={work}/aligner", f"--in={work}/y", "--like=t18", "--num=1")
+    assert "\tt" in capsys.readouterr().out
+    hits = open_gallery(work / "aligner", work / "y").words("red red", 1)
+    assert (hits[0].id, hits[0].text) == ("t18", "red red")
+
+
+def test_embedded_features_are_read_and_searched(work, capsys):
+    run("embed", f"--aligner={work}/aligner", f"--x={work}/x", f"--out={work}/aligned")
+    assert capsys.readouterr().out == f"{work}/aligned: 27 rows.\n"
+    rows = embeddings.read(work / "aligned")
+    np.testing.assert_allclose(np.linalg.norm(rows.features, axis=1), 1, rtol=1e-5)
+    found, raw = (open_gallery(work / "aligner", work / name) for name in ("aligned", "x"))
+    assert found.words("blue", 5) == raw.words("blue", 5)
+    run("embed", f"--aligner={work}/aligner", f"--x={work}/x", f"--out={work}/aligned")
+    with pytest.raises(ValueError, match="x holds something else: use another --out"):
+        run("embed", f"--aligner={work}/aligner", f"--x={work}/x", f"--out={work}/x")
+    with pytest.raises(ValueError, match="has 4 features a row"):
+        run("embed", f"--aligner={work}/aligner", f"--x={work}/y", f"--out={work}/other")
+
+
+def test_other_weights_are_refused(work, weights, monkeypatch):
+    monkeypatch.setattr("gentle_clip_jax.features.work.sha256", lambda path: "other")
+    searcher = open_gallery(work / "aligner", work / "x")
+    with pytest.raises(ValueError, match="The weights of minilm are not those that made"):
+        searcher.words("red")
+
+
+def test_what_does_not_fit_is_refused(work, tmp_path):
+    np.save(tmp_path / "wide.npy", np.ones((3, 9), np.float32))
+    with pytest.raises(ValueError, match=r"wide\.npy has 9 features a row"):
+        open_gallery(work / "aligner", tmp_path / "wide.npy")
+    (tmp_path / "run" / "checkpoints").mkdir(parents=True)
+    with pytest.raises(ValueError, match="is a trained run, not an aligner"):
+        open_gallery(tmp_path / "run", work / "x")
+    with pytest.raises(ValueError, match="give some words"):
+        open_gallery(work / "aligner", work / "x").words(" ")
+    with pytest.raises(ValueError, match="Give either words to search for, or --like"):
+        run("search", f"--aligner={work}/aligner", f"--in={work}/x")
+    with pytest.raises(ValueError, match="Give --aligner=DIR and --in=PATH"):
+        run("search", "red")
+
+
+def test_ask_shows_the_pictures_that_encode_knew(work, capsys):
+    run("ask", f"--x={work}/x", "--number=5", f"--out={work}/ask")
+    assert "5 items to describe" in capsys.readouterr().out
+    assert (work / "ask" / "ask.html").read_text().count("data:image/jpeg") == 5
+    more = f"--aligner={work}/aligner", f"--pairs={work}/pairs.csv", f"--y={work}/y"
+    run("ask", f"--x={work}/x", "--number=5", f"--out={work}/ask", *more)
+    asked = (work / "ask" / "ask.csv").read_text().splitlines()[1:]
+    assert not {line.split(",")[0] for line in asked} & {f"p{i}" for i in range(0, 27, 3)}
+
+
+def test_a_run_is_searched_as_before(monkeypatch, capsys):
+    import gentle_clip_jax.training.evaluate as evaluate
+
+    called = []
+    monkeypatch.setattr(
+        evaluate, "search", lambda *args, num: called.append((*args, num)) or ["a", "b"]
+    )
+    run("search", "--workdir=runs/icons", "shopping cart")
+    assert capsys.readouterr().out == "a\nb\n"
+    assert called == [("runs/icons", "shopping cart", 5)]
+    with pytest.raises(ValueError, match="search takes words and --num alone"):
+        run("search", "--workdir=runs/icons", "--like=a")

@@ -1,0 +1,24 @@
+"""Exact search equals comparing everything."""
+
+import numpy as np
+import pytest
+
+from gentle_clip_jax.searching import exact, nearest
+
+
+@pytest.mark.parametrize("block", [64, 700, 65536])
+def test_it_equals_brute_force(monkeypatch, block):
+    monkeypatch.setattr(exact, "_BLOCK", block)
+    rng = np.random.default_rng(0)
+    rows = rng.integers(-3, 4, size=(2010, 8)).astype(np.float32)  # many equal cosines
+    scores = rows[:10] @ rows[10:].T
+    order = np.argsort(-scores, axis=1, kind="stable")[:, :20]
+    found, cosines = nearest(rows[:10], rows[10:], 20)
+    np.testing.assert_array_equal(found, order)
+    np.testing.assert_array_equal(cosines, np.take_along_axis(scores, order, axis=1))
+
+
+def test_a_small_gallery_is_ranked_whole():
+    found, _ = nearest(np.eye(3), np.eye(3), 20)
+    assert found.shape == (3, 3)
+    assert found[:, 0].tolist() == [0, 1, 2]
