@@ -50,7 +50,9 @@ FIGURES = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0], allow_abbrev=False)
+    parser = argparse.ArgumentParser(
+        description=(__doc__ or "").partition("\n")[0], allow_abbrev=False
+    )
     parser.add_argument("--features", type=pathlib.Path, required=True)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--fields", nargs="+", choices=[*FIELDS], default=[*FIELDS])
@@ -61,7 +63,8 @@ def main() -> None:
     rows = []
     for field in args.fields:
         sets, numbers = FIELDS[field]
-        train, test = components(*(items(args.features, sets, one) for one in ("train", "test")))
+        train, test = (items(args.features, sets, split) for split in ("train", "test"))
+        train, test = components(train, test)
         for num_pairs in args.pairs or numbers:
             for seed in args.seeds:
                 for way in args.ways:

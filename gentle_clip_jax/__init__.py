@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from gentle_clip_jax.config import load_config
     from gentle_clip_jax.diagnose import diagnose_files
     from gentle_clip_jax.encoders.published.pretrained import load as load_encoder
+    from gentle_clip_jax.matching import match
     from gentle_clip_jax.training.loop import train
     from gentle_clip_jax.training.restored import restore
 
@@ -29,6 +30,7 @@ __all__ = [
     "load_config",
     "load_encoder",
     "losses",
+    "match",
     "restore",
     "train",
 ]
@@ -52,6 +54,8 @@ def __getattr__(name: str) -> object:
             from gentle_clip_jax.encoders.published import pretrained
 
             return pretrained.load
+        case "match":
+            from gentle_clip_jax import matching as home
         case "restore":
             from gentle_clip_jax.training import restored as home
         case "train":

@@ -22,6 +22,7 @@ FUNCTIONS = {
     "load": "(folder)",
     "load_config": "(name_or_path, overrides=())",
     "load_encoder": "(source, *, role=None)",
+    "match": "(aligner, x, y, *, pairs, share=None, one_to_one=False, key=None, classes=None)",
     "restore": "(workdir)",
     "train": "(config, workdir)",
 }

@@ -174,7 +174,7 @@ def _sides(
         classes=classes,
     )
     all_y = both[1] if both[1].ndim == 3 else both[1][:, None]
-    return _Sides(all_y, *rest, pairs), problem
+    return _Sides(all_y, rest[0], rest[1], pairs), problem
 
 
 def _candidates(
