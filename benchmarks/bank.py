@@ -47,7 +47,8 @@ def main() -> None:
             lost = {name: 100 * (metrics[name] - whole[name]) for name in measure.MAIN}
             rows.append({"seed": seed, "bank": len(bank), "centers": centers, "points": lost})
             print(rows[-1], flush=True)
-    command = shlex.join(["python", "benchmarks/bank.py", "--features=features"])
+    asked = ["--features=features", f"--pairs={args.pairs}", "--seeds", *map(str, args.seeds)]
+    command = shlex.join(["python", "benchmarks/bank.py", *asked])
     about = {"command": command, "machine": processor(), "pairs": args.pairs, "rows": rows}
     write_json(args.out / "bank.json", about)
     write_text(args.out / "bank.md", page(about))
@@ -72,7 +73,7 @@ def page(about: dict) -> str:
     bank = about["rows"][0]["bank"]
     return f"""# A bank of neighbours, saved as centres
 
-Gentle transport draws images towards their neighbours in a bank of all images that it was fitted
+Gentle transport draws images towards their neighbours in a bank of the images that it was fitted
 to: here {bank:,} aerial images, {about["pairs"]} pairs, seeds {", ".join(map(str, seeds))}.
 A saved aligner keeps a bank of up to 64 MiB as it is, and of a larger one k-means centres. What the
 test figures gain or lose by so many centres, in points, mean and standard deviation over seeds:
