@@ -1,6 +1,6 @@
 """What a review brings: an annotator who always clicks the right one, without a browser.
 
-    python benchmarks/review.py --features=/tmp/features [--sets rsicd] [--pairs 30 104]
+    python benchmarks/review.py --features=features [--sets rsicd] [--pairs 30 104]
 
 On test items of remote sensing: `align` by so many pairs, then screens; written as JSON to --out.
 The annotator says "none of these" where the partner is not in the grid, and with --wrong=0.05
