@@ -35,12 +35,12 @@ def locked(path: pathlib.Path) -> Iterator[None]:
     except NotImplementedError:
         pass  # a file system without locks
     except OSError as error:
-        raise _not_writable(path, error) from error
+        raise not_writable(path.parent, error) from error
     try:
         try:
             write_text(holder, f"process {os.getpid()} on {socket.gethostname()}")
         except OSError as error:
-            raise _not_writable(path, error) from error
+            raise not_writable(path.parent, error) from error
         yield
     finally:
         lock.release()
@@ -52,7 +52,8 @@ def _read(holder: pathlib.Path) -> str:
     return "another process"
 
 
-def _not_writable(path: pathlib.Path, error: OSError) -> ValueError:
+def not_writable(workdir: pathlib.Path, error: OSError) -> ValueError:
+    """What to raise where a run's folder cannot be written to."""
     return ValueError(
-        f"Cannot write to the workdir {path.parent} ({error.strerror}): choose another --workdir."
+        f"Cannot write to the workdir {workdir} ({error.strerror}): choose another --workdir."
     )

@@ -12,7 +12,7 @@ from jax.experimental import multihost_utils
 from gentle_clip_jax.files import write_json
 from gentle_clip_jax.runs.differences import differences, flat
 from gentle_clip_jax.runs.folder import RunFolder, read_config
-from gentle_clip_jax.runs.lock import locked
+from gentle_clip_jax.runs.lock import locked, not_writable
 
 # Keys that may change in a run, since good steps do not depend on them but for rounding.
 _FREE = ("config.train.max_skipped", "config.train.max_damaged", "config.mesh.fsdp")
@@ -32,13 +32,13 @@ def taken(workdir: pathlib.Path, config: ml_collections.ConfigDict) -> Iterator[
     try:
         workdir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _not_writable(workdir, error) from error
+        raise not_writable(workdir, error) from error
     with locked(folder.lock):
         if jax.process_index() == 0 and not folder.has_started:
             try:
                 write_json(folder.config, config.to_dict())
             except OSError as error:
-                raise _not_writable(workdir, error) from error
+                raise not_writable(workdir, error) from error
         multihost_utils.sync_global_devices("the workdir is there")
         _check_same(workdir, config)
         yield folder
@@ -53,9 +53,3 @@ def _check_same(workdir: pathlib.Path, config: ml_collections.ConfigDict) -> Non
                 f"{workdir} holds a run of another config ({key} was {was}, is {now}): "
                 "choose another --workdir, or delete that folder."
             )
-
-
-def _not_writable(workdir: pathlib.Path, error: OSError) -> ValueError:
-    return ValueError(
-        f"Cannot write to the workdir {workdir} ({error.strerror}): choose another --workdir."
-    )
