@@ -46,11 +46,6 @@ class RunFolder:
         return self.path / "checkpoints"
 
     @property
-    def cache(self) -> pathlib.Path:
-        """The folder of what was slow to compute, and can be computed again."""
-        return self.path / "cache"
-
-    @property
     def tensorboard(self) -> pathlib.Path:
         """The folder that TensorBoard reads."""
         return self.path / "tensorboard"
