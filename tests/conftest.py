@@ -3,11 +3,21 @@
 import os
 import pathlib
 
+# Most of the tests' time goes into compiling: programs that are optimised less take half of it. Set
+# before JAX is imported and in the environment, so that the processes that tests start have it too.
+# OPTIMIZED=1 takes the programs as users have them, as .ci/run does once for all that is numeric.
+if os.environ.get("OPTIMIZED") != "1":
+    os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
+    os.environ["XLA_FLAGS"] = (
+        "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1 "
+        + os.environ.get("XLA_FLAGS", "")
+    )
+
 import jax
 import pytest
 
 jax.config.update("jax_num_cpu_devices", 4)
-# Most of the tests' time goes into compiling: what one process compiles, all others read.
+# What one process of pytest compiles, all others read.
 COMPILED = pathlib.Path(__file__).parents[1] / ".pytest_cache" / "compiled"
 jax.config.update("jax_compilation_cache_dir", str(COMPILED))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)

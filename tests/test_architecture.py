@@ -43,7 +43,7 @@ ARROWS = {
     "features": {"encoders", "data", "files"},
     "diagnose": {"aligners", "losses", "evals", "data"},
     "compare": {"aligners", "data", "evals", "runs", "files"},
-    "aligning": {"aligners", "data", "files"},
+    "aligning": {"aligners", "data", "evals", "files"},
     "asking": {"aligning", "aligners", "data", "files", "report"},
     "searching": {"asking", "aligning", "aligners", "features", "encoders", "data", "files"},
     "matching": {"aligners", "files"},
@@ -66,7 +66,7 @@ PACKAGES = {
     "encoders": {"jax", "flax", "numpy", "safetensors", "huggingface_hub"},
     "data": {"jax", "numpy", "grain", "PIL", "tokenizers", "safetensors", "pyarrow"}
     | {"tensorflow_datasets", "array_record", "rich"},
-    "evals": {"jax", "numpy"},
+    "evals": {"jax", "numpy", "scipy"},
     "diagnose": {"jax", "numpy", "scipy"},
     "report": {"numpy", "matplotlib", "rich", "PIL"},
     "config": {"absl", "ml_collections"},

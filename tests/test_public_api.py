@@ -17,7 +17,7 @@ WHERE = "where=None, where_unmatched_x=None, where_unmatched_y=None"
 
 FUNCTIONS = {
     "align": "(problem, method='auto', *, key=None, classes=None)",
-    "compare_files": "(x, y, pairs, workdir)",
+    "compare_files": "(x, y, pairs, workdir, *, methods=None, seeds=5, fast=False)",
     "diagnose_files": "(x, y, pairs=None, *, seed=0)",
     "load": "(folder)",
     "load_config": "(name_or_path, overrides=())",

@@ -7,10 +7,10 @@ import jax
 import numpy as np
 
 from gentle_clip_jax.aligners import METHODS, Aligner, Problem, align
-from gentle_clip_jax.aligning import verdict
 from gentle_clip_jax.aligning.held_out import TOP, HeldOut, held_out
 from gentle_clip_jax.aligning.sides import Side, items_of, read_side
 from gentle_clip_jax.data import embeddings
+from gentle_clip_jax.evals import verdict
 from gentle_clip_jax.files import sha256_of
 
 _LEAST_PAIRS = 3

@@ -45,7 +45,8 @@ def _add_compare(commands: Any) -> None:
         allow_abbrev=False,
         help="which way to align fits features best: of --config, or of your own --x and --y",
         usage="gentle-clip compare (--config=CONFIG [--config.KEY=VALUE ...] | --x=PATH --y=PATH "
-        "[--pairs=CSV]) [--x-name=NAME --y-name=NAME] --workdir=DIR",
+        "[--pairs=CSV] [--methods=NAME,NAME] [--seeds=N] [--fast]) [--x-name=NAME --y-name=NAME] "
+        "--workdir=DIR",
     )
     compare.add_argument(
         "--config",
@@ -56,6 +57,11 @@ def _add_compare(commands: Any) -> None:
     compare.add_argument("--x", metavar="PATH", help="embeddings of one modality")
     compare.add_argument("--y", metavar="PATH", help="embeddings of the other")
     _add_pairs_and_names(compare)
+    compare.add_argument("--methods", metavar="NAME,NAME", help="of --x and --y; default: a choice")
+    compare.add_argument(
+        "--seeds", type=int, metavar="N", help="how many splits of --pairs are tried (5)"
+    )
+    compare.add_argument("--fast", action="store_true", help="closed forms alone: seconds a run")
     compare.add_argument("--workdir", required=True, metavar="DIR", help="for runs and results")
     compare.set_defaults(command=_compare)
 
@@ -92,12 +98,25 @@ def _compare(args: argparse.Namespace) -> None:
 
     if not args.config and not (args.x and args.y):
         raise ValueError("Give --config=CONFIG, or your own embeddings as --x=PATH and --y=PATH.")
+    if args.config and (args.methods or args.seeds or args.fast):
+        raise ValueError(
+            "--methods, --seeds and --fast are for --x and --y: a config has its own, such as "
+            "--config.seeds='(0, 1)'."
+        )
     if args.config:
         modalities = modalities_of(args, "image", "text")
         compare.compare_config(load_config(args.config, args.overrides), args.workdir)
     else:
         modalities = modalities_of(args, stem_of(args.x), stem_of(args.y))
-        compare.compare_files(args.x, args.y, args.pairs, args.workdir)
+        compare.compare_files(
+            args.x,
+            args.y,
+            args.pairs,
+            args.workdir,
+            methods=args.methods.split(",") if args.methods else None,
+            seeds=5 if args.seeds is None else args.seeds,
+            fast=args.fast,
+        )
     report.show_comparison(args.workdir, modalities)
 
 

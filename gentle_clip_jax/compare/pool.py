@@ -11,6 +11,8 @@ from gentle_clip_jax.data import embeddings
 from gentle_clip_jax.data.embeddings import FeatureSet
 from gentle_clip_jax.data.pairing import separate
 
+OWN = "held-out pairs"  # the test set of one's own data
+
 
 class Retrieval(NamedTuple):
     """Rows x [n, dx] and y [m, dy] to find each other: those with one id belong together.
@@ -91,7 +93,8 @@ def load_pool(
 def own_pool(x: FeatureSet, y: FeatureSet, pairs: np.ndarray, *, seed: int) -> Pool:
     """A user's own features: a third of the pairs [k, 2] is held out to measure on.
 
-    A held-out item is to be found among all held-out items and up to 1,000 unmatched ones.
+    A held-out item is to be found among all held-out items and up to 1,000 unmatched ones. Its id
+    there is "pair k", k its place in `pairs`, whichever seed held it out.
 
     Raises:
       ValueError: there are fewer than nine pairs, too few to learn from some and measure on others.
@@ -100,18 +103,19 @@ def own_pool(x: FeatureSet, y: FeatureSet, pairs: np.ndarray, *, seed: int) -> P
         raise ValueError(
             f"{len(pairs)} pairs are too few to compare by: a third is held out; give 9 or more."
         )
-    pairs = np.random.default_rng(seed).permutation(pairs)
-    held_out, known = np.split(pairs, [len(pairs) // 3])
+    order = np.random.default_rng(seed).permutation(len(pairs))
+    places = order[: len(pairs) // 3]
+    held_out, known = pairs[places], pairs[order[len(places) :]]
     sides, tests = [], []
     for side, rows in enumerate((x, y)):
         unmatched = np.setdiff1d(rows.ids, pairs[:, side])
         sides += [_rows_of(rows, ids) for ids in (known[:, side], unmatched)]
-        names = {id_: f"pair {k}" for k, id_ in enumerate(held_out[:, side])}
+        names = {id_: f"pair {k}" for k, id_ in zip(places, held_out[:, side])}
         names |= {id_: f"unmatched {'xy'[side]} {id_}" for id_ in unmatched[:1000]}
         asked = np.isin(rows.ids, [*names])
         tests += [rows.features[asked], np.array([names[id_] for id_ in rows.ids[asked]])]
     (own_x, unmatched_x, own_y, unmatched_y), sources = sides, np.repeat("own", len(known))
-    retrieval = {"held-out pairs": Retrieval(*tests)}
+    retrieval = {OWN: Retrieval(*tests)}
     return Pool(own_x, own_y, sources, unmatched_x, unmatched_y, retrieval, {})
 
 

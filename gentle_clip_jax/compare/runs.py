@@ -7,7 +7,7 @@ import pathlib
 import shlex
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -17,7 +17,8 @@ from threadpoolctl import threadpool_limits
 
 from gentle_clip_jax.aligners import METHODS
 from gentle_clip_jax.compare.measure import MAIN, Scores, difference, score, summarize
-from gentle_clip_jax.compare.pool import Pool, draw
+from gentle_clip_jax.compare.pool import OWN, Pool, draw
+from gentle_clip_jax.compare.verdicts import verdicts
 from gentle_clip_jax.files import sha256_of, write_arrays, write_json
 from gentle_clip_jax.runs.log import machine
 
@@ -45,8 +46,23 @@ class Plan:
             )
 
 
-def compare(pool: Pool, plan: Plan, folder: pathlib.Path, *, title: str) -> dict[str, Any]:
+def compare(
+    pool: Pool,
+    plan: Plan,
+    folder: pathlib.Path,
+    *,
+    title: str,
+    split: Callable[[int], Pool] | None = None,
+) -> dict[str, Any]:
     """Runs what is missing in the folder and writes results.json; returns what that holds.
+
+    Args:
+      pool: items to draw pairs from, and test items.
+      plan: what to run.
+      folder: for runs and results.
+      title: of the page.
+      split: from a seed to the pool of that seed, of the same items, where there are no test items
+        of their own: each seed then holds out other pairs. results.json gets "verdicts".
 
     Raises:
       ValueError: the folder holds another comparison, or a number of pairs does not fit the pool.
@@ -68,7 +84,7 @@ def compare(pool: Pool, plan: Plan, folder: pathlib.Path, *, title: str) -> dict
         bar = progress.add_task("runs", total=len(todo))
         for run in todo:
             progress.update(bar, description=f"{run['method']}, {run['pairs']} pairs")
-            _run(pool, plan, folder, run)
+            _run(split(run["seed"]) if split else pool, plan, folder, run)
             progress.advance(bar)
     done = {_name(run): run for run in _read(folder)}
     runs = [done[_name(run)] for run in _runs(plan, counts, pool) if _name(run) in done]
@@ -84,8 +100,15 @@ def compare(pool: Pool, plan: Plan, folder: pathlib.Path, *, title: str) -> dict
             if name in plan.methods
         ],
         "runs": runs,
-        "differences": list(_differences(folder, runs)),
+        "differences": list(_differences(folder, runs)) if split is None else [],
     }
+    if split is not None:
+        results["verdicts"] = verdicts(
+            runs,
+            lambda run: _scores(folder, run),
+            lambda seed: split(seed).retrieval[OWN],
+            {name: METHODS[name].unmatched for name in plan.methods},
+        )
     write_json(folder / "results.json", results)
     return results
 

@@ -5,6 +5,7 @@ import re
 import xml.etree.ElementTree
 
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 
 from gentle_clip_jax.report.comparison import (
@@ -203,10 +204,19 @@ def test_one_method_one_number_of_pairs_and_one_metric(results, tmp_path):
 def test_the_table_in_a_terminal(results):
     results["runs"] = [r for r in results["runs"] if r["method"] != "clip" or r["pairs"] > 104]
     file = io.StringIO()
-    Console(file=file, width=110, force_terminal=True).print(comparison_table(results))
-    assert "\x1b[1m43.5 ± 1.0\x1b[0m" in file.getvalue()
-    assert "gentle <transport>*" in file.getvalue()
-    assert file.getvalue().count("10,414") == 1
+    results["modalities"] = ["molecule structures", "long descriptions"]
+    results["methods"][2]["name"] = "gentle_clip_official"
+    for run in results["runs"]:
+        run["method"] = run["method"].replace("gentle", "gentle_clip_official")
+    Console(file=file, width=80, force_terminal=True).print(comparison_table(results))
+    shown = file.getvalue()
+    assert "\x1b[1m43.5 ± 1.0\x1b[0m" in shown
+    assert shown.count("10,414") == 1
+    # A line a method, whole, though the names of the figures are long.
+    plain = re.sub("\x1b\\[[0-9;]*m", "", shown).splitlines()
+    assert max(map(cell_len, plain)) <= 80
+    assert sum("gentle_clip_official* " in line and " ± " in line for line in plain) == 2
+    assert sum(" cca " in line and line.count(" ± ") == 3 for line in plain) == 3
 
 
 @pytest.mark.parametrize(

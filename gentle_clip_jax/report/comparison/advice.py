@@ -1,7 +1,8 @@
 """Which method to use with how many pairs, in words made from the figures alone."""
 
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from gentle_clip_jax.report.comparison.cells import Comparison
 
@@ -10,7 +11,9 @@ def advice(comparison: Comparison) -> list[str]:
     """A sentence or two for each number of pairs.
 
     The best method that uses unmatched items is set against the best that uses pairs alone, each
-    by the mean of the main metrics; a difference counts where it is above the spread of both.
+    by the mean of the main metrics. On data sets with test items of their own a difference counts
+    where it is above the spread of both; on one's own few pairs, which every seed measures anew,
+    where their verdict says so.
     """
     return [
         f"With {label}: {_choice(comparison, pairs)}" for pairs, label in comparison.pairs.items()
@@ -18,6 +21,8 @@ def advice(comparison: Comparison) -> list[str]:
 
 
 def _choice(comparison: Comparison, pairs: int) -> str:
+    if pairs in comparison.verdicts:
+        return _by_verdict(comparison, comparison.verdicts[pairs])
     loose = _champion(comparison, pairs, comparison.unmatched)
     tight = _champion(comparison, pairs, comparison.methods.keys() - comparison.unmatched)
     if loose is None and tight is None:
@@ -78,4 +83,30 @@ def _against(comparison: Comparison, pairs: int, loose: str, tight: str) -> str:
     return (
         f"**{second}**, as the simpler one: nothing is above the spread between it and {first} "
         f"with unmatched items ({', '.join(within)} points)."
+    )
+
+
+def _by_verdict(comparison: Comparison, found: Mapping[str, Any]) -> str:
+    first, second = (comparison.methods[found[name]] for name in ("method", "against"))
+    value, low, high = (f"{100 * found[key]:+.1f}" for key in ("value", "low", "high"))
+    points = f"{value} points of recall against {second}, the best of pairs alone"
+    points += f" (99 %: {low} to {high})"
+    recall, chance = ({k: 100 * v for k, v in found["recall"].items()}, 100 * found["chance"])
+    if recall["low"] <= chance:
+        return (
+            "nothing finds partners better than chance for sure: "
+            f"{comparison.methods[found['best']]} is the best with {recall['value']:.1f} % (95 %: "
+            f"{recall['low']:.1f} to {recall['high']:.1f}), and chance is {chance:.1f} %; give "
+            "more pairs."
+        )
+    if found["verdict"] == "helped":
+        return f"**{first}**: unmatched items help, {points}."
+    if found["verdict"] == "hurt":
+        return f"**{second}**: unmatched items hurt; with them, {first} has {points}."
+    if found["verdict"] == "alike":
+        return f"**{second}**, as the simpler one: with unmatched items, {first} has {points}."
+    needed = found["pairs_needed"]
+    then = f"about {needed:,} pairs" if needed else "many more pairs than one would describe"
+    return (
+        f"too early to say whether unmatched items help: {first} has {points}; {then} would tell."
     )

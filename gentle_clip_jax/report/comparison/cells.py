@@ -45,6 +45,7 @@ class Comparison(NamedTuple):
     seconds: dict[tuple[str, int], float]  # (method, pairs): mean
     num_runs: int
     num_missing: int
+    verdicts: dict[int, Mapping[str, Any]]  # number of pairs: what held-out pairs allow to say
 
     @property
     def main(self) -> list[str]:
@@ -96,6 +97,7 @@ def gather(results: Mapping[str, Any]) -> Comparison:
         seconds={key: statistics.mean(numbers) for key, numbers in seconds.items()},
         num_runs=len(runs),
         num_missing=len(_wanted(methods, unmatched, runs, results["num_items"]) - runs.keys()),
+        verdicts={one["pairs"]: one for one in results.get("verdicts", ())},
     )
 
 

@@ -31,9 +31,7 @@ def comparison_page(
         *_introduction(results, comparison),
         "## Which to use here",
         "\n".join(f"- {_escaped(sentence)}" for sentence in advice(comparison)),
-        "Of the methods with unmatched items and of those with pairs alone, the one with the "
-        "highest mean of the main metrics is named. They are picked by these very figures, which "
-        "flatters them a little. The spread is the larger standard deviation of the two.",
+        _rule(comparison),
         f"![Main metrics against the number of pairs]({picture})",
         "Solid lines use unmatched items, dashed ones the pairs alone; bars are one spread.",
         *_main_tables(comparison),
@@ -45,6 +43,20 @@ def comparison_page(
     return "\n\n".join(parts) + "\n"
 
 
+def _rule(comparison: Comparison) -> str:
+    rule = (
+        "Of the methods with unmatched items and of those with pairs alone, the one with the "
+        "highest mean of the main metrics is named. They are picked by these very figures, which "
+        "flatters them a little."
+    )
+    if comparison.verdicts:
+        return (
+            f"{rule} The two are compared pair by pair, over all seeds that held the pair out; a "
+            "method is named in bold only where the 99 % interval of the difference leaves out 0."
+        )
+    return f"{rule} The spread is the larger standard deviation of the two."
+
+
 def _introduction(results: Mapping[str, Any], comparison: Comparison) -> list[str]:
     machine = dict(results["machine"])
     host = f"{machine.pop('cpus')} x {machine.pop('processor')}"
@@ -53,11 +65,14 @@ def _introduction(results: Mapping[str, Any], comparison: Comparison) -> list[st
     seeds = "one seed" if num_seeds == 1 else f"{num_seeds} seeds"
     x, y = map(_escaped, comparison.modalities)
     unmatched = _UNMATCHED.get(kind, _escaped(kind)).format(x=x, y=y)
+    decides = "which items are the pairs"
+    if comparison.verdicts:
+        decides = "which third of your pairs is held out, and which others are given"
     lines = [
         f"Of {results['num_items']:,} items some are given as matched pairs of {x} and {y}. "
         f"Unmatched are {unmatched}; and items that have no partner, if any.",
         f"Held-out items, in per cent: mean and sample standard deviation over {seeds}; a seed "
-        f"decides which items are the pairs. {_meanings(comparison)} Best in bold.",
+        f"decides {decides}. {_meanings(comparison)} Best in bold.",
         f"Measured by `{results['command']}` on {_escaped(host)} ({_escaped(versions)}).",
     ]
     if comparison.num_missing:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
@@ -10,19 +11,24 @@ from gentle_clip_jax.report.comparison.cells import Comparison, gather
 
 
 def comparison_table(results: Mapping[str, Any]) -> Table:
-    """A rich table of the content of results.json: a method a row, the best in bold.
+    """A rich table of the content of results.json: a method a line, the best in bold.
 
-    The methods come once for every number of pairs.
+    The methods come once for every number of pairs, by the names that `align --method` takes.
     """
     comparison = gather(results)
     table = Table(
         title=Text(results["title"]),
+        box=SIMPLE_HEAD,
+        padding=0,
         caption="Per cent, mean ± spread over seeds; best in bold; * uses unmatched items.",
     )
-    table.add_column("Pairs", justify="right")
-    table.add_column("Method")
-    for name in (*map(comparison.label, comparison.main), "seconds"):
-        table.add_column(Text(name), justify="right")
+    table.add_column("Pairs", justify="right", no_wrap=True)
+    table.add_column("Method", no_wrap=True)
+    # Names of figures may be broken, figures never.
+    widest = max((len(cell.text) for cell in comparison.cells.values()), default=0)
+    for name in map(comparison.label, comparison.main):
+        table.add_column(Text(name, overflow="fold"), justify="right", min_width=widest)
+    table.add_column("seconds", justify="right", no_wrap=True)
     for pairs in comparison.pairs:
         label = f"{pairs:,}"
         for method in comparison.methods:
@@ -34,7 +40,7 @@ def comparison_table(results: Mapping[str, Any]) -> Table:
 
 def _row(comparison: Comparison, pairs: int, method: str) -> list[Text]:
     star = "*" if method in comparison.unmatched else ""
-    texts = [Text(comparison.methods[method] + star)]
+    texts = [Text(method + star)]
     for metric in comparison.main:
         cell = comparison.cells.get((method, pairs, metric))
         bold = "bold" if method in comparison.best(pairs, metric) else ""

@@ -1,0 +1,49 @@
+"""What to expect of a fitted aligner, in plain words."""
+
+from typing import Any
+
+
+def sentences(about: dict[str, Any]) -> list[str]:
+    """What `about` of an aligner that `align_files` has fitted says, in plain words.
+
+    >>> recall = {"value": 0.2, "low": 0.1, "high": 0.4, "at": {"1": 0.1, "5": 0.2, "10": 0.3}}
+    >>> expected = {"recall": recall, "among": 900, "splits": 20, "unmatched": None, "chance": 0.01}
+    >>> sentences({"method": "cca", "fitted_on": {"pairs": 12}, "expected": expected})[0]
+    'Of items that it has not seen, 30 % have their partner among the first ten of 900.'
+    """
+    expected, pairs = about["expected"], about["fitted_on"]["pairs"]
+    recall, method = expected["recall"], about["method"]
+    first = (
+        f"Of items that it has not seen, {_cent(recall['at']['10'])} % have their partner among "
+        f"the first ten of {expected['among']:,}."
+    )
+    second = (
+        f"Method {method}, {pairs} pairs; recall (mean of R@1, 5 and 10, both ways) "
+        f"{_cent(recall['value'])} %, between {_cent(recall['low'])} and {_cent(recall['high'])} % "
+        f"(95 %, {expected['splits']} splits); by chance {_cent(expected['chance'])} %."
+    )
+    return [first, second, _of_unmatched(expected["unmatched"])]
+
+
+def _of_unmatched(found: dict[str, Any] | None) -> str:
+    if found is None:
+        return "Unmatched items take no part in it."
+    points = (
+        f"{100 * found['value']:+.0f} points against {found['against']}, the best of pairs alone, "
+        f"between {100 * found['low']:+.0f} and {100 * found['high']:+.0f} (99 %)"
+    )
+    verdict = found["verdict"]
+    if verdict == "helped":
+        return f"Unmatched items help: {points}."
+    if verdict == "hurt":
+        return f"Unmatched items hurt here: {points}."
+    if verdict == "alike":
+        return f"Unmatched items change little: {points}."
+    then = "many more pairs than one would describe"
+    if found["pairs_needed"]:
+        then = f"about {found['pairs_needed']:,} pairs"
+    return f"Whether unmatched items help cannot be told yet: {points}; {then} would tell."
+
+
+def _cent(value: float) -> str:
+    return f"{100 * value:.0f}" if value >= 0.095 or value == 0 else f"{100 * value:.1f}"

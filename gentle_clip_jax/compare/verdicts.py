@@ -1,0 +1,86 @@
+"""What held-out pairs allow to say of a comparison on one's own data, at each number of pairs."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from gentle_clip_jax.compare.measure import MAIN, Scores
+from gentle_clip_jax.compare.pool import Retrieval
+from gentle_clip_jax.evals import verdict
+
+_TOP = (1, 5, 10)
+Run = dict[str, Any]
+
+
+def verdicts(
+    runs: Sequence[Run],
+    scores_of: Callable[[Run], Scores],
+    asked_of: Callable[[int], Retrieval],
+    unmatched: Mapping[str, bool],
+) -> list[dict[str, Any]]:
+    """The best method with unmatched items against the best of pairs alone, pair by pair.
+
+    A pair's value is its recall, the mean over both directions and over the seeds whose split held
+    it out. Both methods are picked by these values, which flatters them a little.
+
+    Args:
+      runs: records of methods, numbers of pairs and seeds.
+      scores_of: the scores of a run's held-out items.
+      asked_of: what was held out with a seed.
+      unmatched: by method, whether it uses unmatched items.
+
+    Returns:
+      Of each number of pairs: "pairs", "method", "against" and what `evals.verdict.gain` says; of
+      "best", the better of the two, its "recall" with a 95 % interval, and that by "chance". Where
+      one of the two kinds was not run, nothing.
+    """
+    found = []
+    for pairs in sorted({run["pairs"] for run in runs}):
+        here = [run for run in runs if run["pairs"] == pairs]
+        values = _values(here, scores_of, asked_of)
+        champions = [
+            max(of_kind, key=lambda name: values[name].mean(), default=None)
+            for kind in (True, False)
+            for of_kind in ([name for name in values if unmatched[name] is kind],)
+        ]
+        ours, theirs = champions
+        if ours is None or theirs is None:
+            continue
+        fitted = min(pairs, len(values[ours]))
+        gain = verdict.gain(values[ours], values[theirs], fitted=fitted)
+        best = max((theirs, ours), key=lambda name: values[name].mean())
+        recall = verdict.interval(
+            values[best], fitted=fitted, level=verdict.EXPECTED, bounds=(0.0, 1.0)
+        )
+        among = len(np.unique(asked_of(here[0]["seed"]).y_ids))
+        chance = float(np.mean([min(1.0, top / among) for top in _TOP]))
+        known = {"best": best, "recall": recall._asdict(), "chance": chance}
+        found.append({"pairs": pairs, "method": ours, "against": theirs, **gain, **known})
+    return found
+
+
+def _values(
+    runs: Sequence[Run],
+    scores_of: Callable[[Run], Scores],
+    asked_of: Callable[[int], Retrieval],
+) -> dict[str, np.ndarray]:
+    """By method, the value [n] of each pair that was held out, in one order."""
+    each: dict[str, dict[str, list[float]]] = {}
+    for run in runs:
+        of_method, asked = each.setdefault(run["method"], {}), asked_of(run["seed"])
+        scores = scores_of(run)
+        ids = {
+            "i2t": asked.x_ids[np.isin(asked.x_ids, asked.y_ids)],
+            "t2i": np.unique(asked.y_ids[np.isin(asked.y_ids, asked.x_ids)]),
+        }
+        for name, values in scores.items():
+            metric = name.partition("/")[0]
+            if metric in MAIN:
+                for id_, value in zip(ids[metric], values.tolist(), strict=True):
+                    of_method.setdefault(str(id_), []).append(value)
+    everywhere = sorted(set.intersection(*map(set, each.values())))
+    return {
+        name: np.array([np.mean(values[id_]) for id_ in everywhere])
+        for name, values in each.items()
+    }

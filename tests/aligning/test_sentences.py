@@ -1,0 +1,30 @@
+"""What a person reads of a fitted aligner."""
+
+from gentle_clip_jax.aligning.sentences import sentences
+
+
+def test_the_words():
+    unmatched = {"value": 0.05, "low": -0.1, "high": 0.2, "against": "cca"}
+    about = {
+        "method": "gentle_transport",
+        "fitted_on": {"pairs": 12},
+        "expected": {
+            "recall": {
+                "value": 0.18,
+                "low": 0.07,
+                "high": 0.31,
+                "at": {"1": 0.1, "5": 0.2, "10": 0.312},
+            },
+            "among": 1003,
+            "splits": 20,
+            "chance": 0.005,
+            "unmatched": {**unmatched, "verdict": "too early", "pairs_needed": 110},
+        },
+    }
+    assert sentences(about) == [
+        "Of items that it has not seen, 31 % have their partner among the first ten of 1,003.",
+        "Method gentle_transport, 12 pairs; recall (mean of R@1, 5 and 10, both ways) 18 %, "
+        "between 7.0 and 31 % (95 %, 20 splits); by chance 0.5 %.",
+        "Whether unmatched items help cannot be told yet: +5 points against cca, the best of pairs "
+        "alone, between -10 and +20 (99 %); about 110 pairs would tell.",
+    ]
