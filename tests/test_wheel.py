@@ -23,8 +23,10 @@ FEW = [
 
 
 def sources() -> set[str]:
-    modules = [*ROOT.glob("gentle_clip_jax/**/*.py"), *ROOT.glob("configs/*.py")]
-    return {str(path.relative_to(ROOT)) for path in modules}
+    """Modules, configs, and what pages are made of."""
+    kinds = ("**/*.py", "**/templates/*", "**/assets/*")
+    found = [path for kind in kinds for path in ROOT.glob(f"gentle_clip_jax/{kind}")]
+    return {str(path.relative_to(ROOT)) for path in [*found, *ROOT.glob("configs/*.py")]}
 
 
 def run(*command: str | os.PathLike, cwd: pathlib.Path, **variables: str) -> str:

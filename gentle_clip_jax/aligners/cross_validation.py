@@ -86,15 +86,19 @@ def log_ranks(
     return np.concatenate(np.asarray(scores), axis=1)
 
 
-@functools.partial(jax.jit, static_argnames="size")
 def log_rank(aligner: Embeds, x: jax.Array, y: jax.Array, size: int) -> jax.Array:
-    """Log rank [size] of the partners of the first rows, which the aligner has not seen."""
+    """Log rank [size] of the partners of the first rows, mean over both directions."""
+    return jnp.mean(jnp.log(ranks(aligner, x, y, size).astype(x.dtype)), axis=1)
+
+
+@functools.partial(jax.jit, static_argnames="size")
+def ranks(aligner: Embeds, x: jax.Array, y: jax.Array, size: int) -> jax.Array:
+    """Rank [size, 2] of the partners of the first rows, not seen by the aligner, both ways."""
     x, y = aligner.embed_x(x), aligner.embed_y(y)
 
     def one_way(queries: jax.Array, gallery: jax.Array) -> jax.Array:
         scores = pairwise.similarity(queries, gallery)
         # The comparison fails, and so counts against the partner, for what is not a number.
-        rank = jnp.sum(~(scores < jnp.diagonal(scores)[:, None] - _TIE), axis=1)
-        return jnp.log(rank.astype(scores.dtype))
+        return jnp.sum(~(scores < jnp.diagonal(scores)[:, None] - _TIE), axis=1)
 
-    return (one_way(x[:size], y) + one_way(y[:size], x)) / 2
+    return jnp.stack([one_way(x[:size], y), one_way(y[:size], x)], axis=1)

@@ -12,6 +12,7 @@ from gentle_clip_jax.aligners.aligner import Aligner, fitted
 from gentle_clip_jax.aligners.closed_form.gentle import fit_prepared, prepare
 from gentle_clip_jax.aligners.closed_form.transported import PLAN_ITEMS, plan_part
 from gentle_clip_jax.aligners.cross_validation import Embeds
+from gentle_clip_jax.aligners.held_out import HeldOut
 from gentle_clip_jax.aligners.methods import METHODS, About, cca, ridge
 from gentle_clip_jax.aligners.problem import Features, Problem
 from gentle_clip_jax.aligners.standardize import Classes
@@ -52,8 +53,41 @@ def align(
     elif len(problem.x) < 2:
         aligner = fitted(_drawn(problem, key, pairs=False), _without_pairs)
     else:
-        aligner = fitted(_drawn(problem, key, pairs=False), _auto)
+        aligner, _ = auto(problem, key)
     return aligner.with_about({"fitted_on": problem.about})
+
+
+def auto(problem: Problem, key: jax.Array) -> tuple[Aligner, HeldOut | None]:
+    """The aligner of `align` by "auto", and what held-out pairs said; None of two pairs."""
+    found: list[HeldOut] = []
+
+    def fit(features: Features, classes: Classes | None) -> tuple[Embeds, About]:
+        part = plan_part(features)
+        if len(features.x) >= 3:
+            found.append(selection.tried(part, classes, seed=_seed(key)))
+        choice = selection.choose(part, found[0] if found else None, named=classes is not None)
+        return _chosen(features, part, classes, choice)
+
+    aligner = fitted(_drawn(problem, key, pairs=False), fit)
+    return aligner.with_about({"fitted_on": problem.about}), found[0] if found else None
+
+
+def _seed(key: jax.Array) -> int:
+    return int(np.asarray(jax.random.key_data(key)).ravel()[-1])
+
+
+def _chosen(
+    features: Features, part: Features, classes: Classes | None, choice: selection.Choice
+) -> tuple[Embeds, About]:
+    if choice.method in ("cca", "ridge"):
+        fit = cca if choice.method == "cca" else ridge
+        maps, about = fit(jnp.mean(features.x, axis=1), jnp.mean(features.y, axis=1))
+    else:
+        names = classes if choice.trial == selection.NAMED else None
+        transport = choice.trial != selection.UNPLANNED
+        maps = fit_prepared(prepare(part), names, transport=transport)
+        about = {"settings": {"neighbours": maps.weight, "transport": transport}}
+    return maps, {"method": choice.method, **about, "held_out": choice.summary}
 
 
 def _drawn(problem: Problem, key: jax.Array, *, pairs: bool) -> Problem:
@@ -66,19 +100,6 @@ def _drawn(problem: Problem, key: jax.Array, *, pairs: bool) -> Problem:
         for items in (getattr(problem, name),)
     }
     return dataclasses.replace(problem, x=problem.x[order], y=problem.y[order], **unmatched)
-
-
-def _auto(features: Features, classes: Classes | None) -> tuple[Embeds, About]:
-    choice = selection.choose(plan_part(features), classes)
-    if choice.method in ("cca", "ridge"):
-        fit = cca if choice.method == "cca" else ridge
-        maps, about = fit(jnp.mean(features.x, axis=1), jnp.mean(features.y, axis=1))
-    else:
-        names = classes if choice.method == "named_transport" else None
-        maps = fit_prepared(prepare(plan_part(features)), names, transport=choice.transport)
-        settings = {"neighbours": maps.weight, "transport": choice.transport}
-        about = {"settings": settings}
-    return maps, {"method": choice.method, **about, "held_out": choice.held_out}
 
 
 def _without_pairs(features: Features, classes: Classes | None) -> tuple[Embeds, About]:

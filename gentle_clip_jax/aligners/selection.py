@@ -1,15 +1,13 @@
 """Which closed form for these pairs? Held-out pairs decide, and say when they cannot."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from gentle_clip_jax.aligners.closed_form.gentle import (
     LEAST_TRIED,
-    TRIAL_ITEMS,
     TRIAL_ROUNDS,
     Prepared,
     planned,
@@ -21,75 +19,97 @@ from gentle_clip_jax.aligners.closed_form.shrinkage import (
     shrunk_cca,
     shrunk_ridge,
 )
-from gentle_clip_jax.aligners.cross_validation import Embeds, log_rank
+from gentle_clip_jax.aligners.cross_validation import Embeds
+from gentle_clip_jax.aligners.held_out import HeldOut, Trial, held_out, parts, reduced
 from gentle_clip_jax.aligners.problem import Features
 from gentle_clip_jax.aligners.standardize import Classes
 
-_LEAST_PAIRS = 6  # fewer are not split: nothing could be told from them
-_FOLDS = 5
-_WRONG_ANSWERS = 1000  # unmatched items of each modality among which held-out partners are found
+_LEAST_PAIRS = 6  # of fewer, held-out ones decide nothing
 # In so few dimensions a few pairs alone fix a map, and the mean of neighbours blurs what there is.
 _FEW_DIMENSIONS = 64
 _STANDARD_ERRORS = 2.0
 
+# Names of trials. Those of pairs alone, "cca" and "ridge", are also those of methods.
 PLANNED, UNPLANNED = "gentle_transport", "gentle_transport without a plan"
 NAMED = "named_transport"
+_ALONE = {"cca": shrunk_cca, "ridge": shrunk_ridge}
 
 
 class Choice(NamedTuple):
     """What to fit to all pairs.
 
-    method: "cca", "ridge", "gentle_transport" or "named_transport".
-    transport: whether a plan takes part, where the method leaves that open.
-    held_out: what decided, ready for JSON.
+    trial: the name of the trial that was chosen.
+    summary: what decided, ready for JSON.
     """
 
-    method: str
-    transport: bool
-    held_out: dict[str, Any]
+    trial: str
+    summary: dict[str, Any]
+
+    @property
+    def method(self) -> str:
+        """ "cca", "ridge", "gentle_transport" or "named_transport"."""
+        return PLANNED if self.trial == UNPLANNED else self.trial
 
 
-class _Candidate(NamedTuple):
-    """Trial fit(x, y) of means of pairs, features of x as it takes them, and unmatched ones."""
-
-    fit: Callable[[jax.Array, jax.Array], Embeds]
-    x: jax.Array
-    wrong_x: jax.Array
-
-
-def choose(features: Features, classes: Classes | None, *, seed: int = 0) -> Choice:
+def choose(features: Features, found: HeldOut | None, *, named: bool) -> Choice:
     """The closed form whose maps find held-out pairs best; unmatched items only where they may.
 
-    Pairs are split into five folds, again and again for few pairs; what is fitted to four folds
-    finds the pairs of the fifth among each other and among unmatched items that it was not fitted
-    to. A method's score is the mean logarithm of the partner's rank; two methods are compared pair
-    by pair. CCA and ridge regression, of pairs alone, stand against gentle transport with a plan,
+    A method's score is the mean logarithm of the partner's rank; two methods are compared pair by
+    pair. CCA and ridge regression, of pairs alone, stand against gentle transport with a plan,
     without, and with the names of classes. A method that uses unmatched items is chosen if it is no
     worse; of fewer than 60 pairs, which tell little, unless it is worse by a standard error; in 64
-    dimensions or fewer of either modality only if it is better by two.
+    dimensions or fewer of either modality only if it is better by two. Fewer than six pairs decide
+    nothing.
 
     Args:
       features: standardised, of two pairs or more.
-      classes: see `gentle_transport`.
-      seed: of the splits.
+      found: of `tried`.
+      named: whether the names of classes are known.
     """
     few_dimensions = min(features.x.shape[2], features.y.shape[2]) <= _FEW_DIMENSIONS
-    unmatched = len(features.unmatched_x) > 0
-    if len(features.x) < _LEAST_PAIRS:
-        alone = few_dimensions or not unmatched
-        default = "cca" if alone else PLANNED if classes is None else NAMED
-        return Choice(default, True, {"decided_by": "too few pairs to hold any out"})
-    ranks = _log_ranks(features, classes if unmatched else None, unmatched, seed)
-    alone = min(("cca", "ridge"), key=lambda name: ranks[name].mean())
+    if found is None or len(features.x) < _LEAST_PAIRS:
+        alone = few_dimensions or not _unmatched(features)
+        trial = "cca" if alone else NAMED if named else PLANNED
+        return Choice(trial, {"decided_by": "too few pairs to hold any out"})
+    ranks = found.log_rank
+    alone = min(_ALONE, key=lambda name: ranks[name].mean())
     rival = _rival(ranks, len(features.x))
     if rival is None:
-        return Choice(alone, False, _summary(ranks, alone, None))
+        return Choice(alone, _summary(ranks, alone, None))
     gain = _standard_errors(ranks[alone] - ranks[rival])
     few_pairs = len(features.x) < LEAST_TRIED
     taken = gain >= (_STANDARD_ERRORS if few_dimensions else -1.0 if few_pairs else 0.0)
-    method = NAMED if rival == NAMED else PLANNED
-    held_out = {**_summary(ranks, alone, rival), "few_dimensions": few_dimensions}
-    return Choice(method if taken else alone, rival != UNPLANNED, held_out)
+    summary = {**_summary(ranks, alone, rival), "few_dimensions": few_dimensions}
+    return Choice(rival if taken else alone, summary)
+
+
+def tried(features: Features, classes: Classes | None, *, seed: int = 0) -> HeldOut:
+    """What held-out pairs say of every closed form that could be chosen; see `held_out`.
+
+    Fits take 256 principal components, 1,000 unmatched items and three rounds of a plan, which is a
+    smaller fit than the one to all pairs.
+
+    Args:
+      features: standardised, of three pairs or more.
+      classes: see `gentle_transport`.
+      seed: of the splits.
+    """
+    return held_out(_trials(*reduced(features, classes)), len(features.x), seed=seed)
+
+
+def alone(features: Features) -> dict[str, Trial]:
+    """CCA and ridge regression of the pairs, with what shrinkage all pairs chose."""
+    _, wrong = parts(features)
+    x, y = jnp.mean(features.x, axis=1), jnp.mean(features.y, axis=1)
+    galleries = [
+        jnp.mean(items[wrong], axis=1) for items in (features.unmatched_x, features.unmatched_y)
+    ]
+    trials = {}
+    for name, fit in _ALONE.items():
+        shrinkage = chosen_shrinkage(fit, x, y)
+        fit_rows = lambda rest, f=fit, s=shrinkage: f(x[rest], y[rest], s)  # noqa: E731
+        trials[name] = Trial(fit_rows, x, y, *galleries)
+    return trials
 
 
 def _rival(ranks: dict[str, np.ndarray], num_pairs: int) -> str | None:
@@ -121,78 +141,41 @@ def _summary(ranks: dict[str, np.ndarray], alone: str, rival: str | None) -> dic
     return held_out
 
 
-def _log_ranks(
-    features: Features, classes: Classes | None, unmatched: bool, seed: int
-) -> dict[str, np.ndarray]:
-    """Mean logarithm of each pair's rank [n] by each candidate, over the splits."""
-    y = jnp.mean(features.y, axis=1)
-    fitted, wrong = _halves(features)
-    wrong_y = jnp.mean(features.unmatched_y[wrong], axis=1)
-    candidates = dict(_pairs_alone(features, wrong))
-    if unmatched:
-        candidates |= _with_unmatched(prepare(features), classes, fitted, wrong)
-    n = len(y)
-    totals, counts = {name: np.zeros(n) for name in candidates}, np.zeros(n)
-    for held, rest in _splits(n, seed):
-        counts[held] += 1
-        for name, candidate in candidates.items():
-            maps = candidate.fit(candidate.x[rest], y[rest])
-            # Among fewer than ten items a partner could hardly be missed.
-            among = held if len(held) + len(wrong_y) >= 10 else np.concatenate([held, rest])
-            gallery_x = jnp.concatenate([candidate.x[among], candidate.wrong_x])
-            gallery_y = jnp.concatenate([y[among], wrong_y])
-            totals[name][held] += np.asarray(log_rank(maps, gallery_x, gallery_y, len(held)))
-    return {name: total / counts for name, total in totals.items()}
+def _unmatched(features: Features) -> bool:
+    return min(len(features.unmatched_x), len(features.unmatched_y)) > 0
 
 
-def _splits(n: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Held-out pairs and the rest, all of one shape, so that fits compile once."""
-    repeats, folds = (6, _FOLDS) if n < LEAST_TRIED else (2, _FOLDS) if n < 500 else (1, 3)
-    size, rng = -(-n // folds), np.random.default_rng(seed)
-    for _ in range(repeats):
-        order = rng.permutation(n)
-        for fold in range(folds):
-            rows = np.roll(order, -(fold * n // folds))
-            yield rows[:size], rows[size:]
+def _trials(features: Features, classes: Classes | None) -> dict[str, Trial]:
+    trials = alone(features)
+    if not _unmatched(features):
+        return trials
+    prepared, (fitted, wrong) = prepare(features), parts(features)
+    smoothed = prepared.features
+    x, y = smoothed.x[:, 0], jnp.mean(smoothed.y, axis=1)
+    wrong_x, wrong_y = smoothed.unmatched_x[wrong, 0], trials["cca"].wrong_y
+    plans = {PLANNED: None, UNPLANNED: None} | ({} if classes is None else {NAMED: classes})
+    for name, names in plans.items():
+        fit = _gentle_fit(prepared, fitted, names, plan=name != UNPLANNED)
+        trials[name] = Trial(fit, x, y, wrong_x, wrong_y)
+    return trials
 
 
-def _halves(features: Features) -> tuple[slice, slice]:
-    """Unmatched items that are fitted to, and those that are wrong answers, a third at most."""
-    least = min(len(features.unmatched_x), len(features.unmatched_y))
-    split = max(min(TRIAL_ITEMS, least - least // 3), 0)
-    return slice(0, split), slice(split, split + _WRONG_ANSWERS)
-
-
-def _pairs_alone(features: Features, wrong: slice) -> Iterator[tuple[str, _Candidate]]:
-    x, y = jnp.mean(features.x, axis=1), jnp.mean(features.y, axis=1)
-    wrong_x = jnp.mean(features.unmatched_x[wrong], axis=1)
-    for name, fit in (("cca", shrunk_cca), ("ridge", shrunk_ridge)):
-        shrinkage = chosen_shrinkage(fit, x, y)
-        yield name, _Candidate(lambda x, y, f=fit, s=shrinkage: f(x, y, s), x, wrong_x)
-
-
-def _with_unmatched(
-    prepared: Prepared, classes: Classes | None, fitted: slice, wrong: slice
-) -> dict[str, _Candidate]:
-    features = prepared.features
-    some = features._replace(
-        unmatched_x=features.unmatched_x[fitted], unmatched_y=features.unmatched_y[fitted]
+def _gentle_fit(
+    prepared: Prepared, fitted: slice, names: Classes | None, *, plan: bool
+) -> Callable[[np.ndarray], Embeds]:
+    """Gentle transport of smoothed features, with what all pairs chose."""
+    smoothed = prepared.features
+    some = smoothed._replace(
+        unmatched_x=smoothed.unmatched_x[fitted], unmatched_y=smoothed.unmatched_y[fitted]
     )
-    few = OF_FEW_PAIRS if len(features.x) < LEAST_TRIED else None
+    few = OF_FEW_PAIRS if len(smoothed.x) < LEAST_TRIED else None
 
-    def alone(x: jax.Array, y: jax.Array) -> Embeds:
-        return shrunk_cca(x, y, prepared.shrinkage)
+    def fit(rest: np.ndarray) -> Embeds:
+        x, y = smoothed.x[rest], jnp.mean(smoothed.y[rest], axis=1)
+        maps = shrunk_cca(x[:, 0], y, prepared.shrinkage)
+        if not plan:
+            return maps
+        part = some._replace(x=x, y=y[:, None])
+        return planned(part, maps, names, shrinkage=few, rounds=TRIAL_ROUNDS)
 
-    def with_plan(names: Classes | None) -> Callable[[jax.Array, jax.Array], Embeds]:
-        def fit(x: jax.Array, y: jax.Array) -> Embeds:
-            maps, part = shrunk_cca(x, y, prepared.shrinkage), some._replace(x=x[:, None])
-            part = part._replace(y=y[:, None])
-            return planned(part, maps, names, shrinkage=few, rounds=TRIAL_ROUNDS)
-
-        return fit
-
-    fits = {PLANNED: with_plan(None), UNPLANNED: alone}
-    if classes is not None:
-        fits[NAMED] = with_plan(classes)
-    x, wrong_x = features.x[:, 0], features.unmatched_x[wrong, 0]
-    return {name: _Candidate(fit, x, wrong_x) for name, fit in fits.items()}
+    return fit

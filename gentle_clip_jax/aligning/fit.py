@@ -5,16 +5,18 @@ from typing import Any
 
 import jax
 import numpy as np
+from threadpoolctl import threadpool_limits
 
-from gentle_clip_jax.aligners import METHODS, Aligner, Problem, align
-from gentle_clip_jax.aligning.held_out import TOP, HeldOut, held_out
+from gentle_clip_jax.aligners import METHODS, Aligner, Problem, align, held_out, selection
+from gentle_clip_jax.aligners.fit import auto
+from gentle_clip_jax.aligners.held_out import TOP, HeldOut
+from gentle_clip_jax.aligners.standardize import standardized
 from gentle_clip_jax.aligning.sides import Side, items_of, read_side
 from gentle_clip_jax.data import embeddings
 from gentle_clip_jax.evals import verdict
 from gentle_clip_jax.files import sha256_of
 
 _LEAST_PAIRS = 3
-_GENTLE = "gentle_transport"
 
 
 def align_files(
@@ -58,13 +60,20 @@ def align_files(
         raise ValueError(
             f"{method} needs the classes of x's encoder: in Python, give them to align."
         )
-    problem = problem_of(of_x, of_y, found, seed=seed)
-    aligner = align(problem, method, key=jax.random.key(seed))
+    problem, key = problem_of(of_x, of_y, found, seed=seed), jax.random.key(seed)
+    # LAPACK and XLA would both take every core, and wait for each other.
+    with threadpool_limits(1, user_api="blas"):
+        if method == "auto":
+            aligner, held = auto(problem, key)
+        else:
+            aligner = align(problem, method, key=key)
+            held = _held_out(problem, method, key, seed)
+    assert held is not None  # there are three pairs or more
     about = {
         "modalities": list(modalities),
         "encoders": {"x": of_x.encoder, "y": of_y.encoder},
         "sha256": {"x": of_x.sha256, "y": of_y.sha256, "pairs": sha256_of(found.tolist())},
-        "expected": expected(problem, aligner.about, seed=seed),
+        "expected": _expected(problem, aligner.about, held),
     }
     aligner = aligner.with_about(about)
     if out is not None:
@@ -82,35 +91,47 @@ def problem_of(x: Side, y: Side, pairs: np.ndarray, *, seed: int = 0) -> Problem
     return Problem(of_x, of_y, unmatched_x, unmatched_y)
 
 
-def expected(problem: Problem, about: dict[str, Any], *, seed: int = 0) -> dict[str, Any]:
+def _held_out(problem: Problem, method: str, key: jax.Array, seed: int) -> HeldOut:
+    """What held-out pairs say of a method, and of the best that pairs alone can do."""
+    _, _, features, _ = standardized(problem)
+    features, _ = held_out.reduced(features, None)
+    if method == selection.PLANNED:
+        return selection.tried(features, None, seed=seed)
+    trials = selection.alone(features)
+    if method not in trials:
+        trials[method] = held_out.raw_trial(problem, lambda part: METHODS[method].fit(part, key))
+    return held_out.held_out(trials, len(problem.x), seed=seed)
+
+
+def _expected(problem: Problem, about: dict[str, Any], held: HeldOut) -> dict[str, Any]:
     """What held-out pairs say of the method that `about` names.
 
     recall: "value" (mean of R@1, 5 and 10, both ways), "low", "high" and the recalls "at" 1, 5 and
     10; chance: that value by chance; among: how many items a partner was among; splits; unmatched:
     see `verdict.gain`, with the methods that were compared, None without unmatched items.
     """
-    method, transport = about["method"], about.get("settings", {}).get("transport", True)
-    tried, rival = method, about.get("held_out", {}).get("best_with_unmatched_items")
-    are_unmatched = min(len(problem.unmatched_x), len(problem.unmatched_y)) > 0
-    compared = are_unmatched and bool(METHODS[method].unmatched or rival)
-    if method in ("cca", "ridge") and rival:
-        tried, transport = _GENTLE, "without" not in rival
-    found = held_out(problem, tried, transport=transport, seed=seed)
-    each = {name: values.mean(axis=(1, 2)) for name, values in found.recall.items()}
+    method = about["method"]
+    if about.get("settings", {}).get("transport") is False:
+        method = selection.UNPLANNED
+    each = {name: values.mean(axis=(1, 2)) for name, values in held.recall.items()}
     recall = verdict.interval(
-        each[method], fitted=found.fitted, level=verdict.EXPECTED, bounds=(0.0, 1.0)
+        each[method], fitted=held.fitted, level=verdict.EXPECTED, bounds=(0.0, 1.0)
     )
-    at = found.recall[method].mean(axis=(0, 1))
+    at = held.recall[method].mean(axis=(0, 1))
+    tried = about.get("held_out", {}).get("best_with_unmatched_items")
+    if METHODS[about["method"]].unmatched:
+        tried = method
+    are_unmatched = min(len(problem.unmatched_x), len(problem.unmatched_y)) > 0
     return {
         "recall": {**recall._asdict(), "at": dict(zip(map(str, TOP), at.tolist()))},
-        "among": found.among,
-        "splits": found.splits,
-        "chance": float(np.mean([min(1.0, top / found.among) for top in TOP])),
-        "unmatched": _unmatched(each, tried, found) if compared else None,
+        "among": held.among,
+        "splits": held.splits,
+        "chance": float(np.mean([min(1.0, top / held.among) for top in TOP])),
+        "unmatched": _unmatched(each, tried, held.fitted) if tried and are_unmatched else None,
     }
 
 
-def _unmatched(each: dict[str, np.ndarray], tried: str, found: HeldOut) -> dict[str, Any]:
+def _unmatched(each: dict[str, np.ndarray], tried: str, fitted: int) -> dict[str, Any]:
     against = max(("cca", "ridge"), key=lambda name: each[name].mean())
-    gain = verdict.gain(each[tried], each[against], fitted=found.fitted)
+    gain = verdict.gain(each[tried], each[against], fitted=fitted)
     return {**gain, "method": tried, "against": against}

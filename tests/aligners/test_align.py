@@ -1,10 +1,11 @@
 """`align`: methods by name, and what "auto" takes of pairs alone and of unmatched items."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gentle_clip_jax.aligners import METHODS, Problem, align, selection
+from gentle_clip_jax.aligners import METHODS, Problem, align, held_out
 from gentle_clip_jax.aligners.heads import methods as heads
 from gentle_clip_jax.aligners.problem import Features
 
@@ -133,13 +134,42 @@ def test_pairs_that_stop_training_are_not_trained_on():
 
 def test_held_out_pairs_are_in_no_fit():
     for n in (6, 13, 70, 600):
-        for held, rest in selection._splits(n, 0):
+        for held, rest in held_out.splits(n, 0):
             assert not set(held) & set(rest)
             assert len(held) + len(rest) == n
+
+
+def test_every_pair_is_held_out():
+    for n in (3, 5, 12, 103, 500):
+        splits = [*held_out.splits(n, seed=0)]
+        assert len(splits) == (n if n <= 5 else 20 if n < 100 else 10 if n < 500 else 3)
+        assert {*np.concatenate([held for held, _ in splits]).tolist()} == {*range(n)}
+        assert len({(len(held), len(rest)) for held, rest in splits}) == 1
     counts = np.zeros(13)
-    for held, _ in selection._splits(13, 0):
+    for held, _ in held_out.splits(13, 0):
         counts[held] += 1
-    assert counts.min() >= 6
+    assert counts.min() >= 4
+
+
+@pytest.mark.parametrize("pairs", [12, 400])
+def test_principal_components_hold_what_there_is(pairs):
+    """More features than a trial takes, of few directions: no cosine of an aligner changes."""
+    problem, _ = many_dimensional(pairs)
+    rng = np.random.default_rng(1)
+    wide = {"x": rng.normal(size=(150, 600)), "y": rng.normal(size=(120, 300))}
+    sides = {"x": (problem.x, problem.unmatched_x), "y": (problem.y, problem.unmatched_y)}
+    features = Features(
+        *(jnp.asarray(sides[s][part] @ wide[s], jnp.float32) for part in (0, 1) for s in "xy")
+    )
+    classes = (jnp.ones((3, 600), jnp.float32), features.unmatched_y[:3, 0])
+    small, (classifier, names) = held_out.reduced(features, classes)
+    assert max(small.x.shape[2], small.y.shape[2]) <= 256
+    for rows, others in ((features.unmatched_x, small.unmatched_x), (features.y, small.y)):
+        gram, same = (np.asarray(z[:50, 0]) for z in (rows, others))
+        gram, same = gram - gram.mean(0), same - same.mean(0)
+        np.testing.assert_allclose(same @ same.T, gram @ gram.T, rtol=1e-3, atol=1e-2 * len(gram))
+    assert classifier.shape == (3, small.x.shape[2])
+    np.testing.assert_allclose(names, small.unmatched_y[:3, 0], rtol=1e-3, atol=1e-2)
 
 
 def test_sorted_items_are_drawn_at_random():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gentle_clip_jax import load
-from gentle_clip_jax.aligning import align_files, held_out, items_of, read_side, sentences
+from gentle_clip_jax.aligning import align_files, items_of, read_side, sentences
 
 
 @pytest.fixture
@@ -67,16 +67,6 @@ def test_too_few_pairs(sides):
         fit(sides, method="named_transport")
     with pytest.raises(ValueError, match="There is no method nothing"):
         fit(sides, method="nothing")
-
-
-def test_every_pair_is_held_out():
-    for n in (3, 5, 12, 103):
-        splits = [*held_out.splits(n, seed=0)]
-        assert len(splits) == (n if n <= 5 else 20 if n < 100 else 10)
-        assert {*np.concatenate([held for held, _ in splits]).tolist()} == {*range(n)}
-        assert len({(len(held), len(rest)) for held, rest in splits}) == 1
-        for held, rest in splits:
-            assert sorted([*held, *rest]) == [*range(n)]
 
 
 def test_items_of_several_rows(tmp_path):

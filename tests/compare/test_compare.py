@@ -183,7 +183,7 @@ def test_own_files_are_compared_by_one_command(tmp_path, capsys):
     arguments += [f"--pairs={tmp_path / 'pairs.csv'}", f"--workdir={tmp_path / 'run'}"]
     assert main.main(["compare", *arguments]) == 0
     assert (tmp_path / "run" / "comparison.md").exists()
-    assert "gentle transport" in capsys.readouterr().out
+    assert "gentle_transport" in capsys.readouterr().out
 
 
 def test_a_comparison_needs_data(tmp_path, capsys):

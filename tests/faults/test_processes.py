@@ -55,7 +55,7 @@ def test_the_script_trains_as_one(tmp_path, alone):
     script = runs.HERE.parents[1] / "launch" / "local_processes.sh"
     arguments = "4", f"--config={runs.HERE / 'tiny_config.py'}", f"--workdir={tmp_path}", *STEPS
     command = {"GENTLE_CLIP": shlex.join([*runs.COMMAND, "1"])}
-    subprocess.run([script, *arguments], env=os.environ | command, check=True)
+    subprocess.run([script, *arguments], env=runs.as_users_have_it() | command, check=True)
     np.testing.assert_allclose(losses(tmp_path), losses(alone), rtol=1e-6)
 
 

@@ -12,6 +12,7 @@ from gentle_clip_jax.aligners.problem import Features
 
 PLAN_ITEMS = 4096  # unmatched items that make a plan; more change little and cost their square
 _BLOCK = 512  # rows whose cosines are held at once
+_HELD = 4096 * 4096  # cosines that may be held all at once, which is several times as fast
 Start = TypeVar("Start", bound=Embeds)
 
 
@@ -161,11 +162,14 @@ def transported_covariance(
     epsilon: float,
     iterations: int,
 ) -> jax.Array:
-    """X^T P Y [dx, dy], P the entropic plan [n, m] between unit rows [n, k] and [m, k], in blocks.
+    """X^T P Y [dx, dy], P the entropic plan [n, m] between unit rows [n, k] and [m, k].
 
-    The last half step of Sinkhorn's algorithm makes the row sums of P exactly 1 / n.
+    The last half step of Sinkhorn's algorithm makes the row sums of P exactly 1 / n. Small plans
+    are held whole, large ones made in blocks again and again; both are the same but for rounding.
     """
     # ott-jax 0.6 has this in blocks, but not on the versions of jax that we run on.
+    if len(x) * len(y) <= _HELD:
+        return _held(embedded_x @ embedded_y.T / epsilon, x, y, iterations)
     exponents_x, exponents_y = jnp.zeros_like(x[:, 0]), jnp.zeros_like(y[:, 0])
 
     def balance(potentials: tuple[jax.Array, jax.Array], _: None):
@@ -183,6 +187,23 @@ def transported_covariance(
     total = jnp.zeros((x.shape[1], y.shape[1]), x.dtype)
     total, _ = jax.lax.scan(add, total, (_blocks(embedded_x), _blocks(x)))
     return total / len(x)
+
+
+def _held(exponents: jax.Array, x: jax.Array, y: jax.Array, iterations: int) -> jax.Array:
+    """The same from all cosines [n, m] in units of epsilon."""
+    # One step in logarithms brings the kernel's columns to 1: what the others change is moderate,
+    # so that they may be products.
+    exponents = exponents - jax.nn.logsumexp(exponents, axis=1)[:, None]
+    kernel = jnp.exp(exponents - jax.nn.logsumexp(exponents, axis=0)[None, :])
+    tiny = jnp.finfo(kernel.dtype).tiny
+
+    def balance(columns: jax.Array, _: None) -> tuple[jax.Array, None]:
+        rows = 1 / jnp.maximum(kernel @ columns, tiny)
+        return 1 / jnp.maximum(rows @ kernel, tiny), None
+
+    columns, _ = jax.lax.scan(balance, jnp.ones_like(kernel[0]), length=max(iterations - 1, 0))
+    sums = jnp.maximum(kernel @ columns, tiny)
+    return x.T @ (kernel @ (columns[:, None] * y) / sums[:, None]) / len(x)
 
 
 def _log_sums(x: jax.Array, y: jax.Array, exponents: jax.Array, epsilon: float) -> jax.Array:

@@ -2,9 +2,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.special import logsumexp
 
 from gentle_clip_jax.aligners import closed_form
-from gentle_clip_jax.aligners.closed_form import Features
+from gentle_clip_jax.aligners.closed_form import Features, transported
 from gentle_clip_jax.aligners.closed_form.neighbours import smooth
 from gentle_clip_jax.aligners.closed_form.transported import _moments, transported_covariance
 
@@ -39,8 +40,8 @@ def start(x, y):
 def test_unmatched_items_help_where_pairs_are_few():
     few = features(8, 600)
     pairs_alone = start(few.x[:, 0], few.y[:, 0])
-    transported = closed_form.transported_cca(few, pairs_alone, shrinkage=0.1)
-    assert found(transported) > found(pairs_alone) + 0.1
+    by_plan = closed_form.transported_cca(few, pairs_alone, shrinkage=0.1)
+    assert found(by_plan) > found(pairs_alone) + 0.1
 
 
 def test_a_plan_of_true_partners_gives_the_covariance_of_all_pairs():
@@ -50,22 +51,25 @@ def test_a_plan_of_true_partners_gives_the_covariance_of_all_pairs():
     np.testing.assert_allclose(covariance, x.T @ y / 64, rtol=1e-4, atol=1e-5)
 
 
-def test_blocks_change_nothing():
-    x, y = clusters(1500, seed=6)
+@pytest.mark.parametrize("held", [True, False], ids=["held", "in blocks"])
+@pytest.mark.parametrize("epsilon", [0.1, 0.02, 0.004])
+def test_held_whole_or_in_blocks_a_plan_is_that_of_float64(held, epsilon, monkeypatch):
+    if not held:
+        monkeypatch.setattr(transported, "_HELD", 0)
+    x, y = (z[:n] for z, n in zip(clusters(1100, seed=6), (1100, 900)))
     key_x, key_y = jax.random.split(jax.random.key(0))
     rows_x, rows_y = (
         z / jnp.linalg.norm(z, axis=1, keepdims=True)
-        for z in (jax.random.normal(key_x, (1500, 4)), jax.random.normal(key_y, (1500, 4)))
+        for z in (jax.random.normal(key_x, (1100, 4)), jax.random.normal(key_y, (900, 4)))
     )
-    whole = transported_covariance(rows_x, rows_y, x, y, epsilon=0.1, iterations=30)
-    cost = 1 - rows_x @ rows_y.T
-    kernel = np.exp(-np.float64(cost) / 0.1)
-    b = np.ones(1500)
+    whole = transported_covariance(rows_x, rows_y, x, y, epsilon=epsilon, iterations=30)
+    exponents = np.float64(rows_x @ rows_y.T) / epsilon
+    log_b = np.zeros(900)
     for _ in range(30):
-        a = 1 / 1500 / (kernel @ b)
-        b = 1 / 1500 / (kernel.T @ a)
-    a = 1 / 1500 / (kernel @ b)
-    plan = a[:, None] * kernel * b[None, :]
+        log_a = -logsumexp(exponents + log_b, axis=1)
+        log_b = -logsumexp(exponents + log_a[:, None], axis=0)
+    log_a = -logsumexp(exponents + log_b, axis=1)
+    plan = np.exp(exponents + log_a[:, None] + log_b) / 1100
     np.testing.assert_allclose(whole, np.asarray(x).T @ plan @ np.asarray(y), rtol=1e-3, atol=1e-4)
 
 
