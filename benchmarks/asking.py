@@ -1,7 +1,7 @@
 """Are pairs worth more if one chooses what to ask for?
 
     python benchmarks/asking.py --features=features [--pairs 12 30 104] [--seeds 0 1 2]
-        [--method cca] [--fields remote_sensing vision_language]
+        [--methods cca gentle_transport] [--fields remote_sensing vision_language]
 
 Writes asking.md and asking.json. Of the same pool, `ask` chooses images or a draw does; an aligner
 is fitted to these and their captions, all others are unmatched, and test items measure it.
@@ -9,6 +9,7 @@ is fitted to these and their captions, all others are unmatched, and test items 
 
 import argparse
 import dataclasses
+import itertools
 import pathlib
 import sys
 
@@ -33,7 +34,9 @@ def main() -> None:
     parser.add_argument("--features", type=pathlib.Path, required=True)
     parser.add_argument("--pairs", type=int, nargs="+", default=[12, 30, 104])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--method", choices=[*METHODS], default="cca")
+    parser.add_argument(
+        "--methods", nargs="+", choices=[*METHODS], default=["cca", "gentle_transport"]
+    )
     parser.add_argument("--fields", nargs="+", choices=[*FIELDS], default=[*FIELDS])
     parser.add_argument("--evaluate", choices=["test", "validation"], default="test")
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "docs" / "results")
@@ -48,12 +51,11 @@ def main() -> None:
             excluded_labels=config.excluded_labels,
             evaluate=args.evaluate,
         )
-        for number in args.pairs:
-            for seed in args.seeds:
-                row = {"field": field, "pairs": number, "seed": seed}
-                rows.append(row | compared(items, number, seed, args.method))
-                print(rows[-1], flush=True)
-                publish(rows, args)
+        for method, number, seed in itertools.product(args.methods, args.pairs, args.seeds):
+            row = {"field": field, "method": method, "pairs": number, "seed": seed}
+            rows.append(row | compared(items, number, seed, method))
+            print(rows[-1], flush=True)
+            publish(rows, args)
 
 
 def compared(items: pool.Pool, number: int, seed: int, method: str) -> dict:
@@ -80,7 +82,7 @@ def figures(items: pool.Pool, matched: np.ndarray, seed: int, method: str) -> li
 
 def publish(rows: list[dict], args: argparse.Namespace) -> None:
     args.out.mkdir(parents=True, exist_ok=True)
-    about = {"machine": machine(), "method": args.method, "evaluate": args.evaluate}
+    about = {"machine": machine(), "evaluate": args.evaluate}
     write_json(args.out / "asking.json", {**about, "rows": rows})
     write_text(args.out / "asking.md", "\n".join(page(rows, args)) + "\n")
 
@@ -89,18 +91,18 @@ def page(rows: list[dict], args: argparse.Namespace) -> list[str]:
     lines = [
         "# Which pairs to ask a person for",
         "",
-        f"`python benchmarks/asking.py --features=... --method={args.method}`: {args.evaluate} "
+        f"`python benchmarks/asking.py --features=...` on {args.evaluate} "
         f"items, seeds {', '.join(map(str, args.seeds))}, per cent, zero-shot / i2t / t2i as in "
-        "[compare.md](../compare.md). *Chosen*: images that `gentle-clip ask` names, a fifth of "
+        "[compare.md](../compare.md). *Chosen*: images that `gentle-clip ask` names, a tenth of "
         "them drawn at random; *random*: all drawn. The gain is that of the mean of the figures, "
         "with its sample standard deviation over seeds.",
     ]
-    for field in dict.fromkeys(row["field"] for row in rows):
-        lines += ["", f"## {FIELDS[field].capitalize()}", ""]
+    for field, method in dict.fromkeys((row["field"], row["method"]) for row in rows):
+        lines += ["", f"## {FIELDS[field].capitalize()}, {METHODS[method].label}", ""]
         lines += ["| pairs | random | chosen | gain |", "|--:|--:|--:|--:|"]
+        of_method = [row for row in rows if (row["field"], row["method"]) == (field, method)]
         for number in args.pairs:
-            here = [row for row in rows if (row["field"], row["pairs"]) == (field, number)]
-            if here:
+            if here := [row for row in of_method if row["pairs"] == number]:
                 lines.append(line(number, here))
     return lines
 

@@ -6,8 +6,10 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from gentle_clip_jax.aligners import Aligner
+from gentle_clip_jax.aligners.standardize import Standardizer
 
 _COMPONENTS = 64
+_DRAWN = 10  # every so many'th; a fifth cost 1 to 2 points more, on validation items
 _RANDOM_FROM = 300  # pairs; beyond, representative ones are worth no more than others
 _MOST_ITEMS = 20_000  # among which centres are sought
 _STEPS = 30
@@ -26,9 +28,9 @@ def ask(
 ) -> list[int]:
     """The items whose partners are worth asking for, the most telling first.
 
-    k-means++ in the first 64 principal components of the features, centred, rows of unit length;
-    of each cluster without a pair the item nearest to its centre, the largest cluster first. Every
-    fifth is drawn at random, so that estimates from the answers stay unbiased even if they stop
+    k-means++ in the first 64 principal components of the standardised features, rows of unit
+    length; of each cluster without a pair the item nearest to its centre, the largest cluster
+    first. Every tenth is drawn at random, so that there is a fair sample even if the answers stop
     half-way; and so are all from 300 pairs on. The same list for the same arguments.
 
     Args:
@@ -38,7 +40,7 @@ def ask(
       aligner: if given, the clusters are those of its joint space.
       other: [m, dy] features of the other modality that help to find clusters, with an aligner.
       pairs: rows of the items that have a partner already: there are as many clusters as pairs and
-        questions together, and those with a pair are left out.
+        items that are not drawn together, and those with a pair are left out.
       side: "x" or "y", which of the aligner's the features are of.
 
     Returns:
@@ -61,21 +63,21 @@ def ask(
             f"{len(free)} items have no pair yet: ask for 1 to {len(free)} of them, not {number}."
         )
     rng = np.random.default_rng(seed)
-    chosen = min(number - number // 5, max(0, _RANDOM_FROM - len(old)))
+    chosen = min(number - number // _DRAWN, max(0, _RANDOM_FROM - len(old)))
     telling: list[int] = []
     if chosen:
         space, others = _space(rows, aligner, other, side)
-        telling = _representative(space, others, old, chosen, len(old) + number, rng)
+        telling = _representative(space, others, old, chosen, len(old) + chosen, rng)
     rest = rng.permutation(np.setdiff1d(free, telling))[: number - len(telling)].tolist()
     return _interleaved(telling, rest)
 
 
 def _interleaved(telling: list[int], drawn: list[int]) -> list[int]:
-    """Every fifth is drawn; where there are more of them, they come last."""
-    asked = []
-    for start in range(0, max(len(telling), 1), 4):
-        asked += telling[start : start + 4]
-        if drawn and len(asked) % 5 == 4:
+    """Every tenth is drawn; where there are more of them, they come last."""
+    asked, others = [], _DRAWN - 1
+    for start in range(0, max(len(telling), 1), others):
+        asked += telling[start : start + others]
+        if drawn and len(asked) % _DRAWN == others:
             asked.append(drawn.pop(0))
     return asked + drawn
 
@@ -85,7 +87,7 @@ def _space(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Unit rows of the items and of others, in which clusters are sought."""
     if aligner is None:
-        space = _components(rows.astype(np.float32))
+        space = _components(Standardizer.of(rows).rows(rows))
         return space, space[:0]
     embed, embed_other = aligner.embed_x, aligner.embed_y
     if side == "y":

@@ -76,6 +76,7 @@ def _finding(
         {
             "mmd_unmatched": number(test.unmatched),
             "mmd_held_out_pairs": number(test.pairs),
+            "mmd_excess": number(test.excess.value),
             "mmd_opposite_halves": number(large),
             "excess_share": number(share),
             "excess_share_hidden_by_chance": number(hidden),

@@ -86,10 +86,11 @@ def _signal_finding(
     }[level]
     return Finding(
         *_SIGNAL,
-        f"{value:.3f} ({low:.3f} to {high:.3f}), p {test.p_value:.3f}",
+        f"{value:.3f} ({low:.3f} to {high:.3f})",
         "0.500",
         f"A held-out pair looks better matched than a mismatched one in {value:.0%} of cases"
-        f"{meaning}.",
+        f"{meaning}. The test, p {test.p_value:.3f}, is of one split: maps of one half give the "
+        f"pairs of the other a mean rank of {test.value:.3f}, as the picture shows.",
         level,
         {
             "auc": number(value),
@@ -97,13 +98,14 @@ def _signal_finding(
             "high": number(high),
             "pairs": n,
             "p": number(test.p_value),
+            "rank_of_other_half": number(test.value),
         },
         [
             histogram(
-                "Held-out pairs, permuted and as they are",
-                "mean rank among all combinations",
+                "One half of the pairs by maps of the other: permuted, and as they are",
+                "mean rank among all combinations, 1 is best",
                 test.null,
-                {"here": test.value},
+                {"as they are": test.value},
             )
         ],
     )

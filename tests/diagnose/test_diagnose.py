@@ -395,3 +395,18 @@ def test_files_without_common_ids_have_no_pairs(files):
     rows = np.load(files / "y.npz")["features"]
     np.save(files / "y.npy", rows)
     assert diagnose_files(files / "x.npz", files / "y.npy")["counts"]["pairs"] == 0
+
+
+@pytest.mark.parametrize("name", ["same", "unrelated"])
+def test_what_pictures_mark_is_a_figure_of_the_finding(name):
+    """No mark in a picture that the numbers and words beside it do not have."""
+    found = diagnose(*case(name))["findings"]
+    marked = 0
+    for finding in found:
+        for picture in finding["pictures"]:
+            for value in picture.get("marks", {}).values():
+                assert value in finding["numbers"].values(), (finding["name"], value)
+                marked += 1
+    assert marked > 2
+    (pairs,) = (finding for finding in found if finding["name"] == "held_out_pairs")
+    assert f"{pairs['numbers']['rank_of_other_half']:.3f}" in pairs["sentence"]

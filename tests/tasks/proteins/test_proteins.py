@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from config_reads import Recorder, leaves
 
 from gentle_clip_jax.data import batches
 from gentle_clip_jax.tasks.proteins import data, domains, measures, sets
@@ -74,6 +75,13 @@ def config(**overrides):
     return result
 
 
+# Keys that other proteins have no use for; the tests of those read them.
+OF_STRINGS = {"config.views.structure.mask"}
+OF_LANGUAGE_MODELS = {
+    f"config.model.language.{name}" for name in ("lora_kernels", "lora_rank", "trained_blocks")
+}
+
+
 @pytest.fixture
 def _made_up(monkeypatch):
     monkeypatch.setattr(sets, "read", lambda folder: made_up())
@@ -112,9 +120,11 @@ def test_views_hide_residues_and_move_atoms():
 @pytest.mark.usefixtures("_made_up")
 @pytest.mark.slow
 def test_it_trains_resumes_and_is_evaluated(tmp_path):
+    read: set[str] = set()
     with jax.numpy_dtype_promotion("standard"):  # Optax's Adam promotes its count of steps
-        loop.train(config(), tmp_path)
+        loop.train(Recorder(config(), read), tmp_path)
         assert int(loop.train(config(), tmp_path).step) == 2
+        assert leaves(config()).keys() - read == OF_STRINGS | OF_LANGUAGE_MODELS
         figures = evaluate.evaluate(tmp_path)["metrics"]
         assert figures.keys() >= {"crop_mrr", "length_matched_mrr", "class_transfer"}
         assert all(0 <= f["low"] <= f["value"] <= f["high"] <= 1 for f in figures.values())
@@ -124,8 +134,10 @@ def test_it_trains_resumes_and_is_evaluated(tmp_path):
 @pytest.mark.slow
 def test_strings_for_structures_train_and_each_test_set_is_measured(tmp_path, monkeypatch):
     monkeypatch.setattr(sets, "read", lambda folder: strings())
+    read: set[str] = set()
     with jax.numpy_dtype_promotion("standard"):
-        loop.train(config(), tmp_path)
+        loop.train(Recorder(config(), read), tmp_path)
+        assert read >= OF_STRINGS
         figures = evaluate.evaluate(tmp_path)["metrics"]
     for name in ("crop_mrr", "class_transfer"):
         of_sets = [figures[f"{split}/{name}"]["value"] for split in ("test_a", "test_b")]
@@ -149,8 +161,10 @@ def test_low_rank_updates_of_esm2_are_trained_and_it_is_not(tmp_path):
     first = field.init_params(settings, dataset, field.build_model(settings, dataset))["x_tower"][
         "language"
     ]
+    read: set[str] = set()
     with jax.numpy_dtype_promotion("standard"):
-        state = loop.train(settings, tmp_path / "run")
+        state = loop.train(Recorder(settings, read), tmp_path / "run")
+    assert read >= OF_LANGUAGE_MODELS
     last = state.params["x_tower"]["language"]
     jax.tree.map(np.testing.assert_array_equal, last["frozen"], first["frozen"])
     changed = jax.tree.map(lambda a, b: bool(jnp.any(a != b)), last["lora"], first["lora"])
