@@ -41,6 +41,10 @@ compilation from a warm cache; for a process of several that is lost, until the 
   whole. Differences to another config are named one by one; nothing is cast.
 - **One run in a folder.** `lock` is held by the process; the system frees it when the process
   ends, however it ends.
+- **Features.** `encode` knows its files by their content: what is new or changed is embedded, what
+  is gone is dropped, and with other weights, settings or another tokenizer all is done again. A
+  kill at any moment loses nothing; a damaged file of features is named, kept as `NAME.unsound` and
+  made again. Two commands in one folder: the second ends in a sentence.
 - **Numbers that are not finite.** Such a step changes nothing. More than
   `config.train.max_skipped` (default 0) end the run, and `bad_step_N.json` and `.npz` keep the
   batch: `gentle-clip replay bad_step_N.json` takes the step again from the checkpoint before it.

@@ -6,6 +6,7 @@ the program on the way, there is the old file or the new one, and never a part o
 
 import contextlib
 import hashlib
+import itertools
 import json
 import os
 import pathlib
@@ -74,6 +75,14 @@ def write_arrays(
     save: Any = np.savez_compressed if compressed else np.savez
     with writing(path, "wb") as file:
         save(file, allow_pickle=False, **arrays)
+
+
+def put_aside(path: pathlib.Path) -> pathlib.Path:
+    """Renames a damaged file to NAME.unsound, or NAME.unsound-2, ...; returns its new path."""
+    names = (f"{path.name}.unsound{f'-{k}' if k > 1 else ''}" for k in itertools.count(1))
+    aside = next(path.with_name(name) for name in names if not path.with_name(name).exists())
+    os.replace(path, aside)
+    return aside
 
 
 def sha256(path: pathlib.Path) -> str:

@@ -9,9 +9,8 @@ from gentle_clip_jax.aligners import Aligner, load
 from gentle_clip_jax.aligning import items_of, read_side
 from gentle_clip_jax.asking.choose import ask
 from gentle_clip_jax.asking.pictures import Card, thumbnails, write_page
+from gentle_clip_jax.data.embeddings import SHEET
 from gentle_clip_jax.files import writing
-
-_HEADING = ["item", "partner"]
 
 
 def ask_files(
@@ -79,8 +78,8 @@ def ask_files(
         lead=[
             f"Find the partners of these {len(asked)}.",
             "Write the id of each one's partner beside it into ask.csv, as far as you come. "
-            "Every fifth is drawn at random, so that what is held out later stays fair. Leave "
-            "out what has no partner.",
+            "Every tenth is drawn at random, so that what is held out later stays fair. Leave "
+            "empty what has no partner.",
         ],
         cards=cards,
         pictures=pictures,
@@ -128,9 +127,9 @@ def _filled(path: pathlib.Path) -> list[list[str]]:
 
 
 def _write_table(path: pathlib.Path, ids: list[str]) -> None:
-    if path.exists() and [line for line in _filled(path) if line != _HEADING]:
+    if path.exists() and [line for line in _filled(path) if line != SHEET]:
         raise ValueError(f"{path} holds answers: use another --out, or move it away.")
     with writing(path) as file:
         table = csv.writer(file, lineterminator="\n")
-        table.writerow(_HEADING)
+        table.writerow(SHEET)
         table.writerows([id_, ""] for id_ in ids)

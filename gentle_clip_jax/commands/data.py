@@ -1,4 +1,4 @@
-"""Commands on data sets: list, prepare.
+"""Commands on data sets: example, list, prepare.
 
 Heavy imports wait inside the commands, so that --help does not.
 """
@@ -9,6 +9,16 @@ from typing import Any
 
 def add(commands: Any) -> None:
     """Adds the commands to a parser's."""
+    example = commands.add_parser(
+        "example", allow_abbrev=False, help="two folders to try it on: drawings and texts"
+    )
+    example.add_argument("--out", required=True, metavar="DIR", help="for pictures/ and texts/")
+    example.add_argument("--number", type=int, default=500, metavar="N", help="of each (500)")
+    example.add_argument("--seed", type=int, default=0)
+    example.add_argument(
+        "--answer", metavar="CSV", help="fill the partners into this ask.csv about --out, no more"
+    )
+    example.set_defaults(command=_example)
     data = commands.add_parser("data", allow_abbrev=False, help="prepare data sets for training")
     actions = data.add_subparsers(metavar="ACTION", required=True)
     listed = actions.add_parser("list", allow_abbrev=False, help="the data sets that are known")
@@ -23,6 +33,17 @@ def add(commands: Any) -> None:
         "--max-skipped", type=int, default=10, metavar="N", help="so many items may be damaged"
     )
     prepare.set_defaults(command=_prepare)
+
+
+def _example(args: argparse.Namespace) -> None:
+    from gentle_clip_jax.data.example import fill_sheet, write_example
+
+    if args.answer:
+        filled = fill_sheet(args.out, args.answer)
+        print(f"{args.answer}: {filled} partners filled in.")
+        return
+    folder = write_example(args.out, number=args.number, seed=args.seed)
+    print(f"{folder / 'pictures'} and {folder / 'texts'}: {args.number:,} of each.")
 
 
 def _list(args: argparse.Namespace) -> None:

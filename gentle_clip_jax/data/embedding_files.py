@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from gentle_clip_jax import reading
+
 _FEATURES = ("features", "embeddings", "embedding")
 
 
@@ -16,12 +18,17 @@ def _read_npy(path: pathlib.Path) -> dict[str, Any]:
 def _read_npz(path: pathlib.Path) -> dict[str, Any]:
     # NumPy leaves a file open that it cannot read.
     with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+        if not isinstance(arrays, np.lib.npyio.NpzFile):
+            raise ValueError("it is no .npz file")
+        members = arrays.zip.infolist() if arrays.zip else []
+        reading.check_size(sum(member.file_size for member in members))
         return _named(dict(arrays))
 
 
 def _read_safetensors(path: pathlib.Path) -> dict[str, Any]:
     from safetensors.numpy import load_file
 
+    reading.check_size(path.stat().st_size)
     return _named(load_file(path))
 
 
@@ -29,6 +36,9 @@ def _read_parquet(path: pathlib.Path) -> dict[str, Any]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    about = pq.read_metadata(path)
+    groups = (about.row_group(number) for number in range(about.num_row_groups))
+    reading.check_size(sum(group.total_byte_size for group in groups))
     table = pq.read_table(path)
     columns = {
         f"{name}s": table[name].to_pylist()

@@ -1,6 +1,7 @@
 """Embeddings on disk: what `gentle-clip encode` writes, and files of embeddings made elsewhere."""
 
 import csv
+import errno
 import json
 import pathlib
 from collections.abc import Iterable, Mapping
@@ -8,8 +9,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gentle_clip_jax import reading
+from gentle_clip_jax.data import metadata
 from gentle_clip_jax.data.embedding_files import READERS
 from gentle_clip_jax.files import sha256
+
+SHEET = ["item", "partner"]  # the heading of what `gentle-clip ask` gives to fill in
 
 
 class FeatureSet(NamedTuple):
@@ -47,12 +52,13 @@ def read(path: str | pathlib.Path) -> FeatureSet:
         raise ValueError(f"There is no file or folder {path}.")
     elif path.suffix in READERS:
         try:
+            reading.check_regular(path)
             arrays = READERS[path.suffix](path)
         except ModuleNotFoundError:
             raise
         except Exception as error:  # of four libraries: any kind
-            if isinstance(error, OSError) and error.errno:
-                raise  # the disk's, not the file's
+            if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+                raise  # the disk's; a place before its beginning is the file's
             raise ValueError(f"The embeddings {path} cannot be read: {error}.") from error
     else:
         raise ValueError(
@@ -68,8 +74,9 @@ def read_pairs(
     """Ids [k, 2] of the k matched items: column 0 is one of x_ids, column 1 one of y_ids.
 
     A .csv (or .tsv) file has a pair a line, or one id a line where both sides use the same. Its
-    first line may be a heading: it is one if none of it is an id. Without a file (None), equal ids
-    are pairs, in the order of x_ids.
+    first line may be a heading: it is one if none of it is an id. Under that of a sheet of
+    `gentle-clip ask`, `SHEET`, items without a partner are left out. Without a file (None), equal
+    ids are pairs, in the order of x_ids.
 
     Raises:
       ValueError: there are no pairs, an id is unknown, or an item is in two pairs.
@@ -110,14 +117,17 @@ def _read_lines(path: pathlib.Path) -> list[tuple[int, tuple[str, str]]]:
     """Number and pair of each line that is not empty."""
     if not path.is_file():
         raise ValueError(f"There is no file of pairs {path}.")
-    lines = []
+    lines, is_sheet = [], False
     # Spreadsheets begin a file with a byte order mark.
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file, delimiter="\t" if path.suffix == ".tsv" else ",")
         try:
             for cells in reader:
                 cells = [cell.strip() for cell in cells]
-                if not any(cells):
+                if not lines and cells == SHEET:
+                    is_sheet = True
+                    continue
+                if not any(cells) or (is_sheet and len(cells) == 2 and not cells[1]):
                     continue
                 if len(cells) > 2 or not all(cells):
                     raise ValueError(
@@ -137,11 +147,12 @@ def _read_folder(folder: pathlib.Path) -> dict[str, Any]:
             f"run it (again) with --out={folder}."
         )
     try:
-        digests = json.loads((folder / "manifest.json").read_text())["sha256"]
+        said = reading.read_json(folder / "manifest.json")["sha256"]
+        digests = {name: said[name] for name in ("features.npy", "rows.jsonl")}
     except (ValueError, TypeError, KeyError) as error:
         raise ValueError(f"{folder} was not written by gentle-clip encode.") from error
     for name, digest in digests.items():
-        if sha256(folder / name) != digest:
+        if not (folder / name).is_file() or sha256(folder / name) != digest:
             raise ValueError(
                 f"{folder / name} was altered since it was written: delete {folder} and run "
                 "gentle-clip encode again."
@@ -173,14 +184,31 @@ def _checked(path: pathlib.Path, arrays: Mapping[str, Any]) -> FeatureSet:
     columns: dict[str, np.ndarray | None] = {"ids": np.arange(len(features)).astype(str)}
     for name in ("ids", "splits", "labels", "texts"):
         values = arrays.get(name)
-        if values is None or (np.ndim(values) == 1 and all(value is None for value in values)):
+        if values is None:
             continue
-        if np.ndim(values) != 1 or len(values) != len(features):
-            raise ValueError(f"{path} has {len(features)} rows but {np.size(values)} {name}.")
+        # Of a list NumPy would make an array first, of texts all as long as the longest.
+        is_row = isinstance(values, list) or np.ndim(values) == 1
+        if is_row and all(value is None for value in values):
+            continue
+        if not is_row or len(values) != len(features):
+            size = len(values) if is_row else np.size(values)
+            raise ValueError(f"{path} has {len(features)} rows but {size} {name}.")
         # Texts are Python's own strings: NumPy's would all be as long as the longest.
         kind = object if name == "texts" else str
-        columns[name] = np.array(["" if value is None else str(value) for value in values], kind)
+        texts = ["" if value is None else str(value) for value in values]
+        if name != "texts":
+            _check_lengths(path, name, texts)
+        columns[name] = np.array(texts, kind)
     return FeatureSet(features, **columns)  # type: ignore[reportArgumentType]
+
+
+def _check_lengths(path: pathlib.Path, name: str, texts: list[str]) -> None:
+    longest = max(range(len(texts)), key=lambda row: len(texts[row]))
+    if len(texts[longest]) > metadata.MOST_LETTERS:
+        raise ValueError(
+            f"{path} has {len(texts[longest])} letters in {name}, row {longest}: shorten it to "
+            f"{metadata.MOST_LETTERS} at most."
+        )
 
 
 def _rows_not_finite(features: np.ndarray, block: int = 65536) -> np.ndarray:

@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+from gentle_clip_jax import reading
 from gentle_clip_jax.data import metadata, tfds_source
 from gentle_clip_jax.data.pixels import decode as decode
 from gentle_clip_jax.data.texts import in_split
@@ -32,12 +33,13 @@ class Image(NamedTuple):
 
 
 def list_images(data: pathlib.Path, split: str | None = None) -> list[Image]:
-    """The images of `data`, of all splits or of one, in the order of their names; none is read yet.
+    r"""The images of `data`, of all splits or of one, ordered by name; none is read yet.
 
     A folder: its image files and those of the folders below, and what .zip and .parquet files in it
     hold; or what TensorFlow Datasets has prepared there as array_record. Or one such file. An image
     is called by its path without suffix, a row of parquet by its column `id`, or else its file and
-    number. metadata.jsonl beside them may give `split` and `label` of an `id`.
+    number. metadata.jsonl beside them may give `split` and `label` of an `id`. A file whose name is
+    not UTF-8 is listed with its odd bytes as \xe9, and cannot be read.
 
     Raises:
       ValueError: there are none, none of that split, or two are called the same; metadata.jsonl
@@ -86,8 +88,9 @@ def _in_folder(folder: pathlib.Path) -> Iterator[Image]:
 def _in_file(path: pathlib.Path, folder: pathlib.Path) -> Iterator[Image]:
     suffix = path.suffix.lower()
     if suffix in SUFFIXES:
-        name = path.relative_to(folder).with_suffix("").as_posix()
-        yield Image(name, None, None, functools.partial(_read_file, path))
+        name = path.relative_to(folder).with_suffix("")
+        read = functools.partial(_read_file, path) if metadata.is_utf8(str(name)) else _refuse_name
+        yield Image(metadata.printable(name), None, None, read)
     elif suffix == ".zip":
         yield from _in_zip(path)
     elif suffix == ".parquet":
@@ -95,19 +98,22 @@ def _in_file(path: pathlib.Path, folder: pathlib.Path) -> Iterator[Image]:
 
 
 def _read_file(path: pathlib.Path) -> bytes:
+    return reading.read_bytes(path, _MAX_BYTES)
+
+
+def _refuse_name() -> bytes:
+    raise ValueError("has a name that is not UTF-8: rename the file")
+
+
+def _check_regular(path: pathlib.Path) -> None:
     try:
-        _check_size(path.stat().st_size)
-        return path.read_bytes()
-    except OSError as error:
-        raise ValueError(f"cannot be read: {error.strerror}") from error
-
-
-def _check_size(size: int) -> None:
-    if size > _MAX_BYTES:
-        raise ValueError(f"has {size} bytes, more than {_MAX_BYTES}")
+        reading.check_regular(path)
+    except ValueError as error:
+        raise ValueError(f"{path} {error}: take it out of the folder.") from error
 
 
 def _in_zip(path: pathlib.Path) -> Iterator[Image]:
+    _check_regular(path)
     try:
         archive = zipfile.ZipFile(path)
     except Exception as error:  # of any kind where a header is broken
@@ -127,7 +133,7 @@ def _in_zip(path: pathlib.Path) -> Iterator[Image]:
 
 
 def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
-    _check_size(member.file_size)
+    reading.check_size(member.file_size, _MAX_BYTES)
     if stat.S_ISLNK(member.external_attr >> 16):
         raise ValueError("is a link to another file")
     try:
@@ -139,6 +145,7 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
 def _in_parquet(path: pathlib.Path) -> Iterator[Image]:
     import pyarrow.parquet as pq
 
+    _check_regular(path)
     try:
         file, lock = pq.ParquetFile(path), threading.Lock()
     except Exception as error:  # of any kind where a footer is broken
@@ -149,6 +156,7 @@ def _in_parquet(path: pathlib.Path) -> Iterator[Image]:
 
     @functools.lru_cache(maxsize=2)
     def images_of_group(group: int) -> Any:
+        reading.check_size(file.metadata.row_group(group).total_byte_size)
         return file.read_row_group(group, columns=[column])[column]
 
     def read(group: int, row: int) -> bytes:
@@ -167,7 +175,8 @@ def _in_parquet(path: pathlib.Path) -> Iterator[Image]:
         except _UNREADABLE as error:
             raise ValueError(f"{path} is no sound parquet file ({error}).") from error
         for row in range(file.metadata.row_group(group).num_rows):
-            about = {n: metadata.text(rows[row].get(n)) for n in names}
+            where = f"{path}, row {number}"
+            about = {n: metadata.text(rows[row].get(n), where) for n in names}
             name = about.get("id") or f"{path.stem}-{number}"
             number += 1
             yield Image(

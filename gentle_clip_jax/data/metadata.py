@@ -1,11 +1,16 @@
 """Files of one JSON object a line that say which items there are and what is known of them."""
 
 import json
+import os
 import pathlib
 import unicodedata
-from typing import Any
+from typing import IO, Any
+
+from gentle_clip_jax import reading
 
 NAME = "metadata.jsonl"
+# NumPy makes all texts of an array as long as the longest: one of a megabyte would cost gigabytes.
+MOST_LETTERS = 1000
 
 
 def read_lines(path: pathlib.Path) -> list[dict[str, Any]]:
@@ -15,7 +20,7 @@ def read_lines(path: pathlib.Path) -> list[dict[str, Any]]:
       ValueError: a line is no JSON object in UTF-8; says which.
     """
     rows = []
-    with path.open("rb") as lines:
+    with _opened(path) as lines:
         for number, line in enumerate(lines, start=1):
             try:
                 line = line.decode("utf-8-sig" if number == 1 else "utf-8")
@@ -30,18 +35,49 @@ def read_lines(path: pathlib.Path) -> list[dict[str, Any]]:
                 raise ValueError(f"{path}, line {number} is no JSON ({error}).") from error
             if not isinstance(row, dict):
                 raise ValueError(f'{path}, line {number} is no JSON object like {{"id": ...}}.')
-            rows.append(row | {k: text(row.get(k)) for k in ("id", "split", "label")})
+            where = f"{path}, line {number}"
+            rows.append(row | {k: text(row.get(k), where) for k in ("id", "split", "label")})
     return rows
 
 
-def text(value: Any) -> str | None:
-    """A value as text; None stays None, as does the empty text that CSV has for it."""
-    return None if value is None or value == "" else writable(str(value))
+def _opened(path: pathlib.Path) -> IO[bytes]:
+    try:
+        reading.check_size(reading.check_regular(path))
+    except ValueError as error:
+        raise ValueError(f"{path} {error}: give another file.") from error
+    return path.open("rb")
+
+
+def text(value: Any, where: str) -> str | None:
+    """An id, split or label as text; None stays None, as does the empty text that CSV has for it.
+
+    Raises:
+      ValueError: it is too long to be one; says where.
+    """
+    if value is None or value == "":
+        return None
+    value = str(value)
+    if len(value) > MOST_LETTERS:
+        raise ValueError(
+            f"{where} has an id, split or label of {len(value)} letters: shorten it to "
+            f"{MOST_LETTERS} at most."
+        )
+    return writable(value)
 
 
 def writable(text: str) -> str:
     """The text with a ? for what JSON can hold and no file can: halves of a character."""
     return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def printable(path: pathlib.PurePath) -> str:
+    r"""The path with / between its parts; bytes of it that are not UTF-8 are written as \xe9."""
+    return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
+
+
+def is_utf8(name: str) -> bool:
+    """Whether the name of a file can be written in UTF-8."""
+    return name == writable(name)
 
 
 def name_key(name: str) -> str:

@@ -7,6 +7,9 @@ import numpy as np
 
 # Pillow would start other programs for some of the rest (EPS).
 _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP")
+_MOST_LONG = 10**6  # pixels of a side
+# From what EXIF says of a camera to Pillow's number of the turn that makes the picture upright.
+_TURNS = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
 
 
 def decode(
@@ -28,7 +31,6 @@ def decode(
       ValueError: it is no sound image, or one of more than about 90 million pixels.
     """
     from PIL import Image as pillow
-    from PIL import ImageOps
 
     if not data:
         raise ValueError("is empty: its file has 0 bytes")
@@ -36,17 +38,32 @@ def decode(
         image = pillow.open(io.BytesIO(data), formats=_FORMATS)
         if image.width * image.height > 89_478_485:
             raise ValueError("it has more than 90 million pixels")
+        if max(image.size) > _MOST_LONG:
+            raise ValueError(f"it is {image.width} x {image.height} pixels, longer than a million")
         if image.format == "TIFF" and getattr(image, "n_frames", 1) > 1:
             raise ValueError("it is a stack of several pictures")
         around = max(size, resized or size)
         image.draft("", (2 * around, 2 * around))  # large JPEG files halved or less, much sooner
-        ImageOps.exif_transpose(image, in_place=True)
-        image = _rgb(image)
+        image.load()
+        image = _centre(_rgb(_upright(image)), size, around, squash, resample)
     except pillow.UnidentifiedImageError as error:
         raise ValueError("is no image of a kind that Pillow knows") from error
     except Exception as error:  # Pillow raises any kind for a broken file
-        raise ValueError(f"cannot be read as an image: {error}") from error
-    return np.asarray(_centre(image, size, max(size, resized or size), squash, resample))
+        reason = str(error) or type(error).__name__
+        raise ValueError(f"cannot be read as an image: {reason}") from error
+    return np.asarray(image)
+
+
+def _upright(image: Any) -> Any:
+    """The image turned as its camera says; as it is where that cannot be read."""
+    from PIL import ExifTags
+
+    try:  # Pillow's own way writes EXIF anew, which fails on what many cameras and programs leave
+        orientation = image.getexif().get(ExifTags.Base.Orientation)
+    except Exception:  # of any kind where EXIF is broken
+        return image
+    turn = _TURNS.get(orientation) if isinstance(orientation, int) else None
+    return image if turn is None else image.transpose(turn)
 
 
 def _centre(image: Any, size: int, resized: int, squash: bool, resample: int) -> Any:

@@ -1,13 +1,9 @@
 """Data sets ready to train on: a folder becomes what TensorFlow Datasets reads row by row."""
 
-import contextlib
-import fcntl
-import json
 import os
 import pathlib
 import re
 import shutil
-from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Console
@@ -21,7 +17,9 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from gentle_clip_jax import reading
 from gentle_clip_jax.data import metadata
+from gentle_clip_jax.data.lock import alone_in
 from gentle_clip_jax.data.tfds_builders import build, catalogue
 from gentle_clip_jax.files import sha256, sha256_of, write_json, write_text
 
@@ -53,10 +51,10 @@ def prepare(
     if not target.parent.exists():
         contents = known.read(source)
         unfinished = to / f".{title}.unfinished"
-        with _held(unfinished):
+        with alone_in(unfinished):
             _build(title, known, contents, unfinished, max_skipped, about)
             os.replace(unfinished / title, target.parent)
-            shutil.rmtree(unfinished)
+        shutil.rmtree(unfinished)  # after the lock in it is closed, as Windows wants it
     _say_what_is_there(target, about)
     return target
 
@@ -119,27 +117,11 @@ def _build(
 def _done(journal: pathlib.Path, plan: dict[str, Any]) -> dict[str, str]:
     """SHA-256 of the shards that an earlier try at the same plan finished."""
     try:
-        before = json.loads(journal.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):  # none, or cut short with the power
+        before = reading.read_json(journal)
+        done = dict(before["sha256"]) if before["plan"] == plan else {}
+    except (ValueError, LookupError, TypeError):  # none, cut short with the power, or damaged
         return {}
-    return before["sha256"] if before["plan"] == plan else {}
-
-
-@contextlib.contextmanager
-def _held(folder: pathlib.Path) -> Iterator[None]:
-    """Makes a folder, and keeps other processes from it; when a process ends, its hold does too."""
-    folder.mkdir(parents=True, exist_ok=True)
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ValueError(
-                f"Another process writes to {folder}: wait for it, or end it."
-            ) from error
-        yield
-    finally:
-        os.close(handle)
+    return done
 
 
 def _verify(folder: pathlib.Path, remedy: str) -> None:
@@ -178,11 +160,11 @@ def _say_what_is_there(target: pathlib.Path, about: dict[str, str]) -> None:
     """
     if not (target / _ABOUT).is_file():
         raise ValueError(f"{target.parent} is there but is no data set of ours: use another --to.")
-    found = json.loads((target / _ABOUT).read_text(encoding="utf-8"))
+    found = reading.read_json(target / _ABOUT)
     if any(found.get(key) != value for key, value in about.items()):
         raise ValueError(f"{target} was prepared from other files: delete it, or use another --to.")
     _verify(target, f"delete {target} and prepare it again")
-    info = json.loads((target / "dataset_info.json").read_text(encoding="utf-8"))
+    info = reading.read_json(target / "dataset_info.json")
     sizes = [f"{s['name']} {sum(map(int, s['shardLengths'])):,}" for s in info["splits"]]
     console = Console(soft_wrap=True, highlight=False, markup=False)
     console.print(f"{target}: {', '.join(sizes)}.")

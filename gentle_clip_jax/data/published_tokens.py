@@ -1,12 +1,17 @@
 """The tokens of published text encoders, by the files beside their weights."""
 
-import json
 import pathlib
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
+import msgspec
 import numpy as np
 
+from gentle_clip_jax import reading
+
+# Letters of a text that are read for each token it may have: far more than any language needs, and
+# so little that a text of a whole book takes no time.
+_LETTERS = 256
 _START, _END = "<|startoftext|>", "<|endoftext|>"
 # What CLIP splits a text into: English endings, words, digits, other signs.
 _CLIP_PARTS = r"'s|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+"
@@ -48,8 +53,10 @@ class PublishedTokenizer(NamedTuple):
                 f"{max_tokens}."
             )
         self.rules.enable_truncation(max_tokens)
-        encodings = self.rules.encode_batch([str(text) for text in texts])
-        return [e.ids for e in encodings], sum(bool(e.overflowing) for e in encodings)
+        whole, most = [str(text) for text in texts], _LETTERS * max_tokens
+        encodings = self.rules.encode_batch([text[:most] for text in whole])
+        were_cut = [bool(e.overflowing) or len(text) > most for e, text in zip(encodings, whole)]
+        return [e.ids for e in encodings], sum(were_cut)
 
 
 def read_tokenizer(folder: pathlib.Path) -> PublishedTokenizer:
@@ -69,6 +76,7 @@ def read_tokenizer(folder: pathlib.Path) -> PublishedTokenizer:
     for names, reader in read.items():
         if all((folder / name).is_file() for name in names):
             try:
+                reading.check_size(sum((folder / name).stat().st_size for name in names))
                 rules = reader(folder)
             except ValueError:
                 raise
@@ -121,26 +129,42 @@ def _read_clip(folder: pathlib.Path) -> Any:
 def _read_bert(folder: pathlib.Path) -> Any:
     from tokenizers import BertWordPieceTokenizer
 
-    about = _read_json(folder / "tokenizer_config.json")
+    about = _read_json(folder / "tokenizer_config.json", _Rules)
     return BertWordPieceTokenizer(
         str(folder / "vocab.txt"),
-        lowercase=about.get("do_lower_case", True),
+        lowercase=about.get("do_lower_case") is not False,
         strip_accents=about.get("strip_accents"),
-        handle_chinese_chars=about.get("tokenize_chinese_chars", True),
+        handle_chinese_chars=about.get("tokenize_chinese_chars") is not False,
     )
+
+
+class _Token(msgspec.Struct):
+    content: str | None = None
+
+
+class _Rules(msgspec.Struct):
+    """What is read of a tokenizer_config.json."""
+
+    pad_token: str | _Token | None = None
+    do_lower_case: bool | None = None
+    strip_accents: bool | None = None
+    tokenize_chinese_chars: bool | None = None
+
+
+class _Model(msgspec.Struct):
+    """What is read of a model's config.json."""
+
+    pad_token_id: Annotated[int, msgspec.Meta(ge=0, le=10_000_000)] | None = None
 
 
 def _pad_id(folder: pathlib.Path, rules: Any) -> int:
-    token = _read_json(folder / "tokenizer_config.json").get("pad_token")
+    token = _read_json(folder / "tokenizer_config.json", _Rules).get("pad_token")
     token = token.get("content") if isinstance(token, dict) else token
     number = rules.token_to_id(token) if token else None
-    return (
-        (_read_json(folder / "config.json").get("pad_token_id") or 0) if number is None else number
-    )
+    if number is not None:
+        return number
+    return _read_json(folder / "config.json", _Model).get("pad_token_id") or 0
 
 
-def _read_json(path: pathlib.Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    except ValueError as error:
-        raise ValueError(f"{path} is no sound .json file: {error}.") from error
+def _read_json(path: pathlib.Path, schema: type[msgspec.Struct]) -> dict[str, Any]:
+    return reading.read_json(path, schema) if path.exists() else {}

@@ -1,6 +1,7 @@
 """Protein sequences: FASTA files, and the tokens of ESM-2."""
 
 import gzip
+import io
 import pathlib
 import re
 import zlib
@@ -8,6 +9,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from gentle_clip_jax import reading
+
+_PIECE = 2**20  # bytes that are unpacked at a time
 # The order is that of the published vocabulary: an id is a place in it.
 ESM2_ALPHABET = (
     *("<cls>", "<pad>", "<eos>", "<unk>"),
@@ -49,13 +53,28 @@ def read_bytes(path: pathlib.Path) -> bytes:
     """
     if not path.is_file():
         raise ValueError(f"There is no file {path}.")
-    content = path.read_bytes()
+    try:
+        content = reading.read_bytes(path)
+    except ValueError as error:
+        raise ValueError(f"{path} {error}: split it.") from error
     if path.suffix.lower() != ".gz":
         return content
     try:
-        return gzip.decompress(content)
+        return _unpacked(content)
     except (OSError, EOFError, zlib.error) as error:
         raise ValueError(f"{path} cannot be unpacked ({error}): copy it again.") from error
+    except ValueError as error:
+        raise ValueError(f"{path} {error} when it is unpacked: split it.") from error
+
+
+def _unpacked(content: bytes) -> bytes:
+    pieces, size = [], 0
+    with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
+        while piece := file.read(_PIECE):
+            pieces.append(piece)
+            size += len(piece)
+            reading.check_size(size)
+    return b"".join(pieces)
 
 
 def read_text(path: pathlib.Path) -> str:

@@ -6,18 +6,23 @@ import pathlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from gentle_clip_jax import reading
 from gentle_clip_jax.data import metadata, tfds_source
 
 _COLUMNS = ("captions", "text", "caption")
 
 
 class Text(NamedTuple):
-    """A text and the id of its item, of which there may be others; split and label where known."""
+    """A text and the id of its item, of which there may be others; split and label where known.
+
+    flaw: why it cannot be used, of one whose file has a name that is not UTF-8.
+    """
 
     id: str
     split: str | None
     label: str | None
     text: str
+    flaw: str | None = None
 
 
 def list_texts(data: pathlib.Path, split: str | None = None) -> list[Text]:
@@ -99,10 +104,11 @@ def _in_folder(folder: pathlib.Path) -> Iterator[Text]:
     for path in sorted(folder.rglob("*.txt")):
         relative = path.relative_to(folder)
         if path.is_file() and not metadata.is_hidden(relative):
-            name = relative.with_suffix("").as_posix()
+            name = metadata.printable(relative.with_suffix(""))
             row = known.get(metadata.name_key(name), {})
-            text = " ".join(_read(path).split())
-            yield Text(name, row.get("split"), row.get("label"), text)
+            flaw = None if metadata.is_utf8(str(relative)) else "has a name that is not UTF-8"
+            text = "" if flaw else " ".join(_read(path).split())
+            yield Text(name, row.get("split"), row.get("label"), text, flaw)
 
 
 def _in_tfds(folder: pathlib.Path, only: str | None) -> Iterator[Text]:
@@ -143,8 +149,9 @@ def _of_rows(path: pathlib.Path, rows: list[dict[str, Any]]) -> Iterator[Text]:
     if name is None:
         raise ValueError(f"{path} has no column {', '.join(_COLUMNS)}.")
     for number, row in enumerate(rows):
-        item = metadata.text(row.get("id")) or str(number)
-        split, label = metadata.text(row.get("split")), metadata.text(row.get("label"))
+        keys = ("id", "split", "label")
+        item, split, label = (metadata.text(row.get(k), f"{path}, row {number}") for k in keys)
+        item = item or str(number)
         for text in captions(f"{path}, {item}", row.get(name)):
             yield Text(item, split, label, text)
 
@@ -163,6 +170,9 @@ def captions(where: str, value: Any) -> list[str]:
 
 def _read(path: pathlib.Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
+        text = reading.read_bytes(path).decode("utf-8-sig")
+        return text.replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is no text in UTF-8 ({error}): save it as UTF-8.") from error
+    except ValueError as error:
+        raise ValueError(f"{path} {error}: leave it out.") from error

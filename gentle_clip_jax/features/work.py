@@ -1,6 +1,5 @@
 """Frozen encoders over lists of images, of texts and of protein sequences."""
 
-import functools
 import itertools
 import zipfile
 import zlib
@@ -12,10 +11,10 @@ import jax
 import numpy as np
 
 from gentle_clip_jax.data import images, published_tokens, sequences, texts
-from gentle_clip_jax.encoders.published import pretrained, weight_files
+from gentle_clip_jax.encoders.published import checkpoints, pretrained, weight_files
 from gentle_clip_jax.encoders.published.framing import Framing
 from gentle_clip_jax.encoders.published.pretrained import role_of as role_of
-from gentle_clip_jax.files import sha256
+from gentle_clip_jax.files import sha256, sha256_of
 
 _MOST_RESIDUES = 1022  # of a protein in ESM-2's training
 _UNREADABLE = (OSError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error)
@@ -24,15 +23,17 @@ _UNREADABLE = (OSError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile, 
 class Work(NamedTuple):
     """What there is to embed, and how.
 
-    rows [n]: what rows.jsonl says of each row. inputs [m]: what is embedded, without repetitions.
-    index [n]: the input of each row. embed: inputs -> for each batch of them, features [b, d] and b
-    reasons why there are none, None where there are. about: what else the manifest says. packages:
-    those that the features depend on, besides JAX.
+    rows [n]: what rows.jsonl says of each row. inputs [m]: what is embedded. index [n]: the input
+    of each row. contents [m]: for each input the SHA-256 of what its features are made of, and why
+    there is nothing to make them of, None where there is. embed: inputs -> for each batch of them,
+    features [b, d] and b reasons why there are none, None where there are. about: what else the
+    manifest says. packages: those that the features depend on, besides JAX.
     """
 
     rows: list[dict[str, Any]]
     inputs: Sequence[Any]
     index: np.ndarray
+    contents: Callable[[], list[tuple[str, str | None]]]
     embed: Callable[[Sequence[Any]], Iterator[tuple[np.ndarray, list[str | None]]]]
     about: dict[str, Any]
     packages: tuple[str, ...]
@@ -51,10 +52,21 @@ def image_work(
     weights = pretrained.load(encoder, role="image")
     apply, side = compiled(weights), weights.framing.size
 
+    digests: dict[str, str] = {}
+
+    def contents() -> list[tuple[str, str | None]]:
+        with ThreadPoolExecutor() as pool:
+            found = [*pool.map(_content, listed)]
+        digests.update({item.id: digest for item, (digest, _) in zip(listed, found) if digest})
+        return found
+
+    def decoded(image: images.Image) -> np.ndarray | str:
+        return _decode(image, weights.framing, digests.get(image.id))
+
     def embed(inputs: Sequence[images.Image]) -> Iterator[tuple[np.ndarray, list[str | None]]]:
         with ThreadPoolExecutor() as pool:
-            decoded = pool.map(functools.partial(_decode, framing=weights.framing), inputs)
-            while batch := [*itertools.islice(decoded, size)]:
+            results = pool.map(decoded, inputs)
+            while batch := [*itertools.islice(results, size)]:
                 pixels = np.zeros((size, side, side, 3), np.uint8)
                 reasons = [result if isinstance(result, str) else None for result in batch]
                 for row, result in zip(pixels, batch):
@@ -62,14 +74,33 @@ def image_work(
                 yield apply(pixels)[: len(batch)], reasons
 
     rows = [{"id": item.id, "split": item.split, "label": item.label} for item in listed]
-    about = {"weights_sha256": _sha256(weights)}
-    return Work(rows, listed, np.arange(len(listed)), embed, about, ("pillow",))
+    index = np.arange(len(listed))
+    return Work(rows, listed, index, contents, embed, _digests(weights), ("pillow",))
 
 
-def _decode(image: images.Image, framing: Framing) -> np.ndarray | str:
-    """The pixels, or why there are none."""
+def _content(image: images.Image) -> tuple[str, str | None]:
     try:
-        return images.decode(image.read(), **framing._asdict())
+        return sha256_of(image.read()), None
+    except _UNREADABLE as error:
+        return "", str(error)
+
+
+def _decode(image: images.Image, framing: Framing, digest: str | None) -> np.ndarray | str:
+    """The pixels, or why there are none.
+
+    Raises:
+      ValueError: its content is no longer of that digest.
+    """
+    try:
+        content = image.read()
+    except _UNREADABLE as error:
+        if digest is None:
+            return str(error)
+        content = b""
+    if digest not in (None, sha256_of(content)):
+        raise ValueError(f"{image.id} changed while it was encoded: give the same command again.")
+    try:
+        return images.decode(content, **framing._asdict())
     except _UNREADABLE as error:
         return str(error)
 
@@ -102,13 +133,20 @@ def text_work(
             yield apply(tokens)[: len(batch)], reasons
 
     # A text is embedded once however often it comes, and beside others of its length.
-    number = {text: i for i, text in enumerate(dict.fromkeys(item.text for item in listed))}
-    ids, num_cut = tokenizer.encode(number, most)
+    unique = [*dict.fromkeys((item.text, item.flaw) for item in listed)]
+    number = {text: i for i, text in enumerate(unique)}
+    ids, num_cut = tokenizer.encode((text for text, _ in unique), most)
     order = np.argsort([len(row) for row in ids], kind="stable")
-    about = {"weights_sha256": _sha256(weights), "max_tokens": most, "num_cut": num_cut}
-    index = np.argsort(order)[[number[item.text] for item in listed]]
-    rows = [item._asdict() for item in listed]
-    return Work(rows, [ids[i] for i in order], index, embed, about, ("tokenizers",))
+
+    def contents() -> list[tuple[str, str | None]]:
+        ordered = (unique[i] for i in order)
+        return [("" if flaw else sha256_of(text.encode()), flaw) for text, flaw in ordered]
+
+    about = {**_digests(weights), "max_tokens": most, "num_cut": num_cut}
+    index = np.argsort(order)[[number[item.text, item.flaw] for item in listed]]
+    rows = [{k: v for k, v in item._asdict().items() if k != "flaw"} for item in listed]
+    inputs = [ids[i] for i in order]
+    return Work(rows, inputs, index, contents, embed, about, ("tokenizers",))
 
 
 def sequence_work(
@@ -142,15 +180,26 @@ def sequence_work(
     number = {sequence: i for i, sequence in enumerate(ordered)}
     index = np.array([number[sequence] for sequence in listed.values()])
     num_cut = sum(len(sequence) > _MOST_RESIDUES for sequence in listed.values())
-    about = {"weights_sha256": _sha256(weights), "max_tokens": most, "num_cut": num_cut}
+    about = {**_digests(weights), "max_tokens": most, "num_cut": num_cut}
     rows = [{"id": name, "split": None, "label": None} for name in listed]
-    return Work(rows, ordered, index, embed, about, ())
+
+    def contents() -> list[tuple[str, str | None]]:
+        return [(sha256_of(sequence.encode()), None) for sequence in ordered]
+
+    return Work(rows, ordered, index, contents, embed, about, ())
 
 
-def _sha256(weights: pretrained.Pretrained) -> str | dict[str, str]:
-    """The digest of the file of weights, or of each by name where there are several."""
+def _digests(weights: pretrained.Pretrained) -> dict[str, Any]:
+    """The digest of the file of weights, or of each by name; and of the settings beside them."""
     digests = {path.name: sha256(path) for path in weight_files.parts(weights.path)}
-    return digests if len(digests) > 1 else next(iter(digests.values()))
+    settings = {
+        path.relative_to(weights.path.parent).as_posix(): sha256(path)
+        for path in checkpoints.settings(weights.path.parent)
+    }
+    return {
+        "weights_sha256": digests if len(digests) > 1 else next(iter(digests.values())),
+        "settings_sha256": settings,
+    }
 
 
 def compiled(weights: pretrained.Pretrained) -> Callable[[np.ndarray], np.ndarray]:

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from gentle_clip_jax.losses import pairwise
+from gentle_clip_jax.losses import arguments, pairwise
 from gentle_clip_jax.losses.distance import compare
 from gentle_clip_jax.losses.mmd import bandwidth_ladder
 
@@ -40,11 +40,14 @@ def cauchy_schwarz_divergence(
     >>> round(float(cauchy_schwarz_divergence(x, x + 9, squared_bandwidth=jnp.float32(1.0))), 2)
     65.77
     """
+    arguments.two_sets(x, y, where_x, where_y)
+    arguments.block(block_size)
     x, where_x = pairwise.rows(x, where_x)
     y, where_y = pairwise.rows(y, where_y)
     if squared_bandwidth is None:
         squared_bandwidth = bandwidth_ladder(x, y, num=1, where_x=where_x, where_y=where_y)[0]
-    inverse_scale = 0.5 / squared_bandwidth.astype(x.dtype)
+    arguments.positive_each(0, squared_bandwidth=squared_bandwidth)
+    inverse_scale = 0.5 / jnp.asarray(squared_bandwidth, x.dtype)
     passes = compare(x, y, where_x, where_y, inverse_scale=inverse_scale, block_size=block_size)
     within_x, within_y, between = (one.rows[0][0] for one in passes)
     n, m = pairwise.count(where_x, x.dtype), pairwise.count(where_y, x.dtype)

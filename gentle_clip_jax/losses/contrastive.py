@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from gentle_clip_jax.losses import kernels, pairwise
+from gentle_clip_jax.losses import arguments, kernels, pairwise
 from gentle_clip_jax.losses.tiles import Features, reduce_pairs
 
 
@@ -41,6 +41,9 @@ def clip_loss(
     >>> round(float(clip_loss(x, x, temperature=1.0)), 4)
     0.3133
     """
+    _check_pairs(x, y, where, unmatched_x, unmatched_y, where_unmatched_x, where_unmatched_y)
+    arguments.positive(temperature=temperature)
+    arguments.block(block_size)
     x, where = pairwise.rows(x, where)
     y, _ = pairwise.rows(y, where)
     scale = 1 / jnp.asarray(temperature, x.dtype)
@@ -48,12 +51,12 @@ def clip_loss(
     own = {"where": where}
     pairs = reduce_pairs(kernels.Contrast(), x, own, y, own, block_size=block_size)
     x_to_y, y_to_x = pairs.rows[0][0], pairs.columns[0][0]
-    if unmatched_y is not None:
+    if unmatched_y is not None and len(unmatched_y):
         unmatched_y, where_y = pairwise.rows(unmatched_y, where_unmatched_y)
         rows = kernels.Contrast(columns=False)
         more = reduce_pairs(rows, x, own, unmatched_y, {"where": where_y}, block_size=block_size)
         x_to_y = jnp.logaddexp(x_to_y, more.rows[0][0])
-    if unmatched_x is not None:
+    if unmatched_x is not None and len(unmatched_x):
         unmatched_x, where_x = pairwise.rows(unmatched_x, where_unmatched_x)
         rows = kernels.Contrast(columns=False)
         unmatched_x = scale * unmatched_x
@@ -98,6 +101,10 @@ def sigmoid_loss(
     >>> round(float(sigmoid_loss(x, x, temperature=1.0, bias=0.0)), 4)
     1.0064
     """
+    _check_pairs(x, y, where, unmatched_x, unmatched_y, where_unmatched_x, where_unmatched_y)
+    arguments.positive(temperature=temperature)
+    arguments.finite(bias=bias)
+    arguments.block(block_size)
     x, where = pairwise.rows(x, where)
     y, _ = pairwise.rows(y, where)
     scale, bias = 1 / jnp.asarray(temperature, x.dtype), jnp.asarray(bias, x.dtype)
@@ -110,10 +117,10 @@ def sigmoid_loss(
 
     own = {"where": where, "item": pairwise.numbers(x.shape[0])}
     negatives = unmatched(x, own, y, own)
-    if unmatched_x is not None:
+    if unmatched_x is not None and len(unmatched_x):
         unmatched_x, where_x = pairwise.rows(unmatched_x, where_unmatched_x)
         negatives += unmatched(y, {"where": where}, unmatched_x, {"where": where_x})
-    if unmatched_y is not None:
+    if unmatched_y is not None and len(unmatched_y):
         unmatched_y, where_y = pairwise.rows(unmatched_y, where_unmatched_y)
         negatives += unmatched(x, {"where": where}, unmatched_y, {"where": where_y})
     per_pair = negatives / jnp.maximum(pairwise.count(where, x.dtype), 1)
@@ -145,6 +152,11 @@ def nt_xent_loss(
     >>> round(float(nt_xent_loss(x, x, temperature=1.0)), 4)
     0.5514
     """
+    arguments.alike(x=x, x_view=x_view)
+    arguments.not_empty(x=x)
+    arguments.masks(x.shape[:1], where=where)
+    arguments.positive(temperature=temperature)
+    arguments.block(block_size)
     x, where = pairwise.rows(x, where)
     x_view, _ = pairwise.rows(x_view, where)
     # Half of the logits' scale on either side keeps the pairs symmetric.
@@ -153,6 +165,25 @@ def nt_xent_loss(
     rows = {"where": where, "item": pairwise.numbers(x.shape[0])}
     within = reduce_pairs(kernels.Contrast(), x, rows, block_size=block_size)
     return nt_xent_of_within(within.rows[0][0], x, x_view, where, block_size)
+
+
+def _check_pairs(
+    x: jax.Array,
+    y: jax.Array,
+    where: jax.Array | None,
+    unmatched_x: jax.Array | None,
+    unmatched_y: jax.Array | None,
+    where_unmatched_x: jax.Array | None,
+    where_unmatched_y: jax.Array | None,
+) -> None:
+    arguments.alike(x=x, y=y)
+    arguments.not_empty(x=x)
+    arguments.rows(x=x, unmatched_x=unmatched_x, unmatched_y=unmatched_y)
+    arguments.masks(x.shape[:1], where=where)
+    if unmatched_x is not None:
+        arguments.masks(unmatched_x.shape[:1], where_unmatched_x=where_unmatched_x)
+    if unmatched_y is not None:
+        arguments.masks(unmatched_y.shape[:1], where_unmatched_y=where_unmatched_y)
 
 
 def nt_xent_of_within(

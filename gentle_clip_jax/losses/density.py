@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from gentle_clip_jax.losses import kernels, pairwise
+from gentle_clip_jax.losses import arguments, kernels, pairwise
 from gentle_clip_jax.losses.distance import compare
 from gentle_clip_jax.losses.tiles import Log, Reduced, reduce_pairs
 
@@ -33,6 +33,11 @@ def kernel_density(
     >>> [round(p, 2) for p in kernel_density(jnp.zeros((1, 1)), data).tolist()]
     [0.61]
     """
+    arguments.rows(query=query, data=data)
+    arguments.not_empty(query=query, data=data)
+    arguments.masks(data.shape[:1], where=where)
+    arguments.positive(bandwidth=bandwidth)
+    arguments.block(block_size)
     query, _ = pairwise.rows(query)
     data, where = pairwise.rows(data, where)
     variance = pairwise.total_variance((data, where)) + pairwise.floor((data, where))
@@ -88,6 +93,11 @@ def semantic_density_loss(
     >>> bool(semantic_density_loss(x, x + 1) < semantic_density_loss(x, x + 2))
     True
     """
+    arguments.two_sets(x, y, where_x, where_y)
+    arguments.items(x.shape[0], item_x=item_x)
+    arguments.items(y.shape[0], item_y=item_y)
+    arguments.positive(bandwidth=bandwidth)
+    arguments.block(block_size)
     x, where_x = pairwise.rows(x, where_x)
     y, where_y = pairwise.rows(y, where_y)
     inverse_scale, spread = density_scale(x, y, where_x, where_y, bandwidth)

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from gentle_clip_jax.losses import pairwise
+from gentle_clip_jax.losses import arguments, pairwise
 from gentle_clip_jax.losses.contrastive import clip_loss, nt_xent_loss, nt_xent_of_within
 from gentle_clip_jax.losses.density import density_scale, sdd_of_passes
 from gentle_clip_jax.losses.distance import compare
@@ -62,6 +62,16 @@ def gentle_clip_loss(
     >>> sorted(terms)
     ['clip', 'sdd']
     """
+    arguments.two_sets(x, y, where_x, where_y)
+    arguments.alike(x=x, x_view=x_view)
+    arguments.alike(y=y, y_view=y_view)
+    arguments.whole(0, min(len(x), len(y)), num_matched=num_matched)
+    arguments.whole(1, mmd_num_bandwidths=mmd_num_bandwidths)
+    arguments.positive(temperature=temperature, ssl_temperature=ssl_temperature)
+    arguments.positive(sdd_bandwidth=sdd_bandwidth)
+    arguments.known(clip_weight=clip_weight, mmd_weight=mmd_weight, sdd_weight=sdd_weight)
+    arguments.known(ssl_weight=ssl_weight)
+    arguments.block(block_size)
     x, where_x = pairwise.rows(x, where_x)
     y, where_y = pairwise.rows(y, where_y)
     sides = [
@@ -107,7 +117,9 @@ def _contrastive_terms(
 ) -> dict[str, jax.Array]:
     """CLIP, unless its temperature is None, and SSL: no row outside of them meets another."""
     (x, _, where_x), (y, _, where_y), terms = side_x, side_y, {}
-    if temperature is not None:
+    if temperature is not None and not num_matched:
+        terms["clip"] = jnp.zeros((), x.dtype)
+    elif temperature is not None:
         unmatched = {
             "unmatched_x": x[num_matched:],
             "unmatched_y": y[num_matched:],

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from gentle_clip_jax.losses import pairwise
+from gentle_clip_jax.losses import arguments, pairwise
 from gentle_clip_jax.losses.distance import compare
 
 
@@ -35,6 +35,11 @@ def bandwidth_ladder(
     >>> bandwidth_ladder(jnp.zeros((1, 2)), jnp.ones((1, 2)), num=3).round(3).tolist()
     [1.0, 2.0, 4.0]
     """
+    arguments.rows(x=x, y=y)  # one set alone has distances too
+    arguments.masks(x.shape[:1], where_x=where_x)
+    arguments.masks(y.shape[:1], where_y=where_y)
+    arguments.whole(1, num=num)
+    arguments.positive(ratio=ratio)
     x, where_x = pairwise.rows(x, where_x)
     y, where_y = pairwise.rows(y, where_y)
     sets = (x, where_x), (y, where_y)
@@ -73,12 +78,15 @@ def multi_kernel_mmd(
     >>> round(float(multi_kernel_mmd(x, x + 9, squared_bandwidths=jnp.array([0.5]))), 4)
     0.7358
     """
+    arguments.two_sets(x, y, where_x, where_y)
+    arguments.block(block_size)
     x, where_x = pairwise.rows(x, where_x)
     y, where_y = pairwise.rows(y, where_y)
     if squared_bandwidths is None:
         rates, squarings = ladder_rates(bandwidth_ladder(x, y, where_x=where_x, where_y=where_y))
     else:
-        rates, squarings = 0.5 / squared_bandwidths.astype(x.dtype), 0
+        arguments.positive_each(1, squared_bandwidths=squared_bandwidths)
+        rates, squarings = 0.5 / jnp.asarray(squared_bandwidths, x.dtype), 0
     passes = compare(
         x, y, where_x, where_y, rates=rates, squarings=squarings, block_size=block_size
     )

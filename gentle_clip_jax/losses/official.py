@@ -9,7 +9,7 @@ import math
 import jax
 import jax.numpy as jnp
 
-from gentle_clip_jax.losses import contrastive, pairwise
+from gentle_clip_jax.losses import arguments, contrastive, pairwise
 
 _SMALL = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 _NINETEEN = (*_SMALL, 5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 35.0, 100.0, 1e3, 1e4, 1e5, 1e6)
@@ -38,6 +38,8 @@ def semantic_density(x: jax.Array, y: jax.Array, *, bandwidth: float = 0.5) -> j
     >>> float(semantic_density(x, x))
     0.0
     """
+    arguments.two_sets(x, y)
+    arguments.positive(bandwidth=bandwidth)
     x, _ = pairwise.rows(x)
     y, _ = pairwise.rows(y)
     between = pairwise.squared_distance(x, y)
@@ -64,6 +66,8 @@ def clip(
     x: jax.Array, y: jax.Array, num_matched: int, *, temperature: jax.Array | float = 0.05
 ) -> jax.Array:
     """CLIP of the first num_matched rows of x, y [n, d], with all n rows as candidates."""
+    arguments.two_sets(x, y)
+    arguments.whole(1, min(len(x), len(y)), num_matched=num_matched)
     return contrastive.clip_loss(
         x[:num_matched],
         y[:num_matched],
@@ -76,6 +80,7 @@ def clip(
 
 def nt_xent(x: jax.Array, x_view: jax.Array, *, temperature: jax.Array | float = 0.05) -> jax.Array:
     """NT-Xent of x and x_view [n, d] on cosines: rows are scaled to unit length first."""
+    arguments.alike(x=x, x_view=x_view)
     # Rows of unit length keep the value, but lose the radial part of the gradient.
     x, x_view = pairwise.normalize(x), pairwise.normalize(x_view)
     return contrastive.nt_xent_loss(x, x_view, temperature=temperature, block_size=0)
@@ -100,6 +105,11 @@ def gentle_clip_loss(
 
     The arguments are those of `losses.gentle_clip_loss`.
     """
+    arguments.two_sets(x, y)
+    arguments.alike(x=x, x_view=x_view)
+    arguments.alike(y=y, y_view=y_view)
+    arguments.known(clip_weight=clip_weight, mmd_weight=mmd_weight, sdd_weight=sdd_weight)
+    arguments.known(ssl_weight=ssl_weight)
     x, _ = pairwise.rows(x)
     y, _ = pairwise.rows(y)
     zero, terms = jnp.zeros((), x.dtype), {}
@@ -122,6 +132,9 @@ def total(x: jax.Array, y: jax.Array, num_matched: int) -> jax.Array:
 
     All terms but SSL see the first views alone, of which the first num_matched are the pairs.
     """
+    arguments.alike(x=x, y=y)
+    if len(x) % 2:
+        raise ValueError(f"x must hold both views of every item, but has {len(x)} rows.")
     value, _ = gentle_clip_loss(
         x[::2], y[::2], num_matched=num_matched, x_view=x[1::2], y_view=y[1::2]
     )
@@ -129,6 +142,7 @@ def total(x: jax.Array, y: jax.Array, num_matched: int) -> jax.Array:
 
 
 def _mmd(x: jax.Array, y: jax.Array, squared_bandwidths: tuple[float, ...]) -> jax.Array:
+    arguments.two_sets(x, y)
     x, _ = pairwise.rows(x)
     y, _ = pairwise.rows(y)
 

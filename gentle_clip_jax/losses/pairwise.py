@@ -1,9 +1,7 @@
 """Similarities, distances and moments of rows: the one place that decides precision."""
 
-import contextlib
-import contextvars
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +9,9 @@ from jax.sharding import AxisType
 
 Axis = str | tuple[str, ...] | None
 
-_axis: contextvars.ContextVar[Axis] = contextvars.ContextVar("axis", default=None)
+# JAX keeps traced programs for each value of such a context: a loss that was traced alone is never
+# taken for one over an axis, nor the other way round.
+_axis = jax.make_user_context(None)
 
 
 def over_axis(loss: Callable, axis: str | tuple[str, ...]) -> Callable:
@@ -25,24 +25,15 @@ def over_axis(loss: Callable, axis: str | tuple[str, ...]) -> Callable:
 
     @functools.wraps(loss)
     def over_axis(*args, **kwargs):
-        with _over(axis):
+        with _axis(axis):
             return loss(*args, **kwargs)
 
     return over_axis
 
 
-@contextlib.contextmanager
-def _over(axis: Axis) -> Iterator[None]:
-    token = _axis.set(axis)
-    try:
-        yield
-    finally:
-        _axis.reset(token)
-
-
 def axis_name() -> Axis:
     """The mesh axis that splits the rows, inside a loss `over_axis`; None elsewhere."""
-    return _axis.get()
+    return _axis.value
 
 
 def forbid_axis(what: str) -> None:
@@ -92,10 +83,15 @@ def normalize(x: jax.Array) -> jax.Array:
     [[0.6000000238418579, 0.800000011920929], [0.0, 0.0]]
     """
     x, _ = rows(x)
+    # Times a power of two, which changes no digit, squares of long and of short rows are in range.
+    largest = jax.lax.stop_gradient(jnp.max(jnp.abs(x), axis=1, keepdims=True))
+    most = -jnp.finfo(x.dtype).minexp
+    exponent = jnp.clip(jnp.frexp(largest)[1], -most, most)
+    x = x * jnp.ldexp(jnp.ones_like(largest), -exponent)
     squared = jnp.sum(jnp.square(x), axis=1, keepdims=True)
-    positive = squared > 0
+    empty = squared == 0
     # The inner where keeps rsqrt's infinite slope at 0 out of the gradient.
-    return jnp.where(positive, x * jax.lax.rsqrt(jnp.where(positive, squared, 1)), 0)
+    return jnp.where(empty, 0, x * jax.lax.rsqrt(jnp.where(empty, 1, squared)))
 
 
 def similarity(x: jax.Array, y: jax.Array) -> jax.Array:

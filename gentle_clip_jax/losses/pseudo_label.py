@@ -7,7 +7,7 @@ in the other. Call once per side, and weigh both as you see fit.
 import jax
 import jax.numpy as jnp
 
-from gentle_clip_jax.losses import pairwise
+from gentle_clip_jax.losses import arguments, pairwise
 from gentle_clip_jax.losses.tiles import empty
 from gentle_clip_jax.losses.transport import transport_plan
 
@@ -51,6 +51,7 @@ def soft_labels(
     >>> [round(label, 3) for label in labels[0].tolist()]
     [0.119, 0.881]
     """
+    arguments.positive(temperature=temperature)
     scores, where = _scores(query, support, where)
     labels = jax.nn.softmax(scores / jnp.asarray(temperature, scores.dtype), axis=1)
     return jnp.where(where[None, :], jax.lax.stop_gradient(labels), 0)
@@ -78,6 +79,8 @@ def transport_labels(
     >>> transport_labels(jnp.ones((2, 2)), jnp.eye(2), temperature=0.1).tolist()
     [[0.5, 0.5], [0.5, 0.5]]
     """
+    _check(where_query, where, query=query, support=support)
+    arguments.positive(temperature=temperature)
     plan = transport_plan(
         query,
         support,
@@ -116,6 +119,9 @@ def pseudo_label_loss(
     >>> round(float(pseudo_label_loss(query, query, jnp.eye(2), temperature=1.0)), 4)
     0.1566
     """
+    _check(where_query, where, query=query, partners=partners)
+    arguments.matrix((len(query), len(partners)), labels=labels)
+    arguments.positive(temperature=temperature)
     query, where_query = pairwise.rows(query, where_query)
     scores, where = _scores(query, partners, where)
     surprise = -jax.nn.log_softmax(scores / jnp.asarray(temperature, scores.dtype), axis=1)
@@ -154,6 +160,8 @@ def keyword_loss(
     >>> round(float(keyword_loss(query, query, candidates, temperature=1.0)), 4)
     0.1566
     """
+    _check(where_query, where, query=query, keywords=keywords)
+    arguments.masks((len(query), len(keywords)), candidates=candidates)
     query, where_query = pairwise.rows(query, where_query)
     keywords, where = pairwise.rows(keywords, where)
     candidates = candidates & where[None, :]
@@ -165,6 +173,14 @@ def keyword_loss(
     )
 
 
+def _check(where_query: jax.Array | None, where: jax.Array | None, **sets: jax.Array) -> None:
+    arguments.rows(**sets)
+    arguments.not_empty(**sets)
+    query, others = sets.values()
+    arguments.masks(query.shape[:1], where_query=where_query)
+    arguments.masks(others.shape[:1], where=where)
+
+
 def _total(weights: jax.Array) -> jax.Array:
     return jnp.sum(weights, axis=1, keepdims=True)
 
@@ -174,6 +190,9 @@ def _scores(
 ) -> tuple[jax.Array, jax.Array]:
     """Similarities [q, n], hugely negative where the support is not valid, and its mask [n]."""
     pairwise.forbid_axis("a pseudo-label")
+    arguments.rows(query=query, support=support)
+    arguments.not_empty(query=query, support=support)
+    arguments.masks(support.shape[:1], where=where)
     query, _ = pairwise.rows(query)
     support, where = pairwise.rows(support, where)
     scores = pairwise.similarity(query, support)

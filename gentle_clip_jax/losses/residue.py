@@ -2,6 +2,7 @@
 
 import jax
 
+from gentle_clip_jax.losses import arguments
 from gentle_clip_jax.losses.contrastive import clip_loss
 
 
@@ -37,6 +38,7 @@ def residue_loss(
     """
     if x.ndim != 3 or x.shape != y.shape:
         raise ValueError(f"x and y must be [n, l, d], both the same: {x.shape} and {y.shape}.")
+    arguments.masks(x.shape[:2], where=where)
     rows = x.shape[0] * x.shape[1]
     return clip_loss(
         x.reshape(rows, -1),

@@ -5,7 +5,7 @@ import functools
 import jax
 import jax.numpy as jnp
 
-from gentle_clip_jax.losses import pairwise
+from gentle_clip_jax.losses import arguments, pairwise
 
 
 def transport_plan(
@@ -25,7 +25,8 @@ def transport_plan(
     Args:
       x: [n, d] embeddings of unit length.
       y: [m, d] embeddings of unit length.
-      epsilon: > 0; the lower, the sharper the plan and the more iterations it takes.
+      epsilon: above 0.00012 in float32; the lower, the sharper the plan and the more iterations it
+        takes.
       iterations: of Sinkhorn's algorithm, always all of them.
       where_x: [n] bool, the valid rows; the plan is 0 elsewhere.
       where_y: [m] bool.
@@ -38,6 +39,7 @@ def transport_plan(
     >>> (2 * transport_plan(jnp.eye(2), jnp.eye(2)[::-1], epsilon=0.1)).round(3).tolist()
     [[0.0, 1.0], [1.0, 0.0]]
     """
+    _check(x, y, where_x, where_y, epsilon, iterations)
     x, where_x = pairwise.rows(x, where_x)
     y, where_y = pairwise.rows(y, where_y)
     return jnp.exp(_log_plan(1 - pairwise.similarity(x, y), epsilon, iterations, where_x, where_y))
@@ -75,6 +77,8 @@ def plan_matching_loss(
     >>> float(plan_matching_loss(x, y, plan, epsilon=0.5))
     0.0
     """
+    _check(x, y, where_x, where_y, epsilon, iterations)
+    arguments.matrix((len(x), len(y)), target=target)
     x, where_x = pairwise.rows(x, where_x)
     y, where_y = pairwise.rows(y, where_y)
     cost = 1 - pairwise.similarity(x, y)
@@ -87,6 +91,21 @@ def plan_matching_loss(
     push = jnp.where(where_x[:, None] & where_y[None, :], target - jnp.exp(log_plan), 0)
     slope = jnp.sum(push * cost) / jnp.asarray(epsilon, cost.dtype)
     return value + (slope - jax.lax.stop_gradient(slope))
+
+
+def _check(
+    x: jax.Array,
+    y: jax.Array,
+    where_x: jax.Array | None,
+    where_y: jax.Array | None,
+    epsilon: jax.Array | float,
+    iterations: int,
+) -> None:
+    arguments.two_sets(x, y, where_x, where_y)
+    arguments.whole(1, iterations=iterations)
+    # Costs in units of a smaller epsilon round so much that it shows in the plan's sums.
+    least = 1000 * jnp.finfo(jnp.float64 if x.dtype == jnp.float64 else jnp.float32).eps
+    arguments.positive(above=float(least), epsilon=epsilon)
 
 
 def _log_plan(

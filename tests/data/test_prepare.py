@@ -501,3 +501,16 @@ def test_the_folder_of_the_documentation(tmp_path):
     )
     (tmp_path / "harbours.py").write_text(config)
     assert load_config(tmp_path / "harbours.py").data.sets == ("harbours",)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"plan": {}}', '{"plan": {}, "sha256": 3}'])
+def test_a_damaged_journal_is_begun_again(content, tmp_path):
+    (tmp_path / "done.json").write_text(content)
+    assert prepare._done(tmp_path / "done.json", {}) == {}
+
+
+@pytest.mark.parametrize("content", ["", "[]", "[" * 100_000])
+def test_what_is_there_and_damaged_is_named(content, tmp_path):
+    (tmp_path / "prepared.json").write_text(content)
+    with pytest.raises(ValueError, match=r"prepared\.json (is no sound|must hold)"):
+        prepare._say_what_is_there(tmp_path, {})

@@ -97,6 +97,41 @@ def test_over_axis_inside_a_shard_map(loss) -> None:
     assert_same(jax.jit(step)(*spread()), expected)
 
 
+WRAPPERS = {
+    "plain": lambda loss: loss,
+    "jit": jax.jit,
+    "checkpoint": jax.checkpoint,
+    "vmap": lambda loss: lambda x, y: jax.vmap(loss)(x[None], y[None])[0],
+}
+
+
+@pytest.mark.parametrize("check_vma", [True, False])
+@pytest.mark.parametrize("wrapped", WRAPPERS)
+def test_a_devices_own_loss_is_never_taken_for_that_of_all(wrapped, check_vma) -> None:
+    """JAX keeps what it traced: alone, before, after and nested, each must be what it says."""
+    (x, y), wrap = (z[:32] for z in embeddings()), WRAPPERS[wrapped]
+    loss = losses.semantic_density_loss
+    own, inside = wrap(loss), losses.over_axis(wrap(loss), "data")
+    around = wrap(losses.over_axis(loss, "data"))
+
+    def on_each(*functions):
+        step = jax.shard_map(
+            lambda x, y: jnp.stack([function(x, y) for function in functions])[None],
+            mesh=mesh(),
+            in_specs=P("data"),
+            out_specs=P("data"),
+            check_vma=check_vma,
+        )
+        return np.asarray(jax.jit(step)(x, y)).T
+
+    rows = zip(np.split(x, DEVICES), np.split(y, DEVICES))
+    of_one = [float(loss(jnp.asarray(a), jnp.asarray(b))) for a, b in rows]
+    of_all = [float(loss(x, y))] * DEVICES
+    for functions in ([own], [inside], [own, inside, own, around], [around, own, inside]):
+        expected = [of_one if function is own else of_all for function in functions]
+        np.testing.assert_allclose(on_each(*functions), expected, rtol=1e-5)
+
+
 @pytest.mark.slow
 def test_the_objective_over_axis_counts_matched_rows_per_device() -> None:
     x, y = embeddings()

@@ -1,12 +1,13 @@
 """Folders of published checkpoints: where they are, on Hugging Face too, and what is in them."""
 
-import json
 import os
 import pathlib
 import re
 from typing import Any, NamedTuple
 
-from gentle_clip_jax.encoders.published import open_clip, timm_config
+from gentle_clip_jax.encoders.published import open_clip, schemas, timm_config
+from gentle_clip_jax.reading import check_schema
+from gentle_clip_jax.reading import read_json as read_sound_json
 
 _SETTINGS = ["*config.json", "tokenizer.json", "vocab.*", "merges.txt"]
 _INDEX = "model.safetensors.index.json"
@@ -38,7 +39,10 @@ def find(source: str | os.PathLike) -> Checkpoint:
     if not path.exists():
         path = _fetched(str(source))
     folder = path if path.is_dir() else path.parent
-    config, about = read_json(folder / "config.json"), read_json(folder / "open_clip_config.json")
+    config = read_json(folder / "config.json")
+    about = read_json(folder / "open_clip_config.json", schemas.OpenClip)
+    if "architecture" in config:
+        check_schema(str(folder / "config.json"), config, schemas.Timm)
     usable = "model_type" in config or ("architecture" in config and not about)
     weights = path if path.is_file() else _weights(folder, _HUGGING_FACE)
     if usable and weights and not (about and path.is_file()):
@@ -59,35 +63,36 @@ def find(source: str | os.PathLike) -> Checkpoint:
     return Checkpoint(folder, config, weights, preprocessing, True)
 
 
+def settings(folder: pathlib.Path) -> list[pathlib.Path]:
+    """The files beside weights that say what becomes of an input: configs and tokenizers."""
+    found = {
+        path for pattern in (*_SETTINGS, "1_Pooling/config.json") for path in folder.glob(pattern)
+    }
+    return sorted(path for path in found if path.is_file())
+
+
 def _of_processor(folder: pathlib.Path) -> dict[str, Any]:
     # That of images alone, or what transformers 5 writes for images and texts.
-    both = read_json(folder / "processor_config.json").get("image_processor", {})
-    return read_json(folder / "preprocessor_config.json") or both
+    both = read_json(folder / "processor_config.json", schemas.Processor)
+    own = read_json(folder / "preprocessor_config.json", schemas.Images)
+    return own or both.get("image_processor") or {}
 
 
-def read_json(path: pathlib.Path) -> dict[str, Any]:
+def read_json(path: pathlib.Path, schema: Any = None) -> dict[str, Any]:
     """What a .json file says, or nothing if it is not there.
 
     Raises:
-      ValueError: it is no sound one.
+      ValueError: it is no sound one, or not as the schema has it.
     """
-    if not path.is_file():
-        return {}
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is no sound .json file: {error}.") from error
-    if not isinstance(content, dict):
-        raise ValueError(f"{path} must hold an object of JSON, not a {type(content).__name__}.")
-    return content
+    return read_sound_json(path, schema) if path.exists() else {}
 
 
 def pad_id(folder: pathlib.Path) -> int | None:
     """The id that a tokenizer pads with, if tokenizer_config.json says."""
-    config = read_json(folder / "tokenizer_config.json")
+    config = read_json(folder / "tokenizer_config.json", schemas.Tokens)
     token = config.get("pad_token")
     content = token.get("content") if isinstance(token, dict) else token
-    for number, added in config.get("added_tokens_decoder", {}).items():
+    for number, added in (config.get("added_tokens_decoder") or {}).items():
         if added.get("content") == content:
             return int(number)
     return None

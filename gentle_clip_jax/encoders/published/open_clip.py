@@ -55,12 +55,22 @@ def config(about: Mapping[str, Any]) -> dict[str, Any]:
     try:
         model = about["model_cfg"]
         vision, text = model["vision_cfg"], model["text_cfg"]
+        _check(vision, text)
+        return _config(model, vision, text)
     except LookupError as error:
         raise ValueError(f"The open_clip_config.json has no {error}.") from error
+
+
+def _check(vision: Mapping[str, Any], text: Mapping[str, Any]) -> None:
     for tower, known in ((vision, _VISION.split()), (text, _TEXT.split())):
         for key, value in tower.items():
             if value and key not in known and value not in _USUAL.get(key, ()):
                 raise ValueError(f"An open_clip model with {key} {value} is not supported.")
+
+
+def _config(
+    model: Mapping[str, Any], vision: Mapping[str, Any], text: Mapping[str, Any]
+) -> dict[str, Any]:
     act = "quick_gelu" if model.get("quick_gelu") else "gelu"
     size = {"image_size": vision.get("image_size", 224)}
     if isinstance(vision["layers"], list):
@@ -99,7 +109,10 @@ def preprocessing(about: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
       ValueError: images are to be resized in a way that is not supported.
     """
-    own, size = about.get("preprocess_cfg") or {}, about["model_cfg"]["vision_cfg"]["image_size"]
+    own, size = (
+        about.get("preprocess_cfg") or {},
+        about["model_cfg"]["vision_cfg"].get("image_size", 224),
+    )
     mode, method = own.get("resize_mode", "shortest"), own.get("interpolation", "bicubic")
     if mode not in ("shortest", "squash") or method not in RESAMPLING:
         raise ValueError(f"Images resized by {mode}, {method} are not supported.")

@@ -40,6 +40,8 @@ def load_params(
             weight = weight.transpose({2: (1, 0), 4: (2, 3, 1, 0)}.get(weight.ndim))
         if weight.shape != expected.shape:
             raise _foreign(model, f"{name} has the shape {weights[name].shape}")
+        if not np.isfinite(weight).all():
+            raise ValueError(f"The weight {name} is not finite: copy the weights again.")
         params[path] = weight.astype(expected.dtype)
     if left:
         raise _foreign(model, f"{min(left)} has no place in it")

@@ -19,7 +19,12 @@ from gentle_clip_jax.encoders import (
     siglip,
     vision_transformer,
 )
-from gentle_clip_jax.encoders.published import checkpoints, open_clip, vision_transformer_weights
+from gentle_clip_jax.encoders.published import (
+    checkpoints,
+    open_clip,
+    schemas,
+    vision_transformer_weights,
+)
 from gentle_clip_jax.encoders.published.framing import Framing, from_preprocessing
 from gentle_clip_jax.encoders.published.params import load_params
 from gentle_clip_jax.encoders.published.weight_files import (
@@ -67,9 +72,23 @@ def load(source: str | os.PathLike, *, role: str | None = None) -> Pretrained:
     if str(source) in _PACKAGED:
         _checked_role(source, role, _PACKAGED[str(source)])
         return efficientnet_lite0() if str(source) == "efficientnet-lite0" else minilm()
-    checkpoint = checkpoints.find(source)
-    kind = _kind(source, checkpoint.config)
+    checkpoint, kind = _found(source)
     role = _checked_role(source, role, _ROLES[kind])
+    try:
+        return _loaded(checkpoint, kind, role)
+    except (ValueError, OSError):
+        raise
+    except Exception as error:  # of flax, jax and numpy, where parts do not fit: any kind
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise ValueError(
+            f"No encoder can be made of {checkpoint.folder} ({reason}): copy all its files again."
+        ) from error
+
+
+def _loaded(checkpoint: checkpoints.Checkpoint, kind: str, role: str) -> Pretrained:
+    if "architecture" not in checkpoint.config and not checkpoint.is_open_clip:
+        path = checkpoint.folder / "config.json"
+        checkpoint = checkpoint._replace(config=schemas.checked_model(str(path), checkpoint.config))
     weights = read_weights(checkpoint.weights)
     if checkpoint.is_open_clip:
         weights = open_clip.weights(weights)
@@ -81,7 +100,8 @@ def load(source: str | os.PathLike, *, role: str | None = None) -> Pretrained:
         framing = from_preprocessing(checkpoint.preprocessing, size)
         model = _normalizing(model, checkpoint.preprocessing)
     elif role == "text":
-        about = checkpoints.read_json(checkpoint.folder / "sentence_bert_config.json")
+        path = checkpoint.folder / "sentence_bert_config.json"
+        about = checkpoints.read_json(path, schemas.Sentences)
         max_tokens = min(about.get("max_seq_length") or model.max_tokens, model.max_tokens)
     params = load_params(model, inputs, weights, names, unused)
     return Pretrained(model, params, checkpoint.weights, role, max_tokens, framing)
@@ -95,7 +115,7 @@ def role_of(source: str | os.PathLike, role: str | None = None) -> str:
     """
     if str(source) in _PACKAGED:
         return _checked_role(source, role, _PACKAGED[str(source)])
-    return _checked_role(source, role, _ROLES[_kind(source, checkpoints.find(source).config)])
+    return _checked_role(source, role, _ROLES[_found(source)[1]])
 
 
 def folder(source: str | os.PathLike) -> pathlib.Path:
@@ -120,15 +140,18 @@ def _checked_role(source: str | os.PathLike, role: str | None, roles: tuple[str,
     return role or next(iter(roles))
 
 
-def _kind(source: str | os.PathLike, config: Mapping[str, Any]) -> str:
+def _found(source: str | os.PathLike) -> tuple[checkpoints.Checkpoint, str]:
+    """The checkpoint and the type of its model."""
+    checkpoint = checkpoints.find(source)
+    config = checkpoint.config
     if "architecture" in config:  # of timm
-        return "resnet" if config["architecture"].startswith("resnet") else "vit"
+        return checkpoint, "resnet" if config["architecture"].startswith("resnet") else "vit"
     kind = config["model_type"]
-    if kind not in _ROLES:
+    if not isinstance(kind, str) or kind not in _ROLES:
         raise ValueError(
             f"{source} holds a model of the type {kind}; what is supported: {', '.join(_ROLES)}."
         )
-    return kind
+    return checkpoint, kind
 
 
 Weights = dict[str, np.ndarray]
@@ -159,7 +182,9 @@ def _tower(
     if kind == "esm":
         model = esm2.from_config(config)
         return model, weights, esm2.checkpoint_names(model.depth, weights), esm2.UNUSED
-    pooling = checkpoints.read_json(checkpoint.folder / "1_Pooling" / "config.json")
+    pooling = checkpoints.read_json(
+        checkpoint.folder / "1_Pooling" / "config.json", schemas.Pooling
+    )
     model = bert.from_config(config, "class" if pooling.get("pooling_mode_cls_token") else "mean")
     return model, weights, bert.checkpoint_names(model, weights), bert.unused(model)
 
@@ -169,8 +194,8 @@ def _normalizing(model: Any, preprocessing: Mapping[str, Any]) -> Any:
     if not preprocessing.get("do_normalize", True):
         return model.clone(mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
     return model.clone(
-        mean=tuple(preprocessing.get("image_mean", model.mean)),
-        std=tuple(preprocessing.get("image_std", model.std)),
+        mean=tuple(preprocessing.get("image_mean") or model.mean),
+        std=tuple(preprocessing.get("image_std") or model.std),
     )
 
 

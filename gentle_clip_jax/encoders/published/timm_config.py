@@ -18,7 +18,7 @@ def model_args(config: Mapping[str, Any], known: Collection[str], **usual: Any) 
     Raises:
       ValueError: another one matters, and is not as `usual`.
     """
-    args = {name: v for name, v in config.get("model_args", {}).items() if v is not None}
+    args = {name: v for name, v in (config.get("model_args") or {}).items() if v is not None}
     for name, value in args.items():
         if name not in (*known, *_NO_MATTER) and (name not in usual or value != usual[name]):
             raise ValueError(
@@ -38,11 +38,13 @@ def preprocessing(config: Mapping[str, Any]) -> dict[str, Any]:
     if not about:
         is_resnet = config.get("architecture", "").startswith("resnet")
         return _OF_TORCHVISION if is_resnet else {}
-    mode, method = about.get("crop_mode", "center"), about.get("interpolation", "bicubic")
+    if missing := [name for name in ("input_size", "mean", "std") if about.get(name) is None]:
+        raise ValueError(f"The pretrained_cfg of {config['architecture']} has no {missing[0]}.")
+    mode, method = about.get("crop_mode") or "center", about.get("interpolation") or "bicubic"
     if mode not in ("center", "squash") or method not in RESAMPLING:
         raise ValueError(f"Images resized by {mode}, {method} are not supported.")
     size = about["input_size"][-1]
-    resized = int(size / about.get("crop_pct", 0.875))
+    resized = int(size / (about.get("crop_pct") or 0.875))
     square = {"height": resized, "width": resized}
     return {
         "image_mean": about["mean"],

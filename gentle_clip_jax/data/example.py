@@ -1,0 +1,148 @@
+"""Two folders to try the project on: drawings, and texts that say what they show."""
+
+import csv
+import itertools
+import json
+import math
+import pathlib
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gentle_clip_jax.data.embeddings import SHEET
+from gentle_clip_jax.files import write_text, writing
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+ANSWERS = "answers.csv"
+_PIXELS = 224
+_COLORS = {
+    "red": (214, 40, 40),
+    "orange": (247, 140, 30),
+    "yellow": (250, 210, 40),
+    "green": (40, 150, 70),
+    "blue": (40, 90, 210),
+    "purple": (130, 50, 160),
+    "pink": (245, 130, 180),
+    "brown": (120, 75, 40),
+}
+_GROUNDS = {"white": (250, 250, 248), "grey": (150, 155, 160), "black": (20, 20, 25)}
+_SHAPES = ("circle", "square", "triangle", "star", "ring", "cross")
+_COUNTS = ("one", "two", "three", "five")
+DRAWINGS = [*itertools.product(_COUNTS, _COLORS, _SHAPES, _GROUNDS)]
+
+
+def write_example(out: str | pathlib.Path, *, number: int = 500, seed: int = 0) -> pathlib.Path:
+    """Writes pictures/, texts/ and answers.csv, which says what belongs together.
+
+    No two drawings show the same. Files are numbered on each side on their own, so that names tell
+    nothing.
+
+    Args:
+      out: a new or empty folder.
+      number: of drawings, and of texts.
+      seed: which ones, where things lie in them, and in which order.
+
+    Raises:
+      ValueError: the folder holds something, or there are fewer drawings.
+      OSError: the folder cannot be written.
+    """
+    folder = pathlib.Path(out)
+    if folder.exists() and any(folder.iterdir()):
+        raise ValueError(f"{folder} is not empty: give --out=DIR a new folder.")
+    if not 1 <= number <= len(DRAWINGS):
+        raise ValueError(f"There are {len(DRAWINGS)} drawings: ask for so many at most.")
+    rng = np.random.default_rng(seed)
+    width, ids = len(str(number - 1)), {}
+    for side in ("picture", "text"):
+        ids[side] = [f"{side}-{n:0{width}}" for n in rng.permutation(number)]
+        (folder / f"{side}s").mkdir(parents=True, exist_ok=True)
+    chosen = rng.permutation(len(DRAWINGS))[:number]
+    for row, picture, text in zip(chosen, ids["picture"], ids["text"], strict=True):
+        count, color, shape, ground = DRAWINGS[row]
+        drawn = _drawn(_COUNTS.index(count) + 1 + (count == "five"), color, shape, ground, rng)
+        drawn.save(folder / "pictures" / f"{picture}.png")
+        shapes = shape if count == "one" else f"{shape}es" if shape == "cross" else f"{shape}s"
+        line = f"{count} {color} {shapes} on a {ground} ground\n"
+        write_text(folder / "texts" / f"{text}.txt", line)
+    with writing(folder / ANSWERS) as file:
+        lines = sorted(zip(ids["picture"], ids["text"], strict=True))
+        csv.writer(file, lineterminator="\n").writerows(lines)
+    return folder
+
+
+def fill_sheet(out: str | pathlib.Path, sheet: str | pathlib.Path) -> int:
+    """Fills the partners into a sheet of `gentle-clip ask`, as a person would who looks at it.
+
+    Args:
+      out: a folder of `write_example`.
+      sheet: an ask.csv about its pictures, or about its texts.
+
+    Returns:
+      How many items were filled in.
+
+    Raises:
+      ValueError: one of the two files is missing or is of something else.
+    """
+    answers, asked = _lines(pathlib.Path(out) / ANSWERS), _lines(pathlib.Path(sheet))
+    partner = dict(answers) | {text: picture for picture, text in answers}
+    items = [line[0] for line in asked if line != SHEET]
+    unknown = [item for item in items if item not in partner]
+    if unknown or not items:
+        raise ValueError(
+            f"{sheet} asks for {json.dumps(unknown[0]) if unknown else 'nothing'}, which is not of "
+            f"{out}: give the ask.csv that gentle-clip ask has written about its pictures or texts."
+        )
+    with writing(pathlib.Path(sheet)) as file:
+        lines = [SHEET, *([item, partner[item]] for item in items)]
+        csv.writer(file, lineterminator="\n").writerows(lines)
+    return len(items)
+
+
+def _lines(path: pathlib.Path) -> list[list[str]]:
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return [line for line in csv.reader(file) if line]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{path} cannot be read ({error}): give another file.") from error
+
+
+def _drawn(
+    count: int, color: str, shape: str, ground: str, rng: np.random.Generator
+) -> "Image.Image":
+    """So many shapes of a color, each in a cell of its own, more or less turned and large."""
+    from PIL import Image, ImageDraw
+
+    image = Image.new("RGB", (_PIXELS, _PIXELS), _GROUNDS[ground])
+    draw, cells = ImageDraw.Draw(image), math.ceil(math.sqrt(count))
+    for cell in rng.permutation(cells * cells)[:count]:
+        size = _PIXELS / cells
+        radius = size * rng.uniform(0.3, 0.42)
+        shift = rng.uniform(-1, 1, 2) * (0.46 * size - radius)
+        center = (np.array([cell % cells, cell // cells]) + 0.5) * size + shift
+        _draw(draw, shape, center, radius, rng.uniform(-0.3, 0.3), _COLORS[color])
+    return image
+
+
+def _draw(draw, shape: str, center: np.ndarray, radius: float, turn: float, fill) -> None:
+    box = [*(center - radius), *(center + radius)]
+    if shape == "circle":
+        draw.ellipse(box, fill=fill)
+    elif shape == "ring":
+        draw.ellipse(box, outline=fill, width=max(3, round(radius / 3.5)))
+    else:
+        corners, radii = {
+            "square": (4, [1.0]),
+            "triangle": (3, [1.0]),
+            "star": (10, [1.0, 0.42]),
+            "cross": (12, [1.0, 0.42, 1.0]),
+        }[shape]
+        angles = turn - math.pi / 2 + 2 * math.pi * np.arange(corners) / corners
+        if shape == "cross":  # arms: two corners at each end, one between
+            angles = turn + np.concatenate(
+                [[q - 0.32, q + 0.32, q + math.pi / 4] for q in np.arange(4) * math.pi / 2]
+            )
+        lengths = radius * np.resize(radii if shape != "cross" else [1.0, 1.0, 0.44], corners)
+        points = center + lengths[:, None] * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+        draw.polygon([tuple(point) for point in points], fill=fill)

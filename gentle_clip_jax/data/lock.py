@@ -1,0 +1,33 @@
+"""One process at a time that writes to a folder, on every system."""
+
+import contextlib
+import pathlib
+from collections.abc import Iterator
+
+import filelock
+
+NAME = "lock"
+
+
+@contextlib.contextmanager
+def alone_in(folder: pathlib.Path) -> Iterator[None]:
+    """Makes a folder, and keeps other processes from it; when a process ends, its hold does too.
+
+    Raises:
+      ValueError: another process holds it, or it cannot be written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(folder / NAME, timeout=0)
+        with contextlib.suppress(NotImplementedError):  # a file system without locks
+            lock.acquire()
+    except filelock.Timeout as error:
+        raise ValueError(f"Another process writes to {folder}: wait for it, or end it.") from error
+    except OSError as error:
+        raise ValueError(
+            f"The folder {folder} cannot be written to ({error.strerror}): choose another."
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,115 @@
+"""Files from anywhere: regular ones alone are read, and within a stated share of memory."""
+
+import contextlib
+import functools
+import json
+import os
+import pathlib
+import stat
+from typing import Any
+
+import msgspec
+
+# What one file may take, packed or unpacked: a quarter of the memory that this process may have.
+_SHARE = 4
+_UNKNOWN = 8 * 2**30  # bytes, where the system does not say
+_JSON = 64 * 2**20  # bytes of a file of settings; a tokenizer of 250,000 tokens has some 17 MB
+_CGROUPS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+
+
+def most_bytes() -> int:
+    """The bytes that one file may take in memory, packed or unpacked."""
+    return _memory() // _SHARE
+
+
+def check_size(size: int, most: int | None = None) -> None:
+    """Refuses what would take too much memory, before it is there.
+
+    Raises:
+      ValueError: it would take more than `most` bytes, or than `most_bytes()`; says "has ...".
+    """
+    limit = most_bytes() if most is None else most
+    if size > limit:
+        raise ValueError(f"has {size} bytes, more than {limit}")
+
+
+def check_regular(path: pathlib.Path) -> int:
+    """The size in bytes of a regular file, or of the one that a link leads to.
+
+    Raises:
+      ValueError: it is a pipe, a device, a folder or not there; says "is ..." without the path.
+    """
+    try:
+        about = path.stat()
+    except OSError as error:
+        raise ValueError(f"cannot be read: {error.strerror}") from error
+    if not stat.S_ISREG(about.st_mode):
+        raise ValueError("is no regular file")
+    return about.st_size
+
+
+def read_bytes(path: pathlib.Path, most: int | None = None) -> bytes:
+    """All bytes of a regular file of up to `most` bytes, or `most_bytes()`.
+
+    Raises:
+      ValueError: it is no regular file, larger, or cannot be read; says so without the path.
+    """
+    size = check_regular(path)
+    check_size(size, most)
+    try:
+        with path.open("rb") as file:
+            content = file.read(size + 1)
+    except OSError as error:
+        raise ValueError(f"cannot be read: {error.strerror}") from error
+    if len(content) > size:
+        raise ValueError("grows while it is read")
+    return content
+
+
+def read_json(path: pathlib.Path, schema: type[msgspec.Struct] | None = None) -> dict[str, Any]:
+    """The object of JSON in a file, as it is; with a schema, of values that this allows.
+
+    Raises:
+      ValueError: it is no such file, or a value is of another kind; names them.
+    """
+    try:
+        content = json.loads(read_bytes(path, _JSON).decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is no sound .json file: {error}.") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} must hold an object of JSON, not a {type(content).__name__}.")
+    if schema is not None:
+        check_schema(str(path), content, schema)
+    return content
+
+
+def check_schema(where: str, content: Any, schema: type[msgspec.Struct]) -> None:
+    """Refuses what is not as a schema has it.
+
+    Raises:
+      ValueError: a value is of another kind or size; says where, and names its key.
+    """
+    try:
+        msgspec.convert(content, schema)
+    except (msgspec.ValidationError, RecursionError) as error:
+        reason, _, place = str(error).partition(" - at ")
+        key = place.strip("`").removeprefix("$").removeprefix(".") or "what it holds"
+        raise ValueError(f"{where} cannot be used: {key} is wrong ({reason.lower()}).") from error
+
+
+@functools.cache
+def _memory() -> int:
+    """Bytes of memory that this process may have: the machine's, or less where a limit says so."""
+    limits = [_UNKNOWN]
+    with contextlib.suppress(AttributeError, ValueError, OSError):  # not on Windows
+        limits = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    for path in map(pathlib.Path, _CGROUPS):
+        with contextlib.suppress(OSError, ValueError):  # none, or "max"
+            limits.append(int(path.read_text()))
+    with contextlib.suppress(ImportError):
+        import resource
+
+        soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+        if soft != resource.RLIM_INFINITY:
+            limits.append(soft)
+    return min(limits)

@@ -1,0 +1,74 @@
+"""The folders to try the project on: all there, in an order that tells nothing, and answerable."""
+
+import csv
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gentle_clip_jax.commands.main import main
+from gentle_clip_jax.data import embeddings, example
+
+
+def answers(folder):
+    with (folder / example.ANSWERS).open(newline="") as file:
+        return dict(csv.reader(file))
+
+
+def test_every_drawing_has_its_text_under_another_name(tmp_path):
+    folder = example.write_example(tmp_path / "new", number=40)
+    partner = answers(folder)
+    assert sorted(partner) == sorted(path.stem for path in folder.glob("pictures/*.png"))
+    assert sorted(partner.values()) == sorted(path.stem for path in folder.glob("texts/*.txt"))
+    texts = {path.stem: path.read_text().strip() for path in folder.glob("texts/*.txt")}
+    assert len({*texts.values()}) == 40
+    assert sum(a.split("-")[1] == b.split("-")[1] for a, b in partner.items()) < 10
+    for picture, text in partner.items():
+        count, color, shape, _, _, ground, _ = texts[text].split()
+        assert (count == "one") == (not shape.endswith("s") or shape == "cross")
+        with Image.open(folder / "pictures" / f"{picture}.png") as image:
+            pixels = np.asarray(image).reshape(-1, 3)
+        colors, counts = np.unique(pixels, axis=0, return_counts=True)
+        most = colors[np.argsort(counts)[-2:]].tolist()  # a ring has less of its own color
+        assert sorted(most) == sorted(
+            [list(example._COLORS[color]), list(example._GROUNDS[ground])]
+        )
+
+
+def test_the_same_seed_draws_the_same(tmp_path):
+    first, same, other = (
+        example.write_example(tmp_path / name, number=3, seed=seed)
+        for name, seed in (("a", 0), ("b", 0), ("c", 1))
+    )
+    drawn = [
+        (folder / "pictures" / "picture-0.png").read_bytes() for folder in (first, same, other)
+    ]
+    assert drawn[0] == drawn[1] != drawn[2]
+
+
+def test_a_sheet_is_filled_from_either_side(tmp_path, capsys):
+    folder = example.write_example(tmp_path / "new", number=10)
+    partner, sheet = answers(folder), tmp_path / "ask.csv"
+    sheet.write_text("item,partner\npicture-3,\npicture-7,\n")
+    assert main(["example", f"--out={folder}", f"--answer={sheet}"]) == 0
+    assert "2 partners filled in" in capsys.readouterr().out
+    ids = {f"{side}-{n}" for side in ("picture", "text") for n in range(10)}
+    found = embeddings.read_pairs(sheet, ids, ids).tolist()
+    assert found == [[item, partner[item]] for item in ("picture-3", "picture-7")]
+    sheet.write_text("item,partner\ntext-3,\n")
+    assert example.fill_sheet(folder, sheet) == 1
+    (picture, text) = sheet.read_text().splitlines()[1].split(",")[::-1]
+    assert partner[picture] == text == "text-3"
+
+
+def test_what_cannot_be_done_is_said(tmp_path):
+    folder = example.write_example(tmp_path / "new", number=2)
+    with pytest.raises(ValueError, match="is not empty: give --out=DIR a new folder"):
+        example.write_example(folder)
+    with pytest.raises(ValueError, match="There are 576 drawings"):
+        example.write_example(tmp_path / "other", number=577)
+    (tmp_path / "ask.csv").write_text("item,partner\ncell 3,\n")
+    with pytest.raises(ValueError, match='asks for "cell 3", which is not of'):
+        example.fill_sheet(folder, tmp_path / "ask.csv")
+    with pytest.raises(ValueError, match=r"answers.csv cannot be read"):
+        example.fill_sheet(tmp_path, tmp_path / "ask.csv")
