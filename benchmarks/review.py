@@ -1,129 +1,436 @@
-"""What a review brings: an annotator who always clicks the right one, without a browser.
+"""What a review brings: an annotator whom a program plays, and how long one waits for a screen.
 
-    python benchmarks/review.py --features=features [--sets rsicd] [--pairs 30 104]
+    python benchmarks/review.py --features=features [--images=rsicd] [--parts grid ten speed]
 
-On test items of remote sensing: `align` by so many pairs, then screens; written as JSON to --out.
-The annotator says "none of these" where the partner is not in the grid, and with --wrong=0.05
-clicks a wrong one in 5 % of the screens. Recall is the mean of R@1, 5 and 10 both ways over the
-items that have no pair at the start, one random text each.
+Writes review.md and review.json. On aerial images: test items of RSICD and UCM-Captions are
+reviewed after `align` by so many pairs, by an annotator who always clicks the right one and by one
+who clicks a wrong one in 5 % of the screens; on RSICD's train split, from 12 pairs, the closest of
+ten is asked for. --split=train reviews as many train items instead, to choose settings by.
 """
 
 import argparse
+import http.client
 import json
 import pathlib
+import sys
 import tempfile
+import threading
 import time
+from typing import Any
 
 import numpy as np
+import uvicorn
+from threadpoolctl import threadpool_limits
 
-from gentle_clip_jax.aligners import Problem, align
-from gentle_clip_jax.data import embeddings
-from gentle_clip_jax.data.embeddings import FeatureSet
-from gentle_clip_jax.evals import retrieval_metrics
-from gentle_clip_jax.files import write_json
-from gentle_clip_jax.review import refit
-from gentle_clip_jax.review.journal import Journal
-from gentle_clip_jax.review.session import Session
-from gentle_clip_jax.review.sides import Side, unit
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
 
+from gentle_clip_jax.aligners import Problem, align  # noqa: E402
+from gentle_clip_jax.asking import ask  # noqa: E402
+from gentle_clip_jax.compare import measure, pool  # noqa: E402
+from gentle_clip_jax.data import embeddings  # noqa: E402
+from gentle_clip_jax.data.embeddings import FeatureSet  # noqa: E402
+from gentle_clip_jax.evals import retrieval_metrics  # noqa: E402
+from gentle_clip_jax.files import write_json, write_text  # noqa: E402
+from gentle_clip_jax.review import refit  # noqa: E402
+from gentle_clip_jax.review.journal import Journal  # noqa: E402
+from gentle_clip_jax.review.pictures import Pictures  # noqa: E402
+from gentle_clip_jax.review.server import application  # noqa: E402
+from gentle_clip_jax.review.session import Session  # noqa: E402
+from gentle_clip_jax.review.show import Show  # noqa: E402
+from gentle_clip_jax.review.sides import Side, unit  # noqa: E402
+from gentle_clip_jax.runs.log import machine  # noqa: E402
 
-def items(features: pathlib.Path, sets: list[str]) -> tuple[Side, Side]:
-    """Test images and their captions; the partner of an image has its id."""
-    parts = []
-    for name in sets:
-        x, y = (embeddings.read(features / name / kind) for kind in ("images", "captions"))
-        of_x = (x.splits == "test") & np.isin(x.ids, y.ids)
-        of_y = np.isin(y.ids, x.ids[of_x])
-        parts.append([(rows.features[kept], np.char.add(f"{name}/", rows.ids[kept]))
-                      for rows, kept in ((x, of_x), (y, of_y))])  # fmt: skip
-    x, y = ([np.concatenate(column) for column in zip(*side)] for side in zip(*parts))
-    return Side.of(FeatureSet(*x)), Side.of(FeatureSet(*y))
-
-
-def recall(x: Side, y: Side, rows: tuple[np.ndarray, np.ndarray], but: np.ndarray) -> float:
-    """Mean recall, in per cent, of the items that are not among `but`."""
-    kept_x, kept_y = ~np.isin(x.ids, but), ~np.isin(y.ids, but)
-    told = retrieval_metrics(
-        rows[0][kept_x], rows[1][kept_y], image_ids=x.ids[kept_x], text_ids=y.ids[kept_y]
-    )
-    return round(100 * told["mean_recall"], 1)
-
-
-def reviewed(x: Side, y: Side, count: int, screens: int, seed: int, wrong: float, start: str):
-    """The figures of one review."""
-    rng = np.random.default_rng(seed)
-    ids = rng.permutation(x.ids)[:count]
-    fit = refit.prepare(x, y, "gentle_transport")
-    known = x.numbers(ids), y.numbers(ids)
-    if start == "align":
-        means = x.means(x.features), y.means(y.features)
-        rest = [np.delete(rows, of, axis=0) for rows, of in zip(means, known)]
-        aligner = align(Problem(means[0][known[0]], means[1][known[1]], *rest))
-        rows = (
-            unit(np.asarray(aligner.embed_x(means[0]))),
-            unit(np.asarray(aligner.embed_y(means[1]))),
-        )
-    else:
-        rows = fit.embedded(*known)
-    times, figures = [], {"pairs": count, "seed": seed, "wrong": wrong, "start": start}
-
-    def embed(of_x, of_y):
-        begun = time.process_time()
-        found = fit.embedded(of_x, of_y)
-        times.append(time.process_time() - begun)
-        return found
-
-    with tempfile.TemporaryDirectory() as folder:
-        pairs = pathlib.Path(folder) / "pairs.csv"
-        pairs.write_text("".join(f"{id_},{id_}\n" for id_ in ids))
-        session = Session(x, y, rows, Journal(pairs), embed=embed, seed=seed, background=False)
-        figures["recall_before"] = recall(x, y, rows, ids)
-        place = {id_: number for number, id_ in enumerate(x.ids.tolist())}
-        drawn = []
-        for screen in range(1, screens + 1):
-            question = session.question()
-            partner = place[str(y.ids[question.y])]
-            held = partner in question.x
-            drawn.append((question.drawn, held))
-            if rng.random() < wrong:
-                session.answer(question.screen, "match", int(rng.choice(question.x)))
-            elif held:
-                session.answer(question.screen, "match", partner)
-            else:
-                session.answer(question.screen, "none")
-            if screen in (100, screens):
-                right = sum(a.x == a.y for a in session.answers() if a.x)
-                figures[f"confirmed_after_{screen}"] = right
-        session.close()
-        figures["recall_after"] = recall(x, y, fit.embedded(*session.pairs()), ids)
-    for name in ("chance", "random"):
-        figures[f"held_{name}"] = round(np.mean([held for how, held in drawn if how == name]), 3)
-    figures["refit_cpu_seconds"] = round(float(np.median(times)), 1)
-    return figures
+SETS = ("rsicd", "ucm-captions")
+TEST_ITEMS = 1303
+OF_TEN = (0, 50, 100, 200, 300)  # questions
 
 
 def main() -> None:
-    """Prints a line a review, and writes all."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0], allow_abbrev=False)
     parser.add_argument("--features", type=pathlib.Path, required=True)
-    parser.add_argument("--sets", nargs="+", default=["rsicd", "ucm-captions"])
+    parser.add_argument("--parts", nargs="*", choices=PARTS, default=[*PARTS])
+    parser.add_argument("--images", type=pathlib.Path, help="RSICD, for the time of its pictures")
+    parser.add_argument("--split", choices=["test", "train"], default="test")
     parser.add_argument("--pairs", nargs="+", type=int, default=[30, 104])
     parser.add_argument("--screens", type=int, default=250)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--wrong", type=float, default=0.0)
-    parser.add_argument("--start", choices=("align", "refit"), default="align")
-    parser.add_argument("--out", type=pathlib.Path)
+    parser.add_argument("--wrong", nargs="+", type=float, default=[0.0, 0.05])
+    parser.add_argument("--modes", nargs="+", choices=["ten", "grid"], default=["ten", "grid"])
+    parser.add_argument("--start", choices=["align", "refit"], default="align")
+    parser.add_argument("--out", type=pathlib.Path, default=ROOT / "docs" / "results")
     args = parser.parse_args()
-    x, y = items(args.features, args.sets)
-    print(f"{len(x.ids)} images, {len(y.ids)} items of text", flush=True)
-    found = []
+    found: dict[str, Any] = {"machine": machine(), "split": args.split, "seeds": args.seeds}
+    kept = args.out / "review.json"
+    if kept.exists():
+        found = json.loads(kept.read_text()) | found
+    for part in args.parts:
+        found[part] = []
+        for row in PARTS[part](args):
+            print(json.dumps(row), flush=True)
+            found[part].append(row)
+            args.out.mkdir(parents=True, exist_ok=True)
+            write_json(kept, found)
+    write_text(args.out / "review.md", "\n".join(page(found)) + "\n")
+
+
+def items(args: argparse.Namespace, sets=SETS, number: int | None = TEST_ITEMS):
+    """Images of a split and their captions; the partner of an image has its id."""
+    sides, rng = [], np.random.default_rng(0)
+    for name in sets:
+        x, y = (embeddings.read(args.features / name / kind) for kind in ("images", "captions"))
+        assert x.splits is not None
+        ids = x.ids[(x.splits == args.split) & np.isin(x.ids, y.ids)]
+        if number and args.split != "test":
+            ids = rng.permutation(ids)[: number * len(ids) // 10_414]
+        sides.append([of_set(name, rows, np.isin(rows.ids, ids)) for rows in (x, y)])
+    return [Side.of(FeatureSet(*map(joined, zip(*parts)))) for parts in zip(*sides)]
+
+
+def of_set(name: str, rows: FeatureSet, kept: np.ndarray) -> FeatureSet:
+    columns = (None if of is None else of[kept] for of in (rows.labels, rows.texts))
+    ids = np.char.add(f"{name}/", rows.ids[kept])
+    return FeatureSet(np.asarray(rows.features[kept]), ids, None, *columns)
+
+
+def joined(parts) -> np.ndarray | None:
+    return None if parts[0] is None else np.concatenate(parts)
+
+
+def grids(args: argparse.Namespace):
+    """A row a review above grids of 48."""
+    x, y = items(args)
     for count in args.pairs:
         for seed in args.seeds:
-            found.append(reviewed(x, y, count, args.screens, seed, args.wrong, args.start))
-            print(json.dumps(found[-1]), flush=True)
-            if args.out:
-                write_json(args.out, found)
+            ids = np.random.default_rng(seed).permutation(x.ids)[:count]
+            start = started(x, y, ids, args.start)
+            for wrong in args.wrong:
+                yield {"pairs": count, "seed": seed, "wrong": wrong} | reviewed(
+                    x, y, ids, start, args.screens, seed, wrong
+                )
+
+
+def started(x: Side, y: Side, ids: np.ndarray, method: str):
+    """Unit rows of all items by so many pairs, all rows of an item given."""
+    known = x.numbers(ids), y.numbers(ids)
+    if method == "refit":
+        return refit.prepare(x, y, "gentle_transport").embedded(*known, np.ones(len(ids), "f4"))
+    groups = []
+    for side, of in zip((x, y), known):
+        order = np.argsort(side.item, kind="stable")
+        most = np.bincount(side.item).max()
+        first = np.searchsorted(side.item[order], np.arange(len(side.ids)))
+        count = np.bincount(side.item)
+        rows = order[first[:, None] + np.arange(most)[None, :] % count[:, None]]
+        grouped = side.features[rows]
+        groups += [grouped[of], np.delete(grouped, of, axis=0)]
+    aligner = align(Problem(groups[0], groups[2], groups[1], groups[3]))
+    return (
+        unit(x.means(np.asarray(aligner.embed_x(x.features)))),
+        unit(y.means(np.asarray(aligner.embed_y(y.features)))),
+    )
+
+
+def recall(x: Side, y: Side, rows, but) -> float:
+    """Mean of R@1, 5 and 10, both ways, of the items that are not among `but`, among themselves."""
+    of_x, of_y = ~np.isin(x.ids, but), ~np.isin(y.ids, but)
+    told = retrieval_metrics(
+        rows[0][of_x], rows[1][of_y], image_ids=x.ids[of_x], text_ids=y.ids[of_y]
+    )
+    return 100 * told["mean_recall"]
+
+
+class Opened:
+    """A session in a folder that goes away, and what its refits took."""
+
+    def __init__(
+        self, x: Side, y: Side, ids, start, seed: int, *, fit=None, background: bool = False
+    ):
+        self.fit, self.seconds = fit or refit.prepare(x, y, "gentle_transport"), []
+        self._folder = tempfile.TemporaryDirectory()
+        pairs = pathlib.Path(self._folder.name) / "pairs.csv"
+        pairs.write_text("".join(f"{id_},{id_}\n" for id_ in ids))
+        settings = {"own": self.fit.own(), "embed": self._embed, "background": background}
+        self.session = Session(x, y, start, Journal(pairs), seed=seed, **settings)
+
+    def _embed(self, of_x, of_y, weight):
+        begun = time.process_time()
+        rows = self.fit.embedded(of_x, of_y, weight)
+        self.seconds.append(time.process_time() - begun)
+        return rows
+
+    def now(self):
+        return self.fit.embedded(*self.session.standing.fitted_to())
+
+    def close(self) -> None:
+        self.session.close()
+        self._folder.cleanup()
+
+
+def reviewed(x: Side, y: Side, ids, start, screens: int, seed: int, wrong: float) -> dict:
+    """The figures of one review."""
+    rng, opened = np.random.default_rng((seed, 1)), Opened(x, y, ids, start, seed)
+    session, place, drawn = opened.session, {id_: i for i, id_ in enumerate(x.ids.tolist())}, []
+    first = opened.now()
+    found: dict[str, Any] = {}
+    for screen in range(1, screens + 1):
+        question = session.question()
+        assert question is not None
+        partner = place[str(y.ids[question.y])]
+        held = partner in question.x
+        drawn.append((question.drawn, held))
+        others = [one for one in question.x if one != partner]
+        if rng.random() < wrong:
+            session.answer(question.screen, "match", int(rng.choice(others)))
+        elif held:
+            session.answer(question.screen, "match", partner)
+        else:
+            session.answer(question.screen, "none")
+        if screen in (100, screens):
+            right = sum(a.x == a.y for a in session.answers() if a.x)
+            found[f"confirmed_{screen}"] = right
+            found[f"recall_{screen}"] = recall(x, y, opened.now(), ids)
+    confirmed = [a.x for a in session.answers() if a.x] + [a.y for a in session.answers() if a.x]
+    for name, but in (("", ids), ("_unseen", [*ids, *confirmed])):
+        found[f"before{name}"] = recall(x, y, start, but)
+        found[f"before_refit{name}"] = recall(x, y, first, but)
+        found[f"after{name}"] = recall(x, y, opened.now(), but)
+    for name in ("chance", "random"):
+        found[f"held_{name}"] = float(np.mean([held for how, held in drawn if how == name]))
+    found["refit_seconds"] = float(np.median(opened.seconds))
+    opened.close()
+    return found
+
+
+def tens(args: argparse.Namespace):
+    """A row a review of RSICD's train split from 12 pairs, measured on its test split."""
+    asked = argparse.Namespace(features=args.features, split="train")
+    x, y = items(asked, ("rsicd",), None)
+    measured = pool.load_pool(
+        args.features,
+        train=("rsicd",),
+        zero_shot={"rsicd": "test"},
+        excluded_labels=("playfields",),
+        evaluate="test" if args.split == "test" else "validation",
+    )
+    fit = refit.prepare(x, y, "gentle_transport")
+    for seed in args.seeds:
+        ids = x.ids[ask(x.means(x.features), 12, seed=seed)]
+        for mode in args.modes:
+            row = {"mode": mode, "seed": seed, "points": []}
+            for count, figures, told in closest(x, y, ids, seed, mode, fit, measured):
+                row["points"].append({"questions": count, "figures": figures, **told})
+            yield row
+
+
+def closest(x: Side, y: Side, ids, seed: int, mode: str, fit: refit.Fit, measured):
+    """Figures after so many questions of one kind, to an annotator who knows what is alike."""
+    known, meaning = (x.numbers(ids), y.numbers(ids), np.ones(len(ids), "f4")), unit(fit.y)
+    opened = Opened(x, y, ids, fit.embedded(*known), seed, fit=fit)
+    session, of_y = opened.session, {id_: i for i, id_ in enumerate(y.ids.tolist())}
+    place = {id_: i for i, id_ in enumerate(x.ids.tolist())}
+    session.switch(ten=mode == "ten")
+    for count in range(max(OF_TEN) + 1):
+        if count in OF_TEN:
+            fitted = opened.fit.fitted(*session.standing.fitted_to())
+            metrics = measure.summarize(measure.score(fitted, measured))
+            kinds = [answer.kind for answer in session.answers()]
+            told = {kind: kinds.count(kind) for kind in ("near", "match", "none")}
+            yield count, [100 * metrics[name] for name in measure.MAIN], told
+        question = session.question()
+        assert question is not None
+        partner = place[str(y.ids[question.y])]
+        if mode == "grid":
+            held = partner in question.x
+            session.answer(question.screen, "match" if held else "none", partner if held else None)
+            continue
+        # Alike is an image of the same class; the closest, one whose captions say the same.
+        alike = [one for one in question.x if x.labels[one] == x.labels[partner]]
+        captions = [of_y[str(x.ids[one])] for one in alike]
+        if alike:
+            best = alike[int(np.argmax(meaning[captions] @ meaning[question.y]))]
+            session.answer(question.screen, "near", best)
+        else:
+            session.answer(question.screen, "none")
+    opened.close()
+
+
+def speeds(args: argparse.Namespace):
+    """Seconds of a refit to 1,500 and 1,500 items, and milliseconds until a screen is there."""
+    x, y = items(argparse.Namespace(features=args.features, split="train"), ("rsicd",), None)
+    x, y = (first_items(side, 1500) for side in (x, y))
+    begun = time.perf_counter()
+    fit = refit.prepare(x, y, "gentle_transport")
+    row = {"prepare_seconds": time.perf_counter() - begun, "refit_seconds": []}
+    for count in (100, 110, 120, 130, 140):
+        known = np.arange(count)
+        begun = time.perf_counter()
+        fit.embedded(known, known, np.ones(count, np.float32))
+        row["refit_seconds"].append(time.perf_counter() - begun)
+    yield row | served(args)
+
+
+def first_items(side: Side, number: int) -> Side:
+    kept = side.item < number
+    cut = side.ids[:number], side.features[kept], side.item[kept]
+    return Side(*cut, side.texts[:number], side.labels[:number])
+
+
+def served(args: argparse.Namespace) -> dict[str, list[float]]:
+    """Times of answers through the server, while refits go on, and of the pictures of a grid."""
+    x, y = items(argparse.Namespace(features=args.features, split="test"), ("rsicd",), None)
+    x, y = (side._replace(ids=np.char.partition(side.ids, "/")[:, 2]) for side in (x, y))
+    ids = np.random.default_rng(0).permutation(x.ids)[:104]
+    opened = Opened(x, y, ids, started(x, y, ids, "refit"), 0, background=True)
+    pictures = Pictures(args.images) if args.images else None
+    app = application(Show(opened.session, pictures), token="token")
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    client = http.client.HTTPConnection("127.0.0.1", port)
+    times: dict[str, list[float]] = {"answer_ms": [], "pictures_ms": [], "pictures_again_ms": []}
+    state = asked(client, "GET", "/state")
+    for _ in range(60):
+        choices, screen = state["question"]["choices"], state["question"]["screen"]
+        for name in ("pictures_ms", "pictures_again_ms") if args.images else ():
+            begun = time.perf_counter()
+            for choice in choices:
+                asked(client, "GET", choice["picture"])
+            times[name].append(1000 * (time.perf_counter() - begun))
+        begun = time.perf_counter()
+        body = {"screen": screen, "kind": "match", "x": choices[0]["number"]}
+        state = asked(client, "POST", "/answer", json.dumps(body))
+        times["answer_ms"].append(1000 * (time.perf_counter() - begun))
+    server.should_exit = True
+    thread.join()
+    opened.close()
+    return times
+
+
+def asked(client: http.client.HTTPConnection, method: str, path: str, body: str | None = None):
+    headers = {"Cookie": "gentle_clip_review=token", "Content-Type": "application/json"}
+    client.request(method, path, body, headers)
+    answer = client.getresponse()
+    content = answer.read()
+    assert answer.status == 200, content
+    return json.loads(content) if answer.headers["Content-Type"] == "application/json" else None
+
+
+PARTS = {"grid": grids, "ten": tens, "speed": speeds}
+
+
+def page(found: dict[str, Any]) -> list[str]:
+    which = "test items" if found["split"] == "test" else "train items, to choose settings by"
+    lines = [
+        "# What a review brings",
+        "",
+        f"`python benchmarks/review.py --features=... --images=...`: {which}, seeds "
+        f"{', '.join(map(str, found['seeds']))}, on {found['machine']['cpus']} cores of "
+        f"{found['machine']['processor']}. A program plays the annotator: it knows the partners. "
+        "Means with their sample standard deviation over seeds.",
+    ]
+    for part, told in (("grid", of_grids), ("ten", of_tens), ("speed", of_speed)):
+        if found.get(part):
+            lines += ["", *told(found[part])]
+    return lines
+
+
+def of_grids(rows: list[dict[str, Any]]) -> list[str]:
+    last = max(int(name.rpartition("_")[2]) for name in rows[0] if name.startswith("confirmed_"))
+    lines = [
+        "## Above a grid of 48",
+        "",
+        "RSICD and UCM-Captions, 1,303 images and the captions of each. `align` fits to so many "
+        "pairs at random; then the annotator clicks the right image if it is in the grid and says "
+        "none of these if not, and in a share of the screens clicks a wrong one. *Confirmed*: "
+        "right pairs after so many screens, *least* of a seed. *Recall*: per cent, mean of R@1, 5 "
+        "and 10 both ways, of all items without a pair at the start, by `align`, then by the "
+        "refit; those confirmed since are among them. *Gain of the others*: of those never "
+        "confirmed, among themselves. *Grids held it*: share of grids with the partner, of screens "
+        "by chance and of those at random.",
+        "",
+        f"| pairs | wrong | confirmed, 100 | least | confirmed, {last} | recall by align "
+        f"| after 100 | after {last} | gain | least | gain of the others | grids held it "
+        "| at random |",
+        "|--:" * 13 + "|",
+    ]
+    for count, wrong in dict.fromkeys((row["pairs"], row["wrong"]) for row in rows):
+        here = [row for row in rows if (row["pairs"], row["wrong"]) == (count, wrong)]
+        gains = [row["after"] - row["before"] for row in here]
+        cells = [str(count), f"{100 * wrong:.0f} %"]
+        cells += [spread([row["confirmed_100"] for row in here], 0)]
+        cells += [str(min(row["confirmed_100"] for row in here))]
+        cells += [spread([row[f"confirmed_{last}"] for row in here], 0)]
+        cells += [spread([row[n] for row in here]) for n in ("before", "recall_100", "after")]
+        cells += [spread(gains), f"{min(gains):.1f}"]
+        cells += [spread([row["after_unseen"] - row["before_unseen"] for row in here])]
+        cells += [spread([100 * row[f"held_{n}"] for row in here], 0) for n in ("chance", "random")]
+        lines.append("| " + " | ".join(cells) + " |")
+    return lines
+
+
+def of_tens(rows: list[dict[str, Any]]) -> list[str]:
+    lines = [
+        "## The closest of ten",
+        "",
+        f"Seed {', '.join(str(seed) for seed in dict.fromkeys(row['seed'] for row in rows))}. "
+        "RSICD: a review of the 8,734 images of the train split from 12 pairs that `ask` chose, "
+        "measured on test items as in [compare.md](../compare.md). Of ten different images, the "
+        "annotator clicks one of the same class as the partner, of several the one whose captions "
+        "are most like those in question, and says none of these if there is none. Beside it as "
+        "many questions above a grid of 48. Zero-shot / i2t / t2i, and their mean, per cent.",
+        "",
+        "| questions | closest of ten | mean | clicked | grid | mean | confirmed |",
+        "|--:" * 7 + "|",
+    ]
+    for place, point in enumerate(rows[0]["points"]):
+        cells = [str(point["questions"])]
+        for mode, kind in (("ten", "near"), ("grid", "match")):
+            here = [row["points"][place] for row in rows if row["mode"] == mode]
+            if here:
+                figures = np.array([one["figures"] for one in here])
+                cells.append(" / ".join(f"{value:.1f}" for value in figures.mean(axis=0)))
+                cells.append(spread(figures.mean(axis=1)))
+                cells.append(spread([one[kind] for one in here], 0))
+        lines.append("| " + " | ".join(cells) + " |")
+    return lines
+
+
+def of_speed(rows: list[dict[str, Any]]) -> list[str]:
+    (row,) = rows
+    first, *rest = row["refit_seconds"]
+    lines = [
+        "## Time",
+        "",
+        f"Of 1,500 images and 1,500 texts, what is done once took {row['prepare_seconds']:.1f} s, "
+        f"the first refit {first:.1f} s, later ones, each to ten pairs more, "
+        f"{max(rest):.1f} s at most, with one thread for linear algebra and all compilation.",
+        "",
+        "Through the server, 1,093 images, refits going on behind, milliseconds:",
+        "",
+        "| | median | 95 % | most |",
+        "|:--|--:|--:|--:|",
+    ]
+    names = {
+        "answer_ms": "an answer is on the disk, the next screen is there",
+        "pictures_ms": "its 48 pictures, one after the other, those shown before among them",
+        "pictures_again_ms": "the same 48 once more",
+    }
+    for name, told in names.items():
+        if row[name]:
+            figures = np.quantile(row[name], [0.5, 0.95, 1.0])
+            lines.append(f"| {told} | " + " | ".join(f"{value:.0f}" for value in figures) + " |")
+    return lines
+
+
+def spread(values, digits: int = 1) -> str:
+    spread = f" ± {np.std(values, ddof=1):.{digits}f}" if len(values) > 1 else ""
+    return f"{np.mean(values):.{digits}f}{spread}"
 
 
 if __name__ == "__main__":
-    main()
+    with threadpool_limits(1, user_api="blas"):
+        main()

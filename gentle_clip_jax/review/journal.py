@@ -1,8 +1,9 @@
 """The files of a review: answers that are only ever added, and pairs that derive from them.
 
 Beside pairs.csv there are review.jsonl, a line an answer or an undo, on the disk before the next
-screen is shown; pairs.csv.bak, the pairs as they were; and not_pairs.csv. pairs.csv is at all times
-pairs.csv.bak and the confirmed pairs, so that undoing every answer restores it byte for byte.
+screen is shown; pairs.csv.bak, the pairs as they were; not_pairs.csv; and near_pairs.csv, those
+that were the closest of ten. pairs.csv is at all times pairs.csv.bak and the confirmed pairs, so
+that undoing every answer restores it byte for byte.
 """
 
 import csv
@@ -18,16 +19,18 @@ import filelock
 
 from gentle_clip_jax.files import writing
 
-Kind = Literal["match", "none", "unsure"]
+Kind = Literal["match", "none", "unsure", "near"]
+WITH_PARTNER = ("match", "near")
 KINDS = get_args(Kind)
 
 
 class Answer(NamedTuple):
     """What a person said of one screen.
 
-    number: counts answers, those undone too. y, x: ids; x is None unless kind is "match".
-    shown: ids of x in the grid, nearest first. drawn: how the screen was chosen, by "chance" or at
-    "random". rank, cosine: of the partner in the grid; None unless matched.
+    number: counts answers, those undone too. y, x: ids; x is the partner of a "match", the closest
+    of ten if "near", and else None. shown: ids of x in the grid, nearest first. drawn: how the
+    screen was chosen, by "chance" or at "random", or "ten" if ten different x were shown. rank,
+    cosine: of x in the grid; no rank if it was found otherwise.
     """
 
     number: int
@@ -53,6 +56,7 @@ class Journal:
             raise ValueError(f"There is no file of pairs {pairs}.")
         folder = self.pairs.parent
         self.log, self.not_pairs = folder / "review.jsonl", folder / "not_pairs.csv"
+        self.near_pairs = folder / "near_pairs.csv"
         self.backup = folder / f"{self.pairs.name}.bak"
         self._lock = filelock.FileLock(folder / f"{self.pairs.name}.lock")
         try:
@@ -132,10 +136,12 @@ class Journal:
         if self.pairs.read_bytes() != new:
             self._write(self.pairs, new)
         refused = [(x, a.y) for a in self.answers.values() if a.kind == "none" for x in a.shown]
-        if refused:
-            self._write(self.not_pairs, _csv([("x", "y"), *refused], ",", "\n"))
-        else:
-            self.not_pairs.unlink(missing_ok=True)
+        near = [(a.x, a.y) for a in self.answers.values() if a.kind == "near"]
+        for path, rows in ((self.not_pairs, refused), (self.near_pairs, near)):
+            if rows:
+                self._write(path, _csv([("x", "y"), *rows], ",", "\n"))
+            else:
+                path.unlink(missing_ok=True)
 
     def _with(self, answers: dict[int, Answer]) -> bytes:
         confirmed = [(a.x, a.y) for a in answers.values() if a.kind == "match"]
@@ -186,8 +192,8 @@ def parsed(line: bytes | str, where: str) -> Answer | int:
         if "undo" in row:
             return int(row["undo"])
         answer = Answer(**{name: row[name] for name in Answer._fields if name in row})
-        matched = answer.kind == "match"
-        if answer.kind not in KINDS or matched != isinstance(answer.x, str):
+        has_partner = answer.kind in WITH_PARTNER
+        if answer.kind not in KINDS or has_partner != isinstance(answer.x, str):
             raise ValueError("an answer of no kind")
         shown = tuple(map(str, answer.shown))
         return answer._replace(number=int(answer.number), y=str(answer.y), shown=shown)

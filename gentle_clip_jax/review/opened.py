@@ -7,17 +7,20 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gentle_clip_jax import aligners
 from gentle_clip_jax.data import embeddings
 from gentle_clip_jax.review import refit
+from gentle_clip_jax.review.finding import Finder, Space
 from gentle_clip_jax.review.journal import Journal
 from gentle_clip_jax.review.pictures import Pictures
 from gentle_clip_jax.review.progress import Progress
 from gentle_clip_jax.review.session import Session
 from gentle_clip_jax.review.show import Show
 from gentle_clip_jax.review.sides import Side, unit
+from gentle_clip_jax.searching.opened import open_aligner
 
 Path = str | pathlib.Path
+# A fit to fewer pairs than these rarely has the partner in a grid, if it is one of so many items.
+TEN_BELOW, TEN_ABOVE = 20, 2000
 
 
 class Review(NamedTuple):
@@ -44,7 +47,8 @@ def review(
     Raises:
       ValueError: a file is not there, is damaged, or does not belong to the others.
     """
-    fitted = aligners.load(aligner)
+    opened = open_aligner(aligner)
+    fitted = opened.aligner
     of_x, of_y = (Side.of(embeddings.read(path)) for path in (x, y))
     pictures = Pictures(images) if images is not None else None
     start = (
@@ -52,6 +56,14 @@ def review(
         unit(of_y.means(np.asarray(fitted.embed_y(of_y.features)))),
     )
     fit = refit.prepare(of_x, of_y, fitted.about.get("method", ""))
+    embed_x, embed_y = (lambda rows, side=side: opened.embed(side, rows) for side in "xy")
+    finder = Finder(of_x, of_y, Space(*start, embed_x, embed_y), opened)
+
+    def refitted(*pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        found = fit.fitted(*pairs)
+        finder.space = Space(*found.embedded(), found.embed_x, found.embed_y)
+        return finder.space.x, finder.space.y
+
     journal = Journal(pairs)
     try:
         progress = Progress(fit.embedded, journal.pairs.with_name("review_curve.json"), seed=seed)
@@ -60,7 +72,8 @@ def review(
             of_y,
             start,
             journal,
-            embed=fit.embedded,
+            own=fit.own(),
+            embed=refitted,
             after_refit=progress.measure,
             seed=seed,
         )
@@ -68,6 +81,8 @@ def review(
         journal.close()
         raise
     try:
-        yield Review(Show(session, pictures), progress)
+        few, many = len(session.pairs()[0]) < TEN_BELOW, len(of_x.ids) > TEN_ABOVE
+        session.switch(ten=few and many)
+        yield Review(Show(session, pictures, finder), progress)
     finally:
         session.close()

@@ -40,16 +40,23 @@ def wilson(hits: int, of: int) -> tuple[float, float]:
 
 
 def held_out_recall(
-    embed: Embed, of_x: np.ndarray, of_y: np.ndarray, known: int, *, seed: int = 0
+    embed: Embed,
+    of_x: np.ndarray,
+    of_y: np.ndarray,
+    weight: np.ndarray,
+    known: int,
+    *,
+    seed: int = 0,
 ) -> Point | None:
     """How many partners of held-out y are among the ten nearest of all x; None of too few pairs.
 
     Held out, a fifth at a time and 200 in all at most, are pairs that were known before the review:
-    those that it confirmed are easier than others.
+    those that it confirmed are easier than others, and the closest of ten are no pairs.
 
     Args:
       embed: the fit.
       of_x, of_y: [p] numbers of the pairs, the known ones first.
+      weight: [p] of the pairs in a fit, 1 for those that are confirmed.
       known: how many those are.
       seed: of the folds.
     """
@@ -58,11 +65,11 @@ def held_out_recall(
     tested, hits = np.random.default_rng(seed).permutation(known)[:_MOST], 0
     for fold in np.array_split(tested, _FOLDS):
         kept = np.setdiff1d(np.arange(len(of_x)), fold)
-        x, y = embed(of_x[kept], of_y[kept])
+        x, y = embed(of_x[kept], of_y[kept], weight[kept])
         cosines = y[of_y[fold]] @ x.T
         partner = cosines[np.arange(len(fold)), of_x[fold]]
         hits += int(np.sum(np.sum(cosines >= partner[:, None], axis=1) <= AT))
-    return Point(len(of_x), hits / len(tested), *wilson(hits, len(tested)))
+    return Point(int(np.sum(weight == 1)), hits / len(tested), *wilson(hits, len(tested)))
 
 
 class Progress:
@@ -80,9 +87,9 @@ class Progress:
         except (ValueError, TypeError, KeyError) as error:
             raise ValueError(f"{path} is damaged: delete it.") from error
 
-    def measure(self, of_x: np.ndarray, of_y: np.ndarray, known: int) -> None:
+    def measure(self, of_x: np.ndarray, of_y: np.ndarray, weight: np.ndarray, known: int) -> None:
         """Adds a point; what `Session` is to call after each refit."""
-        point = held_out_recall(self._embed, of_x, of_y, known, seed=self._seed)
+        point = held_out_recall(self._embed, of_x, of_y, weight, known, seed=self._seed)
         if point is not None:
             with self._lock:
                 self._points[point.pairs] = point
@@ -96,7 +103,7 @@ class Progress:
 def counts(session: Session) -> dict[str, int]:
     """How many answers there are of each kind, how many pairs in all, how many items wait."""
     kinds = [answer.kind for answer in session.answers()]
-    left = len(session.y.ids) - len(session.known) - len(kinds)
+    left = int(session.waiting()[0].sum())
     found: dict[str, int] = {kind: kinds.count(kind) for kind in KINDS}
     return {**found, "pairs": len(session.known) + found["match"], "left": left}
 
@@ -113,6 +120,36 @@ def at_random(answers: Sequence[Answer]) -> dict[str, Any] | None:
         for name, hits in names.items()
     }
     return {"screens": len(drawn), **shares}
+
+
+def forecast(answers: Sequence[Answer], points: Sequence[Point]) -> dict[str, Any] | None:
+    """What the next 50 screens above a grid should bring; None while fewer than ten are answered.
+
+    Of the latest 40 screens by chance, and of all at random, as many should hold the partner as
+    did: "value", "low" and "high" count confirmed pairs, by 95 % intervals of both shares. "recall"
+    is what a line through the curve against the logarithm of pairs says, before and after, in per
+    cent; None if it does not rise, or spans less than 20 pairs.
+    """
+    grids = [a for a in sorted(answers, key=lambda a: a.number) if a.drawn != "ten"]
+    if len(grids) < _LEAST:
+        return None
+    sums = np.zeros(3)
+    for drawn, ahead in (("chance", 40), ("random", 10)):
+        latest = [a.kind == "match" for a in grids if a.drawn == drawn][-40:]
+        found, of = sum(latest), len(latest)
+        sums += ahead * np.array([found / of, *wilson(found, of)] if of else [0.5, 0.0, 1.0])
+    value, low, high = sums.round().astype(int).tolist()
+    return {"value": value, "low": low, "high": high, "recall": _line(points, value)}
+
+
+def _line(points: Sequence[Point], more: int) -> tuple[int, int] | None:
+    pairs, recall = (np.array([point[i] for point in points], float) for i in (0, 1))
+    if len(points) < 3 or pairs.max() - pairs.min() < 20:
+        return None
+    slope, start = np.polyfit(np.log(pairs), recall, 1)
+    ends = start + slope * np.log([pairs.max(), pairs.max() + more])
+    before, after = (100 * ends.clip(0, 1)).round().astype(int).tolist()
+    return (before, after) if slope > 0 else None
 
 
 def drawing(points: Sequence[Point]) -> dict[str, Any]:

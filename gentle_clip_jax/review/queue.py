@@ -1,4 +1,4 @@
-"""Which item to ask about next: a likely one of another cluster, and one of five at random."""
+"""Which item to ask about next, and what to choose from: 48 likely ones, or ten different ones."""
 
 import warnings
 from typing import NamedTuple
@@ -6,11 +6,24 @@ from typing import NamedTuple
 import numpy as np
 from scipy.cluster.vq import kmeans2
 
-GRID = 48
+GRID, TEN = 48, 10
 RANDOM_EVERY = 5
 _CLUSTERS = 64
-_TEMPERATURE = 0.1
+_TEMPERATURE, _TEMPERATURE_OF_TEN = 0.1, 0.12
 _BLOCK = 512
+
+
+class Question(NamedTuple):
+    """A screen: the number of a y, those of x from the nearest on, and how y was drawn.
+
+    screen: counts the screens that were shown, so that an answer to an old one is noticed. drawn:
+    by "chance" or at "random" above a grid; "ten" if there are ten different x to choose from.
+    """
+
+    screen: int
+    y: int
+    x: tuple[int, ...]
+    drawn: str
 
 
 class Ranking(NamedTuple):
@@ -31,14 +44,8 @@ def ranked(x: np.ndarray, y: np.ndarray, free: np.ndarray, *, seed: int = 0) -> 
 
     The chance is the softmax mass of the best 48 of the free x, at a temperature of 0.1.
     """
-    count = max(1, min(_CLUSTERS, len(y) // 4))
-    rng = np.random.default_rng(seed)
-    first = y[rng.choice(len(y), count, replace=False)].astype(np.float64)
-    # A cluster that loses its last item keeps its centre, and needs no warning.
-    with warnings.catch_warnings(action="ignore"):
-        cluster = kmeans2(y.astype(np.float64), first, iter=10, minit="matrix")[1]
     chance = [_chance(y[i : i + _BLOCK], x[free]) for i in range(0, len(y), _BLOCK)]
-    return Ranking(x, y, np.concatenate(chance), cluster)
+    return Ranking(x, y, np.concatenate(chance), clusters(y, seed=seed))
 
 
 def next_item(
@@ -60,11 +67,50 @@ def next_item(
     return int(choices[order[0]]), "chance"
 
 
+def next_of_ten(
+    group: np.ndarray, unasked: np.ndarray, place: int, *, seed: int = 0
+) -> tuple[int, str]:
+    """The next y to show with ten different x, drawn as "ten"; see `next_item`.
+
+    One of the groups [m] in which the fewest are known, drawn at random: a fit that a dozen pairs
+    have made does not know yet of which it is sure.
+    """
+    choices = np.flatnonzero(unasked)
+    known = np.bincount(group[~unasked], minlength=group.max() + 1)[group[choices]]
+    choices = choices[known == known.min()]
+    return int(np.random.default_rng((seed, place, TEN)).choice(choices)), "ten"
+
+
 def grid(ranking: Ranking, y: int, free: np.ndarray, *, size: int = GRID) -> np.ndarray:
     """Numbers of the free x that are nearest to an item, nearest first."""
     candidates = np.flatnonzero(free)
     cosines = ranking.x[candidates] @ ranking.y[y]
     return candidates[np.argsort(-cosines, kind="stable")[:size]]
+
+
+def ten(ranking: Ranking, y: int, free: np.ndarray, group: np.ndarray) -> np.ndarray:
+    """Numbers of the nearest free x of each of the ten likeliest groups [n], the likeliest first.
+
+    The likelihood of a group is its softmax mass at a temperature of 0.12.
+    """
+    candidates = np.flatnonzero(free)
+    cosines = ranking.x[candidates] @ ranking.y[y]
+    group = group[candidates]
+    mass = np.bincount(group, np.exp((cosines - cosines.max()) / _TEMPERATURE_OF_TEN))
+    order = np.argsort(-cosines, kind="stable")
+    groups, first = np.unique(group[order], return_index=True)
+    likeliest = np.argsort(-mass[groups], kind="stable")[:TEN]
+    return candidates[order[first[likeliest]]]
+
+
+def clusters(rows: np.ndarray, *, seed: int = 0) -> np.ndarray:
+    """The cluster [n] of each of the unit rows [n, k]: one of 64, or of fewer if they are few."""
+    count = max(1, min(_CLUSTERS, len(rows) // 4))
+    rows = rows.astype(np.float64)
+    first = rows[np.random.default_rng(seed).choice(len(rows), count, replace=False)]
+    # A cluster that loses its last item keeps its centre, and needs no warning.
+    with warnings.catch_warnings(action="ignore"):
+        return kmeans2(rows, first, iter=10, minit="matrix")[1]
 
 
 def _chance(y: np.ndarray, x: np.ndarray) -> np.ndarray:

@@ -15,9 +15,11 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
+from gentle_clip_jax.review.finding import MOST
 from gentle_clip_jax.review.guard import Guard, json_body
 from gentle_clip_jax.review.journal import KINDS
-from gentle_clip_jax.review.progress import Progress, at_random, counts, drawing
+from gentle_clip_jax.review.plane import plane
+from gentle_clip_jax.review.progress import Progress, at_random, counts, drawing, forecast
 from gentle_clip_jax.review.show import Show
 
 HERE = pathlib.Path(__file__).parent
@@ -46,10 +48,14 @@ def application(
     routes = [
         Route("/", handlers.page),
         Route("/progress", handlers.progress_page),
+        Route("/search", handlers.search_page),
+        Route("/map", handlers.map_page),
         Route("/state", handlers.state),
+        Route("/find", handlers.find),
         Route("/thumb/{side}/{number:int}", handlers.thumb),
         Route("/answer", handlers.changing(handlers.answer), methods=["POST"]),
         Route("/undo", handlers.changing(handlers.undo), methods=["POST"]),
+        Route("/mode", handlers.changing(handlers.mode), methods=["POST"]),
         Mount("/assets", StaticFiles(directory=HERE / "assets")),
     ]
     return Guard(Starlette(routes=routes), token, cookie)
@@ -63,7 +69,7 @@ class _Handlers:
         self._session, self._templates = show.session, pages()
 
     def page(self, request: Request) -> Response:
-        return HTMLResponse(self._templates.get_template("review.html").render(here="review"))
+        return self._rendered("review")
 
     def progress_page(self, request: Request) -> Response:
         points = self._progress.points() if self._progress else []
@@ -72,10 +78,46 @@ class _Handlers:
             "points": points,
             "counts": counts(self._session),
             "random": at_random(self._session.answers()),
+            "forecast": forecast(self._session.answers(), points),
             "enough": len(self._session.known) >= 10,
         }
-        page = self._templates.get_template("progress.html")
-        return HTMLResponse(page.render(here="progress", **values))
+        return self._rendered("progress", **values)
+
+    def search_page(self, request: Request) -> Response:
+        words, like = (request.query_params.get(name, "") for name in ("words", "like"))
+        show, finder = self._show, self._show.finder
+        values = {
+            "words": words[:MOST],
+            "asked": None,
+            "hits": {},
+            "error": "",
+            "named": show.items,
+        }
+        side, _, digits = like.partition("-")
+        number = int(digits) if digits.isdecimal() else -1
+        try:
+            if finder is not None and like:
+                found = finder.like(side, number)
+                values["asked"] = show.item(side, number)
+            else:
+                found = finder.words(words) if finder is not None and words else {}
+        except ValueError as error:
+            return self._rendered("search", 400, **(values | {"error": str(error)}))
+        for name, scores in found.items():
+            own = number if name == side else None
+            values["hits"][name] = show.hits(name, scores, own)
+        return self._rendered("search", **values)
+
+    def map_page(self, request: Request) -> Response:
+        return self._rendered("map", map=plane(self._session), show=self._show)
+
+    def find(self, request: Request) -> Response:
+        try:
+            return JSONResponse(
+                {"choices": self._show.found(request.query_params.get("words", ""))}
+            )
+        except ValueError as error:
+            return JSONResponse({"error": str(error)}, 400)
 
     def state(self, request: Request) -> Response:
         return JSONResponse(self._show.state())
@@ -102,6 +144,15 @@ class _Handlers:
         if not (number is None or _is_number(number)):
             raise ValueError("Give the number of the answer to undo.")
         self._session.undo(number)
+
+    def mode(self, body: dict[str, Any]) -> None:
+        if not isinstance(ten := body.get("ten"), bool):
+            raise ValueError("Say whether to ask for the closest of ten.")
+        self._session.switch(ten=ten)
+
+    def _rendered(self, name: str, status: int = 200, **values: Any) -> Response:
+        page = self._templates.get_template(f"{name}.html").render(here=name, **values)
+        return HTMLResponse(page, status)
 
     def changing(self, change: Callable[[dict[str, Any]], None]) -> Callable:
         """A handler that makes a change and tells how things stand then."""

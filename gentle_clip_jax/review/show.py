@@ -1,26 +1,31 @@
 """What a page shows of an item: its texts, its picture, or its name and what it is near."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
+from gentle_clip_jax.review.finding import Finder
 from gentle_clip_jax.review.journal import Answer
 from gentle_clip_jax.review.pictures import Pictures
 from gentle_clip_jax.review.progress import counts
-from gentle_clip_jax.review.session import Question, Session
+from gentle_clip_jax.review.queue import GRID, Question
+from gentle_clip_jax.review.session import Session
 from gentle_clip_jax.review.sides import Side
 
-_NEAR = 3
+_NEAR, _HITS = 3, 24
 
 
 class Show:
     """The items of a session as a page takes them, ready for JSON.
 
-    Pictures are those of x, or of y if x are texts.
+    Pictures are those of x, or of y if x are texts. finder: for words; None for a page without.
     """
 
-    def __init__(self, session: Session, pictures: Pictures | None = None):
-        self.session, self.pictures = session, pictures
+    def __init__(
+        self, session: Session, pictures: Pictures | None = None, finder: Finder | None = None
+    ):
+        self.session, self.pictures, self.finder = session, pictures, finder
         self.pictured = "y" if session.x.has_texts else "x"
 
     def picture(self, side: str, number: int) -> bytes:
@@ -45,30 +50,69 @@ class Show:
             return {"picture": f"/thumb/{side}/{number}"}
         return {"name": name, "label": of.labels[number]}
 
-    def ask(self) -> str:
-        """The question above the grid."""
+    def ask(self, *, ten: bool = False) -> str:
+        """The question above the grid, or above ten different x."""
         x, y = (self._kind(side) for side in "xy")
+        if ten:
+            return f"Which of these different {x}s is closest to this {y}?"
         return f"Which {x} belongs to this {y}?"
+
+    def items(self, side: str) -> str:
+        """What the items of a side are called."""
+        kind = self._kind(side)
+        return (
+            f"{kind}s" if kind != self._kind("y" if side == "x" else "x") else f"{kind}s of {side}"
+        )
 
     def question(self, question: Question) -> dict[str, Any]:
         """A screen: what is asked about, what there is to choose from."""
         item = self.item("y", question.y)
         if "name" in item:
             item["near"] = self._near(question.y)
-        choices = [{"number": number, **self.item("x", number)} for number in question.x]
-        return {"screen": question.screen, "item": item, "choices": choices}
+        return {
+            "screen": question.screen,
+            "ten": question.drawn == "ten",
+            "item": item,
+            "choices": self.choices(question.x),
+        }
+
+    def choices(self, numbers: Iterable[int]) -> list[dict[str, Any]]:
+        """Items of x with their numbers."""
+        return [{"number": number, **self.item("x", number)} for number in numbers]
+
+    def found(self, words: str) -> list[dict[str, Any]]:
+        """The free x that fit some words best.
+
+        Raises:
+          ValueError: see `Finder.words`, or there is nothing to search by.
+        """
+        if self.finder is None:
+            raise ValueError("There is nothing to search by here.")
+        scores = self.finder.words(words)["x"]
+        free = np.flatnonzero(self.session.waiting()[1] & (scores > scores.min(initial=0)))
+        return self.choices(free[np.argsort(-scores[free], kind="stable")[:GRID]].tolist())
+
+    def hits(self, side: str, scores: np.ndarray, but: int | None = None) -> list[dict[str, Any]]:
+        """The items of a side with the highest scores, and those; without one, if it is given."""
+        best = np.argsort(-scores, kind="stable")
+        best = best[best != but][:_HITS] if but is not None else best[:_HITS]
+        return [
+            {**self.item(side, n), "like": f"{side}-{n}", "score": float(scores[n])}
+            for n in best.tolist()
+            if scores[n] > 0
+        ]
 
     def answer(self, answer: Answer) -> dict[str, Any]:
         """A line of the last answers; figures are told now that it is given."""
-        y = self.session.y.numbers(np.array([answer.y]))[0]
+        numbers = self.session.standing
         found: dict[str, Any] = {
             "number": answer.number,
             "kind": answer.kind,
-            "item": self.item("y", y),
+            "item": self.item("y", numbers.of_y[answer.y]),
         }
         if answer.x is not None:
-            x = self.session.x.numbers(np.array([answer.x]))[0]
-            found |= {"partner": self.item("x", x), "rank": answer.rank, "cosine": answer.cosine}
+            partner = self.item("x", numbers.of_x[answer.x])
+            found |= {"partner": partner, "rank": answer.rank, "cosine": answer.cosine}
         return found
 
     def state(self) -> dict[str, Any]:
@@ -78,7 +122,8 @@ class Show:
         if ahead:
             items.append(self.item("y", ahead[0]))
         return {
-            "ask": self.ask(),
+            "ask": self.ask(ten=bool(question and question.drawn == "ten")),
+            "ten": self.session.ten,
             "question": self.question(question) if question else None,
             "message": None if question else self.nothing_left(),
             "counts": counts(self.session),
@@ -89,9 +134,11 @@ class Show:
     def nothing_left(self) -> str:
         """The sentence that ends a queue."""
         found = counts(self.session)
+        if self.session.ten and found["left"]:
+            return "You have answered every screen of ten. Go on with the grid."
         if found["left"]:
             return "Every item of x has its partner now. Nothing is left to choose from."
-        if not found["match"] + found["none"] + found["unsure"]:
+        if not self.session.answers():
             return "Every item of y has its partner already. There is nothing to do."
         return f"You have answered every screen. {self.session.journal.pairs} holds your pairs."
 

@@ -5,6 +5,7 @@ import pathlib
 import numpy as np
 
 from gentle_clip_jax.data.embeddings import FeatureSet
+from gentle_clip_jax.review.finding import Finder, Space
 from gentle_clip_jax.review.journal import Journal
 from gentle_clip_jax.review.session import Session
 from gentle_clip_jax.review.sides import Side, unit
@@ -39,6 +40,11 @@ def session(pairs: pathlib.Path, *, number: int = NUMBER, **settings) -> Session
     start = tuple(rows[:number] for rows in latent())
     settings.setdefault("background", False)
     return Session(x, y, start, Journal(pairs), **settings)
+
+
+def finder(review: Session) -> Finder:
+    """Without an encoder: by the words of texts and names."""
+    return Finder(review.x, review.y, Space(*latent(), lambda rows: rows, lambda rows: rows))
 
 
 def answered(review: Session, kind: str | None = None):

@@ -6,7 +6,7 @@ import threading
 import time
 
 import pytest
-from review_items import HOSTILE, session, write_pairs
+from review_items import HOSTILE, finder, session, write_pairs
 
 pytest.importorskip("selenium")
 pytest.importorskip("uvicorn")
@@ -55,7 +55,8 @@ def review(tmp_path):
 
 @pytest.fixture
 def address(review, tmp_path):
-    app = application(Show(review, Pictures(tmp_path / "pictures")), token="token")
+    show = Show(review, Pictures(tmp_path / "pictures"), finder(review))
+    app = application(show, token="token")
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -130,6 +131,7 @@ def test_the_file_works_without_a_server(browser, review, tmp_path):
     browser.get((tmp_path / "review.html").as_uri())
     wait(lambda: "50 left" in text(browser, "counts"))
     assert browser.execute_script("return document.querySelector('#grid img').naturalWidth") > 0
+    assert not browser.find_elements("css selector", "#grid.ten, #tools")
     press(browser, Keys.ENTER)
     wait(lambda: "1 confirmed" in text(browser, "counts"))
     press(browser, "0")
@@ -140,5 +142,58 @@ def test_the_file_works_without_a_server(browser, review, tmp_path):
     assert [json.loads(line)["kind"] for line in lines.splitlines()] == ["match", "none"]
     (tmp_path / "saved.jsonl").write_text(lines)
     assert static_page.take(review, tmp_path / "saved.jsonl") == 2
+    wrong = [line for line in browser.get_log("browser") if line["level"] == "SEVERE"]
+    assert not wrong
+
+
+def test_the_closest_of_ten_by_the_keyboard(browser, address, review):
+    browser.get(f"{address}/?token=token")
+    wait(lambda: "0 confirmed" in text(browser, "counts"))
+    press(browser, "t")
+    wait(lambda: len(browser.find_elements("css selector", "#grid.ten button")) == 10)
+    assert "different" in text(browser, "ask")
+    question = review.question()
+    press(browser, Keys.ARROW_DOWN, Keys.ENTER)
+    wait(lambda: "1 closest" in text(browser, "counts"))
+    given = review.answers()[0]
+    assert (given.kind, given.x) == ("near", f"x{question.x[5]}")
+    assert "Closest of ten" in text(browser, "said")
+    press(browser, "t")
+    wait(lambda: len(browser.find_elements("css selector", "#grid button")) == 48)
+
+
+def test_words_of_ones_own_find_the_partner(browser, address, review):
+    browser.get(f"{address}/?token=token")
+    wait(lambda: "0 confirmed" in text(browser, "counts"))
+    outside = next(n for n in range(20, 80) if n not in review.question().x)
+    press(browser, "/", *f"x{outside}0u", Keys.ENTER)
+    wait(lambda: "No text and no name" in text(browser, "error"))
+    press(browser, Keys.BACKSPACE, Keys.BACKSPACE, Keys.ENTER)
+    wait(lambda: len(browser.find_elements("css selector", "#grid button")) == 1)
+    press(browser, Keys.ESCAPE)
+    wait(lambda: len(browser.find_elements("css selector", "#grid button")) == 48)
+    assert not review.answers()
+    press(browser, "/", *f"x{outside}", Keys.ENTER)
+    wait(lambda: len(browser.find_elements("css selector", "#grid button")) == 1)
+    press(browser, Keys.ARROW_DOWN, Keys.ENTER)
+    wait(lambda: "1 confirmed" in text(browser, "counts"))
+    assert review.answers()[0].x == f"x{outside}"
+    assert "By words" in text(browser, "said")
+
+
+def test_search_and_map_lead_to_each_other(browser, address):
+    browser.get(f"{address}/?token=token")
+    browser.get(f"{address}/search")
+    press(browser, *"x7", Keys.ENTER)
+    wait(lambda: browser.find_elements("css selector", ".hits img"))
+    assert browser.current_url == f"{address}/search?words=x7"
+    browser.get(f"{address}/map")
+    pictures = browser.find_elements("css selector", "svg.map image")
+    assert pictures
+    browser.execute_script("arguments[0].scrollIntoView({ block: 'center' })", pictures[-1])
+    browser.execute_script(
+        "arguments[0].dispatchEvent(new MouseEvent('click', { bubbles: true }))", pictures[-1]
+    )
+    wait(lambda: "/search?like=x-" in browser.current_url)
     wrong = [line for line in browser.get_log("browser") if line["level"] == "SEVERE"]
     assert not wrong

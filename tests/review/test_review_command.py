@@ -7,6 +7,9 @@ import pytest
 
 pytest.importorskip("starlette")
 from gentle_clip_jax.aligners import Problem, align
+from gentle_clip_jax.aligners.closed_form.cca import cca
+from gentle_clip_jax.aligners.closed_form.transported import transported_cca
+from gentle_clip_jax.aligners.problem import Features
 from gentle_clip_jax.commands import review as command
 from gentle_clip_jax.review import opened, refit
 from gentle_clip_jax.review.progress import held_out_recall
@@ -89,10 +92,74 @@ def test_a_refit_finds_partners(method):
         Side(ids, rows, np.arange(NUMBER), [()] * NUMBER, [""] * NUMBER) for rows in features()
     ]
     fit = refit.prepare(*sides, method)
-    known = np.arange(KNOWN)
-    x, y = fit.embedded(known, known)
+    known, ones = np.arange(KNOWN), np.ones(KNOWN, np.float32)
+    x, y = fit.embedded(known, known, ones)
     np.testing.assert_allclose(np.linalg.norm(x, axis=1), 1, atol=1e-4)
     rank = np.sum(y @ x.T >= np.sum(x * y, axis=1)[:, None], axis=1)
     assert np.mean(rank[KNOWN:] <= 10) > 0.5
-    assert held_out_recall(fit.embedded, known, known, KNOWN).recall > 0.5
-    assert held_out_recall(fit.embedded, known, known, 9) is None
+    assert held_out_recall(fit.embedded, known, known, ones, KNOWN).recall > 0.5
+    assert held_out_recall(fit.embedded, known, known, ones, 9) is None
+
+
+def prepared(method="gentle_transport"):
+    ids = np.array([f"item {i}" for i in range(NUMBER)])
+    return refit.prepare(
+        *(Side(ids, rows, np.arange(NUMBER), [()] * NUMBER, [""] * NUMBER) for rows in features()),
+        method,
+    )
+
+
+@pytest.mark.parametrize("known", [KNOWN, 80])
+def test_a_refit_is_transported_cca(known):
+    fit = prepared()
+    pairs = np.arange(known)
+    found = fit.fitted(pairs, pairs, np.ones(known, np.float32))
+    x = (1 - found.smoothing) * fit.x + found.smoothing * fit.neighbours
+    parts = [x[:known], fit.y[:known], x[known:], fit.y[known:]]
+    start = cca(*parts[:2], shrinkage=10.0)
+    few = 10.0 if known < 60 else None
+    given = Features(*(part[:, None] for part in parts))
+    maps = transported_cca(given, start, shrinkage=few, rounds=5)
+    expected = np.asarray(maps.embed_x(x)) @ np.asarray(maps.embed_y(fit.y)).T
+    rows = found.embedded()
+    np.testing.assert_allclose(rows[0] @ rows[1].T, expected, atol=0.02)
+
+
+def test_a_fit_embeds_other_items_as_it_does_its_own():
+    fit, pairs = prepared(), np.arange(KNOWN)
+    found = fit.fitted(pairs, pairs, np.ones(KNOWN, np.float32))
+    x, y = features()
+    own = found.embedded()
+    np.testing.assert_allclose(found.embed_x(x), own[0], atol=1e-4)
+    np.testing.assert_allclose(found.embed_y(y), own[1], atol=1e-4)
+
+
+def test_a_pair_of_weight_two_is_one_that_is_there_twice():
+    fit, once = prepared("cca"), np.arange(KNOWN)
+    twice = np.concatenate([once, once[:5]])
+    weight = np.ones(KNOWN, np.float32)
+    weight[:5] = 2
+    by_weight = fit.embedded(once, once, weight)
+    by_number = fit.embedded(twice, twice, np.ones(len(twice), np.float32))
+    np.testing.assert_allclose(
+        by_weight[0] @ by_weight[1].T, by_number[0] @ by_number[1].T, atol=1e-3
+    )
+
+
+def test_a_fit_takes_two_pairs():
+    with pytest.raises(ValueError, match="two pairs or more"):
+        prepared().embedded(np.arange(1), np.arange(1), np.ones(1, np.float32))
+
+
+def test_few_pairs_of_many_items_begin_with_the_closest_of_ten(files, monkeypatch):
+    monkeypatch.setattr(opened, "TEN_ABOVE", NUMBER - 1)
+    with opened.review(*paths(files)) as review:
+        assert not review.show.session.ten
+    (files / "pairs.csv").write_text("".join(f"item {i}\n" for i in range(12)))
+    with opened.review(*paths(files)) as review:
+        assert review.show.session.ten
+    monkeypatch.setattr(opened, "TEN_ABOVE", NUMBER)
+    with opened.review(*paths(files)) as review:
+        assert not review.show.session.ten
+        hits = review.show.finder.words("item 140")["x"]
+        assert np.argmax(hits) == 140

@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 import pytest
-from review_items import HOSTILE, answered, session, write_pairs
+from review_items import HOSTILE, NUMBER, answered, finder, session, write_pairs
 
 pytest.importorskip("starlette")
 pytest.importorskip("httpx")
@@ -36,7 +36,8 @@ def review(tmp_path):
 
 @pytest.fixture
 def stranger(review, tmp_path):
-    app = application(Show(review, Pictures(tmp_path / "pictures")), token=TOKEN)
+    show = Show(review, Pictures(tmp_path / "pictures"), finder(review))
+    app = application(show, token=TOKEN)
     return TestClient(app, base_url=HERE, follow_redirects=False)
 
 
@@ -47,7 +48,8 @@ def client(stranger):
 
 
 def test_the_token_opens_the_page_once_and_is_then_a_cookie(stranger):
-    for path in ("/", "/?token=wrong", "/?token=%ff", "/state", "/thumb/x/3", "/assets/review.js"):
+    inside = ("/state", "/thumb/x/3", "/assets/review.js", "/search", "/map", "/find?words=text")
+    for path in ("/", "/?token=wrong", "/?token=%ff", *inside):
         assert stranger.get(path).status_code == 403, path
     assert stranger.post("/answer", json={}).status_code == 403
     assert stranger.get(f"/state?token={TOKEN}").status_code == 403
@@ -56,7 +58,7 @@ def test_the_token_opens_the_page_once_and_is_then_a_cookie(stranger):
     cookie = entered.headers["set-cookie"].lower()
     assert "httponly" in cookie
     assert "samesite=strict" in cookie
-    for path in ("/", "/progress", "/state", "/assets/review.js", "/thumb/x/3"):
+    for path in ("/", "/progress", *inside):
         assert stranger.get(path).status_code == 200, path
 
 
@@ -156,7 +158,7 @@ def test_links_out_of_the_folder_are_refused(tmp_path):
 
 
 def test_headers_forbid_what_is_not_needed(client):
-    for path in ("/", "/state", "/thumb/x/3", "/none"):
+    for path in ("/", "/state", "/search?words=text", "/map", "/thumb/x/3", "/none"):
         headers = client.get(path).headers
         policy = headers["content-security-policy"]
         assert "default-src 'none'" in policy
@@ -170,6 +172,10 @@ def test_data_never_becomes_html(client, review):
         answered(review)
     for path in ("/", "/progress"):
         assert "alert(" not in client.get(path).text
+    for path in ("/map", "/search?words=text+3", "/search?like=y-3", f"/search?words={HOSTILE}"):
+        page = client.get(path).text
+        assert "&lt;script&gt;alert(" in page
+        assert "<script" not in page
     assert HOSTILE in client.get("/state").json()["question"]["item"]["texts"][0]
     assert client.get("/state").headers["content-type"] == "application/json"
 
@@ -187,3 +193,57 @@ def test_items_without_texts_are_told_by_their_neighbours(tmp_path):
     assert set(near) == {"y0 belongs to x0", "y1 belongs to x1"}
     assert np.all([choice["name"].startswith("x") for choice in question["choices"]])
     review.close()
+
+
+def test_words_find_items_of_x_that_are_free(client, review):
+    found = client.get("/find", params={"words": "X7 x12"}).json()["choices"]
+    assert {choice["number"] for choice in found} == {7, 12, *range(70, NUMBER)}
+    assert found[0]["picture"] == "/thumb/x/7"
+    assert client.get("/find", params={"words": "x1"}).json()["choices"][0]["number"] != 1
+    for words in ("", "  ", "a" * 301, "nothing-like-it"):
+        answer = client.get("/find", params={"words": words})
+        assert (answer.status_code, list(answer.json())) == (400, ["error"])
+    screen = review.question().screen
+    assert not set(review.question().x) >= {choice["number"] for choice in found}
+    left_out = next(n for n in range(2, NUMBER) if n not in review.question().x)
+    body = {"screen": screen, "kind": "match", "x": left_out}
+    told = client.post("/answer", json=body).json()["answers"][0]
+    assert (told["kind"], told["rank"]) == ("match", None)
+
+
+def test_a_search_shows_both_sides(client):
+    page = client.get("/search", params={"words": "text 3"}).text
+    assert "text 3 &lt;script" in page
+    page = client.get("/search", params={"like": "x-3"}).text
+    assert page.index("/thumb/x/3") < page.index("Nearest pictures") < page.index("Nearest texts")
+    assert 'like=x-3"' not in page
+    assert 'like=y-3"' in page
+    for like in ("x-80", "z-1", "x-", "x--1", "x-1.5", "x-" + "9" * 40, "-", "x-\u00b2"):
+        answer = client.get("/search", params={"like": like})
+        assert (answer.status_code, "There is no such item." in answer.text) == (400, True), like
+    too_long = client.get("/search", params={"words": "a" * 301})
+    assert (too_long.status_code, "300 characters at most" in too_long.text) == (400, True)
+
+
+def test_the_map_shows_all_items_and_pairs(client):
+    page = client.get("/map").text
+    circles, pictures = page.count("<circle"), page.count("<image")
+    assert circles == 2 * NUMBER
+    assert 3 < pictures <= 20
+    assert page.count("<path") == 2
+
+
+def test_the_mode_is_switched(client, review):
+    state = client.post("/mode", json={"ten": True}).json()
+    assert state["ten"]
+    assert state["question"]["ten"]
+    assert len(state["question"]["choices"]) == 10
+    assert "different" in state["ask"]
+    body = {"screen": state["question"]["screen"], "kind": "near"}
+    chosen = state["question"]["choices"][4]["number"]
+    state = client.post("/answer", json=body | {"x": chosen}).json()
+    assert state["counts"]["near"] == 1
+    assert state["answers"][0]["kind"] == "near"
+    assert client.post("/mode", json={"ten": 1}).status_code == 409
+    assert not client.post("/mode", json={"ten": False}).json()["question"]["ten"]
+    assert review.pairs()[0].tolist() == [0, 1]

@@ -12,7 +12,7 @@ from review_items import NUMBER, answered, latent, session, sides, write_pairs
 
 from gentle_clip_jax.review import queue
 from gentle_clip_jax.review.journal import Journal
-from gentle_clip_jax.review.progress import at_random, counts
+from gentle_clip_jax.review.progress import Point, at_random, counts, forecast
 from gentle_clip_jax.review.session import Session
 from gentle_clip_jax.review.show import Show
 
@@ -86,7 +86,7 @@ def test_any_answer_can_be_changed(tmp_path):
 def test_stale_and_wrong_answers_are_refused(tmp_path):
     review = session(write_pairs(tmp_path))
     first = review.question()
-    with pytest.raises(ValueError, match="not in the grid"):
+    with pytest.raises(ValueError, match="no free item"):
         review.answer(first.screen, "match", 0)  # x0 has a partner
     with pytest.raises(ValueError, match="An answer is"):
         review.answer(first.screen, "match")
@@ -233,7 +233,7 @@ def test_an_empty_queue_ends_in_a_sentence(tmp_path):
 def test_a_refit_follows_ten_answers_and_spares_the_screen(tmp_path):
     fits, told = [], []
 
-    def embed(of_x, of_y):
+    def embed(of_x, of_y, weight):
         fits.append((of_x.tolist(), of_y.tolist()))
         return latent(noise=0.0)
 
@@ -257,4 +257,61 @@ def test_only_screens_at_random_estimate(tmp_path):
     assert found["screens"] == 2
     low, high = found["in_grid"][1:]
     assert 0 <= low < high <= 100
+    review.close()
+
+
+def test_a_partner_found_by_words_was_not_in_the_grid(tmp_path):
+    review = session(write_pairs(tmp_path))
+    for _ in range(4):
+        answered(review)
+    question = review.question()
+    assert question.drawn == "random"
+    free = review.waiting()[1]
+    found = next(n for n in np.flatnonzero(free).tolist() if n not in question.x)
+    given = review.answer(question.screen, "match", found)
+    assert (given.x, given.rank) == (f"x{found}", None)
+    assert at_random(review.answers())["in_grid"][0] == 0
+    for taken in (found, 0, NUMBER, -1):
+        with pytest.raises(ValueError, match="no free item"):
+            review.answer(review.question().screen, "match", taken)
+    review.close()
+
+
+def test_what_the_next_screens_bring_is_what_the_last_ones_did(tmp_path):
+    review = session(write_pairs(tmp_path))
+    for number in range(20):
+        assert (forecast(review.answers(), []) is None) == (number < 10)
+        question = review.question()
+        kind = "match" if question.drawn == "random" or number % 2 else "none"
+        review.answer(question.screen, kind, question.x[0] if kind == "match" else None)
+    chance = [answer for answer in review.answers() if answer.drawn == "chance"]
+    share = np.mean([answer.kind == "match" for answer in chance])
+    points = [Point(pairs, 0.1 * np.log(pairs), 0, 1) for pairs in (10, 30, 90)]
+    found = forecast(review.answers(), points)
+    assert found["value"] == round(40 * share + 10)
+    assert 0 <= found["low"] < found["value"] < found["high"] <= 50
+    assert found["recall"][0] == 45
+    assert found["recall"][1] == round(10 * np.log(90 + found["value"]))
+    falling = [point._replace(recall=1 - point.recall) for point in points]
+    assert forecast(review.answers(), falling)["recall"] is None
+    assert forecast(review.answers(), points[:2])["recall"] is None
+    review.close()
+
+
+def test_a_review_that_goes_on_refits_to_what_was_confirmed(tmp_path):
+    fits = []
+
+    def embed(*pairs):
+        fits.append(len(pairs[0]))
+        return latent()
+
+    pairs = write_pairs(tmp_path)
+    review = session(pairs, embed=embed)
+    given = [answered(review) for _ in range(4)]
+    review.begin()
+    review.close()
+    review = session(pairs, embed=embed)
+    review.begin()
+    review.wait()
+    assert fits == [2 + sum(answer.kind == "match" for answer in given)] * 2
     review.close()

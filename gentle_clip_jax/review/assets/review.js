@@ -32,6 +32,8 @@ function server() {
     state: () => asked("/state"),
     answer: (screen, kind, x) => asked("/answer", { screen, kind, x }),
     undo: (number) => asked("/undo", { number }),
+    mode: (ten) => asked("/mode", { ten }),
+    find: (words) => asked(`/find?words=${encodeURIComponent(words)}`),
   };
 }
 
@@ -143,14 +145,20 @@ function showQuestion(question) {
   if (question.item.picture) item[0].alt = "The picture that is asked about";
   for (const near of question.item.near || []) item.push(make("p", `Near it: ${near}.`));
   byId("item").replaceChildren(...item);
-  grid.classList.toggle("words", !question.choices.some((choice) => choice.picture));
-  grid.replaceChildren(...question.choices.map((choice, place) => {
+  showChoices(question.choices);
+}
+
+function showChoices(choices) {
+  const grid = byId("grid");
+  grid.classList.toggle("words", !choices.some((choice) => choice.picture));
+  grid.classList.toggle("ten", Boolean(state.question.ten));
+  grid.replaceChildren(...choices.map((choice, place) => {
     const button = make("button");
     button.type = "button";
     button.tabIndex = place ? -1 : 0;
     if (choice.picture) {
       button.append(...shown(choice));
-      button.setAttribute("aria-label", `Picture ${place + 1} of ${question.choices.length}`);
+      button.setAttribute("aria-label", `Picture ${place + 1} of ${choices.length}`);
     } else if (choice.texts) {
       button.append(make("span", choice.texts[0]));
       for (const text of choice.texts.slice(1, 3)) button.append(make("small", text));
@@ -158,12 +166,12 @@ function showQuestion(question) {
       button.append(make("span", choice.name));
       if (choice.label) button.append(make("small", choice.label));
     }
-    button.addEventListener("click", () => answer("match", choice.number));
+    button.addEventListener("click", () => answer(state.question.ten ? "near" : "match", choice.number));
     button.addEventListener("focus", () => enlarge(choice));
     button.addEventListener("pointerenter", () => enlarge(choice));
     return button;
   }));
-  if (question.choices.length) enlarge(question.choices[0]);
+  if (choices.length) enlarge(choices[0]);
 }
 
 function enlarge(choice) {
@@ -173,6 +181,7 @@ function enlarge(choice) {
 }
 
 const KINDS = { none: ["None of these", "0"], unsure: ["Unsure", "?"] };
+const MARKS = { match: "✓", near: "≈" };
 
 function showAnswers(answers) {
   byId("given").hidden = !answers.length;
@@ -182,7 +191,7 @@ function showAnswers(answers) {
     if (picture) {
       line.append(...shown({ picture }));
     } else {
-      const mark = make("span", given.kind === "match" ? "✓" : KINDS[given.kind][1]);
+      const mark = make("span", MARKS[given.kind] || KINDS[given.kind][1]);
       mark.className = "mark";
       mark.setAttribute("aria-hidden", "true");
       line.append(mark);
@@ -200,16 +209,18 @@ function showAnswers(answers) {
 }
 
 function told(given) {
-  if (given.kind !== "match") return KINDS[given.kind][0];
+  if (given.kind in KINDS) return KINDS[given.kind][0];
   const cosine = given.cosine === null || given.cosine === undefined ? "" : `, cosine ${given.cosine.toFixed(2)}`;
-  return `Place ${given.rank}${cosine}`;
+  if (given.kind === "near") return `Closest of ten${cosine}`;
+  return (given.rank === null ? "By words" : `Place ${given.rank}`) + cosine;
 }
 
 function show(next, said, right) {
   state = next;
   byId("error").hidden = true;
-  const { match, none, unsure, left } = state.counts;
-  byId("counts").textContent = `${match} confirmed · ${none} none · ${unsure} unsure · ${left} left`;
+  const { match, near, none, unsure, left } = state.counts;
+  const close = near ? ` · ${near} closest` : "";
+  byId("counts").textContent = `${match} confirmed${close} · ${none} none · ${unsure} unsure · ${left} left`;
   const line = byId("said");
   line.textContent = said || "";
   line.classList.toggle("right", Boolean(right));
@@ -219,6 +230,12 @@ function show(next, said, right) {
   showAnswers(state.answers);
   for (const id of ["none", "unsure"]) byId(id).disabled = !state.question;
   byId("undo").disabled = !state.answers.length;
+  if (!data) {
+    byId("words").value = "";
+    byId("words").hidden = state.ten;
+    byId("grid-mode").setAttribute("aria-pressed", String(!state.ten));
+    byId("ten-mode").setAttribute("aria-pressed", String(state.ten));
+  }
   for (const address of state.ahead) new Image().src = address;
   window.scrollTo(0, 0);
   const first = byId("grid").querySelector("button");
@@ -244,6 +261,7 @@ function answer(kind, x = null) {
   if (!state || !state.question) return;
   change(() => source.answer(state.question.screen, kind, x), (next) => {
     const given = next.answers[0];
+    if (kind === "near") return [`≈ Kept. ${told(given)}.`, true];
     return kind === "match" ? [`✓ Confirmed. ${told(given)}.`, true] : [`${KINDS[kind][0]}: kept.`];
   });
 }
@@ -251,6 +269,26 @@ function answer(kind, x = null) {
 function undo(number = null) {
   if (!state || !state.answers.length) return;
   change(() => source.undo(number), () => ["Taken back. Answer it again."]);
+}
+
+function switchMode(ten) {
+  if (state && ten !== state.ten) change(() => source.mode(ten), () => [""]);
+}
+
+// Words of one's own: what fits them stands in the grid until they are taken out.
+async function find() {
+  const words = byId("words").value.trim();
+  const asked = state.question;
+  try {
+    const choices = words ? (await source.find(words)).choices : asked.choices;
+    if (state.question !== asked || byId("words").value.trim() !== words) return;
+    byId("error").hidden = true;
+    byId("said").textContent = words ? `Nearest to “${words}”. Empty the box to go back.` : "";
+    showChoices(choices);
+  } catch (error) {
+    byId("error").textContent = error.message;
+    byId("error").hidden = false;
+  }
 }
 
 function move(key) {
@@ -272,11 +310,21 @@ function move(key) {
 }
 
 document.addEventListener("keydown", (event) => {
+  if (event.target.id === "words") {
+    if (event.key === "Escape") event.target.value = "";
+    else if (event.key !== "ArrowDown") return;
+    event.preventDefault();
+    if (event.key === "Escape") find();
+    const first = byId("grid").querySelector("button");
+    if (first) first.focus({ preventScroll: true });
+    return;
+  }
   if (event.ctrlKey || event.metaKey || event.altKey || byId("keys").open || event.repeat && !event.key.startsWith("Arrow")) return;
   const acts = {
     0: () => answer("none"),
     u: () => answer("unsure"),
     h: () => byId("keys").showModal(),
+    ...(data ? {} : { "/": () => byId("words").focus(), t: () => switchMode(!state.ten) }),
     Backspace: () => undo(),
   };
   if (event.key.startsWith("Arrow")) move(event.key);
@@ -288,6 +336,17 @@ byId("none").addEventListener("click", () => answer("none"));
 byId("unsure").addEventListener("click", () => answer("unsure"));
 byId("undo").addEventListener("click", () => undo());
 byId("help").addEventListener("click", () => byId("keys").showModal());
+if (!data) {
+  byId("grid-mode").addEventListener("click", () => switchMode(false));
+  byId("ten-mode").addEventListener("click", () => switchMode(true));
+  byId("tools").addEventListener("submit", (event) => {
+    event.preventDefault();
+    find();
+  });
+  byId("words").addEventListener("input", (event) => {
+    if (!event.target.value) find();
+  });
+}
 if (data) {
   byId("download").addEventListener("click", () => {
     const link = make("a");

@@ -1,0 +1,99 @@
+"""Items by free words, or like another item: through the encoder that made their features, or else
+by the words that stand in their texts and names.
+"""
+
+import threading
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from gentle_clip_jax.review.sides import Side
+from gentle_clip_jax.searching.encoder import QueryEncoder, encoder_of_words
+from gentle_clip_jax.searching.opened import Opened
+
+MOST = 300  # characters of a query
+Rows = Callable[[np.ndarray], np.ndarray]
+
+
+class Space(NamedTuple):
+    """One fit: unit rows x [n, k] and y [m, k] of all items, and what embeds other raw features."""
+
+    x: np.ndarray
+    y: np.ndarray
+    embed_x: Rows
+    embed_y: Rows
+
+
+class Finder:
+    """Ranks the items of both sides by their likeness to a query.
+
+    space: what the latest fit says; whoever refits replaces it.
+
+    Args:
+      x, y: the items.
+      space: the first fit.
+      aligner: it knows the encoders; None if there is none to ask.
+    """
+
+    def __init__(self, x: Side, y: Side, space: Space, aligner: Opened | None = None):
+        self._sides, self.space, self._aligner = {"x": x, "y": y}, space, aligner
+        self._encoder: QueryEncoder | None = None
+        self._lock = threading.Lock()
+        self._reason = "" if aligner else "There is no encoder to search by words."
+
+    def words(self, words: str) -> dict[str, np.ndarray]:
+        """Scores of all items, "x" [n] and "y" [m], for some words; the higher, the liker.
+
+        Cosines where the aligner's encoder reads words, else shares of the words that stand in an
+        item's texts, label or id.
+
+        Raises:
+          ValueError: there are no words, too many, or no item has one of them.
+        """
+        words = " ".join(words.split())
+        if not words or len(words) > MOST:
+            raise ValueError(f"Give some words, {MOST} characters at most.")
+        with self._lock:
+            encoder = self._opened()
+            if encoder is not None:
+                space, features = self.space, encoder.embed(words)
+                embed = space.embed_x if encoder.side == "x" else space.embed_y
+                query = embed(features)[0]
+                return {"x": space.x @ query, "y": space.y @ query}
+        return self._standing_in(words)
+
+    def like(self, side: str, number: int) -> dict[str, np.ndarray]:
+        """Cosines of all items with one of them.
+
+        Raises:
+          ValueError: there is no such item.
+        """
+        rows = {"x": self.space.x, "y": self.space.y}.get(side)
+        if rows is None or not 0 <= number < len(rows):
+            raise ValueError("There is no such item.")
+        return {"x": self.space.x @ rows[number], "y": self.space.y @ rows[number]}
+
+    def _opened(self) -> QueryEncoder | None:
+        if self._encoder is None and not self._reason:
+            assert self._aligner is not None
+            try:
+                self._encoder = encoder_of_words(self._aligner, "y")
+            except (ValueError, ImportError) as error:  # weights are an extra of the package
+                self._reason = str(error)
+        return self._encoder
+
+    def _standing_in(self, words: str) -> dict[str, np.ndarray]:
+        wanted = words.casefold().split()
+        scores = {
+            name: np.array([_share(wanted, side, number) for number in range(len(side.ids))])
+            for name, side in self._sides.items()
+        }
+        if not any(of.any() for of in scores.values()):
+            raise ValueError(f"No text and no name holds these words. {self._reason}")
+        return scores
+
+
+def _share(wanted: list[str], side: Side, number: int) -> float:
+    text = " ".join([str(side.ids[number]), side.labels[number], *side.texts[number]]).casefold()
+    return sum(word in text for word in wanted) / len(wanted)

@@ -1,0 +1,63 @@
+"""A map of both sets: where their items lie in the plane in which they vary most."""
+
+from typing import Any
+
+import numpy as np
+
+from gentle_clip_jax.report.embedding_map import principal_plane
+from gentle_clip_jax.review.session import Session
+
+SIDE = 1000  # user units of the square
+_THUMB, _MARGIN = 58, 40
+_DOTS, _TIES = 1500, 60
+_FITTED = 4000  # items that decide the plane
+
+
+def plane(session: Session, *, seed: int = 0) -> dict[str, Any]:
+    """Marks of items with number and place, "x", "y" and "thumbs", and the "ties" of pairs.
+
+    Axes are those of `principal_plane`, their units ranks, so that no region is crowded. Thumbs are
+    as many x as have room beside each other.
+    """
+    x, y = session.ranking.x, session.ranking.y
+    rng = np.random.default_rng(seed)
+    chosen = [np.sort(rng.permutation(len(rows))[:_FITTED]) for rows in (x, y)]
+    at_x, at_y, share = principal_plane(x[chosen[0]], y[chosen[1]])
+    spread = _ranks(np.concatenate([at_x, at_y]))
+    places = spread[: len(at_x)], spread[len(at_x) :]
+    where = [dict(zip(of.tolist(), at.tolist())) for of, at in zip(chosen, places)]
+    thumbs = _apart(rng.permutation(chosen[0]).tolist(), where[0])
+    ties = [
+        (*where[0][a], *where[1][b])
+        for a, b in zip(*(numbers[::-1].tolist() for numbers in session.pairs()))
+        if a in where[0] and b in where[1]
+    ]
+    return {
+        "side": SIDE,
+        "thumb": _THUMB,
+        "share": round(100 * share),
+        "x": [(number, *where[0][number]) for number in chosen[0].tolist()][:_DOTS],
+        "y": [(number, *where[1][number]) for number in chosen[1].tolist()][:_DOTS],
+        "thumbs": [(number, *where[0][number]) for number in thumbs],
+        "ties": ties[:_TIES],
+    }
+
+
+def _ranks(points: np.ndarray) -> np.ndarray:
+    """Points [n, 2] whose coordinates are their ranks, within the square; upwards is up."""
+    ranks = np.argsort(np.argsort(points, axis=0, kind="stable"), axis=0, kind="stable")
+    share = ranks / max(len(points) - 1, 1)
+    share[:, 1] = 1 - share[:, 1]
+    return np.round(_MARGIN + (SIDE - 2 * _MARGIN) * share, 1)
+
+
+def _apart(numbers: list[int], where: dict[int, list[float]]) -> list[int]:
+    """Those of the numbers whose thumbs cover none of the earlier ones."""
+    kept: list[int] = []
+    places = np.empty((len(numbers), 2))
+    for number in numbers:
+        gap = np.abs(places[: len(kept)] - where[number]).max(axis=1)
+        if not len(gap) or gap.min() >= _THUMB:
+            places[len(kept)] = where[number]
+            kept.append(number)
+    return kept

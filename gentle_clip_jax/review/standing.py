@@ -1,0 +1,81 @@
+"""What the pairs and the answers that stand say, in numbers of items."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from gentle_clip_jax.data import embeddings
+from gentle_clip_jax.review.journal import Answer, Journal
+from gentle_clip_jax.review.sides import Side
+
+NEAR_WEIGHT = 0.3  # of the closest of ten in a fit; a confirmed pair counts 1
+
+
+class Standing:
+    """The pairs known before and the answers of a journal.
+
+    of_x, of_y: numbers of items by their ids. known: [p, 2] ids of the pairs before the review.
+
+    Raises:
+      ValueError: the pairs or the answers are of other items.
+    """
+
+    def __init__(self, x: Side, y: Side, journal: Journal):
+        self._journal = journal
+        self.of_x = {id_: i for i, id_ in enumerate(x.ids.tolist())}
+        self.of_y = {id_: i for i, id_ in enumerate(y.ids.tolist())}
+        now = embeddings.read_pairs(journal.pairs, x.ids, y.ids)
+        for answer in journal.answers.values():
+            self.check(answer, str(journal.log))
+        self.known = now[: len(now) - sum(1 for _ in self._of_kind("match"))]
+
+    def pairs(self) -> tuple[np.ndarray, np.ndarray]:
+        """Numbers of x [p] and of y [p] of all pairs; those that were known before come first."""
+        matched = [*self._of_kind("match")]
+        return self._numbers(
+            [*self.known[:, 0], *(a.x for a in matched)],
+            [*self.known[:, 1], *(a.y for a in matched)],
+        )
+
+    def fitted_to(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Numbers [p] of x and y of all pairs, then of the closest of ten, and the weight of each.
+
+        An item with a partner needs no other that is merely close.
+        """
+        of_x, of_y = self.pairs()
+        near = [a for a in self._of_kind("near") if self.of_y[a.y] not in set(of_y.tolist())]
+        near_x, near_y = self._numbers([a.x for a in near], [a.y for a in near])
+        weight = np.repeat([1.0, NEAR_WEIGHT], [len(of_x), len(near)]).astype(np.float32)
+        return np.concatenate([of_x, near_x]), np.concatenate([of_y, near_y]), weight
+
+    def waiting(self, *, ten: bool = False) -> tuple[np.ndarray, np.ndarray]:
+        """Which y [m] have neither an answer nor a partner, and which x [n] have no partner.
+
+        ten: whether answers to screens of ten are meant; otherwise those to grids.
+        """
+        unasked, free = np.ones(len(self.of_y), bool), np.ones(len(self.of_x), bool)
+        of_x, of_y = self.pairs()
+        unasked[of_y], free[of_x] = False, False
+        for answer in self._journal.answers.values():
+            if (answer.drawn == "ten") == ten:
+                unasked[self.of_y[answer.y]] = False
+        return unasked, free
+
+    def place(self, *, ten: bool) -> int:
+        """How many screens of a kind were answered."""
+        return sum((answer.drawn == "ten") == ten for answer in self._journal.answers.values())
+
+    def check(self, answer: Answer, where: str) -> None:
+        """Raises ValueError if an answer is of other items."""
+        of_x = (*answer.shown, answer.x) if answer.x is not None else answer.shown
+        if answer.y not in self.of_y or not self.of_x.keys() >= set(of_x):
+            raise ValueError(
+                f"{where} is of other items ({answer.y}): move it away, or give the x and y that "
+                "it was made with."
+            )
+
+    def _of_kind(self, kind: str) -> Iterable[Answer]:
+        return (answer for answer in self._journal.answers.values() if answer.kind == kind)
+
+    def _numbers(self, x: list, y: list) -> tuple[np.ndarray, np.ndarray]:
+        return np.array([self.of_x[i] for i in x], int), np.array([self.of_y[i] for i in y], int)

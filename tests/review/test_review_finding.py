@@ -1,0 +1,66 @@
+"""Items by free words and by likeness, with an encoder and without."""
+
+import numpy as np
+import pytest
+from review_items import NUMBER, latent, sides
+
+from gentle_clip_jax.review import finding
+from gentle_clip_jax.review.finding import Finder, Space
+from gentle_clip_jax.searching.encoder import QueryEncoder
+
+
+def made(side=None, monkeypatch=None):
+    """A finder whose encoder, if it has one, reads the number of an item of a side."""
+    x, y = latent()
+    rows = {"x": x, "y": y}
+    if side:
+        encoder = QueryEncoder(side, "text", lambda words: rows[side][[int(words)]])
+        monkeypatch.setattr(finding, "encoder_of_words", lambda opened, first: encoder)
+    space = Space(x, y, lambda raw: raw, lambda raw: raw)
+    return Finder(*sides(), space, object() if side else None)
+
+
+@pytest.mark.parametrize("side", ["x", "y"])
+def test_words_go_through_the_encoder_and_the_latest_fit(monkeypatch, side):
+    finder = made(side, monkeypatch)
+    scores = finder.words("7")
+    assert (len(scores["x"]), len(scores["y"])) == (NUMBER, NUMBER)
+    assert np.argmax(scores[side]) == 7
+    x, y = latent(noise=0)
+    finder.space = Space(x[::-1], y[::-1], lambda raw: raw, lambda raw: raw)
+    assert np.argmax(finder.words("7")["x"]) == NUMBER - 8
+
+
+def test_without_an_encoder_words_are_looked_for_in_texts_and_names():
+    finder = made()
+    scores = finder.words("TEXT 12")
+    assert np.argmax(scores["y"]) == 12
+    assert scores["y"][12] == 1
+    assert scores["y"][13] == 0.5
+    with pytest.raises(ValueError, match="There is no encoder"):
+        finder.words("cucumber")
+
+
+def test_an_encoder_that_cannot_be_had_is_no_end(monkeypatch):
+    def refuse(opened, first):
+        raise ValueError("The weights are others.")
+
+    finder = made("y", monkeypatch)
+    monkeypatch.setattr(finding, "encoder_of_words", refuse)
+    assert np.argmax(finder.words("text 5")["y"]) == 5
+    with pytest.raises(ValueError, match=r"No text .* The weights are others"):
+        finder.words("cucumber")
+
+
+@pytest.mark.parametrize("words", ["", " \n ", "a" * 301])
+def test_no_words_and_too_many_are_refused(words):
+    with pytest.raises(ValueError, match="300 characters at most"):
+        made().words(words)
+
+
+def test_what_is_like_an_item_comes_first():
+    finder = made()
+    assert np.argmax(finder.like("y", 4)["y"]) == 4
+    for side, number in (("x", NUMBER), ("x", -1), ("z", 0)):
+        with pytest.raises(ValueError, match="no such item"):
+            finder.like(side, number)
