@@ -22,6 +22,7 @@ sys.path.insert(0, str(ROOT))
 from gentle_clip_jax.aligners import METHODS, Problem  # noqa: E402
 from gentle_clip_jax.asking import ask  # noqa: E402
 from gentle_clip_jax.compare import measure, pool  # noqa: E402
+from gentle_clip_jax.compare.sources import pool_of  # noqa: E402
 from gentle_clip_jax.config import load_config  # noqa: E402
 from gentle_clip_jax.files import write_json, write_text  # noqa: E402
 from gentle_clip_jax.runs.log import machine  # noqa: E402
@@ -43,14 +44,11 @@ def main() -> None:
     args = parser.parse_args()
     rows = []
     for field in args.fields:
-        config = load_config(f"compare_{field}")
-        items = pool.load_pool(
-            args.features,
-            train=config.train,
-            zero_shot=dict(one.split(":") for one in config.zero_shot),
-            excluded_labels=config.excluded_labels,
-            evaluate=args.evaluate,
+        config = load_config(
+            f"compare_{field}",
+            [f"--config.features={args.features}", f"--config.evaluate={args.evaluate}"],
         )
+        items = pool_of(config)
         for method, number, seed in itertools.product(args.methods, args.pairs, args.seeds):
             row = {"field": field, "method": method, "pairs": number, "seed": seed}
             rows.append(row | compared(items, number, seed, method))

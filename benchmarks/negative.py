@@ -28,6 +28,7 @@ from gentle_clip_jax.aligners.closed_form.transported import few_pairs_weight  #
 from gentle_clip_jax.aligners.closed_form.zero_pairs import Joined  # noqa: E402
 from gentle_clip_jax.aligners.standardize import standardized  # noqa: E402
 from gentle_clip_jax.compare import measure, pool  # noqa: E402
+from gentle_clip_jax.compare.sources import pool_of  # noqa: E402
 from gentle_clip_jax.config import load_config  # noqa: E402
 from gentle_clip_jax.losses import pairwise  # noqa: E402
 from gentle_clip_jax.runs.log import machine  # noqa: E402
@@ -229,14 +230,11 @@ def main() -> None:
     parser.add_argument("--unmatched", type=int, default=3000, help="items of each modality")
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "docs" / "results")
     args = parser.parse_args()
-    config = load_config("compare_remote_sensing")
-    items = pool.load_pool(
-        args.features,
-        train=config.train,
-        zero_shot=dict(one.split(":") for one in config.zero_shot),
-        excluded_labels=config.excluded_labels,
-        evaluate="validation",
+    config = load_config(
+        "compare_remote_sensing",
+        [f"--config.features={args.features}", "--config.evaluate=validation"],
     )
+    items = pool_of(config)
     found = {}
     for pairs in args.pairs:
         for seed in args.seeds:

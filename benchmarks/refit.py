@@ -25,6 +25,7 @@ sys.path.insert(0, str(ROOT))
 
 from gentle_clip_jax.aligners import METHODS  # noqa: E402
 from gentle_clip_jax.compare import measure, pool  # noqa: E402
+from gentle_clip_jax.compare.sources import pool_of  # noqa: E402
 from gentle_clip_jax.config import load_config  # noqa: E402
 
 PAGES = {
@@ -64,14 +65,8 @@ def wanted(page: str, run: dict, args: argparse.Namespace) -> bool:
 
 
 def load(name: str, features: str) -> pool.Pool:
-    config = load_config(name)
-    return pool.load_pool(
-        features,
-        train=config.train,
-        zero_shot=dict(one.split(":") for one in config.zero_shot),
-        excluded_labels=config.excluded_labels,
-        evaluate="test",
-    )
+    config = load_config(name, [f"--config.features={features}", "--config.evaluate=test"])
+    return pool_of(config)
 
 
 def refit(items: pool.Pool, run: dict, args: argparse.Namespace, page: str) -> dict:

@@ -24,6 +24,7 @@ from gentle_clip_jax.aligners import Aligner, closed_form  # noqa: E402
 from gentle_clip_jax.aligners.closed_form import Maps  # noqa: E402
 from gentle_clip_jax.aligners.standardize import standardized  # noqa: E402
 from gentle_clip_jax.compare import measure, pool  # noqa: E402
+from gentle_clip_jax.compare.sources import pool_of  # noqa: E402
 from gentle_clip_jax.config import load_config  # noqa: E402
 from gentle_clip_jax.runs.log import machine  # noqa: E402
 
@@ -43,14 +44,10 @@ def main() -> None:
     args = parser.parse_args()
     rows = []
     for field, name in FIELDS.items():
-        config = load_config(name)
-        items = pool.load_pool(
-            args.features,
-            train=config.train,
-            zero_shot=dict(one.split(":") for one in config.zero_shot),
-            excluded_labels=config.excluded_labels,
-            evaluate=args.evaluate,
+        config = load_config(
+            name, [f"--config.features={args.features}", f"--config.evaluate={args.evaluate}"]
         )
+        items = pool_of(config)
         for seed in args.seeds:
             for row in run(items, seed, args):
                 rows.append({"field": field, "seed": seed} | row)

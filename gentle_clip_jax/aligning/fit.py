@@ -11,7 +11,7 @@ from gentle_clip_jax.aligners import METHODS, Aligner, Problem, align, held_out,
 from gentle_clip_jax.aligners.fit import auto
 from gentle_clip_jax.aligners.held_out import TOP, HeldOut
 from gentle_clip_jax.aligners.standardize import standardized
-from gentle_clip_jax.aligning.sides import Side, items_of, read_side
+from gentle_clip_jax.aligning.sides import Side, read_side
 from gentle_clip_jax.data import embeddings
 from gentle_clip_jax.evals import verdict
 from gentle_clip_jax.files import sha256_of
@@ -86,7 +86,7 @@ def problem_of(x: Side, y: Side, pairs: np.ndarray, *, seed: int = 0) -> Problem
     rng, arrays = np.random.default_rng(seed), []
     for column, side in enumerate((x, y)):
         others = rng.permutation(np.setdiff1d(side.ids, pairs[:, column]))
-        arrays += [items_of(side.rows, ids) for ids in (pairs[:, column], others)]
+        arrays += [embeddings.items_of(side.rows, ids) for ids in (pairs[:, column], others)]
     of_x, unmatched_x, of_y, unmatched_y = arrays
     return Problem(of_x, of_y, unmatched_x, unmatched_y)
 

@@ -73,19 +73,3 @@ def read_side(path: str | pathlib.Path) -> Side:
     rows = embeddings.read(path)
     manifest = json.loads((path / "manifest.json").read_text()) if path.is_dir() else {}
     return Side(path, rows, manifest)
-
-
-def items_of(rows: FeatureSet, ids: Sequence[str] | np.ndarray) -> np.ndarray:
-    """Features [n, k, d] of items; one with fewer rows than another has some of them again.
-
-    Args:
-      rows: of these items and of others.
-      ids: [n] of items that have rows.
-    """
-    order = np.argsort(rows.ids, kind="stable")
-    wanted = np.asarray(ids).astype(rows.ids.dtype)
-    first = np.searchsorted(rows.ids[order], wanted)
-    count = np.searchsorted(rows.ids[order], wanted, side="right") - first
-    most = np.unique(rows.ids, return_counts=True)[1].max()
-    chosen = order[first[:, None] + np.arange(most)[None, :] % count[:, None]]
-    return np.asarray(rows.features)[chosen]

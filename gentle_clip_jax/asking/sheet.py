@@ -6,9 +6,10 @@ import pathlib
 import numpy as np
 
 from gentle_clip_jax.aligners import Aligner, load
-from gentle_clip_jax.aligning import items_of, read_side
+from gentle_clip_jax.aligning import read_side
 from gentle_clip_jax.asking.choose import ask
 from gentle_clip_jax.asking.pictures import Card, thumbnails, write_page
+from gentle_clip_jax.data import embeddings
 from gentle_clip_jax.data.embeddings import SHEET
 from gentle_clip_jax.files import writing
 
@@ -45,7 +46,7 @@ def ask_files(
     """
     side, fitted = read_side(x), None if aligner is None else load(aligner)
     ids, folder = side.ids, pathlib.Path(out)
-    features = items_of(side.rows, ids)
+    features = embeddings.items_of(side.rows, ids)
     known = _known(ids, pairs)
     other = None
     if fitted is not None and y is not None:

@@ -43,7 +43,8 @@ def _match(args: argparse.Namespace) -> None:
     import numpy as np
 
     from gentle_clip_jax.aligners import load
-    from gentle_clip_jax.aligning.sides import items_of, read_side
+    from gentle_clip_jax.aligning.sides import read_side
+    from gentle_clip_jax.data import embeddings
     from gentle_clip_jax.data.embeddings import read_pairs
     from gentle_clip_jax.matching import match, write
 
@@ -55,8 +56,8 @@ def _match(args: argparse.Namespace) -> None:
         rows.append([row[id_] for id_ in known[:, column].tolist()])
     matches = match(
         aligner,
-        items_of(x.rows, x.ids),
-        items_of(y.rows, y.ids),
+        embeddings.items_of(x.rows, x.ids),
+        embeddings.items_of(y.rows, y.ids),
         pairs=np.array(rows).T,
         share=args.share,
         one_to_one=args.one_to_one,

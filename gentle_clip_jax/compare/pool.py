@@ -109,7 +109,7 @@ def own_pool(x: FeatureSet, y: FeatureSet, pairs: np.ndarray, *, seed: int) -> P
     sides, tests = [], []
     for side, rows in enumerate((x, y)):
         unmatched = np.setdiff1d(rows.ids, pairs[:, side])
-        sides += [_rows_of(rows, ids) for ids in (known[:, side], unmatched)]
+        sides += [embeddings.items_of(rows, ids) for ids in (known[:, side], unmatched)]
         names = {id_: f"pair {k}" for k, id_ in zip(places, held_out[:, side])}
         names |= {id_: f"unmatched {'xy'[side]} {id_}" for id_ in unmatched[:1000]}
         asked = np.isin(rows.ids, [*names])
@@ -143,16 +143,7 @@ def _read_pair(folder: pathlib.Path) -> Pair:
 def _items(x: FeatureSet, y: FeatureSet, split: str) -> tuple[np.ndarray, np.ndarray]:
     """Features x [n, 1, dx] and y [n, k, dy] of a split's items."""
     chosen = _in_split(x, split) & np.isin(x.ids, y.ids)
-    return x.features[chosen][:, None], _rows_of(y, x.ids[chosen])
-
-
-def _rows_of(rows: FeatureSet, ids: np.ndarray) -> np.ndarray:
-    """Features [n, k, d] of items; an item with fewer rows than another has some of them again."""
-    order = np.argsort(rows.ids, kind="stable")
-    first = np.searchsorted(rows.ids[order], ids)
-    count = np.searchsorted(rows.ids[order], ids, side="right") - first
-    most = np.unique(rows.ids, return_counts=True)[1].max()
-    return rows.features[order[first[:, None] + np.arange(most)[None, :] % count[:, None]]]
+    return x.features[chosen][:, None], embeddings.items_of(y, x.ids[chosen])
 
 
 def _in_split(rows: FeatureSet, split: str) -> np.ndarray:

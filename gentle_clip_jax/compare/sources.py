@@ -25,14 +25,22 @@ def compare_config(config: ml_collections.ConfigDict, workdir: str | pathlib.Pat
     if config.evaluate not in ("test", "validation"):
         raise ValueError(f"config.evaluate must be test or validation, not {config.evaluate}.")
     plan = Plan(config.methods, config.pairs, config.seeds, config.unmatched)
-    items = pool.load_pool(
+    compare(pool_of(config), plan, pathlib.Path(workdir), title=config.title)
+
+
+def pool_of(config: ml_collections.ConfigDict) -> pool.Pool:
+    """The items of the data sets that a config names.
+
+    Raises:
+      ValueError: features are missing.
+    """
+    return pool.load_pool(
         config.features,
         train=config.train,
         zero_shot=dict(one.split(":") for one in config.zero_shot),
         excluded_labels=config.excluded_labels,
         evaluate=config.evaluate,
     )
-    compare(items, plan, pathlib.Path(workdir), title=config.title)
 
 
 def compare_files(

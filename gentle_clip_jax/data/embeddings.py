@@ -4,7 +4,7 @@ import csv
 import errno
 import json
 import pathlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -66,6 +66,22 @@ def read(path: str | pathlib.Path) -> FeatureSet:
             f"file that ends in {', '.join(READERS)}."
         )
     return _checked(path, arrays)
+
+
+def items_of(rows: FeatureSet, ids: Sequence[str] | np.ndarray) -> np.ndarray:
+    """Features [n, k, d] of items; one with fewer rows than another has some of them again.
+
+    Args:
+      rows: of these items and of others.
+      ids: [n] of items that have rows.
+    """
+    order = np.argsort(rows.ids, kind="stable")
+    wanted = np.asarray(ids).astype(rows.ids.dtype)
+    first = np.searchsorted(rows.ids[order], wanted)
+    count = np.searchsorted(rows.ids[order], wanted, side="right") - first
+    most = np.unique(rows.ids, return_counts=True)[1].max()
+    chosen = order[first[:, None] + np.arange(most)[None, :] % count[:, None]]
+    return np.asarray(rows.features)[chosen]
 
 
 def read_pairs(

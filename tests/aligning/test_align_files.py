@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from gentle_clip_jax import load
-from gentle_clip_jax.aligning import align_files, items_of, read_side, sentences
+from gentle_clip_jax.aligning import align_files, read_side, sentences
+from gentle_clip_jax.data import embeddings
 
 
 @pytest.fixture
@@ -76,5 +77,5 @@ def test_items_of_several_rows(tmp_path):
     assert side.ids == ["b", "a"]
     assert side.data is None
     np.testing.assert_array_equal(
-        items_of(side.rows, ["a", "b"]), [[[2, 3], [2, 3]], [[0, 1], [4, 5]]]
+        embeddings.items_of(side.rows, ["a", "b"]), [[[2, 3], [2, 3]], [[0, 1], [4, 5]]]
     )
