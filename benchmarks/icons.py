@@ -26,6 +26,11 @@ VARIANTS = {
     "without_mmd": ("Gentle-CLIP without MMD", "icons", (NO_MMD,)),
     "without_sdd": ("Gentle-CLIP without SDD", "icons", (NO_SDD,)),
     "clip_ssl": ("CLIP + SSL", "icons", (NO_MMD, NO_SDD)),
+    "clip_ssl_pairs": (
+        "CLIP + SSL, pairs alone",
+        "icons",
+        (NO_MMD, NO_SDD, "--config.train.batch_unmatched=0"),
+    ),
     "clip_mmd": ("CLIP + MMD", "icons", (NO_SDD, NO_SSL)),
     "clip_sdd": ("CLIP + SDD", "icons", (NO_MMD, NO_SSL)),
 }

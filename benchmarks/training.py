@@ -45,19 +45,29 @@ def run_all(
     args, overrides = parser.parse_known_args()
     if not args.report_only:
         for seed in args.seeds:  # all variants of one seed first, so that pairs are early complete
-            for name in args.only or variants:
+            for variant in args.only or variants:
                 try:
-                    measure(variants[name], seed, args.out / name / str(seed), overrides)
+                    measure(variants[variant], seed, args.out / variant / str(seed), overrides)
                 except (ValueError, subprocess.CalledProcessError) as error:
-                    sys.exit(f"{name}, seed {seed}: {error}")
-    runs = {
-        name: {seed: run for seed in args.seeds if (run := read_run(args.out / name / str(seed)))}
-        for name in variants
-    }
+                    sys.exit(f"{variant}, seed {seed}: {error}")
+    kept = kept_runs(args.results / f"{name or script}.json")
+    runs = {}
+    for variant in variants:
+        found = {seed: read_run(args.out / variant / str(seed)) for seed in args.seeds}
+        runs[variant] = {
+            seed: run or kept.get(variant, {}).get(str(seed))
+            for seed, run in found.items()
+            if run or str(seed) in kept.get(variant, {})
+        }
     args.results.mkdir(parents=True, exist_ok=True)
     words = [word for word in sys.argv[1:] if word != "--report-only"]
     command = shlex.join(["python", f"benchmarks/{script}.py", *filter(None, [name]), *words])
     return {"machine": processor(), "command": command, "runs": runs}, args.results
+
+
+def kept_runs(path: pathlib.Path) -> dict[str, dict[str, dict]]:
+    """What was measured before, of which there may be no folder on this machine."""
+    return json.loads(path.read_text())["runs"] if path.exists() else {}
 
 
 def measure(
