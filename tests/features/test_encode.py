@@ -10,25 +10,11 @@ import shlex
 import numpy as np
 import pytest
 from PIL import Image
-from tiny_encoders import COLOURS
+from tiny_encoders import COLOURS, encode_images, encode_texts, manifest
 
 from gentle_clip_jax.commands import main
 from gentle_clip_jax.data import embeddings
-from gentle_clip_jax.features import encode, update, work
-
-
-def encode_images(data, out, **keywords):
-    encode.encode(data, out, encoder="efficientnet-lite0", **keywords)
-    return embeddings.read(out)
-
-
-def encode_texts(data, out, **keywords):
-    encode.encode(data, out, encoder="minilm", **keywords)
-    return embeddings.read(out)
-
-
-def manifest(out):
-    return json.loads((out / "manifest.json").read_text())
+from gentle_clip_jax.features import update, work
 
 
 def test_images(pictures, tmp_path, capsys):

@@ -8,24 +8,14 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
-from tiny_encoders import COLOURS
+from tiny_encoders import COLOURS, encode_images, encode_texts, manifest
 
 from gentle_clip_jax.commands import main
 from gentle_clip_jax.data import embeddings, lock
 from gentle_clip_jax.encoders.published import pretrained
-from gentle_clip_jax.features import encode, update, work
+from gentle_clip_jax.features import update, work
 
 BEIGE, PINK = (240, 230, 190), (250, 130, 180)
-
-
-def encode_images(data, out, **keywords):
-    encode.encode(data, out, encoder="efficientnet-lite0", **keywords)
-    return embeddings.read(out)
-
-
-def encode_texts(data, out, **keywords):
-    encode.encode(data, out, encoder="minilm", **keywords)
-    return embeddings.read(out)
 
 
 def colours(found):
@@ -44,10 +34,6 @@ def decoded(monkeypatch):
         work, "_decode", lambda image, *args: names.append(image.id) or real(image, *args)
     )
     return names
-
-
-def manifest(out):
-    return json.loads((out / "manifest.json").read_text())
 
 
 def test_pictures_replaced_under_the_same_names(pictures, tmp_path):

@@ -1,4 +1,4 @@
-"""Encoders that take no time, and a folder of pictures, for the tests of encode."""
+"""Encoders that take no time, and a folder of pictures, for tests of what features are for."""
 
 import json
 
@@ -7,7 +7,9 @@ import jax
 import jax.numpy as jnp
 from PIL import Image
 
+from gentle_clip_jax.data import embeddings
 from gentle_clip_jax.encoders.published import pretrained
+from gentle_clip_jax.features import encode
 
 COLOURS = {"a": (250, 0, 0), "b": (0, 250, 0), "c": (0, 0, 250), "d": (9, 9, 9), "e": (99, 0, 9)}
 
@@ -20,21 +22,42 @@ class MeanColour(nn.Module):
 
 
 class BagOfTokens(nn.Module):
-    """How often each of six tokens is in a text."""
+    """How often each of six tokens is in a text, from the `first` of them on."""
+
+    first: int = 0
 
     @nn.compact
     def __call__(self, tokens):
         table = self.param("table", nn.initializers.ones, (6, 6))
         one_hot = jax.nn.one_hot(tokens, 6) * (tokens != 0)[..., None].astype(jnp.float32)
-        return one_hot.sum(axis=1) * table[:1]
+        return (one_hot.sum(axis=1) * table[:1])[:, self.first :]
 
 
-def install(folder, monkeypatch):
-    """Puts them in the place of the packaged encoders, with their files in the folder."""
+def encode_images(data, out, **keywords):
+    encode.encode(data, out, encoder="efficientnet-lite0", **keywords)
+    return embeddings.read(out)
+
+
+def encode_texts(data, out, **keywords):
+    encode.encode(data, out, encoder="minilm", **keywords)
+    return embeddings.read(out)
+
+
+def manifest(out):
+    return json.loads((out / "manifest.json").read_text())
+
+
+def install(folder, monkeypatch, words=("boat", "pier", "[UNK]"), first=0):
+    """Puts them in the place of the packaged encoders, with their files in the folder.
+
+    words: the three that texts are made of; without "[UNK]" others count for nothing.
+    first: number of the first token that is counted.
+    """
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-    vocab = {word: i for i, word in enumerate(["[PAD]", "[CLS]", "[SEP]", "boat", "pier", "[UNK]"])}
-    tokenizer = Tokenizer(models.WordLevel(vocab, unk_token="[UNK]"))
+    vocab = {word: i for i, word in enumerate(["[PAD]", "[CLS]", "[SEP]", *words])}
+    unknown = "[UNK]" if "[UNK]" in words else "[PAD]"
+    tokenizer = Tokenizer(models.WordLevel(vocab, unk_token=unknown))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 1), ("[SEP]", 2)]
@@ -47,7 +70,7 @@ def install(folder, monkeypatch):
         return pretrained.Pretrained(model, params, folder / "weights", role, max_tokens)
 
     colour = load(MeanColour(), jnp.zeros((1, 224, 224, 3)), "image")
-    bag = load(BagOfTokens(), jnp.zeros((1, 8), jnp.int32), "text", 256)
+    bag = load(BagOfTokens(first), jnp.zeros((1, 8), jnp.int32), "text", 256)
     monkeypatch.setattr(pretrained, "efficientnet_lite0", lambda: colour)
     monkeypatch.setattr(pretrained, "minilm", lambda: bag)
 
