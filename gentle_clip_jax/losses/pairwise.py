@@ -84,14 +84,14 @@ def normalize(x: jax.Array) -> jax.Array:
     """
     x, _ = rows(x)
     # Times a power of two, which changes no digit, squares of long and of short rows are in range.
-    largest = jax.lax.stop_gradient(jnp.max(jnp.abs(x), axis=1, keepdims=True))
-    most = -jnp.finfo(x.dtype).minexp
-    exponent = jnp.clip(jnp.frexp(largest)[1], -most, most)
-    x = x * jnp.ldexp(jnp.ones_like(largest), -exponent)
+    squared, most = jnp.sum(jnp.square(x), axis=1, keepdims=True), jnp.finfo(x.dtype).maxexp
+    short, long = squared < 2.0 ** (-0.8 * most), squared > 2.0 ** (0.8 * most)
+    step = 2.0 ** round(0.6 * most)
+    x = x * jnp.where(short, step, jnp.where(long, 1 / step, jnp.ones_like(squared)))
     squared = jnp.sum(jnp.square(x), axis=1, keepdims=True)
-    empty = squared == 0
+    positive = ~(squared <= 0)  # what is not a number stays so, and is seen
     # The inner where keeps rsqrt's infinite slope at 0 out of the gradient.
-    return jnp.where(empty, 0, x * jax.lax.rsqrt(jnp.where(empty, 1, squared)))
+    return jnp.where(positive, x * jax.lax.rsqrt(jnp.where(positive, squared, 1)), 0)
 
 
 def similarity(x: jax.Array, y: jax.Array) -> jax.Array:
