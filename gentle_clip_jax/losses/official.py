@@ -55,7 +55,11 @@ def semantic_density(x: jax.Array, y: jax.Array, *, bandwidth: float = 0.5) -> j
         return jnp.sum((p - q) * (jnp.log(p) - jnp.log(q)))
 
     def squared_span(x: jax.Array) -> jax.Array:
-        return jnp.sum(jnp.square(jnp.max(x, axis=0) - jnp.min(x, axis=0)))
+        # By position: the gradient of max compares x with its maximum, which a compiler that makes
+        # x twice, rounded otherwise, finds nowhere, and divides by the 0 places that hold it.
+        ends = (jnp.argmax(x, axis=0), jnp.argmin(x, axis=0))
+        most, least = (jnp.take_along_axis(x, end[None], axis=0) for end in ends)
+        return jnp.sum(jnp.square(most - least))
 
     j_x = divergence(density(within_x, variance_x), density(between, variance_y))
     j_y = divergence(density(within_y, variance_y), density(between.T, variance_x))
