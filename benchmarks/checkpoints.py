@@ -1,21 +1,25 @@
-"""What checkpoints cost: manifests in a step's time, and the restore of a large state.
+"""What checkpoints cost: manifests in a step's time, a large state, and a busy machine.
 
 python benchmarks/checkpoints.py [--results=DIR] [--megabytes=200]
 """
 
 import argparse
+import contextlib
+import functools
 import json
 import pathlib
 import shlex
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
 import numpy as np
+import orbax.checkpoint as ocp
 
 from gentle_clip_jax.config import load_config
 from gentle_clip_jax.data.batches import Dataset, Pairs
@@ -30,6 +34,7 @@ from gentle_clip_jax.training.train_state import init_state
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 REPEATS = 5
+BUSY = 20  # processes that do nothing but take a core's time
 
 
 def seconds(function: Callable[[], Any], repeats: int = REPEATS) -> list[float]:
@@ -72,6 +77,44 @@ def of_large_state(megabytes: int) -> dict[str, float]:
         }
 
 
+@contextlib.contextmanager
+def busy(number: int) -> Iterator[None]:
+    """Starts processes that keep the machine busy, and ends them."""
+    others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(number)]
+    try:
+        yield
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
+
+
+def of_busy_machine(state: Any, repeats: int = 3) -> dict[str, float]:
+    """Seconds until a state is on disk beside busy processes: a save, and what Orbax takes alone.
+
+    The two take turns, each into a folder of its own.
+    """
+
+    def save(path: pathlib.Path) -> None:
+        with Checkpoints(path) as checkpoints:
+            checkpoints.save(1, state, 0.5)
+
+    def write(path: pathlib.Path) -> None:
+        with ocp.CheckpointManager(path) as manager:
+            manager.save(1, args=ocp.args.StandardSave(state))
+
+    found: dict[str, list[float]] = {"save": [], "orbax": [], "manifest": []}
+    with busy(BUSY):
+        for _ in range(repeats):
+            for name, function in (("save", save), ("orbax", write)):
+                with tempfile.TemporaryDirectory() as folder:
+                    path = pathlib.Path(folder) / "checkpoints"
+                    found[name] += seconds(functools.partial(function, path), 1)
+            found["manifest"] += seconds(functools.partial(manifest.manifest, state), 1)
+    about = {"processes": BUSY, "repeats": repeats, "arrays": len(jax.tree.leaves(state))}
+    return about | {name: statistics.median(times) for name, times in found.items()}
+
+
 def icons_task(config: Any) -> Dataset:
     """Data of the shapes that the icons have, without rendering them."""
     rng, size, length = np.random.default_rng(0), config.data.size, config.data.max_tokens
@@ -85,8 +128,8 @@ def icons_task(config: Any) -> Dataset:
     return Dataset(whole, whole.x, whole.y, items(8), items(8), words)
 
 
-def of_training() -> dict[str, float]:
-    """Seconds of a step of configs/icons.py, and of the manifest of its state."""
+def of_training() -> tuple[dict[str, float], Any]:
+    """Seconds of a step of configs/icons.py, and of the manifest of its state; and the state."""
     config = load_config(ROOT / "configs" / "icons.py")
     dataset = icons_task(config)
     task, batch_at = task_of(config), batching.batch_at(config, dataset)
@@ -101,17 +144,19 @@ def of_training() -> dict[str, float]:
         jax.block_until_ready((state, metrics))
         times.append(time.perf_counter() - start)
     size = sum(leaf.nbytes for leaf in jax.tree.leaves(state))
-    return {
+    found = {
         "megabytes": size / 1e6,
         "step": statistics.median(times),
         "manifest": statistics.median(seconds(lambda: manifest.manifest(state))),
         "every": config.train.checkpoint_every,
     }
+    return found, state
 
 
 def page(found: dict[str, Any]) -> str:
     """docs/results/checkpoints.md"""
     large, own, about = found["large"], found["icons"], found["machine"]
+    beside = found["busy"]
     share = own["manifest"] / (own["every"] * own["step"])
     versions = ", ".join(f"{name} {about[name]}" for name in ("python", "jax", "orbax-checkpoint"))
     return f"""# What checkpoints cost
@@ -128,6 +173,17 @@ medians of {REPEATS}, the page cache warm.
 | the manifest of its state of {own["megabytes"]:.1f} MB | {own["manifest"]:.3f} |
 
 A manifest is made every {own["every"]} steps: {100 * share:.3f} % of the steps' time.
+
+Beside {beside["processes"]} processes that keep all cores busy, medians of {beside["repeats"]} that
+take turns, for the {beside["arrays"]} arrays of the state of configs/icons.py:
+
+| | seconds |
+| --- | ---: |
+| save it, until it is on disk | {beside["save"]:.1f} |
+| what Orbax takes for the same arrays, alone | {beside["orbax"]:.1f} |
+| its manifest, which the save has in it | {beside["manifest"]:.1f} |
+
+A save takes {beside["save"] / beside["orbax"]:.1f} times Orbax's own write.
 """
 
 
@@ -138,7 +194,12 @@ def main() -> None:
     parser.add_argument("--megabytes", type=int, default=200)
     args = parser.parse_args()
     with jax.numpy_dtype_promotion("standard"):
-        found = {"icons": of_training(), "large": of_large_state(args.megabytes)}
+        icons, state = of_training()
+        found = {
+            "icons": icons,
+            "large": of_large_state(args.megabytes),
+            "busy": of_busy_machine(state),
+        }
     found |= {
         "machine": machine(),
         "command": shlex.join(["python", "benchmarks/checkpoints.py", *sys.argv[1:]]),

@@ -5,6 +5,7 @@ the program on the way, there is the old file or the new one, and never a part o
 """
 
 import contextlib
+import errno
 import hashlib
 import itertools
 import json
@@ -16,6 +17,7 @@ from typing import IO, Any
 import numpy as np
 
 _PART = ".part"  # ends the name of what is not finished
+_CHECK = "check"
 
 
 @contextlib.contextmanager
@@ -26,8 +28,10 @@ def writing(path: pathlib.Path, mode: str = "w") -> Iterator[IO[Any]]:
       mode: "w" for text, which is UTF-8, or "wb" for bytes.
 
     Raises:
-      OSError: it cannot be written; `path` is as it was.
+      OSError: it cannot be written; `path` is as it was. A device or a pipe is not replaced.
     """
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EISDIR if path.is_dir() else errno.EINVAL, "Not a file", str(path))
     part = path.with_name(path.name + _PART)
     try:
         with part.open(mode, encoding=None if "b" in mode else "utf-8") as file:
@@ -35,8 +39,10 @@ def writing(path: pathlib.Path, mode: str = "w") -> Iterator[IO[Any]]:
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, path)
-    except BaseException:
+    except BaseException as error:
         part.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno and error.filename is None:
+            raise OSError(error.errno, error.strerror, str(path)) from error  # say where
         raise
     _sync_folder(path.parent)
 
@@ -77,12 +83,64 @@ def write_arrays(
         save(file, allow_pickle=False, **arrays)
 
 
-def put_aside(path: pathlib.Path) -> pathlib.Path:
-    """Renames a damaged file to NAME.unsound, or NAME.unsound-2, ...; returns its new path."""
+def checked(record: Mapping[str, Any], digits: int = 64) -> dict[str, Any]:
+    """A record with digits of the SHA-256 of all that it holds, under "check", for `unchecked`.
+
+    >>> checked({"step": 3}, digits=8)
+    {'step': 3, 'check': 'a76b25b1'}
+    """
+    as_json = json.loads(json.dumps(record))  # where keys are strings, and sorted as such
+    return {**record, _CHECK: sha256_of(as_json)[:digits]}
+
+
+def unchecked(record: Any) -> dict[str, Any]:
+    """What `checked` was given; a record without a check, as a person may write it, is as it is.
+
+    Raises:
+      ValueError: it is no record, or not as it was written.
+    """
+    if not isinstance(record, dict):
+        raise ValueError("it is no JSON object")
+    found = {key: value for key, value in record.items() if key != _CHECK}
+    if _CHECK in record:
+        check = record[_CHECK]
+        is_check = isinstance(check, str) and len(check) >= 8
+        if not is_check or not sha256_of(found).startswith(check):
+            raise ValueError("it is not as it was written")
+    return found
+
+
+def write_record(path: pathlib.Path, record: Mapping[str, Any]) -> None:
+    """Writes a JSON object with a check, by which `read_record` knows whether it was altered."""
+    write_json(path, checked(record))
+
+
+def read_record(path: pathlib.Path) -> dict[str, Any]:
+    """What `write_record` was given, or an object of JSON without a check.
+
+    Raises:
+      FileNotFoundError: it is not there.
+      ValueError: it cannot be read or was altered; says why, without the path.
+    """
+    try:
+        return unchecked(json.loads(path.read_text("utf-8")))
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, RecursionError) as error:
+        raise ValueError(str(error)) from error
+
+
+def aside(path: pathlib.Path) -> pathlib.Path:
+    """Where what is damaged is kept: NAME.unsound, or NAME.unsound-2, ..., whichever is free."""
     names = (f"{path.name}.unsound{f'-{k}' if k > 1 else ''}" for k in itertools.count(1))
-    aside = next(path.with_name(name) for name in names if not path.with_name(name).exists())
-    os.replace(path, aside)
-    return aside
+    return next(path.with_name(name) for name in names if not path.with_name(name).exists())
+
+
+def put_aside(path: pathlib.Path) -> pathlib.Path:
+    """Renames a damaged file or folder to `aside(path)`; returns its new path."""
+    new = aside(path)
+    os.replace(path, new)
+    return new
 
 
 def sha256(path: pathlib.Path) -> str:

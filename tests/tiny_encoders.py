@@ -10,6 +10,7 @@ from PIL import Image
 from gentle_clip_jax.data import embeddings
 from gentle_clip_jax.encoders.published import pretrained
 from gentle_clip_jax.features import encode
+from gentle_clip_jax.files import read_record
 
 COLOURS = {"a": (250, 0, 0), "b": (0, 250, 0), "c": (0, 0, 250), "d": (9, 9, 9), "e": (99, 0, 9)}
 
@@ -44,7 +45,7 @@ def encode_texts(data, out, **keywords):
 
 
 def manifest(out):
-    return json.loads((out / "manifest.json").read_text())
+    return read_record(out / "manifest.json")
 
 
 def install(folder, monkeypatch, words=("boat", "pier", "[UNK]"), first=0):

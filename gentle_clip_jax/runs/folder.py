@@ -1,9 +1,10 @@
 """The folder of a run: the one place that knows what its files are called."""
 
 import dataclasses
-import json
 import pathlib
 from typing import TYPE_CHECKING
+
+from gentle_clip_jax.files import read_record
 
 if TYPE_CHECKING:
     from ml_collections import ConfigDict
@@ -19,6 +20,11 @@ class RunFolder:
     def config(self) -> pathlib.Path:
         """The config, as JSON."""
         return self.path / "config.json"
+
+    @property
+    def config_of_checkpoints(self) -> pathlib.Path:
+        """The config again, beside the states that it belongs to."""
+        return self.checkpoints / "config.json"
 
     @property
     def info(self) -> pathlib.Path:
@@ -66,7 +72,7 @@ class RunFolder:
 
     @property
     def has_started(self) -> bool:
-        """Whether a step, a validation or a checkpoint of its config is kept here.
+        """Whether a step, a validation or a checkpoint is kept here.
 
         A run that failed before that has not taken the folder.
         """
@@ -74,7 +80,7 @@ class RunFolder:
         saved = self.checkpoints.is_dir() and any(
             child.name.isdigit() for child in self.checkpoints.iterdir()
         )
-        return self.config.exists() and (logged or saved)
+        return logged or saved
 
 
 def read_config(workdir: str | pathlib.Path) -> "ConfigDict":
@@ -87,13 +93,13 @@ def read_config(workdir: str | pathlib.Path) -> "ConfigDict":
 
     path = RunFolder(pathlib.Path(workdir)).config
     try:
-        content = json.loads(path.read_text())
-        if not isinstance(content, dict):
-            raise ValueError("it is no JSON object")
-        return ConfigDict(content)
+        return ConfigDict(read_record(path))
     except FileNotFoundError as error:
         raise ValueError(
             f"{workdir} holds no run (no config.json): give the --workdir of gentle-clip train."
         ) from error
-    except (ValueError, TypeError, RecursionError) as error:
-        raise ValueError(f"{path} cannot be read ({error}): delete it and train again.") from error
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            f"{path} cannot be read ({error}): run gentle-clip train again with the same config "
+            "and --workdir, which writes it anew."
+        ) from error

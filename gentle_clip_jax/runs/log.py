@@ -13,18 +13,19 @@ import shlex
 import sys
 import time
 from collections.abc import Iterator
-from typing import Any, TextIO
+from typing import Any
 
 import jax
 import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from gentle_clip_jax.files import write_json, write_text
+from gentle_clip_jax.files import checked, write_record
 from gentle_clip_jax.runs.folder import RunFolder
-from gentle_clip_jax.runs.read import read_info, read_line
+from gentle_clip_jax.runs.resumed import continue_info, continue_log
 
 _PACKAGES = ("gentle-clip-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
+_CHECK_DIGITS = 8  # of a line: enough to see that it was damaged
 
 
 def processor() -> str:
@@ -63,9 +64,8 @@ class NonFiniteStep(FloatingPointError):
 class RunLog:
     """The records of one run, from `first_step` on; only the first of several processes writes.
 
-    `about` is what run.json holds besides.
-
-    Raises ValueError, in one sentence, if run.json is there and cannot be read.
+    `about` is what run.json holds besides. What is damaged of an earlier log or run.json is named
+    and put aside.
 
     Metrics stay on the devices until `write_train` asks for them, so that steps can overlap.
     """
@@ -88,18 +88,15 @@ class RunLog:
         self._pending: list[tuple[int, dict[str, jax.Array]]] = []
         self._writes = jax.process_index() == 0
         self._started = self._last_write = time.monotonic()
-        self._seconds_before = read_info(self._folder).get("seconds", 0.0)
         # A path or a value may hold what rich would take for markup.
         self._console = Console(quiet=not self._writes, markup=False)
         self._lines = self._tensorboard = None
+        self._before: dict[str, Any] = {}
         if self._writes:
             with _write_errors_named(workdir):
+                self._before = continue_info(self._folder, self._console.print)
                 self._write_info()
-                self._lines, damaged = _continue_lines(self._folder.metrics, first_step)
-                if damaged:
-                    self._console.print(
-                        f"{self._folder.metrics}: damaged lines left out: {damaged}."
-                    )
+                self._lines = continue_log(self._folder.metrics, first_step, self._console.print)
                 if importlib.util.find_spec("tensorboardX"):
                     from gentle_clip_jax.runs.tensorboard import ScalarWriter
 
@@ -182,16 +179,16 @@ class RunLog:
     def _write(self, step: int, kind: str, metrics: dict[str, Any], *, plot: bool = True) -> None:
         with _write_errors_named(self.workdir):
             if self._lines:
-                self._lines.write(json.dumps({"step": step, "kind": kind, **metrics}) + "\n")
+                line = checked({"step": step, "kind": kind, **metrics}, digits=_CHECK_DIGITS)
+                self._lines.write(json.dumps(line) + "\n")
                 self._lines.flush()
             if self._tensorboard and plot:
                 self._tensorboard.write(step, {f"{kind}/{k}": v for k, v in metrics.items()})
 
     def _write_info(self) -> None:
-        seconds = self._seconds_before + time.monotonic() - self._started
-        info = read_info(self._folder)
+        seconds = self._before.get("seconds", 0.0) + time.monotonic() - self._started
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        info |= {
+        info = self._before | {
             "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
             "device": jax.devices()[0].device_kind,
             "num_devices": jax.device_count(),
@@ -200,10 +197,10 @@ class RunLog:
             "seed": self._seed,
             **self._about,
             "command": shlex.join([pathlib.Path(sys.argv[0]).name, *sys.argv[1:]]),
-            "started": info.get("started", now),
+            "started": self._before.setdefault("started", now),
             "seconds": round(seconds, 1),
         }
-        write_json(self._folder.info, info)
+        write_record(self._folder.info, info)
 
 
 @contextlib.contextmanager
@@ -222,21 +219,3 @@ def _bad_name(metrics: dict[str, Any]) -> str:
     bad = [name for name, value in metrics.items() if not np.isfinite(value)]
     terms = [name for name in bad if name.startswith("loss/") and name != "loss/total"]
     return (terms or bad or [""])[0]
-
-
-def _continue_lines(path: pathlib.Path, first_step: int) -> tuple[TextIO, int]:
-    """Opens a log to write after `first_step`, less what a killed run wrote beyond that.
-
-    Returns also how many lines are left out as damaged.
-    """
-    kept, damaged = [], 0
-    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
-    for line in text.splitlines(keepends=True):
-        # Only the last line can be cut short, and it is the newest.
-        if line.endswith("\n"):
-            content = read_line(line)
-            damaged += content is None
-            if content is not None and content["step"] <= first_step:
-                kept.append(line)
-    write_text(path, "".join(kept))
-    return path.open("a", encoding="utf-8"), damaged

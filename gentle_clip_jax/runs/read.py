@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gentle_clip_jax.files import read_record, unchecked
 from gentle_clip_jax.runs.differences import flat
 from gentle_clip_jax.runs.folder import RunFolder, read_config
 
@@ -133,13 +134,13 @@ def modalities_of(record: Mapping[str, Any], default: Modalities = UNNAMED) -> M
     return names[0], names[1]
 
 
-def read_line(text: str) -> dict[str, Any] | None:
-    """A line of metrics.jsonl, or None if it is damaged."""
+def read_line(content: bytes) -> dict[str, Any] | None:
+    """What a line of metrics.jsonl holds, or None if it is damaged."""
     try:
-        line = json.loads(text)
+        line = unchecked(json.loads(content.decode("utf-8")))
     except (ValueError, RecursionError):
         return None
-    if not isinstance(line, dict) or not isinstance(line.get("kind"), str):
+    if not isinstance(line.get("kind"), str):
         return None
     step = line.get("step")
     if not isinstance(step, int) or not _is_number(step):
@@ -148,6 +149,11 @@ def read_line(text: str) -> dict[str, Any] | None:
         values = (value for key, value in line.items() if key not in _LINE_KEYS)
         return line if all(map(_is_number, values)) else None
     return line
+
+
+def lines_of(path: Path) -> list[bytes]:
+    """The lines of a file, whatever it holds; the last is what comes after the last line's end."""
+    return path.read_bytes().split(b"\n")
 
 
 def _is_number(value: object) -> bool:
@@ -171,15 +177,10 @@ def _unreadable(path: Path, reason: object) -> ValueError:
 def _read_object(path: Path) -> dict[str, Any]:
     """What a file of JSON holds, or nothing if there is none."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_record(path)
+        modalities_of(content)
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, RecursionError) as error:
-        raise _unreadable(path, error) from error
-    if not isinstance(content, dict):
-        raise _unreadable(path, "it is no JSON object")
-    try:
-        modalities_of(content)
     except ValueError as error:
         raise _unreadable(path, error) from error
     return content
@@ -198,10 +199,11 @@ def _read_metrics(path: Path) -> tuple[list[dict[str, Any]], int]:
     """The lines in order of steps, and how many are damaged or were cut short by a kill."""
     if not path.is_file():
         return [], 0
-    texts = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    lines = [line for line in map(read_line, texts) if line is not None]
+    *whole, last = lines_of(path)
+    found = [*whole, *[last] * bool(last)]
+    lines = [line for line in map(read_line, found) if line is not None]
     latest = {(line["step"], line["kind"]): line for line in lines}  # a resumed run repeats steps
-    return sorted(latest.values(), key=lambda line: line["step"]), len(texts) - len(lines)
+    return sorted(latest.values(), key=lambda line: line["step"]), len(found) - len(lines)
 
 
 def _are_pictures(shape: tuple[int, ...], n: int) -> bool:

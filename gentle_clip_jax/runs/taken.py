@@ -4,14 +4,15 @@ import contextlib
 import json
 import pathlib
 from collections.abc import Iterator
+from typing import Any
 
 import jax
 import ml_collections
 from jax.experimental import multihost_utils
 
-from gentle_clip_jax.files import write_json
+from gentle_clip_jax.files import put_aside, read_record, write_record
 from gentle_clip_jax.runs.differences import differences, flat
-from gentle_clip_jax.runs.folder import RunFolder, read_config
+from gentle_clip_jax.runs.folder import RunFolder
 from gentle_clip_jax.runs.lock import locked, not_writable
 
 # Keys that may change in a run, since good steps do not depend on them but for rounding.
@@ -22,34 +23,74 @@ _FREE = ("config.train.max_skipped", "config.train.max_damaged", "config.mesh.fs
 def taken(workdir: pathlib.Path, config: ml_collections.ConfigDict) -> Iterator[RunFolder]:
     """Makes the folder of a run, or finds it as the same config left it; and keeps others out.
 
-    Nothing is written before the lock is held. All processes of a run take part.
+    Nothing is written before the lock is held. All processes of a run take part. The config is kept
+    twice, so that a run whose config.json is lost or damaged goes on under its own config alone.
 
     Raises:
       ValueError: the folder cannot be written to, another process trains in it, or it belongs to a
-        run of another config.
+        run of another config, or to one whose config is lost.
     """
     folder = RunFolder(workdir)
+    asked = json.loads(json.dumps(config.to_dict()))  # in JSON a tuple is a list
     try:
         workdir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise not_writable(workdir, error) from error
     with locked(folder.lock):
         if jax.process_index() == 0 and not folder.has_started:
-            try:
-                write_json(folder.config, config.to_dict())
-            except OSError as error:
-                raise not_writable(workdir, error) from error
+            _write(folder, asked)
         multihost_utils.sync_global_devices("the workdir is there")
-        _check_same(workdir, config)
+        kept = _kept(folder, asked)
+        multihost_utils.sync_global_devices("the config is the same")
+        if jax.process_index() == 0:
+            _mend(folder, kept)
         yield folder
 
 
-def _check_same(workdir: pathlib.Path, config: ml_collections.ConfigDict) -> None:
-    asked = json.loads(json.dumps(config.to_dict()))  # in JSON a tuple is a list
-    kept = read_config(workdir).to_dict()
-    for key, (was, now) in differences(flat(kept, "config."), flat(asked, "config.")).items():
-        if key not in _FREE:
-            raise ValueError(
-                f"{workdir} holds a run of another config ({key} was {was}, is {now}): "
-                "choose another --workdir, or delete that folder."
-            )
+def _copies(folder: RunFolder) -> tuple[pathlib.Path, pathlib.Path]:
+    return folder.config, folder.config_of_checkpoints
+
+
+def _write(folder: RunFolder, config: dict[str, Any]) -> None:
+    try:
+        folder.checkpoints.mkdir(exist_ok=True)
+        for path in _copies(folder):
+            write_record(path, config)
+    except OSError as error:
+        raise not_writable(folder.path, error) from error
+
+
+def _kept(folder: RunFolder, asked: dict[str, Any]) -> dict[str, Any]:
+    """The config of a folder, which is not another than what is asked for."""
+    found = []
+    for path in _copies(folder):
+        with contextlib.suppress(FileNotFoundError, ValueError):
+            found.append(read_record(path))
+    if not found:
+        raise ValueError(
+            f"{folder.path} holds a run whose config is lost or damaged ({folder.config.name}): "
+            "put that file back, choose another --workdir, or delete that folder."
+        )
+    for kept in found:
+        for key, (was, now) in differences(flat(kept, "config."), flat(asked, "config.")).items():
+            if key not in _FREE:
+                raise ValueError(
+                    f"{folder.path} holds a run of another config ({key} was {was}, is {now}): "
+                    "choose another --workdir, or delete that folder."
+                )
+    return found[0]
+
+
+def _mend(folder: RunFolder, config: dict[str, Any]) -> None:
+    """Puts damaged copies of the config aside, says so, and writes those that are lacking."""
+    lacking = []
+    for path in _copies(folder):
+        try:
+            read_record(path)
+        except FileNotFoundError:
+            lacking.append(path)
+        except ValueError as error:
+            lacking.append(path)
+            print(f"{path} is damaged ({error}): kept as {put_aside(path).name}, and written anew.")
+    if lacking:
+        _write(folder, config)

@@ -1,6 +1,5 @@
 """A step that could not be taken: what it was given, kept in two files for a replay."""
 
-import json
 import pathlib
 from typing import Any, NamedTuple
 
@@ -9,7 +8,7 @@ import ml_collections
 import numpy as np
 
 from gentle_clip_jax.data import batches
-from gentle_clip_jax.files import write_arrays, write_json
+from gentle_clip_jax.files import read_record, write_arrays, write_record
 from gentle_clip_jax.runs.folder import RunFolder
 from gentle_clip_jax.runs.log import NonFiniteStep
 from gentle_clip_jax.training import batching
@@ -46,7 +45,7 @@ def recorded(
             "rows": {name: numbers.tolist() for name, numbers in rows.items()},
             "matched_names": [str(name) for name in dataset.matched.names[rows["matched"]]],
         }
-        write_json(path, record)
+        write_record(path, record)
     return FloatingPointError(
         f"{bad}: training stopped, the checkpoints before it in "
         f"{RunFolder(workdir).checkpoints} are kept. "
@@ -61,18 +60,19 @@ def read(path: pathlib.Path) -> BadStep:
     Raises:
       ValueError: it is not there or cannot be read.
     """
+    file = path
     try:
-        record = json.loads(path.read_text())
-        batch: batches.Batch = {}
-        with np.load(path.with_suffix(".npz"), allow_pickle=False) as arrays:
+        record = read_record(path)
+        metrics = {str(name): float(value) for name, value in record["metrics"].items()}
+        step, batch, file = int(record["step"]), {}, path.with_suffix(".npz")
+        with file.open("rb") as content, np.load(content, allow_pickle=False) as arrays:
             for key in arrays.files:
                 part, modality = key.split("/")
                 batch.setdefault(part, {})[modality] = arrays[key]
-        metrics = {str(name): float(value) for name, value in record["metrics"].items()}
-        return BadStep(int(record["step"]), metrics, batch)
+        return BadStep(step, metrics, batch)
     except Exception as error:  # of any kind where a zip file is broken
         raise ValueError(
-            f"{path} is no record of a bad step ({error}): give a bad_step_N.json in the folder of "
+            f"{file} is no record of a bad step ({error}): give a bad_step_N.json in the folder of "
             "its run, beside its .npz."
         ) from error
 

@@ -13,10 +13,11 @@ import numpy as np
 import orbax.checkpoint as ocp
 from jax.experimental import multihost_utils
 
+from gentle_clip_jax.files import aside, put_aside
 from gentle_clip_jax.training import manifest
 from gentle_clip_jax.training.orbax_errors import cause, first_line, unless_late
+from gentle_clip_jax.training.records import RECORD, STATE, Records
 
-_SCORE = "score"
 _MOST_NAMED = 10
 
 
@@ -36,30 +37,23 @@ class Checkpoints:
     """
 
     def __init__(self, folder: pathlib.Path, *, keep: int = 2, read_only: bool = False):
-        policy = ocp.checkpoint_managers
-        self._folder, self._read_only = folder.resolve(), read_only
+        self._folder, self._keep, self._read_only = folder.resolve(), keep, read_only
+        self._records = Records(self._folder)
         # Orbax and its tasks log pages of what is said here in a sentence.
         for name in ("absl", "asyncio"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
-        self._manager = ocp.CheckpointManager(
-            self._folder,
-            options=ocp.CheckpointManagerOptions(
-                best_fn=lambda metrics: metrics[_SCORE],
-                preservation_policy=policy.AnyPreservationPolicy(
-                    [
-                        policy.LatestN(keep),
-                        policy.BestN(
-                            get_metric_fn=lambda metrics: metrics[_SCORE],
-                            n=1,
-                            keep_checkpoints_without_metrics=False,
-                        ),
-                    ]
-                ),
-                # Half-written steps that a killed run left.
-                cleanup_tmp_directories=not read_only,
-                read_only=read_only,
-            ),
+
+    @functools.cached_property
+    def _manager(self) -> ocp.CheckpointManager:
+        """What saves. It is opened when unsound steps are gone, since one would keep it from it."""
+        self._pass_over_flawed()
+        policy = ocp.checkpoint_managers
+        preserved = policy.AnyPreservationPolicy([policy.LatestN(self._keep), self._records])
+        options = ocp.CheckpointManagerOptions(
+            preservation_policy=preserved,
+            cleanup_tmp_directories=True,  # half-written steps that a killed run left
         )
+        return ocp.CheckpointManager(self._folder, options=options)
 
     def save(self, step: int, state: Any, score: float | None) -> None:
         """Saves `state` as `step` in the background; the step with the highest `score` is best.
@@ -67,14 +61,11 @@ class Checkpoints:
         Raises:
           OSError: this step or the one before it cannot be written.
         """
-        arrays = manifest.manifest(state)
-        record = {"arrays": arrays, "sha256": manifest.digest_of(arrays)}
-        args = ocp.args.Composite(
-            state=ocp.args.StandardSave(state), manifest=ocp.args.JsonSave(record)
-        )
         with self._said_in_a_sentence():
-            metrics = None if score is None else {_SCORE: score}
-            self._manager.save(step, args=args, metrics=metrics)
+            manager = self._manager  # before there is a record of this step
+            record = ocp.args.JsonSave(self._records.new(step, state, score))
+            args = ocp.args.Composite(**{STATE: ocp.args.StandardSave(state), RECORD: record})
+            manager.save(step, args=args)
 
     def restore(self, like: Any, *, best: bool = False, before: int | None = None) -> Any | None:
         """The state of the newest (or best) sound step, shaped and sharded as `like`.
@@ -104,30 +95,39 @@ class Checkpoints:
 
     def _steps(self, *, best: bool = False, before: int | None = None) -> list[int]:
         """The steps in the order in which they are to be tried."""
-        steps = sorted(self._manager.all_steps(), reverse=True)
-        steps = [step for step in steps if before is None or step < before]
-        if best and (step := self._manager.best_step()) in steps:
+        self._pass_over_flawed()
+        steps = [step for step in self._records.sound if before is None or step < before]
+        steps.sort(reverse=True)
+        if best and (step := self._records.best_of(steps)) is not None:
             steps.remove(step)
             steps.insert(0, step)
         return steps
 
+    def _pass_over_flawed(self) -> None:
+        for step in sorted(self._records.flaws.keys() | self._records.sound.keys()):
+            if reason := _agreed(self._records.flaws.get(step, "")):
+                self._pass_over(step, reason)
+
     def _pass_over(self, step: int, reason: str) -> None:
-        kept = "" if self._read_only else f"; what there is of it is kept in {self._aside(step)}"
+        path = self._folder / str(step)
+        kept = "" if self._read_only else f"; what there is of it is kept in {aside(path)}"
         if jax.process_index() == 0:
             print(f"Checkpoint {step} cannot be used and is skipped: {reason}{kept}.")
-        if not self._read_only:
-            self._put_aside(step)
+        if self._read_only:
+            return
+        if jax.process_index() == 0:
+            put_aside(path)
+        multihost_utils.sync_global_devices(f"checkpoint {step} is put aside")
+        self._records.forget(step)
 
     def _read_average(self, step: int) -> tuple[Any, str]:
         """The average of a step, and why it cannot be used."""
-        arrays, reason = self._read_manifest(step)
-        if reason:
-            return None, reason
+        arrays = self._records.sound[step].arrays
         device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
         try:
             # A checkpointer of its own, as the manager restores whole states alone.
             with ocp.PyTreeCheckpointer() as checkpointer:
-                path = self._folder / str(step) / "state"
+                path = self._folder / str(step) / STATE
                 tree: Any = checkpointer.metadata(path).item_metadata.tree
                 wanted = jax.tree.map(
                     lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=device),
@@ -146,15 +146,12 @@ class Checkpoints:
 
     def _read(self, step: int, like: Any) -> tuple[Any, str]:
         """The state of a step, and why it cannot be used; empty if it can, everywhere."""
-        arrays, reason = self._read_manifest(step)
-        if reason := _agreed(reason):
-            return None, reason
+        arrays, reason = self._records.sound[step].arrays, ""
         self._check_fits(step, arrays, like)
         abstract, state = jax.tree.map(ocp.utils.to_shape_dtype_struct, like), None
         try:
-            state = self._manager.restore(
-                step, args=ocp.args.Composite(state=ocp.args.StandardRestore(abstract))
-            )["state"]
+            with ocp.StandardCheckpointer() as checkpointer:
+                state = checkpointer.restore(self._folder / str(step) / STATE, abstract)
         except Exception as error:  # Orbax raises bare Exceptions for truncated files
             reason = first_line(error)
         if reason := _agreed(reason):
@@ -163,31 +160,12 @@ class Checkpoints:
         altered = [key for key, entry in arrays.items() if entry != now[key]]
         return state, f"{_listed(altered)} was altered since it was saved" if altered else ""
 
-    def _read_manifest(self, step: int) -> tuple[manifest.Manifest, str]:
-        args = ocp.args.Composite(manifest=ocp.args.JsonRestore())
-        try:
-            record = self._manager.restore(step, args=args)["manifest"]
-            sound = record["sha256"] == manifest.digest_of(record["arrays"])
-            return record["arrays"], "" if sound else "its manifest was altered since it was saved"
-        except Exception as error:
-            return {}, f"its manifest cannot be read ({first_line(error)})"
-
     def _check_fits(self, step: int, saved: manifest.Manifest, like: Any) -> None:
         if found := manifest.differences(saved, manifest.described(like)):
             raise ValueError(
                 f"Checkpoint {step} in {self._folder} is of another model: {_listed(found)}. "
                 "Choose another --workdir, or the config and the versions that it was made with."
             )
-
-    def _aside(self, step: int) -> pathlib.Path:
-        names = (f"{step}.unsound{'-' * bool(k)}{k or ''}" for k in range(1000))
-        return next(path for name in names if not (path := self._folder / name).exists())
-
-    def _put_aside(self, step: int) -> None:
-        if jax.process_index() == 0:
-            (self._folder / str(step)).rename(self._aside(step))
-        multihost_utils.sync_global_devices(f"checkpoint {step} is put aside")
-        self._manager.reload()
 
     @contextlib.contextmanager
     def _said_in_a_sentence(self) -> Iterator[None]:
@@ -210,8 +188,9 @@ class Checkpoints:
         """Waits until everything is on disk."""
         try:
             with self._said_in_a_sentence():
-                self._manager.wait_until_finished()
-                self._manager.close()
+                if "_manager" in vars(self):
+                    self._manager.wait_until_finished()
+                    self._manager.close()
             sys.unraisablehook = self._hook  # after a failure there is more to come
         except OSError:
             # What ended the run is told, not what came of it.

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from gentle_clip_jax.files import write_arrays, write_json
+from gentle_clip_jax.files import write_arrays, write_record
 from gentle_clip_jax.runs.folder import RunFolder
 from gentle_clip_jax.training.restored import restore
 
@@ -35,7 +35,7 @@ def evaluate(workdir: str | pathlib.Path) -> dict[str, Any]:
         arrays[f"x{suffix}"] = task.embed_x(model, params, dataset, x)
         arrays[f"y{suffix}"] = task.embed_y(model, params, dataset, y)
     write_arrays(folder.embeddings, arrays, compressed=True)
-    write_json(folder.evaluation, result)
+    write_record(folder.evaluation, result)
     return result
 
 

@@ -6,7 +6,7 @@ so that each process hashes what it holds and the manifest is the same on any nu
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -17,12 +17,12 @@ from jax.experimental import multihost_utils
 from gentle_clip_jax.parallel.mesh import num_blocks, split_axis
 
 Manifest = dict[str, dict[str, Any]]
+_POOLED = 2**26  # bytes; less is hashed sooner than threads are started on a busy machine
 
 
 def manifest(tree: Any) -> Manifest:
     """{key: {"shape", "dtype", "sha256"}} of every array of a tree; all processes take part."""
-    arrays = _by_key(tree)
-    tables = list(map(_block_digests, arrays.values()))
+    tables = _digests(list(_by_key(tree).values()))
     if jax.process_count() > 1:
         # Every block is hashed by one process; the others have zeros there.
         every = multihost_utils.process_allgather(np.concatenate(tables)).max(axis=0)
@@ -67,20 +67,27 @@ def _by_key(tree: Any) -> dict[str, Any]:
     return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}
 
 
-def _block_digests(leaf: Any) -> np.ndarray:
-    """uint8 [blocks, 32]: the SHA-256 of each block that this process is to hash, else zeros."""
-    shape = np.shape(leaf)
-    table = np.zeros((num_blocks(shape), 32), np.uint8)
-    blocks = (block for first, part in _own_parts(leaf) for block in _blocks(part, first, shape))
-    with ThreadPoolExecutor() as pool:
-        for number, sha in pool.map(_hashed, blocks):
-            table[number] = np.frombuffer(sha, np.uint8)
-    return table
+def _digests(leaves: Sequence[Any]) -> list[np.ndarray]:
+    """uint8 [blocks, 32] of each array: SHA-256 of each block that this process is to hash."""
+    tables = [np.zeros((num_blocks(np.shape(leaf)), 32), np.uint8) for leaf in leaves]
+    places = [
+        (table[number], values)
+        for table, leaf in zip(tables, leaves)
+        for first, part in _own_parts(leaf)
+        for number, values in _blocks(part, first, np.shape(leaf))
+    ]
+    if sum(values.nbytes for _, values in places) < _POOLED:
+        for place, values in places:
+            _hash(place, values)
+    else:
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(_hash, *zip(*places)))
+    return tables
 
 
-def _hashed(block: tuple[int, np.ndarray]) -> tuple[int, bytes]:
-    number, values = block
-    return number, hashlib.sha256(values.tobytes()).digest()
+def _hash(place: np.ndarray, values: np.ndarray) -> None:
+    """Writes a SHA-256 into its place, uint8 [32]."""
+    place[:] = np.frombuffer(hashlib.sha256(values.tobytes()).digest(), np.uint8)
 
 
 def _own_parts(leaf: Any) -> Iterator[tuple[int, np.ndarray]]:

@@ -118,12 +118,12 @@ def last_state(workdir):
 
 
 def logged(workdir, kind="train"):
-    """The logged lines of a kind but for the speed, which no two runs share."""
+    """The logged lines of a kind but for the speed, which no two runs share, and their check."""
     path = pathlib.Path(workdir) / "metrics.jsonl"
     lines = map(json.loads, path.read_text().splitlines() if path.exists() else [])
-    drop = "examples_per_second"
+    drop = "examples_per_second", "check"
     return [
-        {name: value for name, value in line.items() if name != drop}
+        {name: value for name, value in line.items() if name not in drop}
         for line in lines
         if line["kind"] == kind
     ]

@@ -1,7 +1,6 @@
 """Damage of checkpoints, of the folder they are in, of data and of numbers."""
 
 import contextlib
-import json
 import os
 import resource
 import shutil
@@ -10,6 +9,8 @@ import sys
 
 import pytest
 import real_runs as runs
+
+from gentle_clip_jax.files import read_record, write_record
 
 
 def largest_file(folder):
@@ -161,11 +162,12 @@ def test_a_loss_that_is_not_finite(tmp_path, record):
 
 
 def test_a_checkpoint_of_another_config(tmp_path, whole, record):
-    """As if config.json were another's: shapes are told apart one by one, nothing is cast."""
+    """As if both config.json were another's: shapes are told apart one by one, nothing is cast."""
     workdir = shutil.copytree(whole[0], tmp_path / "run")
-    config = json.loads((workdir / "config.json").read_text())
-    config["model"]["embedding_dim"] = 8
-    (workdir / "config.json").write_text(json.dumps(config))
+    for path in (workdir / "config.json", workdir / "checkpoints" / "config.json"):
+        config = read_record(path)
+        config["model"]["embedding_dim"] = 8
+        write_record(path, config)
     process = runs.train(workdir, "--config.model.embedding_dim=8")
     assert_a_sentence(process, "is of another model: ", " has the shape [16, 16], not [16, 8]")
     record("Checkpoint of another config")

@@ -1,4 +1,3 @@
-import json
 import shutil
 
 import numpy as np
@@ -6,6 +5,7 @@ import pytest
 import tiny_run
 
 from gentle_clip_jax.commands import main
+from gentle_clip_jax.files import read_record, write_record
 from gentle_clip_jax.runs import provenance, read
 from gentle_clip_jax.runs.differences import ABSENT, differences, flat
 from gentle_clip_jax.tasks.icons import task as icons
@@ -27,7 +27,7 @@ def run(tmp_path_factory):
 
 
 def change(path, **values):
-    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+    write_record(path, read_record(path) | values)
 
 
 def test_leaves_stand_under_dotted_keys():

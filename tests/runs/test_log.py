@@ -6,8 +6,9 @@ import struct
 import jax.numpy as jnp
 import pytest
 
-from gentle_clip_jax.files import write_json
+from gentle_clip_jax.files import read_record, write_json, write_record
 from gentle_clip_jax.runs.log import NonFiniteStep, RunLog
+from gentle_clip_jax.runs.read import lines_of, read_line
 
 FIGURES = {"mean_recall": 0.5, "zero_shot_accuracy": 0.25}
 
@@ -17,7 +18,9 @@ def open_log(workdir, first_step=0, max_skipped=0):
 
 
 def read_lines(workdir):
-    return [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+    *lines, last = lines_of(workdir / "metrics.jsonl")
+    assert last == b""
+    return [read_line(line) for line in lines]
 
 
 def write_steps(workdir, *steps, **metrics):
@@ -112,23 +115,57 @@ def test_a_killed_run_leaves_each_step_once(tmp_path):
     assert [line["step"] for line in read_lines(tmp_path)] == [1, 2, 3, 4]
 
 
-def test_a_damaged_line_is_named_and_left_out(tmp_path, capsys):
+def said_by(capsys):
+    return "".join(capsys.readouterr().out.split())
+
+
+def test_damaged_lines_are_named_and_kept_in_another_file(tmp_path, capsys):
     write_steps(tmp_path, 1, 2, 3)
-    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
-    (tmp_path / "metrics.jsonl").write_text("\n".join([lines[0], "[]", '{"st', *lines[1:]]) + "\n")
+    path = tmp_path / "metrics.jsonl"
+    lines = path.read_bytes().splitlines()
+    flipped = lines[1].replace(b"2.0", b"3.0")
+    bad = [b"[]", b'{"st\x0c\xff', flipped, b"[" * 100_000]
+    path.write_bytes(b"\n".join([lines[0], *bad, *lines[1:]]) + b"\n")
     capsys.readouterr()
     write_steps(tmp_path, 4)
-    assert [line["step"] for line in read_lines(tmp_path)] == [1, 2, 3, 4]
-    said = "".join(capsys.readouterr().out.split())
-    assert "metrics.jsonl:damagedlinesleftout:2." in said
+    assert [line["loss/total"] for line in read_lines(tmp_path)] == [1, 2, 3, 4]
+    said = said_by(capsys)
+    assert "metrics.jsonl:damagedlinesareleftout,andkeptinmetrics.jsonl.unsound:" in said
+    assert ":line2,3,4,5." in said
+    assert (tmp_path / "metrics.jsonl.unsound").read_bytes() == b"\n".join(bad) + b"\n"
+    write_steps(tmp_path, 5)
+    assert "leftout" not in said_by(capsys)
 
 
-@pytest.mark.parametrize("content", ["[]", "3", '{"seconds": "long"}', '{"versions": []}', "{"])
-def test_a_bad_run_json_is_one_sentence(tmp_path, content):
+def test_of_many_damaged_lines_a_few_are_named(tmp_path, capsys):
+    (tmp_path / "metrics.jsonl").write_text("[]\n" * 7)
+    with open_log(tmp_path):
+        pass
+    assert "line1,2,3,4,5and2more." in said_by(capsys)
+
+
+@pytest.mark.parametrize("change", [lambda text: "", lambda text: text[: len(text) // 2]])
+def test_a_log_that_was_cut_is_named(tmp_path, capsys, change):
+    write_steps(tmp_path, 1, 2, 3, 4)
+    path = tmp_path / "metrics.jsonl"
+    path.write_text(change(path.read_text()))
+    last = [0, *(line["step"] for line in map(read_line, lines_of(path)) if line)][-1]
+    capsys.readouterr()
+    write_steps(tmp_path, 5)
+    assert f"metrics.jsonltellsofnostepbetween{last}and4:" in said_by(capsys)
+    assert [line["step"] for line in read_lines(tmp_path)] == [*range(1, last + 1), 5]
+
+
+@pytest.mark.parametrize(
+    "content", ["[]", "3", '{"seconds": "long"}', '{"versions": []}', "{", "", '{"check": "0"}']
+)
+def test_a_damaged_run_json_is_named_and_put_aside(tmp_path, content, capsys):
     (tmp_path / "run.json").write_text(content)
-    with pytest.raises(ValueError, match=r"run\.json cannot be read .* delete it") as error:
-        open_log(tmp_path)
-    assert "\n" not in str(error.value)
+    with open_log(tmp_path):
+        pass
+    assert "run.jsonisdamaged:itiskeptasrun.json.unsound,andwrittenanew." in said_by(capsys)
+    assert (tmp_path / "run.json.unsound").read_text() == content
+    assert read_record(tmp_path / "run.json")["seed"] == 3
 
 
 def test_paths_are_no_markup(tmp_path, capsys):
@@ -140,13 +177,13 @@ def test_paths_are_no_markup(tmp_path, capsys):
 
 def test_run_info_outlives_a_restart(tmp_path):
     write_steps(tmp_path, 1)
-    first = json.loads((tmp_path / "run.json").read_text())
+    first = read_record(tmp_path / "run.json")
     assert first["seed"] == 3
     assert first["num_devices"] == 4
     assert {"jax", "flax", "optax"} <= first["versions"].keys()
-    write_json(tmp_path / "run.json", first | {"seconds": 100.0})
+    write_record(tmp_path / "run.json", first | {"seconds": 100.0})
     write_steps(tmp_path, 2)
-    second = json.loads((tmp_path / "run.json").read_text())
+    second = read_record(tmp_path / "run.json")
     assert second["started"] == first["started"]
     assert second["seconds"] >= 100.0
 

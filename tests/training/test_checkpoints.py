@@ -1,4 +1,7 @@
+import concurrent.futures
 import gc
+import hashlib
+import json
 import re
 
 import jax
@@ -86,6 +89,24 @@ def alter_the_manifest(folder):
     path.write_text(path.read_text().replace("float32", "float16", 1))
 
 
+def alter_the_score(folder):
+    path = folder / "manifest" / "metadata"
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(content | {"score": 0.9}))
+
+
+def replace_the_manifest(folder):
+    (folder / "manifest" / "metadata").write_text("[]")
+
+
+def empty_the_manifest(folder):
+    (folder / "manifest" / "metadata").write_bytes(b"")
+
+
+def replace_what_orbax_keeps(folder):
+    (folder / "_CHECKPOINT_METADATA").write_text("[]")
+
+
 def lose_the_manifest(folder):
     for path in sorted((folder / "manifest").rglob("*"), reverse=True):
         path.unlink()
@@ -101,9 +122,9 @@ def empty(folder):
     folder.mkdir()
 
 
-DAMAGE = pytest.mark.parametrize(
-    "damage", [flip_a_byte, truncate, lose_a_file, alter_the_manifest, lose_the_manifest, empty]
-)
+DAMAGES = [flip_a_byte, truncate, lose_a_file, lose_the_manifest, empty, alter_the_manifest]
+DAMAGES += [alter_the_score, replace_the_manifest, empty_the_manifest, replace_what_orbax_keeps]
+DAMAGE = pytest.mark.parametrize("damage", DAMAGES)
 
 
 @DAMAGE
@@ -120,6 +141,15 @@ def test_a_damaged_step_is_skipped_with_a_message_and_saved_again(tmp_path, dama
     assert capsys.readouterr().out == ""
 
 
+def test_a_step_is_saved_in_the_place_of_an_unsound_one(tmp_path):
+    save(tmp_path, 1, 2)
+    replace_the_manifest(tmp_path / "2")
+    save(tmp_path, 2, 3, 4, 5)
+    assert (tmp_path / "2.unsound").is_dir()
+    assert kept(tmp_path) == [2, 4, 5]
+    assert_same(restore(tmp_path, best=True), 2)
+
+
 def test_a_stray_folder_does_not_stop_saving(tmp_path):
     save(tmp_path, 1)
     (tmp_path / "99").mkdir()
@@ -127,6 +157,28 @@ def test_a_stray_folder_does_not_stop_saving(tmp_path):
     save(tmp_path, 2)
     assert_same(restore(tmp_path), 2)
     assert kept(tmp_path) == [1, 2]
+
+
+@DAMAGE
+def test_a_damaged_older_step_is_named_and_put_aside_too(tmp_path, damage, capsys):
+    """Else the best step would go without a word when the next is saved."""
+    if damage in (flip_a_byte, truncate, lose_a_file):
+        pytest.skip("its arrays are read when it is wanted")
+    save(tmp_path, 1, 2, 3, 4)
+    damage(tmp_path / "2")
+    assert_same(restore(tmp_path), 4)
+    assert "Checkpoint 2 cannot be used and is skipped: " in capsys.readouterr().out
+    assert (tmp_path / "2.unsound").is_dir()
+
+
+def test_a_checkpoint_of_an_earlier_version_is_left_as_it_is(tmp_path):
+    save(tmp_path, 1)
+    path = tmp_path / "1" / "manifest" / "metadata"
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({name: content[name] for name in ("arrays", "sha256")}))
+    with pytest.raises(ValueError, match=r"Checkpoint 1 in .* was written by an earlier version"):
+        restore(tmp_path)
+    assert kept(tmp_path) == [1]
 
 
 @DAMAGE
@@ -152,7 +204,7 @@ def test_each_damaged_step_is_kept(tmp_path):
         truncate(tmp_path / "1")
         assert restore(tmp_path) is None
     names = {path.name for path in tmp_path.iterdir()}
-    assert {"1.unsound", "1.unsound-1", "1.unsound-2"} <= names
+    assert {"1.unsound", "1.unsound-2", "1.unsound-3"} <= names
 
 
 def test_no_sound_step(tmp_path):
@@ -217,8 +269,9 @@ def test_half_written_steps_of_a_killed_run_are_cleared_but_not_by_a_reader(tmp_
     with Checkpoints(tmp_path, read_only=True) as checkpoints:
         assert_same(checkpoints.restore(state(0)), 1)
     assert half.exists()
-    assert_same(restore(tmp_path), 1)
+    save(tmp_path, 3)
     assert not half.exists()
+    assert kept(tmp_path) == [1, 3]
 
 
 def test_digest_sees_names_types_shapes_and_bits():
@@ -231,6 +284,25 @@ def test_digest_sees_names_types_shapes_and_bits():
     ]
     assert digest(base) == digest({"a": jnp.zeros((2, 3))})
     assert digest(base) not in map(digest, others)
+
+
+@pytest.mark.parametrize(("megabytes", "pools"), [(1, 0), (80, 1)])
+def test_hashing_starts_one_pool_of_threads_or_none(monkeypatch, megabytes, pools):
+    started = []
+
+    class Counted(concurrent.futures.ThreadPoolExecutor):
+        def __init__(self, *args, **options):
+            started.append(self)
+            super().__init__(*args, **options)
+
+    monkeypatch.setattr(manifest, "ThreadPoolExecutor", Counted)
+    tree = [np.full((megabytes, 2**16), k, np.float32) for k in range(4)]
+    found = manifest.manifest(tree)
+    assert len(started) == pools
+    for entry, array in zip(found.values(), tree):
+        blocks = np.split(array, num_blocks(array.shape), axis=split_axis(array.shape))
+        digests = b"".join(hashlib.sha256(part.tobytes()).digest() for part in blocks)
+        assert entry["sha256"] == hashlib.sha256(digests).hexdigest()
 
 
 def test_the_manifest_does_not_depend_on_how_arrays_are_spread():

@@ -1,10 +1,10 @@
-import json
-
 import jax
 import numpy as np
 import pytest
 import tiny_run
 
+from gentle_clip_jax.runs.folder import RunFolder
+from gentle_clip_jax.runs.read import read_evaluation
 from gentle_clip_jax.tasks.icons import task as icons
 from gentle_clip_jax.training import evaluate, train_state
 from gentle_clip_jax.training.checkpoints import Checkpoints
@@ -51,7 +51,7 @@ def test_the_best_checkpoint_is_measured_on_test_items(workdir, initial):
     assert result["split"] == "test"
     assert result["step"] == 4
     assert result["num_items"] == len(DATASET.test)
-    assert json.loads((workdir / "evaluation.json").read_text()) == result
+    assert read_evaluation(RunFolder(workdir)) == result
     expected = {f"{way}_r{k}" for way in ("i2t", "t2i") for k in (1, 5, 10)}
     assert expected | {"mean_recall", "zero_shot_accuracy"} <= result["metrics"].keys()
     for figure in result["metrics"].values():

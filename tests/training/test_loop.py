@@ -19,6 +19,7 @@ from gentle_clip_jax.parallel import mesh
 from gentle_clip_jax.runs import lock
 from gentle_clip_jax.runs.folder import read_config
 from gentle_clip_jax.runs.log import NonFiniteStep
+from gentle_clip_jax.runs.read import lines_of, read_line
 from gentle_clip_jax.runs.taken import taken
 from gentle_clip_jax.tasks.icons import task as icons
 from gentle_clip_jax.tasks.rows import Rows
@@ -57,7 +58,7 @@ def run(tmp_path_factory):
 
 
 def read_lines(workdir, kind):
-    lines = map(json.loads, (workdir / "metrics.jsonl").read_text().splitlines())
+    lines = map(read_line, lines_of(workdir / "metrics.jsonl")[:-1])
     return [line for line in lines if line["kind"] == kind]
 
 
@@ -190,7 +191,7 @@ def test_clip_alone_needs_no_unmatched_items():
         ({"train.batch_matched": 0}, "no matched pairs but config.loss.clip_weight is 1"),
         ({"train.batch_unmatched": 0, "objective": "plan_matching"}, "learns from unmatched items"),
         ({"objective": "s_clip", "data.matched_fraction": 0.0}, "which s_clip learns from"),
-        ({"loss.sdd_weight": float("nan")}, "config.loss.sdd_weight must be a finite number"),
+        ({"loss.sdd_weight": float("nan")}, "config.loss.sdd_weight must be a number from 0"),
         ({"train.microbatches": 3}, "16 rows cannot be cut into config.train.microbatches=3"),
         ({"train.batch_matched": 48}, "48 .* only 40"),
         ({"train.batch_matched": 6}, "6 rows cannot be split over 4 devices"),
@@ -374,11 +375,12 @@ def test_a_second_training_changes_nothing_in_a_folder_that_is_in_use(tmp_path, 
 
 
 def test_checkpoints_alone_keep_the_folder_for_their_config(run, tmp_path):
-    """Without its log, a run would go on from another config's checkpoint."""
+    """Without its log or its config, a run would go on from another config's checkpoint."""
     workdir = shutil.copytree(run[0], tmp_path / "run")
-    (workdir / "metrics.jsonl").unlink()
-    with pytest.raises(ValueError, match=r"config\.seed was 0, is 1"):
-        loop.train(tiny_run.config(seed=1), workdir)
+    for name in ("metrics.jsonl", "config.json"):
+        (workdir / name).unlink()
+        with pytest.raises(ValueError, match=r"config\.seed was 0, is 1"):
+            loop.train(tiny_run.config(seed=1), workdir)
 
 
 def test_one_run_at_a_time_in_a_folder(tmp_path):

@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.console import Console
 
+from gentle_clip_jax.files import checked, unchecked
 from gentle_clip_jax.report.comparison.advice import advice
 from gentle_clip_jax.report.comparison.cells import gather
 from gentle_clip_jax.report.comparison.figure import comparison_figure
@@ -22,7 +23,7 @@ def show_comparison(folder: str | Path, modalities: Modalities | None = None) ->
     """
     source = Path(folder) / "results.json"
     if modalities is not None:
-        results = _parsed(source, _read(source)) | {"modalities": [*modalities]}
+        results = checked(_parsed(source, _read(source)) | {"modalities": [*modalities]})
         write_document(source, json.dumps(results, indent=2, allow_nan=False) + "\n")
     path = write_comparison(folder)
     results = _parsed(source, _read(source))
@@ -77,8 +78,8 @@ def _read(path: Path) -> str:
 
 def _render(path: Path, text: str, stem: str, record: str) -> tuple[str, str]:
     """The page and the picture of the text of results.json."""
+    results = _parsed(path, text)
     try:
-        results = json.loads(text)
         comparison = gather(results)
         page = comparison_page(results, comparison, picture=f"{stem}.svg", record=record)
         return page, comparison_figure(comparison)
@@ -88,12 +89,9 @@ def _render(path: Path, text: str, stem: str, record: str) -> tuple[str, str]:
 
 def _parsed(path: Path, text: str) -> dict[str, Any]:
     try:
-        results = json.loads(text)
-    except ValueError as error:
+        return unchecked(json.loads(text))
+    except (ValueError, RecursionError) as error:
         raise _no_page(path, error) from error
-    if not isinstance(results, dict):
-        raise _no_page(path, "it is no JSON object")
-    return results
 
 
 def _no_page(path: Path, error: object) -> ValueError:

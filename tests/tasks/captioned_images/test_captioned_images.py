@@ -137,6 +137,48 @@ def test_unmatched_captions_are_those_of_the_unmatched_images_in_another_order(f
     assert len(other.unmatched_x) == 0
     everything = sorted(map(bytes, other.matched.y))
     assert sorted(map(bytes, [*dataset.matched.y, *dataset.unmatched_y])) == everything
+    shown = [one.label for one in dataset.unmatched_x.listed]
+    said = [WORDS[tokens[1]] for tokens in dataset.unmatched_y[:, 0]]
+    assert np.mean(np.array(shown) == np.array(said)) < 0.4  # one in four by chance
+    assert [one.label for one in dataset.matched.x.listed] == [
+        WORDS[tokens[1]] for tokens in dataset.matched.y[:, 0]
+    ]
+
+
+def test_validation_items_decide_and_test_items_are_told(folder, monkeypatch):
+    """By towers that see the colour and read its word; the captions of one split are wrong."""
+    colours = np.array([*COLOURS.values()])
+
+    def see(model, params, images, method):
+        seen = images[:].mean(axis=(1, 2))
+        nearest = np.abs(seen[:, None] - colours[None]).sum(axis=-1).argmin(axis=1)
+        return np.eye(len(WORDS), dtype=np.float32)[[WORDS.index([*COLOURS][k]) for k in nearest]]
+
+    def read(model, params, tokens, method):
+        known = np.isin(tokens, [WORDS.index(word) for word in COLOURS])
+        return np.eye(len(WORDS), dtype=np.float32)[(tokens * known).max(axis=1)]
+
+    monkeypatch.setattr(field, "of_images", see)
+    monkeypatch.setattr(field, "of_texts", read)
+    dataset = load(folder)
+    for wrong in ("validation", "test"):
+        items = getattr(dataset, wrong)
+        spoilt = dataclasses.replace(items, y=np.roll(items.y, 1, axis=0))
+        one = dataclasses.replace(dataset, **{wrong: spoilt})
+        validated = field.validate(None, None, one)["i2t_r5"]
+        told = field.evaluate(None, None, one)["i2t_r5"]["value"]
+        assert (validated, told) == ((0, 1) if wrong == "validation" else (1, 0))
+
+
+def test_a_view_of_an_item_is_any_of_its_captions(folder):
+    matched = load(folder).matched
+    part = {"x": np.zeros((24, 4, 4, 3), np.uint8), "y": matched.y}
+    _, tokens = field.views(jax.random.key(0), {"matched": part}, config(folder))
+    which = [
+        [bytes(row) for row in own].index(bytes(np.asarray(text)))
+        for own, text in zip(matched.y, tokens)
+    ]
+    assert 5 < sum(which) < 19
 
 
 def test_the_seed_chooses_the_pairs_and_not_what_is_judged(folder):

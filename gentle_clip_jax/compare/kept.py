@@ -1,0 +1,83 @@
+"""The runs of a comparison in its folder: which are done, which are damaged or another's."""
+
+import json
+import pathlib
+from typing import Any
+
+import numpy as np
+
+from gentle_clip_jax.compare.measure import Scores
+from gentle_clip_jax.files import put_aside, read_record, sha256_of, write_arrays, write_record
+
+_RECORD, _COMPARISON = "record", "comparison"  # in a run's file, beside its scores
+
+
+def open_folder(folder: pathlib.Path, what: dict[str, Any]) -> str:
+    """Makes the folder of a comparison, or finds it; returns the digest of what it is of.
+
+    Raises:
+      ValueError: it holds a comparison of something else.
+    """
+    path = folder / "comparison.json"
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        before = read_record(path) if path.exists() else what
+    except ValueError as error:
+        print(f"{path} is damaged ({error}): kept as {put_aside(path).name}, and written anew.")
+        before = what
+    if before != what:
+        raise ValueError(
+            f"{folder} holds a comparison on other data or settings: choose another --workdir, or "
+            "delete that folder."
+        )
+    write_record(path, what)
+    return sha256_of(what)
+
+
+def name_of(run: dict[str, Any]) -> str:
+    """What a run is called."""
+    return f"{run['method']}-{run['pairs']}-{run['seed']}"
+
+
+def keep(folder: pathlib.Path, record: dict[str, Any], scores: Scores, comparison: str) -> None:
+    """Writes a run's record and scores, and the digest of the comparison that it is of."""
+    path = _path(folder, record)
+    path.parent.mkdir(exist_ok=True)
+    write_arrays(path, {_RECORD: json.dumps(record), _COMPARISON: comparison, **scores})
+
+
+def read_record_of(
+    folder: pathlib.Path, run: dict[str, Any], comparison: str
+) -> dict[str, Any] | None:
+    """The record of a run; None where it is not done, or damaged or another's: put aside."""
+    path = _path(folder, run)
+    if not path.exists():
+        return None
+    try:
+        arrays = _arrays(path)
+        record = json.loads(str(arrays[_RECORD]))
+        if str(arrays[_COMPARISON]) != comparison:
+            raise ValueError("it is of another comparison")
+        if {key: record[key] for key in run} != run:
+            raise ValueError("it is of another run")
+    except Exception as error:  # of any kind where a zip file is broken
+        reason = str(error) or type(error).__name__
+        print(f"{path} cannot be used ({reason}): kept as {put_aside(path).name}, and done again.")
+        return None
+    return record
+
+
+def read_scores(folder: pathlib.Path, run: dict[str, Any]) -> Scores:
+    """The scores of a run that is done."""
+    arrays = _arrays(_path(folder, run))
+    return {name: arrays[name] for name in arrays if name not in (_RECORD, _COMPARISON)}
+
+
+def _path(folder: pathlib.Path, run: dict[str, Any]) -> pathlib.Path:
+    return folder / "runs" / f"{name_of(run)}.npz"
+
+
+def _arrays(path: pathlib.Path) -> dict[str, np.ndarray]:
+    """All arrays of a file, each of which is held to its checksum as it is read."""
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in arrays.files}

@@ -1,0 +1,54 @@
+"""What a run that goes on finds in its log and in run.json, and how it mends them."""
+
+import pathlib
+from collections.abc import Callable
+from typing import Any, TextIO
+
+from gentle_clip_jax.files import aside, put_aside, writing
+from gentle_clip_jax.runs.folder import RunFolder
+from gentle_clip_jax.runs.read import lines_of, read_info, read_line
+
+_MOST_NAMED = 5
+
+Say = Callable[[str], Any]  # tells a line to the user
+
+
+def continue_info(folder: RunFolder, say: Say) -> dict[str, Any]:
+    """What run.json holds; nothing where it is not there, or damaged: then it is put aside."""
+    try:
+        return read_info(folder)
+    except ValueError:
+        kept = put_aside(folder.info)
+        say(f"{folder.info} is damaged: it is kept as {kept.name}, and written anew.")
+        return {}
+
+
+def continue_log(path: pathlib.Path, first_step: int, say: Say) -> TextIO:
+    """Opens a log to write after `first_step`, less what a killed run wrote beyond that.
+
+    Damaged lines are kept in another file and named, and so are steps of which nothing is told.
+    """
+    *lines, last_line = lines_of(path) if path.exists() else [b""]
+    if read_line(last_line):  # else it is what a killed run left of one, of its newest step
+        lines.append(last_line)
+    read = [read_line(line) for line in lines]
+    damaged = [number for number, content in enumerate(read) if content is None]
+    if damaged:
+        kept = aside(path)
+        _write(kept, [lines[number] for number in damaged])
+        named = ", ".join(str(number + 1) for number in damaged[:_MOST_NAMED])
+        more = len(damaged) - _MOST_NAMED
+        named += f" and {more} more" if more > 0 else ""
+        say(f"{path}: damaged lines are left out, and kept in {kept.name}: line {named}.")
+    told = [(line, content["step"]) for line, content in zip(lines, read) if content]
+    told = [(line, step) for line, step in told if step <= first_step]
+    last = max((step for _, step in told), default=0)
+    if last < first_step:
+        say(f"{path} tells of no step between {last} and {first_step}: it was cut or lost.")
+    _write(path, [line for line, _ in told])
+    return path.open("a", encoding="utf-8")
+
+
+def _write(path: pathlib.Path, lines: list[bytes]) -> None:
+    with writing(path, "wb") as file:
+        file.writelines(line + b"\n" for line in lines)

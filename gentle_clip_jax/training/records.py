@@ -1,0 +1,85 @@
+"""What is told of a checkpoint beside its arrays: their manifest, and how well it did."""
+
+import pathlib
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import orbax.checkpoint as ocp
+
+from gentle_clip_jax.files import checked, read_record
+from gentle_clip_jax.training.manifest import Manifest, digest_of, manifest
+from gentle_clip_jax.training.orbax_errors import first_line
+
+STATE, RECORD = "state", "manifest"  # the parts of a step
+_KEYS = {"arrays", "sha256", "score"}
+_KEYS_BEFORE = {"arrays", "sha256"}  # of an earlier version
+
+
+class Record(NamedTuple):
+    """The manifest of a step's arrays, and its score, if it was validated."""
+
+    arrays: Manifest
+    score: float | None
+
+
+class Records:
+    """The records of the steps in a folder; as a policy of Orbax, it keeps the best step.
+
+    The scores are here because Orbax opens no folder in which one of its own files of scores is
+    damaged.
+
+    Raises:
+      ValueError: a step is of an earlier version of this program.
+    """
+
+    def __init__(self, folder: pathlib.Path):
+        self._folder = folder
+        self.sound: dict[int, Record] = {}
+        self.flaws: dict[int, str] = {}  # why a step has none that can be used
+        for path in sorted(folder.glob("*")):
+            if path.name.isdecimal() and path.is_dir():
+                self._read(int(path.name))
+
+    def new(self, step: int, state: Any, score: float | None) -> dict[str, Any]:
+        """The record of a state that is to be saved, as JSON has it."""
+        arrays = manifest(state)
+        self.sound[step] = Record(arrays, score)
+        return checked({"arrays": arrays, "sha256": digest_of(arrays), "score": score})
+
+    def forget(self, step: int) -> None:
+        """Forgets a step that was put aside."""
+        self.sound.pop(step, None)
+        self.flaws.pop(step, None)
+
+    def best_of(self, steps: Sequence[int]) -> int | None:
+        """The step with the highest score, the last of several; None if none has a score."""
+        scores = {step: self.sound[step].score for step in steps if step in self.sound}
+        scored = [(score, step) for step, score in scores.items() if score is not None]
+        return max(scored)[1] if scored else None
+
+    def should_preserve(self, checkpoints: Sequence[Any], *, context: Any) -> list[bool]:
+        """Of each step whether it is to be kept; Orbax asks."""
+        best = self.best_of([one.step for one in checkpoints])
+        return [one.step == best for one in checkpoints]
+
+    def _read(self, step: int) -> None:
+        try:
+            record = read_record(self._folder / str(step) / RECORD / "metadata")
+        except (OSError, ValueError) as error:
+            self.flaws[step] = f"its manifest cannot be read ({error})"
+            return
+        if record.keys() == _KEYS_BEFORE:
+            raise ValueError(
+                f"Checkpoint {step} in {self._folder} was written by an earlier version: go on "
+                "with that, or choose another --workdir."
+            )
+        if record.keys() != _KEYS:
+            self.flaws[step] = "its manifest is another file's"
+            return
+        try:
+            # Orbax reads this of every step when it opens a folder.
+            _ = ocp.path.step.standard_name_format().find_step(self._folder, step).commit_timestamp
+        except Exception as error:
+            self.flaws[step] = f"what Orbax keeps of it cannot be read ({first_line(error)})"
+            return
+        self.sound[step] = Record(record["arrays"], record["score"])

@@ -1,0 +1,341 @@
+"""Every file that is written and read again, damaged in five ways, opened by all that opens it.
+
+What comes is as it was without the damage, or the damaged file is named: in the one sentence of a
+ValueError or, where the program helps itself, in what it prints. Whatever else there was is there.
+"""
+
+import contextlib
+import re
+import shutil
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import tiny_encoders
+import tiny_run
+from damages import DAMAGES
+
+from gentle_clip_jax import compare
+from gentle_clip_jax.aligners import Problem, align, load
+from gentle_clip_jax.compare import Plan
+from gentle_clip_jax.compare.pool import Pool, Retrieval
+from gentle_clip_jax.data import embeddings
+from gentle_clip_jax.features import update
+from gentle_clip_jax.report.comparison import write_comparison
+from gentle_clip_jax.runs.log import NonFiniteStep
+from gentle_clip_jax.runs.read import lines_of, read_line, read_run
+from gentle_clip_jax.tasks.icons import task as icons
+from gentle_clip_jax.training import bad_step, evaluate, loop, train_state
+from gentle_clip_jax.training.restored import restore
+
+# Orbax drops its pending reads when one fails, and Python reports them whenever they are collected.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+EACH_WAY = pytest.mark.parametrize("way", DAMAGES)
+# The program reads no more of these than that they are there.
+UNREAD = r".*(lock|lock\.holder|/events[^/]*|commit_success\.txt)"
+
+
+def files_of(folder):
+    return sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+
+
+def contents(folder):
+    return {name: (folder / name).read_bytes() for name in files_of(folder)}
+
+
+def same(one, other):
+    """Whether two results are equal, to the bit."""
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    if isinstance(one, (list, tuple)):
+        return len(one) == len(other) and all(map(same, one, other))
+    if isinstance(one, (np.ndarray, jax.Array)):
+        return np.array_equal(one, other)
+    return one == other
+
+
+def names(said, folder, damaged):
+    """Whether what was said names a damaged file, or the step of a checkpoint that it is of."""
+    said = "".join(said.split())  # a console breaks long lines
+    step = re.match(r"checkpoints/(\d+)/", str(damaged.relative_to(folder)))
+    return str(damaged) in said or (step and f"Checkpoint{step[1]}cannotbeused" in said)
+
+
+class Walk:
+    """Copies a sound folder for each of its files, damages that file, and opens the copy."""
+
+    def __init__(self, sound, way, tmp_path, capsys):
+        self.sound, self.way, self.tmp_path, self.capsys = sound, way, tmp_path, capsys
+        self.tried, self.wrong = 0, []
+
+    def copies(self):
+        """Yields a folder and the damaged file in it, for each of the files."""
+        for place in files_of(self.sound):
+            before = (self.sound / place).read_bytes()
+            if (after := DAMAGES[self.way](before)) != before:
+                folder = self.tmp_path / "copy"
+                shutil.rmtree(folder, ignore_errors=True)
+                shutil.copytree(self.sound, folder)
+                (folder / place).write_bytes(after)
+                self.tried += 1
+                yield folder, folder / place
+
+    def open(self, opening, expected, folder, damaged, *, partly=None):
+        """What an opening gives, None for an error; notes whether it is as it should be."""
+        self.capsys.readouterr()
+        found, said, note = None, "", self.note(f"{opening.__name__}: {damaged.name}")
+        try:
+            found = opening(folder)
+        except ValueError as error:
+            said = str(error)
+            note("\n" not in said and said.endswith("."), f"no sentence: {said!r}")
+        except Exception as error:
+            note(False, f"{type(error).__name__}: {error}")
+            return None
+        said += "".join(self.capsys.readouterr())
+        is_right = found is not None and (same(found, expected) or (partly and partly(found)))
+        note(is_right or names(said, folder, damaged), f"not named: {said!r}")
+        return found
+
+    def note(self, what):
+        return lambda is_right, why: None if is_right else self.wrong.append(f"{what}: {why}")
+
+    def keep(self, folder, damaged, *, but=r"a^"):
+        """Notes whether all is there that was, the damaged bytes too."""
+        now, note = contents(folder), self.note(str(damaged.relative_to(folder)))
+        wanted = contents(self.sound)
+        place = damaged.relative_to(folder)
+        wanted[place] = DAMAGES[self.way](wanted[place])
+        for name, content in wanted.items():
+            free = re.fullmatch(f"{but}|{UNREAD}", str(name))
+            note(free or content in now.values(), f"{name} is lost")
+
+
+@pytest.fixture
+def walk(tmp_path, capsys, record):
+    """Of a sound folder, in one way; at the end nothing may have gone wrong."""
+
+    @contextlib.contextmanager
+    def walking(sound, way, what):
+        found = Walk(sound, way, tmp_path, capsys)
+        yield found
+        assert not found.wrong, "\n".join(found.wrong)
+        assert found.tried
+        record(f"Each file of {what}: {way}", tried=found.tried)
+
+    return walking
+
+
+# A trained run ----------------------------------------------------------------------------------
+
+CONFIG = tiny_run.config(**{"train.steps": 4})
+DATASET = tiny_run.dataset()
+
+
+@pytest.fixture(scope="module")
+def patched():
+    """Training that compiles its step once."""
+    real, advances = loop.next_state, []
+    model = icons.build_model(CONFIG, DATASET)
+    with jax.numpy_dtype_promotion("standard"), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(icons, "load_data", lambda config, workdir: DATASET)
+        initial = train_state.init_state(CONFIG, icons, DATASET, model)
+        patch.setattr(train_state, "init_state", lambda *_: jax.tree.map(jnp.copy, initial))
+
+        def next_state(recipe, teacher=None):
+            advances.extend([] if advances else [real(recipe, teacher)])
+            return advances[0]
+
+        patch.setattr(loop, "next_state", next_state)
+        yield
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory, patched):
+    """The folder of a run that was evaluated, and what comes of opening it."""
+    folder = tmp_path_factory.mktemp("sound") / "run"
+    loop.train(CONFIG, folder)
+    evaluate.evaluate(folder)
+    return folder, {opening: opening(folder) for opening in (go_on, best, shown)}
+
+
+def go_on(folder):
+    state = loop.train(CONFIG, folder)
+    return {"state": jax.tree.leaves(jax.device_get(state)), "log": logged(folder)}
+
+
+def logged(folder):
+    lines = map(read_line, lines_of(folder / "metrics.jsonl")[:-1])
+    return [{name: line[name] for name in line if name != "examples_per_second"} for line in lines]
+
+
+def best(folder):
+    found = restore(folder)
+    leaves = jax.tree.leaves(jax.device_get(found.params))
+    return {"step": found.step, "params": leaves, "config": found.config.to_dict()}
+
+
+def shown(folder):
+    run = read_run(folder)
+    embedded = run.embeddings and run.embeddings._asdict()
+    whole = {"config": run.config, "info": run.info, "evaluation": run.evaluation}
+    return whole | {"embeddings": embedded, "metrics": run.metrics}
+
+
+@EACH_WAY
+def test_every_file_of_a_run_that_goes_on(run, walk, way):
+    """It ends as it did, whichever file was damaged, and by then nothing is any more."""
+    sound, expected = run
+    rewritten = r"run\.json|metrics\.jsonl|evaluation\.json"
+    with walk(sound, way, "a run that goes on") as files:
+        for folder, damaged in files.copies():
+            found = files.open(go_on, expected[go_on], folder, damaged)
+            files.keep(folder, damaged, but=rewritten)
+            note = files.note(str(damaged.relative_to(folder)))
+            if damaged.name == "metrics.jsonl":
+                kept = b"".join(path.read_bytes() for path in folder.glob("metrics.jsonl*"))
+                for line in DAMAGES[way]((sound / "metrics.jsonl").read_bytes()).split(b"\n")[:-1]:
+                    note(line in kept, f"{line} is lost")
+            note(found and same(found["state"], expected[go_on]["state"]), "another end")
+            files.capsys.readouterr()
+            note(same(go_on(folder)["state"], expected[go_on]["state"]), "another end, again")
+            note(".unsound" not in "".join(files.capsys.readouterr()), "damaged still")
+
+
+@EACH_WAY
+def test_every_file_of_a_run_that_is_opened(run, walk, way):
+    sound, expected = run
+    lines = expected[shown]["metrics"]
+
+    def has_some_lines(found):
+        rest = found | {"metrics": lines}
+        return same(rest, expected[shown]) and all(line in lines for line in found["metrics"])
+
+    with walk(sound, way, "a run that is opened") as files:
+        for folder, damaged in files.copies():
+            before = contents(folder)
+            files.open(best, expected[best], folder, damaged)
+            files.open(shown, expected[shown], folder, damaged, partly=has_some_lines)
+            files.note(damaged.name)(contents(folder) == before, "what is read is changed")
+
+
+@EACH_WAY
+def test_every_file_of_a_bad_step(tmp_path, walk, way):
+    sound = tmp_path / "sound"
+    sound.mkdir()
+    bad = NonFiniteStep(2, {"loss/total": float("inf")})
+    bad_step.recorded(bad, CONFIG, DATASET, sound)
+
+    def opened(folder):
+        return list(bad_step.read(folder / "bad_step_2.json"))
+
+    expected = opened(sound)
+    with walk(sound, way, "a bad step") as files:
+        for folder, damaged in files.copies():
+            files.open(opened, expected, folder, damaged)
+
+
+# Features, an aligner, a comparison -------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("encoders")
+    with pytest.MonkeyPatch.context() as patch:
+        tiny_encoders.install(folder, patch)
+        yield tiny_encoders.paint(folder / "pictures")
+
+
+def encode_into(pictures):
+    def encoded(folder):
+        return tiny_encoders.encode_images(pictures, folder)._asdict()
+
+    return encoded
+
+
+def read_features(folder):
+    return embeddings.read(folder)._asdict()
+
+
+@EACH_WAY
+def test_every_file_of_features(pictures, tmp_path, walk, way):
+    sound, encoded = tmp_path / "sound", encode_into(pictures)
+    expected = encoded(sound)
+    with walk(sound, way, "features") as files:
+        for folder, damaged in files.copies():
+            files.open(read_features, expected, folder, damaged)
+            found = files.open(encoded, expected, folder, damaged)
+            files.keep(folder, damaged)
+            if damaged.name != "arguments.json":  # of which there is no other
+                files.note(damaged.name)(found and same(found, expected), "not made again")
+
+
+@EACH_WAY
+def test_every_file_of_features_that_are_not_finished(pictures, tmp_path, walk, way, monkeypatch):
+    sound, encoded = tmp_path / "sound", encode_into(pictures)
+    with monkeypatch.context() as patch:
+        patch.setattr(update, "_finish", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            encoded(sound)
+    assert (sound / "parts" / "0.npz").exists()
+    expected = encoded(tmp_path / "whole")
+    with walk(sound, way, "features that are not finished") as files:
+        for folder, damaged in files.copies():
+            files.open(encoded, expected, folder, damaged)
+
+
+@EACH_WAY
+def test_every_file_of_an_aligner(tmp_path, walk, way):
+    rng = np.random.default_rng(0)
+    latent = rng.normal(size=(40, 4))
+    x, y = (np.float32(latent @ rng.normal(size=(4, width))) for width in (7, 5))
+    sound = tmp_path / "sound"
+    align(Problem(x[:16], y[:16], x[16:28], y[28:]), "gentle_transport").save(sound)
+
+    def opened(folder):
+        aligner = load(folder)
+        return {"x": aligner.embed_x(x), "y": aligner.embed_y(y), "about": aligner.about}
+
+    expected = opened(sound)
+    with walk(sound, way, "an aligner") as files:
+        for folder, damaged in files.copies():
+            files.open(opened, expected, folder, damaged)
+            files.keep(folder, damaged)
+
+
+def points():
+    """Two noisy linear views of the same points."""
+    rng = np.random.default_rng(0)
+    latent = rng.normal(size=(40, 4))
+    x, y = (np.float32(latent @ rng.normal(size=(4, width))) for width in (6, 5))
+    ids = np.arange(10).astype(str)
+    sets = x[:30, None], y[:30, None], np.repeat("all", 30), x[:0, None], y[:0, None]
+    return Pool(*sets, {"points": Retrieval(x[30:], ids, y[30:], ids)}, {})
+
+
+def compared(folder):
+    plan = Plan(("cca", "ridge"), (8,), (0, 1))
+    found = compare.compare(points(), plan, folder, title="points")
+    for run in found["runs"]:
+        run.pop("seconds")
+    return {"runs": found["runs"], "differences": found["differences"]}
+
+
+def page(folder):
+    return {"text": write_comparison(folder).read_text()}
+
+
+@EACH_WAY
+def test_every_file_of_a_comparison(tmp_path, walk, way):
+    sound = tmp_path / "sound"
+    expected = compared(sound)
+    expected_page = page(sound)
+    written = r"results\.json|comparison\.(md|svg)"
+    with walk(sound, way, "a comparison") as files:
+        for folder, damaged in files.copies():
+            files.open(page, expected_page, folder, damaged)
+            found = files.open(compared, expected, folder, damaged)
+            files.keep(folder, damaged, but=written)
+            files.note(damaged.name)(found and same(found, expected), "not done again")

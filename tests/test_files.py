@@ -1,0 +1,106 @@
+"""Files that are whole or not there, and records that know whether they were altered."""
+
+import errno
+import json
+import os
+
+import damages
+import numpy as np
+import pytest
+
+from gentle_clip_jax.files import (
+    aside,
+    checked,
+    put_aside,
+    read_record,
+    unchecked,
+    write_array,
+    write_record,
+    write_text,
+)
+
+RECORD = {
+    "step": 3,
+    "loss": 0.1 + 0.2,
+    "big": 1e300,
+    "names": ["é", None],
+    "at": {2: (1, 2), 10: 0},
+}
+
+
+def test_a_record_comes_back_as_json_has_it(tmp_path):
+    write_record(tmp_path / "a.json", RECORD)
+    assert read_record(tmp_path / "a.json") == json.loads(json.dumps(RECORD))
+    assert unchecked(json.loads(json.dumps(checked(RECORD, digits=8)))) == read_record(
+        tmp_path / "a.json"
+    )
+
+
+def test_a_record_that_a_person_wrote_has_no_check(tmp_path):
+    (tmp_path / "a.json").write_text('{"seed": 1}')
+    assert read_record(tmp_path / "a.json") == {"seed": 1}
+
+
+def test_every_flipped_bit_of_a_record_is_seen_or_changes_nothing(tmp_path):
+    write_record(tmp_path / "a.json", RECORD)
+    content, found = (tmp_path / "a.json").read_bytes(), read_record(tmp_path / "a.json")
+    for place in range(len(content)):
+        flipped = bytearray(content)
+        flipped[place] ^= 1 << place % 8
+        (tmp_path / "a.json").write_bytes(flipped)
+        try:
+            again = read_record(tmp_path / "a.json")
+        except ValueError:
+            continue
+        others = {key: value for key, value in again.items() if key in found}
+        assert others == found
+        assert again == found or b'"check"' not in flipped
+
+
+@pytest.mark.parametrize("way", damages.DAMAGES)
+def test_a_damaged_record_is_a_value_error(tmp_path, way):
+    write_record(tmp_path / "a.json", RECORD)
+    path = tmp_path / "a.json"
+    path.write_bytes(damages.DAMAGES[way](path.read_bytes()))
+    with pytest.raises(ValueError, match=r"\S"):
+        read_record(path)
+
+
+@pytest.mark.parametrize("check", [1, None, "", "a76b25", []])
+def test_a_check_that_is_none_is_not_taken(check):
+    with pytest.raises(ValueError, match="not as it was written"):
+        unchecked({"step": 3, "check": check})
+
+
+def test_what_is_put_aside_takes_the_place_of_nothing(tmp_path):
+    for k in range(3):
+        (tmp_path / "a.json").write_text(str(k))
+        expected = aside(tmp_path / "a.json")
+        assert put_aside(tmp_path / "a.json") == expected
+    names = ("a.json.unsound", "a.json.unsound-2", "a.json.unsound-3")
+    assert [(tmp_path / name).read_text() for name in names] == ["0", "1", "2"]
+
+
+def test_what_cannot_be_written_is_named_and_leaves_the_old(tmp_path, monkeypatch):
+    path = tmp_path / "a.npy"
+    path.write_text("old")
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(np, "save", full)
+    with pytest.raises(OSError, match=r"No space left.*a\.npy") as error:
+        write_array(path, np.ones(3))
+    assert error.value.filename == str(path)
+    assert path.read_text() == "old"
+    assert [one.name for one in tmp_path.iterdir()] == ["a.npy"]
+
+
+def test_a_device_or_a_folder_is_not_replaced(tmp_path):
+    (tmp_path / "null").symlink_to(os.devnull)
+    (tmp_path / "folder").mkdir()
+    for name in ("null", "folder"):
+        with pytest.raises(OSError, match="Not a file"):
+            write_text(tmp_path / name, "text")
+    assert (tmp_path / "null").is_char_device()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "null"]
