@@ -8,12 +8,13 @@ import runpy
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ml_collections import ConfigDict
 
 _SHIPPED = "gentle_clip_jax.configs"
+_SHOWN = 80  # letters of a wrong argument
 
 
 def load_config(name_or_path: str | pathlib.Path, overrides: Sequence[str] = ()) -> "ConfigDict":
@@ -42,9 +43,19 @@ def load_config(name_or_path: str | pathlib.Path, overrides: Sequence[str] = ())
         config_flags.DEFINE_config_dict("config", config, flag_values=values, sys_argv=[*overrides])
         stray = values(["gentle-clip", *overrides])[1:]
     except (flags.Error, ValueError) as error:
-        raise ValueError(f"An argument cannot be used: {error}.") from error
+        text = str(error).rstrip(".")
+        if found := re.match(r"flag --(?:no)?(config[\w.]*)", text):
+            shown = text.removeprefix("flag ").partition(": ")[0][:_SHOWN]
+            raise ValueError(
+                f"{shown} cannot be used: {found[1]} is {_kind(config, found[1])}."
+            ) from error
+        raise ValueError(
+            f"An argument cannot be used ({text}): overrides look like --config.seed=1."
+        ) from error
     if stray:
-        raise ValueError(f"Unknown argument {stray[0]}: overrides look like --config.seed=1.")
+        raise ValueError(
+            f"Unknown argument {stray[0][:_SHOWN]}: overrides look like --config.seed=1."
+        )
     return config
 
 
@@ -69,7 +80,7 @@ def _read_config(name_or_path: str | pathlib.Path) -> "ConfigDict":
 
 def _find(name_or_path: str | pathlib.Path) -> pathlib.Path:
     path, folder = pathlib.Path(name_or_path), _shipped_folder()
-    shipped = {file.stem: file for file in folder.glob("*.py") if file.stem != "__init__"}
+    shipped = {file.stem: file for file in folder.glob("[!_]*.py")}
     if str(path) in shipped:
         return shipped[str(path)]
     if path.suffix == ".py" and path.is_file():
@@ -92,6 +103,15 @@ def _shipped_folder() -> pathlib.Path:
         sys.modules[_SHIPPED] = importlib.util.module_from_spec(spec)
     assert spec.origin
     return pathlib.Path(spec.origin).parent
+
+
+def _kind(config: "ConfigDict", key: str) -> str:
+    """What a key holds, in words."""
+    value: Any = config
+    for name in key.split(".")[1:]:
+        value = value[name]
+    kinds = {bool: "True or False", int: "a whole number", float: "a number", str: "a text"}
+    return kinds.get(type(value), "a tuple" if isinstance(value, tuple) else "a group of keys")
 
 
 def _keys(config: "ConfigDict", prefix: str = "config") -> Iterator[str]:

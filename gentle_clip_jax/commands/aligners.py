@@ -4,9 +4,13 @@ Heavy imports wait inside the commands, so that --help does not.
 """
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from gentle_clip_jax.commands import values
 from gentle_clip_jax.commands.features import modalities_of, stem_of
+
+if TYPE_CHECKING:
+    from gentle_clip_jax.aligning import Side
 
 
 def add(commands: Any) -> None:
@@ -21,14 +25,29 @@ def _add_ask(commands: Any) -> None:
     ask = commands.add_parser(
         "ask", allow_abbrev=False, help="which items to describe, before and between pairs"
     )
-    ask.add_argument("--x", required=True, metavar="PATH", help="embeddings to ask about")
-    ask.add_argument("--number", type=int, default=30, metavar="N", help="of items (30)")
-    ask.add_argument("--out", required=True, metavar="DIR", help="for ask.csv and ask.html")
-    ask.add_argument("--aligner", metavar="DIR", help="fitted to x: ask where it knows least")
-    ask.add_argument("--y", metavar="PATH", help="embeddings of the other side, with --aligner")
-    ask.add_argument("--pairs", metavar="CSV", help="pairs that are known already")
-    ask.add_argument("--images", metavar="DIR", help="the pictures, if encode does not know them")
-    ask.add_argument("--seed", type=int, default=0)
+    ask.add_argument(
+        "--x", required=True, type=values.path, metavar="PATH", help="embeddings to ask about"
+    )
+    ask.add_argument("--number", type=values.number, default=30, metavar="N", help="of items (30)")
+    ask.add_argument(
+        "--out", required=True, type=values.path, metavar="DIR", help="for ask.csv and ask.html"
+    )
+    ask.add_argument(
+        "--aligner", type=values.path, metavar="DIR", help="fitted to x: ask where it knows least"
+    )
+    ask.add_argument(
+        "--y", type=values.path, metavar="PATH", help="embeddings of the other side, with --aligner"
+    )
+    ask.add_argument(
+        "--pairs", type=values.path, metavar="CSV", help="pairs that are known already"
+    )
+    ask.add_argument(
+        "--images",
+        type=values.path,
+        metavar="DIR",
+        help="the pictures, if encode does not know them",
+    )
+    ask.add_argument("--seed", type=values.seed, default=0)
     ask.set_defaults(command=_ask)
 
 
@@ -37,13 +56,26 @@ def _add_align(commands: Any) -> None:
         "align", allow_abbrev=False, help="fit an aligner to two sides and a few pairs, and save it"
     )
     for name in ("--x", "--y"):
-        align.add_argument(name, required=True, metavar="PATH", help="embeddings")
-    align.add_argument("--pairs", metavar="CSV", help="matched ids; else equal ids are pairs")
-    align.add_argument("--out", required=True, metavar="DIR", help="for the aligner")
-    align.add_argument("--method", default="auto", metavar="NAME", help="default: auto")
-    align.add_argument("--seed", type=int, default=0)
+        align.add_argument(name, required=True, type=values.path, metavar="PATH", help="embeddings")
+    align.add_argument(
+        "--pairs", type=values.path, metavar="CSV", help="matched ids; else equal ids are pairs"
+    )
+    align.add_argument(
+        "--out", required=True, type=values.path, metavar="DIR", help="for the aligner"
+    )
+    align.add_argument(
+        "--method", type=values.name, default="auto", metavar="NAME", help="default: auto"
+    )
+    align.add_argument(
+        "--names",
+        choices=("encoder",),
+        help="use what the classes of the images' encoder are called; then no pair is needed",
+    )
+    align.add_argument("--seed", type=values.seed, default=0)
     for name in ("x", "y"):
-        align.add_argument(f"--{name}-name", metavar="NAME", help=f"what an item of {name} is")
+        align.add_argument(
+            f"--{name}-name", type=values.label, metavar="NAME", help=f"what an item of {name} is"
+        )
     align.set_defaults(command=_align)
 
 
@@ -51,11 +83,15 @@ def _add_embed(commands: Any) -> None:
     embed = commands.add_parser(
         "embed", allow_abbrev=False, help="take features into the space of an aligner"
     )
-    embed.add_argument("--aligner", required=True, metavar="DIR")
+    embed.add_argument("--aligner", required=True, type=values.path, metavar="DIR")
     sides = embed.add_mutually_exclusive_group(required=True)
     for name in ("x", "y"):
-        sides.add_argument(f"--{name}", metavar="PATH", help=f"embeddings of {name}")
-    embed.add_argument("--out", required=True, metavar="DIR", help="a folder for the rows")
+        sides.add_argument(
+            f"--{name}", type=values.path, metavar="PATH", help=f"embeddings of {name}"
+        )
+    embed.add_argument(
+        "--out", required=True, type=values.path, metavar="DIR", help="a folder for the rows"
+    )
     embed.set_defaults(command=_embed)
 
 
@@ -70,14 +106,18 @@ def _add_search(commands: Any) -> None:
     search.add_argument(
         "words", nargs="?", metavar="WORDS", help='e.g. "shopping cart"; for proteins, a sequence'
     )
-    search.add_argument("--aligner", metavar="DIR", help="of gentle-clip align")
-    search.add_argument("--in", dest="gallery", metavar="PATH", help="embeddings to search")
-    search.add_argument("--workdir", metavar="DIR", help="a run, whose test items are searched")
-    search.add_argument("--like", metavar="ITEM", help="an id of --in, or a file")
+    search.add_argument("--aligner", type=values.path, metavar="DIR", help="of gentle-clip align")
+    search.add_argument(
+        "--in", dest="gallery", type=values.path, metavar="PATH", help="embeddings to search"
+    )
+    search.add_argument(
+        "--workdir", type=values.path, metavar="DIR", help="a run, whose test items are searched"
+    )
+    search.add_argument("--like", type=values.name, metavar="ITEM", help="an id of --in, or a file")
     search.add_argument("--side", choices=("x", "y"), help="which side --in is of, if unclear")
-    search.add_argument("--num", type=int, metavar="N", help="of items (20; of a run 5)")
-    search.add_argument("--html", metavar="FILE", help="a page with the pictures")
-    search.add_argument("--csv", metavar="FILE", help="a table")
+    search.add_argument("--num", type=values.number, metavar="N", help="of items (20; of a run 5)")
+    search.add_argument("--html", type=values.file, metavar="FILE", help="a page with the pictures")
+    search.add_argument("--csv", type=values.file, metavar="FILE", help="a table")
     search.set_defaults(command=_search)
 
 
@@ -89,6 +129,13 @@ def _ask(args: argparse.Namespace) -> None:
     print(
         f"{len(asked)} items to describe: {args.out}/ask.html shows them, {args.out}/ask.csv waits"
     )
+
+
+def classes_of(x: "Side", y: "Side") -> tuple[Any, Any]:
+    """The classes of x's encoder, as y's encoder says what they are called."""
+    from gentle_clip_jax.features.names import encoder_classes
+
+    return encoder_classes(x.encoder, y.encoder, width=x.rows.features.shape[1])
 
 
 def _align(args: argparse.Namespace) -> None:
@@ -103,6 +150,7 @@ def _align(args: argparse.Namespace) -> None:
         method=args.method,
         seed=args.seed,
         modalities=modalities,
+        names=classes_of if args.names else None,
     )
     print(*sentences(aligner.about), f"Saved in {args.out}.", sep="\n")
 

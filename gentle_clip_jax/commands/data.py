@@ -6,17 +6,26 @@ Heavy imports wait inside the commands, so that --help does not.
 import argparse
 from typing import Any
 
+from gentle_clip_jax.commands import values
+
 
 def add(commands: Any) -> None:
     """Adds the commands to a parser's."""
     example = commands.add_parser(
         "example", allow_abbrev=False, help="two folders to try it on: drawings and texts"
     )
-    example.add_argument("--out", required=True, metavar="DIR", help="for pictures/ and texts/")
-    example.add_argument("--number", type=int, default=500, metavar="N", help="of each (500)")
-    example.add_argument("--seed", type=int, default=0)
     example.add_argument(
-        "--answer", metavar="CSV", help="fill the partners into this ask.csv about --out, no more"
+        "--out", required=True, type=values.path, metavar="DIR", help="for pictures/ and texts/"
+    )
+    example.add_argument(
+        "--number", type=values.whole(1, 100_000), default=500, metavar="N", help="of each (500)"
+    )
+    example.add_argument("--seed", type=values.seed, default=0)
+    example.add_argument(
+        "--answer",
+        type=values.file,
+        metavar="CSV",
+        help="fill the partners into this ask.csv about --out, no more",
     )
     example.set_defaults(command=_example)
     data = commands.add_parser("data", allow_abbrev=False, help="prepare data sets for training")
@@ -26,11 +35,21 @@ def add(commands: Any) -> None:
     prepare = actions.add_parser(
         "prepare", allow_abbrev=False, help="build a data set from a folder, for random access"
     )
-    prepare.add_argument("name", metavar="NAME", help="as in gentle-clip data list; e.g. folder")
-    prepare.add_argument("--from", dest="source", required=True, metavar="DIR", help="its files")
-    prepare.add_argument("--to", required=True, metavar="DIR", help="for prepared data sets")
     prepare.add_argument(
-        "--max-skipped", type=int, default=10, metavar="N", help="so many items may be damaged"
+        "name", type=values.name, metavar="NAME", help="as in gentle-clip data list; e.g. folder"
+    )
+    prepare.add_argument(
+        "--from", dest="source", required=True, type=values.path, metavar="DIR", help="its files"
+    )
+    prepare.add_argument(
+        "--to", required=True, type=values.path, metavar="DIR", help="for prepared data sets"
+    )
+    prepare.add_argument(
+        "--max-skipped",
+        type=values.whole(0, 10**9),
+        default=10,
+        metavar="N",
+        help="so many items may be damaged",
     )
     prepare.set_defaults(command=_prepare)
 

@@ -7,6 +7,7 @@ import argparse
 import pathlib
 from typing import Any
 
+from gentle_clip_jax.commands import values
 from gentle_clip_jax.config import load_config
 
 
@@ -24,18 +25,40 @@ def _add_encode(commands: Any) -> None:
     encode.add_argument(
         "--encoder",
         required=True,
+        type=values.name,
         metavar="NAME",
         help="efficientnet-lite0, minilm, a checkpoint's folder, or a Hugging Face repo",
     )
     encode.add_argument("--role", choices=("image", "text"), help="of an encoder with two towers")
-    encode.add_argument("--data", required=True, metavar="PATH", help="a folder, or one file")
-    encode.add_argument("--out", required=True, metavar="DIR", help="a new folder for the features")
+    encode.add_argument(
+        "--data", required=True, type=values.path, metavar="PATH", help="a folder, or one file"
+    )
+    encode.add_argument(
+        "--out",
+        required=True,
+        type=values.path,
+        metavar="DIR",
+        help="a new folder for the features",
+    )
     encode.add_argument("--dtype", default="float32", choices=("float16", "float32"))
     encode.add_argument(
-        "--batch-size", type=int, metavar="N", help="default: what suits the device"
+        "--batch-size",
+        type=values.whole(1, 65_536),
+        metavar="N",
+        help="default: what suits the device",
     )
-    encode.add_argument("--split", metavar="NAME", help="only what metadata.jsonl says is of it")
-    encode.add_argument("--prompt", metavar="TEXT", help='per class, e.g. "a photo of a {label}"')
+    encode.add_argument(
+        "--split", type=values.name, metavar="NAME", help="only what metadata.jsonl says is of it"
+    )
+    encode.add_argument(
+        "--prompt", type=values.name, metavar="TEXT", help='per class, e.g. "a photo of a {label}"'
+    )
+    encode.add_argument(
+        "--layers",
+        type=values.name,
+        metavar="NAMES",
+        help="more than the last layer: rich, or numbers as in 5,6; better, larger features",
+    )
     encode.set_defaults(command=_encode)
 
 
@@ -50,37 +73,52 @@ def _add_compare(commands: Any) -> None:
     )
     compare.add_argument(
         "--config",
+        type=values.path,
         metavar="CONFIG",
         help="the name of a shipped config, such as compare_remote_sensing, or the path of a "
         ".py file",
     )
-    compare.add_argument("--x", metavar="PATH", help="embeddings of one modality")
-    compare.add_argument("--y", metavar="PATH", help="embeddings of the other")
+    compare.add_argument("--x", type=values.path, metavar="PATH", help="embeddings of one modality")
+    compare.add_argument("--y", type=values.path, metavar="PATH", help="embeddings of the other")
     _add_pairs_and_names(compare)
-    compare.add_argument("--methods", metavar="NAME,NAME", help="of --x and --y; default: a choice")
     compare.add_argument(
-        "--seeds", type=int, metavar="N", help="how many splits of --pairs are tried (5)"
+        "--methods", type=values.name, metavar="NAME,NAME", help="of --x and --y; default: a choice"
+    )
+    compare.add_argument(
+        "--seeds",
+        type=values.whole(1, 1000),
+        metavar="N",
+        help="how many splits of --pairs are tried (5)",
     )
     compare.add_argument("--fast", action="store_true", help="closed forms alone: seconds a run")
-    compare.add_argument("--workdir", required=True, metavar="DIR", help="for runs and results")
+    compare.add_argument(
+        "--workdir", required=True, type=values.path, metavar="DIR", help="for runs and results"
+    )
     compare.set_defaults(command=_compare)
 
 
 def _add_diagnose(commands: Any) -> None:
     diagnose = commands.add_parser("diagnose", allow_abbrev=False, help="can unmatched data help?")
     for name in ("--x", "--y"):
-        diagnose.add_argument(name, required=True, metavar="PATH", help="embeddings")
+        diagnose.add_argument(
+            name, required=True, type=values.path, metavar="PATH", help="embeddings"
+        )
     _add_pairs_and_names(diagnose)
-    diagnose.add_argument("--out", metavar="DIR", help="for diagnosis.html and diagnosis.json")
-    diagnose.add_argument("--seed", type=int, default=0)
+    diagnose.add_argument(
+        "--out", type=values.path, metavar="DIR", help="for diagnosis.html and diagnosis.json"
+    )
+    diagnose.add_argument("--seed", type=values.seed, default=0)
     diagnose.set_defaults(command=_diagnose)
 
 
 def _add_pairs_and_names(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--pairs", metavar="CSV", help="matched ids; else equal ids are pairs")
+    command.add_argument(
+        "--pairs", type=values.path, metavar="CSV", help="matched ids; else equal ids are pairs"
+    )
     for name in ("x", "y"):
         command.add_argument(
             f"--{name}-name",
+            type=values.label,
             metavar="NAME",
             help=f"what an item of {name} is called, e.g. cell; else as its file or folder is",
         )
@@ -89,7 +127,7 @@ def _add_pairs_and_names(command: argparse.ArgumentParser) -> None:
 def _encode(args: argparse.Namespace) -> None:
     from gentle_clip_jax.features.encode import encode
 
-    names = ("data", "out", "encoder", "role", "dtype", "batch_size", "split", "prompt")
+    names = ("data", "out", "encoder", "role", "dtype", "batch_size", "split", "prompt", "layers")
     encode(**{name: getattr(args, name) for name in names})
 
 
@@ -98,6 +136,10 @@ def _compare(args: argparse.Namespace) -> None:
 
     if not args.config and not (args.x and args.y):
         raise ValueError("Give --config=CONFIG, or your own embeddings as --x=PATH and --y=PATH.")
+    if args.config and (args.x or args.y or args.pairs):
+        raise ValueError(
+            "--config names its own data: give either --config, or --x and --y, with --pairs."
+        )
     if args.config and (args.methods or args.seeds or args.fast):
         raise ValueError(
             "--methods, --seeds and --fast are for --x and --y: a config has its own, such as "
@@ -135,10 +177,12 @@ def stem_of(path: str) -> str:
 
 
 def modalities_of(args: argparse.Namespace, x: str, y: str) -> tuple[str, str]:
-    """The names that are asked for, or those of the files if they differ, or x and y."""
-    if x == y or not x or not y:
+    """The names asked for, or those of the files if these differ and are short, or x and y."""
+    if x == y or not x or not y or max(len(x), len(y)) > values.MOST_LETTERS:
         x, y = "x", "y"
-    x, y = args.x_name or x, args.y_name or y
+    x, y = (
+        name.encode("utf-8", "replace").decode() for name in (args.x_name or x, args.y_name or y)
+    )
     if x == y:
         raise ValueError(f"Both modalities are called {x}: give another --x-name or --y-name.")
     return x, y

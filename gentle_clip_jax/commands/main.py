@@ -1,52 +1,69 @@
 """The command line: from features to aligners and matches, from configs to runs.
 
-Heavy imports wait inside the commands, so that --help does not.
+Nothing that takes time is imported before Ctrl-C is listened for, and heavy imports wait inside the
+commands, so that --help does not.
 """
 
-import argparse
-import errno
-import os
 import sys
 from collections.abc import Sequence
 
-import gentle_clip_jax
-from gentle_clip_jax.commands import aligners, data, features, matches, review, runs
+from gentle_clip_jax.commands import interrupt
 
-# What to install for a package that only some commands need.
-_EXTRAS = {
-    **dict.fromkeys(("grain", "PIL", "qtawesome", "tokenizers"), "quickstart"),
-    **dict.fromkeys(("huggingface_hub", "pyarrow", "safetensors"), "weights"),
-    "biotite": "protein",
-    **dict.fromkeys(("starlette", "uvicorn", "jinja2", "markupsafe"), "review"),
-    "ott": "transport",
-    **dict.fromkeys(("tensorflow_datasets", "array_record"), "data"),
-}
+TYPE_CHECKING = False  # without the module typing, which takes as long as all that is here
+if TYPE_CHECKING:
+    import argparse
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command and returns its exit code: 0, 2 for what a user can mend, 130 for Ctrl-C."""
+    """Runs one command and returns its exit code.
+
+    That is 0, 2 for what a user can mend, 130 for Ctrl-C, and 1 for what only we can mend.
+    """
+    try:
+        if argv is None:  # the process is this command, and Ctrl-C its own
+            interrupt.listen()
+        return _run(argv)
+    except KeyboardInterrupt:
+        code = interrupt.say()
+        _leave_others(code)
+        return code
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    from gentle_clip_jax.commands import failures
+
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a name of a file may be no text
+            stream.reconfigure(errors="backslashreplace")  # pyright: ignore
     parser = _parser()
+    for given in sys.argv[1:] if argv is None else argv:
+        if given.startswith("--") and given.endswith("=--"):  # argparse would make a list of it
+            parser.error(f"argument {given.removesuffix('=--')}: -- is no value")
     args, overrides = parser.parse_known_args(argv)
     if overrides and not getattr(args, "config", None):
         parser.error(f"unrecognized arguments: {' '.join(overrides)}")
     args.overrides = overrides
     try:
-        return args.command(args) or 0
-    except KeyboardInterrupt:
-        return _fail("Stopped; the same command takes it up again.", code=130)
-    except ModuleNotFoundError as error:
-        extra = _EXTRAS.get(error.name or "")
-        if extra is None or args.traceback:
-            raise
-        return _fail(f"{error}: run pip install -e '.[{extra}]' in your clone.")
-    except (ValueError, FloatingPointError, OSError) as error:
+        code = args.command(args) or 0
+        sys.stdout.flush()
+        return code
+    except Exception as error:
         if args.traceback:
             raise
-        return _fail(str(error))
+        message, code = failures.told(error, args)
+        if message:
+            print(f"gentle-clip: {message}", file=sys.stderr, flush=True)
+        else:
+            failures.close_output()
+        _leave_others(code, at_once=failures.is_full(error))
+        return code
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> "argparse.ArgumentParser":
+    import gentle_clip_jax
+    from gentle_clip_jax.commands import aligners, data, features, matches, review, runs, values
+
+    parser = values.Parser(
         prog="gentle-clip",
         description="Align two modalities from a few matched pairs.",
         allow_abbrev=False,
@@ -59,12 +76,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _fail(message: str, *, code: int = 2) -> int:
-    print(f"gentle-clip: {message}", file=sys.stderr, flush=True)
-    from gentle_clip_jax.parallel import processes
-
-    # Writes that Orbax left undone would only add warnings at exit.
-    is_full = any(os.strerror(number) in message for number in (errno.ENOSPC, errno.EFBIG))
-    if processes.is_supervised() or is_full:
+def _leave_others(code: int, *, at_once: bool = False) -> None:
+    """Ends this process where others would wait for it, or a full disk would add warnings."""
+    processes = sys.modules.get("gentle_clip_jax.parallel.processes")
+    if processes is not None and (at_once or processes.is_supervised()):
         processes.leave(code)
-    return code

@@ -6,6 +6,9 @@ Heavy imports wait inside the command, so that --help does not.
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from gentle_clip_jax.commands import values
+from gentle_clip_jax.commands.aligners import classes_of
+
 if TYPE_CHECKING:
     from gentle_clip_jax.aligning import Side
 
@@ -15,18 +18,24 @@ def add(commands: Any) -> None:
     match = commands.add_parser(
         "match", allow_abbrev=False, help="a partner for every item, and how probable it is"
     )
-    match.add_argument("--aligner", required=True, metavar="DIR", help="of gentle-clip align")
+    match.add_argument(
+        "--aligner", required=True, type=values.path, metavar="DIR", help="of gentle-clip align"
+    )
     for name in ("--x", "--y"):
-        match.add_argument(name, required=True, metavar="PATH", help="embeddings")
-    match.add_argument("--pairs", metavar="CSV", help="matched ids; else equal ids are pairs")
+        match.add_argument(name, required=True, type=values.path, metavar="PATH", help="embeddings")
+    match.add_argument(
+        "--pairs", type=values.path, metavar="CSV", help="matched ids; else equal ids are pairs"
+    )
     match.add_argument(
         "--share",
-        type=float,
+        type=values.share,
         metavar="S",
         help="of the items of x without a known partner, how many have one in y: above 0 to 1; "
         "without it no match has a probability",
     )
-    match.add_argument("--out", required=True, metavar="DIR", help="for matches.csv and the rest")
+    match.add_argument(
+        "--out", required=True, type=values.path, metavar="DIR", help="for matches.csv and the rest"
+    )
     ways = match.add_mutually_exclusive_group()
     ways.add_argument(
         "--many-to-one",
@@ -34,7 +43,7 @@ def add(commands: Any) -> None:
         help="each item of x gets its nearest of y (the default)",
     )
     ways.add_argument("--one-to-one", action="store_true", help="no item of y comes twice")
-    match.add_argument("--seed", type=int, default=0, help="of what is drawn at random")
+    match.add_argument("--seed", type=values.seed, default=0, help="of what is drawn at random")
     match.set_defaults(command=_match)
 
 
@@ -42,13 +51,14 @@ def _match(args: argparse.Namespace) -> None:
     import jax
     import numpy as np
 
-    from gentle_clip_jax.aligners import load
+    from gentle_clip_jax.aligners import load, selection
     from gentle_clip_jax.aligning.sides import read_side
     from gentle_clip_jax.data import embeddings
     from gentle_clip_jax.data.embeddings import read_pairs
     from gentle_clip_jax.matching import match, write
 
     aligner, x, y = load(args.aligner), read_side(args.x), read_side(args.y)
+    method = aligner.about["method"]
     known = read_pairs(args.pairs, x.rows.ids, y.rows.ids)
     rows = []
     for column, side in enumerate((x, y)):
@@ -62,6 +72,7 @@ def _match(args: argparse.Namespace) -> None:
         share=args.share,
         one_to_one=args.one_to_one,
         key=jax.random.key(args.seed),
+        classes=classes_of(x, y) if method == selection.NAMED else None,
     )
     write(matches, args.out, x.ids, y.ids, y_texts=_first_texts(y))
     print(matches.summary, f"Written to {args.out}.", sep="\n")

@@ -6,23 +6,40 @@ Heavy imports wait inside the command, so that --help does not.
 import argparse
 from typing import Any
 
+from gentle_clip_jax.commands import values
+
 
 def add(commands: Any) -> None:
     """Adds the command to a parser's."""
     review = commands.add_parser(
         "review", allow_abbrev=False, help="confirm pairs by hand, on a page in the browser"
     )
-    review.add_argument("--aligner", required=True, metavar="DIR", help="what align has saved")
-    for name in ("--x", "--y"):
-        review.add_argument(name, required=True, metavar="PATH", help="embeddings")
-    review.add_argument("--pairs", required=True, metavar="CSV", help="known pairs; it will grow")
-    review.add_argument("--images", metavar="DIR", help="pictures by the ids of their items")
-    review.add_argument("--port", type=int, default=8000, help="default: 8000")
-    review.add_argument("--static", metavar="HTML", help="write the page as one file instead")
     review.add_argument(
-        "--answers", metavar="JSONL", help="add the answers that such a file has saved"
+        "--aligner", required=True, type=values.path, metavar="DIR", help="what align has saved"
     )
-    review.add_argument("--seed", type=int, default=0, help="of the screens drawn at random")
+    for name in ("--x", "--y"):
+        review.add_argument(
+            name, required=True, type=values.path, metavar="PATH", help="embeddings"
+        )
+    review.add_argument(
+        "--pairs", required=True, type=values.file, metavar="CSV", help="known pairs; it will grow"
+    )
+    review.add_argument(
+        "--images", type=values.path, metavar="DIR", help="pictures by the ids of their items"
+    )
+    review.add_argument("--port", type=values.port, default=8000, help="default: 8000")
+    review.add_argument(
+        "--static", type=values.file, metavar="HTML", help="write the page as one file instead"
+    )
+    review.add_argument(
+        "--answers",
+        type=values.path,
+        metavar="JSONL",
+        help="add the answers that such a file has saved",
+    )
+    review.add_argument(
+        "--seed", type=values.seed, default=0, help="of the screens drawn at random"
+    )
     review.set_defaults(command=_review)
 
 

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from gentle_clip_jax.commands import values
 from gentle_clip_jax.config import load_config
 
 
@@ -23,11 +24,14 @@ def add(commands: Any) -> None:
     )
     report.set_defaults(command=_report)
     for command in (train, evaluate, report):
-        command.add_argument("--workdir", required=True, metavar="DIR", help="the run's folder")
+        command.add_argument(
+            "--workdir", required=True, type=values.path, metavar="DIR", help="the run's folder"
+        )
     for command in (evaluate, report):
         command.add_argument(
             "--compare",
             action="append",
+            type=values.path,
             default=[],
             metavar="DIR",
             help="the folder of an evaluated run to show beside it; may be repeated",
@@ -46,14 +50,22 @@ def _add_train(commands: Any) -> argparse.ArgumentParser:
     train.add_argument(
         "--config",
         required=True,
+        type=values.path,
         metavar="CONFIG",
         help="the name of a shipped config, such as icons, or the path of a .py file",
     )
     train.add_argument(
-        "--coordinator", metavar="HOST:PORT", help="of the first of several processes, or auto"
+        "--coordinator",
+        type=values.address,
+        metavar="HOST:PORT",
+        help="of the first of several processes, or auto",
     )
-    train.add_argument("--num-processes", type=int, metavar="K", help="how many train together")
-    train.add_argument("--process-id", type=int, metavar="I", help="which this is, from 0")
+    train.add_argument(
+        "--num-processes", type=values.whole(1, 2**20), metavar="K", help="how many train together"
+    )
+    train.add_argument(
+        "--process-id", type=values.whole(0, 2**20), metavar="I", help="which this is, from 0"
+    )
     train.set_defaults(command=_train)
     return train
 
@@ -62,20 +74,32 @@ def _add_show_and_replay(commands: Any) -> None:
     show = commands.add_parser(
         "show", allow_abbrev=False, help="what a run was made of, or in what two runs differ"
     )
-    show.add_argument("runs", nargs="+", metavar="RUN", help="the folder of a run")
+    show.add_argument(
+        "runs", nargs="+", type=values.path, metavar="RUN", help="the folder of a run"
+    )
     show.set_defaults(command=_show)
     replay = commands.add_parser(
         "replay", allow_abbrev=False, help="take a step again whose loss was not finite"
     )
-    replay.add_argument("record", metavar="RECORD", help="bad_step_N.json in the folder of the run")
+    replay.add_argument(
+        "record",
+        type=values.path,
+        metavar="RECORD",
+        help="bad_step_N.json in the folder of the run",
+    )
     replay.set_defaults(command=_replay)
 
 
 def _train(args: argparse.Namespace) -> int:
     config = load_config(args.config, args.overrides)
+    if "task" not in config:
+        raise ValueError(f"The config {args.config} cannot be trained: it names no task.")
+    from gentle_clip_jax.parallel import address
+
+    address.check_processes(args.coordinator, args.num_processes, args.process_id)
     from gentle_clip_jax.parallel import processes
 
-    together = processes.is_asked_for(args.coordinator)
+    together = address.is_asked_for(args.coordinator)
     if together and not processes.is_supervised():
         return processes.supervise()
     if together:

@@ -5,15 +5,24 @@ import pathlib
 from collections.abc import Sequence
 
 import ml_collections
+import numpy as np
 
 from gentle_clip_jax.aligners import METHODS
+from gentle_clip_jax.aligners.standardize import Standardizer
 from gentle_clip_jax.compare import pool
+from gentle_clip_jax.compare.fits import base_of
 from gentle_clip_jax.compare.runs import Plan, compare
+from gentle_clip_jax.compare.settings import check
 from gentle_clip_jax.data import embeddings
+from gentle_clip_jax.data.embeddings import FeatureSet
+from gentle_clip_jax.data.metadata import splits_of
 
 # One of each kind; all of them take an hour.
 _OWN = ("cca", "procrustes", "relative", "clip", "s_clip", "gentle_clip", "transported_cca")
 _OWN += ("gentle_transport", "gentle_clip_warm")
+# Pairs, and unmatched items of each side, that take part: more take hours and tens of gigabytes,
+# and the methods draw a few thousand of them anyway.
+MOST_ITEMS = 20_000
 
 
 def compare_config(config: ml_collections.ConfigDict, workdir: str | pathlib.Path) -> None:
@@ -22,8 +31,7 @@ def compare_config(config: ml_collections.ConfigDict, workdir: str | pathlib.Pat
     Raises:
       ValueError: features are missing, or a key has a value that does not fit.
     """
-    if config.evaluate not in ("test", "validation"):
-        raise ValueError(f"config.evaluate must be test or validation, not {config.evaluate}.")
+    check(config)
     plan = Plan(config.methods, config.pairs, config.seeds, config.unmatched)
     compare(pool_of(config), plan, pathlib.Path(workdir), title=config.title)
 
@@ -37,7 +45,7 @@ def pool_of(config: ml_collections.ConfigDict) -> pool.Pool:
     return pool.load_pool(
         config.features,
         train=config.train,
-        zero_shot=dict(one.split(":") for one in config.zero_shot),
+        zero_shot=splits_of(config.zero_shot, "config.zero_shot"),
         excluded_labels=config.excluded_labels,
         evaluate=config.evaluate,
     )
@@ -55,6 +63,8 @@ def compare_files(
 ) -> None:
     """Compares methods on a user's own embeddings; each seed holds out another third of the pairs.
 
+    Of more pairs, or unmatched items of a side, than `MOST_ITEMS` so many are drawn; it says so.
+
     Args:
       x: a file of embeddings, or a folder of `gentle-clip encode`.
       y: likewise, of the other modality.
@@ -65,16 +75,23 @@ def compare_files(
       fast: closed forms alone, which take seconds.
 
     Raises:
-      ValueError: a file is not as it should be, there are fewer than nine pairs, or no method is
-        left.
+      ValueError: a file is not as it should be, all rows of one are the same, there are fewer than
+        nine pairs, or no method is left.
     """
     names = tuple(methods or _OWN)
     if fast:
-        names = tuple(name for name in names if name in METHODS and not METHODS[name].trained)
+        names = tuple(n for n in names if base_of(n) in METHODS and not METHODS[base_of(n)].trained)
     if not names or seeds < 1:
         raise ValueError("Nothing is left to compare: give --seeds of 1 or more, and methods.")
     of_x, of_y = embeddings.read(x), embeddings.read(y)
     known = embeddings.read_pairs(pairs, of_x.ids, of_y.ids)
+    of_x, of_y, known = _drawn(of_x, of_y, known)
+    for path, rows in ((x, of_x), (y, of_y)):
+        if not np.isfinite(Standardizer.of(np.asarray(rows.features)).deviation).any():
+            raise ValueError(
+                f"All rows of {path} are the same, so that nothing can be learned from them: "
+                "encode its items again."
+            )
 
     @functools.lru_cache(maxsize=1)
     def split(seed: int) -> pool.Pool:
@@ -85,3 +102,25 @@ def compare_files(
     title = f"{pathlib.Path(x).name} and {pathlib.Path(y).name}"
     plan = Plan(names, numbers, tuple(range(seeds)))
     compare(split(0), plan, pathlib.Path(workdir), title=title, split=split)
+
+
+def _drawn(
+    x: FeatureSet, y: FeatureSet, pairs: np.ndarray
+) -> tuple[FeatureSet, FeatureSet, np.ndarray]:
+    """Rows of as many pairs and unmatched items as take part, and those pairs."""
+    rng, kept, sides = np.random.default_rng(0), pairs, []
+    if len(pairs) > MOST_ITEMS:
+        kept = pairs[np.sort(rng.permutation(len(pairs))[:MOST_ITEMS])]
+        print(f"{MOST_ITEMS:,} of {len(pairs):,} pairs take part, drawn at random.")
+    for column, (name, rows) in enumerate((("x", x), ("y", y))):
+        others = np.setdiff1d(rows.ids, pairs[:, column])
+        if len(others) > MOST_ITEMS:
+            print(
+                f"{MOST_ITEMS:,} of {len(others):,} unmatched items of {name} take part, drawn at "
+                "random: all would take hours and much memory."
+            )
+            others = rng.permutation(others)[:MOST_ITEMS]
+        chosen = np.isin(rows.ids, np.concatenate([kept[:, column], others]))
+        columns = (None if one is None else one[chosen] for one in rows)
+        sides.append(rows if chosen.all() else FeatureSet(*columns))  # type: ignore[reportArgumentType]
+    return sides[0], sides[1], kept

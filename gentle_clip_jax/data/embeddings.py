@@ -1,10 +1,9 @@
 """Embeddings on disk: what `gentle-clip encode` writes, and files of embeddings made elsewhere."""
 
-import csv
 import errno
 import json
 import pathlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,9 +11,10 @@ import numpy as np
 from gentle_clip_jax import reading
 from gentle_clip_jax.data import metadata
 from gentle_clip_jax.data.embedding_files import READERS
-from gentle_clip_jax.files import sha256
-
-SHEET = ["item", "partner"]  # the heading of what `gentle-clip ask` gives to fill in
+from gentle_clip_jax.data.pairs import SHEET as SHEET
+from gentle_clip_jax.data.pairs import RowNumbers
+from gentle_clip_jax.data.pairs import read_pairs as read_pairs
+from gentle_clip_jax.files import sha256, unchecked
 
 
 class FeatureSet(NamedTuple):
@@ -39,7 +39,7 @@ def read(path: str | pathlib.Path) -> FeatureSet:
     dimensions; `ids`, `splits` and `labels` beside it if there are. .parquet: the column
     `features`, `embeddings` or `embedding` of lists, or else all columns of numbers; `id`, `split`
     and `label` if there are. .safetensors: as .npz, without ids. Rows without ids are numbered "0",
-    "1", ...
+    "1", ..., by `RowNumbers`.
 
     Raises:
       ValueError: there is nothing to read there, it is altered or unfinished, it is no array
@@ -84,78 +84,6 @@ def items_of(rows: FeatureSet, ids: Sequence[str] | np.ndarray) -> np.ndarray:
     return np.asarray(rows.features)[chosen]
 
 
-def read_pairs(
-    path: str | pathlib.Path | None, x_ids: Iterable[str], y_ids: Iterable[str]
-) -> np.ndarray:
-    """Ids [k, 2] of the k matched items: column 0 is one of x_ids, column 1 one of y_ids.
-
-    A .csv (or .tsv) file has a pair a line, or one id a line where both sides use the same. Its
-    first line may be a heading: it is one if none of it is an id. Under that of a sheet of
-    `gentle-clip ask`, `SHEET`, items without a partner are left out. Without a file (None), equal
-    ids are pairs, in the order of x_ids.
-
-    Raises:
-      ValueError: there are no pairs, an id is unknown, or an item is in two pairs.
-    """
-    known = ({*map(str, x_ids)}, {*map(str, y_ids)}) if path else ()
-    if not path:
-        others = {*map(str, y_ids)}
-        same = [id_ for id_ in dict.fromkeys(map(str, x_ids)) if id_ in others]
-        if not same:
-            raise ValueError(
-                "No id is in both sets: give a file of pairs, or the same ids to both."
-            )
-        return np.array([same, same]).T
-    lines = _read_lines(pathlib.Path(path))
-    if len(lines) > 1 and not any(id_ in ids for id_, ids in zip(lines[0][1], known)):
-        lines = lines[1:]
-    if not lines:
-        raise ValueError(f"{path} has no pairs: write an id of each set on every line.")
-    for side, (name, ids) in enumerate(zip("xy", known)):
-        first_line: dict[str, int] = {}
-        for number, pair in lines:
-            if pair[side] not in ids:
-                stem = pair[side].rpartition(".")[0]
-                hint = f"write {stem!r}" if stem in ids else f"its ids look like {min(ids)!r}"
-                raise ValueError(
-                    f"{path}, line {number}: there is no item {pair[side]!r} in {name}; {hint}."
-                )
-            if pair[side] in first_line:
-                raise ValueError(
-                    f"{path}, line {number}: the item {pair[side]!r} of {name} is in a pair "
-                    f"already (line {first_line[pair[side]]})."
-                )
-            first_line[pair[side]] = number
-    return np.array([pair for _, pair in lines])
-
-
-def _read_lines(path: pathlib.Path) -> list[tuple[int, tuple[str, str]]]:
-    """Number and pair of each line that is not empty."""
-    if not path.is_file():
-        raise ValueError(f"There is no file of pairs {path}.")
-    lines, is_sheet = [], False
-    # Spreadsheets begin a file with a byte order mark.
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file, delimiter="\t" if path.suffix == ".tsv" else ",")
-        try:
-            for cells in reader:
-                cells = [cell.strip() for cell in cells]
-                if not lines and cells == SHEET:
-                    is_sheet = True
-                    continue
-                if not any(cells) or (is_sheet and len(cells) == 2 and not cells[1]):
-                    continue
-                if len(cells) > 2 or not all(cells):
-                    raise ValueError(
-                        f"{path}, line {reader.line_num}: a pair is two ids with a comma between, "
-                        f"not {','.join(cells)!r}."
-                    )
-                lines.append((reader.line_num, (cells[0], cells[-1])))
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise ValueError(f"{path} is no text of pairs ({error}): save it as CSV.") from error
-    return lines
-
-
 def _read_folder(folder: pathlib.Path) -> dict[str, Any]:
     if not (folder / "manifest.json").exists():
         raise ValueError(
@@ -163,10 +91,13 @@ def _read_folder(folder: pathlib.Path) -> dict[str, Any]:
             f"run it (again) with --out={folder}."
         )
     try:
-        said = reading.read_json(folder / "manifest.json")["sha256"]
+        said = unchecked(reading.read_json(folder / "manifest.json"))["sha256"]
         digests = {name: said[name] for name in ("features.npy", "rows.jsonl")}
     except (ValueError, TypeError, KeyError) as error:
-        raise ValueError(f"{folder} was not written by gentle-clip encode.") from error
+        raise ValueError(
+            f"{folder / 'manifest.json'} is damaged, or was not written by gentle-clip encode: run "
+            f"it (again) with --out={folder}."
+        ) from error
     for name, digest in digests.items():
         if not (folder / name).is_file() or sha256(folder / name) != digest:
             raise ValueError(
@@ -197,7 +128,8 @@ def _checked(path: pathlib.Path, arrays: Mapping[str, Any]) -> FeatureSet:
             f"The embeddings {path} have {len(bad)} rows with NaN or infinity, the first "
             f"{', '.join(map(str, bad[:5]))} (counted from 0): mend them or leave them out."
         )
-    columns: dict[str, np.ndarray | None] = {"ids": np.arange(len(features)).astype(str)}
+    numbers = np.arange(len(features)).astype(str).view(RowNumbers)
+    columns: dict[str, np.ndarray | None] = {"ids": numbers}
     for name in ("ids", "splits", "labels", "texts"):
         values = arrays.get(name)
         if values is None:
@@ -214,6 +146,9 @@ def _checked(path: pathlib.Path, arrays: Mapping[str, Any]) -> FeatureSet:
         texts = ["" if value is None else str(value) for value in values]
         if name != "texts":
             _check_lengths(path, name, texts)
+        if name == "ids" and not all(map(str.strip, texts)):
+            row = next(row for row, text in enumerate(texts) if not text.strip())
+            raise ValueError(f"{path} has no id for row {row} (counted from 0): give it one.")
         columns[name] = np.array(texts, kind)
     return FeatureSet(features, **columns)  # type: ignore[reportArgumentType]
 

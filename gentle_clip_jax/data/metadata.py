@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import unicodedata
+from collections.abc import Iterable
 from typing import IO, Any
 
 from gentle_clip_jax import reading
@@ -88,6 +89,21 @@ def name_key(name: str) -> str:
 def by_id(rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """The rows that have an id, by what `name_key` makes of it."""
     return {name_key(row["id"]): row for row in rows if row["id"] is not None}
+
+
+def splits_of(entries: Iterable[str], where: str) -> dict[str, str]:
+    """Data sets and the split of each, from entries SET:SPLIT; "" of all splits.
+
+    Raises:
+      ValueError: an entry is none, or a set comes twice; says where.
+    """
+    splits: dict[str, str] = {}
+    for entry in entries:
+        name, colon, split = entry.partition(":")
+        if not (name and colon) or ":" in split or name in splits:
+            raise ValueError(f"{where} must hold each set once, as SET:SPLIT or SET:, not {entry}.")
+        splits[name] = split
+    return splits
 
 
 def is_hidden(path: pathlib.PurePath) -> bool:

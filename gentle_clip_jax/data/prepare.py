@@ -24,6 +24,10 @@ from gentle_clip_jax.data.tfds_builders import build, catalogue
 from gentle_clip_jax.files import sha256, sha256_of, write_json, write_text
 
 _SUMS, _ABOUT = "SHA256SUMS", "prepared.json"
+_FOR_PROGRAMS = (
+    "Prepared, {names} can be read by programs of your own, by TensorFlow Datasets' data source; "
+    "gentle-clip train reads proteins from their folders as they are (config.data.folder)."
+)
 
 
 def prepare(
@@ -56,6 +60,8 @@ def prepare(
             os.replace(unfinished / title, target.parent)
         shutil.rmtree(unfinished)  # after the lock in it is closed, as Windows wants it
     _say_what_is_there(target, about)
+    if not known.trained:
+        print(_FOR_PROGRAMS.format(names=name))
     return target
 
 
@@ -67,6 +73,8 @@ def show_data_sets() -> None:
     for name, known in catalogue.DATA_SETS.items():
         table.add_row(name, known.field, known.title, known.cite)
     Console().print(table)
+    names = (name for name, known in catalogue.DATA_SETS.items() if not known.trained)
+    print(_FOR_PROGRAMS.format(names=", ".join(names)))
 
 
 def _build(

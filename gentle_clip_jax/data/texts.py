@@ -15,7 +15,7 @@ _COLUMNS = ("captions", "text", "caption")
 class Text(NamedTuple):
     """A text and the id of its item, of which there may be others; split and label where known.
 
-    flaw: why it cannot be used, of one whose file has a name that is not UTF-8.
+    flaw: why it cannot be used, of one without a text or whose file has a name that is not UTF-8.
     """
 
     id: str
@@ -148,12 +148,18 @@ def _of_rows(path: pathlib.Path, rows: list[dict[str, Any]]) -> Iterator[Text]:
     name = next((n for n in _COLUMNS if any(n in row for row in rows)), None)
     if name is None:
         raise ValueError(f"{path} has no column {', '.join(_COLUMNS)}.")
+    has_ids = any(row.get("id") not in (None, "") for row in rows)
     for number, row in enumerate(rows):
         keys = ("id", "split", "label")
         item, split, label = (metadata.text(row.get(k), f"{path}, row {number}") for k in keys)
+        if item is None and has_ids:
+            raise ValueError(f"{path}, row {number} (counted from 0) has no id: give it one.")
         item = item or str(number)
-        for text in captions(f"{path}, {item}", row.get(name)):
+        texts = captions(f"{path}, {item}", row.get(name))
+        for text in texts:
             yield Text(item, split, label, text)
+        if not texts and path.suffix.lower() in (".csv", ".tsv"):
+            yield Text(item, split, label, "", "has no text")
 
 
 def captions(where: str, value: Any) -> list[str]:

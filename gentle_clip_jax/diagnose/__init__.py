@@ -69,7 +69,8 @@ def diagnose(
         "pairs": len(pair_ids),
         "pairs_used": len(sample.x),
     }
-    decided = verdict(findings, len(pair_ids), counts["x"]["unmatched"], counts["y"]["unmatched"])
+    unmatched = counts["x"]["unmatched"], counts["y"]["unmatched"]
+    decided = verdict(findings, len(pair_ids), *unmatched, sample.constant)
     return {
         "seed": seed,
         "counts": counts,

@@ -7,6 +7,7 @@ import numpy as np
 
 _BINS = 30
 _MAX_POINTS = 400
+_SAME = 1e-12  # values that differ by no more are one
 
 
 class Finding(NamedTuple):
@@ -41,8 +42,11 @@ def number(value: float | np.floating) -> float | None:
 
 def histogram(title: str, label: str, values: np.ndarray, marks: dict[str, float]) -> dict:
     """A picture of how often each value occurs, with some values marked by name."""
-    low, high = (function([*values, *marks.values()]) for function in (min, max))
-    counts, edges = np.histogram(values, bins=_BINS, range=(low, high) if high > low else None)
+    every = np.array([*values, *marks.values()], float)
+    low, high = every.min(), every.max()
+    if high - low <= _SAME * max(1.0, abs(low), abs(high)):  # the bins would be of no width
+        low, high = low - 0.5 * max(1.0, abs(low)), high + 0.5 * max(1.0, abs(high))
+    counts, edges = np.histogram(every[: len(values)], bins=_BINS, range=(low, high))
     return {
         "kind": "histogram",
         "title": title,

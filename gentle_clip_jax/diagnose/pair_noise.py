@@ -15,6 +15,7 @@ _LEAST_PAIRS = 6
 _NUM_SUSPECTS = 10
 _PERMUTATIONS = 499
 _FEW, _MANY = 0.1, 0.4  # of the pairs
+_ENOUGH = 30  # pairs; of fewer, the interval is too narrow by far
 _SOME = 0.65  # an interval below it leaves no room for a relation of use
 
 
@@ -78,7 +79,8 @@ def _signal_finding(
         seed=int(rng.integers(2**31)),
     )["auc"]
     value, low, high = auc["value"], auc["low"], auc["high"]
-    level = "good" if test.p_value < 0.05 else "bad" if high < _SOME else "unknown"
+    hopeless = n >= _ENOUGH and high < _SOME
+    level = "good" if test.p_value < 0.05 else "bad" if hopeless else "unknown"
     meaning = {
         "good": "",
         "unknown": f"; {n} pairs are too few to tell that from chance",

@@ -31,6 +31,12 @@ class Sample(NamedTuple):
     unmatched_x: np.ndarray
     unmatched_y: np.ndarray
 
+    @property
+    def constant(self) -> list[str]:
+        """The modalities, "x" or "y", whose rows are all the same."""
+        sides = {"x": (self.one_x, self.unmatched_x), "y": (self.one_y, self.unmatched_y)}
+        return [name for name, groups in sides.items() if not any(map(np.any, groups))]
+
 
 def draw(x: FeatureSet, y: FeatureSet, pair_ids: np.ndarray, rng: np.random.Generator) -> Sample:
     """Draws at most 2,000 pairs, and at most 10,000 items of each modality among the unpaired.
@@ -64,14 +70,24 @@ def _modality(
     place = np.full(len(items), -1)
     place[drawn] = np.arange(len(drawn))
     wanted = np.flatnonzero(place[item_of] >= 0)
+    every, one, unmatched = _scaled(
+        rows.features[wanted], rows.features[some_row[drawn]], rows.features[some_row[free]]
+    )
     mean = np.zeros((len(drawn), rows.features.shape[1]), np.float32)
-    np.add.at(mean, place[item_of[wanted]], rows.features[wanted].astype(np.float32))
+    np.add.at(mean, place[item_of[wanted]], every)
     mean /= np.bincount(place[item_of[wanted]], minlength=len(drawn))[:, None].astype(np.float32)
-
-    one = rows.features[some_row[drawn]].astype(np.float32)
-    unmatched = rows.features[some_row[free]].astype(np.float32)
     standardizer = Standardizer.of(one, unmatched)
     return standardizer.rows(mean), standardizer.rows(one), standardizer.rows(unmatched)
+
+
+def _scaled(*groups: np.ndarray) -> list[np.ndarray]:
+    """The rows in float32, all by one power of two that makes the largest entry about 1.
+
+    So the unit of the features decides nothing: 1e-40 would lose its digits, and 1e300 have none.
+    """
+    largest = max((float(np.abs(rows).max(initial=0)) for rows in groups), default=0.0)
+    exponent = -int(np.frexp(largest)[1])
+    return [np.ldexp(rows.astype(np.float64), exponent).astype(np.float32) for rows in groups]
 
 
 def _some(num: int, at_most: int, rng: np.random.Generator) -> np.ndarray:

@@ -1,6 +1,6 @@
 """What the figures come to: can unmatched data help, and could it do without pairs?"""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from gentle_clip_jax.diagnose.finding import Finding
@@ -19,8 +19,20 @@ class Verdict(NamedTuple):
     no_pairs_because: str
 
 
-def verdict(findings: Iterable[Finding], pairs: int, unmatched_x: int, unmatched_y: int) -> Verdict:
-    """The first rule that applies decides; docs/diagnose.md lists them."""
+def verdict(
+    findings: Iterable[Finding],
+    pairs: int,
+    unmatched_x: int,
+    unmatched_y: int,
+    constant: Sequence[str] = (),
+) -> Verdict:
+    """The first rule that applies decides; docs/diagnose.md lists them.
+
+    constant: "x", "y" or both, if all rows of it are the same.
+    """
+    if constant:
+        why = f"all rows of {' and of '.join(constant)} are the same, so there is nothing to learn."
+        return Verdict("unlikely", why, "hopeless", why)
     by_name = {finding.name: finding for finding in findings}
     level = {name: finding.level for name, finding in by_name.items()}
     return Verdict(

@@ -17,6 +17,8 @@ from typing import NoReturn
 import jax
 import orbax.checkpoint as ocp
 
+from gentle_clip_jax.parallel.address import is_asked_for as is_asked_for
+
 _SUPERVISED = "GENTLE_CLIP_SUPERVISED"  # holds the number of a pipe that closes with the parent
 _LOADING = 3600  # seconds that a process may take to load data or compile
 _PATIENCE = 20  # seconds without a heartbeat after which a process is lost
@@ -24,19 +26,11 @@ _FROM_WITHIN = re.compile(
     r"^([EWIF]\d{4} |\*\*\* |    @ |terminate called|  what\(\)|RPC: |:UNKNOWN|\d*$|The tasks have|"
     r"Additional GRPC)"
 )
-_DETECTED = {"SLURM_STEP_NUM_TASKS": "1", "OMPI_COMM_WORLD_SIZE": "1", "JAX_NUM_PROCESSES": "1"}
 LOST = (
     "Another process was lost: it was killed, is stopped, ran out of memory, or its machine cannot "
     "be reached; see what it said last. Start all processes again: the run goes on from the last "
     "checkpoint, with any number of them."
 )
-
-
-def is_asked_for(coordinator: str | None) -> bool:
-    """Whether there are to be several processes: a coordinator is given, or a cluster says so."""
-    address = coordinator or os.environ.get("JAX_COORDINATOR_ADDRESS")
-    pods = "," in os.environ.get("TPU_WORKER_HOSTNAMES", "")
-    return bool(address) or pods or any(os.environ.get(k, v) != v for k, v in _DETECTED.items())
 
 
 def is_supervised() -> bool:
@@ -57,6 +51,7 @@ def supervise() -> int:
         start_new_session=True,  # so that Ctrl-C in a terminal reaches it once, through here
     )
     os.close(alive)
+    signal.set_wakeup_fd(-1)  # what becomes of a signal is up to that process
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _: process.send_signal(number))
     assert process.stderr is not None

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _MARKS = {"good": "✓", "warning": "!", "bad": "✗", "unknown": "?"}
+_LETTERS = 12  # of a name in a picture; longer ones leave no room for the rest
 _STYLES = {"good": "green", "warning": "yellow", "bad": "red", "unknown": "dim"}
 
 
@@ -163,7 +164,7 @@ def _bars(axes: "Axes", picture: Mapping[str, Any]) -> None:
     axes.barh(range(len(names)), [*picture["values"].values()], color=SERIES[0], height=0.5)
     for name, value in picture["chance"].items():
         axes.plot(value, names.index(name), "|", color=SERIES[1], markersize=28, markeredgewidth=2)
-    axes.set_yticks(range(len(names)), [plain(name) for name in names])
+    axes.set_yticks(range(len(names)), [*map(_short, names)])
     axes.set_xlim(0, picture["full"])
     axes.set_ylim(max(len(names), 2) - 0.5, -0.5)
     axes.grid(visible=False)
@@ -173,8 +174,12 @@ def _scatter(axes: "Axes", picture: Mapping[str, Any]) -> None:
     for name, color, marker in (("x", SERIES[0], "o"), ("y", SERIES[1], "D")):
         first, second = zip(*picture[name])
         axes.scatter(first, second, s=5, color=color, marker=marker, alpha=0.5, linewidths=0)
-        axes.scatter([], [], color=color, marker=marker, label=plain(picture["names"][name]))
+        axes.scatter([], [], color=color, marker=marker, label=_short(picture["names"][name]))
     above = {"loc": "lower left", "bbox_to_anchor": (0, 1), "ncols": 2, "borderaxespad": 0}
     axes.legend(frameon=False, labelcolor=INK, fontsize=8, handletextpad=0.2, **above)
     axes.set_xticks([])
     axes.set_yticks([])
+
+
+def _short(name: str) -> str:
+    return plain(name if len(name) <= _LETTERS else f"{name[: _LETTERS - 1]}…")

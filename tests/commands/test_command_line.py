@@ -178,7 +178,7 @@ def test_wrong_configs(text, words, tmp_path, capsys):
         (["train.batch_matched=-8"], ["config.train.batch_matched", "-8"]),
         (["train.batch_matched=0", "train.batch_unmatched=0", "loss.clip_weight=0"], ["both 0"]),
         (["train.microbatches=3"], ["config.train.microbatches=3"]),
-        (["train.log_every=0"], ["config.train.log_every", "at least 1"]),
+        (["train.log_every=0"], ["config.train.log_every", "from 1 to", "steps", "not 0"]),
         (["objective=new"], ["config.objective", "clip, siglip"]),
         (["loss.temperature=0"], ["config.loss.temperature", "0.01"]),
         (["model.dtype=int8"], ["config.model.dtype", "bfloat16"]),

@@ -34,6 +34,7 @@ def shown(monkeypatch):
         (["--x=a/features.npz", "--y=b/features.npz"], ("x", "y")),
         (["--x=a/f.npz", "--y=b/f.npz", "--x-name=cell", "--y-name=word"], ("cell", "word")),
         (["--x=cells.npy", "--y=words.npy", "--y-name=[term]"], ("cells", "[term]")),
+        ([f"--x={'a' * 61}.npy", "--y=words.npy"], ("x", "y")),
     ],
 )
 def test_they_are_called_as_asked_or_as_their_files(

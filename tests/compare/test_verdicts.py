@@ -85,13 +85,20 @@ def test_methods_may_be_chosen(own, tmp_path):
     ("more", "words"),
     [
         (["--methods=magic"], "There is no method magic"),
-        (["--seeds=0"], "give --seeds of 1 or more"),
         (["--methods=clip", "--fast"], "Nothing is left to compare"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(more, words, own, tmp_path, capsys):
     assert main(command(own, tmp_path, *more)) == 2
     assert words in " ".join(capsys.readouterr().err.split())
+
+
+def test_there_are_seeds(own, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        main(command(own, tmp_path, "--seeds=0"))
+    assert "--seeds: it must be a whole number from 1 to" in capsys.readouterr().err
+    with pytest.raises(ValueError, match="give --seeds of 1 or more"):
+        compare.compare_files(own / "cells.npz", own / "words.npz", None, tmp_path, seeds=0)
 
 
 def test_a_config_has_its_own_seeds(tmp_path, capsys):

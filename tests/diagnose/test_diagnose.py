@@ -20,6 +20,7 @@ from gentle_clip_jax.diagnose import (
     structure,
     two_sample,
 )
+from gentle_clip_jax.diagnose.finding import histogram
 
 NUM_CLUSTERS, NUM_ITEMS = 12, 600
 
@@ -410,3 +411,52 @@ def test_what_pictures_mark_is_a_figure_of_the_finding(name):
     assert marked > 2
     (pairs,) = (finding for finding in found if finding["name"] == "held_out_pairs")
     assert f"{pairs['numbers']['rank_of_other_half']:.3f}" in pairs["sentence"]
+
+
+def scaled(rows, factor):
+    return FeatureSet((rows.features * np.float32(factor)).astype(np.float32), rows.ids)
+
+
+@pytest.mark.parametrize("factor", [1e20, 1e-40, 1e30, 2.0**-100])
+@pytest.mark.parametrize("name", ["same", "other classes", "unrelated"])
+def test_the_unit_of_the_features_decides_nothing(name, factor):
+    x, y, pair_ids = case(name)
+    sound = diagnose(x, y, pair_ids)
+    found = diagnose(scaled(x, factor), scaled(y, 1 / factor if factor > 1e-35 else 1), pair_ids)
+    assert found["verdict"]["unmatched_data"] == sound["verdict"]["unmatched_data"]
+    assert found["verdict"]["no_pairs"] == sound["verdict"]["no_pairs"]
+    levels = [[one["level"] for one in each["findings"]] for each in (found, sound)]
+    assert levels[0] == levels[1]
+
+
+def test_doubles_beyond_single_precision_are_measured():
+    x, y, pair_ids = case("same")
+    large = FeatureSet(x.features.astype(np.float64) * 1e300, x.ids)
+    assert diagnose(large, y, pair_ids)["verdict"]["unmatched_data"] == "likely"
+
+
+@pytest.mark.parametrize("value", [0.0, 1e-40, 3.7, 1e30])
+def test_constant_features_are_said_to_be_constant(value):
+    x, y, pair_ids = case("same")
+    same = FeatureSet(np.full_like(x.features, value), x.ids)
+    verdict = diagnose(same, y, pair_ids)["verdict"]
+    assert verdict["unmatched_data"] == "unlikely"
+    assert verdict["no_pairs"] == "hopeless"
+    assert verdict["because"].startswith("all rows of x are the same")
+    both = diagnose(same, FeatureSet(np.full_like(y.features, value), y.ids), pair_ids)["verdict"]
+    assert both["because"].startswith("all rows of x and of y are the same")
+
+
+@pytest.mark.parametrize(
+    "values", [[0.0, 5e-324], [1.0, 1 + 2.0**-52], [1e300, 1e300], [0.0, 0.0], [-1e-13, 1e-13]]
+)
+def test_values_that_are_nearly_one_have_a_picture(values):
+    picture = histogram("a", "b", np.array(values), {"here": values[0]})
+    assert sum(picture["counts"]) == len(values)
+    assert np.all(np.diff(picture["edges"]) >= 0)
+
+
+def test_of_a_dozen_pairs_none_is_said_to_be_unrelated():
+    for seed in range(6):
+        verdict = diagnose(*case("unrelated", pairs=12, seed=seed))["verdict"]
+        assert "no relation" not in verdict["because"]

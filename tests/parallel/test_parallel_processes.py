@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 
@@ -12,7 +13,7 @@ import pytest
 from jax.sharding import PartitionSpec
 
 from gentle_clip_jax.commands import main
-from gentle_clip_jax.parallel import memory, mesh, processes
+from gentle_clip_jax.parallel import address, memory, mesh, processes
 
 SCRIPT = """
 import os, signal, sys
@@ -79,16 +80,48 @@ def test_the_parent_passes_signals_on(tmp_path):
 
 
 def test_processes_that_cannot_meet(tmp_path):
-    """Two that both are the third of two."""
-    config = tmp_path / "config.py"
-    config.write_text("import ml_collections\nget_config = ml_collections.ConfigDict\n")
-    arguments = ["train", f"--config={config}", f"--workdir={tmp_path}"]
-    arguments += ["--coordinator=localhost:1", "--num-processes=2", "--process-id=2"]
-    command = [sys.executable, "-m", "gentle_clip_jax", *arguments]
-    process = subprocess.run(command, capture_output=True, text=True, env=os.environ)
+    """Of a place whose port is taken, which JAX ends a process for by a signal."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
+        arguments = ["train", "--config=icons", f"--workdir={tmp_path}"]
+        arguments += [f"--coordinator=localhost:{port}", "--num-processes=2", "--process-id=0"]
+        command = [sys.executable, "-m", "gentle_clip_jax", *arguments]
+        process = subprocess.run(command, capture_output=True, text=True, env=os.environ)
     assert process.returncode == 2
-    assert process.stderr.startswith("gentle-clip: The processes cannot meet (")
+    assert process.stderr.startswith(f"gentle-clip: Port {port} cannot be listened at (")
     assert process.stderr.count("\n") == 1
+
+
+def test_a_free_port_can_be_listened_at():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    address.check_processes(f"localhost:{port}", 2, 0)
+
+
+@pytest.mark.parametrize(
+    ("variables", "given", "words"),
+    [
+        ({"JAX_COORDINATOR_ADDRESS": "here"}, (None, None, None), "'here' must be HOST:PORT"),
+        ({"JAX_COORDINATOR_ADDRESS": "localhost:99999"}, (None, 1, 0), "port from 1 to 65535"),
+        ({"JAX_NUM_PROCESSES": "two"}, ("localhost:81", None, 1), "JAX_NUM_PROCESSES=two"),
+        ({"JAX_PROCESS_ID": "3"}, ("localhost:81", 2, None), "--process-id=3 is none of 2"),
+        ({}, (None, 2, None), "need a place where processes meet"),
+    ],
+)
+def test_what_the_environment_says_is_checked(monkeypatch, variables, given, words):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ValueError, match=words):
+        address.check_processes(*given)
+
+
+def test_a_cluster_knows_where_its_processes_meet(monkeypatch):
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "2")
+    address.check_processes(None, 2, 0)
+    address.check_processes("auto", None, None)
 
 
 def test_a_step_that_cannot_fit_is_refused_with_the_figure(monkeypatch, capsys):

@@ -12,12 +12,17 @@ from gentle_clip_jax.data.tfds_builders.protein_sets import read_table
 
 
 class DataSet(NamedTuple):
-    """The field of a data set, what it is, whose it is, and what reads its folder."""
+    """The field of a data set, what it is, whose it is, and what reads its folder.
+
+    trained: whether `gentle-clip train` reads it when it is prepared. Proteins it reads from their
+    folders as they come, and names of proteins it does not read.
+    """
 
     field: str
     title: str
     cite: str
     read: Callable[[pathlib.Path], Contents] = read_described
+    trained: bool = True
 
 
 DATA_SETS = {
@@ -37,6 +42,7 @@ DATA_SETS = {
         functools.partial(
             read_table, table="domains.parquet", id_column="id", split_column="split", backbone=True
         ),
+        trained=False,
     ),
     "scope-seq-ss": DataSet(
         "protein",
@@ -49,6 +55,7 @@ DATA_SETS = {
             split_column="hou_split",
             backbone=False,
         ),
+        trained=False,
     ),
     "enzyme-reaction-ec": DataSet(
         "protein",
@@ -61,6 +68,7 @@ DATA_SETS = {
             split_column="split",
             backbone=False,
         ),
+        trained=False,
     ),
     "uniprot-names": DataSet(
         "protein",
@@ -73,6 +81,7 @@ DATA_SETS = {
             split_column=None,
             backbone=False,
         ),
+        trained=False,
     ),
     "folder": DataSet(
         "your own", "images/, captions.jsonl and, if ids differ, pairs.csv", "you", read_folder

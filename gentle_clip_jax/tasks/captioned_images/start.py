@@ -16,13 +16,14 @@ from gentle_clip_jax.aligners.standardize import Standardizer
 from gentle_clip_jax.data import batches
 from gentle_clip_jax.encoders.heads import FROZEN, standard
 from gentle_clip_jax.encoders.two_towers import TwoTowers
-from gentle_clip_jax.files import write_arrays
+from gentle_clip_jax.files import put_aside, write_arrays
 from gentle_clip_jax.tasks.embedding import of_images, of_texts
 
 STARTS = ("random", "identity", "cca", "transported_cca")
 # Of `transported_cca`; chosen on validation images, of aerial ones and of photographs alike.
 _MIX, _WITHIN = 0.35, 0.5
 _HEADS = ("x_head", "y_head")
+_OF = "of"  # in a file of heads: the digest of what they depend on
 
 
 def identity(params: Any) -> Any:
@@ -46,17 +47,29 @@ def identity(params: Any) -> Any:
     return {**params, **heads}
 
 
-def save(path: pathlib.Path, params: Any) -> None:
-    """Writes the heads into an .npz file."""
+def save(path: pathlib.Path, params: Any, of: str) -> None:
+    """Writes the heads into an .npz file; `of` is the digest of all that they depend on."""
     path.parent.mkdir(parents=True, exist_ok=True)
     arrays: Any = traverse_util.flatten_dict({head: params[head] for head in _HEADS}, sep="/")
-    write_arrays(path, arrays)
+    write_arrays(path, {**arrays, _OF: of})
 
 
-def load(path: pathlib.Path, params: Any) -> Any:
-    """`params` with the heads of a file that `save` has written."""
-    with np.load(path, allow_pickle=False) as heads:
-        arrays = {name: jnp.asarray(heads[name]) for name in heads.files}
+def load(path: pathlib.Path, params: Any, of: str) -> Any | None:
+    """`params` with the heads of a file that `save` has written.
+
+    None where there is none of the same digest; a damaged one is named and put aside.
+    """
+    if not path.exists():
+        return None
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as heads:
+            arrays = {name: heads[name] for name in heads.files}
+        if str(arrays.pop(_OF)) != of:
+            return None
+    except Exception as error:  # of any kind where a zip file is broken
+        print(f"{path} cannot be used ({error}): kept as {put_aside(path).name}, and made again.")
+        return None
+    arrays = {name: jnp.asarray(values) for name, values in arrays.items()}
     return {**params, **traverse_util.unflatten_dict(arrays, sep="/")}
 
 

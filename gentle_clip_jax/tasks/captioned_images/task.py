@@ -12,17 +12,20 @@ import numpy as np
 
 from gentle_clip_jax import evals
 from gentle_clip_jax.data.batches import Batch, Dataset, Items, Pairs
+from gentle_clip_jax.data.metadata import splits_of
 from gentle_clip_jax.data.published_tokens import read_tokenizer
 from gentle_clip_jax.encoders.fine_tuning import FineTuned
 from gentle_clip_jax.encoders.heads import ProjectionHead, RefinedMap
 from gentle_clip_jax.encoders.published import pretrained
 from gentle_clip_jax.encoders.two_towers import TwoTowers
+from gentle_clip_jax.files import sha256_of
 from gentle_clip_jax.tasks.captioned_images import data, start
 from gentle_clip_jax.tasks.captioned_images.data import Classified
 from gentle_clip_jax.tasks.captioned_images.views import rgb_views
 from gentle_clip_jax.tasks.embedding import of_images, of_texts
 from gentle_clip_jax.tasks.rows import loss as loss
 from gentle_clip_jax.tasks.text_views import text_views
+from gentle_clip_jax.tasks.trained import check_trained
 
 Role = Literal["image", "text"]
 
@@ -38,6 +41,17 @@ def check(config: ml_collections.ConfigDict) -> None:
             f"config.model.start must be one of {', '.join(start.STARTS)}, "
             f"not {config.model.start}."
         )
+    if not config.data.sets:
+        raise ValueError("config.data.sets names no data set to learn from: name one or more.")
+    if not config.data.folder:
+        raise ValueError("config.data.folder is empty: give the folder of the data sets.")
+    splits_of(config.data.zero_shot, "config.data.zero_shot")
+    if "{label}" not in config.data.prompt:
+        raise ValueError(
+            f"config.data.prompt={config.data.prompt!r} has no place for a class: write {{label}}."
+        )
+    for role in _ROLES:
+        check_trained(config.model[role], f"config.model.{role}")
 
 
 def load_data(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> Dataset:
@@ -93,12 +107,13 @@ def init_params(config: ml_collections.ConfigDict, dataset: Dataset, model: TwoT
         return params
     if config.model.start == "identity":
         return start.identity(params)
-    path = (
-        dataset.about.cache / "start.npz"
-    )  # the towers are slow, and each command needs the start
-    if not path.exists():
-        start.save(path, start.from_pairs(model, params, dataset, config.model.start))
-    return start.load(path, params)
+    # The towers are slow, and each command needs the start.
+    path = dataset.about.cache / "start.npz"
+    of = sha256_of([config.data.to_dict(), config.model.to_dict(), config.seed])
+    if (kept := start.load(path, params, of)) is not None:
+        return kept
+    start.save(path, start.from_pairs(model, params, dataset, config.model.start), of)
+    return start.load(path, params, of)
 
 
 def views(

@@ -27,7 +27,7 @@ HEADLINE = "mean_recall"
 
 
 def check(config: ml_collections.ConfigDict) -> None:
-    """Raises ValueError where attention's heads do not divide a tower's width."""
+    """Raises ValueError where heads do not divide a tower's width, or patches a glyph."""
     for name in ("image", "text"):
         tower = config.model[name]
         if tower.num_heads < 1 or tower.width % tower.num_heads:
@@ -35,6 +35,12 @@ def check(config: ml_collections.ConfigDict) -> None:
                 f"config.model.{name}.width={tower.width} must be a multiple of its "
                 f"num_heads={tower.num_heads}."
             )
+    size, patch = config.data.size, config.model.image.patch_size
+    if patch % 4 or size % patch:
+        raise ValueError(
+            f"config.model.image.patch_size={patch} must be a multiple of 4 that divides "
+            f"config.data.size={size}."
+        )
 
 
 def load_data(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> Dataset:

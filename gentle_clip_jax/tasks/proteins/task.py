@@ -25,9 +25,11 @@ from gentle_clip_jax.tasks.proteins.start import STARTS, from_pairs
 from gentle_clip_jax.tasks.proteins.views import are_backbones
 from gentle_clip_jax.tasks.proteins.views import views as views
 from gentle_clip_jax.tasks.rows import Rows, embedded
+from gentle_clip_jax.tasks.trained import check_trained
 
 MODALITIES = ("sequence", "structure")
 HEADLINE = "mean_of_mrr_and_transfer"
+_UNMATCHED = ("shuffled", "disjoint")
 _CHUNK = 32  # items that are embedded at once
 _PART = 512  # items whose whole rows are held at once
 
@@ -43,6 +45,16 @@ def check(config: ml_collections.ConfigDict) -> None:
         raise ValueError(
             f"config.model.start must be one of {', '.join(STARTS)}, not {config.model.start}."
         )
+    if data.unmatched not in _UNMATCHED:
+        raise ValueError(
+            f"config.data.unmatched must be {' or '.join(_UNMATCHED)}, not {data.unmatched}."
+        )
+    if bool(data.fasta) != bool(data.structures) or not (data.folder or data.fasta):
+        raise ValueError(
+            "Give config.data.folder, or both config.data.fasta and config.data.structures."
+        )
+    if config.model.language.encoder:
+        check_trained(config.model.language, "config.model.language")
 
 
 def load_data(config: ml_collections.ConfigDict, workdir: Any) -> Dataset:

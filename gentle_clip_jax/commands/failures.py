@@ -1,0 +1,94 @@
+"""What a user reads of an error: one sentence that says what, where and what to do."""
+
+import argparse
+import errno
+import os
+import pathlib
+import sys
+import traceback
+
+MENDABLE, OURS = 2, 1  # exit codes: of what a user can mend, and of what only we can
+
+# What to install for a package that only some commands need.
+_EXTRAS = {
+    **dict.fromkeys(("grain", "PIL", "qtawesome", "tokenizers"), "quickstart"),
+    **dict.fromkeys(("huggingface_hub", "pyarrow", "safetensors"), "weights"),
+    "biotite": "protein",
+    **dict.fromkeys(("starlette", "uvicorn", "jinja2", "markupsafe"), "review"),
+    "ott": "transport",
+    **dict.fromkeys(("tensorflow_datasets", "array_record"), "data"),
+}
+_REMEDIES = {
+    errno.ENOSPC: "free some space there, then run the same command again",
+    errno.EDQUOT: "free some space there, then run the same command again",
+    errno.EFBIG: "allow larger files there, or give another path",
+    errno.ENOENT: "give a path that is there",
+    errno.EEXIST: "move what is there, or give another path",
+    errno.ENOTDIR: "give a path whose folders are folders",
+    errno.EISDIR: "give a file, not a folder",
+    errno.EACCES: "change who may use it, or give another path",
+    errno.EPERM: "change who may use it, or give another path",
+    errno.EROFS: "give a path that can be written to",
+    errno.ENAMETOOLONG: "give a shorter path",
+    errno.ELOOP: "mend its links, or give another path",
+    errno.EMFILE: "allow more open files (ulimit -n), then run the same command again",
+}
+_TARGETS = ("out", "workdir", "to", "static")  # options that name what is written to
+
+
+def told(error: Exception, args: argparse.Namespace) -> tuple[str, int]:
+    """The sentence for an error and the exit code; an empty one if nobody reads the output."""
+    if isinstance(error, BrokenPipeError) and error.filename is None:
+        return "", MENDABLE
+    if isinstance(error, ModuleNotFoundError):
+        extra = _EXTRAS.get((error.name or "").partition(".")[0])
+        if extra:
+            return f"{error}: run pip install -e '.[{extra}]' in your clone.", MENDABLE
+    if isinstance(error, OSError) and error.errno:
+        return _of_the_system(error, args), MENDABLE
+    if isinstance(error, (ValueError, FloatingPointError, OSError)) and str(error).strip():
+        return _one_line(str(error)), MENDABLE
+    if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)[:1000]:
+        return (
+            "There is not enough memory for this: give fewer or smaller items, or a machine with "
+            "more memory.",
+            MENDABLE,
+        )
+    return _ours(error), OURS
+
+
+def is_full(error: Exception) -> bool:
+    """Whether nothing more can be written where a command writes."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+
+
+def _of_the_system(error: OSError, args: argparse.Namespace) -> str:
+    reason = error.strerror or os.strerror(error.errno or 0)
+    remedy = _REMEDIES.get(error.errno or 0, "see to that, then run the same command again")
+    where = next((os.fsdecode(n) for n in (error.filename2, error.filename) if _is_path(n)), None)
+    if where is None:
+        known = ((name, getattr(args, name, None)) for name in _TARGETS)
+        where = next((f"--{name}={path}" for name, path in known if path), "A file")
+    return f"{_one_line(where)} cannot be used ({reason}): {remedy}."
+
+
+def _is_path(name: object) -> bool:
+    return isinstance(name, (str, bytes, os.PathLike))
+
+
+def _ours(error: Exception) -> str:
+    place = traceback.extract_tb(error.__traceback__)[-1:]
+    where = f", {pathlib.Path(place[0].filename).name} line {place[0].lineno}" if place else ""
+    return (
+        f"This is a fault of gentle-clip ({type(error).__name__}: {_one_line(str(error))[:300]}"
+        f"{where}): run gentle-clip --traceback with the same arguments, and report what it says."
+    )
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.splitlines())
+
+
+def close_output() -> None:
+    """Keeps Python from writing to a pipe that nobody reads any more, when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

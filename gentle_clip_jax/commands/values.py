@@ -1,0 +1,105 @@
+"""What options take: each refuses, before a command begins, what cannot be meant."""
+
+import argparse
+import os
+import stat
+from collections.abc import Callable
+from typing import NoReturn
+
+MOST_LETTERS = 60  # of what an item is called
+_SHOWN = 40  # letters of a wrong value
+LARGEST_SEED = 2**32 - 1  # jax.random.key takes 32 bits
+
+
+class Parser(argparse.ArgumentParser):
+    """One that says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Ends the command with exit code 2."""
+        self.exit(2, f"gentle-clip: {' '.join(message.split())}: see {self.prog} --help.\n")
+
+
+def path(text: str) -> str:
+    """A path; the empty one would be the current folder."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("the path is empty, give one")
+    return text
+
+
+def file(text: str) -> str:
+    """A path to write a file to; what is there is replaced, and so must be a file of its kind."""
+    try:
+        about = os.stat(path(text))
+    except (OSError, ValueError):  # it is not there, or the command will say what is wrong with it
+        return text
+    if not stat.S_ISREG(about.st_mode):
+        raise argparse.ArgumentTypeError(
+            f"{_shown(text)} is a folder, a device or a pipe, give a file"
+        )
+    return text
+
+
+def name(text: str) -> str:
+    """A word or more."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("it is empty, give a name or leave it out")
+    return text
+
+
+def label(text: str) -> str:
+    """What an item is called, on pages and in pictures."""
+    if len(name(text)) > MOST_LETTERS:
+        raise argparse.ArgumentTypeError(
+            f"it has {len(text)} letters, give one of {MOST_LETTERS} at most"
+        )
+    return text
+
+
+def whole(low: int, high: int) -> Callable[[str], int]:
+    """A whole number between two others, both included."""
+
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = None
+        if value is None or not low <= value <= high:
+            raise argparse.ArgumentTypeError(
+                f"it must be a whole number from {low} to {high}, not {_shown(text)}"
+            )
+        return value
+
+    return parse
+
+
+seed = whole(0, LARGEST_SEED)
+number = whole(1, 1_000_000)
+port = whole(0, 65_535)
+
+
+def share(text: str) -> float:
+    """A number above 0 and up to 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 1:
+        raise argparse.ArgumentTypeError(
+            f"it must be a number above 0 and up to 1, not {_shown(text)}"
+        )
+    return value
+
+
+def address(text: str) -> str:
+    """HOST:PORT, or auto."""
+    from gentle_clip_jax.parallel.address import check_address
+
+    try:
+        check_address(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error).removesuffix(".")) from error
+    return text
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}...")

@@ -1,0 +1,145 @@
+"""Every key of every shipped config, given what it cannot be: one sentence, at once."""
+
+import pathlib
+
+import pytest
+from config_reads import leaves
+from flax import traverse_util
+from gentle_clip_jax.configs import default
+
+from gentle_clip_jax.compare import settings
+from gentle_clip_jax.config import load_config
+from gentle_clip_jax.tasks import TASKS, limits
+from gentle_clip_jax.training.check import check
+
+NAMES = sorted(path.stem for path in pathlib.Path(__file__).parents[2].glob("configs/[!_]*.py"))
+FEW = ("default", "remote_sensing", "protein", "compare_remote_sensing")  # one of each kind
+TYPED = [
+    "", " ", "-1", "0", "1", "2", "1000", "2.5", "nan", "inf", "-inf", "1e20", "1e400",
+    "1000000000", "99999999999999999999", "[/b]", "None", "True", "()", "(", "(1, 2)",
+    "('a',)", "{}", "x" * 5000, "\udcff", "a:b:c", "*", "--config.seed=1",
+]  # fmt: skip
+VALUES = [
+    None, True, 0, 1, -1, 2.5, 1e9, 1e20, 10**30, float("nan"), float("inf"), "", "x", b"x", (), [],
+    (1,), ("",), ("a", None), {}, object(),
+]  # fmt: skip
+
+
+def checked(config):
+    """The sentence of a refusal, None if the config is accepted."""
+    try:
+        check(config) if "task" in config else settings.check(config)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def is_sentence(said):
+    return said.count("\n") == 0 and said.endswith(".") and "config" in said
+
+
+def try_typed(name, share=1):
+    """How many values are refused, of all or of each key's own share of them."""
+    refused = 0
+    for number, key in enumerate(leaves(load_config(name))):
+        for value in TYPED[number % share :: share]:
+            try:
+                config = load_config(name, [f"--{key}={value}"])
+                said = checked(config)
+            except ValueError as error:
+                said = str(error)
+            assert said is None or is_sentence(said), (key, value, said)
+            assert said is None or len(said) < 600, (key, value, said)
+            refused += said is not None
+    return refused
+
+
+@pytest.mark.parametrize("name", FEW)
+def test_some_values_of_the_command_line(name):
+    assert try_typed(name, share=7) > 1.5 * len(leaves(load_config(name)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_every_value_of_the_command_line(name):
+    assert try_typed(name) > 10 * len(leaves(load_config(name)))
+
+
+@pytest.mark.parametrize("name", FEW)
+def test_values_of_a_users_own_file(name):
+    """There a value may be of any type."""
+    sound = load_config(name)
+    for key in leaves(sound):
+        for value in VALUES:
+            config = sound.copy_and_resolve_references()
+            config.unlock()
+            *parents, last = key.split(".")[1:]
+            part = config
+            for parent in parents:
+                part = part[parent]
+            with part.ignore_type():
+                part[last] = value
+            said = checked(config)
+            assert said is None or is_sentence(said), (key, value, said)
+
+
+@pytest.mark.parametrize("name", FEW)
+def test_a_key_that_is_missing_is_named(name):
+    sound = load_config(name)
+    for key in leaves(sound):
+        config = sound.copy_and_resolve_references()
+        config.unlock()
+        *parents, last = key.split(".")[1:]
+        part = config
+        for parent in parents:
+            part = part[parent]
+        del part[last]
+        if key != "config.task":
+            assert key in checked(config)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_key_has_its_limits_and_its_unit(task):
+    keys = traverse_util.flatten_dict(default.get_config(task).to_dict(), sep=".").keys()
+    found = limits.SHARED | limits.OF_TASK[task]
+    assert keys == found.keys()
+    assert not limits.SHARED.keys() & limits.OF_TASK[task].keys()
+    assert all(limit.unit for limit in found.values() if limit.kind is not bool)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_shipped_configs_are_within(name):
+    config = load_config(name)
+    if name in ("compare", "remote_sensing_clip_rn50"):
+        return  # one names no data, the other needs a download
+    assert checked(config) is None
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "loss.clip_weight=-1", "loss.sdd_weight=-0.1", "optimizer.tower_learning_rate=-1e-3",
+        "optimizer.weight_decay=-1", "model.head_dropout=2", "model.image.dropout=1",
+        "train.average_decay=2", "train.average_decay=-1", "train.average_decay=1",
+        "model.embedding_dim=1000000000", "loss.temperature=inf", "loss.temperature=nan",
+        "loss.ssl_temperature=0", "loss.ssl_temperature=-0.1", "loss.sdd_bandwidth=0",
+        "model.image.patch_size=0", "model.image.patch_size=1000", "model.image.patch_size=6",
+        "seed=100000000000000000000", "seed=-1", "optimizer.max_grad_norm=0",
+        "views.image.erase=1.5", "views.image.stroke=2", "data.size=100000", "mesh.fsdp=0",
+        "data.matched_fraction=1.5", "data.vocab_size=0", "train.steps=0",
+    ],
+)  # fmt: skip
+def test_what_was_accepted_before(override):
+    config = load_config("icons", [f"--config.{override}"])
+    key = override.partition("=")[0]
+    assert f"config.{key}" in checked(config)
+    if key not in ("model.image.patch_size",):
+        assert "must be a" in checked(config)
+
+
+def test_sets_and_splits():
+    for entry in ("rsicd", ":test", "a:b:c"):
+        config = load_config("remote_sensing", [f"--config.data.zero_shot=('{entry}',)"])
+        assert f"not {entry}" in checked(config)
+    twice = load_config("remote_sensing", ["--config.data.zero_shot=('a:', 'a:test')"])
+    assert "each set once" in checked(twice)

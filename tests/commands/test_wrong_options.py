@@ -1,0 +1,268 @@
+"""Every option of every command, given what it cannot mean: one sentence, or it is accepted.
+
+No traceback, no fault of our own, no hang; options are found in the parsers themselves.
+"""
+
+import argparse
+import os
+import pathlib
+import shutil
+import signal
+
+import jax
+import numpy as np
+import pytest
+import tiny_encoders
+from PIL import Image
+
+from gentle_clip_jax.commands import main
+from gentle_clip_jax.encoders.published import pretrained
+from gentle_clip_jax.training.check import check
+
+_PATIENCE = 60  # seconds of a try, in which nothing may hang
+WORDS = ("red", "green", "blue")
+WRONG = [
+    "", " ", "-1", "0", "1.5", "nan", "inf", "-inf", "1e20", "99999999999999999999", "1e-400",
+    "[/b]", "[bold]x", "none/there.npz", "x" * 300, "x" * 5000, "../..", "{dir}", "{empty}",
+    "{garbage}", "{fifo}", "{bytes}", "{zero}", "a,b", "\udcff", "%s%n", "--",
+]  # fmt: skip
+
+
+def options():
+    """Command, option and its action, of all that the parser has; positionals by their metavar."""
+    found = []
+
+    def walk(parser, path):
+        for action in parser._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                for name, child in action.choices.items():
+                    walk(child, (*path, name))
+            elif path and not isinstance(action, argparse._HelpAction):
+                found.append((path, max(action.option_strings, default=action.dest)))
+
+    walk(main._parser(), ())
+    return found
+
+
+COMMANDS = sorted({path for path, _ in options()})
+
+
+@pytest.fixture(scope="module")
+def ground(tmp_path_factory):
+    """Sound files for every command, and unsound ones to put in their places."""
+    ground = tmp_path_factory.mktemp("ground")
+    rng = np.random.default_rng(0)
+    ids = np.array([f"i{k}" for k in range(24)])
+    for name, width in (("x", 6), ("y", 5)):
+        np.savez(ground / f"{name}.npz", features=rng.normal(size=(24, width)), ids=ids)
+    (ground / "pairs.csv").write_text("".join(f"i{k},i{k}\n" for k in range(12)))
+    (ground / "texts.csv").write_text("id,text\na,red\nb,green blue\n")
+    for name in ("pictures", "empty", "dir"):
+        (ground / name).mkdir()
+    (ground / "dir" / "file").touch()
+    Image.new("RGB", (8, 8), (9, 9, 9)).save(ground / "pictures" / "a.png")
+    for suffix in ("", ".npz", ".csv", ".py", ".json"):
+        (ground / f"garbage{suffix}").write_bytes(b"\x00\xff[/b]{\n" * 9)
+    os.mkfifo(ground / "fifo")
+    # Never the device itself: what is written by renaming would replace it, for all of the machine.
+    (ground / "zero").symlink_to("/dev/zero")
+    pathlib.Path(os.fsdecode(os.fsencode(ground) + b"/\xff\xfe.npz")).write_bytes(b"x")
+    pair = [f"--x={ground}/x.npz", f"--y={ground}/y.npz", f"--pairs={ground}/pairs.csv"]
+    assert main.main(["align", *pair, f"--out={ground}/aligner", "--method=procrustes"]) == 0
+    return ground
+
+
+@pytest.fixture
+def light(monkeypatch, tmp_path_factory):
+    """Training is over when it is known whether it could begin; encoders take no time."""
+    train = "gentle_clip_jax.training.loop.train"
+    monkeypatch.setattr(train, lambda config, workdir: check(config))
+    folder = tmp_path_factory.mktemp("weights")
+    tiny_encoders.install(folder, monkeypatch, WORDS, first=2)
+    real = pretrained.folder
+    names = ("minilm", "efficientnet-lite0")
+    monkeypatch.setattr(pretrained, "folder", lambda name: folder if name in names else real(name))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+
+def sound(path, ground, out):
+    """Arguments by option with which a command works."""
+    x, y, pairs = ground / "x.npz", ground / "y.npz", ground / "pairs.csv"
+    pair = {"--x": x, "--y": y, "--pairs": pairs}
+    return {
+        ("ask",): {"--x": x, "--out": out, "--number": 3},
+        ("align",): {**pair, "--out": out, "--method": "procrustes"},
+        ("embed",): {"--aligner": ground / "aligner", "--x": x, "--out": out},
+        ("search",): {"--aligner": ground / "aligner", "--in": x, "--like": "i1", "--side": "x"},
+        ("match",): {**pair, "--aligner": ground / "aligner", "--out": out, "--share": 0.5},
+        ("review",): {
+            **pair,
+            "--pairs": pathlib.Path(shutil.copy(pairs, f"{out}.pairs.csv")),
+            "--aligner": ground / "aligner",
+            "--static": f"{out}.html",
+        },
+        ("encode",): {"--encoder": "minilm", "--data": ground / "texts.csv", "--out": out},
+        ("compare",): {**pair, "--workdir": out, "--methods": "procrustes", "--seeds": 1},
+        ("diagnose",): {**pair, "--out": out},
+        ("train",): {"--config": "icons", "--workdir": out},
+        ("evaluate",): {"--workdir": out},
+        ("report",): {"--workdir": out},
+        ("show",): {"runs": out},
+        ("replay",): {"record": out},
+        ("example",): {"--out": out, "--number": 2},
+        ("data", "list"): {},
+        ("data", "prepare"): {"name": "folder", "--from": ground / "pictures", "--to": out},
+    }[path]
+
+
+def given(path, arguments):
+    line = [*path]
+    for name, value in arguments.items():
+        line += [f"{name}={value}"] if name.startswith("--") else [str(value)]
+    return line
+
+
+def too_long(*_):
+    raise AssertionError(f"it goes on for more than {_PATIENCE} s")
+
+
+def tried(line, capsys):
+    """Exit code and errors of a command, which must be one sentence where it refuses."""
+    capsys.readouterr()
+    signal.signal(signal.SIGALRM, too_long)
+    signal.alarm(_PATIENCE)
+    try:
+        with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+            code = main.main(line)
+    except SystemExit as error:
+        code = error.code
+    finally:
+        signal.alarm(0)
+    errors = capsys.readouterr().err
+    assert code in (0, 2), (line, code, errors)
+    if code == 2:
+        assert errors.startswith("gentle-clip: "), (line, errors)
+        assert errors.count("\n") == 1, (line, errors)
+        assert errors.endswith(".\n"), (line, errors)
+    assert "Traceback" not in errors
+    assert "not enough memory" not in errors, (line, errors)
+    return code, errors
+
+
+def places(value, ground):
+    at = {"dir": ground / "dir", "empty": ground / "empty", "garbage": ground / "garbage.npz"}
+    at |= {"fifo": ground / "fifo", "bytes": os.fsdecode(os.fsencode(ground) + b"/\xff\xfe.npz")}
+    at |= {"zero": ground / "zero"}
+    return str(at[value[1:-1]]) if value[:1] == "{" else value
+
+
+def try_all(path, values, ground, tmp_path, monkeypatch, capsys):
+    own = [name for command, name in options() if command == path]
+    for name in own:
+        for number, value in enumerate(values[name]):
+            here = tmp_path / f"{name.strip('-')}-{number}" / "a" / "b"
+            here.mkdir(parents=True)
+            monkeypatch.chdir(here)
+            arguments = sound(path, ground, here / "out") | {name: places(value, ground)}
+            tried(given(path, arguments), capsys)
+    return own
+
+
+@pytest.mark.usefixtures("light")
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_some_wrong_values_of_each_option(path, ground, tmp_path, monkeypatch, capsys):
+    own = [name for command, name in options() if command == path]
+    values = {name: WRONG[k % 5 :: 5][:4] for k, name in enumerate(own)}
+    try_all(path, values, ground, tmp_path, monkeypatch, capsys)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("light")
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_every_wrong_value_of_each_option(path, ground, tmp_path, monkeypatch, capsys):
+    own = [name for command, name in options() if command == path]
+    try_all(path, dict.fromkeys(own, WRONG), ground, tmp_path, monkeypatch, capsys)
+
+
+WORKING = [p for p in COMMANDS if p[0] not in ("evaluate", "report", "show", "replay", "data")]
+
+
+@pytest.mark.usefixtures("light")
+@pytest.mark.parametrize("path", WORKING, ids=" ".join)
+def test_sound_values_are_accepted(path, ground, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    code, errors = tried(given(path, sound(path, ground, tmp_path / "out")), capsys)
+    assert code == 0, errors
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (["encode", "--encoder=minilm", "--data=", "--out=a"], ["--data", "the path is empty"]),
+        (["compare", "--config=compare", "--x=a", "--workdir=w"], ["either --config, or --x"]),
+        (["compare", "--config=icons", "--workdir=w"], ["no config to compare by", "config.title"]),
+        (["compare", "--config=compare", "--workdir=w"], ["config.train", "one data set"]),
+        (["train", "--config=compare", "--workdir=w"], ["cannot be trained", "no task"]),
+        (["ask", "--x=a", "--out=b", "--seed=-1"], ["--seed", "from 0 to 4294967295", "'-1'"]),
+        (["match", "--share=2"], ["--share", "up to 1", "'2'"]),
+    ],
+)
+def test_what_is_said(line, words, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    code, errors = tried(line, capsys)
+    assert code == 2
+    assert all(word in errors for word in words), errors
+
+
+@pytest.mark.parametrize("option", ["--html", "--csv"])
+@pytest.mark.parametrize("kind", ["fifo", "zero", "dir"])
+def test_pipes_and_devices_are_not_replaced(option, kind, ground, capsys):
+    line = [
+        "search",
+        f"--aligner={ground}/aligner",
+        f"--in={ground}/x.npz",
+        "--like=i1",
+        "--side=x",
+    ]
+    before = (ground / kind).lstat()
+    code, errors = tried([*line, f"{option}={ground / kind}"], capsys)
+    assert code == 2
+    assert "is a folder, a device or a pipe" in errors
+    assert (ground / kind).lstat().st_ino == before.st_ino
+
+
+def test_pairs_that_will_grow_are_a_file(ground, tmp_path, capsys):
+    sides = [f"--x={ground}/x.npz", f"--y={ground}/y.npz", f"--aligner={ground}/aligner"]
+    for kind in ("fifo", "zero", "dir"):
+        code, errors = tried(["review", *sides, f"--pairs={ground / kind}"], capsys)
+        assert code == 2
+        assert "argument --pairs" in errors
+    assert not (ground / "zero.bak").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--coordinator=localhost"], ["'localhost'", "HOST:PORT"]),
+        (["--coordinator=localhost:99999"], ["'localhost:99999'", "1 to 65535"]),
+        (["--coordinator=localhost:0"], ["1 to 65535"]),
+        (["--coordinator=localhost:٣"], ["1 to 65535"]),
+        (["--coordinator=:80"], ["HOST:PORT"]),
+        (["--num-processes=2"], ["need a place where processes meet"]),
+        (["--process-id=0"], ["need a place where processes meet"]),
+        (
+            ["--coordinator=localhost:81", "--num-processes=2", "--process-id=2"],
+            ["none of 2 processes"],
+        ),
+        (
+            ["--coordinator=no-such-host.invalid:81", "--num-processes=2", "--process-id=1"],
+            ["no-such-host.invalid is not known"],
+        ),
+    ],
+)
+@pytest.mark.usefixtures("light")
+def test_processes_that_cannot_meet(options, words, tmp_path, capsys):
+    line = ["train", "--config=icons", f"--workdir={tmp_path / 'w'}", *options]
+    code, errors = tried(line, capsys)
+    assert code == 2
+    assert all(word in errors for word in words), errors
