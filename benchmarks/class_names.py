@@ -3,7 +3,8 @@
     python benchmarks/class_names.py --features=features
 
 Writes features/encoder_classes.npz: the classifier [1000, 1280] of EfficientNet-Lite0, and MiniLM
-features [1000, 384] of the names of its classes, those of ImageNet. Needs timm, for the names.
+features [1000, 384] of names and definitions of its classes, those of ImageNet; of --layers=rich as
+many features as there are.
 """
 
 import argparse
@@ -15,28 +16,19 @@ import numpy as np
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from gentle_clip_jax.data import texts  # noqa: E402
-from gentle_clip_jax.encoders.published import pretrained  # noqa: E402
-from gentle_clip_jax.encoders.published.weight_files import read_pth  # noqa: E402
-from gentle_clip_jax.features.work import text_work  # noqa: E402
+from gentle_clip_jax.aligning import read_side  # noqa: E402
+from gentle_clip_jax.features.names import encoder_classes  # noqa: E402
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0], allow_abbrev=False)
     parser.add_argument("--features", type=pathlib.Path, required=True)
-    parser.add_argument("--prompt", default="a photo of a {label}")
+    parser.add_argument("--set", default="rsicd", help="one whose folders name the encoders")
     args = parser.parse_args()
-    from timm.data import ImageNetInfo
-
-    info = ImageNetInfo()
-    names = [info.index_to_description(i).split(",")[0] for i in range(1000)]
-    work = text_work(
-        [texts.Text(str(i), None, None, args.prompt.format(label=n)) for i, n in enumerate(names)]
-    )
-    features = np.concatenate([rows for rows, _ in work.embed(work.inputs)])[work.index]
-    classifier = read_pth(pretrained.efficientnet_lite0().path)["_fc.weight"]
+    x, y = (read_side(args.features / args.set / side) for side in ("images", "captions"))
+    classifier, names = encoder_classes(x.encoder, y.encoder, width=x.rows.features.shape[1])
     path = args.features / "encoder_classes.npz"
-    np.savez(path, classifier=classifier, names=features)
+    np.savez(path, classifier=classifier, names=names)
     print(path)
 
 

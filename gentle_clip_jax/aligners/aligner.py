@@ -15,10 +15,12 @@ from jax import core
 from jax.typing import ArrayLike
 
 from gentle_clip_jax.aligners import saved
+from gentle_clip_jax.aligners.closed_form.drawn import Drawn
 from gentle_clip_jax.aligners.closed_form.gentle import Smoothed
 from gentle_clip_jax.aligners.closed_form.k_means import k_means
 from gentle_clip_jax.aligners.cross_validation import Embeds
 from gentle_clip_jax.aligners.problem import Features, Problem
+from gentle_clip_jax.aligners.readout import with_banks
 from gentle_clip_jax.aligners.standardize import Classes, Standardizer, standardized
 
 BANK_BYTES = 64 * 2**20  # a bank of neighbours that is larger is saved as centres
@@ -59,6 +61,19 @@ class Aligner:
     def about(self) -> dict[str, Any]:
         """The method, its settings, what it was fitted on (counts, SHA-256), versions, figures."""
         return json.loads(self.record)
+
+    def draw_x(self, rows: ArrayLike) -> jax.Array:
+        """Rows [n, k] of `embed_x` as they are ranked for a query of y; a query is not drawn.
+
+        Source: ours, the drawn gallery; see docs/align.md.
+        """
+        rows = jnp.asarray(rows)
+        return self.maps.draw_x(rows) if isinstance(self.maps, Drawn) else rows
+
+    def draw_y(self, rows: ArrayLike) -> jax.Array:
+        """Rows [m, k] of `embed_y` as they are ranked for a query of x."""
+        rows = jnp.asarray(rows)
+        return self.maps.draw_y(rows) if isinstance(self.maps, Drawn) else rows
 
     def with_about(self, about: Mapping[str, Any]) -> "Aligner":
         """The same aligner, which tells more about itself: ids, encoders, hashes of weights."""
@@ -110,6 +125,21 @@ def fitted(problem: Problem, fit: MapsFit) -> Aligner:
     return Aligner(x, y, maps, json.dumps(record))
 
 
+def with_readout(aligner: Aligner, problem: Problem) -> Aligner:
+    """The aligner, whose rows are drawn where they are ranked, if held-out pairs allow it.
+
+    Args:
+      aligner: fitted to the problem.
+      problem: raw features.
+    """
+    features = standardized(problem)[2]
+    maps = with_banks(features, aligner.maps)
+    sides = {"x": maps.bank_y is not None, "y": maps.bank_x is not None}
+    if any(sides.values()):
+        aligner = dataclasses.replace(aligner, maps=maps)
+    return aligner.with_about({"drawn": sides})
+
+
 def _standard(name: str, by: Standardizer, rows: ArrayLike) -> jax.Array:
     shape, width = np.shape(rows), by.mean.shape[0]
     if len(shape) != 2 or shape[1] != width:
@@ -127,6 +157,9 @@ def _standard(name: str, by: Standardizer, rows: ArrayLike) -> jax.Array:
 
 def _with_small_bank(maps: Any) -> tuple[Any, dict[str, Any]]:
     """The maps as they are saved, and what to tell about that."""
+    if isinstance(maps, Drawn):
+        inner, about = _with_small_bank(maps.maps)
+        return maps._replace(maps=inner), about
     smoothed = maps if isinstance(maps, Smoothed) else getattr(maps, "start", None)
     if not isinstance(smoothed, Smoothed) or smoothed.bank.nbytes <= BANK_BYTES:
         return maps, {}

@@ -8,7 +8,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from gentle_clip_jax.aligners import closed_form, selection
-from gentle_clip_jax.aligners.aligner import Aligner, fitted
+from gentle_clip_jax.aligners.aligner import Aligner, fitted, with_readout
 from gentle_clip_jax.aligners.closed_form.gentle import fit_prepared, prepare
 from gentle_clip_jax.aligners.closed_form.transported import PLAN_ITEMS, plan_part
 from gentle_clip_jax.aligners.cross_validation import Embeds
@@ -49,9 +49,11 @@ def align(
         problem = dataclasses.replace(problem, classes=classes)
     if method != "auto":
         chosen = METHODS[method]
-        aligner = chosen.fit(_drawn(problem, key, pairs=chosen.trained), key)
+        shuffled = _shuffled(problem, key, pairs=chosen.trained)
+        aligner = with_readout(chosen.fit(shuffled, key), shuffled)
     elif len(problem.x) < 2:
-        aligner = fitted(_drawn(problem, key, pairs=False), _without_pairs)
+        shuffled = _shuffled(problem, key, pairs=False)
+        aligner = with_readout(fitted(shuffled, _without_pairs), shuffled)
     else:
         aligner, _ = auto(problem, key)
     return aligner.with_about({"fitted_on": problem.about})
@@ -68,7 +70,8 @@ def auto(problem: Problem, key: jax.Array) -> tuple[Aligner, HeldOut | None]:
         choice = selection.choose(part, found[0] if found else None, named=classes is not None)
         return _chosen(features, part, classes, choice)
 
-    aligner = fitted(_drawn(problem, key, pairs=False), fit)
+    shuffled = _shuffled(problem, key, pairs=False)
+    aligner = with_readout(fitted(shuffled, fit), shuffled)
     return aligner.with_about({"fitted_on": problem.about}), found[0] if found else None
 
 
@@ -90,7 +93,7 @@ def _chosen(
     return maps, {"method": choice.method, **about, "held_out": choice.summary}
 
 
-def _drawn(problem: Problem, key: jax.Array, *, pairs: bool) -> Problem:
+def _shuffled(problem: Problem, key: jax.Array, *, pairs: bool) -> Problem:
     """The items in random order where a part of them is taken: theirs may be sorted by kind."""
     rng = np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel())
     order = rng.permutation(len(problem.x)) if pairs else np.arange(len(problem.x))

@@ -99,6 +99,12 @@ def splits(n: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
             yield rows[:size], rows[size:]
 
 
+def standard_errors(differences: np.ndarray) -> float:
+    """The mean of differences [n] in units of its standard error."""
+    error = np.std(differences, ddof=1) / np.sqrt(len(differences))
+    return float(np.mean(differences) / error) if error > 0 else 0.0
+
+
 def parts(of: Features | Problem) -> tuple[slice, slice]:
     """Unmatched items that are fitted to, and wrong answers, a third of them at most."""
     least = min(len(of.unmatched_x), len(of.unmatched_y))

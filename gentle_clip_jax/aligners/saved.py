@@ -94,10 +94,12 @@ def _record(path: pathlib.Path) -> dict[str, Any]:
 def _kinds() -> dict[str, type]:
     """What a part may be made of: tuples with names, and modules that are data classes."""
     from gentle_clip_jax.aligners.closed_form import Anchors, Maps, Smoothed
+    from gentle_clip_jax.aligners.closed_form.drawn import Drawn
     from gentle_clip_jax.aligners.closed_form.zero_pairs import Joined, Named
     from gentle_clip_jax.aligners.standardize import Standardizer
 
-    return {kind.__name__: kind for kind in (Anchors, Maps, Smoothed, Joined, Named, Standardizer)}
+    kinds = (Anchors, Maps, Smoothed, Joined, Named, Drawn, Standardizer)
+    return {kind.__name__: kind for kind in kinds}
 
 
 def _kinds_of_heads() -> dict[str, type]:
@@ -115,7 +117,7 @@ _FIELDS = {**_SETTINGS, "Trained": ("head", "x", "y", "history")}
 
 def _described(part: Any, name: str, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
     """A part as JSON can hold it; its arrays go into `arrays` under their path."""
-    if isinstance(part, (bool, int, float)):
+    if part is None or isinstance(part, (bool, int, float)):
         return {"number": part}
     if isinstance(part, (jax.Array, np.ndarray, np.generic)):
         arrays[name] = np.asarray(part, order="C")

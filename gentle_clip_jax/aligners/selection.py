@@ -20,7 +20,14 @@ from gentle_clip_jax.aligners.closed_form.shrinkage import (
     shrunk_ridge,
 )
 from gentle_clip_jax.aligners.cross_validation import Embeds
-from gentle_clip_jax.aligners.held_out import HeldOut, Trial, held_out, parts, reduced
+from gentle_clip_jax.aligners.held_out import (
+    HeldOut,
+    Trial,
+    held_out,
+    parts,
+    reduced,
+    standard_errors,
+)
 from gentle_clip_jax.aligners.problem import Features
 from gentle_clip_jax.aligners.standardize import Classes
 
@@ -76,7 +83,7 @@ def choose(features: Features, found: HeldOut | None, *, named: bool) -> Choice:
     rival = _rival(ranks, len(features.x))
     if rival is None:
         return Choice(alone, _summary(ranks, alone, None))
-    gain = _standard_errors(ranks[alone] - ranks[rival])
+    gain = standard_errors(ranks[alone] - ranks[rival])
     few_pairs = len(features.x) < LEAST_TRIED
     taken = gain >= (_STANDARD_ERRORS if few_dimensions else -1.0 if few_pairs else 0.0)
     summary = {**_summary(ranks, alone, rival), "few_dimensions": few_dimensions}
@@ -119,15 +126,9 @@ def _rival(ranks: dict[str, np.ndarray], num_pairs: int) -> str | None:
     rival = PLANNED
     if NAMED in ranks:
         bar = _STANDARD_ERRORS if num_pairs < LEAST_TRIED else 0.0
-        rival = NAMED if _standard_errors(ranks[NAMED] - ranks[PLANNED]) <= bar else PLANNED
-    worse = _standard_errors(ranks[rival] - ranks[UNPLANNED])
+        rival = NAMED if standard_errors(ranks[NAMED] - ranks[PLANNED]) <= bar else PLANNED
+    worse = standard_errors(ranks[rival] - ranks[UNPLANNED])
     return UNPLANNED if worse > _STANDARD_ERRORS else rival
-
-
-def _standard_errors(differences: np.ndarray) -> float:
-    """The mean of differences [n] in units of its standard error."""
-    error = np.std(differences, ddof=1) / np.sqrt(len(differences))
-    return float(np.mean(differences) / error) if error > 0 else 0.0
 
 
 def _summary(ranks: dict[str, np.ndarray], alone: str, rival: str | None) -> dict[str, Any]:
@@ -137,7 +138,7 @@ def _summary(ranks: dict[str, np.ndarray], alone: str, rival: str | None) -> dic
     }
     if rival is not None:
         held_out["best_with_unmatched_items"] = rival
-        held_out["gain_in_standard_errors"] = _standard_errors(ranks[alone] - ranks[rival])
+        held_out["gain_in_standard_errors"] = standard_errors(ranks[alone] - ranks[rival])
     return held_out
 
 

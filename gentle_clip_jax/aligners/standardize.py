@@ -1,27 +1,32 @@
 """Features in units of their own spread: what every aligner does to raw features first."""
 
+import weakref
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy.linalg
 
 from gentle_clip_jax.aligners.problem import Features, Problem
 
 _CONSTANT = 1e-5  # of the largest deviation; one feature of MiniLM is constant but for rounding
 _ROUNDING = 4  # times the precision of the numbers, in units of the mean
+MOST_FEATURES = 1280  # of what is fitted to; more become that many principal components
 
 
 class Standardizer(NamedTuple):
-    """Takes rows [..., d] to (rows - mean) / deviation.
+    """Takes rows [..., d] to (rows - mean) / deviation, and these to principal components.
 
     mean [d], deviation [d]: float64, of all rows of matched and unmatched items. The deviation of a
       feature that is constant but for rounding is infinite, so that it becomes 0: divided by its
       own it would be as large as the others, and hold nothing but rounding.
+    basis [d, k]: float32 principal components, of many features; else None.
     """
 
     mean: np.ndarray
     deviation: np.ndarray
+    basis: np.ndarray | None = None
 
     @classmethod
     def of(cls, *groups: np.ndarray) -> "Standardizer":
@@ -41,29 +46,60 @@ class Standardizer(NamedTuple):
         return np.where(np.isfinite(self.deviation), self.deviation, 1)
 
     def rows(self, rows: np.ndarray) -> np.ndarray:
-        """Standardised float32 rows [..., d]; the subtraction is done in float64."""
-        return ((np.asarray(rows) - self.mean) / self.deviation).astype(np.float32)
+        """Standardised float32 rows [..., d] or [..., k]; the subtraction is done in float64."""
+        standard = ((np.asarray(rows) - self.mean) / self.deviation).astype(np.float32)
+        return standard if self.basis is None else standard @ self.basis
 
     def traced(self, rows: jax.Array) -> jax.Array:
         """The same [n, d] within a jitted function, where float64 is not to be had."""
-        mean, deviation = (jnp.asarray(moment, jnp.float32)[None, :] for moment in self)
-        return (rows.astype(jnp.float32) - mean) / deviation
+        mean, deviation = (
+            jnp.asarray(moment, jnp.float32)[None, :] for moment in (self.mean, self.deviation)
+        )
+        standard = (rows.astype(jnp.float32) - mean) / deviation
+        return standard if self.basis is None else standard @ self.basis
 
     def directions(self, rows: np.ndarray) -> np.ndarray:
-        """What, of standardised features, is rows [..., d] @ features but for a constant."""
+        """What, of standardised features, is rows [..., d] @ features but for a constant.
+
+        Of principal components, as near to it as they come.
+        """
         varies = np.isfinite(self.deviation)
-        return (rows * np.where(varies, self.deviation, 0)).astype(np.float32)
+        turned = (rows * np.where(varies, self.deviation, 0)).astype(np.float32)
+        return turned if self.basis is None else turned @ self.basis
+
+    def in_components(self, *groups: np.ndarray) -> "Standardizer":
+        """With the first 1,280 principal components of the rows, where they have more features."""
+        width = len(self.mean)
+        if width <= MOST_FEATURES:
+            return self
+        covariance = np.zeros((width, width), np.float32)
+        for items in groups:
+            rows = self.rows(items.reshape(-1, width))
+            covariance += rows.T @ rows
+        wanted = (width - MOST_FEATURES, width - 1)
+        _, vectors = scipy.linalg.eigh(covariance, subset_by_index=wanted, overwrite_a=True)
+        return self._replace(basis=np.ascontiguousarray(vectors[:, ::-1]))
 
 
 Classes = tuple[jax.Array, jax.Array]
 
 
-def standardized(
-    problem: Problem,
-) -> tuple[Standardizer, Standardizer, Features, Classes | None]:
+Standardized = tuple[Standardizer, Standardizer, Features, Classes | None]
+_known: weakref.WeakKeyDictionary[Problem, Standardized] = weakref.WeakKeyDictionary()
+
+
+def standardized(problem: Problem) -> Standardized:
     """The moments of both modalities, and all features and classes in their units."""
-    x = Standardizer.of(problem.x, problem.unmatched_x)
-    y = Standardizer.of(problem.y, problem.unmatched_y)
+    # Components of many features take long, and several methods are fitted to one problem.
+    if problem not in _known:
+        _known[problem] = _standardized(problem)
+    return _known[problem]
+
+
+def _standardized(problem: Problem) -> Standardized:
+    of_x, of_y = (problem.x, problem.unmatched_x), (problem.y, problem.unmatched_y)
+    x = Standardizer.of(*of_x).in_components(*of_x)
+    y = Standardizer.of(*of_y).in_components(*of_y)
     features = Features(
         jnp.asarray(x.rows(problem.x)),
         jnp.asarray(y.rows(problem.y)),

@@ -1,6 +1,7 @@
 """`align_files`: fit, hold out, say what to expect, save."""
 
 import pathlib
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -17,6 +18,7 @@ from gentle_clip_jax.evals import verdict
 from gentle_clip_jax.files import sha256_of
 
 _LEAST_PAIRS = 3
+Classes = tuple[np.ndarray, np.ndarray]
 
 
 def align_files(
@@ -28,6 +30,7 @@ def align_files(
     method: str = "auto",
     seed: int = 0,
     modalities: tuple[str, str] = ("x", "y"),
+    names: Callable[[Side, Side], Classes] | None = None,
 ) -> Aligner:
     """Fits an aligner to files of embeddings and says, by held-out pairs, what to expect of it.
 
@@ -39,41 +42,44 @@ def align_files(
       method: see `align`.
       seed: of what is drawn at random, the splits among it.
       modalities: what an item of x and one of y are called.
+      names: from both sides to the classes of x's encoder and what they are called, see `Problem`;
+        then no pair is needed at all.
 
     Returns:
       The aligner, fitted to all pairs. Its `about` has "modalities", "encoders" (name, role and
       SHA-256 of the weights of each, None if not known), "sha256" of features, ids and pairs, and
-      "expected": recall with its interval, and what unmatched items brought.
+      "expected": recall with its interval, and what unmatched items brought; None without pairs.
 
     Raises:
       ValueError: a file is not as it should be, there are fewer than three pairs, or the method
         needs what is not there.
     """
     of_x, of_y = read_side(x), read_side(y)
-    found = embeddings.read_pairs(pairs, of_x.rows.ids, of_y.rows.ids)
-    if len(found) < _LEAST_PAIRS:
+    found = _pairs(pairs, of_x, of_y, needed=names is None)
+    if len(found) < _LEAST_PAIRS and (names is None or len(found)):
         raise ValueError(
             f"{pairs or 'Equal ids'} give {len(found)} pairs, too few to fit to and to hold one "
             "out: give 3 or more; gentle-clip ask says which items to describe."
         )
-    if method in METHODS and METHODS[method].named:
-        raise ValueError(
-            f"{method} needs the classes of x's encoder: in Python, give them to align."
-        )
-    problem, key = problem_of(of_x, of_y, found, seed=seed), jax.random.key(seed)
+    if names is None and method in METHODS and METHODS[method].named:
+        raise ValueError(f"{method} needs the classes of x's encoder: add --names=encoder.")
+    classes = None if names is None else names(of_x, of_y)
+    problem = problem_of(of_x, of_y, found, seed=seed, classes=classes)
+    key = jax.random.key(seed)
     # LAPACK and XLA would both take every core, and wait for each other.
     with threadpool_limits(1, user_api="blas"):
-        if method == "auto":
+        if not len(found):
+            aligner, held = align(problem, method, key=key), None
+        elif method == "auto":
             aligner, held = auto(problem, key)
         else:
             aligner = align(problem, method, key=key)
             held = _held_out(problem, method, key, seed)
-    assert held is not None  # there are three pairs or more
     about = {
         "modalities": list(modalities),
         "encoders": {"x": of_x.encoder, "y": of_y.encoder},
         "sha256": {"x": of_x.sha256, "y": of_y.sha256, "pairs": sha256_of(found.tolist())},
-        "expected": _expected(problem, aligner.about, held),
+        "expected": held and _expected(problem, aligner.about, held),
     }
     aligner = aligner.with_about(about)
     if out is not None:
@@ -81,22 +87,31 @@ def align_files(
     return aligner
 
 
-def problem_of(x: Side, y: Side, pairs: np.ndarray, *, seed: int = 0) -> Problem:
+def _pairs(path: str | pathlib.Path | None, x: Side, y: Side, *, needed: bool) -> np.ndarray:
+    """Ids [k, 2]; of no pairs none, where none are needed."""
+    if not needed and path is None and not np.isin(x.rows.ids, y.rows.ids).any():
+        return np.empty((0, 2), x.rows.ids.dtype)
+    return embeddings.read_pairs(path, x.rows.ids, y.rows.ids)
+
+
+def problem_of(
+    x: Side, y: Side, pairs: np.ndarray, *, seed: int = 0, classes: Classes | None = None
+) -> Problem:
     """Matched items of both sides by their pairs [k, 2] of ids, and all others, in random order."""
     rng, arrays = np.random.default_rng(seed), []
     for column, side in enumerate((x, y)):
         others = rng.permutation(np.setdiff1d(side.ids, pairs[:, column]))
         arrays += [embeddings.items_of(side.rows, ids) for ids in (pairs[:, column], others)]
     of_x, unmatched_x, of_y, unmatched_y = arrays
-    return Problem(of_x, of_y, unmatched_x, unmatched_y)
+    return Problem(of_x, of_y, unmatched_x, unmatched_y, classes=classes)
 
 
 def _held_out(problem: Problem, method: str, key: jax.Array, seed: int) -> HeldOut:
     """What held-out pairs say of a method, and of the best that pairs alone can do."""
-    _, _, features, _ = standardized(problem)
+    _, _, features, classes = standardized(problem)
+    if method in (selection.PLANNED, selection.NAMED):
+        return selection.tried(features, classes, seed=seed)
     features, _ = held_out.reduced(features, None)
-    if method == selection.PLANNED:
-        return selection.tried(features, None, seed=seed)
     trials = selection.alone(features)
     if method not in trials:
         trials[method] = held_out.raw_trial(problem, lambda part: METHODS[method].fit(part, key))

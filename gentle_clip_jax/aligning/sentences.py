@@ -12,6 +12,11 @@ def sentences(about: dict[str, Any]) -> list[str]:
     'Of items that it has not seen, 30 % have their partner among the first ten of 900.'
     """
     expected, pairs = about["expected"], about["fitted_on"]["pairs"]
+    if expected is None:
+        return [
+            "No pair says how well this does: it rests on the names of classes alone. Make a dozen "
+            "pairs by gentle-clip review, and align again."
+        ]
     recall, method = expected["recall"], about["method"]
     first = (
         f"Of items that it has not seen, {_cent(recall['at']['10'])} % have their partner among "

@@ -11,7 +11,7 @@ from gentle_clip_jax.data import embeddings
 from gentle_clip_jax.data.embeddings import FeatureSet
 from gentle_clip_jax.files import sha256_of
 
-_OF_AN_ENCODER = ("encoder", "role", "prompt")
+_OF_AN_ENCODER = ("encoder", "role", "prompt", "layers")
 
 
 class Side(NamedTuple):
@@ -38,7 +38,7 @@ class Side(NamedTuple):
 
     @property
     def encoder(self) -> dict[str, Any] | None:
-        """The encoder's name, role and weights' SHA-256; None if that is not known."""
+        """The encoder's name, role, layers and weights' SHA-256; None if that is not known."""
         arguments = self.manifest.get("arguments", {})
         if not arguments.get("encoder"):
             return None

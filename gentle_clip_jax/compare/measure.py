@@ -13,17 +13,18 @@ MAIN = ("zero_shot", "i2t", "t2i")
 Scores = dict[str, np.ndarray]  # from "metric/set" to the score of every item of the set, 0 to 1
 
 
-def score(aligner: Aligner, pool: Pool) -> Scores:
+def score(aligner: Aligner, pool: Pool, *, drawn: bool = False) -> Scores:
     """Scores of all test items: of a query, the mean of R@1, R@5 and R@10; of an image, its class.
 
     i2t: a caption that reads like one of the image's own is no miss; i2t_strict: it is.
     t2i: only the caption's own image is a hit; t2i_equal: so is one that has the same caption.
+    Where `drawn`, what is ranked is drawn, and so are images whose class is asked for.
     """
     scores: Scores = {}
     for name, one in pool.zero_shot.items():
-        scores[f"zero_shot/{name}"] = _classify(aligner, one)
+        scores[f"zero_shot/{name}"] = _classify(aligner, one, drawn)
     for name, one in pool.retrieval.items():
-        scores |= {f"{metric}/{name}": s for metric, s in _retrieve(aligner, one).items()}
+        scores |= {f"{metric}/{name}": s for metric, s in _retrieve(aligner, one, drawn).items()}
     return scores
 
 
@@ -56,19 +57,25 @@ def difference(
     return {"value": float(np.mean(values)), "low": float(low), "high": float(high)}
 
 
-def _classify(aligner: Aligner, one: ZeroShot) -> np.ndarray:
+def _classify(aligner: Aligner, one: ZeroShot, drawn: bool) -> np.ndarray:
     images, classes = aligner.embed_x(one.x), aligner.embed_y(one.classes)
+    images = aligner.draw_x(images) if drawn else images
     rank = ranks(images, classes, query_ids=one.labels, gallery_ids=np.arange(len(classes)))
     return (rank == 1).astype(np.float32)
 
 
-def _retrieve(aligner: Aligner, one: Retrieval) -> Scores:
+def _retrieve(aligner: Aligner, one: Retrieval, drawn: bool) -> Scores:
     x, y = (np.asarray(rows) for rows in (aligner.embed_x(one.x), aligner.embed_y(one.y)))
+    ranked_x, ranked_y = x, y
+    if drawn:
+        ranked_x, ranked_y = np.asarray(aligner.draw_x(x)), np.asarray(aligner.draw_y(y))
     # Rows without a partner are wrong answers, but ask nothing.
     of_x, of_y = np.isin(one.x_ids, one.y_ids), np.isin(one.y_ids, one.x_ids)
-    to_y = functools.partial(ranks, x[of_x], y, query_ids=one.x_ids[of_x], gallery_ids=one.y_ids)
+    to_y = functools.partial(
+        ranks, x[of_x], ranked_y, query_ids=one.x_ids[of_x], gallery_ids=one.y_ids
+    )
     strict = to_y()
-    back = ranks(y[of_y], x, query_ids=one.y_ids[of_y], gallery_ids=one.x_ids)
+    back = ranks(y[of_y], ranked_x, query_ids=one.y_ids[of_y], gallery_ids=one.x_ids)
     scores = {"i2t": _recall(strict), "t2i": _mean_of(_recall(back), one.y_ids[of_y])}
     if one.texts is None:
         return scores

@@ -2,7 +2,6 @@
 
 import dataclasses
 import itertools
-import json
 import pathlib
 import shlex
 import sys
@@ -16,16 +15,21 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from threadpoolctl import threadpool_limits
 
 from gentle_clip_jax.aligners import METHODS
+from gentle_clip_jax.aligners.aligner import with_readout
+from gentle_clip_jax.compare import kept
+from gentle_clip_jax.compare.fits import DRAWN, Fits, base_of, label_of, unmatched
 from gentle_clip_jax.compare.measure import MAIN, Scores, difference, score, summarize
-from gentle_clip_jax.compare.pool import OWN, Pool, draw
+from gentle_clip_jax.compare.pool import OWN, Pool
 from gentle_clip_jax.compare.verdicts import verdicts
-from gentle_clip_jax.files import sha256_of, write_arrays, write_json
+from gentle_clip_jax.files import sha256_of, write_record
 from gentle_clip_jax.runs.log import machine
 
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
     """What to compare: methods by name, numbers of pairs, seeds, and how items lose their pair.
+
+    methods: names in `METHODS`; with "+drawn" behind one, its rows are drawn where they are ranked.
 
     pairs: up to 1 a fraction of the pool's items, above that a number.
     unmatched: "shuffled", "disjoint" or "shifted"; see `draw`.
@@ -38,8 +42,11 @@ class Plan:
 
     def __post_init__(self) -> None:
         for name in self.methods:
-            if name not in METHODS:
-                raise ValueError(f"There is no method {name}: choose from {', '.join(METHODS)}.")
+            if base_of(name) not in METHODS:
+                raise ValueError(
+                    f"There is no method {name}: choose from {', '.join(METHODS)}, each with "
+                    f"{DRAWN} behind it for what is ranked to be drawn."
+                )
         if self.unmatched not in ("shuffled", "disjoint", "shifted"):
             raise ValueError(
                 f"unmatched must be shuffled, disjoint or shifted, not {self.unmatched}."
@@ -67,14 +74,19 @@ def compare(
     Raises:
       ValueError: the folder holds another comparison, or a number of pairs does not fit the pool.
     """
-    if pool.classes is None and (named := [n for n in plan.methods if METHODS[n].named]):
+    if pool.classes is None and (named := [n for n in plan.methods if METHODS[base_of(n)].named]):
         raise ValueError(
             f"{named[0]} needs the classes of x's encoder in features/encoder_classes.npz: see "
             "docs/compare.md, or leave it out."
         )
-    _open(folder, plan, pool)
+    # Methods, numbers of pairs and seeds may be added to a comparison later on.
+    what = {"unmatched": plan.unmatched, "sha256": _digest(pool)}
+    comparison = kept.open_folder(folder, what)
     counts = {number: _count(number, len(pool.x)) for number in plan.pairs}
-    todo = [run for run in _runs(plan, counts, pool) if not _path(folder, run).exists()]
+    fits = Fits(split or (lambda _: pool), plan.unmatched)
+    planned = {kept.name_of(run): run for run in _runs(plan, counts, pool)}
+    found = {name: kept.read_record_of(folder, run, comparison) for name, run in planned.items()}
+    todo = [name for name, record in found.items() if record is None]
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
     # LAPACK and XLA would both take every core, and wait for each other a hundred times as long.
     with (
@@ -82,48 +94,48 @@ def compare(
         Progress(*columns, TimeRemainingColumn()) as progress,
     ):
         bar = progress.add_task("runs", total=len(todo))
-        for run in todo:
+        for name in todo:
+            run = planned[name]
             progress.update(bar, description=f"{run['method']}, {run['pairs']} pairs")
-            _run(split(run["seed"]) if split else pool, plan, folder, run)
+            record, scores = _run(split(run["seed"]) if split else pool, fits, run)
+            kept.keep(folder, record, scores, comparison)
+            found[name] = record
             progress.advance(bar)
-    done = {_name(run): run for run in _read(folder)}
-    runs = [done[_name(run)] for run in _runs(plan, counts, pool) if _name(run) in done]
+    runs = [record for record in found.values() if record is not None]
     results = {
         "title": title,
         "command": shlex.join([pathlib.Path(sys.argv[0]).name, *sys.argv[1:]]),
         "machine": machine(),
         "unmatched": plan.unmatched,
         "num_items": len(pool.x),
-        "methods": [
-            {"name": name, "label": m.label, "unmatched": m.unmatched, "trained": m.trained}
-            for name, m in METHODS.items()
-            if name in plan.methods
-        ],
+        "methods": _methods(plan),
         "runs": runs,
         "differences": list(_differences(folder, runs)) if split is None else [],
     }
     if split is not None:
         results["verdicts"] = verdicts(
             runs,
-            lambda run: _scores(folder, run),
+            lambda run: kept.read_scores(folder, run),
             lambda seed: split(seed).retrieval[OWN],
-            {name: METHODS[name].unmatched for name in plan.methods},
+            {name: unmatched(name) for name in plan.methods},
         )
-    write_json(folder / "results.json", results)
+    write_record(folder / "results.json", results)
     return results
 
 
-def _open(folder: pathlib.Path, plan: Plan, pool: Pool) -> None:
-    # Methods, numbers of pairs and seeds may be added to a comparison later on.
-    what = {"unmatched": plan.unmatched, "sha256": _digest(pool)}
-    path = folder / "comparison.json"
-    folder.mkdir(parents=True, exist_ok=True)
-    if path.exists() and json.loads(path.read_text()) != what:
-        raise ValueError(
-            f"{folder} holds a comparison on other data or settings: choose another --workdir, or "
-            "delete that folder."
-        )
-    write_json(path, what)
+def _methods(plan: Plan) -> list[dict[str, Any]]:
+    """What is told of the methods of a plan, in the order of `METHODS`."""
+    return [
+        {
+            "name": name,
+            "label": label_of(name),
+            "unmatched": unmatched(name),
+            "trained": m.trained,
+        }
+        for base, m in METHODS.items()
+        for name in (base, base + DRAWN)
+        if name in plan.methods
+    ]
 
 
 def _digest(pool: Pool) -> str:
@@ -143,42 +155,25 @@ def _count(number: float, num_items: int) -> int:
 
 def _runs(plan: Plan, counts: dict[float, int], pool: Pool) -> Iterator[dict[str, Any]]:
     for number, seed, name in itertools.product(plan.pairs, plan.seeds, plan.methods):
-        unmatched = min(len(pool.unmatched_x), len(pool.unmatched_y))
-        if not METHODS[name].unmatched or counts[number] < len(pool.x) or unmatched:
+        others = min(len(pool.unmatched_x), len(pool.unmatched_y))
+        alone = not METHODS[base_of(name)].unmatched
+        if alone or counts[number] < len(pool.x) or others:
             fraction = counts[number] / len(pool.x)
             yield {"method": name, "pairs": counts[number], "fraction": fraction, "seed": seed}
 
 
-def _run(pool: Pool, plan: Plan, folder: pathlib.Path, run: dict[str, Any]) -> None:
-    problem = draw(pool, run["pairs"], seed=run["seed"], unmatched=plan.unmatched)
+def _run(pool: Pool, fits: Fits, run: dict[str, Any]) -> tuple[dict[str, Any], Scores]:
+    base, pairs, seed = base_of(run["method"]), run["pairs"], run["seed"]
+    aligner, seconds = fits.fit(base, pairs, seed)
     start = time.monotonic()
-    aligner = METHODS[run["method"]].fit(problem, jax.random.key(run["seed"]))
-    scores = score(aligner, pool)
-    record = run | {"seconds": time.monotonic() - start, "metrics": summarize(scores)}
-    path = _path(folder, run)
-    path.parent.mkdir(exist_ok=True)
-    write_arrays(path, {"record": json.dumps(record), **scores})
-
-
-def _name(run: dict[str, Any]) -> str:
-    return f"{run['method']}-{run['pairs']}-{run['seed']}"
-
-
-def _path(folder: pathlib.Path, run: dict[str, Any]) -> pathlib.Path:
-    return folder / "runs" / f"{_name(run)}.npz"
-
-
-def _read(folder: pathlib.Path) -> list[dict[str, Any]]:
-    runs = []
-    for path in sorted(folder.glob("runs/*.npz")):
-        with np.load(path, allow_pickle=False) as arrays:
-            runs.append(json.loads(str(arrays["record"])))
-    return runs
-
-
-def _scores(folder: pathlib.Path, run: dict[str, Any]) -> Scores:
-    with np.load(_path(folder, run), allow_pickle=False) as arrays:
-        return {name: arrays[name] for name in arrays.files if name != "record"}
+    if is_drawn := base != run["method"]:
+        aligner = with_readout(aligner, fits.problem(pairs, seed))
+    scores = score(aligner, pool, drawn=is_drawn)
+    seconds += time.monotonic() - start
+    record = run | {"seconds": seconds, "metrics": summarize(scores)}
+    if is_drawn:
+        record["drawn"] = aligner.about["drawn"]
+    return record, scores
 
 
 def _differences(folder: pathlib.Path, runs: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -187,10 +182,10 @@ def _differences(folder: pathlib.Path, runs: list[dict[str, Any]]) -> Iterator[d
         here = [run for run in runs if run["pairs"] == pairs]
         methods = dict.fromkeys(run["method"] for run in here)
         scores = {
-            name: {r["seed"]: _scores(folder, r) for r in here if r["method"] == name}
+            name: {r["seed"]: kept.read_scores(folder, r) for r in here if r["method"] == name}
             for name in methods
         }
-        rivals = [name for name in methods if not METHODS[name].unmatched]
+        rivals = [name for name in methods if not unmatched(name)]
         if not rivals:
             continue
         best = max(rivals, key=lambda name: _mean_main(here, name))

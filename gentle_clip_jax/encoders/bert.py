@@ -49,8 +49,10 @@ class Bert(nn.Module):
 
     `pooling`: "mean" over a text's tokens, as sentence encoders; "class", the first token;
     "pooler", tanh of a dense layer of it, as BERT and supervised SimCSE. Rows are not of unit
-    length. RoBERTa numbers positions from pad_id + 1 on: `first_position`. All tokens are of the
-    first segment. Attention itself has no dropout. The defaults are those of all-MiniLM-L6-v2.
+    length. `layers`: the numbers of blocks whose outputs are pooled, side by side, 0 what the first
+    block sees; the last alone if none are given. RoBERTa numbers positions from pad_id + 1 on:
+    `first_position`. All tokens are of the first segment. Attention itself has no dropout. The
+    defaults are those of all-MiniLM-L6-v2.
 
     Source: Devlin et al., arXiv 1810.04805; Reimers and Gurevych, arXiv 1908.10084, the mean;
     Gao et al., arXiv 2104.08821, the class token; Liu et al., arXiv 1907.11692, RoBERTa.
@@ -66,13 +68,17 @@ class Bert(nn.Module):
     pad_id: int = 0
     first_position: int = 0
     pooling: Literal["mean", "class", "pooler"] = "mean"
+    layers: tuple[int, ...] = ()
     epsilon: float = 1e-12
     dropout: float = 0.0
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def tokens(self, tokens: Array, *, train: bool = False) -> Array:
-        """Token ids [b, t] -> float32 [b, t, width], one row for each token."""
+        """Token ids [b, t] -> float32 [b, t, width], one row for each token.
+
+        Of several layers [b, t, layers * width].
+        """
         length = tokens.shape[1]
         if length > self.max_tokens:
             raise ValueError(
@@ -88,6 +94,7 @@ class Bert(nn.Module):
         x = words + (positions + segments)[None]
         x = nn.LayerNorm(self.epsilon, dtype=jnp.float32, name="embedding_norm")(x)
         x = nn.Dropout(self.dropout, deterministic=not train)(x.astype(self.dtype))
+        outputs = [x]
         for i in range(self.depth):
             x = Block(
                 self.num_heads,
@@ -97,7 +104,9 @@ class Bert(nn.Module):
                 self.dtype,
                 name=f"block_{i}",
             )(x, where, train=train)
-        return x.astype(jnp.float32)
+            outputs.append(x)
+        chosen = [outputs[i] for i in self.layers or (self.depth,)]
+        return jnp.concatenate(chosen, axis=-1).astype(jnp.float32)
 
     @nn.compact
     def __call__(self, tokens: Array, *, train: bool = False) -> Array:

@@ -74,6 +74,8 @@ class Block(nn.Module):
 class ClassTokenTransformer(nn.Module):
     """Images [b, h, w, 3], values 0 to 255 -> float32 features [b, width], the final class token.
 
+    `layers`: the numbers of blocks whose class tokens stand side by side, normed all alike, 0 what
+    the first block sees; the last alone if none are given.
     Made for image_size x image_size pixels; for other sizes the positions are interpolated, and
     pixels beyond a whole number of patches are left out. `mean` and `std` are of pixels in [0, 1].
     Attention itself has no dropout. The defaults are those of ViT-B/16.
@@ -96,12 +98,16 @@ class ClassTokenTransformer(nn.Module):
     epsilon: float = 1e-6
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
+    layers: tuple[int, ...] = ()
     dropout: float = 0.0
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def tokens(self, images: Array, *, train: bool = False) -> Array:
-        """Images -> float32 [b, 1 + num_registers + patches, width], row by row, normed."""
+        """Images -> float32 [b, 1 + num_registers + patches, width], row by row, normed.
+
+        Of several layers [b, 1 + num_registers + patches, layers * width].
+        """
         mean, std = (jnp.array(v, jnp.float32)[None, None, None] for v in (self.mean, self.std))
         x = ((images.astype(jnp.float32) / 255 - mean) / std).astype(self.dtype)
         size = (self.patch_size, self.patch_size)
@@ -113,6 +119,7 @@ class ClassTokenTransformer(nn.Module):
             registers = self._learned("registers", self.num_registers, x)
             x = jnp.concatenate([x[:, :1], registers, x[:, 1:]], axis=1)
         x = nn.Dropout(self.dropout, deterministic=not train)(x)
+        outputs = [x]
         for i in range(self.depth):
             x = Block(
                 self.num_heads,
@@ -125,7 +132,10 @@ class ClassTokenTransformer(nn.Module):
                 self.dtype,
                 name=f"block_{i}",
             )(x, train=train)
-        return nn.LayerNorm(self.epsilon, dtype=jnp.float32, name="final_norm")(x)
+            outputs.append(x)
+        norm = nn.LayerNorm(self.epsilon, dtype=jnp.float32, name="final_norm")
+        chosen = [norm(outputs[i]) for i in self.layers or (self.depth,)]
+        return jnp.concatenate(chosen, axis=-1)
 
     def __call__(self, images: Array, *, train: bool = False) -> Array:
         return self.tokens(images, train=train)[:, 0]

@@ -17,12 +17,14 @@ def encode(
     batch_size: int | None = None,
     split: str | None = None,
     prompt: str | None = None,
+    layers: str | None = None,
 ) -> None:
     """Writes the features of the images, texts or sequences of `data` into the folder `out`.
 
     `encoder` is one that `encoders.pretrained.load` knows, for images (`images.list_images` says
     what data may be), for texts (`texts.list_texts`; with a prompt, `texts.list_classes`) or for
-    the protein sequences of a FASTA file; of two towers `role`, image or text, chooses. In `out`
+    the protein sequences of a FASTA file; of two towers `role`, image or text, chooses. `layers`
+    asks for more than the encoder's last: "rich", or numbers such as "5,6". In `out`
     there will be features.npy [n, d]; rows.jsonl, a line for each row: the id, split and label of
     its item, a text itself, and the SHA-256 of what the features are of; and manifest.json: where
     all came from, and what was skipped.
@@ -42,8 +44,9 @@ def encode(
         "split": split,
         "prompt": prompt,
         "dtype": dtype,
+        "layers": layers,
     }
-    work = _work(data, encoder, role, batch_size, split, prompt)
+    work = _work(data, encoder, role, batch_size, split, prompt, layers)
     check_folder(out, arguments)
     with lock.alone_in(out):
         check_folder(out, arguments)  # again: another command may have ended in between
@@ -57,6 +60,7 @@ def _work(
     batch_size: int | None,
     split: str | None,
     prompt: str | None,
+    layers: str | None,
 ) -> Work:
     """What there is to embed."""
     if batch_size is not None and batch_size < 1:
@@ -65,14 +69,14 @@ def _work(
     if prompt is not None and found != "text":
         raise ValueError("A prompt makes texts: use it with an encoder of texts, as minilm is.")
     if found == "image":
-        return image_work(images.list_images(data, split), batch_size, encoder)
+        return image_work(images.list_images(data, split), batch_size, encoder, layers)
     if found == "text":
         listed = (
             texts.list_texts(data, split)
             if prompt is None
             else texts.list_classes(data, prompt, split)
         )
-        return text_work(listed, batch_size, encoder)
+        return text_work(listed, batch_size, encoder, layers)
     if split is not None:
         raise ValueError(f"Protein sequences have no splits: leave out --split={split}.")
-    return sequence_work(sequences.read_fasta(data), batch_size, encoder)
+    return sequence_work(sequences.read_fasta(data), batch_size, encoder, layers)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gentle_clip_jax.files import put_aside, sha256, write_arrays
+from gentle_clip_jax.files import put_aside, read_record, sha256, write_arrays
 
 FEATURES, ROWS, MANIFEST, PARTS = "features.npy", "rows.jsonl", "manifest.json", "parts"
 _UNSOUND = (ValueError, LookupError, TypeError, AttributeError, RecursionError, EOFError)
@@ -65,7 +65,7 @@ def read_finished(out: pathlib.Path, recipe: str, say: Say) -> Kept | None:
     if not path.exists():
         return None
     try:
-        manifest = json.loads(path.read_bytes())
+        manifest = read_record(path)
         if manifest.get("recipe_sha256") != recipe:
             say(f"{out} is of other weights, settings or versions: all is embedded again.")
             return None

@@ -1,7 +1,6 @@
 """Brings a folder of features up to date with what there is to embed."""
 
 import importlib.metadata
-import json
 import pathlib
 import shutil
 from collections.abc import Sequence
@@ -15,7 +14,14 @@ from gentle_clip_jax.data import lock, metadata
 from gentle_clip_jax.features import kept as on_disk
 from gentle_clip_jax.features.kept import FEATURES, MANIFEST, ROWS, Kept
 from gentle_clip_jax.features.work import Work
-from gentle_clip_jax.files import sha256, sha256_of, write_array, write_json, write_json_lines
+from gentle_clip_jax.files import (
+    read_record,
+    sha256,
+    sha256_of,
+    write_array,
+    write_json_lines,
+    write_record,
+)
 
 _PART = 512  # inputs whose features are kept if the command is stopped
 _PACKAGES = ("gentle-clip-jax", "jax", "jaxlib", "flax", "numpy")
@@ -37,7 +43,7 @@ def check_folder(out: pathlib.Path, arguments: dict[str, Any]) -> None:
             raise ValueError(f"{out} is not an empty folder: use another --out.")
         return
     try:
-        before = json.loads(path.read_bytes())
+        before = {"layers": None} | read_record(path)  # earlier versions knew none
         changed = [name for name in arguments if arguments[name] != before[name]]
     except (ValueError, LookupError, TypeError, RecursionError) as error:
         raise ValueError(
@@ -59,7 +65,7 @@ def update(work: Work, out: pathlib.Path, arguments: dict[str, Any]) -> None:
     """
     console = Console(soft_wrap=True, highlight=False, markup=False)
     if not (out / _ARGUMENTS).exists():
-        write_json(out / _ARGUMENTS, arguments)
+        write_record(out / _ARGUMENTS, arguments)
     contents, about = work.contents(), _about(work)
     recipe, of_rows = about["recipe_sha256"], [contents[i] for i in work.index]
     about["contents_sha256"] = sha256_of([recipe, work.rows, of_rows])
@@ -160,11 +166,11 @@ def _finish(
     ]
     manifest = {"arguments": arguments, "num_rows": len(used), "skipped": skipped, **about}
     manifest["sha256"] = {name: sha256(out / name) for name in (FEATURES, ROWS)}
-    write_json(out / MANIFEST, manifest)
+    write_record(out / MANIFEST, manifest)
 
 
 def _say_what_is_there(out: pathlib.Path, console: Console) -> None:
-    manifest = json.loads((out / MANIFEST).read_text())
+    manifest = read_record(out / MANIFEST)
     console.print(f"{metadata.printable(out)}: {manifest['num_rows']} rows.")
     for item in manifest["skipped"][:3]:
         console.print(f"Skipped: {item['id']} {item['reason']}.")

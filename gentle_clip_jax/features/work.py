@@ -13,6 +13,7 @@ import numpy as np
 from gentle_clip_jax.data import images, published_tokens, sequences, texts
 from gentle_clip_jax.encoders.published import checkpoints, pretrained, weight_files
 from gentle_clip_jax.encoders.published.framing import Framing
+from gentle_clip_jax.encoders.published.layers import with_layers
 from gentle_clip_jax.encoders.published.pretrained import role_of as role_of
 from gentle_clip_jax.files import sha256, sha256_of
 
@@ -40,16 +41,21 @@ class Work(NamedTuple):
 
 
 def image_work(
-    listed: list[images.Image], batch_size: int | None = None, encoder: str = "efficientnet-lite0"
+    listed: list[images.Image],
+    batch_size: int | None = None,
+    encoder: str = "efficientnet-lite0",
+    layers: str | None = None,
 ) -> Work:
     """Images through an encoder that `pretrained.load` knows: features [n, d]. Threads decode them.
+
+    `layers`, here and below: see `with_layers`.
 
     Raises:
       ValueError: the weights are not there.
     """
     # The caches of a CPU hold what two images become on their way, not more.
     size = batch_size or (2 if jax.default_backend() == "cpu" else 64)
-    weights = pretrained.load(encoder, role="image")
+    weights = _load(encoder, "image", layers)
     apply, side = compiled(weights), weights.framing.size
 
     digests: dict[str, str] = {}
@@ -75,7 +81,7 @@ def image_work(
 
     rows = [{"id": item.id, "split": item.split, "label": item.label} for item in listed]
     index = np.arange(len(listed))
-    return Work(rows, listed, index, contents, embed, _digests(weights), ("pillow",))
+    return Work(rows, listed, index, contents, embed, _about(weights, layers), ("pillow",))
 
 
 def _content(image: images.Image) -> tuple[str, str | None]:
@@ -106,7 +112,10 @@ def _decode(image: images.Image, framing: Framing, digest: str | None) -> np.nda
 
 
 def text_work(
-    listed: list[texts.Text], batch_size: int | None = None, encoder: str = "minilm"
+    listed: list[texts.Text],
+    batch_size: int | None = None,
+    encoder: str = "minilm",
+    layers: str | None = None,
 ) -> Work:
     """Texts through an encoder that `pretrained.load` knows: features [n, d].
 
@@ -116,7 +125,7 @@ def text_work(
       ValueError: the weights are not there, or no tokenizer beside them.
     """
     size = batch_size or 64
-    weights = pretrained.load(encoder, role="text")
+    weights = _load(encoder, "text", layers)
     apply, most = compiled(weights), weights.max_tokens or 512
     tokenizer = published_tokens.read_tokenizer(weights.path.parent)
 
@@ -142,7 +151,7 @@ def text_work(
         ordered = (unique[i] for i in order)
         return [("" if flaw else sha256_of(text.encode()), flaw) for text, flaw in ordered]
 
-    about = {**_digests(weights), "max_tokens": most, "num_cut": num_cut}
+    about = {**_about(weights, layers), "max_tokens": most, "num_cut": num_cut}
     index = np.argsort(order)[[number[item.text, item.flaw] for item in listed]]
     rows = [{k: v for k, v in item._asdict().items() if k != "flaw"} for item in listed]
     inputs = [ids[i] for i in order]
@@ -153,6 +162,7 @@ def sequence_work(
     listed: dict[str, str],
     batch_size: int | None = None,
     encoder: str = "facebook/esm2_t6_8M_UR50D",
+    layers: str | None = None,
 ) -> Work:
     """Protein sequences by id through an encoder that `pretrained.load` knows: features [n, d].
 
@@ -162,7 +172,7 @@ def sequence_work(
       ValueError: the weights are not there.
     """
     size, most = batch_size or 8, _MOST_RESIDUES + 2
-    weights = pretrained.load(encoder, role="sequence")
+    weights = _load(encoder, "sequence", layers)
     apply = compiled(weights)
 
     def embed(inputs: Sequence[str]) -> Iterator[tuple[np.ndarray, list[str | None]]]:
@@ -180,7 +190,7 @@ def sequence_work(
     number = {sequence: i for i, sequence in enumerate(ordered)}
     index = np.array([number[sequence] for sequence in listed.values()])
     num_cut = sum(len(sequence) > _MOST_RESIDUES for sequence in listed.values())
-    about = {**_digests(weights), "max_tokens": most, "num_cut": num_cut}
+    about = {**_about(weights, layers), "max_tokens": most, "num_cut": num_cut}
     rows = [{"id": name, "split": None, "label": None} for name in listed]
 
     def contents() -> list[tuple[str, str | None]]:
@@ -189,8 +199,13 @@ def sequence_work(
     return Work(rows, ordered, index, contents, embed, about, ())
 
 
-def _digests(weights: pretrained.Pretrained) -> dict[str, Any]:
-    """The digest of the file of weights, or of each by name; and of the settings beside them."""
+def _load(encoder: str, role: str, layers: str | None) -> pretrained.Pretrained:
+    weights = pretrained.load(encoder, role=role)
+    return weights._replace(model=with_layers(weights.model, layers, of=encoder))
+
+
+def _about(weights: pretrained.Pretrained, layers: str | None) -> dict[str, Any]:
+    """Layers if any are named; digests of weights, or of each file, and of settings beside them."""
     digests = {path.name: sha256(path) for path in weight_files.parts(weights.path)}
     settings = {
         path.relative_to(weights.path.parent).as_posix(): sha256(path)
@@ -199,6 +214,7 @@ def _digests(weights: pretrained.Pretrained) -> dict[str, Any]:
     return {
         "weights_sha256": digests if len(digests) > 1 else next(iter(digests.values())),
         "settings_sha256": settings,
+        **({} if layers is None else {"layers": layers}),
     }
 
 

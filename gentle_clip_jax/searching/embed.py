@@ -6,9 +6,10 @@ import pathlib
 import numpy as np
 
 from gentle_clip_jax.aligning import read_side
-from gentle_clip_jax.files import sha256, write_array, write_json, write_json_lines
+from gentle_clip_jax.files import sha256, write_array, write_json_lines, write_record
 from gentle_clip_jax.searching.opened import open_aligner
 
+RANKED = "ranked.npy"
 _BLOCK = 8192
 _PACKAGES = ("gentle-clip-jax", "jax", "jaxlib", "numpy")
 _COLUMNS = {"ids": "id", "splits": "split", "labels": "label", "texts": "text"}
@@ -22,6 +23,8 @@ def embed_files(
     side: str,
 ) -> int:
     """Writes features.npy [n, k], unit rows of the joint space, rows.jsonl and manifest.json.
+
+    Where the aligner draws rows of that side, ranked.npy [n, k] holds them as they are ranked.
 
     Args:
       aligner: a folder of `gentle-clip align`.
@@ -44,7 +47,12 @@ def embed_files(
         for start in range(0, len(features), _BLOCK)
     ]
     _open_folder(folder)
-    write_array(folder / "features.npy", np.concatenate(blocks))
+    embedded = np.concatenate(blocks)
+    write_array(folder / "features.npy", embedded)
+    names = ["features.npy", "rows.jsonl"]
+    if opened.aligner.about.get("drawn", {}).get(side):
+        write_array(folder / RANKED, opened.draw(side, embedded))
+        names.append(RANKED)
     columns = {
         name: values.tolist()
         for key, name in _COLUMNS.items()
@@ -63,9 +71,9 @@ def embed_files(
         "aligner_sha256": opened.sha256,
         "num_rows": len(rows),
         "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
-        "sha256": {name: sha256(folder / name) for name in ("features.npy", "rows.jsonl")},
+        "sha256": {name: sha256(folder / name) for name in names},
     }
-    write_json(folder / "manifest.json", manifest)
+    write_record(folder / "manifest.json", manifest)
     return len(rows)
 
 
@@ -75,4 +83,5 @@ def _open_folder(folder: pathlib.Path) -> None:
         if not (folder / "manifest.json").exists() or (folder / "arguments.json").exists():
             raise ValueError(f"{folder} holds something else: use another --out.")
         (folder / "manifest.json").unlink()
+        (folder / RANKED).unlink(missing_ok=True)
     folder.mkdir(parents=True, exist_ok=True)

@@ -66,15 +66,15 @@ def _role(opened: Opened, side: str) -> str | None:
 
 def _loaded(opened: Opened, side: str) -> QueryEncoder:
     about, role = opened.encoder(side) or {}, _role(opened, side)
-    name = about["encoder"]
+    name, layers = about["encoder"], about.get("layers")
     if role == "image":
-        work = image_work([], 1, name)
+        work = image_work([], 1, name, layers)
         prepare: Callable[[Any], list[Any]] = _image
     elif role == "text":
-        work = text_work([Text("query", None, None, "words")], 1, name)
+        work = text_work([Text("query", None, None, "words")], 1, name, layers)
         prepare = _tokens(name, work.about["max_tokens"])
     else:
-        work = sequence_work({}, 1, name)
+        work = sequence_work({}, 1, name, layers)
         prepare = _sequence
     if work.about["weights_sha256"] != about["weights_sha256"]:
         raise ValueError(

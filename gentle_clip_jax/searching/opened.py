@@ -27,6 +27,11 @@ class Opened(NamedTuple):
         embed = self.aligner.embed_x if side == "x" else self.aligner.embed_y
         return np.asarray(embed(np.asarray(features)))
 
+    def draw(self, side: str, rows: np.ndarray) -> np.ndarray:
+        """Embedded rows [n, k] of a side as they are ranked for queries of the other."""
+        draw = self.aligner.draw_x if side == "x" else self.aligner.draw_y
+        return np.asarray(draw(rows))
+
     def encoder(self, side: str) -> dict[str, Any] | None:
         """The encoder that made the features of a side, if that is known."""
         return self.aligner.about.get("encoders", {}).get(side)
@@ -89,5 +94,5 @@ def open_aligner(folder: str | pathlib.Path) -> Opened:
 def _is_same(known: dict[str, Any] | None, made: dict[str, Any]) -> bool:
     # The two towers of one checkpoint have one file of weights.
     return known is not None and all(
-        known[name] == made[name] for name in ("role", "weights_sha256")
+        known.get(name) == made.get(name) for name in ("role", "layers", "weights_sha256")
     )

@@ -1,5 +1,6 @@
 """Search a gallery of embeddings by words, by one of its items, or by a file."""
 
+import functools
 import pathlib
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -8,6 +9,7 @@ import numpy as np
 
 from gentle_clip_jax.aligning import Side, read_side
 from gentle_clip_jax.data import images
+from gentle_clip_jax.searching.embed import RANKED
 from gentle_clip_jax.searching.encoder import QueryEncoder, encoder_of_file, encoder_of_words
 from gentle_clip_jax.searching.exact import nearest
 from gentle_clip_jax.searching.opened import Opened, open_aligner, other
@@ -19,7 +21,8 @@ _BLOCK = 8192
 class Hit(NamedTuple):
     """An item that was found.
 
-    id: of the item. path: its file, "" if that is not known. score: its cosine with the query.
+    id: of the item. path: its file, "" if that is not known. score: its cosine with the query, of
+    the other side as it is ranked.
     text: the row's own, "" if it has none.
     """
 
@@ -37,10 +40,19 @@ class Searcher:
       gallery: embeddings of one of its sides, raw, or what `embed_files` made of them with it.
       side: "x" or "y", whose they are.
       rows: [m, k] unit rows of the gallery in the joint space.
+      ranked: [m, k] the same as they are ranked for queries of the other side, if that is known.
     """
 
-    def __init__(self, opened: Opened, gallery: Side, side: str, rows: np.ndarray):
+    def __init__(
+        self,
+        opened: Opened,
+        gallery: Side,
+        side: str,
+        rows: np.ndarray,
+        ranked: np.ndarray | None = None,
+    ):
         self.opened, self.gallery, self.side, self.rows = opened, gallery, side, rows
+        self._known = ranked
         self._encoders: dict[str, QueryEncoder] = {}
 
     def words(self, words: str, num: int = 20) -> list[Hit]:
@@ -68,7 +80,8 @@ class Searcher:
         """
         own = np.flatnonzero(self.gallery.rows.ids == item)
         if len(own):
-            return [hit for hit in self._hits(self.rows[own[:1]], num + 1) if hit.id != item][:num]
+            hits = self._hits(self.side, self.rows[own[:1]], num + 1)
+            return [hit for hit in hits if hit.id != item][:num]
         path = pathlib.Path(item)
         if not path.is_file():
             raise ValueError(
@@ -79,19 +92,25 @@ class Searcher:
         query = path.read_bytes() if encoder.role == "image" else path.read_text(encoding="utf-8")
         return self._encoded(encoder, query, num)
 
-    def _encoded(self, encoder: QueryEncoder, query: str | bytes, num: int) -> list[Hit]:
-        return self._hits(self.opened.embed(encoder.side, encoder.embed(query)), num)
+    @functools.cached_property
+    def _ranked(self) -> np.ndarray:
+        return self.opened.draw(self.side, self.rows) if self._known is None else self._known
 
-    def _hits(self, query: np.ndarray, num: int) -> list[Hit]:
-        """The best row of each item."""
+    def _encoded(self, encoder: QueryEncoder, query: str | bytes, num: int) -> list[Hit]:
+        rows = self.opened.embed(encoder.side, encoder.embed(query))
+        return self._hits(encoder.side, rows, num)
+
+    def _hits(self, side: str, query: np.ndarray, num: int) -> list[Hit]:
+        """The best row of each item, for a query of a side."""
         if num < 1:
             raise ValueError(f"Ask for 1 item or more, not {num}.")
         ids, texts = self.gallery.rows.ids, self.gallery.rows.texts
+        gallery = self.rows if side == self.side else self._ranked
         several = len(ids) // max(len(self.gallery.ids), 1) + 1 if texts is not None else 1
         found: dict[str, Hit] = {}
         wanted = num * several
         while len(found) < num:
-            rows, scores = (array[0] for array in nearest(query, self.rows, wanted))
+            rows, scores = (array[0] for array in nearest(query, gallery, wanted))
             for row, score in zip(rows.tolist(), scores.tolist()):
                 text = "" if texts is None else str(texts[row])
                 found.setdefault(str(ids[row]), Hit(str(ids[row]), "", score, text))
@@ -125,7 +144,10 @@ def open_gallery(
                 f"{gallery} was embedded by another aligner than {aligner}: run gentle-clip embed "
                 "again."
             )
-        return Searcher(opened, given, given.manifest["arguments"]["side"], np.asarray(features))
+        path = given.path / RANKED
+        ranked = np.load(path, allow_pickle=False) if path.exists() else None
+        made_of = given.manifest["arguments"]["side"]
+        return Searcher(opened, given, made_of, np.asarray(features), ranked)
     side = opened.side_of(given, side)
     blocks = [
         opened.embed(side, features[start : start + _BLOCK])

@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gentle_clip_jax.aligners import METHODS, Problem, align, held_out
+from gentle_clip_jax.aligners import METHODS, Problem, align, held_out, methods
+from gentle_clip_jax.aligners.aligner import with_readout
 from gentle_clip_jax.aligners.heads import methods as heads
 from gentle_clip_jax.aligners.problem import Features
 
@@ -117,8 +118,18 @@ def test_align_is_the_method_of_the_table():
     key = jax.random.key(3)
     for name in ("cca", "gentle_transport"):
         fitted, same = align(problem, name, key=key), METHODS[name].fit(problem, key)
+        same = with_readout(same, problem)
         np.testing.assert_array_equal(fitted.embed_x(x), same.embed_x(x))
         assert fitted.about == same.about
+
+
+def test_an_item_of_several_rows_is_their_mean():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(6, 2, 5)), rng.normal(size=(6, 3, 4))
+    features = Features(*(jnp.float32(z) for z in (x, y, x[:0], y[:0])))
+    found_x, found_y = methods._pairs(features)
+    np.testing.assert_allclose(found_x, x.mean(1), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(found_y, y.mean(1), rtol=1e-5, atol=1e-6)
 
 
 def test_pairs_that_stop_training_are_not_trained_on():
@@ -178,7 +189,7 @@ def test_sorted_items_are_drawn_at_random():
 
     items = np.arange(5000.0)[:, None]
     problem = Problem(items[:50], -items[:50], items, -items[:40])
-    drawn = fit._drawn(problem, jax.random.key(0), pairs=True)
+    drawn = fit._shuffled(problem, jax.random.key(0), pairs=True)
     assert drawn.x[:10].max() > 25
     np.testing.assert_array_equal(drawn.x, -drawn.y)
     assert drawn.unmatched_x[:4096].max() > 4500

@@ -184,3 +184,12 @@ def test_other_configs_are_refused(config, pooling, words):
 def test_long_texts_are_refused():
     with pytest.raises(ValueError, match="Texts of 10 tokens are longer than the 9"):
         MODEL.init(jax.random.key(0), jnp.zeros((1, 10), jnp.int32))
+
+
+def test_layers_stand_side_by_side(params):
+    """The last is what the model gives without, and a layer is that of a model that ends there."""
+    both = MODEL.clone(layers=(1, 2)).apply({"params": params}, TOKENS)
+    np.testing.assert_allclose(both[:, 12:], embed(params, TOKENS), atol=1e-6)
+    shallow = {name: part for name, part in params.items() if name != "block_1"}
+    first = MODEL.clone(depth=1).apply({"params": shallow}, TOKENS)
+    np.testing.assert_allclose(both[:, :12], first, atol=1e-6)

@@ -43,7 +43,8 @@ def test_a_block_adds_its_input_where_shapes_agree(features, stride, adds):
     block = Block(features, 3, stride, 6)
     params = random_params(block, x)
     params["project"] |= {name: jnp.zeros(features) for name in ("scale", "bias")}
-    y = jax.jit(block.apply)({"params": params}, x)
+    y, filtered = jax.jit(block.apply)({"params": params}, x)
+    assert filtered.shape == (*y.shape[:3], 24)
     np.testing.assert_array_equal(y, x if adds else jnp.zeros(y.shape))
 
 
@@ -57,3 +58,15 @@ def test_the_network_has_the_published_size():
     ]
     classifier = 1280 * 1000 + 1000
     assert sum(trained) + classifier == 4_652_008
+
+
+def test_rich_features_begin_with_the_plain_ones():
+    """What follows is a deviation of the same channels: none where the image has one colour."""
+    plain, rich = EfficientNetLite0(), EfficientNetLite0(rich=True)
+    images = jnp.zeros((2, 32, 32, 3)).at[1, :16].set(255.0)
+    params = random_params(plain, images)
+    ours = jax.jit(plain.apply)({"params": params}, images)
+    features = jax.jit(rich.apply)({"params": params}, images)
+    assert features.shape == (2, 2 * 1280 + 6 * 192 + 2 * 192 + 2 * 320)
+    np.testing.assert_allclose(features[:, :1280], ours, rtol=1e-5, atol=1e-5)
+    assert (features[:, 1280:2560] >= 0).all()

@@ -6,6 +6,7 @@ from originals import apply, assert_close, pixels, randomized, saved, torch
 
 from gentle_clip_jax.encoders import vision_transformer
 from gentle_clip_jax.encoders.published import pretrained
+from gentle_clip_jax.encoders.published.layers import with_layers
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (3, 16, 16, 3), dtype=np.uint8)
@@ -112,3 +113,14 @@ def test_cut_and_foreign_checkpoints_are_refused(kind, tmp_path):
 def test_other_configs_are_refused(config, words):
     with pytest.raises(ValueError, match=words):
         vision_transformer.from_config(config)
+
+
+def test_layers_of_hugging_face(tmp_path):
+    """Class tokens of hidden layers, by number, each through the last norm."""
+    theirs = original("ViT")
+    ours = pretrained.load(saved(theirs, tmp_path))
+    ours = ours._replace(model=with_layers(ours.model, "0,1,2", of="vit"))
+    with torch.no_grad():
+        found = theirs(pixels(IMAGES, ours.model.mean, ours.model.std), output_hidden_states=True)
+        expected = torch.cat([theirs.layernorm(h)[:, 0] for h in found.hidden_states], dim=1)
+    assert_close(apply(ours, IMAGES), expected)

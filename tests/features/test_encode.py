@@ -160,11 +160,15 @@ def test_a_folder_with_other_files_is_refused(pictures, tmp_path):
         encode_images(pictures, tmp_path / "file")
 
 
+def test_a_batch_has_something_in_it(pictures, tmp_path):
+    with pytest.raises(ValueError, match="must be at least 1, not 0"):
+        encode_images(pictures, tmp_path / "out", batch_size=0)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         ([], "There is no file or folder none"),
-        (["--batch-size=0"], "must be at least 1, not 0"),
         (
             ["--prompt=a {label}"],
             "A prompt makes texts: use it with an encoder of texts, as minilm",
@@ -236,7 +240,8 @@ def test_the_commands_of_the_manual(pictures, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     lines = re.findall(r"^gentle-clip (encode .*)$", manual.read_text(), flags=re.MULTILINE)
     for line in lines:
-        if re.search("openai/|facebook/", line):  # of a network; tests/test_encode_published.py
+        # Of a network, tests/test_encode_published.py; and layers, tests/encoders.
+        if re.search("openai/|facebook/|--layers", line):
             continue
         assert main.main(shlex.split(line)) == 0
     sizes = [len(embeddings.read(path).ids) for path in sorted(tmp_path.glob("features/*"))]

@@ -8,9 +8,11 @@ import pytest
 import tiny_encoders
 from PIL import Image
 
+from gentle_clip_jax.aligners import load
 from gentle_clip_jax.commands import aligners
 from gentle_clip_jax.data import embeddings
 from gentle_clip_jax.encoders.published import pretrained
+from gentle_clip_jax.features import names
 from gentle_clip_jax.features.encode import encode
 from gentle_clip_jax.searching import open_gallery
 
@@ -161,3 +163,23 @@ def test_a_run_is_searched_as_before(monkeypatch, capsys):
     assert called == [("runs/icons", "shopping cart", 5)]
     with pytest.raises(ValueError, match="search takes words and --num alone"):
         run("search", "--workdir=runs/icons", "--like=a")
+
+
+def test_names_of_classes_need_no_pair(work, tmp_path, monkeypatch, capsys):
+    """A classifier of colours, and what these are called, bring pictures and texts together."""
+    classes = [(word, word) for word in WORDS]
+    monkeypatch.setattr(names, "imagenet", lambda: classes)
+    monkeypatch.setattr(names, "_classifier", lambda: np.eye(3, dtype=np.float32) / 30)
+    sides = f"--x={work}/x", f"--y={work}/y"
+    run("align", *sides, f"--out={tmp_path}/named", "--names=encoder")
+    assert "No pair says how well this does" in capsys.readouterr().out
+    aligner = load(tmp_path / "named")
+    assert aligner.about["expected"] is None
+    x, y = (np.asarray(embeddings.read(work / side).features) for side in "xy")
+    ids = [[int(id_[1:]) for id_ in embeddings.read(work / side).ids] for side in "xy"]
+    cosines = np.asarray(aligner.embed_x(x) @ aligner.embed_y(y).T)
+    own = np.array(ids[0])[:, None] == np.array(ids[1])
+    rank = 1 + np.sum(cosines > cosines[own][:, None], axis=1)
+    assert np.median(rank) <= 3  # of 27
+    with pytest.raises(ValueError, match="No id is in both sets"):
+        run("align", *sides, f"--out={tmp_path}/none")

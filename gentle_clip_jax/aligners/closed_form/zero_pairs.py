@@ -15,6 +15,7 @@ from gentle_clip_jax.aligners.problem import Features
 from gentle_clip_jax.losses import pairwise
 
 _SHRINKAGE = 3.0
+_TEXTS, _SHARP = 20, 0.05  # texts nearest to a name, and the temperature of their shares
 
 
 class Named(NamedTuple):
@@ -66,6 +67,9 @@ def named_classes(
 ) -> Named:
     """A start for images and texts from the names of classes that the image encoder was trained on.
 
+    Texts that people wrote are unlike names: half of what stands for a class is the mean of the 20
+    texts that are nearest to its name.
+
     Args:
       x: [n, dx] features of images, centred, so that what all images share names nothing.
       y: [m, dy] features of texts.
@@ -73,11 +77,24 @@ def named_classes(
       names: [c, dy] features of the classes' names, in the units of y.
       temperature: of the softmax over classes.
 
-    Source: Norouzi et al., arXiv 1312.5650 (ConSE), over all classes and unseen texts.
+    Source: Norouzi et al., arXiv 1312.5650 (ConSE), over all classes and unseen texts; the texts
+    nearest to a name are ours.
     """
-    zero = jnp.zeros_like(names[0])
-    plain = Named(classifier, names, zero, jnp.mean(y, axis=0), temperature)
+    zero, mean_y = jnp.zeros_like(names[0]), jnp.mean(y, axis=0)
+    names = _said(names - jnp.mean(names, axis=0)[None, :], y - mean_y[None, :])
+    plain = Named(classifier, names, zero, mean_y, temperature)
     return plain._replace(mean_x=jnp.mean(plain.pseudo_y(x), axis=0))
+
+
+@jax.jit
+def _said(names: jax.Array, texts: jax.Array) -> jax.Array:
+    """Names [c, d], half of them replaced by the texts [m, d] that are nearest; all centred."""
+    cosines = pairwise.similarity(pairwise.normalize(names), pairwise.normalize(texts))
+    cosines, nearest = jax.lax.top_k(cosines, min(_TEXTS, len(texts)))
+    shares = jax.nn.softmax(cosines / _SHARP, axis=1)
+    means = jnp.einsum("ck,ckd->cd", shares, texts[nearest])
+    length, tiny = jnp.linalg.norm(names), jnp.finfo(names.dtype).tiny  # names may be all the same
+    return (means + names * jnp.linalg.norm(means) / jnp.maximum(length, tiny)) / 2
 
 
 def matched_clusters(

