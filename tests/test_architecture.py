@@ -36,7 +36,7 @@ ARROWS = {
     "parallel": set(),
     "reading": set(),
     "objectives": {"losses"},
-    "encoders": {"losses", "reading"},
+    "encoders": {"losses", "reading", "files"},
     "evals": {"losses"},
     "data": {"files", "reading"},
     "runs": {"files", "data"},
@@ -63,7 +63,7 @@ ARROWS = {
 PACKAGES = {
     "losses": {"jax", "numpy", "ott"},
     "objectives": {"jax"},
-    "aligners": {"jax", "flax", "numpy", "optax", "ott", "safetensors"},
+    "aligners": {"jax", "flax", "numpy", "optax", "ott", "safetensors", "scipy"},
     "encoders": {"jax", "flax", "numpy", "safetensors", "huggingface_hub", "msgspec"},
     "data": {"jax", "numpy", "grain", "PIL", "tokenizers", "safetensors", "pyarrow"}
     | {"tensorflow_datasets", "array_record", "rich", "filelock", "msgspec"},

@@ -2,6 +2,7 @@
 
 import pathlib
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -58,3 +59,23 @@ def test_its_files_are_there():
 @pytest.mark.parametrize("version", ["2406.05766v1", "2406.05766v2"])
 def test_both_versions_of_the_paper_are_cited(version):
     assert version in README
+
+
+@pytest.fixture
+def benchmarks(monkeypatch):
+    monkeypatch.setattr(sys, "path", [str(ROOT / "benchmarks"), *sys.path])
+
+
+def test_its_tables_are_what_was_measured(benchmarks):
+    """Every figure of a table is that of docs/results: python benchmarks/readme_tables.py."""
+    import readme_tables
+
+    assert readme_tables.with_tables(README) == README
+    assert readme_tables.with_tables(README.replace("23.1", "24.1")) == README
+
+
+def test_the_page_of_evidence_is_what_was_measured(benchmarks):
+    """python benchmarks/evidence.py"""
+    import evidence
+
+    assert evidence.page() == (ROOT / "docs" / "evidence.md").read_text()
