@@ -86,14 +86,11 @@ class Runs:
         pages = [f"{field}_rich"] if rich else [f"{field}_heads", f"{field}_frozen"]
         pages = [name for name in pages if (RESULTS / f"{name}.json").exists()]
         self.runs = [run for name in pages for run in kept(name)["runs"]]
-        found = {name: self.mean(name, self.most) for name in OF_PAIRS} if self.runs else {}
+        self.most = max(run["pairs"] for run in kept(f"{field}_frozen")["runs"])
+        found = {name: self.mean(name, self.most) for name in OF_PAIRS}
         known = {name: value for name, value in found.items() if value is not None}
-        self.best_of_all = max(known, key=known.__getitem__) if known else ""
-        self.ceiling = known.get(self.best_of_all, float("nan"))
-
-    @property
-    def most(self) -> int:
-        return max(run["pairs"] for run in self.runs)
+        self.best_of_all = max(known, key=known.__getitem__, default="not measured")
+        self.ceiling = known.get(self.best_of_all)
 
     def seeds(self, method: str, pairs: int) -> dict[int, float]:
         """Mean of zero-shot, i2t and t2i by seed, in points."""
@@ -151,9 +148,12 @@ def shares(plain: Runs, rich: Runs, numbers: Iterable[int]) -> str:
             if start is None or mean is None:
                 cells.append("")
                 continue
-            closed = (100 * (mean - start) / (top - start) for top in (plain.ceiling, rich.ceiling))
+            closed = [
+                "?" if top is None else f"{100 * (mean - start) / (top - start):.0f}"
+                for top in (plain.ceiling, rich.ceiling)
+            ]
             own = spread(rich.seeds(name, pairs).values(), sign=False)
-            cells.append("{} ({:.0f}, {:.0f})".format(own, *closed))
+            cells.append(f"{own} ({', '.join(closed)})")
         if any(cells):
             rows.append([f"{pairs:,}", *cells])
     return table(["pairs", *shown], rows)
@@ -272,9 +272,9 @@ def page() -> str:
         if rich.runs:
             parts.append(
                 "Features of more layers, and what is ranked drawn; with all pairs "
-                f"{rich.ceiling:.1f} ({rich.best_of_all}). In brackets the share of the gap from "
-                "CCA of the pairs on plain features to all pairs, in per cent: to the ceiling of "
-                "plain features, and of these.\n\n" + shares(plain, rich, numbers)
+                f"{rich.ceiling or 0:.1f} ({rich.best_of_all}). In brackets the share of the gap "
+                "from CCA of the pairs on plain features to all pairs, in per cent: to the ceiling "
+                "of plain features, and of these.\n\n" + shares(plain, rich, numbers)
             )
     parts += [_TOWERS, images(), _PROTEINS, proteins()]
     if text := oracles():

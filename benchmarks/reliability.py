@@ -1,19 +1,27 @@
 """Runs tests/faults and writes docs/reliability.md: which faults runs survive, and at what price.
 
-python benchmarks/reliability.py [--report-only] [--records=FILE] [arguments of pytest]
+    python benchmarks/reliability.py [--report-only] [--records=FILE] [arguments of pytest]
+    python benchmarks/reliability.py --inputs [REGEX]
+
+With --inputs it runs the tests of bad input instead, of the groups that match, and counts tries.
 """
 
 import argparse
 import json
 import os
 import pathlib
+import re
 import statistics
 import subprocess
 import sys
+import tempfile
+import tomllib
+from xml.etree import ElementTree
 
 from gentle_clip_jax.runs.log import machine
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "docs" / "results"
 
 TEXT = """# Reliability
 
@@ -29,6 +37,14 @@ Measured on {cpus} x {processor}, shared with other work, with jax {jax}; second
 and the longest, from the start of the command until the run goes on, with Python's start and
 compilation from a warm cache; for a process of several that is lost, until the others have ended.
 
+## Bad input
+
+{inputs}
+
+## What tests notice
+
+{mutants}
+
 ## What to know
 
 - **Ending a run.** SIGTERM or Ctrl-C: the step that is being taken is finished (and a validation,
@@ -39,6 +55,12 @@ compilation from a warm cache; for a process of several that is lost, until the 
   verified on the way back. A step that is unsound is named and kept as `checkpoints/N.unsound`;
   the one before it is taken. Half-written steps are never seen: a step gets its name when it is
   whole. Differences to another config are named one by one; nothing is cast.
+- **Files.** Each file of a run, of features, of an aligner and of a comparison was emptied, cut,
+  flipped in a bit, replaced by JSON of another shape and by random bytes, and then opened by all
+  that opens it. What is damaged is named; of a run, features and a comparison it is kept as
+  `NAME.unsound` and made anew or left out. A config is kept twice, as a run goes on under its own
+  alone. JSON files and lines of the log have a `check`, a SHA-256 of what they hold; one without
+  it, as a person may write it, is read as it is.
 - **One run in a folder.** `lock` is held by the process; the system frees it when the process
   ends, however it ends.
 - **Features.** `encode` knows its files by their content: what is new or changed is embedded, what
@@ -54,6 +76,81 @@ compilation from a warm cache; for a process of several that is lost, until the 
 - **Several processes.** All stop at the same step. If one is lost, JAX notices within 20 s, and
   the others end in one sentence; start all again, as many as you like.
 """
+
+
+# Of bad input: what is tried, and the tests that do it. A test is a try, or as many as it has noted
+# by record_property("tries", n).
+INPUTS = {
+    "losses: arguments that cannot be meant": ["tests/losses/test_arguments.py"],
+    "images, of any kind of damage": ["tests/data/test_bad_images.py"],
+    "texts and names of files": ["tests/data/test_bad_texts.py", "tests/data/test_ids.py"],
+    "sizes, pipes and devices": ["tests/data/test_limits.py"],
+    "features and pairs of one's own": ["tests/data/test_embeddings.py"],
+    "folders of encoders": ["tests/encoders/published/test_bad_folders.py"],
+    "files damaged at random": ["tests/test_fuzz.py"],
+    "options of the command line": [
+        "tests/commands/test_wrong_options.py",
+        "tests/commands/test_command_line.py",
+    ],
+    "keys of configs": ["tests/commands/test_wrong_config_values.py", "tests/test_config.py"],
+    "Ctrl-C in the first second": ["tests/commands/test_ctrl_c.py"],
+}
+
+
+def try_inputs(pattern: str, found: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:
+    """Of each group of bad input how many were tried, and how many did not end as they should."""
+    for group, paths in INPUTS.items():
+        if not re.search(pattern, group):
+            continue
+        here = [path for path in paths if (ROOT / path).exists()]
+        with tempfile.TemporaryDirectory() as folder:
+            xml = pathlib.Path(folder) / "tests.xml"
+            options = ["-q", "-n", "0", "-m", "slow or not slow", f"--junitxml={xml}"]
+            subprocess.run([sys.executable, "-m", "pytest", *options, *here], cwd=ROOT, check=False)
+            cases = ElementTree.parse(xml).getroot().iter("testcase")
+            done = [case for case in cases if case.find("skipped") is None]
+        counts = {"tried": 0, "failed": 0}
+        for case in done:
+            noted = case.find("properties/property[@name='tries']")
+            tries = 1 if noted is None else int(noted.get("value", "1"))
+            failed = case.find("failure") is not None or case.find("error") is not None
+            counts["tried"] += tries
+            counts["failed"] += tries if failed else 0
+        found[group] = counts
+    return {group: found[group] for group in INPUTS if group in found}
+
+
+def of_inputs(found: dict[str, dict[str, int]]) -> str:
+    """How much bad input was tried, and what came of it."""
+    if not found:
+        return "`python benchmarks/reliability.py --inputs` was not run."
+    rows = [[group, str(n["tried"]), str(n["failed"])] for group, n in found.items()]
+    total = [str(sum(n[name] for n in found.values())) for name in ("tried", "failed")]
+    lines = [["bad input", "tried", "failed"], ["---", "---:", "---:"], *rows, ["all", *total]]
+    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return f"{table}\n\n{INPUTS_TEXT}"
+
+
+INPUTS_TEXT = """A try fails if what means nothing is accepted, if a traceback is shown, if a file
+is left half-written, or if it hangs. One of many in one test, such as all wrong values of an
+option, may be counted as one."""
+
+MUTANTS = """`python benchmarks/mutants.py` makes {changes} small changes, one by one, to losses,
+aligners, splits, evaluation, training and checkpoints, such as a second view from the first one's
+key, or test names among the classes, and runs the tests that must notice. {noticed} of them make a
+test fail, as they should: [results/mutants.md](results/mutants.md)."""
+
+
+def of_mutants(path: pathlib.Path = RESULTS / "mutants.json") -> str:
+    """How many small changes of the code tests notice, and why they do not notice the others."""
+    if not path.exists():
+        return "`python benchmarks/mutants.py` was not run."
+    outcomes = json.loads(path.read_text())["outcomes"]
+    survived = [name for name, outcome in outcomes.items() if not outcome["noticed"]]
+    table = tomllib.loads((ROOT / "benchmarks" / "mutants.toml").read_text())["mutant"]
+    why = {row["name"]: row.get("why", "**not explained**") for row in table}
+    rest = "".join(f"\n- Not noticed: {name}. {why[name]}" for name in survived)
+    return MUTANTS.format(changes=len(outcomes), noticed=len(outcomes) - len(survived)) + rest
 
 
 def rows(records: list[dict]) -> list[list[str]]:
@@ -74,23 +171,35 @@ def rows(records: list[dict]) -> list[list[str]]:
 def main() -> None:
     """Runs the tests, unless they were, and writes the page."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--report-only", action="store_true", help="run nothing")
+    parser.add_argument(
+        "--report-only",
+        action="store_true",
+        help="run nothing; take the records, or else what is known",
+    )
     parser.add_argument("--records", type=pathlib.Path, default=ROOT / "runs" / "faults.jsonl")
+    parser.add_argument("--inputs", nargs="?", const="", help="try bad input instead of faults")
     args, rest = parser.parse_known_args()
-    if not args.report_only:
+    known = RESULTS / "reliability.json"
+    found = json.loads(known.read_text())
+    if args.inputs is not None:
+        found["inputs"] = try_inputs(args.inputs, found.get("inputs", {}))
+        known.write_text(json.dumps(found, indent=2) + "\n")
+    elif not args.report_only:
         args.records.parent.mkdir(parents=True, exist_ok=True)
         args.records.unlink(missing_ok=True)
         pytest = [sys.executable, "-m", "pytest", "-q", "-m", "slow or not slow"]
         environment = os.environ | {"GENTLE_CLIP_FAULTS": str(args.records)}
         subprocess.run([*pytest, "tests/faults", *rest], cwd=ROOT, env=environment, check=False)
-    records = [json.loads(line) for line in args.records.read_text().splitlines()]
+    if args.records.exists() and args.inputs is None:
+        records = [json.loads(line) for line in args.records.read_text().splitlines()]
+        found |= {"machine": machine(), "records": records}
+        known.write_text(json.dumps(found, indent=2) + "\n")
     head = ["fault", "times tried", "survived", "lost", "seconds to recover"]
-    lines = [head, ["---", "---:", "---:", "---", "---:"], *rows(records)]
+    lines = [head, ["---", "---:", "---:", "---", "---:"], *rows(found["records"])]
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    (ROOT / "docs" / "reliability.md").write_text(TEXT.format(table=table, **machine()))
-    (ROOT / "docs" / "results" / "reliability.json").write_text(
-        json.dumps({"machine": machine(), "records": records}, indent=2) + "\n"
-    )
+    inputs = of_inputs(found.get("inputs", {}))
+    text = TEXT.format(table=table, inputs=inputs, mutants=of_mutants(), **found["machine"])
+    (ROOT / "docs" / "reliability.md").write_text(text)
 
 
 if __name__ == "__main__":

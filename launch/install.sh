@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Makes .venv and installs this project into it with extras: launch/install.sh dev,parity
-# PYTHON=/path/to/python3 chooses the interpreter.
+# PYTHON=/path/to/python3 chooses the interpreter. Where requirements.lock is for it, versions are those
+# of the lock and every file is checked against its SHA-256; elsewhere, and for PyTorch, which the lock
+# leaves out, they are the newest within the ranges of pyproject.toml.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 extras=${1:-quickstart}
@@ -31,12 +33,19 @@ if ! suits .venv/bin/python; then
   echo "Making .venv with $("$python" --version)"
   "$python" -m venv --clear .venv
 fi
-# The stamp of an extra is the pyproject.toml that it was installed from.
+# The stamp of an extra is what it was installed from.
+stamp=$(mktemp)
+trap 'rm -f "$stamp"' EXIT
+cat pyproject.toml launch/requirements.lock >"$stamp"
 for name in "${names[@]}"; do
-  if ! cmp -s pyproject.toml ".venv/installed-$name.toml"; then
+  if ! cmp -s "$stamp" ".venv/installed-$name.toml"; then
     echo "Installing gentle-clip-jax[$extras] into .venv: one or two minutes the first time"
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[$extras]"
-    for done in "${names[@]}"; do cp pyproject.toml ".venv/installed-$done.toml"; done
+    pip=(.venv/bin/python -m pip install --quiet --disable-pip-version-check)
+    if .venv/bin/python launch/locked.py "$extras" >.venv/locked.txt; then
+      "${pip[@]}" --no-deps --require-hashes --requirement .venv/locked.txt
+    fi
+    "${pip[@]}" --editable ".[$extras]"
+    for done in "${names[@]}"; do cp "$stamp" ".venv/installed-$done.toml"; done
     break
   fi
 done

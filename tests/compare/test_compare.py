@@ -136,18 +136,23 @@ def test_a_plan_that_cannot_be_run_is_refused(plan, message, tmp_path):
         compare.compare(points(), Plan(**plan), tmp_path, title="")
 
 
+# Of 20 items by chance 0.27, and of 8 classes 0.13. Smoothing draws these few clusters together.
+LEAST = dict.fromkeys(("gentle_transport", "gentle_clip_warm"), 0.55)
+
+
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=() if name in ("relative", "clip") else pytest.mark.slow)
+        pytest.param(name, marks=() if name in (*CLOSED, "relative", "clip") else pytest.mark.slow)
         for name in METHODS
-        if name not in CLOSED and not METHODS[name].named
+        if not METHODS[name].named
     ],
 )
-def test_every_method_aligns_better_than_chance(name):
+def test_every_method_finds_most_partners(name):
     problem = pool.draw(points(), 30, seed=0, unmatched="shuffled")
     aligner = METHODS[name].fit(problem, jax.random.key(0))
-    assert measure.summarize(measure.score(aligner, points()))["zero_shot"] > 0.25  # chance: 0.125
+    found = measure.summarize(measure.score(aligner, points()))
+    assert min(found[metric] for metric in measure.MAIN) > LEAST.get(name, 0.75), found
 
 
 def test_equal_captions_are_forgiven_and_the_strict_count_is_lower():

@@ -57,6 +57,11 @@ def test_any_row_of_the_id_is_a_hit_and_a_second_one_takes_no_rank():
     assert ranks(query, gallery, query_ids=["a"], gallery_ids=gallery_ids) == [4]
 
 
+def test_the_nearest_row_of_an_item_is_its_hit():
+    gallery = np.array([[0.5, 0.5], [1.0, 0.0], [0.9, 0.2]])
+    assert ranks(np.array([[1.0, 0.0]]), gallery, query_ids=["b"], gallery_ids=list("bbc")) == [1]
+
+
 def test_a_collapsed_model_scores_nothing():
     same = np.tile(unit_rows(np.random.default_rng(0), 1, 255), (333, 1))
     metrics = retrieval_metrics(same, same, image_ids=range(333), text_ids=range(333))

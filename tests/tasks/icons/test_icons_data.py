@@ -1,3 +1,4 @@
+import collections
 import json
 
 import numpy as np
@@ -163,9 +164,62 @@ def test_matched_fraction_and_classes(dataset, glyphs):
     assert len(dataset.about.classes) == len(set(dataset.about.classes)) == 40
 
 
-def test_unmatched_texts_are_distinct_and_not_in_the_images_order(dataset):
+def test_unmatched_texts_are_distinct(dataset):
     assert len(np.unique(dataset.unmatched_y, axis=0)) == len(dataset.unmatched_y)
     assert len(dataset.unmatched_y) < len(dataset.unmatched_x)
+
+
+def few_icons():
+    """Icons whose glyphs are numbered; heads come the more often the later in the alphabet.
+
+    Half of the names of the other font are of icons of the matched domain too.
+    """
+    heads = [head for k, head in enumerate("abcdefgh") for _ in range(3 * (k + 1))]
+    own = [f"{2 * head} n{i}" for i, head in enumerate(heads)]
+    other = own[::4] + [f"zz m{i}" for i in range(27)]
+    numbers = np.arange(len(own) + len(other), dtype=np.uint8)
+    fonts = np.repeat(["material", "remix"], [len(own), len(other)])
+    glyphs = numbers[:, None, None] * np.ones((1, 4, 4), np.uint8)
+    return data.Icons(glyphs, np.array(own + other), fonts)
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """The few icons, the data set of them, and the names that the tokenizer was made from."""
+    icons, seen, train = few_icons(), [], data.train_tokenizer
+    monkeypatch.setattr(data, "load_icons", lambda cache, size: icons)
+    monkeypatch.setattr(
+        data, "train_tokenizer", lambda names, size: seen.extend(names) or train(names, size)
+    )
+    settings = DATASET | {"num_test": 24, "num_validation": 12, "num_classes": 4}
+    return icons, data.load_data(None, seed=0, **settings), seen
+
+
+def test_classes_and_vocabulary_are_of_training_names_alone(few):
+    icons, dataset, seen = few
+    held_out = {*dataset.validation.names, *dataset.test.names}
+    known = [name for name in icons.names if name not in held_out]
+    assert {*seen} == {*known}
+    training = [name for name in icons.names[icons.fonts == "material"] if name not in held_out]
+    expected, of_test = (
+        [word for word, _ in collections.Counter(map(data.head_word, names)).most_common(4)]
+        for names in (training, dataset.test.names)
+    )
+    assert dataset.about.classes == expected != of_test
+
+
+def test_unmatched_texts_have_an_order_of_their_own(few):
+    icons, dataset, _ = few
+    numbers = dataset.unmatched_x[:, 0, 0]
+    held_out = {*dataset.validation.names, *dataset.test.names}
+    assert held_out.isdisjoint(icons.names[numbers])
+    tokens = dataset.about.encode(icons.names)
+    texts = {row.tobytes(): name for row, name in zip(tokens, icons.names)}
+    order = [texts[row.tobytes()] for row in dataset.unmatched_y]
+    assert sorted(order) == sorted({*icons.names[numbers]})
+    of_images = icons.names[numbers[: len(order)]]
+    for other in (of_images, sorted(order)):
+        assert np.mean(np.array(order) == np.array(other)) < 0.1
 
 
 def test_seeds(cache, dataset):

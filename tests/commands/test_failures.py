@@ -69,7 +69,7 @@ def test_a_fault_of_ours_is_one_line(monkeypatch, capsys):
     out, err = capsys.readouterr()
     assert not out
     assert err.count("\n") == 1
-    assert "TypeError: unhashable thing, test_sentences.py line" in err
+    assert "TypeError: unhashable thing, test_failures.py line" in err
     with pytest.raises(TypeError):
         main.main(["--traceback", "show", "run"])
 

@@ -1,0 +1,78 @@
+"""The rule by which "auto" chooses, on made-up ranks of held-out pairs."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gentle_clip_jax.aligners import held_out, selection
+from gentle_clip_jax.aligners.held_out import HeldOut, Trial
+from gentle_clip_jax.aligners.problem import Features
+
+PLANNED, UNPLANNED, NAMED = selection.PLANNED, selection.UNPLANNED, selection.NAMED
+NAMES = {"planned": PLANNED, "unplanned": UNPLANNED, "named": NAMED, "ridge": "ridge"}
+
+
+def chosen(pairs: int, dimensions: int = 100, **gains: float) -> str:
+    """What is chosen if trials gain so many standard errors on CCA; ridge regression is worse.
+
+    Of two trials that are not CCA the difference is that of their gains over the root of two.
+    """
+    gains = {"ridge": -9.0} | gains
+    noise = np.random.default_rng(0).normal(size=(pairs, len(gains)))
+    noise = np.sqrt(pairs - 1) * np.linalg.qr(noise - noise.mean(axis=0))[0]
+    ranks = {"cca": np.full(pairs, 3.0)}
+    for (name, gain), own in zip(gains.items(), noise.T):
+        ranks[NAMES[name]] = 3 - own - gain / np.sqrt(pairs)
+    x = jnp.zeros((pairs, 1, dimensions))
+    found = HeldOut(ranks, {}, 0, 0, 0)
+    return selection.choose(Features(x, x, x, x), found, named="named" in gains).trial
+
+
+@pytest.mark.parametrize(
+    ("pairs", "dimensions", "gain", "expected"),
+    [
+        (100, 100, 0.1, PLANNED),
+        (100, 100, -0.1, "cca"),
+        (30, 100, -0.9, PLANNED),  # fewer than 60 tell little
+        (30, 100, -1.1, "cca"),
+        (100, 64, 1.9, "cca"),  # in few dimensions it must be better for sure
+        (100, 64, 2.1, PLANNED),
+        (30, 64, 1.9, "cca"),
+    ],
+)
+def test_unmatched_items_are_used_where_held_out_pairs_allow_it(pairs, dimensions, gain, expected):
+    assert chosen(pairs, dimensions, planned=gain, unplanned=gain) == expected
+
+
+def test_of_pairs_alone_the_better_stands_against_it():
+    assert chosen(100, ridge=5.0, planned=-1.0, unplanned=-1.0) == "ridge"
+    assert chosen(100, ridge=-5.0, planned=-1.0, unplanned=-1.0) == "cca"
+
+
+def test_a_plan_that_loses_for_sure_is_left_out():
+    assert chosen(100, planned=3.0, unplanned=9.0) == UNPLANNED
+    assert chosen(100, planned=3.0, unplanned=3.0) == PLANNED
+
+
+def test_names_of_classes_are_used_unless_pairs_object():
+    assert chosen(100, named=3.0 + 1e-3, planned=3.0, unplanned=3.0) == NAMED
+    assert chosen(100, named=2.0, planned=4.0, unplanned=3.0) == PLANNED
+
+
+def test_recall_of_held_out_pairs_is_at_one_five_and_ten(monkeypatch):
+    """Both ways, the mean over the splits that held a pair out, whatever the fits."""
+    found = np.array([[1, 11], [10, 5], [6, 10], [2, 12]])
+    rows = jnp.zeros((4, 2))
+    monkeypatch.setattr(held_out, "splits", lambda n, seed: [(np.arange(4), np.arange(0))] * 2)
+    monkeypatch.setattr(held_out, "ranks", lambda fitted, x, y, size: found[:size])
+    trial = Trial(lambda rest: None, rows, rows, jnp.zeros((20, 2)), jnp.zeros((20, 2)))
+    held = held_out.held_out({"cca": trial}, 4, seed=0)
+    expected = [
+        [[1, 1, 1], [0, 0, 0]],
+        [[0, 0, 1], [0, 1, 1]],
+        [[0, 0, 1], [0, 0, 1]],
+        [[0, 1, 1], [0, 0, 0]],
+    ]
+    np.testing.assert_array_equal(held.recall["cca"], expected)
+    np.testing.assert_allclose(held.log_rank["cca"], np.log(found).mean(axis=1))
+    assert (held.among, held.splits) == (24, 2)
