@@ -240,7 +240,7 @@ def draw(path: pathlib.Path) -> None:
     matplotlib.rcParams["svg.hashsalt"] = "evidence"
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(1, 2, figsize=(10, 4.2), sharey=True, layout="constrained")
+    figure, axes = pyplot.subplots(1, 2, figsize=(11, 4.2), sharey=True, layout="constrained")
     for axis, (field, (label, numbers)) in zip(axes, FIELDS.items()):
         both = {is_rich: Runs(field, rich=is_rich) for is_rich in (False, True)}
         for number, (name, curve, unmatched, is_rich) in enumerate(CURVES):
@@ -255,7 +255,11 @@ def draw(path: pathlib.Path) -> None:
         axis.axhline(100, color="0.5", linewidth=0.8)
         axis.set(xscale="log", title=label, xlabel="matched pairs", ylim=(-60, 130))
     axes[0].set_ylabel("share of the gap, CCA of the pairs to all pairs, %")
-    axes[1].legend(fontsize=8, loc="lower left")
+    found = [axis.get_legend_handles_labels() for axis in axes]
+    known = dict(pair for handles, labels in found for pair in zip(labels, handles))
+    curves = [label for _, label, _, _ in CURVES if label in known]
+    handles = [known[label] for label in curves]
+    figure.legend(handles, curves, fontsize=8, loc="outside right center")
     figure.savefig(path, metadata={"Date": None})
     pyplot.close(figure)
 
