@@ -122,6 +122,8 @@ def read_record(path: pathlib.Path) -> dict[str, Any]:
       FileNotFoundError: it is not there.
       ValueError: it cannot be read or was altered; says why, without the path.
     """
+    if path.exists() and not path.is_file():  # a device has no end, and a pipe waits
+        raise ValueError("it is no regular file")
     try:
         return unchecked(json.loads(path.read_text("utf-8")))
     except FileNotFoundError:

@@ -104,3 +104,11 @@ def test_a_device_or_a_folder_is_not_replaced(tmp_path):
             write_text(tmp_path / name, "text")
     assert (tmp_path / "null").is_char_device()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "null"]
+
+
+def test_a_record_is_read_from_a_regular_file_alone(tmp_path):
+    (tmp_path / "zero.json").symlink_to("/dev/zero")
+    os.mkfifo(tmp_path / "pipe.json")
+    for name in ("zero", "pipe"):
+        with pytest.raises(ValueError, match="no regular file"):
+            read_record(tmp_path / f"{name}.json")
