@@ -55,11 +55,8 @@ def _add_align(commands: Any) -> None:
     align = commands.add_parser(
         "align", allow_abbrev=False, help="fit an aligner to two sides and a few pairs, and save it"
     )
-    for name in ("--x", "--y"):
-        align.add_argument(name, required=True, type=values.path, metavar="PATH", help="embeddings")
-    align.add_argument(
-        "--pairs", type=values.path, metavar="CSV", help="matched ids; else equal ids are pairs"
-    )
+    values.add_sides(align)
+    values.add_pairs(align)
     align.add_argument(
         "--out", required=True, type=values.path, metavar="DIR", help="for the aligner"
     )
@@ -72,10 +69,7 @@ def _add_align(commands: Any) -> None:
         help="use what the classes of the images' encoder are called; then no pair is needed",
     )
     align.add_argument("--seed", type=values.seed, default=0)
-    for name in ("x", "y"):
-        align.add_argument(
-            f"--{name}-name", type=values.label, metavar="NAME", help=f"what an item of {name} is"
-        )
+    values.add_names(align)
     align.set_defaults(command=_align)
 
 

@@ -80,7 +80,8 @@ def _add_compare(commands: Any) -> None:
     )
     compare.add_argument("--x", type=values.path, metavar="PATH", help="embeddings of one modality")
     compare.add_argument("--y", type=values.path, metavar="PATH", help="embeddings of the other")
-    _add_pairs_and_names(compare)
+    values.add_pairs(compare)
+    values.add_names(compare)
     compare.add_argument(
         "--methods", type=values.name, metavar="NAME,NAME", help="of --x and --y; default: a choice"
     )
@@ -99,29 +100,14 @@ def _add_compare(commands: Any) -> None:
 
 def _add_diagnose(commands: Any) -> None:
     diagnose = commands.add_parser("diagnose", allow_abbrev=False, help="can unmatched data help?")
-    for name in ("--x", "--y"):
-        diagnose.add_argument(
-            name, required=True, type=values.path, metavar="PATH", help="embeddings"
-        )
-    _add_pairs_and_names(diagnose)
+    values.add_sides(diagnose)
+    values.add_pairs(diagnose)
+    values.add_names(diagnose)
     diagnose.add_argument(
         "--out", type=values.path, metavar="DIR", help="for diagnosis.html and diagnosis.json"
     )
     diagnose.add_argument("--seed", type=values.seed, default=0)
     diagnose.set_defaults(command=_diagnose)
-
-
-def _add_pairs_and_names(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--pairs", type=values.path, metavar="CSV", help="matched ids; else equal ids are pairs"
-    )
-    for name in ("x", "y"):
-        command.add_argument(
-            f"--{name}-name",
-            type=values.label,
-            metavar="NAME",
-            help=f"what an item of {name} is called, e.g. cell; else as its file or folder is",
-        )
 
 
 def _encode(args: argparse.Namespace) -> None:

@@ -21,11 +21,8 @@ def add(commands: Any) -> None:
     match.add_argument(
         "--aligner", required=True, type=values.path, metavar="DIR", help="of gentle-clip align"
     )
-    for name in ("--x", "--y"):
-        match.add_argument(name, required=True, type=values.path, metavar="PATH", help="embeddings")
-    match.add_argument(
-        "--pairs", type=values.path, metavar="CSV", help="matched ids; else equal ids are pairs"
-    )
+    values.add_sides(match)
+    values.add_pairs(match)
     match.add_argument(
         "--share",
         type=values.share,

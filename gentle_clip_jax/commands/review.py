@@ -17,10 +17,7 @@ def add(commands: Any) -> None:
     review.add_argument(
         "--aligner", required=True, type=values.path, metavar="DIR", help="what align has saved"
     )
-    for name in ("--x", "--y"):
-        review.add_argument(
-            name, required=True, type=values.path, metavar="PATH", help="embeddings"
-        )
+    values.add_sides(review)
     review.add_argument(
         "--pairs", required=True, type=values.file, metavar="CSV", help="known pairs; it will grow"
     )

@@ -103,3 +103,27 @@ def address(text: str) -> str:
 
 def _shown(text: str) -> str:
     return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}...")
+
+
+def add_sides(command: argparse.ArgumentParser) -> None:
+    """Adds --x and --y, the embeddings of both modalities."""
+    for name in ("--x", "--y"):
+        command.add_argument(name, required=True, type=path, metavar="PATH", help="embeddings")
+
+
+def add_pairs(command: argparse.ArgumentParser) -> None:
+    """Adds --pairs, of the ids that belong together."""
+    command.add_argument(
+        "--pairs", type=path, metavar="CSV", help="matched ids; else equal ids are pairs"
+    )
+
+
+def add_names(command: argparse.ArgumentParser) -> None:
+    """Adds --x-name and --y-name, what pages and sentences call the items."""
+    for side in ("x", "y"):
+        command.add_argument(
+            f"--{side}-name",
+            type=label,
+            metavar="NAME",
+            help=f"what an item of {side} is called, e.g. cell; else as its file or folder is",
+        )
