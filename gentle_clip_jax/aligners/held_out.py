@@ -9,7 +9,7 @@ import numpy as np
 
 from gentle_clip_jax.aligners.cross_validation import Embeds, ranks
 from gentle_clip_jax.aligners.problem import Features, Problem
-from gentle_clip_jax.aligners.standardize import Classes
+from gentle_clip_jax.aligners.standardize import Classes, principal_components
 
 TOP = (1, 5, 10)
 _FOLDS = 5
@@ -139,13 +139,7 @@ def _basis(items: jax.Array, unmatched: jax.Array) -> jax.Array | None:
     if width <= _DIMENSIONS:
         return None
     rows = np.concatenate([np.asarray(some).reshape(-1, width) for some in (items, unmatched)])
-    rows = rows - rows.mean(axis=0)
-    if len(rows) >= width:
-        return jnp.asarray(np.linalg.eigh(rows.T @ rows)[1][:, ::-1][:, :_DIMENSIONS])
-    values, vectors = np.linalg.eigh(rows @ rows.T)  # the smaller of two decompositions
-    kept = values[::-1][:_DIMENSIONS] > 1e-6 * values[-1]
-    basis = rows.T @ vectors[:, ::-1][:, :_DIMENSIONS][:, kept]
-    return jnp.asarray(basis / np.linalg.norm(basis, axis=0))
+    return jnp.asarray(principal_components(rows - rows.mean(axis=0), _DIMENSIONS))
 
 
 def raw_trial(problem: Problem, fit: Callable[[Problem], Embeds]) -> Trial:

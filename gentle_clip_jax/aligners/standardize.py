@@ -72,13 +72,21 @@ class Standardizer(NamedTuple):
         width = len(self.mean)
         if width <= MOST_FEATURES:
             return self
-        covariance = np.zeros((width, width), np.float32)
-        for items in groups:
-            rows = self.rows(items.reshape(-1, width))
-            covariance += rows.T @ rows
-        wanted = (width - MOST_FEATURES, width - 1)
-        _, vectors = scipy.linalg.eigh(covariance, subset_by_index=wanted, overwrite_a=True)
-        return self._replace(basis=np.ascontiguousarray(vectors[:, ::-1]))
+        rows = [self.rows(items.reshape(-1, width)) for items in groups]
+        return self._replace(basis=principal_components(np.concatenate(rows), MOST_FEATURES))
+
+
+def principal_components(rows: np.ndarray, most: int) -> np.ndarray:
+    """The first `most` components [d, k] of centred rows [n, d], or as many as vary."""
+    count, width = rows.shape
+    if count >= width:
+        wanted = (width - most, width - 1)
+        _, vectors = scipy.linalg.eigh(rows.T @ rows, subset_by_index=wanted, overwrite_a=True)
+        return np.ascontiguousarray(vectors[:, ::-1])
+    values, vectors = np.linalg.eigh(rows @ rows.T)  # the smaller of two decompositions
+    kept = values[::-1][:most] > 1e-6 * values[-1]
+    basis = rows.T @ vectors[:, ::-1][:, :most][:, kept]
+    return basis / np.linalg.norm(basis, axis=0)
 
 
 Classes = tuple[jax.Array, jax.Array]
