@@ -92,6 +92,13 @@ class Runs:
         self.best_of_all = max(known, key=known.__getitem__, default="not measured")
         self.ceiling = known.get(self.best_of_all)
 
+    @property
+    def of_all(self) -> str:
+        """What the best method of pairs alone reaches with all pairs."""
+        if self.ceiling is None:
+            return "(not measured)"
+        return f"{self.ceiling:.1f} ({self.best_of_all})"
+
     def seeds(self, method: str, pairs: int) -> dict[int, float]:
         """Mean of zero-shot, i2t and t2i by seed, in points."""
         return {
@@ -276,7 +283,7 @@ def page() -> str:
         if rich.runs:
             parts.append(
                 "Features of more layers, and what is ranked drawn; with all pairs "
-                f"{rich.ceiling or 0:.1f} ({rich.best_of_all}). In brackets the share of the gap "
+                f"{rich.of_all}. In brackets the share of the gap "
                 "from CCA of the pairs on plain features to all pairs, in per cent: to the ceiling "
                 "of plain features, and of these.\n\n" + shares(plain, rich, numbers)
             )
