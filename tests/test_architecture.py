@@ -54,7 +54,8 @@ ARROWS = {
     "training": {"tasks", "objectives", "optimizer", "encoders", "data", "evals", "parallel"}
     | {"runs", "files"},
     "commands": {"config", "parallel", "data", "features", "diagnose", "compare", "training"}
-    | {"runs", "report", "aligners", "aligning", "asking", "searching", "matching", "review"},
+    | {"runs", "report", "aligners", "aligning", "asking", "searching", "matching", "review"}
+    | {"tasks"},
     "__main__": {"commands"},
     "__init__": {"losses", "aligners", "diagnose", "compare", "encoders", "config", "matching"}
     | {"training"},

@@ -12,13 +12,16 @@ from gentle_clip_jax.commands import values
 def add(commands: Any) -> None:
     """Adds the commands to a parser's."""
     example = commands.add_parser(
-        "example", allow_abbrev=False, help="two folders to try it on: drawings and texts"
+        "example", allow_abbrev=False, help="two folders to try it on: pictures and texts"
     )
     example.add_argument(
         "--out", required=True, type=values.path, metavar="DIR", help="for pictures/ and texts/"
     )
     example.add_argument(
         "--number", type=values.whole(1, 100_000), default=500, metavar="N", help="of each (500)"
+    )
+    example.add_argument(
+        "--icons", action="store_true", help="icons of user interfaces instead of drawings"
     )
     example.add_argument("--seed", type=values.seed, default=0)
     example.add_argument(
@@ -61,7 +64,12 @@ def _example(args: argparse.Namespace) -> None:
         filled = fill_sheet(args.out, args.answer)
         print(f"{args.answer}: {filled} partners filled in.")
         return
-    folder = write_example(args.out, number=args.number, seed=args.seed)
+    shown = None
+    if args.icons:
+        from gentle_clip_jax.tasks.icons.data import pictures_and_names
+
+        shown = pictures_and_names(args.number, seed=args.seed)
+    folder = write_example(args.out, number=args.number, seed=args.seed, shown=shown)
     print(f"{folder / 'pictures'} and {folder / 'texts'}: {args.number:,} of each.")
 
 

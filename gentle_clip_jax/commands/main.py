@@ -61,7 +61,16 @@ def _run(argv: Sequence[str] | None) -> int:
 
 def _parser() -> "argparse.ArgumentParser":
     import gentle_clip_jax
-    from gentle_clip_jax.commands import aligners, data, features, matches, review, runs, values
+    from gentle_clip_jax.commands import (
+        aligners,
+        data,
+        features,
+        matches,
+        quickstart,
+        review,
+        runs,
+        values,
+    )
 
     parser = values.Parser(
         prog="gentle-clip",
@@ -71,7 +80,7 @@ def _parser() -> "argparse.ArgumentParser":
     parser.add_argument("--version", action="version", version=gentle_clip_jax.__version__)
     parser.add_argument("--traceback", action="store_true", help="show where an error comes from")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for group in (features, aligners, matches, review, runs, data):
+    for group in (quickstart, features, aligners, matches, review, runs, data):
         group.add(commands)
     return parser
 

@@ -1,10 +1,11 @@
-"""Two folders to try the project on: drawings, and texts that say what they show."""
+"""Two folders to try the project on: pictures, and texts that say what they show."""
 
 import csv
 import itertools
 import json
 import math
 import pathlib
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,16 +34,23 @@ _COUNTS = ("one", "two", "three", "five")
 DRAWINGS = [*itertools.product(_COUNTS, _COLORS, _SHAPES, _GROUNDS)]
 
 
-def write_example(out: str | pathlib.Path, *, number: int = 500, seed: int = 0) -> pathlib.Path:
+def write_example(
+    out: str | pathlib.Path,
+    *,
+    number: int = 500,
+    seed: int = 0,
+    shown: Iterable[tuple["Image.Image", str]] | None = None,
+) -> pathlib.Path:
     """Writes pictures/, texts/ and answers.csv, which says what belongs together.
 
-    No two drawings show the same. Files are numbered on each side on their own, so that names tell
+    No two texts are the same. Files are numbered on each side on their own, so that names tell
     nothing.
 
     Args:
       out: a new or empty folder.
-      number: of drawings, and of texts.
-      seed: which ones, where things lie in them, and in which order.
+      number: of pictures, and of texts.
+      seed: of which drawings there are, where things lie in them, and the order of the files.
+      shown: pictures and their texts, if not drawings.
 
     Raises:
       ValueError: the folder holds something, or there are fewer drawings.
@@ -51,21 +59,17 @@ def write_example(out: str | pathlib.Path, *, number: int = 500, seed: int = 0) 
     folder = pathlib.Path(out)
     if folder.exists() and any(folder.iterdir()):
         raise ValueError(f"{folder} is not empty: give --out=DIR a new folder.")
-    if not 1 <= number <= len(DRAWINGS):
+    if shown is None and not 1 <= number <= len(DRAWINGS):
         raise ValueError(f"There are {len(DRAWINGS)} drawings: ask for so many at most.")
     rng = np.random.default_rng(seed)
     width, ids = len(str(number - 1)), {}
     for side in ("picture", "text"):
         ids[side] = [f"{side}-{n:0{width}}" for n in rng.permutation(number)]
         (folder / f"{side}s").mkdir(parents=True, exist_ok=True)
-    chosen = rng.permutation(len(DRAWINGS))[:number]
-    for row, picture, text in zip(chosen, ids["picture"], ids["text"], strict=True):
-        count, color, shape, ground = DRAWINGS[row]
-        drawn = _drawn(_COUNTS.index(count) + 1 + (count == "five"), color, shape, ground, rng)
-        drawn.save(folder / "pictures" / f"{picture}.png")
-        shapes = shape if count == "one" else f"{shape}es" if shape == "cross" else f"{shape}s"
-        line = f"{count} {color} {shapes} on a {ground} ground\n"
-        write_text(folder / "texts" / f"{text}.txt", line)
+    shown = _drawings(number, rng) if shown is None else shown
+    for (image, said), picture, text in zip(shown, ids["picture"], ids["text"], strict=True):
+        image.save(folder / "pictures" / f"{picture}.png")
+        write_text(folder / "texts" / f"{text}.txt", f"{said}\n")
     with writing(folder / ANSWERS) as file:
         lines = sorted(zip(ids["picture"], ids["text"], strict=True))
         csv.writer(file, lineterminator="\n").writerows(lines)
@@ -106,6 +110,14 @@ def _lines(path: pathlib.Path) -> list[list[str]]:
             return [line for line in csv.reader(file) if line]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{path} cannot be read ({error}): give another file.") from error
+
+
+def _drawings(number: int, rng: np.random.Generator) -> Iterator[tuple["Image.Image", str]]:
+    for row in rng.permutation(len(DRAWINGS))[:number]:
+        count, color, shape, ground = DRAWINGS[row]
+        shapes = shape if count == "one" else f"{shape}es" if shape == "cross" else f"{shape}s"
+        drawn = _drawn(_COUNTS.index(count) + 1 + (count == "five"), color, shape, ground, rng)
+        yield drawn, f"{count} {color} {shapes} on a {ground} ground"
 
 
 def _drawn(

@@ -72,3 +72,17 @@ def test_what_cannot_be_done_is_said(tmp_path):
         example.fill_sheet(folder, tmp_path / "ask.csv")
     with pytest.raises(ValueError, match=r"answers.csv cannot be read"):
         example.fill_sheet(tmp_path, tmp_path / "ask.csv")
+
+
+def test_icons_come_with_their_names_once_each(tmp_path):
+    assert main(["example", "--icons", "--number=20", f"--out={tmp_path / 'new'}"]) == 0
+    partner = answers(tmp_path / "new")
+    texts = {path.stem: path.read_text().strip() for path in tmp_path.glob("new/texts/*.txt")}
+    assert len({*texts.values()}) == len(partner) == 20
+    assert all(text.startswith("an icon of ") for text in texts.values())
+    for picture in partner:
+        with Image.open(tmp_path / "new" / "pictures" / f"{picture}.png") as image:
+            pixels = np.asarray(image)
+        assert pixels.shape == (224, 224)
+        assert pixels[0, 0] == 255  # black on white
+        assert 0.01 < np.mean(pixels < 128) < 0.9

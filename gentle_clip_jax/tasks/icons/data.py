@@ -87,6 +87,31 @@ def load_icons(cache: pathlib.Path, size: int = 32) -> Icons:
     return icons
 
 
+def pictures_and_names(number: int, *, seed: int, size: int = 224) -> list[tuple[Any, str]]:
+    """Material icons, black on white, and "an icon of ..." in the words of their names.
+
+    Args:
+      number: how many; icons of one stem count as one.
+      seed: which ones.
+      size: pixels, height and width.
+
+    Raises:
+      ValueError: there are fewer, or qtawesome or its fonts are missing.
+    """
+    ttf, codepoints = _font(_font_folder(), "material")
+    stems = {stem(name): codepoint for name, codepoint in reversed(codepoints.items())}
+    if not 1 <= number <= len(stems):
+        raise ValueError(f"There are {len(stems):,} icons: ask for so many at most.")
+    from PIL import Image
+
+    chosen = np.random.default_rng(seed).permutation(sorted(stems))[:number]
+    glyphs = _render(ttf, [stems[name] for name in chosen], size)
+    return [
+        (Image.fromarray(255 - glyph), f"an icon of {name}")
+        for glyph, name in zip(glyphs, chosen, strict=True)
+    ]
+
+
 def _font_folder() -> pathlib.Path:
     # find_spec locates the package without importing it, since its __init__ imports Qt.
     spec = importlib.util.find_spec("qtawesome")
@@ -100,19 +125,24 @@ def _font_folder() -> pathlib.Path:
 
 def _render_fonts(folder: pathlib.Path, size: int) -> Icons:
     images, names, fonts = [], [], []
-    for font, prefix in FONTS.items():
-        (ttf,) = _versions(folder, f"{prefix}-[0-9]*.ttf")
-        (charmap,) = _versions(folder, f"{prefix}-charmap-*.json")
-        try:
-            codepoints = {k: int(v, 16) for k, v in json.loads(charmap.read_text()).items()}
-        except (ValueError, TypeError, AttributeError) as error:
-            raise ValueError(
-                f"The icon names in {charmap} cannot be read ({error}): reinstall qtawesome."
-            ) from error
+    for font in FONTS:
+        ttf, codepoints = _font(folder, font)
         images.append(_render(ttf, list(codepoints.values()), size))
         names += [stem(name) for name in codepoints]
         fonts += [font] * len(codepoints)
     return Icons(np.concatenate(images), np.array(names), np.array(fonts))
+
+
+def _font(folder: pathlib.Path, font: str) -> tuple[pathlib.Path, dict[str, int]]:
+    """The file of a font, and the code point of each icon's name."""
+    (ttf,) = _versions(folder, f"{FONTS[font]}-[0-9]*.ttf")
+    (charmap,) = _versions(folder, f"{FONTS[font]}-charmap-*.json")
+    try:
+        return ttf, {k: int(v, 16) for k, v in json.loads(charmap.read_text()).items()}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"The icon names in {charmap} cannot be read ({error}): reinstall qtawesome."
+        ) from error
 
 
 def _versions(folder: pathlib.Path, pattern: str) -> list[pathlib.Path]:

@@ -1,0 +1,89 @@
+"""The command quickstart: the others in a row, from two folders to matches and a search page."""
+
+import argparse
+import csv
+import pathlib
+import shlex
+from typing import Any
+
+from gentle_clip_jax.commands import values
+
+# What each step writes last, by which a second run sees that it is done; and its command.
+_STEPS = (
+    ("icons/answers.csv", "example --icons --number={number} --out={out}/icons"),
+    (
+        "pictures/manifest.json",
+        "encode --encoder=efficientnet-lite0 --data={out}/icons/pictures --out={out}/pictures",
+    ),
+    ("texts/manifest.json", "encode --encoder=minilm --data={out}/icons/texts --out={out}/texts"),
+    ("ask/ask.html", "ask --x={out}/pictures --number={pairs} --out={out}/ask"),
+    (None, "example --out={out}/icons --answer={out}/ask/ask.csv"),
+    (
+        "aligner/aligner.json",
+        "align --x={out}/pictures --y={out}/texts --pairs={out}/ask/ask.csv --out={out}/aligner",
+    ),
+    (
+        "matches/matches.json",
+        "match --aligner={out}/aligner --x={out}/pictures --y={out}/texts --pairs={out}/ask/ask.csv"
+        " --share=1 --one-to-one --out={out}/matches",
+    ),
+    (
+        "hits.html",
+        "search --aligner={out}/aligner --in={out}/pictures 'a house' --num=8"
+        " --html={out}/hits.html",
+    ),
+)
+
+
+def add(commands: Any) -> None:
+    """Adds the command to a parser's."""
+    quickstart = commands.add_parser(
+        "quickstart",
+        allow_abbrev=False,
+        help="see it work: from icons and their names, a few of them matched, to a search page",
+    )
+    quickstart.add_argument(
+        "--out", default="quickstart", type=values.path, metavar="DIR", help="for all of it"
+    )
+    quickstart.add_argument(
+        "--number", type=values.whole(60, 5000), default=1500, metavar="N", help="of icons (1,500)"
+    )
+    quickstart.set_defaults(command=_quickstart)
+
+
+def _quickstart(args: argparse.Namespace) -> int:
+    """Runs what is not done yet; ends with the first command that fails."""
+    from gentle_clip_jax.commands.main import main
+
+    out, pairs = pathlib.Path(args.out), args.number // 5
+    answers = out / "icons" / "answers.csv"
+    if answers.exists() and len(_lines(answers)) != args.number:
+        raise ValueError(
+            f"{out} holds a quickstart of {len(_lines(answers)):,} icons: give that --number, or "
+            "another --out=DIR."
+        )
+    print(
+        f"{args.number:,} icons and their names, as two folders. A fifth of them gets its partner "
+        "from answers.csv, which stands for your eyes; the rest is for the program to find."
+    )
+    for done, step in _STEPS:
+        if done is None or not (out / done).exists():
+            filled = step.format(out=shlex.quote(str(out)), number=args.number, pairs=pairs)
+            print(f"\n$ gentle-clip {filled}", flush=True)
+            if code := main(shlex.split(filled)):
+                return code
+    known = {line[0] for line in _lines(out / "ask" / "ask.csv")}
+    right, found = dict(_lines(answers)), _lines(out / "matches" / "matches.csv")
+    proposed = [(x, y) for x, y, *_ in found[1:] if y and x not in known]
+    hits = sum(right[x] == y for x, y in proposed)
+    print(
+        f"\nOf {len(proposed):,} matches that nobody had told, {hits:,} are right: answers.csv "
+        f"knows. By chance it would be one.\nOpen {out / 'hits.html'} in a browser. Then take two "
+        "folders of your own: docs/tutorial.md goes through the same commands."
+    )
+    return 0
+
+
+def _lines(path: pathlib.Path) -> list[list[str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return [*csv.reader(file)]
