@@ -10,6 +10,7 @@ import numpy as np
 
 from gentle_clip_jax.data import images, texts
 from gentle_clip_jax.data.batches import Dataset, Pairs
+from gentle_clip_jax.files import sha256_of
 from gentle_clip_jax.tasks.captioned_images.listed import Captioned, Captions, Listed
 
 Encode = Callable[[Iterable[str]], np.ndarray]  # texts -> token ids [n, t], 0 = padding
@@ -34,6 +35,18 @@ class ImageRows:
         with ThreadPoolExecutor() as pool:
             pixels = [*pool.map(self._decode, numbers)]
         return np.stack(pixels) if pixels else np.zeros((0, self.size, self.size, 3), np.uint8)
+
+    def digests(self, rows: slice = slice(None)) -> list[str]:
+        """SHA-256 of the files of some; of one that cannot be read, why."""
+
+        def digest(image: images.Image) -> str:
+            try:
+                return sha256_of(image.read())
+            except (OSError, ValueError) as error:
+                return str(error)
+
+        with ThreadPoolExecutor() as pool:
+            return [*pool.map(digest, self.listed[rows])]
 
     def _decode(self, number: int) -> np.ndarray:
         image = self.listed[number]

@@ -70,7 +70,7 @@ def of_two_places(
     for text in said:
         captions.setdefault(text.id, []).append(text.text)
     splits = {text.id: text.split for text in said}
-    partner = dict(read_pairs(pairs, (image.id for image in listed), captions))
+    partner = dict(read_pairs(pairs, (image.id for image in listed), captions).tolist())
     if len(partner) < _FEWEST:
         raise ValueError(
             f"{pairs} has {len(partner)} pairs: {_FEWEST} at least are needed to learn and to "

@@ -18,7 +18,6 @@ from gentle_clip_jax.encoders.fine_tuning import FineTuned
 from gentle_clip_jax.encoders.heads import ProjectionHead, RefinedMap
 from gentle_clip_jax.encoders.published import pretrained
 from gentle_clip_jax.encoders.two_towers import TwoTowers
-from gentle_clip_jax.files import sha256_of
 from gentle_clip_jax.tasks.captioned_images import data, listed, start
 from gentle_clip_jax.tasks.captioned_images.data import Classified
 from gentle_clip_jax.tasks.captioned_images.views import rgb_views
@@ -118,7 +117,7 @@ def init_params(config: ml_collections.ConfigDict, dataset: Dataset, model: TwoT
         return start.identity(params)
     # The towers are slow, and each command needs the start.
     path = dataset.about.cache / "start.npz"
-    of = sha256_of([config.data.to_dict(), config.model.to_dict(), config.seed])
+    of = start.digest([config.data.to_dict(), config.model.to_dict()], params, dataset)
     if (kept := start.load(path, params, of)) is not None:
         return kept
     start.save(path, start.from_pairs(model, params, dataset, config.model.start), of)

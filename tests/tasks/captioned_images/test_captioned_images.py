@@ -139,17 +139,51 @@ def test_an_image_that_cannot_be_read_is_named(folder):
 
 
 @pytest.mark.parametrize("start", ["cca", "transported_cca"])
-def test_heads_start_as_a_map_that_finds_more_than_chance(folder, towers, tmp_path, start):
+def test_heads_start_as_a_map_that_finds_more_than_chance(
+    folder, towers, tmp_path, start, monkeypatch
+):
     settings = config(folder, **{"model.start": start})
     dataset = field.load_data(settings, tmp_path)
     state = initial(settings, dataset)
-    again = initial(settings, dataclasses.replace(dataset, matched=None))  # from cache
+    monkeypatch.setattr(field.start, "from_pairs", None)  # from the cache
+    again = initial(settings, dataset)
     jax.tree.map(np.testing.assert_array_equal, state.params, again.params)
     model = field.build_model(settings, dataset)
     figures = field.validate(model, state.params, dataset)
     # Of eight images in a set two have the same colour, and four the same caption twice.
     assert figures["i2t_r5"] > 0.8
     assert figures["zero_shot_accuracy"] > 0.5
+
+
+def test_a_start_of_other_items_is_not_taken(folder, towers):
+    settings = config(folder)
+    dataset = field.load_data(settings, folder)
+    params = initial(settings, dataset).params
+
+    def digest(params=params, **parts):
+        return field.start.digest([], params, dataclasses.replace(dataset, **parts))
+
+    def spoilt(rows, read):
+        return dataclasses.replace(
+            rows, listed=[rows.listed[0]._replace(read=read), *rows.listed[1:]]
+        )
+
+    def lost():
+        raise ValueError("is lost")
+
+    rows, matched = dataset.unmatched_x, dataset.matched
+    tower = jax.tree.map(lambda leaf: leaf + 1, params["y_tower"])
+    digests = [
+        digest(),
+        digest(params | {"y_tower": tower}),
+        digest(unmatched_x=spoilt(rows, lambda: b"another picture")),
+        digest(unmatched_x=spoilt(rows, lost)),
+        digest(unmatched_y=dataset.unmatched_y[::-1]),
+        digest(matched=dataclasses.replace(matched, x=spoilt(matched.x, lambda: b"another"))),
+        digest(matched=dataclasses.replace(matched, y=matched.y[::-1])),
+    ]
+    assert len({*digests}) == len(digests)
+    assert digest(params | {"x_head": None}) == digests[0]
 
 
 def test_towers_that_share_a_space_can_keep_it(folder, towers):
