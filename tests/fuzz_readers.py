@@ -205,10 +205,14 @@ BAD_STEP = of_json({"step": 3, "metrics": {"loss/clip": "nan"}, "rows": {}, "mat
 BATCH = of_npz(**{"matched/x": _ROWS, "matched/y": _ROWS})
 CONFIG = of_json(checked({"seed": 0, "train": {"steps": 3}}))
 BERT = {"model_type": "bert", "hidden_size": 8, "num_hidden_layers": 1, "pad_token_id": 0}
-OPEN_CLIP = {"model_cfg": {"embed_dim": 8, "vision_cfg": {"width": 8}, "text_cfg": {"width": 8}}}
-ALIGNER = {"format": 1, "arrays": "a", "sha256": "0", "parts": {"x": {"number": 1}}, "about": {}}
+VISION, TEXT = {"width": 64, "layers": 1, "patch_size": 8}, {"width": 8, "layers": 1, "heads": 2}
+OPEN_CLIP = {"model_cfg": {"embed_dim": 8, "vision_cfg": VISION, "text_cfg": TEXT}}
+WEIGHTS = of_safetensors()
+ALIGNER = {"format": 1, "arrays": "a", "sha256": sha256_of(WEIGHTS), "about": {}}
+ALIGNER |= {"parts": {"x": {"array": "features"}, "y": {"number": 1}}}
 EVALUATED = {"metrics": {"r1": {"value": 0.5, "low": 0.4, "high": 0.6}}, "step": 3}
 ANSWER = {"number": 1, "y": "a", "kind": "match", "x": "a", "shown": ["a"], "time": "now"}
+CLIP_WORDS = ("<|startoftext|>", "<|endoftext|>", "a", "a</w>", "aa</w>")
 PAIRS = b"x,y\na,a\nb,c\n"
 DOMAINS = {"id": ["a", "b"], "split": ["train"] * 2, "cath_class": ["1"] * 2}
 STATES = {"chain": ["a", "b"], "sequence": ["ACD", "GG"], "ss8": ["HHH", "EE"]}
@@ -290,22 +294,22 @@ SETTINGS = {
     ),
     "aligner.json": (
         lambda: of_json({**ALIGNER, "check": sha256_of(ALIGNER)}),
-        beside("aligner.json", saved.read, a=of_safetensors()),
+        beside("aligner.json", saved.read, a=WEIGHTS),
     ),
     "encoder.json": (
         lambda: of_json(BERT),
-        beside("config.json", checkpoints.find, model__safetensors=of_safetensors()),
+        beside("config.json", checkpoints.find, model__safetensors=WEIGHTS),
     ),
     "open_clip.json": (
         lambda: of_json(OPEN_CLIP),
-        beside("open_clip_config.json", checkpoints.find, model__safetensors=of_safetensors()),
+        beside("open_clip_config.json", checkpoints.find, model__safetensors=WEIGHTS),
     ),
     "index.json": (
         lambda: of_json({"weight_map": {"features": "model.safetensors"}}),
         beside(
             "model.safetensors.index.json",
             lambda folder: weight_files.read_weights(folder / "model.safetensors.index.json"),
-            model__safetensors=of_safetensors(),
+            model__safetensors=WEIGHTS,
         ),
     ),
     "tokenizer.json": (of_tokenizer, beside("tokenizer.json", read_tokens)),
@@ -313,7 +317,7 @@ SETTINGS = {
         lambda: b"[PAD]\n[UNK]\n[CLS]\n[SEP]\nboat\npier\n", beside("vocab.txt", read_tokens)
     ),
     "vocab.json": (
-        lambda: of_json({"<|startoftext|>": 0, "<|endoftext|>": 1, "a": 2, "a</w>": 3}),
+        lambda: of_json({word: number for number, word in enumerate(CLIP_WORDS)}),
         beside("vocab.json", read_tokens, merges__txt=b"#version: 0.2\na a</w>\n"),
     ),
     "any.json": (lambda: of_json({"a": [1, {"b": None}]}), reading.read_json),

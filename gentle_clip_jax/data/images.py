@@ -141,7 +141,8 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
         raise ValueError(f"is packed in another way than deflate: make {archive.filename} again")
     try:
         with archive.open(member) as file:
-            return file.read(member.file_size)  # all of read() is unpacked before it is counted
+            # Without a number all is unpacked, whatever size the member says it has.
+            return file.read(member.file_size)
     except _UNREADABLE as error:
         raise ValueError(f"cannot be read from {archive.filename}: {error}") from error
 
