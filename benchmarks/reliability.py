@@ -58,9 +58,10 @@ compilation from a warm cache; for a process of several that is lost, until the 
 - **Files.** Each file of a run, of features, of an aligner and of a comparison was emptied, cut,
   flipped in a bit, replaced by JSON of another shape and by random bytes, and then opened by all
   that opens it. What is damaged is named; of a run, features and a comparison it is kept as
-  `NAME.unsound` and made anew or left out. A config is kept twice, as a run goes on under its own
-  alone. JSON files and lines of the log have a `check`, a SHA-256 of what they hold; one without
-  it, as a person may write it, is read as it is.
+  `NAME.unsound` and made anew or left out. A run's config and the arguments that features were
+  begun with are kept twice, as without them nothing says what the rest is of. JSON files and lines
+  of the log have a `check`, a SHA-256 of what they hold; one without it, as a person may write it,
+  is read as it is.
 - **One run in a folder.** `lock` is held by the process; the system frees it when the process
   ends, however it ends.
 - **Features.** `encode` knows its files by their content: what is new or changed is embedded, what
@@ -71,6 +72,11 @@ compilation from a warm cache; for a process of several that is lost, until the 
   `config.train.max_skipped` (default 0) end the run, and `bad_step_N.json` and `.npz` keep the
   batch: `gentle-clip replay bad_step_N.json` takes the step again from the checkpoint before it.
   `max_skipped` may be raised when the run goes on.
+- **Sizes.** A file that says it is larger than a quarter of the memory, or unpacks to more, is
+  refused before it is there: zip files that lie about what is in them, pictures of more than 90
+  million pixels. Every reader was given damaged files in a process with 600 MiB to spare.
+- **Data that change.** A run that goes on with other items than it began with says which sets
+  differ; what it has kept of the start is made again.
 - **Items that cannot be read** in mid-run are named; the next item stands in, up to
   `config.train.max_damaged` (default 0).
 - **Several processes.** All stop at the same step. If one is lost, JAX notices within 20 s, and
@@ -132,8 +138,8 @@ def of_inputs(found: dict[str, dict[str, int]]) -> str:
 
 
 INPUTS_TEXT = """A try fails if what means nothing is accepted, if a traceback is shown, if a file
-is left half-written, or if it hangs. One of many in one test, such as all wrong values of an
-option, may be counted as one."""
+is left half-written, or if it hangs. Each value of an option or of a key is a try, and each damaged
+file."""
 
 MUTANTS = """`python benchmarks/mutants.py` makes {changes} small changes, one by one, to losses,
 aligners, splits, evaluation, training and checkpoints, such as a second view from the first one's

@@ -102,10 +102,15 @@ def _captioned_images() -> dict:
     data = {
         "folder": "data",  # of a folder for each set: images and metadata.jsonl (docs/data.md)
         "sets": (),  # whose split "train" is learned from, and whose "val" and "test" are searched
+        # In place of sets, all three: images, and texts that need not be theirs, each a folder or
+        # a file; and a CSV of the pairs that are known, an image's id and a text's a line.
+        "images": "",
+        "texts": "",
+        "pairs": "",
         "zero_shot": (),  # sets to classify, as SET:SPLIT; SET: is all of it
         "excluded_labels": (),  # classes that are left out
         "prompt": "a photo of a {label}",  # of a class
-        "matched_fraction": 0.1,  # of the training items
+        "matched_fraction": 0.1,  # of the training items of sets; a file of pairs names its own
         "size": 128,  # pixels, height and width
         "max_tokens": 32,  # a caption
     }
@@ -147,7 +152,8 @@ def _proteins() -> dict:
         "folder": "data/pdb-domains-3d",  # or "" and both of the following
         "fasta": "",  # a file of sequences
         "structures": "",  # a folder of PDB and mmCIF files; an id that both have makes a pair
-        "matched_fraction": 0.1,  # of the training domains
+        "pairs": "",  # or a CSV, a sequence's id and a structure's a line: these are the pairs
+        "matched_fraction": 0.1,  # of the training domains; a file of pairs names its own
         "unmatched": "shuffled",  # or disjoint: no unmatched item has its partner in the other set
         "window": 96,  # residues of a training item
         "crop": 64,  # residues of a view, and of what is retrieved

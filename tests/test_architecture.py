@@ -4,9 +4,11 @@ import ast
 import contextlib
 import functools
 import inspect
+import os
 import pathlib
 import re
 import runpy
+import signal
 import sys
 from collections.abc import Iterator
 
@@ -205,6 +207,32 @@ def test_one_module_writes_files(path):
                 found.add("open")
     allowed = WRITERS.get(str(path.relative_to(PACKAGE)), set())
     assert found <= allowed | ({"open"} if path.name == "files.py" else set()), found
+
+
+# What Windows lacks, and the modules that do without it there.
+OF_UNIX = {"fcntl", "grp", "posix", "pty", "pwd", "resource", "syslog", "termios", "tty"}
+OF_UNIX |= {f"signal.{name}" for name in dir(signal) if name.startswith(("SIG", "alarm", "setit"))}
+OF_UNIX |= {f"os.{name}" for name in dir(os) if name.startswith(("O_", "fork", "mkf", "sched_"))}
+OF_UNIX |= {f"os.{name}" for name in dir(os) if name.startswith(("get", "set", "wait", "posix_"))}
+OF_UNIX |= {"os.sysconf", "os.statvfs", "os.killpg", "os.chown", "os.nice", "os.lockf", "os.uname"}
+OF_UNIX -= {f"signal.{name}" for name in ("SIGABRT", "SIGINT", "SIGTERM", "SIG_DFL", "SIG_IGN")}
+OF_UNIX -= {f"os.{name}" for name in ("O_RDONLY", "O_WRONLY", "O_RDWR", "O_CREAT", "O_EXCL")}
+OF_UNIX -= {f"os.{name}" for name in ("getcwd", "getenv", "getlogin", "getpid", "getppid")}
+OF_UNIX -= {"os.waitpid", "os.waitstatus_to_exitcode"}
+GUARDED = {
+    "reading.py": {"resource", "os.sysconf"},
+    "commands/interrupt.py": {"os.set_blocking"},
+    "parallel/stop_request.py": {"os.set_blocking"},
+}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_nothing_is_needed_that_windows_lacks(path):
+    found = {name for name in imports(path) if name in OF_UNIX}
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            found |= {f"{node.value.id}.{node.attr}"} & OF_UNIX
+    assert found == GUARDED.get(str(path.relative_to(PACKAGE)), set())
 
 
 def test_one_standardizer():

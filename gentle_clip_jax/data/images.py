@@ -136,8 +136,13 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
     reading.check_size(member.file_size, _MAX_BYTES)
     if stat.S_ISLNK(member.external_attr >> 16):
         raise ValueError("is a link to another file")
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        # Python unpacks the others without an end, whatever size they say.
+        raise ValueError(f"is packed in another way than deflate: make {archive.filename} again")
     try:
-        return archive.read(member)
+        with archive.open(member) as file:
+            # Without a number all is unpacked, whatever size the member says it has.
+            return file.read(member.file_size)
     except _UNREADABLE as error:
         raise ValueError(f"cannot be read from {archive.filename}: {error}") from error
 

@@ -35,6 +35,17 @@ def choose_matched(num_items: int, fraction: float, *, seed: int) -> np.ndarray:
     return mask
 
 
+def hold_out_fifths(num_items: int, *, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of the items to validate on and of those to test on: a fifth each, drawn at random.
+
+    >>> [len(rows) for rows in hold_out_fifths(60, seed=0)]
+    [12, 12]
+    """
+    number = max(1, round(num_items / 5))
+    drawn = np.random.default_rng(seed).permutation(num_items)
+    return drawn[:number], drawn[number : 2 * number]
+
+
 UNMATCHED = ("shuffled", "disjoint", "shifted")
 
 

@@ -1,12 +1,15 @@
 """The pixels of image files, whatever their kind."""
 
+import functools
 import io
+import warnings
 from typing import Any
 
 import numpy as np
 
 # Pillow would start other programs for some of the rest (EPS).
 _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP")
+_MOST_PIXELS = 89_478_485  # of a picture: from here on Pillow takes it for a bomb
 _MOST_LONG = 10**6  # pixels of a side
 # From what EXIF says of a camera to Pillow's number of the turn that makes the picture upright.
 _TURNS = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
@@ -30,18 +33,11 @@ def decode(
     Raises:
       ValueError: it is no sound image, or one of more than about 90 million pixels.
     """
-    from PIL import Image as pillow
-
+    pillow = _pillow()
     if not data:
         raise ValueError("is empty: its file has 0 bytes")
     try:
-        image = pillow.open(io.BytesIO(data), formats=_FORMATS)
-        if image.width * image.height > 89_478_485:
-            raise ValueError("it has more than 90 million pixels")
-        if max(image.size) > _MOST_LONG:
-            raise ValueError(f"it is {image.width} x {image.height} pixels, longer than a million")
-        if image.format == "TIFF" and getattr(image, "n_frames", 1) > 1:
-            raise ValueError("it is a stack of several pictures")
+        image = _opened(data)
         around = max(size, resized or size)
         image.draft("", (2 * around, 2 * around))  # large JPEG files halved or less, much sooner
         image.load()
@@ -52,6 +48,32 @@ def decode(
         reason = str(error) or type(error).__name__
         raise ValueError(f"cannot be read as an image: {reason}") from error
     return np.asarray(image)
+
+
+@functools.cache
+def _pillow() -> Any:
+    from PIL import Image as pillow
+
+    # What Pillow warns of is refused here, in one sentence.
+    warnings.filterwarnings("error", category=pillow.DecompressionBombWarning)
+    return pillow
+
+
+def _opened(data: bytes) -> Any:
+    """An image of a size that is allowed; its pixels are not there yet."""
+    pillow = _pillow()
+    try:
+        image = pillow.open(io.BytesIO(data), formats=_FORMATS)
+        too_many = image.width * image.height > _MOST_PIXELS
+    except (pillow.DecompressionBombWarning, pillow.DecompressionBombError):
+        too_many = True
+    if too_many:
+        raise ValueError("it has more than 90 million pixels")
+    if max(image.size) > _MOST_LONG:
+        raise ValueError(f"it is {image.width} x {image.height} pixels, longer than a million")
+    if image.format == "TIFF" and getattr(image, "n_frames", 1) > 1:
+        raise ValueError("it is a stack of several pictures")
+    return image
 
 
 def _upright(image: Any) -> Any:
@@ -81,8 +103,7 @@ def _centre(image: Any, size: int, resized: int, squash: bool, resample: int) ->
 
 
 def _rgb(image: Any) -> Any:
-    from PIL import Image as pillow
-
+    pillow = _pillow()
     if image.mode in ("I", "F"):
         raise ValueError("it has 32 bits a pixel; save it with 8 or 16")
     if image.mode.startswith("I;16"):

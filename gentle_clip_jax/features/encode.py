@@ -3,7 +3,8 @@
 import pathlib
 
 from gentle_clip_jax.data import images, lock, sequences, texts
-from gentle_clip_jax.features.update import check_folder, update
+from gentle_clip_jax.features.arguments import check_folder
+from gentle_clip_jax.features.update import update
 from gentle_clip_jax.features.work import Work, image_work, role_of, sequence_work, text_work
 
 

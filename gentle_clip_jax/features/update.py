@@ -10,8 +10,9 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from gentle_clip_jax.data import lock, metadata
+from gentle_clip_jax.data import metadata
 from gentle_clip_jax.features import kept as on_disk
+from gentle_clip_jax.features.arguments import keep
 from gentle_clip_jax.features.kept import FEATURES, MANIFEST, ROWS, Kept
 from gentle_clip_jax.features.work import Work
 from gentle_clip_jax.files import (
@@ -25,36 +26,8 @@ from gentle_clip_jax.files import (
 
 _PART = 512  # inputs whose features are kept if the command is stopped
 _PACKAGES = ("gentle-clip-jax", "jax", "jaxlib", "flax", "numpy")
-_ARGUMENTS = "arguments.json"
 
 Contents = Sequence[tuple[str, str | None]]  # digests, and why there are no features
-
-
-def check_folder(out: pathlib.Path, arguments: dict[str, Any]) -> None:
-    """Finds `out` not there, empty, or as the same arguments left it.
-
-    Raises:
-      ValueError: it holds anything else.
-    """
-    path = out / _ARGUMENTS
-    if not path.exists():
-        names = [p.name for p in out.iterdir()] if out.is_dir() else [out.name] * out.exists()
-        if any(name != lock.NAME for name in names):
-            raise ValueError(f"{out} is not an empty folder: use another --out.")
-        return
-    try:
-        before = {"layers": None} | read_record(path)  # earlier versions knew none
-        changed = [name for name in arguments if arguments[name] != before[name]]
-    except (ValueError, LookupError, TypeError, RecursionError) as error:
-        raise ValueError(
-            f"{path} is damaged, which says what {out} is of: use another --out, or delete {out}."
-        ) from error
-    if changed:
-        name = changed[0]
-        raise ValueError(
-            f"{out} was begun with --{name}={before[name]}, not {arguments[name]}: use another "
-            "--out, or delete it."
-        )
 
 
 def update(work: Work, out: pathlib.Path, arguments: dict[str, Any]) -> None:
@@ -64,8 +37,7 @@ def update(work: Work, out: pathlib.Path, arguments: dict[str, Any]) -> None:
       ValueError: nothing can be used, or features are not finite; earlier features stay.
     """
     console = Console(soft_wrap=True, highlight=False, markup=False)
-    if not (out / _ARGUMENTS).exists():
-        write_record(out / _ARGUMENTS, arguments)
+    keep(out, arguments, console.print)
     contents, about = work.contents(), _about(work)
     recipe, of_rows = about["recipe_sha256"], [contents[i] for i in work.index]
     about["contents_sha256"] = sha256_of([recipe, work.rows, of_rows])

@@ -26,6 +26,7 @@ class StopRequest:
         self.interrupted = False
         self._asked = False
         self._before: dict[int, Any] = {}
+        self._waker: int | None = None
 
     def at(self, step: int) -> bool:
         """Whether to stop after this step; the same on all processes. To be asked at each step."""
@@ -38,6 +39,8 @@ class StopRequest:
             return self  # signals belong to the main thread
         signals = [signal.SIGINT] if jax.process_count() > 1 else [signal.SIGINT, signal.SIGTERM]
         self._before = {number: signal.signal(number, self._note) for number in signals}
+        if os.name == "nt":  # pipes wake nobody there
+            return self
         self._woken, self._waker = os.pipe()
         os.set_blocking(self._waker, False)
         self._waker_before = signal.set_wakeup_fd(self._waker, warn_on_full_buffer=False)
@@ -45,11 +48,11 @@ class StopRequest:
         return self
 
     def __exit__(self, *_) -> None:
-        if self._before:
+        if self._waker is not None:
             signal.set_wakeup_fd(self._waker_before)
             os.close(self._waker)  # ends the thread
-            for number, handler in self._before.items():
-                signal.signal(number, handler)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
     def _note(self, number: int, _: FrameType | None) -> None:
         self._asked = True

@@ -22,7 +22,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from gentle_clip_jax.files import checked, write_record
 from gentle_clip_jax.runs.folder import RunFolder
-from gentle_clip_jax.runs.resumed import continue_info, continue_log
+from gentle_clip_jax.runs.resumed import continue_info, continue_log, say_what_changed
 
 _PACKAGES = ("gentle-clip-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 _CHECK_DIGITS = 8  # of a line: enough to see that it was damaged
@@ -95,6 +95,8 @@ class RunLog:
         if self._writes:
             with _write_errors_named(workdir):
                 self._before = continue_info(self._folder, self._console.print)
+                if first_step:
+                    say_what_changed(self._before, self._about, self._console.print)
                 self._write_info()
                 self._lines = continue_log(self._folder.metrics, first_step, self._console.print)
                 if importlib.util.find_spec("tensorboardX"):

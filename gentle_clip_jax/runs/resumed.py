@@ -23,6 +23,18 @@ def continue_info(folder: RunFolder, say: Say) -> dict[str, Any]:
         return {}
 
 
+def say_what_changed(before: dict[str, Any], about: dict[str, Any], say: Say) -> None:
+    """Says which sets of a run's data are no longer those that it has learned from so far."""
+    was, now = before.get("data"), about.get("data", {})
+    if not isinstance(was, dict):
+        return
+    if changed := [name for name in now if name in was and was[name] != now[name]]:
+        say(
+            f"The data are not those that the run began with ({', '.join(changed)}): give a new "
+            "--workdir to learn from these alone."
+        )
+
+
 def continue_log(path: pathlib.Path, first_step: int, say: Say) -> TextIO:
     """Opens a log to write after `first_step`, less what a killed run wrote beyond that.
 

@@ -161,6 +161,9 @@ OF_TASK: dict[str, dict[str, Limit]] = {
     | {
         "data.folder": Limit(str, "a folder"),
         "data.sets": Limit(tuple, "the names of data sets"),
+        "data.images": Limit(str, "a folder or a file of images"),
+        "data.texts": Limit(str, "a folder or a file of texts"),
+        "data.pairs": Limit(str, "a file"),
         "data.zero_shot": Limit(tuple, "each SET:SPLIT"),
         "data.excluded_labels": Limit(tuple, "the names of classes"),
         "data.prompt": Limit(str, "with {label} in it"),
@@ -183,6 +186,7 @@ OF_TASK: dict[str, dict[str, Limit]] = {
         "data.folder": Limit(str, "a folder"),
         "data.fasta": Limit(str, "a file"),
         "data.structures": Limit(str, "a folder"),
+        "data.pairs": Limit(str, "a file"),
         "data.unmatched": Limit(str, "shuffled or disjoint"),
         "data.window": _whole(4, _MOST, "residues"),
         "data.crop": _whole(4, 10**5, "residues"),

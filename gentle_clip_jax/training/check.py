@@ -23,7 +23,8 @@ def _check_objective(config: ml_collections.ConfigDict) -> None:
     if name not in objectives.OBJECTIVES:
         known = ", ".join(objectives.OBJECTIVES)
         raise ValueError(f"config.objective must be one of {known}, not {name}.")
-    has_pairs = config.train.batch_matched and config.data.matched_fraction
+    known = config.data.matched_fraction or config.data.get("pairs")
+    has_pairs = config.train.batch_matched and known
     if objectives.needs_pairs(name, config.loss) and not has_pairs:
         remedy = "raise config.data.matched_fraction and config.train.batch_matched"
         if name.startswith("gentle_clip"):

@@ -5,8 +5,12 @@ from typing import Any
 
 import numpy as np
 
+from gentle_clip_jax.data.batches import Dataset
 from gentle_clip_jax.files import write_arrays, write_record
 from gentle_clip_jax.runs.folder import RunFolder
+from gentle_clip_jax.runs.provenance import fingerprints
+from gentle_clip_jax.runs.read import read_info
+from gentle_clip_jax.runs.resumed import say_what_changed
 from gentle_clip_jax.training.restored import restore
 
 
@@ -21,6 +25,7 @@ def evaluate(workdir: str | pathlib.Path) -> dict[str, Any]:
     """
     folder, run = RunFolder(pathlib.Path(workdir)), restore(workdir)
     task, dataset, model = run.task, run.dataset, run.model
+    _compare_data(folder, dataset)
     result = {
         "split": "test",
         "step": run.step,
@@ -37,6 +42,14 @@ def evaluate(workdir: str | pathlib.Path) -> dict[str, Any]:
     write_arrays(folder.embeddings, arrays, compressed=True)
     write_record(folder.evaluation, result)
     return result
+
+
+def _compare_data(folder: RunFolder, dataset: Dataset) -> None:
+    """Says so where the items are not those of the training, of which test items may have been."""
+    try:
+        say_what_changed(read_info(folder), {"data": fingerprints(dataset)}, print)
+    except ValueError as error:
+        print(error)
 
 
 def search(workdir: str | pathlib.Path, words: str, *, num: int = 5) -> list[str]:

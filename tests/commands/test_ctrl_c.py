@@ -85,7 +85,8 @@ def check(name, after, ground):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", LINES)
-def test_in_the_first_second(name, ground):
+def test_in_the_first_second(name, ground, record_property):
+    record_property("tries", TRIES)
     rng = random.Random(name)
     # Before, Python starts and imports the package's first lines: 5 ms, more on a busy machine.
     moments = [0.05, *(rng.uniform(0.05, 1.0) for _ in range(TRIES - 1))]

@@ -55,20 +55,23 @@ def try_typed(name, share=1):
 
 
 @pytest.mark.parametrize("name", FEW)
-def test_some_values_of_the_command_line(name):
+def test_some_values_of_the_command_line(name, record_property):
+    record_property("tries", len(leaves(load_config(name))) * len(TYPED) // 7)
     assert try_typed(name, share=7) > 1.5 * len(leaves(load_config(name)))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
-def test_every_value_of_the_command_line(name):
+def test_every_value_of_the_command_line(name, record_property):
+    record_property("tries", len(leaves(load_config(name))) * len(TYPED))
     assert try_typed(name) > 10 * len(leaves(load_config(name)))
 
 
 @pytest.mark.parametrize("name", FEW)
-def test_values_of_a_users_own_file(name):
+def test_values_of_a_users_own_file(name, record_property):
     """There a value may be of any type."""
     sound = load_config(name)
+    record_property("tries", len(leaves(sound)) * len(VALUES))
     for key in leaves(sound):
         for value in VALUES:
             config = sound.copy_and_resolve_references()
@@ -84,8 +87,9 @@ def test_values_of_a_users_own_file(name):
 
 
 @pytest.mark.parametrize("name", FEW)
-def test_a_key_that_is_missing_is_named(name):
+def test_a_key_that_is_missing_is_named(name, record_property):
     sound = load_config(name)
+    record_property("tries", len(leaves(sound)))
     for key in leaves(sound):
         config = sound.copy_and_resolve_references()
         config.unlock()

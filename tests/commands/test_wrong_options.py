@@ -170,17 +170,23 @@ def try_all(path, values, ground, tmp_path, monkeypatch, capsys):
 
 @pytest.mark.usefixtures("light")
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
-def test_some_wrong_values_of_each_option(path, ground, tmp_path, monkeypatch, capsys):
+def test_some_wrong_values_of_each_option(
+    path, ground, tmp_path, monkeypatch, capsys, record_property
+):
     own = [name for command, name in options() if command == path]
     values = {name: WRONG[k % 5 :: 5][:4] for k, name in enumerate(own)}
+    record_property("tries", sum(map(len, values.values())))
     try_all(path, values, ground, tmp_path, monkeypatch, capsys)
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("light")
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
-def test_every_wrong_value_of_each_option(path, ground, tmp_path, monkeypatch, capsys):
+def test_every_wrong_value_of_each_option(
+    path, ground, tmp_path, monkeypatch, capsys, record_property
+):
     own = [name for command, name in options() if command == path]
+    record_property("tries", len(own) * len(WRONG))
     try_all(path, dict.fromkeys(own, WRONG), ground, tmp_path, monkeypatch, capsys)
 
 

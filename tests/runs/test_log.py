@@ -42,6 +42,20 @@ def test_lines_are_means_since_the_last(tmp_path):
     assert validation == {"step": 3, "kind": "validation", **FIGURES}
 
 
+def test_data_that_changed_are_told_when_a_run_goes_on(tmp_path, capsys):
+    data = {"matched": "8 items, ab", "unmatched_x": "9 items, cd"}
+    other = data | {"matched": "9 items, ef"}
+    for first_step, now, told in (
+        (0, data, False),
+        (2, data, False),
+        (3, other, True),
+        (4, other, False),
+    ):
+        with RunLog(tmp_path, 3, 10, 0, first_step=first_step, about={"data": now}):
+            said = " ".join(capsys.readouterr().out.split())
+        assert ("not those that the run began with (matched): give a new --workdir" in said) is told
+
+
 def test_tensorboard_shows_the_same_figures(tmp_path):
     event_pb2 = pytest.importorskip("tensorboardX.proto.event_pb2")
     write_steps(tmp_path, 1, 2)

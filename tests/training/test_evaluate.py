@@ -3,7 +3,9 @@ import numpy as np
 import pytest
 import tiny_run
 
+from gentle_clip_jax.files import write_record
 from gentle_clip_jax.runs.folder import RunFolder
+from gentle_clip_jax.runs.provenance import fingerprints
 from gentle_clip_jax.runs.read import read_evaluation
 from gentle_clip_jax.tasks.icons import task as icons
 from gentle_clip_jax.training import evaluate, train_state
@@ -44,6 +46,19 @@ def workdir(tmp_path, initial, dataset):
         for step, recall in RECALL.items():
             checkpoints.save(step, state_at(step, initial), recall)
     return tmp_path
+
+
+def test_other_test_items_than_the_training_knew_are_told(workdir, capsys):
+    info, data = RunFolder(workdir).info, fingerprints(DATASET)
+    write_record(info, {"data": data})
+    evaluate.evaluate(workdir)
+    assert "The data are not" not in capsys.readouterr().out
+    write_record(info, {"data": data | {"test": "9 items, ab"}})
+    evaluate.evaluate(workdir)
+    assert "not those that the run began with (test)" in capsys.readouterr().out
+    info.write_text("[")
+    evaluate.evaluate(workdir)
+    assert f"{info} cannot be read" in capsys.readouterr().out
 
 
 def test_the_best_checkpoint_is_measured_on_test_items(workdir, initial):

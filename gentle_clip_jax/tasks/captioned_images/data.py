@@ -10,7 +10,8 @@ import numpy as np
 
 from gentle_clip_jax.data import images, texts
 from gentle_clip_jax.data.batches import Dataset, Pairs
-from gentle_clip_jax.data.pairing import choose_matched, own_order
+from gentle_clip_jax.files import sha256_of
+from gentle_clip_jax.tasks.captioned_images.listed import Captioned, Captions, Listed
 
 Encode = Callable[[Iterable[str]], np.ndarray]  # texts -> token ids [n, t], 0 = padding
 
@@ -34,6 +35,18 @@ class ImageRows:
         with ThreadPoolExecutor() as pool:
             pixels = [*pool.map(self._decode, numbers)]
         return np.stack(pixels) if pixels else np.zeros((0, self.size, self.size, 3), np.uint8)
+
+    def digests(self, rows: slice = slice(None)) -> list[str]:
+        """SHA-256 of the files of some; of one that cannot be read, why."""
+
+        def digest(image: images.Image) -> str:
+            try:
+                return sha256_of(image.read())
+            except (OSError, ValueError) as error:
+                return str(error)
+
+        with ThreadPoolExecutor() as pool:
+            return [*pool.map(digest, self.listed[rows])]
 
     def _decode(self, number: int) -> np.ndarray:
         image = self.listed[number]
@@ -70,79 +83,69 @@ class About(NamedTuple):
 def load_data(
     encode: Encode,
     cache: pathlib.Path,
+    listed: Listed,
     *,
-    seed: int,
     folder: str | pathlib.Path,
-    sets: Sequence[str],
     zero_shot: Sequence[str],
     excluded_labels: Sequence[str],
     prompt: str,
-    matched_fraction: float,
     size: int,
 ) -> Dataset:
-    """Images and captions of data sets, folder/SET with a metadata.jsonl and images each.
+    """The items that are listed, images of `size` pixels, and what to classify.
 
-    The split "train" of `sets` is learned from, a seeded fraction of it as pairs and the rest with
-    its captions shuffled; their splits "val" and "test" are searched. `zero_shot` names sets to
-    classify as SET:SPLIT, "" being all of it; of those that are in `sets`, the split "val" is
-    classified in validation. y are token ids [n, k, t] of k captions an item.
+    `zero_shot` names sets to classify as SET:SPLIT, folder/SET with a metadata.jsonl and images
+    each, "" being all of it; of those that are validated on, the split "val" is classified in
+    validation. y are token ids [n, k, t] of k captions an item.
 
     Raises:
-      ValueError: a set is not there, or an item of it has no caption.
+      ValueError: a set is not there, or has no labels.
     """
-    root = pathlib.Path(folder)
-    parts = {split: [_read(root / name, split) for name in sets] for split in _SPLITS}
-    train = _joined(parts["train"], encode, size)
-    is_matched = choose_matched(len(train), matched_fraction, seed=seed)
-    matched, rest = _chosen(train, is_matched), _chosen(train, ~is_matched)
-    asked = dict(one.split(":") for one in zero_shot)
+    root, num_pairs = pathlib.Path(folder), len(listed.matched)
+    # Matched and unmatched items are of one batch, and so have as many captions.
+    known = [captions for _, captions in listed.matched]
+    tokens = _tokens([*known, *listed.unmatched_captions], encode)
+    validation, test = (
+        [item for items in part.values() for item in items]
+        for part in (listed.validation, listed.test)
+    )
     options = {"prompt": prompt, "excluded": excluded_labels, "encode": encode, "size": size}
-    validation, test = (_joined(parts[split], encode, size) for split in ("val", "test"))
+    asked = dict(one.split(":") for one in zero_shot)
     about = About(
         encode=encode,
         cache=cache,
-        validation_sources=np.repeat([*sets], [len(part) for part in parts["val"]]),
-        test_sources=np.repeat([*sets], [len(part) for part in parts["test"]]),
+        validation_sources=_sources(listed.validation),
+        test_sources=_sources(listed.test),
         validation={
-            name: _classified(root / name, "val", **options) for name in asked if name in sets
+            name: _classified(root / name, "val", **options)
+            for name in asked
+            if name in listed.validation
         },
         test={name: _classified(root / name, split, **options) for name, split in asked.items()},
     )
-    unmatched_y = rest.y[own_order(len(rest), seed=seed)]
-    return Dataset(matched, rest.x, unmatched_y, validation, test, about)
+    return Dataset(
+        matched=_pairs(listed.matched, tokens[:num_pairs], size),
+        unmatched_x=ImageRows(listed.unmatched_images, size),
+        unmatched_y=tokens[num_pairs:],
+        validation=_pairs(validation, _tokens([said for _, said in validation], encode), size),
+        test=_pairs(test, _tokens([said for _, said in test], encode), size),
+        about=about,
+    )
 
 
-_SPLITS = ("train", "val", "test")
-_Items = list[tuple[images.Image, list[str]]]  # images with their captions
+def _sources(sets: dict[str, Captioned]) -> np.ndarray:
+    return np.repeat([*sets], [len(items) for items in sets.values()])
 
 
-def _read(folder: pathlib.Path, split: str) -> _Items:
-    captions: dict[str, list[str]] = {}
-    for text in texts.list_texts(folder, split):
-        captions.setdefault(text.id, []).append(text.text)
-    listed = images.list_images(folder, split)
-    if missing := [image.id for image in listed if image.id not in captions]:
-        raise ValueError(
-            f"{len(missing)} images in {folder} have no caption, the first {missing[0]}: "
-            "add captions to its metadata.jsonl, or take the images out."
-        )
-    return [(image, captions[image.id]) for image in listed]
+def _tokens(items: list[Captions], encode: Encode) -> np.ndarray:
+    """Token ids [n, k, t]; an item with fewer captions than another has some of them again."""
+    most = max(map(len, items))
+    every = [captions[k % len(captions)] for captions in items for k in range(most)]
+    return encode(every).reshape(len(items), most, -1)
 
 
-def _joined(parts: list[_Items], encode: Encode, size: int) -> Pairs:
-    items = [item for part in parts for item in part]
-    most = max(len(captions) for _, captions in items)
-    # An item with fewer captions than another has some of them again.
-    every = [captions[k % len(captions)] for _, captions in items for k in range(most)]
-    tokens = encode(every).reshape(len(items), most, -1)
+def _pairs(items: Captioned, tokens: np.ndarray, size: int) -> Pairs:
     names = np.array([captions[0] for _, captions in items])
     return Pairs(ImageRows([image for image, _ in items], size), tokens, names)
-
-
-def _chosen(items: Pairs, mask: np.ndarray) -> Pairs:
-    rows: ImageRows = items.x
-    kept = ImageRows([one for one, keep in zip(rows.listed, mask) if keep], rows.size)
-    return Pairs(kept, items.y[mask], items.names[mask])
 
 
 def _classified(

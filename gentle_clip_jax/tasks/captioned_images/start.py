@@ -16,7 +16,7 @@ from gentle_clip_jax.aligners.standardize import Standardizer
 from gentle_clip_jax.data import batches
 from gentle_clip_jax.encoders.heads import FROZEN, standard
 from gentle_clip_jax.encoders.two_towers import TwoTowers
-from gentle_clip_jax.files import put_aside, write_arrays
+from gentle_clip_jax.files import put_aside, sha256_of, write_arrays
 from gentle_clip_jax.tasks.embedding import of_images, of_texts
 
 STARTS = ("random", "identity", "cca", "transported_cca")
@@ -45,6 +45,21 @@ def identity(params: Any) -> Any:
         start = {"map": {"kernel": jnp.eye(len(kernel))}, FROZEN: standard(len(kernel))}
         heads[head] = {**params[head], **start}
     return {**params, **heads}
+
+
+def digest(settings: Any, params: Any, dataset: batches.Dataset) -> str:
+    """SHA-256 of all that `from_pairs` depends on: settings, towers, tokens and images' files."""
+    some = slice(None, PLAN_ITEMS)
+    towers = [params[f"{side}_tower"] for side in "xy"]
+    return sha256_of(
+        [
+            settings,
+            jax.tree.map(lambda leaf: sha256_of(np.asarray(leaf)), towers),
+            [sha256_of(tokens) for tokens in (dataset.matched.y, dataset.unmatched_y[some])],
+            dataset.matched.x.digests(),
+            dataset.unmatched_x.digests(some),
+        ]
+    )
 
 
 def save(path: pathlib.Path, params: Any, of: str) -> None:

@@ -18,8 +18,7 @@ from gentle_clip_jax.encoders.fine_tuning import FineTuned
 from gentle_clip_jax.encoders.heads import ProjectionHead, RefinedMap
 from gentle_clip_jax.encoders.published import pretrained
 from gentle_clip_jax.encoders.two_towers import TwoTowers
-from gentle_clip_jax.files import sha256_of
-from gentle_clip_jax.tasks.captioned_images import data, start
+from gentle_clip_jax.tasks.captioned_images import data, listed, start
 from gentle_clip_jax.tasks.captioned_images.data import Classified
 from gentle_clip_jax.tasks.captioned_images.views import rgb_views
 from gentle_clip_jax.tasks.embedding import of_images, of_texts
@@ -41,9 +40,13 @@ def check(config: ml_collections.ConfigDict) -> None:
             f"config.model.start must be one of {', '.join(start.STARTS)}, "
             f"not {config.model.start}."
         )
-    if not config.data.sets:
-        raise ValueError("config.data.sets names no data set to learn from: name one or more.")
-    if not config.data.folder:
+    places = (config.data.images, config.data.texts, config.data.pairs)
+    if any(places) == bool(config.data.sets) or any(places) != all(places):
+        raise ValueError(
+            "Give data sets to learn from, config.data.sets, or else all three of "
+            "config.data.images, config.data.texts and config.data.pairs."
+        )
+    if not config.data.folder and (config.data.sets or config.data.zero_shot):
         raise ValueError("config.data.folder is empty: give the folder of the data sets.")
     splits_of(config.data.zero_shot, "config.data.zero_shot")
     if "{label}" not in config.data.prompt:
@@ -55,13 +58,18 @@ def check(config: ml_collections.ConfigDict) -> None:
 
 
 def load_data(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> Dataset:
-    """The data sets the config names, read from config.data.folder."""
+    """The data sets the config names in config.data.folder, or images and texts of two places."""
     tokens = read_tokenizer(pretrained.folder(config.model.text.encoder))
     settings = dict(config.data)
     most = settings.pop("max_tokens")
-    return data.load_data(
-        lambda texts: tokens(texts, most), workdir / "cache", seed=config.seed, **settings
-    )
+    sets, fraction = (settings.pop(name) for name in ("sets", "matched_fraction"))
+    places = [pathlib.Path(settings.pop(name)) for name in ("images", "texts", "pairs")]
+    if sets:
+        folder = pathlib.Path(config.data.folder)
+        found = listed.of_sets(folder, sets, fraction, seed=config.seed)
+    else:
+        found = listed.of_two_places(*places, seed=config.seed)
+    return data.load_data(lambda texts: tokens(texts, most), workdir / "cache", found, **settings)
 
 
 def build_model(config: ml_collections.ConfigDict, dataset: Dataset) -> TwoTowers:
@@ -109,7 +117,7 @@ def init_params(config: ml_collections.ConfigDict, dataset: Dataset, model: TwoT
         return start.identity(params)
     # The towers are slow, and each command needs the start.
     path = dataset.about.cache / "start.npz"
-    of = sha256_of([config.data.to_dict(), config.model.to_dict(), config.seed])
+    of = start.digest([config.data.to_dict(), config.model.to_dict()], params, dataset)
     if (kept := start.load(path, params, of)) is not None:
         return kept
     start.save(path, start.from_pairs(model, params, dataset, config.model.start), of)

@@ -166,8 +166,10 @@ def _labelled(proteins: Proteins, rows: np.ndarray, near: dict | None) -> Labell
     return Labelled(tokens, structures, labels)
 
 
-def read(folder: str, fasta: str, structures: str, *, seed: int) -> Proteins:
+def read(folder: str, fasta: str, structures: str, pairs: str, *, seed: int) -> Proteins:
     """The proteins of a public set's folder, or of a FASTA file and a folder of structures.
+
+    pairs: a file of those that belong together, or "" where equal ids do.
 
     Raises:
       ValueError: neither is given, or what is given cannot be read.
@@ -175,7 +177,7 @@ def read(folder: str, fasta: str, structures: str, *, seed: int) -> Proteins:
     if fasta and structures:
         from gentle_clip_jax.tasks.proteins import structures as files
 
-        return files.read(fasta, structures, seed=seed)
+        return files.read(fasta, structures, pairs, seed=seed)
     if fasta or structures or not folder:
         raise ValueError(
             "Give config.data.folder, or both config.data.fasta and config.data.structures."

@@ -34,9 +34,15 @@ def read(folder: str | pathlib.Path) -> Proteins:
 
 
 def _with_backbones(folder: pathlib.Path) -> Proteins:
-    with np.load(folder / "coords.npz", allow_pickle=False) as arrays:
-        ids, offsets = arrays["id"].astype(str), arrays["offsets"]
-        letters, backbone = arrays["aa"], arrays["bb"]
+    path = folder / "coords.npz"
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            ids, offsets = arrays["id"].astype(str), arrays["offsets"]
+            letters, backbone = arrays["aa"].astype(np.uint8), arrays["bb"].astype(np.float32)
+    except Exception as error:  # of any kind where a zip file is broken
+        raise ValueError(f"{path} cannot be read ({error}): copy it again.") from error
+    if backbone.shape != (len(letters), 3, 3) or offsets.shape != (len(ids) + 1,):
+        raise ValueError(f"{path} has arrays of other shapes than it should: copy it again.")
     names = ["id", "split", "cath_class", "cath_topology"]
     table = _columns(folder / "domains.parquet", names)
     if not np.array_equal(table["id"], ids):
@@ -48,7 +54,7 @@ def _with_backbones(folder: pathlib.Path) -> Proteins:
         ids=ids,
         offsets=offsets,
         sequence=domains.tokens(letters),
-        structure=np.where(backbone == _MISSING, np.nan, backbone.astype(np.float32) / 100),
+        structure=np.where(backbone == _MISSING, np.float32(np.nan), backbone / 100),
         split=np.where(np.isin(ids, LEAKS), "left out", table["split"]),
         labels={
             "class": np.where(np.isin(classes, _CATH_CLASSES), classes, ""),
@@ -109,7 +115,7 @@ def _columns(path: pathlib.Path, names: list[str]) -> dict[str, np.ndarray]:
 
     try:
         table = pyarrow.parquet.read_table(path)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # the library raises many kinds
         raise ValueError(f"{path} cannot be read ({error}): copy it again.") from error
     if missing := sorted({*names} - {*table.column_names}):
         raise ValueError(f"{path} has no column {missing[0]}: give another file, or add it.")

@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gentle_clip_jax.data import sequences
+from gentle_clip_jax.data.pairing import hold_out_fifths
+from gentle_clip_jax.data.pairs import read_pairs
 from gentle_clip_jax.tasks.proteins import domains
 from gentle_clip_jax.tasks.proteins.domains import Proteins
 
 _ENDINGS = (".pdb", ".ent", ".cif", ".mmcif")
 _ATOMS = ("N", "CA", "C")
-_HELD_OUT = 0.2  # of the pairs, for validation; and once more for the test
 
 
 class Chain(NamedTuple):
@@ -25,35 +26,40 @@ class Chain(NamedTuple):
     backbone: np.ndarray
 
 
-def read(fasta: str | pathlib.Path, folder: str | pathlib.Path, *, seed: int) -> Proteins:
+def read(
+    fasta: str | pathlib.Path, folder: str | pathlib.Path, pairs: str = "", *, seed: int
+) -> Proteins:
     """Sequences and structures: an id of both is a pair, another is unmatched.
 
+    With a file of `pairs`, a sequence's id and a structure's a line, these are the pairs instead.
     A fifth of the pairs each is held out for validation and test, whatever they resemble. A pair's
     residues are those of its sequence; what its structure lacks is unknown there.
 
     Raises:
-      ValueError: a file cannot be read, or fewer than five ids are in both.
+      ValueError: a file cannot be read or names what is not there, or there are fewer than five
+        pairs.
     """
     letters, chains = sequences.read_fasta(fasta), read_folder(folder)
-    pairs = sorted(letters.keys() & chains.keys())
-    if len(pairs) < 5:
+    partner = _partners(letters, chains, pairs)
+    if len(partner) < 5:
         raise ValueError(
-            f"{fasta} and {folder} share {len(pairs)} ids (such as {', '.join(list(letters)[:2])} "
-            f"and {', '.join(list(chains)[:2])}): five at least are needed to learn and to measure."
+            f"{fasta} and {folder} share {len(partner)} {'pairs' if pairs else 'ids'} (such as "
+            f"{', '.join(list(letters)[:2])} and {', '.join(list(chains)[:2])}): five at least are "
+            "needed to learn and to measure."
         )
-    held_out = max(1, round(_HELD_OUT * len(pairs)))
-    order = np.random.default_rng(seed).permutation(len(pairs))
-    splits = np.full(len(pairs), "train", object)
-    splits[order[:held_out]], splits[order[held_out : 2 * held_out]] = "valid", "test"
+    splits = np.full(len(partner), "train", object)
+    for split, rows in zip(("valid", "test"), hold_out_fifths(len(partner), seed=seed)):
+        splits[rows] = split
     items = [
-        (name, split, letters[name], aligned(letters[name], chains[name]))
-        for name, split in zip(pairs, splits)
+        (name, split, letters[name], aligned(letters[name], chains[other]))
+        for (name, other), split in zip(partner.items(), splits)
     ]
     for name, sequence in letters.items():
-        if name not in chains:
+        if name not in partner:
             items.append((name, "sequence", sequence, np.full((len(sequence), 3, 3), np.nan)))
+    taken = {*partner.values()}
     for name, chain in chains.items():
-        if name not in letters:
+        if name not in taken:
             items.append((name, "structure", chain.letters, chain.backbone))
     names, splits, texts, backbones = zip(*items)
     return Proteins(
@@ -64,6 +70,13 @@ def read(fasta: str | pathlib.Path, folder: str | pathlib.Path, *, seed: int) ->
         split=np.array(splits, str),
         labels={},
     )
+
+
+def _partners(letters: dict[str, str], chains: dict[str, Chain], pairs: str) -> dict[str, str]:
+    """The structure's id of each sequence in a pair, sorted."""
+    if pairs:
+        return dict(sorted(map(tuple, read_pairs(pairs, letters, chains).tolist())))
+    return {name: name for name in sorted(letters.keys() & chains.keys())}
 
 
 def read_folder(folder: str | pathlib.Path) -> dict[str, Chain]:

@@ -49,9 +49,10 @@ def check(config: ml_collections.ConfigDict) -> None:
         raise ValueError(
             f"config.data.unmatched must be {' or '.join(_UNMATCHED)}, not {data.unmatched}."
         )
-    if bool(data.fasta) != bool(data.structures) or not (data.folder or data.fasta):
+    own = (data.fasta, data.structures)
+    if any(own) != all(own) or not (data.folder or any(own)) or (data.pairs and not any(own)):
         raise ValueError(
-            "Give config.data.folder, or both config.data.fasta and config.data.structures."
+            "Give config.data.folder, or both config.data.fasta and structures (and pairs of them)."
         )
     if config.model.language.encoder:
         check_trained(config.model.language, "config.model.language")
@@ -60,7 +61,8 @@ def check(config: ml_collections.ConfigDict) -> None:
 def load_data(config: ml_collections.ConfigDict, workdir: Any) -> Dataset:
     """The domains of config.data.folder, or sequences and structures of the user's own."""
     settings = dict(config.data)
-    source = {name: settings.pop(name) for name in ("folder", "fasta", "structures")}
+    source = {name: settings.pop(name) for name in ("folder", "fasta", "structures", "pairs")}
+    settings |= {"matched_fraction": 1.0} if source["pairs"] else {}  # those of a file are known
     proteins = protein_data.read(**source, seed=config.seed)
     return protein_data.load_data(proteins, seed=config.seed, **settings)
 

@@ -3,116 +3,36 @@
 import dataclasses
 import json
 import pathlib
-import runpy
 
 import jax
 import numpy as np
 import pytest
+from captioned_sets import COLOURS, CONFIGS, WORDS, config, encode, initial
 from config_reads import Recorder, leaves
 from PIL import Image
 
 from gentle_clip_jax.config import load_config
-from gentle_clip_jax.encoders.bert import Bert
 from gentle_clip_jax.encoders.clip import TextTransformer
 from gentle_clip_jax.encoders.modified_resnet import ModifiedResNet
 from gentle_clip_jax.encoders.published.pretrained import Pretrained
-from gentle_clip_jax.encoders.vision_transformer import ClassTokenTransformer
-from gentle_clip_jax.tasks.captioned_images import data
+from gentle_clip_jax.tasks.captioned_images import data, listed
 from gentle_clip_jax.tasks.captioned_images import task as field
 from gentle_clip_jax.training.evaluate import evaluate, search
 from gentle_clip_jax.training.loop import train
-from gentle_clip_jax.training.train_state import init_state
-
-CONFIGS = pathlib.Path(__file__).parents[3] / "configs"
-COLOURS = {"red": (230, 20, 20), "green": (20, 230, 20), "blue": (20, 20, 230), "grey": (120,) * 3}
-WORDS = ["", "field", "of", "with", "lines", *COLOURS, "a", "photo"]
-COUNTS = {"train": 48, "val": 8, "test": 12}
-
-
-def encode(texts, max_tokens: int = 6) -> np.ndarray:
-    rows = [[WORDS.index(word) for word in text.split()] for text in texts]
-    return np.array([row + [0] * (max_tokens - len(row)) for row in rows], np.int32)
-
-
-def initial(settings, dataset):
-    """The state before the first step."""
-    return init_state(settings, field, dataset, field.build_model(settings, dataset))
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """Two sets of noisy coloured squares with two captions each."""
-    root, rng = tmp_path_factory.mktemp("sets"), np.random.default_rng(0)
-    for name in ("one", "two"):
-        lines = []
-        (root / name).mkdir()
-        for split, count in COUNTS.items():
-            for number in range(count):
-                label = [*COLOURS][number % len(COLOURS)]
-                pixels = rng.integers(0, 25, (20, 16, 3)) + np.array(COLOURS[label])
-                item = f"{split}_{number}"
-                Image.fromarray(pixels.astype(np.uint8)).save(root / name / f"{item}.png")
-                captions = [f"a {label} field", f"field of {label} lines"]
-                lines.append({"id": item, "split": split, "label": label, "captions": captions})
-        rows = "\n".join(json.dumps(line) for line in lines)
-        (root / name / "metadata.jsonl").write_text(rows)
-    return root
-
-
-@pytest.fixture
-def towers(monkeypatch):
-    """Stands in for published weights."""
-    models = {
-        "image": ClassTokenTransformer(16, 8, 16, 2, 2, 16),
-        "text": Bert(len(WORDS), 16, 2, 2, 16, max_tokens=8),
-    }
-    rows = {"image": np.zeros((1, 16, 16, 3), np.uint8), "text": np.ones((1, 4), np.int32)}
-
-    def load(encoder, role):
-        params = models[role].init(jax.random.key(len(encoder)), rows[role])["params"]
-        return Pretrained(models[role], params, pathlib.Path(encoder), role)
-
-    monkeypatch.setattr(field, "_load", load)
-    monkeypatch.setattr(field.pretrained, "folder", pathlib.Path)
-    monkeypatch.setattr(field, "read_tokenizer", lambda folder: encode)
-
-
-def config(folder, **overrides):
-    result = runpy.run_path(str(CONFIGS / "default.py"))["get_config"]("captioned_images")
-    tiny = {
-        "data.folder": str(folder),
-        "data.sets": ("one", "two"),
-        "data.zero_shot": ("one:test", "two:"),
-        "data.prompt": "a photo of {label}",
-        "data.matched_fraction": 0.25,
-        "data.size": 16,
-        "data.max_tokens": 6,
-        "model.embedding_dim": 8,
-        "model.image.trained_blocks": 1,
-        "train.steps": 4,
-        "train.batch_matched": 8,
-        "train.batch_unmatched": 8,
-        "train.checkpoint_every": 2,
-        "train.log_every": 1,
-        "train.keep_start": True,
-    }
-    with result.unlocked():
-        result.update_from_flattened_dict(tiny | overrides)
-    return result
 
 
 def load(folder, **options):
+    which = {"sets": ("one", "two"), "matched_fraction": 0.25, "seed": 0}
+    which |= {name: options.pop(name) for name in which if name in options}
     settings = {
-        "seed": 0,
         "folder": folder,
-        "sets": ("one", "two"),
         "zero_shot": ("one:test", "two:"),
         "excluded_labels": ("grey",),
         "prompt": "a photo of {label}",
-        "matched_fraction": 0.25,
         "size": 16,
     }
-    return data.load_data(encode, folder / "cache", **settings | options)
+    found = listed.of_sets(folder, **which)
+    return data.load_data(encode, folder / "cache", found, **settings | options)
 
 
 def test_sets_are_joined_and_a_fraction_keeps_its_captions(folder):
@@ -219,17 +139,51 @@ def test_an_image_that_cannot_be_read_is_named(folder):
 
 
 @pytest.mark.parametrize("start", ["cca", "transported_cca"])
-def test_heads_start_as_a_map_that_finds_more_than_chance(folder, towers, tmp_path, start):
+def test_heads_start_as_a_map_that_finds_more_than_chance(
+    folder, towers, tmp_path, start, monkeypatch
+):
     settings = config(folder, **{"model.start": start})
     dataset = field.load_data(settings, tmp_path)
     state = initial(settings, dataset)
-    again = initial(settings, dataclasses.replace(dataset, matched=None))  # from cache
+    monkeypatch.setattr(field.start, "from_pairs", None)  # from the cache
+    again = initial(settings, dataset)
     jax.tree.map(np.testing.assert_array_equal, state.params, again.params)
     model = field.build_model(settings, dataset)
     figures = field.validate(model, state.params, dataset)
     # Of eight images in a set two have the same colour, and four the same caption twice.
     assert figures["i2t_r5"] > 0.8
     assert figures["zero_shot_accuracy"] > 0.5
+
+
+def test_a_start_of_other_items_is_not_taken(folder, towers):
+    settings = config(folder)
+    dataset = field.load_data(settings, folder)
+    params = initial(settings, dataset).params
+
+    def digest(params=params, **parts):
+        return field.start.digest([], params, dataclasses.replace(dataset, **parts))
+
+    def spoilt(rows, read):
+        return dataclasses.replace(
+            rows, listed=[rows.listed[0]._replace(read=read), *rows.listed[1:]]
+        )
+
+    def lost():
+        raise ValueError("is lost")
+
+    rows, matched = dataset.unmatched_x, dataset.matched
+    tower = jax.tree.map(lambda leaf: leaf + 1, params["y_tower"])
+    digests = [
+        digest(),
+        digest(params | {"y_tower": tower}),
+        digest(unmatched_x=spoilt(rows, lambda: b"another picture")),
+        digest(unmatched_x=spoilt(rows, lost)),
+        digest(unmatched_y=dataset.unmatched_y[::-1]),
+        digest(matched=dataclasses.replace(matched, x=spoilt(matched.x, lambda: b"another"))),
+        digest(matched=dataclasses.replace(matched, y=matched.y[::-1])),
+    ]
+    assert len({*digests}) == len(digests)
+    assert digest(params | {"x_head": None}) == digests[0]
 
 
 def test_towers_that_share_a_space_can_keep_it(folder, towers):

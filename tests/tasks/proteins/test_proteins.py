@@ -209,7 +209,7 @@ def test_keys_that_contradict_are_refused(key, value, message):
 
 def test_a_source_must_be_given():
     with pytest.raises(ValueError, match=r"Give config\.data\.folder"):
-        data.read("", "some.fasta", "", seed=0)
+        data.read("", "some.fasta", "", "", seed=0)
 
 
 def test_crops_shorter_than_asked_are_no_task():

@@ -186,3 +186,27 @@ def test_ids_that_match_nothing_are_shown(tmp_path):
     (tmp_path / "all.fasta").write_text(">yours\nACD\n")
     with pytest.raises(ValueError, match=r"share 0 ids \(such as yours and mine\)"):
         structures.read(tmp_path / "all.fasta", folder, seed=0)
+
+
+def test_a_file_says_which_belong_together(tmp_path):
+    """With the same pairs under other names all is the same; and then no equal ids are needed."""
+    rng = np.random.default_rng(0)
+    texts = {f"p{k:02}": "".join(rng.choice(list(NAMES), size=30)) for k in range(12)}
+    (tmp_path / "all.fasta").write_text("".join(f">{n}\n{t}\n" for n, t in texts.items()))
+    for folder, prefix in (("same", ""), ("other", "s_")):
+        (tmp_path / folder).mkdir()
+        for name in list(texts)[:10]:
+            write(tmp_path / folder / f"{prefix}{name}.pdb", pdb(texts[name]))
+        write(tmp_path / folder / "alone.pdb", pdb("ACDEF"))
+    pairs = tmp_path / "pairs.csv"
+    pairs.write_text("".join(f"{name},s_{name}\n" for name in list(texts)[9::-1]))
+    by_ids = structures.read(tmp_path / "all.fasta", tmp_path / "same", seed=0)
+    by_pairs = structures.read(tmp_path / "all.fasta", tmp_path / "other", str(pairs), seed=0)
+    for name in ("ids", "offsets", "sequence", "structure", "split"):
+        np.testing.assert_array_equal(getattr(by_ids, name), getattr(by_pairs, name))
+    pairs.write_text("".join(f"{name},s_{name}\n" for name in list(texts)[:3]))
+    with pytest.raises(ValueError, match=r"share 3 pairs \(such as p00, p01 and"):
+        structures.read(tmp_path / "all.fasta", tmp_path / "other", str(pairs), seed=0)
+    pairs.write_text("p00,s_p00\np00,s_p01\n")
+    with pytest.raises(ValueError, match="is in a pair already"):
+        structures.read(tmp_path / "all.fasta", tmp_path / "other", str(pairs), seed=0)

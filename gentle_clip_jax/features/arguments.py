@@ -1,0 +1,65 @@
+"""What a folder of features was begun with, kept twice: without it nothing says what it is of."""
+
+import contextlib
+import pathlib
+from typing import Any
+
+from gentle_clip_jax.data import lock
+from gentle_clip_jax.features.kept import Say
+from gentle_clip_jax.files import put_aside, read_record, write_record
+
+_COPIES = ("arguments.json", "arguments.copy.json")
+_UNSOUND = (ValueError, LookupError, TypeError, RecursionError)
+
+
+def check_folder(out: pathlib.Path, arguments: dict[str, Any]) -> None:
+    """Finds `out` not there, empty, or as the same arguments left it.
+
+    Raises:
+      ValueError: it holds anything else.
+    """
+    paths = [path for path in _paths(out) if path.exists()]
+    if not paths:
+        names = [p.name for p in out.iterdir()] if out.is_dir() else [out.name] * out.exists()
+        if any(name != lock.NAME for name in names):
+            raise ValueError(f"{out} is not an empty folder: use another --out.")
+        return
+    found = []
+    for path in paths:
+        with contextlib.suppress(*_UNSOUND):
+            found.append(_read(path, arguments))
+    if not found:
+        raise ValueError(
+            f"{paths[0]} is damaged, which says what {out} is of: use another --out, or delete "
+            f"{out}."
+        )
+    for before in found:
+        if changed := [name for name in arguments if arguments[name] != before[name]]:
+            name = changed[0]
+            raise ValueError(
+                f"{out} was begun with --{name}={before[name]}, not {arguments[name]}: use another "
+                "--out, or delete it."
+            )
+
+
+def keep(out: pathlib.Path, arguments: dict[str, Any], say: Say) -> None:
+    """Writes both copies where they lack; a damaged one is named and put aside."""
+    for path in _paths(out):
+        try:
+            _read(path, arguments)
+            continue
+        except FileNotFoundError:
+            pass
+        except _UNSOUND as error:
+            say(f"{path} is damaged ({error}): kept as {put_aside(path).name}, and written anew.")
+        write_record(path, arguments)
+
+
+def _paths(out: pathlib.Path) -> list[pathlib.Path]:
+    return [out / name for name in _COPIES]
+
+
+def _read(path: pathlib.Path, arguments: dict[str, Any]) -> dict[str, Any]:
+    """What a file has for each of the arguments."""
+    record = {"layers": None} | read_record(path)  # earlier versions knew none
+    return {name: record[name] for name in arguments}

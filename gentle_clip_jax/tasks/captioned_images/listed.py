@@ -1,0 +1,135 @@
+"""Which images and captions are matched, held out or unmatched: of data sets, or of two places."""
+
+import pathlib
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from gentle_clip_jax.data import images, texts
+from gentle_clip_jax.data.pairing import choose_matched, hold_out_fifths, own_order
+from gentle_clip_jax.data.pairs import read_pairs
+
+Captions = list[str]  # of one item
+Captioned = list[tuple[images.Image, Captions]]
+
+_SPLITS = ("train", "val", "test")
+_FEWEST = 5  # pairs: one to validate on, one to test on, three to learn from
+
+
+class Listed(NamedTuple):
+    """Items before they are read: images and texts.
+
+    unmatched_images and unmatched_captions are two lists, each in an order of its own. validation,
+    test: by the name of their data set.
+    """
+
+    matched: Captioned
+    unmatched_images: list[images.Image]
+    unmatched_captions: list[Captions]
+    validation: dict[str, Captioned]
+    test: dict[str, Captioned]
+
+
+def of_sets(
+    folder: pathlib.Path, sets: Sequence[str], matched_fraction: float, *, seed: int
+) -> Listed:
+    """The items of folder/SET; of a seeded fraction of the split "train" the pairs are known.
+
+    Raises:
+      ValueError: a set is not there, or an item of it has no caption.
+    """
+    train = [item for name in sets for item in _of_set(folder / name, "train")]
+    is_matched = choose_matched(len(train), matched_fraction, seed=seed)
+    rest = [item for item, known in zip(train, is_matched) if not known]
+    validation, test = (
+        {name: _of_set(folder / name, split) for name in sets} for split in ("val", "test")
+    )
+    return Listed(
+        [item for item, known in zip(train, is_matched) if known],
+        [image for image, _ in rest],
+        [rest[row][1] for row in own_order(len(rest), seed=seed)],
+        validation,
+        test,
+    )
+
+
+def of_two_places(
+    of_images: pathlib.Path, of_texts: pathlib.Path, pairs: pathlib.Path, *, seed: int
+) -> Listed:
+    """Images, texts, and a file of pairs: an image's id and a text's a line, see `read_pairs`.
+
+    A pair is of the split of its image, or of its text, "train" where neither has one. Where no
+    pair is of "val" or "test", a fifth of the pairs each is drawn for them. What is in no pair is
+    unmatched, unless it is of another split than "train".
+
+    Raises:
+      ValueError: a file cannot be read, names what is not there or an item twice; there are fewer
+        than five pairs, or none of one of the three splits.
+    """
+    listed, said = images.list_images(of_images), _sound_texts(of_texts)
+    captions: dict[str, Captions] = {}
+    for text in said:
+        captions.setdefault(text.id, []).append(text.text)
+    splits = {text.id: text.split for text in said}
+    partner = dict(read_pairs(pairs, (image.id for image in listed), captions).tolist())
+    if len(partner) < _FEWEST:
+        raise ValueError(
+            f"{pairs} has {len(partner)} pairs: {_FEWEST} at least are needed to learn and to "
+            "measure."
+        )
+    paired = [image for image in listed if image.id in partner]
+    parts = _parted(
+        [image.split or splits[partner[image.id]] or "train" for image in paired], pairs, seed
+    )
+    train, validation, test = (
+        [(paired[row], captions[partner[paired[row].id]]) for row in rows] for rows in parts
+    )
+    taken = {*partner.values()}
+    alone = [name for name, split in splits.items() if name not in taken and _learned_from(split)]
+    return Listed(
+        train,
+        [one for one in listed if one.id not in partner and _learned_from(one.split)],
+        [captions[alone[row]] for row in own_order(len(alone), seed=seed)],
+        {of_images.name: validation},
+        {of_images.name: test},
+    )
+
+
+def _of_set(folder: pathlib.Path, split: str) -> Captioned:
+    captions: dict[str, Captions] = {}
+    for text in texts.list_texts(folder, split):
+        captions.setdefault(text.id, []).append(text.text)
+    listed = images.list_images(folder, split)
+    if missing := [image.id for image in listed if image.id not in captions]:
+        raise ValueError(
+            f"{len(missing)} images in {folder} have no caption, the first {missing[0]}: add "
+            "captions to its metadata.jsonl, or take the images out. Images and texts whose "
+            "partners are not known have config.data.images, texts and pairs."
+        )
+    return [(image, captions[image.id]) for image in listed]
+
+
+def _sound_texts(data: pathlib.Path) -> list[texts.Text]:
+    said = texts.list_texts(data)
+    for text in said:
+        if flaw := text.flaw or (None if text.text else "has no text"):
+            raise ValueError(f"The text {text.id} of {data} {flaw}: mend it or take it out.")
+    return said
+
+
+def _learned_from(split: str | None) -> bool:
+    return split in (None, "train")
+
+
+def _parted(splits: list[str], pairs: pathlib.Path, seed: int) -> list[list[int]]:
+    """The numbers of the pairs to learn from, to validate on and to test on, each in order."""
+    if not {"val", "test"} & {*splits}:
+        for name, rows in zip(("val", "test"), hold_out_fifths(len(splits), seed=seed)):
+            for row in rows:
+                splits[row] = name
+    parts = [[k for k, one in enumerate(splits) if one == name] for name in _SPLITS]
+    if lacking := [name for name, rows in zip(_SPLITS, parts) if not rows]:
+        raise ValueError(
+            f"No pair of {pairs} is of the split {lacking[0]}: name some of all three, "
+            f"{', '.join(_SPLITS)}, or give no splits, and a fifth each is held out."
+        )
+    return parts
