@@ -105,7 +105,7 @@ class Stop(Exception):
 
 
 def test_what_was_stopped_goes_on(pictures, tmp_path, monkeypatch):
-    monkeypatch.setattr(update, "_PART", 2)
+    monkeypatch.setattr(update, "BLOCK", 2)
     whole = encode_images(pictures, tmp_path / "whole")
     decoded = []
 

@@ -131,7 +131,7 @@ def stop_after(monkeypatch, number):
 
 def stopped(pictures, out, monkeypatch, number=3):
     """A folder whose command was stopped after so many pictures, two of them in a part."""
-    monkeypatch.setattr(update, "_PART", 2)
+    monkeypatch.setattr(update, "BLOCK", 2)
     for _ in stop_after(monkeypatch, number):
         with pytest.raises(Stop):
             encode_images(pictures, out)
