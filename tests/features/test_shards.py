@@ -2,14 +2,12 @@
 
 import shutil
 
-import numpy as np
 import pytest
 from PIL import Image
-from tiny_encoders import COLOURS, manifest
+from tiny_encoders import manifest
 
 from gentle_clip_jax.commands import main
 from gentle_clip_jax.data import embeddings
-from gentle_clip_jax.encoders.published import pretrained
 from gentle_clip_jax.features import update, work
 
 
@@ -169,12 +167,3 @@ def test_a_shard_is_one_of_so_many(text, capsys):
     with pytest.raises(SystemExit):
         main.main(["encode", "--encoder=a", "--data=b", "--out=c", f"--shard={text}"])
     assert "it must be I/N, with I from 0 to N-1" in capsys.readouterr().err
-
-
-def test_features_do_not_hang_on_the_place_in_a_batch(pictures, tmp_path):
-    """Which of equal pictures is embedded changes nothing."""
-    model = pretrained.efficientnet_lite0()
-    embed = work.compiled(model)
-    images = np.zeros((2, 224, 224, 3), np.uint8)
-    images[1] = COLOURS["a"]
-    np.testing.assert_array_equal(embed(images)[1], embed(images[::-1])[0])
