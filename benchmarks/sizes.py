@@ -127,7 +127,7 @@ def page(inputs: dict[str, float], rows: list[dict]) -> str:
         "",
         f"Formulas, of n items: encoding n / {inputs['images_a_second']:.0f} images a second; its "
         f"memory {inputs['encode_mib']:,.0f} MiB + n x {inputs['encode_bytes_an_item']:,.0f} "
-        "bytes, as every shard lists all items; features n x 5,120 bytes. Of search the two largest "
+        "bytes, as each shard lists all items; features n x 5,120 bytes. Of search the two largest "
         "sizes measured are carried on: a query that compares all, memory and disk with n, "
         "building with n log n, a query by the index with log n. All of it holds while what is "
         "read fits the memory of the machine; then each query waits for the disk.",

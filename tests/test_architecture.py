@@ -71,7 +71,7 @@ PACKAGES = {
     "diagnose": {"jax", "numpy", "scipy"},
     "report": {"numpy", "matplotlib", "rich", "PIL"},
     "config": {"absl", "ml_collections"},
-    "commands": {"rich", "jax", "numpy"},
+    "commands": {"rich", "jax", "numpy", "filelock"},
     "matching": {"jax", "numpy", "scipy", "pyarrow"},
     "review": {"jax", "numpy", "scipy", "PIL", "filelock", "jinja2", "markupsafe", "starlette"}
     | {"uvicorn"},

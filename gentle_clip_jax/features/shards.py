@@ -57,7 +57,7 @@ def merge(out: str | pathlib.Path, arguments: Mapping[str, Any] | None = None) -
     with lock.alone_in(out):
         check_folder(out, first["arguments"])
         _write(out, count, manifests)
-    shutil.rmtree(out / SHARDS)
+        shutil.rmtree(out / SHARDS)
     say_what_is_there(out, Console(soft_wrap=True, highlight=False, markup=False))
 
 

@@ -247,7 +247,7 @@ def test_stopped_while_all_is_put_together(name, pictures, tmp_path, monkeypatch
 
     decoded.clear()
     with monkeypatch.context() as patch:
-        for writer in ("write_array", "write_json_lines", "write_record"):
+        for writer in ("write_rows", "write_json_lines", "write_record"):
             real = getattr(update, writer)
             patch.setattr(update, writer, lambda path, *a, real=real: stop(path) or real(path, *a))
         with pytest.raises(Stop):
