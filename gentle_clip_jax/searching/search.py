@@ -17,6 +17,7 @@ from gentle_clip_jax.searching.opened import Opened, open_aligner, other
 
 _ENDINGS = (*images.SUFFIXES, ".txt")
 _BLOCK = 8192
+_MANY = 1_000_000  # items, beyond which comparing all takes more than a moment
 
 
 class Hit(NamedTuple):
@@ -41,7 +42,7 @@ class Searcher:
       gallery: embeddings of one of its sides, raw, or what `embed_files` made of them with it.
       side: "x" or "y", whose they are.
 
-    Without an index all rows are compared. `note`: why there is none, where one was found.
+    Without an index all rows are compared. `note`: what there is to say of that, "" if nothing.
     """
 
     def __init__(self, opened: Opened, gallery: Side, side: str):
@@ -170,6 +171,8 @@ def open_gallery(
             searcher.index = open_index(folder, searcher.built_from)
         except ValueError as error:
             searcher.note = f"{folder} is not used, and every item is compared: {error}."
+    elif len(searcher.gallery.rows.features) > _MANY:
+        searcher.note = f"Every item of {gallery} is compared: gentle-clip index makes that faster."
     return searcher
 
 

@@ -6,6 +6,7 @@ import json
 import pathlib
 import re
 import shlex
+import threading
 
 import numpy as np
 import pytest
@@ -33,6 +34,24 @@ def test_images(pictures, tmp_path, capsys):
     ]
     assert manifest(tmp_path / "out")["num_rows"] == 5
     assert "5 rows" in capsys.readouterr().out
+
+
+def test_pictures_are_decoded_while_the_encoder_works(pictures, tmp_path, monkeypatch):
+    last, decode, compiled = threading.Event(), work._decode, work.compiled
+
+    def decode_and_tell(image, *args):
+        if image.id == "e":
+            last.set()
+        return decode(image, *args)
+
+    def wait_for_the_last(weights):
+        embed = compiled(weights)
+        return lambda images: last.wait(60) and embed(images)
+
+    monkeypatch.setattr(work, "_decode", decode_and_tell)
+    monkeypatch.setattr(work, "compiled", wait_for_the_last)
+    found = encode_images(pictures, tmp_path / "out", batch_size=1)
+    np.testing.assert_allclose(found.features, list(COLOURS.values()))
 
 
 def test_a_split_and_half_precision(pictures, tmp_path):

@@ -9,7 +9,7 @@ import pytest
 
 from gentle_clip_jax.aligning import align_files
 from gentle_clip_jax.commands import main
-from gentle_clip_jax.searching import index_gallery, open_gallery
+from gentle_clip_jax.searching import index_gallery, open_gallery, search
 from gentle_clip_jax.searching.embed import embed_files
 from gentle_clip_jax.searching.index import index_of
 
@@ -100,6 +100,12 @@ def test_an_index_of_something_else_is_one_sentence(change, work, gallery, capsy
     assert main.main(["index", *command[1:3]]) == 0
     assert main.main(command) == 0
     assert not capsys.readouterr().err
+
+
+def test_many_items_without_an_index_are_compared_and_it_is_told(work, gallery, monkeypatch):
+    assert not open_gallery(work / "aligner", gallery).note
+    monkeypatch.setattr(search, "_MANY", 1999)
+    assert "gentle-clip index makes that faster" in open_gallery(work / "aligner", gallery).note
 
 
 def test_without_usearch_all_is_compared(work, gallery, monkeypatch):
