@@ -77,7 +77,8 @@ def _graph_of(blocks: Iterable[np.ndarray]) -> Any:
 
     graph, number = None, 0
     for block in blocks:
-        graph = graph or Graph(ndim=block.shape[1], metric="ip", dtype="f32", **_SETTINGS)
+        if graph is None:
+            graph = Graph(ndim=block.shape[1], metric="ip", dtype="f32", **_SETTINGS)
         numbers = np.arange(number, number + len(block))
         graph.add(numbers, np.asarray(block, np.float32), threads=os.cpu_count() or 1)
         number += len(block)
