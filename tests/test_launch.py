@@ -99,7 +99,7 @@ def test_slurm_would_start_a_process_for_each_task():
 ENCODE = ["--encoder=minilm", "--data=a b", "--out=features/a b"]
 
 
-def shards_of(run, tmp_path, tasks=2):
+def shards_of(run, tasks=2):
     """What the tasks of an srun would run, of which each is told its number."""
     assert run[0] == "srun"
     said = []
@@ -116,9 +116,9 @@ def shards_of(run, tmp_path, tasks=2):
     return said
 
 
-def test_slurm_would_give_each_task_a_shard_and_put_all_together(tmp_path):
+def test_slurm_would_give_each_task_a_shard_and_put_all_together():
     run, merge = dry_run("slurm.sbatch", "encode", *ENCODE, GENTLE_CLIP="gentle-clip")
-    said = shards_of(run, tmp_path)
+    said = shards_of(run)
     assert [words[-1] for words in said] == ["--shard=0/2", "--shard=1/2"]
     assert said[0][:-1] == ["encode", *ENCODE]
     assert merge == ["gentle-clip", "encode", "--merge", ENCODE[-1]]
