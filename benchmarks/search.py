@@ -1,14 +1,20 @@
-"""How long a query takes, once the search is open.
+"""How long a query takes, once the search is open: all rows compared, and by an index.
 
-    python benchmarks/search.py [--items 10000 100000] [--queries 20]
+    python benchmarks/search.py [--items 10000 100000 1000000] [--queries 20]
 
-Writes docs/results/search.md and search.json. An aligner is fitted to made-up features of the
-width of EfficientNet-Lite0 and to MiniLM's; words go through MiniLM, cosines are of all items.
+Writes docs/results/search.md and search.json. An aligner is fitted to made-up features of 128
+dimensions and to MiniLM's of texts; the items lie around 1,000 centres. Words go through MiniLM.
+Every row of the table is measured in a process of its own.
 """
 
 import argparse
+import json
+import os
 import pathlib
+import resource
+import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -19,65 +25,165 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from gentle_clip_jax.aligning import align_files  # noqa: E402
+from gentle_clip_jax.data import embeddings  # noqa: E402
 from gentle_clip_jax.features.encode import encode  # noqa: E402
 from gentle_clip_jax.files import write_json, write_text  # noqa: E402
 from gentle_clip_jax.runs.log import machine  # noqa: E402
-from gentle_clip_jax.searching.search import open_gallery  # noqa: E402
+from gentle_clip_jax.searching import index_gallery, open_gallery  # noqa: E402
+from gentle_clip_jax.searching.index import index_of  # noqa: E402
 
 WORDS = ("boats", "lakes", "roads", "farms", "ships", "parks", "rails", "ports", "mines", "ponds")
+DIM, CENTRES, PAIRS, ASKED = 128, 1000, 400, 200
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0], allow_abbrev=False)
-    parser.add_argument("--items", type=int, nargs="+", default=[10_000, 100_000])
+    parser.add_argument("--items", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--queries", type=int, default=20)
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "docs" / "results")
+    parser.add_argument("--row", nargs=2, help=argparse.SUPPRESS)
     args = parser.parse_args()
-    rng = np.random.default_rng(0)
-    rows = []
-    with tempfile.TemporaryDirectory() as folder:
-        texts = pathlib.Path(folder) / "texts.txt"
-        texts.write_text("".join(f"{WORDS[n % len(WORDS)]} number {n}\n" for n in range(200)))
-        encode(texts, f"{folder}/y", encoder="minilm")
-        x = rng.normal(size=(200, 1280)).astype(np.float32)
-        np.savez(f"{folder}/x.npz", features=x, ids=[str(n) for n in range(200)])
-        align_files(f"{folder}/x.npz", f"{folder}/y", None, f"{folder}/aligner", method="cca")
+    if args.row:
+        step, folder = args.row
+        print(json.dumps(STEPS[step](pathlib.Path(folder), args.queries)))
+        return
+    load, rows = os.getloadavg()[0], []
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        drawn = fit(folder)
         for number in args.items:
-            items = f"{folder}/items.npy"
-            np.save(items, rng.normal(size=(number, 1280)).astype(np.float32))
-            begun = time.perf_counter()
-            search = open_gallery(f"{folder}/aligner", items)
-            opened = time.perf_counter() - begun
-            search.words("warm up")
-            times = []
-            for query in range(args.queries):
-                begun = time.perf_counter()
-                search.words(f"{WORDS[query % len(WORDS)]} number {query}", 20)
-                times.append(1000 * (time.perf_counter() - begun))
-            median, worst = statistics.median(times), max(times)
-            rows.append({"items": number, "open_s": opened, "median_ms": median, "most_ms": worst})
+            write_items(folder / "items.npy", number)
+            found = {step: in_a_process(step, folder, args.queries) for step in STEPS}
+            rows.append({"items": number, **found})
             print(rows[-1], flush=True)
-    write_json(args.out / "search.json", {"machine": machine(), "rows": rows})
-    write_text(args.out / "search.md", page(rows, args.queries))
+    about = {"machine": machine(), "load": load, "queries": args.queries, "drawn": drawn}
+    write_json(args.out / "search.json", {**about, "rows": rows})
+    write_text(args.out / "search.md", page({**about, "rows": rows}))
 
 
-def page(rows: list[dict], queries: int) -> str:
-    about = machine()
+def fit(folder: pathlib.Path) -> bool:
+    """Writes an aligner of pairs of made-up rows and texts; whether it draws the rows."""
+    texts = folder / "texts.txt"
+    texts.write_text("".join(f"{WORDS[n % len(WORDS)]} number {n}\n" for n in range(PAIRS)))
+    encode(texts, folder / "y", encoder="minilm")
+    y = embeddings.read(folder / "y").features
+    rng = np.random.default_rng(0)
+    x = y @ rng.normal(size=(y.shape[1], DIM)) / 4 + rng.normal(size=(len(y), DIM)) / 2
+    np.savez(folder / "x.npz", features=np.float32(x), ids=[str(n) for n in range(PAIRS)])
+    aligner = align_files(folder / "x.npz", folder / "y", None, folder / "aligner", method="cca")
+    return bool(aligner.about.get("drawn", {}).get("x"))
+
+
+def write_items(path: pathlib.Path, number: int) -> None:
+    rng = np.random.default_rng(1)
+    centres = rng.normal(size=(CENTRES, DIM)).astype(np.float32)
+    items = np.lib.format.open_memmap(path, "w+", np.float32, (number, DIM))
+    for start in range(0, number, 65536):
+        part = items[start : start + 65536]
+        part[:] = centres[rng.integers(CENTRES, size=len(part))]
+        part += rng.normal(size=part.shape).astype(np.float32) / 2
+
+
+def in_a_process(step: str, folder: pathlib.Path, queries: int) -> dict[str, float]:
+    command = [sys.executable, __file__, "--queries", str(queries), "--row", step, str(folder)]
+    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return json.loads(output.splitlines()[-1])
+
+
+def exact(folder: pathlib.Path, queries: int) -> dict[str, float]:
+    shutil.rmtree(index_of(folder / "items.npy"), ignore_errors=True)
+    measured, found = searched(folder, queries)
+    np.savez(folder / "exact.npz", **found)
+    return measured
+
+
+def build(folder: pathlib.Path, queries: int) -> dict[str, float]:
+    begun = time.perf_counter()
+    index = index_gallery(folder / "aligner", folder / "items.npy", side="x")
+    seconds = time.perf_counter() - begun
+    disk = sum(path.stat().st_size for path in index.iterdir()) / 2**20
+    return {"seconds": seconds, "disk_mib": disk, "peak_mib": peak_mib()}
+
+
+def indexed(folder: pathlib.Path, queries: int) -> dict[str, float]:
+    measured, found = searched(folder, queries)
+    with np.load(folder / "exact.npz") as known:
+        for name, rows in found.items():
+            same = [len({*one} & {*other}) for one, other in zip(rows.tolist(), known[name])]
+            measured[f"recall_{name}"] = sum(same) / rows.size
+    return measured
+
+
+STEPS = {"exact": exact, "build": build, "indexed": indexed}
+
+
+def searched(folder: pathlib.Path, queries: int) -> tuple[dict[str, float], dict]:
+    """Times of queries by words, and the 10 rows that are nearest to words and to items."""
+    begun = time.perf_counter()
+    search = open_gallery(folder / "aligner", folder / "items.npy", side="x")
+    search.words("warm up")  # loads the encoder; the first one embeds where all are compared
+    opened = time.perf_counter() - begun
+    times = []
+    for query in range(queries):
+        begun = time.perf_counter()
+        search.words(f"{WORDS[query % len(WORDS)]} number {query}", 20)
+        times.append(1000 * (time.perf_counter() - begun))
+    texts = search.opened.embed("y", np.asarray(embeddings.read(folder / "y").features)[:ASKED])
+    step = len(search.gallery.rows.ids) // ASKED
+    items = search.opened.embed("x", np.asarray(search.gallery.rows.features[::step][:ASKED]))
+    found = {
+        name: np.concatenate([search._nearest(side, row[None], 10)[0] for row in rows])
+        for name, side, rows in (("words", "y", texts), ("items", "x", items))
+    }
+    times = {"median_ms": statistics.median(times), "most_ms": max(times)}
+    return {"open_s": opened, **times, "peak_mib": peak_mib()}, found
+
+
+def peak_mib() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def page(content: dict) -> str:
+    about, drawn = content["machine"], "drawn" if content["drawn"] else "not drawn"
     lines = [
         "# How long a query takes",
         "",
-        f"`python benchmarks/search.py` on {about['cpus']} x {about['processor']}: {queries} "
-        "queries by words, of which MiniLM makes features and the aligner a row of 128 numbers, "
-        "which is compared with every item's; the best 20. Opening reads the features and embeds "
-        "them once; `gentle-clip embed` spares that.",
+        f"`python benchmarks/search.py` on {about['cpus']} x {about['processor']}, load "
+        f"{content['load']:.1f} before: {content['queries']} queries by words, the best 20. MiniLM "
+        f"makes features of the words, and the aligner a row of {DIM} numbers; the items' rows are "
+        f"{drawn} to a bank, as the aligner of these pairs chose. All: the row is compared with "
+        "every item's. Index: of `gentle-clip index`. Opening reads the features, and to compare "
+        "all embeds them; it loads MiniLM too. Peak: the largest resident memory of the process, "
+        "with files that are mapped.",
         "",
-        "| items | opening, s | a query, median ms | slowest ms |",
-        "|--:|--:|--:|--:|",
+        "| items | all: opening, s | a query, median (slowest), ms | peak, MiB "
+        "| index: building, s | peak, MiB | on disk, MiB "
+        "| opening, s | a query, median (slowest), ms | peak, MiB |",
+        "|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
+    ]
+    for row in content["rows"]:
+        cells = [f"{row['items']:,}"]
+        for step in ("exact", "build", "indexed"):
+            found = row[step]
+            if step == "build":
+                cells += [f"{found[k]:,.0f}" for k in ("seconds", "peak_mib", "disk_mib")]
+            else:
+                cells += [f"{found['open_s']:.1f}"]
+                cells += [f"{found['median_ms']:.0f} ({found['most_ms']:.0f})"]
+                cells += [f"{found['peak_mib']:,.0f}"]
+        lines.append(f"| {' | '.join(cells)} |")
+    lines += [
+        "",
+        f"Of the 10 that are nearest when all are compared, the index finds (recall@10 of {ASKED} "
+        "queries by words and of as many by an item):",
+        "",
+        "| items | by words | by an item |",
+        "|--:|--:|--:|",
     ]
     lines += [
-        f"| {row['items']:,} | {row['open_s']:.1f} | {row['median_ms']:.0f} "
-        f"| {row['most_ms']:.0f} |"
-        for row in rows
+        f"| {row['items']:,} | {row['indexed']['recall_words']:.3f} "
+        f"| {row['indexed']['recall_items']:.3f} |"
+        for row in content["rows"]
     ]
     return "\n".join(lines) + "\n"
 

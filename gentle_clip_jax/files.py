@@ -74,6 +74,35 @@ def write_array(path: pathlib.Path, array: np.ndarray) -> None:
         np.save(file, array, allow_pickle=False)
 
 
+def write_rows(
+    path: pathlib.Path, count: int, dtype: str, blocks: Iterable[tuple[np.ndarray, np.ndarray]]
+) -> None:
+    """Writes an .npy file [count, d] from blocks of its rows, of which one is held at a time.
+
+    Args:
+      blocks: numbers [k] of rows, in any order, and these rows [k, d]; all of a file's once.
+    """
+    with writing(path, "wb") as file:
+        begin = 0
+        for numbers, rows in blocks:
+            rows = np.ascontiguousarray(rows, dtype)
+            begin = begin or _write_header(file, (count, rows.shape[1]), rows.dtype)
+            cuts = np.flatnonzero(np.diff(numbers) != 1) + 1  # a piece for those in sequence
+            for first, piece in zip(numbers[np.r_[0, cuts]].tolist(), np.split(rows, cuts)):
+                file.seek(begin + first * rows[0].nbytes)
+                file.write(piece.data)
+        if not begin:
+            _write_header(file, (count, 0), np.dtype(dtype))
+
+
+def _write_header(file: IO[bytes], shape: tuple[int, ...], dtype: np.dtype) -> int:
+    """Where the array begins."""
+    about = {"shape": shape, "fortran_order": False}
+    about["descr"] = np.lib.format.dtype_to_descr(dtype)
+    np.lib.format.write_array_header_1_0(file, about)
+    return file.tell()
+
+
 def write_arrays(
     path: pathlib.Path, arrays: Mapping[str, Any], *, compressed: bool = False
 ) -> None:

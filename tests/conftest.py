@@ -13,6 +13,9 @@ if os.environ.get("OPTIMIZED") != "1":
         + os.environ.get("XLA_FLAGS", "")
     )
 
+# What a test's process compiles is no part of the caches of who runs the tests.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", "")
+
 import jax
 import pytest
 

@@ -74,7 +74,7 @@ PACKAGES = {
     "diagnose": {"jax", "numpy", "scipy"},
     "report": {"numpy", "matplotlib", "rich", "PIL"},
     "config": {"absl", "ml_collections"},
-    "commands": {"rich", "jax", "numpy"},
+    "commands": {"rich", "jax", "numpy", "filelock"},
     "matching": {"jax", "numpy", "scipy", "pyarrow"},
     "review": {"jax", "numpy", "scipy", "PIL", "filelock", "jinja2", "markupsafe", "starlette"}
     | {"uvicorn"},
@@ -221,6 +221,7 @@ OF_UNIX -= {f"os.{name}" for name in ("getcwd", "getenv", "getlogin", "getpid", 
 OF_UNIX -= {"os.waitpid", "os.waitstatus_to_exitcode"}
 GUARDED = {
     "reading.py": {"resource", "os.sysconf"},
+    "commands/compilation_cache.py": {"os.getuid"},
     "commands/interrupt.py": {"os.set_blocking"},
     "parallel/stop_request.py": {"os.set_blocking"},
 }

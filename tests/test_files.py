@@ -16,6 +16,7 @@ from gentle_clip_jax.files import (
     unchecked,
     write_array,
     write_record,
+    write_rows,
     write_text,
 )
 
@@ -112,3 +113,32 @@ def test_a_record_is_read_from_a_regular_file_alone(tmp_path):
     for name in ("zero", "pipe"):
         with pytest.raises(ValueError, match="no regular file"):
             read_record(tmp_path / f"{name}.json")
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_rows_written_in_any_order_are_the_array(dtype, tmp_path):
+    rows = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
+    order = np.random.default_rng(1).permutation(50)
+    write_rows(
+        tmp_path / "rows.npy",
+        50,
+        dtype,
+        ((numbers, rows[numbers]) for numbers in (order[:7], np.sort(order[7:30]), order[30:])),
+    )
+    write_array(tmp_path / "array.npy", rows.astype(dtype))
+    assert (tmp_path / "rows.npy").read_bytes() == (tmp_path / "array.npy").read_bytes()
+    write_rows(tmp_path / "none.npy", 0, dtype, [])
+    assert np.load(tmp_path / "none.npy").shape == (0, 0)
+
+
+def test_rows_that_stop_on_the_way_leave_what_was_there(tmp_path):
+    write_array(tmp_path / "rows.npy", np.ones(3))
+
+    def blocks():
+        yield np.arange(2), np.zeros((2, 3))
+        raise ValueError("stopped")
+
+    with pytest.raises(ValueError, match="stopped"):
+        write_rows(tmp_path / "rows.npy", 4, "float32", blocks())
+    assert np.load(tmp_path / "rows.npy").tolist() == [1, 1, 1]
+    assert [path.name for path in tmp_path.iterdir()] == ["rows.npy"]

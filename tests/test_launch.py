@@ -93,6 +93,65 @@ def test_slurm_would_start_a_process_for_each_task():
     (run,) = dry_run("slurm.sbatch", *ARGUMENTS, GENTLE_CLIP="python -m gentle_clip_jax")
     train = ["python", "-m", "gentle_clip_jax", "train", *ARGUMENTS, "--coordinator=auto"]
     assert run == ["srun", "--kill-on-bad-exit=1", *train]
+    assert dry_run("slurm.sbatch", "train", *ARGUMENTS) == dry_run("slurm.sbatch", *ARGUMENTS)
+
+
+ENCODE = ["--encoder=minilm", "--data=a b", "--out=features/a b"]
+
+
+def shards_of(run, tasks=2):
+    """What the tasks of an srun would run, of which each is told its number."""
+    assert run[0] == "srun"
+    said = []
+    for task in range(tasks):
+        numbers = {"SLURM_NTASKS": str(tasks), "SLURM_PROCID": str(task), "SLURM_LOCALID": "0"}
+        process = subprocess.run(
+            [*run[1:4], run[4], "printf", "%s\n", *run[6:]],
+            env=os.environ | {"FIRST": "0", "JOBS": "1"} | numbers,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        said.append(process.stdout.splitlines())
+    return said
+
+
+def test_slurm_would_give_each_task_a_shard_and_put_all_together():
+    run, merge = dry_run("slurm.sbatch", "encode", *ENCODE, GENTLE_CLIP="gentle-clip")
+    said = shards_of(run)
+    assert [words[-1] for words in said] == ["--shard=0/2", "--shard=1/2"]
+    assert said[0][:-1] == ["encode", *ENCODE]
+    assert merge == ["gentle-clip", "encode", "--merge", ENCODE[-1]]
+    array = {"SLURM_ARRAY_TASK_ID": "1", "SLURM_ARRAY_TASK_COUNT": "3"}
+    assert len(dry_run("slurm.sbatch", "encode", *ENCODE, **array)) == 1
+    for words in (said[0], merge[1:]):
+        main._parser().parse_args(words)
+    (align,) = dry_run("slurm.sbatch", "align", "--x=a", "--y=b", "--out=c", GENTLE_CLIP="g")
+    assert align == ["srun", "--ntasks=1", "g", "align", "--x=a", "--y=b", "--out=c"]
+
+
+def test_the_hosts_of_a_slice_would_each_take_a_shard(tmp_path):
+    (run,) = dry_run("tpu_pod.sh", "encode", *ENCODE)
+    assert "--worker=all" in run
+    (tmp_path / "venv" / "bin").mkdir(parents=True)
+    (tmp_path / "gentle-clip").mkdir()
+    stand_ins = {
+        "venv/bin/gentle-clip": 'printf "%s\\n" "$@" $TPU_PROCESS_BOUNDS',
+        "curl": 'case "$*" in *number) printf 2 ;; *) printf a:1,b:2,c:3 ;; esac',
+    }
+    for name, said in stand_ins.items():
+        (tmp_path / name).write_text(f"#!/usr/bin/env bash\n{said}\n")
+        (tmp_path / name).chmod(0o755)
+    command = run[-1].removeprefix("--command=") + " wait"
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    subprocess.run(
+        ["bash", "-c", command], cwd=tmp_path, env=os.environ | {"PATH": path}, check=True
+    )
+    said = (tmp_path / "gentle-clip.log").read_text().splitlines()
+    assert said == ["encode", *ENCODE, "--shard=2/3", "1,1,1"]
+    for action in ("align", "merge"):
+        (run,) = dry_run("tpu_pod.sh", action, "--out=a")
+        assert "--worker=0" in run
 
 
 def test_a_tpu_slice_would_be_got_used_and_given_back():
@@ -153,6 +212,10 @@ def test_a_host_of_a_slice_says_that_it_failed(action, tmp_path):
         ("tpu_pod.sh", [], "Say what to do"),
         ("tpu_pod.sh", ["install"], "Name an NFS share"),
         ("tpu_pod.sh", ["train"], "Give the arguments of gentle-clip train"),
+        ("slurm.sbatch", ["encode"], "Give the arguments of gentle-clip encode"),
+        ("slurm.sbatch", ["encode", "--data=a"], "Give --out=DIR"),
+        ("slurm.sbatch", ["embed", "--data=a"], "Say what to do: train, encode or align"),
+        ("tpu_pod.sh", ["encode"], "Give the arguments of gentle-clip encode"),
     ],
 )
 def test_what_is_missing_is_said(script, arguments, message):
@@ -239,3 +302,28 @@ def test_the_jobset_is_one():
     assert {one["name"] for one in container["volumeMounts"]} == {
         one["name"] for one in pod["volumes"]
     }
+
+
+def test_the_job_that_encodes_is_one():
+    manifest = yaml.safe_load((LAUNCH / "gke_encode.yaml").read_text())
+    kind = mapping(
+        "apiVersion kind metadata spec",
+        apiVersion={"const": "batch/v1"},
+        kind={"const": "Job"},
+        metadata=mapping("name", name=_TEXT),
+        spec=mapping(
+            "completionMode completions parallelism template",
+            completionMode={"const": "Indexed"},
+            completions=_COUNT,
+            parallelism=_COUNT,
+            backoffLimit=_COUNT,
+            template=mapping("spec", spec=POD),
+        ),
+    )
+    jsonschema.validate(manifest, kind)
+    job = manifest["spec"]
+    (container,) = job["template"]["spec"]["containers"]
+    arguments = [*container["command"][1:], *container["args"]]
+    last = [word.replace("$(JOB_COMPLETION_INDEX)", "7") for word in arguments]
+    assert main._parser().parse_args(last).shard == (7, job["completions"])
+    assert job["parallelism"] == job["completions"]

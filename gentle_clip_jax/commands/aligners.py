@@ -1,9 +1,10 @@
-"""Commands on aligners: ask, align, embed, search.
+"""Commands on aligners: ask, align, embed, index, search.
 
 Heavy imports wait inside the commands, so that --help does not.
 """
 
 import argparse
+import sys
 from typing import TYPE_CHECKING, Any
 
 from gentle_clip_jax.commands import values
@@ -18,6 +19,7 @@ def add(commands: Any) -> None:
     _add_ask(commands)
     _add_align(commands)
     _add_embed(commands)
+    _add_index(commands)
     _add_search(commands)
 
 
@@ -89,6 +91,29 @@ def _add_embed(commands: Any) -> None:
     embed.set_defaults(command=_embed)
 
 
+def _add_index(commands: Any) -> None:
+    index = commands.add_parser(
+        "index", allow_abbrev=False, help="make the search of a million items and more fast"
+    )
+    index.add_argument(
+        "--aligner", required=True, type=values.path, metavar="DIR", help="of gentle-clip align"
+    )
+    _add_gallery(index, required=True)
+    index.set_defaults(command=_index)
+
+
+def _add_gallery(command: argparse.ArgumentParser, *, required: bool = False) -> None:
+    command.add_argument(
+        "--in",
+        dest="gallery",
+        required=required,
+        type=values.path,
+        metavar="PATH",
+        help="embeddings to search",
+    )
+    command.add_argument("--side", choices=("x", "y"), help="which side --in is of, if unclear")
+
+
 def _add_search(commands: Any) -> None:
     search = commands.add_parser(
         "search",
@@ -101,14 +126,11 @@ def _add_search(commands: Any) -> None:
         "words", nargs="?", metavar="WORDS", help='e.g. "shopping cart"; for proteins, a sequence'
     )
     search.add_argument("--aligner", type=values.path, metavar="DIR", help="of gentle-clip align")
-    search.add_argument(
-        "--in", dest="gallery", type=values.path, metavar="PATH", help="embeddings to search"
-    )
+    _add_gallery(search)
     search.add_argument(
         "--workdir", type=values.path, metavar="DIR", help="a run, whose test items are searched"
     )
     search.add_argument("--like", type=values.name, metavar="ITEM", help="an id of --in, or a file")
-    search.add_argument("--side", choices=("x", "y"), help="which side --in is of, if unclear")
     search.add_argument("--num", type=values.number, metavar="N", help="of items (20; of a run 5)")
     search.add_argument("--html", type=values.file, metavar="FILE", help="a page with the pictures")
     search.add_argument("--csv", type=values.file, metavar="FILE", help="a table")
@@ -157,6 +179,13 @@ def _embed(args: argparse.Namespace) -> None:
     print(f"{args.out}: {rows} rows.")
 
 
+def _index(args: argparse.Namespace) -> None:
+    from gentle_clip_jax.searching import index_gallery
+
+    folder = index_gallery(args.aligner, args.gallery, side=args.side)
+    print(f"{folder}: gentle-clip search --in={args.gallery} uses it from now on.")
+
+
 def _search(args: argparse.Namespace) -> None:
     if args.workdir:
         _search_run(args)
@@ -170,6 +199,8 @@ def _search(args: argparse.Namespace) -> None:
     searcher = open_gallery(args.aligner, args.gallery, side=args.side)
     find, query = (searcher.like, args.like) if args.words is None else (searcher.words, args.words)
     hits = find(query, 20 if args.num is None else args.num)
+    if searcher.note:
+        print(f"gentle-clip: {searcher.note}", file=sys.stderr)
     print(*shown.lines(hits), sep="\n")
     if args.csv:
         shown.write_table(args.csv, hits)

@@ -16,6 +16,7 @@ _EXTRAS = {
     "biotite": "protein",
     **dict.fromkeys(("starlette", "uvicorn", "jinja2", "markupsafe"), "review"),
     "ott": "transport",
+    "usearch": "index",
     **dict.fromkeys(("tensorflow_datasets", "array_record"), "data"),
 }
 _REMEDIES = {

@@ -20,19 +20,21 @@ def add(commands: Any) -> None:
 
 def _add_encode(commands: Any) -> None:
     encode = commands.add_parser(
-        "encode", allow_abbrev=False, help="embed images, texts or proteins with a frozen encoder"
+        "encode",
+        allow_abbrev=False,
+        help="embed images, texts or proteins with a frozen encoder",
+        usage="gentle-clip encode --encoder=NAME --data=PATH --out=DIR [--role=image|text] "
+        "[--dtype=float16|float32] [--batch-size=N] [--split=NAME] [--prompt=TEXT] "
+        "[--layers=NAMES] [--shard=I/N]\n       gentle-clip encode --merge --out=DIR",
     )
     encode.add_argument(
         "--encoder",
-        required=True,
         type=values.name,
         metavar="NAME",
         help="efficientnet-lite0, minilm, a checkpoint's folder, or a Hugging Face repo",
     )
     encode.add_argument("--role", choices=("image", "text"), help="of an encoder with two towers")
-    encode.add_argument(
-        "--data", required=True, type=values.path, metavar="PATH", help="a folder, or one file"
-    )
+    encode.add_argument("--data", type=values.path, metavar="PATH", help="a folder, or one file")
     encode.add_argument(
         "--out",
         required=True,
@@ -40,7 +42,7 @@ def _add_encode(commands: Any) -> None:
         metavar="DIR",
         help="a new folder for the features",
     )
-    encode.add_argument("--dtype", default="float32", choices=("float16", "float32"))
+    encode.add_argument("--dtype", choices=("float16", "float32"), help="default: float32")
     encode.add_argument(
         "--batch-size",
         type=values.whole(1, 65_536),
@@ -59,7 +61,21 @@ def _add_encode(commands: Any) -> None:
         metavar="NAMES",
         help="more than the last layer: rich, or numbers as in 5,6; better, larger features",
     )
+    _add_parts(encode)
     encode.set_defaults(command=_encode)
+
+
+def _add_parts(encode: argparse.ArgumentParser) -> None:
+    parts = encode.add_mutually_exclusive_group()
+    parts.add_argument(
+        "--shard",
+        type=values.shard,
+        metavar="I/N",
+        help="only part I of N, from 0: of jobs that share --out, each with an I of its own",
+    )
+    parts.add_argument(
+        "--merge", action="store_true", help="put the parts in --out together, when all are there"
+    )
 
 
 def _add_compare(commands: Any) -> None:
@@ -111,10 +127,19 @@ def _add_diagnose(commands: Any) -> None:
 
 
 def _encode(args: argparse.Namespace) -> None:
+    names = ("encoder", "role", "data", "split", "prompt", "dtype", "layers")
+    arguments = {name: getattr(args, name) for name in names}
+    if args.merge:
+        from gentle_clip_jax.features.shards import merge
+
+        merge(args.out, arguments)
+        return
+    if not (args.encoder and args.data):
+        raise ValueError("Give --encoder=NAME and --data=PATH, or --merge after --shard.")
     from gentle_clip_jax.features.encode import encode
 
-    names = ("data", "out", "encoder", "role", "dtype", "batch_size", "split", "prompt", "layers")
-    encode(**{name: getattr(args, name) for name in names})
+    arguments["dtype"] = args.dtype or "float32"
+    encode(out=args.out, batch_size=args.batch_size, shard=args.shard, **arguments)
 
 
 def _compare(args: argparse.Namespace) -> None:

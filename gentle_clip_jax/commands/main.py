@@ -43,6 +43,10 @@ def _run(argv: Sequence[str] | None) -> int:
     if overrides and not getattr(args, "config", None):
         parser.error(f"unrecognized arguments: {' '.join(overrides)}")
     args.overrides = overrides
+    if argv is None and args.compilation_cache:
+        from gentle_clip_jax.commands import compilation_cache
+
+        compilation_cache.use()
     try:
         code = args.command(args) or 0
         sys.stdout.flush()
@@ -79,6 +83,12 @@ def _parser() -> "argparse.ArgumentParser":
     )
     parser.add_argument("--version", action="version", version=gentle_clip_jax.__version__)
     parser.add_argument("--traceback", action="store_true", help="show where an error comes from")
+    parser.add_argument(
+        "--no-compilation-cache",
+        dest="compilation_cache",
+        action="store_false",
+        help="compile all programs anew; else they are kept in ~/.cache/gentle-clip, up to 512 MiB",
+    )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for group in (quickstart, features, aligners, matches, review, runs, data):
         group.add(commands)

@@ -8,6 +8,7 @@ from typing import NoReturn
 
 MOST_LETTERS = 60  # of what an item is called
 _SHOWN = 40  # letters of a wrong value
+_MOST_SHARDS = 100_000
 LARGEST_SEED = 2**32 - 1  # jax.random.key takes 32 bits
 
 
@@ -75,6 +76,17 @@ def whole(low: int, high: int) -> Callable[[str], int]:
 seed = whole(0, LARGEST_SEED)
 number = whole(1, 1_000_000)
 port = whole(0, 65_535)
+
+
+def shard(text: str) -> tuple[int, int]:
+    """I/N, number I of N shards, from 0."""
+    number, slash, count = text.partition("/")
+    digits = slash and number.isdecimal() and count.isdecimal()
+    if not digits or not int(number) < int(count) <= _MOST_SHARDS:
+        raise argparse.ArgumentTypeError(
+            f"it must be I/N, with I from 0 to N-1, as 0/4 is, not {_shown(text)}"
+        )
+    return int(number), int(count)
 
 
 def share(text: str) -> float:

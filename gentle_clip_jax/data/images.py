@@ -2,6 +2,7 @@
 
 import collections
 import functools
+import os
 import pathlib
 import stat
 import threading
@@ -50,7 +51,9 @@ def list_images(data: pathlib.Path, split: str | None = None) -> list[Image]:
     if tfds_source.is_prepared(data):
         images = list(_in_tfds(data, split))
     else:
-        images = list(_in_folder(data) if data.is_dir() else _in_file(data, data.parent))
+        names = metadata.files_below(data) if data.is_dir() else [data.name]
+        folder = data if data.is_dir() else data.parent
+        images = [image for name in names for image in _in_file(folder, name)]
     if not images:
         raise ValueError(
             f"{data} has no images: {', '.join(SUFFIXES)}, .zip and .parquet files are read."
@@ -79,26 +82,21 @@ def _described(images: list[Image], about: pathlib.Path) -> list[Image]:
     return described
 
 
-def _in_folder(folder: pathlib.Path) -> Iterator[Image]:
-    for path in sorted(folder.rglob("*")):
-        if not path.is_dir() and not metadata.is_hidden(path.relative_to(folder)):
-            yield from _in_file(path, folder)
-
-
-def _in_file(path: pathlib.Path, folder: pathlib.Path) -> Iterator[Image]:
-    suffix = path.suffix.lower()
+def _in_file(folder: pathlib.Path, name: str) -> Iterator[Image]:
+    stem, suffix = os.path.splitext(name)
+    suffix = suffix.lower()
     if suffix in SUFFIXES:
-        name = path.relative_to(folder).with_suffix("")
-        read = functools.partial(_read_file, path) if metadata.is_utf8(str(name)) else _refuse_name
-        yield Image(metadata.printable(name), None, None, read)
+        read = functools.partial(_read_file, folder, name)
+        is_sound = metadata.is_utf8(name)
+        yield Image(metadata.printable(stem), None, None, read if is_sound else _refuse_name)
     elif suffix == ".zip":
-        yield from _in_zip(path)
+        yield from _in_zip(folder / name)
     elif suffix == ".parquet":
-        yield from _in_parquet(path)
+        yield from _in_parquet(folder / name)
 
 
-def _read_file(path: pathlib.Path) -> bytes:
-    return reading.read_bytes(path, _MAX_BYTES)
+def _read_file(folder: pathlib.Path, name: str) -> bytes:
+    return reading.read_bytes(folder / name, _MAX_BYTES)
 
 
 def _refuse_name() -> bytes:

@@ -101,13 +101,12 @@ def _in_folder(folder: pathlib.Path) -> Iterator[Text]:
         yield from _of_rows(about, rows)
         return
     known = metadata.by_id(rows)
-    for path in sorted(folder.rglob("*.txt")):
-        relative = path.relative_to(folder)
-        if path.is_file() and not metadata.is_hidden(relative):
-            name = metadata.printable(relative.with_suffix(""))
+    for file in metadata.files_below(folder):
+        if file.endswith(".txt") and (folder / file).is_file():
+            name = metadata.printable(file.removesuffix(".txt"))
             row = known.get(metadata.name_key(name), {})
-            flaw = None if metadata.is_utf8(str(relative)) else "has a name that is not UTF-8"
-            text = "" if flaw else " ".join(_read(path).split())
+            flaw = None if metadata.is_utf8(file) else "has a name that is not UTF-8"
+            text = "" if flaw else " ".join(_read(folder / file).split())
             yield Text(name, row.get("split"), row.get("label"), text, flaw)
 
 

@@ -8,6 +8,7 @@ from gentle_clip_jax.data import lock
 from gentle_clip_jax.features.kept import Say
 from gentle_clip_jax.files import put_aside, read_record, write_record
 
+SHARDS = "shards"  # the folder in which parts of one wait for each other
 _COPIES = ("arguments.json", "arguments.copy.json")
 _UNSOUND = (ValueError, LookupError, TypeError, RecursionError)
 
@@ -21,7 +22,7 @@ def check_folder(out: pathlib.Path, arguments: dict[str, Any]) -> None:
     paths = [path for path in _paths(out) if path.exists()]
     if not paths:
         names = [p.name for p in out.iterdir()] if out.is_dir() else [out.name] * out.exists()
-        if any(name != lock.NAME for name in names):
+        if any(name not in (lock.NAME, SHARDS) for name in names):
             raise ValueError(f"{out} is not an empty folder: use another --out.")
         return
     found = []

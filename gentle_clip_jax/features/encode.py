@@ -4,6 +4,7 @@ import pathlib
 
 from gentle_clip_jax.data import images, lock, sequences, texts
 from gentle_clip_jax.features.arguments import check_folder
+from gentle_clip_jax.features.shards import folder_of
 from gentle_clip_jax.features.update import update
 from gentle_clip_jax.features.work import Work, image_work, role_of, sequence_work, text_work
 
@@ -19,6 +20,7 @@ def encode(
     split: str | None = None,
     prompt: str | None = None,
     layers: str | None = None,
+    shard: tuple[int, int] | None = None,
 ) -> None:
     """Writes the features of the images, texts or sequences of `data` into the folder `out`.
 
@@ -32,6 +34,10 @@ def encode(
 
     Stopped, the same call goes on where it was. Later it embeds what is new or has other content
     and forgets what is gone; all is embedded again by other weights, settings or versions.
+
+    With `shard`, number i of n from 0, only every n-th 512 of what there is, from the i-th on, is
+    read and embedded, into a folder below `out`; when all are there, `shards.merge` puts them
+    together. The shards may be made at once, by processes that share that folder.
 
     Raises:
       ValueError: data or out cannot be used, weights are not there, or features are not finite;
@@ -48,10 +54,12 @@ def encode(
         "layers": layers,
     }
     work = _work(data, encoder, role, batch_size, split, prompt, layers)
+    if shard is not None:
+        out = folder_of(out, shard)
     check_folder(out, arguments)
     with lock.alone_in(out):
         check_folder(out, arguments)  # again: another command may have ended in between
-        update(work, out, arguments)
+        update(work, out, arguments, shard)
 
 
 def _work(

@@ -5,7 +5,7 @@ import json
 import pathlib
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy as np
 from gentle_clip_jax.files import put_aside, read_record, sha256, write_arrays
 
 FEATURES, ROWS, MANIFEST, PARTS = "features.npy", "rows.jsonl", "manifest.json", "parts"
+BLOCK = 512  # inputs whose features are kept if a command is stopped, and rows held at a time
 _UNSOUND = (ValueError, LookupError, TypeError, AttributeError, RecursionError, EOFError)
 _UNSOUND += (OSError, zipfile.BadZipFile, zlib.error, RuntimeError, MemoryError)  # of .npz
 
@@ -20,14 +21,15 @@ Say = Callable[[str], None]  # tells a line to the user
 
 
 class Kept(NamedTuple):
-    """Features by the SHA-256 of their content.
+    """Where features lie, by the SHA-256 of their content.
 
-    contents: the digest of all that a finished folder is of. arrays: of features [k, d]. places:
-    an array and a row of it for each digest. flaws: why there are no features of a content.
+    contents: the digest of all that a finished folder is of. files: with features [k, d], an .npy
+    file or a part. places: a file and a row of it for each digest. flaws: why there are no features
+    of a content.
     """
 
     contents: str
-    arrays: list[np.ndarray]
+    files: list[pathlib.Path]
     places: dict[str, tuple[int, int]]
     flaws: dict[str, str]
 
@@ -35,25 +37,40 @@ class Kept(NamedTuple):
         return digest in self.places or digest in self.flaws
 
     def add(
-        self, digests: Iterable[str], features: np.ndarray, reasons: Iterable[str | None]
+        self, digests: Iterable[str], path: pathlib.Path, reasons: Iterable[str | None]
     ) -> None:
-        """Takes the features [k, d] of k contents, or the reasons why one has none."""
+        """Takes the features in a file of k contents, or the reasons why one has none.
+
+        Of a content that is there already the first stays.
+        """
         for row, (digest, reason) in enumerate(zip(digests, reasons)):
             if reason is None:
-                self.places[digest] = len(self.arrays), row
+                self.places.setdefault(digest, (len(self.files), row))
             else:
-                self.flaws[digest] = reason
-        self.arrays.append(features)
+                self.flaws.setdefault(digest, reason)
+        self.files.append(path)
 
-    def gather(self, digests: Sequence[str], dtype: str) -> np.ndarray:
-        """The features [k, d] of k contents, each of which has some."""
-        places = np.array([self.places[digest] for digest in digests])
-        out = np.empty((len(digests), self.arrays[places[0, 0]].shape[1]), dtype)
-        for number in np.unique(places[:, 0]):
-            (here,) = np.nonzero(places[:, 0] == number)
-            with np.errstate(over="ignore"):  # whether all are finite is asked of the result
-                out[here] = self.arrays[number][places[here, 1]]
-        return out
+    def blocks(self, digests: Iterable[str]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """The features of contents that have some, file by file: which these are, and rows [k, d].
+
+        No more than 512 rows are held at a time.
+        """
+        places = np.array([self.places[digest] for digest in digests]).reshape(-1, 2)
+        order = np.argsort(places[:, 0], kind="stable")
+        files, begins = np.unique(places[order, 0], return_index=True)
+        for number, here in zip(files.tolist(), np.split(order, begins[1:])):
+            features = _features(self.files[number])
+            for start in range(0, len(here), BLOCK):
+                some = here[start : start + BLOCK]
+                yield some, features[places[some, 1]]
+
+
+def _features(path: pathlib.Path) -> np.ndarray:
+    """Features [k, d] of a part, or of an .npy file: its rows are read when they are asked for."""
+    if path.suffix == ".npy":
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as part:
+        return part["features"]
 
 
 def read_finished(out: pathlib.Path, recipe: str, say: Say) -> Kept | None:
@@ -77,8 +94,8 @@ def read_finished(out: pathlib.Path, recipe: str, say: Say) -> Kept | None:
                 raise ValueError("it is not as it was written")
         with path.open(encoding="utf-8") as lines:
             rows = [json.loads(line) for line in lines]
-        features = np.load(out / FEATURES, allow_pickle=False)
-        kept.add((row["sha256"] for row in rows), features, [None] * len(features))
+        digests = [row["sha256"] for row in rows]
+        kept.add(digests, out / FEATURES, [None] * len(_features(out / FEATURES)))
         kept.flaws.update({s["sha256"]: s["reason"] for s in manifest["skipped"] if s["sha256"]})
     except _UNSOUND as error:
         _put_aside(path, error, say)
@@ -103,7 +120,7 @@ def read_parts(out: pathlib.Path, recipe: str, kept: Kept, say: Say) -> None:
             _put_aside(path, error, say)
             continue
         if ours:
-            kept.add(digests, features, reasons)
+            kept.add(digests, path, reasons)
         else:
             path.unlink()
 
@@ -114,8 +131,8 @@ def write_part(
     digests: Sequence[str],
     features: np.ndarray,
     reasons: Sequence[str | None] | None = None,
-) -> None:
-    """Keeps features [k, d] of k contents until all are there, or why one has none."""
+) -> pathlib.Path:
+    """Keeps features [k, d] of k contents until all are there, or why one has none; says where."""
     (out / PARTS).mkdir(exist_ok=True)
     numbers = [int(path.stem) for path in (out / PARTS).glob("*.npz") if path.stem.isdecimal()]
     arrays = {
@@ -124,7 +141,9 @@ def write_part(
         "reasons": json.dumps([*(reasons or [None] * len(digests))]),
         "features": features,
     }
-    write_arrays(out / PARTS / f"{max(numbers, default=-1) + 1}.npz", arrays)
+    path = out / PARTS / f"{max(numbers, default=-1) + 1}.npz"
+    write_arrays(path, arrays)
+    return path
 
 
 def _put_aside(path: pathlib.Path, error: Exception, say: Say) -> None:

@@ -1,6 +1,7 @@
 """Brings a folder of features up to date with what there is to embed."""
 
 import importlib.metadata
+import itertools
 import pathlib
 import shutil
 from collections.abc import Sequence
@@ -13,47 +14,80 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from gentle_clip_jax.data import metadata
 from gentle_clip_jax.features import kept as on_disk
 from gentle_clip_jax.features.arguments import keep
-from gentle_clip_jax.features.kept import FEATURES, MANIFEST, ROWS, Kept
+from gentle_clip_jax.features.kept import BLOCK, FEATURES, MANIFEST, ROWS, Kept
 from gentle_clip_jax.features.work import Work
 from gentle_clip_jax.files import (
     read_record,
     sha256,
     sha256_of,
-    write_array,
     write_json_lines,
     write_record,
+    write_rows,
 )
 
-_PART = 512  # inputs whose features are kept if the command is stopped
 _PACKAGES = ("gentle-clip-jax", "jax", "jaxlib", "flax", "numpy")
 
-Contents = Sequence[tuple[str, str | None]]  # digests, and why there are no features
+Content = tuple[str, str | None]  # a digest, or why there are no features
+Contents = dict[int, Content]  # of inputs by number
+Rows = list[tuple[dict[str, Any], Content]]  # what rows.jsonl says of each
 
 
-def update(work: Work, out: pathlib.Path, arguments: dict[str, Any]) -> None:
+def update(
+    work: Work, out: pathlib.Path, arguments: dict[str, Any], shard: tuple[int, int] | None = None
+) -> None:
     """Makes `out` hold the features of all that there is; embeds what it lacks, and says so.
+
+    Args:
+      shard: number i of n, from 0: of each n blocks of 512 inputs the one that `out` is of.
 
     Raises:
       ValueError: nothing can be used, or features are not finite; earlier features stay.
     """
     console = Console(soft_wrap=True, highlight=False, markup=False)
     keep(out, arguments, console.print)
-    contents, about = work.contents(), _about(work)
-    recipe, of_rows = about["recipe_sha256"], [contents[i] for i in work.index]
-    about["contents_sha256"] = sha256_of([recipe, work.rows, of_rows])
-    before = on_disk.read_finished(out, recipe, console.print)
+    blocks = [range(i, min(i + BLOCK, len(work.inputs))) for i in range(0, len(work.inputs), BLOCK)]
+    blocks = blocks if shard is None else blocks[shard[0] :: shard[1]]
+    contents = {i: found for block in blocks for i, found in zip(block, work.contents(block))}
+    rows, about = _rows(work, contents, shard), _about(work)
+    about["contents_sha256"] = contents_sha256(about, rows)
+    if shard is not None:
+        about["listing_sha256"] = sha256_of([work.rows, work.index.tolist()])
+    before = on_disk.read_finished(out, about["recipe_sha256"], console.print)
     if before is None or before.contents != about["contents_sha256"]:
         kept = before or Kept("", [], {}, {})
-        old = {*kept.places} & {digest for digest, _ in contents}
-        on_disk.read_parts(out, recipe, kept, console.print)
-        count = _embed(work, contents, out, arguments, recipe, kept)
-        if old:  # what is about to be replaced must outlive a kill on the way
-            on_disk.write_part(out, recipe, [*old], kept.gather([*old], arguments["dtype"]))
-        _finish(work, of_rows, out, arguments, about, kept)
+        old = {*kept.places} & {digest for digest, _ in contents.values()}
+        on_disk.read_parts(out, about["recipe_sha256"], kept, console.print)
+        count = _embed(work, contents, out, arguments, about["recipe_sha256"], kept)
+        _keep_until_replaced([*old], out, about["recipe_sha256"], kept)
+        write_features(rows, out, arguments, about, kept, shard)
         if old:
             console.print(f"Embedded now: {count}; as before: {len(old)}.")
     on_disk.remove_parts(out)
-    _say_what_is_there(out, console)
+    say_what_is_there(out, console)
+
+
+def _rows(work: Work, contents: Contents, shard: tuple[int, int] | None) -> Rows:
+    """What there is to say of each row, and its content; of a shard its number among all, too."""
+    index = work.index.tolist()
+    if shard is None:
+        return [(row, contents[i]) for row, i in zip(work.rows, index)]
+    return [
+        (row | {"row": number}, contents[i])
+        for number, (row, i) in enumerate(zip(work.rows, index))
+        if i in contents
+    ]
+
+
+def contents_sha256(about: dict[str, Any], rows: Rows) -> str:
+    """The digest of all that a folder is of."""
+    return sha256_of([about["recipe_sha256"], [row for row, _ in rows], [of for _, of in rows]])
+
+
+def _keep_until_replaced(old: list[str], out: pathlib.Path, recipe: str, kept: Kept) -> None:
+    """Writes features that are about to be replaced as parts, which outlive a kill on the way."""
+    for numbers, features in kept.blocks(old):
+        digests = [old[number] for number in numbers]
+        on_disk.write_part(out, recipe, digests, np.asarray(features))
 
 
 def _about(work: Work) -> dict[str, Any]:
@@ -73,67 +107,100 @@ def _embed(
     kept: Kept,
 ) -> int:
     """Embeds every content that has no features yet, once; a part of 512 is kept at a time."""
-    first = {digest: i for i, (digest, flaw) in reversed([*enumerate(contents)]) if not flaw}
-    todo = sorted(i for digest, i in first.items() if digest not in kept)
+    parts = _parts(contents, kept)
+    total = sum(map(len, parts))
     columns = TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn()
     rate = TextColumn("{task.fields[rate]}")
     with Progress(*columns, rate, TimeRemainingColumn()) as progress:
-        bar = progress.add_task(
-            metadata.printable(pathlib.PurePath(out.name)), total=len(todo), rate=""
-        )
-        for start in range(0, len(todo), _PART):
-            part = todo[start : start + _PART]
+        name = metadata.printable(pathlib.PurePath(out.name))
+        bar = progress.add_task(name, total=total, rate="")
+        for part in parts:
             features, reasons = [], []
             for batch, why in work.embed([work.inputs[i] for i in part]):
-                _check_finite(batch, why, part[len(reasons) :], work, arguments["encoder"])
-                features.append(batch)
+                numbers = part[len(reasons) :]
+                features.append(_checked(batch, why, numbers, work, arguments))
                 reasons += why
                 speed = progress.tasks[bar].speed
                 progress.update(bar, advance=len(why), rate=f"{speed:.0f}/s" if speed else "")
-            made = [contents[i][0] for i in part], np.concatenate(features), reasons
-            on_disk.write_part(out, recipe, *made)
-            kept.add(*made)
-    return len(todo)
+            digests = [contents[i][0] for i in part]
+            path = on_disk.write_part(out, recipe, digests, np.concatenate(features), reasons)
+            kept.add(digests, path, reasons)
+    return total
 
 
-def _check_finite(
-    features: np.ndarray, reasons: Sequence[str | None], inputs: Sequence[int], work: Work, of: str
-) -> None:
-    bad = ~np.isfinite(features).all(axis=1) & np.array([reason is None for reason in reasons])
-    if bad.any():
-        row = int(np.flatnonzero(work.index == inputs[int(np.argmax(bad))])[0])
-        raise ValueError(
-            f"The features of {work.rows[row]['id']} by {of} are not finite numbers: its weights "
-            "or settings are damaged; copy them again."
-        )
+def _parts(contents: Contents, kept: Kept) -> list[list[int]]:
+    """The inputs to embed, by the parts that they are embedded in.
+
+    A block of which nothing is kept is a part of its own: what stands in a batch beside what does
+    not hang on what other processes, or earlier ones, embed. What others lack is put together.
+    """
+    seen: set[str] = set()
+    parts: list[list[int]] = []
+    rest: list[int] = []
+    for _, block in itertools.groupby(contents, lambda number: number // BLOCK):
+        found = [(number, *contents[number]) for number in block]
+        part = []
+        for number, digest, flaw in found:
+            if not flaw and digest not in kept and digest not in seen:
+                seen.add(digest)
+                part.append(number)
+        if any(digest in kept for _, digest, flaw in found if not flaw):
+            rest += part
+        elif part:
+            parts.append(part)
+    return parts + [rest[i : i + BLOCK] for i in range(0, len(rest), BLOCK)]
 
 
-def _finish(
+def _checked(
+    features: np.ndarray,
+    reasons: Sequence[str | None],
+    inputs: Sequence[int],
     work: Work,
-    of_rows: Contents,
+    arguments: dict[str, Any],
+) -> np.ndarray:
+    """The features [b, d] of a batch in the dtype that is asked for."""
+    with np.errstate(over="ignore"):
+        found = features.astype(arguments["dtype"])
+    bad = ~np.isfinite(found).all(axis=1) & np.array([reason is None for reason in reasons])
+    if bad.any():
+        first = int(np.argmax(bad))
+        row = int(np.flatnonzero(work.index == inputs[first])[0])
+        which = f"The features of {work.rows[row]['id']}"
+        if np.isfinite(features[first]).all():
+            raise ValueError(f"{which} are too large for float16: use --dtype=float32.")
+        raise ValueError(
+            f"{which} by {arguments['encoder']} are not finite numbers: its weights or settings "
+            "are damaged; copy them again."
+        )
+    return found
+
+
+def write_features(
+    rows: Rows,
     out: pathlib.Path,
     arguments: dict[str, Any],
     about: dict[str, Any],
     kept: Kept,
+    shard: tuple[int, int] | None = None,
 ) -> None:
-    """Puts the rows together and writes the manifest, which says that all is there."""
-    reasons = [flaw or kept.flaws.get(digest) for digest, flaw in of_rows]
-    used = [row for row, reason in enumerate(reasons) if reason is None]
-    if not used:
+    """Puts the rows together and writes the manifest, which says that all is there.
+
+    Raises:
+      ValueError: there is no row with features, but a shard may be without.
+    """
+    reasons = [flaw or kept.flaws.get(digest) for _, (digest, flaw) in rows]
+    used = [(row, of) for (row, (of, _)), reason in zip(rows, reasons) if reason is None]
+    if not used and shard is None:
         if not (out / MANIFEST).exists():
             shutil.rmtree(out, ignore_errors=True)
         raise ValueError(f"Nothing in {arguments['data']} can be used: the first {reasons[0]}.")
-    features = kept.gather([of_rows[row][0] for row in used], arguments["dtype"])
-    if not np.isfinite(features).all():
-        name = work.rows[used[int(np.argmin(np.isfinite(features).all(axis=1)))]]["id"]
-        raise ValueError(f"The features of {name} are too large for float16: use --dtype=float32.")
     (out / MANIFEST).unlink(missing_ok=True)
-    write_array(out / FEATURES, features)
-    lines = [work.rows[row] | {"sha256": of_rows[row][0]} for row in used]
-    write_json_lines(out / ROWS, lines)
+    blocks = kept.blocks(digest for _, digest in used)
+    write_rows(out / FEATURES, len(used), arguments["dtype"], blocks)
+    write_json_lines(out / ROWS, (row | {"sha256": digest} for row, digest in used))
     skipped = [
-        {"id": row["id"], "reason": reason, "sha256": digest or None}
-        for row, reason, (digest, _) in zip(work.rows, reasons, of_rows)
+        ({"id": row["id"]} if shard is None else row) | {"reason": reason, "sha256": of or None}
+        for (row, (of, _)), reason in zip(rows, reasons)
         if reason is not None
     ]
     manifest = {"arguments": arguments, "num_rows": len(used), "skipped": skipped, **about}
@@ -141,7 +208,7 @@ def _finish(
     write_record(out / MANIFEST, manifest)
 
 
-def _say_what_is_there(out: pathlib.Path, console: Console) -> None:
+def say_what_is_there(out: pathlib.Path, console: Console) -> None:
     manifest = read_record(out / MANIFEST)
     console.print(f"{metadata.printable(out)}: {manifest['num_rows']} rows.")
     for item in manifest["skipped"][:3]:

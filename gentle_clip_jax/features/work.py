@@ -25,7 +25,7 @@ class Work(NamedTuple):
     """What there is to embed, and how.
 
     rows [n]: what rows.jsonl says of each row. inputs [m]: what is embedded. index [n]: the input
-    of each row. contents [m]: for each input the SHA-256 of what its features are made of, and why
+    of each row. contents: for inputs by number the SHA-256 of what features are made of, and why
     there is nothing to make them of, None where there is. embed: inputs -> for each batch of them,
     features [b, d] and b reasons why there are none, None where there are. about: what else the
     manifest says. packages: those that the features depend on, besides JAX.
@@ -34,7 +34,7 @@ class Work(NamedTuple):
     rows: list[dict[str, Any]]
     inputs: Sequence[Any]
     index: np.ndarray
-    contents: Callable[[], list[tuple[str, str | None]]]
+    contents: Callable[[Sequence[int]], list[tuple[str, str | None]]]
     embed: Callable[[Sequence[Any]], Iterator[tuple[np.ndarray, list[str | None]]]]
     about: dict[str, Any]
     packages: tuple[str, ...]
@@ -60,10 +60,11 @@ def image_work(
 
     digests: dict[str, str] = {}
 
-    def contents() -> list[tuple[str, str | None]]:
+    def contents(numbers: Sequence[int]) -> list[tuple[str, str | None]]:
+        items = [listed[i] for i in numbers]
         with ThreadPoolExecutor() as pool:
-            found = [*pool.map(_content, listed)]
-        digests.update({item.id: digest for item, (digest, _) in zip(listed, found) if digest})
+            found = [*pool.map(_content, items)]
+        digests.update({item.id: digest for item, (digest, _) in zip(items, found) if digest})
         return found
 
     def decoded(image: images.Image) -> np.ndarray | str:
@@ -147,8 +148,8 @@ def text_work(
     ids, num_cut = tokenizer.encode((text for text, _ in unique), most)
     order = np.argsort([len(row) for row in ids], kind="stable")
 
-    def contents() -> list[tuple[str, str | None]]:
-        ordered = (unique[i] for i in order)
+    def contents(numbers: Sequence[int]) -> list[tuple[str, str | None]]:
+        ordered = (unique[order[i]] for i in numbers)
         return [("" if flaw else sha256_of(text.encode()), flaw) for text, flaw in ordered]
 
     about = {**_about(weights, layers), "max_tokens": most, "num_cut": num_cut}
@@ -193,8 +194,8 @@ def sequence_work(
     about = {**_about(weights, layers), "max_tokens": most, "num_cut": num_cut}
     rows = [{"id": name, "split": None, "label": None} for name in listed]
 
-    def contents() -> list[tuple[str, str | None]]:
-        return [(sha256_of(sequence.encode()), None) for sequence in ordered]
+    def contents(numbers: Sequence[int]) -> list[tuple[str, str | None]]:
+        return [(sha256_of(ordered[i].encode()), None) for i in numbers]
 
     return Work(rows, ordered, index, contents, embed, about, ())
 

@@ -34,11 +34,12 @@ def nearest(queries: np.ndarray, gallery: np.ndarray, num: int) -> tuple[np.ndar
 def _best(scores: np.ndarray, num: int) -> np.ndarray:
     """Columns [n, num] of the highest scores, the first of equal ones first."""
     num = min(num, scores.shape[1])
-    if scores.shape[1] > 16 * num:
-        # Only what reaches the last of the best is sorted; ties may make it more than num.
-        least = np.partition(scores, -num, axis=1)[:, -num, None]
-        reach = np.max(np.sum(scores >= least, axis=1))
-        columns = np.sort(np.argsort(scores < least, axis=1, kind="stable")[:, :reach], axis=1)
-        order = np.argsort(-np.take_along_axis(scores, columns, axis=1), axis=1, kind="stable")
-        return np.take_along_axis(columns, order[:, :num], axis=1)
-    return np.argsort(-scores, axis=1, kind="stable")[:, :num]
+    return np.stack([_best_of_row(row, num) for row in scores])
+
+
+def _best_of_row(scores: np.ndarray, num: int) -> np.ndarray:
+    # Only what reaches the last of the best is sorted; of those equal to it the first are taken.
+    least = scores[np.argpartition(-scores, num - 1)[:num]].min()
+    above, equal = np.flatnonzero(scores > least), np.flatnonzero(scores == least)
+    columns = np.sort(np.concatenate([above, equal[: num - len(above)]]))
+    return columns[np.argsort(-scores[columns], kind="stable")]

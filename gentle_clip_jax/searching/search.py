@@ -2,7 +2,7 @@
 
 import functools
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,10 +12,12 @@ from gentle_clip_jax.data import images
 from gentle_clip_jax.searching.embed import RANKED
 from gentle_clip_jax.searching.encoder import QueryEncoder, encoder_of_file, encoder_of_words
 from gentle_clip_jax.searching.exact import nearest
+from gentle_clip_jax.searching.index import Index, index_of, open_index, write_index
 from gentle_clip_jax.searching.opened import Opened, open_aligner, other
 
 _ENDINGS = (*images.SUFFIXES, ".txt")
 _BLOCK = 8192
+_MANY = 1_000_000  # items, beyond which comparing all takes more than a moment
 
 
 class Hit(NamedTuple):
@@ -39,21 +41,46 @@ class Searcher:
       opened: the aligner.
       gallery: embeddings of one of its sides, raw, or what `embed_files` made of them with it.
       side: "x" or "y", whose they are.
-      rows: [m, k] unit rows of the gallery in the joint space.
-      ranked: [m, k] the same as they are ranked for queries of the other side, if that is known.
+
+    Without an index all rows are compared. `note`: what there is to say of that, "" if nothing.
     """
 
-    def __init__(
-        self,
-        opened: Opened,
-        gallery: Side,
-        side: str,
-        rows: np.ndarray,
-        ranked: np.ndarray | None = None,
-    ):
-        self.opened, self.gallery, self.side, self.rows = opened, gallery, side, rows
-        self._known = ranked
+    def __init__(self, opened: Opened, gallery: Side, side: str):
+        self.opened, self.gallery, self.side = opened, gallery, side
+        self.index: Index | None = None
+        self.note = ""
         self._encoders: dict[str, QueryEncoder] = {}
+
+    @functools.cached_property
+    def rows(self) -> np.ndarray:
+        """[m, k] unit rows of the gallery in the joint space."""
+        return np.concatenate([*self.blocks()])
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        """The rows, 8192 at a time."""
+        for start in range(0, len(self.gallery.rows.features), _BLOCK):
+            yield self._embedded(slice(start, start + _BLOCK))
+
+    @functools.cached_property
+    def ranked(self) -> np.ndarray:
+        """[m, k] the rows as they are ranked for queries of the other side."""
+        path = self.gallery.path / RANKED
+        if self._is_embedded and path.exists():
+            return np.load(path, allow_pickle=False)
+        return self.opened.draw(self.side, self.rows)
+
+    @property
+    def built_from(self) -> dict[str, str]:
+        """What an index must be of: items, their side, and the aligner."""
+        return {"aligner": self.opened.sha256, "side": self.side, **self.gallery.sha256}
+
+    @property
+    def _is_embedded(self) -> bool:
+        return "aligner_sha256" in self.gallery.manifest
+
+    def _embedded(self, part: slice) -> np.ndarray:
+        features = np.asarray(self.gallery.rows.features[part])
+        return features if self._is_embedded else self.opened.embed(self.side, features)
 
     def words(self, words: str, num: int = 20) -> list[Hit]:
         """The items that fit some words best, nearest first.
@@ -80,7 +107,8 @@ class Searcher:
         """
         own = np.flatnonzero(self.gallery.rows.ids == item)
         if len(own):
-            hits = self._hits(self.side, self.rows[own[:1]], num + 1)
+            row = self._embedded(slice(own[0], own[0] + 1))
+            hits = self._hits(self.side, row, num + 1)
             return [hit for hit in hits if hit.id != item][:num]
         path = pathlib.Path(item)
         if not path.is_file():
@@ -92,10 +120,6 @@ class Searcher:
         query = path.read_bytes() if encoder.role == "image" else path.read_text(encoding="utf-8")
         return self._encoded(encoder, query, num)
 
-    @functools.cached_property
-    def _ranked(self) -> np.ndarray:
-        return self.opened.draw(self.side, self.rows) if self._known is None else self._known
-
     def _encoded(self, encoder: QueryEncoder, query: str | bytes, num: int) -> list[Hit]:
         rows = self.opened.embed(encoder.side, encoder.embed(query))
         return self._hits(encoder.side, rows, num)
@@ -105,12 +129,11 @@ class Searcher:
         if num < 1:
             raise ValueError(f"Ask for 1 item or more, not {num}.")
         ids, texts = self.gallery.rows.ids, self.gallery.rows.texts
-        gallery = self.rows if side == self.side else self._ranked
         several = len(ids) // max(len(self.gallery.ids), 1) + 1 if texts is not None else 1
         found: dict[str, Hit] = {}
         wanted = num * several
         while len(found) < num:
-            rows, scores = (array[0] for array in nearest(query, gallery, wanted))
+            rows, scores = (array[0] for array in self._nearest(side, query, wanted))
             for row, score in zip(rows.tolist(), scores.tolist()):
                 text = "" if texts is None else str(texts[row])
                 found.setdefault(str(ids[row]), Hit(str(ids[row]), "", score, text))
@@ -121,6 +144,11 @@ class Searcher:
             :num
         ]
 
+    def _nearest(self, side: str, query: np.ndarray, num: int) -> tuple[np.ndarray, np.ndarray]:
+        if self.index is not None:
+            return self.index.nearest(query, num, ranked=side != self.side)
+        return nearest(query, self.rows if side == self.side else self.ranked, num)
+
 
 def open_gallery(
     aligner: str | pathlib.Path, gallery: str | pathlib.Path, *, side: str | None = None
@@ -130,30 +158,61 @@ def open_gallery(
     Args:
       aligner: a folder of `gentle-clip align`.
       gallery: raw features of one of its sides, or a folder of `gentle-clip embed`, which spares
-        embedding them again.
+        embedding them again. An index beside it, if it is of just these, is used.
       side: "x" or "y", whose features they are, where their encoder or width does not say it.
 
     Raises:
       ValueError: the folders are not as they should be, or do not fit each other.
     """
+    searcher = _opened(aligner, gallery, side)
+    folder = index_of(searcher.gallery.path)
+    if folder.exists():
+        try:
+            searcher.index = open_index(folder, searcher.built_from)
+        except ValueError as error:
+            searcher.note = f"{folder} is not used, and every item is compared: {error}."
+    elif len(searcher.gallery.rows.features) > _MANY:
+        searcher.note = f"Every item of {gallery} is compared: gentle-clip index makes that faster."
+    return searcher
+
+
+def _opened(aligner: str | pathlib.Path, gallery: str | pathlib.Path, side: str | None) -> Searcher:
     opened, given = open_aligner(aligner), read_side(gallery)
-    features = given.rows.features
-    if "aligner_sha256" in given.manifest:
-        if given.manifest["aligner_sha256"] != opened.sha256:
-            raise ValueError(
-                f"{gallery} was embedded by another aligner than {aligner}: run gentle-clip embed "
-                "again."
-            )
-        path = given.path / RANKED
-        ranked = np.load(path, allow_pickle=False) if path.exists() else None
-        made_of = given.manifest["arguments"]["side"]
-        return Searcher(opened, given, made_of, np.asarray(features), ranked)
-    side = opened.side_of(given, side)
-    blocks = [
-        opened.embed(side, features[start : start + _BLOCK])
-        for start in range(0, len(features), _BLOCK)
-    ]
-    return Searcher(opened, given, side, np.concatenate(blocks))
+    made_by = given.manifest.get("aligner_sha256")
+    if made_by is None:
+        side = opened.side_of(given, side)
+    elif made_by == opened.sha256:
+        side = given.manifest["arguments"]["side"]
+    else:
+        raise ValueError(
+            f"{gallery} was embedded by another aligner than {aligner}: run gentle-clip embed "
+            "again."
+        )
+    return Searcher(opened, given, side)
+
+
+def index_gallery(
+    aligner: str | pathlib.Path, gallery: str | pathlib.Path, *, side: str | None = None
+) -> pathlib.Path:
+    """Builds an index of the items to search, which `open_gallery` takes from then on.
+
+    Args: those of `open_gallery`. No more than 8192 rows are held beside the graph.
+
+    Returns:
+      The folder of the index, beside the gallery.
+
+    Raises:
+      ValueError: see `open_gallery`.
+      OSError: it cannot be written.
+    """
+    searcher = _opened(aligner, gallery, side)
+    opened, side = searcher.opened, searcher.side
+    drawn = None
+    if opened.aligner.about.get("drawn", {}).get(side):
+        drawn = (opened.draw(side, block) for block in searcher.blocks())
+    folder = index_of(searcher.gallery.path)
+    write_index(folder, searcher.built_from, searcher.blocks(), drawn)
+    return folder
 
 
 def path_of(data: pathlib.Path | None, id_: str) -> str:

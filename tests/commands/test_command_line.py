@@ -56,7 +56,7 @@ def assert_one_sentence(capsys, *words: str) -> None:
     [
         [],
         *([name] for name in ("train", "evaluate", "report", "search", "show", "replay")),
-        *([name] for name in ("encode", "compare", "diagnose", "data")),
+        *([name] for name in ("encode", "compare", "diagnose", "data", "index")),
         ["data", "list"],
         ["data", "prepare"],
     ],

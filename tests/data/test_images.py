@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import zipfile
 import zlib
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gentle_clip_jax.data import images
+from gentle_clip_jax.data import images, metadata
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 BLACK = Image.new("L", (4, 4))
@@ -48,6 +49,26 @@ def test_a_folder_and_the_folders_below(tmp_path):
     assert names(listed) == ["b/a", "c"]
     assert listed[0].split is listed[0].label is None
     assert colour(listed[0]) == RED
+
+
+def test_files_come_in_the_order_of_their_paths_part_by_part(tmp_path):
+    files = ("a/z/1.png", "a/b.png", "a.png", "a-b/c.png", "B.png", "é.png", "c/.x/y.png")
+    for name in files:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(png())
+    (tmp_path / "link").symlink_to(tmp_path / "a")  # a folder may lead back to itself
+    (tmp_path / "to_file.png").symlink_to(tmp_path / "B.png")
+    listed = names(images.list_images(tmp_path))
+    paths = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*.png"))
+    assert listed == [str(p.with_suffix("")) for p in paths if ".x" not in p.parts]
+    assert listed == ["B", "a/b", "a/z/1", "a-b/c", "a", "to_file", "é"]
+
+
+def test_no_file_is_touched_when_many_are_listed(tmp_path, monkeypatch):
+    for number in range(20):
+        (tmp_path / f"{number}.png").touch()
+    monkeypatch.setattr(os, "stat", None)
+    assert len(list(metadata.files_below(tmp_path))) == 20
 
 
 def test_zip_files_and_what_metadata_says(tmp_path):

@@ -275,7 +275,7 @@ def test_every_file_of_features(pictures, tmp_path, walk, way):
 def test_every_file_of_features_that_are_not_finished(pictures, tmp_path, walk, way, monkeypatch):
     sound, encoded = tmp_path / "sound", encode_into(pictures)
     with monkeypatch.context() as patch:
-        patch.setattr(update, "_finish", lambda *_: 1 / 0)
+        patch.setattr(update, "write_features", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             encoded(sound)
     assert (sound / "parts" / "0.npz").exists()

@@ -6,6 +6,7 @@ import json
 import pathlib
 import re
 import shlex
+import threading
 
 import numpy as np
 import pytest
@@ -34,6 +35,24 @@ def test_images(pictures, tmp_path, capsys):
     ]
     assert manifest(tmp_path / "out")["num_rows"] == 5
     assert "5 rows" in capsys.readouterr().out
+
+
+def test_pictures_are_decoded_while_the_encoder_works(pictures, tmp_path, monkeypatch):
+    last, decode, compiled = threading.Event(), work._decode, work.compiled
+
+    def decode_and_tell(image, *args):
+        if image.id == "e":
+            last.set()
+        return decode(image, *args)
+
+    def wait_for_the_last(weights):
+        embed = compiled(weights)
+        return lambda images: last.wait(60) and embed(images)
+
+    monkeypatch.setattr(work, "_decode", decode_and_tell)
+    monkeypatch.setattr(work, "compiled", wait_for_the_last)
+    found = encode_images(pictures, tmp_path / "out", batch_size=1)
+    np.testing.assert_allclose(found.features, list(COLOURS.values()))
 
 
 def test_a_split_and_half_precision(pictures, tmp_path):
@@ -106,7 +125,7 @@ class Stop(Exception):
 
 
 def test_what_was_stopped_goes_on(pictures, tmp_path, monkeypatch):
-    monkeypatch.setattr(update, "_PART", 2)
+    monkeypatch.setattr(update, "BLOCK", 2)
     whole = encode_images(pictures, tmp_path / "whole")
     decoded = []
 
@@ -246,4 +265,4 @@ def test_the_commands_of_the_manual(pictures, tmp_path, monkeypatch):
             continue
         assert main.main(shlex.split(line)) == 0
     sizes = [len(embeddings.read(path).ids) for path in sorted(tmp_path.glob("features/*"))]
-    assert sizes == [1, 1, 5]  # classes, descriptions, pictures
+    assert sizes == [1, 1, 1, 5]  # classes, descriptions, these in shards, pictures

@@ -131,7 +131,7 @@ def stop_after(monkeypatch, number):
 
 def stopped(pictures, out, monkeypatch, number=3):
     """A folder whose command was stopped after so many pictures, two of them in a part."""
-    monkeypatch.setattr(update, "_PART", 2)
+    monkeypatch.setattr(update, "BLOCK", 2)
     for _ in stop_after(monkeypatch, number):
         with pytest.raises(Stop):
             encode_images(pictures, out)
@@ -280,7 +280,7 @@ def test_stopped_while_all_is_put_together(name, pictures, tmp_path, monkeypatch
 
     decoded.clear()
     with monkeypatch.context() as patch:
-        for writer in ("write_array", "write_json_lines", "write_record"):
+        for writer in ("write_rows", "write_json_lines", "write_record"):
             real = getattr(update, writer)
             patch.setattr(update, writer, lambda path, *a, real=real: stop(path) or real(path, *a))
         with pytest.raises(Stop):

@@ -1,0 +1,144 @@
+"""Shards of a folder of features, each made by a process of its own, and how they become one."""
+
+import json
+import pathlib
+import re
+import shutil
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+
+from gentle_clip_jax.data import lock
+from gentle_clip_jax.features.arguments import SHARDS, check_folder, keep
+from gentle_clip_jax.features.kept import FEATURES, MANIFEST, ROWS, Kept
+from gentle_clip_jax.features.update import (
+    Content,
+    contents_sha256,
+    say_what_is_there,
+    write_features,
+)
+from gentle_clip_jax.files import read_record, sha256
+
+_OF_ONE = ("arguments", "num_rows", "skipped", "contents_sha256", "listing_sha256", "sha256")
+_NOT_OF_A_ROW = ("row", "sha256", "reason")
+
+
+def folder_of(out: pathlib.Path, shard: tuple[int, int]) -> pathlib.Path:
+    """Where the features of shard i of n are kept until all are there."""
+    return out / SHARDS / "{}-of-{}".format(*shard)
+
+
+def merge(out: str | pathlib.Path, arguments: Mapping[str, Any] | None = None) -> None:
+    """Makes of all shards in the folder `out` what one call of `encode` would have written there.
+
+    Neither data nor encoder are read. The shards are removed when all is written.
+
+    Args:
+      arguments: those of `encode` that the shards must be of; what is None may be anything.
+
+    Raises:
+      ValueError: a shard is missing, unfinished, damaged, or of another encoder or other data.
+    """
+    out = pathlib.Path(out)
+    count = _count(out)
+    manifests = [_read(out, (number, count)) for number in range(count)]
+    first = manifests[0]
+    for number, manifest in enumerate(manifests):
+        _check_same(out, (number, count), manifest, first)
+    for name, value in (arguments or {}).items():
+        if value is not None and first["arguments"].get(name) != value:
+            raise ValueError(
+                f"The shards in {out} are of --{name}={first['arguments'].get(name)}, not {value}: "
+                "run them again, or leave it out."
+            )
+    console = Console(soft_wrap=True, highlight=False, markup=False)
+    with lock.alone_in(out):
+        check_folder(out, first["arguments"])
+        keep(out, first["arguments"], console.print)
+        _write(out, count, manifests)
+        shutil.rmtree(out / SHARDS)
+    say_what_is_there(out, console)
+
+
+def _count(out: pathlib.Path) -> int:
+    """Of how many shards those in a folder are."""
+    names = (path.name for path in (out / SHARDS).glob("*-of-*"))
+    counts = {int(found[1]) for name in names if (found := re.fullmatch(r"\d+-of-(\d+)", name))}
+    if not counts:
+        raise ValueError(
+            f"{out} has no shards: run gentle-clip encode --shard=0/N ... --shard=N-1/N with "
+            f"--out={out} first."
+        )
+    if len(counts) > 1:
+        said = " and of ".join(map(str, sorted(counts)))
+        raise ValueError(f"{out / SHARDS} has shards of {said}: remove those that are not wanted.")
+    return counts.pop()
+
+
+def _read(out: pathlib.Path, shard: tuple[int, int]) -> dict[str, Any]:
+    """The manifest of a shard whose files are as they were written."""
+    folder, name = folder_of(out, shard), "{}/{}".format(*shard)
+    again = f"run gentle-clip encode --shard={name} again"
+    if not (folder / MANIFEST).exists():
+        begun = "not finished" if folder.exists() else "missing"
+        raise ValueError(f"Shard {name} of {out} is {begun}: {again}.")
+    path = folder / MANIFEST
+    try:
+        manifest = read_record(path)
+        for file in (FEATURES, ROWS):
+            path = folder / file
+            if sha256(path) != manifest["sha256"][file]:
+                raise ValueError("it is not as it was written")
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise ValueError(f"Shard {name} is damaged ({path}: {error}): {again}.") from error
+    return manifest
+
+
+def _check_same(
+    out: pathlib.Path, shard: tuple[int, int], found: dict[str, Any], first: dict[str, Any]
+) -> None:
+    name, other = "{}/{}".format(*shard), f"0/{shard[1]}"
+    for key, value in found["arguments"].items():
+        if value != first["arguments"].get(key):
+            raise ValueError(
+                f"Shard {name} of {out} was made with --{key}={value}, and {other} with "
+                f"{first['arguments'].get(key)}: run one of them again as the other."
+            )
+    if found["recipe_sha256"] != first["recipe_sha256"]:
+        raise ValueError(
+            f"Shard {name} of {out} is of another encoder than {other}, by its weights, settings "
+            "or versions: run one of them again with those of the other."
+        )
+    if found["listing_sha256"] != first["listing_sha256"]:
+        raise ValueError(
+            f"Shard {name} of {out} is of other items than {other}: files came or went; run both "
+            "again."
+        )
+
+
+def _write(out: pathlib.Path, count: int, manifests: list[dict[str, Any]]) -> None:
+    folders = [folder_of(out, (number, count)) for number in range(count)]
+    kept = Kept("", [folder / FEATURES for folder in folders], {}, {})
+    rows: list[tuple[dict[str, Any], tuple[int, int]]] = []  # and their places
+    for number, (folder, manifest) in enumerate(zip(folders, manifests)):
+        with (folder / ROWS).open(encoding="utf-8") as lines:
+            rows += [(json.loads(line), (number, row)) for row, line in enumerate(lines)]
+        rows += [(row, (number, -1)) for row in manifest["skipped"]]
+        kept.flaws.update({s["sha256"]: s["reason"] for s in manifest["skipped"] if s["sha256"]})
+    rows.sort(key=lambda row: row[0]["row"])
+    for row, place in rows:
+        if "reason" not in row:  # where contents are equal the first is taken, as one run does
+            kept.places.setdefault(row["sha256"], place)
+    ordered = [(_of_a_row(row), _content(row)) for row, _ in rows]
+    about = {k: v for k, v in manifests[0].items() if k not in _OF_ONE}
+    about["contents_sha256"] = contents_sha256(about, ordered)
+    write_features(ordered, out, manifests[0]["arguments"], about, kept)
+
+
+def _of_a_row(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in _NOT_OF_A_ROW}
+
+
+def _content(row: dict[str, Any]) -> Content:
+    return (row["sha256"], None) if row["sha256"] else ("", row["reason"])
