@@ -19,7 +19,7 @@ _CGROUPS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_
 
 def most_bytes() -> int:
     """The bytes that one file may take in memory, packed or unpacked."""
-    return _memory() // _SHARE
+    return memory() // _SHARE
 
 
 def check_size(size: int, most: int | None = None) -> None:
@@ -98,7 +98,7 @@ def check_schema(where: str, content: Any, schema: type[msgspec.Struct]) -> None
 
 
 @functools.cache
-def _memory() -> int:
+def memory() -> int:
     """Bytes of memory that this process may have: the machine's, or less where a limit says so."""
     limits = [_UNKNOWN]
     with contextlib.suppress(AttributeError, ValueError, OSError):  # not on Windows

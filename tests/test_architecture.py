@@ -66,6 +66,7 @@ PACKAGES = {
     "aligners": {"jax", "flax", "numpy", "optax", "ott", "safetensors", "scipy"},
     "encoders": {"jax", "flax", "numpy", "safetensors", "huggingface_hub", "msgspec"},
     "data": {"jax", "numpy", "grain", "PIL", "tokenizers", "safetensors", "pyarrow"}
+    | {"anndata", "h5py"}
     | {"tensorflow_datasets", "array_record", "rich", "filelock", "msgspec"},
     "evals": {"jax", "numpy", "scipy"},
     "diagnose": {"jax", "numpy", "scipy"},

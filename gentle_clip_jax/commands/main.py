@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str] | None) -> int:
-    from gentle_clip_jax.commands import failures
+    from gentle_clip_jax.commands import failures, output
 
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a name of a file may be no text
@@ -44,7 +44,7 @@ def _run(argv: Sequence[str] | None) -> int:
         parser.error(f"unrecognized arguments: {' '.join(overrides)}")
     args.overrides = overrides
     try:
-        code = args.command(args) or 0
+        code = output.run(args)
         sys.stdout.flush()
         return code
     except Exception as error:
@@ -61,7 +61,16 @@ def _run(argv: Sequence[str] | None) -> int:
 
 def _parser() -> "argparse.ArgumentParser":
     import gentle_clip_jax
-    from gentle_clip_jax.commands import aligners, data, features, matches, review, runs, values
+    from gentle_clip_jax.commands import (
+        aligners,
+        data,
+        doctor,
+        features,
+        matches,
+        review,
+        runs,
+        values,
+    )
 
     parser = values.Parser(
         prog="gentle-clip",
@@ -71,7 +80,7 @@ def _parser() -> "argparse.ArgumentParser":
     parser.add_argument("--version", action="version", version=gentle_clip_jax.__version__)
     parser.add_argument("--traceback", action="store_true", help="show where an error comes from")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for group in (features, aligners, matches, review, runs, data):
+    for group in (features, aligners, matches, review, runs, data, doctor):
         group.add(commands)
     return parser
 

@@ -23,7 +23,7 @@ needs_pipes = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no
 @pytest.fixture
 def little_memory(monkeypatch):
     """A file may take 1,000,000 bytes."""
-    monkeypatch.setattr(reading, "_memory", lambda: 4_000_000)
+    monkeypatch.setattr(reading, "memory", lambda: 4_000_000)
 
 
 def test_a_share_of_the_memory_that_there_is():
@@ -44,6 +44,8 @@ def test_a_share_of_the_memory_that_there_is():
         ("a.fasta", sequences.read_fasta),
         ("a.npy", embeddings.read),
         ("a.npz", embeddings.read),
+        ("a.tsv", embeddings.read),
+        ("a.h5ad", embeddings.read),
         ("a.parquet", embeddings.read),
         ("a.safetensors", embeddings.read),
         ("a.csv", lambda path: embeddings.read_pairs(path, "ab", "ab")),
