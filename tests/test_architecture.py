@@ -53,8 +53,10 @@ ARROWS = {
     "report": {"runs", "files"},
     "training": {"tasks", "objectives", "optimizer", "encoders", "data", "evals", "parallel"}
     | {"runs", "files"},
+    "doctor": {"reading", "encoders", "parallel"},
     "commands": {"config", "parallel", "data", "features", "diagnose", "compare", "training"}
-    | {"runs", "report", "aligners", "aligning", "asking", "searching", "matching", "review"},
+    | {"runs", "report", "aligners", "aligning", "asking", "searching", "matching", "review"}
+    | {"doctor"},
     "__main__": {"commands"},
     "__init__": {"losses", "aligners", "diagnose", "compare", "encoders", "config", "matching"}
     | {"training"},

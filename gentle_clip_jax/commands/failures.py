@@ -14,6 +14,7 @@ _EXTRAS = {
     **dict.fromkeys(("grain", "PIL", "qtawesome", "tokenizers"), "quickstart"),
     **dict.fromkeys(("huggingface_hub", "pyarrow", "safetensors"), "weights"),
     "biotite": "protein",
+    **dict.fromkeys(("anndata", "h5py"), "tables"),
     **dict.fromkeys(("starlette", "uvicorn", "jinja2", "markupsafe"), "review"),
     "ott": "transport",
     **dict.fromkeys(("tensorflow_datasets", "array_record"), "data"),
