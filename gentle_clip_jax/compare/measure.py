@@ -76,7 +76,10 @@ def _retrieve(aligner: Aligner, one: Retrieval, drawn: bool) -> Scores:
     )
     strict = to_y()
     back = ranks(y[of_y], ranked_x, query_ids=one.y_ids[of_y], gallery_ids=one.x_ids)
-    scores = {"i2t": _recall(strict), "t2i": _mean_of(_recall(back), one.y_ids[of_y])}
+    scores = {
+        "i2t": _mean_of(_recall(strict), one.x_ids[of_x]),
+        "t2i": _mean_of(_recall(back), one.y_ids[of_y]),
+    }
     if one.texts is None:
         return scores
     # The best image among those that share a caption ranks as if the others were not there.
@@ -84,7 +87,7 @@ def _retrieve(aligner: Aligner, one: Retrieval, drawn: bool) -> Scores:
     best = np.full(same.max() + 1, len(x))
     np.minimum.at(best, same, back)
     return {
-        "i2t": _recall(to_y(forgive_ties=True)),
+        "i2t": _mean_of(_recall(to_y(forgive_ties=True)), one.x_ids[of_x]),
         "t2i": scores["t2i"],
         "i2t_strict": scores["i2t"],
         "t2i_equal": _mean_of(_recall(best[same]), one.y_ids[of_y]),

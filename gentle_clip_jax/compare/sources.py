@@ -15,6 +15,7 @@ from gentle_clip_jax.compare.runs import Plan, compare
 from gentle_clip_jax.compare.settings import check
 from gentle_clip_jax.data import embeddings
 from gentle_clip_jax.data.embeddings import FeatureSet
+from gentle_clip_jax.data.matched import read_matched
 from gentle_clip_jax.data.metadata import splits_of
 
 # One of each kind; all of them take an hour.
@@ -83,9 +84,7 @@ def compare_files(
         names = tuple(n for n in names if base_of(n) in METHODS and not METHODS[base_of(n)].trained)
     if not names or seeds < 1:
         raise ValueError("Nothing is left to compare: give --seeds of 1 or more, and methods.")
-    of_x, of_y = embeddings.read(x), embeddings.read(y)
-    known = embeddings.read_pairs(pairs, of_x.ids, of_y.ids)
-    of_x, of_y, known = _drawn(of_x, of_y, known)
+    of_x, of_y, known = _drawn(*read_matched(pairs, embeddings.read(x), embeddings.read(y)))
     for path, rows in ((x, of_x), (y, of_y)):
         if not np.isfinite(Standardizer.of(np.asarray(rows.features)).deviation).any():
             raise ValueError(
