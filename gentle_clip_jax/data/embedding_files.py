@@ -25,13 +25,7 @@ def _read_npy(path: pathlib.Path, key: str | None) -> dict[str, Any]:
 
 
 def _read_npz(path: pathlib.Path, key: str | None) -> dict[str, Any]:
-    # NumPy leaves a file open that it cannot read.
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-        if not isinstance(arrays, np.lib.npyio.NpzFile):
-            raise ValueError("it is no .npz file")
-        members = arrays.zip.infolist() if arrays.zip else []
-        reading.check_size(sum(member.file_size for member in members))
-        return _named(dict(arrays), key)
+    return _named(reading.read_arrays(path), key)
 
 
 def _read_safetensors(path: pathlib.Path, key: str | None) -> dict[str, Any]:

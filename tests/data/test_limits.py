@@ -78,6 +78,16 @@ def test_arrays_that_unpack_to_too_much(tmp_path, little_memory):
         embeddings.read(tmp_path / "a.npz")
 
 
+def test_coordinates_that_unpack_to_too_much(tmp_path, little_memory):
+    pytest.importorskip("tensorflow_datasets")
+    from gentle_clip_jax.data.tfds_builders import protein_sets
+
+    bb = np.zeros((200_000, 3, 3), np.int16)
+    np.savez_compressed(tmp_path / "coords.npz", bb=bb, offsets=[0, 200_000], id=["a"])
+    with pytest.raises(ValueError, match=r"coords.npz cannot be read: has 3600\d+ bytes, more"):
+        protein_sets._read_backbones(tmp_path / "coords.npz", ["a"])
+
+
 def test_a_table_that_unpacks_to_too_much(tmp_path, little_memory):
     import pyarrow as pa
     import pyarrow.parquet as pq
