@@ -15,6 +15,7 @@ _EXTRAS = {
     **dict.fromkeys(("huggingface_hub", "pyarrow", "safetensors"), "weights"),
     "biotite": "protein",
     **dict.fromkeys(("anndata", "h5py"), "tables"),
+    "flatbuffers": "export",
     **dict.fromkeys(("starlette", "uvicorn", "jinja2", "markupsafe"), "review"),
     "ott": "transport",
     **dict.fromkeys(("tensorflow_datasets", "array_record"), "data"),

@@ -63,12 +63,14 @@ def _parser() -> "argparse.ArgumentParser":
     import gentle_clip_jax
     from gentle_clip_jax.commands import (
         aligners,
+        completion,
         data,
         doctor,
         features,
         matches,
         review,
         runs,
+        sharing,
         values,
     )
 
@@ -79,8 +81,9 @@ def _parser() -> "argparse.ArgumentParser":
     )
     parser.add_argument("--version", action="version", version=gentle_clip_jax.__version__)
     parser.add_argument("--traceback", action="store_true", help="show where an error comes from")
+    completion.add(parser)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for group in (features, aligners, matches, review, runs, data, doctor):
+    for group in (features, aligners, matches, sharing, review, runs, data, doctor):
         group.add(commands)
     return parser
 

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from gentle_clip_jax import progress
+
 
 class Done(NamedTuple):
     """What a command has done.
@@ -35,14 +37,15 @@ def run(args: argparse.Namespace) -> int:
     With --json the object alone is on stdout, and whatever else is said on the way on stderr.
     """
     if getattr(args, "quiet", False):
-        with open(os.devnull, "a") as nowhere, contextlib.redirect_stdout(nowhere):
+        with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
             return _run(args).code
-    if getattr(args, "json", False):
-        with contextlib.redirect_stdout(sys.stderr):
-            done = _run(args)
-        print(json.dumps({**done.facts, "outputs": [*done.outputs]}, indent=2))
-        return done.code
-    done = _run(args)
+    with progress.shown():
+        if getattr(args, "json", False):
+            with contextlib.redirect_stdout(sys.stderr):
+                done = _run(args)
+            print(json.dumps({**done.facts, "outputs": [*done.outputs]}, indent=2))
+            return done.code
+        done = _run(args)
     for line in done.lines:
         print(line)
     if done.outputs:

@@ -8,11 +8,12 @@ import jax.numpy as jnp
 from gentle_clip_jax.losses import pairwise
 
 _BLOCK = 512
+NEIGHBOURS = 10
 
 
 @functools.partial(jax.jit, static_argnames="count")
 def smooth(
-    features: jax.Array, bank: jax.Array, *, weight: jax.Array | float, count: int = 10
+    features: jax.Array, bank: jax.Array, *, weight: jax.Array | float, count: int = NEIGHBOURS
 ) -> jax.Array:
     """(1 - weight) features + weight times the mean of their `count` nearest rows of a bank.
 
