@@ -12,7 +12,8 @@ from gentle_clip_jax.aligners import Aligner, load
 from gentle_clip_jax.aligning import sentences
 from gentle_clip_jax.files import write_text
 
-_REPO = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}")
+_REPO = re.compile(r"\w[\w.-]{0,95}/\w[\w.-]{0,95}")
+_LICENSE = re.compile(r"\w[\w.+-]{0,60}")
 # Figures, hashes and names of encoders; what else `with_about` was given may be ids or texts.
 _TOLD = ("method", "settings", "held_out", "fitted_on", "versions", "drawn", "bank")
 _TOLD += ("modalities", "encoders", "sha256", "expected")
@@ -41,13 +42,15 @@ def push(
       also: further keys of `about` to upload.
 
     Raises:
-      ValueError: the folder holds no aligner, the name is none, a key is not there, or the Hub
-        refuses it.
+      ValueError: the folder holds no aligner, the name or the license is none, a key is not there,
+        or the Hub refuses it.
     """
     import huggingface_hub
 
     if not _REPO.fullmatch(repo):
-        raise ValueError(f"{repo} is no name of a repository: give ORG/NAME.")
+        raise ValueError(f"{repo[:100]!r} is no name of a repository: give ORG/NAME.")
+    if license is not None and not _LICENSE.fullmatch(license):
+        raise ValueError(f"{license[:100]!r} is no license: give its short name, as apache-2.0 is.")
     fitted = _told(load(aligner), also)
     api = huggingface_hub.HfApi(library_name="gentle-clip-jax")
     with tempfile.TemporaryDirectory() as temporary:
@@ -104,7 +107,9 @@ def card(aligner: Aligner, repo: str, license: str | None = None) -> str:
 def _told(aligner: Aligner, also: Sequence[str]) -> Aligner:
     about = aligner.about
     if missing := [key for key in also if key not in about]:
-        raise ValueError(f"The aligner tells nothing of {missing[0]}: it has {', '.join(about)}.")
+        raise ValueError(
+            f"The aligner tells nothing of {missing[0][:100]!r}: it has {', '.join(about)}."
+        )
     kept = {key: about[key] for key in (*_TOLD, *also) if key in about}
     for encoder in kept.get("encoders", {}).values():
         if encoder and pathlib.PurePath(encoder["encoder"]).is_absolute():  # of this machine

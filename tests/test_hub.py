@@ -116,16 +116,18 @@ def test_arrays_of_an_earlier_aligner_go(aligner, remote):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"repo": "name"}, "name is no name of a repository: give ORG/NAME"),
+        ({"repo": "name"}, "'name' is no name of a repository: give ORG/NAME"),
         ({"repo": "a/b/../c"}, "is no name of a repository"),
-        ({"also": ["dates"]}, "tells nothing of dates: it has "),
+        ({"repo": "../.."}, "is no name of a repository"),
+        ({"license": "my own"}, "'my own' is no license: give its short name"),
+        ({"also": ["dates"]}, "tells nothing of 'dates': it has "),
         ({"aligner": "none"}, "holds no aligner"),
     ],
 )
 def test_what_cannot_be_pushed(change, words, aligner, remote):
-    given = {"aligner": aligner, "repo": "org/name", "also": ()} | change
+    given = {"aligner": aligner, "repo": "org/name"} | change
     with pytest.raises(ValueError, match=words):
-        push(given["aligner"], given["repo"], also=given["also"])
+        push(**given)
     assert not remote.exists()
 
 

@@ -47,7 +47,7 @@ def export_aligner(
         else:
             with writing(path, "wb") as file:
                 file.write(content)
-    return [folder / name for name in contents]
+    return [folder / name for name in (*contents, _RECORD)]
 
 
 def _is_others(folder: pathlib.Path) -> bool:

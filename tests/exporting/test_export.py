@@ -1,5 +1,6 @@
 """An aligner without its package: the same rows from compiled programs, matrices and ONNX."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import jax
 import numpy as np
 import pytest
 
-from gentle_clip_jax import Problem, align
+from gentle_clip_jax import Problem, align, load
 from gentle_clip_jax.aligners.closed_form.drawn import Drawn
 from gentle_clip_jax.commands import main
 from gentle_clip_jax.exporting import export_aligner
@@ -32,10 +33,9 @@ def aligners(tmp_path_factory):
     for method in ("cca", "gentle_transport", "relative", "clip"):
         fitted = align(problem, method, key=jax.random.key(1))
         if method == "gentle_transport":
-            banks = fitted.embed_x(X), fitted.embed_y(Y)
-            maps = fitted.maps._replace(bank_x=banks[0], bank_y=banks[1])
-            assert isinstance(maps, Drawn)
-            fitted = type(fitted)(fitted.x, fitted.y, maps, fitted.record)
+            inner = fitted.maps.maps if isinstance(fitted.maps, Drawn) else fitted.maps
+            maps = Drawn(inner, fitted.embed_x(X), fitted.embed_y(Y))
+            fitted = dataclasses.replace(fitted, maps=maps)
             fitted = fitted.with_about({"drawn": {"x": True, "y": True}})
         fitted.save(folder / method)
     return folder
@@ -43,13 +43,11 @@ def aligners(tmp_path_factory):
 
 def expected(folder):
     """Rows [n, k] by name, of the aligner itself."""
-    from gentle_clip_jax import load
-
     aligner = load(folder)
     of_x, of_y = np.asarray(aligner.embed_x(X[:64])), np.asarray(aligner.embed_y(Y[:64]))
     rows = {"embed_x": of_x, "embed_y": of_y}
-    if aligner.about.get("drawn", {}).get("x"):
-        rows |= {"draw_x": aligner.draw_x(of_x), "draw_y": aligner.draw_y(of_y)}
+    draws = {"x": lambda: aligner.draw_x(of_x), "y": lambda: aligner.draw_y(of_y)}
+    rows |= {f"draw_{side}": draw() for side, draw in draws.items() if aligner.about["drawn"][side]}
     return {name: np.asarray(values) for name, values in rows.items()}
 
 
@@ -84,7 +82,8 @@ def given(rows):
 def test_programs_run_without_the_package(method, aligners, tmp_path):
     files = export_aligner(aligners / method, tmp_path / "out", format="stablehlo")
     rows = expected(aligners / method)
-    assert {path.name for path in files} == {f"{name}.stablehlo" for name in rows} | {"README.md"}
+    names = {f"{name}.stablehlo" for name in rows} | {"README.md", "export.json"}
+    assert {path.name for path in files} == names == {p.name for p in (tmp_path / "out").iterdir()}
     np.savez(tmp_path / "out" / "given.npz", **given(rows))
     run(STABLEHLO, tmp_path / "out")
     with np.load(tmp_path / "out" / "found.npz") as found:
@@ -150,12 +149,12 @@ def test_the_command_names_what_it_wrote(aligners, tmp_path, capsys):
     command = ["export", f"--aligner={aligners / 'cca'}", "--format=numpy"]
     assert main.main([*command, f"--out={tmp_path / 'a'}"]) == 0
     last = capsys.readouterr().out.splitlines()[-1]
-    for name in ("aligner.npz", "apply.py", "README.md"):
+    for name in ("aligner.npz", "apply.py", "README.md", "export.json"):
         assert str(tmp_path / "a" / name) in last
     assert main.main([*command, f"--out={tmp_path / 'b'}", "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert said["format"] == "numpy"
-    assert len(said["outputs"]) == 3
+    assert len(said["outputs"]) == 4
     assert main.main([*command, f"--out={tmp_path / 'a'}", "--quiet"]) == 0  # again, over its own
     assert capsys.readouterr().out == ""
     record = json.loads((tmp_path / "a" / "export.json").read_text())
