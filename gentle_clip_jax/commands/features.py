@@ -4,7 +4,6 @@ Heavy imports wait inside the commands, so that --help does not.
 """
 
 import argparse
-import json
 import pathlib
 from typing import Any
 
@@ -136,10 +135,10 @@ def _compare(args: argparse.Namespace) -> output.Done:
         )
     if args.config:
         modalities = modalities_of(args, "image", "text")
-        compare.compare_config(load_config(args.config, args.overrides), args.workdir)
+        results = compare.compare_config(load_config(args.config, args.overrides), args.workdir)
     else:
         modalities = modalities_of(args, stem_of(args.x), stem_of(args.y))
-        compare.compare_files(
+        results = compare.compare_files(
             args.x,
             args.y,
             args.pairs,
@@ -151,7 +150,7 @@ def _compare(args: argparse.Namespace) -> output.Done:
     report.show_comparison(args.workdir, modalities)
     folder = pathlib.Path(args.workdir)
     files = folder / "results.json", *sorted(folder.glob("comparison.[!j]*"))
-    return output.Done(facts=json.loads(files[0].read_text()), outputs=tuple(map(str, files)))
+    return output.Done(facts=results, outputs=tuple(map(str, files)))
 
 
 def _diagnose(args: argparse.Namespace) -> output.Done:
