@@ -47,9 +47,9 @@ def remote(tmp_path, monkeypatch):
     return folder
 
 
-@pytest.fixture
-def aligner(tmp_path):
-    rng = np.random.default_rng(0)
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory):
+    tmp_path, rng = tmp_path_factory.mktemp("fitted"), np.random.default_rng(0)
     common = rng.normal(size=(40, 3))
     for name in "xy":
         rows = common @ rng.normal(size=(3, 5)) + 0.1 * rng.normal(size=(40, 5))
@@ -59,7 +59,12 @@ def aligner(tmp_path):
     fitted = align_files(*files, method="gentle_transport", modalities=("photo", "text"))
     encoder = {"encoder": "/home/someone/net", "role": "image", "weights_sha256": "ab" * 32}
     told = {"encoders": {"x": encoder, "y": None}, "ids": IDS, "note": "mine"}
-    fitted.with_about(told).save(tmp_path / "aligner")
+    return fitted.with_about(told)
+
+
+@pytest.fixture
+def aligner(fitted, tmp_path):
+    fitted.save(tmp_path / "aligner")
     return tmp_path / "aligner"
 
 
