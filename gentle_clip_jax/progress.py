@@ -37,9 +37,11 @@ def track(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T
     from rich.progress import TimeRemainingColumn as Left
 
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Left()
+    console = Console(stderr=True)
+    is_file = not console.is_terminal
     token = _is_shown.set(False)
     try:
-        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        with Progress(*columns, console=console, transient=True, disable=is_file) as bar:
             yield from bar.track(items, total=total, description=what)
     finally:
         _is_shown.reset(token)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import jax
 
+from gentle_clip_jax.aligners.closed_form.neighbours import in_blocks
 from gentle_clip_jax.aligners.cross_validation import Embeds
 from gentle_clip_jax.losses import pairwise
 
@@ -76,4 +77,4 @@ def drawn(
         mean = jax.nn.softmax(cosines / temperature) @ bank[nearest]
         return row + weight * pairwise.normalize(mean[None, :])[0]
 
-    return pairwise.normalize(jax.lax.map(one, rows, batch_size=_BLOCK))
+    return pairwise.normalize(in_blocks(one, rows, _BLOCK))

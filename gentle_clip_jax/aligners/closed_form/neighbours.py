@@ -1,6 +1,7 @@
 """Features drawn towards those of their neighbours: less noise where pairs are few."""
 
 import functools
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -33,4 +34,12 @@ def smooth(
         nearest = jax.lax.top_k(cosines, min(count, len(bank)))[1]
         return (1 - weight) * row + weight * jnp.mean(bank[nearest], axis=0)
 
-    return jax.lax.map(one, features, batch_size=_BLOCK)
+    return in_blocks(one, features, _BLOCK)
+
+
+def in_blocks(one: Callable[[jax.Array], jax.Array], rows: jax.Array, size: int) -> jax.Array:
+    """What a function makes of each row [n, d], so many at a time; of all where n is not known.
+
+    In an exported program the number of rows is a symbol, which no loop can go over.
+    """
+    return jax.lax.map(one, rows, batch_size=size if isinstance(rows.shape[0], int) else 0)
