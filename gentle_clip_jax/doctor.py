@@ -170,7 +170,7 @@ def _weights_cache() -> str | None:
 def _programs_cache() -> str | None:
     import jax
 
-    return jax.config.jax_compilation_cache_dir
+    return jax.config.values.get("jax_compilation_cache_dir")
 
 
 def _gib(size: int) -> str:

@@ -138,8 +138,10 @@ def _held(maps: Any) -> int:
     found = 0
     for name in getattr(maps, "_fields", ()):
         part = getattr(maps, name)
-        is_rows = name.startswith(("bank", "anchors")) and part is not None
-        found = max(found, len(part) if is_rows else _held(part))
+        if part is not None and name.startswith(("bank", "anchors")):
+            found = max(found, len(part))
+        else:
+            found = max(found, _held(part))
     return found
 
 

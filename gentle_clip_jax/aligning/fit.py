@@ -57,10 +57,9 @@ def align_files(
         needs what is not there.
     """
     of_x, of_y = read_side(x), read_side(y)
-    sides, found = (of_x, of_y), np.empty((0, 2), of_x.rows.ids.dtype)
-    if names is None or pairs is not None or np.isin(of_x.rows.ids, of_y.rows.ids).any():
-        *rows, found = read_matched(pairs, of_x.rows, of_y.rows)
-        sides = [side._replace(rows=joined) for side, joined in zip(sides, rows)]
+    x_rows, y_rows, found = of_x.rows, of_y.rows, np.empty((0, 2), str)
+    if names is None or pairs is not None or np.isin(x_rows.ids, y_rows.ids).any():
+        x_rows, y_rows, found = read_matched(pairs, x_rows, y_rows)
     if len(found) < _LEAST_PAIRS and (names is None or len(found)):
         raise ValueError(
             f"{pairs or 'Equal ids'} give {len(found)} pairs, too few to fit to and to hold one "
@@ -69,6 +68,7 @@ def align_files(
     if names is None and method in METHODS and METHODS[method].named:
         raise ValueError(f"{method} needs the classes of x's encoder: add --names=encoder.")
     classes = None if names is None else names(of_x, of_y)
+    sides = of_x._replace(rows=x_rows), of_y._replace(rows=y_rows)
     problem = problem_of(*sides, found, seed=seed, classes=classes)
     key = jax.random.key(seed)
     # LAPACK and XLA would both take every core, and wait for each other.

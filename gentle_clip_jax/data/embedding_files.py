@@ -8,7 +8,7 @@ import csv
 import itertools
 import math
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -77,7 +77,7 @@ def _stacked(column: str, lists: np.ndarray) -> np.ndarray:
     sizes = {len(row) if row is not None else 0 for row in lists}
     if len(sizes) > 1:
         raise ValueError(f"the lists of {column} have {min(sizes)} to {max(sizes)} numbers")
-    return np.stack(lists)
+    return np.stack(lists.tolist())
 
 
 def _read_csv(path: pathlib.Path, key: str | None) -> dict[str, Any]:
@@ -147,16 +147,17 @@ def _read_h5ad(path: pathlib.Path, key: str | None) -> dict[str, Any]:
     import h5py
 
     with h5py.File(path, "r") as file:
-        arrays = {"X": file["X"]} if "X" in file else {}
+        arrays: dict[str, Any] = {"X": file["X"]} if "X" in file else {}
         for group in ("obsm", "layers"):
-            arrays |= file.get(group, {})
+            arrays |= file.get(group, {})  # pyright: ignore[reportArgumentType, reportCallIssue]
         shapes = {
             name: one.attrs.get("shape", getattr(one, "shape", None))
             for name, one in arrays.items()
         }
         chosen = _chosen([name for name, shape in shapes.items() if shape is not None], key or "X")
         reading.check_size(math.prod(map(int, shapes[chosen])) * np.dtype(np.float64).itemsize)
-        features, obs = (anndata.io.read_elem(one) for one in (arrays[chosen], file["obs"]))
+        read: Callable[[Any], Any] = anndata.io.read_elem
+        features, obs = read(arrays[chosen]), read(file["obs"])
     if hasattr(features, "toarray"):
         features.check_format(full_check=True)  # SciPy would write where a wrong index points to
         features = features.toarray()

@@ -25,7 +25,7 @@ def onnx(aligner: Aligner) -> dict[str, bytes | str]:
       ValueError: jax2onnx is not installed, or has no ONNX for what the aligner does.
     """
     try:
-        from jax2onnx import to_onnx
+        from jax2onnx import to_onnx  # pyright: ignore[reportMissingImports]
     except ModuleNotFoundError as error:
         raise ValueError(
             "ONNX is made by jax2onnx, which is not installed, and asks for an older Orbax than "
