@@ -9,6 +9,7 @@ import stat
 from typing import Any
 
 import msgspec
+import numpy as np
 
 # What one file may take, packed or unpacked: a quarter of the memory that this process may have.
 _SHARE = 4
@@ -19,7 +20,7 @@ _CGROUPS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_
 
 def most_bytes() -> int:
     """The bytes that one file may take in memory, packed or unpacked."""
-    return _memory() // _SHARE
+    return memory() // _SHARE
 
 
 def check_size(size: int, most: int | None = None) -> None:
@@ -66,6 +67,23 @@ def read_bytes(path: pathlib.Path, most: int | None = None) -> bytes:
     return content
 
 
+def read_arrays(path: pathlib.Path) -> dict[str, np.ndarray]:
+    """All arrays by name of an .npz file that unpacks to `most_bytes()` at most; no pickles.
+
+    Raises:
+      ValueError: it is no regular file, no .npz file or larger; says so without the path.
+      Exception: of any other kind where a zip file is broken.
+    """
+    check_regular(path)
+    # NumPy leaves a file open that it cannot read.
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+        if not isinstance(arrays, np.lib.npyio.NpzFile):
+            raise ValueError("is no .npz file")
+        members = arrays.zip.infolist() if arrays.zip else []
+        check_size(sum(member.file_size for member in members))
+        return dict(arrays)
+
+
 def read_json(path: pathlib.Path, schema: type[msgspec.Struct] | None = None) -> dict[str, Any]:
     """The object of JSON in a file, as it is; with a schema, of values that this allows.
 
@@ -98,7 +116,7 @@ def check_schema(where: str, content: Any, schema: type[msgspec.Struct]) -> None
 
 
 @functools.cache
-def _memory() -> int:
+def memory() -> int:
     """Bytes of memory that this process may have: the machine's, or less where a limit says so."""
     limits = [_UNKNOWN]
     with contextlib.suppress(AttributeError, ValueError, OSError):  # not on Windows

@@ -37,27 +37,32 @@ ARROWS = {
     "config": set(),
     "parallel": set(),
     "reading": set(),
+    "progress": set(),
     "objectives": {"losses"},
     "encoders": {"losses", "reading", "files"},
     "evals": {"losses"},
     "data": {"files", "reading"},
     "runs": {"files", "data"},
-    "aligners": {"losses", "objectives", "encoders", "evals", "optimizer", "files"},
+    "aligners": {"losses", "objectives", "encoders", "evals", "optimizer", "files", "progress"},
     "features": {"encoders", "data", "files"},
     "diagnose": {"aligners", "losses", "evals", "data"},
     "compare": {"aligners", "data", "evals", "runs", "files"},
     "aligning": {"aligners", "data", "evals", "files"},
     "asking": {"aligning", "aligners", "data", "files", "report"},
-    "searching": {"asking", "aligning", "aligners", "features", "encoders", "data", "files"},
-    "matching": {"aligners", "files"},
+    "searching": {"asking", "aligning", "aligners", "features", "encoders", "data", "files"}
+    | {"progress"},
+    "matching": {"aligners", "files", "progress"},
     "review": {"searching", "aligners", "data", "files", "report"},
     "tasks": {"aligners", "objectives", "losses", "encoders", "data", "evals", "parallel", "files"},
     "report": {"runs", "files"},
     "training": {"tasks", "objectives", "optimizer", "encoders", "data", "evals", "parallel"}
     | {"runs", "files"},
+    "doctor": {"reading", "encoders", "parallel"},
+    "exporting": {"aligners", "files"},
+    "hub": {"aligners", "aligning", "files"},
     "commands": {"config", "parallel", "data", "features", "diagnose", "compare", "training"}
     | {"runs", "report", "aligners", "aligning", "asking", "searching", "matching", "review"}
-    | {"tasks"},
+    | {"doctor", "exporting", "hub", "progress", "tasks"},
     "__main__": {"commands"},
     "__init__": {"losses", "aligners", "diagnose", "compare", "encoders", "config", "matching"}
     | {"training"},
@@ -66,16 +71,20 @@ ARROWS = {
 PACKAGES = {
     "losses": {"jax", "numpy", "ott"},
     "objectives": {"jax"},
-    "aligners": {"jax", "flax", "numpy", "optax", "ott", "safetensors", "scipy"},
+    "aligners": {"jax", "flax", "numpy", "optax", "ott", "safetensors", "scipy"}
+    | {"huggingface_hub"},
     "encoders": {"jax", "flax", "numpy", "safetensors", "huggingface_hub", "msgspec"},
     "data": {"jax", "numpy", "grain", "PIL", "tokenizers", "safetensors", "pyarrow"}
+    | {"anndata", "h5py", "scipy"}
     | {"tensorflow_datasets", "array_record", "rich", "filelock", "msgspec"},
     "evals": {"jax", "numpy", "scipy"},
     "diagnose": {"jax", "numpy", "scipy"},
     "report": {"numpy", "matplotlib", "rich", "PIL"},
     "config": {"absl", "ml_collections"},
-    "commands": {"rich", "jax", "numpy", "filelock"},
+    "commands": {"rich", "jax", "numpy", "filelock", "shtab"},
     "matching": {"jax", "numpy", "scipy", "pyarrow"},
+    "exporting": {"jax", "numpy", "jax2onnx"},
+    "hub": {"huggingface_hub"},
     "review": {"jax", "numpy", "scipy", "PIL", "filelock", "jinja2", "markupsafe", "starlette"}
     | {"uvicorn"},
 }
@@ -224,6 +233,7 @@ GUARDED = {
     "commands/compilation_cache.py": {"os.getuid"},
     "commands/interrupt.py": {"os.set_blocking"},
     "parallel/stop_request.py": {"os.set_blocking"},
+    "doctor.py": {"os.sched_getaffinity"},
 }
 
 

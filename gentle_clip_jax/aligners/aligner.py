@@ -98,10 +98,15 @@ class Aligner:
 def load(folder: str | pathlib.Path) -> Aligner:
     """The aligner that `Aligner.save` has written into a folder.
 
+    Args:
+      folder: its path; or hf://ORG/NAME, hf://ORG/NAME@REVISION: a repository of the Hugging Face
+        Hub that `gentle-clip push` has made, which is downloaded unless it is there.
+
     Raises:
-      ValueError: the folder holds none, or one that is damaged or of another version.
+      ValueError: the folder holds none, or one that is damaged or of another version, or it cannot
+        be fetched.
     """
-    parts, about = saved.read(pathlib.Path(folder))
+    parts, about = saved.read(saved.local(folder))
     if parts.keys() != {"x", "y", "maps"} or not isinstance(parts["x"], Standardizer):
         raise ValueError(f"{folder} holds something else than an aligner: give another folder.")
     return Aligner(**parts, record=json.dumps(about))

@@ -10,6 +10,7 @@ import numpy as np
 from gentle_clip_jax.aligners.cross_validation import Embeds, ranks
 from gentle_clip_jax.aligners.problem import Features, Problem
 from gentle_clip_jax.aligners.standardize import Classes, principal_components
+from gentle_clip_jax.progress import track
 
 TOP = (1, 5, 10)
 _FOLDS = 5
@@ -62,7 +63,7 @@ def held_out(trials: Mapping[str, Trial], num_pairs: int, *, seed: int) -> HeldO
     log_rank = {name: np.zeros(num_pairs) for name in trials}
     recall = {name: np.zeros((num_pairs, 2, len(TOP))) for name in trials}
     fitted = among = 0
-    for held, rest in all_splits:
+    for held, rest in track(all_splits, "holding pairs out"):
         counts[held] += 1
         for name, trial in trials.items():
             wrong = min(len(trial.wrong_x), len(trial.wrong_y))

@@ -17,7 +17,33 @@ from gentle_clip_jax.files import sha256_of, write_json, writing
 
 _FORMAT = 1
 _JSON = "aligner.json"
+_HUB = "hf://"
 _WHAT_TO_DO = "copy the folder anew, or save the aligner again"
+
+
+def local(folder: str | pathlib.Path) -> pathlib.Path:
+    """The folder, or, of hf://ORG/NAME or hf://ORG/NAME@REVISION, where its files are fetched to.
+
+    Raises:
+      ValueError: they cannot be fetched.
+    """
+    if not str(folder).startswith(_HUB):
+        return pathlib.Path(folder)
+    import huggingface_hub
+
+    repo, _, revision = str(folder).removeprefix(_HUB).partition("@")
+    names = [_JSON, "arrays-*.safetensors"]
+    try:
+        path = huggingface_hub.snapshot_download(
+            repo, revision=revision or None, allow_patterns=names
+        )
+    except Exception as error:  # of the library and of what it calls: any kind
+        reason = str(error).strip().partition("\n")[0]
+        raise ValueError(
+            f"{folder} cannot be fetched ({reason}): see to the name and the network, or download "
+            "its files by hand and give their folder."
+        ) from error
+    return pathlib.Path(path)
 
 
 def write(folder: pathlib.Path, parts: Mapping[str, Any], about: Mapping[str, Any]) -> None:

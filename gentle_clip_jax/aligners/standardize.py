@@ -51,11 +51,16 @@ class Standardizer(NamedTuple):
         return standard if self.basis is None else standard @ self.basis
 
     def traced(self, rows: jax.Array) -> jax.Array:
-        """The same [n, d] within a jitted function, where float64 is not to be had."""
-        mean, deviation = (
-            jnp.asarray(moment, jnp.float32)[None, :] for moment in (self.mean, self.deviation)
-        )
-        standard = (rows.astype(jnp.float32) - mean) / deviation
+        """The same [n, d] within a jitted function, where float64 is not to be had.
+
+        The mean is subtracted as the sum of two float32 numbers, so that features far from 0 keep
+        their digits.
+        """
+        mean = self.mean.astype(np.float32)
+        rest = (self.mean - mean).astype(np.float32)
+        # XLA would add both first.
+        near = jax.lax.optimization_barrier(rows.astype(jnp.float32) - mean[None, :])
+        standard = (near - rest[None, :]) / self.deviation.astype(np.float32)[None, :]
         return standard if self.basis is None else standard @ self.basis
 
     def directions(self, rows: np.ndarray) -> np.ndarray:

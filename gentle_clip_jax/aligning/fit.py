@@ -14,6 +14,7 @@ from gentle_clip_jax.aligners.held_out import TOP, HeldOut
 from gentle_clip_jax.aligners.standardize import standardized
 from gentle_clip_jax.aligning.sides import Side, read_side
 from gentle_clip_jax.data import embeddings
+from gentle_clip_jax.data.matched import read_matched
 from gentle_clip_jax.evals import verdict
 from gentle_clip_jax.files import sha256_of
 
@@ -37,7 +38,8 @@ def align_files(
     Args:
       x: a file of embeddings, or a folder of `gentle-clip encode`.
       y: likewise, of the other modality.
-      pairs: a file with an id of each side on every line; None if equal ids are pairs.
+      pairs: a file with an id of each side on every line; None if equal ids are pairs. Items that
+        share a partner count as one.
       out: the folder to save the aligner in, if any.
       method: see `align`.
       seed: of what is drawn at random, the splits among it.
@@ -55,7 +57,9 @@ def align_files(
         needs what is not there.
     """
     of_x, of_y = read_side(x), read_side(y)
-    found = _pairs(pairs, of_x, of_y, needed=names is None)
+    x_rows, y_rows, found = of_x.rows, of_y.rows, np.empty((0, 2), str)
+    if names is None or pairs is not None or np.isin(x_rows.ids, y_rows.ids).any():
+        x_rows, y_rows, found = read_matched(pairs, x_rows, y_rows)
     if len(found) < _LEAST_PAIRS and (names is None or len(found)):
         raise ValueError(
             f"{pairs or 'Equal ids'} give {len(found)} pairs, too few to fit to and to hold one "
@@ -64,7 +68,8 @@ def align_files(
     if names is None and method in METHODS and METHODS[method].named:
         raise ValueError(f"{method} needs the classes of x's encoder: add --names=encoder.")
     classes = None if names is None else names(of_x, of_y)
-    problem = problem_of(of_x, of_y, found, seed=seed, classes=classes)
+    sides = of_x._replace(rows=x_rows), of_y._replace(rows=y_rows)
+    problem = problem_of(*sides, found, seed=seed, classes=classes)
     key = jax.random.key(seed)
     # LAPACK and XLA would both take every core, and wait for each other.
     with threadpool_limits(1, user_api="blas"):
@@ -85,13 +90,6 @@ def align_files(
     if out is not None:
         aligner.save(out)
     return aligner
-
-
-def _pairs(path: str | pathlib.Path | None, x: Side, y: Side, *, needed: bool) -> np.ndarray:
-    """Ids [k, 2]; of no pairs none, where none are needed."""
-    if not needed and path is None and not np.isin(x.rows.ids, y.rows.ids).any():
-        return np.empty((0, 2), x.rows.ids.dtype)
-    return embeddings.read_pairs(path, x.rows.ids, y.rows.ids)
 
 
 def problem_of(

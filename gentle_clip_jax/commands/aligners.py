@@ -7,7 +7,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
-from gentle_clip_jax.commands import values
+from gentle_clip_jax.commands import output, values
 from gentle_clip_jax.commands.features import modalities_of, stem_of
 
 if TYPE_CHECKING:
@@ -16,14 +16,11 @@ if TYPE_CHECKING:
 
 def add(commands: Any) -> None:
     """Adds the commands to a parser's."""
-    _add_ask(commands)
-    _add_align(commands)
-    _add_embed(commands)
-    _add_index(commands)
-    _add_search(commands)
+    for add_one in (_add_ask, _add_align, _add_embed, _add_index, _add_search):
+        output.add(add_one(commands))
 
 
-def _add_ask(commands: Any) -> None:
+def _add_ask(commands: Any) -> argparse.ArgumentParser:
     ask = commands.add_parser(
         "ask", allow_abbrev=False, help="which items to describe, before and between pairs"
     )
@@ -51,9 +48,10 @@ def _add_ask(commands: Any) -> None:
     )
     ask.add_argument("--seed", type=values.seed, default=0)
     ask.set_defaults(command=_ask)
+    return ask
 
 
-def _add_align(commands: Any) -> None:
+def _add_align(commands: Any) -> argparse.ArgumentParser:
     align = commands.add_parser(
         "align", allow_abbrev=False, help="fit an aligner to two sides and a few pairs, and save it"
     )
@@ -73,9 +71,10 @@ def _add_align(commands: Any) -> None:
     align.add_argument("--seed", type=values.seed, default=0)
     values.add_names(align)
     align.set_defaults(command=_align)
+    return align
 
 
-def _add_embed(commands: Any) -> None:
+def _add_embed(commands: Any) -> argparse.ArgumentParser:
     embed = commands.add_parser(
         "embed", allow_abbrev=False, help="take features into the space of an aligner"
     )
@@ -89,9 +88,10 @@ def _add_embed(commands: Any) -> None:
         "--out", required=True, type=values.path, metavar="DIR", help="a folder for the rows"
     )
     embed.set_defaults(command=_embed)
+    return embed
 
 
-def _add_index(commands: Any) -> None:
+def _add_index(commands: Any) -> argparse.ArgumentParser:
     index = commands.add_parser(
         "index", allow_abbrev=False, help="make the search of a million items and more fast"
     )
@@ -100,6 +100,7 @@ def _add_index(commands: Any) -> None:
     )
     _add_gallery(index, required=True)
     index.set_defaults(command=_index)
+    return index
 
 
 def _add_gallery(command: argparse.ArgumentParser, *, required: bool = False) -> None:
@@ -114,7 +115,7 @@ def _add_gallery(command: argparse.ArgumentParser, *, required: bool = False) ->
     command.add_argument("--side", choices=("x", "y"), help="which side --in is of, if unclear")
 
 
-def _add_search(commands: Any) -> None:
+def _add_search(commands: Any) -> argparse.ArgumentParser:
     search = commands.add_parser(
         "search",
         allow_abbrev=False,
@@ -135,16 +136,17 @@ def _add_search(commands: Any) -> None:
     search.add_argument("--html", type=values.file, metavar="FILE", help="a page with the pictures")
     search.add_argument("--csv", type=values.file, metavar="FILE", help="a table")
     search.set_defaults(command=_search)
+    return search
 
 
-def _ask(args: argparse.Namespace) -> None:
+def _ask(args: argparse.Namespace) -> output.Done:
     from gentle_clip_jax.asking import ask_files
 
     names = ("number", "seed", "aligner", "y", "pairs", "images")
     asked = ask_files(args.x, args.out, **{name: getattr(args, name) for name in names})
-    print(
-        f"{len(asked)} items to describe: {args.out}/ask.html shows them, {args.out}/ask.csv waits"
-    )
+    said = f"{len(asked)} items to describe: ask.html shows them, ask.csv waits."
+    files = f"{args.out}/ask.html", f"{args.out}/ask.csv"
+    return output.Done([said], {"items": asked}, files)
 
 
 def classes_of(x: "Side", y: "Side") -> tuple[Any, Any]:
@@ -154,7 +156,7 @@ def classes_of(x: "Side", y: "Side") -> tuple[Any, Any]:
     return encoder_classes(x.encoder, y.encoder, width=x.rows.features.shape[1])
 
 
-def _align(args: argparse.Namespace) -> None:
+def _align(args: argparse.Namespace) -> output.Done:
     from gentle_clip_jax.aligning import align_files, sentences
 
     modalities = modalities_of(args, stem_of(args.x), stem_of(args.y))
@@ -168,28 +170,28 @@ def _align(args: argparse.Namespace) -> None:
         modalities=modalities,
         names=classes_of if args.names else None,
     )
-    print(*sentences(aligner.about), f"Saved in {args.out}.", sep="\n")
+    return output.Done(sentences(aligner.about), {"about": aligner.about}, (args.out,))
 
 
-def _embed(args: argparse.Namespace) -> None:
+def _embed(args: argparse.Namespace) -> output.Done:
     from gentle_clip_jax.searching import embed_files
 
     side = "x" if args.x else "y"
     rows = embed_files(args.aligner, args.x or args.y, args.out, side=side)
-    print(f"{args.out}: {rows} rows.")
+    return output.Done([f"{rows:,} rows."], {"rows": rows}, (args.out,))
 
 
-def _index(args: argparse.Namespace) -> None:
+def _index(args: argparse.Namespace) -> output.Done:
     from gentle_clip_jax.searching import index_gallery
 
     folder = index_gallery(args.aligner, args.gallery, side=args.side)
-    print(f"{folder}: gentle-clip search --in={args.gallery} uses it from now on.")
+    said = f"gentle-clip search --in={args.gallery} uses it from now on."
+    return output.Done([said], {}, (str(folder),))
 
 
-def _search(args: argparse.Namespace) -> None:
+def _search(args: argparse.Namespace) -> output.Done:
     if args.workdir:
-        _search_run(args)
-        return
+        return _search_run(args)
     if not (args.aligner and args.gallery):
         raise ValueError("Give --aligner=DIR and --in=PATH, or --workdir=DIR of a run.")
     if (args.words is None) == (args.like is None):
@@ -201,17 +203,19 @@ def _search(args: argparse.Namespace) -> None:
     hits = find(query, 20 if args.num is None else args.num)
     if searcher.note:
         print(f"gentle-clip: {searcher.note}", file=sys.stderr)
-    print(*shown.lines(hits), sep="\n")
     if args.csv:
         shown.write_table(args.csv, hits)
     if args.html:
         shown.write_hits(args.html, query, hits, searcher.gallery.data)
+    written = tuple(path for path in (args.csv, args.html) if path)
+    return output.Done(shown.lines(hits), {"hits": [hit._asdict() for hit in hits]}, written)
 
 
-def _search_run(args: argparse.Namespace) -> None:
+def _search_run(args: argparse.Namespace) -> output.Done:
     others = ("aligner", "gallery", "like", "side", "html", "csv")
     if args.words is None or any(getattr(args, name) for name in others):
         raise ValueError("Of --workdir=DIR, search takes words and --num alone.")
     from gentle_clip_jax.training.evaluate import search
 
-    print(*search(args.workdir, args.words, num=5 if args.num is None else args.num), sep="\n")
+    found = search(args.workdir, args.words, num=5 if args.num is None else args.num)
+    return output.Done(found, {"hits": [*found]})

@@ -14,6 +14,8 @@ _EXTRAS = {
     **dict.fromkeys(("grain", "PIL", "qtawesome", "tokenizers"), "quickstart"),
     **dict.fromkeys(("huggingface_hub", "pyarrow", "safetensors"), "weights"),
     "biotite": "protein",
+    **dict.fromkeys(("anndata", "h5py"), "tables"),
+    "flatbuffers": "export",
     **dict.fromkeys(("starlette", "uvicorn", "jinja2", "markupsafe"), "review"),
     "ott": "transport",
     "usearch": "index",

@@ -7,7 +7,7 @@ import argparse
 import pathlib
 from typing import Any
 
-from gentle_clip_jax.commands import values
+from gentle_clip_jax.commands import output, values
 from gentle_clip_jax.config import load_config
 
 
@@ -111,6 +111,7 @@ def _add_compare(commands: Any) -> None:
     compare.add_argument(
         "--workdir", required=True, type=values.path, metavar="DIR", help="for runs and results"
     )
+    output.add(compare)
     compare.set_defaults(command=_compare)
 
 
@@ -123,6 +124,7 @@ def _add_diagnose(commands: Any) -> None:
         "--out", type=values.path, metavar="DIR", help="for diagnosis.html and diagnosis.json"
     )
     diagnose.add_argument("--seed", type=values.seed, default=0)
+    output.add(diagnose)
     diagnose.set_defaults(command=_diagnose)
 
 
@@ -142,7 +144,7 @@ def _encode(args: argparse.Namespace) -> None:
     encode(out=args.out, batch_size=args.batch_size, shard=args.shard, **arguments)
 
 
-def _compare(args: argparse.Namespace) -> None:
+def _compare(args: argparse.Namespace) -> output.Done:
     from gentle_clip_jax import compare, report
 
     if not args.config and not (args.x and args.y):
@@ -158,10 +160,10 @@ def _compare(args: argparse.Namespace) -> None:
         )
     if args.config:
         modalities = modalities_of(args, "image", "text")
-        compare.compare_config(load_config(args.config, args.overrides), args.workdir)
+        results = compare.compare_config(load_config(args.config, args.overrides), args.workdir)
     else:
         modalities = modalities_of(args, stem_of(args.x), stem_of(args.y))
-        compare.compare_files(
+        results = compare.compare_files(
             args.x,
             args.y,
             args.pairs,
@@ -171,14 +173,20 @@ def _compare(args: argparse.Namespace) -> None:
             fast=args.fast,
         )
     report.show_comparison(args.workdir, modalities)
+    folder = pathlib.Path(args.workdir)
+    files = folder / "results.json", *sorted(folder.glob("comparison.[!j]*"))
+    return output.Done(facts=results, outputs=tuple(map(str, files)))
 
 
-def _diagnose(args: argparse.Namespace) -> None:
+def _diagnose(args: argparse.Namespace) -> output.Done:
     from gentle_clip_jax import diagnose, report
 
     modalities = modalities_of(args, stem_of(args.x), stem_of(args.y))
     found = diagnose.diagnose_files(args.x, args.y, args.pairs, seed=args.seed)
-    report.show_diagnosis({**found, "modalities": modalities}, args.out)
+    found = {**found, "modalities": [*modalities]}
+    report.show_diagnosis(found, args.out)
+    names = ("diagnosis.html", "diagnosis.json") if args.out else ()
+    return output.Done(facts=found, outputs=tuple(f"{args.out}/{name}" for name in names))
 
 
 def stem_of(path: str) -> str:

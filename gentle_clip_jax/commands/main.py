@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str] | None) -> int:
-    from gentle_clip_jax.commands import failures
+    from gentle_clip_jax.commands import failures, output
 
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a name of a file may be no text
@@ -48,7 +48,7 @@ def _run(argv: Sequence[str] | None) -> int:
 
         compilation_cache.use()
     try:
-        code = args.command(args) or 0
+        code = output.run(args)
         sys.stdout.flush()
         return code
     except Exception as error:
@@ -67,12 +67,15 @@ def _parser() -> "argparse.ArgumentParser":
     import gentle_clip_jax
     from gentle_clip_jax.commands import (
         aligners,
+        completion,
         data,
+        doctor,
         features,
         matches,
         quickstart,
         review,
         runs,
+        sharing,
         values,
     )
 
@@ -89,8 +92,10 @@ def _parser() -> "argparse.ArgumentParser":
         action="store_false",
         help="compile all programs anew; else they are kept in ~/.cache/gentle-clip, up to 512 MiB",
     )
+    completion.add(parser)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for group in (quickstart, features, aligners, matches, review, runs, data):
+    groups = (quickstart, features, aligners, matches, sharing, review, runs, data, doctor)
+    for group in groups:
         group.add(commands)
     return parser
 

@@ -6,7 +6,7 @@ Heavy imports wait inside the command, so that --help does not.
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from gentle_clip_jax.commands import values
+from gentle_clip_jax.commands import output, values
 from gentle_clip_jax.commands.aligners import classes_of
 
 if TYPE_CHECKING:
@@ -41,22 +41,24 @@ def add(commands: Any) -> None:
     )
     ways.add_argument("--one-to-one", action="store_true", help="no item of y comes twice")
     match.add_argument("--seed", type=values.seed, default=0, help="of what is drawn at random")
+    output.add(match)
     match.set_defaults(command=_match)
 
 
-def _match(args: argparse.Namespace) -> None:
+def _match(args: argparse.Namespace) -> output.Done:
     import jax
     import numpy as np
 
     from gentle_clip_jax.aligners import load, selection
     from gentle_clip_jax.aligning.sides import read_side
     from gentle_clip_jax.data import embeddings
-    from gentle_clip_jax.data.embeddings import read_pairs
+    from gentle_clip_jax.data.matched import read_matched
     from gentle_clip_jax.matching import match, write
 
     aligner, x, y = load(args.aligner), read_side(args.x), read_side(args.y)
     method = aligner.about["method"]
-    known = read_pairs(args.pairs, x.rows.ids, y.rows.ids)
+    x_rows, y_rows, known = read_matched(args.pairs, x.rows, y.rows)
+    x, y = x._replace(rows=x_rows), y._replace(rows=y_rows)
     rows = []
     for column, side in enumerate((x, y)):
         row = {id_: number for number, id_ in enumerate(side.ids)}
@@ -72,7 +74,7 @@ def _match(args: argparse.Namespace) -> None:
         classes=classes_of(x, y) if method == selection.NAMED else None,
     )
     write(matches, args.out, x.ids, y.ids, y_texts=_first_texts(y))
-    print(matches.summary, f"Written to {args.out}.", sep="\n")
+    return output.Done([matches.summary], matches.about, (args.out,))
 
 
 def _first_texts(side: "Side") -> list[str]:

@@ -7,6 +7,7 @@ import numpy as np
 
 from gentle_clip_jax.aligners import Aligner
 from gentle_clip_jax.compare.pool import Pool, Retrieval, ZeroShot
+from gentle_clip_jax.evals.neighbours import foscttm, label_transfer
 from gentle_clip_jax.evals.retrieval import ranks
 
 MAIN = ("zero_shot", "i2t", "t2i")
@@ -18,13 +19,18 @@ def score(aligner: Aligner, pool: Pool, *, drawn: bool = False) -> Scores:
 
     i2t: a caption that reads like one of the image's own is no miss; i2t_strict: it is.
     t2i: only the caption's own image is a hit; t2i_equal: so is one that has the same caption.
+    Where rows have labels, one_minus_foscttm: of an item the fraction of samples no closer than its
+    true match; label_transfer: of a row of y, whether the nearest rows of x vote for its label.
     Where `drawn`, what is ranked is drawn, and so are images whose class is asked for.
     """
     scores: Scores = {}
     for name, one in pool.zero_shot.items():
         scores[f"zero_shot/{name}"] = _classify(aligner, one, drawn)
     for name, one in pool.retrieval.items():
-        scores |= {f"{metric}/{name}": s for metric, s in _retrieve(aligner, one, drawn).items()}
+        found = _retrieve(aligner, one, drawn)
+        if one.labels is not None:
+            found |= _integrated(aligner, one, one.labels)
+        scores |= {f"{metric}/{name}": values for metric, values in found.items()}
     return scores
 
 
@@ -76,7 +82,10 @@ def _retrieve(aligner: Aligner, one: Retrieval, drawn: bool) -> Scores:
     )
     strict = to_y()
     back = ranks(y[of_y], ranked_x, query_ids=one.y_ids[of_y], gallery_ids=one.x_ids)
-    scores = {"i2t": _recall(strict), "t2i": _mean_of(_recall(back), one.y_ids[of_y])}
+    scores = {
+        "i2t": _mean_of(_recall(strict), one.x_ids[of_x]),
+        "t2i": _mean_of(_recall(back), one.y_ids[of_y]),
+    }
     if one.texts is None:
         return scores
     # The best image among those that share a caption ranks as if the others were not there.
@@ -84,11 +93,23 @@ def _retrieve(aligner: Aligner, one: Retrieval, drawn: bool) -> Scores:
     best = np.full(same.max() + 1, len(x))
     np.minimum.at(best, same, back)
     return {
-        "i2t": _recall(to_y(forgive_ties=True)),
+        "i2t": _mean_of(_recall(to_y(forgive_ties=True)), one.x_ids[of_x]),
         "t2i": scores["t2i"],
         "i2t_strict": scores["i2t"],
         "t2i_equal": _mean_of(_recall(best[same]), one.y_ids[of_y]),
     }
+
+
+def _integrated(aligner: Aligner, one: Retrieval, labels: tuple[np.ndarray, np.ndarray]) -> Scores:
+    """How single cells are integrated: by the first rows of items on both sides, and by labels."""
+    x, y = (np.asarray(rows) for rows in (aligner.embed_x(one.x), aligner.embed_y(one.y)))
+    _, of_x, of_y = np.intersect1d(one.x_ids, one.y_ids, return_indices=True)
+    scores = {"one_minus_foscttm": 1 - foscttm(x[of_x], y[of_y])}
+    known_x, known_y = (kinds != "" for kinds in labels)
+    if known_x.any() and known_y.any():
+        kinds = labels[0][known_x], labels[1][known_y]
+        scores["label_transfer"] = label_transfer(x[known_x], y[known_y], *kinds)
+    return scores
 
 
 def _recall(rank: np.ndarray) -> np.ndarray:

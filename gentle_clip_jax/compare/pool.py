@@ -19,6 +19,7 @@ class Retrieval(NamedTuple):
 
     Rows whose id is on one side alone are wrong answers and no questions.
     texts [m]: rows of y with one text are the same caption; None if that is not known.
+    labels: what kind each row of x [n] and of y [m] is of, "" if that is not known; or None.
     """
 
     x: np.ndarray
@@ -26,6 +27,7 @@ class Retrieval(NamedTuple):
     y: np.ndarray
     y_ids: np.ndarray
     texts: np.ndarray | None = None
+    labels: tuple[np.ndarray, np.ndarray] | None = None
 
 
 class ZeroShot(NamedTuple):
@@ -106,7 +108,7 @@ def own_pool(x: FeatureSet, y: FeatureSet, pairs: np.ndarray, *, seed: int) -> P
     order = np.random.default_rng(seed).permutation(len(pairs))
     places = order[: len(pairs) // 3]
     held_out, known = pairs[places], pairs[order[len(places) :]]
-    sides, tests = [], []
+    sides, tests, labels = [], [], []
     for side, rows in enumerate((x, y)):
         unmatched = np.setdiff1d(rows.ids, pairs[:, side])
         sides += [embeddings.items_of(rows, ids) for ids in (known[:, side], unmatched)]
@@ -114,8 +116,10 @@ def own_pool(x: FeatureSet, y: FeatureSet, pairs: np.ndarray, *, seed: int) -> P
         names |= {id_: f"unmatched {'xy'[side]} {id_}" for id_ in unmatched[:1000]}
         asked = np.isin(rows.ids, [*names])
         tests += [rows.features[asked], np.array([names[id_] for id_ in rows.ids[asked]])]
+        labels += [] if rows.labels is None else [rows.labels[asked]]
     (own_x, unmatched_x, own_y, unmatched_y), sources = sides, np.repeat("own", len(known))
-    retrieval = {OWN: Retrieval(*tests)}
+    both = (labels[0], labels[1]) if len(labels) == 2 else None
+    retrieval = {OWN: Retrieval(*tests, labels=both)}
     return Pool(own_x, own_y, sources, unmatched_x, unmatched_y, retrieval, {})
 
 

@@ -3,6 +3,7 @@
 import functools
 import pathlib
 from collections.abc import Sequence
+from typing import Any
 
 import ml_collections
 import numpy as np
@@ -15,6 +16,7 @@ from gentle_clip_jax.compare.runs import Plan, compare
 from gentle_clip_jax.compare.settings import check
 from gentle_clip_jax.data import embeddings
 from gentle_clip_jax.data.embeddings import FeatureSet
+from gentle_clip_jax.data.matched import read_matched
 from gentle_clip_jax.data.metadata import splits_of
 
 # One of each kind; all of them take an hour.
@@ -25,15 +27,20 @@ _OWN += ("gentle_transport", "gentle_clip_warm")
 MOST_ITEMS = 20_000
 
 
-def compare_config(config: ml_collections.ConfigDict, workdir: str | pathlib.Path) -> None:
+def compare_config(
+    config: ml_collections.ConfigDict, workdir: str | pathlib.Path
+) -> dict[str, Any]:
     """Compares what a config such as configs/compare_remote_sensing.py names.
+
+    Returns:
+      What results.json holds, which it writes into the workdir.
 
     Raises:
       ValueError: features are missing, or a key has a value that does not fit.
     """
     check(config)
     plan = Plan(config.methods, config.pairs, config.seeds, config.unmatched)
-    compare(pool_of(config), plan, pathlib.Path(workdir), title=config.title)
+    return compare(pool_of(config), plan, pathlib.Path(workdir), title=config.title)
 
 
 def pool_of(config: ml_collections.ConfigDict) -> pool.Pool:
@@ -60,7 +67,7 @@ def compare_files(
     methods: Sequence[str] | None = None,
     seeds: int = 5,
     fast: bool = False,
-) -> None:
+) -> dict[str, Any]:
     """Compares methods on a user's own embeddings; each seed holds out another third of the pairs.
 
     Of more pairs, or unmatched items of a side, than `MOST_ITEMS` so many are drawn; it says so.
@@ -74,6 +81,9 @@ def compare_files(
       seeds: how many splits.
       fast: closed forms alone, which take seconds.
 
+    Returns:
+      What results.json holds, which it writes into the workdir.
+
     Raises:
       ValueError: a file is not as it should be, all rows of one are the same, there are fewer than
         nine pairs, or no method is left.
@@ -83,9 +93,7 @@ def compare_files(
         names = tuple(n for n in names if base_of(n) in METHODS and not METHODS[base_of(n)].trained)
     if not names or seeds < 1:
         raise ValueError("Nothing is left to compare: give --seeds of 1 or more, and methods.")
-    of_x, of_y = embeddings.read(x), embeddings.read(y)
-    known = embeddings.read_pairs(pairs, of_x.ids, of_y.ids)
-    of_x, of_y, known = _drawn(of_x, of_y, known)
+    of_x, of_y, known = _drawn(*read_matched(pairs, embeddings.read(x), embeddings.read(y)))
     for path, rows in ((x, of_x), (y, of_y)):
         if not np.isfinite(Standardizer.of(np.asarray(rows.features)).deviation).any():
             raise ValueError(
@@ -101,7 +109,7 @@ def compare_files(
     numbers = tuple(dict.fromkeys(float(max(6, most // part)) for part in (4, 2, 1)))
     title = f"{pathlib.Path(x).name} and {pathlib.Path(y).name}"
     plan = Plan(names, numbers, tuple(range(seeds)))
-    compare(split(0), plan, pathlib.Path(workdir), title=title, split=split)
+    return compare(split(0), plan, pathlib.Path(workdir), title=title, split=split)
 
 
 def _drawn(

@@ -69,15 +69,10 @@ def _values(
     each: dict[str, dict[str, list[float]]] = {}
     for run in runs:
         of_method, asked = each.setdefault(run["method"], {}), asked_of(run["seed"])
-        scores = scores_of(run)
-        ids = {
-            "i2t": asked.x_ids[np.isin(asked.x_ids, asked.y_ids)],
-            "t2i": np.unique(asked.y_ids[np.isin(asked.y_ids, asked.x_ids)]),
-        }
-        for name, values in scores.items():
-            metric = name.partition("/")[0]
-            if metric in MAIN:
-                for id_, value in zip(ids[metric], values.tolist(), strict=True):
+        ids = np.intersect1d(asked.x_ids, asked.y_ids)  # in the order of scores
+        for name, values in scores_of(run).items():
+            if name.partition("/")[0] in MAIN:
+                for id_, value in zip(ids, values.tolist(), strict=True):
                     of_method.setdefault(str(id_), []).append(value)
     everywhere = sorted(set.intersection(*map(set, each.values())))
     return {

@@ -1,7 +1,14 @@
-"""One reader for each kind of file that embeddings come in: its arrays and columns by name."""
+"""One reader for each kind of file that embeddings come in: its arrays and columns by name.
 
+A reader takes a path and the name of the array to use, None for the one that is meant by default.
+"""
+
+import array
+import csv
+import itertools
+import math
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -9,30 +16,26 @@ import numpy as np
 from gentle_clip_jax import reading
 
 _FEATURES = ("features", "embeddings", "embedding")
+_ABOUT = ("id", "split", "label")  # columns of a table that are no features
 
 
-def _read_npy(path: pathlib.Path) -> dict[str, Any]:
+def _read_npy(path: pathlib.Path, key: str | None) -> dict[str, Any]:
+    _no_key(key)
     return {"features": np.lib.format.open_memmap(path, mode="r")}
 
 
-def _read_npz(path: pathlib.Path) -> dict[str, Any]:
-    # NumPy leaves a file open that it cannot read.
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-        if not isinstance(arrays, np.lib.npyio.NpzFile):
-            raise ValueError("it is no .npz file")
-        members = arrays.zip.infolist() if arrays.zip else []
-        reading.check_size(sum(member.file_size for member in members))
-        return _named(dict(arrays))
+def _read_npz(path: pathlib.Path, key: str | None) -> dict[str, Any]:
+    return _named(reading.read_arrays(path), key)
 
 
-def _read_safetensors(path: pathlib.Path) -> dict[str, Any]:
+def _read_safetensors(path: pathlib.Path, key: str | None) -> dict[str, Any]:
     from safetensors.numpy import load_file
 
     reading.check_size(path.stat().st_size)
-    return _named(load_file(path))
+    return _named(load_file(path), key)
 
 
-def _read_parquet(path: pathlib.Path) -> dict[str, Any]:
+def _read_parquet(path: pathlib.Path, key: str | None) -> dict[str, Any]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -40,40 +43,172 @@ def _read_parquet(path: pathlib.Path) -> dict[str, Any]:
     groups = (about.row_group(number) for number in range(about.num_row_groups))
     reading.check_size(sum(group.total_byte_size for group in groups))
     table = pq.read_table(path)
-    columns = {
-        f"{name}s": table[name].to_pylist()
-        for name in ("id", "split", "label")
-        if name in table.column_names
-    }
-    lists = next((name for name in _FEATURES if name in table.column_names), None)
-    if lists:
-        return columns | {"features": np.stack(table[lists].to_numpy())}
+    ids = "id" if "id" in table.column_names else _pandas_index(table.schema)
+    rest = [field for field in table.schema if field.name not in (*_ABOUT, ids)]
+    names = {"ids": ids, "splits": "split", "labels": "label"}
+    columns = {k: table[n].to_pylist() for k, n in names.items() if n in table.column_names}
+    lists = [field.name for field in rest if _is_list(field.type)]
+    chosen = _chosen(lists, key) if key or lists else None
+    if chosen:
+        return columns | {"features": _stacked(chosen, table[chosen].to_numpy())}
     numbers = [
         table[field.name].to_numpy()
-        for field in table.schema
-        if field.name not in ("id", "split", "label")
-        and (pa.types.is_floating(field.type) or pa.types.is_integer(field.type))
+        for field in rest
+        if pa.types.is_floating(field.type) or pa.types.is_integer(field.type)
     ]
     if not numbers:
         raise ValueError(f"it has no column {', '.join(_FEATURES)} and none of numbers")
     return columns | {"features": np.stack(numbers, axis=1)}
 
 
-def _named(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """The features among several arrays, and what says which row is which."""
-    matrices = [name for name, array in arrays.items() if array.ndim == 2]
-    name = next((name for name in _FEATURES if name in arrays), None)
-    if name is None and len(matrices) != 1:
+def _pandas_index(schema: Any) -> str | None:
+    """The column that was the index of a table of pandas, if it was not just the rows' numbers."""
+    columns = (schema.pandas_metadata or {}).get("index_columns", [])
+    return next((name for name in columns if isinstance(name, str)), None)
+
+
+def _is_list(kind: Any) -> bool:
+    from pyarrow import types
+
+    return types.is_list(kind) or types.is_fixed_size_list(kind) or types.is_large_list(kind)
+
+
+def _stacked(column: str, lists: np.ndarray) -> np.ndarray:
+    sizes = {len(row) if row is not None else 0 for row in lists}
+    if len(sizes) > 1:
+        raise ValueError(f"the lists of {column} have {min(sizes)} to {max(sizes)} numbers")
+    return np.stack(lists.tolist())
+
+
+def _read_csv(path: pathlib.Path, key: str | None) -> dict[str, Any]:
+    """A table with a heading, or of numbers alone; cells are float64, as precise as their text."""
+    _no_key(key)
+    reading.check_size(path.stat().st_size)
+    # Spreadsheets begin a file with a byte order mark.
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file, delimiter="\t" if path.suffix == ".tsv" else ",")
+        lines = ((reader.line_num, cells) for cells in reader if cells)
+        top = [*itertools.islice(lines, 2)]
+        first = [cell.strip() for cell in top[0][1]] if top else []
+        heading = first if _is_heading(first) else []
+        about = _columns_about(heading, top[-1][1] if top else [])
+        numbers = [column for column in range(len(first)) if column not in about.values()]
+        values = array.array("d")
+        columns: dict[str, list[str]] = {name: [] for name in about}
+        for number, cells in itertools.chain(top[bool(heading) :], lines):
+            if len(cells) != len(first):
+                raise ValueError(f"line {number} has {len(cells)} cells, the first {len(first)}")
+            try:
+                values.extend(float(cells[column]) for column in numbers)
+            except ValueError:
+                bad = next(column for column in numbers if not _is_number(cells[column]))
+                raise ValueError(
+                    f"line {number}, column {heading[bad] if heading else bad + 1} holds "
+                    f"{cells[bad][:40]!r}, which is no number"
+                ) from None
+            for name, column in about.items():
+                columns[name].append(cells[column])
+    return {"features": np.asarray(values).reshape(-1, max(1, len(numbers))), **columns}
+
+
+def _columns_about(heading: list[str], second: list[str]) -> dict[str, int]:
+    """The columns of ids, splits and labels in a table, by its first two lines.
+
+    Ids are the column "id", or else the first if it has no name, as an index has none, its name
+    ends in id, or it is a text.
+    """
+    for name in _ABOUT:
+        if heading.count(name) > 1:
+            raise ValueError(f"{heading.count(name)} columns are called {name}")
+    found = {f"{name}s": heading.index(name) for name in _ABOUT if name in heading}
+    if heading and "ids" not in found and 0 not in found.values():
+        name = heading[0].lower()
+        if not name or name.endswith("id") or not _is_number(second[0]):
+            found["ids"] = 0
+    return found
+
+
+def _is_heading(cells: list[str]) -> bool:
+    """Whether a first line names columns; pandas calls those without a name 0, 1, 2, ..."""
+    return not all(map(_is_number, cells)) or cells == [str(n) for n in range(len(cells))]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return "_" not in text  # Python's numbers may have it, and ids do
+
+
+def _read_h5ad(path: pathlib.Path, key: str | None) -> dict[str, Any]:
+    """X, or what `key` names of obsm and layers; the names of obs are the ids."""
+    import anndata.io
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        arrays: dict[str, Any] = {"X": file["X"]} if "X" in file else {}
+        for group in ("obsm", "layers"):
+            arrays |= file.get(group, {})  # pyright: ignore[reportArgumentType, reportCallIssue]
+        shapes = {
+            name: one.attrs.get("shape", getattr(one, "shape", None))
+            for name, one in arrays.items()
+        }
+        chosen = _chosen([name for name, shape in shapes.items() if shape is not None], key or "X")
+        reading.check_size(math.prod(map(int, shapes[chosen])) * np.dtype(np.float64).itemsize)
+        read: Callable[[Any], Any] = anndata.io.read_elem
+        features, obs = read(arrays[chosen]), read(file["obs"])
+    if hasattr(features, "toarray"):
+        features.check_format(full_check=True)  # SciPy would write where a wrong index points to
+        features = features.toarray()
+    ids = obs.index
+    if not ids.is_unique:
+        twice = ids[ids.duplicated()][0]
         raise ValueError(
-            f"it has {len(matrices)} arrays of two dimensions; name the one to use 'features'"
+            f"two rows of obs are called {twice!r}: call AnnData.obs_names_make_unique and save it"
         )
+    about = {
+        f"{name}s": [value if value == value else None for value in obs[name].astype(object)]
+        for name in _ABOUT[1:]
+        if name in obs
+    }
+    return {"features": np.asarray(features), "ids": ids.tolist(), **about}
+
+
+def _named(arrays: Mapping[str, np.ndarray], key: str | None) -> dict[str, Any]:
+    """The features among several arrays, and what says which row is which."""
     rest = {name: arrays[name] for name in ("ids", "splits", "labels") if name in arrays}
-    return {"features": arrays[name or matrices[0]], **rest}
+    others = [name for name in arrays if name not in rest]
+    if key is None and not any(name in arrays for name in _FEATURES):
+        matrices = [name for name in others if arrays[name].ndim == 2]
+        if len(matrices) != 1:
+            raise ValueError(
+                f"it has {len(matrices)} arrays of two dimensions; name the one to use 'features'"
+            )
+        key = matrices[0]
+    return {"features": arrays[_chosen(others, key)], **rest}
+
+
+def _chosen(names: list[str], key: str | None) -> str:
+    """The name that is asked for, or else the one that features have."""
+    if key is None:
+        key = next((name for name in _FEATURES if name in names), names[0])
+    if key not in names:
+        raise ValueError(f"it has no {key}: it has {', '.join(names) or 'none that can be named'}")
+    return key
+
+
+def _no_key(key: str | None) -> None:
+    if key is not None:
+        raise ValueError(f"nothing in it is named: leave out :{key}")
 
 
 READERS = {
     ".npy": _read_npy,
     ".npz": _read_npz,
+    ".csv": _read_csv,
+    ".tsv": _read_csv,
+    ".h5ad": _read_h5ad,
     ".parquet": _read_parquet,
     ".safetensors": _read_safetensors,
 }

@@ -35,17 +35,21 @@ class FeatureSet(NamedTuple):
 def read(path: str | pathlib.Path) -> FeatureSet:
     """Reads a folder that `gentle-clip encode` wrote, or a file of embeddings.
 
-    .npy: one array [n, d]. .npz: the array `features` or `embeddings`, or its only one of two
-    dimensions; `ids`, `splits` and `labels` beside it if there are. .parquet: the column
-    `features`, `embeddings` or `embedding` of lists, or else all columns of numbers; `id`, `split`
-    and `label` if there are. .safetensors: as .npz, without ids. Rows without ids are numbered "0",
-    "1", ..., by `RowNumbers`.
+    .npy: one array [n, d]. .npz: the array `features`, `embeddings` or `embedding`, or its only one
+    of two dimensions; `ids`, `splits` and `labels` beside it if there are. .safetensors: as .npz,
+    without ids. .csv, .tsv: columns of numbers; `id`, `split` and `label` if there are; a first
+    column without a name, with one that ends in id, or of texts, is that of the ids. .parquet: the
+    column `features`, `embeddings` or `embedding` of lists, or the first of lists, or else all
+    columns of numbers; the others as of .csv, and the index of pandas for ids. .h5ad: X, dense or
+    sparse; the names of obs are the ids, and its columns `split` and `label` count. PATH:NAME reads
+    another array or column of lists, or of .h5ad an entry of obsm or layers: cells.h5ad:X_pca. Rows
+    without ids are numbered "0", "1", ..., by `RowNumbers`.
 
     Raises:
       ValueError: there is nothing to read there, it is altered or unfinished, it is no array
         [n, d], or rows are not finite.
     """
-    path = pathlib.Path(path)
+    path, key = _split(pathlib.Path(path))
     if path.is_dir():
         arrays = _read_folder(path)
     elif not path.exists():
@@ -53,10 +57,10 @@ def read(path: str | pathlib.Path) -> FeatureSet:
     elif path.suffix in READERS:
         try:
             reading.check_regular(path)
-            arrays = READERS[path.suffix](path)
+            arrays = READERS[path.suffix](path, key)
         except ModuleNotFoundError:
             raise
-        except Exception as error:  # of four libraries: any kind
+        except Exception as error:  # of several libraries: any kind
             if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
                 raise  # the disk's; a place before its beginning is the file's
             raise ValueError(f"The embeddings {path} cannot be read: {error}.") from error
@@ -84,6 +88,14 @@ def items_of(rows: FeatureSet, ids: Sequence[str] | np.ndarray) -> np.ndarray:
     return np.asarray(rows.features)[chosen]
 
 
+def _split(path: pathlib.Path) -> tuple[pathlib.Path, str | None]:
+    """The path of a file, and the name of what is meant in it, if any: cells.h5ad:X_pca."""
+    name, _, key = path.name.rpartition(":")
+    if not key or path.exists() or pathlib.PurePath(name).suffix not in READERS:
+        return path, None
+    return path.with_name(name), key
+
+
 def _read_folder(folder: pathlib.Path) -> dict[str, Any]:
     if not (folder / "manifest.json").exists():
         raise ValueError(
@@ -108,7 +120,7 @@ def _read_folder(folder: pathlib.Path) -> dict[str, Any]:
         rows = [json.loads(line) for line in lines]
     names = ("id", "split", "label", "text")
     columns = {f"{name}s": [row.get(name) for row in rows] for name in names}
-    return READERS[".npy"](folder / "features.npy") | columns
+    return READERS[".npy"](folder / "features.npy", None) | columns
 
 
 def _checked(path: pathlib.Path, arrays: Mapping[str, Any]) -> FeatureSet:

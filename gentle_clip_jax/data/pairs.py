@@ -14,14 +14,18 @@ class RowNumbers(np.ndarray):
 
 
 def read_pairs(
-    path: str | pathlib.Path | None, x_ids: Iterable[str], y_ids: Iterable[str]
+    path: str | pathlib.Path | None,
+    x_ids: Iterable[str],
+    y_ids: Iterable[str],
+    *,
+    several: bool = False,
 ) -> np.ndarray:
     """Ids [k, 2] of the k matched items: column 0 is one of x_ids, column 1 one of y_ids.
 
     A .csv (or .tsv) file has a pair a line, or one id a line where both sides use the same. Its
     first line may be a heading: it is one if none of it is an id. Under that of a sheet of
     `gentle-clip ask`, `SHEET`, items without a partner are left out. Without a file (None), equal
-    ids are pairs, in the order of x_ids.
+    ids are pairs, in the order of x_ids. Where `several`, an item may be in more than one pair.
 
     Raises:
       ValueError: there are no pairs, an id is unknown, or an item is in two pairs; or there is no
@@ -57,7 +61,7 @@ def read_pairs(
                 raise ValueError(
                     f"{path}, line {number}: there is no item {pair[side]!r} in {name}; {hint}."
                 )
-            if pair[side] in first_line:
+            if pair[side] in first_line and not several:
                 raise ValueError(
                     f"{path}, line {number}: the item {pair[side]!r} of {name} is in a pair "
                     f"already (line {first_line[pair[side]]})."

@@ -7,6 +7,7 @@ import numpy as np
 
 from gentle_clip_jax.data import embeddings
 from gentle_clip_jax.data.embeddings import FeatureSet
+from gentle_clip_jax.data.matched import read_matched
 from gentle_clip_jax.diagnose import agreement, geometry, mapped_sets, pair_noise, shift, structure
 from gentle_clip_jax.diagnose.sample import draw
 from gentle_clip_jax.diagnose.verdict import verdict
@@ -24,13 +25,13 @@ def diagnose_files(
     Without a file, items of equal ids are pairs. Where rows have splits, only training rows count:
     what is held out must not decide anything.
 
-    Raises ValueError, in one sentence, if `embeddings.read` or `embeddings.read_pairs` does.
+    Raises ValueError, in one sentence, if `embeddings.read` or `matched.read_matched` does.
     """
     sets = embeddings.read(x), embeddings.read(y)
     if pairs is None and not np.isin(sets[0].ids, sets[1].ids).any():
         pair_ids = np.empty((0, 2), str)
     else:
-        pair_ids = embeddings.read_pairs(pairs, sets[0].ids, sets[1].ids)
+        *sets, pair_ids = read_matched(pairs, *sets)
     x_rows, y_rows = (_training_rows(rows) for rows in sets)
     here = np.isin(pair_ids[:, 0], x_rows.ids) & np.isin(pair_ids[:, 1], y_rows.ids)
     return diagnose(x_rows, y_rows, pair_ids[here], seed=seed)

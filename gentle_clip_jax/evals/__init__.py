@@ -13,6 +13,7 @@ from gentle_clip_jax.evals.alignment import (
 )
 from gentle_clip_jax.evals.bootstrap import bootstrap_intervals
 from gentle_clip_jax.evals.means import by_set, mean_intervals, means
+from gentle_clip_jax.evals.neighbours import foscttm, label_transfer
 from gentle_clip_jax.evals.retrieval import (
     mean_reciprocal_rank,
     ranks,
@@ -25,6 +26,8 @@ __all__ = [
     "alignment_metrics",
     "bootstrap_intervals",
     "by_set",
+    "foscttm",
+    "label_transfer",
     "mean_intervals",
     "mean_reciprocal_rank",
     "means",

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from gentle_clip_jax.aligners import METHODS, Problem
+from gentle_clip_jax.progress import track
 
 FOLDS = 5
 LEAST_IN_FOLDS = 30  # of fewer pairs one at a time is held out
@@ -127,7 +128,7 @@ def _fits(
         return
     folds = FOLDS if n >= LEAST_IN_FOLDS else n
     size, seen = -(-n // folds), np.zeros(n, bool)
-    for fold in range(folds):
+    for fold in track(range(folds), "holding pairs out"):
         # Where folds does not divide n, folds overlap: of one size, they compile once.
         rows = np.roll(order, -(fold * n // folds))
         new = rows[:size][~seen[rows[:size]]]

@@ -7,6 +7,7 @@ import numpy as np
 
 from gentle_clip_jax.aligning import read_side
 from gentle_clip_jax.files import sha256, write_array, write_json_lines, write_record
+from gentle_clip_jax.progress import track
 from gentle_clip_jax.searching.opened import open_aligner
 
 RANKED = "ranked.npy"
@@ -44,7 +45,7 @@ def embed_files(
     features = given.rows.features
     blocks = [
         opened.embed(side, features[start : start + _BLOCK])
-        for start in range(0, len(features), _BLOCK)
+        for start in track(range(0, len(features), _BLOCK), "embedding blocks of rows")
     ]
     _open_folder(folder)
     embedded = np.concatenate(blocks)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gentle_clip_jax.aligners import Aligner, load
+from gentle_clip_jax.aligners.saved import local
 from gentle_clip_jax.aligning import Side
 from gentle_clip_jax.files import sha256
 
@@ -77,12 +78,12 @@ def other(side: str) -> str:
 
 
 def open_aligner(folder: str | pathlib.Path) -> Opened:
-    """Reads what `gentle-clip align`, or `Aligner.save`, has written.
+    """Reads what `gentle-clip align`, or `Aligner.save`, has written; see `load`.
 
     Raises:
       ValueError: the folder holds a trained run, or no sound aligner.
     """
-    path = pathlib.Path(folder)
+    path = local(folder)
     if (path / "checkpoints").exists() and not (path / "aligner.json").exists():
         raise ValueError(
             f"{path} is a trained run, not an aligner: search its test items with "

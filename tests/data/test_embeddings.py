@@ -118,7 +118,7 @@ def test_arrays_that_are_no_embeddings(arrays, words, tmp_path):
         embeddings.read(tmp_path / "x.npz")
 
 
-@pytest.mark.parametrize("name", ["x.npy", "x.npz", "x.parquet", "x.safetensors"])
+@pytest.mark.parametrize("name", ["x.npy", "x.npz", "x.parquet", "x.safetensors", "x.h5ad"])
 @pytest.mark.parametrize("content", [b"", b"no such file", b"PK\x03\x04 cut short"])
 def test_files_that_are_broken(name, content, tmp_path):
     (tmp_path / name).write_bytes(content)
@@ -130,13 +130,13 @@ def test_files_that_are_broken(name, content, tmp_path):
     ("name", "words"),
     [
         ("none.npy", "There is no file or folder"),
-        ("x.csv", "is no file of embeddings: give a folder .* ends in .npy, .npz"),
+        ("x.txt", "is no file of embeddings: give a folder .* ends in .npy, .npz, .csv, .tsv"),
         ("empty", "has no manifest.json.*--out="),
     ],
 )
 def test_paths_that_cannot_be_read(name, words, tmp_path):
     (tmp_path / "empty").mkdir()
-    (tmp_path / "x.csv").touch()
+    (tmp_path / "x.txt").touch()
     with pytest.raises(ValueError, match=words):
         embeddings.read(tmp_path / name)
 

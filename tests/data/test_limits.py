@@ -24,7 +24,7 @@ needs_pipes = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no
 @pytest.fixture
 def little_memory(monkeypatch):
     """A file may take 1,000,000 bytes."""
-    monkeypatch.setattr(reading, "_memory", lambda: 4_000_000)
+    monkeypatch.setattr(reading, "memory", lambda: 4_000_000)
 
 
 def test_a_share_of_the_memory_that_there_is():
@@ -45,6 +45,8 @@ def test_a_share_of_the_memory_that_there_is():
         ("a.fasta", sequences.read_fasta),
         ("a.npy", embeddings.read),
         ("a.npz", embeddings.read),
+        ("a.tsv", embeddings.read),
+        ("a.h5ad", embeddings.read),
         ("a.parquet", embeddings.read),
         ("a.safetensors", embeddings.read),
         ("a.csv", lambda path: embeddings.read_pairs(path, "ab", "ab")),
@@ -75,6 +77,16 @@ def test_arrays_that_unpack_to_too_much(tmp_path, little_memory):
     np.savez_compressed(tmp_path / "a.npz", features=np.zeros((1000, 300), np.float32))
     with pytest.raises(ValueError, match=r"a.npz cannot be read: has 1200\d+ bytes, more than"):
         embeddings.read(tmp_path / "a.npz")
+
+
+def test_coordinates_that_unpack_to_too_much(tmp_path, little_memory):
+    pytest.importorskip("tensorflow_datasets")
+    from gentle_clip_jax.data.tfds_builders import protein_sets
+
+    bb = np.zeros((200_000, 3, 3), np.int16)
+    np.savez_compressed(tmp_path / "coords.npz", bb=bb, offsets=[0, 200_000], id=["a"])
+    with pytest.raises(ValueError, match=r"coords.npz cannot be read: has 3600\d+ bytes, more"):
+        protein_sets._read_backbones(tmp_path / "coords.npz", ["a"])
 
 
 def test_a_table_that_unpacks_to_too_much(tmp_path, little_memory):

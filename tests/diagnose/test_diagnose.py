@@ -361,7 +361,7 @@ def test_the_command_prints_and_writes(files, capsys):
     assert command(files, f"--pairs={files / 'pairs.csv'}", f"--out={out}") == 0
     printed = capsys.readouterr().out
     assert "Unmatched data is likely to help" in printed
-    assert printed.endswith(f"{out / 'diagnosis.html'}\n")
+    assert printed.endswith(f"{out / 'diagnosis.html'}, {out / 'diagnosis.json'}.\n")
     written = json.loads((out / "diagnosis.json").read_text())
     assert written["counts"]["pairs"] == 100
     assert "Unmatched data is likely to help" in (out / "diagnosis.html").read_text()

@@ -9,7 +9,7 @@ import tiny_encoders
 from PIL import Image
 
 from gentle_clip_jax.aligners import load
-from gentle_clip_jax.commands import aligners
+from gentle_clip_jax.commands import aligners, output
 from gentle_clip_jax.data import embeddings
 from gentle_clip_jax.encoders.published import pretrained
 from gentle_clip_jax.features import names
@@ -58,7 +58,7 @@ def run(*argv):
     parser = argparse.ArgumentParser()
     aligners.add(parser.add_subparsers())
     args = parser.parse_args([str(arg) for arg in argv])
-    args.command(args)
+    assert output.run(args) == 0
 
 
 def test_the_aligner_knows_its_encoders(work):
@@ -73,14 +73,15 @@ def test_align_says_the_verdict_first(work, capsys):
     run("align", *sides, f"--out={work}/again", "--method=ridge")
     said = capsys.readouterr().out.splitlines()
     assert said[0].startswith("Of items that it has not seen, ")
-    assert said[-1] == f"Saved in {work}/again."
+    assert said[-1] == f"Written: {work}/again."
 
 
 def test_words_find_pictures(work, capsys):
     argv = "search", f"--aligner={work}/aligner", f"--in={work}/x", "red red", "--num=3"
     run(*argv, f"--csv={work}/hits.csv", f"--html={work}/hits.html")
-    lines = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    *lines, last = (line.split("\t") for line in capsys.readouterr().out.splitlines())
     assert len(lines) == 3
+    assert last == [f"Written: {work}/hits.csv, {work}/hits.html."]
     assert lines[0][1] == "p18"
     assert lines[0][2] == str(work / "pictures" / "p18.png")
     assert (work / "hits.csv").read_text().startswith("rank,id,score,path,text\n1,p18,")
@@ -107,7 +108,7 @@ def test_texts_are_searched_too(work, capsys):
 
 def test_embedded_features_are_read_and_searched(work, capsys):
     run("embed", f"--aligner={work}/aligner", f"--x={work}/x", f"--out={work}/aligned")
-    assert capsys.readouterr().out == f"{work}/aligned: 27 rows.\n"
+    assert capsys.readouterr().out == f"27 rows.\nWritten: {work}/aligned.\n"
     rows = embeddings.read(work / "aligned")
     np.testing.assert_allclose(np.linalg.norm(rows.features, axis=1), 1, rtol=1e-5)
     found, raw = (open_gallery(work / "aligner", work / name) for name in ("aligned", "x"))

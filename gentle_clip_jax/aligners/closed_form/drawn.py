@@ -5,10 +5,15 @@ from typing import NamedTuple
 
 import jax
 
+from gentle_clip_jax.aligners.closed_form.neighbours import in_blocks
 from gentle_clip_jax.aligners.cross_validation import Embeds
 from gentle_clip_jax.losses import pairwise
 
 _BLOCK = 256
+# How far each side is drawn, and to how many rows.
+OF_X = {"weight": 1.0, "count": 300}
+OF_Y = {"weight": 0.5, "count": 50}
+TEMPERATURE = 0.1
 
 
 class Drawn(NamedTuple):
@@ -38,11 +43,11 @@ class Drawn(NamedTuple):
 
     def draw_x(self, rows: jax.Array) -> jax.Array:
         """Unit rows [n, k] of x as they are ranked."""
-        return rows if self.bank_y is None else drawn(rows, self.bank_y, weight=1.0, count=300)
+        return rows if self.bank_y is None else drawn(rows, self.bank_y, **OF_X)
 
     def draw_y(self, rows: jax.Array) -> jax.Array:
         """Unit rows [m, k] of y as they are ranked."""
-        return rows if self.bank_x is None else drawn(rows, self.bank_x, weight=0.5, count=50)
+        return rows if self.bank_x is None else drawn(rows, self.bank_x, **OF_Y)
 
 
 @functools.partial(jax.jit, static_argnames="count")
@@ -52,7 +57,7 @@ def drawn(
     *,
     weight: jax.Array | float,
     count: int,
-    temperature: float = 0.1,
+    temperature: float = TEMPERATURE,
 ) -> jax.Array:
     """unit(e + weight unit(sum_j w_j b_j)), w the softmax of e . b_j / temperature.
 
@@ -72,4 +77,4 @@ def drawn(
         mean = jax.nn.softmax(cosines / temperature) @ bank[nearest]
         return row + weight * pairwise.normalize(mean[None, :])[0]
 
-    return pairwise.normalize(jax.lax.map(one, rows, batch_size=_BLOCK))
+    return pairwise.normalize(in_blocks(one, rows, _BLOCK))

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from gentle_clip_jax import reading
 from gentle_clip_jax.data.tfds_builders.build import Contents, Item
 
 _UNKNOWN = -32768  # in coords.npz: an atom that is not known
@@ -65,8 +66,8 @@ def _read(row: dict[str, Any], chain: np.ndarray | None) -> dict[str, Any]:
 def _read_backbones(path: pathlib.Path, names: list[str]) -> list[np.ndarray]:
     """Coordinates int16 [length, 3, 3] of each protein, in 0.01 Angstrom."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            atoms, offsets, ids = arrays["bb"], arrays["offsets"], arrays["id"]
+        arrays = reading.read_arrays(path)
+        atoms, offsets, ids = arrays["bb"], arrays["offsets"], arrays["id"]
     except Exception as error:  # of any kind where a file is broken
         raise ValueError(f"{path} cannot be read: {error}.") from error
     if [*map(str, ids)] != names:

@@ -136,6 +136,13 @@ def _variants(comparison: Comparison) -> Iterable[str]:
         yield "## Other ways to count"
         yield _by_pairs(comparison, metrics)
         x, y = map(_escaped, comparison.modalities)
+        if "label_transfer" in metrics:
+            yield (
+                f"One minus FOSCTTM: how many {y} are no closer to a {x} than its own, and the "
+                f"other way round; by chance 50. Label transfer: how many {y} get their label by "
+                f"vote of the five nearest {x}."
+            )
+            return
         yield (
             f"Strict: the {y} of another item is a miss even if it reads like one of the item's "
             f"own. Equal: the {x} of an item is a hit also for any {y} that reads like one of its "

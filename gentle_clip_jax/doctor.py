@@ -1,0 +1,177 @@
+"""What is installed, what is missing, and the command that installs it; nothing is changed.
+
+What is required may be missing too: it is imported where it is examined.
+"""
+
+import importlib.metadata
+import os
+import platform
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from packaging.requirements import Requirement
+
+_OURS = "gentle-clip-jax"
+_INSTALL = "pip install -e '.[{}]'"
+
+
+def examine() -> dict[str, Any]:
+    """What there is, ready for JSON.
+
+    "packages": the version of each that is required, None if it is not there. "broken": a sentence
+    for each that is missing, too old, too new or does not work; of an installation that is sound it
+    is empty. "devices": what jax computes on, with bytes of memory where they say so. "cores";
+    "memory": bytes that this process may have. "extras": what each lacks, and the command that
+    installs it. "encoders": of those whose weights come in a package None, or how to get them.
+    "caches": the folders of downloaded weights and of compiled programs, None where there is none.
+    """
+    is_installed = _version(_OURS) is not None
+    needs = {extra: [*_needs(extra)] for extra in ("", *_extras())} if is_installed else {"": []}
+    required = needs.pop("")
+    broken = [_unmet(need) for need in required if not _is_met(need)]
+    if not is_installed:
+        broken = [f"{_OURS} itself is not installed."]
+    return {
+        "version": _version(_OURS),
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "packages": {need.name: _version(need.name) for need in required},
+        "devices": _tried("jax", _devices, broken),
+        "cores": len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count(),
+        "memory": _tried("memory", _memory, broken),
+        "extras": {
+            extra: {
+                "missing": sorted({need.name for need in some if not _is_met(need)}),
+                "install": _INSTALL.format(extra),
+            }
+            for extra, some in needs.items()
+        },
+        "encoders": _tried("encoders", _encoders, broken),
+        "caches": {"weights": _weights_cache(), "programs": _tried("jax", _programs_cache, [])},
+        "broken": broken,
+    }
+
+
+def lines(found: Mapping[str, Any]) -> Iterator[str]:
+    """What `examine` found, for people."""
+    yield f"gentle-clip {found['version']}, Python {found['python']}, {found['system']}"
+    jax = found["packages"].get("jax")
+    devices = [
+        one["kind"] + (f" ({_gib(one['memory'])})" if one["memory"] else "")
+        for one in found["devices"] or ()
+    ]
+    yield f"jax {jax} computes on {', '.join(devices) or 'nothing'}"
+    memory = _gib(found["memory"]) if found["memory"] else "unknown"
+    yield f"{found['cores']} cores, memory {memory}"
+    for name, folder in found["caches"].items():
+        yield f"cache of {name}: {folder or 'none'}"
+    lacking = {extra: about for extra, about in found["extras"].items() if about["missing"]}
+    complete = [extra for extra in found["extras"] if extra not in lacking]
+    yield f"extras that are complete: {', '.join(complete) or 'none'}"
+    for extra, about in lacking.items():
+        yield f"extra {extra} lacks {', '.join(about['missing'])}: run {about['install']}"
+    for encoder, remedy in (found["encoders"] or {}).items():
+        yield f"encoder {encoder}: {remedy or 'its weights are here'}"
+    yield from found["broken"]
+    if found["broken"]:
+        yield "Something that is required is broken: run pip install -e . in your clone."
+    else:
+        yield "All that is required works."
+
+
+def _needs(extra: str) -> Iterator[Requirement]:
+    """What an extra asks for on this machine, or, of "", the package itself."""
+    for need in map(Requirement, importlib.metadata.requires(_OURS) or ()):
+        here = need.marker is None or need.marker.evaluate({"extra": extra})
+        if not here or (extra and (need.marker is None or need.marker.evaluate({"extra": ""}))):
+            continue
+        if need.name == _OURS:
+            for other in sorted(need.extras):
+                yield from _needs(other)
+        else:
+            yield need
+
+
+def _extras() -> list[str]:
+    return importlib.metadata.metadata(_OURS).get_all("Provides-Extra") or []
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _is_met(need: Requirement) -> bool:
+    version = _version(need.name)
+    return version is not None and need.specifier.contains(version, prereleases=True)
+
+
+def _unmet(need: Requirement) -> str:
+    bare, version = f"{need.name}{need.specifier}", _version(need.name)
+    return f"{bare} is required and {f'{version} is' if version else 'not'} installed."
+
+
+def _tried(what: str, examined: Callable[[], Any], broken: list[str]) -> Any:
+    try:
+        return examined()
+    except Exception as error:  # of any kind, where an installation is broken
+        broken.append(f"{what} does not work: {' '.join(str(error).split())[:300]}")
+        return None
+
+
+def _devices() -> list[dict[str, Any]]:
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # others may use them
+    import jax
+
+    from gentle_clip_jax.parallel.memory import limit_bytes
+
+    return [
+        {"platform": one.platform, "kind": one.device_kind, "memory": limit_bytes(one)}
+        for one in jax.local_devices()
+    ]
+
+
+def _memory() -> int:
+    from gentle_clip_jax import reading
+
+    return reading.memory()
+
+
+def _encoders() -> dict[str, str | None]:
+    from gentle_clip_jax.encoders.published import packaged
+
+    folders = {
+        "efficientnet-lite0": packaged.efficientnet_folder,
+        "minilm": packaged.minilm_folder,
+    }
+    return {name: _remedy(folder) for name, folder in folders.items()}
+
+
+def _remedy(folder: Callable[[], Any]) -> str | None:
+    try:
+        folder()
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def _weights_cache() -> str | None:
+    try:
+        from huggingface_hub import constants
+    except ImportError:
+        return None
+    return constants.HF_HUB_CACHE
+
+
+def _programs_cache() -> str | None:
+    import jax
+
+    return jax.config.values.get("jax_compilation_cache_dir")
+
+
+def _gib(size: int) -> str:
+    return f"{size / 2**30:,.1f} GiB"

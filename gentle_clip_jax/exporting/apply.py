@@ -1,0 +1,47 @@
+"""Applies the matrices of aligner.npz to raw features; needs NumPy alone.
+
+aligner = load("aligner.npz")
+cosines = embed(aligner, "x", x) @ embed(aligner, "y", y).T  # x [n, dx], y [m, dy]
+ranked = draw(aligner, "x", embed(aligner, "x", x))  # x as it is ranked for queries of y
+"""
+
+import numpy as np
+
+
+def load(path):
+    """The arrays of a file by name."""
+    with np.load(path, allow_pickle=False) as arrays:
+        return dict(arrays)
+
+
+def embed(aligner, side, rows):
+    """Unit rows [n, k] of raw features [n, d] of a side, "x" or "y"."""
+    rows = (np.asarray(rows, np.float64) - aligner[f"{side}_mean"]) * aligner[f"{side}_scale"]
+    if f"{side}_basis" in aligner:
+        rows = rows @ aligner[f"{side}_basis"]
+    if f"{side}_bank" in aligner:  # drawn towards the mean of the nearest of a bank
+        bank, weight = aligner[f"{side}_bank"], aligner[f"{side}_weight"]
+        nearest = _nearest(_unit(rows) @ _unit(bank).T, aligner[f"{side}_count"])
+        rows = (1 - weight) * rows + weight * bank[nearest].mean(axis=1)
+    return _unit((rows - aligner[f"{side}_center"]) @ aligner[f"{side}_map"])
+
+
+def draw(aligner, side, rows):
+    """Embedded rows [n, k] of a side as they are ranked; as they are where nothing draws them."""
+    if f"{side}_drawn_bank" not in aligner:
+        return rows
+    bank, temperature = aligner[f"{side}_drawn_bank"], aligner[f"{side}_drawn_temperature"]
+    cosines = rows @ bank.T
+    nearest = _nearest(cosines, aligner[f"{side}_drawn_count"])
+    cosines = np.take_along_axis(cosines, nearest, axis=1) / temperature
+    shares = np.exp(cosines - cosines.max(axis=1, keepdims=True))
+    mean = np.einsum("nc,nck->nk", shares, bank[nearest])
+    return _unit(rows + aligner[f"{side}_drawn_weight"] * _unit(mean))
+
+
+def _unit(rows):
+    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+
+
+def _nearest(cosines, count):
+    return np.argsort(-cosines, axis=1, kind="stable")[:, : int(count)]

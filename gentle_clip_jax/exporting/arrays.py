@@ -1,0 +1,64 @@
+"""An aligner that is matrices and banks of rows alone, as arrays for NumPy."""
+
+import inspect
+from typing import Any
+
+import numpy as np
+
+from gentle_clip_jax.aligners import Aligner
+from gentle_clip_jax.aligners.closed_form import Maps, Smoothed
+from gentle_clip_jax.aligners.closed_form.drawn import OF_X, OF_Y, TEMPERATURE, Drawn
+from gentle_clip_jax.aligners.closed_form.neighbours import NEIGHBOURS
+from gentle_clip_jax.exporting import apply
+
+
+def numpy(aligner: Aligner) -> dict[str, str | dict[str, Any]]:
+    """aligner.npz, and apply.py, which says how its arrays are applied.
+
+    Raises:
+      ValueError: the aligner is something else than linear maps, smoothed and drawn or not.
+    """
+    arrays: dict[str, Any] = {}
+    for side, standardizer in (("x", aligner.x), ("y", aligner.y)):
+        arrays[f"{side}_mean"] = standardizer.mean
+        arrays[f"{side}_scale"] = 1 / standardizer.deviation  # 0 for a constant feature
+        if standardizer.basis is not None:
+            arrays[f"{side}_basis"] = standardizer.basis
+    maps = aligner.maps
+    if isinstance(maps, Drawn):
+        arrays |= _drawn("x", maps.bank_y, OF_X) | _drawn("y", maps.bank_x, OF_Y)
+        maps = maps.maps
+    if isinstance(maps, Smoothed):
+        arrays |= {"x_bank": maps.bank, "x_weight": maps.weight, "x_count": NEIGHBOURS}
+        maps = maps.maps
+    if not isinstance(maps, Maps):
+        raise ValueError(
+            f"{aligner.about['method']} is not matrices alone: use --format=stablehlo, or align by "
+            "a closed form such as cca or gentle_transport."
+        )
+    for side in "xy":
+        arrays[f"{side}_center"] = getattr(maps, f"mean_{side}")
+        arrays[f"{side}_map"] = getattr(maps, f"map_{side}")
+    arrays = {name: np.asarray(array) for name, array in arrays.items()}
+    return {"aligner.npz": arrays, "apply.py": inspect.getsource(apply), "README.md": _README}
+
+
+def _drawn(side: str, bank: Any, settings: dict[str, Any]) -> dict[str, Any]:
+    if bank is None:
+        return {}
+    named = {"bank": bank, "temperature": TEMPERATURE, **settings}
+    return {f"{side}_drawn_{name}": value for name, value in named.items()}
+
+
+_README = """# An aligner as matrices
+
+`aligner.npz` holds them, `apply.py` applies them with NumPy alone:
+
+```python
+from apply import draw, embed, load
+
+aligner = load("aligner.npz")
+cosines = embed(aligner, "x", x) @ embed(aligner, "y", y).T  # raw features x [n, dx], y [m, dy]
+ranked = draw(aligner, "x", embed(aligner, "x", x)) @ embed(aligner, "y", y).T  # for queries of y
+```
+"""

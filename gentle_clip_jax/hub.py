@@ -1,0 +1,153 @@
+"""An aligner on the Hugging Face Hub: what is told of it there, and what stays at home."""
+
+import dataclasses
+import json
+import pathlib
+import re
+import tempfile
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from gentle_clip_jax.aligners import Aligner, load
+from gentle_clip_jax.aligning import sentences
+from gentle_clip_jax.files import write_text
+
+_REPO = re.compile(r"\w[\w.-]{0,95}/\w[\w.-]{0,95}")
+_LICENSE = re.compile(r"\w[\w.+-]{0,60}")
+# Figures, hashes and names of encoders; what else `with_about` was given may be ids or texts.
+_TOLD = ("method", "settings", "held_out", "fitted_on", "versions", "drawn", "bank")
+_TOLD += ("modalities", "encoders", "sha256", "expected")
+_LICENSES = {"efficientnet-lite0": "apache-2.0", "minilm": "apache-2.0"}  # of weights in packages
+
+
+def push(
+    aligner: str | pathlib.Path,
+    repo: str,
+    *,
+    private: bool = False,
+    license: str | None = None,
+    also: Sequence[str] = (),
+) -> str:
+    """Uploads an aligner with a card that says what to expect; returns where it is.
+
+    Ids, texts and pictures are in no aligner of `gentle-clip align`, and of what `with_about` was
+    told only `also` is uploaded. Features are: of pairs by the method relative, and of many items
+    in the banks of smoothed and drawn aligners; the card says of how many.
+
+    Args:
+      aligner: a folder that `Aligner.save` has written.
+      repo: "ORG/NAME", made if it is not there.
+      private: whether a repository that is made is to be seen by its owners alone.
+      license: of the aligner, as the Hub spells it.
+      also: further keys of `about` to upload.
+
+    Raises:
+      ValueError: the folder holds no aligner, the name or the license is none, a key is not there,
+        or the Hub refuses it.
+    """
+    import huggingface_hub
+
+    if not _REPO.fullmatch(repo):
+        raise ValueError(f"{repo[:100]!r} is no name of a repository: give ORG/NAME.")
+    if license is not None and not _LICENSE.fullmatch(license):
+        raise ValueError(f"{license[:100]!r} is no license: give its short name, as apache-2.0 is.")
+    fitted = _told(load(aligner), also)
+    api = huggingface_hub.HfApi(library_name="gentle-clip-jax")
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = pathlib.Path(temporary)
+        fitted.save(folder)
+        write_text(folder / "README.md", card(fitted, repo, license))
+        try:
+            api.create_repo(repo, private=private, exist_ok=True)
+            # Arrays are named by their content: those of an earlier aligner go.
+            commit = api.upload_folder(
+                repo_id=repo,
+                folder_path=folder,
+                commit_message="Upload an aligner",
+                delete_patterns="arrays-*.safetensors",
+            )
+        except Exception as error:  # of the network, of the Hub, of a missing token
+            raise ValueError(
+                f"{repo} could not be uploaded ({' '.join(str(error).split())[:300]}): run "
+                "hf auth login, or see to the network."
+            ) from error
+    return str(commit).partition("/commit/")[0]
+
+
+def card(aligner: Aligner, repo: str, license: str | None = None) -> str:
+    """The README.md of a repository, with the metadata that the Hub reads."""
+    from huggingface_hub import ModelCardData
+
+    metadata = ModelCardData(
+        license=license, library_name="gentle-clip-jax", tags=["gentle-clip", "jax"]
+    )
+    about = aligner.about
+    x, y = about.get("modalities", ("x", "y"))
+    fitted_on = about["fitted_on"]
+    expected = sentences(about) if "expected" in about else []
+    parts = [
+        f"---\n{metadata.to_yaml()}\n---",
+        f"# {repo.partition('/')[2]}",
+        f"An aligner of {x} and {y}: it takes features of either side into one space, where "
+        "cosines say what belongs together.",
+        _USE.format(repo=repo),
+        "## What to expect",
+        "\n".join(f"- {line}" for line in expected) or "Nothing was held out to say so.",
+        "## What it was fitted to",
+        f"- {fitted_on['pairs']:,} pairs, {fitted_on['unmatched_x']:,} unmatched items of {x} and "
+        f"{fitted_on['unmatched_y']:,} of {y}; method {about['method']}",
+        *(f"- {line}" for line in _encoders(about, (x, y))),
+        f"- in its arrays: features or embeddings of {_held(aligner.maps):,} items; no ids, texts "
+        "or pictures",
+        f"License of the aligner: {license or 'not stated'}. Encoders have licenses of their own.",
+    ]
+    return "\n\n".join(parts).replace("\n\n- ", "\n- ") + "\n"
+
+
+def _told(aligner: Aligner, also: Sequence[str]) -> Aligner:
+    about = aligner.about
+    if missing := [key for key in also if key not in about]:
+        raise ValueError(
+            f"The aligner tells nothing of {missing[0][:100]!r}: it has {', '.join(about)}."
+        )
+    kept = {key: about[key] for key in (*_TOLD, *also) if key in about}
+    for encoder in kept.get("encoders", {}).values():
+        if encoder and pathlib.PurePath(encoder["encoder"]).is_absolute():  # of this machine
+            encoder["encoder"] = pathlib.PurePath(encoder["encoder"]).name
+    return dataclasses.replace(aligner, record=json.dumps(kept))
+
+
+def _encoders(about: dict[str, Any], names: tuple[str, str]) -> Iterator[str]:
+    for side, name in zip("xy", names):
+        encoder = about.get("encoders", {}).get(side)
+        width = about["fitted_on"][f"features_{side}"]
+        if encoder is None:
+            yield f"{name}: {width:,} features; their encoder is not known"
+        else:
+            role = f", role {encoder['role']}" if encoder.get("role") else ""
+            license = _LICENSES.get(encoder["encoder"], "see its own card")
+            sha256 = str(encoder.get("weights_sha256"))[:16]
+            yield (
+                f"{name}: {width:,} features of {encoder['encoder']}{role}, SHA-256 of the weights "
+                f"{sha256}..., license {license}"
+            )
+
+
+def _held(maps: Any) -> int:
+    """Of how many items the maps hold features or embeddings, at most."""
+    found = 0
+    for name in getattr(maps, "_fields", ()):
+        part = getattr(maps, name)
+        if part is not None and name.startswith(("bank", "anchors")):
+            found = max(found, len(part))
+        else:
+            found = max(found, _held(part))
+    return found
+
+
+_USE = """```python
+from gentle_clip_jax import load
+
+aligner = load("hf://{repo}")
+cosines = aligner.embed_x(x) @ aligner.embed_y(y).T  # features of the encoders below
+```"""

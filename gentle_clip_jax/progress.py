@@ -1,0 +1,47 @@
+"""Progress of what takes long, where a command shows it: a bar, and how long it will take."""
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from contextvars import ContextVar
+from typing import TypeVar
+
+T = TypeVar("T")
+_is_shown = ContextVar("is_shown", default=False)
+
+
+@contextlib.contextmanager
+def shown() -> Iterator[None]:
+    """Within it `track` shows bars; a library that is called elsewhere says nothing."""
+    token = _is_shown.set(True)
+    try:
+        yield
+    finally:
+        _is_shown.reset(token)
+
+
+def track(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
+    """The items one by one; on a terminal a bar on stderr says how many are done of how many.
+
+    What is tracked within a step of it has no bar of its own.
+
+    Args:
+      items: to go through.
+      what: is done to them, in two or three words.
+      total: how many they are, if they have no length.
+    """
+    if not _is_shown.get():
+        yield from items
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import TimeRemainingColumn as Left
+
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Left()
+    console = Console(stderr=True)
+    is_file = not console.is_terminal
+    token = _is_shown.set(False)
+    try:
+        with Progress(*columns, console=console, transient=True, disable=is_file) as bar:
+            yield from bar.track(items, total=total, description=what)
+    finally:
+        _is_shown.reset(token)

@@ -1,0 +1,129 @@
+"""Photographs of one object and texts of one photograph are one item, in every split."""
+
+import numpy as np
+import pytest
+
+from gentle_clip_jax.aligning import align_files
+from gentle_clip_jax.commands import main
+from gentle_clip_jax.compare import pool
+from gentle_clip_jax.compare.measure import score
+from gentle_clip_jax.data import embeddings
+from gentle_clip_jax.data.matched import read_matched
+from gentle_clip_jax.diagnose import diagnose_files
+
+RNG = np.random.default_rng(0)
+ITEMS, SHOTS = 24, 2
+
+
+@pytest.fixture
+def sides(tmp_path):
+    """Two photographs [48, 6] and one text [36, 5] of each item, 12 texts more; ids of their own.
+
+    named/: the same rows, where those of an item have its id.
+    """
+    common = RNG.normal(size=(ITEMS, 3))
+    x = np.repeat(common, SHOTS, axis=0) @ RNG.normal(size=(3, 6))
+    x += 0.1 * RNG.normal(size=x.shape)
+    y = common @ RNG.normal(size=(3, 5))
+    y = np.concatenate([y, RNG.normal(size=(12, 5))])
+    x_ids = np.array([f"p{i}_{shot}" for i in range(ITEMS) for shot in range(SHOTS)])
+    y_ids = np.array([f"t{i}" for i in range(len(y))])
+    (tmp_path / "named").mkdir()
+    for folder, x_items, y_items in (
+        (tmp_path, x_ids, y_ids),
+        (tmp_path / "named", np.repeat(x_ids[::SHOTS], SHOTS), y_ids),
+    ):
+        np.savez(folder / "x.npz", features=x, ids=x_items)
+        np.savez(folder / "y.npz", features=y, ids=y_items)
+    pairs = [f"p{i}_{shot},t{i}\n" for i in range(ITEMS) for shot in range(SHOTS)]
+    (tmp_path / "pairs.csv").write_text("".join(pairs))
+    (tmp_path / "named" / "pairs.csv").write_text("".join(pairs[::SHOTS]))
+    return tmp_path
+
+
+def matched(folder):
+    x, y = (embeddings.read(folder / f"{name}.npz") for name in "xy")
+    return read_matched(folder / "pairs.csv", x, y)
+
+
+def test_what_shares_a_partner_is_one_item(sides, capsys):
+    found, named = matched(sides), matched(sides / "named")
+    np.testing.assert_array_equal(found.x.ids, named.x.ids)
+    np.testing.assert_array_equal(found.y.ids, named.y.ids)
+    np.testing.assert_array_equal(found.pairs, named.pairs)
+    assert "The 48 pairs of " in (said := capsys.readouterr().out)
+    assert "are of 24 items" in said
+    assert said.count("\n") == 1  # nothing of those that are one to one
+
+
+def test_pairs_may_go_in_chains(tmp_path):
+    np.savez(tmp_path / "x.npz", features=RNG.normal(size=(5, 2)), ids=[*"abcde"])
+    np.savez(tmp_path / "y.npz", features=RNG.normal(size=(4, 2)), ids=[*"1234"])
+    (tmp_path / "pairs.csv").write_text("d,4\nb,1\na,1\na,2\nc,2\nd,4\n")
+    found = matched(tmp_path)
+    assert found.pairs.tolist() == [["d", "4"], ["b", "1"]]
+    assert found.x.ids.tolist() == [*"bbbde"]
+    assert found.y.ids.tolist() == [*"1134"]
+
+
+def test_rows_without_ids_stay_numbered(tmp_path):
+    np.save(tmp_path / "x.npy", RNG.normal(size=(3, 2)))
+    rows = embeddings.read(tmp_path / "x.npy")
+    (tmp_path / "pairs.csv").write_text("0,0\n1,0\n")
+    found = read_matched(tmp_path / "pairs.csv", rows, rows)
+    assert found.x.ids.tolist() == ["0", "0", "2"]
+    assert isinstance(found.x.ids, embeddings.RowNumbers)
+
+
+def test_an_aligner_is_fitted_to_items(sides):
+    about = [
+        align_files(f / "x.npz", f / "y.npz", f / "pairs.csv", method="cca").about
+        for f in (sides, sides / "named")
+    ]
+    assert about[0]["fitted_on"]["pairs"] == ITEMS
+    for name in ("fitted_on", "expected"):
+        assert about[0][name] == about[1][name]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_photograph_is_learned_from_whose_other_is_asked_for(sides, seed):
+    of_x, of_y, pairs = matched(sides)
+    drawn = pool.own_pool(of_x, of_y, pairs, seed=seed)
+    asked = drawn.retrieval[pool.OWN]
+    assert drawn.x.shape[:2] == (16, SHOTS)
+    assert [*np.unique(asked.x_ids, return_counts=True)[1]] == [SHOTS] * 8
+    learned = {row.tobytes() for row in drawn.x.reshape(-1, 6)}
+    assert not learned & {row.tobytes() for row in asked.x}
+
+
+def test_an_item_counts_once_however_many_photographs_it_has():
+    class Same:
+        embed_x = embed_y = staticmethod(lambda rows: rows)
+
+    x, y = np.eye(20)[[0, 0, 0, 1]], np.eye(20)
+    y[[1, 19]] = y[[19, 1]]  # item 1 is not found
+    wrong = np.concatenate([np.arange(1, 2), np.arange(12)])
+    asked = pool.Retrieval(
+        x, np.array([*"aaab"]), np.concatenate([y[:1], y[1:2], x[[3] * len(wrong)]]),
+        np.array(["a", "b", *(f"u{i}" for i in range(len(wrong)))]),
+    )  # fmt: skip
+    empty = np.empty((0, 1, 20))
+    one = pool.Pool(empty, empty, np.array([]), empty, empty, {"own": asked}, {})
+    scores = score(Same(), one)
+    assert scores["i2t/own"].tolist() == [1.0, 0.0]
+
+
+def test_diagnose_and_match_take_items(sides, capsys):
+    files = sides / "x.npz", sides / "y.npz", sides / "pairs.csv"
+    assert diagnose_files(*files)["counts"]["pairs"] == ITEMS
+    lines = (sides / "pairs.csv").read_text().splitlines(keepends=True)[: 20 * SHOTS]
+    (sides / "pairs.csv").write_text("".join(lines))
+    align_files(*files, sides / "aligner", method="cca")
+    options = [f"--{name}={path}" for name, path in zip(("x", "y", "pairs"), files)]
+    code = main.main(["match", f"--aligner={sides}/aligner", *options, f"--out={sides}/m"])
+    assert code == 0, capsys.readouterr().err
+    table = (sides / "m" / "matches.csv").read_text().splitlines()[1:]
+    # The items of known pairs are not matched again, neither photograph of them.
+    assert sorted(line.split(",")[0] for line in table) == [
+        f"p{i}_{shot}" for i in range(20, 24) for shot in range(SHOTS)
+    ]

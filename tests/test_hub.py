@@ -1,0 +1,155 @@
+"""An aligner that is pushed can be loaded by its name, and takes nothing along but figures."""
+
+import json
+import pathlib
+import shutil
+
+import numpy as np
+import pytest
+
+from gentle_clip_jax import load
+from gentle_clip_jax.aligning import align_files
+from gentle_clip_jax.commands import main
+from gentle_clip_jax.hub import push
+from gentle_clip_jax.searching.opened import open_aligner
+
+hub = pytest.importorskip("huggingface_hub", reason="it is in the extra weights")
+IDS = [f"secret-{i}" for i in range(40)]
+
+
+@pytest.fixture
+def remote(tmp_path, monkeypatch):
+    """Stands for the Hub: folders by the names of repositories."""
+    folder = tmp_path / "hub"
+
+    class Api:
+        def __init__(self, **_):
+            pass
+
+        def create_repo(self, repo, *, private, exist_ok):
+            assert exist_ok
+            (folder / repo).mkdir(parents=True, exist_ok=True)
+            (folder / repo / "private").write_text(str(private))
+
+        def upload_folder(self, *, repo_id, folder_path, commit_message, delete_patterns):
+            for old in (folder / repo_id).glob(delete_patterns):
+                old.unlink()
+            shutil.copytree(folder_path, folder / repo_id, dirs_exist_ok=True)
+            return f"hub/{repo_id}/commit/0"
+
+    def snapshot_download(repo, *, revision, allow_patterns):
+        if revision not in (None, "v1") or not (folder / repo).exists():
+            raise OSError(f"404: no {repo}\nmore lines")
+        return str(folder / repo)
+
+    monkeypatch.setattr(hub, "HfApi", Api)
+    monkeypatch.setattr(hub, "snapshot_download", snapshot_download)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory):
+    tmp_path, rng = tmp_path_factory.mktemp("fitted"), np.random.default_rng(0)
+    common = rng.normal(size=(40, 3))
+    for name in "xy":
+        rows = common @ rng.normal(size=(3, 5)) + 0.1 * rng.normal(size=(40, 5))
+        np.savez(tmp_path / f"{name}.npz", features=rows, ids=IDS)
+    (tmp_path / "pairs.csv").write_text("".join(f"{id_}\n" for id_ in IDS[:12]))
+    files = (tmp_path / name for name in ("x.npz", "y.npz", "pairs.csv"))
+    fitted = align_files(*files, method="gentle_transport", modalities=("photo", "text"))
+    encoder = {"encoder": "/home/someone/net", "role": "image", "weights_sha256": "ab" * 32}
+    told = {"encoders": {"x": encoder, "y": None}, "ids": IDS, "note": "mine"}
+    return fitted.with_about(told)
+
+
+@pytest.fixture
+def aligner(fitted, tmp_path):
+    fitted.save(tmp_path / "aligner")
+    return tmp_path / "aligner"
+
+
+def test_it_comes_back_as_it_was(aligner, remote, capsys):
+    assert main.main(["push", f"--aligner={aligner}", "org/name", "--license=mit"]) == 0
+    assert 'load("hf://org/name")' in capsys.readouterr().out
+    rows = np.random.default_rng(1).normal(size=(6, 5))
+    for name in ("hf://org/name", "hf://org/name@v1"):
+        np.testing.assert_array_equal(load(name).embed_x(rows), load(aligner).embed_x(rows))
+    assert open_aligner("hf://org/name").width("x") == 5
+
+
+def test_nothing_of_the_items_goes_along(aligner, remote):
+    push(aligner, "org/name")
+    for path in (remote / "org/name").rglob("*"):
+        content = path.read_bytes()
+        assert b"secret" not in content, path
+        assert b"someone" not in content, path
+    about = load("hf://org/name").about
+    assert "ids" not in about
+    assert about["encoders"]["x"]["encoder"] == "net"
+    assert about["expected"] == load(aligner).about["expected"]
+    push(aligner, "org/name", also=["note"])
+    assert load("hf://org/name").about["note"] == "mine"
+
+
+def test_the_card_says_what_to_expect(aligner, remote):
+    push(aligner, "org/name", license="mit", private=True)
+    card = (remote / "org/name/README.md").read_text()
+    head = card.split("---")[1]
+    assert "license: mit" in head
+    assert "library_name: gentle-clip-jax" in head
+    for words in (
+        "An aligner of photo and text",
+        "12 pairs, 28 unmatched items of photo and 28 of text",
+        "have their partner among the first ten",
+        "photo: 5 features of net, role image, SHA-256 of the weights abababab",
+        "text: 5 features; their encoder is not known",
+        "embeddings of 40 items; no ids",
+    ):
+        assert words in card, words
+    assert (remote / "org/name/private").read_text() == "True"
+
+
+def test_arrays_of_an_earlier_aligner_go(aligner, remote):
+    push(aligner, "org/name")
+    fitted = load(aligner)
+    type(fitted)(fitted.y, fitted.x, fitted.maps, fitted.record).save(aligner)
+    push(aligner, "org/name")
+    assert len([*(remote / "org/name").glob("arrays-*")]) == 1
+    load("hf://org/name")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"repo": "name"}, "'name' is no name of a repository: give ORG/NAME"),
+        ({"repo": "a/b/../c"}, "is no name of a repository"),
+        ({"repo": "../.."}, "is no name of a repository"),
+        ({"license": "my own"}, "'my own' is no license: give its short name"),
+        ({"also": ["dates"]}, "tells nothing of 'dates': it has "),
+        ({"aligner": "none"}, "holds no aligner"),
+    ],
+)
+def test_what_cannot_be_pushed(change, words, aligner, remote):
+    given = {"aligner": aligner, "repo": "org/name"} | change
+    with pytest.raises(ValueError, match=words):
+        push(**given)
+    assert not remote.exists()
+
+
+def test_a_hub_that_refuses_is_one_sentence(aligner, remote, monkeypatch, capsys):
+    def refuse(*_, **__):
+        raise OSError("401 Unauthorized\n\nYou need a token")
+
+    monkeypatch.setattr(hub.HfApi, "create_repo", refuse)
+    assert main.main(["push", f"--aligner={aligner}", "org/name"]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "401 Unauthorized You need a token" in said
+    assert "hf auth login" in said
+    with pytest.raises(ValueError, match=r"hf://org/none cannot be fetched \(404: no org/none\)"):
+        load("hf://org/none")
+
+
+def test_a_folder_may_be_called_anything(aligner):
+    assert pathlib.Path(open_aligner(aligner).path) == aligner
+    assert json.loads((aligner / "aligner.json").read_text())["about"]["ids"] == IDS
