@@ -60,7 +60,6 @@ def _run(argv: Sequence[str] | None) -> int:
 
 
 def _parser() -> "argparse.ArgumentParser":
-    import gentle_clip_jax
     from gentle_clip_jax.commands import aligners, data, features, matches, review, runs, values
 
     parser = values.Parser(
@@ -68,7 +67,7 @@ def _parser() -> "argparse.ArgumentParser":
         description="Align two modalities from a few matched pairs.",
         allow_abbrev=False,
     )
-    parser.add_argument("--version", action="version", version=gentle_clip_jax.__version__)
+    parser.add_argument("--version", action=values.Version)
     parser.add_argument("--traceback", action="store_true", help="show where an error comes from")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for group in (features, aligners, matches, review, runs, data):
