@@ -1,4 +1,4 @@
-"""The tables of README.md, from docs/results/*.json.
+"""The tables of README.md and docs/results/README.md, from docs/results/*.json.
 
     python benchmarks/readme_tables.py
 
@@ -12,21 +12,27 @@ import statistics
 from collections.abc import Iterable, Sequence
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-README = ROOT / "README.md"
 RESULTS = ROOT / "docs" / "results"
+PAGES = (ROOT / "README.md", RESULTS / "README.md")
 MAIN = ("zero_shot", "i2t", "t2i")
 FIELDS = {"aerial images": "remote_sensing", "photographs": "vision_language"}
+# Pairs alone, with the unmatched rest, all pairs: CLIP of proteins has the term of residues too.
+_TOWERS = ("clip", "gentle_clip", "all_pairs")
+_RESIDUES = ("clip_residues/0.1", "gentle_clip/0.1", "clip_residues/1.0")
 
 
 def main() -> None:
     argparse.ArgumentParser(description=__doc__.partition("\n")[0]).parse_args()
-    README.write_text(with_tables(README.read_text()))
+    for page in PAGES:
+        page.write_text(with_tables(page.read_text()))
 
 
 def with_tables(text: str) -> str:
-    """The text with every table as the kept results have it."""
+    """The text with every table that it has marks for as the kept results have it."""
     for name, make in TABLES.items():
         begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
+        if begin not in text:
+            continue
         before, _, rest = text.partition(begin)
         _, _, after = rest.partition(end)
         text = f"{before}{begin}{make()}{end}{after}"
@@ -47,6 +53,40 @@ def lines(head: str, rows: Iterable[Sequence[str]]) -> str:
     width = head.count("|") - 1
     rule = "|".join(["", " --- ", *[" ---: "] * (width - 1), ""])
     return "\n".join([head, rule, *(f"| {' | '.join(row)} |" for row in rows)]) + "\n"
+
+
+def results() -> str:
+    """The main figure of each task: pairs alone, with the unmatched rest, and with all pairs."""
+    head = "| | pairs | pairs alone | with the unmatched rest | and with names | all pairs |"
+    rows = []
+    for field, few, most in (
+        ("aerial images", (12, 312), 10414),
+        ("photographs", (60, 600), 6000),
+    ):
+        runs = _features(field)
+        for pairs in few:
+            cells = [_three(runs, m, pairs) for m in ("cca", "gentle_transport", "named_transport")]
+            if cells[2] == cells[1]:
+                cells[2] = "turned down"
+            cells.append(_three(runs, "cca", most))
+            rows.append([f"frozen features of {field}", f"{pairs:,}", *cells])
+    for label, field, pairs, names, metric in (
+        ("icons", "icons", 637, ("clip_only", "gentle_clip", "all_pairs"), "mean_recall"),
+        ("aerial images", "remote_sensing", 1041, _TOWERS, "mean_recall"),
+        ("photographs", "vision_language", 2000, _TOWERS, "mean_recall"),
+        ("protein domains", "protein", 305, _RESIDUES, "crop_mrr"),
+        ("DSSP strings", "protein_scope", 978, _RESIDUES, "crop_mrr"),
+    ):
+        runs = kept(field)["runs"]
+        alone, gentle, every = (cell([r["test"][metric] for r in runs[n].values()]) for n in names)
+        rows.append([f"towers of {label}", f"{pairs:,}", alone, gentle, "", every])
+    return lines(head, rows)
+
+
+def _three(runs: Iterable[dict], method: str, pairs: int) -> str:
+    """Mean of zero-shot, image to text and text to image; a run may be on two pages."""
+    found = {r["seed"]: r["metrics"] for r in runs if (r["method"], r["pairs"]) == (method, pairs)}
+    return cell([statistics.mean(m[k] for k in MAIN) for m in found.values()]) if found else ""
 
 
 def icons() -> str:
@@ -76,7 +116,7 @@ def frozen() -> str:
         ("aerial images", (12, 104, 312, 1041, 10414)),
         ("photographs", (60, 600, 6000)),
     ):
-        runs = [*kept(f"{FIELDS[field]}_heads")["runs"], *kept(f"{FIELDS[field]}_frozen")["runs"]]
+        runs = _features(field)
         for pairs in numbers:
             found = {m: _main(runs, m, pairs) for m in columns.values()}
             if found["named_transport"] and found["named_transport"] == found["gentle_transport"]:
@@ -84,6 +124,10 @@ def frozen() -> str:
             rows.append([f"{field}, {pairs:,} pairs", *found.values()])
     rows.insert(-3, ["photographs, no pair", "", "", _without_pairs(), ""])
     return lines(f"| | {' | '.join(columns)} |", rows)
+
+
+def _features(field: str) -> list[dict]:
+    return [run for page in ("heads", "frozen") for run in kept(f"{FIELDS[field]}_{page}")["runs"]]
 
 
 def _main(runs: Iterable[dict], method: str, pairs: int) -> str:
@@ -168,7 +212,7 @@ def _untrained(seeds: dict[str, dict]) -> str:
     return " / ".join(best)
 
 
-TABLES = {"icons": icons, "frozen": frozen, "towers": towers}
+TABLES = {"results": results, "icons": icons, "frozen": frozen, "towers": towers}
 
 if __name__ == "__main__":
     main()

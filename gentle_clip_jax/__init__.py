@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gentle_clip_jax.training.loop import train
     from gentle_clip_jax.training.restored import restore
 
-__version__ = "0.1.0"
+    __version__: str
 
 # compare_files and diagnose_files, since compare and diagnose are the modules that hold them.
 __all__ = [
@@ -60,6 +60,10 @@ def __getattr__(name: str) -> object:
             from gentle_clip_jax.training import restored as home
         case "train":
             from gentle_clip_jax.training import loop as home
+        case "__version__":
+            import importlib.metadata
+
+            return importlib.metadata.version("gentle-clip-jax")
         case _:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(home, name)

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import shutil
 
 # Most of the tests' time goes into compiling: programs that are optimised less take half of it. Set
 # before JAX is imported and in the environment, so that the processes that tests start have it too.
@@ -50,3 +51,29 @@ def shared_data():
         return DATA / name
 
     return folder
+
+
+@pytest.fixture(scope="session")
+def dist(tmp_path_factory):
+    """The folder of the wheel and the sdist of this tree."""
+    import built_wheel
+
+    return built_wheel.built(tmp_path_factory.mktemp("copy"))
+
+
+@pytest.fixture
+def browser():
+    """Debian's chromium, 1,400 pixels wide, driven by selenium; what it logs is kept."""
+    webdriver = pytest.importorskip("selenium.webdriver")
+    chromium, chromedriver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not (chromium and chromedriver):
+        pytest.skip("no chromium and chromedriver here")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for argument in ("headless=new", "no-sandbox", "disable-gpu", "disable-dev-shm-usage"):
+        options.add_argument(f"--{argument}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(chromedriver))
+    driver.set_window_size(1400, 900)
+    yield driver
+    driver.quit()

@@ -79,7 +79,7 @@ PACKAGES = {
     | {"tensorflow_datasets", "array_record", "rich", "filelock", "msgspec"},
     "evals": {"jax", "numpy", "scipy"},
     "diagnose": {"jax", "numpy", "scipy"},
-    "report": {"numpy", "matplotlib", "rich", "PIL"},
+    "report": {"numpy", "matplotlib", "rich", "PIL", "markdown_it"},
     "config": {"absl", "ml_collections"},
     "commands": {"rich", "jax", "numpy", "filelock", "shtab"},
     "matching": {"jax", "numpy", "scipy", "pyarrow"},

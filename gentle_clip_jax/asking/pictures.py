@@ -67,6 +67,7 @@ def write_page(
     lead: Sequence[str],
     cards: Sequence[Card],
     pictures: Mapping[str, bytes],
+    now: Sequence[tuple[str, str]],
 ) -> None:
     """Writes a page of cards, in their order; all words are escaped.
 
@@ -77,6 +78,7 @@ def write_page(
       lead: sentences above the cards, the first of them large.
       cards: the items.
       pictures: JPEGs by id.
+      now: what to do next, as `document` takes it.
 
     Raises:
       ValueError: the file cannot be written.
@@ -85,7 +87,8 @@ def write_page(
     head = f'<p class="verdict">{first}</p>' + "".join(f"<p>{one}</p>" for one in rest)
     items = "".join(_card(card, pictures.get(card.id)) for card in cards)
     columns = "grid-template-columns:repeat(auto-fill,minmax(min(14rem,100%),1fr));margin-top:2rem"
-    page = document(kind, title, head, [f'<ol class="cards" style="{columns}">{items}</ol>'])
+    listed = f'<ol class="cards" style="{columns}">{items}</ol>'
+    page = document(kind, title, head, [listed], now)
     write_document(path, page)
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import pathlib
+import shlex
 
 import numpy as np
 
@@ -84,6 +85,13 @@ def ask_files(
         ],
         cards=cards,
         pictures=pictures,
+        now=[
+            (
+                "When ask.csv has partners, align.",
+                f"gentle-clip align --x={shlex.quote(str(x))} --y=Y "
+                f"--pairs={shlex.quote(str(folder / 'ask.csv'))} --out=aligner",
+            )
+        ],
     )
     return asked
 

@@ -64,7 +64,6 @@ def _run(argv: Sequence[str] | None) -> int:
 
 
 def _parser() -> "argparse.ArgumentParser":
-    import gentle_clip_jax
     from gentle_clip_jax.commands import (
         aligners,
         completion,
@@ -84,7 +83,7 @@ def _parser() -> "argparse.ArgumentParser":
         description="Align two modalities from a few matched pairs.",
         allow_abbrev=False,
     )
-    parser.add_argument("--version", action="version", version=gentle_clip_jax.__version__)
+    parser.add_argument("--version", action=values.Version)
     parser.add_argument("--traceback", action="store_true", help="show where an error comes from")
     parser.add_argument(
         "--no-compilation-cache",

@@ -4,7 +4,7 @@ import argparse
 import os
 import stat
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 MOST_LETTERS = 60  # of what an item is called
 _SHOWN = 40  # letters of a wrong value
@@ -18,6 +18,19 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Ends the command with exit code 2."""
         self.exit(2, f"gentle-clip: {' '.join(message.split())}: see {self.prog} --help.\n")
+
+
+class Version(argparse.Action):
+    """Prints the version and ends; it is looked up only then."""
+
+    def __init__(self, **keywords: Any):
+        super().__init__(nargs=0, help="show the version and end", **keywords)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        import gentle_clip_jax
+
+        print(gentle_clip_jax.__version__)
+        parser.exit()
 
 
 def path(text: str) -> str:

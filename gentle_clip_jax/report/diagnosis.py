@@ -1,7 +1,7 @@
 """What `diagnose` found, as a table for a terminal and as one HTML page."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _MARKS = {"good": "✓", "warning": "!", "bad": "✗", "unknown": "?"}
 _LETTERS = 12  # of a name in a picture; longer ones leave no room for the rest
+_FEW = 300  # pairs: from there on, chosen ones bring no more than others
+_DATA = "--x=X --y=Y --pairs=PAIRS"  # as they were given
 _STYLES = {"good": "green", "warning": "yellow", "bad": "red", "unknown": "dim"}
 
 
@@ -76,10 +78,28 @@ def write_diagnosis(diagnosis: Mapping[str, Any], out: str | Path) -> Path:
     shown = named_diagnosis(diagnosis)
     sections = (_section(finding, shown["modalities"]) for finding in shown["findings"])
     note = f'<p class="note">{escape(_drawn(shown))}</p>'
-    page = document("diagnosis", _counts(shown), lead, [*sections, note])
+    page = document("diagnosis", _counts(shown), lead, [*sections, note], _now(shown))
     write_document(out / "diagnosis.json", json.dumps(diagnosis, indent=1, allow_nan=False) + "\n")
     write_document(out / "diagnosis.html", page)
     return out / "diagnosis.html"
+
+
+def _now(diagnosis: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    if diagnosis["verdict"]["unmatched_data"] == "likely":
+        yield (
+            "Align. It says on held-out pairs what the unmatched rest brought.",
+            (f"gentle-clip align {_DATA} --out=aligner"),
+        )
+    else:
+        yield (
+            "Set pairs alone beside methods that use the rest; held-out pairs decide.",
+            (f"gentle-clip compare {_DATA} --workdir=runs/compare --fast"),
+        )
+    if diagnosis["counts"]["pairs"] < _FEW:
+        yield (
+            "More pairs help whatever the verdict is. Which ones?",
+            ("gentle-clip ask --x=X --number=30 --out=ask"),
+        )
 
 
 def _counts(diagnosis: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""The HTML around every report: one file with its pictures inside, no scripts, no requests."""
+"""The HTML around every page: one file with its pictures inside, no scripts, no requests."""
 
 from collections.abc import Iterable
 from html import escape
@@ -8,8 +8,19 @@ from gentle_clip_jax.files import write_text
 from gentle_clip_jax.report.style import CSS
 
 
-def document(kind: str, name: str, lead: str, sections: Iterable[str]) -> str:
-    """A page of a kind, such as "report", about something with a name; the rest is HTML."""
+def document(
+    kind: str, name: str, lead: str, sections: Iterable[str], now: Iterable[tuple[str, str]]
+) -> str:
+    """A page of a kind, such as "report", about something with a name.
+
+    Args:
+      kind: of page.
+      name: of what it is about.
+      lead: HTML of what is said first.
+      sections: HTML.
+      now: what to do next, each a sentence and a command, which may be empty.
+    """
+    steps = "".join(f"<li>{_step(sentence, command)}</li>" for sentence, command in now)
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -22,10 +33,15 @@ def document(kind: str, name: str, lead: str, sections: Iterable[str]) -> str:
 <body>
 <header class="top"><p class="kicker">Gentle-CLIP {kind}</p><h1>{escape(name)}</h1>
 {lead}</header>
-<main>{"".join(sections)}</main>
+<main>{"".join(sections)}
+<section class="now"><h2>What now</h2><ul>{steps}</ul></section></main>
 </body>
 </html>
 """
+
+
+def _step(sentence: str, command: str) -> str:
+    return f"<p>{escape(sentence)}</p>" + (f"<pre>{escape(command)}</pre>" if command else "")
 
 
 def write_document(path: Path, text: str) -> None:

@@ -1,5 +1,6 @@
 """Writes the report about a run."""
 
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -50,4 +51,14 @@ def _page(runs: dict[str, Run]) -> str:
         curves_section(runs),
         settings_section(runs),
     )
-    return document("report", name, verdict(run, runs), sections)
+    return document("report", name, verdict(run, runs), sections, _now(runs))
+
+
+def _now(runs: dict[str, Run]) -> Iterable[tuple[str, str]]:
+    folder = f"--workdir={shlex.quote(str(next(iter(runs.values())).folder.path))}"
+    yield "Search among the test items in words of your own.", f"gentle-clip search {folder} WORDS"
+    if len(runs) == 1:
+        yield (
+            "Set it beside another run: a figure alone says little.",
+            f"gentle-clip report {folder} --compare=ANOTHER",
+        )

@@ -113,6 +113,11 @@ svg text { font-family: inherit !important; }
 .finding.good .level { color: var(--right); }
 .finding.warning .level { color: var(--doubt); }
 .finding.bad .level { color: var(--wrong); }
+.wide { margin: 1.5rem 0; }
+.wide svg { max-width: 60rem; background: #fff; border-radius: 8px; }
+.now { margin-top: 3.25rem; border-top: 1px solid var(--line); }
+.now h2 { margin-top: 1.5rem; }
+.now pre { margin-top: .25rem; max-width: 46rem; }
 @media (max-width: 34rem) { body { padding-top: 1.5rem; } th, td { padding-right: .9rem; }
   .results small { display: block; } }
 @media print { body { max-width: none; padding: 0; } .card, figure { break-inside: avoid; } }

@@ -8,6 +8,18 @@ from gentle_clip_jax.asking.pictures import Card, thumbnails, write_page
 from gentle_clip_jax.files import writing
 from gentle_clip_jax.searching.search import Hit
 
+# X, Y and PAIRS are what the aligner was fitted to.
+_NOW = (
+    (
+        "Something here is what you meant? Find more that is like it.",
+        "gentle-clip search --aligner=ALIGNER --in=FEATURES --like=ID",
+    ),
+    (
+        "Too many are wrong? Every pair that you confirm makes the next search better.",
+        "gentle-clip review --aligner=ALIGNER --x=X --y=Y --pairs=PAIRS",
+    ),
+)
+
 
 def lines(hits: Sequence[Hit]) -> list[str]:
     """A line for each hit: score, id, and path or else text, with tabs between."""
@@ -49,4 +61,5 @@ def write_hits(
         lead=[query, "The figure beside a rank is a cosine, not a probability."],
         cards=cards,
         pictures=thumbnails(data, [hit.id for hit in hits]),
+        now=_NOW,
     )

@@ -1,5 +1,4 @@
 # ---
-# # ruff: noqa: E402 - imports follow the cell that installs
 # jupyter:
 #   jupytext:
 #     formats: ipynb,py:percent
@@ -21,18 +20,21 @@
 # Run it top to bottom. A CPU is enough.
 
 # %%
-# Installs the project, unless it is there already, as it is in a checkout with its .venv.
+# Installs the package, unless it is there: a wheel beside this notebook, or else the release.
+import glob
+import importlib
 import importlib.util
 
-REPOSITORY = "https://github.com/OWNER/gentle_clip_jax"  # the address of your copy
-
 if importlib.util.find_spec("gentle_clip_jax") is None:
-    if "/OWNER/" in REPOSITORY:
-        raise SystemExit("Put the address of your copy into REPOSITORY, and run this cell again.")
-    # %pip install -q "gentle-clip-jax[quickstart] @ git+{REPOSITORY}"
+    wheels = sorted(glob.glob("gentle_clip_jax-*.whl"))
+    package = f"./{wheels[-1]}" if wheels else "gentle-clip-jax"
+    # %pip install -q "{package}[quickstart]"
     importlib.invalidate_caches()
     if importlib.util.find_spec("gentle_clip_jax") is None:
-        raise SystemExit(f"{REPOSITORY} is not installed: mend what pip says above, and run again.")
+        raise SystemExit(
+            "gentle_clip_jax is not installed: put its wheel beside this notebook (in a clone, "
+            "python -m build writes it to dist), mend what pip says above, and run this cell again."
+        )
 
 # %%
 import pathlib

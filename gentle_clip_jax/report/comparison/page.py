@@ -6,6 +6,8 @@ from typing import Any
 from gentle_clip_jax.report.comparison.advice import advice
 from gentle_clip_jax.report.comparison.cells import Comparison
 
+# Around what is folded away: the only HTML of the page.
+FOLDED = "<details><summary>Each test set on its own</summary>", "</details>"
 _UNMATCHED = {
     "shuffled": "{x} and {y} of the rest, each in an order of its own",
     "disjoint": "the {x} of one half of the rest and the {y} of the other half, so that no "
@@ -154,13 +156,13 @@ def _sets(comparison: Comparison) -> Iterable[str]:
     sets = dict.fromkeys(metric.partition("/")[2] for metric in comparison.metrics)
     sets = [name for name in sets if name]
     if sets:
-        yield "<details><summary>Each test set on its own</summary>"
+        yield FOLDED[0]
         for name in sets:
             yield f"### {_escaped(name)}"
             yield _by_pairs(
                 comparison, [m for m in comparison.metrics if m.partition("/")[2] == name]
             )
-        yield "</details>"
+        yield FOLDED[1]
 
 
 def _by_pairs(comparison: Comparison, metrics: list[str]) -> str:

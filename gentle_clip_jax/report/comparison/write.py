@@ -1,6 +1,8 @@
 """Reads a comparison's results.json, and writes the page and the picture."""
 
+import html
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +12,25 @@ from gentle_clip_jax.files import checked, unchecked
 from gentle_clip_jax.report.comparison.advice import advice
 from gentle_clip_jax.report.comparison.cells import gather
 from gentle_clip_jax.report.comparison.figure import comparison_figure
-from gentle_clip_jax.report.comparison.page import comparison_page
+from gentle_clip_jax.report.comparison.page import FOLDED, comparison_page
 from gentle_clip_jax.report.comparison.table import comparison_table
-from gentle_clip_jax.report.document import write_document
+from gentle_clip_jax.report.document import document, write_document
 from gentle_clip_jax.runs.read import Modalities
+
+_NOW = (
+    (
+        "Fit the method that is named above to all pairs, and save it.",
+        "gentle-clip align --x=X --y=Y --pairs=PAIRS --method=METHOD --out=aligner",
+    ),
+    (
+        "Too early to tell? More pairs, well chosen, say more than more methods.",
+        "gentle-clip ask --x=X --number=30 --out=ask",
+    ),
+)
 
 
 def show_comparison(folder: str | Path, modalities: Modalities | None = None) -> None:
-    """Prints the table of a comparison, writes its page and picture, and says where they are.
+    """Prints the table of a comparison, writes its pages and picture, and says where they are.
 
     modalities: what an item of x and one of y is called; kept in results.json.
     """
@@ -26,12 +39,16 @@ def show_comparison(folder: str | Path, modalities: Modalities | None = None) ->
         results = checked(_parsed(source, _read(source)) | {"modalities": [*modalities]})
         write_document(source, json.dumps(results, indent=2, allow_nan=False) + "\n")
     path = write_comparison(folder)
+    picture = path.with_suffix(".svg").read_text("utf-8")
+    whole = _html(path.read_text("utf-8"), picture)
+    write_document(path.with_suffix(".html"), whole)
     results = _parsed(source, _read(source))
     console = Console(markup=False, highlight=False)
     console.print(comparison_table(results))
     for sentence in advice(gather(results)):
         console.print(sentence.replace("**", ""), style="bold")
-    console.print(str(path), soft_wrap=True)
+    for written in (path, path.with_suffix(".html")):
+        console.print(str(written), soft_wrap=True)
 
 
 def write_comparison(
@@ -63,6 +80,21 @@ def write_comparison(
     write_document(out / f"{stem}.svg", picture)
     write_document(out / f"{stem}.md", page)
     return out / f"{stem}.md"
+
+
+def _html(page: str, picture: str) -> str:
+    """The Markdown page as one of HTML, with its picture in it."""
+    from markdown_it import MarkdownIt  # rich has it too
+
+    title, _, rest = page.removeprefix("# ").partition("\n")
+    picture = picture[picture.index("<svg") :]
+    body = MarkdownIt("commonmark", {"html": False}).enable("table").render(rest)
+    body = re.sub(r"<p><img [^>]*></p>", lambda _: f'<figure class="wide">{picture}</figure>', body)
+    body = body.replace("<table>", '<div class="scroll"><table>')
+    body = body.replace("</table>", "</table></div>")
+    for tag in FOLDED:  # all other HTML stays what it is in the page: text
+        body = body.replace(f"<p>{html.escape(tag)}</p>", tag)
+    return document("comparison", html.unescape(title), "", [body], _NOW)
 
 
 def _read(path: Path) -> str:

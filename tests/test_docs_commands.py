@@ -1,0 +1,116 @@
+"""Every command on every page: program, options, extras and files are there; other Python runs.
+
+The tutorial's are run by test_tutorial.py, the quickstart's by test_wheel.py.
+"""
+
+import pathlib
+import re
+import shlex
+import tomllib
+
+import numpy as np
+import pytest
+
+from gentle_clip_jax.commands import main
+
+ROOT = pathlib.Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = [*sorted(DOCS.rglob("*.md")), *(ROOT / name for name in ("README.md", "CONTRIBUTING.md"))]
+EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+# Shell, and programs that others wrote.
+OTHERS = {"bash", "cd", "done", "export", "for", "kubectl", "sbatch", "source", "sphinx-build"}
+OTHERS |= {"git", "rm", "nohup", "kill", "tail", "ssh"}
+
+
+def name_of(path: pathlib.Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def commands(path: pathlib.Path) -> list[list[str]]:
+    found = []
+    for block in re.findall(r"```bash\n(.*?)```", path.read_text(), flags=re.DOTALL):
+        for line in block.replace("\\\n", " ").splitlines():
+            for one in re.split(r"&&|;", line.partition(" # ")[0]):
+                words = shlex.split(one, comments=True)
+                while words and re.match(r"[A-Z_]+=|do$", words[0]):  # variables of the environment
+                    words = words[1:]
+                found += [words] if words else []
+    return found
+
+
+def parsed(words: list[str]) -> None:
+    args, rest = main._parser().parse_known_args(words)
+    assert not rest or args.config
+    assert all(word.startswith("--config.") for word in rest), rest
+
+
+@pytest.mark.parametrize("path", PAGES, ids=name_of)
+def test_commands_have_their_programs_options_and_extras(path):
+    for program, *words in commands(path):
+        if program == "gentle-clip":
+            parsed(words)
+        elif program == "pip":
+            named = re.findall(r"\[([\w,]+)\]", " ".join(words))
+            assert all(extra in EXTRAS for names in named for extra in names.split(","))
+        elif program.endswith(("python", "python3")):
+            script, *options = words
+            if script == "-m":
+                continue
+            text = (ROOT / script).read_text()
+            for option in options:
+                assert not option.startswith("--") or option.partition("=")[0] in text, option
+        else:
+            known = program in OTHERS or program.startswith(".venv/")
+            assert known or (ROOT / program).exists(), program
+
+
+@pytest.mark.parametrize("path", PAGES, ids=name_of)
+def test_options_within_a_sentence_are_there(path):
+    (choices,) = (a.choices for a in main._parser()._actions if isinstance(a.choices, dict))
+    for name, rest in re.findall(r"`gentle-clip ([\w-]+)([^`]*)`", path.read_text()):
+        assert name in choices, name
+        if name != "data":
+            for option in re.findall(r"--[\w-]+(?![\w.-])", rest):
+                assert option in choices[name]._option_string_actions or "config" in option, option
+
+
+PLACEHOLDERS = """
+import numpy as np
+from gentle_clip_jax import Problem, align
+draw = np.random.default_rng(0).standard_normal
+x = draw((40, 6), np.float32)
+y = x @ draw((6, 5), np.float32) + 0.1 * draw((40, 5), np.float32)
+unmatched_x, unmatched_y = draw((60, 6), np.float32), draw((60, 5), np.float32)
+new_x, new_y = draw((9, 6), np.float32), draw((9, 5), np.float32)
+classifier, names = draw((4, 6), np.float32), draw((4, 5), np.float32)
+rows_of_pairs = np.stack([np.arange(30)] * 2, axis=1)
+"""
+FITTED = "aligner = align(Problem(x[:30], y[:30], x[30:], y[30:]))"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "before", "result"),
+    [
+        ("align.md", "", ("ranked", (9, 9))),
+        ("compare.md", "", ("similarity", (9, 9))),
+        ("match.md", FITTED, ("matches", None)),
+    ],
+)
+def test_python_on_arrays_runs(name, before, result, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = {}
+    exec(PLACEHOLDERS + before, found)
+    for block in re.findall(r"```python\n(.*?)```", (DOCS / name).read_text(), flags=re.DOTALL):
+        exec(block, found)
+    variable, shape = result
+    assert shape is None or np.shape(found[variable]) == shape
+    assert name != "match.md" or len(found["matches"].x) == 10
+
+
+def test_the_start_page_runs():
+    (block,) = re.findall(r"```python\n(.*?)```", (DOCS / "index.md").read_text(), flags=re.DOTALL)
+    found = {}
+    exec(block, found)
+    assert np.isfinite(found["total"])
+    assert {*found["terms"]} == {"clip", "mmd", "sdd"}
