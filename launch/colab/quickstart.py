@@ -123,7 +123,7 @@ state = train(config, workdir)
 #
 # The words and all held-out icons are put into the same space; the five nearest icons are shown.
 # A green frame marks an icon whose name shares a word with the search. After so few steps many are
-# wrong; the whole quickstart, `./launch/quickstart.sh`, does better.
+# wrong; the whole training, `./launch/quickstart.sh --towers`, does better.
 
 # %%
 run = restore(workdir)
