@@ -1,4 +1,4 @@
-"""Every page in a real browser: wide and narrow, light and dark, with what to do next at its end."""
+"""Every page in a real browser: wide and narrow, light and dark, and what to do next at its end."""
 
 import pytest
 from synthetic_run import write_run
