@@ -7,6 +7,7 @@ import xml.etree.ElementTree
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
+from test_report import Page
 
 from gentle_clip_jax.report.comparison import (
     comparison_table,
@@ -278,3 +279,20 @@ def test_a_comparison_speaks_of_what_it_compares(results, tmp_path, capsys):
 def test_modalities_that_are_no_names_are_one_sentence(results, tmp_path):
     with pytest.raises(ValueError, match=r"makes no page \(its modalities are not two names\)"):
         write(tmp_path, results | {"modalities": "ab"})
+
+
+def test_the_page_of_html_holds_all_of_it_and_runs_nothing(results, tmp_path, capsys):
+    hostile = "<script>alert(1)</script><img src=x>"
+    results["methods"][0]["label"] = results["title"] = hostile
+    results["command"] = f"`{hostile}"
+    write(tmp_path, results)
+    show_comparison(tmp_path)
+    page = Page((tmp_path / "comparison.html").read_text())
+    assert not {"script", "img", "link"} & {*page.tags}
+    assert page.tags.count("svg") == page.tags.count("details") == 1
+    tables = re.findall(r"^\| ---", (tmp_path / "comparison.md").read_text(), flags=re.M)
+    assert page.tags.count("table") == len(tables)
+    assert page.text.count(hostile) > 5
+    for text in ("Which to use here", "43.5 ± 1.0", "What now", "gentle-clip align --x=X"):
+        assert text in page.text
+    assert str(tmp_path / "comparison.html") in capsys.readouterr().out

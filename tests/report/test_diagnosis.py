@@ -80,7 +80,8 @@ def test_the_page_says_the_names_of_the_modalities(diagnosis, tmp_path, capsys):
     assert "cell $ <a> < [bold]word." in printed
     legends = [text for text in page.text.split("\n") if text.strip() == "[bold]word"]
     assert len(legends) >= 2  # of the bars and of the sets
-    assert not re.search(r"\b[xy]\b", page.text.replace("y&1", "").replace("X-ray", ""))
+    said = page.text.partition("What now")[0]  # then come commands, whose options are --x and --y
+    assert not re.search(r"\b[xy]\b", said.replace("y&1", "").replace("X-ray", ""))
 
 
 def test_modalities_that_are_no_names_are_one_sentence(diagnosis):
@@ -102,3 +103,20 @@ def test_a_file_in_the_way_is_one_sentence(diagnosis, tmp_path):
 
 def test_equal_values_have_a_histogram():
     assert sum(finding.histogram("Same", "value", np.ones(5), {"here": 1.0})["counts"]) == 5
+
+
+@pytest.mark.parametrize(
+    ("verdict", "pairs", "command", "asks"),
+    [
+        ("likely", 34, "align", True),
+        ("unlikely", 34, "compare", True),
+        ("likely", 300, "align", False),
+    ],
+)
+def test_it_ends_with_what_to_do_next(diagnosis, tmp_path, verdict, pairs, command, asks):
+    diagnosis["verdict"]["unmatched_data"] = verdict
+    diagnosis["counts"]["pairs"] = pairs
+    show_diagnosis(diagnosis, tmp_path)
+    end = Page((tmp_path / "diagnosis.html").read_text()).text.partition("What now")[2]
+    assert f"gentle-clip {command} --x=X --y=Y --pairs=PAIRS" in end
+    assert ("gentle-clip ask" in end) == asks

@@ -1,4 +1,4 @@
-"""Pages in a real browser: wide and narrow, light and dark, with what to do next at its end."""
+"""Pages in a real browser: wide and narrow, light and dark, with what to do next at their ends."""
 
 import pytest
 from synthetic_run import write_run

@@ -245,3 +245,13 @@ def test_a_run_against_itself(tmp_path):
     run = write_run(tmp_path / "run", embedded=False)
     with pytest.raises(ValueError, match="name each folder once"):
         write_report(run, [run])
+
+
+def test_it_ends_with_what_to_do_next(tmp_path):
+    run = write_run(tmp_path / "a run")
+    page = read(write_report(run))
+    assert page.text.rstrip().endswith(f"gentle-clip report --workdir='{run}' --compare=ANOTHER")
+    assert f"gentle-clip search --workdir='{run}' WORDS" in page.text
+    both = read(write_report(run, [write_run(tmp_path / "other")])).text
+    assert "--compare=ANOTHER" not in both
+    assert "What now" in both
