@@ -74,7 +74,8 @@ compilation from a warm cache; for a process of several that is lost, until the 
   `max_skipped` may be raised when the run goes on.
 - **Sizes.** A file that says it is larger than a quarter of the memory, or unpacks to more, is
   refused before it is there: zip files that lie about what is in them, pictures of more than 90
-  million pixels. Every reader was given damaged files in a process with 600 MiB to spare.
+  million pixels. `tests/test_fuzz.py` gives every reader damaged files, in a process with 600 MiB
+  to spare.
 - **Data that change.** A run that goes on with other items than it began with says which sets
   differ; what it has kept of the start is made again.
 - **Items that cannot be read** in mid-run are named; the next item stands in, up to

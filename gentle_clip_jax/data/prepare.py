@@ -26,7 +26,7 @@ from gentle_clip_jax.files import sha256, sha256_of, write_json, write_text
 _SUMS, _ABOUT = "SHA256SUMS", "prepared.json"
 _FOR_PROGRAMS = (
     "Prepared, {names} can be read by programs of your own, by TensorFlow Datasets' data source; "
-    "gentle-clip train reads proteins from their folders as they are (config.data.folder)."
+    "gentle-clip train reads no names of proteins."
 )
 
 

@@ -14,8 +14,7 @@ from gentle_clip_jax.data.tfds_builders.protein_sets import read_table
 class DataSet(NamedTuple):
     """The field of a data set, what it is, whose it is, and what reads its folder.
 
-    trained: whether `gentle-clip train` reads it when it is prepared. Proteins it reads from their
-    folders as they come, and names of proteins it does not read.
+    trained: whether `gentle-clip train` reads it when it is prepared.
     """
 
     field: str
@@ -42,7 +41,6 @@ DATA_SETS = {
         functools.partial(
             read_table, table="domains.parquet", id_column="id", split_column="split", backbone=True
         ),
-        trained=False,
     ),
     "scope-seq-ss": DataSet(
         "protein",
@@ -55,7 +53,6 @@ DATA_SETS = {
             split_column="hou_split",
             backbone=False,
         ),
-        trained=False,
     ),
     "enzyme-reaction-ec": DataSet(
         "protein",
@@ -68,7 +65,6 @@ DATA_SETS = {
             split_column="split",
             backbone=False,
         ),
-        trained=False,
     ),
     "uniprot-names": DataSet(
         "protein",

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from config_reads import Recorder, leaves
 
-from gentle_clip_jax.data import batches
+from gentle_clip_jax.data import batches, prepare
 from gentle_clip_jax.tasks.proteins import data, domains, measures, sets
 from gentle_clip_jax.tasks.proteins import task as field
 from gentle_clip_jax.tasks.proteins.domains import Proteins
@@ -320,3 +320,70 @@ def test_the_real_domains(shared_data):
     assert (len(known.ids), len(test)) == (4944, 508)
     assert not np.isin(known.ids[test], sets.LEAKS).any()
     assert len(domains.crops(known, test, 64)[0]) == 460
+
+
+PREPARED = {
+    "pdb-domains-3d": ("domains.parquet", "id", "split"),
+    "scope-seq-ss": ("domains.parquet", "sid", "hou_split"),
+    "enzyme-reaction-ec": ("chains.parquet", "chain", "split"),
+}
+
+
+@pytest.mark.parametrize("name", PREPARED)
+def test_what_was_prepared_is_what_it_was_made_from(name, tmp_path):
+    pytest.importorskip("tensorflow_datasets")
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    rng, source = np.random.default_rng(0), tmp_path / "source"
+    source.mkdir()
+    ids = ["a", "b", sets.LEAKS[0], "c", "d", "e"]
+    lengths = rng.integers(4, 9, size=len(ids))
+    sequences = ["".join(rng.choice([*domains.AMINO_ACIDS], size=n)) for n in lengths]
+    file, id_column, split_column = PREPARED[name]
+    table = {id_column: ids, split_column: ["train", "valid", "train", "test", "train", "train"]}
+    table |= {
+        "sequence": sequences,
+        "ss8": ["".join(rng.choice([*"HEL"], size=n)) for n in lengths],
+    }
+    table |= {
+        "pdb-domains-3d": {"cath_class": [*"123412"], "cath_topology": ["1.10.8"] * 6},
+        "scope-seq-ss": {
+            "train_ok": [True] * 4 + [False, True],
+            "scop_class": [*"abcabc"],
+            "hou_fold": ["a.1"] * 6,
+        },
+        "enzyme-reaction-ec": {"ec": ["1.1.1.1", "2.7.1.1"] * 3},
+    }[name]
+    pq.write_table(pa.table(table), source / file)
+    if name == "pdb-domains-3d":
+        atoms = rng.integers(-3000, 3000, size=(lengths.sum(), 3, 3)).astype(np.int16)
+        atoms[5, 0] = -32768
+        letters = np.frombuffer("".join(sequences).encode(), np.uint8)
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        np.savez(source / "coords.npz", id=np.array(ids), offsets=offsets, aa=letters, bb=atoms)
+    prepare.prepare(name, source, tmp_path / "prepared")
+    one, other = (sets.read(path) for path in (source, tmp_path / "prepared" / name))
+    assert one.split.tolist().count("left out") == (name != "enzyme-reaction-ec")
+    for split in ("train", "valid", "test", "left out"):
+        rows = one.rows(split), other.rows(split)
+        np.testing.assert_array_equal(one.ids[rows[0]], other.ids[rows[1]])
+        for kind in one.labels:
+            np.testing.assert_array_equal(one.labels[kind][rows[0]], other.labels[kind][rows[1]])
+        for row, found in zip(*rows):
+            first, second = (
+                slice(proteins.offsets[k], proteins.offsets[k + 1])
+                for proteins, k in ((one, row), (other, found))
+            )
+            np.testing.assert_array_equal(one.sequence[first], other.sequence[second])
+            np.testing.assert_array_equal(one.structure[first], other.structure[second])
+    assert one.structure.dtype == other.structure.dtype
+
+
+def test_prepared_names_of_proteins_have_no_structures(tmp_path):
+    pytest.importorskip("tensorflow_datasets")
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    (tmp_path / "source").mkdir()
+    table = pa.table({"accession": ["a"], "sequence": ["MK"], "name": ["b"]})
+    pq.write_table(table, tmp_path / "source" / "proteins.parquet")
+    prepare.prepare("uniprot-names", tmp_path / "source", tmp_path / "prepared")
+    with pytest.raises(ValueError, match="holds no structures of proteins"):
+        sets.read(tmp_path / "prepared" / "uniprot-names")
