@@ -10,11 +10,10 @@ import tomllib
 
 import numpy as np
 import pytest
+from test_docs import DOCS, ROOT, blocks, name_of
 
 from gentle_clip_jax.commands import main
 
-ROOT = pathlib.Path(__file__).parents[1]
-DOCS = ROOT / "docs"
 PAGES = [*sorted(DOCS.rglob("*.md")), *(ROOT / name for name in ("README.md", "CONTRIBUTING.md"))]
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 # Shell, and programs that others wrote.
@@ -22,13 +21,9 @@ OTHERS = {"bash", "cd", "done", "export", "for", "kubectl", "sbatch", "source", 
 OTHERS |= {"git", "rm", "nohup", "kill", "tail", "ssh"}
 
 
-def name_of(path: pathlib.Path) -> str:
-    return str(path.relative_to(ROOT))
-
-
 def commands(path: pathlib.Path) -> list[list[str]]:
     found = []
-    for block in re.findall(r"```bash\n(.*?)```", path.read_text(), flags=re.DOTALL):
+    for block in blocks(path, "bash"):
         for line in block.replace("\\\n", " ").splitlines():
             for one in re.split(r"&&|;", line.partition(" # ")[0]):
                 words = shlex.split(one, comments=True)
@@ -101,7 +96,7 @@ def test_python_on_arrays_runs(name, before, result, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     found = {}
     exec(PLACEHOLDERS + before, found)
-    for block in re.findall(r"```python\n(.*?)```", (DOCS / name).read_text(), flags=re.DOTALL):
+    for block in blocks(DOCS / name):
         exec(block, found)
     variable, shape = result
     assert shape is None or np.shape(found[variable]) == shape
@@ -109,7 +104,7 @@ def test_python_on_arrays_runs(name, before, result, tmp_path, monkeypatch):
 
 
 def test_the_start_page_runs():
-    (block,) = re.findall(r"```python\n(.*?)```", (DOCS / "index.md").read_text(), flags=re.DOTALL)
+    (block,) = blocks(DOCS / "index.md")
     found = {}
     exec(block, found)
     assert np.isfinite(found["total"])
