@@ -8,7 +8,7 @@ import csv
 import itertools
 import math
 import pathlib
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -143,21 +143,19 @@ def _is_number(text: str) -> bool:
 
 def _read_h5ad(path: pathlib.Path, key: str | None) -> dict[str, Any]:
     """X, or what `key` names of obsm and layers; the names of obs are the ids."""
-    import anndata.io
     import h5py
 
     with h5py.File(path, "r") as file:
         arrays: dict[str, Any] = {"X": file["X"]} if "X" in file else {}
         for group in ("obsm", "layers"):
-            arrays |= file.get(group, {})  # pyright: ignore[reportArgumentType, reportCallIssue]
+            arrays |= file.get(group, {})  # pyright: ignore
         shapes = {
             name: one.attrs.get("shape", getattr(one, "shape", None))
             for name, one in arrays.items()
         }
         chosen = _chosen([name for name, shape in shapes.items() if shape is not None], key or "X")
         reading.check_size(math.prod(map(int, shapes[chosen])) * np.dtype(np.float64).itemsize)
-        read: Callable[[Any], Any] = anndata.io.read_elem
-        features, obs = read(arrays[chosen]), read(file["obs"])
+        features, obs = _elements(arrays[chosen], file["obs"])
     if hasattr(features, "toarray"):
         features.check_format(full_check=True)  # SciPy would write where a wrong index points to
         features = features.toarray()
@@ -173,6 +171,12 @@ def _read_h5ad(path: pathlib.Path, key: str | None) -> dict[str, Any]:
         if name in obs
     }
     return {"features": np.asarray(features), "ids": ids.tolist(), **about}
+
+
+def _elements(*groups: Any) -> Iterator[Any]:
+    import anndata.io
+
+    return map(anndata.io.read_elem, groups)
 
 
 def _named(arrays: Mapping[str, np.ndarray], key: str | None) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from gentle_clip_jax.files import read_record, sha256, write_record
 MANIFEST, ROWS, RANKED = "manifest.json", "rows.usearch", "ranked.usearch"
 # More links of a row, and more of them tried, than usearch's own 16, 128 and 64: recall@10 of 0.98
 # and more at a million rows (docs/results/search.md).
-_SETTINGS = {"connectivity": 32, "expansion_add": 128, "expansion_search": 256}
+_SETTINGS: dict[str, Any] = {"connectivity": 32, "expansion_add": 128, "expansion_search": 256}
 
 
 class Index(NamedTuple):

@@ -180,15 +180,15 @@ def _opened(aligner: str | pathlib.Path, gallery: str | pathlib.Path, side: str 
     opened, given = open_aligner(aligner), read_side(gallery)
     made_by = given.manifest.get("aligner_sha256")
     if made_by is None:
-        side = opened.side_of(given, side)
+        of = opened.side_of(given, side)
     elif made_by == opened.sha256:
-        side = given.manifest["arguments"]["side"]
+        of = given.manifest["arguments"]["side"]
     else:
         raise ValueError(
             f"{gallery} was embedded by another aligner than {aligner}: run gentle-clip embed "
             "again."
         )
-    return Searcher(opened, given, side)
+    return Searcher(opened, given, of)
 
 
 def index_gallery(
