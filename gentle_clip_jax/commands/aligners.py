@@ -68,6 +68,13 @@ def _add_align(commands: Any) -> None:
         choices=("encoder",),
         help="use what the classes of the images' encoder are called; then no pair is needed",
     )
+    align.add_argument(
+        "--plan-items",
+        type=values.number,
+        default=4096,
+        metavar="N",
+        help="unmatched items of either side that are planned (4096); more make several plans",
+    )
     align.add_argument("--seed", type=values.seed, default=0)
     values.add_names(align)
     align.set_defaults(command=_align)
@@ -133,19 +140,22 @@ def classes_of(x: "Side", y: "Side") -> tuple[Any, Any]:
 
 
 def _align(args: argparse.Namespace) -> None:
-    from gentle_clip_jax.aligning import align_files, sentences
+    from gentle_clip_jax.aligning import align_files, rounds_shown, sentences
 
     modalities = modalities_of(args, stem_of(args.x), stem_of(args.y))
-    aligner = align_files(
-        args.x,
-        args.y,
-        args.pairs,
-        args.out,
-        method=args.method,
-        seed=args.seed,
-        modalities=modalities,
-        names=classes_of if args.names else None,
-    )
+    with rounds_shown():
+        aligner = align_files(
+            args.x,
+            args.y,
+            args.pairs,
+            args.out,
+            method=args.method,
+            seed=args.seed,
+            modalities=modalities,
+            names=classes_of if args.names else None,
+            plan_items=args.plan_items,
+            tell=print,
+        )
     print(*sentences(aligner.about), f"Saved in {args.out}.", sep="\n")
 
 

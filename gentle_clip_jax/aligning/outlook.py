@@ -1,0 +1,77 @@
+"""What a fit to large sets will take, before it begins, and how far it has come."""
+
+import contextlib
+import logging
+import time
+from collections.abc import Iterator
+
+import jax
+import jax.numpy as jnp
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from gentle_clip_jax.aligners import Problem
+from gentle_clip_jax.aligners.closed_form.gentle import BANK_BYTES
+from gentle_clip_jax.aligners.problem import PLAN_ITEMS
+
+_ROUNDS, _DIM = 8, 128
+# Measured, docs/results/large_sets.md: how much longer all takes than its products alone, and how
+# often the features of a side are in memory.
+_OVERHEAD, _COPIES, _GIB = 2.0, 6, 0.8
+
+
+def outlook(problem: Problem) -> str | None:
+    """A sentence about time and memory; None if one plan holds all that are to be planned."""
+    counts = [
+        min(len(items), problem.plan_items) for items in (problem.unmatched_x, problem.unmatched_y)
+    ]
+    plans = max(-(-count // PLAN_ITEMS) for count in counts)
+    if plans < 2 or not min(counts):
+        return None
+    widths = problem.x.shape[2], problem.y.shape[2]
+    products = _ROUNDS * plans * PLAN_ITEMS**2 * (_DIM + widths[1])
+    products += (len(problem.x) + counts[0]) * BANK_BYTES / 4
+    minutes = _OVERHEAD * products * _seconds_a_product() / 60
+    numbers = sum(items.size for items in (problem.unmatched_x, problem.unmatched_y))
+    gib = _GIB + _COPIES * 4 * numbers / 2**30
+    return (
+        f"{counts[0]:,} and {counts[1]:,} unmatched items make {plans} plans in each of {_ROUNDS} "
+        f"rounds: about {max(1, round(minutes))} min and {gib:.1f} GiB on this machine."
+    )
+
+
+def _seconds_a_product() -> float:
+    """How long this machine takes for a multiplication and an addition in a matrix product."""
+    rows, times = jnp.ones((2048, 512)), []
+    for _ in range(3):
+        begun = time.perf_counter()
+        jax.block_until_ready(rows @ rows.T)
+        times.append(time.perf_counter() - begun)
+    return min(times) / (2048 * 2048 * 512)
+
+
+@contextlib.contextmanager
+def rounds_shown() -> Iterator[None]:
+    """A bar of the rounds of large plans, if there are any, as aligners log them."""
+    log, columns = logging.getLogger("gentle_clip_jax.aligners"), TextColumn("{task.description}")
+    with Progress(columns, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()) as progress:
+        bar, level = _Bar(progress), log.level
+        log.addHandler(bar)
+        log.setLevel(logging.INFO)
+        try:
+            yield
+        finally:
+            log.removeHandler(bar)
+            log.setLevel(level)
+
+
+class _Bar(logging.Handler):
+    """Moves a bar to what the last line in the log says, "round 2 of 8"."""
+
+    def __init__(self, progress: Progress):
+        super().__init__(logging.INFO)
+        self.progress, self.task = progress, progress.add_task("rounds of plans", visible=False)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Shows the bar from the first round on."""
+        done, total = record.args or (0, 0)
+        self.progress.update(self.task, completed=done, total=total, visible=True)  # type: ignore[reportArgumentType]
