@@ -4,6 +4,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Iterator
+from typing import cast
 
 import jax
 import jax.numpy as jnp
@@ -14,8 +15,8 @@ from gentle_clip_jax.aligners.closed_form.gentle import BANK_BYTES
 from gentle_clip_jax.aligners.problem import PLAN_ITEMS
 
 _ROUNDS, _DIM = 8, 128
-# Measured, docs/results/large_sets.md: how much longer all takes than its products alone, and how
-# often the features of a side are in memory.
+# Reckoned: how much longer all takes than its products alone, and how often the features of a side
+# are in memory. benchmarks/large_sets.py measures both.
 _OVERHEAD, _COPIES, _GIB = 2.0, 6, 0.8
 
 
@@ -73,5 +74,5 @@ class _Bar(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Shows the bar from the first round on."""
-        done, total = record.args or (0, 0)
-        self.progress.update(self.task, completed=done, total=total, visible=True)  # type: ignore[reportArgumentType]
+        done, total = cast("tuple[int, int]", record.args)
+        self.progress.update(self.task, completed=done, total=total, visible=True)

@@ -121,7 +121,10 @@ def _joint_spectrum(parts: list[tuple[jax.Array | float, jax.Array]]) -> Spectru
     """Of the sum of w z^T z over weights w and rows z [n, d], with no copy of many rows."""
     count, width = sum(len(rows) for _, rows in parts), parts[0][1].shape[1]
     if count >= width:
-        return Spectrum(*jnp.linalg.eigh(sum(weight * (rows.T @ rows) for weight, rows in parts)))
+        covariance = jnp.zeros((width, width), parts[0][1].dtype)
+        for weight, rows in parts:
+            covariance += weight * (rows.T @ rows)
+        return Spectrum(*jnp.linalg.eigh(covariance))
     joint = jnp.concatenate([jnp.sqrt(count * weight) * rows for weight, rows in parts])
     return spectrum(joint)
 
