@@ -53,26 +53,30 @@ def _seconds_a_product() -> float:
 @contextlib.contextmanager
 def rounds_shown() -> Iterator[None]:
     """A bar of the rounds of large plans, if there are any, as aligners log them."""
-    log, columns = logging.getLogger("gentle_clip_jax.aligners"), TextColumn("{task.description}")
-    with Progress(columns, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()) as progress:
-        bar, level = _Bar(progress), log.level
-        log.addHandler(bar)
-        log.setLevel(logging.INFO)
-        try:
-            yield
-        finally:
-            log.removeHandler(bar)
-            log.setLevel(level)
+    log = logging.getLogger("gentle_clip_jax.aligners")
+    bar, level = _Bar(), log.level
+    log.addHandler(bar)
+    log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        log.removeHandler(bar)
+        log.setLevel(level)
+        if bar.progress.live.is_started:  # else it would print an empty line
+            bar.progress.stop()
 
 
 class _Bar(logging.Handler):
     """Moves a bar to what the last line in the log says, "round 2 of 8"."""
 
-    def __init__(self, progress: Progress):
+    def __init__(self):
         super().__init__(logging.INFO)
-        self.progress, self.task = progress, progress.add_task("rounds of plans", visible=False)
+        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+        self.progress = Progress(*columns, TimeRemainingColumn())
+        self.task = self.progress.add_task("rounds of plans")
 
     def emit(self, record: logging.LogRecord) -> None:
         """Shows the bar from the first round on."""
         done, total = cast("tuple[int, int]", record.args)
-        self.progress.update(self.task, completed=done, total=total, visible=True)
+        self.progress.start()
+        self.progress.update(self.task, completed=done, total=total)

@@ -151,7 +151,7 @@ def test_a_folder_that_is_not_there_is_named(tmp_path):
 def test_a_bank_of_neighbours_has_a_largest_size(tmp_path, monkeypatch):
     monkeypatch.setattr(gentle, "BANK_BYTES", 20 * 7 * 4)
     fitted = align(problem(), "gentle_transport")
-    assert fitted.maps.maps.bank.shape == (20, 7)
+    assert fitted.maps.bank.shape == (20, 7)
     fitted.save(tmp_path)
     np.testing.assert_array_equal(load(tmp_path).embed_x(X), fitted.embed_x(X))
 
