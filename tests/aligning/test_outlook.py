@@ -42,6 +42,7 @@ def test_more_items_take_more():
     assert gib[1] > gib[0]
 
 
+@pytest.mark.slow
 def test_a_fit_to_large_sets_tells_and_shows_its_rounds(tmp_path, capsys):
     given, said = sides(tmp_path, 4400), []
     with rounds_shown():
