@@ -55,7 +55,7 @@ def test_a_fit_to_large_sets_tells_and_shows_its_rounds(tmp_path, capsys):
 def test_no_more_items_are_read_than_are_used(tmp_path, monkeypatch):
     x, y, pairs = sides(tmp_path, 300)
     monkeypatch.setattr(fit, "READ_ITEMS", 100)
-    about = align_files(x, y, pairs, method="cca").about["fitted_on"]
+    about = align_files(x, y, pairs, method="cca", plan_items=50).about["fitted_on"]
     assert (about["unmatched_x"], about["unmatched_y"]) == (100, 100)
     about = align_files(x, y, pairs, method="cca", plan_items=200).about["fitted_on"]
     assert (about["unmatched_x"], about["unmatched_y"]) == (200, 200)
