@@ -16,15 +16,12 @@ from jax.typing import ArrayLike
 
 from gentle_clip_jax.aligners import saved
 from gentle_clip_jax.aligners.closed_form.drawn import Drawn
-from gentle_clip_jax.aligners.closed_form.gentle import Smoothed
-from gentle_clip_jax.aligners.closed_form.k_means import k_means
 from gentle_clip_jax.aligners.cross_validation import Embeds
+from gentle_clip_jax.aligners.held_out import reduced_problem
 from gentle_clip_jax.aligners.problem import Features, Problem
 from gentle_clip_jax.aligners.readout import with_banks
 from gentle_clip_jax.aligners.standardize import Classes, Standardizer, standardized
 
-BANK_BYTES = 64 * 2**20  # a bank of neighbours that is larger is saved as centres
-_MOST_CENTERS, _STEPS = 8192, 10
 _PACKAGES = ("gentle-clip-jax", "jax", "jaxlib", "flax", "optax", "numpy")
 
 
@@ -82,17 +79,11 @@ class Aligner:
     def save(self, folder: str | pathlib.Path) -> None:
         """Writes the aligner into a folder, whole or not at all; `load` reads it.
 
-        A smoothed aligner's bank of neighbours is saved as it is up to 64 MiB, and else as that
-        much of k-means centres, at most 8,192: the loaded aligner then differs a little, and its
-        `about` says so under "bank".
-
         Raises:
           OSError: the folder cannot be written.
         """
-        maps, about = _with_small_bank(self.maps)
-        saved.write(
-            pathlib.Path(folder), {"x": self.x, "y": self.y, "maps": maps}, self.about | about
-        )
+        parts = {"x": self.x, "y": self.y, "maps": self.maps}
+        saved.write(pathlib.Path(folder), parts, self.about)
 
 
 def load(folder: str | pathlib.Path) -> Aligner:
@@ -138,7 +129,7 @@ def with_readout(aligner: Aligner, problem: Problem) -> Aligner:
       problem: raw features.
     """
     features = standardized(problem)[2]
-    maps = with_banks(features, aligner.maps)
+    maps = with_banks(features, reduced_problem(problem)[0], aligner.maps)
     sides = {"x": maps.bank_y is not None, "y": maps.bank_x is not None}
     if any(sides.values()):
         aligner = dataclasses.replace(aligner, maps=maps)
@@ -158,19 +149,3 @@ def _standard(name: str, by: Standardizer, rows: ArrayLike) -> jax.Array:
     if not np.isfinite(standard).all():
         raise ValueError(f"{name} holds numbers that are not finite: leave those rows out.")
     return jnp.asarray(standard)
-
-
-def _with_small_bank(maps: Any) -> tuple[Any, dict[str, Any]]:
-    """The maps as they are saved, and what to tell about that."""
-    if isinstance(maps, Drawn):
-        inner, about = _with_small_bank(maps.maps)
-        return maps._replace(maps=inner), about
-    smoothed = maps if isinstance(maps, Smoothed) else getattr(maps, "start", None)
-    if not isinstance(smoothed, Smoothed) or smoothed.bank.nbytes <= BANK_BYTES:
-        return maps, {}
-    rows, row = len(smoothed.bank), smoothed.bank[0].nbytes
-    count = max(1, min(BANK_BYTES // row, _MOST_CENTERS))
-    bank = k_means(smoothed.bank, jax.random.key(0), count, steps=_STEPS)
-    small = smoothed._replace(bank=bank)
-    about = {"bank": {"rows": rows, "saved_as_centers": count}}
-    return (small if smoothed is maps else maps._replace(start=small)), about

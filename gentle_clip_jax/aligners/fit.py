@@ -10,11 +10,11 @@ from jax.typing import ArrayLike
 from gentle_clip_jax.aligners import closed_form, selection
 from gentle_clip_jax.aligners.aligner import Aligner, fitted, with_readout
 from gentle_clip_jax.aligners.closed_form.gentle import fit_prepared, prepare
-from gentle_clip_jax.aligners.closed_form.transported import PLAN_ITEMS, plan_part
+from gentle_clip_jax.aligners.closed_form.transported import plan_part
 from gentle_clip_jax.aligners.cross_validation import Embeds
-from gentle_clip_jax.aligners.held_out import HeldOut
+from gentle_clip_jax.aligners.held_out import HeldOut, reduced_problem
 from gentle_clip_jax.aligners.methods import METHODS, About, cca, ridge
-from gentle_clip_jax.aligners.problem import Features, Problem
+from gentle_clip_jax.aligners.problem import PLAN_ITEMS, Features, Problem
 from gentle_clip_jax.aligners.standardize import Classes
 
 
@@ -64,11 +64,10 @@ def auto(problem: Problem, key: jax.Array) -> tuple[Aligner, HeldOut | None]:
     found: list[HeldOut] = []
 
     def fit(features: Features, classes: Classes | None) -> tuple[Embeds, About]:
-        part = plan_part(features)
         if len(features.x) >= 3:
-            found.append(selection.tried(part, classes, seed=_seed(key)))
-        choice = selection.choose(part, found[0] if found else None, named=classes is not None)
-        return _chosen(features, part, classes, choice)
+            found.append(selection.tried(*reduced_problem(shuffled), seed=_seed(key)))
+        choice = selection.choose(features, found[0] if found else None, named=classes is not None)
+        return _chosen(plan_part(features, shuffled.plan_items), classes, choice)
 
     shuffled = _shuffled(problem, key, pairs=False)
     aligner = with_readout(fitted(shuffled, fit), shuffled)
@@ -80,7 +79,7 @@ def _seed(key: jax.Array) -> int:
 
 
 def _chosen(
-    features: Features, part: Features, classes: Classes | None, choice: selection.Choice
+    features: Features, classes: Classes | None, choice: selection.Choice
 ) -> tuple[Embeds, About]:
     if choice.method in ("cca", "ridge"):
         fit = cca if choice.method == "cca" else ridge
@@ -88,13 +87,15 @@ def _chosen(
     else:
         names = classes if choice.trial == selection.NAMED else None
         transport = choice.trial != selection.UNPLANNED
-        maps = fit_prepared(prepare(part), names, transport=transport)
+        maps = fit_prepared(prepare(features), names, transport=transport)
         about = {"settings": {"neighbours": maps.weight, "transport": transport}}
     return maps, {"method": choice.method, **about, "held_out": choice.summary}
 
 
 def _shuffled(problem: Problem, key: jax.Array, *, pairs: bool) -> Problem:
     """The items in random order where a part of them is taken: theirs may be sorted by kind."""
+    if not pairs and max(len(problem.unmatched_x), len(problem.unmatched_y)) <= PLAN_ITEMS:
+        return problem  # what has been made of it is kept with it
     rng = np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel())
     order = rng.permutation(len(problem.x)) if pairs else np.arange(len(problem.x))
     unmatched = {

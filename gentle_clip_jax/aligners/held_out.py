@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from gentle_clip_jax.aligners.cross_validation import Embeds, ranks
-from gentle_clip_jax.aligners.problem import Features, Problem
-from gentle_clip_jax.aligners.standardize import Classes, principal_components
+from gentle_clip_jax.aligners.problem import Features, Problem, once_a_problem
+from gentle_clip_jax.aligners.standardize import Classes, principal_components, standardized
 from gentle_clip_jax.progress import track
 
 TOP = (1, 5, 10)
@@ -111,6 +111,12 @@ def parts(of: Features | Problem) -> tuple[slice, slice]:
     least = min(len(of.unmatched_x), len(of.unmatched_y))
     split = min(_FITTED_TO, least - least // 3)
     return slice(0, split), slice(split, split + _WRONG_ANSWERS)
+
+
+@once_a_problem
+def reduced_problem(problem: Problem) -> tuple[Features, Classes | None]:
+    """Standardised features and classes of a problem as trials take them; see `reduced`."""
+    return reduced(*standardized(problem)[2:])
 
 
 def reduced(features: Features, classes: Classes | None) -> tuple[Features, Classes | None]:

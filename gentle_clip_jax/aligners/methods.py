@@ -77,14 +77,14 @@ def _transported_cca(
     # Covariances of all items need less of it: a third did best on validation items.
     settings = {"shrinkage": shrinkage / 3, "mix": 0.5, "rounds": 4}
     start = shrunk_cca(x, y, shrinkage)
-    maps = closed_form.transported_cca(plan_part(features), start, **settings)
+    maps = closed_form.transported_cca(features, start, **settings)
     return maps, _settings(**settings)
 
 
 def _gentle_transport(
     features: Features, classes: Classes | None, key: jax.Array
 ) -> tuple[Embeds, About]:
-    maps = gentle_transport(plan_part(features))
+    maps = gentle_transport(features)
     return maps, _settings(neighbours=maps.weight)
 
 
@@ -93,7 +93,7 @@ def _named_transport(
 ) -> tuple[Embeds, About]:
     if classes is None:
         raise ValueError("named_transport needs the classes of x's encoder: give classes.")
-    maps = gentle_transport(plan_part(features), classes=classes)
+    maps = gentle_transport(features, classes=classes)
     return maps, _settings(neighbours=maps.weight)
 
 
@@ -112,7 +112,8 @@ def _method(
 ) -> tuple[str, Method]:
     def fit_problem(problem: Problem, key: jax.Array) -> Aligner:
         def tell(features: Features, classes: Classes | None) -> tuple[Embeds, About]:
-            maps, about = fit(features, classes, key)
+            part = features if trained else plan_part(features, problem.plan_items)
+            maps, about = fit(part, classes, key)
             return maps, {"method": name, **about}
 
         return fitted(problem, tell)

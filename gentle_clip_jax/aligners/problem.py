@@ -2,13 +2,18 @@
 
 import dataclasses
 import functools
-from typing import Any, NamedTuple
+import weakref
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import numpy as np
 from jax.typing import ArrayLike
 
 from gentle_clip_jax.files import sha256_of
+
+PLAN_ITEMS = 4096  # unmatched items that make one plan, whose cost is their square
+Result = TypeVar("Result")
 
 
 class Features(NamedTuple):
@@ -38,11 +43,14 @@ class Problem:
       unmatched_y: [v, dy] or [v, k, dy] likewise.
       classes: what is known of x's encoder, if anything: [c, dx] the classifier that it was trained
         with, in the units of x, and [c, dy] features of what its classes are called.
+      plan_items: how many unmatched items of either modality a method that plans takes; more than
+        4,096 make several plans, and cost in proportion.
 
     All are kept as [items, rows of an item, features], float32 or float64, in their own units.
 
     Raises:
-      ValueError: an array has another shape or number of items than it should, or is not finite.
+      ValueError: an array has another shape or number of items than it should, or is not finite; or
+        no item is to be planned.
 
     >>> Problem(np.ones((3, 4)), np.ones((3, 5, 2))).x.shape
     (3, 1, 4)
@@ -53,6 +61,7 @@ class Problem:
     unmatched_x: np.ndarray
     unmatched_y: np.ndarray
     classes: tuple[np.ndarray, np.ndarray] | None
+    plan_items: int
 
     def __init__(
         self,
@@ -62,7 +71,11 @@ class Problem:
         unmatched_y: ArrayLike | None = None,
         *,
         classes: tuple[ArrayLike, ArrayLike] | None = None,
+        plan_items: int = PLAN_ITEMS,
     ):
+        if plan_items < 1:
+            raise ValueError(f"plan_items must be 1 or more, not {plan_items}.")
+        object.__setattr__(self, "plan_items", plan_items)
         matched = {"x": _items("x", x), "y": _items("y", y)}
         if len(matched["x"]) != len(matched["y"]):
             raise ValueError(
@@ -92,6 +105,19 @@ class Problem:
             "features_y": self.y.shape[2],
             "sha256": {name: sha256_of(getattr(self, name)) for name in names},
         }
+
+
+def once_a_problem(function: Callable[[Problem], Result]) -> Callable[[Problem], Result]:
+    """The function, which keeps what it returned for as long as the problem is kept."""
+    known: weakref.WeakKeyDictionary[Problem, Result] = weakref.WeakKeyDictionary()
+
+    @functools.wraps(function)
+    def kept(problem: Problem) -> Result:
+        if problem not in known:
+            known[problem] = function(problem)
+        return known[problem]
+
+    return kept
 
 
 def _items(name: str, values: ArrayLike) -> np.ndarray:

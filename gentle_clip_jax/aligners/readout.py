@@ -10,7 +10,7 @@ import numpy as np
 from gentle_clip_jax.aligners.closed_form.drawn import Drawn
 from gentle_clip_jax.aligners.closed_form.shrinkage import chosen_shrinkage, shrunk_cca
 from gentle_clip_jax.aligners.cross_validation import Embeds, ranks
-from gentle_clip_jax.aligners.held_out import parts, reduced, splits, standard_errors
+from gentle_clip_jax.aligners.held_out import parts, splits, standard_errors
 from gentle_clip_jax.aligners.problem import Features
 
 _ROWS, _BYTES = 16384, 2**26  # of a bank, at most
@@ -19,7 +19,7 @@ _LEAST_PAIRS = 6  # of fewer, held-out ones decide nothing
 _TRIED = 4096  # rows of a bank on trial
 
 
-def with_banks(features: Features, maps: Embeds, *, seed: int = 0) -> Drawn:
+def with_banks(features: Features, small: Features, maps: Embeds, *, seed: int = 0) -> Drawn:
     """The maps, and banks for the sides that held-out pairs let be drawn.
 
     x is drawn unless held-out pairs then find each other worse by a standard error, y only if they
@@ -27,10 +27,11 @@ def with_banks(features: Features, maps: Embeds, *, seed: int = 0) -> Drawn:
 
     Args:
       features: standardised, that the maps were fitted to; single rows of them make the banks.
+      small: the same, as trials take them, see `held_out.reduced_problem`.
       maps: of any method.
       seed: of what is drawn at random.
     """
-    gain_x, gain_y = _gains(features, seed)
+    gain_x, gain_y = _gains(small, seed)
     of_x, of_y = (features.x, features.unmatched_x), (features.y, features.unmatched_y)
     return Drawn(
         maps,
@@ -56,7 +57,6 @@ def _gains(features: Features, seed: int) -> tuple[float, float]:
     n = len(features.x)
     if n < _LEAST_PAIRS:
         return 0.0, 0.0
-    features, _ = reduced(features, None)
     _, wrong = parts(features)
     (x, wrong_x, more_x), (y, wrong_y, more_y) = (
         (

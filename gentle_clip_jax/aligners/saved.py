@@ -5,6 +5,7 @@ content and the JSON file is written last, so that whatever ends the program on 
 holds the old aligner or the new one.
 """
 
+import dataclasses
 import json
 import pathlib
 from collections.abc import Mapping
@@ -138,7 +139,6 @@ def _kinds_of_heads() -> dict[str, type]:
 
 
 _SETTINGS = {"ProjectionHead": ("dim", "dropout"), "RefinedMap": ("dim", "dropout")}
-_FIELDS = {**_SETTINGS, "Trained": ("head", "x", "y", "history")}
 
 
 def _described(part: Any, name: str, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
@@ -158,7 +158,8 @@ def _described(part: Any, name: str, arrays: dict[str, np.ndarray]) -> dict[str,
         known = _kinds_of_heads()
     if known.get(kind) is not type(part):
         raise ValueError(f"A {kind} cannot be saved: only what `align` returns can.")
-    fields = _FIELDS.get(kind) or type(part)._fields
+    fields = _SETTINGS.get(kind) or getattr(part, "_fields", None)
+    fields = fields or [field.name for field in dataclasses.fields(part)]
     values = {k: _described(getattr(part, k), f"{name}.{k}", arrays) for k in fields}
     return {"kind": kind, "fields": values}
 

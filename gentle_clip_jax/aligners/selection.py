@@ -19,13 +19,13 @@ from gentle_clip_jax.aligners.closed_form.shrinkage import (
     shrunk_cca,
     shrunk_ridge,
 )
+from gentle_clip_jax.aligners.closed_form.transported import plan_part
 from gentle_clip_jax.aligners.cross_validation import Embeds
 from gentle_clip_jax.aligners.held_out import (
     HeldOut,
     Trial,
     held_out,
     parts,
-    reduced,
     standard_errors,
 )
 from gentle_clip_jax.aligners.problem import Features
@@ -97,11 +97,11 @@ def tried(features: Features, classes: Classes | None, *, seed: int = 0) -> Held
     smaller fit than the one to all pairs.
 
     Args:
-      features: standardised, of three pairs or more.
-      classes: see `gentle_transport`.
+      features: of three pairs or more, see `held_out.reduced_problem`.
+      classes: likewise, see `gentle_transport`.
       seed: of the splits.
     """
-    return held_out(_trials(*reduced(features, classes)), len(features.x), seed=seed)
+    return held_out(_trials(plan_part(features), classes), len(features.x), seed=seed)
 
 
 def alone(features: Features) -> dict[str, Trial]:

@@ -1,6 +1,6 @@
 """Features in units of their own spread: what every aligner does to raw features first."""
 
-import weakref
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import jax
@@ -8,10 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.linalg
 
-from gentle_clip_jax.aligners.problem import Features, Problem
+from gentle_clip_jax.aligners.problem import Features, Problem, once_a_problem
 
 _CONSTANT = 1e-5  # of the largest deviation; one feature of MiniLM is constant but for rounding
 _ROUNDING = 4  # times the precision of the numbers, in units of the mean
+_BLOCK = 8192  # rows that are held in float64 at once
 MOST_FEATURES = 1280  # of what is fitted to; more become that many principal components
 
 
@@ -31,12 +32,14 @@ class Standardizer(NamedTuple):
     @classmethod
     def of(cls, *groups: np.ndarray) -> "Standardizer":
         """Of the rows of several arrays [..., d] together."""
-        rows = np.concatenate([np.asarray(items).reshape(-1, items.shape[-1]) for items in groups])
-        if not len(rows):
-            return cls(np.zeros(rows.shape[1]), np.ones(rows.shape[1]))
-        mean = rows.mean(axis=0, dtype=np.float64)
-        deviation = rows.std(axis=0, dtype=np.float64)
-        rounding = _ROUNDING * np.finfo(rows.dtype).eps * np.abs(mean)
+        groups = tuple(np.asarray(items).reshape(-1, items.shape[-1]) for items in groups)
+        count, width = sum(map(len, groups)), groups[0].shape[1]
+        if not count:
+            return cls(np.zeros(width), np.ones(width))
+        mean = sum(rows.sum(axis=0, dtype=np.float64) for rows in groups) / count
+        squares = (np.square(block - mean).sum(axis=0) for block in _blocks(*groups))
+        deviation = np.sqrt(sum(squares) / count)
+        rounding = _ROUNDING * np.finfo(np.result_type(*groups)).eps * np.abs(mean)
         varies = (deviation > _CONSTANT * deviation.max(initial=0)) & (deviation > rounding)
         return cls(mean, np.where(varies, deviation, np.inf))
 
@@ -47,8 +50,15 @@ class Standardizer(NamedTuple):
 
     def rows(self, rows: np.ndarray) -> np.ndarray:
         """Standardised float32 rows [..., d] or [..., k]; the subtraction is done in float64."""
-        standard = ((np.asarray(rows) - self.mean) / self.deviation).astype(np.float32)
-        return standard if self.basis is None else standard @ self.basis
+        shape = np.shape(rows)
+        flat = np.asarray(rows).reshape(-1, shape[-1])
+        width = len(self.mean) if self.basis is None else self.basis.shape[1]
+        standard, end = np.empty((len(flat), width), np.float32), 0
+        for block in _blocks(flat):
+            block = ((block - self.mean) / self.deviation).astype(np.float32)
+            start, end = end, end + len(block)
+            standard[start:end] = block if self.basis is None else block @ self.basis
+        return standard.reshape(*shape[:-1], width)
 
     def traced(self, rows: jax.Array) -> jax.Array:
         """The same [n, d] within a jitted function, where float64 is not to be had.
@@ -81,6 +91,13 @@ class Standardizer(NamedTuple):
         return self._replace(basis=principal_components(np.concatenate(rows), MOST_FEATURES))
 
 
+def _blocks(*groups: np.ndarray) -> Iterator[np.ndarray]:
+    """The rows of arrays [n, d], some at a time: in float64 all might not fit into memory."""
+    for rows in groups:
+        for start in range(0, len(rows), _BLOCK):
+            yield rows[start : start + _BLOCK]
+
+
 def principal_components(rows: np.ndarray, most: int) -> np.ndarray:
     """The first `most` components [d, k] of centred rows [n, d], or as many as vary."""
     count, width = rows.shape
@@ -98,18 +115,11 @@ Classes = tuple[jax.Array, jax.Array]
 
 
 Standardized = tuple[Standardizer, Standardizer, Features, Classes | None]
-_known: weakref.WeakKeyDictionary[Problem, Standardized] = weakref.WeakKeyDictionary()
 
 
+@once_a_problem
 def standardized(problem: Problem) -> Standardized:
     """The moments of both modalities, and all features and classes in their units."""
-    # Components of many features take long, and several methods are fitted to one problem.
-    if problem not in _known:
-        _known[problem] = _standardized(problem)
-    return _known[problem]
-
-
-def _standardized(problem: Problem) -> Standardized:
     of_x, of_y = (problem.x, problem.unmatched_x), (problem.y, problem.unmatched_y)
     x = Standardizer.of(*of_x).in_components(*of_x)
     y = Standardizer.of(*of_y).in_components(*of_y)

@@ -11,7 +11,8 @@ from threadpoolctl import threadpool_limits
 from gentle_clip_jax.aligners import METHODS, Aligner, Problem, align, held_out, selection
 from gentle_clip_jax.aligners.fit import auto
 from gentle_clip_jax.aligners.held_out import TOP, HeldOut
-from gentle_clip_jax.aligners.standardize import standardized
+from gentle_clip_jax.aligners.problem import PLAN_ITEMS
+from gentle_clip_jax.aligning.outlook import outlook
 from gentle_clip_jax.aligning.sides import Side, read_side
 from gentle_clip_jax.data import embeddings
 from gentle_clip_jax.data.matched import read_matched
@@ -19,6 +20,7 @@ from gentle_clip_jax.evals import verdict
 from gentle_clip_jax.files import sha256_of
 
 _LEAST_PAIRS = 3
+READ_ITEMS = 16384  # unmatched items of a side that are read, unless more are to be planned
 Classes = tuple[np.ndarray, np.ndarray]
 
 
@@ -32,6 +34,8 @@ def align_files(
     seed: int = 0,
     modalities: tuple[str, str] = ("x", "y"),
     names: Callable[[Side, Side], Classes] | None = None,
+    plan_items: int = PLAN_ITEMS,
+    tell: Callable[[str], object] | None = None,
 ) -> Aligner:
     """Fits an aligner to files of embeddings and says, by held-out pairs, what to expect of it.
 
@@ -46,6 +50,9 @@ def align_files(
       modalities: what an item of x and one of y are called.
       names: from both sides to the classes of x's encoder and what they are called, see `Problem`;
         then no pair is needed at all.
+      plan_items: see `Problem`. Of sets with more than 16,384 unmatched items, closed forms read
+        that many, or `plan_items` if that is more, drawn at random.
+      tell: is told, before a fit to large sets begins, what it will take.
 
     Returns:
       The aligner, fitted to all pairs. Its `about` has "modalities", "encoders" (name, role and
@@ -68,8 +75,20 @@ def align_files(
     if names is None and method in METHODS and METHODS[method].named:
         raise ValueError(f"{method} needs the classes of x's encoder: add --names=encoder.")
     classes = None if names is None else names(of_x, of_y)
-    sides = of_x._replace(rows=x_rows), of_y._replace(rows=y_rows)
-    problem = problem_of(*sides, found, seed=seed, classes=classes)
+    chosen = METHODS.get(method)  # None of "auto"
+    most = None if chosen and chosen.trained else max(READ_ITEMS, plan_items)
+    problem = problem_of(
+        of_x._replace(rows=x_rows),
+        of_y._replace(rows=y_rows),
+        found,
+        seed=seed,
+        classes=classes,
+        plan_items=plan_items,
+        most=most,
+    )
+    planned = chosen is None or (chosen.unmatched and not chosen.trained)
+    if tell and planned and (text := outlook(problem)):
+        tell(text)
     key = jax.random.key(seed)
     # LAPACK and XLA would both take every core, and wait for each other.
     with threadpool_limits(1, user_api="blas"):
@@ -93,23 +112,33 @@ def align_files(
 
 
 def problem_of(
-    x: Side, y: Side, pairs: np.ndarray, *, seed: int = 0, classes: Classes | None = None
+    x: Side,
+    y: Side,
+    pairs: np.ndarray,
+    *,
+    seed: int = 0,
+    classes: Classes | None = None,
+    plan_items: int = PLAN_ITEMS,
+    most: int | None = None,
 ) -> Problem:
-    """Matched items of both sides by their pairs [k, 2] of ids, and all others, in random order."""
+    """Matched items of both sides by their pairs [k, 2] of ids, and others, in random order.
+
+    The others are all, or `most` of them, so that files may be larger than the memory.
+    """
     rng, arrays = np.random.default_rng(seed), []
     for column, side in enumerate((x, y)):
-        others = rng.permutation(np.setdiff1d(side.ids, pairs[:, column]))
+        others = rng.permutation(np.setdiff1d(side.ids, pairs[:, column]))[:most]
         arrays += [embeddings.items_of(side.rows, ids) for ids in (pairs[:, column], others)]
     of_x, unmatched_x, of_y, unmatched_y = arrays
-    return Problem(of_x, of_y, unmatched_x, unmatched_y, classes=classes)
+    sets = of_x, of_y, unmatched_x, unmatched_y
+    return Problem(*sets, classes=classes, plan_items=plan_items)
 
 
 def _held_out(problem: Problem, method: str, key: jax.Array, seed: int) -> HeldOut:
     """What held-out pairs say of a method, and of the best that pairs alone can do."""
-    _, _, features, classes = standardized(problem)
+    features, classes = held_out.reduced_problem(problem)
     if method in (selection.PLANNED, selection.NAMED):
         return selection.tried(features, classes, seed=seed)
-    features, _ = held_out.reduced(features, None)
     trials = selection.alone(features)
     if method not in trials:
         trials[method] = held_out.raw_trial(problem, lambda part: METHODS[method].fit(part, key))

@@ -68,6 +68,13 @@ def _add_align(commands: Any) -> argparse.ArgumentParser:
         choices=("encoder",),
         help="use what the classes of the images' encoder are called; then no pair is needed",
     )
+    align.add_argument(
+        "--plan-items",
+        type=values.number,
+        default=4096,
+        metavar="N",
+        help="unmatched items of either side that are planned (4096); more make several plans",
+    )
     align.add_argument("--seed", type=values.seed, default=0)
     values.add_names(align)
     align.set_defaults(command=_align)
@@ -169,6 +176,8 @@ def _align(args: argparse.Namespace) -> output.Done:
         seed=args.seed,
         modalities=modalities,
         names=classes_of if args.names else None,
+        plan_items=args.plan_items,
+        tell=print,
     )
     return output.Done(sentences(aligner.about), {"about": aligner.about}, (args.out,))
 

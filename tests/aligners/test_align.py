@@ -95,6 +95,13 @@ def test_without_pairs_it_needs_classes():
         assert align(few, classes=classes).about["method"] == "named_classes"
 
 
+def test_features_are_brought_to_few_components_once(monkeypatch):
+    calls, reduce = [], held_out.reduced
+    monkeypatch.setattr(held_out, "reduced", lambda *given: calls.append(0) or reduce(*given))
+    align(many_dimensional(12)[0])
+    assert len(calls) == 1
+
+
 def test_names_of_classes_are_used_where_they_are_known():
     problem, _ = many_dimensional(12)
     world = np.random.default_rng(7)

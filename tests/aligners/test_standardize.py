@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from gentle_clip_jax.aligners import METHODS, Problem, align
+from gentle_clip_jax.aligners import METHODS, Problem, align, standardize
 from gentle_clip_jax.aligners.standardize import Standardizer, standardized
 
 RNG = np.random.default_rng(0)
@@ -44,6 +44,19 @@ def test_mean_and_deviation_are_those_of_all_rows():
         both = [getattr(features, name), getattr(features, f"unmatched_{name}")]
         rows = np.concatenate([np.asarray(z).reshape(-1, z.shape[2]) for z in both])
         np.testing.assert_allclose(rows.std(0), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("width", [12, 1300], ids=["features", "components"])
+def test_blocks_of_rows_are_standardised_as_all_at_once(width, monkeypatch):
+    groups = [100 + RNG.normal(size=(n, 2, width)).astype(np.float32) for n in (3, 41)]
+    whole = Standardizer.of(*groups).in_components(*groups)
+    monkeypatch.setattr(standardize, "_BLOCK", 7)
+    blocks = Standardizer.of(*groups)._replace(basis=whole.basis)
+    rows = np.concatenate(groups).reshape(-1, width)
+    np.testing.assert_allclose(blocks.mean, rows.mean(0, dtype=np.float64), rtol=1e-12)
+    np.testing.assert_allclose(blocks.deviation, rows.std(0, dtype=np.float64), rtol=1e-9)
+    np.testing.assert_allclose(blocks.rows(groups[1]), whole.rows(groups[1]), atol=1e-4)
+    assert blocks.rows(groups[1][:0]).shape == (0, 2, whole.rows(rows).shape[1])
 
 
 @pytest.mark.parametrize(

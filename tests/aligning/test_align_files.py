@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from gentle_clip_jax import load
+from gentle_clip_jax.aligners.standardize import Standardizer
 from gentle_clip_jax.aligning import align_files, read_side, sentences
 from gentle_clip_jax.data import embeddings
 
@@ -58,6 +59,13 @@ def test_methods_that_are_fitted_as_they_are(sides):
 def test_the_same_call_gives_the_same(sides):
     first, again = (fit(sides, method="ridge", seed=3).about for _ in range(2))
     assert first == again
+
+
+def test_features_are_standardised_once(sides, monkeypatch):
+    calls, of = [], Standardizer.of
+    monkeypatch.setattr(Standardizer, "of", lambda *groups: calls.append(0) or of(*groups))
+    fit(sides, method="gentle_transport")
+    assert len(calls) == 2
 
 
 def test_too_few_pairs(sides):

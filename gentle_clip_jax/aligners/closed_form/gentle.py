@@ -24,6 +24,7 @@ from gentle_clip_jax.aligners.problem import Features
 # A trial of the plan on held-out pairs takes fewer unmatched items and rounds than the plan itself.
 TRIAL_ITEMS, TRIAL_ROUNDS = 2048, 3
 _TRIAL_FOLDS = 3
+BANK_BYTES = 64 * 2**20  # of the rows among which neighbours are sought, at most
 LEAST_TRIED = 60  # below, three folds of pairs are too few to tell
 _WITHIN = 0.5
 
@@ -101,9 +102,9 @@ def gentle_transport(
 
 def prepare(features: Features, shrinkages: Iterable[float] = SHRINKAGES) -> Prepared:
     """Smooths x, and chooses how far the CCA of the smoothed pairs is shrunk."""
-    of_x = [jnp.mean(items, axis=1) for items in (features.x, features.unmatched_x)]
-    bank, weight = jnp.concatenate(of_x), 0.8 * few_pairs_weight(len(features.x))
-    x, unmatched_x = (smooth(rows, bank, weight=weight) for rows in of_x)
+    rows = jnp.concatenate([jnp.mean(z, axis=1) for z in (features.x, features.unmatched_x)])
+    bank, weight = rows[: BANK_BYTES // rows[0].nbytes], 0.8 * few_pairs_weight(len(features.x))
+    x, unmatched_x = jnp.split(smooth(rows, bank, weight=weight), [len(features.x)])
     features = features._replace(x=x[:, None], unmatched_x=unmatched_x[:, None])
     y = jnp.mean(features.y, axis=1)
     shrinkage = chosen_shrinkage(shrunk_cca, x, y, shrinkages=shrinkages)

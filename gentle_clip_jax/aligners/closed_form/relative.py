@@ -1,6 +1,7 @@
 """Relative representations: an item is what it resembles among the pairs."""
 
-from typing import NamedTuple
+import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -9,15 +10,25 @@ from gentle_clip_jax.aligners import pairs
 from gentle_clip_jax.losses import pairwise
 
 
-class Anchors(NamedTuple):
+@functools.partial(
+    jax.tree_util.register_dataclass,
+    data_fields=["mean_x", "anchors_x", "mean_y", "anchors_y", "power"],
+    meta_fields=["kept"],
+)
+@dataclasses.dataclass(frozen=True)
+class Anchors:
     """Pairs as the coordinates of one space: centres [dx], [dy], unit rows [n, dx], [n, dy]."""
 
     mean_x: jax.Array
     anchors_x: jax.Array
     mean_y: jax.Array
     anchors_y: jax.Array
-    kept: jax.Array
+    kept: int
     power: jax.Array
+
+    def __post_init__(self):
+        # Earlier versions saved it as an array.
+        object.__setattr__(self, "kept", int(self.kept))
 
     def embed_x(self, x: jax.Array) -> jax.Array:
         """Unit rows [m, n] of features [m, dx]."""
@@ -29,8 +40,8 @@ class Anchors(NamedTuple):
 
     def _embed(self, rows: jax.Array, anchors: jax.Array) -> jax.Array:
         cosines = pairwise.similarity(pairwise.normalize(rows), anchors)
-        last = jnp.maximum(len(anchors) - self.kept, 0)
-        least = jnp.take(jnp.sort(cosines, axis=1), last[None], axis=1)
+        last = min(self.kept, len(anchors)) - 1
+        least = -jnp.partition(-cosines, last, axis=1)[:, last, None]  # no sort of all
         powers = jnp.sign(cosines) * jnp.abs(cosines) ** self.power
         return pairwise.normalize(jnp.where(cosines >= least, powers, 0))
 
@@ -39,7 +50,7 @@ def relative(
     x: jax.Array,
     y: jax.Array,
     *,
-    kept: jax.Array | int = 800,
+    kept: int = 800,
     power: jax.Array | float = 8.0,
 ) -> Anchors:
     """Describes an item by its cosines to the pairs' items of its own modality; fits nothing.
@@ -65,6 +76,6 @@ def relative(
         pairwise.normalize(x - mean_x[None, :]),
         mean_y,
         pairwise.normalize(y - mean_y[None, :]),
-        jnp.asarray(kept),
+        kept,
         jnp.asarray(power, x.dtype),
     )

@@ -5,14 +5,14 @@ from typing import NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from gentle_clip_jax.aligners.closed_form.cca import Maps, Spectrum, canonical_maps, spectrum
+from gentle_clip_jax.aligners.closed_form.plan import transported_covariance
 from gentle_clip_jax.aligners.cross_validation import Embeds
-from gentle_clip_jax.aligners.problem import Features
+from gentle_clip_jax.aligners.problem import PLAN_ITEMS, Features
+from gentle_clip_jax.progress import track
 
-PLAN_ITEMS = 4096  # unmatched items that make a plan; more change little and cost their square
-_BLOCK = 512  # rows whose cosines are held at once
-_HELD = 4096 * 4096  # cosines that may be held all at once, which is several times as fast
 Start = TypeVar("Start", bound=Embeds)
 
 
@@ -27,6 +27,7 @@ def transported_cca(
     epsilon: float = 0.02,
     rounds: int = 8,
     iterations: int = 10,
+    batch: int = PLAN_ITEMS,
     dim: int = 128,
     power: float = 0.5,
 ) -> Maps | Start:
@@ -34,10 +35,11 @@ def transported_cca(
 
     A round embeds the unmatched rows by the current maps, finds the entropic transport plan P
     between them, and refits the maps to covariances (1 - w) C_pairs + w C_unmatched, where across
-    the modalities C_unmatched = X^T P Y.
+    the modalities C_unmatched = X^T P Y. Between large sets it is the mean of X^T P Y over plans
+    between batches, which are drawn anew in each round and hold every item.
 
     Args:
-      features: the mean of an item's rows stands for it. Time grows with u v, memory with u + v.
+      features: the mean of an item's rows stands for it. Time and memory grow with u + v.
       start: what to begin with, such as `cca` of the pairs; returned if a modality has no
         unmatched items.
       shrinkage: of the covariances, see `cca`; if not given 1 + 3s / 2, s = 250 / (250 + n).
@@ -49,6 +51,7 @@ def transported_cca(
       epsilon: of the plan, in units of the cost, one minus the cosine.
       rounds: how often the plan is made anew.
       iterations: of Sinkhorn's algorithm in a round.
+      batch: items of either modality in one plan, at most.
       dim: of the space, at most.
       power: how much a direction counts by its correlation.
 
@@ -64,13 +67,16 @@ def transported_cca(
     of_y = _moments(features.y, features.unmatched_y, mix, within)
     pseudo_weight = 0.0 if pseudo_y is None else 0.3 * few_pairs_weight(len(features.x))
     known, share = _known(of_x, of_y, pseudo_y, mix, pseudo_weight), mix * (1 - pseudo_weight)
-    maps = start
-    for _ in range(rounds):
+    maps, counts = start, (len(of_x.unmatched), len(of_y.unmatched))
+    is_long = max(counts) > batch
+    for number in track(range(rounds), "rounds of plans") if is_long else range(rounds):
+        batches = _batches(*counts, batch, seed=number)
         maps = _refit(
             maps,
             of_x,
             of_y,
             known,
+            batches,
             share=share,
             shrinkage=shrinkage,
             epsilon=epsilon,
@@ -78,6 +84,8 @@ def transported_cca(
             dim=dim,
             power=power,
         )
+        if is_long:
+            jax.block_until_ready(maps)  # else all rounds are told of at once
     return maps
 
 
@@ -99,16 +107,25 @@ def _moments(pairs: jax.Array, unmatched: jax.Array, mix: float, within: float) 
     groups, weights = (pairs, unmatched), (1 - mix, mix)
     means = [jnp.mean(items, axis=(0, 1)) for items in groups]
     matched, rest = (jnp.mean(z, axis=1) - mean[None, :] for z, mean in zip(groups, means))
-    # One matrix whose rows' covariance is the mixed one.
-    rows = [jnp.sqrt(w / len(z)) * z for w, z in zip(weights, (matched, rest))]
-    if within:
+    parts = [(w / len(z), z) for w, z in zip(weights, (matched, rest))]
+    if within and pairs.shape[1] > 1:
         around = [items - jnp.mean(items, axis=1, keepdims=True) for items in groups]
         scatter = jnp.concatenate([items.reshape(-1, items.shape[2]) for items in around])
-        rows.append(jnp.sqrt(within / len(scatter)) * scatter)
-    joint = jnp.concatenate(rows)
-    joint = spectrum(joint * jnp.sqrt(jnp.asarray(len(joint), joint.dtype)))
+        parts.append((within / len(scatter), scatter))
     mean = weights[0] * means[0] + weights[1] * means[1]
-    return Moments(matched, rest, means[1], mean, joint)
+    return Moments(matched, rest, means[1], mean, _joint_spectrum(parts))
+
+
+def _joint_spectrum(parts: list[tuple[jax.Array | float, jax.Array]]) -> Spectrum:
+    """Of the sum of w z^T z over weights w and rows z [n, d], with no copy of many rows."""
+    count, width = sum(len(rows) for _, rows in parts), parts[0][1].shape[1]
+    if count >= width:
+        covariance = jnp.zeros((width, width), parts[0][1].dtype)
+        for weight, rows in parts:
+            covariance += weight * (rows.T @ rows)
+        return Spectrum(*jnp.linalg.eigh(covariance))
+    joint = jnp.concatenate([jnp.sqrt(count * weight) * rows for weight, rows in parts])
+    return spectrum(joint)
 
 
 def _known(
@@ -125,12 +142,26 @@ def _known(
     return (1 - pseudo_weight) * of_pairs + pseudo_weight * of_pseudo_pairs
 
 
+Batches = tuple[np.ndarray, np.ndarray]
+
+
+def _batches(count_x: int, count_y: int, size: int, *, seed: int) -> Batches:
+    """Numbers [b, n] and [b, m] of the items of b plans: each item in one, or a few in several."""
+    rng, counts = np.random.default_rng(seed), (count_x, count_y)
+    plans = max(-(-count // size) for count in counts)
+    if plans == 1:
+        return np.arange(count_x)[None], np.arange(count_y)[None]
+    of_x, of_y = (np.resize(rng.permutation(n), (plans, min(n, size))) for n in counts)
+    return of_x, of_y
+
+
 @functools.partial(jax.jit, static_argnames=("iterations", "dim"))
 def _refit(
     maps: Embeds,
     x: Moments,
     y: Moments,
     known: jax.Array,
+    batches: Batches,
     *,
     share: float,
     shrinkage: jax.Array | float,
@@ -139,87 +170,22 @@ def _refit(
     dim: int,
     power: float,
 ) -> Maps:
-    across = transported_covariance(
-        maps.embed_x(x.unmatched + x.unmatched_mean[None, :]),
-        maps.embed_y(y.unmatched + y.unmatched_mean[None, :]),
-        x.unmatched,
-        y.unmatched,
-        epsilon=epsilon,
-        iterations=iterations,
-    )
+    def add(total: jax.Array, batch: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, None]:
+        some_x, some_y = x.unmatched[batch[0]], y.unmatched[batch[1]]
+        embedded = (
+            maps.embed_x(some_x + x.unmatched_mean[None, :]),
+            maps.embed_y(some_y + y.unmatched_mean[None, :]),
+        )
+        return total + transported_covariance(
+            *embedded, some_x, some_y, epsilon=epsilon, iterations=iterations
+        ), None
+
+    across, _ = jax.lax.scan(add, jnp.zeros_like(known), batches)
+    cross = known + share * across / len(batches[0])
     map_x, map_y = canonical_maps(
-        x.spectrum, y.spectrum, known + share * across, shrinkage=shrinkage, dim=dim, power=power
+        x.spectrum, y.spectrum, cross, shrinkage=shrinkage, dim=dim, power=power
     )
     return Maps(x.mean, map_x, y.mean, map_y)
-
-
-def transported_covariance(
-    embedded_x: jax.Array,
-    embedded_y: jax.Array,
-    x: jax.Array,
-    y: jax.Array,
-    *,
-    epsilon: float,
-    iterations: int,
-) -> jax.Array:
-    """X^T P Y [dx, dy], P the entropic plan [n, m] between unit rows [n, k] and [m, k].
-
-    The last half step of Sinkhorn's algorithm makes the row sums of P exactly 1 / n. Small plans
-    are held whole, large ones made in blocks again and again; both are the same but for rounding.
-    """
-    # ott-jax 0.6 has this in blocks, but not on the versions of jax that we run on.
-    if len(x) * len(y) <= _HELD:
-        return _held(embedded_x @ embedded_y.T / epsilon, x, y, iterations)
-    exponents_x, exponents_y = jnp.zeros_like(x[:, 0]), jnp.zeros_like(y[:, 0])
-
-    def balance(potentials: tuple[jax.Array, jax.Array], _: None):
-        rows = -_log_sums(embedded_x, embedded_y, potentials[1], epsilon)
-        return (rows, -_log_sums(embedded_y, embedded_x, rows, epsilon)), None
-
-    (_, exponents_y), _ = jax.lax.scan(balance, (exponents_x, exponents_y), length=iterations)
-
-    def add(total: jax.Array, block: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, None]:
-        rows, features = block
-        # Zero rows pad the last block; they have no share, as their features are zero.
-        shares = jax.nn.softmax(rows @ embedded_y.T / epsilon + exponents_y[None, :], axis=1)
-        return total + features.T @ (shares @ y), None
-
-    total = jnp.zeros((x.shape[1], y.shape[1]), x.dtype)
-    total, _ = jax.lax.scan(add, total, (_blocks(embedded_x), _blocks(x)))
-    return total / len(x)
-
-
-def _held(exponents: jax.Array, x: jax.Array, y: jax.Array, iterations: int) -> jax.Array:
-    """The same from all cosines [n, m] in units of epsilon."""
-    # One step in logarithms brings the kernel's columns to 1: what the others change is moderate,
-    # so that they may be products.
-    exponents = exponents - jax.nn.logsumexp(exponents, axis=1)[:, None]
-    kernel = jnp.exp(exponents - jax.nn.logsumexp(exponents, axis=0)[None, :])
-    tiny = jnp.finfo(kernel.dtype).tiny
-
-    def balance(columns: jax.Array, _: None) -> tuple[jax.Array, None]:
-        rows = 1 / jnp.maximum(kernel @ columns, tiny)
-        return 1 / jnp.maximum(rows @ kernel, tiny), None
-
-    columns, _ = jax.lax.scan(balance, jnp.ones_like(kernel[0]), length=max(iterations - 1, 0))
-    sums = jnp.maximum(kernel @ columns, tiny)
-    return x.T @ (kernel @ (columns[:, None] * y) / sums[:, None]) / len(x)
-
-
-def _log_sums(x: jax.Array, y: jax.Array, exponents: jax.Array, epsilon: float) -> jax.Array:
-    """log sum_j exp(x_i . y_j / epsilon + exponents_j) [n]."""
-    sums = jax.lax.map(
-        lambda rows: jax.nn.logsumexp(rows @ y.T / epsilon + exponents[None, :], axis=1),
-        _blocks(x),
-    )
-    return sums.reshape(-1)[: len(x)]
-
-
-def _blocks(rows: jax.Array) -> jax.Array:
-    """[n, d] -> [count, _BLOCK, d], padded with zeros."""
-    count = -(-len(rows) // _BLOCK)
-    padded = jnp.pad(rows, ((0, count * _BLOCK - len(rows)), (0, 0)))
-    return padded.reshape(count, _BLOCK, rows.shape[1])
 
 
 def few_pairs_weight(num_pairs: int) -> float:
@@ -227,8 +193,8 @@ def few_pairs_weight(num_pairs: int) -> float:
     return 250 / (250 + num_pairs)
 
 
-def plan_part(features: Features) -> Features:
-    """The features with as many of their unmatched items as make a plan."""
+def plan_part(features: Features, items: int = PLAN_ITEMS) -> Features:
+    """The features with so many of their unmatched items."""
     return features._replace(
-        unmatched_x=features.unmatched_x[:PLAN_ITEMS], unmatched_y=features.unmatched_y[:PLAN_ITEMS]
+        unmatched_x=features.unmatched_x[:items], unmatched_y=features.unmatched_y[:items]
     )

@@ -1,5 +1,7 @@
 """Relative representations against their definition, one item and one anchor at a time."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -36,9 +38,10 @@ def test_an_item_is_its_powered_similarities_to_the_nearest_pairs(kept, power):
             np.testing.assert_allclose(found[1], expected_y, atol=tolerance)
 
 
-def test_anchors_pass_through_jit():
+@pytest.mark.parametrize("kept", [5, jnp.asarray(5)], ids=["as it is", "as it was once saved"])
+def test_anchors_pass_through_jit(kept):
     x = jax.random.normal(jax.random.key(0), (12, 6))
-    anchors = relative(x, x, kept=5)
+    anchors = dataclasses.replace(relative(x, x), kept=kept)
     embedded = jax.jit(lambda anchors, x: anchors.embed_x(x))(anchors, x)
     np.testing.assert_allclose(embedded, anchors.embed_x(x), atol=1e-6)
     np.testing.assert_array_equal(jnp.sum(embedded != 0, axis=1), 5)

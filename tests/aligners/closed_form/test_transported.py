@@ -5,9 +5,10 @@ import pytest
 from scipy.special import logsumexp
 
 from gentle_clip_jax.aligners import closed_form
-from gentle_clip_jax.aligners.closed_form import Features, transported
+from gentle_clip_jax.aligners.closed_form import Features, plan
 from gentle_clip_jax.aligners.closed_form.neighbours import smooth
-from gentle_clip_jax.aligners.closed_form.transported import _moments, transported_covariance
+from gentle_clip_jax.aligners.closed_form.plan import transported_covariance
+from gentle_clip_jax.aligners.closed_form.transported import _batches, _moments
 
 
 def clusters(n, *, seed, noise=0.1):
@@ -55,7 +56,7 @@ def test_a_plan_of_true_partners_gives_the_covariance_of_all_pairs():
 @pytest.mark.parametrize("epsilon", [0.1, 0.02, 0.004])
 def test_held_whole_or_in_blocks_a_plan_is_that_of_float64(held, epsilon, monkeypatch):
     if not held:
-        monkeypatch.setattr(transported, "_HELD", 0)
+        monkeypatch.setattr(plan, "_HELD", 0)
     x, y = (z[:n] for z, n in zip(clusters(1100, seed=6), (1100, 900)))
     key_x, key_y = jax.random.split(jax.random.key(0))
     rows_x, rows_y = (
@@ -69,8 +70,34 @@ def test_held_whole_or_in_blocks_a_plan_is_that_of_float64(held, epsilon, monkey
         log_a = -logsumexp(exponents + log_b, axis=1)
         log_b = -logsumexp(exponents + log_a[:, None], axis=0)
     log_a = -logsumexp(exponents + log_b, axis=1)
-    plan = np.exp(exponents + log_a[:, None] + log_b) / 1100
-    np.testing.assert_allclose(whole, np.asarray(x).T @ plan @ np.asarray(y), rtol=1e-3, atol=1e-4)
+    shares = np.exp(exponents + log_a[:, None] + log_b) / 1100
+    np.testing.assert_allclose(
+        whole, np.asarray(x).T @ shares @ np.asarray(y), rtol=1e-3, atol=1e-4
+    )
+
+
+@pytest.mark.parametrize(("counts", "plans"), [((900, 70), 3), ((40, 650), 3), ((300, 5), 1)])
+def test_plans_between_batches_take_every_item(counts, plans):
+    first, again = (_batches(*counts, 300, seed=seed) for seed in (0, 1))
+    for rows, count in zip(first, counts):
+        assert rows.shape == (plans, min(count, 300))
+        assert set(rows.ravel()) == set(range(count))
+    assert plans == 1 or (first[0] != again[0]).any()
+
+
+def test_many_small_plans_stand_in_for_a_large_one():
+    few = features(8, 600)
+    pairs_alone = start(few.x[:, 0], few.y[:, 0])
+    one, several = (
+        closed_form.transported_cca(few, pairs_alone, shrinkage=0.1, batch=n) for n in (600, 150)
+    )
+    assert found(several) > found(pairs_alone) + 0.1
+    x, y = clusters(50, seed=4)
+    for rows, others in (
+        (one.embed_x(x), several.embed_x(x)),
+        (one.embed_y(y), several.embed_y(y)),
+    ):
+        assert jnp.mean(jnp.abs(rows @ rows.T - others @ others.T)) < 0.1
 
 
 def test_without_unmatched_items_the_start_is_returned():

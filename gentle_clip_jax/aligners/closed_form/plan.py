@@ -1,0 +1,93 @@
+"""The entropic plan between two sets of embedded rows, as the covariance that it gives."""
+
+import jax
+import jax.numpy as jnp
+
+_BLOCK = 512  # rows whose kernel is held at once
+_HELD = 4096 * 4096  # cosines that may be held all at once, which is several times as fast
+
+
+def transported_covariance(
+    embedded_x: jax.Array,
+    embedded_y: jax.Array,
+    x: jax.Array,
+    y: jax.Array,
+    *,
+    epsilon: float,
+    iterations: int,
+) -> jax.Array:
+    """X^T P Y [dx, dy], P the entropic plan [n, m] between unit rows [n, k] and [m, k].
+
+    The last half step of Sinkhorn's algorithm makes the row sums of P exactly 1 / n. The kernel of
+    a small plan is held whole, that of a large one made in blocks of rows in every iteration; both
+    are the same but for rounding. Time grows with n m, memory of large plans with n + m.
+    """
+    # ott-jax 0.6 has this in blocks, but not on the versions of jax that we run on.
+    if len(x) * len(y) <= _HELD:
+        return _held(embedded_x @ embedded_y.T / epsilon, x, y, iterations)
+    return _in_blocks(embedded_x / epsilon, embedded_y, x, y, iterations)
+
+
+def _held(exponents: jax.Array, x: jax.Array, y: jax.Array, iterations: int) -> jax.Array:
+    """Of all cosines [n, m] in units of epsilon."""
+    # One step in logarithms brings the kernel's columns to 1: what the others change is moderate,
+    # so that they may be products.
+    exponents = exponents - jax.nn.logsumexp(exponents, axis=1)[:, None]
+    kernel = jnp.exp(exponents - jax.nn.logsumexp(exponents, axis=0)[None, :])
+    tiny = jnp.finfo(kernel.dtype).tiny
+
+    def balance(columns: jax.Array, _: None) -> tuple[jax.Array, None]:
+        rows = 1 / jnp.maximum(kernel @ columns, tiny)
+        return 1 / jnp.maximum(rows @ kernel, tiny), None
+
+    columns, _ = jax.lax.scan(balance, jnp.ones_like(kernel[0]), length=max(iterations - 1, 0))
+    sums = jnp.maximum(kernel @ columns, tiny)
+    return x.T @ (kernel @ (columns[:, None] * y) / sums[:, None]) / len(x)
+
+
+def _in_blocks(
+    embedded_x: jax.Array, embedded_y: jax.Array, x: jax.Array, y: jax.Array, iterations: int
+) -> jax.Array:
+    """Of rows whose products are cosines in units of epsilon; one pass over them an iteration."""
+    rows, tiny = _blocks(embedded_x), jnp.finfo(x.dtype).tiny
+    # Rows that pad the last block have no share in any column.
+    padding = jnp.where(jnp.arange(rows.shape[0] * _BLOCK) < len(x), 0, -jnp.inf).astype(x.dtype)
+
+    def begin(sums: jax.Array, block: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        exponents = block[0] @ embedded_y.T
+        exponents_x = block[1] - jax.nn.logsumexp(exponents, axis=1)
+        of_block = jax.nn.logsumexp(exponents + exponents_x[:, None], axis=0)
+        return jnp.logaddexp(sums, of_block), exponents_x
+
+    nothing = jnp.full_like(embedded_y[:, 0], -jnp.inf)
+    sums, exponents_x = jax.lax.scan(begin, nothing, (rows, padding.reshape(-1, _BLOCK)))
+
+    def kernel(rows: jax.Array, exponents: jax.Array) -> jax.Array:
+        return jnp.exp(rows @ embedded_y.T + exponents[:, None] - sums[None, :])
+
+    def balance(columns: jax.Array, _: None) -> tuple[jax.Array, None]:
+        def add(total: jax.Array, block: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, None]:
+            of_block = kernel(*block)
+            return total + (1 / jnp.maximum(of_block @ columns, tiny)) @ of_block, None
+
+        total, _ = jax.lax.scan(add, jnp.zeros_like(columns), (rows, exponents_x))
+        return 1 / jnp.maximum(total, tiny), None
+
+    columns, _ = jax.lax.scan(balance, jnp.ones_like(sums), length=max(iterations - 1, 0))
+
+    def carry(total: jax.Array, block: tuple[jax.Array, ...]) -> tuple[jax.Array, None]:
+        *exponents, features = block
+        of_block = kernel(*exponents)
+        shares = of_block / jnp.maximum(of_block @ columns, tiny)[:, None]
+        return total + features.T @ (shares @ (columns[:, None] * y)), None
+
+    total = jnp.zeros((x.shape[1], y.shape[1]), x.dtype)
+    total, _ = jax.lax.scan(carry, total, (rows, exponents_x, _blocks(x)))
+    return total / len(x)
+
+
+def _blocks(rows: jax.Array) -> jax.Array:
+    """[n, d] -> [count, _BLOCK, d], padded with zeros."""
+    count = -(-len(rows) // _BLOCK)
+    padded = jnp.pad(rows, ((0, count * _BLOCK - len(rows)), (0, 0)))
+    return padded.reshape(count, _BLOCK, rows.shape[1])

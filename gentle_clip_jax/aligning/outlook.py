@@ -1,0 +1,45 @@
+"""What a fit to large sets will take, told before it begins."""
+
+import time
+
+import jax
+import jax.numpy as jnp
+
+from gentle_clip_jax.aligners import Problem
+from gentle_clip_jax.aligners.closed_form.gentle import BANK_BYTES
+from gentle_clip_jax.aligners.problem import PLAN_ITEMS
+
+_ROUNDS, _DIM = 8, 128
+# Reckoned: how much longer all takes than its products alone, and how often the features of a side
+# are in memory. benchmarks/large_sets.py measures both.
+_OVERHEAD, _COPIES, _GIB = 2.0, 6, 0.8
+
+
+def outlook(problem: Problem) -> str | None:
+    """A sentence about time and memory; None if one plan holds all that are to be planned."""
+    counts = [
+        min(len(items), problem.plan_items) for items in (problem.unmatched_x, problem.unmatched_y)
+    ]
+    plans = max(-(-count // PLAN_ITEMS) for count in counts)
+    if plans < 2 or not min(counts):
+        return None
+    widths = problem.x.shape[2], problem.y.shape[2]
+    products = _ROUNDS * plans * PLAN_ITEMS**2 * (_DIM + widths[1])
+    products += (len(problem.x) + counts[0]) * BANK_BYTES / 4
+    minutes = _OVERHEAD * products * _seconds_a_product() / 60
+    numbers = sum(items.size for items in (problem.unmatched_x, problem.unmatched_y))
+    gib = _GIB + _COPIES * 4 * numbers / 2**30
+    return (
+        f"{counts[0]:,} and {counts[1]:,} unmatched items make {plans} plans in each of {_ROUNDS} "
+        f"rounds: about {max(1, round(minutes))} min and {gib:.1f} GiB on this machine."
+    )
+
+
+def _seconds_a_product() -> float:
+    """How long this machine takes for a multiplication and an addition in a matrix product."""
+    rows, times = jnp.ones((2048, 512)), []
+    for _ in range(3):
+        begun = time.perf_counter()
+        jax.block_until_ready(rows @ rows.T)
+        times.append(time.perf_counter() - begun)
+    return min(times) / (2048 * 2048 * 512)

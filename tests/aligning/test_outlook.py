@@ -1,0 +1,74 @@
+"""Large sets: what is told before a fit begins, and what is read at all."""
+
+import numpy as np
+import pytest
+
+from gentle_clip_jax.aligners import Problem
+from gentle_clip_jax.aligning import align_files, fit, outlook
+from gentle_clip_jax.aligning.fit import problem_of
+from gentle_clip_jax.aligning.sides import read_side
+
+
+def sides(folder, items):
+    """So many items of each side, of which the first twenty are pairs by their ids' numbers."""
+    rng = np.random.default_rng(0)
+    latent = rng.normal(size=(items, 4))
+    for name, width in (("x", 7), ("y", 5)):
+        rows = latent @ rng.normal(size=(4, width)) + 0.1 * rng.normal(size=(items, width))
+        np.save(folder / f"{name}.npy", rows.astype(np.float32))
+    (folder / "pairs.csv").write_text("".join(f"{n},{n}\n" for n in range(20)))
+    return folder / "x.npy", folder / "y.npy", folder / "pairs.csv"
+
+
+def test_what_one_plan_holds_is_not_spoken_of():
+    items = np.zeros((5000, 3), np.float32)
+    assert outlook.outlook(Problem(items[:9], items[:9], items, items)) is None
+    assert outlook.outlook(Problem(items[:9], items[:9], items, None, plan_items=5000)) is None
+    text = outlook.outlook(Problem(items[:9], items[:9], items, items[:70], plan_items=9000))
+    assert text.startswith("5,000 and 70 unmatched items make 2 plans in each of 8 rounds: about ")
+    assert text.endswith(" GiB on this machine.")
+
+
+def test_more_items_take_more():
+    few, many = (np.zeros((n, 3), np.float32) for n in (100_000, 1_000_000))
+    told = [
+        outlook.outlook(Problem(few[:9], few[:9], items, items, plan_items=10**6)).split()
+        for items in (few, many)
+    ]
+    minutes, gib = (
+        [float(words[words.index(unit) - 1]) for words in told] for unit in ("min", "GiB")
+    )
+    assert minutes[1] > 3 * minutes[0]
+    assert gib[1] > gib[0]
+
+
+@pytest.mark.slow
+def test_a_fit_to_large_sets_tells_what_it_takes(tmp_path):
+    given, said = sides(tmp_path, 4400), []
+    aligner = align_files(*given, method="gentle_transport", plan_items=4380, tell=said.append)
+    assert said[0].startswith("4,380 and 4,380 unmatched items make 2 plans")
+    assert aligner.about["fitted_on"]["unmatched_x"] == 4380
+
+
+def test_no_more_items_are_read_than_are_used(tmp_path, monkeypatch):
+    x, y, pairs = sides(tmp_path, 300)
+    monkeypatch.setattr(fit, "READ_ITEMS", 100)
+    about = align_files(x, y, pairs, method="cca", plan_items=50).about["fitted_on"]
+    assert (about["unmatched_x"], about["unmatched_y"]) == (100, 100)
+    about = align_files(x, y, pairs, method="cca", plan_items=200).about["fitted_on"]
+    assert (about["unmatched_x"], about["unmatched_y"]) == (200, 200)
+
+
+def test_items_that_are_read_are_drawn_at_random(tmp_path):
+    x, y, _ = sides(tmp_path, 300)
+    found = np.array([["0", "0"], ["1", "1"]])
+    read = problem_of(read_side(x), read_side(y), found, most=50)
+    rows = np.load(x)
+    places = [int(np.flatnonzero((rows == item).all(axis=1))[0]) for item in read.unmatched_x[:, 0]]
+    assert len(set(places)) == 50
+    assert max(places) > 200
+
+
+def test_nothing_to_plan_is_refused():
+    with pytest.raises(ValueError, match="plan_items must be 1 or more, not 0"):
+        Problem(np.ones((3, 4)), np.ones((3, 2)), plan_items=0)
