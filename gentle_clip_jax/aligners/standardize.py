@@ -36,7 +36,8 @@ class Standardizer(NamedTuple):
         count, width = sum(map(len, groups)), groups[0].shape[1]
         if not count:
             return cls(np.zeros(width), np.ones(width))
-        mean = sum(rows.sum(axis=0, dtype=np.float64) for rows in groups) / count
+        sums = [rows.sum(axis=0, dtype=np.float64) for rows in groups]
+        mean = np.sum(sums, axis=0) / count
         squares = (np.square(block - mean).sum(axis=0) for block in _blocks(*groups))
         deviation = np.sqrt(sum(squares) / count)
         rounding = _ROUNDING * np.finfo(np.result_type(*groups)).eps * np.abs(mean)

@@ -1,6 +1,7 @@
 """Transported CCA: a plan between the unmatched sets stands in for the pairs that are missing."""
 
 import functools
+from collections.abc import Sequence
 from typing import NamedTuple, TypeVar
 
 import jax
@@ -116,7 +117,7 @@ def _moments(pairs: jax.Array, unmatched: jax.Array, mix: float, within: float) 
     return Moments(matched, rest, means[1], mean, _joint_spectrum(parts))
 
 
-def _joint_spectrum(parts: list[tuple[jax.Array | float, jax.Array]]) -> Spectrum:
+def _joint_spectrum(parts: Sequence[tuple[jax.Array | float, jax.Array]]) -> Spectrum:
     """Of the sum of w z^T z over weights w and rows z [n, d], with no copy of many rows."""
     count, width = sum(len(rows) for _, rows in parts), parts[0][1].shape[1]
     if count >= width:
@@ -142,7 +143,7 @@ def _known(
     return (1 - pseudo_weight) * of_pairs + pseudo_weight * of_pseudo_pairs
 
 
-Batches = tuple[np.ndarray, np.ndarray]
+Batches = tuple[jax.Array, jax.Array]
 
 
 def _batches(count_x: int, count_y: int, size: int, *, seed: int) -> Batches:
@@ -150,9 +151,9 @@ def _batches(count_x: int, count_y: int, size: int, *, seed: int) -> Batches:
     rng, counts = np.random.default_rng(seed), (count_x, count_y)
     plans = max(-(-count // size) for count in counts)
     if plans == 1:
-        return np.arange(count_x)[None], np.arange(count_y)[None]
+        return jnp.arange(count_x)[None], jnp.arange(count_y)[None]
     of_x, of_y = (np.resize(rng.permutation(n), (plans, min(n, size))) for n in counts)
-    return of_x, of_y
+    return jnp.asarray(of_x), jnp.asarray(of_y)
 
 
 @functools.partial(jax.jit, static_argnames=("iterations", "dim"))

@@ -45,7 +45,7 @@ def test_pairs_names_and_plan_share_the_covariance(said, monkeypatch):
     features = Features(normal(10, 1, 4), normal(10, 1, 3), normal(20, 1, 4), normal(15, 1, 3))
     pseudo_y, found = 5 * normal(20, 3), {}
 
-    def refit(maps, of_x, of_y, known, *, share, **_):
+    def refit(maps, of_x, of_y, known, batches, *, share, **_):
         found.update(known=np.asarray(known, float), share=share)
         raise Seen
 
