@@ -8,8 +8,8 @@ import csv
 import itertools
 import math
 import pathlib
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, cast
 
 import numpy as np
 
@@ -143,8 +143,10 @@ def _is_number(text: str) -> bool:
 
 def _read_h5ad(path: pathlib.Path, key: str | None) -> dict[str, Any]:
     """X, or what `key` names of obsm and layers; the names of obs are the ids."""
+    import anndata.io
     import h5py
 
+    read = cast("Callable[[Any], Any]", anndata.io.read_elem)
     with h5py.File(path, "r") as file:
         arrays: dict[str, Any] = {"X": file["X"]} if "X" in file else {}
         for group in ("obsm", "layers"):
@@ -155,7 +157,7 @@ def _read_h5ad(path: pathlib.Path, key: str | None) -> dict[str, Any]:
         }
         chosen = _chosen([name for name, shape in shapes.items() if shape is not None], key or "X")
         reading.check_size(math.prod(map(int, shapes[chosen])) * np.dtype(np.float64).itemsize)
-        features, obs = _elements(arrays[chosen], file["obs"])
+        features, obs = read(arrays[chosen]), read(file["obs"])
     if hasattr(features, "toarray"):
         features.check_format(full_check=True)  # SciPy would write where a wrong index points to
         features = features.toarray()
@@ -171,12 +173,6 @@ def _read_h5ad(path: pathlib.Path, key: str | None) -> dict[str, Any]:
         if name in obs
     }
     return {"features": np.asarray(features), "ids": ids.tolist(), **about}
-
-
-def _elements(*groups: Any) -> Iterator[Any]:
-    import anndata.io
-
-    return map(anndata.io.read_elem, groups)
 
 
 def _named(arrays: Mapping[str, np.ndarray], key: str | None) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import pytest
 import tiny_encoders
 from PIL import Image
 
-from gentle_clip_jax.commands import main
+from gentle_clip_jax.commands import main, quickstart
 from gentle_clip_jax.encoders.published import pretrained
 from gentle_clip_jax.training.check import check
 
@@ -97,6 +97,7 @@ def light(monkeypatch, tmp_path_factory):
     monkeypatch.setattr(pretrained, "folder", lambda name: folder if name in names else real(name))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setattr("huggingface_hub.HfApi", Hub)
+    monkeypatch.setattr(quickstart, "_STEPS", quickstart._STEPS[:1])  # the others have their tests
 
 
 def sound(path, ground, out):
@@ -109,6 +110,12 @@ def sound(path, ground, out):
         ("embed",): {"--aligner": ground / "aligner", "--x": x, "--out": out},
         ("search",): {"--aligner": ground / "aligner", "--in": x, "--like": "i1", "--side": "x"},
         ("match",): {**pair, "--aligner": ground / "aligner", "--out": out, "--share": 0.5},
+        ("index",): {
+            "--aligner": ground / "aligner",
+            "--in": pathlib.Path(shutil.copy(x, f"{out}.npz")),
+            "--side": "x",
+        },
+        ("quickstart",): {"--out": out, "--number": 60},
         ("export",): {"--aligner": ground / "aligner", "--out": out, "--format": "numpy"},
         ("push",): {"--aligner": ground / "aligner", "repo": "org/name"},
         ("doctor",): {},
@@ -207,7 +214,9 @@ def test_every_wrong_value_of_each_option(
     try_all(path, dict.fromkeys(own, WRONG), ground, tmp_path, monkeypatch, capsys)
 
 
-WORKING = [p for p in COMMANDS if p[0] not in ("evaluate", "report", "show", "replay", "data")]
+# They need a run, or take long.
+ELSEWHERE = ("quickstart", "evaluate", "report", "show", "replay", "data")
+WORKING = [path for path in COMMANDS if path[0] not in ELSEWHERE]
 
 
 @pytest.mark.usefixtures("light")
