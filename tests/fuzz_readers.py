@@ -380,20 +380,26 @@ def main(number, *names):
         read_or_refused(name, sound[name])
     used = int(pathlib.Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + SPARE, used + SPARE))
-    reading._memory.cache_clear()
+    reading.memory.cache_clear()
     for name in names:
-        counts = collections.Counter()
-
-        @hypothesis.settings(
-            max_examples=int(number), deadline=1000 * PATIENCE, derandomize=True, database=None
-        )
-        @hypothesis.given(damage())
-        def check(damaged, name=name, counts=counts):
-            counts[read_or_refused(name, damaged(sound[name]))] += 1
-
         print(name, end=" ", file=sys.stderr, flush=True)
-        check()
+        counts = read_damaged(name, sound[name], int(number))
         print(f"{name} {counts['read']} {counts['refused']}", flush=True)
+
+
+def read_damaged(name, sound, number):
+    """How many of so many damaged files were read, and how many refused."""
+    counts = collections.Counter()
+
+    @hypothesis.settings(
+        max_examples=number, deadline=1000 * PATIENCE, derandomize=True, database=None
+    )
+    @hypothesis.given(damage())
+    def check(damaged):
+        counts[read_or_refused(name, damaged(sound))] += 1
+
+    check()
+    return counts
 
 
 if __name__ == "__main__":

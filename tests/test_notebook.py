@@ -107,7 +107,7 @@ def test_the_notebook_runs_with_the_wheel_beside_it(name, folder, monkeypatch):
         resources={"metadata": {"path": str(folder)}},
     ).execute()
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
-    assert not any(output.get("name") == "stderr" for output in outputs)
+    assert [output["text"] for output in outputs if output.get("name") == "stderr"] == []
     data = [output.get("data", {}) for output in outputs]
     pictures = [formats["image/png"] for formats in data if "image/png" in formats]
     assert len(pictures) == {"quickstart": 2, "own_loop": 1, "own_folders": 0}[name]

@@ -130,12 +130,17 @@ def _read_bert(folder: pathlib.Path) -> Any:
     from tokenizers import BertWordPieceTokenizer
 
     about = _read_json(folder / "tokenizer_config.json", _Rules)
-    return BertWordPieceTokenizer(
+    rules = BertWordPieceTokenizer(
         str(folder / "vocab.txt"),
         lowercase=about.get("do_lower_case") is not False,
         strip_accents=about.get("strip_accents"),
         handle_chinese_chars=about.get("tokenize_chinese_chars") is not False,
     )
+    if rules.token_to_id("[UNK]") is None:  # it would fail at the first unknown word
+        raise ValueError(
+            f"vocab.txt in {folder} has no [UNK]: copy it anew from where the model was published."
+        )
+    return rules
 
 
 class _Token(msgspec.Struct):

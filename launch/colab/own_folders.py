@@ -24,7 +24,7 @@ import glob
 import importlib
 import importlib.util
 
-if importlib.util.find_spec("gentle_clip_jax") is None:
+if None in map(importlib.util.find_spec, ("gentle_clip_jax", "starlette")):
     wheels = sorted(glob.glob("gentle_clip_jax-*.whl"))
     package = f"./{wheels[-1]}" if wheels else "gentle-clip-jax"
     # %pip install -q "{package}[images,texts,review]"
@@ -60,7 +60,7 @@ def gentle_clip(line):
 def page(path, height=500):
     """A page of the project, inside the notebook."""
     inside = html.escape(pathlib.Path(path).read_text("utf-8"))
-    return HTML(f'<iframe srcdoc="{inside}" width="100%" height="{height}"></iframe>')
+    return HTML(f'<div><iframe srcdoc="{inside}" width="100%" height="{height}"></iframe></div>')
 
 
 # %% [markdown]

@@ -25,7 +25,7 @@ import glob
 import importlib
 import importlib.util
 
-if importlib.util.find_spec("gentle_clip_jax") is None:
+if None in map(importlib.util.find_spec, ("gentle_clip_jax", "qtawesome")):
     wheels = sorted(glob.glob("gentle_clip_jax-*.whl"))
     package = f"./{wheels[-1]}" if wheels else "gentle-clip-jax"
     # %pip install -q "{package}[quickstart]"

@@ -91,6 +91,12 @@ def test_bert(lowercase, tmp_path):
     np.testing.assert_array_equal(new(TEXTS, 9), expected)
 
 
+def test_words_without_one_for_the_unknown_are_refused(tmp_path):
+    (tmp_path / "vocab.txt").write_text("\n".join(["[PAD]", "[CLS]", "[SEP]", "two", "boats"]))
+    with pytest.raises(ValueError, match=r"vocab.txt in .* has no \[UNK\]: copy it anew"):
+        published_tokens.read_tokenizer(tmp_path)
+
+
 def words(folder, *tokens):
     Tokenizer(models.WordLevel({t: i for i, t in enumerate(tokens)}, unk_token=tokens[-1])).save(
         str(folder / "tokenizer.json")
