@@ -1,7 +1,6 @@
 """The command quickstart: the others in a row, from two folders to matches and a search page."""
 
 import argparse
-import csv
 import pathlib
 import shlex
 from typing import Any
@@ -54,12 +53,13 @@ def add(commands: Any) -> None:
 def _quickstart(args: argparse.Namespace) -> int:
     """Runs what is not done yet; ends with the first command that fails."""
     from gentle_clip_jax.commands.main import main
+    from gentle_clip_jax.data.example import ANSWERS, lines_of
 
     out, pairs = pathlib.Path(args.out), args.number // 5
-    answers = out / "icons" / "answers.csv"
-    if answers.exists() and len(_lines(answers)) != args.number:
+    answers = out / "icons" / ANSWERS
+    if answers.exists() and len(lines_of(answers)) != args.number:
         raise ValueError(
-            f"{out} holds a quickstart of {len(_lines(answers)):,} icons: give that --number, or "
+            f"{out} holds a quickstart of {len(lines_of(answers)):,} icons: give that --number, or "
             "another --out=DIR."
         )
     print(
@@ -72,8 +72,8 @@ def _quickstart(args: argparse.Namespace) -> int:
             print(f"\n$ gentle-clip {filled}", flush=True)
             if code := main(shlex.split(filled)):
                 return code
-    known = {line[0] for line in _lines(out / "ask" / "ask.csv")}
-    right, found = dict(_lines(answers)), _lines(out / "matches" / "matches.csv")
+    known = {line[0] for line in lines_of(out / "ask" / "ask.csv")}
+    right, found = dict(lines_of(answers)), lines_of(out / "matches" / "matches.csv")
     proposed = [(x, y) for x, y, *_ in found[1:] if y and x not in known]
     hits = sum(right[x] == y for x, y in proposed)
     print(
@@ -82,8 +82,3 @@ def _quickstart(args: argparse.Namespace) -> int:
         "folders of your own: docs/tutorial.md goes through the same commands."
     )
     return 0
-
-
-def _lines(path: pathlib.Path) -> list[list[str]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        return [*csv.reader(file)]

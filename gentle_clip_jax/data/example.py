@@ -5,6 +5,7 @@ import itertools
 import json
 import math
 import pathlib
+import tempfile
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
@@ -61,19 +62,34 @@ def write_example(
         raise ValueError(f"{folder} is not empty: give --out=DIR a new folder.")
     if shown is None and not 1 <= number <= len(DRAWINGS):
         raise ValueError(f"There are {len(DRAWINGS)} drawings: ask for so many at most.")
+    folder.parent.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
+    shown = _drawings(number, rng) if shown is None else shown
+    # All of it or nothing: half of it would be in the way of a second try.
+    with tempfile.TemporaryDirectory(prefix=f"{folder.name}-", dir=folder.parent) as begun:
+        _write(pathlib.Path(begun) / "whole", number, rng, shown)
+        if folder.exists():
+            folder.rmdir()
+        (pathlib.Path(begun) / "whole").rename(folder)
+    return folder
+
+
+def _write(
+    folder: pathlib.Path,
+    number: int,
+    rng: np.random.Generator,
+    shown: Iterable[tuple["Image.Image", str]],
+) -> None:
     width, ids = len(str(number - 1)), {}
     for side in ("picture", "text"):
         ids[side] = [f"{side}-{n:0{width}}" for n in rng.permutation(number)]
-        (folder / f"{side}s").mkdir(parents=True, exist_ok=True)
-    shown = _drawings(number, rng) if shown is None else shown
+        (folder / f"{side}s").mkdir(parents=True)
     for (image, said), picture, text in zip(shown, ids["picture"], ids["text"], strict=True):
         image.save(folder / "pictures" / f"{picture}.png")
         write_text(folder / "texts" / f"{text}.txt", f"{said}\n")
     with writing(folder / ANSWERS) as file:
         lines = sorted(zip(ids["picture"], ids["text"], strict=True))
         csv.writer(file, lineterminator="\n").writerows(lines)
-    return folder
 
 
 def fill_sheet(out: str | pathlib.Path, sheet: str | pathlib.Path) -> int:
@@ -89,7 +105,7 @@ def fill_sheet(out: str | pathlib.Path, sheet: str | pathlib.Path) -> int:
     Raises:
       ValueError: one of the two files is missing or is of something else.
     """
-    answers, asked = _lines(pathlib.Path(out) / ANSWERS), _lines(pathlib.Path(sheet))
+    answers, asked = lines_of(pathlib.Path(out) / ANSWERS), lines_of(pathlib.Path(sheet))
     partner = dict(answers) | {text: picture for picture, text in answers}
     items = [line[0] for line in asked if line != SHEET]
     unknown = [item for item in items if item not in partner]
@@ -104,7 +120,12 @@ def fill_sheet(out: str | pathlib.Path, sheet: str | pathlib.Path) -> int:
     return len(items)
 
 
-def _lines(path: pathlib.Path) -> list[list[str]]:
+def lines_of(path: pathlib.Path) -> list[list[str]]:
+    """The lines of a .csv file that are not empty.
+
+    Raises:
+      ValueError: it cannot be read.
+    """
     try:
         with path.open(encoding="utf-8", newline="") as file:
             return [line for line in csv.reader(file) if line]

@@ -86,3 +86,14 @@ def test_icons_come_with_their_names_once_each(tmp_path):
         assert pixels.shape == (224, 224)
         assert pixels[0, 0] == 255  # black on white
         assert 0.01 < np.mean(pixels < 128) < 0.9
+
+
+def test_a_stop_on_the_way_leaves_nothing(tmp_path):
+    def stopped():
+        yield Image.new("L", (9, 9)), "one"
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        example.write_example(tmp_path / "new", number=2, shown=stopped())
+    assert [*tmp_path.iterdir()] == []
+    example.write_example(tmp_path / "new", number=2)
