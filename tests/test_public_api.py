@@ -26,7 +26,7 @@ FUNCTIONS = {
     "restore": "(workdir)",
     "train": "(config, workdir)",
 }
-FIELDS = {"Problem": "(x, y, unmatched_x=None, unmatched_y=None, *, classes=None)"}
+FIELDS = {"Problem": "(x, y, unmatched_x=None, unmatched_y=None, *, classes=None, plan_items=4096)"}
 METHODS = {"Aligner": {"about", "embed_x", "embed_y", "save"}}
 LOSSES = {
     "bandwidth_ladder": f"(x, y, *, num=5, ratio=2.0, {MASKS})",

@@ -41,6 +41,7 @@ def document(
 
 
 def _step(sentence: str, command: str) -> str:
+    command = command.encode("utf-8", "backslashreplace").decode()  # a path may be no text
     return f"<p>{escape(sentence)}</p>" + (f"<pre>{escape(command)}</pre>" if command else "")
 
 
