@@ -81,7 +81,7 @@ def test_plans_between_batches_take_every_item(counts, plans):
     first, again = (_batches(*counts, 300, seed=seed) for seed in (0, 1))
     for rows, count in zip(first, counts):
         assert rows.shape == (plans, min(count, 300))
-        assert set(rows.ravel()) == set(range(count))
+        assert set(np.ravel(rows).tolist()) == set(range(count))
     assert plans == 1 or (first[0] != again[0]).any()
 
 

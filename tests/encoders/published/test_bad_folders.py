@@ -233,7 +233,7 @@ def test_weights_that_are_not_finite(bad, folders):
 def test_weights_that_are_larger_than_memory(name, folders, monkeypatch):
     folder = folders["bert"]
     (folder / "model.safetensors").rename(folder / name)
-    monkeypatch.setattr(reading, "_memory", lambda: 4000)
+    monkeypatch.setattr(reading, "memory", lambda: 4000)
     with pytest.raises(ValueError, match=r"has \d+ bytes, more than 1000: choose another"):
         pretrained.load(folder)
 
@@ -252,7 +252,7 @@ def test_a_zipped_storage_that_unpacks_to_too_much(tmp_path, monkeypatch):
     with zipfile.ZipFile(tmp_path / "a.bin", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a/data.pkl", pickle.dumps({}))
         archive.writestr("a/data/0", bytes(10**6))
-    monkeypatch.setattr(reading, "_memory", lambda: 10**6)
+    monkeypatch.setattr(reading, "memory", lambda: 10**6)
     with pytest.raises(ValueError, match=r"no sound PyTorch file: has 10\d+ bytes, more than"):
         weight_files.read_pth(tmp_path / "a.bin")
 
