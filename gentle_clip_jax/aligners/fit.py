@@ -94,12 +94,13 @@ def _chosen(
 
 def _shuffled(problem: Problem, key: jax.Array, *, pairs: bool) -> Problem:
     """The items in random order where a part of them is taken: theirs may be sorted by kind."""
-    if not pairs and max(len(problem.unmatched_x), len(problem.unmatched_y)) <= PLAN_ITEMS:
+    taken = min(PLAN_ITEMS, problem.plan_items)  # trials take no more, and a plan its own number
+    if not pairs and max(len(problem.unmatched_x), len(problem.unmatched_y)) <= taken:
         return problem  # what has been made of it is kept with it
     rng = np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel())
     order = rng.permutation(len(problem.x)) if pairs else np.arange(len(problem.x))
     unmatched = {
-        name: items[rng.permutation(len(items))] if len(items) > PLAN_ITEMS else items
+        name: items[rng.permutation(len(items))] if len(items) > taken else items
         for name in ("unmatched_x", "unmatched_y")
         for items in (getattr(problem, name),)
     }

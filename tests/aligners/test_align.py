@@ -201,3 +201,16 @@ def test_sorted_items_are_drawn_at_random():
     np.testing.assert_array_equal(drawn.x, -drawn.y)
     assert drawn.unmatched_x[:4096].max() > 4500
     np.testing.assert_array_equal(drawn.unmatched_y, problem.unmatched_y)
+
+
+def test_few_items_to_plan_are_drawn_at_random_too():
+    from gentle_clip_jax.aligners import fit
+
+    items = np.arange(300.0)[:, None]
+    problem = Problem(items[:50], -items[:50], items, -items, plan_items=30)
+    drawn = fit._shuffled(problem, jax.random.key(0), pairs=False)
+    assert drawn.plan_items == 30
+    for planned in (drawn.unmatched_x[:30], drawn.unmatched_y[:30]):
+        assert np.abs(planned).max() > 200
+    whole = Problem(items[:50], -items[:50], items, -items)
+    assert fit._shuffled(whole, jax.random.key(0), pairs=False) is whole
