@@ -53,7 +53,8 @@ ARROWS = {
     | {"progress"},
     "matching": {"aligners", "files", "progress"},
     "review": {"searching", "aligners", "data", "files", "report"},
-    "tasks": {"aligners", "objectives", "losses", "encoders", "data", "evals", "parallel", "files"},
+    "tasks": {"aligners", "objectives", "losses", "encoders", "data", "evals", "parallel", "files"}
+    | {"reading"},
     "report": {"runs", "files"},
     "training": {"tasks", "objectives", "optimizer", "encoders", "data", "evals", "parallel"}
     | {"runs", "files"},

@@ -85,7 +85,7 @@ def _add_embed(commands: Any) -> argparse.ArgumentParser:
     embed = commands.add_parser(
         "embed", allow_abbrev=False, help="take features into the space of an aligner"
     )
-    embed.add_argument("--aligner", required=True, type=values.path, metavar="DIR")
+    values.add_aligner(embed)
     sides = embed.add_mutually_exclusive_group(required=True)
     for name in ("x", "y"):
         sides.add_argument(
@@ -102,9 +102,7 @@ def _add_index(commands: Any) -> argparse.ArgumentParser:
     index = commands.add_parser(
         "index", allow_abbrev=False, help="make the search of a million items and more fast"
     )
-    index.add_argument(
-        "--aligner", required=True, type=values.path, metavar="DIR", help="of gentle-clip align"
-    )
+    values.add_aligner(index)
     _add_gallery(index, required=True)
     index.set_defaults(command=_index)
     return index

@@ -18,9 +18,7 @@ def add(commands: Any) -> None:
     match = commands.add_parser(
         "match", allow_abbrev=False, help="a partner for every item, and how probable it is"
     )
-    match.add_argument(
-        "--aligner", required=True, type=values.path, metavar="DIR", help="of gentle-clip align"
-    )
+    values.add_aligner(match)
     values.add_sides(match)
     values.add_pairs(match)
     match.add_argument(

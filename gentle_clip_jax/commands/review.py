@@ -14,9 +14,7 @@ def add(commands: Any) -> None:
     review = commands.add_parser(
         "review", allow_abbrev=False, help="confirm pairs by hand, on a page in the browser"
     )
-    review.add_argument(
-        "--aligner", required=True, type=values.path, metavar="DIR", help="what align has saved"
-    )
+    values.add_aligner(review)
     values.add_sides(review)
     review.add_argument(
         "--pairs", required=True, type=values.file, metavar="CSV", help="known pairs; it will grow"

@@ -40,9 +40,7 @@ def add(commands: Any) -> None:
     )
     push.set_defaults(command=_push)
     for command in (export, push):
-        command.add_argument(
-            "--aligner", required=True, type=values.path, metavar="DIR", help="of gentle-clip align"
-        )
+        values.add_aligner(command)
         output.add(command)
 
 

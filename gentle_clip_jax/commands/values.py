@@ -130,6 +130,13 @@ def _shown(text: str) -> str:
     return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}...")
 
 
+def add_aligner(command: argparse.ArgumentParser) -> None:
+    """Adds --aligner, a folder that align has saved."""
+    command.add_argument(
+        "--aligner", required=True, type=path, metavar="DIR", help="of gentle-clip align"
+    )
+
+
 def add_sides(command: argparse.ArgumentParser) -> None:
     """Adds --x and --y, the embeddings of both modalities."""
     for name in ("--x", "--y"):

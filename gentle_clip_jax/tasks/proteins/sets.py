@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from gentle_clip_jax import reading
 from gentle_clip_jax.data import tfds_source
 from gentle_clip_jax.tasks.proteins import domains
 from gentle_clip_jax.tasks.proteins.domains import Proteins
@@ -47,9 +48,9 @@ def read(folder: str | pathlib.Path) -> Proteins:
 def _with_backbones(folder: pathlib.Path) -> Proteins:
     path = folder / "coords.npz"
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            ids, offsets = arrays["id"].astype(str), arrays["offsets"]
-            letters, backbone = arrays["aa"].astype(np.uint8), arrays["bb"].astype(np.float32)
+        arrays = reading.read_arrays(path)
+        ids, offsets = arrays["id"].astype(str), arrays["offsets"]
+        letters, backbone = arrays["aa"].astype(np.uint8), arrays["bb"].astype(np.float32)
     except Exception as error:  # of any kind where a zip file is broken
         raise ValueError(f"{path} cannot be read ({error}): copy it again.") from error
     if backbone.shape != (len(letters), 3, 3) or offsets.shape != (len(ids) + 1,):
