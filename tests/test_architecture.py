@@ -59,7 +59,7 @@ ARROWS = {
     "training": {"tasks", "objectives", "optimizer", "encoders", "data", "evals", "parallel"}
     | {"runs", "files"},
     "doctor": {"reading", "encoders", "parallel"},
-    "exporting": {"aligners", "files"},
+    "exporting": {"aligners", "data", "files", "training"},
     "hub": {"aligners", "aligning", "files"},
     "commands": {"config", "parallel", "data", "features", "diagnose", "compare", "training"}
     | {"runs", "report", "aligners", "aligning", "asking", "searching", "matching", "review"}
