@@ -36,6 +36,8 @@ def run(args: argparse.Namespace) -> int:
 
     With --json the object alone is on stdout, and whatever else is said on the way on stderr.
     """
+    if getattr(args, "quiet", False) or not sys.stderr.isatty():
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # it shows them in files too
     if getattr(args, "quiet", False):
         with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
             return _run(args).code
