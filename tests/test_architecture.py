@@ -45,7 +45,7 @@ ARROWS = {
     "runs": {"files", "data"},
     "aligners": {"losses", "objectives", "encoders", "evals", "optimizer", "files", "progress"},
     "features": {"encoders", "data", "files"},
-    "diagnose": {"aligners", "losses", "evals", "data"},
+    "diagnose": {"aligners", "losses", "evals", "data", "progress"},
     "compare": {"aligners", "data", "evals", "runs", "files"},
     "aligning": {"aligners", "data", "evals", "files"},
     "asking": {"aligning", "aligners", "data", "files", "report"},

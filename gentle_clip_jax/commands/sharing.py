@@ -6,6 +6,7 @@ Heavy imports wait inside the commands, so that --help does not.
 import argparse
 from typing import Any
 
+from gentle_clip_jax import progress
 from gentle_clip_jax.commands import output, values
 
 
@@ -51,7 +52,8 @@ def _export(args: argparse.Namespace) -> output.Done:
     from gentle_clip_jax.exporting import export_aligner, export_run
 
     export, of = (export_run, args.workdir) if args.workdir else (export_aligner, args.aligner)
-    files = export(of, args.out, format=args.format)
+    with progress.working("compiling"):
+        files = export(of, args.out, format=args.format)
     return output.Done(facts={"format": args.format}, outputs=tuple(map(str, files)))
 
 
