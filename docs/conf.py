@@ -1,7 +1,8 @@
 """The site of these pages: sphinx-build -W docs build/site
 
-Pages are written for a forge, which shows them as they are. Two things are added for the site: the
-tree of pages, which is that of README.md here, and addresses of files outside of this folder.
+Pages are written for a forge, which shows them as they are. Three things are added for the site:
+the tree of pages, which is that of README.md here, addresses of files outside of this folder, and
+formulas as MathML, which browsers draw without a script from elsewhere.
 """
 
 import os
@@ -9,6 +10,8 @@ import pathlib
 import re
 import tomllib
 
+from docutils import nodes
+from latex2mathml.converter import convert
 from pygments.lexers import JsonLexer, TextLexer
 
 DOCS = pathlib.Path(__file__).resolve().parent
@@ -23,7 +26,6 @@ root_doc = "index"
 extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
-    "sphinx.ext.mathjax",
     "sphinx.ext.napoleon",
 ]
 myst_enable_extensions = ["dollarmath"]
@@ -35,7 +37,11 @@ html_title = f"gentle_clip_jax {release}"
 html_copy_source = False
 
 
+html_math_renderer = "mathml"
+
+
 def setup(app):
+    app.add_html_math_renderer("mathml", (in_line, None), (on_its_own, None))
     app.connect("source-read", read)
     app.add_lexer("jsonl", JsonLexer)
     app.add_lexer("csv", TextLexer)
@@ -49,6 +55,18 @@ def read(app, docname, source):
         source[0] = f"---\norphan: true\n---\n{source[0]}"
     if docname == root_doc:
         source[0] += trees((DOCS / "README.md").read_text())
+
+
+def in_line(translator, node):
+    translator.body.append(f'<span class="math">{convert(node.astext())}</span>')
+    raise nodes.SkipNode
+
+
+def on_its_own(translator, node):
+    formula = convert(node.astext(), display="block")
+    style = "overflow-y: hidden; padding-block: 0.5em"  # it scrolls to the side alone
+    translator.body.append(f'<div class="math" style="{style}">{formula}</div>')
+    raise nodes.SkipNode
 
 
 def outside(page: pathlib.Path, link: re.Match) -> str:

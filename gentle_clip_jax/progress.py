@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 _is_shown = ContextVar("is_shown", default=False)
@@ -11,12 +11,28 @@ _is_shown = ContextVar("is_shown", default=False)
 
 @contextlib.contextmanager
 def shown() -> Iterator[None]:
-    """Within it `track` shows bars; a library that is called elsewhere says nothing."""
+    """Within it progress is shown; a library that is called elsewhere says nothing."""
     token = _is_shown.set(True)
     try:
         yield
     finally:
         _is_shown.reset(token)
+
+
+@contextlib.contextmanager
+def working(what: str) -> Iterator[None]:
+    """On a terminal, on stderr, what is done and for how long, where nobody knows how much is left.
+
+    What is tracked within it has no bar of its own.
+    """
+    if not _is_shown.get():
+        yield
+        return
+    from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    with _live(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()) as bar:
+        bar.add_task(what, total=None)
+        yield
 
 
 def track(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
@@ -32,16 +48,24 @@ def track(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T
     if not _is_shown.get():
         yield from items
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-    from rich.progress import TimeRemainingColumn as Left
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Left()
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+    with _live(*columns, TimeRemainingColumn()) as bar:
+        yield from bar.track(items, total=total, description=what)
+
+
+@contextlib.contextmanager
+def _live(*columns: Any) -> Iterator[Any]:
+    """A `rich.progress.Progress` of some columns, the only one within."""
+    from rich.console import Console
+    from rich.progress import Progress
+
     console = Console(stderr=True)
     is_file = not console.is_terminal
     token = _is_shown.set(False)
     try:
         with Progress(*columns, console=console, transient=True, disable=is_file) as bar:
-            yield from bar.track(items, total=total, description=what)
+            yield bar
     finally:
         _is_shown.reset(token)

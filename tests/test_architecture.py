@@ -45,7 +45,7 @@ ARROWS = {
     "runs": {"files", "data"},
     "aligners": {"losses", "objectives", "encoders", "evals", "optimizer", "files", "progress"},
     "features": {"encoders", "data", "files"},
-    "diagnose": {"aligners", "losses", "evals", "data"},
+    "diagnose": {"aligners", "losses", "evals", "data", "progress"},
     "compare": {"aligners", "data", "evals", "runs", "files"},
     "aligning": {"aligners", "data", "evals", "files"},
     "asking": {"aligning", "aligners", "data", "files", "report"},
@@ -59,7 +59,7 @@ ARROWS = {
     "training": {"tasks", "objectives", "optimizer", "encoders", "data", "evals", "parallel"}
     | {"runs", "files"},
     "doctor": {"reading", "encoders", "parallel"},
-    "exporting": {"aligners", "files"},
+    "exporting": {"aligners", "data", "files", "training"},
     "hub": {"aligners", "aligning", "files"},
     "commands": {"config", "parallel", "data", "features", "diagnose", "compare", "training"}
     | {"runs", "report", "aligners", "aligning", "asking", "searching", "matching", "review"}

@@ -39,7 +39,7 @@ def local(folder: str | pathlib.Path) -> pathlib.Path:
             repo, revision=revision or None, allow_patterns=names
         )
     except Exception as error:  # of the library and of what it calls: any kind
-        reason = str(error).strip().partition("\n")[0]
+        reason = " ".join(str(error).split())[:300]
         raise ValueError(
             f"{folder} cannot be fetched ({reason}): see to the name and the network, or download "
             "its files by hand and give their folder."

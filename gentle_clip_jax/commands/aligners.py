@@ -7,6 +7,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
+from gentle_clip_jax import progress
 from gentle_clip_jax.commands import output, values
 from gentle_clip_jax.commands.features import modalities_of, stem_of
 
@@ -148,7 +149,8 @@ def _ask(args: argparse.Namespace) -> output.Done:
     from gentle_clip_jax.asking import ask_files
 
     names = ("number", "seed", "aligner", "y", "pairs", "images")
-    asked = ask_files(args.x, args.out, **{name: getattr(args, name) for name in names})
+    with progress.working("choosing"):
+        asked = ask_files(args.x, args.out, **{name: getattr(args, name) for name in names})
     said = f"{len(asked)} items to describe: ask.html shows them, ask.csv waits."
     files = f"{args.out}/ask.html", f"{args.out}/ask.csv"
     return output.Done([said], {"items": asked}, files)
@@ -224,5 +226,6 @@ def _search_run(args: argparse.Namespace) -> output.Done:
         raise ValueError("Of --workdir=DIR, search takes words and --num alone.")
     from gentle_clip_jax.training.evaluate import search
 
-    found = search(args.workdir, args.words, num=5 if args.num is None else args.num)
+    with progress.working("searching"):
+        found = search(args.workdir, args.words, num=5 if args.num is None else args.num)
     return output.Done(found, {"hits": [*found]})

@@ -6,7 +6,8 @@ Heavy imports wait inside the commands, so that --help does not.
 import argparse
 from typing import Any
 
-from gentle_clip_jax.commands import values
+from gentle_clip_jax import progress
+from gentle_clip_jax.commands import output, values
 
 
 def add(commands: Any) -> None:
@@ -55,31 +56,36 @@ def add(commands: Any) -> None:
         help="so many items may be damaged",
     )
     prepare.set_defaults(command=_prepare)
+    for command in (example, listed, prepare):
+        output.add(command)
 
 
-def _example(args: argparse.Namespace) -> None:
-    from gentle_clip_jax.data.example import fill_sheet, write_example
+def _example(args: argparse.Namespace) -> output.Done:
+    from gentle_clip_jax.data.example import ANSWERS, fill_sheet, write_example
 
     if args.answer:
         filled = fill_sheet(args.out, args.answer)
-        print(f"{args.answer}: {filled} partners filled in.")
-        return
+        said = f"{args.answer}: {filled} partners filled in."
+        return output.Done([said], {"filled": filled}, (args.answer,))
     shown = None
     if args.icons:
         from gentle_clip_jax.tasks.icons.data import pictures_and_names
 
         shown = pictures_and_names(args.number, seed=args.seed)
-    folder = write_example(args.out, number=args.number, seed=args.seed, shown=shown)
-    print(f"{folder / 'pictures'} and {folder / 'texts'}: {args.number:,} of each.")
+    with progress.working("drawing"):
+        folder = write_example(args.out, number=args.number, seed=args.seed, shown=shown)
+    written = tuple(str(folder / name) for name in ("pictures", "texts", ANSWERS))
+    return output.Done([f"{args.number:,} of each."], {"number": args.number}, written)
 
 
-def _list(args: argparse.Namespace) -> None:
+def _list(_: argparse.Namespace) -> output.Done:
     from gentle_clip_jax.data.prepare import show_data_sets
 
-    show_data_sets()
+    return output.Done(facts={"data_sets": show_data_sets()})
 
 
-def _prepare(args: argparse.Namespace) -> None:
+def _prepare(args: argparse.Namespace) -> output.Done:
     from gentle_clip_jax.data.prepare import prepare
 
-    prepare(args.name, args.source, args.to, max_skipped=args.max_skipped)
+    folder = prepare(args.name, args.source, args.to, max_skipped=args.max_skipped)
+    return output.Done(outputs=(str(folder),))

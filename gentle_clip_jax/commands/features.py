@@ -62,6 +62,7 @@ def _add_encode(commands: Any) -> None:
         help="more than the last layer: rich, or numbers as in 5,6; better, larger features",
     )
     _add_parts(encode)
+    output.add(encode)
     encode.set_defaults(command=_encode)
 
 
@@ -128,20 +129,20 @@ def _add_diagnose(commands: Any) -> None:
     diagnose.set_defaults(command=_diagnose)
 
 
-def _encode(args: argparse.Namespace) -> None:
+def _encode(args: argparse.Namespace) -> output.Done:
     names = ("encoder", "role", "data", "split", "prompt", "dtype", "layers")
     arguments = {name: getattr(args, name) for name in names}
     if args.merge:
         from gentle_clip_jax.features.shards import merge
 
-        merge(args.out, arguments)
-        return
+        return output.Done(facts=merge(args.out, arguments), outputs=(args.out,))
     if not (args.encoder and args.data):
         raise ValueError("Give --encoder=NAME and --data=PATH, or --merge after --shard.")
     from gentle_clip_jax.features.encode import encode
 
     arguments["dtype"] = args.dtype or "float32"
-    encode(out=args.out, batch_size=args.batch_size, shard=args.shard, **arguments)
+    made = encode(out=args.out, batch_size=args.batch_size, shard=args.shard, **arguments)
+    return output.Done(facts=made, outputs=(args.out,))
 
 
 def _compare(args: argparse.Namespace) -> output.Done:

@@ -14,18 +14,18 @@ from gentle_clip_jax import progress
 class Done(NamedTuple):
     """What a command has done.
 
-    lines: for people. facts: the same for programs, ready for JSON. outputs: the files and folders
-    that it has written. code: the exit code.
+    lines: for people. facts: the same for programs, ready for JSON; None where other processes have
+    done it and said so. outputs: the files and folders that it has written. code: the exit code.
     """
 
     lines: Iterable[str] = ()
-    facts: Mapping[str, Any] = {}
+    facts: Mapping[str, Any] | None = {}
     outputs: tuple[str, ...] = ()
     code: int = 0
 
 
 def add(command: argparse.ArgumentParser) -> None:
-    """Adds --quiet and --json to a command that returns `Done`."""
+    """Adds --quiet and --json to a command, which returns `Done`."""
     ways = command.add_mutually_exclusive_group()
     ways.add_argument("--quiet", action="store_true", help="say nothing, unless something is wrong")
     ways.add_argument("--json", action="store_true", help="one JSON object, for programs")
@@ -36,23 +36,21 @@ def run(args: argparse.Namespace) -> int:
 
     With --json the object alone is on stdout, and whatever else is said on the way on stderr.
     """
+    if getattr(args, "quiet", False) or not sys.stderr.isatty():
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # it shows them in files too
     if getattr(args, "quiet", False):
         with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
-            return _run(args).code
+            return args.command(args).code
     with progress.shown():
         if getattr(args, "json", False):
             with contextlib.redirect_stdout(sys.stderr):
-                done = _run(args)
-            print(json.dumps({**done.facts, "outputs": [*done.outputs]}, indent=2))
+                done = args.command(args)
+            if done.facts is not None:
+                print(json.dumps({**done.facts, "outputs": [*done.outputs]}, indent=2))
             return done.code
-        done = _run(args)
+        done = args.command(args)
     for line in done.lines:
         print(line)
     if done.outputs:
         print(f"Written: {', '.join(done.outputs)}.")
     return done.code
-
-
-def _run(args: argparse.Namespace) -> Done:
-    found = args.command(args)
-    return found if isinstance(found, Done) else Done(code=found or 0)

@@ -5,7 +5,7 @@ import pathlib
 import shlex
 from typing import Any
 
-from gentle_clip_jax.commands import values
+from gentle_clip_jax.commands import output, values
 
 # What each step writes last, by which a second run sees that it is done; and its command.
 _STEPS = (
@@ -47,10 +47,11 @@ def add(commands: Any) -> None:
     quickstart.add_argument(
         "--number", type=values.whole(60, 5000), default=1500, metavar="N", help="of icons (1,500)"
     )
+    output.add(quickstart)
     quickstart.set_defaults(command=_quickstart)
 
 
-def _quickstart(args: argparse.Namespace) -> int:
+def _quickstart(args: argparse.Namespace) -> output.Done:
     """Runs what is not done yet; ends with the first command that fails."""
     from gentle_clip_jax.commands.main import main
     from gentle_clip_jax.data.example import ANSWERS, lines_of
@@ -70,15 +71,17 @@ def _quickstart(args: argparse.Namespace) -> int:
         if done is None or not (out / done).exists():
             filled = step.format(out=shlex.quote(str(out)), number=args.number, pairs=pairs)
             print(f"\n$ gentle-clip {filled}", flush=True)
-            if code := main(shlex.split(filled)):
-                return code
+            if code := main([*shlex.split(filled), *["--quiet"] * args.quiet]):
+                return output.Done(facts=None, code=code)
     known = {line[0] for line in lines_of(out / "ask" / "ask.csv")}
     right, found = dict(lines_of(answers)), lines_of(out / "matches" / "matches.csv")
     proposed = [(x, y) for x, y, *_ in found[1:] if y and x not in known]
     hits = sum(right[x] == y for x, y in proposed)
-    print(
+    lines = (
         f"\nOf {len(proposed):,} matches that nobody had told, {hits:,} are right: answers.csv "
-        f"knows. By chance it would be one.\nOpen {out / 'hits.html'} in a browser. Then take two "
-        "folders of your own: docs/tutorial.md goes through the same commands."
+        "knows. By chance it would be one.",
+        f"Open {out / 'hits.html'} in a browser. Then take two folders of your own: "
+        "docs/tutorial.md goes through the same commands.",
     )
-    return 0
+    written = tuple(str(out / name) for name in ("aligner", "matches", "hits.html"))
+    return output.Done(lines, {"proposed": len(proposed), "right": hits}, written)

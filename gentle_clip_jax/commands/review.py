@@ -6,7 +6,7 @@ Heavy imports wait inside the command, so that --help does not.
 import argparse
 from typing import Any
 
-from gentle_clip_jax.commands import values
+from gentle_clip_jax.commands import output, values
 
 
 def add(commands: Any) -> None:
@@ -35,10 +35,11 @@ def add(commands: Any) -> None:
     review.add_argument(
         "--seed", type=values.seed, default=0, help="of the screens drawn at random"
     )
+    output.add(review)
     review.set_defaults(command=_review)
 
 
-def _review(args: argparse.Namespace) -> None:
+def _review(args: argparse.Namespace) -> output.Done:
     from gentle_clip_jax.review import opened
 
     with opened.review(
@@ -47,16 +48,19 @@ def _review(args: argparse.Namespace) -> None:
         if args.answers:
             from gentle_clip_jax.review import static_page
 
-            print(f"{static_page.take(review.show.session, args.answers)} answers were added.")
-        elif args.static:
+            added = static_page.take(review.show.session, args.answers)
+            said = f"{added} answers were added."
+            return output.Done([said], {"added": added}, (args.pairs,))
+        if args.static:
             from gentle_clip_jax.review import static_page
 
             screens = static_page.write(review.show, args.static)
-            print(f"{args.static} has {screens} screens. Its answers come back by --answers.")
-        elif review.show.session.question() is None:
-            print(review.show.nothing_left())
-        else:
-            from gentle_clip_jax.review import server
+            said = f"{args.static} has {screens} screens. Its answers come back by --answers."
+            return output.Done([said], {"screens": screens}, (args.static,))
+        if review.show.session.question() is None:
+            return output.Done([review.show.nothing_left()])
+        from gentle_clip_jax.review import server
 
-            review.show.session.begin()
-            server.serve(review.show, review.progress, args.port)
+        review.show.session.begin()
+        server.serve(review.show, review.progress, args.port)
+        return output.Done(outputs=(args.pairs,))

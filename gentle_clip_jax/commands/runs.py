@@ -5,10 +5,12 @@ Heavy imports wait inside the commands, so that --help does not.
 
 import argparse
 import json
+import pathlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from gentle_clip_jax.commands import values
+from gentle_clip_jax import progress
+from gentle_clip_jax.commands import output, values
 from gentle_clip_jax.config import load_config
 
 
@@ -24,6 +26,7 @@ def add(commands: Any) -> None:
     )
     report.set_defaults(command=_report)
     for command in (train, evaluate, report):
+        output.add(command)
         command.add_argument(
             "--workdir", required=True, type=values.path, metavar="DIR", help="the run's folder"
         )
@@ -77,6 +80,7 @@ def _add_show_and_replay(commands: Any) -> None:
     show.add_argument(
         "runs", nargs="+", type=values.path, metavar="RUN", help="the folder of a run"
     )
+    output.add(show)
     show.set_defaults(command=_show)
     replay = commands.add_parser(
         "replay", allow_abbrev=False, help="take a step again whose loss was not finite"
@@ -87,10 +91,11 @@ def _add_show_and_replay(commands: Any) -> None:
         metavar="RECORD",
         help="bad_step_N.json in the folder of the run",
     )
+    output.add(replay)
     replay.set_defaults(command=_replay)
 
 
-def _train(args: argparse.Namespace) -> int:
+def _train(args: argparse.Namespace) -> output.Done:
     config = load_config(args.config, args.overrides)
     if "task" not in config:
         raise ValueError(f"The config {args.config} cannot be trained: it names no task.")
@@ -101,24 +106,35 @@ def _train(args: argparse.Namespace) -> int:
 
     together = address.is_asked_for(args.coordinator)
     if together and not processes.is_supervised():
-        return processes.supervise()
+        return output.Done(facts=None, code=processes.supervise())
     if together:
         processes.join(args.coordinator, args.num_processes, args.process_id)
     from gentle_clip_jax.training.loop import train
 
     with processes.naming_lost_processes():
-        train(config, args.workdir)
-    return 0
+        state = train(config, args.workdir)
+    import jax
+
+    facts = {"step": int(state.step), "skipped": int(state.skipped)}
+    if jax.process_index():  # the first says it
+        return output.Done(facts=None)
+    return output.Done(facts=facts, outputs=(args.workdir,))
 
 
-def _evaluate(args: argparse.Namespace) -> None:
+def _evaluate(args: argparse.Namespace) -> output.Done:
     from rich.console import Console
 
     from gentle_clip_jax import report
+    from gentle_clip_jax.runs.folder import RunFolder
     from gentle_clip_jax.training.evaluate import evaluate
 
     others = {workdir: _read_evaluation(workdir) for workdir in args.compare}
-    Console().print(report.results_table({args.workdir: evaluate(args.workdir), **others}))
+    with progress.working("measuring test items"):
+        found = evaluate(args.workdir)
+    Console().print(report.results_table({args.workdir: found, **others}))
+    folder = RunFolder(pathlib.Path(args.workdir))
+    facts = {**found, "compared": others} if others else found
+    return output.Done(facts=facts, outputs=(str(folder.evaluation), str(folder.embeddings)))
 
 
 def _read_evaluation(workdir: str) -> dict:
@@ -132,13 +148,15 @@ def _read_evaluation(workdir: str) -> dict:
     return evaluation
 
 
-def _report(args: argparse.Namespace) -> None:
+def _report(args: argparse.Namespace) -> output.Done:
     from gentle_clip_jax.report import write_report
 
-    print(write_report(args.workdir, args.compare))
+    with progress.working("drawing"):
+        path = write_report(args.workdir, args.compare)
+    return output.Done(outputs=(str(path),))
 
 
-def _show(args: argparse.Namespace) -> None:
+def _show(args: argparse.Namespace) -> output.Done:
     from gentle_clip_jax.runs.differences import differences
     from gentle_clip_jax.runs.read import facts
 
@@ -146,8 +164,8 @@ def _show(args: argparse.Namespace) -> None:
         raise ValueError(f"Give one run, or two to compare, not {len(args.runs)}.")
     first, *others = map(facts, args.runs)
     if not others:
-        _print_table(["", *args.runs], ((name, value) for name, value in first.items()))
-        return
+        _print_table(["", *args.runs], first.items())
+        return output.Done(facts={"run": first})
     rows = differences(first, *others)
     for name in ("started", "seconds"):  # they differ from run to run by nature
         rows.pop(name, None)
@@ -155,13 +173,18 @@ def _show(args: argparse.Namespace) -> None:
         _print_table(["", *args.runs], ((name, *values) for name, values in rows.items()))
     else:
         print("The two runs differ in nothing that was recorded.")
+    return output.Done(facts={"differences": rows})
 
 
-def _replay(args: argparse.Namespace) -> None:
+def _replay(args: argparse.Namespace) -> output.Done:
     from gentle_clip_jax.training.replay import replay
 
-    replayed = replay(args.record)
+    with progress.working("taking steps again"):
+        replayed = replay(args.record)
     _print_table(["metric", "then", "now"], ((name, *values) for name, values in replayed.items()))
+    # JSON has no number that is not finite.
+    written = {name: [*map(str, values)] for name, values in replayed.items()}
+    return output.Done(facts={"metrics": written})
 
 
 def _print_table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

@@ -1,4 +1,4 @@
-"""Commands that hand an aligner on: export, push.
+"""Commands that hand on what was made: export, push.
 
 Heavy imports wait inside the commands, so that --help does not.
 """
@@ -6,14 +6,18 @@ Heavy imports wait inside the commands, so that --help does not.
 import argparse
 from typing import Any
 
+from gentle_clip_jax import progress
 from gentle_clip_jax.commands import output, values
 
 
 def add(commands: Any) -> None:
     """Adds the commands to a parser's."""
     export = commands.add_parser(
-        "export", allow_abbrev=False, help="an aligner for programs without this package"
+        "export", allow_abbrev=False, help="an aligner or a run for programs without this package"
     )
+    of = export.add_mutually_exclusive_group(required=True)
+    of.add_argument("--aligner", type=values.path, metavar="DIR", help="of gentle-clip align")
+    of.add_argument("--workdir", type=values.path, metavar="DIR", help="of gentle-clip train")
     export.add_argument(
         "--format",
         choices=("stablehlo", "numpy", "onnx"),
@@ -39,15 +43,17 @@ def add(commands: Any) -> None:
         help="more of what the aligner tells of itself, such as ids that were given to it",
     )
     push.set_defaults(command=_push)
+    values.add_aligner(push)
     for command in (export, push):
-        values.add_aligner(command)
         output.add(command)
 
 
 def _export(args: argparse.Namespace) -> output.Done:
-    from gentle_clip_jax.exporting import export_aligner
+    from gentle_clip_jax.exporting import export_aligner, export_run
 
-    files = export_aligner(args.aligner, args.out, format=args.format)
+    export, of = (export_run, args.workdir) if args.workdir else (export_aligner, args.aligner)
+    with progress.working("compiling"):
+        files = export(of, args.out, format=args.format)
     return output.Done(facts={"format": args.format}, outputs=tuple(map(str, files)))
 
 

@@ -65,8 +65,8 @@ def prepare(
     return target
 
 
-def show_data_sets() -> None:
-    """Prints the data sets that can be prepared."""
+def show_data_sets() -> dict[str, dict[str, str]]:
+    """Prints the data sets that can be prepared; returns what is said of each, by its name."""
     table = Table(box=None)
     for column in ("name", "field", "what it is", "source"):
         table.add_column(column, no_wrap=column in ("name", "field"))
@@ -75,6 +75,8 @@ def show_data_sets() -> None:
     Console().print(table)
     names = (name for name, known in catalogue.DATA_SETS.items() if not known.trained)
     print(_FOR_PROGRAMS.format(names=", ".join(names)))
+    said = ("field", "title", "cite")
+    return {n: {key: getattr(d, key) for key in said} for n, d in catalogue.DATA_SETS.items()}
 
 
 def _build(

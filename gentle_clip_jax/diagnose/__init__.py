@@ -11,6 +11,7 @@ from gentle_clip_jax.data.matched import read_matched
 from gentle_clip_jax.diagnose import agreement, geometry, mapped_sets, pair_noise, shift, structure
 from gentle_clip_jax.diagnose.sample import draw
 from gentle_clip_jax.diagnose.verdict import verdict
+from gentle_clip_jax.progress import track
 
 
 def diagnose_files(
@@ -56,14 +57,15 @@ def diagnose(
     pair_ids = np.asarray(pair_ids, str).reshape(-1, 2)
     rngs = np.random.default_rng(seed).spawn(7)
     sample = draw(x, y, pair_ids, rngs[0])
-    findings = [
-        *pair_noise.findings(sample, rngs[1]),
-        agreement.finding(sample, rngs[2]),
-        mapped_sets.finding(sample, rngs[3]),
-        *shift.findings(sample, rngs[4]),
-        *geometry.findings(sample, x, y, pair_ids, rngs[5]),
-        structure.finding(sample, rngs[6]),
+    measures = [
+        lambda: pair_noise.findings(sample, rngs[1]),
+        lambda: [agreement.finding(sample, rngs[2])],
+        lambda: [mapped_sets.finding(sample, rngs[3])],
+        lambda: shift.findings(sample, rngs[4]),
+        lambda: geometry.findings(sample, x, y, pair_ids, rngs[5]),
+        lambda: [structure.finding(sample, rngs[6])],
     ]
+    findings = [finding for measure in track(measures, "measuring") for finding in measure()]
     counts = {
         "x": _counts(x, pair_ids[:, 0], sample.unmatched_x),
         "y": _counts(y, pair_ids[:, 1], sample.unmatched_y),

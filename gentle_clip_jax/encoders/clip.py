@@ -57,9 +57,9 @@ class ImageTransformer(nn.Module):
         patches = nn.Conv(
             self.width, size, size, "VALID", use_bias=False, dtype=self.dtype, name="patches"
         )
-        x = patches(x).reshape(len(x), -1, self.width)
+        x = patches(x).reshape(x.shape[0], -1, self.width)
         token = self.param("class_token", nn.initializers.normal(0.02), (self.width,), jnp.float32)
-        token = jnp.broadcast_to(token.astype(self.dtype), (len(x), 1, self.width))
+        token = jnp.broadcast_to(token.astype(self.dtype), (x.shape[0], 1, self.width))
         x = jnp.concatenate([token, x], axis=1)
         position = self.param("position", nn.initializers.normal(0.02), x.shape[1:], jnp.float32)
         x = normed(self.epsilon, "embedding_norm", x + position[None].astype(self.dtype))

@@ -97,7 +97,7 @@ class ModifiedResNet(nn.Module):
             features, stride = self.width * 2**stage, 2 if stage and not j else 1
             block = Block(features, stride, self.dropout, self.dtype, name=f"block_{i}")
             x = block(x, train=train)
-        x = x.reshape(len(x), -1, x.shape[-1])
+        x = x.reshape(x.shape[0], -1, x.shape[-1])
         x = jnp.concatenate([x.mean(axis=1, keepdims=True), x], axis=1)
         position = self.param("position", nn.initializers.normal(0.02), x.shape[1:], jnp.float32)
         x = x + position[None].astype(self.dtype)
@@ -110,7 +110,7 @@ def _square_means(x: Array, size: int) -> Array:
     """x [b, h, w, c] -> [b, h / size, w / size, c]: the mean of each square that is whole."""
     height, width = x.shape[1] // size, x.shape[2] // size
     x = x[:, : height * size, : width * size]
-    return x.reshape(len(x), height, size, width, size, x.shape[-1]).mean(axis=(2, 4))
+    return x.reshape(x.shape[0], height, size, width, size, x.shape[-1]).mean(axis=(2, 4))
 
 
 def places(depths: tuple[int, ...]) -> Iterator[tuple[int, int]]:

@@ -11,6 +11,8 @@ from gentle_clip_jax.encoders.transformer import Transformer
 class PatchTransformer(nn.Module):
     """Images [b, height, width, channels] -> float32 features [b, width], the mean over patches.
 
+    Images are uint8, or floats in [0, 1]; of one channel also [b, height, width].
+
     Patches of `patch_size` pixels. Each is first seen as four quarters that reach half a quarter
     over their borders, so that a stroke on a border is seen whole. All of it is reshapes and
     matrix products: on CPU, XLA's convolutions use one core where its matrix products use all.
@@ -31,6 +33,10 @@ class PatchTransformer(nn.Module):
 
     @nn.compact
     def __call__(self, images: Array, *, train: bool = False) -> Array:
+        if images.dtype == jnp.uint8:
+            images = images.astype(jnp.float32) / 255
+        if images.ndim == 3:
+            images = images[..., None]
         x = _overlapping_windows(images.astype(self.dtype), self.patch_size // 2)
         x = nn.relu(nn.Dense(self.stem_width, dtype=self.dtype, name="quarter_embedding")(x))
         x = _merge(x, 2)

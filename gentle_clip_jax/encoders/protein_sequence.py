@@ -46,6 +46,7 @@ def composition(tokens: Array) -> Array:
     kinds = jax.nn.one_hot(tokens, 20)
     count = jnp.maximum(jnp.sum(kinds, axis=(1, 2)), 1)[:, None]
     alone = jnp.sum(kinds, axis=1) / count
-    two = jnp.einsum("bia,bic->bac", kinds[:, :-1], kinds[:, 1:]).reshape(len(tokens), -1) / count
+    two = jnp.einsum("bia,bic->bac", kinds[:, :-1], kinds[:, 1:])
+    two = two.reshape(tokens.shape[0], -1) / count
     # The factors make the variances of both parts' sums alike among domains.
     return jnp.concatenate([8 * jnp.sqrt(alone), 3 * jnp.sqrt(two)], axis=1)

@@ -52,7 +52,7 @@ class ImageTransformer(nn.Module):
         x = standardized(images, self.image_size, self.mean, self.std).astype(self.dtype)
         size = (self.patch_size, self.patch_size)
         x = nn.Conv(self.width, size, size, "VALID", dtype=self.dtype, name="patches")(x)
-        x = x.reshape(len(x), -1, self.width)
+        x = x.reshape(x.shape[0], -1, self.width)
         position = self.param("position", nn.initializers.normal(0.02), x.shape[1:], jnp.float32)
         x = x + position[None].astype(self.dtype)
         x = through_blocks(self, x, causal=False, train=train)
@@ -61,7 +61,7 @@ class ImageTransformer(nn.Module):
     def _pool(self, x: Array) -> Array:
         shape = (1, 1, self.width)
         query = self.param("query", nn.initializers.normal(0.02), shape, jnp.float32)
-        query = jnp.broadcast_to(query.astype(self.dtype), (len(x), 1, self.width))
+        query = jnp.broadcast_to(query.astype(self.dtype), (x.shape[0], 1, self.width))
         x = Attention(self.num_heads, dtype=self.dtype, name="pool")(query, x)
         h = normed(self.epsilon, "pool_norm", x).astype(self.dtype)
         x = x + Mlp(self.hidden, self.activation, self.dtype, name="pool_mlp")(h)

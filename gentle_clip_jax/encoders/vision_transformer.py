@@ -112,7 +112,7 @@ class ClassTokenTransformer(nn.Module):
         x = ((images.astype(jnp.float32) / 255 - mean) / std).astype(self.dtype)
         size = (self.patch_size, self.patch_size)
         x = nn.Conv(self.width, size, size, padding="VALID", dtype=self.dtype, name="patches")(x)
-        grid, x = x.shape[1:3], x.reshape(len(x), -1, self.width)
+        grid, x = x.shape[1:3], x.reshape(x.shape[0], -1, self.width)
         x = jnp.concatenate([self._learned("class_token", 1, x), x], axis=1)
         x = x + self._position(grid).astype(self.dtype)
         if self.num_registers:
@@ -148,7 +148,7 @@ class ClassTokenTransformer(nn.Module):
         """Tokens that are the same for all images, [b, number, width]."""
         shape = (1, number, self.width)
         token = self.param(name, nn.initializers.normal(0.02), shape, jnp.float32)
-        return jnp.broadcast_to(token.astype(x.dtype), (len(x), *shape[1:]))
+        return jnp.broadcast_to(token.astype(x.dtype), (x.shape[0], *shape[1:]))
 
     def _position(self, grid: tuple[int, ...]) -> Array:
         """What is added to the class token and to a grid of patches, [1, 1 + patches, width]."""

@@ -1,29 +1,60 @@
-"""What an aligner computes, a function of one batch each."""
+"""What an aligner or the towers of a run compute, a function of one batch each."""
 
+import functools
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import numpy as np
 
 from gentle_clip_jax.aligners import Aligner
+from gentle_clip_jax.data.batches import take
+
+if TYPE_CHECKING:
+    from gentle_clip_jax.training.restored import Restored
 
 
 class Function(NamedTuple):
-    """From float32 rows [batch, width] to unit float32 rows [batch, k]."""
+    """From a batch of items to unit float32 rows [batch, k].
 
-    apply: Callable[[jax.Array], jax.Array]
-    width: int
+    item: the shape and type of one item, a `jax.ShapeDtypeStruct` or a tree of them.
+    takes: what items are, in words.
+    """
+
+    apply: Callable[[Any], jax.Array]
+    item: Any
+    takes: str
 
 
-def functions_of(aligner: Aligner) -> dict[str, Function]:
+def of_aligner(aligner: Aligner) -> dict[str, Function]:
     """embed_x and embed_y; and draw_x or draw_y, of embedded rows, where that side is drawn."""
     embeds = {"x": aligner.embed_x, "y": aligner.embed_y}
     draws = {"x": aligner.draw_x, "y": aligner.draw_y}
-    widths = {"x": len(aligner.x.mean), "y": len(aligner.y.mean)}
-    dim = np.shape(jax.eval_shape(aligner.embed_x, np.zeros((1, widths["x"]), np.float32)))[1]
+    items = {"x": _row(len(aligner.x.mean)), "y": _row(len(aligner.y.mean))}
+    one = np.zeros((1, *items["x"].shape), np.float32)
+    embedded = _row(jax.eval_shape(aligner.embed_x, one).shape[1])
     drawn = aligner.about.get("drawn", {})
+    raw = "raw features, as the aligner was fitted to"
+    again = "embedded rows, to rank them for queries of the other side; a query stays as it is"
     return {
-        **{f"embed_{side}": Function(embeds[side], widths[side]) for side in "xy"},
-        **{f"draw_{side}": Function(draws[side], dim) for side in "xy" if drawn.get(side)},
+        **{f"embed_{side}": Function(embeds[side], items[side], raw) for side in "xy"},
+        **{f"draw_{s}": Function(draws[s], embedded, again) for s in "xy" if drawn.get(s)},
     }
+
+
+def of_run(run: "Restored") -> dict[str, Function]:
+    """embed_x and embed_y, of items as the run's data set holds them."""
+    found, sides = {}, zip("xy", run.task.MODALITIES, run.task.test_items(run.dataset))
+    for side, modality, items in sides:
+        name, item = f"embed_{side}", jax.tree.map(_kind, take(items, slice(1)))
+        apply: Any = functools.partial(run.model.apply, {"params": run.params}, method=name)
+        found[name] = Function(apply, item, f"{modality}s, as the data set holds them")
+    return found
+
+
+def _row(width: int) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct((width,), np.float32)
+
+
+def _kind(leaf: np.ndarray) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(leaf.shape[1:], jax.dtypes.canonicalize_dtype(leaf.dtype))

@@ -1,76 +1,109 @@
-"""An aligner's functions as compiled programs, of any number of rows: StableHLO and ONNX."""
+"""Functions as compiled programs, of any number of items: StableHLO and ONNX."""
+
+import logging
+import warnings
+from collections.abc import Mapping
+from typing import Any
 
 import jax
-import jax.numpy as jnp
 
-from gentle_clip_jax.aligners import Aligner
-from gentle_clip_jax.exporting.functions import Function, functions_of
+from gentle_clip_jax.exporting.functions import Function
 
 _PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 
 
-def stablehlo(aligner: Aligner) -> dict[str, bytes | str]:
+def stablehlo(functions: Mapping[str, Function]) -> dict[str, bytes | str]:
     """NAME.stablehlo for each function, as `jax.export.deserialize` reads it, and a README."""
-    functions = functions_of(aligner)
     found: dict[str, bytes | str] = {
         f"{name}.stablehlo": _serialized(function) for name, function in functions.items()
     }
-    return found | {"README.md": _README.format(version=jax.__version__, also=_also(functions))}
+    readme = _README.format(version=jax.__version__, functions=_listed(functions))
+    return found | {"README.md": readme}
 
 
-def onnx(aligner: Aligner) -> dict[str, bytes | str]:
-    """NAME.onnx for each function, by jax2onnx.
+def onnx(functions: Mapping[str, Function]) -> dict[str, bytes | str]:
+    """NAME.onnx for each function, by jax2onnx, and a README.
 
     Raises:
-      ValueError: jax2onnx is not installed, or has no ONNX for what the aligner does.
+      ValueError: jax2onnx is not installed, or has no ONNX for what a function does.
     """
+    for name in ("jax2onnx", "onnx_ir"):  # of examples that lack packages, of shapes unnamed
+        logging.getLogger(name).setLevel(logging.ERROR)
     try:
-        from jax2onnx import to_onnx  # pyright: ignore[reportMissingImports]
+        import jax2onnx  # pyright: ignore[reportMissingImports] # noqa: F401
     except ModuleNotFoundError as error:
         raise ValueError(
-            "ONNX is made by jax2onnx, which is not installed, and asks for an older Orbax than "
-            "ours: run pip install --no-deps jax2onnx onnx-ir and pip install onnx."
+            f"ONNX is made by jax2onnx, for which {error.name} is not installed: run pip install "
+            "onnx onnx-ir and pip install --no-deps jax2onnx, which asks for an older Orbax."
         ) from error
-    functions, found = functions_of(aligner), {}
+    found = {}
     for name, function in functions.items():
         try:
-            program = to_onnx(function.apply, [("batch", function.width)], model_name=name)
+            with warnings.catch_warnings(action="ignore"):  # of types, none of which it keeps
+                found[f"{name}.onnx"] = _converted(name, function)
         except Exception as error:  # of any kind where it knows no operator
             raise ValueError(
-                f"jax2onnx cannot convert {name} of this aligner ({_first_line(error)}): use "
-                "--format=stablehlo."
+                f"jax2onnx cannot convert {name} ({_first_line(error)}): use --format=stablehlo."
             ) from error
-        found[f"{name}.onnx"] = program.SerializeToString()
-    return found | {"README.md": _README_ONNX.format(also=_also(functions))}
+    return found | {"README.md": _README_ONNX.format(functions=_listed(functions))}
 
 
 def _serialized(function: Function) -> bytes:
     from jax import export
 
     (batch,) = export.symbolic_shape("batch")
-    rows = jax.ShapeDtypeStruct((batch, function.width), jnp.float32)
-    return bytes(export.export(jax.jit(function.apply), platforms=_PLATFORMS)(rows).serialize())
+    items = jax.tree.map(lambda item: _batched(item, batch), function.item)
+    return bytes(export.export(jax.jit(function.apply), platforms=_PLATFORMS)(items).serialize())
 
 
-def _also(functions: dict[str, Function]) -> str:
-    drawn = [f"`{name}`" for name in functions if name.startswith("draw")]
-    if not drawn:
-        return ""
-    return (
-        f"\n{' and '.join(drawn)}: of embedded rows, those that are ranked for queries of the "
-        "other side; a query stays as it is.\n"
+def _converted(name: str, function: Function) -> bytes:
+    from jax2onnx import to_onnx  # pyright: ignore[reportMissingImports]
+
+    paths, tree = jax.tree_util.tree_flatten_with_path(function.item)
+    program = to_onnx(
+        lambda *leaves: function.apply(jax.tree.unflatten(tree, leaves)),
+        [_batched(item, "batch") for _, item in paths],
+        model_name=name,
+        input_names=[_name(path) for path, _ in paths],
     )
+    return program.SerializeToString()
+
+
+def _batched(item: jax.ShapeDtypeStruct, batch: Any) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct((batch, *item.shape), item.dtype)
+
+
+def _listed(functions: Mapping[str, Function]) -> str:
+    """A line for each function: what it takes."""
+    lines = []
+    for name, (_, item, takes) in functions.items():
+        paths = jax.tree_util.tree_leaves_with_path(item)
+        arrays = [f"{_name(path)} {leaf.dtype} {_shape(leaf)}" for path, leaf in paths]
+        lines.append(f"- `{name}`: {', '.join(arrays)}: {takes}")
+    return "\n".join(lines)
+
+
+def _shape(item: jax.ShapeDtypeStruct) -> str:
+    return f"[{', '.join(['batch', *map(str, item.shape)])}]"
+
+
+def _name(path: Any) -> str:
+    """What an array of an item is called."""
+    return jax.tree_util.keystr(path, simple=True, separator=".") or "items"
 
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0][:200] or type(error).__name__
 
 
-_README = """# An aligner as StableHLO
+_README = """# StableHLO
 
-Programs for CPU and accelerators, of any number of float32 rows, raw features as the aligner was
-fitted to. They need jax and flatbuffers, nothing else; written by jax {version}, which an older one
-may not read.
+Programs for CPU and accelerators, of any number of items:
+
+{functions}
+
+They need jax and flatbuffers, nothing else; written by jax {version}, which an older one may not
+read.
 
 ```python
 import numpy as np
@@ -83,18 +116,22 @@ def read(name):
 
 
 embed_x, embed_y = read("embed_x"), read("embed_y")
-cosines = np.asarray(embed_x(x)) @ np.asarray(embed_y(y)).T  # x [n, dx], y [m, dy]
+cosines = np.asarray(embed_x(x)) @ np.asarray(embed_y(y)).T  # x of n items, y of m
 ```
-{also}"""
 
-_README_ONNX = """# An aligner as ONNX
+Several arrays of one item are given as a dictionary.
+"""
 
-Programs of any number of float32 rows, raw features as the aligner was fitted to.
+_README_ONNX = """# ONNX
+
+Programs of any number of items:
+
+{functions}
 
 ```python
 import onnxruntime
 
 session = onnxruntime.InferenceSession("embed_x.onnx")
-(rows,) = session.run(None, {{session.get_inputs()[0].name: x}})  # x [n, dx] float32
+(rows,) = session.run(None, {{"items": x}})  # several arrays of one item by their names
 ```
-{also}"""
+"""

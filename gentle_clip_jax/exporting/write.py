@@ -1,14 +1,16 @@
-"""`export_aligner`: a folder that other programs can use without this package."""
+"""A folder that other programs can use without this package."""
 
 import pathlib
 from collections.abc import Mapping
+from typing import Any
 
 from gentle_clip_jax.aligners import load
 from gentle_clip_jax.exporting.arrays import numpy
+from gentle_clip_jax.exporting.functions import of_aligner, of_run
 from gentle_clip_jax.exporting.programs import onnx, stablehlo
 from gentle_clip_jax.files import write_arrays, write_record, write_text, writing
 
-FORMATS = {"stablehlo": stablehlo, "numpy": numpy, "onnx": onnx}
+_PROGRAMS = {"stablehlo": stablehlo, "onnx": onnx}
 _RECORD = "export.json"
 _ABOUT = ("method", "modalities", "encoders", "fitted_on", "expected", "versions")
 
@@ -31,13 +33,57 @@ def export_aligner(
       ValueError: the format cannot hold what the aligner does, or the folder holds something else.
       OSError: the folder cannot be written.
     """
-    folder, fitted = pathlib.Path(out), load(aligner)
+    folder, fitted = _free(out), load(aligner)
+    contents = numpy(fitted) if format == "numpy" else _PROGRAMS[format](of_aligner(fitted))
+    about = {name: fitted.about[name] for name in _ABOUT if name in fitted.about}
+    return _write(folder, contents, {"format": format, "about": about})
+
+
+def export_run(
+    workdir: str | pathlib.Path, out: str | pathlib.Path, *, format: str
+) -> list[pathlib.Path]:
+    """Writes both towers of a trained run, with the parameters of its best step.
+
+    Args:
+      workdir: the run's folder.
+      out: a new folder; it gets a README.md, and export.json says what all of it is of.
+      format: "stablehlo" or "onnx".
+
+    Returns:
+      The files that were written.
+
+    Raises:
+      ValueError: the folder holds no run with a checkpoint, the format cannot hold what its towers
+        do, or the other folder holds something else.
+      OSError: the folder cannot be written.
+    """
+    from gentle_clip_jax.training.restored import restore
+
+    if format not in _PROGRAMS:
+        raise ValueError("The towers of a run are more than matrices: use --format=stablehlo.")
+    folder, run = _free(out), restore(workdir)
+    contents = _PROGRAMS[format](of_run(run))
+    about = {"task": run.config.task, "modalities": run.task.MODALITIES, "step": run.step}
+    return _write(folder, contents, {"format": format, "about": about})
+
+
+def _free(out: str | pathlib.Path) -> pathlib.Path:
+    """The folder, if it is new, empty, or of an earlier export."""
+    folder = pathlib.Path(out)
     if folder.exists() and (not folder.is_dir() or _is_others(folder)):
         raise ValueError(f"{folder} holds something else: use another --out.")
-    contents = FORMATS[format](fitted)
+    return folder
+
+
+def _is_others(folder: pathlib.Path) -> bool:
+    return any(folder.iterdir()) and not (folder / _RECORD).exists()
+
+
+def _write(
+    folder: pathlib.Path, contents: Mapping[str, Any], record: dict[str, Any]
+) -> list[pathlib.Path]:
     folder.mkdir(parents=True, exist_ok=True)
-    about = {name: fitted.about[name] for name in _ABOUT if name in fitted.about}
-    write_record(folder / _RECORD, {"format": format, "about": about})
+    write_record(folder / _RECORD, record)
     for name, content in contents.items():
         path = folder / name
         if isinstance(content, str):
@@ -48,7 +94,3 @@ def export_aligner(
             with writing(path, "wb") as file:
                 file.write(content)
     return [folder / name for name in (*contents, _RECORD)]
-
-
-def _is_others(folder: pathlib.Path) -> bool:
-    return any(folder.iterdir()) and not (folder / _RECORD).exists()

@@ -1,6 +1,7 @@
 """Features of frozen encoders: images, texts or protein sequences become a folder of embeddings."""
 
 import pathlib
+from typing import Any
 
 from gentle_clip_jax.data import images, lock, sequences, texts
 from gentle_clip_jax.features.arguments import check_folder
@@ -21,7 +22,7 @@ def encode(
     prompt: str | None = None,
     layers: str | None = None,
     shard: tuple[int, int] | None = None,
-) -> None:
+) -> dict[str, Any]:
     """Writes the features of the images, texts or sequences of `data` into the folder `out`.
 
     `encoder` is one that `encoders.pretrained.load` knows, for images (`images.list_images` says
@@ -38,6 +39,9 @@ def encode(
     With `shard`, number i of n from 0, only every n-th 512 of what there is, from the i-th on, is
     read and embedded, into a folder below `out`; when all are there, `shards.merge` puts them
     together. The shards may be made at once, by processes that share that folder.
+
+    Returns:
+      What manifest.json holds.
 
     Raises:
       ValueError: data or out cannot be used, weights are not there, or features are not finite;
@@ -59,7 +63,7 @@ def encode(
     check_folder(out, arguments)
     with lock.alone_in(out):
         check_folder(out, arguments)  # again: another command may have ended in between
-        update(work, out, arguments, shard)
+        return update(work, out, arguments, shard)
 
 
 def _work(

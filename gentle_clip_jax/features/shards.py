@@ -29,13 +29,16 @@ def folder_of(out: pathlib.Path, shard: tuple[int, int]) -> pathlib.Path:
     return out / SHARDS / "{}-of-{}".format(*shard)
 
 
-def merge(out: str | pathlib.Path, arguments: Mapping[str, Any] | None = None) -> None:
+def merge(out: str | pathlib.Path, arguments: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Makes of all shards in the folder `out` what one call of `encode` would have written there.
 
     Neither data nor encoder are read. The shards are removed when all is written.
 
     Args:
       arguments: those of `encode` that the shards must be of; what is None may be anything.
+
+    Returns:
+      What manifest.json holds.
 
     Raises:
       ValueError: a shard is missing, unfinished, damaged, or of another encoder or other data.
@@ -58,7 +61,7 @@ def merge(out: str | pathlib.Path, arguments: Mapping[str, Any] | None = None) -
         keep(out, first["arguments"], console.print)
         _write(out, count, manifests)
         shutil.rmtree(out / SHARDS)
-    say_what_is_there(out, console)
+    return say_what_is_there(out, console)
 
 
 def _count(out: pathlib.Path) -> int:

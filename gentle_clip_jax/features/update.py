@@ -34,11 +34,14 @@ Rows = list[tuple[dict[str, Any], Content]]  # what rows.jsonl says of each
 
 def update(
     work: Work, out: pathlib.Path, arguments: dict[str, Any], shard: tuple[int, int] | None = None
-) -> None:
+) -> dict[str, Any]:
     """Makes `out` hold the features of all that there is; embeds what it lacks, and says so.
 
     Args:
       shard: number i of n, from 0: of each n blocks of 512 inputs the one that `out` is of.
+
+    Returns:
+      What manifest.json holds.
 
     Raises:
       ValueError: nothing can be used, or features are not finite; earlier features stay.
@@ -63,7 +66,7 @@ def update(
         if old:
             console.print(f"Embedded now: {count}; as before: {len(old)}.")
     on_disk.remove_parts(out)
-    say_what_is_there(out, console)
+    return say_what_is_there(out, console)
 
 
 def _rows(work: Work, contents: Contents, shard: tuple[int, int] | None) -> Rows:
@@ -208,7 +211,8 @@ def write_features(
     write_record(out / MANIFEST, manifest)
 
 
-def say_what_is_there(out: pathlib.Path, console: Console) -> None:
+def say_what_is_there(out: pathlib.Path, console: Console) -> dict[str, Any]:
+    """Says what a folder of features holds; returns its manifest."""
     manifest = read_record(out / MANIFEST)
     console.print(f"{metadata.printable(out)}: {manifest['num_rows']} rows.")
     for item in manifest["skipped"][:3]:
@@ -217,3 +221,4 @@ def say_what_is_there(out: pathlib.Path, console: Console) -> None:
         console.print(f"{len(manifest['skipped'])} were skipped in all: {out / MANIFEST}.")
     if cut := manifest.get("num_cut"):
         console.print(f"Cut to {manifest['max_tokens']} tokens: {cut}.")
+    return manifest

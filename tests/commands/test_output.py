@@ -1,13 +1,32 @@
 """What commands say: lines and what was written, one JSON object, or nothing; and progress."""
 
+import argparse
 import io
 import json
 
+import jax
 import numpy as np
 import pytest
+import tiny_encoders
+import tiny_run
 
 from gentle_clip_jax import progress
 from gentle_clip_jax.commands import main
+from gentle_clip_jax.tasks.icons import task as icons
+
+TINY = [
+    f"--config.{name}"
+    for name in (
+        "model.image.width=16",
+        "model.text.width=16",
+        "model.embedding_dim=16",
+        "train.steps=2",
+        "train.batch_matched=8",
+        "train.batch_unmatched=8",
+        "train.checkpoint_every=2",
+        "optimizer.warmup_steps=1",
+    )
+]
 
 
 @pytest.fixture
@@ -59,6 +78,89 @@ def test_every_command_on_files_has_its_object(files, capsys):
     assert {run["method"] for run in found["compare"]["runs"]} == {"cca"}
 
 
+def commands_of(parser, path=()):
+    """Every command with its parser."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, child in action.choices.items():
+                inner = [*commands_of(child, (*path, name))]
+                yield from inner or [((*path, name), child)]
+
+
+@pytest.mark.parametrize(("name", "parser"), [*commands_of(main._parser())])
+def test_every_command_can_speak_to_programs_and_be_quiet(name, parser):
+    assert {"--json", "--quiet"} <= {*parser._option_string_actions}, name
+
+
+def test_examples_and_data_sets_have_their_objects(tmp_path, capsys):
+    pytest.importorskip("PIL")
+    out = tmp_path / "example"
+    said = json.loads(run(capsys, "example", "--number=3", f"--out={out}", "--json")[0])
+    assert said["number"] == 3
+    assert said["outputs"] == [str(out / name) for name in ("pictures", "texts", "answers.csv")]
+    sheet = tmp_path / "ask.csv"
+    sheet.write_text("item,partner\npicture-1,\n")
+    filled = run(capsys, "example", f"--out={out}", f"--answer={sheet}", "--json")[0]
+    assert json.loads(filled) == {"filled": 1, "outputs": [str(sheet)]}
+    said = json.loads(run(capsys, "data", "list", "--json")[0])
+    assert said["data_sets"]["rsicd"]["field"] == "remote sensing"
+    for line in (["data", "list"], ["example", "--number=3", f"--out={tmp_path / 'other'}"]):
+        assert run(capsys, *line, "--quiet") == ("", "")
+
+
+def test_features_have_their_object(tmp_path, monkeypatch, capsys):
+    tiny_encoders.install(tmp_path, monkeypatch, ("red", "green", "blue"), first=2)
+    (tmp_path / "texts.csv").write_text("id,text\na,red\nb,blue red\n")
+    line = "encode", "--encoder=minilm", f"--data={tmp_path / 'texts.csv'}"
+    part = json.loads(run(capsys, *line, f"--out={tmp_path / 'p'}", "--shard=0/1", "--json")[0])
+    whole = json.loads(run(capsys, "encode", "--merge", f"--out={tmp_path / 'p'}", "--json")[0])
+    found = json.loads(run(capsys, *line, f"--out={tmp_path / 'f'}", "--json")[0])
+    assert part["num_rows"] == whole["num_rows"] == found["num_rows"] == 2
+    assert found["outputs"] == [str(tmp_path / "f")]
+    assert run(capsys, *line, f"--out={tmp_path / 'f'}", "--quiet") == ("", "")
+
+
+def test_reviews_have_their_object(files, capsys):
+    sides = f"--x={files}/x.npz", f"--y={files}/y.npz", f"--pairs={files}/pairs.csv"
+    run(capsys, "align", *sides, f"--out={files}/aligner", "--method=cca")
+    page = files / "review.html"
+    line = "review", f"--aligner={files}/aligner", *sides, f"--static={page}", "--json"
+    said = json.loads(run(capsys, *line)[0])
+    assert said["screens"] > 0
+    assert said["outputs"] == [str(page)]
+
+
+@pytest.mark.slow
+def test_runs_have_their_objects(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(icons, "load_data", lambda config, workdir: tiny_run.dataset())
+    here = f"--workdir={tmp_path}"
+    with jax.numpy_dtype_promotion("standard"):  # Optax's Adam promotes its count of steps
+        line = "train", "--config=icons", here, *TINY, "--json"
+        assert json.loads(run(capsys, *line)[0]) == {
+            "step": 2,
+            "skipped": 0,
+            "outputs": [str(tmp_path)],
+        }
+    measured = json.loads(run(capsys, "evaluate", here, "--json")[0])
+    assert measured["metrics"]["mean_recall"].keys() == {"value", "low", "high"}
+    names = ("evaluation.json", "embeddings.npz")
+    assert measured["outputs"] == [str(tmp_path / name) for name in names]
+    page = json.loads(run(capsys, "report", here, "--json")[0])
+    assert page["outputs"] == [str(tmp_path / "report.html")]
+    assert json.loads(run(capsys, "show", tmp_path, "--json")[0])["run"]["config.train.steps"] == 2
+    both = json.loads(run(capsys, "show", tmp_path, tmp_path, "--json")[0])
+    assert both == {"differences": {}, "outputs": []}
+    for line in (["evaluate", here], ["report", here], ["show", tmp_path]):
+        assert run(capsys, *line, "--quiet") == ("", "")
+
+
+def test_a_replayed_step_has_its_object(monkeypatch, capsys):
+    found = {"loss": (float("nan"), 1.5)}
+    monkeypatch.setattr("gentle_clip_jax.training.replay.replay", lambda path: found)
+    said = json.loads(run(capsys, "replay", "bad_step_3.json", "--json")[0])
+    assert said["metrics"] == {"loss": ["nan", "1.5"]}
+
+
 def test_the_last_line_names_what_was_written(files, capsys):
     sides = f"--x={files}/x.npz", f"--y={files}/y.npz", f"--pairs={files}/pairs.csv"
     out, _ = run(capsys, "diagnose", *sides, f"--out={files}/d")
@@ -103,7 +205,19 @@ def test_progress_is_shown_on_a_terminal_where_a_command_asks(monkeypatch):
     assert "inner" not in stderr.getvalue()
 
 
+def test_work_of_unknown_length_is_shown_on_a_terminal(monkeypatch):
+    stderr = Terminal()
+    monkeypatch.setattr("sys.stderr", stderr)
+    monkeypatch.setenv("TERM", "xterm")
+    with progress.working("compiling"):
+        assert stderr.getvalue() == ""
+    with progress.shown(), progress.working("compiling"):
+        assert [*progress.track("ab", "inner")] == [*"ab"]
+    assert "compiling" in stderr.getvalue()
+    assert "inner" not in stderr.getvalue()
+
+
 def test_progress_says_nothing_in_a_file(capsys):
-    with progress.shown():
+    with progress.shown(), progress.working("compiling"):
         assert [*progress.track(range(3), "folds")] == [0, 1, 2]
     assert capsys.readouterr() == ("", "")

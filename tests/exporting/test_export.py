@@ -4,6 +4,7 @@ import dataclasses
 import json
 import subprocess
 import sys
+import types
 
 import jax
 import numpy as np
@@ -127,23 +128,44 @@ def test_what_is_no_matrices_is_said(method, aligners, tmp_path, capsys):
     assert not (tmp_path / "out").exists()
 
 
-def test_onnx_or_how_to_get_it(aligners, tmp_path):
-    try:
-        import jax2onnx  # noqa: F401
-        import onnxruntime
-    except ImportError:
-        with pytest.raises(ValueError, match=r"jax2onnx, which is not installed.* --no-deps"):
-            export_aligner(aligners / "cca", tmp_path / "out", format="onnx")
-        assert not (tmp_path / "out").exists()
-        return
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["cca", "gentle_transport", "relative", "clip"])
+def test_onnx_runs_without_jax(method, aligners, tmp_path):
+    """pip install onnx onnx-ir onnxruntime; pip install --no-deps jax2onnx"""
+    for name in ("jax2onnx", "onnxruntime"):
+        pytest.importorskip(name, reason=f"{name} is in no extra: it asks for an older Orbax")
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
-        export_aligner(aligners / "cca", tmp_path / "out", format="onnx")
-    for name, values in expected(aligners / "cca").items():
-        session = onnxruntime.InferenceSession(tmp_path / "out" / f"{name}.onnx")
-        rows = given(expected(aligners / "cca"))[name]
+        export_aligner(aligners / method, tmp_path / "out", format="onnx")
+    check_onnx(tmp_path / "out", expected(aligners / method), given(expected(aligners / method)))
+
+
+def check_onnx(folder, rows, given):
+    import onnxruntime
+
+    for name, values in rows.items():
+        session = onnxruntime.InferenceSession(folder / f"{name}.onnx")
         for n in BATCHES:
-            (found,) = session.run(None, {session.get_inputs()[0].name: rows[:n]})
+            (found,) = session.run(None, {"items": given[name][:n]})
             np.testing.assert_allclose(found, values[:n], **CLOSE)
+
+
+def test_without_a_converter_onnx_is_one_sentence(aligners, tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "jax2onnx", None)
+    command = ["export", f"--aligner={aligners / 'cca'}", f"--out={tmp_path / 'out'}"]
+    assert main.main([*command, "--format=onnx"]) == 2
+    said = capsys.readouterr().err
+    assert "jax2onnx, for which jax2onnx is not installed: run pip install onnx" in said
+    assert said.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_has_no_onnx_is_one_sentence(aligners, tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise NotImplementedError("no operator for sort\nmore lines")
+
+    monkeypatch.setitem(sys.modules, "jax2onnx", types.SimpleNamespace(to_onnx=refuse))
+    with pytest.raises(ValueError, match=r"embed_x \(no operator for sort\): use --format=stable"):
+        export_aligner(aligners / "cca", tmp_path / "out", format="onnx")
 
 
 def test_the_command_names_what_it_wrote(aligners, tmp_path, capsys):

@@ -65,23 +65,18 @@ def build_model(config: ml_collections.ConfigDict, dataset: Dataset) -> TwoTower
 
 def init_params(config: ml_collections.ConfigDict, dataset: Dataset, model: TwoTowers) -> Any:
     """Random params, a function of config.seed."""
-    images, tokens = pixels(dataset.validation.x[:1]), jnp.asarray(dataset.validation.y[:1])
-    return jax.jit(model.init)(jax.random.key(config.seed), images, tokens)["params"]
-
-
-def pixels(images) -> jax.Array:
-    """uint8 [b, height, width] -> float32 [b, height, width, 1] in [0, 1]."""
-    return jnp.asarray(images).astype(jnp.float32)[..., None] / 255
+    rows = jnp.asarray(dataset.validation.x[:1]), jnp.asarray(dataset.validation.y[:1])
+    return jax.jit(model.init)(jax.random.key(config.seed), *rows)["params"]
 
 
 def views(
     key: jax.Array, batch: Batch, config: ml_collections.ConfigDict
 ) -> tuple[jax.Array, jax.Array]:
     """One random view of each glyph and of each text, matched rows first."""
-    images = jnp.concatenate([pixels(part["x"]) for part in batch.values()])
+    images = jnp.concatenate([part["x"] for part in batch.values()]).astype(jnp.float32) / 255
     tokens = jnp.concatenate([part["y"] for part in batch.values()])
     image_key, text_key = jax.random.split(key)
-    images = glyph_views(image_key, images[..., 0], **config.views.image)
+    images = glyph_views(image_key, images, **config.views.image)
     return images[..., None], text_views(text_key, tokens, **config.views.text)
 
 
@@ -103,7 +98,7 @@ def evaluate(model: TwoTowers, params: Any, dataset: Dataset) -> dict[str, Any]:
 
 def embed_x(model: TwoTowers, params: Any, dataset: Dataset, items: np.ndarray) -> np.ndarray:
     """Unit rows [n, d] of glyphs, uint8 [n, size, size]."""
-    return embed(model, params, pixels(items), "x")
+    return embed(model, params, items, "x")
 
 
 def embed_y(
@@ -138,7 +133,7 @@ def zero_shot_labels(names: np.ndarray, classes: list[str]) -> tuple[np.ndarray,
 
 
 def _embed_items(model: TwoTowers, params: Any, items: Pairs) -> tuple[np.ndarray, np.ndarray]:
-    return embed(model, params, pixels(items.x), "x"), embed(model, params, items.y, "y")
+    return embed(model, params, items.x, "x"), embed(model, params, items.y, "y")
 
 
 def _zero_shot(
