@@ -86,16 +86,23 @@ def items_of(rows: FeatureSet, ids: Sequence[str] | np.ndarray) -> np.ndarray:
     count = np.searchsorted(rows.ids[order], wanted, side="right") - first
     most = np.unique(rows.ids, return_counts=True)[1].max()
     chosen = order[first[:, None] + np.arange(most)[None, :] % count[:, None]]
-    return np.asarray(rows.features)[chosen]
+    items = np.asarray(rows.features)[chosen]
+    _release(rows.features)
+    return items
 
 
 def blocks_of(rows: np.ndarray, size: int) -> Iterator[np.ndarray]:
-    """The rows of an array, so many at a time; what has been read of a file leaves the memory."""
+    """The rows of an array, so many at a time; no more of a file stays in memory."""
     for start in range(0, len(rows), size):
         yield rows[start : start + size]
-        file = getattr(rows, "_mmap", None)
-        if file is not None and hasattr(mmap, "MADV_DONTNEED"):  # not on Windows
-            file.madvise(mmap.MADV_DONTNEED)
+        _release(rows)
+
+
+def _release(rows: np.ndarray) -> None:
+    """Lets what has been read of a file leave the memory."""
+    file = getattr(rows, "_mmap", None)
+    if file is not None and hasattr(mmap, "MADV_DONTNEED"):  # not on Windows
+        file.madvise(mmap.MADV_DONTNEED)
 
 
 def _split(path: pathlib.Path) -> tuple[pathlib.Path, str | None]:
