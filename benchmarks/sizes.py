@@ -2,8 +2,9 @@
 
     python benchmarks/sizes.py
 
-Measures nothing: reads docs/results/encoders.json, large.json and search.json, and writes sizes.md
-and sizes.json. What is beyond the sizes measured there is reckoned by the formulas on the page.
+Measures nothing: reads docs/results/encoders.json, large.json, large_sets.json and search.json, and
+writes sizes.md and sizes.json. What is beyond the sizes measured there is reckoned by the formulas
+on the page. `python benchmarks/readme_tables.py` then puts them into docs/scaling.md.
 """
 
 import argparse
@@ -28,6 +29,8 @@ SEARCH = {  # where its page has each figure
     "indexed_ms": ("indexed", "median_ms"),
 }
 GROWTHS = {"build_s": lambda n: n * math.log(n), "indexed_ms": math.log}  # others are linear
+MANY = 10**6  # items, beyond which a search without an index takes more than a moment
+CORES = 2  # of every machine that was measured on
 DAY = 86_400  # seconds in which images are to be encoded
 BREAKS = {
     10**3: "nothing",
@@ -45,11 +48,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0], allow_abbrev=False)
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "docs" / "results")
     args = parser.parse_args()
-    names = ("encoders", "large", "search")
+    names = ("encoders", "large", "large_sets", "search")
     known = {name: json.loads((args.out / f"{name}.json").read_text()) for name in names}
     inputs = read_inputs(known)
-    rows = [reckon(number, inputs, known["search"]["rows"]) for number in SIZES]
-    write_json(args.out / "sizes.json", {"inputs": inputs, "rows": rows})
+    rows = [reckon(number, inputs, known) for number in SIZES]
+    summary = [summarized(row) for row in rows]
+    write_json(args.out / "sizes.json", {"inputs": inputs, "rows": rows, "summary": summary})
     write_text(args.out / "sizes.md", page(inputs, rows))
 
 
@@ -65,8 +69,12 @@ def read_inputs(known: dict) -> dict[str, float]:
     }
 
 
-def reckon(number: int, inputs: dict[str, float], searched: list[dict]) -> dict:
-    """Each figure of a size; whether those of search are measured."""
+def reckon(number: int, inputs: dict[str, float], known: dict) -> dict:
+    """Each figure of a size; whether those of search, align and embed are measured."""
+    searched = known["search"]["rows"]
+    sets = known["large_sets"]
+    planned = {row["planned"]: row for row in sets["made"] if row["planned"]}
+    embedded = {row["rows"]: row for row in sets["embedded"]}
     seconds = number / inputs["images_a_second"]
     shards = max(1, math.ceil(seconds / DAY))
     return {
@@ -77,7 +85,24 @@ def reckon(number: int, inputs: dict[str, float], searched: list[dict]) -> dict:
         "features_mib": number * WIDTH * 4 / 2**20,
         "measured": any(row["items"] == number for row in searched),
         **{name: of_search(name, number, searched) for name in SEARCH},
+        **carried("align", number, planned),
+        **carried("embed", number, embedded),
+        "breaks": BREAKS[number],
     }
+
+
+def carried(step: str, number: int, rows: dict[int, dict]) -> dict[str, float]:
+    """Seconds of two idle cores and MiB, measured or on the line through least and largest size."""
+    few, many = min(rows), max(rows)
+
+    def of(name: str) -> float:
+        if number <= few or number in rows:
+            return rows[max(few, number)][name]
+        slope = (rows[many][name] - rows[few][name]) / (many - few)
+        return rows[few][name] + (number - few) * slope
+
+    about = {f"{step}_s": of("cpu") / CORES, f"{step}_mib": 1024 * of("peak_gib")}
+    return about | {f"{step}_measured": number in rows}
 
 
 def of_search(name: str, number: int, searched: list[dict]) -> float:
@@ -91,13 +116,27 @@ def of_search(name: str, number: int, searched: list[dict]) -> float:
     return last + (last - before) * (grows(number) - grows(m)) / (grows(m) - grows(n))
 
 
+def summarized(row: dict) -> list[str]:
+    """The line of docs/scaling.md: command, time and memory of each step, and what breaks first."""
+    shards = f"`--shard` on {row['shards']}: " if row["shards"] > 1 else ""
+    cells = [f"*{shards}{duration(row['encode_s'])}, {size(row['encode_mib'])}*"]
+    for step in ("embed", "align"):
+        cell = f"{duration(row[f'{step}_s'])}, {size(row[f'{step}_mib'])}"
+        cells.append(cell if row[f"{step}_measured"] else f"*{cell}*")
+    is_many = row["items"] > MANY
+    cell = f"{row['indexed_ms' if is_many else 'exact_ms']:,.0f} ms, "
+    cell = f"`index`: {cell}{size(row['build_mib'])}" if is_many else cell + size(row["exact_mib"])
+    cells.append(cell if row["measured"] else f"*{cell}*")
+    return [f"{row['items']:,}", *cells, row["breaks"]]
+
+
 def page(inputs: dict[str, float], rows: list[dict]) -> str:
     lines = [
         "# A thousand items to a hundred million",
         "",
-        "Written by `python benchmarks/sizes.py` from [encoders](encoders.md), [large](large.md) "
-        "and [search](search.md), which name their machines, of two cores each. *Slanted* figures "
-        "are reckoned, not measured.",
+        "Written by `python benchmarks/sizes.py` from [encoders](encoders.md), [large](large.md), "
+        "[large sets](large_sets.md) and [search](search.md), which name their machines, of two "
+        "cores each. *Slanted* figures are reckoned, not measured.",
         "",
         f"Images by EfficientNet-Lite0, {WIDTH:,} features in float32, by `gentle-clip encode`, or "
         "`encode --shard=I/N` on as many machines as make it a day:",
@@ -108,6 +147,22 @@ def page(inputs: dict[str, float], rows: list[dict]) -> str:
     for row in rows:
         cells = [f"{row['items']:,}", f"{row['shards']:,}", f"*{duration(row['encode_s'])}*"]
         cells += [f"*{size(row['encode_mib'])}*", f"*{size(row['features_mib'])}*"]
+        lines.append(f"| {' | '.join(cells)} |")
+    lines += [
+        "",
+        "`gentle-clip align --plan-items=N` with 1,000 pairs, N unmatched items of either side all "
+        "in the plan, 1,280 and 384 features; without the option it takes what 4,096 take. "
+        "`gentle-clip embed` of N rows of 512 features. Times are CPU seconds halved: those of an "
+        "idle machine.",
+        "",
+        "| items | aligning | memory | embedding | memory |",
+        "|--:|--:|--:|--:|--:|",
+    ]
+    for row in rows:
+        cells = [f"{row['items']:,}"]
+        for step in ("align", "embed"):
+            figures = [duration(row[f"{step}_s"]), size(row[f"{step}_mib"])]
+            cells += figures if row[f"{step}_measured"] else [f"*{f}*" for f in figures]
         lines.append(f"| {' | '.join(cells)} |")
     lines += [
         "",
@@ -129,8 +184,9 @@ def page(inputs: dict[str, float], rows: list[dict]) -> str:
         f"memory {inputs['encode_mib']:,.0f} MiB + n x {inputs['encode_bytes_an_item']:,.0f} "
         "bytes, as each shard lists all items; features n x 5,120 bytes. Of search the two largest "
         "sizes measured are carried on: a query that compares all, memory and disk with n, "
-        "building with n log n, a query by the index with log n. All of it holds while what is "
-        "read fits the memory of the machine; then each query waits for the disk.",
+        "building with n log n, a query by the index with log n. Of align and embed the line "
+        "through the smallest and the largest size measured is carried on. All of it holds while "
+        "what is read fits the memory of the machine; then each query waits for the disk.",
     ]
     return "\n".join(lines) + "\n"
 

@@ -16,7 +16,7 @@ from typing import IO, Any
 
 import numpy as np
 
-_PART = ".part"  # ends the name of what is not finished
+PART = ".part"  # ends the name of what is not finished
 _CHECK = "check"
 
 
@@ -32,7 +32,7 @@ def writing(path: pathlib.Path, mode: str = "w") -> Iterator[IO[Any]]:
     """
     if path.exists() and not path.is_file():
         raise OSError(errno.EISDIR if path.is_dir() else errno.EINVAL, "Not a file", str(path))
-    part = path.with_name(path.name + _PART)
+    part = path.with_name(path.name + PART)
     try:
         with part.open(mode, encoding=None if "b" in mode else "utf-8") as file:
             yield file

@@ -1,5 +1,6 @@
 """What a fit to large sets will take, told before it begins."""
 
+import os
 import time
 
 import jax
@@ -26,7 +27,8 @@ def outlook(problem: Problem) -> str | None:
     widths = problem.x.shape[2], problem.y.shape[2]
     products = _ROUNDS * plans * PLAN_ITEMS**2 * (_DIM + widths[1])
     products += (len(problem.x) + counts[0]) * BANK_BYTES / 4
-    minutes = _OVERHEAD * products * _seconds_a_product() / 60
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    minutes = _OVERHEAD * products * _seconds_a_product() / (cores or 1) / 60
     numbers = sum(items.size for items in (problem.unmatched_x, problem.unmatched_y))
     gib = _GIB + _COPIES * 4 * numbers / 2**30
     return (
@@ -36,10 +38,13 @@ def outlook(problem: Problem) -> str | None:
 
 
 def _seconds_a_product() -> float:
-    """How long this machine takes for a multiplication and an addition in a matrix product."""
+    """What a core takes for a multiplication and an addition in a matrix product.
+
+    Of its own time, so that other work on the machine does not count.
+    """
     rows, times = jnp.ones((2048, 512)), []
     for _ in range(3):
-        begun = time.perf_counter()
+        begun = time.process_time()
         jax.block_until_ready(rows @ rows.T)
-        times.append(time.perf_counter() - begun)
+        times.append(time.process_time() - begun)
     return min(times) / (2048 * 2048 * 512)

@@ -2,8 +2,9 @@
 
 import errno
 import json
+import mmap
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -85,7 +86,23 @@ def items_of(rows: FeatureSet, ids: Sequence[str] | np.ndarray) -> np.ndarray:
     count = np.searchsorted(rows.ids[order], wanted, side="right") - first
     most = np.unique(rows.ids, return_counts=True)[1].max()
     chosen = order[first[:, None] + np.arange(most)[None, :] % count[:, None]]
-    return np.asarray(rows.features)[chosen]
+    items = np.asarray(rows.features)[chosen]
+    _release(rows.features)
+    return items
+
+
+def blocks_of(rows: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    """The rows of an array, so many at a time; no more of a file stays in memory."""
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]
+        _release(rows)
+
+
+def _release(rows: np.ndarray) -> None:
+    """Lets what has been read of a file leave the memory."""
+    file = getattr(rows, "_mmap", None)
+    if file is not None and hasattr(mmap, "MADV_DONTNEED"):  # not on Windows
+        file.madvise(mmap.MADV_DONTNEED)
 
 
 def _split(path: pathlib.Path) -> tuple[pathlib.Path, str | None]:
@@ -140,7 +157,8 @@ def _checked(path: pathlib.Path, arrays: Mapping[str, Any]) -> FeatureSet:
             f"The embeddings {path} have {len(bad)} rows with NaN or infinity, the first "
             f"{', '.join(map(str, bad[:5]))} (counted from 0): mend them or leave them out."
         )
-    numbers = np.arange(len(features)).astype(str).view(RowNumbers)
+    digits = len(str(len(features) - 1))  # NumPy's own choice is 21 letters for each
+    numbers = np.arange(len(features)).astype(f"<U{digits}").view(RowNumbers)
     columns: dict[str, np.ndarray | None] = {"ids": numbers}
     for name in ("ids", "splits", "labels", "texts"):
         values = arrays.get(name)
@@ -175,7 +193,5 @@ def _check_lengths(path: pathlib.Path, name: str, texts: list[str]) -> None:
 
 
 def _rows_not_finite(features: np.ndarray, block: int = 65536) -> np.ndarray:
-    # By blocks, so that a file larger than the memory can be looked through.
-    blocks = range(0, len(features), block)
-    bad = [i + np.flatnonzero(~np.isfinite(features[i : i + block]).all(axis=1)) for i in blocks]
-    return np.concatenate(bad)
+    bad = [~np.isfinite(rows).all(axis=1) for rows in blocks_of(features, block)]
+    return np.flatnonzero(np.concatenate(bad))

@@ -2,16 +2,19 @@
 
 import importlib.metadata
 import pathlib
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from gentle_clip_jax.aligning import read_side
-from gentle_clip_jax.files import sha256, write_array, write_json_lines, write_record
+from gentle_clip_jax.aligning import Side, read_side
+from gentle_clip_jax.data.embeddings import blocks_of
+from gentle_clip_jax.files import PART, sha256, write_json_lines, write_record, write_rows
 from gentle_clip_jax.progress import track
 from gentle_clip_jax.searching.opened import open_aligner
 
 RANKED = "ranked.npy"
-_BLOCK = 8192
+_FEATURES, _ROWS, _MANIFEST = "features.npy", "rows.jsonl", "manifest.json"
+_BLOCK = 8192  # rows that are held at once
 _PACKAGES = ("gentle-clip-jax", "jax", "jaxlib", "numpy")
 _COLUMNS = {"ids": "id", "splits": "split", "labels": "label", "texts": "text"}
 
@@ -25,7 +28,10 @@ def embed_files(
 ) -> int:
     """Writes features.npy [n, k], unit rows of the joint space, rows.jsonl and manifest.json.
 
-    Where the aligner draws rows of that side, ranked.npy [n, k] holds them as they are ranked.
+    Where the aligner draws rows of that side, ranked.npy [n, k] holds them as they are ranked. No
+    more than 8,192 rows are held at once, so that a memory-mapped .npy may exceed the memory. The
+    manifest, without which nothing reads the folder, is written last; what a call that was killed
+    left there the next one replaces.
 
     Args:
       aligner: a folder of `gentle-clip align`.
@@ -42,25 +48,14 @@ def embed_files(
     """
     opened, given, folder = open_aligner(aligner), read_side(embeddings), pathlib.Path(out)
     opened.side_of(given, side)
-    features = given.rows.features
-    blocks = [
-        opened.embed(side, features[start : start + _BLOCK])
-        for start in track(range(0, len(features), _BLOCK), "embedding blocks of rows")
-    ]
     _open_folder(folder)
-    embedded = np.concatenate(blocks)
-    write_array(folder / "features.npy", embedded)
-    names = ["features.npy", "rows.jsonl"]
+    write_json_lines(folder / _ROWS, _rows(given))
+    count, names = len(given.rows.ids), [_FEATURES, _ROWS]
+    _write(folder / _FEATURES, given.rows.features, lambda rows: opened.embed(side, rows))
     if opened.aligner.about.get("drawn", {}).get(side):
-        write_array(folder / RANKED, opened.draw(side, embedded))
+        embedded = np.lib.format.open_memmap(folder / _FEATURES, mode="r")
+        _write(folder / RANKED, embedded, lambda rows: opened.draw(side, rows))
         names.append(RANKED)
-    columns = {
-        name: values.tolist()
-        for key, name in _COLUMNS.items()
-        if (values := getattr(given.rows, key)) is not None
-    }
-    rows = [dict(zip(columns, row)) for row in zip(*columns.values())]
-    write_json_lines(folder / "rows.jsonl", rows)
     arguments = given.manifest.get("arguments", {})
     manifest = {
         "arguments": {
@@ -70,19 +65,38 @@ def embed_files(
             **{name: arguments.get(name) for name in ("data", "split")},
         },
         "aligner_sha256": opened.sha256,
-        "num_rows": len(rows),
+        "num_rows": count,
         "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
         "sha256": {name: sha256(folder / name) for name in names},
     }
-    write_record(folder / "manifest.json", manifest)
-    return len(rows)
+    write_record(folder / _MANIFEST, manifest)
+    return count
+
+
+def _write(path: pathlib.Path, given: np.ndarray, of: Callable[[np.ndarray], np.ndarray]) -> None:
+    """Writes what a function makes of rows [n, d], block by block."""
+    starts = track(range(0, len(given), _BLOCK), f"writing {path.name}")
+    made = zip(starts, map(of, blocks_of(given, _BLOCK)))
+    numbered = ((np.arange(start, start + len(rows)), rows) for start, rows in made)
+    write_rows(path, len(given), "float32", numbered)
+
+
+def _rows(given: Side) -> Iterator[dict[str, str]]:
+    """What is known of each row."""
+    found = {name: getattr(given.rows, key) for key, name in _COLUMNS.items()}
+    columns = {name: values for name, values in found.items() if values is not None}
+    return (dict(zip(columns, row)) for row in zip(*columns.values()))
 
 
 def _open_folder(folder: pathlib.Path) -> None:
     """Makes the folder; its manifest, which says that all is there, comes last and goes first."""
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        if not (folder / "manifest.json").exists() or (folder / "arguments.json").exists():
+    if folder.exists():
+        there = (
+            {path.name.removesuffix(PART) for path in folder.iterdir()} if folder.is_dir() else ()
+        )
+        is_ours = "arguments.json" not in there and (_MANIFEST in there or _ROWS in there)
+        if not folder.is_dir() or (there and not is_ours):
             raise ValueError(f"{folder} holds something else: use another --out.")
-        (folder / "manifest.json").unlink()
-        (folder / RANKED).unlink(missing_ok=True)
+    for name in (_MANIFEST, RANKED):
+        (folder / name).unlink(missing_ok=True)
     folder.mkdir(parents=True, exist_ok=True)

@@ -104,7 +104,8 @@ def prepare(features: Features, shrinkages: Iterable[float] = SHRINKAGES) -> Pre
     """Smooths x, and chooses how far the CCA of the smoothed pairs is shrunk."""
     rows = jnp.concatenate([jnp.mean(z, axis=1) for z in (features.x, features.unmatched_x)])
     bank, weight = rows[: BANK_BYTES // rows[0].nbytes], 0.8 * few_pairs_weight(len(features.x))
-    x, unmatched_x = jnp.split(smooth(rows, bank, weight=weight), [len(features.x)])
+    rows = smooth(rows, bank, weight=weight)  # of large sets there is no room for both
+    x, unmatched_x = jnp.split(rows, [len(features.x)])
     features = features._replace(x=x[:, None], unmatched_x=unmatched_x[:, None])
     y = jnp.mean(features.y, axis=1)
     shrinkage = chosen_shrinkage(shrunk_cca, x, y, shrinkages=shrinkages)

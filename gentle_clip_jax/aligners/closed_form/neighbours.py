@@ -40,6 +40,18 @@ def smooth(
 def in_blocks(one: Callable[[jax.Array], jax.Array], rows: jax.Array, size: int) -> jax.Array:
     """What a function makes of each row [n, d], so many at a time; of all where n is not known.
 
-    In an exported program the number of rows is a symbol, which no loop can go over.
+    In an exported program the number of rows is a symbol, which no loop can go over. No copy of the
+    rows is made, as `jax.lax.map` makes several; the last block overlaps the one before.
     """
-    return jax.lax.map(one, rows, batch_size=size if isinstance(rows.shape[0], int) else 0)
+    count, each = rows.shape[0], jax.vmap(one)
+    if not isinstance(count, int) or count <= size:
+        return each(rows)
+
+    def step(number: jax.Array, done: jax.Array) -> jax.Array:
+        start = jnp.minimum(number * size, count - size)
+        block = each(jax.lax.dynamic_slice_in_dim(rows, start, size))
+        return jax.lax.dynamic_update_slice_in_dim(done, block, start, axis=0)
+
+    of_one = jax.eval_shape(one, rows[0])
+    empty = jnp.zeros((count, *of_one.shape), of_one.dtype)
+    return jax.lax.fori_loop(0, -(-count // size), step, empty)

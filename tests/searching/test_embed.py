@@ -1,0 +1,85 @@
+"""`embed_files` holds a block of rows at a time; its folder is whole, or is not read."""
+
+import numpy as np
+import pytest
+
+from gentle_clip_jax.aligners import readout
+from gentle_clip_jax.aligning import align_files
+from gentle_clip_jax.data import embeddings
+from gentle_clip_jax.searching import embed
+from gentle_clip_jax.searching.embed import RANKED, embed_files
+from gentle_clip_jax.searching.opened import Opened, open_aligner
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory):
+    """400 rows of either side in .npy files, and an aligner of 20 pairs that draws x."""
+    work, rng = tmp_path_factory.mktemp("work"), np.random.default_rng(0)
+    for side, width in (("x", 7), ("y", 5)):
+        np.save(work / f"{side}.npy", rng.normal(size=(400, width)).astype(np.float32))
+    (work / "pairs.csv").write_text("".join(f"{i},{i}\n" for i in range(20)))
+    given = [work / name for name in ("x.npy", "y.npy", "pairs.csv")]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(readout, "_gains", lambda features, seed: (0, 0))
+        align_files(*given, work / "aligner", method="cca")
+    return work
+
+
+@pytest.fixture
+def sizes(monkeypatch):
+    """How many rows were embedded at once, call by call, in blocks of 64."""
+    monkeypatch.setattr(embed, "_BLOCK", 64)
+    sizes, whole = [], Opened.embed
+
+    def counted(opened, side, features):
+        sizes.append(len(features))
+        return whole(opened, side, features)
+
+    monkeypatch.setattr(Opened, "embed", counted)
+    return sizes
+
+
+def test_rows_are_embedded_block_by_block(work, tmp_path, sizes):
+    embed_files(work / "aligner", work / "x.npy", tmp_path / "out", side="x")
+    assert sizes == [64] * 6 + [16]
+    opened, x = open_aligner(work / "aligner"), np.load(work / "x.npy")
+    blocks = [opened.embed("x", x[start : start + 64]) for start in range(0, 400, 64)]
+    drawn = [opened.draw("x", block) for block in blocks]
+    for name, parts in (("features.npy", blocks), (RANKED, drawn)):
+        np.save(tmp_path / name, np.concatenate(parts))
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / name).read_bytes()
+    read = embeddings.read(tmp_path / "out")
+    assert read.ids.tolist() == [str(i) for i in range(400)]
+
+
+def test_what_was_ended_on_the_way_is_not_read_and_is_made_again(
+    work, tmp_path, sizes, monkeypatch
+):
+    whole = Opened.embed
+
+    def ended(opened, side, features):
+        if len(sizes) == 3:
+            raise KeyboardInterrupt
+        return whole(opened, side, features)
+
+    embed_files(work / "aligner", work / "x.npy", tmp_path / "whole", side="x")
+    sizes.clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(Opened, "embed", ended)
+        with pytest.raises(KeyboardInterrupt):
+            embed_files(work / "aligner", work / "x.npy", tmp_path / "out", side="x")
+    with pytest.raises(ValueError, match=r"out has no manifest\.json"):
+        embeddings.read(tmp_path / "out")
+    (tmp_path / "out" / "features.npy.part").write_bytes(b"of a call that was killed")
+    embed_files(work / "aligner", work / "x.npy", tmp_path / "out", side="x")
+    names = {path.name for path in (tmp_path / "whole").iterdir()}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == names
+    for name in names - {"manifest.json"}:
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_a_folder_of_something_else_is_left_alone(work, tmp_path):
+    (tmp_path / "features.npy").write_bytes(b"mine")
+    with pytest.raises(ValueError, match="holds something else: use another --out"):
+        embed_files(work / "aligner", work / "x.npy", tmp_path, side="x")
+    assert (tmp_path / "features.npy").read_bytes() == b"mine"
