@@ -3,7 +3,10 @@
 import contextlib
 from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 T = TypeVar("T")
 _is_shown = ContextVar("is_shown", default=False)
@@ -17,6 +20,15 @@ def shown() -> Iterator[None]:
         yield
     finally:
         _is_shown.reset(token)
+
+
+def console() -> "Console":
+    """Where to say how far work is: stderr, or, where nothing is shown, nowhere."""
+    from rich.console import Console
+
+    return Console(
+        stderr=True, quiet=not _is_shown.get(), soft_wrap=True, highlight=False, markup=False
+    )
 
 
 def track(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:

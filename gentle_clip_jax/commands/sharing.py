@@ -40,7 +40,7 @@ def add(commands: Any) -> None:
     )
     push.set_defaults(command=_push)
     for command in (export, push):
-        values.add_aligner(command)
+        values.add_aligner(command, runs=False)
         output.add(command)
 
 

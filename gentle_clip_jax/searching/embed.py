@@ -1,12 +1,17 @@
-"""`embed_files`: features into the space of an aligner, as a folder like that of encode."""
+"""`embed_files`: into the space of an aligner or a run, as a folder like that of encode."""
 
 import importlib.metadata
 import pathlib
 
 import numpy as np
 
-from gentle_clip_jax.aligning import read_side
-from gentle_clip_jax.files import sha256, write_array, write_json_lines, write_record
+from gentle_clip_jax.files import (
+    read_record,
+    sha256,
+    write_array,
+    write_json_lines,
+    write_record,
+)
 from gentle_clip_jax.progress import track
 from gentle_clip_jax.searching.opened import open_aligner
 
@@ -28,20 +33,25 @@ def embed_files(
     Where the aligner draws rows of that side, ranked.npy [n, k] holds them as they are ranked.
 
     Args:
-      aligner: a folder of `gentle-clip align`.
-      embeddings: raw features of one of its sides: a file, or a folder of `gentle-clip encode`.
-      out: a folder; what an earlier call left there is replaced.
-      side: "x" or "y", whose features they are.
+      aligner: a folder of `gentle-clip align`, or of a trained run.
+      embeddings: raw features of one of its sides: a file, or a folder of `gentle-clip encode`; of
+        a run raw items of x or y.
+      out: a folder; what an earlier call left there is replaced. Of a run it is brought up to date:
+        only what is new or changed is embedded.
+      side: "x" or "y", whose they are.
 
     Returns:
       The number of rows.
 
     Raises:
-      ValueError: the features are not of that side, or the folder holds something else.
+      ValueError: the features or items are not of that side, or the folder holds something else.
       OSError: the folder cannot be written.
     """
-    opened, given, folder = open_aligner(aligner), read_side(embeddings), pathlib.Path(out)
-    opened.side_of(given, side)
+    opened, folder = open_aligner(aligner), pathlib.Path(out)
+    if opened.towers is not None:
+        opened.towers.write(pathlib.Path(embeddings), side, folder)
+        return read_record(folder / "manifest.json")["num_rows"]
+    given, _ = opened.read(embeddings, side)
     features = given.rows.features
     blocks = [
         opened.embed(side, features[start : start + _BLOCK])
@@ -51,7 +61,7 @@ def embed_files(
     embedded = np.concatenate(blocks)
     write_array(folder / "features.npy", embedded)
     names = ["features.npy", "rows.jsonl"]
-    if opened.aligner.about.get("drawn", {}).get(side):
+    if opened.draws(side):
         write_array(folder / RANKED, opened.draw(side, embedded))
         names.append(RANKED)
     columns = {
