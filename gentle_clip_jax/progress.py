@@ -3,7 +3,10 @@
 import contextlib
 from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 T = TypeVar("T")
 _is_shown = ContextVar("is_shown", default=False)
@@ -33,6 +36,15 @@ def working(what: str) -> Iterator[None]:
     with _live(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()) as bar:
         bar.add_task(what, total=None)
         yield
+
+
+def console() -> "Console":
+    """Where to say how far work is: stderr, or, where nothing is shown, nowhere."""
+    from rich.console import Console
+
+    return Console(
+        stderr=True, quiet=not _is_shown.get(), soft_wrap=True, highlight=False, markup=False
+    )
 
 
 def track(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:

@@ -50,7 +50,7 @@ ARROWS = {
     "aligning": {"aligners", "data", "evals", "files"},
     "asking": {"aligning", "aligners", "data", "files", "report"},
     "searching": {"asking", "aligning", "aligners", "features", "encoders", "data", "files"}
-    | {"progress"},
+    | {"progress", "runs", "tasks", "training"},
     "matching": {"aligners", "files", "progress"},
     "review": {"searching", "aligners", "data", "files", "report"},
     "tasks": {"aligners", "objectives", "losses", "encoders", "data", "evals", "parallel", "files"}

@@ -132,7 +132,9 @@ def _add_search(commands: Any) -> argparse.ArgumentParser:
     search.add_argument(
         "words", nargs="?", metavar="WORDS", help='e.g. "shopping cart"; for proteins, a sequence'
     )
-    search.add_argument("--aligner", type=values.path, metavar="DIR", help="of gentle-clip align")
+    search.add_argument(
+        "--aligner", type=values.path, metavar="DIR", help="of gentle-clip align, or of a run"
+    )
     _add_gallery(search)
     search.add_argument(
         "--workdir", type=values.path, metavar="DIR", help="a run, whose test items are searched"

@@ -47,13 +47,14 @@ def _match(args: argparse.Namespace) -> output.Done:
     import jax
     import numpy as np
 
-    from gentle_clip_jax.aligners import load, selection
-    from gentle_clip_jax.aligning.sides import read_side
+    from gentle_clip_jax.aligners import selection
     from gentle_clip_jax.data import embeddings
     from gentle_clip_jax.data.matched import read_matched
     from gentle_clip_jax.matching import match, write
+    from gentle_clip_jax.searching.opened import open_aligner
 
-    aligner, x, y = load(args.aligner), read_side(args.x), read_side(args.y)
+    opened = open_aligner(args.aligner)
+    aligner, (x, _), (y, _) = opened.aligner, opened.read(args.x, "x"), opened.read(args.y, "y")
     method = aligner.about["method"]
     x_rows, y_rows, known = read_matched(args.pairs, x.rows, y.rows)
     x, y = x._replace(rows=x_rows), y._replace(rows=y_rows)
@@ -72,7 +73,10 @@ def _match(args: argparse.Namespace) -> output.Done:
         classes=classes_of(x, y) if method == selection.NAMED else None,
     )
     write(matches, args.out, x.ids, y.ids, y_texts=_first_texts(y))
-    return output.Done([matches.summary], matches.about, (args.out,))
+    said = [matches.summary]
+    if opened.towers is not None:
+        said.append("This holds if the run was not trained on any of these pairs.")
+    return output.Done(said, matches.about, (args.out,))
 
 
 def _first_texts(side: "Side") -> list[str]:

@@ -45,6 +45,8 @@ def _review(args: argparse.Namespace) -> output.Done:
     with opened.review(
         args.aligner, args.x, args.y, args.pairs, images=args.images, seed=args.seed
     ) as review:
+        if review.progress is None:
+            print("A run's towers stay as they are: answers are pairs for its next training.")
         if args.answers:
             from gentle_clip_jax.review import static_page
 

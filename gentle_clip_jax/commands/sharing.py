@@ -43,7 +43,7 @@ def add(commands: Any) -> None:
         help="more of what the aligner tells of itself, such as ids that were given to it",
     )
     push.set_defaults(command=_push)
-    values.add_aligner(push)
+    values.add_aligner(push, runs=False)
     for command in (export, push):
         output.add(command)
 

@@ -130,11 +130,12 @@ def _shown(text: str) -> str:
     return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}...")
 
 
-def add_aligner(command: argparse.ArgumentParser) -> None:
-    """Adds --aligner, a folder that align has saved."""
-    command.add_argument(
-        "--aligner", required=True, type=path, metavar="DIR", help="of gentle-clip align"
-    )
+def add_aligner(command: argparse.ArgumentParser, *, runs: bool = True) -> None:
+    """Adds --aligner, a folder that align has saved, or with `runs` that of a trained run."""
+    said = "of gentle-clip align"
+    if runs:
+        said += ", or of a trained run, which takes raw items for features"
+    command.add_argument("--aligner", required=True, type=path, metavar="DIR", help=said)
 
 
 def add_sides(command: argparse.ArgumentParser) -> None:

@@ -33,12 +33,18 @@ Rows = list[tuple[dict[str, Any], Content]]  # what rows.jsonl says of each
 
 
 def update(
-    work: Work, out: pathlib.Path, arguments: dict[str, Any], shard: tuple[int, int] | None = None
+    work: Work,
+    out: pathlib.Path,
+    arguments: dict[str, Any],
+    shard: tuple[int, int] | None = None,
+    *,
+    say: Console | None = None,
 ) -> dict[str, Any]:
     """Makes `out` hold the features of all that there is; embeds what it lacks, and says so.
 
     Args:
       shard: number i of n, from 0: of each n blocks of 512 inputs the one that `out` is of.
+      say: where it does; on stdout if not given.
 
     Returns:
       What manifest.json holds.
@@ -46,7 +52,7 @@ def update(
     Raises:
       ValueError: nothing can be used, or features are not finite; earlier features stay.
     """
-    console = Console(soft_wrap=True, highlight=False, markup=False)
+    console = say or Console(soft_wrap=True, highlight=False, markup=False)
     keep(out, arguments, console.print)
     blocks = [range(i, min(i + BLOCK, len(work.inputs))) for i in range(0, len(work.inputs), BLOCK)]
     blocks = blocks if shard is None else blocks[shard[0] :: shard[1]]
@@ -60,7 +66,7 @@ def update(
         kept = before or Kept("", [], {}, {})
         old = {*kept.places} & {digest for digest, _ in contents.values()}
         on_disk.read_parts(out, about["recipe_sha256"], kept, console.print)
-        count = _embed(work, contents, out, arguments, about["recipe_sha256"], kept)
+        count = _embed(work, contents, out, arguments, about["recipe_sha256"], kept, console)
         _keep_until_replaced([*old], out, about["recipe_sha256"], kept)
         write_features(rows, out, arguments, about, kept, shard)
         if old:
@@ -108,13 +114,14 @@ def _embed(
     arguments: dict[str, Any],
     recipe: str,
     kept: Kept,
+    console: Console,
 ) -> int:
     """Embeds every content that has no features yet, once; a part of 512 is kept at a time."""
     parts = _parts(contents, kept)
     total = sum(map(len, parts))
     columns = TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn()
     rate = TextColumn("{task.fields[rate]}")
-    with Progress(*columns, rate, TimeRemainingColumn()) as progress:
+    with Progress(*columns, rate, TimeRemainingColumn(), console=console) as progress:
         name = metadata.printable(pathlib.PurePath(out.name))
         bar = progress.add_task(name, total=total, rate="")
         for part in parts:

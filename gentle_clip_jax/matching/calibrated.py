@@ -13,6 +13,7 @@ from gentle_clip_jax.matching.nearest import NEAREST, nearest
 LEAST_PAIRS = 60  # of fewer, no probability is shown
 ROUGH = 300  # of fewer, those that are shown are called rough
 _REFITS = 100
+_OF_FEW = 0.12  # the temperature of cosines where pairs are too few to say; they chose it near 100
 _OF_ASSIGNED = 1.0  # one-to-one knows much that p(y | x) does not: its offset is hardly shrunk
 
 
@@ -34,7 +35,8 @@ class Calibration(NamedTuple):
     first_y, first_x: of the nearest y of an x, and the nearest x of a y.
     platt: for the probability of the likeliest group.
     threshold: the share from which on a group is in the set that holds the right one in 90 %.
-    first, among: share of held-out x that find their partner first, and among the 48 nearest y.
+    first, among: share of held-out x that find their partner first, and among the 48 nearest y;
+      None where none were held out.
     """
 
     pairs: int
@@ -45,8 +47,26 @@ class Calibration(NamedTuple):
     first_x: Choices
     platt: Platt
     threshold: float
-    first: float
-    among: float
+    first: float | None
+    among: float | None
+
+    @classmethod
+    def of_few(cls, pairs: int) -> "Calibration":
+        """What orders matches where pairs are too few for probabilities: none is held out."""
+        as_it_is = Platt(1.0, 0.0)
+        choices = Choices(as_it_is, np.ones(1))
+        return cls(
+            pairs=pairs,
+            to_y=_OF_FEW,
+            to_x=_OF_FEW,
+            group_temperature=_OF_FEW,
+            first_y=choices,
+            first_x=choices,
+            platt=as_it_is,
+            threshold=0.0,
+            first=None,
+            among=None,
+        )
 
     @property
     def shown(self) -> bool:

@@ -10,7 +10,6 @@ from gentle_clip_jax.aligners import METHODS, Problem
 from gentle_clip_jax.progress import track
 
 FOLDS = 5
-LEAST_IN_FOLDS = 30  # of fewer pairs one at a time is held out
 MOST_PAIRS = 1000  # more are not held out: they would say little more
 _MOST_OTHERS = 16384  # wrong answers that are looked at; so many stand for the rest
 _MOST_FITTED = 4096  # unmatched items of a refit
@@ -54,7 +53,7 @@ class HeldOut(NamedTuple):
     """pairs [k]: which were held out; to_y: of their x with y; to_x: of their y with x.
 
     drawn_y: which unmatched items of y the others are.
-    folds: what the cosines are of; none where pairs were held out one by one.
+    folds: what the cosines are of.
     """
 
     pairs: np.ndarray
@@ -78,12 +77,12 @@ def means(items: np.ndarray) -> np.ndarray:
 def held_out(aligner: Embedder, problem: Problem, key: jax.Array) -> HeldOut:
     """Each pair is held out once from a fit of the aligner's own method to the others.
 
-    In five folds, or one by one below 30 pairs. A held-out pair's items are among the unmatched
-    ones that its aligner is fitted to, as those of the items to match are. An aligner whose method
-    is not in `METHODS` is taken as it is: the pairs must be new to it.
+    A held-out pair's items are among the unmatched ones that its aligner is fitted to, as those of
+    the items to match are. An aligner whose method is not in `METHODS` is taken as it is: the pairs
+    must be new to it.
 
     Args:
-      problem: the pairs and the unmatched items, raw.
+      problem: five pairs or more and the unmatched items, raw.
       key: of the folds, of what is drawn, and of the fits.
 
     Raises:
@@ -100,8 +99,7 @@ def held_out(aligner: Embedder, problem: Problem, key: jax.Array) -> HeldOut:
         others_x, others_y = embedded(fitted, problem.unmatched_x, problem.unmatched_y)
         cosines = x @ others_y[drawn_y].T, y @ others_x[drawn_x].T
         parts.append((pairs, *cosines, np.sum(x * y, axis=1)))
-        if len(problem.x) >= LEAST_IN_FOLDS:
-            folds.append(Fold(pairs, x, y, others_x, others_y))
+        folds.append(Fold(pairs, x, y, others_x, others_y))
     pairs, to_y, to_x, partner = (np.concatenate(part) for part in zip(*parts))
     return HeldOut(
         pairs,
@@ -126,15 +124,14 @@ def _fits(
     if method is None:
         yield order[:MOST_PAIRS], aligner
         return
-    folds = FOLDS if n >= LEAST_IN_FOLDS else n
-    size, seen = -(-n // folds), np.zeros(n, bool)
-    for fold in track(range(folds), "holding pairs out"):
-        # Where folds does not divide n, folds overlap: of one size, they compile once.
-        rows = np.roll(order, -(fold * n // folds))
+    size, seen = -(-n // FOLDS), np.zeros(n, bool)
+    for fold in track(range(FOLDS), "holding pairs out"):
+        # Where FOLDS does not divide n, folds overlap: of one size, they compile once.
+        rows = np.roll(order, -(fold * n // FOLDS))
         new = rows[:size][~seen[rows[:size]]]
         seen[new] = True
         part = _without(problem, rows[:size], rows[size:], rng)
-        yield new[: -(-MOST_PAIRS // folds)], METHODS[method].fit(part, key)
+        yield new[: -(-MOST_PAIRS // FOLDS)], METHODS[method].fit(part, key)
 
 
 def _without(

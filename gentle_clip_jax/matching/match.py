@@ -48,8 +48,8 @@ def match(
     p(y | x) = share * exp(cos(x, y) / T) / sum over unmatched y' of exp(cos(x, y') / T)
 
     T is that under which the partners of held-out pairs are likeliest: the aligner's own method is
-    fitted anew to the other pairs, in five folds, or one by one below 30 pairs. The probability of
-    a choice is then Platt-scaled to how often held-out pairs' choices are right. Below 60 pairs no
+    fitted anew to the other pairs, in five folds. The probability of a choice is then Platt-scaled
+    to how often held-out pairs' choices are right. Below 60 pairs nothing is held out and no
     probability is shown, nor without the share, which no data can tell. An aligner that is not of
     `METHODS`, such as trained towers, is taken as it is: give it pairs that it has not seen.
 
@@ -76,8 +76,10 @@ def match(
     sides, problem = _sides(x, y, np.asarray(pairs), classes)
     groups = group(means(sides.y), key)
     of_y = groups.of_item[sides.of_y]
-    held = held_out(aligner, problem, key)
-    known = calibrate(held, groups.of_item[sides.pairs[held.pairs, 1]], of_y)
+    held, known = None, Calibration.of_few(len(sides.pairs))
+    if known.shown:
+        held = held_out(aligner, problem, key)
+        known = calibrate(held, groups.of_item[sides.pairs[held.pairs, 1]], of_y)
     rows_x, rows_y = embedded(aligner, problem.unmatched_x, problem.unmatched_y)
     near_y = nearest(
         rows_x,
@@ -89,7 +91,7 @@ def match(
     )
     near_x = nearest(rows_y, rows_x, known.to_x)
     of_x, of_y = _candidates(sides, near_y, near_x, known, share)
-    chosen = _chosen(near_y, near_x, (rows_x, rows_y), held if one_to_one else None, known, share)
+    chosen = _chosen(near_y, near_x, (rows_x, rows_y), held, known, share, one_to_one)
     y_items = np.where(chosen.y < 0, -1, sides.of_y[chosen.y])
     runner_up, its_probability = _runner_up(of_x, y_items)
     best = near_y.groups.max(axis=1)
@@ -128,15 +130,16 @@ def _chosen(
     held: HeldOut | None,
     known: Calibration,
     share: float | None,
+    one_to_one: bool,
 ) -> _Chosen:
-    """First choices; or one to one, where what is held out says how to calibrate that."""
+    """First choices, or one to one, and what held-out pairs, if there are any, say of them."""
     y = near_y.index[:, 0]
-    if held is not None:
+    if one_to_one:
         y = assign(near_y, near_x, (known.to_y, known.to_x))
-    if share is None or not known.shown:
+    if share is None or held is None:
         return _Chosen(y, np.full(len(y), np.nan), None)
     said = _of_softmax(np.sum(rows[0] * rows[1][y], axis=1), near_y, known.to_y)
-    choices = known.first_y if held is None else calibrate_assigned(held, known)
+    choices = calibrate_assigned(held, known) if one_to_one else known.first_y
     probability = np.where(y < 0, np.nan, share * choices.platt(said))
     return _Chosen(y, probability, _expected(np.nan_to_num(probability), choices.factors))
 

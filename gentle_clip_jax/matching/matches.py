@@ -67,12 +67,10 @@ class Matches(NamedTuple):
     def summary(self) -> str:
         """What to expect, and what to do."""
         known, n = self.calibration, len(self.x)
-        if not known.shown:
+        if known.among is None:
             return (
                 f"{known.pairs} pairs are too few for probabilities, which need {LEAST_PAIRS}: "
-                f"held out, {round(known.first * known.pairs)} of them find their partner first "
-                f"and {round(known.among * known.pairs)} among {NEAREST}; run review to confirm "
-                "more."
+                "run review to confirm more."
             )
         if self.share is None or self.expected is None:
             return (

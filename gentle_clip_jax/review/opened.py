@@ -1,13 +1,13 @@
 """A review of files: from the paths that a person gives to all that a page needs."""
 
 import contextlib
+import functools
 import pathlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
-from gentle_clip_jax.data import embeddings
 from gentle_clip_jax.review import refit
 from gentle_clip_jax.review.finding import Finder, Space
 from gentle_clip_jax.review.journal import Journal
@@ -24,10 +24,10 @@ TEN_BELOW, TEN_ABOVE = 20, 2000
 
 
 class Review(NamedTuple):
-    """What there is to see, and the curve of what it has brought."""
+    """What there is to see, and the curve of what it has brought; None of a trained run."""
 
     show: Show
-    progress: Progress
+    progress: Progress | None
 
 
 @contextlib.contextmanager
@@ -37,8 +37,9 @@ def review(
     """Opens a review; its files are closed when the block ends.
 
     Args:
-      aligner: a folder that `Aligner.save` has written.
-      x, y: folders of `gentle-clip encode` or files of embeddings.
+      aligner: a folder that `Aligner.save` has written; or a trained run's, which answers do not
+        change.
+      x, y: folders of `gentle-clip encode` or files of embeddings; of a run, its raw items.
       pairs: a CSV file of known pairs; it grows, and review.jsonl, not_pairs.csv, a backup and
         review_curve.json are kept beside it.
       images: pictures by the ids of items, see `Pictures`.
@@ -49,34 +50,32 @@ def review(
     """
     opened = open_aligner(aligner)
     fitted = opened.aligner
-    of_x, of_y = (Side.of(embeddings.read(path)) for path in (x, y))
+    of_x, of_y = (Side.of(opened.read(path, side)[0].rows) for path, side in ((x, "x"), (y, "y")))
     pictures = Pictures(images) if images is not None else None
     start = (
         unit(of_x.means(np.asarray(fitted.embed_x(of_x.features)))),
         unit(of_y.means(np.asarray(fitted.embed_y(of_y.features)))),
     )
-    fit = refit.prepare(of_x, of_y, fitted.about.get("method", ""))
+    # A closed form of a few pairs would forget what the towers of a run have learnt.
+    is_run = opened.towers is not None
+    fit = None if is_run else refit.prepare(of_x, of_y, fitted.about.get("method", ""))
     embed_x, embed_y = (lambda rows, side=side: opened.embed(side, rows) for side in "xy")
     finder = Finder(of_x, of_y, Space(*start, embed_x, embed_y), opened)
 
-    def refitted(*pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def refitted(fit: refit.Fit, *pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         found = fit.fitted(*pairs)
         finder.space = Space(*found.embedded(), found.embed_x, found.embed_y)
         return finder.space.x, finder.space.y
 
     journal = Journal(pairs)
     try:
-        progress = Progress(fit.embedded, journal.pairs.with_name("review_curve.json"), seed=seed)
-        session = Session(
-            of_x,
-            of_y,
-            start,
-            journal,
-            own=fit.own(),
-            embed=refitted,
-            after_refit=progress.measure,
-            seed=seed,
-        )
+        progress, refits = None, {}
+        if fit is not None:
+            curve = journal.pairs.with_name("review_curve.json")
+            progress = Progress(fit.embedded, curve, seed=seed)
+            refits = {"own": fit.own(), "embed": functools.partial(refitted, fit)}
+            refits["after_refit"] = progress.measure
+        session = Session(of_x, of_y, start, journal, seed=seed, **refits)
     except BaseException:
         journal.close()
         raise

@@ -80,6 +80,7 @@ class _Handlers:
             "random": at_random(self._session.answers()),
             "forecast": forecast(self._session.answers(), points),
             "enough": len(self._session.known) >= 10,
+            "refits": self._progress is not None,
         }
         return self._rendered("progress", **values)
 

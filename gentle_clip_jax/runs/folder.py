@@ -4,7 +4,7 @@ import dataclasses
 import pathlib
 from typing import TYPE_CHECKING
 
-from gentle_clip_jax.files import read_record
+from gentle_clip_jax.files import read_record, sha256_of
 
 if TYPE_CHECKING:
     from ml_collections import ConfigDict
@@ -65,6 +65,11 @@ class RunFolder:
     def report(self) -> pathlib.Path:
         """The page about it."""
         return self.path / "report.html"
+
+    def embedded(self, items: pathlib.Path, side: str) -> pathlib.Path:
+        """The folder of the rows that the towers made of a user's own items of x or y."""
+        name = f"{items.stem}-{side}-{sha256_of(str(items))[:12]}"
+        return self.path / "cache" / "embedded" / name
 
     def bad_step(self, step: int) -> pathlib.Path:
         """The record of a step whose loss was not finite; its batch lies beside it, as .npz."""

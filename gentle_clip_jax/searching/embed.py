@@ -1,4 +1,4 @@
-"""`embed_files`: features into the space of an aligner, as a folder like that of encode."""
+"""`embed_files`: into the space of an aligner or a run, as a folder like that of encode."""
 
 import importlib.metadata
 import pathlib
@@ -6,9 +6,16 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from gentle_clip_jax.aligning import Side, read_side
+from gentle_clip_jax.aligning import Side
 from gentle_clip_jax.data.embeddings import blocks_of
-from gentle_clip_jax.files import PART, sha256, write_json_lines, write_record, write_rows
+from gentle_clip_jax.files import (
+    PART,
+    read_record,
+    sha256,
+    write_json_lines,
+    write_record,
+    write_rows,
+)
 from gentle_clip_jax.progress import track
 from gentle_clip_jax.searching.opened import open_aligner
 
@@ -34,25 +41,30 @@ def embed_files(
     left there the next one replaces.
 
     Args:
-      aligner: a folder of `gentle-clip align`.
-      embeddings: raw features of one of its sides: a file, or a folder of `gentle-clip encode`.
-      out: a folder; what an earlier call left there is replaced.
-      side: "x" or "y", whose features they are.
+      aligner: a folder of `gentle-clip align`, or of a trained run.
+      embeddings: raw features of one of its sides: a file, or a folder of `gentle-clip encode`; of
+        a run raw items of x or y.
+      out: a folder; what an earlier call left there is replaced. Of a run it is brought up to date:
+        only what is new or changed is embedded.
+      side: "x" or "y", whose they are.
 
     Returns:
       The number of rows.
 
     Raises:
-      ValueError: the features are not of that side, or the folder holds something else.
+      ValueError: the features or items are not of that side, or the folder holds something else.
       OSError: the folder cannot be written.
     """
-    opened, given, folder = open_aligner(aligner), read_side(embeddings), pathlib.Path(out)
-    opened.side_of(given, side)
+    opened, folder = open_aligner(aligner), pathlib.Path(out)
+    if opened.towers is not None:
+        opened.towers.write(pathlib.Path(embeddings), side, folder)
+        return read_record(folder / _MANIFEST)["num_rows"]
+    given, _ = opened.read(embeddings, side)
     _open_folder(folder)
     write_json_lines(folder / _ROWS, _rows(given))
     count, names = len(given.rows.ids), [_FEATURES, _ROWS]
     _write(folder / _FEATURES, given.rows.features, lambda rows: opened.embed(side, rows))
-    if opened.aligner.about.get("drawn", {}).get(side):
+    if opened.draws(side):
         embedded = np.lib.format.open_memmap(folder / _FEATURES, mode="r")
         _write(folder / RANKED, embedded, lambda rows: opened.draw(side, rows))
         names.append(RANKED)

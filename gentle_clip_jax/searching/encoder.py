@@ -1,4 +1,4 @@
-"""Words or a file through the encoder that made the features an aligner was fitted to."""
+"""Words or a file through the encoder that made the features of an aligner, or a run's towers."""
 
 import pathlib
 from collections.abc import Callable
@@ -18,12 +18,11 @@ _WORDS = ("text", "sequence")
 class QueryEncoder(NamedTuple):
     """An encoder that stays loaded.
 
-    side: "x" or "y", whose features it makes. role: image, text or sequence, what it takes.
-    embed: from words, or of an image the bytes of its file, to features [1, d].
+    side: "x" or "y", whose features it makes. embed: from words, or of an image the bytes of its
+    file, to features [1, d].
     """
 
     side: str
-    role: str
     embed: Callable[[Any], np.ndarray]
 
 
@@ -33,6 +32,8 @@ def encoder_of_words(opened: Opened, first: str) -> QueryEncoder:
     Raises:
       ValueError: neither reads words, it is not known, or its weights are others now.
     """
+    if opened.towers is not None:
+        return QueryEncoder(opened.towers.run.task.TYPED, opened.towers.of_words)
     sides = (first, "y" if first == "x" else "x")
     for side in sides:
         if _role(opened, side) in _WORDS:
@@ -45,17 +46,20 @@ def encoder_of_words(opened: Opened, first: str) -> QueryEncoder:
     raise ValueError(f"No encoder of {opened.path} reads words: search by --like=ID or a file.")
 
 
-def encoder_of_file(opened: Opened, path: pathlib.Path) -> QueryEncoder:
-    """The encoder that takes a file: an image by its ending, else words.
+def features_of_file(opened: Opened, path: pathlib.Path) -> tuple[str, np.ndarray]:
+    """The side that a file is of, an image by its ending or else words, and its features [1, d].
 
     Raises:
-      ValueError: none does, or its weights are others now.
+      ValueError: no encoder takes it, or its weights are others now.
     """
+    if opened.towers is not None:
+        return opened.towers.of_file(path)
     if path.suffix.lower() not in images.SUFFIXES:
-        return encoder_of_words(opened, "y")
+        encoder = encoder_of_words(opened, "y")
+        return encoder.side, encoder.embed(path.read_text(encoding="utf-8"))
     for side in "xy":
         if _role(opened, side) == "image":
-            return _loaded(opened, side)
+            return side, _loaded(opened, side).embed(path.read_bytes())
     raise ValueError(f"No encoder of {opened.path} takes images such as {path}.")
 
 
@@ -81,7 +85,7 @@ def _loaded(opened: Opened, side: str) -> QueryEncoder:
             f"The weights of {name} are not those that made the features {opened.path} was fitted "
             "to: install the same, or encode again and align again."
         )
-    return QueryEncoder(side, role or "", lambda query: _features(work, prepare(query)))
+    return QueryEncoder(side, lambda query: _features(work, prepare(query)))
 
 
 def _features(work: Work, inputs: list[Any]) -> np.ndarray:

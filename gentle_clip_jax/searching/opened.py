@@ -1,4 +1,4 @@
-"""A saved aligner, and which of its sides embeddings are of."""
+"""An aligner from a folder, fitted or a trained run, and what embeddings and items are of it."""
 
 import pathlib
 from typing import Any, NamedTuple
@@ -7,8 +7,10 @@ import numpy as np
 
 from gentle_clip_jax.aligners import Aligner, load
 from gentle_clip_jax.aligners.saved import local
-from gentle_clip_jax.aligning import Side
+from gentle_clip_jax.aligning import Side, read_side
 from gentle_clip_jax.files import sha256
+from gentle_clip_jax.runs.folder import RunFolder
+from gentle_clip_jax.searching.towers import Towers
 
 _OTHER = {"x": "y", "y": "x"}
 
@@ -16,12 +18,47 @@ _OTHER = {"x": "y", "y": "x"}
 class Opened(NamedTuple):
     """An aligner from a folder.
 
-    path: the folder. aligner: what it holds. sha256: of its aligner.json.
+    path: the folder. aligner: what it holds. sha256: what it is known by.
+    towers: of a trained run; its aligner takes their rows.
     """
 
     path: pathlib.Path
     aligner: Aligner
     sha256: str
+    towers: Towers | None = None
+
+    def read(
+        self, path: str | pathlib.Path, side: str | None = None, *, aligned: bool = False
+    ) -> tuple[Side, str]:
+        """Embeddings of one of its sides, and which; of a run, raw items are embedded first.
+
+        Args:
+          path: a file of embeddings, or a folder of `gentle-clip encode`; with a run, raw items, or
+            a folder of `gentle-clip embed`.
+          side: "x" or "y", where it should be one of them.
+          aligned: whether what `embed_files` made of features does as well.
+
+        Raises:
+          ValueError: there is nothing to read, or it is not of that side.
+        """
+        path = pathlib.Path(path)
+        if self.towers is not None and not (path / "manifest.json").exists():
+            path = self.towers.kept(path, side)
+        given = read_side(path)
+        made_by = given.manifest.get("aligner_sha256")
+        if made_by is None:
+            return given, self.side_of(given, side)
+        if not aligned:
+            raise ValueError(
+                f"{path} was made by gentle-clip embed: give the features that it was made of, "
+                f"{given.manifest['arguments']['features']}."
+            )
+        if made_by != self.sha256:
+            raise ValueError(
+                f"{path} was embedded by another aligner than {self.path}: run gentle-clip embed "
+                "again."
+            )
+        return given, given.manifest["arguments"]["side"]
 
     def embed(self, side: str, features: np.ndarray) -> np.ndarray:
         """Unit rows [n, k] of raw features [n, d] of a side, "x" or "y"."""
@@ -32,6 +69,10 @@ class Opened(NamedTuple):
         """Embedded rows [n, k] of a side as they are ranked for queries of the other."""
         draw = self.aligner.draw_x if side == "x" else self.aligner.draw_y
         return np.asarray(draw(rows))
+
+    def draws(self, side: str) -> bool:
+        """Whether `draw` changes rows of a side."""
+        return bool(self.aligner.about.get("drawn", {}).get(side))
 
     def encoder(self, side: str) -> dict[str, Any] | None:
         """The encoder that made the features of a side, if that is known."""
@@ -78,17 +119,15 @@ def other(side: str) -> str:
 
 
 def open_aligner(folder: str | pathlib.Path) -> Opened:
-    """Reads what `gentle-clip align`, or `Aligner.save`, has written; see `load`.
+    """Reads what `gentle-clip align`, or `Aligner.save`, has written, see `load`; or a run.
 
     Raises:
-      ValueError: the folder holds a trained run, or no sound aligner.
+      ValueError: the folder holds no sound aligner and no run with a checkpoint.
     """
     path = local(folder)
-    if (path / "checkpoints").exists() and not (path / "aligner.json").exists():
-        raise ValueError(
-            f"{path} is a trained run, not an aligner: search its test items with "
-            f"gentle-clip search --workdir={path}, or embed with restore in Python."
-        )
+    if RunFolder(path).checkpoints.exists() and not (path / "aligner.json").exists():
+        towers = Towers(path)
+        return Opened(path, towers.aligner, towers.run.sha256, towers)
     return Opened(path, load(path), sha256(path / "aligner.json"))
 
 

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gentle_clip_jax.aligning import Side, read_side
+from gentle_clip_jax.aligning import Side
 from gentle_clip_jax.data import images
 from gentle_clip_jax.searching.embed import RANKED
-from gentle_clip_jax.searching.encoder import QueryEncoder, encoder_of_file, encoder_of_words
+from gentle_clip_jax.searching.encoder import QueryEncoder, encoder_of_words, features_of_file
 from gentle_clip_jax.searching.exact import nearest
 from gentle_clip_jax.searching.index import Index, index_of, open_index, write_index
 from gentle_clip_jax.searching.opened import Opened, open_aligner, other
@@ -95,7 +95,8 @@ class Searcher:
             raise ValueError("There is nothing to search for: give some words.")
         if "words" not in self._encoders:
             self._encoders["words"] = encoder_of_words(self.opened, other(self.side))
-        return self._encoded(self._encoders["words"], words, num)
+        encoder = self._encoders["words"]
+        return self._encoded(encoder.side, encoder.embed(words), num)
 
     def like(self, item: str, num: int = 20) -> list[Hit]:
         """The items that are most like one of the gallery, by its id, or like a file.
@@ -116,13 +117,10 @@ class Searcher:
                 f"There is no item {item!r} in {self.gallery.path} and no such file; its ids look "
                 f"like {self.gallery.rows.ids[0]!r}."
             )
-        encoder = encoder_of_file(self.opened, path)
-        query = path.read_bytes() if encoder.role == "image" else path.read_text(encoding="utf-8")
-        return self._encoded(encoder, query, num)
+        return self._encoded(*features_of_file(self.opened, path), num)
 
-    def _encoded(self, encoder: QueryEncoder, query: str | bytes, num: int) -> list[Hit]:
-        rows = self.opened.embed(encoder.side, encoder.embed(query))
-        return self._hits(encoder.side, rows, num)
+    def _encoded(self, side: str, features: np.ndarray, num: int) -> list[Hit]:
+        return self._hits(side, self.opened.embed(side, features), num)
 
     def _hits(self, side: str, query: np.ndarray, num: int) -> list[Hit]:
         """The best row of each item, for a query of a side."""
@@ -177,18 +175,8 @@ def open_gallery(
 
 
 def _opened(aligner: str | pathlib.Path, gallery: str | pathlib.Path, side: str | None) -> Searcher:
-    opened, given = open_aligner(aligner), read_side(gallery)
-    made_by = given.manifest.get("aligner_sha256")
-    if made_by is None:
-        of = opened.side_of(given, side)
-    elif made_by == opened.sha256:
-        of = given.manifest["arguments"]["side"]
-    else:
-        raise ValueError(
-            f"{gallery} was embedded by another aligner than {aligner}: run gentle-clip embed "
-            "again."
-        )
-    return Searcher(opened, given, of)
+    opened = open_aligner(aligner)
+    return Searcher(opened, *opened.read(gallery, side, aligned=True))
 
 
 def index_gallery(
@@ -208,7 +196,7 @@ def index_gallery(
     searcher = _opened(aligner, gallery, side)
     opened, side = searcher.opened, searcher.side
     drawn = None
-    if opened.aligner.about.get("drawn", {}).get(side):
+    if opened.draws(side):
         drawn = (opened.draw(side, block) for block in searcher.blocks())
     folder = index_of(searcher.gallery.path)
     write_index(folder, searcher.built_from, searcher.blocks(), drawn)

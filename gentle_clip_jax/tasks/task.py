@@ -12,6 +12,7 @@ from gentle_clip_jax.data.batches import Batch, Dataset, Items
 from gentle_clip_jax.encoders.two_towers import TwoTowers
 from gentle_clip_jax.evals.bootstrap import Interval
 from gentle_clip_jax.objectives import Objective, Terms
+from gentle_clip_jax.tasks.raw import Modality, Raw
 from gentle_clip_jax.tasks.rows import Rows
 
 
@@ -26,6 +27,11 @@ class Task(Protocol):
     @property
     def HEADLINE(self) -> str:
         """The figure of `validate` by which checkpoints are chosen; the higher, the better."""
+        ...
+
+    @property
+    def TYPED(self) -> Modality:
+        """The modality whose items a user can type: embedding takes a list of strings of it."""
         ...
 
     def check(self, config: ml_collections.ConfigDict) -> None:
@@ -86,6 +92,16 @@ class Task(Protocol):
         """The test items, uint8 [n, height, width] or [n, height, width, 3], for the report."""
         ...
 
-    def search(self, model: TwoTowers, params: Any, dataset: Dataset, words: str) -> np.ndarray:
-        """Cosines [n] of the test items with what a user types."""
+    def read(
+        self,
+        config: ml_collections.ConfigDict,
+        dataset: Dataset,
+        modality: Modality,
+        path: pathlib.Path,
+    ) -> Raw:
+        """A user's own items of x or of y, from a file or a folder.
+
+        Raises:
+          ValueError: there are none.
+        """
         ...

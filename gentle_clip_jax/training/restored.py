@@ -1,6 +1,7 @@
 """A trained run as something that embeds."""
 
 import dataclasses
+import functools
 import pathlib
 from typing import Any
 
@@ -9,9 +10,13 @@ import numpy as np
 
 from gentle_clip_jax.data.batches import Dataset
 from gentle_clip_jax.encoders.two_towers import TwoTowers
+from gentle_clip_jax.files import sha256_of
 from gentle_clip_jax.runs.folder import RunFolder, read_config
+from gentle_clip_jax.runs.provenance import fingerprints
 from gentle_clip_jax.tasks import Task, task_of
+from gentle_clip_jax.tasks.raw import Modality, Raw
 from gentle_clip_jax.training.checkpoints import Checkpoints
+from gentle_clip_jax.training.manifest import digest
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -37,9 +42,30 @@ class Restored:
         """Unit rows [m, d] of m items of y likewise; x @ y.T are cosines."""
         return self.task.embed_y(self.model, self.params, self.dataset, items)
 
+    def embed(self, modality: Modality, items: Any) -> np.ndarray:
+        """`embed_x` or `embed_y`."""
+        return self.embed_x(items) if modality == "x" else self.embed_y(items)
+
+    def read(self, modality: Modality, path: pathlib.Path) -> Raw:
+        """A user's own items of x or of y; see `Task.read`."""
+        return self.task.read(self.config, self.dataset, modality, path)
+
     def search(self, words: str) -> np.ndarray:
         """Cosines [n] of the run's test items with some words."""
-        return self.task.search(self.model, self.params, self.dataset, words)
+        x, y = self.task.test_items(self.dataset)
+        if self.task.TYPED == "y":
+            return self.embed_x(x) @ self.embed_y([words])[0]
+        return self.embed_y(y) @ self.embed_x([words])[0]
+
+    @functools.cached_property
+    def sha256(self) -> str:
+        """SHA-256 of all that rows of `embed` hang on besides the items and the program."""
+        about = {
+            "config": self.config.to_dict(),
+            "data": fingerprints(self.dataset),  # tokens and other preparations are made of them
+            "params": digest(self.params),
+        }
+        return sha256_of(about)
 
 
 def restore(workdir: str | pathlib.Path) -> Restored:

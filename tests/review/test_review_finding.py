@@ -14,7 +14,7 @@ def made(side=None, monkeypatch=None):
     x, y = latent()
     rows = {"x": x, "y": y}
     if side:
-        encoder = QueryEncoder(side, "text", lambda words: rows[side][[int(words)]])
+        encoder = QueryEncoder(side, lambda words: rows[side][[int(words)]])
         monkeypatch.setattr(finding, "encoder_of_words", lambda opened, first: encoder)
     space = Space(x, y, lambda raw: raw, lambda raw: raw)
     return Finder(*sides(), space, object() if side else None)

@@ -131,9 +131,6 @@ def test_what_does_not_fit_is_refused(work, tmp_path):
     np.save(tmp_path / "wide.npy", np.ones((3, 9), np.float32))
     with pytest.raises(ValueError, match=r"wide\.npy has 9 features a row"):
         open_gallery(work / "aligner", tmp_path / "wide.npy")
-    (tmp_path / "run" / "checkpoints").mkdir(parents=True)
-    with pytest.raises(ValueError, match="is a trained run, not an aligner"):
-        open_gallery(tmp_path / "run", work / "x")
     with pytest.raises(ValueError, match="give some words"):
         open_gallery(work / "aligner", work / "x").words(" ")
     with pytest.raises(ValueError, match="Give either words to search for, or --like"):

@@ -22,6 +22,7 @@ from gentle_clip_jax.tasks.captioned_images import data, listed, start
 from gentle_clip_jax.tasks.captioned_images.data import Classified
 from gentle_clip_jax.tasks.captioned_images.views import rgb_views
 from gentle_clip_jax.tasks.embedding import of_images, of_texts
+from gentle_clip_jax.tasks.raw import Modality, Raw, images_in, texts_in
 from gentle_clip_jax.tasks.rows import loss as loss
 from gentle_clip_jax.tasks.text_views import text_views
 from gentle_clip_jax.tasks.trained import check_trained
@@ -30,6 +31,7 @@ Role = Literal["image", "text"]
 
 MODALITIES = ("image", "text")
 HEADLINE = "mean_recall"
+TYPED = "y"
 _ROLES: tuple[Role, Role] = ("image", "text")
 
 
@@ -194,10 +196,13 @@ def pictures(dataset: Dataset) -> np.ndarray:
     return dataset.test.x[:]
 
 
-def search(model: TwoTowers, params: Any, dataset: Dataset, words: str) -> np.ndarray:
-    """Cosines [n] of the test items' images with the words."""
-    x = embed_x(model, params, dataset, dataset.test.x)
-    return x @ embed_y(model, params, dataset, [words])[0]
+def read(
+    config: ml_collections.ConfigDict, dataset: Dataset, modality: Modality, path: pathlib.Path
+) -> Raw:
+    """Images or texts of a user's own."""
+    if modality == "x":
+        return images_in(path, config.data.size)
+    return texts_in(path, dataset.about.encode)
 
 
 def _measure(

@@ -19,11 +19,13 @@ from gentle_clip_jax.encoders.two_towers import TwoTowers
 from gentle_clip_jax.tasks.embedding import embed
 from gentle_clip_jax.tasks.icons import data
 from gentle_clip_jax.tasks.icons.views import glyph_views
+from gentle_clip_jax.tasks.raw import Modality, Raw, images_in, texts_in
 from gentle_clip_jax.tasks.rows import loss as loss
 from gentle_clip_jax.tasks.text_views import text_views
 
 MODALITIES = ("image", "text")
 HEADLINE = "mean_recall"
+TYPED = "y"
 
 
 def check(config: ml_collections.ConfigDict) -> None:
@@ -119,10 +121,15 @@ def pictures(dataset: Dataset) -> np.ndarray:
     return dataset.test.x
 
 
-def search(model: TwoTowers, params: Any, dataset: Dataset, words: str) -> np.ndarray:
-    """Cosines [n] of the test items' glyphs with the words."""
-    x = embed_x(model, params, dataset, dataset.test.x)
-    return x @ embed_y(model, params, dataset, [words])[0]
+def read(
+    config: ml_collections.ConfigDict, dataset: Dataset, modality: Modality, path: pathlib.Path
+) -> Raw:
+    """Pictures of icons, dark on white, or their words."""
+    if modality == "y":
+        return texts_in(path, dataset.about.encode)
+    raw = images_in(path, dataset.test.x.shape[1])
+    # A glyph is ink alone, and paper is 0.
+    return raw._replace(load=lambda some: 255 - raw.load(some).mean(axis=-1).astype(np.uint8))
 
 
 def zero_shot_labels(names: np.ndarray, classes: list[str]) -> tuple[np.ndarray, np.ndarray]:

@@ -93,7 +93,7 @@ def load_data(
     def windows(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, Items]:
         owners, starts = domains.tiles(proteins, rows, window, stride)
         tokens, structures = domains.windows(proteins, owners, starts, window)
-        items = _with_neighbours(structures, near)
+        items = with_neighbours(structures, near)
         if isinstance(items, dict):  # a string's own end is seen, a backbone's is not
             items["length"] = np.minimum(proteins.lengths[owners] - starts, window).astype(np.int32)
         return owners, tokens, items
@@ -117,7 +117,7 @@ def load_data(
     )
 
 
-def _with_neighbours(structures: np.ndarray, near: dict) -> Items:
+def with_neighbours(structures: np.ndarray, near: dict) -> Items:
     """Backbones [n, l, 3, 3] with the neighbours of each residue; strings [n, l] as they are."""
     if structures.ndim == 2:
         return structures
@@ -146,7 +146,7 @@ def _held_out(
             distinct=np.isin(kept[retrieved], domains.distinct(proteins, own)),
             labelled=_labelled(proteins, own, near),
         )
-    return Pairs(tokens, _with_neighbours(structures, near), proteins.ids[kept]), sets
+    return Pairs(tokens, with_neighbours(structures, near), proteins.ids[kept]), sets
 
 
 def _labelled(proteins: Proteins, rows: np.ndarray, near: dict | None) -> Labelled:
@@ -160,7 +160,7 @@ def _labelled(proteins: Proteins, rows: np.ndarray, near: dict | None) -> Labell
         order.append(chosen)
         tokens.append(strings)
         if near is not None:
-            structures.append(_with_neighbours(backbones, near))
+            structures.append(with_neighbours(backbones, near))
     order = np.concatenate(order) if order else rows
     labels = {name: labels[order] for name, labels in proteins.labels.items()}
     return Labelled(tokens, structures, labels)

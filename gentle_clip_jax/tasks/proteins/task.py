@@ -1,6 +1,7 @@
 """Proteins: x are sequences, y structures; both towers work residue by residue, from scratch."""
 
 import functools
+import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,15 +21,17 @@ from gentle_clip_jax.losses.residue import residue_loss
 from gentle_clip_jax.objectives import Objective, Terms
 from gentle_clip_jax.tasks.embedding import embed
 from gentle_clip_jax.tasks.proteins import data as protein_data
-from gentle_clip_jax.tasks.proteins import domains, language, measures
+from gentle_clip_jax.tasks.proteins import language, measures, own
 from gentle_clip_jax.tasks.proteins.start import STARTS, from_pairs
 from gentle_clip_jax.tasks.proteins.views import are_backbones
 from gentle_clip_jax.tasks.proteins.views import views as views
+from gentle_clip_jax.tasks.raw import Modality, Raw
 from gentle_clip_jax.tasks.rows import Rows, embedded
 from gentle_clip_jax.tasks.trained import check_trained
 
 MODALITIES = ("sequence", "structure")
 HEADLINE = "mean_of_mrr_and_transfer"
+TYPED = "x"
 _UNMATCHED = ("shuffled", "disjoint")
 _CHUNK = 32  # items that are embedded at once
 _PART = 512  # items whose whole rows are held at once
@@ -165,7 +168,7 @@ def embed_x(
 ) -> np.ndarray:
     """Unit rows [n, d] of the centres of sequences, or of their tokens [n, crop]."""
     if not isinstance(items, np.ndarray):
-        items = np.stack([_centre(sequence, dataset.about.crop) for sequence in items])
+        items = own.centres(items, dataset.about.crop)
     return _crops(model, params, items, "x")
 
 
@@ -192,20 +195,14 @@ def pictures(dataset: Dataset) -> np.ndarray:
     return np.clip(255 - light, 0, 255).astype(np.uint8)
 
 
-def search(model: TwoTowers, params: Any, dataset: Dataset, words: str) -> np.ndarray:
-    """Cosines [n] of the test crops' structures with the centre of a sequence."""
-    structures = embed_y(model, params, dataset, dataset.test.y)
-    return structures @ embed_x(model, params, dataset, [words])[0]
-
-
-def _centre(sequence: str, size: int) -> np.ndarray:
-    """Tokens [size] of the middle of a sequence of one-letter residues."""
-    letters = np.frombuffer("".join(sequence.split()).upper().encode("ascii", "replace"), np.uint8)
-    start = max(len(letters) - size, 0) // 2
-    tokens = np.full(size, domains.PADDING, np.int32)
-    known = domains.tokens(letters[start : start + size])
-    tokens[: len(known)] = known
-    return tokens
+def read(
+    config: ml_collections.ConfigDict, dataset: Dataset, modality: Modality, path: pathlib.Path
+) -> Raw:
+    """A FASTA file, or a folder of structures; of y that the run has as strings, FASTA as well."""
+    near = {"most": config.data.most_neighbours, "cutoff": config.data.cutoff}
+    return own.read(
+        path, modality, near if are_backbones(dataset.test.y) else None, dataset.about.crop
+    )
 
 
 def _crops(model: TwoTowers, params: Any, items: Items, modality: Any) -> np.ndarray:

@@ -6,7 +6,7 @@ import pathlib
 import numpy as np
 import pytest
 
-from gentle_clip_jax.tasks.proteins import data, domains, structures
+from gentle_clip_jax.tasks.proteins import data, domains, own, structures
 
 pytest.importorskip("biotite")
 WORDS = "ALA CYS ASP GLU PHE GLY HIS ILE LYS LEU MET ASN PRO GLN ARG SER THR VAL TRP TYR"
@@ -210,3 +210,27 @@ def test_a_file_says_which_belong_together(tmp_path):
     pairs.write_text("p00,s_p00\np00,s_p01\n")
     with pytest.raises(ValueError, match="is in a pair already"):
         structures.read(tmp_path / "all.fasta", tmp_path / "other", str(pairs), seed=0)
+
+
+def test_own_sequences_structures_and_states_are_taken_in_the_middle(tmp_path):
+    write(tmp_path / "short.pdb", pdb("ACD"))
+    write(tmp_path / "long.pdb", pdb("ACDEFGHI"))
+    near = {"most": 2, "cutoff": 12.0}
+    raw = own.read(tmp_path, "y", near, 4)
+    assert [row["id"] for row in raw.rows] == ["long", "short"]
+    assert len({raw.digest(chain) for chain in raw.inputs}) == 2
+    items = raw.load(raw.inputs)
+    np.testing.assert_array_equal(items["backbone"][0], raw.inputs[0].backbone[2:6])
+    assert np.isnan(items["backbone"][1, 3]).all()
+    assert items["neighbours"].shape == (2, 4, 2)
+    (tmp_path / "s.fasta").write_text(">a\nACDEFGHI\n>b\nHG\n")
+    raw = own.read(tmp_path / "s.fasta", "x", near, 4)
+    letters = np.frombuffer(b"DEFGHG", np.uint8)
+    padding = [domains.PADDING] * 2
+    expected = [*domains.tokens(letters), *padding]
+    assert raw.load(raw.inputs).ravel().tolist() == expected
+    raw = own.read(tmp_path / "s.fasta", "y", None, 4)
+    assert raw.load(raw.inputs)[1].tolist() == [
+        *domains.tokens(letters[4:], domains.STATES),
+        *padding,
+    ]

@@ -1,0 +1,65 @@
+"""A user's own sequences and structures, as the towers of a run take them."""
+
+import pathlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from gentle_clip_jax.data import sequences
+from gentle_clip_jax.data.batches import Items
+from gentle_clip_jax.files import sha256_of
+from gentle_clip_jax.tasks.proteins import domains, structures
+from gentle_clip_jax.tasks.proteins.data import with_neighbours
+from gentle_clip_jax.tasks.proteins.structures import Chain
+from gentle_clip_jax.tasks.raw import Modality, Raw
+
+
+def read(path: pathlib.Path, modality: Modality, near: dict[str, Any] | None, crop: int) -> Raw:
+    """A FASTA file of sequences or of states; or of y, a folder of structures, see `read_folder`.
+
+    Args:
+      near: of structures, see `neighbours`; None if those of the run are strings of states.
+      crop: residues in the middle that are embedded.
+    """
+    if modality == "y" and near is not None:
+        chains = structures.read_folder(path)
+        return _raw(chains, _digest, lambda some: _backbones(some, near, crop))
+    alphabet = domains.AMINO_ACIDS if modality == "x" else domains.STATES
+    letters = sequences.read_fasta(path)
+    return _raw(letters, _digest_of_letters, lambda some: centres(some, crop, alphabet))
+
+
+def centres(strings: Sequence[str], size: int, alphabet: str = domains.AMINO_ACIDS) -> np.ndarray:
+    """Tokens [n, size] of the middle of strings, a letter for each residue or its state."""
+    found = np.full((len(strings), size), domains.PADDING, np.int32)
+    for row, string in zip(found, strings):
+        known = "".join(string.split()).upper().encode("ascii", "replace")
+        letters = _middle(np.frombuffer(known, np.uint8), size)
+        row[: len(letters)] = domains.tokens(letters, alphabet)
+    return found
+
+
+def _backbones(chains: Sequence[Chain], near: dict[str, Any], size: int) -> Items:
+    backbones = np.full((len(chains), size, 3, 3), np.nan, np.float32)
+    for row, chain in zip(backbones, chains):
+        atoms = _middle(chain.backbone, size)
+        row[: len(atoms)] = atoms
+    return with_neighbours(backbones, near)
+
+
+def _middle(residues: np.ndarray, size: int) -> np.ndarray:
+    start = max(len(residues) - size, 0) // 2
+    return residues[start : start + size]
+
+
+def _raw(items: dict[str, Any], digest: Callable[[Any], str], load: Callable[..., Items]) -> Raw:
+    return Raw([{"id": name} for name in items], [*items.values()], digest, load)
+
+
+def _digest(chain: Chain) -> str:
+    return sha256_of(np.asarray(chain.backbone, np.float32))
+
+
+def _digest_of_letters(letters: str) -> str:
+    return sha256_of(letters.encode())
