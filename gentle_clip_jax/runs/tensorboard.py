@@ -1,11 +1,20 @@
 """Scalars for TensorBoard."""
 
 import pathlib
+import sys
 import time
 
-from tensorboardX.event_file_writer import EventsWriter
-from tensorboardX.proto import event_pb2
-from tensorboardX.summary import scalar
+# tensorboardX imports PyTorch where that is installed: seconds and memory, of which scalars need none.
+_hides_torch = "torch" not in sys.modules
+if _hides_torch:
+    sys.modules["torch"] = None  # pyright: ignore[reportArgumentType]
+try:
+    from tensorboardX.event_file_writer import EventsWriter
+    from tensorboardX.proto import event_pb2
+    from tensorboardX.summary import scalar
+finally:
+    if _hides_torch:
+        del sys.modules["torch"]
 
 
 class ScalarWriter:

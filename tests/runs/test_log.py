@@ -2,6 +2,8 @@ import errno
 import json
 import os
 import struct
+import subprocess
+import sys
 
 import jax.numpy as jnp
 import pytest
@@ -68,6 +70,12 @@ def test_tensorboard_shows_the_same_figures(tmp_path):
         found |= {(event.step, one.tag): one.simple_value for one in event.summary.value}
     assert found[1, "train/loss/total"] == 1
     assert found[2, "train/loss/total"] == 2
+
+
+def test_tensorboard_loads_no_torch():
+    pytest.importorskip("tensorboardX.proto.event_pb2")
+    script = "import sys, gentle_clip_jax.runs.tensorboard; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", script], check=True)
 
 
 def test_metrics_that_cannot_be_written_are_told_in_a_sentence(tmp_path, monkeypatch):
