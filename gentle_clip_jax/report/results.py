@@ -19,6 +19,7 @@ class Cell(NamedTuple):
     text: str
     interval: str
     is_best: bool
+    is_share: bool
     low: float
     value: float
     high: float
@@ -29,7 +30,6 @@ class Row(NamedTuple):
 
     name: str
     label: str
-    is_share: bool
     cells: list[Cell | None]
 
 
@@ -117,12 +117,11 @@ def _row(name: str, modalities: Modalities, metrics: list[Mapping[str, float] | 
     def cell(metric: Mapping[str, float]) -> Cell:
         text, low, high = (number(name, metric[key]) for key in ("value", "low", "high"))
         is_best = len(shown) > 1 and float(text) == best
-        return Cell(
-            text, f"{low} to {high}", is_best, metric["low"], metric["value"], metric["high"]
-        )
+        ends = (metric[key] for key in ("low", "value", "high"))
+        return Cell(text, f"{low} to {high}", is_best, is_share(name), *ends)
 
     cells = [None if m is None else cell(m) for m in metrics]
-    return Row(name, label(name, modalities), is_share(name), cells)
+    return Row(name, label(name, modalities), cells)
 
 
 def _rich(cell: Cell) -> Text:
