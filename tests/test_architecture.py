@@ -88,8 +88,7 @@ PACKAGES = {
     "matching": {"jax", "numpy", "scipy", "pyarrow"},
     "exporting": {"jax", "numpy", "jax2onnx"},
     "hub": {"huggingface_hub"},
-    "review": {"jax", "numpy", "scipy", "PIL", "filelock", "jinja2", "markupsafe", "starlette"}
-    | {"uvicorn"},
+    "review": {"jax", "numpy", "scipy", "PIL", "filelock", "markupsafe", "starlette"} | {"uvicorn"},
 }
 VAGUE = {"util", "utils", "helper", "helpers", "common", "manager", "core", "base", "misc"}
 
