@@ -52,7 +52,7 @@ ARROWS = {
     "asking": {"aligning", "aligners", "data", "files", "pages"},
     "searching": {"aligning", "aligners", "features", "encoders", "data", "files", "pages"}
     | {"progress"},
-    "matching": {"aligners", "files", "progress"},
+    "matching": {"aligners", "files", "pages", "progress"},
     "review": {"searching", "aligners", "data", "files", "pages"},
     "tasks": {"aligners", "objectives", "losses", "encoders", "data", "evals", "parallel", "files"}
     | {"reading"},
@@ -85,7 +85,7 @@ PACKAGES = {
     "report": {"numpy", "matplotlib", "rich", "PIL", "markupsafe"},
     "config": {"absl", "ml_collections"},
     "commands": {"rich", "jax", "numpy", "filelock", "shtab"},
-    "matching": {"jax", "numpy", "scipy", "pyarrow"},
+    "matching": {"jax", "numpy", "scipy", "pyarrow", "matplotlib", "markupsafe"},
     "exporting": {"jax", "numpy", "jax2onnx"},
     "hub": {"huggingface_hub"},
     "review": {"jax", "numpy", "scipy", "PIL", "filelock", "markupsafe", "starlette"} | {"uvicorn"},

@@ -52,6 +52,7 @@ def _match(args: argparse.Namespace) -> output.Done:
     from gentle_clip_jax.data import embeddings
     from gentle_clip_jax.data.matched import read_matched
     from gentle_clip_jax.matching import match, write
+    from gentle_clip_jax.matching.page import Named, matches_page
 
     aligner, x, y = load(args.aligner), read_side(args.x), read_side(args.y)
     method = aligner.about["method"]
@@ -71,7 +72,15 @@ def _match(args: argparse.Namespace) -> output.Done:
         key=jax.random.key(args.seed),
         classes=classes_of(x, y) if method == selection.NAMED else None,
     )
-    write(matches, args.out, x.ids, y.ids, y_texts=_first_texts(y))
+    x_name, y_name = aligner.about.get("modalities", ("x", "y"))
+    page = matches_page(
+        matches,
+        Named(x, x_name, args.x),
+        Named(y, y_name, args.y),
+        aligner=args.aligner,
+        pairs=args.pairs,
+    )
+    write(matches, args.out, x.ids, y.ids, y_texts=_first_texts(y), page=page)
     return output.Done([matches.summary], matches.about, (args.out,))
 
 

@@ -1,0 +1,103 @@
+"""Matches as a page: how sure they are, the surest of them, and some at random."""
+
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import numpy as np
+from markupsafe import Markup
+
+from gentle_clip_jax.matching.matches import Matches
+from gentle_clip_jax.pages import Step, render
+from gentle_clip_jax.pages.items import Card, Pair
+from gentle_clip_jax.pages.plot import PAGE, plot
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_SHOWN = 12
+
+
+class Items(Protocol):
+    """The items of a side: their ids, and what a page shows of some of them."""
+
+    @property
+    def ids(self) -> list[str]: ...
+
+    def cards(self, ids: Sequence[str]) -> Mapping[str, Card]: ...
+
+
+class Named(NamedTuple):
+    """A side with its name and the path that it was given by."""
+
+    items: Items
+    name: str
+    path: str
+
+
+def matches_page(matches: Matches, x: Named, y: Named, *, aligner: str, pairs: str) -> str:
+    """The page of what `match` found.
+
+    aligner, pairs: the paths that they were given by.
+    """
+    matched = np.flatnonzero(matches.y >= 0)
+    shown = matches.calibration.shown and matches.share is not None
+    # Without probabilities the nearest are first.
+    sure = matches.probability if shown else matches.of_x.cosine[:, 0]
+    surest = matched[np.argsort(-sure[matched], kind="stable")[:_SHOWN]]
+    drawn = np.sort(np.random.default_rng(0).permutation(matched)[:_SHOWN])
+    names = {"x": x.name, "y": y.name}
+    said = re.sub(r"\b[xy]\b", lambda found: names[found.group()], matches.summary)
+    verdict, _, rest = said.partition(". ")
+    sides = f"--x={shlex.quote(x.path)} --y={shlex.quote(y.path)} --pairs={shlex.quote(pairs)}"
+    using = f"--aligner={shlex.quote(aligner)}"
+    return render(
+        "matching/templates/matches.html",
+        kind="matches",
+        name=f"{len(matched):,} of {len(matches.x):,} items of {x.name} with a partner in {y.name}",
+        verdict=verdict,
+        lead=[rest] if rest else [],
+        histogram=_histogram(matches.probability[matched]) if shown else None,
+        surest=_pairs(matches, surest, x.items, y.items),
+        drawn=_pairs(matches, drawn, x.items, y.items),
+        now=[
+            Step(
+                "Confirm those that are unsure: every pair makes the next matches better.",
+                f"gentle-clip review {using} {sides}",
+            ),
+            Step(
+                "With more pairs, align anew and match again.",
+                f"gentle-clip align {sides} --out={shlex.quote(aligner)}",
+            ),
+        ],
+    )
+
+
+def _pairs(matches: Matches, rows: np.ndarray, x: Items, y: Items) -> list[Pair]:
+    """The matches of some rows; `rows` are places in `matches.x`."""
+    x_ids, y_ids = x.ids, y.ids
+    ids = [(x_ids[matches.x[row]], y_ids[matches.y[row]]) for row in rows]
+    of_x, of_y = x.cards([one for one, _ in ids]), y.cards([one for _, one in ids])
+    return [Pair(of_x[a], of_y[b], _said(matches, row)) for row, (a, b) in zip(rows, ids)]
+
+
+def _said(matches: Matches, row: int) -> str:
+    probability = matches.probability[row]
+    sure = (
+        f"cosine {matches.of_x.cosine[row, 0]:.2f}"
+        if np.isnan(probability)
+        else f"{100 * probability:.0f}\u202f% probable"
+    )
+    return sure + (", nearest both ways" if matches.mutual[row] else "")
+
+
+def _histogram(probability: np.ndarray) -> Markup:
+    def paint(axes: "Axes") -> None:
+        counts, edges = np.histogram(probability, bins=20, range=(0, 1))
+        axes.stairs(counts, 100 * edges, fill=True, color=PAGE["blue"], alpha=0.6)
+        axes.set_xlim(0, 100)
+        axes.set_xlabel("probability, per cent")
+        axes.set_ylabel("matches")
+
+    return plot("probability", "How probable the matches are", paint, (4.2, 2.2))
