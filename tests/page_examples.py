@@ -107,7 +107,7 @@ class Items:
         return {one: Card(one, text=f"text of {one}", picture=self.picture) for one in ids}
 
 
-def matches(num_pairs=PAIRS, share=0.8):
+def matches(num_pairs=PAIRS, **settings):
     """Of two noisy views of the same hidden vectors."""
     rng = np.random.default_rng(0)
     hidden = rng.normal(size=(ITEMS, 6))
@@ -118,10 +118,10 @@ def matches(num_pairs=PAIRS, share=0.8):
     problem = Problem(x[:PAIRS], y[:PAIRS], x[PAIRS:], y[PAIRS:])
     aligner = FITS["procrustes"].fit(problem, jax.random.key(0))
     known = np.stack([np.arange(num_pairs)] * 2, axis=1)
-    return match(aligner, x, y, pairs=known, share=share)
+    return match(aligner, x, y, pairs=known, **{"share": 0.8, **settings})
 
 
-def page_of(found):
+def page_of(found, pairs="pairs.csv"):
     """The page of such matches."""
     x, y = Named(Items("x"), "photo", "my x.npz"), Named(Items("y"), "word", "y.npz")
-    return matches_page(found, x, y, aligner="aligner", pairs="pairs.csv")
+    return matches_page(found, x, y, aligner="aligner", pairs=pairs)

@@ -1,6 +1,5 @@
 """Matches as a page: how sure they are, the surest of them, and some at random."""
 
-import re
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -11,6 +10,7 @@ from markupsafe import Markup
 from gentle_clip_jax.matching.matches import Matches
 from gentle_clip_jax.pages import Step, render
 from gentle_clip_jax.pages.items import Card, Pair
+from gentle_clip_jax.pages.names import named
 from gentle_clip_jax.pages.plot import PAGE, plot
 
 if TYPE_CHECKING:
@@ -36,21 +36,22 @@ class Named(NamedTuple):
     path: str
 
 
-def matches_page(matches: Matches, x: Named, y: Named, *, aligner: str, pairs: str) -> str:
+def matches_page(matches: Matches, x: Named, y: Named, *, aligner: str, pairs: str | None) -> str:
     """The page of what `match` found.
 
-    aligner, pairs: the paths that they were given by.
+    aligner, pairs: the paths that they were given by; pairs may be equal ids, without a path.
     """
     matched = np.flatnonzero(matches.y >= 0)
-    shown = matches.calibration.shown and matches.share is not None
-    # Without probabilities the nearest are first.
-    sure = matches.probability if shown else matches.of_x.cosine[:, 0]
+    shown = matches.expected is not None
+    cosine = _cosine(matches)
+    sure = matches.probability if shown else cosine
     surest = matched[np.argsort(-sure[matched], kind="stable")[:_SHOWN]]
     drawn = np.sort(np.random.default_rng(0).permutation(matched)[:_SHOWN])
-    names = {"x": x.name, "y": y.name}
-    said = re.sub(r"\b[xy]\b", lambda found: names[found.group()], matches.summary)
-    verdict, _, rest = said.partition(". ")
-    sides = f"--x={shlex.quote(x.path)} --y={shlex.quote(y.path)} --pairs={shlex.quote(pairs)}"
+    notes = [_said(*of) for of in zip(matches.probability, cosine, matches.mutual)]
+    pictured = _pairs(matches, [*surest, *drawn], x.items, y.items, notes)
+    verdict, _, rest = named(matches.summary, x.name, y.name).partition(". ")
+    sides = f"--x={shlex.quote(x.path)} --y={shlex.quote(y.path)}"
+    sides += f" --pairs={shlex.quote(pairs or 'PAIRS')}"
     using = f"--aligner={shlex.quote(aligner)}"
     return render(
         "matching/templates/matches.html",
@@ -59,8 +60,8 @@ def matches_page(matches: Matches, x: Named, y: Named, *, aligner: str, pairs: s
         verdict=verdict,
         lead=[rest] if rest else [],
         histogram=_histogram(matches.probability[matched]) if shown else None,
-        surest=_pairs(matches, surest, x.items, y.items),
-        drawn=_pairs(matches, drawn, x.items, y.items),
+        surest=pictured[: len(surest)],
+        drawn=pictured[len(surest) :],
         now=[
             Step(
                 "Confirm those that are unsure: every pair makes the next matches better.",
@@ -74,22 +75,28 @@ def matches_page(matches: Matches, x: Named, y: Named, *, aligner: str, pairs: s
     )
 
 
-def _pairs(matches: Matches, rows: np.ndarray, x: Items, y: Items) -> list[Pair]:
+def _pairs(
+    matches: Matches, rows: Sequence[int], x: Items, y: Items, notes: Sequence[str]
+) -> list[Pair]:
     """The matches of some rows; `rows` are places in `matches.x`."""
     x_ids, y_ids = x.ids, y.ids
     ids = [(x_ids[matches.x[row]], y_ids[matches.y[row]]) for row in rows]
     of_x, of_y = x.cards([one for one, _ in ids]), y.cards([one for _, one in ids])
-    return [Pair(of_x[a], of_y[b], _said(matches, row)) for row, (a, b) in zip(rows, ids)]
+    return [Pair(of_x[a], of_y[b], notes[row]) for row, (a, b) in zip(rows, ids)]
 
 
-def _said(matches: Matches, row: int) -> str:
-    probability = matches.probability[row]
-    sure = (
-        f"cosine {matches.of_x.cosine[row, 0]:.2f}"
-        if np.isnan(probability)
-        else f"{100 * probability:.0f}\u202f% probable"
-    )
-    return sure + (", nearest both ways" if matches.mutual[row] else "")
+def _cosine(matches: Matches) -> np.ndarray:
+    """The cosine [n] of each match; NaN where y is not among the nearest."""
+    found = matches.of_x.candidate == matches.y[:, None]
+    return np.where(found.any(axis=1), np.sum(found * matches.of_x.cosine, axis=1), np.nan)
+
+
+def _said(probability: float, cosine: float, mutual: bool) -> str:
+    sure = f"{100 * probability:.0f}\u202f% probable"
+    if np.isnan(probability):
+        sure = "" if np.isnan(cosine) else f"cosine {cosine:.2f}"
+    both = "nearest both ways" if mutual else ""
+    return ", ".join(one for one in (sure, both) if one)
 
 
 def _histogram(probability: np.ndarray) -> Markup:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from rich.table import Table
 from rich.text import Text
 
+from gentle_clip_jax.pages.names import capitalized
 from gentle_clip_jax.runs.read import UNNAMED, Modalities, modalities_of
 
 _NAMES = {"mean_recall": "Mean of the R@k", "zero_shot_accuracy": "Zero-shot accuracy"}
@@ -54,15 +55,6 @@ def label(name: str, modalities: Modalities = UNNAMED) -> str:
     words = [known.get(w, re.sub(r"^r(\d+)$", r"R@\1", w)) for w in metric.split("_")]
     shown = _NAMES.get(metric, " ".join(words))
     return f"{group}: {shown}" if slash else shown
-
-
-def capitalized(words: str) -> str:
-    """The words with a capital at the start, and the rest as it was.
-
-    >>> capitalized("RNA to protein"), capitalized("cell")
-    ('RNA to protein', 'Cell')
-    """
-    return words[:1].upper() + words[1:]
 
 
 def is_share(name: str) -> bool:

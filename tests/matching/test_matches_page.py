@@ -38,3 +38,14 @@ def test_without_probabilities_there_are_cosines():
     assert "probable" not in page.partition("<main>")[2].partition("What now")[0]
     assert "<svg" not in page
     assert len(re.findall(r"cosine 0\.\d\d", page)) == 24
+
+
+def test_one_to_one_shows_each_item_of_y_once_at_most():
+    found = matches(share=None, one_to_one=True)
+    page = page_of(found, pairs=None)
+    surest = page.partition("<h2>The surest")[2].partition("<h2>Some at random")[0]
+    shown = re.findall(r'dot y"></i>&lt;(y\d+)&gt;', surest)
+    assert len({*shown}) == len(shown) == 12
+    cosines = [float(one) for one in re.findall(r"cosine (-?0\.\d+)", surest)]
+    assert cosines == sorted(cosines, reverse=True)
+    assert "--pairs=PAIRS" in re.sub("<[^>]*>", "", page)

@@ -11,7 +11,7 @@ from gentle_clip_jax.files import checked, unchecked
 from gentle_clip_jax.pages import Step, render, write
 from gentle_clip_jax.pages.colours import look
 from gentle_clip_jax.report.comparison.advice import advice
-from gentle_clip_jax.report.comparison.cells import gather
+from gentle_clip_jax.report.comparison.cells import Comparison, gather
 from gentle_clip_jax.report.comparison.content import LINES, content
 from gentle_clip_jax.report.comparison.figure import comparison_figure, comparison_plots
 from gentle_clip_jax.report.comparison.page import comparison_page
@@ -41,10 +41,11 @@ def show_comparison(folder: str | Path, modalities: Modalities | None = None) ->
         write(source, json.dumps(results, indent=2, allow_nan=False) + "\n")
     path = write_comparison(folder)
     results = _parsed(source, _read(source))
-    write(path.with_suffix(".html"), _html(results, source.name))
+    comparison = gather(results)
+    write(path.with_suffix(".html"), _html(results, comparison, source.name))
     console = Console(markup=False, highlight=False)
     console.print(comparison_table(results))
-    for sentence in advice(gather(results)):
+    for sentence in advice(comparison):
         console.print(sentence.replace("**", ""), style="bold")
     for written in (path, path.with_suffix(".html")):
         console.print(str(written), soft_wrap=True)
@@ -81,8 +82,7 @@ def write_comparison(
     return out / f"{stem}.md"
 
 
-def _html(results: Mapping[str, Any], record: str) -> str:
-    comparison = gather(results)
+def _html(results: Mapping[str, Any], comparison: Comparison, record: str) -> str:
     said = content(results, comparison)
     return render(
         "report/templates/comparison.html",
