@@ -78,7 +78,8 @@ def _quickstart(args: argparse.Namespace) -> int:
     hits = sum(right[x] == y for x, y in proposed)
     print(
         f"\nOf {len(proposed):,} matches that nobody had told, {hits:,} are right: answers.csv "
-        f"knows. By chance it would be one.\nOpen {out / 'hits.html'} in a browser. Then take two "
-        "folders of your own: docs/tutorial.md goes through the same commands."
+        f"knows. By chance it would be one.\nOpen {out / 'hits.html'} and "
+        f"{out / 'matches' / 'matches.html'} in a browser. Then take two folders of your own: "
+        "docs/tutorial.md goes through the same commands."
     )
     return 0

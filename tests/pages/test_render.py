@@ -9,7 +9,7 @@ from gentle_clip_jax.pages import Step, colours, render, style, write
 from gentle_clip_jax.pages.items import Card, items_page
 from gentle_clip_jax.pages.plot import PAGE, plot
 
-LIGHT, DARK = style().split("@media (prefers-color-scheme: dark)", 1)
+LIGHT, DARK = style().split("@media screen and (prefers-color-scheme: dark)", 1)
 HOSTILE = "<script>alert('1')</script>\"&"
 
 
