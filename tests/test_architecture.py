@@ -38,6 +38,7 @@ ARROWS = {
     "parallel": set(),
     "reading": set(),
     "progress": set(),
+    "pages": {"files"},
     "objectives": {"losses"},
     "encoders": {"losses", "reading", "files"},
     "evals": {"losses"},
@@ -47,15 +48,15 @@ ARROWS = {
     "features": {"encoders", "data", "files"},
     "diagnose": {"aligners", "losses", "evals", "data", "progress"},
     "compare": {"aligners", "data", "evals", "runs", "files"},
-    "aligning": {"aligners", "data", "evals", "files"},
-    "asking": {"aligning", "aligners", "data", "files", "report"},
-    "searching": {"asking", "aligning", "aligners", "features", "encoders", "data", "files"}
+    "aligning": {"aligners", "data", "evals", "files", "pages"},
+    "asking": {"aligning", "aligners", "data", "files", "pages"},
+    "searching": {"aligning", "aligners", "features", "encoders", "data", "files", "pages"}
     | {"progress", "runs", "tasks", "training"},
-    "matching": {"aligners", "files", "progress"},
-    "review": {"searching", "aligners", "data", "files", "report"},
+    "matching": {"aligners", "files", "pages", "progress"},
+    "review": {"searching", "aligners", "data", "files", "pages"},
     "tasks": {"aligners", "objectives", "losses", "encoders", "data", "evals", "parallel", "files"}
     | {"reading"},
-    "report": {"runs", "files"},
+    "report": {"runs", "files", "pages"},
     "training": {"tasks", "objectives", "optimizer", "encoders", "data", "evals", "parallel"}
     | {"runs", "files"},
     "doctor": {"reading", "encoders", "parallel"},
@@ -80,14 +81,14 @@ PACKAGES = {
     | {"tensorflow_datasets", "array_record", "rich", "filelock", "msgspec"},
     "evals": {"jax", "numpy", "scipy"},
     "diagnose": {"jax", "numpy", "scipy"},
-    "report": {"numpy", "matplotlib", "rich", "PIL", "markdown_it"},
+    "pages": {"numpy", "matplotlib", "jinja2", "markupsafe", "markdown_it"},
+    "report": {"numpy", "matplotlib", "rich", "PIL", "markupsafe"},
     "config": {"absl", "ml_collections"},
     "commands": {"rich", "jax", "numpy", "filelock", "shtab"},
-    "matching": {"jax", "numpy", "scipy", "pyarrow"},
+    "matching": {"jax", "numpy", "scipy", "pyarrow", "matplotlib", "markupsafe"},
     "exporting": {"jax", "numpy", "jax2onnx"},
     "hub": {"huggingface_hub"},
-    "review": {"jax", "numpy", "scipy", "PIL", "filelock", "jinja2", "markupsafe", "starlette"}
-    | {"uvicorn"},
+    "review": {"jax", "numpy", "scipy", "PIL", "filelock", "markupsafe", "starlette"} | {"uvicorn"},
 }
 VAGUE = {"util", "utils", "helper", "helpers", "common", "manager", "core", "base", "misc"}
 

@@ -9,7 +9,9 @@ import numpy as np
 
 from gentle_clip_jax.data import embeddings
 from gentle_clip_jax.data.embeddings import FeatureSet
+from gentle_clip_jax.data.thumbnails import thumbnails
 from gentle_clip_jax.files import sha256_of
+from gentle_clip_jax.pages.items import Card
 
 _OF_AN_ENCODER = ("encoder", "role", "prompt", "layers")
 
@@ -61,6 +63,14 @@ class Side(NamedTuple):
             if id_ in wanted:
                 texts.setdefault(id_, []).append(text)
         return {id_: "\n".join(several) for id_, several in texts.items()}
+
+    def cards(self, ids: Sequence[str], data: pathlib.Path | None = None) -> dict[str, Card]:
+        """What a page shows of items: their texts and pictures, where they are known.
+
+        data: the pictures, where the folder of features does not know them.
+        """
+        texts, pictures = self.texts(ids), thumbnails(data or self.data, ids)
+        return {id_: Card(id_, text=texts.get(id_, ""), picture=pictures.get(id_)) for id_ in ids}
 
 
 def read_side(path: str | pathlib.Path) -> Side:

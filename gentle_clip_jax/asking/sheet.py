@@ -9,10 +9,11 @@ import numpy as np
 from gentle_clip_jax.aligners import Aligner, load
 from gentle_clip_jax.aligning import read_side
 from gentle_clip_jax.asking.choose import ask
-from gentle_clip_jax.asking.pictures import Card, thumbnails, write_page
 from gentle_clip_jax.data import embeddings
 from gentle_clip_jax.data.embeddings import SHEET
 from gentle_clip_jax.files import writing
+from gentle_clip_jax.pages import Step, write
+from gentle_clip_jax.pages.items import items_page
 
 
 def ask_files(
@@ -63,36 +64,33 @@ def ask_files(
         side=whose,
     )
     asked = [ids[row] for row in rows]
-    data = pathlib.Path(images) if images is not None else side.data
-    pictures, texts = thumbnails(data, asked), side.texts(asked)
-    if images is not None and not pictures:
+    cards = side.cards(asked, None if images is None else pathlib.Path(images))
+    if images is not None and not any(card.picture for card in cards.values()):
         raise ValueError(f"{images} has no pictures of the items of {x}: give the folder encoded.")
-    cards = [
-        Card(id_, f"{place} of {len(asked)}", texts.get(id_, ""))
-        for place, id_ in enumerate(asked, start=1)
-    ]
     folder.mkdir(parents=True, exist_ok=True)
     _write_table(folder / "ask.csv", asked)
-    write_page(
-        folder / "ask.html",
-        kind="questions",
-        title=f"{len(asked)} of {len(ids):,} items of {pathlib.Path(x).name}",
-        lead=[
+    page = items_page(
+        "questions",
+        f"{len(asked)} of {len(ids):,} items of {pathlib.Path(x).name}",
+        [
             f"Find the partners of these {len(asked)}.",
             "Write the id of each one's partner beside it into ask.csv, as far as you come. "
             "Every tenth is drawn at random, so that what is held out later stays fair. Leave "
             "empty what has no partner.",
         ],
-        cards=cards,
-        pictures=pictures,
-        now=[
-            (
+        [
+            cards[id_]._replace(note=f"{place} of {len(asked)}")
+            for place, id_ in enumerate(asked, start=1)
+        ],
+        [
+            Step(
                 "When ask.csv has partners, align.",
                 f"gentle-clip align --x={shlex.quote(str(x))} --y=Y "
                 f"--pairs={shlex.quote(str(folder / 'ask.csv'))} --out=aligner",
             )
         ],
     )
+    write(folder / "ask.html", page)
     return asked
 
 

@@ -51,6 +51,7 @@ def _match(args: argparse.Namespace) -> output.Done:
     from gentle_clip_jax.data import embeddings
     from gentle_clip_jax.data.matched import read_matched
     from gentle_clip_jax.matching import match, write
+    from gentle_clip_jax.matching.page import Named, matches_page
     from gentle_clip_jax.searching.opened import open_aligner
 
     opened = open_aligner(args.aligner)
@@ -72,7 +73,16 @@ def _match(args: argparse.Namespace) -> output.Done:
         key=jax.random.key(args.seed),
         classes=classes_of(x, y) if method == selection.NAMED else None,
     )
-    write(matches, args.out, x.ids, y.ids, y_texts=_first_texts(y))
+    x_name, y_name = aligner.about.get("modalities", ("x", "y"))
+    page = matches_page(
+        matches,
+        Named(x, x_name, args.x),
+        Named(y, y_name, args.y),
+        aligner=args.aligner,
+        pairs=args.pairs,
+        is_run=opened.towers is not None,
+    )
+    write(matches, args.out, x.ids, y.ids, y_texts=_first_texts(y), page=page)
     said = [matches.summary]
     if opened.towers is not None:
         said.append("This holds if the run was not trained on any of these pairs.")

@@ -80,8 +80,8 @@ def _quickstart(args: argparse.Namespace) -> output.Done:
     lines = (
         f"\nOf {len(proposed):,} matches that nobody had told, {hits:,} are right: answers.csv "
         "knows. By chance it would be one.",
-        f"Open {out / 'hits.html'} in a browser. Then take two folders of your own: "
-        "docs/tutorial.md goes through the same commands.",
+        f"Open {out / 'hits.html'} and {out / 'matches' / 'matches.html'} in a browser. Then take "
+        "two folders of your own: docs/tutorial.md goes through the same commands.",
     )
     written = tuple(str(out / name) for name in ("aligner", "matches", "hits.html"))
     return output.Done(lines, {"proposed": len(proposed), "right": hits}, written)

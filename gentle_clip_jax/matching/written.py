@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from gentle_clip_jax.files import sha256, write_json, writing
+from gentle_clip_jax.files import sha256, write_json, write_text, writing
 from gentle_clip_jax.matching.matches import Candidates, Matches
 
 TABLES = ("matches.csv", "groups.csv", "candidates.parquet")
-_RECORD = "matches.json"
+_RECORD, _PAGE = "matches.json", "matches.html"
 _HEADING = ("x", "y", "probability", "runner_up", "runner_up_probability", "mutual")
 _OF_GROUPS = ("group", "group_probability", "group_set")
 
@@ -24,16 +24,18 @@ def write(
     y_ids: Sequence[str] | np.ndarray,
     *,
     y_texts: Sequence[str] | np.ndarray | None = None,
+    page: str = "",
 ) -> None:
-    """Writes matches.csv, groups.csv, candidates.parquet and, last, matches.json.
+    """Writes matches.csv, groups.csv, candidates.parquet, matches.html and, last, matches.json.
 
-    Each file is whole or not there, and matches.json, which has the SHA-256 of the others, is there
-    only if all are. docs/match.md says what is in them.
+    Each file is whole or not there, and matches.json, which has the SHA-256 of the tables, is
+    there only if all are. docs/match.md says what is in them.
 
     Args:
       x_ids: [n] of all items of x, those of pairs too; y_ids: [m] likewise.
       y_texts: [m] what to call a group by, "" for an item without; else it is the id of its most
         central item.
+      page: of `matches_page`; without it there is no matches.html.
 
     Raises:
       OSError: the folder cannot be written.
@@ -53,7 +55,8 @@ def write(
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     # Without it the folder is unfinished, whatever is in it.
-    (folder / _RECORD).unlink(missing_ok=True)
+    for name in (_RECORD, _PAGE):
+        (folder / name).unlink(missing_ok=True)
     _write_csv(
         folder / "matches.csv", (*_HEADING, *_OF_GROUPS), _rows(matches, x_ids, y_ids, labels)
     )
@@ -63,6 +66,8 @@ def write(
     )
     with writing(folder / "candidates.parquet", "wb") as file:
         parquet.write_table(pyarrow.concat_tables(map(pyarrow.table, tables)), file)
+    if page:
+        write_text(folder / _PAGE, page)
     digests = {name: sha256(folder / name) for name in TABLES}
     write_json(folder / _RECORD, {**matches.about, "sha256": digests})
 

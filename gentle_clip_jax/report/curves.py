@@ -1,39 +1,46 @@
-"""Curves over the steps, one small picture for each."""
+"""Curves over the steps, one small plot for each."""
 
-from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from markupsafe import Markup
 
+from gentle_clip_jax.pages import render
+from gentle_clip_jax.pages.colours import SERIES
+from gentle_clip_jax.pages.plot import PAGE, plot
 from gentle_clip_jax.report import results
-from gentle_clip_jax.report.picture import SERIES, draw
 from gentle_clip_jax.runs.read import Run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_TITLES = {
-    "loss/total": "Total loss",
-    "loss/clip": "CLIP, matched pairs",
-    "loss/mmd": "MK-MMD, coarse",
-    "loss/sdd": "SDD, fine",
-    "loss/ssl": "SSL, two views",
-    "alignment/modality_gap": "Modality gap",
-    "alignment/mmd": "MK-MMD of the sets",
-    "grad_norm": "Gradient norm",
-    "temperature": "Temperature",
-    "examples_per_second": "Examples per second",
+# What a curve is called, and what it says.
+_CURVES = {
+    "loss/total": ("Total loss", "What training lowers: the sum of the terms by their weights."),
+    "loss/clip": ("CLIP, matched pairs", "Low where matched pairs stand out from mismatched ones."),
+    "loss/mmd": ("MK-MMD, coarse", "How far the two sets are apart as wholes; 0 if alike."),
+    "loss/sdd": ("SDD, fine", "How far the two sets' densities differ around items; 0 if alike."),
+    "loss/ssl": ("SSL, two views", "Low where two views of one item lie together."),
+    "alignment/modality_gap": ("Modality gap", "Distance between the means of both modalities."),
+    "alignment/mmd": ("MK-MMD of the sets", "How far the two sets are apart; 0 if alike."),
+    "grad_norm": ("Gradient norm", "A sudden peak is a step to distrust."),
+    "temperature": ("Temperature", "What cosines are divided by; the lower, the sharper."),
+    "examples_per_second": ("Examples per second", "It should stay level."),
 }
-_VALIDATION = ("mean_recall", "i2t_r10", "t2i_r10", "zero_shot_accuracy")
+_VALIDATION = {
+    "mean_recall": "Mean of the recalls of both ways, on validation items.",
+    "i2t_r10": "Validation items whose partner is among the ten nearest.",
+    "t2i_r10": "Validation items whose partner is among the ten nearest.",
+    "zero_shot_accuracy": "Validation items whose class is named rightly.",
+}
+_OTHERWISE = "As it was logged."
 _MAX_POINTS = 150
 _DASHES = ("-", (0, (4, 2)), (0, (1, 1.5)), (0, (5, 1.5, 1, 1.5)))
 
 
-def curves_section(runs: dict[str, Run]) -> str:
+def curves_section(runs: dict[str, Run]) -> Markup:
     """Loss terms, validation and the training's health; the compared runs where they have them."""
     run = next(iter(runs.values()))
-    if not run.metrics:
-        return "<section><h2>Training</h2><p>No step has been logged yet.</p></section>"
     train, validation = run.curve_names("train"), run.curve_names("validation")
     terms = [name for name in train if name.startswith("loss/")]
     terms.sort(key=lambda name: name != "loss/total")
@@ -43,48 +50,36 @@ def curves_section(runs: dict[str, Run]) -> str:
         ("Validation", "validation", shown),
         ("Alignment and health", "train", [name for name in train if name not in terms]),
     )
-    body = "".join(_group(title, kind, group, runs) for title, kind, group in groups if group)
-    if not validation:
-        body += "<p>No validation has been logged yet.</p>"
-    if run.num_unreadable_lines:
-        body += f'<p class="note">Damaged lines of {run.folder.metrics.name} left out: '
-        body += f"{run.num_unreadable_lines}.</p>"
-    return f"""
-<section><h2>Training</h2>{_legend(runs)}{body}
-<p class="note">Every curve runs over the training steps; the figure beside its title is this run's
-last. Long runs are shown by means over neighbouring steps, in a band from lowest to highest.</p>
-</section>"""
-
-
-def _legend(runs: dict[str, Run]) -> str:
-    keys = (
-        f'<li><i class="key key-{i}"></i>{escape(name)}</li>'
-        for i, name in enumerate([*runs][: len(SERIES)])
+    return render(
+        "report/templates/curves.html",
+        logged=bool(run.metrics),
+        names=[*zip(runs, SERIES)],
+        groups=[
+            (title, [_figure(kind, name, runs) for name in names])
+            for title, kind, names in groups
+            if names
+        ],
+        validated=bool(validation),
+        log=run.folder.metrics.name,
+        damaged=run.num_unreadable_lines,
     )
-    return f'<ul class="legend">{"".join(keys)}</ul>' if len(runs) > 1 else ""
 
 
-def _group(title: str, kind: str, curves: list[str], runs: dict[str, Run]) -> str:
-    figures = "".join(_figure(kind, curve, runs) for curve in curves)
-    return f'<h3>{title}</h3><div class="panels">{figures}</div>'
-
-
-def _figure(kind: str, name: str, runs: dict[str, Run]) -> str:
+def _figure(kind: str, name: str, runs: dict[str, Run]) -> dict[str, Any]:
     share = kind == "validation" and results.is_share(name)
     scale = 100 if share else 1
     # A fourth compared run or a later one has its place in the table, not in the pictures.
     first, *_ = shown = [*runs.values()][: len(SERIES)]
     series = [run.curve(kind, name) for run in shown]
     series = [(steps, scale * values) for steps, values in series]
-    unit = "&#8239;%" if share else ""
-    title = _TITLES.get(name, name)
+    title, note = _CURVES.get(name, (name, _OTHERWISE))
     if kind == "validation":
-        title = results.label(name, first.modalities)
-    last = f"{_short(series[0][1][-1])}{unit}"
-    svg = draw(f"{kind}-{name}", f"{title} over the steps", lambda axes: _paint(axes, series))
-    return (
-        f"<figure><figcaption><b>{escape(title)}</b> <span>{last}</span></figcaption>{svg}</figure>"
+        title, note = results.label(name, first.modalities), _VALIDATION.get(name, _OTHERWISE)
+    svg = plot(
+        f"{kind}-{name}", f"{title} over the steps", lambda axes: _paint(axes, series, share)
     )
+    last = _short(series[0][1][-1]) + ("\u202f%" if share else "")
+    return {"title": title, "note": note, "last": last, "svg": svg}
 
 
 def _short(value: float) -> str:
@@ -98,16 +93,19 @@ def _short(value: float) -> str:
     )
 
 
-def _paint(axes: "Axes", series: list[tuple[np.ndarray, np.ndarray]]) -> None:
+def _paint(axes: "Axes", series: list[tuple[np.ndarray, np.ndarray]], share: bool) -> None:
     # Imported here: matplotlib takes a second, and the terminal's table has no use for it.
     from matplotlib.ticker import MaxNLocator
 
     for i, (steps, values) in reversed([*enumerate(series)]):
         x, low, mean, high = _binned(steps, values)
-        style = {"color": SERIES[i], "linestyle": _DASHES[i], "linewidth": 1.6 if i else 2.0}
+        style = {"color": PAGE[SERIES[i]], "linestyle": _DASHES[i], "linewidth": 1.6 if i else 2.0}
         axes.plot(x, mean, **style, marker="o" if len(x) < 2 else None, solid_capstyle="round")
-        axes.fill_between(x, low, high, color=SERIES[i], alpha=0.15, linewidth=0)
+        axes.fill_between(x, low, high, color=PAGE[SERIES[i]], alpha=0.15, linewidth=0)
     axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10], integer=True))
+    axes.set_xlabel("step")
+    if share:
+        axes.set_ylabel("per cent")
 
 
 def _binned(steps: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, ...]:

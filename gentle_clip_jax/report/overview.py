@@ -1,56 +1,48 @@
 """The first screen: the verdict in one line, and the runs side by side."""
 
-from html import escape
+from markupsafe import Markup
 
+from gentle_clip_jax.pages import render
 from gentle_clip_jax.report import results
 from gentle_clip_jax.runs.read import Run
 
 
-def verdict(run: Run, runs: dict[str, Run]) -> str:
-    """The headline and the sentence under it."""
+def verdict(run: Run, runs: dict[str, Run]) -> tuple[str, str]:
+    """The headline, and the sentence under it in Markdown."""
     if run.evaluation is None:
         progress = (
             "has logged no step" if run.last_step is None else f"is at step {run.last_step:,}"
         )
-        return (
-            f'<p class="verdict">No evaluation yet: the run {progress}.</p>'
-            f"<p>Run <code>gentle-clip evaluate --workdir={escape(str(run.folder.path))}</code>, "
-            "then write this report again.</p>"
-        )
+        return f"No evaluation yet: the run {progress}.", "Evaluate it, then write this page again."
     metrics = run.evaluation["metrics"]
     headline = "Evaluated"
     if "mean_recall" in metrics:
         mean = metrics["mean_recall"]
-        headline = f"Mean recall {100 * mean['value']:.1f}&#8239;%"
+        headline = f"Mean recall {100 * mean['value']:.1f}\u202f%"
         headline += "".join(_against(mean, name, other) for name, other in [*runs.items()][1:])
-    return f'<p class="verdict">{headline}.</p><p>{_detail(run)}</p>'
+    return f"{headline}.", _detail(run)
 
 
-def results_section(runs: dict[str, Run]) -> str:
+def results_section(runs: dict[str, Run]) -> Markup:
     """The table of all runs that have been evaluated; nothing if this run has not."""
     evaluations = {n: run.evaluation for n, run in runs.items() if run.evaluation is not None}
     run = next(iter(runs.values()))
     if run.evaluation is None:
-        return ""
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in evaluations)
-    body = "".join(_table_row(row) for row in results.rows(evaluations))
+        return Markup()
     missing = [n for n, other in runs.items() if other.evaluation is None]
     notes = [
-        "Shares in per cent; the small figures are bootstrap 95&#8239;% intervals over the items."
+        "Shares in per cent; the small figures are bootstrap 95\u202f% intervals over the items."
     ]
     if len(evaluations) > 1:
         notes.append(
             "The best of a row is bold and underlined; for the median rank that is the lowest."
         )
     if missing:
-        notes.append(f"Not evaluated yet: {escape(', '.join(missing))}.")
+        notes.append(f"Not evaluated yet: {', '.join(missing)}.")
     if len({(e.get("split"), e.get("num_items")) for e in evaluations.values()}) > 1:
         notes.append("The runs were measured on different items: do not compare them.")
-    return f"""
-<section><h2>Results</h2>
-<div class="scroll"><table class="results"><thead><tr><th scope="col">Metric</th>{head}</tr></thead>
-<tbody>{body}</tbody></table></div>
-<p class="note">{" ".join(notes)}</p></section>"""
+    rows = [(row.label, *row.cells) for row in results.rows(evaluations)]
+    return render("report/templates/results.html", notes=notes, names=[*evaluations], rows=rows)
 
 
 def _against(mean: dict, name: str, other: Run) -> str:
@@ -63,8 +55,8 @@ def _against(mean: dict, name: str, other: Run) -> str:
     apart = mean["low"] > theirs["high"] or mean["high"] < theirs["low"]
     side = "above" if points > 0 else "below"
     distance = f"{abs(points):.1f} points {side}" if points else "level with"
-    overlap = "" if apart else " (the 95&#8239;% intervals overlap)"
-    return f", {distance} {escape(name)}{overlap}"
+    overlap = "" if apart else " (the 95\u202f% intervals overlap)"
+    return f", {distance} {name}{overlap}"
 
 
 def _detail(run: Run) -> str:
@@ -76,37 +68,21 @@ def _detail(run: Run) -> str:
     )
     ways = results.directions(run.modalities)
     found = [
-        f"from {escape(ways[key])} the right one is among the ten nearest for "
+        f"from {ways[key]} the right one is among the ten nearest for "
         f"{_share(metrics[f'{key}_r10'])}"
         for key in ("t2i", "i2t")
         if f"{key}_r10" in metrics
     ]
     if found and count:
-        found[-1] += f" (guessing: {min(100, 1000 / count):.1f}&#8239;%)"
+        found[-1] += f" (guessing: {min(100, 1000 / count):.1f}\u202f%)"
     if "zero_shot_accuracy" in metrics:
         found.append(
             f"zero-shot classification is right for {_share(metrics['zero_shot_accuracy'])}"
         )
-    split = escape(str(run.evaluation.get("split", "test")))
+    split = run.evaluation.get("split", "test")
     measured = f"Measured after {steps} on {items} of the {split} set"
     return f"{measured}: {'; '.join(found)}." if found else f"{measured}."
 
 
 def _share(metric: dict) -> str:
-    return f"<b>{100 * metric['value']:.1f}&#8239;%</b>"
-
-
-def _table_row(row: results.Row) -> str:
-    cells = "".join(_table_cell(row, cell) for cell in row.cells)
-    return f'<tr><th scope="row">{escape(row.label)}</th>{cells}</tr>'
-
-
-def _table_cell(row: results.Row, cell: results.Cell | None) -> str:
-    if cell is None:
-        return '<td class="none">not measured</td>'
-    value = f"<strong>{cell.text}</strong>" if cell.is_best else cell.text
-    strip = ""
-    if row.is_share:
-        low, mid, high = (f"{100 * v:.1f}" for v in (cell.low, cell.value, cell.high))
-        strip = f'<i class="strip" style="--low:{low}%;--mid:{mid}%;--high:{high}%"></i>'
-    return f"<td><span>{value}</span> <small>{cell.interval}</small>{strip}</td>"
+    return f"**{100 * metric['value']:.1f}\u202f%**"

@@ -4,10 +4,10 @@ import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
+from gentle_clip_jax.pages import Step, render, write
 from gentle_clip_jax.report.curves import curves_section
-from gentle_clip_jax.report.document import document, write_document
-from gentle_clip_jax.report.embedding_map import map_section
 from gentle_clip_jax.report.gallery import gallery_section
+from gentle_clip_jax.report.maps import map_section
 from gentle_clip_jax.report.overview import results_section, verdict
 from gentle_clip_jax.report.settings import settings_section
 from gentle_clip_jax.runs.read import Run, read_run
@@ -26,7 +26,7 @@ def write_report(workdir: str | Path, compare: Iterable[str | Path] = ()) -> Pat
     """
     run = read_run(workdir)
     runs = _named([run, *(read_run(path) for path in compare)])
-    write_document(run.folder.report, _page(runs))
+    write(run.folder.report, _page(runs))
     return run.folder.report
 
 
@@ -44,6 +44,7 @@ def _named(runs: list[Run]) -> dict[str, Run]:
 
 def _page(runs: dict[str, Run]) -> str:
     name, run = next(iter(runs.items()))
+    headline, detail = verdict(run, runs)
     sections = (
         results_section(runs),
         gallery_section(run.embeddings, run.modalities),
@@ -51,14 +52,27 @@ def _page(runs: dict[str, Run]) -> str:
         curves_section(runs),
         settings_section(runs),
     )
-    return document("report", name, verdict(run, runs), sections, _now(runs))
+    return render(
+        "report/templates/report.html",
+        kind="report",
+        name=name,
+        verdict=headline,
+        detail=detail,
+        sections=sections,
+        now=_now(runs),
+    )
 
 
-def _now(runs: dict[str, Run]) -> Iterable[tuple[str, str]]:
-    folder = f"--workdir={shlex.quote(str(next(iter(runs.values())).folder.path))}"
-    yield "Search among the test items in words of your own.", f"gentle-clip search {folder} WORDS"
+def _now(runs: dict[str, Run]) -> Iterable[Step]:
+    run = next(iter(runs.values()))
+    folder = f"--workdir={shlex.quote(str(run.folder.path))}"
+    if run.evaluation is None:
+        yield Step("Measure it on the test items.", f"gentle-clip evaluate {folder}")
+    yield Step(
+        "Search among the test items in words of your own.", f"gentle-clip search {folder} WORDS"
+    )
     if len(runs) == 1:
-        yield (
+        yield Step(
             "Set it beside another run: a figure alone says little.",
             f"gentle-clip report {folder} --compare=ANOTHER",
         )

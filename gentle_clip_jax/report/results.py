@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from rich.table import Table
 from rich.text import Text
 
+from gentle_clip_jax.pages.names import capitalized
 from gentle_clip_jax.runs.read import UNNAMED, Modalities, modalities_of
 
 _NAMES = {"mean_recall": "Mean of the R@k", "zero_shot_accuracy": "Zero-shot accuracy"}
@@ -19,6 +20,7 @@ class Cell(NamedTuple):
     text: str
     interval: str
     is_best: bool
+    is_share: bool
     low: float
     value: float
     high: float
@@ -29,7 +31,6 @@ class Row(NamedTuple):
 
     name: str
     label: str
-    is_share: bool
     cells: list[Cell | None]
 
 
@@ -54,15 +55,6 @@ def label(name: str, modalities: Modalities = UNNAMED) -> str:
     words = [known.get(w, re.sub(r"^r(\d+)$", r"R@\1", w)) for w in metric.split("_")]
     shown = _NAMES.get(metric, " ".join(words))
     return f"{group}: {shown}" if slash else shown
-
-
-def capitalized(words: str) -> str:
-    """The words with a capital at the start, and the rest as it was.
-
-    >>> capitalized("RNA to protein"), capitalized("cell")
-    ('RNA to protein', 'Cell')
-    """
-    return words[:1].upper() + words[1:]
 
 
 def is_share(name: str) -> bool:
@@ -117,12 +109,11 @@ def _row(name: str, modalities: Modalities, metrics: list[Mapping[str, float] | 
     def cell(metric: Mapping[str, float]) -> Cell:
         text, low, high = (number(name, metric[key]) for key in ("value", "low", "high"))
         is_best = len(shown) > 1 and float(text) == best
-        return Cell(
-            text, f"{low} to {high}", is_best, metric["low"], metric["value"], metric["high"]
-        )
+        ends = (metric[key] for key in ("low", "value", "high"))
+        return Cell(text, f"{low} to {high}", is_best, is_share(name), *ends)
 
     cells = [None if m is None else cell(m) for m in metrics]
-    return Row(name, label(name, modalities), is_share(name), cells)
+    return Row(name, label(name, modalities), cells)
 
 
 def _rich(cell: Cell) -> Text:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from gentle_clip_jax.report.embedding_map import principal_plane
+from gentle_clip_jax.pages.plane import principal_plane
 from gentle_clip_jax.review.session import Session
 
 SIDE = 1000  # user units of the square

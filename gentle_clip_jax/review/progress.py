@@ -15,7 +15,7 @@ from gentle_clip_jax.review.session import Embed, Session
 AT = 10
 _FOLDS, _MOST = 5, 200
 _LEAST = 10  # pairs; of fewer nothing is held out
-_WIDTH, _HEIGHT = 640, 260
+_WIDTH, _HEIGHT = 640, 276
 
 
 class Point(NamedTuple):
@@ -153,8 +153,8 @@ def _line(points: Sequence[Point], more: int) -> tuple[int, int] | None:
 
 
 def drawing(points: Sequence[Point]) -> dict[str, Any]:
-    """Where the curve's points, interval, ticks and labels lie in an SVG of 640 by 260."""
-    left, right, top, bottom = 60, _WIDTH - 16, 14, _HEIGHT - 34
+    """Where the curve's points, interval, ticks and labels lie in an SVG of 640 by 276."""
+    left, right, top, bottom = 60, _WIDTH - 16, 14, _HEIGHT - 50
     pairs = [point.pairs for point in points]
     few, many = min(pairs), max(max(pairs), min(pairs) + 10)
     most = max(0.1, np.ceil(max(point.high for point in points) * 10) / 10)

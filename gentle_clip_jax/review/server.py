@@ -6,7 +6,6 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-import jinja2
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -15,6 +14,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
+from gentle_clip_jax import pages
 from gentle_clip_jax.review.finding import MOST
 from gentle_clip_jax.review.guard import Guard, json_body
 from gentle_clip_jax.review.journal import KINDS
@@ -22,15 +22,7 @@ from gentle_clip_jax.review.plane import plane
 from gentle_clip_jax.review.progress import Progress, at_random, counts, drawing, forecast
 from gentle_clip_jax.review.show import Show
 
-HERE = pathlib.Path(__file__).parent
-
-
-def pages() -> jinja2.Environment:
-    """The templates of this room; all that they are given is escaped."""
-    loader = jinja2.FileSystemLoader(HERE / "templates")
-    return jinja2.Environment(
-        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
-    )
+ASSETS = pathlib.Path(__file__).parent / "assets"
 
 
 def application(
@@ -56,7 +48,8 @@ def application(
         Route("/answer", handlers.changing(handlers.answer), methods=["POST"]),
         Route("/undo", handlers.changing(handlers.undo), methods=["POST"]),
         Route("/mode", handlers.changing(handlers.mode), methods=["POST"]),
-        Mount("/assets", StaticFiles(directory=HERE / "assets")),
+        Mount("/assets", StaticFiles(directory=ASSETS)),
+        Mount("/pages", StaticFiles(directory=pages.ASSETS)),
     ]
     return Guard(Starlette(routes=routes), token, cookie)
 
@@ -66,7 +59,7 @@ class _Handlers:
 
     def __init__(self, show: Show, progress: Progress | None):
         self._show, self._progress = show, progress
-        self._session, self._templates = show.session, pages()
+        self._session = show.session
 
     def page(self, request: Request) -> Response:
         return self._rendered("review")
@@ -152,7 +145,8 @@ class _Handlers:
         self._session.switch(ten=ten)
 
     def _rendered(self, name: str, status: int = 200, **values: Any) -> Response:
-        page = self._templates.get_template(f"{name}.html").render(here=name, **values)
+        values |= {"here": name, "now": self._show.next_steps()}
+        page = pages.render(f"review/templates/{name}.html", **values)
         return HTMLResponse(page, status)
 
     def changing(self, change: Callable[[dict[str, Any]], None]) -> Callable:

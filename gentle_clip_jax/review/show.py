@@ -1,10 +1,12 @@
 """What a page shows of an item: its texts, its picture, or its name and what it is near."""
 
+import shlex
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
+from gentle_clip_jax.pages import Step
 from gentle_clip_jax.review.finding import Finder
 from gentle_clip_jax.review.journal import Answer
 from gentle_clip_jax.review.pictures import Pictures
@@ -141,6 +143,20 @@ class Show:
         if not self.session.answers():
             return "Every item of y has its partner already. There is nothing to do."
         return f"You have answered every screen. {self.session.journal.pairs} holds your pairs."
+
+    def next_steps(self) -> list[Step]:
+        """What to do with the pairs that there are by now."""
+        pairs = f"--pairs={shlex.quote(str(self.session.journal.pairs))}"
+        return [
+            Step(
+                "Enough for now? Fit to all pairs; those that are held out say what they brought.",
+                f"gentle-clip align --x=X --y=Y {pairs} --out=aligner",
+            ),
+            Step(
+                "Then take a partner for every other item, with its probability.",
+                f"gentle-clip match --aligner=aligner --x=X --y=Y {pairs} --share=S --out=matches",
+            ),
+        ]
 
     def _near(self, y: int) -> list[str]:
         """The nearest y with a partner, in words."""

@@ -8,14 +8,19 @@ from typing import Any
 
 from markupsafe import Markup
 
+from gentle_clip_jax import pages
 from gentle_clip_jax.files import sha256_of, write_text
 from gentle_clip_jax.review import queue
 from gentle_clip_jax.review.journal import Answer, parsed
-from gentle_clip_jax.review.server import HERE, pages
+from gentle_clip_jax.review.server import ASSETS
 from gentle_clip_jax.review.session import Session
 from gentle_clip_jax.review.show import Show
 
 SCREENS = 50
+_NOW = pages.Step(
+    "Save your answers, and add them to the pairs where they came from.",
+    "gentle-clip review --aligner=ALIGNER --x=X --y=Y --pairs=PAIRS --answers=review.jsonl",
+)
 
 
 def write(show: Show, path: str | pathlib.Path, *, screens: int = SCREENS) -> int:
@@ -39,14 +44,16 @@ def write(show: Show, path: str | pathlib.Path, *, screens: int = SCREENS) -> in
         ],
     }
     data["key"] = f"gentle-clip-review-{sha256_of(data)[:16]}"
-    style, script = ((HERE / "assets" / f"review.{kind}").read_text() for kind in ("css", "js"))
+    style, script = ((ASSETS / f"review.{kind}").read_text("utf-8") for kind in ("css", "js"))
+    style = pages.style() + style
     # Only < could end the element that holds the data.
     content = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
-    page = pages().get_template("static.html")
-    text = page.render(
+    text = pages.render(
+        "review/templates/static.html",
         here="static",
+        now=[_NOW],
         data=Markup(content),
-        style=Markup(style),
+        whole_style=Markup(style),
         script=Markup(script),
         style_hash=_hash(style),
         script_hash=_hash(script),

@@ -4,17 +4,19 @@ import csv
 import pathlib
 from collections.abc import Sequence
 
-from gentle_clip_jax.asking.pictures import Card, thumbnails, write_page
+from gentle_clip_jax.data.thumbnails import thumbnails
 from gentle_clip_jax.files import writing
+from gentle_clip_jax.pages import Step, write
+from gentle_clip_jax.pages.items import Card, items_page
 from gentle_clip_jax.searching.search import Hit
 
 # X, Y and PAIRS are what the aligner was fitted to.
 _NOW = (
-    (
+    Step(
         "Something here is what you meant? Find more that is like it.",
         "gentle-clip search --aligner=ALIGNER --in=FEATURES --like=ID",
     ),
-    (
+    Step(
         "Too many are wrong? Every pair that you confirm makes the next search better.",
         "gentle-clip review --aligner=ALIGNER --x=X --y=Y --pairs=PAIRS",
     ),
@@ -50,16 +52,11 @@ def write_hits(
     Raises:
       ValueError: it cannot be written.
     """
+    pictures = thumbnails(data, [hit.id for hit in hits])
     cards = [
-        Card(hit.id, f"{rank} · {hit.score:.3f}", hit.text)
+        Card(hit.id, f"{rank} · {hit.score:.3f}", hit.text, pictures.get(hit.id))
         for rank, hit in enumerate(hits, start=1)
     ]
-    write_page(
-        pathlib.Path(path),
-        kind="search",
-        title=f"{len(hits)} items, nearest first",
-        lead=[query, "The figure beside a rank is a cosine, not a probability."],
-        cards=cards,
-        pictures=thumbnails(data, [hit.id for hit in hits]),
-        now=_NOW,
-    )
+    lead = [query, "The figure beside a rank is a cosine, not a probability."]
+    page = items_page("search", f"{len(hits)} items, nearest first", lead, cards, _NOW)
+    write(path, page)

@@ -2,6 +2,7 @@ import json
 import re
 
 import numpy as np
+import page_examples
 import pytest
 from test_report import Page
 
@@ -11,32 +12,7 @@ from gentle_clip_jax.report import show_diagnosis
 
 @pytest.fixture
 def diagnosis():
-    """One finding of each level, one picture of each kind, and ids that need escaping."""
-    rows = np.random.default_rng(0).normal(size=(20, 4))
-    pictures = (
-        finding.histogram("Null", "value", rows[:, 0], {"here": 9.0}),
-        finding.bars("Shares", {"x": 0.5, "y": 0.25}, {"x": 0.1}, full=1.0),
-        finding.scatter("Sets", rows, rows + 1),
-    )
-    suspects = {"suspects": [{"x": "<b>", "y": "y&1", "strangeness": 0.9}]}
-    findings = [
-        finding.Finding("a", "First <one>", "1.0", "0.5", "It is.", "good", {}, pictures),
-        finding.Finding("b", "Second", "2.0", "", "Not so.", "warning", suspects, pictures[:1]),
-        finding.Finding("c", "Third", "3.0", "", "No.", "bad", {}, [finding.bars("One", {"x": 1})]),
-        finding.unknown("d", "Fourth", "It needs more."),
-    ]
-    side = {"rows": 9, "items": 1234, "dimensions": 4, "unmatched": 1200, "unmatched_used": 800}
-    return {
-        "seed": 0,
-        "counts": {"x": side, "y": side, "pairs": 34, "pairs_used": 30},
-        "verdict": {
-            "unmatched_data": "unlikely",
-            "because": "x < y.",
-            "no_pairs": "hopeless",
-            "no_pairs_because": "guessing.",
-        },
-        "findings": [one._asdict() for one in findings],
-    }
+    return page_examples.diagnosis()
 
 
 def test_the_page_is_whole_and_loads_nothing(diagnosis, tmp_path, capsys):

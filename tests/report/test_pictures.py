@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from synthetic_run import embeddings, unit_rows
 
-from gentle_clip_jax.report.embedding_map import map_section, principal_plane
+from gentle_clip_jax.pages.plane import principal_plane
 from gentle_clip_jax.report.gallery import gallery_section
+from gentle_clip_jax.report.maps import map_section
 from gentle_clip_jax.runs.read import Embeddings
 
 IMAGES = ("image", "text")

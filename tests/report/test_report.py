@@ -96,7 +96,7 @@ def test_every_section_is_there(page):
 
 def test_pictures_follow_the_page_colours(page):
     styles = " ".join(value for value in page.values("style") if value)
-    assert "var(--series-1)" in styles
+    assert "var(--orange)" in styles
     assert not re.search(r"(?:fill|stroke): ?#(?!none)", styles)
 
 

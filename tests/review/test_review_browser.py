@@ -5,7 +5,8 @@ import threading
 import time
 
 import pytest
-from review_items import HOSTILE, finder, session, write_pairs
+from page_check import check
+from review_items import HOSTILE, answered, finder, session, write_pairs
 
 pytest.importorskip("selenium")
 pytest.importorskip("uvicorn")
@@ -15,6 +16,7 @@ from selenium.webdriver.common.keys import Keys
 
 from gentle_clip_jax.review import static_page
 from gentle_clip_jax.review.pictures import Pictures
+from gentle_clip_jax.review.progress import Point
 from gentle_clip_jax.review.server import application
 from gentle_clip_jax.review.show import Show
 
@@ -37,8 +39,12 @@ def review(tmp_path):
 
 @pytest.fixture
 def address(review, tmp_path):
+    class Curve:
+        def points(self):
+            return [Point(12, 0.2, 0.1, 0.35), Point(36, 0.42, 0.3, 0.55)]
+
     show = Show(review, Pictures(tmp_path / "pictures"), finder(review))
-    app = application(show, token="token")
+    app = application(show, Curve(), token="token")
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -179,3 +185,16 @@ def test_search_and_map_lead_to_each_other(browser, address):
     wait(lambda: "/search?like=x-" in browser.current_url)
     wrong = [line for line in browser.get_log("browser") if line["level"] == "SEVERE"]
     assert not wrong
+
+
+def test_every_page_looks_right_and_ends_in_what_to_do_next(browser, address, review, tmp_path):
+    for _ in range(12):
+        answered(review)
+    browser.get(f"{address}/?token=token")
+    for page in ("/", "/search?words=text", "/search?like=x-3", "/map", "/progress"):
+        check(browser, address + page)
+        end = browser.find_elements("css selector", ".now pre")[-1]
+        assert end.get_attribute("textContent").startswith("gentle-clip match ")
+        assert end.is_displayed() == (page != "/")  # there it waits until all is answered
+    static_page.write(Show(review, Pictures(tmp_path / "pictures")), tmp_path / "review.html")
+    check(browser, (tmp_path / "review.html").as_uri())

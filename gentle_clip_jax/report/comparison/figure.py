@@ -1,25 +1,24 @@
-"""The main metrics of a comparison against the number of pairs, as one picture."""
+"""The main metrics of a comparison against the number of pairs, in one picture or a plot each."""
 
 import io
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+from markupsafe import Markup
 
-from gentle_clip_jax.report.comparison.cells import Comparison
-from gentle_clip_jax.report.picture import plain
+from gentle_clip_jax.pages.colours import light, look
+from gentle_clip_jax.pages.plot import NO_METADATA, PAGE, frame, plain, plot
+from gentle_clip_jax.report.comparison.cells import Cell, Comparison
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Okabe and Ito's colours, which the colour-blind tell apart; the markers say the same again.
-_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#1b1d22")
-_MARKERS = "os^DvPX*<>"
-_INK, _GRID = "#626873", "#e2e4e9"
-_NO_METADATA = {"Creator": None, "Date": None, "Format": None, "Type": None}
+_LETTERS = 26  # of a method's label beside an axis
+Ink = Callable[[str], str]  # from the name of a hue to a colour
 
 
 def comparison_figure(comparison: Comparison) -> str:
-    """An SVG: a panel a metric, a line a method, error bars of one spread.
+    """An SVG that stands alone: a panel a metric, a line a method, error bars of one spread.
 
     Methods that use unmatched items are solid, the others dashed.
     """
@@ -34,7 +33,11 @@ def comparison_figure(comparison: Comparison) -> str:
         figure = Figure(figsize=size, layout="constrained", facecolor="white")
         panels = figure.subplots(1, len(comparison.main), squeeze=False)[0]
         for axes, metric in zip(panels, comparison.main):
-            _panel(axes, comparison, metric)
+            axes.set_title(plain(f"{comparison.label(metric)}, %"), fontsize=10, loc="left")
+            frame(axes, light("muted"), light("line"))
+            _paint(axes, comparison, metric, light)
+            if len(comparison.pairs) == 1:
+                axes.set_yticks([])  # the legend names them
         figure.legend(
             *panels[0].get_legend_handles_labels(),
             loc="outside lower center",
@@ -43,51 +46,73 @@ def comparison_figure(comparison: Comparison) -> str:
             handlelength=3,
         )
         picture = io.StringIO()
-        figure.savefig(picture, format="svg", metadata=_NO_METADATA)
+        figure.savefig(picture, format="svg", metadata=NO_METADATA)
     return picture.getvalue()
 
 
-def _panel(axes: "Axes", comparison: Comparison, metric: str) -> None:
-    from matplotlib.ticker import MaxNLocator
+def comparison_plots(comparison: Comparison) -> list[tuple[str, Markup]]:
+    """The same for a page in its own colours: a title and an SVG for each metric."""
 
-    axes.set_title(plain(f"{comparison.label(metric)}, %"), fontsize=10, loc="left")
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.spines["bottom"].set_color(_GRID)
-    axes.grid(axis="y", color=_GRID, linewidth=0.8)
-    axes.tick_params(colors=_INK, length=0)
-    axes.set_axisbelow(True)
-    axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    def drawn(metric: str) -> Markup:
+        label = f"{comparison.label(metric)} against the number of pairs"
+        height = 2.9 if len(comparison.pairs) > 1 else 0.7 + 0.24 * len(comparison.methods)
+        return plot(
+            metric,
+            label,
+            lambda axes: _paint(axes, comparison, metric, PAGE.__getitem__),
+            (4.2, height),
+        )
+
+    return [(f"{comparison.label(metric)}, %", drawn(metric)) for metric in comparison.main]
+
+
+def _paint(axes: "Axes", comparison: Comparison, metric: str, ink: Ink) -> None:
+    if len(comparison.pairs) == 1:
+        _points(axes, comparison, metric, ink)
+        return
     axes.set_xscale("log")
     axes.set_xticks([*comparison.pairs], [f"{pairs:,}" for pairs in comparison.pairs])
     axes.set_xticks([], minor=True)
-    axes.set_xlabel("pairs", color=_INK)
-    for i, method in enumerate(comparison.methods):
-        _line(axes, comparison, metric, method, i)
+    axes.set_xlabel("matched pairs")
+    for place, method in enumerate(comparison.methods):
+        found = [(pairs, comparison.row(pairs, metric).get(method)) for pairs in comparison.pairs]
+        measured = [(pairs, *_ends(cell)) for pairs, cell in found if cell is not None]
+        pairs, means, spreads = zip(*measured) if measured else ((), (), ())
+        # A little aside of each other, so that every error bar is seen.
+        aside = 1.015 ** (place - (len(comparison.methods) - 1) / 2)
+        x = [aside * number for number in pairs]
+        axes.errorbar(x, means, spreads, **_style(comparison, method, ink))
 
 
-def _line(axes: "Axes", comparison: Comparison, metric: str, method: str, place: int) -> None:
-    solid = method in comparison.unmatched
-    kin = [name for name in comparison.methods if (name in comparison.unmatched) == solid]
-    # Few methods have a colour each; of many, a dashed and a solid one share theirs.
-    color = place if len(comparison.methods) <= len(_COLORS) else kin.index(method)
-    found = [(pairs, comparison.row(pairs, metric).get(method)) for pairs in comparison.pairs]
-    points = [
-        (pairs, 100 * cell.mean, 100 * (cell.spread or 0))
-        for pairs, cell in found
-        if cell is not None
-    ]
-    x, y, spread = np.array(points).T if points else np.zeros((3, 0))
-    # A little aside of each other, so that every error bar is seen.
-    aside = 1.015 ** (place - (len(comparison.methods) - 1) / 2)
-    axes.errorbar(
-        aside * x,
-        y,
-        spread,
-        color=_COLORS[color % len(_COLORS)],
-        marker=_MARKERS[place % len(_MARKERS)],
-        linestyle="-" if solid else (0, (4, 2)),
-        linewidth=1.2,
-        markersize=4,
-        elinewidth=0.9,
-        label=plain(comparison.methods[method]),
-    )
+def _points(axes: "Axes", comparison: Comparison, metric: str, ink: Ink) -> None:
+    """With one number of pairs there is no curve: a line a method, from the top."""
+    (pairs,) = comparison.pairs
+    for place, method in enumerate(comparison.methods):
+        cell = comparison.row(pairs, metric).get(method)
+        mean, spread = ([value] for value in _ends(cell)) if cell is not None else ([], [])
+        axes.errorbar(mean, [place] * len(mean), xerr=spread, **_style(comparison, method, ink))
+    labels = comparison.methods.values()
+    names = [plain(one if len(one) <= _LETTERS else f"{one[: _LETTERS - 1]}…") for one in labels]
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.set_xlabel("per cent")
+    axes.grid(axis="x", color=ink("line"), linewidth=0.8)
+
+
+def _ends(cell: Cell) -> tuple[float, float]:
+    """Mean and spread in per cent."""
+    return 100 * cell.mean, 100 * (cell.spread or 0)
+
+
+def _style(comparison: Comparison, method: str, ink: Ink) -> dict[str, Any]:
+    drawn = look(method)
+    return {
+        "color": ink(drawn.hue),
+        "marker": drawn.marker,
+        "markerfacecolor": "none" if drawn.hollow else None,
+        "linestyle": "-" if method in comparison.unmatched else (0, (4, 2)),
+        "linewidth": 1.3,
+        "markersize": 4.5,
+        "elinewidth": 0.9,
+        "label": plain(comparison.methods[method]),
+    }

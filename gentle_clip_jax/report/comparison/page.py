@@ -1,197 +1,41 @@
 """A comparison as a Markdown page."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
-from gentle_clip_jax.report.comparison.advice import advice
-from gentle_clip_jax.report.comparison.cells import Comparison
-
-# Around what is folded away: the only HTML of the page.
-FOLDED = "<details><summary>Each test set on its own</summary>", "</details>"
-_UNMATCHED = {
-    "shuffled": "{x} and {y} of the rest, each in an order of its own",
-    "disjoint": "the {x} of one half of the rest and the {y} of the other half, so that no "
-    "unmatched item has its partner",
-    "shifted": "the {x} of the rest of one data set and the {y} of the rest of the others, so that "
-    "the two differ in what they show",
-}
+from gentle_clip_jax.report.comparison.content import LINES, Content, Method, Table, escaped
 
 
-def comparison_page(
-    results: Mapping[str, Any], comparison: Comparison, *, picture: str, record: str
-) -> str:
-    """The page of the content of results.json.
+def comparison_page(content: Content, *, picture: str, record: str) -> str:
+    """The page of what is to be said.
 
     picture, record: names of the picture and of the figures, which lie beside the page.
-
-    Raises ValueError if no run is finished, KeyError for a key that is missing.
     """
-    if not comparison.main:
-        raise ValueError("no run is finished yet")
     parts = [
-        f"# {_escaped(results['title'])}",
-        *_introduction(results, comparison),
+        f"# {escaped(content.title)}",
+        *content.introduction,
         "## Which to use here",
-        "\n".join(f"- {_escaped(sentence)}" for sentence in advice(comparison)),
-        _rule(comparison),
+        "\n".join(f"- {sentence}" for sentence in content.advice),
+        content.rule,
         f"![Main metrics against the number of pairs]({picture})",
-        "Solid lines use unmatched items, dashed ones the pairs alone; bars are one spread.",
-        *_main_tables(comparison),
-        *_differences(results, comparison),
-        *_variants(comparison),
-        *_sets(comparison),
-        f"Every run's figures: [{record}]({record}).",
+        LINES,
+        *(part for table in content.tables for part in _section("##", table)),
     ]
+    if content.sets:
+        parts.append("<details><summary>Each test set on its own</summary>")
+        parts += (part for table in content.sets for part in _section("###", table))
+        parts.append("</details>")
+    parts.append(f"Every run's figures: [{record}]({record}).")
     return "\n\n".join(parts) + "\n"
 
 
-def _rule(comparison: Comparison) -> str:
-    rule = (
-        "Of the methods with unmatched items and of those with pairs alone, the one with the "
-        "highest mean of the main metrics is named. They are picked by these very figures, which "
-        "flatters them a little."
-    )
-    if comparison.verdicts:
-        return (
-            f"{rule} The two are compared pair by pair, over all seeds that held the pair out; a "
-            "method is named in bold only where the 99 % interval of the difference leaves out 0."
-        )
-    return f"{rule} The spread is the larger standard deviation of the two."
+def _section(level: str, table: Table) -> Iterable[str]:
+    yield f"{level} {escaped(table.title)}"
+    rule = ["---"] * table.words + ["---:"] * (len(table.head) - table.words)
+    rows = [[_cell(cell) for cell in row] for row in table.rows]
+    yield "\n".join(f"| {' | '.join(line)} |" for line in (table.head, rule, *rows))
+    if table.note:
+        yield table.note
 
 
-def _introduction(results: Mapping[str, Any], comparison: Comparison) -> list[str]:
-    machine = dict(results["machine"])
-    host = f"{machine.pop('cpus')} x {machine.pop('processor')}"
-    versions = ", ".join(f"{name} {version}" for name, version in machine.items())
-    kind, num_seeds = results["unmatched"], len(comparison.seeds)
-    seeds = "one seed" if num_seeds == 1 else f"{num_seeds} seeds"
-    x, y = map(_escaped, comparison.modalities)
-    unmatched = _UNMATCHED.get(kind, _escaped(kind)).format(x=x, y=y)
-    decides = "which items are the pairs"
-    if comparison.verdicts:
-        decides = "which third of your pairs is held out, and which others are given"
-    lines = [
-        f"Of {results['num_items']:,} items some are given as matched pairs of {x} and {y}. "
-        f"Unmatched are {unmatched}; and items that have no partner, if any.",
-        f"Held-out items, in per cent: mean and sample standard deviation over {seeds}; a seed "
-        f"decides {decides}. {_meanings(comparison)} Best in bold.",
-        f"Measured by `{results['command']}` on {_escaped(host)} ({_escaped(versions)}).",
-    ]
-    if comparison.num_missing:
-        total = comparison.num_runs + comparison.num_missing
-        lines.append(
-            f"**{comparison.num_missing} of {total} runs are missing**: their cells are empty, and "
-            "† marks a mean over fewer seeds."
-        )
-    return lines
-
-
-def _meanings(comparison: Comparison) -> str:
-    ways = [f"*{_escaped(comparison.label(m))}*" for m in comparison.main if m != "zero_shot"]
-    meanings = []
-    if "zero_shot" in comparison.main:
-        meanings.append("*Zero-shot*: accuracy, mean over the test sets.")
-    if ways:
-        meanings.append(f"{' and '.join(ways)}: mean of R@1, R@5 and R@10.")
-    return " ".join(meanings)
-
-
-def _main_tables(comparison: Comparison) -> Iterable[str]:
-    for pairs, label in comparison.pairs.items():
-        head = ["", "unmatched items", *map(comparison.label, comparison.main), "seconds a run"]
-        rows = []
-        for name, title in comparison.methods.items():
-            figures = [_cell(comparison, name, pairs, metric) for metric in comparison.main]
-            used = "yes" if name in comparison.unmatched else "no"
-            seconds = comparison.seconds.get((name, pairs))
-            rows.append([title, used, *figures, "" if seconds is None else f"{seconds:.1f}"])
-        yield f"## {label}"
-        yield _table(head, rows)
-
-
-def _differences(results: Mapping[str, Any], comparison: Comparison) -> Iterable[str]:
-    rows: dict[tuple[int, str, str], dict[str, str]] = {}
-    for one in results["differences"]:
-        value, low, high = (f"{100 * one[key]:+z.1f}" for key in ("value", "low", "high"))
-        mark = "▲ " if one["low"] > 0 else "▼ " if one["high"] < 0 else ""
-        row = rows.setdefault((one["pairs"], one["method"], one["against"]), {})
-        row[one["metric"]] = f"{mark}{value} ({low} to {high})"
-    if not rows:
-        return
-    metrics = list(dict.fromkeys(metric for row in rows.values() for metric in row))
-    metrics.sort(key=comparison.metrics.index)
-    body = [
-        [f"{pairs:,}", *(comparison.methods[name] for name in names)]
-        + [row.get(metric, "") for metric in metrics]
-        for (pairs, *names), row in sorted(rows.items(), key=lambda item: item[0][0])
-    ]
-    yield "## Against the best method with pairs alone"
-    yield _table(["pairs", "", "minus", *map(comparison.label, metrics)], body, 3)
-    yield (
-        "Points, with 95 % intervals of a paired bootstrap; ▲ the interval is above 0, ▼ below 0."
-    )
-
-
-def _variants(comparison: Comparison) -> Iterable[str]:
-    metrics = [m for m in comparison.metrics if m not in comparison.main and "/" not in m]
-    if metrics:
-        yield "## Other ways to count"
-        yield _by_pairs(comparison, metrics)
-        x, y = map(_escaped, comparison.modalities)
-        if "label_transfer" in metrics:
-            yield (
-                f"One minus FOSCTTM: how many {y} are no closer to a {x} than its own, and the "
-                f"other way round; by chance 50. Label transfer: how many {y} get their label by "
-                f"vote of the five nearest {x}."
-            )
-            return
-        yield (
-            f"Strict: the {y} of another item is a miss even if it reads like one of the item's "
-            f"own. Equal: the {x} of an item is a hit also for any {y} that reads like one of its "
-            "own."
-        )
-
-
-def _sets(comparison: Comparison) -> Iterable[str]:
-    sets = dict.fromkeys(metric.partition("/")[2] for metric in comparison.metrics)
-    sets = [name for name in sets if name]
-    if sets:
-        yield FOLDED[0]
-        for name in sets:
-            yield f"### {_escaped(name)}"
-            yield _by_pairs(
-                comparison, [m for m in comparison.metrics if m.partition("/")[2] == name]
-            )
-        yield FOLDED[1]
-
-
-def _by_pairs(comparison: Comparison, metrics: list[str]) -> str:
-    """A table of methods and numbers of pairs by row, without those that have no figure."""
-    rows = []
-    for pairs in comparison.pairs:
-        for name, title in comparison.methods.items():
-            figures = [_cell(comparison, name, pairs, metric) for metric in metrics]
-            if any(figures):
-                rows.append([f"{pairs:,}", title, *figures])
-    return _table(["pairs", "", *map(comparison.label, metrics)], rows)
-
-
-def _cell(comparison: Comparison, name: str, pairs: int, metric: str) -> str:
-    cell = comparison.cells.get((name, pairs, metric))
-    if cell is None:
-        return ""
-    most = max(other.num_seeds for other in comparison.row(pairs, metric).values())
-    few = " †" if cell.num_seeds < most else ""
-    best = name in comparison.best(pairs, metric)
-    return f"**{cell.text}**{few}" if best else f"{cell.text}{few}"
-
-
-def _table(head: list[str], rows: list[list[str]], num_words: int = 2) -> str:
-    """A Markdown table, all but the first columns to the right."""
-    rule = ["---"] * num_words + ["---:"] * (len(head) - num_words)
-    lines = [head, rule, *([_escaped(cell) for cell in row] for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _escaped(text: str) -> str:
-    return text.replace("|", "\\|").replace("<", "&lt;")
+def _cell(cell: str | Method) -> str:
+    return escaped(cell.label if isinstance(cell, Method) else cell)

@@ -1,28 +1,29 @@
-"""Reads a comparison's results.json, and writes the page and the picture."""
+"""Reads a comparison's results.json, and writes its pages and its picture."""
 
-import html
 import json
-import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from gentle_clip_jax.files import checked, unchecked
+from gentle_clip_jax.pages import Step, render, write
+from gentle_clip_jax.pages.colours import look
 from gentle_clip_jax.report.comparison.advice import advice
-from gentle_clip_jax.report.comparison.cells import gather
-from gentle_clip_jax.report.comparison.figure import comparison_figure
-from gentle_clip_jax.report.comparison.page import FOLDED, comparison_page
+from gentle_clip_jax.report.comparison.cells import Comparison, gather
+from gentle_clip_jax.report.comparison.content import LINES, content
+from gentle_clip_jax.report.comparison.figure import comparison_figure, comparison_plots
+from gentle_clip_jax.report.comparison.page import comparison_page
 from gentle_clip_jax.report.comparison.table import comparison_table
-from gentle_clip_jax.report.document import document, write_document
 from gentle_clip_jax.runs.read import Modalities
 
 _NOW = (
-    (
+    Step(
         "Fit the method that is named above to all pairs, and save it.",
         "gentle-clip align --x=X --y=Y --pairs=PAIRS --method=METHOD --out=aligner",
     ),
-    (
+    Step(
         "Too early to tell? More pairs, well chosen, say more than more methods.",
         "gentle-clip ask --x=X --number=30 --out=ask",
     ),
@@ -37,15 +38,14 @@ def show_comparison(folder: str | Path, modalities: Modalities | None = None) ->
     source = Path(folder) / "results.json"
     if modalities is not None:
         results = checked(_parsed(source, _read(source)) | {"modalities": [*modalities]})
-        write_document(source, json.dumps(results, indent=2, allow_nan=False) + "\n")
+        write(source, json.dumps(results, indent=2, allow_nan=False) + "\n")
     path = write_comparison(folder)
-    picture = path.with_suffix(".svg").read_text("utf-8")
-    whole = _html(path.read_text("utf-8"), picture)
-    write_document(path.with_suffix(".html"), whole)
     results = _parsed(source, _read(source))
+    comparison = gather(results)
+    write(path.with_suffix(".html"), _html(results, comparison, source.name))
     console = Console(markup=False, highlight=False)
     console.print(comparison_table(results))
-    for sentence in advice(gather(results)):
+    for sentence in advice(comparison):
         console.print(sentence.replace("**", ""), style="bold")
     for written in (path, path.with_suffix(".html")):
         console.print(str(written), soft_wrap=True)
@@ -76,25 +76,34 @@ def write_comparison(
     except OSError as error:
         raise ValueError(f"{out} cannot be made a folder ({error.strerror}).") from error
     if record != source.name:
-        write_document(out / record, text)
-    write_document(out / f"{stem}.svg", picture)
-    write_document(out / f"{stem}.md", page)
+        write(out / record, text)
+    write(out / f"{stem}.svg", picture)
+    write(out / f"{stem}.md", page)
     return out / f"{stem}.md"
 
 
-def _html(page: str, picture: str) -> str:
-    """The Markdown page as one of HTML, with its picture in it."""
-    from markdown_it import MarkdownIt  # rich has it too
-
-    title, _, rest = page.removeprefix("# ").partition("\n")
-    picture = picture[picture.index("<svg") :]
-    body = MarkdownIt("commonmark", {"html": False}).enable("table").render(rest)
-    body = re.sub(r"<p><img [^>]*></p>", lambda _: f'<figure class="wide">{picture}</figure>', body)
-    body = body.replace("<table>", '<div class="scroll"><table>')
-    body = body.replace("</table>", "</table></div>")
-    for tag in FOLDED:  # all other HTML stays what it is in the page: text
-        body = body.replace(f"<p>{html.escape(tag)}</p>", tag)
-    return document("comparison", html.unescape(title), "", [body], _NOW)
+def _html(results: Mapping[str, Any], comparison: Comparison, record: str) -> str:
+    said = content(results, comparison)
+    return render(
+        "report/templates/comparison.html",
+        kind="comparison",
+        name=", ".join(
+            (
+                f"{results['num_items']:,} items",
+                f"{len(comparison.methods)} methods",
+                f"{comparison.num_runs} runs",
+            )
+        ),
+        verdict=said.title,
+        lead=[],
+        content=said,
+        lines=LINES,
+        methods=comparison.methods.items(),
+        plots=comparison_plots(comparison),
+        look=look,
+        record=record,
+        now=_NOW,
+    )
 
 
 def _read(path: Path) -> str:
@@ -113,7 +122,8 @@ def _render(path: Path, text: str, stem: str, record: str) -> tuple[str, str]:
     results = _parsed(path, text)
     try:
         comparison = gather(results)
-        page = comparison_page(results, comparison, picture=f"{stem}.svg", record=record)
+        said = content(results, comparison)
+        page = comparison_page(said, picture=f"{stem}.svg", record=record)
         return page, comparison_figure(comparison)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise _no_page(path, error) from error

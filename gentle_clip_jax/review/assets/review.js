@@ -227,6 +227,7 @@ function show(next, said, right) {
   showQuestion(state.question);
   byId("message").hidden = !state.message;
   byId("message").textContent = state.message || "";
+  byId("next").hidden = !state.message;
   showAnswers(state.answers);
   for (const id of ["none", "unsure"]) byId(id).disabled = !state.question;
   byId("undo").disabled = !state.answers.length;

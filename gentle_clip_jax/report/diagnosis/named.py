@@ -1,10 +1,9 @@
 """A diagnosis in the words of its reader: the names of the modalities instead of x and y."""
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gentle_clip_jax.report.results import capitalized
+from gentle_clip_jax.pages.names import named
 from gentle_clip_jax.runs.read import modalities_of
 
 _Say = Callable[[str], str]
@@ -16,11 +15,9 @@ def named_diagnosis(diagnosis: Mapping[str, Any]) -> dict[str, Any]:
     Raises ValueError if its modalities are not two names.
     """
     x, y = modalities_of(diagnosis)
-    names = {"x": x, "y": y}
 
     def say(text: str) -> str:
-        said = re.sub(r"\b[xy]\b", lambda found: names[found.group()], text)
-        return capitalized(said) if text[:1].isupper() else said
+        return named(text, x, y)
 
     verdict = {key: say(text) for key, text in diagnosis["verdict"].items()}
     findings = [_finding(finding, say) for finding in diagnosis["findings"]]

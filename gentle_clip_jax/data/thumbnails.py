@@ -1,0 +1,45 @@
+"""Small pictures of items, for pages."""
+
+import io
+import pathlib
+from collections.abc import Iterable
+
+import numpy as np
+
+from gentle_clip_jax.data import images, metadata
+
+_PIXELS, _QUALITY = 320, 80
+
+
+def thumbnails(data: pathlib.Path | None, ids: Iterable[str]) -> dict[str, bytes]:
+    """Small square JPEGs of the items that are images in `data`, by id; of others none.
+
+    What is cut off at the longer side is what the encoders do not see either.
+
+    Args:
+      data: what `data.images.list_images` reads, or None; where it is gone or holds no images,
+        there are no thumbnails.
+      ids: of items.
+    """
+    wanted = {metadata.name_key(id_): id_ for id_ in ids}
+    try:
+        listed = images.list_images(data) if data is not None else []
+    except ValueError:
+        return {}
+    found = {}
+    for image in listed:
+        id_ = wanted.get(metadata.name_key(image.id))
+        if id_ is not None:
+            try:
+                found[id_] = _jpeg(images.decode(image.read(), _PIXELS))
+            except ValueError:
+                continue  # a page with a gap says more than none
+    return found
+
+
+def _jpeg(pixels: np.ndarray) -> bytes:
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=_QUALITY)
+    return buffer.getvalue()

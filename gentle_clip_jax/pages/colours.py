@@ -1,0 +1,58 @@
+"""One colour for each thing, on every page and in every picture: a table for methods and sides."""
+
+import re
+from typing import NamedTuple
+
+from gentle_clip_jax.pages.render import style
+
+# Hues by name: those of light pages as the stylesheet has them, first of both schemes.
+_LIGHT = dict(reversed(re.findall(r"--([a-z]+): (#[0-9a-f]{3,6});", style())))
+
+
+class Look(NamedTuple):
+    """How a method is drawn: a hue, and a marker of matplotlib for those who see no hues."""
+
+    hue: str
+    marker: str
+    hollow: bool = False
+
+    @property
+    def sign(self) -> str:
+        """The marker among words."""
+        return _SIGNS[self.marker][self.hollow]
+
+
+_SIGNS = dict(zip("os^v<>DdPXph*", zip("●■▲▼◀▶◆⬧✚✖⬟⬢★", "○□△▽◁▷◇⬨✛✕⬠⬡☆")))
+# Methods of pairs alone are drawn dashed, others solid: so one of each may share a hue.
+METHODS = {
+    "cca": Look("blue", "o"),
+    "procrustes": Look("grey", "s"),
+    "ridge": Look("orange", "^"),
+    "relative": Look("teal", "D"),
+    "clip": Look("violet", "v"),
+    "siglip": Look("pink", "P"),
+    "hard_pl": Look("grey", "X"),
+    "soft_pl": Look("grey", "<"),
+    "s_clip": Look("gold", ">"),
+    "cauchy_schwarz": Look("gold", "p"),
+    "gentle_clip_official": Look("violet", "h"),
+    "gentle_clip": Look("blue", "v"),
+    "plan_matching": Look("pink", "d"),
+    "transported_cca": Look("orange", "o"),
+    "gentle_transport": Look("green", "s"),
+    "named_transport": Look("teal", "*"),
+    "gentle_clip_warm": Look("red", "D"),
+}
+SERIES = ("blue", "orange", "violet", "green")  # runs side by side, of which the first is meant
+X, Y = "blue", "orange"
+
+
+def look(method: str) -> Look:
+    """How a method is drawn, hollow if its rows are drawn; one that is not in the table is grey."""
+    base, drawn, _ = method.partition("+")
+    return METHODS.get(base, Look("grey", "o"))._replace(hollow=bool(drawn))
+
+
+def light(hue: str) -> str:
+    """The hue as a picture that stands alone has it, such as "#1f5fd0"."""
+    return _LIGHT[hue]

@@ -1,0 +1,47 @@
+"""Items as pages show them, and a page of nothing but items."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from gentle_clip_jax.pages.render import Step, render
+
+
+class Card(NamedTuple):
+    """An item; `note` is what is said beside its id, `picture` a JPEG."""
+
+    id: str
+    note: str = ""
+    text: str = ""
+    picture: bytes | None = None
+
+
+class Pair(NamedTuple):
+    """An item of x and one of y that are shown as a pair, and what is said of it."""
+
+    x: Card
+    y: Card
+    note: str = ""
+
+
+def items_page(
+    kind: str, name: str, lead: Sequence[str], cards: Sequence[Card], now: Sequence[Step]
+) -> str:
+    """A page of cards in their order.
+
+    Args:
+      kind: of page, e.g. "questions".
+      name: what it is about.
+      lead: sentences above the cards, the first of them large.
+      cards: the items.
+      now: what to do next.
+    """
+    verdict, *rest = lead
+    return render(
+        "pages/templates/items.html",
+        kind=kind,
+        name=name,
+        verdict=verdict,
+        lead=rest,
+        cards=cards,
+        now=now,
+    )

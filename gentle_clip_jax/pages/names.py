@@ -1,0 +1,23 @@
+"""Words of a page that speak of the sides by their names."""
+
+import re
+
+
+def capitalized(words: str) -> str:
+    """The words with a capital at the start, and the rest as it was.
+
+    >>> capitalized("RNA to protein"), capitalized("cell")
+    ('RNA to protein', 'Cell')
+    """
+    return words[:1].upper() + words[1:]
+
+
+def named(text: str, x: str, y: str) -> str:
+    """The text with the names of the sides where it says x and y.
+
+    >>> named("X-rays of x and y", "photo", "word")
+    'X-rays of photo and word'
+    """
+    names = {"x": x, "y": y}
+    said = re.sub(r"\b[xy]\b", lambda found: names[found.group()], text)
+    return capitalized(said) if text[:1].isupper() else said

@@ -1,0 +1,83 @@
+"""From a template and values to a page: one file that loads nothing and runs nothing."""
+
+import base64
+import functools
+import pathlib
+from typing import Any, NamedTuple
+
+import jinja2
+from markdown_it import MarkdownIt
+from markupsafe import Markup
+
+from gentle_clip_jax.files import write_text
+
+_PACKAGE = pathlib.Path(__file__).parents[1]
+ASSETS = pathlib.Path(__file__).parent / "assets"
+
+
+class Step(NamedTuple):
+    """What to do next: a sentence, and the command that does it, which may be empty."""
+
+    sentence: str
+    command: str = ""
+
+
+def render(template: str, **values: Any) -> Markup:
+    """What a template makes of values; all of them are escaped, but what was rendered before.
+
+    template: its path in the package, such as "report/templates/report.html".
+    """
+    text = _environment().get_template(template).render(**values)
+    # A path on the disk may be no text.
+    return Markup(text.encode("utf-8", "backslashreplace").decode())
+
+
+def write(path: str | pathlib.Path, text: str) -> None:
+    """Writes a file so that it appears whole or not at all.
+
+    Raises ValueError, in one sentence, if it cannot be written.
+    """
+    try:
+        write_text(pathlib.Path(path), text)
+    except OSError as error:
+        raise ValueError(f"{path} cannot be written ({error.strerror}).") from error
+
+
+@functools.cache
+def style() -> str:
+    """The stylesheet of every page."""
+    return (ASSETS / "pages.css").read_text("utf-8")
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_PACKAGE),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {"data_url": _data_url, "prose": _prose}
+    made.globals |= {"style": Markup(style())}
+    return made
+
+
+def _data_url(content: bytes) -> str:
+    """A picture, JPEG or PNG, that lies within the page."""
+    kind = "png" if content.startswith(b"\x89PNG") else "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def _prose(text: str) -> Markup:
+    """Emphasis and code as in Markdown; all else stays what it is, escaped.
+
+    >>> _prose("**a < b** and `c`")
+    Markup('<strong>a &lt; b</strong> and <code>c</code>')
+    """
+    return Markup(_markdown().renderInline(text))
+
+
+@functools.cache
+def _markdown() -> MarkdownIt:
+    return MarkdownIt("commonmark", {"html": False}).disable(["link", "image", "autolink"])

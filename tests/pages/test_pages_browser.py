@@ -1,0 +1,62 @@
+"""Every page that is a file, in a real browser."""
+
+import json
+
+import page_examples
+import pytest
+from page_check import check
+from synthetic_run import write_run
+
+from gentle_clip_jax.pages.items import Card
+from gentle_clip_jax.report import show_comparison, show_diagnosis, write_report
+from gentle_clip_jax.searching.search import Hit
+from gentle_clip_jax.searching.shown import write_hits
+
+pytestmark = pytest.mark.slow
+LONG = "a-name-without-any-place-to-break-it-" * 4
+
+
+@pytest.fixture
+def pages(tmp_path):
+    strange = {"x": {"<b>": Card("<b>", text=LONG)}, "y": {}}
+    show_diagnosis(page_examples.diagnosis(), tmp_path / "diagnosis", strange)
+    (tmp_path / "results.json").write_text(json.dumps(page_examples.comparison()))
+    show_comparison(tmp_path)
+    hits = [Hit(LONG, "", 0.5, "two boats " * 40), Hit("b", "", 0.25, "<b>waves</b>")]
+    write_hits(tmp_path / "hits.html", f"boats {LONG}", hits, None)
+    (tmp_path / "matches.html").write_text(page_examples.page_of(page_examples.matches()))
+    other = write_run(tmp_path / "other", quality=0.8)
+    return [
+        write_report(write_run(tmp_path / "run"), [other]),
+        tmp_path / "diagnosis" / "diagnosis.html",
+        tmp_path / "comparison.html",
+        tmp_path / "hits.html",
+        tmp_path / "matches.html",
+    ]
+
+
+def test_pages_fit_their_window_and_say_what_to_do_next(pages, browser):
+    for page in pages:
+        check(browser, page.as_uri())
+        end = browser.find_elements("css selector", "main > *")[-1]
+        assert end.find_element("css selector", "h2").text == "What now"
+        assert end.find_element("css selector", "pre").text.startswith("gentle-clip ")
+
+
+def test_plots_stand_beside_the_text_where_there_is_room(pages, browser):
+    size = {"height": 900, "deviceScaleFactor": 1, "mobile": False}
+    for width, beside in ((1400, True), (400, False)):
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size | {"width": width})
+        browser.get(pages[1].as_uri())
+        first = browser.find_element("css selector", ".part")
+        text, plot = (first.find_element("css selector", one) for one in (".intro", "svg"))
+        assert (plot.rect["x"] > text.rect["x"] + text.rect["width"]) == beside
+        assert plot.rect["width"] > 300
+
+
+def test_pages_are_printed_on_white_without_cutting_figures(pages, browser):
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    browser.get(pages[0].as_uri())
+    look = "const of = getComputedStyle(document.querySelector(arguments[0])); return of"
+    assert browser.execute_script(f"{look}.backgroundColor", "html") == "rgb(255, 255, 255)"
+    assert browser.execute_script(f"{look}.breakInside", ".plot") == "avoid"
