@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 SAID = "gentle-clip: Stopped; the same command takes it up again.\n"
-TRIES = int(os.environ.get("GENTLE_CLIP_CTRL_C", "3"))  # of each command; 20 in a release
+TRIES = int(os.environ.get("GENTLE_CLIP_CTRL_C", "2"))  # of each command; 20 in a release
 LINES = {
     "ask": ["--x=x.npz", "--out=ask"],
     "align": ["--x=x.npz", "--y=y.npz", "--pairs=pairs.csv", "--out=aligner"],
