@@ -11,5 +11,6 @@ fi
 launch/install.sh dev
 
 echo "Running the tests marked '$marker'"
-# Two at a time: each takes about one core, and up to 4 GB.
-.venv/bin/python -m pytest -n 2 --dist loadfile -m "$marker" "$@"
+# Two at a time: each takes about one core, and up to 4 GB. The first files are the longest: see
+# tests/conftest.py.
+.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "$marker" "$@"

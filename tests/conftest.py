@@ -14,23 +14,38 @@ if os.environ.get("OPTIMIZED") != "1":
         + os.environ.get("XLA_FLAGS", "")
     )
 
-# What a test's process compiles is no part of the caches of who runs the tests.
-os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", "")
+# What one process compiles, all others read: workers of pytest and what tests start. It is no part
+# of the caches of who runs the tests.
+os.environ["JAX_COMPILATION_CACHE_DIR"] = str(
+    pathlib.Path(__file__).parents[1] / ".pytest_cache" / "compiled"
+)
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 
 import jax
 import pytest
 
 jax.config.update("jax_num_cpu_devices", 4)
-# What one process of pytest compiles, all others read.
-COMPILED = pathlib.Path(__file__).parents[1] / ".pytest_cache" / "compiled"
-jax.config.update("jax_compilation_cache_dir", str(COMPILED))
-jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+# Files of tests that take longest. They are begun first, so that none is left for a worker alone.
+LONGEST = [
+    "every_file", "killed", "processes", "damage", "wheel", "notebook", "align", "loop",
+    "wrong_config_values", "wrong_options", "compare", "tutorial", "captioned_images",
+    "two_places", "proteins", "signals", "ctrl_c", "fuzz", "every_loss", "blocked", "official",
+    "training", "prepare", "quickstart", "step", "fine_tuning", "protein", "diagnose", "match",
+    "checkpoints", "transported", "image_views", "review_browser", "differences", "report",
+    "add_a_task", "sharded", "density", "clip",
+]  # fmt: skip
 
 DATA = pathlib.Path(
     os.environ.get("GENTLE_CLIP_DATA") or pathlib.Path(__file__).parents[2] / "shared" / "data"
 )
+
+
+def pytest_collection_modifyitems(items):
+    first = {f"test_{name}": place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: first.get(item.path.stem, len(first)))
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -43,7 +43,9 @@ def mean_log_rank(aligner, x, y):
     return float(np.mean(np.log(np.sum(cosines >= np.diag(cosines)[:, None], axis=1))))
 
 
-@pytest.mark.parametrize("pairs", [12, 50, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "pairs", [12, *(pytest.param(pairs, marks=pytest.mark.slow) for pairs in (50, 200))]
+)
 def test_in_few_dimensions_auto_is_never_much_worse_than_pairs_alone(pairs):
     losses = []
     for seed in range(3):
@@ -53,9 +55,19 @@ def test_in_few_dimensions_auto_is_never_much_worse_than_pairs_alone(pairs):
     assert np.mean(losses) < 0.1
 
 
-def test_in_many_dimensions_unmatched_items_are_used_unless_pairs_object():
+@pytest.fixture(scope="module")
+def of_twelve():
+    """A problem of twelve pairs, its test items, its aligner, how often features were reduced."""
+    calls, reduce = [], held_out.reduced
     problem, test = many_dimensional(12)
-    aligner = align(problem)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(held_out, "reduced", lambda *given: calls.append(0) or reduce(*given))
+        aligner = align(problem)
+    return problem, test, aligner, len(calls)
+
+
+def test_in_many_dimensions_unmatched_items_are_used_unless_pairs_object(of_twelve):
+    problem, test, aligner, _ = of_twelve
     assert aligner.about["method"] == "gentle_transport"
     assert mean_log_rank(aligner, *test) < mean_log_rank(align(problem, "cca"), *test)
 
@@ -95,11 +107,8 @@ def test_without_pairs_it_needs_classes():
         assert align(few, classes=classes).about["method"] == "named_classes"
 
 
-def test_features_are_brought_to_few_components_once(monkeypatch):
-    calls, reduce = [], held_out.reduced
-    monkeypatch.setattr(held_out, "reduced", lambda *given: calls.append(0) or reduce(*given))
-    align(many_dimensional(12)[0])
-    assert len(calls) == 1
+def test_features_are_brought_to_few_components_once(of_twelve):
+    assert of_twelve[3] == 1
 
 
 def test_names_of_classes_are_used_where_they_are_known():

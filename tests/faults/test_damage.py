@@ -64,7 +64,7 @@ def test_a_damaged_checkpoint(tmp_path, whole, record, damage, unsound):
     if unsound:
         assert f"Checkpoint {unsound} cannot be used and is skipped: " in process.text
         assert (workdir / "checkpoints" / f"{unsound}.unsound").is_dir()
-    expected = "going on from step 57" if unsound == 60 else "all 60 steps are done"
+    expected = "going on from step 54" if unsound == 60 else "all 60 steps are done"
     assert expected in process.text
     assert runs.last_state(workdir) == runs.last_state(whole[0])
     seconds = process.goes_on_after() or process.lines[-1][0]

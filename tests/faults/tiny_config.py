@@ -4,4 +4,4 @@ import tiny_run
 
 
 def get_config():
-    return tiny_run.config(**{"train.steps": 60, "train.checkpoint_every": 3})
+    return tiny_run.config(**{"train.steps": 60, "train.checkpoint_every": 6})
