@@ -115,9 +115,9 @@ def _train(args: argparse.Namespace) -> output.Done:
         state = train(config, args.workdir)
     import jax
 
-    facts = {"step": int(state.step), "skipped": int(state.skipped)}
-    if jax.process_index():  # the first says it
+    if jax.process_index():  # the first says what all have done
         return output.Done(facts=None)
+    facts = {"step": int(state.step), "skipped": int(state.skipped)}
     return output.Done(facts=facts, outputs=(args.workdir,))
 
 

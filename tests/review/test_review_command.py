@@ -10,6 +10,7 @@ from gentle_clip_jax.aligners import Problem, align
 from gentle_clip_jax.aligners.closed_form.cca import cca
 from gentle_clip_jax.aligners.closed_form.transported import transported_cca
 from gentle_clip_jax.aligners.problem import Features
+from gentle_clip_jax.commands import output
 from gentle_clip_jax.commands import review as command
 from gentle_clip_jax.review import opened, refit
 from gentle_clip_jax.review.progress import held_out_recall
@@ -47,7 +48,7 @@ def run(files, *more):
     names = ("aligner", "x", "y", "pairs")
     given = [f"--{name}={path}" for name, path in zip(names, paths(files))]
     args = parser.parse_args(["review", *given, *more])
-    args.command(args)
+    output.run(args)
 
 
 def test_the_command_writes_a_file_and_takes_its_answers(files, capsys):
