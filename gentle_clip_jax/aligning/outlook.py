@@ -12,10 +12,12 @@ from gentle_clip_jax.aligners.closed_form.transported import LAST_ITEMS, LAST_RO
 from gentle_clip_jax.aligners.problem import PLAN_ITEMS
 
 _ROUNDS, _DIM = 8, 128
-# As benchmarks/large_sets.py measures them: what the exponentials and iterations of a plan take of
-# a pair of items, in products; how much longer all takes than plans and neighbours; and how often
-# the features are in memory, beside how many GiB.
-_OF_A_PAIR, _OVERHEAD, _COPIES, _GIB = 400, 1.3, 5, 0.8
+# What a pair of items takes beside its products, in products: in the plan of a part and in one of
+# all, which no cache holds; and what more a product takes that seeks neighbours. Measured:
+# docs/results/large_sets.md.
+_PART_PAIR, _WHOLE_PAIR, _NEIGHBOUR = 770, 1490, 1.3
+# How much longer all takes, and how often the features are in memory, beside how many GiB.
+_OVERHEAD, _COPIES, _GIB = 1.2, 5, 0.8
 
 
 def outlook(problem: Problem) -> str | None:
@@ -30,9 +32,10 @@ def outlook(problem: Problem) -> str | None:
         max(-(-count // size) for count in counts) * min(counts[0], size) * min(counts[1], size)
         for size in (PLAN_ITEMS, LAST_ITEMS)
     )
-    pairs = (_ROUNDS - LAST_ROUNDS) * parts + LAST_ROUNDS * whole
-    products = pairs * (_DIM + problem.y.shape[2] + _OF_A_PAIR)
-    products += (len(problem.x) + counts[0]) * BANK_BYTES / 4
+    width = _DIM + problem.y.shape[2]
+    products = (_ROUNDS - LAST_ROUNDS) * parts * (width + _PART_PAIR)
+    products += LAST_ROUNDS * whole * (width + _WHOLE_PAIR)
+    products += _NEIGHBOUR * (len(problem.x) + counts[0]) * BANK_BYTES / 4
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     minutes = _OVERHEAD * products * _seconds_a_product() / (cores or 1) / 60
     numbers = sum(items.size for items in (problem.unmatched_x, problem.unmatched_y))

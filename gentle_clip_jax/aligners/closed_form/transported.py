@@ -16,9 +16,9 @@ from gentle_clip_jax.progress import track
 
 Start = TypeVar("Start", bound=Embeds)
 # The last rounds between large sets take as many items in one plan as two cores can in minutes; of
-# its iterations three come within a per cent of ten (docs/results/large_sets.md).
+# its iterations two come near ten (docs/results/large_sets.md).
 LAST_ITEMS = 131_072
-LAST_ROUNDS, _LAST_ITERATIONS = 2, 3
+LAST_ROUNDS, _LAST_ITERATIONS = 2, 2
 
 
 def transported_cca(
@@ -43,7 +43,7 @@ def transported_cca(
     between them, and refits the maps to covariances (1 - w) C_pairs + w C_unmatched, where across
     the modalities C_unmatched = X^T P Y. Between large sets it is the mean of X^T P Y over plans
     between batches, which are drawn anew in each round and hold every item; the last two rounds
-    make one plan of all, with three iterations.
+    make one plan of all, with two iterations.
 
     Args:
       features: the mean of an item's rows stands for it. Memory grows with u + v, time with u v.
