@@ -1,16 +1,17 @@
 """What do all unmatched items bring over 4,096 of them, and what do large sets cost?
 
     python benchmarks/large_sets.py --features=features [--pairs 104 1041] [--seeds 10 11 12]
-        [--items 20000 100000] [--rows 100000 1000000] [--only real plans made embedded]
+        [--items 20000 100000] [--rows 30000 100000 300000] [--only real plans costs made embedded]
 
 Writes docs/results/large_sets.{json,md}. Real: gentle transport of aerial images and captions and
 of photographs, scored on validation items. Plans: how far plans in parts, or of fewer iterations,
-are from one of all items. Made: `gentle-clip align` of made-up features of the width of
-EfficientNet-Lite0's and MiniLM's and 1,000 pairs. Embedded: `gentle-clip embed` of a memory-mapped
-file. Made and embedded run in processes of their own.
+are from one of all items. Costs: CPU of the steps that grow fastest. Made: `gentle-clip align` of
+made-up features of the width of EfficientNet-Lite0's and MiniLM's and 1,000 pairs. Embedded:
+`gentle-clip embed` of a memory-mapped file. Made and embedded run in processes of their own.
 """
 
 import argparse
+import functools
 import json
 import os
 import pathlib
@@ -20,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -33,7 +34,8 @@ sys.path.insert(0, str(ROOT))
 
 from gentle_clip_jax.aligners import Aligner, load  # noqa: E402
 from gentle_clip_jax.aligners.closed_form import Smoothed, cca, transported_cca  # noqa: E402
-from gentle_clip_jax.aligners.closed_form.gentle import prepare  # noqa: E402
+from gentle_clip_jax.aligners.closed_form.gentle import BANK_BYTES, prepare  # noqa: E402
+from gentle_clip_jax.aligners.closed_form.neighbours import smooth  # noqa: E402
 from gentle_clip_jax.aligners.closed_form.plan import transported_covariance  # noqa: E402
 from gentle_clip_jax.aligners.closed_form.transported import PLAN_ITEMS, plan_part  # noqa: E402
 from gentle_clip_jax.aligners.standardize import standardized  # noqa: E402
@@ -43,12 +45,14 @@ from gentle_clip_jax.config import load_config  # noqa: E402
 from gentle_clip_jax.files import write_json, write_text  # noqa: E402
 from gentle_clip_jax.runs.log import machine  # noqa: E402
 
+Step = tuple[Callable[..., jax.Array], tuple[jax.Array, ...]]
 SETS = {"compare_remote_sensing": "aerial images", "compare_vision_language": "photographs"}
-ALONE, SOME, PARTS, ONE = (
+ALONE, SOME, PARTS, ONE, BOTH = (
     "none: no plan",
     "4,096",
     "all, in plans of 4,096",
     "all, in one plan",
+    "all, in plans of 4,096 and at last in one",
 )
 PAIRS, TESTED, SHARED = 1000, 2000, 48
 WIDTHS = {"x": 1280, "y": 384}
@@ -61,11 +65,12 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, nargs="+", default=[104, 1041])
     parser.add_argument("--seeds", type=int, nargs="+", default=[10, 11, 12])
     parser.add_argument("--items", type=int, nargs="+", default=[20_000, 100_000])
-    parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 1_000_000])
-    parts = {"real": real, "plans": plans, "made": made, "embedded": embedded}
+    parser.add_argument("--rows", type=int, nargs="+", default=[30_000, 100_000, 300_000])
+    parts = {"real": real, "plans": plans, "costs": costs, "made": made, "embedded": embedded}
     parser.add_argument("--only", nargs="+", choices=parts, default=[*parts], help="others stay")
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "docs" / "results")
     args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
     path = args.out / "large_sets.json"
     about = json.loads(path.read_text()) if path.exists() else {name: [] for name in parts}
     for name in args.only:
@@ -93,12 +98,13 @@ def real(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
                 problem = pool.draw(items, pairs, seed=seed, unmatched="shuffled")
                 of_x, of_y, features, _ = standardized(problem)
                 whole = prepare(features)
-                for way in (ALONE, SOME, PARTS, ONE):
+                for way in (ALONE, SOME, PARTS, BOTH, ONE):
                     prepared = prepare(plan_part(features)) if way == SOME else whole
                     begun, maps = time.process_time(), prepared.maps
                     if way != ALONE:
-                        batch = len(features.unmatched_x) if way == ONE else PLAN_ITEMS
-                        maps = transported_cca(prepared.features, maps, within=0.5, batch=batch)
+                        size = {"batch": len(features.unmatched_x)} if way == ONE else {}
+                        size |= {"last_batch": PLAN_ITEMS} if way == PARTS else {}
+                        maps = transported_cca(prepared.features, maps, within=0.5, **size)
                     cpu = time.process_time() - begun if jax.block_until_ready(maps) else 0.0
                     smoothed = Smoothed(maps, prepared.bank, prepared.weight)
                     metrics = measure.summarize(measure.score(Aligner(of_x, of_y, smoothed), items))
@@ -132,7 +138,13 @@ def plans(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
         return sum(sums[1:], sums[0]) / len(parts)
 
     whole = part(count, 10)
-    for size, iterations in ((count, 40), (count, 3), (PLAN_ITEMS, 10), (PLAN_ITEMS // 2, 10)):
+    for size, iterations in (
+        (count, 20),
+        (count, 3),
+        (count, 2),
+        (PLAN_ITEMS, 10),
+        (PLAN_ITEMS // 2, 10),
+    ):
         found = part(size, iterations)
         cosine = jnp.sum(found * whole) / jnp.linalg.norm(found) / jnp.linalg.norm(whole)
         error = jnp.linalg.norm(found - whole) / jnp.linalg.norm(whole)
@@ -143,6 +155,44 @@ def plans(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
             "error": float(error),
             "cosine": float(cosine),
         }
+
+
+def costs(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """CPU of a pair of items, in nanoseconds, of each step that meets all pairs of many items."""
+    rng, most = np.random.default_rng(0), max(args.items)
+
+    def rows(count: int, width: int) -> jax.Array:
+        return jnp.asarray(rng.normal(size=(count, width)), jnp.float32)
+
+    def plan(count: int, columns: int, iterations: int) -> Step:
+        unit = [
+            z / jnp.linalg.norm(z, axis=1, keepdims=True)
+            for z in (rows(count, 128), rows(columns, 128))
+        ]
+        given = *unit, rows(count, WIDTHS["x"]), rows(columns, WIDTHS["y"])
+        made = functools.partial(transported_covariance, epsilon=0.02, iterations=iterations)
+        return made, given
+
+    bank = BANK_BYTES // (4 * WIDTHS["x"])
+    near = functools.partial(smooth, weight=0.2)
+    neighbours = near, (rows(1024, 1280), rows(bank, 1280))
+    for what, pairs, (step, given) in (
+        ("a product of 512", 2048**2, (lambda z: z @ z.T, (rows(2048, 512),))),
+        (
+            "a plan of 4,096 by 4,096, 10 iterations",
+            PLAN_ITEMS**2,
+            plan(PLAN_ITEMS, PLAN_ITEMS, 10),
+        ),
+        (f"2,048 rows of one of {most:,}, 2 iterations", 2048 * most, plan(2048, most, 2)),
+        (f"neighbours among {bank:,} of 1,280 features", 1024 * bank, neighbours),
+    ):
+        compiled = jax.jit(step).lower(*given).compile()
+        seconds = []
+        for _ in range(2):  # the first meets memory that was never touched
+            begun = time.process_time()
+            jax.block_until_ready(compiled(*given))
+            seconds.append(time.process_time() - begun)
+        yield {"what": what, "pairs": pairs, "ns": 1e9 * min(seconds) / pairs}
 
 
 def made(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
@@ -262,8 +312,10 @@ def page(about: dict[str, Any]) -> str:
 
 Gentle transport, always with a plan, on validation items: zero-shot, i2t and t2i (mean of R@1, 5
 and 10), per cent, mean and standard deviation over seeds {", ".join(map(str, seeds))}. Plans of
-4,096 items are drawn anew in every round, and together hold all. CPU: of the plan, neighbours and
-CCA of the pairs left out.
+4,096 items are drawn anew in every round, and together hold all. "At last in one" is what `align`
+does: after six rounds of such plans two with one plan of all, of two iterations; "in one" makes
+that of ten iterations in all eight rounds. CPU: of the plans, neighbours and CCA of the pairs left
+out.
 
 {table(of_real(about["real"]))}
 
@@ -274,6 +326,13 @@ one plan of all of them and 10 iterations: relative error (Frobenius norm), and 
 alone the directions of the maps differ.
 
 {table(of_plans(about["plans"]))}
+
+## What the steps take
+
+CPU of the steps that meet all pairs of many items, a pair. `align` tells time and memory beforehand
+by them.
+
+{table(of_costs(about["costs"]))}
 
 ## What `gentle-clip align` takes
 
@@ -313,6 +372,12 @@ def of_plans(rows: list[dict[str, Any]]) -> Iterator[list[str]]:
         yield [f"{row['of']:,}", str(row["iterations"])] + [
             f"{row[name]:.4f}" for name in ("error", "cosine")
         ]
+
+
+def of_costs(rows: list[dict[str, Any]]) -> Iterator[list[str]]:
+    yield ["step", "CPU, ns a pair"]
+    for row in rows:
+        yield [row["what"], f"{row['ns']:.1f}"]
 
 
 def of_made(rows: list[dict[str, Any]]) -> Iterator[list[str]]:

@@ -42,36 +42,33 @@ def align(
     Raises:
       ValueError: there is no such method, or the problem lacks what it needs.
     """
-    if method != "auto" and method not in METHODS:
-        raise ValueError(f"There is no method {method}: choose from auto, {', '.join(METHODS)}.")
     key = jax.random.key(0) if key is None else key
     if classes is not None:
         problem = dataclasses.replace(problem, classes=classes)
-    if method != "auto":
-        chosen = METHODS[method]
-        shuffled = _shuffled(problem, key, pairs=chosen.trained)
-        aligner = with_readout(chosen.fit(shuffled, key), shuffled)
-    elif len(problem.x) < 2:
-        shuffled = _shuffled(problem, key, pairs=False)
-        aligner = with_readout(fitted(shuffled, _without_pairs), shuffled)
-    else:
-        aligner, _ = auto(problem, key)
+    is_trained = method in METHODS and METHODS[method].trained
+    aligner, _ = in_random_order(_shuffled(problem, key, pairs=is_trained), method, key)
     return aligner.with_about({"fitted_on": problem.about})
 
 
-def auto(problem: Problem, key: jax.Array) -> tuple[Aligner, HeldOut | None]:
-    """The aligner of `align` by "auto", and what held-out pairs said; None of two pairs."""
+def in_random_order(
+    problem: Problem, method: str, key: jax.Array
+) -> tuple[Aligner, HeldOut | None]:
+    """The aligner of `align` of items in random order, and what held-out pairs said to "auto"."""
+    if method != "auto" and method not in METHODS:
+        raise ValueError(f"There is no method {method}: choose from auto, {', '.join(METHODS)}.")
     found: list[HeldOut] = []
 
     def fit(features: Features, classes: Classes | None) -> tuple[Embeds, About]:
         if len(features.x) >= 3:
-            found.append(selection.tried(*reduced_problem(shuffled), seed=_seed(key)))
+            found.append(selection.tried(*reduced_problem(problem), seed=_seed(key)))
         choice = selection.choose(features, found[0] if found else None, named=classes is not None)
-        return _chosen(plan_part(features, shuffled.plan_items), classes, choice)
+        return _chosen(plan_part(features, problem.plan_items), classes, choice)
 
-    shuffled = _shuffled(problem, key, pairs=False)
-    aligner = with_readout(fitted(shuffled, fit), shuffled)
-    return aligner.with_about({"fitted_on": problem.about}), found[0] if found else None
+    if method != "auto":
+        aligner = METHODS[method].fit(problem, key)
+    else:
+        aligner = fitted(problem, fit if len(problem.x) >= 2 else _without_pairs)
+    return with_readout(aligner, problem), found[0] if found else None
 
 
 def _seed(key: jax.Array) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from gentle_clip_jax.aligners import METHODS, Aligner, Problem, align, held_out, selection
-from gentle_clip_jax.aligners.fit import auto
+from gentle_clip_jax.aligners.fit import in_random_order
 from gentle_clip_jax.aligners.held_out import TOP, HeldOut
 from gentle_clip_jax.aligners.problem import PLAN_ITEMS
 from gentle_clip_jax.aligning.outlook import outlook
@@ -92,12 +92,11 @@ def align_files(
     key = jax.random.key(seed)
     # LAPACK and XLA would both take every core, and wait for each other.
     with threadpool_limits(1, user_api="blas"):
-        if not len(found):
+        if chosen and chosen.trained:
             aligner, held = align(problem, method, key=key), None
-        elif method == "auto":
-            aligner, held = auto(problem, key)
-        else:
-            aligner = align(problem, method, key=key)
+        else:  # the items were drawn in random order
+            aligner, held = in_random_order(problem, method, key)
+        if len(found) and method != "auto":
             held = _held_out(problem, method, key, seed)
     about = {
         "modalities": list(modalities),

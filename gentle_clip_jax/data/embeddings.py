@@ -192,6 +192,6 @@ def _check_lengths(path: pathlib.Path, name: str, texts: list[str]) -> None:
         )
 
 
-def _rows_not_finite(features: np.ndarray, block: int = 65536) -> np.ndarray:
+def _rows_not_finite(features: np.ndarray, block: int = 8192) -> np.ndarray:
     bad = [~np.isfinite(rows).all(axis=1) for rows in blocks_of(features, block)]
     return np.flatnonzero(np.concatenate(bad))

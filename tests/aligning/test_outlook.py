@@ -25,7 +25,7 @@ def test_what_one_plan_holds_is_not_spoken_of():
     assert outlook.outlook(Problem(items[:9], items[:9], items, items)) is None
     assert outlook.outlook(Problem(items[:9], items[:9], items, None, plan_items=5000)) is None
     text = outlook.outlook(Problem(items[:9], items[:9], items, items[:70], plan_items=9000))
-    assert text.startswith("5,000 and 70 unmatched items make 2 plans in each of 8 rounds: about ")
+    assert text.startswith("5,000 and 70 unmatched items make 2 plans in each of 6 rounds and ")
     assert text.endswith(" GiB on this machine.")
 
 

@@ -75,15 +75,14 @@ def _in_blocks(
 
     columns, _ = jax.lax.scan(balance, jnp.ones_like(sums), length=max(iterations - 1, 0))
 
-    def carry(total: jax.Array, block: tuple[jax.Array, ...]) -> tuple[jax.Array, None]:
-        *exponents, features = block
-        of_block = kernel(*exponents)
-        shares = of_block / jnp.maximum(of_block @ columns, tiny)[:, None]
-        return total + features.T @ (shares @ (columns[:, None] * y)), None
+    carried = columns[:, None] * y
 
-    total = jnp.zeros((x.shape[1], y.shape[1]), x.dtype)
-    total, _ = jax.lax.scan(carry, total, (rows, exponents_x, _blocks(x)))
-    return total / len(x)
+    def carry(_: None, block: tuple[jax.Array, jax.Array]) -> tuple[None, jax.Array]:
+        of_block = kernel(*block)
+        return None, of_block @ carried / jnp.maximum(of_block @ columns, tiny)[:, None]
+
+    _, planned = jax.lax.scan(carry, None, (rows, exponents_x))
+    return x.T @ planned.reshape(-1, y.shape[1])[: len(x)] / len(x)
 
 
 def _blocks(rows: jax.Array) -> jax.Array:

@@ -15,6 +15,10 @@ from gentle_clip_jax.aligners.problem import PLAN_ITEMS, Features
 from gentle_clip_jax.progress import track
 
 Start = TypeVar("Start", bound=Embeds)
+# The last rounds between large sets take as many items in one plan as two cores can in minutes; of
+# its iterations two come near ten (docs/results/large_sets.md).
+LAST_ITEMS = 131_072
+LAST_ROUNDS, _LAST_ITERATIONS = 2, 2
 
 
 def transported_cca(
@@ -29,6 +33,7 @@ def transported_cca(
     rounds: int = 8,
     iterations: int = 10,
     batch: int = PLAN_ITEMS,
+    last_batch: int = LAST_ITEMS,
     dim: int = 128,
     power: float = 0.5,
 ) -> Maps | Start:
@@ -37,10 +42,11 @@ def transported_cca(
     A round embeds the unmatched rows by the current maps, finds the entropic transport plan P
     between them, and refits the maps to covariances (1 - w) C_pairs + w C_unmatched, where across
     the modalities C_unmatched = X^T P Y. Between large sets it is the mean of X^T P Y over plans
-    between batches, which are drawn anew in each round and hold every item.
+    between batches, which are drawn anew in each round and hold every item; the last two rounds
+    make one plan of all, with two iterations.
 
     Args:
-      features: the mean of an item's rows stands for it. Time and memory grow with u + v.
+      features: the mean of an item's rows stands for it. Memory grows with u + v, time with u v.
       start: what to begin with, such as `cca` of the pairs; returned if a modality has no
         unmatched items.
       shrinkage: of the covariances, see `cca`; if not given 1 + 3s / 2, s = 250 / (250 + n).
@@ -53,6 +59,7 @@ def transported_cca(
       rounds: how often the plan is made anew.
       iterations: of Sinkhorn's algorithm in a round.
       batch: items of either modality in one plan, at most.
+      last_batch: likewise of the last two rounds, if there are more than `batch`.
       dim: of the space, at most.
       power: how much a direction counts by its correlation.
 
@@ -71,7 +78,8 @@ def transported_cca(
     maps, counts = start, (len(of_x.unmatched), len(of_y.unmatched))
     is_long = max(counts) > batch
     for number in track(range(rounds), "rounds of plans") if is_long else range(rounds):
-        batches = _batches(*counts, batch, seed=number)
+        is_last = is_long and number >= rounds - LAST_ROUNDS and last_batch > batch
+        batches = _batches(*counts, last_batch if is_last else batch, seed=number)
         maps = _refit(
             maps,
             of_x,
@@ -81,7 +89,7 @@ def transported_cca(
             share=share,
             shrinkage=shrinkage,
             epsilon=epsilon,
-            iterations=iterations,
+            iterations=min(iterations, _LAST_ITERATIONS) if is_last else iterations,
             dim=dim,
             power=power,
         )
@@ -146,12 +154,15 @@ def _known(
 Batches = tuple[jax.Array, jax.Array]
 
 
-def _batches(count_x: int, count_y: int, size: int, *, seed: int) -> Batches:
-    """Numbers [b, n] and [b, m] of the items of b plans: each item in one, or a few in several."""
+def _batches(count_x: int, count_y: int, size: int, *, seed: int) -> Batches | None:
+    """Numbers [b, n] and [b, m] of the items of b plans: each item in one, or a few in several.
+
+    None of one plan, which takes all.
+    """
     rng, counts = np.random.default_rng(seed), (count_x, count_y)
     plans = max(-(-count // size) for count in counts)
     if plans == 1:
-        return jnp.arange(count_x)[None], jnp.arange(count_y)[None]
+        return None
     of_x, of_y = (np.resize(rng.permutation(n), (plans, min(n, size))) for n in counts)
     return jnp.asarray(of_x), jnp.asarray(of_y)
 
@@ -162,7 +173,7 @@ def _refit(
     x: Moments,
     y: Moments,
     known: jax.Array,
-    batches: Batches,
+    batches: Batches | None,
     *,
     share: float,
     shrinkage: jax.Array | float,
@@ -171,18 +182,23 @@ def _refit(
     dim: int,
     power: float,
 ) -> Maps:
-    def add(total: jax.Array, batch: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, None]:
-        some_x, some_y = x.unmatched[batch[0]], y.unmatched[batch[1]]
+    def planned(some_x: jax.Array, some_y: jax.Array) -> jax.Array:
         embedded = (
             maps.embed_x(some_x + x.unmatched_mean[None, :]),
             maps.embed_y(some_y + y.unmatched_mean[None, :]),
         )
-        return total + transported_covariance(
+        return transported_covariance(
             *embedded, some_x, some_y, epsilon=epsilon, iterations=iterations
-        ), None
+        )
 
-    across, _ = jax.lax.scan(add, jnp.zeros_like(known), batches)
-    cross = known + share * across / len(batches[0])
+    def add(total: jax.Array, batch: Batches) -> tuple[jax.Array, None]:
+        return total + planned(x.unmatched[batch[0]], y.unmatched[batch[1]]), None
+
+    if batches is None:
+        across = planned(x.unmatched, y.unmatched)
+    else:
+        across = jax.lax.scan(add, jnp.zeros_like(known), batches)[0] / len(batches[0])
+    cross = known + share * across
     map_x, map_y = canonical_maps(
         x.spectrum, y.spectrum, cross, shrinkage=shrinkage, dim=dim, power=power
     )
