@@ -13,6 +13,7 @@ import json
 import pathlib
 import sys
 import time
+from unittest import mock
 
 import jax
 import numpy as np
@@ -21,8 +22,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from gentle_clip_jax.aligners import METHODS, Problem  # noqa: E402
+from gentle_clip_jax.aligners.standardize import Standardizer  # noqa: E402
 from gentle_clip_jax.data import embeddings  # noqa: E402
-from gentle_clip_jax.matching import Matches, match  # noqa: E402
+from gentle_clip_jax.matching import Matches, groups, match  # noqa: E402
 from gentle_clip_jax.matching.calibration import expected_calibration_error as ece  # noqa: E402
 from gentle_clip_jax.matching.matches import Candidates  # noqa: E402
 from gentle_clip_jax.runs.log import machine  # noqa: E402
@@ -32,6 +34,7 @@ FIELDS = {
     "photographs": (("flickr8k",), (60, 180, 600)),
 }
 WAYS = ("as they are", "half without a partner", "one to one", "shuffled pairs", "other items")
+WAYS += ("groups of single items",)
 UNMATCHED = 1500
 # name in the file: what the page calls it, and how it is written
 FIGURES = {
@@ -126,24 +129,28 @@ def run(train, test, num_pairs: int, seed: int, way: str) -> dict[str, float]:
     share = float(np.mean(partner >= 0))
     key = jax.random.key(seed)
     aligner = METHODS["cca"].fit(Problem(pair_x, pair_y, x, y), key)
-    found = match(
-        aligner,
-        np.concatenate([pair_x, x]),
-        np.concatenate([pair_y, y]),
-        pairs=np.stack([np.arange(num_pairs)] * 2, axis=1),
-        share=share,
-        one_to_one=way == "one to one",
-        key=key,
-    )
-    true_group = groups_of(found, np.concatenate([pair_y, y]), of_all_y)
+    all_y = np.concatenate([pair_y, y])
+    weight = 0.0 if way == "groups of single items" else groups.WEIGHT
+    with mock.patch.object(groups, "WEIGHT", weight):
+        found = match(
+            aligner,
+            np.concatenate([pair_x, x]),
+            all_y,
+            pairs=np.stack([np.arange(num_pairs)] * 2, axis=1),
+            share=share,
+            one_to_one=way == "one to one",
+            key=key,
+        )
+        true_group = groups_of(found, all_y, of_all_y)
     return figures(found, partner, true_group, num_pairs)
 
 
 def groups_of(found: Matches, y: np.ndarray, asked: np.ndarray) -> np.ndarray:
     """The group of each row that is asked for: that of the nearest mean of a group."""
     of_item, count = found.groups.of_item, len(found.groups.central)
-    mean, std = y.mean(axis=0), y.std(axis=0) + 1e-9
-    y, asked = (y - mean) / std, (asked - mean) / std
+    standard = Standardizer.of(y)
+    bank, asked = standard.rows(y), standard.rows(asked)
+    y, asked = groups.drawn(bank, bank), groups.drawn(asked, bank)
     centers = np.stack([y[of_item == group].mean(axis=0) for group in range(count)])
     return np.argmin((centers**2).sum(1)[None] - 2 * asked @ centers.T, axis=1)
 
@@ -207,7 +214,8 @@ def page(rows: list[dict], args: argparse.Namespace) -> list[str]:
         "bins. *Precision at 20 %*: of the groups of the fifth of the items with the highest group "
         "probability. *Sets hold it*: sets of groups that should hold the right one in 90 %; "
         "*median set*: of 30 groups. The group of an image without a partner is that of the "
-        "caption that was taken away.",
+        "caption that was taken away. *Groups of single items*: k-means of the captions as they "
+        "are, as before; otherwise each is drawn towards its neighbours first.",
     ]
     for field in dict.fromkeys(row["field"] for row in rows):
         for way in dict.fromkeys(row["way"] for row in rows):

@@ -44,6 +44,7 @@ from gentle_clip_jax.runs.log import machine  # noqa: E402
 SETS = ("rsicd", "ucm-captions")
 TEST_ITEMS = 1303
 OF_TEN = (0, 50, 100, 200, 300)  # questions
+MODES = {"ten": "closest of ten", "group": "then ten like it", "grid": "grid"}
 
 
 def main() -> None:
@@ -56,7 +57,7 @@ def main() -> None:
     parser.add_argument("--screens", type=int, default=250)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--wrong", nargs="+", type=float, default=[0.0, 0.05])
-    parser.add_argument("--modes", nargs="+", choices=["ten", "grid"], default=["ten", "grid"])
+    parser.add_argument("--modes", nargs="+", choices=[*MODES], default=[*MODES])
     parser.add_argument("--start", choices=["align", "refit"], default="align")
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "docs" / "results")
     args = parser.parse_args()
@@ -229,7 +230,7 @@ def closest(x: Side, y: Side, ids, seed: int, mode: str, fit: refit.Fit, measure
     opened = Opened(x, y, ids, fit.embedded(*known), seed, fit=fit)
     session, of_y = opened.session, {id_: i for i, id_ in enumerate(y.ids.tolist())}
     place = {id_: i for i, id_ in enumerate(x.ids.tolist())}
-    session.switch(ten=mode == "ten")
+    session.switch(mode)
     for count in range(max(OF_TEN) + 1):
         if count in OF_TEN:
             fitted = opened.fit.fitted(*session.standing.fitted_to())
@@ -240,7 +241,7 @@ def closest(x: Side, y: Side, ids, seed: int, mode: str, fit: refit.Fit, measure
         question = session.question()
         assert question is not None
         partner = place[str(y.ids[question.y])]
-        if mode == "grid":
+        if question.drawn != "ten":
             held = partner in question.x
             session.answer(question.screen, "match" if held else "none", partner if held else None)
             continue
@@ -376,26 +377,26 @@ def of_tens(rows: list[dict[str, Any]]) -> list[str]:
     lines = [
         "## The closest of ten",
         "",
-        f"Seed {', '.join(str(seed) for seed in dict.fromkeys(row['seed'] for row in rows))}. "
         "RSICD: a review of the 8,734 images of the train split from 12 pairs that `ask` chose, "
         "measured on test items as in [compare.md](../compare.md). Of ten different images, the "
         "annotator clicks one of the same class as the partner, of several the one whose captions "
-        "are most like those in question, and says none of these if there is none. Beside it as "
-        "many questions above a grid of 48. Zero-shot / i2t / t2i, and their mean, per cent.",
+        "are most like those in question, and says none of these if there is none. *Then ten like "
+        "it*: after each click it is asked whether the partner is among the ten nearest of that "
+        "group. *Grid*: 48, as above. Zero-shot / i2t / t2i, and their mean, per cent.",
         "",
-        "| questions | closest of ten | mean | clicked | grid | mean | confirmed |",
-        "|--:" * 7 + "|",
+        "| asked | seeds | questions | figures | mean | clicked | confirmed |",
+        "|:--|:--" + "|--:" * 5 + "|",
     ]
-    for place, point in enumerate(rows[0]["points"]):
-        cells = [str(point["questions"])]
-        for mode, kind in (("ten", "near"), ("grid", "match")):
-            here = [row["points"][place] for row in rows if row["mode"] == mode]
-            if here:
-                figures = np.array([one["figures"] for one in here])
-                cells.append(" / ".join(f"{value:.1f}" for value in figures.mean(axis=0)))
-                cells.append(spread(figures.mean(axis=1)))
-                cells.append(spread([one[kind] for one in here], 0))
-        lines.append("| " + " | ".join(cells) + " |")
+    for mode, told in MODES.items():
+        of_mode = [row for row in rows if row["mode"] == mode]
+        seeds = ", ".join(str(row["seed"]) for row in of_mode)
+        for points in zip(*(row["points"] for row in of_mode)):
+            figures = np.array([one["figures"] for one in points])
+            cells = [told, seeds, str(points[0]["questions"])]
+            cells.append(" / ".join(f"{value:.1f}" for value in figures.mean(axis=0)))
+            cells.append(spread(figures.mean(axis=1)))
+            cells += [spread([one[kind] for one in points], 0) for kind in ("near", "match")]
+            lines.append("| " + " | ".join(cells) + " |")
     return lines
 
 

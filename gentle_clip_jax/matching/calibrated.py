@@ -14,7 +14,10 @@ LEAST_PAIRS = 60  # of fewer, no probability is shown
 ROUGH = 300  # of fewer, those that are shown are called rough
 _REFITS = 100
 _OF_FEW = 0.12  # the temperature of cosines where pairs are too few to say; they chose it near 100
-_OF_ASSIGNED = 1.0  # one-to-one knows much that p(y | x) does not: its offset is hardly shrunk
+# How large an offset of p(y | x) is thought likely. Few first choices of held-out pairs are right,
+# and their number is mostly chance; one-to-one knows much that p(y | x) does not.
+_OF_FIRST, _OF_ASSIGNED = 0.1, 1.0
+_OF_REFITS = 0.3  # at least, so that intervals are no narrower than that chance
 
 
 class Choices(NamedTuple):
@@ -121,15 +124,17 @@ def calibrate_assigned(held: HeldOut, known: Calibration) -> Choices:
     return _choices(probability, right, offset=_OF_ASSIGNED)
 
 
-def _choices(probability: np.ndarray, right: np.ndarray, **prior: float) -> Choices:
+def _choices(probability: np.ndarray, right: np.ndarray, *, offset: float = _OF_FIRST) -> Choices:
     """Of p(y | x) [k] of choices and whether they are right [k]."""
     if not len(right):
         return Choices(Platt(1.0, 0.0), np.ones(1))
-    platt, rng = calibration.platt(probability, right, **prior), np.random.default_rng(0)
-    draws = rng.integers(len(right), size=(_REFITS, len(right)))
-    refits = (calibration.platt(probability[d], right[d], **prior) for d in draws)
-    means = [np.mean(refit(probability)) for refit in refits]
-    return Choices(platt, np.array(means) / np.mean(platt(probability)))
+    every, loose = np.arange(len(right)), max(offset, _OF_REFITS)
+    draws = np.random.default_rng(0).choice(every, (_REFITS, len(right)))
+    whole, *means = (
+        np.mean(calibration.platt(probability[d], right[d], offset=loose)(probability))
+        for d in [every, *draws]
+    )
+    return Choices(calibration.platt(probability, right, offset=offset), np.array(means) / whole)
 
 
 def _assigned(fold: Fold, temperatures: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:

@@ -29,8 +29,8 @@ class Answer(NamedTuple):
 
     number: counts answers, those undone too. y, x: ids; x is the partner of a "match", the closest
     of ten if "near", and else None. shown: ids of x in the grid, nearest first. drawn: how the
-    screen was chosen, by "chance" or at "random", or "ten" if ten different x were shown. rank,
-    cosine: of x in the grid; no rank if it was found otherwise.
+    screen was chosen, by "chance" or at "random", or "ten" if ten different x were shown, "within"
+    if ten of one group. rank, cosine: of x in the grid; no rank if it was found otherwise.
     """
 
     number: int

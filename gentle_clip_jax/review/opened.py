@@ -81,7 +81,7 @@ def review(
         raise
     try:
         few, many = len(session.pairs()[0]) < TEN_BELOW, len(of_x.ids) > TEN_ABOVE
-        session.switch(ten=few and many)
+        session.switch("ten" if few and many else "grid")
         yield Review(Show(session, pictures, finder), progress)
     finally:
         session.close()

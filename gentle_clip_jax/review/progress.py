@@ -10,6 +10,7 @@ import numpy as np
 
 from gentle_clip_jax.files import write_json
 from gentle_clip_jax.review.journal import KINDS, Answer
+from gentle_clip_jax.review.queue import kind_of_screen
 from gentle_clip_jax.review.session import Embed, Session
 
 AT = 10
@@ -130,7 +131,8 @@ def forecast(answers: Sequence[Answer], points: Sequence[Point]) -> dict[str, An
     is what a line through the curve against the logarithm of pairs says, before and after, in per
     cent; None if it does not rise, or spans less than 20 pairs.
     """
-    grids = [a for a in sorted(answers, key=lambda a: a.number) if a.drawn != "ten"]
+    grids = [a for a in answers if kind_of_screen(a.drawn) == "grid"]
+    grids.sort(key=lambda a: a.number)
     if len(grids) < _LEAST:
         return None
     sums = np.zeros(3)

@@ -1,12 +1,13 @@
 """Which item to ask about next, and what to choose from: 48 likely ones, or ten different ones."""
 
 import warnings
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from scipy.cluster.vq import kmeans2
 
 GRID, TEN = 48, 10
+Mode = Literal["grid", "ten", "group"]
 RANDOM_EVERY = 5
 _CLUSTERS = 64
 _TEMPERATURE, _TEMPERATURE_OF_TEN = 0.1, 0.12
@@ -17,7 +18,8 @@ class Question(NamedTuple):
     """A screen: the number of a y, those of x from the nearest on, and how y was drawn.
 
     screen: counts the screens that were shown, so that an answer to an old one is noticed. drawn:
-    by "chance" or at "random" above a grid; "ten" if there are ten different x to choose from.
+    by "chance" or at "random" above a grid; "ten" if there are ten different x to choose from, and
+    "within" if they are ten of the group of the one that was chosen.
     """
 
     screen: int
@@ -101,6 +103,11 @@ def ten(ranking: Ranking, y: int, free: np.ndarray, group: np.ndarray) -> np.nda
     groups, first = np.unique(group[order], return_index=True)
     likeliest = np.argsort(-mass[groups], kind="stable")[:TEN]
     return candidates[order[first[likeliest]]]
+
+
+def kind_of_screen(drawn: str) -> str:
+    """What a screen asked for: "ten", "within", or of those above a grid "grid"."""
+    return drawn if drawn in ("ten", "within") else "grid"
 
 
 def clusters(rows: np.ndarray, *, seed: int = 0) -> np.ndarray:

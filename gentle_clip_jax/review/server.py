@@ -4,7 +4,7 @@ import pathlib
 import secrets
 import socket
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -20,6 +20,7 @@ from gentle_clip_jax.review.guard import Guard, json_body
 from gentle_clip_jax.review.journal import KINDS
 from gentle_clip_jax.review.plane import plane
 from gentle_clip_jax.review.progress import Progress, at_random, counts, drawing, forecast
+from gentle_clip_jax.review.queue import Mode
 from gentle_clip_jax.review.show import Show
 
 ASSETS = pathlib.Path(__file__).parent / "assets"
@@ -140,9 +141,10 @@ class _Handlers:
         self._session.undo(number)
 
     def mode(self, body: dict[str, Any]) -> None:
-        if not isinstance(ten := body.get("ten"), bool):
-            raise ValueError("Say whether to ask for the closest of ten.")
-        self._session.switch(ten=ten)
+        mode: Any = body.get("mode")
+        if mode not in get_args(Mode):
+            raise ValueError(f"A mode is one of {', '.join(get_args(Mode))}.")
+        self._session.switch(mode)
 
     def _rendered(self, name: str, status: int = 200, **values: Any) -> Response:
         values |= {"here": name, "now": self._show.next_steps()}

@@ -12,7 +12,7 @@ import numpy as np
 from gentle_clip_jax.review import queue
 from gentle_clip_jax.review.background import Background
 from gentle_clip_jax.review.journal import KINDS, WITH_PARTNER, Answer, Journal, Kind
-from gentle_clip_jax.review.queue import Question
+from gentle_clip_jax.review.queue import Mode, Question
 from gentle_clip_jax.review.sides import Side
 from gentle_clip_jax.review.standing import Standing
 
@@ -59,7 +59,8 @@ class Session:
         self._embed, self._after_refit, self._background = embed, after_refit, background
         self._lock, self._screen = threading.RLock(), 0
         self._again: list[tuple[int, str]] = []
-        self.standing, self.ten = Standing(x, y, journal), False
+        self.standing = Standing(x, y, journal)
+        self.mode: Mode = "grid"
         self.known = self.standing.known
         self.ranking = queue.ranked(*start, self.waiting()[1], seed=seed)
         self._groups = [queue.clusters(rows, seed=seed) for rows in own or start]
@@ -78,11 +79,11 @@ class Session:
             chosen = self._chosen(self._question)
             return chosen and (chosen[0], self._choices(*chosen))
 
-    def switch(self, *, ten: bool) -> None:
-        """Asks for the closest of ten different x from now on, or for the partner in a grid."""
+    def switch(self, mode: Mode) -> None:
+        """Asks above a "grid", for the closest of "ten", or for that and then in its "group"."""
         with self._lock:
-            if ten != self.ten:
-                self.ten, self._again = ten, []
+            if mode != self.mode:
+                self.mode, self._again = mode, []
                 self._question = self._next()
 
     def answer(self, screen: int, kind: Kind, x: int | None = None) -> Answer:
@@ -150,7 +151,7 @@ class Session:
         """
         with self._lock:
             self.standing.check(answer, "The file of answers")
-            unasked, free = self.standing.waiting(ten=answer.drawn == "ten")
+            unasked, free = self.standing.waiting(queue.kind_of_screen(answer.drawn))
             taken = answer.x is not None and not free[self.standing.of_x[answer.x]]
             if taken or not unasked[self.standing.of_y[answer.y]]:
                 return False
@@ -203,27 +204,33 @@ class Session:
 
     def _chosen(self, but: Question | None) -> tuple[int, str] | None:
         """The next y and how it is drawn; the next after a question, if one is given."""
-        unasked, free = self.standing.waiting(ten=self.ten)
-        place = self.standing.place(ten=self.ten)
+        kind = "grid" if self.mode == "grid" else "ten"
+        (unasked, free), place = self.standing.waiting(kind), self.standing.place(kind)
         if but is not None:
             unasked[but.y], place = False, place + 1
         else:
             while self._again:
                 y, drawn = self._again[-1]
-                if self.standing.waiting(ten=drawn == "ten")[0][y]:
+                if self.standing.waiting(queue.kind_of_screen(drawn))[0][y]:
                     return y, drawn
                 self._again.pop()
+            last = self.answers()[:1]
+            if self.mode == "group" and last and last[0].kind == "near":
+                return self.standing.of_y[last[0].y], "within"
         if not unasked.any() or not free.any():
             return None
-        if self.ten:
+        if kind == "ten":
             return queue.next_of_ten(self._groups[1], unasked, place, seed=self.seed)
         return queue.next_item(self.ranking, unasked, place, seed=self.seed)
 
     def _choices(self, y: int, drawn: str) -> tuple[int, ...]:
         free = self.waiting()[1]
+        group, size = self._groups[0], queue.GRID
         if drawn == "ten":
-            return tuple(queue.ten(self.ranking, y, free, self._groups[0]).tolist())
-        return tuple(queue.grid(self.ranking, y, free).tolist())
+            return tuple(queue.ten(self.ranking, y, free, group).tolist())
+        if drawn == "within":
+            free, size = free & (group == group[self.standing.closest()[y]]), queue.TEN
+        return tuple(queue.grid(self.ranking, y, free, size=size).tolist())
 
     def _refit_if_due(self) -> None:
         self._since += 1

@@ -125,7 +125,7 @@ class Show:
             items.append(self.item("y", ahead[0]))
         return {
             "ask": self.ask(ten=bool(question and question.drawn == "ten")),
-            "ten": self.session.ten,
+            "mode": self.session.mode,
             "question": self.question(question) if question else None,
             "message": None if question else self.nothing_left(),
             "counts": counts(self.session),
@@ -136,7 +136,7 @@ class Show:
     def nothing_left(self) -> str:
         """The sentence that ends a queue."""
         found = counts(self.session)
-        if self.session.ten and found["left"]:
+        if self.session.mode != "grid" and found["left"]:
             return "You have answered every screen of ten. Go on with the grid."
         if found["left"]:
             return "Every item of x has its partner now. Nothing is left to choose from."

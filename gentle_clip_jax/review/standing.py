@@ -6,6 +6,7 @@ import numpy as np
 
 from gentle_clip_jax.data import embeddings
 from gentle_clip_jax.review.journal import Answer, Journal
+from gentle_clip_jax.review.queue import kind_of_screen
 from gentle_clip_jax.review.sides import Side
 
 NEAR_WEIGHT = 0.3  # of the closest of ten in a fit; a confirmed pair counts 1
@@ -48,22 +49,29 @@ class Standing:
         weight = np.repeat([1.0, NEAR_WEIGHT], [len(of_x), len(near)]).astype(np.float32)
         return np.concatenate([of_x, near_x]), np.concatenate([of_y, near_y]), weight
 
-    def waiting(self, *, ten: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    def waiting(self, kind: str = "grid") -> tuple[np.ndarray, np.ndarray]:
         """Which y [m] have neither an answer nor a partner, and which x [n] have no partner.
 
-        ten: whether answers to screens of ten are meant; otherwise those to grids.
+        kind: of the screens whose answers are meant; "within" waits for y with a closest of ten.
         """
         unasked, free = np.ones(len(self.of_y), bool), np.ones(len(self.of_x), bool)
         of_x, of_y = self.pairs()
         unasked[of_y], free[of_x] = False, False
         for answer in self._journal.answers.values():
-            if (answer.drawn == "ten") == ten:
+            if kind_of_screen(answer.drawn) == kind:
                 unasked[self.of_y[answer.y]] = False
+        if kind == "within":
+            unasked &= np.isin(np.arange(len(unasked)), [*self.closest()])
         return unasked, free
 
-    def place(self, *, ten: bool) -> int:
+    def place(self, kind: str) -> int:
         """How many screens of a kind were answered."""
-        return sum((answer.drawn == "ten") == ten for answer in self._journal.answers.values())
+        answers = self._journal.answers.values()
+        return sum(kind_of_screen(answer.drawn) == kind for answer in answers)
+
+    def closest(self) -> dict[int, int]:
+        """The number of the closest of ten x of each y that has one."""
+        return {self.of_y[a.y]: self.of_x[a.x] for a in self._of_kind("near") if a.x}
 
     def check(self, answer: Answer, where: str) -> None:
         """Raises ValueError if an answer is of other items."""

@@ -155,12 +155,12 @@ def test_a_fit_takes_two_pairs():
 def test_few_pairs_of_many_items_begin_with_the_closest_of_ten(files, monkeypatch):
     monkeypatch.setattr(opened, "TEN_ABOVE", NUMBER - 1)
     with opened.review(*paths(files)) as review:
-        assert not review.show.session.ten
+        assert review.show.session.mode == "grid"
     (files / "pairs.csv").write_text("".join(f"item {i}\n" for i in range(12)))
     with opened.review(*paths(files)) as review:
-        assert review.show.session.ten
+        assert review.show.session.mode == "ten"
     monkeypatch.setattr(opened, "TEN_ABOVE", NUMBER)
     with opened.review(*paths(files)) as review:
-        assert not review.show.session.ten
+        assert review.show.session.mode == "grid"
         hits = review.show.finder.words("item 140")["x"]
         assert np.argmax(hits) == 140

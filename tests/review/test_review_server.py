@@ -234,8 +234,8 @@ def test_the_map_shows_all_items_and_pairs(client):
 
 
 def test_the_mode_is_switched(client, review):
-    state = client.post("/mode", json={"ten": True}).json()
-    assert state["ten"]
+    state = client.post("/mode", json={"mode": "ten"}).json()
+    assert state["mode"] == "ten"
     assert state["question"]["ten"]
     assert len(state["question"]["choices"]) == 10
     assert "different" in state["ask"]
@@ -244,6 +244,6 @@ def test_the_mode_is_switched(client, review):
     state = client.post("/answer", json=body | {"x": chosen}).json()
     assert state["counts"]["near"] == 1
     assert state["answers"][0]["kind"] == "near"
-    assert client.post("/mode", json={"ten": 1}).status_code == 409
-    assert not client.post("/mode", json={"ten": False}).json()["question"]["ten"]
+    assert client.post("/mode", json={"mode": True}).status_code == 409
+    assert not client.post("/mode", json={"mode": "grid"}).json()["question"]["ten"]
     assert review.pairs()[0].tolist() == [0, 1]

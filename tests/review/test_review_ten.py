@@ -14,7 +14,7 @@ from gentle_clip_jax.review.standing import NEAR_WEIGHT
 
 def of_ten(tmp_path, **settings):
     review = session(write_pairs(tmp_path), **settings)
-    review.switch(ten=True)
+    review.switch("ten")
     return review
 
 
@@ -69,7 +69,7 @@ def test_they_count_less_in_a_fit_until_their_item_has_a_partner(tmp_path):
     of_x, of_y, weight = review.standing.fitted_to()
     assert weight.tolist() == pytest.approx([1, 1, NEAR_WEIGHT])
     assert (f"x{of_x[2]}", f"y{of_y[2]}") == (given.x, given.y)
-    review.switch(ten=False)
+    review.switch("grid")
     assert review.waiting()[0][of_y[2]]  # the grid still asks for its partner
     while (question := review.question()).y != of_y[2]:
         review.answer(question.screen, "unsure")
@@ -94,7 +94,7 @@ def test_they_stay_out_of_held_out_figures(tmp_path):
 
     write_pairs(tmp_path, pairs)
     review = session(tmp_path / "pairs.csv", embed=embed, after_refit=measure)
-    review.switch(ten=True)
+    review.switch("ten")
     for _ in range(10):
         near(review)
     ((of_x, _, weight, known),) = held_out
@@ -114,7 +114,7 @@ def test_a_partner_is_not_asked_for_among_ten_nor_the_closest_in_a_grid(tmp_path
     outside = next(n for n in range(2, NUMBER) if n not in question.x)
     with pytest.raises(ValueError, match="no free item"):
         review.answer(question.screen, "near", outside)
-    review.switch(ten=False)
+    review.switch("grid")
     question = review.question()
     with pytest.raises(ValueError, match="An answer is"):
         review.answer(question.screen, "near", question.x[0])
@@ -138,6 +138,34 @@ def test_the_end_of_ten_points_to_the_grid(tmp_path):
         review.answer(review.question().screen, "none")
     assert review.question() is None
     assert Show(review).state()["message"].endswith("Go on with the grid.")
-    review.switch(ten=False)
+    review.switch("grid")
     assert review.question() is not None
+    review.close()
+
+
+def test_a_group_first_and_then_ten_of_it(tmp_path):
+    review = session(write_pairs(tmp_path))
+    review.switch("group")
+    first = review.question()
+    assert first.drawn == "ten"
+    given = near(review)
+    second = review.question()
+    assert (second.y, second.drawn) == (first.y, "within")
+    group = queue.clusters(latent()[0])
+    like = group[int(given.x[1:])]
+    members = np.flatnonzero(group == like)
+    assert set(second.x) <= set(members.tolist())
+    assert len(second.x) == min(10, len(members))
+    assert given.x in {f"x{number}" for number in second.x}
+    review.answer(second.screen, "match", second.x[0])
+    assert (second.x[0], second.y) in [*zip(*map(np.ndarray.tolist, review.pairs()))]
+    assert review.standing.fitted_to()[2].tolist() == [1, 1, 1]
+    third = review.question()
+    assert third.drawn == "ten"
+    review.answer(third.screen, "none")
+    assert review.question().drawn == "ten"  # without a group there is nothing within
+    review.undo(2)
+    assert (review.question().y, review.question().drawn) == (first.y, "within")
+    review.undo(1)
+    assert (review.question().y, review.question().drawn) == (first.y, "ten")
     review.close()

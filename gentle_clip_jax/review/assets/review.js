@@ -32,7 +32,7 @@ function server() {
     state: () => asked("/state"),
     answer: (screen, kind, x) => asked("/answer", { screen, kind, x }),
     undo: (number) => asked("/undo", { number }),
-    mode: (ten) => asked("/mode", { ten }),
+    mode: (mode) => asked("/mode", { mode }),
     find: (words) => asked(`/find?words=${encodeURIComponent(words)}`),
   };
 }
@@ -151,7 +151,7 @@ function showQuestion(question) {
 function showChoices(choices) {
   const grid = byId("grid");
   grid.classList.toggle("words", !choices.some((choice) => choice.picture));
-  grid.classList.toggle("ten", Boolean(state.question.ten));
+  grid.classList.toggle("ten", choices.length <= 10);
   grid.replaceChildren(...choices.map((choice, place) => {
     const button = make("button");
     button.type = "button";
@@ -180,6 +180,7 @@ function enlarge(choice) {
   large.replaceChildren(...(choice.picture ? shown(choice) : []));
 }
 
+const MODES = ["grid", "ten", "group"];
 const KINDS = { none: ["None of these", "0"], unsure: ["Unsure", "?"] };
 const MARKS = { match: "✓", near: "≈" };
 
@@ -233,9 +234,8 @@ function show(next, said, right) {
   byId("undo").disabled = !state.answers.length;
   if (!data) {
     byId("words").value = "";
-    byId("words").hidden = state.ten;
-    byId("grid-mode").setAttribute("aria-pressed", String(!state.ten));
-    byId("ten-mode").setAttribute("aria-pressed", String(state.ten));
+    byId("words").hidden = state.mode !== "grid";
+    for (const mode of MODES) byId(`${mode}-mode`).setAttribute("aria-pressed", String(mode === state.mode));
   }
   for (const address of state.ahead) new Image().src = address;
   window.scrollTo(0, 0);
@@ -272,8 +272,8 @@ function undo(number = null) {
   change(() => source.undo(number), () => ["Taken back. Answer it again."]);
 }
 
-function switchMode(ten) {
-  if (state && ten !== state.ten) change(() => source.mode(ten), () => [""]);
+function switchMode(mode) {
+  if (state && mode !== state.mode) change(() => source.mode(mode), () => [""]);
 }
 
 // Words of one's own: what fits them stands in the grid until they are taken out.
@@ -325,7 +325,7 @@ document.addEventListener("keydown", (event) => {
     0: () => answer("none"),
     u: () => answer("unsure"),
     h: () => byId("keys").showModal(),
-    ...(data ? {} : { "/": () => byId("words").focus(), t: () => switchMode(!state.ten) }),
+    ...(data ? {} : { "/": () => byId("words").focus(), t: () => switchMode(MODES[(MODES.indexOf(state.mode) + 1) % MODES.length]) }),
     Backspace: () => undo(),
   };
   if (event.key.startsWith("Arrow")) move(event.key);
@@ -338,8 +338,7 @@ byId("unsure").addEventListener("click", () => answer("unsure"));
 byId("undo").addEventListener("click", () => undo());
 byId("help").addEventListener("click", () => byId("keys").showModal());
 if (!data) {
-  byId("grid-mode").addEventListener("click", () => switchMode(false));
-  byId("ten-mode").addEventListener("click", () => switchMode(true));
+  for (const mode of MODES) byId(`${mode}-mode`).addEventListener("click", () => switchMode(mode));
   byId("tools").addEventListener("submit", (event) => {
     event.preventDefault();
     find();
