@@ -27,6 +27,7 @@ from gentle_clip_jax.data import embeddings
 from gentle_clip_jax.data.pairing import choose_matched, hold_out_groups, own_order
 from gentle_clip_jax.features.encode import encode
 from gentle_clip_jax.files import write_arrays, write_json, write_text
+from gentle_clip_jax.reading import read_arrays
 from gentle_clip_jax.runs.log import processor
 from gentle_clip_jax.tasks.icons import data
 
@@ -150,9 +151,8 @@ def measure(args: argparse.Namespace) -> dict[str, dict[str, list[dict]]]:
                     aligner = with_readout(aligner, asked)
                     write_arrays(paths[f"{method}+drawn"], score(aligner, target, drawn=True))
             for name, path in paths.items():
-                with np.load(path, allow_pickle=False) as arrays:
-                    key = f"{layers}/{unmatched}/{fraction}/{name}"
-                    scores.setdefault(key, []).append(dict(arrays))
+                key = f"{layers}/{unmatched}/{fraction}/{name}"
+                scores.setdefault(key, []).append(read_arrays(path))
     return scores
 
 

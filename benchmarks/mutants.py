@@ -276,7 +276,8 @@ def main() -> int:
     known = json.loads(path.read_text()) if path.exists() else {}
     outcomes, command = known.get("outcomes", {}), known.get("command", "")
     if not args.report_only:
-        command = shlex.join(["python", "benchmarks/mutants.py", *sys.argv[1:]])
+        if not args.only:  # else it is not what most of the page comes from
+            command = shlex.join(["python", "benchmarks/mutants.py", *sys.argv[1:]])
         chosen = [m for m in mutants if re.search(args.only, f"{m.area} {m.name} {m.path}")]
         for number, (mutant, outcome) in enumerate(try_all(chosen, outcomes, args.workers), 1):
             outcomes[mutant.name] = outcome

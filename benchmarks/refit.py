@@ -27,6 +27,7 @@ from gentle_clip_jax.aligners import METHODS  # noqa: E402
 from gentle_clip_jax.compare import measure, pool  # noqa: E402
 from gentle_clip_jax.compare.sources import pool_of  # noqa: E402
 from gentle_clip_jax.config import load_config  # noqa: E402
+from gentle_clip_jax.reading import read_arrays  # noqa: E402
 
 PAGES = {
     "remote_sensing_frozen": "compare_remote_sensing",
@@ -84,10 +85,10 @@ def refit(items: pool.Pool, run: dict, args: argparse.Namespace, page: str) -> d
     }
     file = f"{run['method']}-{run['pairs']}-{run['seed']}.npz"
     if args.kept and (path := args.kept / page / "runs" / file).exists():
-        with np.load(path, allow_pickle=False) as arrays:
-            row["items"] = sum(len(scores[name]) for name in scores)
-            row["items_changed"] = sum(int(np.sum(arrays[n] != scores[n])) for n in scores)
-            kept = json.loads(str(arrays["record"]))["metrics"]
+        arrays = read_arrays(path)
+        row["items"] = sum(len(scores[name]) for name in scores)
+        row["items_changed"] = sum(int(np.sum(arrays[n] != scores[n])) for n in scores)
+        kept = json.loads(str(arrays["record"]))["metrics"]
         row["points_from_kept"] = {
             name: 100 * (metrics[name] - kept[name]) for name in row["points"]
         }

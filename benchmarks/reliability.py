@@ -113,6 +113,7 @@ def try_inputs(pattern: str, found: dict[str, dict[str, int]]) -> dict[str, dict
         with tempfile.TemporaryDirectory() as folder:
             xml = pathlib.Path(folder) / "tests.xml"
             options = ["-q", "-n", "0", "-m", "slow or not slow", f"--junitxml={xml}"]
+            options += ["-o", "junit_family=xunit1"]  # the other has no properties of a test
             subprocess.run([sys.executable, "-m", "pytest", *options, *here], cwd=ROOT, check=False)
             cases = ElementTree.parse(xml).getroot().iter("testcase")
             done = [case for case in cases if case.find("skipped") is None]

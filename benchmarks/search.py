@@ -28,6 +28,7 @@ from gentle_clip_jax.aligning import align_files  # noqa: E402
 from gentle_clip_jax.data import embeddings  # noqa: E402
 from gentle_clip_jax.features.encode import encode  # noqa: E402
 from gentle_clip_jax.files import write_json, write_text  # noqa: E402
+from gentle_clip_jax.reading import read_arrays  # noqa: E402
 from gentle_clip_jax.runs.log import machine  # noqa: E402
 from gentle_clip_jax.searching import index_gallery, open_gallery  # noqa: E402
 from gentle_clip_jax.searching.index import index_of  # noqa: E402
@@ -107,10 +108,10 @@ def build(folder: pathlib.Path, queries: int) -> dict[str, float]:
 
 def indexed(folder: pathlib.Path, queries: int) -> dict[str, float]:
     measured, found = searched(folder, queries)
-    with np.load(folder / "exact.npz") as known:
-        for name, rows in found.items():
-            same = [len({*one} & {*other}) for one, other in zip(rows.tolist(), known[name])]
-            measured[f"recall_{name}"] = sum(same) / rows.size
+    known = read_arrays(folder / "exact.npz")
+    for name, rows in found.items():
+        same = [len({*one} & {*other}) for one, other in zip(rows.tolist(), known[name])]
+        measured[f"recall_{name}"] = sum(same) / rows.size
     return measured
 
 

@@ -11,8 +11,9 @@ from typing import Any
 
 from packaging.requirements import Requirement
 
+from gentle_clip_jax import extras
+
 _OURS = "gentle-clip-jax"
-_INSTALL = "pip install -e '.[{}]'"
 
 
 def examine() -> dict[str, Any]:
@@ -44,7 +45,7 @@ def examine() -> dict[str, Any]:
         "extras": {
             extra: {
                 "missing": sorted({need.name for need in some if not _is_met(need)}),
-                "install": _INSTALL.format(extra),
+                "install": extras.install(extra),
             }
             for extra, some in needs.items()
         },
@@ -76,7 +77,7 @@ def lines(found: Mapping[str, Any]) -> Iterator[str]:
         yield f"encoder {encoder}: {remedy or 'its weights are here'}"
     yield from found["broken"]
     if found["broken"]:
-        yield "Something that is required is broken: run pip install -e . in your clone."
+        yield f"Something that is required is broken: run pip install {_OURS}."
     else:
         yield "All that is required works."
 

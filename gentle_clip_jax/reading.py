@@ -3,17 +3,21 @@
 import contextlib
 import functools
 import json
+import math
 import os
 import pathlib
 import stat
+import zipfile
 from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.lib import format as formats
 
 # What one file may take, packed or unpacked: a quarter of the memory that this process may have.
 _SHARE = 4
 _UNKNOWN = 8 * 2**30  # bytes, where the system does not say
+_BOUNDED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # zipfile unpacks a part of these at a time
 _JSON = 64 * 2**20  # bytes of a file of settings; a tokenizer of 250,000 tokens has some 17 MB
 _CGROUPS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
@@ -71,17 +75,46 @@ def read_arrays(path: pathlib.Path) -> dict[str, np.ndarray]:
     """All arrays by name of an .npz file that unpacks to `most_bytes()` at most; no pickles.
 
     Raises:
-      ValueError: it is no regular file, no .npz file or larger; says so without the path.
-      Exception: of any other kind where a zip file is broken.
+      ValueError: it is no regular file, no sound .npz file or larger; says so without the path.
     """
     check_regular(path)
-    # NumPy leaves a file open that it cannot read.
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-        if not isinstance(arrays, np.lib.npyio.NpzFile):
-            raise ValueError("is no .npz file")
-        members = arrays.zip.infolist() if arrays.zip else []
-        check_size(sum(member.file_size for member in members))
-        return dict(arrays)
+    try:
+        # NumPy leaves a file open that it cannot read.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            if not isinstance(arrays, np.lib.npyio.NpzFile):
+                raise ValueError("is no .npz file")
+            _check_members(arrays.zip)
+            return dict(arrays)
+    except Exception as error:  # of any kind where a zip file is broken
+        raise ValueError(str(error) or type(error).__name__) from error
+
+
+def _check_members(archive: Any) -> None:
+    members = archive.infolist() if archive else []
+    check_size(sum(member.file_size for member in members))
+    for member in members:
+        if member.compress_type not in _BOUNDED:
+            raise ValueError("is packed in another way than NumPy's: write it by numpy.savez")
+        with archive.open(member) as file:
+            is_old = formats.read_magic(file) == (1, 0)
+            read = formats.read_array_header_1_0 if is_old else formats.read_array_header_2_0
+            shape, _, dtype = read(file)
+        # NumPy would make the array first, and then look for what is in it.
+        if not dtype.hasobject and math.prod(shape) * dtype.itemsize > member.file_size:
+            raise ValueError(f"{member.filename} is of more than it holds")
+
+
+def map_array(path: pathlib.Path) -> np.ndarray:
+    """The array of an .npy file; rows are read when they are asked for, and no pickles.
+
+    Raises:
+      ValueError: it is no regular file or no sound .npy file; says so without the path.
+    """
+    check_regular(path)
+    try:
+        return formats.open_memmap(path, mode="r")
+    except Exception as error:  # of any kind where a header is broken
+        raise ValueError(str(error) or type(error).__name__) from error
 
 
 def read_json(path: pathlib.Path, schema: type[msgspec.Struct] | None = None) -> dict[str, Any]:

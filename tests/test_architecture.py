@@ -32,7 +32,8 @@ CONFIGS = sorted(path for path in ROOT.glob("configs/*.py") if path.stem != "__i
 # A room may import the rooms it names, and itself.
 ARROWS = {
     "files": set(),
-    "losses": set(),
+    "extras": set(),
+    "losses": {"extras"},
     "optimizer": set(),
     "config": set(),
     "parallel": set(),
@@ -40,31 +41,32 @@ ARROWS = {
     "progress": set(),
     "pages": {"files"},
     "objectives": {"losses"},
-    "encoders": {"losses", "reading", "files"},
+    "encoders": {"losses", "reading", "files", "extras"},
     "evals": {"losses"},
     "data": {"files", "reading"},
-    "runs": {"files", "data"},
-    "aligners": {"losses", "objectives", "encoders", "evals", "optimizer", "files", "progress"},
-    "features": {"encoders", "data", "files"},
+    "runs": {"files", "data", "reading"},
+    "aligners": {"losses", "objectives", "encoders", "evals", "optimizer", "files", "progress"}
+    | {"extras"},
+    "features": {"encoders", "data", "files", "reading"},
     "diagnose": {"aligners", "losses", "evals", "data", "progress"},
-    "compare": {"aligners", "data", "evals", "runs", "files"},
+    "compare": {"aligners", "data", "evals", "runs", "files", "reading"},
     "aligning": {"aligners", "data", "evals", "files", "pages"},
     "asking": {"aligning", "aligners", "data", "files", "pages"},
     "searching": {"aligning", "aligners", "features", "encoders", "data", "files", "pages"}
-    | {"progress", "runs", "tasks", "training"},
+    | {"progress", "reading", "extras", "runs", "tasks", "training"},
     "matching": {"aligners", "files", "pages", "progress"},
     "review": {"searching", "aligners", "data", "files", "pages"},
     "tasks": {"aligners", "objectives", "losses", "encoders", "data", "evals", "parallel", "files"}
-    | {"reading"},
+    | {"reading", "extras"},
     "report": {"runs", "files", "pages"},
     "training": {"tasks", "objectives", "optimizer", "encoders", "data", "evals", "parallel"}
-    | {"runs", "files"},
-    "doctor": {"reading", "encoders", "parallel"},
+    | {"runs", "files", "reading"},
+    "doctor": {"reading", "encoders", "parallel", "extras"},
     "exporting": {"aligners", "data", "files", "training"},
     "hub": {"aligners", "aligning", "files"},
     "commands": {"config", "parallel", "data", "features", "diagnose", "compare", "training"}
     | {"runs", "report", "aligners", "aligning", "asking", "searching", "matching", "review"}
-    | {"doctor", "exporting", "hub", "progress", "tasks"},
+    | {"doctor", "exporting", "hub", "progress", "tasks", "extras"},
     "__main__": {"commands"},
     "__init__": {"losses", "aligners", "diagnose", "compare", "encoders", "config", "matching"}
     | {"training"},
@@ -219,6 +221,22 @@ def test_one_module_writes_files(path):
                 found.add("open")
     allowed = WRITERS.get(str(path.relative_to(PACKAGE)), set())
     assert found <= allowed | ({"open"} if path.name == "files.py" else set()), found
+
+
+# What takes an array from a file: of a size that was not looked at, or with pickles in it.
+READS = {"load", "memmap", "open_memmap", "fromfile", "loadtxt", "genfromtxt", "read_array"}
+# The second is written beside an exported aligner, and needs NumPy alone.
+READERS = {"reading.py": {"load", "open_memmap"}, "exporting/apply.py": {"load"}}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_one_module_reads_arrays(path):
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Attribute) and node.attr in READS:
+            owner = ast.unparse(node.value).split(".")[0]
+            found |= {node.attr} if owner in ("np", "numpy", "formats") else set()
+    assert found == READERS.get(str(path.relative_to(PACKAGE)), set())
 
 
 # What Windows lacks, and the modules that do without it there.

@@ -53,7 +53,7 @@ def test_what_is_required_and_wrong_is_named(version, words, without, capsys):
     said = capsys.readouterr().out
     assert "optax" in said
     assert words in said
-    assert "run pip install -e ." in said.splitlines()[-1]
+    assert "run pip install gentle-clip-jax" in said.splitlines()[-1]
 
 
 def test_an_extra_is_complete_or_names_what_it_lacks(without):
@@ -62,13 +62,13 @@ def test_an_extra_is_complete_or_names_what_it_lacks(without):
     assert found["broken"] == []
     assert found["extras"]["review"] == {
         "missing": ["starlette"],
-        "install": "pip install -e '.[review]'",
+        "install": 'pip install "gentle-clip-jax[review]"',
     }
     # What an extra takes from another is its own.
     assert "starlette" in found["extras"]["dev"]["missing"]
     assert "starlette" not in found["extras"]["weights"]["missing"]
     (line,) = (line for line in doctor.lines(found) if line.startswith("extra review"))
-    assert line == "extra review lacks starlette: run pip install -e '.[review]'"
+    assert line == 'extra review lacks starlette: run pip install "gentle-clip-jax[review]"'
 
 
 def test_a_package_that_is_not_installed_at_all(without, capsys):

@@ -9,7 +9,6 @@ from jax.typing import ArrayLike
 
 from gentle_clip_jax.aligners import closed_form, selection
 from gentle_clip_jax.aligners.aligner import Aligner, fitted, with_readout
-from gentle_clip_jax.aligners.closed_form.gentle import fit_prepared, prepare
 from gentle_clip_jax.aligners.closed_form.transported import plan_part
 from gentle_clip_jax.aligners.cross_validation import Embeds
 from gentle_clip_jax.aligners.held_out import HeldOut, reduced_problem
@@ -82,10 +81,8 @@ def _chosen(
         fit = cca if choice.method == "cca" else ridge
         maps, about = fit(jnp.mean(features.x, axis=1), jnp.mean(features.y, axis=1))
     else:
-        names = classes if choice.trial == selection.NAMED else None
-        transport = choice.trial != selection.UNPLANNED
-        maps = fit_prepared(prepare(features), names, transport=transport)
-        about = {"settings": {"neighbours": maps.weight, "transport": transport}}
+        maps = selection.transported(features, classes, choice)
+        about = {"settings": {"neighbours": maps.weight}}
     return maps, {"method": choice.method, **about, "held_out": choice.summary}
 
 

@@ -6,9 +6,8 @@ from typing import Any, Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from gentle_clip_jax.aligners import closed_form
+from gentle_clip_jax.aligners import closed_form, selection
 from gentle_clip_jax.aligners.aligner import Aligner, fitted
-from gentle_clip_jax.aligners.closed_form.gentle import gentle_transport
 from gentle_clip_jax.aligners.closed_form.shrinkage import (
     ShrunkFit,
     chosen_shrinkage,
@@ -84,8 +83,7 @@ def _transported_cca(
 def _gentle_transport(
     features: Features, classes: Classes | None, key: jax.Array
 ) -> tuple[Embeds, About]:
-    maps = gentle_transport(features)
-    return maps, _settings(neighbours=maps.weight)
+    return _as_it_is_borne(features, None)
 
 
 def _named_transport(
@@ -93,8 +91,12 @@ def _named_transport(
 ) -> tuple[Embeds, About]:
     if classes is None:
         raise ValueError("named_transport needs the classes of x's encoder: give classes.")
-    maps = gentle_transport(features, classes=classes)
-    return maps, _settings(neighbours=maps.weight)
+    return _as_it_is_borne(features, classes)
+
+
+def _as_it_is_borne(features: Features, classes: Classes | None) -> tuple[Embeds, About]:
+    maps, choice = selection.gentle_transport(features, classes)
+    return maps, {**_settings(neighbours=maps.weight), "held_out": choice.summary}
 
 
 def _of_pairs(fit: Callable[[jax.Array, jax.Array], tuple[Embeds, About]]) -> MapsFit:

@@ -1,20 +1,22 @@
 """Which closed form for these pairs? Held-out pairs decide, and say when they cannot."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 
 from gentle_clip_jax.aligners.closed_form.gentle import (
-    LEAST_TRIED,
-    TRIAL_ROUNDS,
+    FEW_PAIRS,
     Prepared,
+    Smoothed,
+    are_few_dimensions,
+    fit_prepared,
+    plan_shrinkage,
     planned,
     prepare,
 )
 from gentle_clip_jax.aligners.closed_form.shrinkage import (
-    OF_FEW_PAIRS,
     chosen_shrinkage,
     shrunk_cca,
     shrunk_ridge,
@@ -26,15 +28,15 @@ from gentle_clip_jax.aligners.held_out import (
     Trial,
     held_out,
     parts,
+    reduced,
     standard_errors,
 )
 from gentle_clip_jax.aligners.problem import Features
 from gentle_clip_jax.aligners.standardize import Classes
 
 _LEAST_PAIRS = 6  # of fewer, held-out ones decide nothing
-# In so few dimensions a few pairs alone fix a map, and the mean of neighbours blurs what there is.
-_FEW_DIMENSIONS = 64
 _STANDARD_ERRORS = 2.0
+_TRIAL_ROUNDS = 3
 
 # Names of trials. Those of pairs alone, "cca" and "ridge", are also those of methods.
 PLANNED, UNPLANNED = "gentle_transport", "gentle_transport without a plan"
@@ -58,7 +60,13 @@ class Choice(NamedTuple):
         return PLANNED if self.trial == UNPLANNED else self.trial
 
 
-def choose(features: Features, found: HeldOut | None, *, named: bool) -> Choice:
+def choose(
+    features: Features,
+    found: HeldOut | None,
+    *,
+    named: bool,
+    alone: Iterable[str] = tuple(_ALONE),
+) -> Choice:
     """The closed form whose maps find held-out pairs best; unmatched items only where they may.
 
     A method's score is the mean logarithm of the partner's rank; two methods are compared pair by
@@ -72,22 +80,51 @@ def choose(features: Features, found: HeldOut | None, *, named: bool) -> Choice:
       features: standardised, of two pairs or more.
       found: of `tried`.
       named: whether the names of classes are known.
+      alone: which methods of pairs alone there are.
     """
-    few_dimensions = min(features.x.shape[2], features.y.shape[2]) <= _FEW_DIMENSIONS
+    few_dimensions = are_few_dimensions(features)
     if found is None or len(features.x) < _LEAST_PAIRS:
-        alone = few_dimensions or not _unmatched(features)
-        trial = "cca" if alone else NAMED if named else PLANNED
-        return Choice(trial, {"decided_by": "too few pairs to hold any out"})
+        is_alone = few_dimensions or not _unmatched(features)
+        trial = "cca" if is_alone else NAMED if named else PLANNED
+        told = {"chosen": trial, "decided_by": "too few pairs to hold any out"}
+        return Choice(trial, told)
     ranks = found.log_rank
-    alone = min(_ALONE, key=lambda name: ranks[name].mean())
+    best = min(alone, key=lambda name: ranks[name].mean())
     rival = _rival(ranks, len(features.x))
     if rival is None:
-        return Choice(alone, _summary(ranks, alone, None))
-    gain = standard_errors(ranks[alone] - ranks[rival])
-    few_pairs = len(features.x) < LEAST_TRIED
+        return Choice(best, {"chosen": best, **_summary(ranks, best, None)})
+    gain = standard_errors(ranks[best] - ranks[rival])
+    few_pairs = len(features.x) < FEW_PAIRS
     taken = gain >= (_STANDARD_ERRORS if few_dimensions else -1.0 if few_pairs else 0.0)
-    summary = {**_summary(ranks, alone, rival), "few_dimensions": few_dimensions}
-    return Choice(rival if taken else alone, summary)
+    trial = rival if taken else best
+    summary = {"chosen": trial, **_summary(ranks, best, rival), "few_dimensions": few_dimensions}
+    return Choice(trial, summary)
+
+
+def gentle_transport(features: Features, classes: Classes | None = None) -> tuple[Smoothed, Choice]:
+    """Gentle transport as far as held-out pairs bear it, and what they said.
+
+    Transported CCA whose x is smoothed over neighbours, see `gentle.prepare`: with a plan, without,
+    or CCA of the pairs as they are, by the rule of `choose`. Unmatched sets that show different
+    things lead astray, and so do plans and neighbours where a few pairs alone fix the maps.
+
+    Args:
+      features: standardised.
+      classes: likewise, see `gentle.fit_prepared`; used unless held-out pairs object.
+    """
+    found = None
+    if len(features.x) >= _LEAST_PAIRS:
+        found = tried(*reduced(plan_part(features), classes))
+    choice = choose(features, found, named=classes is not None, alone=("cca",))
+    return transported(features, classes, choice), choice
+
+
+def transported(features: Features, classes: Classes | None, choice: Choice) -> Smoothed:
+    """Gentle transport of all pairs as it was chosen; if that was CCA, x is not smoothed."""
+    if choice.trial == "cca":
+        return fit_prepared(prepare(features, neighbours=0.0), None, transport=False)
+    names = classes if choice.trial == NAMED else None
+    return fit_prepared(prepare(features), names, transport=choice.trial != UNPLANNED)
 
 
 def tried(features: Features, classes: Classes | None, *, seed: int = 0) -> HeldOut:
@@ -125,7 +162,7 @@ def _rival(ranks: dict[str, np.ndarray], num_pairs: int) -> str | None:
         return None
     rival = PLANNED
     if NAMED in ranks:
-        bar = _STANDARD_ERRORS if num_pairs < LEAST_TRIED else 0.0
+        bar = _STANDARD_ERRORS if num_pairs < FEW_PAIRS else 0.0
         rival = NAMED if standard_errors(ranks[NAMED] - ranks[PLANNED]) <= bar else PLANNED
     worse = standard_errors(ranks[rival] - ranks[UNPLANNED])
     return UNPLANNED if worse > _STANDARD_ERRORS else rival
@@ -169,7 +206,7 @@ def _gentle_fit(
     some = smoothed._replace(
         unmatched_x=smoothed.unmatched_x[fitted], unmatched_y=smoothed.unmatched_y[fitted]
     )
-    few = OF_FEW_PAIRS if len(smoothed.x) < LEAST_TRIED else None
+    shrinkage = plan_shrinkage(prepared)
 
     def fit(rest: np.ndarray) -> Embeds:
         x, y = smoothed.x[rest], jnp.mean(smoothed.y[rest], axis=1)
@@ -177,6 +214,6 @@ def _gentle_fit(
         if not plan:
             return maps
         part = some._replace(x=x, y=y[:, None])
-        return planned(part, maps, names, shrinkage=few, rounds=TRIAL_ROUNDS)
+        return planned(part, maps, names, shrinkage=shrinkage, rounds=_TRIAL_ROUNDS)
 
     return fit

@@ -151,16 +151,15 @@ def _expected(problem: Problem, about: dict[str, Any], held: HeldOut) -> dict[st
     10; chance: that value by chance; among: how many items a partner was among; splits; unmatched:
     see `verdict.gain`, with the methods that were compared, None without unmatched items.
     """
-    method = about["method"]
-    if about.get("settings", {}).get("transport") is False:
-        method = selection.UNPLANNED
+    chosen = about.get("held_out", {})
+    method = chosen.get("chosen", about["method"])
     each = {name: values.mean(axis=(1, 2)) for name, values in held.recall.items()}
     recall = verdict.interval(
         each[method], fitted=held.fitted, level=verdict.EXPECTED, bounds=(0.0, 1.0)
     )
     at = held.recall[method].mean(axis=(0, 1))
-    tried = about.get("held_out", {}).get("best_with_unmatched_items")
-    if METHODS[about["method"]].unmatched:
+    tried = chosen.get("best_with_unmatched_items")
+    if tried is None and METHODS[about["method"]].unmatched:
         tried = method
     are_unmatched = min(len(problem.unmatched_x), len(problem.unmatched_y)) > 0
     return {

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Iterator
 from typing import Any
 
+from gentle_clip_jax import extras
 from gentle_clip_jax.commands import values
 
 SHELLS = ("bash", "zsh", "tcsh")
@@ -18,8 +19,7 @@ class PrintCompletion(argparse.Action):
             import shtab
         except ModuleNotFoundError:
             parser.error(
-                f"{self.option_strings[0]} needs shtab, run pip install -e '.[completion]' in your "
-                "clone"
+                f"{self.option_strings[0]} needs shtab, run {extras.install('completion')}"
             )
         for action in _actions(parser):
             if action.type in (values.path, values.file):

@@ -4,8 +4,7 @@ import json
 import pathlib
 from typing import Any
 
-import numpy as np
-
+from gentle_clip_jax import reading
 from gentle_clip_jax.compare.measure import Scores
 from gentle_clip_jax.files import put_aside, read_record, sha256_of, write_arrays, write_record
 
@@ -54,30 +53,23 @@ def read_record_of(
     if not path.exists():
         return None
     try:
-        arrays = _arrays(path)
+        arrays = reading.read_arrays(path)
         record = json.loads(str(arrays[_RECORD]))
         if str(arrays[_COMPARISON]) != comparison:
             raise ValueError("it is of another comparison")
         if {key: record[key] for key in run} != run:
             raise ValueError("it is of another run")
-    except Exception as error:  # of any kind where a zip file is broken
-        reason = str(error) or type(error).__name__
-        print(f"{path} cannot be used ({reason}): kept as {put_aside(path).name}, and done again.")
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
+        print(f"{path} cannot be used ({error}): kept as {put_aside(path).name}, and done again.")
         return None
     return record
 
 
 def read_scores(folder: pathlib.Path, run: dict[str, Any]) -> Scores:
     """The scores of a run that is done."""
-    arrays = _arrays(_path(folder, run))
+    arrays = reading.read_arrays(_path(folder, run))
     return {name: arrays[name] for name in arrays if name not in (_RECORD, _COMPARISON)}
 
 
 def _path(folder: pathlib.Path, run: dict[str, Any]) -> pathlib.Path:
     return folder / "runs" / f"{name_of(run)}.npz"
-
-
-def _arrays(path: pathlib.Path) -> dict[str, np.ndarray]:
-    """All arrays of a file, each of which is held to its checksum as it is read."""
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-        return {name: arrays[name] for name in arrays.files}

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gentle_clip_jax import reading
 from gentle_clip_jax.aligners import Problem
 from gentle_clip_jax.data import embeddings
 from gentle_clip_jax.data.embeddings import FeatureSet
@@ -159,8 +160,11 @@ def _in_split(rows: FeatureSet, split: str) -> np.ndarray:
 def _encoder_classes(path: pathlib.Path) -> tuple[np.ndarray, np.ndarray] | None:
     if not path.exists():
         return None
-    with np.load(path, allow_pickle=False) as arrays:
+    try:
+        arrays = reading.read_arrays(path)
         return arrays["classifier"], arrays["names"]
+    except (ValueError, KeyError) as error:
+        raise ValueError(f"{path} cannot be read ({error}): make it again.") from error
 
 
 def _retrieval(x: FeatureSet, y: FeatureSet, split: str) -> Retrieval:

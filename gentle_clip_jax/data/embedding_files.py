@@ -21,7 +21,7 @@ _ABOUT = ("id", "split", "label")  # columns of a table that are no features
 
 def _read_npy(path: pathlib.Path, key: str | None) -> dict[str, Any]:
     _no_key(key)
-    return {"features": np.lib.format.open_memmap(path, mode="r")}
+    return {"features": reading.map_array(path)}
 
 
 def _read_npz(path: pathlib.Path, key: str | None) -> dict[str, Any]:

@@ -3,19 +3,17 @@
 import contextlib
 import json
 import pathlib
-import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from gentle_clip_jax import reading
 from gentle_clip_jax.files import put_aside, read_record, sha256, write_arrays
 
 FEATURES, ROWS, MANIFEST, PARTS = "features.npy", "rows.jsonl", "manifest.json", "parts"
 BLOCK = 512  # inputs whose features are kept if a command is stopped, and rows held at a time
-_UNSOUND = (ValueError, LookupError, TypeError, AttributeError, RecursionError, EOFError)
-_UNSOUND += (OSError, zipfile.BadZipFile, zlib.error, RuntimeError, MemoryError)  # of .npz
+_UNSOUND = (ValueError, LookupError, TypeError, AttributeError, RecursionError, OSError)
 
 Say = Callable[[str], None]  # tells a line to the user
 
@@ -68,9 +66,8 @@ class Kept(NamedTuple):
 def _features(path: pathlib.Path) -> np.ndarray:
     """Features [k, d] of a part, or of an .npy file: its rows are read when they are asked for."""
     if path.suffix == ".npy":
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as part:
-        return part["features"]
+        return reading.map_array(path)
+    return reading.read_arrays(path)["features"]
 
 
 def read_finished(out: pathlib.Path, recipe: str, say: Say) -> Kept | None:
@@ -107,13 +104,10 @@ def read_parts(out: pathlib.Path, recipe: str, kept: Kept, say: Say) -> None:
     """Adds what commands that were stopped have left; what another recipe made is removed."""
     for path in sorted((out / PARTS).glob("*.npz")):
         try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as part:
-                ours = str(part["recipe_sha256"]) == recipe
-                digests, reasons = (
-                    json.loads(str(part["digests"])),
-                    json.loads(str(part["reasons"])),
-                )
-                features = part["features"]
+            part = reading.read_arrays(path)
+            ours = str(part["recipe_sha256"]) == recipe
+            digests, reasons = (json.loads(str(part[name])) for name in ("digests", "reasons"))
+            features = part["features"]
             if not len(digests) == len(reasons) == len(features) or features.ndim != 2:
                 raise ValueError("it is no array of features")
         except _UNSOUND as error:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gentle_clip_jax import reading
 from gentle_clip_jax.files import read_record, unchecked
 from gentle_clip_jax.runs.differences import flat
 from gentle_clip_jax.runs.folder import RunFolder, read_config
@@ -215,9 +216,9 @@ def _read_embeddings(path: Path) -> Embeddings | None:
     if not path.is_file():
         return None
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            embeddings = Embeddings(*(arrays[name] for name in Embeddings._fields))
-    except Exception as error:  # of any kind where a zip file is broken
+        arrays = reading.read_arrays(path)
+        embeddings = Embeddings(*(arrays[name] for name in Embeddings._fields))
+    except (ValueError, KeyError) as error:
         raise _unreadable(path, error) from error
     rows, names, pictures = embeddings[:4], embeddings.names, embeddings.pictures
     n, dims = names.size, {array.shape[-1:] for array in rows}

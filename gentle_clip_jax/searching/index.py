@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gentle_clip_jax import extras
 from gentle_clip_jax.files import read_record, sha256, write_record
 
 MANIFEST, ROWS, RANKED = "manifest.json", "rows.usearch", "ranked.usearch"
@@ -99,7 +100,7 @@ def open_index(folder: pathlib.Path, built_from: dict[str, Any]) -> Index:
         }
         same = manifest["built_from"] == built_from
     except ModuleNotFoundError as error:
-        raise ValueError("it needs usearch: run pip install -e '.[index]' in your clone") from error
+        raise ValueError(f"it needs usearch: run {extras.install('index')}") from error
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError) as error:
         raise ValueError("it is unfinished or damaged: run gentle-clip index again") from error
     if not same:

@@ -7,8 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gentle_clip_jax import reading
 from gentle_clip_jax.aligning import Side
 from gentle_clip_jax.data import images
+from gentle_clip_jax.files import sha256
 from gentle_clip_jax.searching.embed import RANKED
 from gentle_clip_jax.searching.encoder import QueryEncoder, encoder_of_words, features_of_file
 from gentle_clip_jax.searching.exact import nearest
@@ -63,11 +65,22 @@ class Searcher:
 
     @functools.cached_property
     def ranked(self) -> np.ndarray:
-        """[m, k] the rows as they are ranked for queries of the other side."""
+        """[m, k] the rows as they are ranked for queries of the other side.
+
+        Raises:
+          ValueError: they were written beside the embedded rows, and are not as they were written.
+        """
+        digest = self.gallery.manifest.get("sha256", {}).get(RANKED)
+        return self.opened.draw(self.side, self.rows) if digest is None else self._kept(digest)
+
+    def _kept(self, digest: str) -> np.ndarray:
         path = self.gallery.path / RANKED
-        if self._is_embedded and path.exists():
-            return np.load(path, allow_pickle=False)
-        return self.opened.draw(self.side, self.rows)
+        try:
+            if sha256(path) != digest:
+                raise ValueError("it is not as it was written")
+            return reading.map_array(path)
+        except (OSError, ValueError) as error:
+            raise ValueError(f"{path} is damaged ({error}): embed the items again.") from error
 
     @property
     def built_from(self) -> dict[str, str]:

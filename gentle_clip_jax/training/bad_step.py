@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import jax
 import ml_collections
-import numpy as np
 
+from gentle_clip_jax import reading
 from gentle_clip_jax.data import batches
 from gentle_clip_jax.files import read_record, write_arrays, write_record
 from gentle_clip_jax.runs.folder import RunFolder
@@ -65,12 +65,11 @@ def read(path: pathlib.Path) -> BadStep:
         record = read_record(path)
         metrics = {str(name): float(value) for name, value in record["metrics"].items()}
         step, batch, file = int(record["step"]), {}, path.with_suffix(".npz")
-        with file.open("rb") as content, np.load(content, allow_pickle=False) as arrays:
-            for key in arrays.files:
-                part, modality = key.split("/")
-                batch.setdefault(part, {})[modality] = arrays[key]
+        for key, rows in reading.read_arrays(file).items():
+            part, modality = key.split("/")
+            batch.setdefault(part, {})[modality] = rows
         return BadStep(step, metrics, batch)
-    except Exception as error:  # of any kind where a zip file is broken
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise ValueError(
             f"{file} is no record of a bad step ({error}): give a bad_step_N.json in the folder of "
             "its run, beside its .npz."

@@ -30,5 +30,5 @@ def test_without_the_extra_it_is_named(monkeypatch, capsys):
         main.main(["--print-completion", "zsh"])
     assert ended.value.code == 2
     said = capsys.readouterr().err
-    assert "pip install -e '.[completion]'" in said
+    assert 'pip install "gentle-clip-jax[completion]"' in said
     assert said.count("\n") == 1

@@ -79,6 +79,63 @@ def test_arrays_that_unpack_to_too_much(tmp_path, little_memory):
         embeddings.read(tmp_path / "a.npz")
 
 
+def npz(path, content, method=zipfile.ZIP_DEFLATED):
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("features.npy", content)
+
+
+def npy(array):
+    np.save(file := io.BytesIO(), array)
+    return file.getvalue()
+
+
+def refused_with(path, words, most=10**6):
+    """That arrays are refused, and what unpacking them took at most, in bytes."""
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=words):
+        embeddings.read(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < most
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_arrays_packed_in_a_way_that_has_no_bounds(method, tmp_path):
+    """Python unpacks all of such a member at once, whatever it says of its size."""
+    npz(tmp_path / "a.npz", npy(np.zeros((10**6, 10), np.float32)), method)
+    packed, size = (tmp_path / "a.npz").read_bytes(), struct.pack("<I", 4 * 10**7 + 128)
+    assert packed.count(size) == 2
+    (tmp_path / "a.npz").write_bytes(packed.replace(size, struct.pack("<I", 1000)))
+    refused_with(tmp_path / "a.npz", r"a.npz cannot be read: is packed in another way than NumPy")
+
+
+def test_arrays_that_lie_about_what_they_unpack_to(tmp_path):
+    """They say a thousand bytes; the header is of forty million, which are there."""
+    npz(tmp_path / "a.npz", npy(np.zeros((10**6, 10), np.float32)))
+    packed, size = (tmp_path / "a.npz").read_bytes(), struct.pack("<I", 4 * 10**7 + 128)
+    (tmp_path / "a.npz").write_bytes(packed.replace(size, struct.pack("<I", 1000)))
+    refused_with(tmp_path / "a.npz", r"a.npz cannot be read: ")
+
+
+def test_arrays_whose_header_is_of_more_than_there_is(tmp_path, little_memory):
+    """A header alone of forty terabytes: no such array is made."""
+    file = io.BytesIO()
+    about = {"shape": (10**12, 10), "fortran_order": False, "descr": "<f4"}
+    np.lib.format.write_array_header_1_0(file, about)
+    for end in ("z", "y"):
+        path = tmp_path / f"a.np{end}"
+        npz(path, file.getvalue()) if end == "z" else path.write_bytes(file.getvalue())
+        refused_with(path, rf"a.np{end} cannot be read: ")
+
+
+def test_many_members_of_one_content(tmp_path, little_memory):
+    """Each is small enough, and all are the same bytes of the file; together they are too much."""
+    with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(20):
+            archive.writestr(f"{number}.npy", npy(np.zeros((100, 200), np.float32)))
+    refused_with(tmp_path / "a.npz", r"a.npz cannot be read: has 16\d+ bytes, more than 1000000")
+
+
 def test_coordinates_that_unpack_to_too_much(tmp_path, little_memory):
     pytest.importorskip("tensorflow_datasets")
     from gentle_clip_jax.data.tfds_builders import protein_sets

@@ -197,5 +197,5 @@ def test_the_extra_is_named_where_it_is_not_installed(tmp_path, monkeypatch):
     with pytest.raises(ModuleNotFoundError) as caught:
         embeddings.read(tmp_path / "x.h5ad")
     said, code = failures.told(caught.value, None)
-    assert "pip install -e '.[tables]'" in said
+    assert 'pip install "gentle-clip-jax[tables]"' in said
     assert code == 2

@@ -17,7 +17,7 @@ import tiny_run
 from damages import DAMAGES
 
 from gentle_clip_jax import compare
-from gentle_clip_jax.aligners import Problem, align, load
+from gentle_clip_jax.aligners import Problem, align, load, readout
 from gentle_clip_jax.compare import Plan
 from gentle_clip_jax.compare.pool import Pool, Retrieval
 from gentle_clip_jax.data import embeddings
@@ -25,6 +25,7 @@ from gentle_clip_jax.features import update
 from gentle_clip_jax.report.comparison import write_comparison
 from gentle_clip_jax.runs.log import NonFiniteStep
 from gentle_clip_jax.runs.read import lines_of, read_line, read_run
+from gentle_clip_jax.searching import embed_files, open_gallery
 from gentle_clip_jax.tasks.icons import task as icons
 from gentle_clip_jax.training import bad_step, evaluate, loop, train_state
 from gentle_clip_jax.training.restored import restore
@@ -300,6 +301,36 @@ def test_every_file_of_an_aligner(tmp_path, walk, way):
 
     expected = opened(sound)
     with walk(sound, way, "an aligner") as files:
+        for folder, damaged in files.copies():
+            files.open(opened, expected, folder, damaged)
+            files.keep(folder, damaged)
+
+
+@pytest.fixture(scope="module")
+def embedded(tmp_path_factory):
+    """An aligner that draws x, and the folder of items of x in its space."""
+    folder, rng = tmp_path_factory.mktemp("embedded"), np.random.default_rng(0)
+    latent = rng.normal(size=(400, 4))
+    x, y = (np.float32(latent @ rng.normal(size=(4, width))) for width in (7, 5))
+    np.savez(folder / "x.npz", features=x, ids=np.arange(400).astype(str))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(readout, "_gains", lambda features, seed: (0, 0))
+        align(Problem(x[:20], y[:20], x[20:], y[20:]), "cca").save(folder / "aligner")
+    embed_files(folder / "aligner", folder / "x.npz", folder / "sound", side="x")
+    return folder / "aligner", folder / "sound"
+
+
+@EACH_WAY
+def test_every_file_of_embedded_items(embedded, walk, way):
+    aligner, sound = embedded
+
+    def opened(folder):
+        gallery = open_gallery(aligner, folder)
+        return {"rows": gallery.rows, "ranked": gallery.ranked, "ids": gallery.gallery.ids}
+
+    expected = opened(sound)
+    assert not same(expected["rows"], expected["ranked"])
+    with walk(sound, way, "embedded items") as files:
         for folder, damaged in files.copies():
             files.open(opened, expected, folder, damaged)
             files.keep(folder, damaged)

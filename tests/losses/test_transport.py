@@ -104,5 +104,5 @@ def test_a_device_with_its_own_rows_alone_is_refused(plan) -> None:
 
 def test_without_ott_the_message_says_what_to_install(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "ott.geometry.geometry", None)
-    with pytest.raises(ValueError, match=r"pip install -e '\.\[transport\]'"):
+    with pytest.raises(ValueError, match=r'pip install "gentle-clip-jax\[transport\]"'):
         losses.transport_plan(jnp.eye(3, 2), jnp.eye(7, 2), epsilon=0.1)

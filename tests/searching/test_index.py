@@ -120,7 +120,7 @@ def test_without_usearch_all_is_compared(work, gallery, monkeypatch):
     monkeypatch.setattr(builtins, "__import__", fail)
     searcher = open_gallery(work / "aligner", gallery)
     assert searcher.index is None
-    assert "it needs usearch: run pip install -e '.[index]' in your clone." in searcher.note
+    assert 'it needs usearch: run pip install "gentle-clip-jax[index]".' in searcher.note
     with pytest.raises(ModuleNotFoundError):
         index_gallery(work / "aligner", gallery)
 

@@ -3,7 +3,6 @@
 from gentle_clip_jax.aligners.closed_form.cca import Maps as Maps
 from gentle_clip_jax.aligners.closed_form.cca import cca as cca
 from gentle_clip_jax.aligners.closed_form.gentle import Smoothed as Smoothed
-from gentle_clip_jax.aligners.closed_form.gentle import gentle_transport as gentle_transport
 from gentle_clip_jax.aligners.closed_form.procrustes import procrustes as procrustes
 from gentle_clip_jax.aligners.closed_form.relative import Anchors as Anchors
 from gentle_clip_jax.aligners.closed_form.relative import relative as relative

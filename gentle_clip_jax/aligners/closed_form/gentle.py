@@ -1,31 +1,30 @@
-"""Gentle transport: smoothed features, and a plan between unmatched sets if pairs approve."""
+"""Gentle transport: smoothed features, and a plan between unmatched sets.
+
+`selection` lets held-out pairs decide which of it is used.
+"""
 
 import functools
-from collections.abc import Iterable
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from gentle_clip_jax.aligners.closed_form.cca import Maps
 from gentle_clip_jax.aligners.closed_form.neighbours import smooth
 from gentle_clip_jax.aligners.closed_form.shrinkage import (
     OF_FEW_PAIRS,
-    SHRINKAGES,
     chosen_shrinkage,
     shrunk_cca,
 )
 from gentle_clip_jax.aligners.closed_form.transported import few_pairs_weight, transported_cca
 from gentle_clip_jax.aligners.closed_form.zero_pairs import Joined, named_classes
-from gentle_clip_jax.aligners.cross_validation import log_ranks
 from gentle_clip_jax.aligners.problem import Features
 
-# A trial of the plan on held-out pairs takes fewer unmatched items and rounds than the plan itself.
-TRIAL_ITEMS, TRIAL_ROUNDS = 2048, 3
-_TRIAL_FOLDS = 3
 BANK_BYTES = 64 * 2**20  # of the rows among which neighbours are sought, at most
-LEAST_TRIED = 60  # below, three folds of pairs are too few to tell
+FEW_PAIRS = 60
+# In so few dimensions a few pairs alone fix a map, and the mean of neighbours blurs what there is.
+FEW_DIMENSIONS = 64
+_NEIGHBOURS = 0.8
 _WITHIN = 0.5
 
 
@@ -66,59 +65,64 @@ class Prepared(NamedTuple):
     maps: Maps
 
 
-def gentle_transport(
-    features: Features,
-    *,
-    shrinkages: Iterable[float] = SHRINKAGES,
-    classes: Classes | None = None,
-    transport: bool | None = None,
-) -> Smoothed:
-    """`transported_cca` where x is smoothed over its neighbours, the more the fewer the pairs.
+def are_few_dimensions(features: Features) -> bool:
+    """Whether either modality has 64 dimensions or fewer."""
+    return min(features.x.shape[2], features.y.shape[2]) <= FEW_DIMENSIONS
+
+
+def prepare(features: Features, *, neighbours: float = _NEIGHBOURS) -> Prepared:
+    """Smooths x, and chooses how far the CCA of the smoothed pairs is shrunk.
 
     With few pairs, a map that is fitted to single features fits their noise; the mean of an item's
     neighbours, most of them unmatched, has less of it. The weight of the neighbours is 0.8s,
-    s = 250 / (250 + n). A plan between sets that show different things leads astray: of 60 pairs or
-    more some are held out, and if these find each other better by the CCA of the smoothed pairs
-    alone, by two standard errors, that is returned.
+    s = 250 / (250 + n), and 0 in few dimensions.
 
     Args:
       features: standardised, of matched and unmatched items.
-      shrinkages: candidates for that of the first CCA, chosen by cross-validation.
-      classes: [c, dx] the classifier that x's encoder was trained with and [c, dy] features of the
-        names of its classes, if they are known, both in the units of the features: what it says of
-        unmatched items then counts too, unless held-out pairs, of 60 or more, find each other
-        better without.
-      transport: whether to use a plan; if not given, the pairs decide.
+      neighbours: their weight in units of s, in many dimensions.
 
     Source: ours; docs/results/negative.md says what else was tried.
     """
-    prepared = prepare(features, shrinkages)
-    undecided = transport is None or (transport and classes is not None)
-    if undecided and len(features.x) >= LEAST_TRIED:
-        helps, classes = _tried(prepared, classes)
-        transport = helps if transport is None else transport
-    return fit_prepared(prepared, classes, transport=transport is None or transport)
-
-
-def prepare(features: Features, shrinkages: Iterable[float] = SHRINKAGES) -> Prepared:
-    """Smooths x, and chooses how far the CCA of the smoothed pairs is shrunk."""
     rows = jnp.concatenate([jnp.mean(z, axis=1) for z in (features.x, features.unmatched_x)])
-    bank, weight = rows[: BANK_BYTES // rows[0].nbytes], 0.8 * few_pairs_weight(len(features.x))
-    rows = smooth(rows, bank, weight=weight)  # of large sets there is no room for both
+    few = 0.0 if are_few_dimensions(features) else few_pairs_weight(len(features.x))
+    bank, weight = rows[: BANK_BYTES // rows[0].nbytes], neighbours * few
+    if weight:
+        rows = smooth(rows, bank, weight=weight)  # of large sets there is no room for both
     x, unmatched_x = jnp.split(rows, [len(features.x)])
     features = features._replace(x=x[:, None], unmatched_x=unmatched_x[:, None])
     y = jnp.mean(features.y, axis=1)
-    shrinkage = chosen_shrinkage(shrunk_cca, x, y, shrinkages=shrinkages)
-    return Prepared(features, bank, weight, shrinkage, shrunk_cca(x, y, shrinkage))
+    shrinkage = chosen_shrinkage(shrunk_cca, x, y)
+    return Prepared(
+        features, bank if weight else bank[:1], weight, shrinkage, shrunk_cca(x, y, shrinkage)
+    )
 
 
 def fit_prepared(prepared: Prepared, classes: Classes | None, *, transport: bool) -> Smoothed:
-    """Gentle transport with a plan, and the names of classes if given, or without any."""
+    """Gentle transport with a plan, and the names of classes if given, or without any.
+
+    Args:
+      prepared: see `prepare`.
+      classes: [c, dx] the classifier that x's encoder was trained with and [c, dy] features of the
+        names of its classes, in the units of the features: what it says of unmatched items then
+        counts too.
+      transport: whether to use a plan.
+    """
     maps = prepared.maps
     if transport:
-        few = OF_FEW_PAIRS if len(prepared.features.x) < LEAST_TRIED else None
-        maps = planned(prepared.features, maps, classes, shrinkage=few, within=_WITHIN)
+        shrinkage = plan_shrinkage(prepared)
+        maps = planned(prepared.features, maps, classes, shrinkage=shrinkage, within=_WITHIN)
     return Smoothed(maps, prepared.bank, prepared.weight)
+
+
+def plan_shrinkage(prepared: Prepared) -> float:
+    """How far the CCA with a plan is shrunk: the more the fewer the pairs, but no more than theirs.
+
+    Where the covariances of a few pairs need little of it, as in few dimensions, those of all items
+    need no more.
+    """
+    n = len(prepared.features.x)
+    most = OF_FEW_PAIRS if n < FEW_PAIRS else 1 + 1.5 * few_pairs_weight(n)
+    return min(most, prepared.shrinkage)
 
 
 def planned(
@@ -143,27 +147,3 @@ def planned(
     fitted = fit(Joined((maps, named)), pseudo_y=named.pseudo_y(x))
     assert isinstance(fitted, Maps)
     return fitted
-
-
-def _tried(prepared: Prepared, classes: Classes | None) -> tuple[bool, Classes | None]:
-    """Whether held-out pairs bear a plan; and the classes, if a plan finds more pairs by them."""
-    features = prepared.features
-    tried = features._replace(
-        unmatched_x=features.unmatched_x[:TRIAL_ITEMS],
-        unmatched_y=features.unmatched_y[:TRIAL_ITEMS],
-    )
-
-    def fit(x: jax.Array, y: jax.Array, plan: float) -> Maps:
-        maps = shrunk_cca(x, y, prepared.shrinkage)
-        if not plan:
-            return maps
-        part, names = tried._replace(x=x[:, None], y=y[:, None]), classes if plan == 2 else None
-        return planned(part, maps, names, shrinkage=None, rounds=TRIAL_ROUNDS)
-
-    x, y = (jnp.mean(items, axis=1) for items in (features.x, features.y))
-    plans = (0.0, 1.0) if classes is None else (0.0, 1.0, 2.0)
-    without, *with_plan = log_ranks(fit, x, y, plans, folds=_TRIAL_FOLDS)
-    best = int(np.argmin([np.mean(ranks) for ranks in with_plan]))
-    worse = with_plan[best] - without
-    bears = np.mean(worse) <= 2 * np.std(worse) / np.sqrt(len(worse))
-    return bool(bears), classes if best else None

@@ -68,7 +68,7 @@ def _read_backbones(path: pathlib.Path, names: list[str]) -> list[np.ndarray]:
     try:
         arrays = reading.read_arrays(path)
         atoms, offsets, ids = arrays["bb"], arrays["offsets"], arrays["id"]
-    except Exception as error:  # of any kind where a file is broken
+    except (ValueError, KeyError) as error:
         raise ValueError(f"{path} cannot be read: {error}.") from error
     if [*map(str, ids)] != names:
         raise ValueError(f"{path} lists other proteins than the table beside it: copy both again.")

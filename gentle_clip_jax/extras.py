@@ -1,0 +1,10 @@
+"""What to run where a package is missing that only some commands need."""
+
+
+def install(extra: str) -> str:
+    """The command that installs what an extra brings, for those with a wheel and with a clone.
+
+    >>> install("images")
+    'pip install "gentle-clip-jax[images]"'
+    """
+    return f'pip install "gentle-clip-jax[{extra}]"'
