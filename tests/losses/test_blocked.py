@@ -85,6 +85,7 @@ def embeddings(n: int = N, m: int = M, d: int = D) -> tuple[np.ndarray, np.ndarr
     return tuple(z / np.linalg.norm(z, axis=1, keepdims=True) for z in (x, y))
 
 
+@functools.cache
 def value_and_grad(loss, block_size: int):
     fixed = functools.partial(loss, block_size=block_size)
     return jax.jit(jax.value_and_grad(fixed, argnums=(0, 1)))
