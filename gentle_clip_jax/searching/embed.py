@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from gentle_clip_jax import reading
 from gentle_clip_jax.aligning import Side
 from gentle_clip_jax.data.embeddings import blocks_of
 from gentle_clip_jax.files import (
@@ -65,7 +66,7 @@ def embed_files(
     count, names = len(given.rows.ids), [_FEATURES, _ROWS]
     _write(folder / _FEATURES, given.rows.features, lambda rows: opened.embed(side, rows))
     if opened.draws(side):
-        embedded = np.lib.format.open_memmap(folder / _FEATURES, mode="r")
+        embedded = reading.map_array(folder / _FEATURES)
         _write(folder / RANKED, embedded, lambda rows: opened.draw(side, rows))
         names.append(RANKED)
     arguments = given.manifest.get("arguments", {})
