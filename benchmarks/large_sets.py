@@ -1,13 +1,15 @@
 """What do all unmatched items bring over 4,096 of them, and what do large sets cost?
 
     python benchmarks/large_sets.py --features=features [--pairs 104 1041] [--seeds 10 11 12]
-        [--items 20000 100000] [--rows 30000 100000 300000] [--only real plans costs made embedded]
+        [--items 20000] [--rows 10000 30000 60000 100000]
+        [--only real plans ways costs made embedded]
 
 Writes docs/results/large_sets.{json,md}. Real: gentle transport of aerial images and captions and
 of photographs, scored on validation items. Plans: how far plans in parts, or of fewer iterations,
-are from one of all items. Costs: CPU of the steps that grow fastest. Made: `gentle-clip align` of
-made-up features of the width of EfficientNet-Lite0's and MiniLM's and 1,000 pairs. Embedded:
-`gentle-clip embed` of a memory-mapped file. Made and embedded run in processes of their own.
+are from one of all items. Ways: what each finds of made-up items. Costs: CPU of the steps that grow
+fastest. Made: `gentle-clip align` of made-up features of the width of EfficientNet-Lite0's and
+MiniLM's and 1,000 pairs. Embedded: `gentle-clip embed` of a memory-mapped file. Ways, made and
+embedded run in processes of their own.
 """
 
 import argparse
@@ -37,8 +39,14 @@ from gentle_clip_jax.aligners.closed_form import Smoothed, cca, transported_cca 
 from gentle_clip_jax.aligners.closed_form.gentle import BANK_BYTES, prepare  # noqa: E402
 from gentle_clip_jax.aligners.closed_form.neighbours import smooth  # noqa: E402
 from gentle_clip_jax.aligners.closed_form.plan import transported_covariance  # noqa: E402
-from gentle_clip_jax.aligners.closed_form.transported import PLAN_ITEMS, plan_part  # noqa: E402
+from gentle_clip_jax.aligners.closed_form.transported import (  # noqa: E402
+    LAST_ROUNDS,
+    PLAN_ITEMS,
+    plan_part,
+)
+from gentle_clip_jax.aligners.problem import Features  # noqa: E402
 from gentle_clip_jax.aligners.standardize import standardized  # noqa: E402
+from gentle_clip_jax.aligning import outlook  # noqa: E402
 from gentle_clip_jax.compare import measure, pool  # noqa: E402
 from gentle_clip_jax.compare.sources import pool_of  # noqa: E402
 from gentle_clip_jax.config import load_config  # noqa: E402
@@ -54,7 +62,15 @@ ALONE, SOME, PARTS, ONE, BOTH = (
     "all, in one plan",
     "all, in plans of 4,096 and at last in one",
 )
+WAYS: dict[str, dict[str, int]] = {  # of made-up items, and the settings of each
+    ALONE: {},
+    SOME: {},
+    PARTS: {"last_batch": PLAN_ITEMS},
+    BOTH: {},
+    "all, in one plan of two iterations": {"batch": 2 * PLAN_ITEMS, "iterations": 2},
+}
 PAIRS, TESTED, SHARED = 1000, 2000, 48
+MANY = 100_000  # items, whose plan is reckoned
 WIDTHS = {"x": 1280, "y": 384}
 CORES = 2  # of the machine whose minutes are spoken of
 
@@ -64,15 +80,26 @@ def main() -> None:
     parser.add_argument("--features", required=True)
     parser.add_argument("--pairs", type=int, nargs="+", default=[104, 1041])
     parser.add_argument("--seeds", type=int, nargs="+", default=[10, 11, 12])
-    parser.add_argument("--items", type=int, nargs="+", default=[20_000, 100_000])
-    parser.add_argument("--rows", type=int, nargs="+", default=[30_000, 100_000, 300_000])
-    parts = {"real": real, "plans": plans, "costs": costs, "made": made, "embedded": embedded}
-    parser.add_argument("--only", nargs="+", choices=parts, default=[*parts], help="others stay")
+    parser.add_argument("--items", type=int, nargs="+", default=[20_000])
+    parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 30_000, 60_000, 100_000])
+    parts = {
+        "real": real,
+        "plans": plans,
+        "ways": ways,
+        "costs": costs,
+        "made": made,
+        "embedded": embedded,
+    }
+    parser.add_argument("--only", nargs="*", choices=parts, default=[*parts], help="others stay")
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "docs" / "results")
+    parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if args.way:
+        print(json.dumps(found(args.way)))
+        return
     args.out.mkdir(parents=True, exist_ok=True)
     path = args.out / "large_sets.json"
-    about = json.loads(path.read_text()) if path.exists() else {name: [] for name in parts}
+    about = {name: [] for name in parts} | (json.loads(path.read_text()) if path.exists() else {})
     for name in args.only:
         about[name] = []
         for row in parts[name](args):
@@ -157,9 +184,39 @@ def plans(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
         }
 
 
+def ways(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """What each way finds of made-up items that no fit has seen; each in its own process."""
+    for way in WAYS:
+        command = [sys.executable, __file__, f"--features={args.features}", f"--way={way}"]
+        output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+        yield json.loads(output.splitlines()[-1])
+
+
+def found(way: str) -> dict[str, Any]:
+    """Recall of a way with 100 pairs and 8,192 unmatched items, in 128 and 96 features."""
+    world, rng, count = World({"x": 128, "y": 96}), np.random.default_rng(0), 2 * PLAN_ITEMS
+    latents = [world.latent(rng, size) for size in (100, TESTED, count)]
+    sides = {}
+    for side in "xy":
+        *known, rest = (world.view(rng, side, latent) for latent in latents)
+        deviation = rest.std()
+        sides[side] = [jnp.asarray(rows / deviation) for rows in (*known, rng.permutation(rest))]
+    (x, test_x, unmatched_x), (y, test_y, unmatched_y) = sides.values()
+    features = Features(*(rows[:, None] for rows in (x, y, unmatched_x, unmatched_y)))
+    maps, begun = cca(x, y, shrinkage=3.0), time.process_time()
+    if way == SOME:
+        features = plan_part(features)
+    if way != ALONE:
+        maps = transported_cca(features, maps, **WAYS[way])
+    cpu = time.process_time() - begun if jax.block_until_ready(maps) else 0.0
+    rows = np.asarray(maps.embed_x(test_x)), np.asarray(maps.embed_y(test_y))
+    return {"way": way, "recall": recall(*rows), "cpu": cpu}
+
+
 def costs(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """CPU of a pair of items, in nanoseconds, of each step that meets all pairs of many items."""
-    rng, most = np.random.default_rng(0), max(args.items)
+    del args
+    rng = np.random.default_rng(0)
 
     def rows(count: int, width: int) -> jax.Array:
         return jnp.asarray(rng.normal(size=(count, width)), jnp.float32)
@@ -183,7 +240,7 @@ def costs(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
             PLAN_ITEMS**2,
             plan(PLAN_ITEMS, PLAN_ITEMS, 10),
         ),
-        (f"2,048 rows of one of {most:,}, 2 iterations", 2048 * most, plan(2048, most, 2)),
+        (f"512 rows of one of {MANY:,}, 2 iterations", 512 * MANY, plan(512, MANY, 2)),
         (f"neighbours among {bank:,} of 1,280 features", 1024 * bank, neighbours),
     ):
         compiled = jax.jit(step).lower(*given).compile()
@@ -305,20 +362,9 @@ def write_sides(folder: pathlib.Path, items: int, widths: dict[str, int] = WIDTH
 
 def page(about: dict[str, Any]) -> str:
     """docs/results/large_sets.md"""
-    seeds = sorted({row["seed"] for row in about["real"]})
     return f"""# Large sets of unmatched items
 
-## What all of them bring over 4,096
-
-Gentle transport, always with a plan, on validation items: zero-shot, i2t and t2i (mean of R@1, 5
-and 10), per cent, mean and standard deviation over seeds {", ".join(map(str, seeds))}. Plans of
-4,096 items are drawn anew in every round, and together hold all. "At last in one" is what `align`
-does: after six rounds of such plans two with one plan of all, of two iterations; "in one" makes
-that of ten iterations in all eight rounds. CPU: of the plans, neighbours and CCA of the pairs left
-out.
-
-{table(of_real(about["real"]))}
-
+{on_data(about["real"])}
 ## How far plans in parts are from one plan
 
 X^T P Y of 8,192 made-up items of either side in the space of CCA of 1,000 pairs, against that of
@@ -326,6 +372,11 @@ one plan of all of them and 10 iterations: relative error (Frobenius norm), and 
 alone the directions of the maps differ.
 
 {table(of_plans(about["plans"]))}
+
+What that brings: recall (R@1, 5 and 10, mean of both ways, per cent) among {TESTED:,} made-up items
+that no fit has seen, with 100 pairs and 8,192 unmatched items; one seed.
+
+{table(of_ways(about["ways"]))}
 
 ## What the steps take
 
@@ -343,6 +394,8 @@ Recall: mean of R@1, 5 and 10 among {TESTED:,} items that no fit has seen.
 
 {table(of_made(about["made"]))}
 
+{reckoned(about)}
+
 ## What `gentle-clip embed` takes
 
 Of a memory-mapped file of 512 float32 features a row, by an aligner of CCA in 128 dimensions.
@@ -352,6 +405,43 @@ Of a memory-mapped file of 512 float32 features a row, by an aligner of CCA in 1
 `{about["command"]}`, {about["machine"]["cpus"]} x {about["machine"]["processor"]}, shared with
 other work: clocks say little here, CPU seconds more.
 """
+
+
+def on_data(rows: list[dict[str, Any]]) -> str:
+    if not rows:
+        return (
+            "What all of them bring over 4,096 on aerial images and photographs was not run yet.\n"
+        )
+    seeds = ", ".join(map(str, sorted({row["seed"] for row in rows})))
+    return f"""## What all of them bring over 4,096
+
+Gentle transport, always with a plan, on validation items: zero-shot, i2t and t2i (mean of R@1, 5
+and 10), per cent, mean and standard deviation over seeds {seeds}. Plans of
+4,096 items are drawn anew in every round, and together hold all. "At last in one" is what `align`
+does: after six rounds of such plans two with one plan of all, of two iterations; "in one" makes
+that of ten iterations in all eight rounds. CPU: of the plans, neighbours and CCA of the pairs left
+out.
+
+{table(of_real(rows))}
+"""
+
+
+def reckoned(about: dict[str, Any]) -> str:
+    """What `align` would take of 100,000 items, by its steps and by what else it took of 4,096."""
+    _, part, whole, near = (row["ns"] / 1e9 for row in about["costs"])
+    bank = BANK_BYTES // (4 * WIDTHS["x"])
+    few = next(row for row in about["made"] if row["planned"] == PLAN_ITEMS)
+    rounds = outlook.ROUNDS - LAST_ROUNDS
+    rest = few["cpu"] - outlook.ROUNDS * PLAN_ITEMS**2 * part - (PLAN_ITEMS + PAIRS) ** 2 * near
+    seconds = rest + rounds * -(-MANY // PLAN_ITEMS) * PLAN_ITEMS**2 * part
+    seconds += LAST_ROUNDS * MANY**2 * whole + (MANY + PAIRS) * bank * near
+    gib = outlook.GIB + outlook.COPIES * 4 * MANY * sum(WIDTHS.values()) / 2**30
+    return (
+        f"**{MANY:,} items of either side, not run whole:** by the steps above {seconds:.0f} s of "
+        f"CPU, {seconds / CORES / 60:.1f} min of {CORES} idle cores, of which the last "
+        f"{LAST_ROUNDS} rounds take {100 * LAST_ROUNDS * MANY**2 * whole / seconds:.0f} %; and "
+        f"{gib:.1f} GiB, as `align` says before it begins."
+    )
 
 
 def of_real(rows: list[dict[str, Any]]) -> Iterator[list[str]]:
@@ -372,6 +462,12 @@ def of_plans(rows: list[dict[str, Any]]) -> Iterator[list[str]]:
         yield [f"{row['of']:,}", str(row["iterations"])] + [
             f"{row[name]:.4f}" for name in ("error", "cosine")
         ]
+
+
+def of_ways(rows: list[dict[str, Any]]) -> Iterator[list[str]]:
+    yield ["unmatched items in the plan", "R@1", "R@5", "R@10", "CPU, s"]
+    for row in rows:
+        yield [row["way"], *(f"{100 * r:.1f}" for r in row["recall"]), f"{row['cpu']:.0f}"]
 
 
 def of_costs(rows: list[dict[str, Any]]) -> Iterator[list[str]]:

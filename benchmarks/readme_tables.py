@@ -1,4 +1,4 @@
-"""The tables of README.md, docs/results/README.md and docs/scaling.md, from docs/results/*.json.
+"""The tables of README.md and docs/results/README.md, from docs/results/*.json.
 
     python benchmarks/readme_tables.py
 
@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "docs" / "results"
-PAGES = (ROOT / "README.md", RESULTS / "README.md", ROOT / "docs" / "scaling.md")
+PAGES = (ROOT / "README.md", RESULTS / "README.md")
 MAIN = ("zero_shot", "i2t", "t2i")
 FIELDS = {"aerial images": "remote_sensing", "photographs": "vision_language"}
 # Pairs alone, with the unmatched rest, all pairs: CLIP of proteins has the term of residues too.
@@ -212,13 +212,7 @@ def _untrained(seeds: dict[str, dict]) -> str:
     return " / ".join(best)
 
 
-def sizes() -> str:
-    """A thousand items to a hundred million: what each step takes, and what breaks first."""
-    head = "| items | `encode`, images | `embed` | `align`, all planned | `search` | breaks first |"
-    return lines(head, kept("sizes")["summary"])
-
-
-TABLES = {"results": results, "icons": icons, "frozen": frozen, "towers": towers, "sizes": sizes}
+TABLES = {"results": results, "icons": icons, "frozen": frozen, "towers": towers}
 
 if __name__ == "__main__":
     main()

@@ -4,7 +4,7 @@
 
 Measures nothing: reads docs/results/encoders.json, large.json, large_sets.json and search.json, and
 writes sizes.md and sizes.json. What is beyond the sizes measured there is reckoned by the formulas
-on the page. `python benchmarks/readme_tables.py` then puts them into docs/scaling.md.
+on the page.
 """
 
 import argparse

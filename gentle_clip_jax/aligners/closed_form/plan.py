@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-_BLOCK = 512  # rows whose kernel is held at once
+_BLOCK = 128  # rows whose kernel is held at once: 50 MB of 100,000 columns
 _HELD = 4096 * 4096  # cosines that may be held all at once, which is several times as fast
 
 
