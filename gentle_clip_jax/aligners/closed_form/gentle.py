@@ -115,14 +115,14 @@ def fit_prepared(prepared: Prepared, classes: Classes | None, *, transport: bool
 
 
 def plan_shrinkage(prepared: Prepared) -> float:
-    """How far the CCA with a plan is shrunk: the more the fewer the pairs, but no more than theirs.
+    """How far the CCA with a plan is shrunk: the more the fewer the pairs.
 
-    Where the covariances of a few pairs need little of it, as in few dimensions, those of all items
-    need no more.
+    In few dimensions no more than the pairs alone ask for: where their covariances need little of
+    it, those of all items need no more.
     """
     n = len(prepared.features.x)
     most = OF_FEW_PAIRS if n < FEW_PAIRS else 1 + 1.5 * few_pairs_weight(n)
-    return min(most, prepared.shrinkage)
+    return min(most, prepared.shrinkage) if are_few_dimensions(prepared.features) else most
 
 
 def planned(

@@ -165,7 +165,7 @@ def test_held_out_pairs_turn_down_a_plan_between_sets_of_different_things(pairs)
     np.testing.assert_array_equal(chosen.embed_y(y), alone.embed_y(y))
 
 
-def test_a_plan_is_shrunk_no_more_than_pairs_alone_ask_for():
+def test_a_plan_is_shrunk_no_more_than_pairs_alone_ask_for(monkeypatch):
     for pairs, chosen, expected in (
         (20, 3.0, 3.0),
         (20, 30.0, 10.0),
@@ -174,6 +174,8 @@ def test_a_plan_is_shrunk_no_more_than_pairs_alone_ask_for():
     ):
         prepared = prepare(features(pairs, 60))._replace(shrinkage=chosen)
         assert plan_shrinkage(prepared) == expected
+    monkeypatch.setattr(gentle, "FEW_DIMENSIONS", 0)
+    assert plan_shrinkage(prepared) == 1.75
 
 
 def test_scatter_of_rows_is_as_if_each_were_an_item():
