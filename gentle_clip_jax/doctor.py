@@ -12,6 +12,7 @@ from typing import Any
 from packaging.requirements import Requirement
 
 from gentle_clip_jax import extras
+from gentle_clip_jax.parallel.cores import count_cores
 
 _OURS = "gentle-clip-jax"
 
@@ -38,9 +39,7 @@ def examine() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.machine()}",
         "packages": {need.name: _version(need.name) for need in required},
         "devices": _tried("jax", _devices, broken),
-        "cores": len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count(),
+        "cores": count_cores(),
         "memory": _tried("memory", _memory, broken),
         "extras": {
             extra: {

@@ -50,10 +50,10 @@ ARROWS = {
     "features": {"encoders", "data", "files", "reading"},
     "diagnose": {"aligners", "losses", "evals", "data", "progress"},
     "compare": {"aligners", "data", "evals", "runs", "files", "reading"},
-    "aligning": {"aligners", "data", "evals", "files", "pages"},
+    "aligning": {"aligners", "data", "evals", "parallel", "files", "pages"},
     "asking": {"aligning", "aligners", "data", "files", "pages"},
     "searching": {"aligning", "aligners", "features", "encoders", "data", "files", "pages"}
-    | {"progress", "reading", "extras", "runs", "tasks", "training"},
+    | {"progress", "reading", "extras", "parallel", "runs", "tasks", "training"},
     "matching": {"aligners", "files", "pages", "progress"},
     "review": {"searching", "aligners", "data", "files", "pages"},
     "tasks": {"aligners", "objectives", "losses", "encoders", "data", "evals", "parallel", "files"}
@@ -254,7 +254,7 @@ GUARDED = {
     "commands/compilation_cache.py": {"os.getuid"},
     "commands/interrupt.py": {"os.set_blocking"},
     "parallel/stop_request.py": {"os.set_blocking"},
-    "doctor.py": {"os.sched_getaffinity"},
+    "parallel/cores.py": {"os.sched_getaffinity"},
 }
 
 

@@ -1,6 +1,5 @@
 """What a fit to large sets will take, told before it begins."""
 
-import os
 import time
 
 import jax
@@ -10,6 +9,7 @@ from gentle_clip_jax.aligners import Problem
 from gentle_clip_jax.aligners.closed_form.gentle import BANK_BYTES
 from gentle_clip_jax.aligners.closed_form.transported import LAST_ITEMS, LAST_ROUNDS
 from gentle_clip_jax.aligners.problem import PLAN_ITEMS
+from gentle_clip_jax.parallel.cores import count_cores
 
 ROUNDS, _DIM = 8, 128
 # What a pair of items takes beside its products, in products: in the plan of a part and in one of
@@ -35,8 +35,7 @@ def outlook(problem: Problem) -> str | None:
     products = (ROUNDS - LAST_ROUNDS) * parts * (width + _PART_PAIR)
     products += LAST_ROUNDS * whole * (width + _WHOLE_PAIR)
     products += _NEIGHBOUR * (len(problem.x) + counts[0]) * BANK_BYTES / 4
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    minutes = (products + _REST) * _seconds_a_product() / (cores or 1) / 60
+    minutes = (products + _REST) * _seconds_a_product() / count_cores() / 60
     numbers = sum(items.size for items in (problem.unmatched_x, problem.unmatched_y))
     gib = GIB + COPIES * 4 * numbers / 2**30
     return (

@@ -1,7 +1,6 @@
 """An approximate index of a gallery, by usearch: HNSW graphs that search reads from the disk."""
 
 import importlib.metadata
-import os
 import pathlib
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -10,6 +9,7 @@ import numpy as np
 
 from gentle_clip_jax import extras
 from gentle_clip_jax.files import read_record, sha256, write_record
+from gentle_clip_jax.parallel.cores import count_cores
 
 MANIFEST, ROWS, RANKED = "manifest.json", "rows.usearch", "ranked.usearch"
 # More links of a row, and more of them tried, than usearch's own 16, 128 and 64: recall@10 of 0.98
@@ -81,7 +81,7 @@ def _graph_of(blocks: Iterable[np.ndarray]) -> Any:
         if graph is None:
             graph = Graph(ndim=block.shape[1], metric="ip", dtype="f32", **_SETTINGS)
         numbers = np.arange(number, number + len(block))
-        graph.add(numbers, np.asarray(block, np.float32), threads=os.cpu_count() or 1)
+        graph.add(numbers, np.asarray(block, np.float32), threads=count_cores())
         number += len(block)
     return graph
 
