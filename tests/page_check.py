@@ -6,6 +6,12 @@ import pytest
 
 SIZES = ((1400, 900), (400, 800))
 RULES = ["wcag2a", "wcag2aa"]
+# On a busy machine a page may be asked before its stylesheets have come.
+LOADED = """
+const done = arguments[0];
+if (document.readyState === "complete") done();
+else addEventListener("load", () => done());
+"""
 
 
 def check(browser, address):
@@ -21,8 +27,9 @@ def check(browser, address):
             media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
             browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
             browser.get(address)
+            browser.execute_async_script(LOADED)
             wide = browser.execute_script("return document.documentElement.scrollWidth")
-            assert wide <= width, f"{where}: {wide} pixels wide"
+            assert wide <= width, f"{where}: {wide} pixels wide; {browser.get_log('browser')}"
             papers.add(
                 browser.execute_script("return getComputedStyle(document.body).backgroundColor")
             )
