@@ -15,7 +15,7 @@ ROUNDS, _DIM = 8, 128
 # What a pair of items takes beside its products, in products: in the plan of a part and in one of
 # all, which no cache holds; what more a product takes that seeks neighbours; what all else takes;
 # and how often the features are in memory, beside how many GiB. By docs/results/large_sets.md.
-_PART_PAIR, _WHOLE_PAIR, _NEIGHBOUR, _REST = 770, 1490, 1.3, 1.7e12
+_PART_PAIR, _WHOLE_PAIR, _NEIGHBOUR, _REST = 520, 1200, 1.2, 1.4e12
 COPIES, GIB = 5, 0.8
 
 
@@ -35,8 +35,7 @@ def outlook(problem: Problem) -> str | None:
     products = (ROUNDS - LAST_ROUNDS) * parts * (width + _PART_PAIR)
     products += LAST_ROUNDS * whole * (width + _WHOLE_PAIR)
     products += _NEIGHBOUR * (len(problem.x) + counts[0]) * BANK_BYTES / 4
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    minutes = (products + _REST) * _seconds_a_product() / (cores or 1) / 60
+    minutes = (products + _REST) * _seconds_a_product() / (os.cpu_count() or 1) / 60
     numbers = sum(items.size for items in (problem.unmatched_x, problem.unmatched_y))
     gib = GIB + COPIES * 4 * numbers / 2**30
     return (
