@@ -4,7 +4,7 @@ import pathlib
 import sys
 import time
 
-# tensorboardX imports PyTorch where that is installed: seconds and memory, of which scalars need none.
+# tensorboardX imports PyTorch where that is installed: seconds and memory that scalars do not need.
 _hides_torch = "torch" not in sys.modules
 if _hides_torch:
     sys.modules["torch"] = None  # pyright: ignore[reportArgumentType]
