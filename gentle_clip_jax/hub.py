@@ -97,8 +97,8 @@ def card(aligner: Aligner, repo: str, license: str | None = None) -> str:
         f"- {fitted_on['pairs']:,} pairs, {fitted_on['unmatched_x']:,} unmatched items of {x} and "
         f"{fitted_on['unmatched_y']:,} of {y}; method {about['method']}",
         *(f"- {line}" for line in _encoders(about, (x, y))),
-        f"- in its arrays: features or embeddings of {_held(aligner.maps):,} items; no ids, texts "
-        "or pictures",
+        f"- in its arrays: features or embeddings of {_held(aligner.maps) or 'no'} items; no ids, "
+        "texts or pictures",
         f"License of the aligner: {license or 'not stated'}. Encoders have licenses of their own.",
     ]
     return "\n\n".join(parts).replace("\n\n- ", "\n- ") + "\n"

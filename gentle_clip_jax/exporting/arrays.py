@@ -29,7 +29,8 @@ def numpy(aligner: Aligner) -> dict[str, str | dict[str, Any]]:
         arrays |= _drawn("x", maps.bank_y, OF_X) | _drawn("y", maps.bank_x, OF_Y)
         maps = maps.maps
     if isinstance(maps, Smoothed):
-        arrays |= {"x_bank": maps.bank, "x_weight": maps.weight, "x_count": NEIGHBOURS}
+        if len(maps.bank):
+            arrays |= {"x_bank": maps.bank, "x_weight": maps.weight, "x_count": NEIGHBOURS}
         maps = maps.maps
     if not isinstance(maps, Maps):
         raise ValueError(

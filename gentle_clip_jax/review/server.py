@@ -189,7 +189,12 @@ def serve(show: Show, progress: Progress | None, port: int) -> None:
     port = listener.getsockname()[1]
     app = application(show, progress, token=token, cookie=f"gentle_clip_review_{port}")
     config = uvicorn.Config(
-        app, log_level="warning", access_log=False, server_header=False, limit_concurrency=256
+        app,
+        loop="asyncio",  # uvloop, where it is installed, fails if Ctrl-C comes while it starts
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        limit_concurrency=256,
     )
     print(f"Open http://127.0.0.1:{port}/?token={token} in your browser. Ctrl-C ends the review.")
     uvicorn.Server(config).run(sockets=[listener])

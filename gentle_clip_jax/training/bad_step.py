@@ -69,7 +69,7 @@ def read(path: pathlib.Path) -> BadStep:
             part, modality = key.split("/")
             batch.setdefault(part, {})[modality] = rows
         return BadStep(step, metrics, batch)
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise ValueError(
             f"{file} is no record of a bad step ({error}): give a bad_step_N.json in the folder of "
             "its run, beside its .npz."

@@ -19,7 +19,7 @@ def shown(monkeypatch):
     )
     monkeypatch.setattr(
         "gentle_clip_jax.report.show_diagnosis",
-        lambda found, out: shown.append(json.loads(json.dumps(found))["modalities"]),
+        lambda found, *_: shown.append(json.loads(json.dumps(found))["modalities"]),
     )
     return shown
 

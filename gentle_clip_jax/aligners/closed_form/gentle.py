@@ -29,7 +29,7 @@ _WITHIN = 0.5
 
 
 class Smoothed(NamedTuple):
-    """Maps of features that are drawn towards their neighbours in a bank [m, dx] of x."""
+    """Maps of features that are drawn towards their neighbours in a bank [m, dx] of x, if any."""
 
     maps: Maps
     bank: jax.Array
@@ -37,7 +37,7 @@ class Smoothed(NamedTuple):
 
     def smooth_x(self, x: jax.Array) -> jax.Array:
         """Features [n, dx] as the maps take them."""
-        return smooth(x, self.bank, weight=self.weight)
+        return smooth(x, self.bank, weight=self.weight) if len(self.bank) else x
 
     def embed_x(self, x: jax.Array) -> jax.Array:
         """Unit rows [n, k] of features [n, dx]."""
@@ -92,9 +92,8 @@ def prepare(features: Features, *, neighbours: float = _NEIGHBOURS) -> Prepared:
     features = features._replace(x=x[:, None], unmatched_x=unmatched_x[:, None])
     y = jnp.mean(features.y, axis=1)
     shrinkage = chosen_shrinkage(shrunk_cca, x, y)
-    return Prepared(
-        features, bank if weight else bank[:1], weight, shrinkage, shrunk_cca(x, y, shrinkage)
-    )
+    bank = bank if weight else bank[:0]
+    return Prepared(features, bank, weight, shrinkage, shrunk_cca(x, y, shrinkage))
 
 
 def fit_prepared(prepared: Prepared, classes: Classes | None, *, transport: bool) -> Smoothed:
