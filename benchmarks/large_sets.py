@@ -1,7 +1,7 @@
 """What do all unmatched items bring over 4,096 of them, and what do large sets cost?
 
     python benchmarks/large_sets.py --features=features [--pairs 104 1041] [--seeds 10 11 12]
-        [--items 20000] [--rows 10000 30000 60000 100000]
+        [--items 20000 100000] [--rows 10000 30000 60000 100000]
         [--only real plans ways costs made embedded]
 
 Writes docs/results/large_sets.{json,md}. Real: gentle transport of aerial images and captions and
@@ -40,13 +40,11 @@ from gentle_clip_jax.aligners.closed_form.gentle import BANK_BYTES, prepare  # n
 from gentle_clip_jax.aligners.closed_form.neighbours import smooth  # noqa: E402
 from gentle_clip_jax.aligners.closed_form.plan import transported_covariance  # noqa: E402
 from gentle_clip_jax.aligners.closed_form.transported import (  # noqa: E402
-    LAST_ROUNDS,
     PLAN_ITEMS,
     plan_part,
 )
 from gentle_clip_jax.aligners.problem import Features  # noqa: E402
 from gentle_clip_jax.aligners.standardize import standardized  # noqa: E402
-from gentle_clip_jax.aligning import outlook  # noqa: E402
 from gentle_clip_jax.compare import measure, pool  # noqa: E402
 from gentle_clip_jax.compare.sources import pool_of  # noqa: E402
 from gentle_clip_jax.config import load_config  # noqa: E402
@@ -80,7 +78,7 @@ def main() -> None:
     parser.add_argument("--features", required=True)
     parser.add_argument("--pairs", type=int, nargs="+", default=[104, 1041])
     parser.add_argument("--seeds", type=int, nargs="+", default=[10, 11, 12])
-    parser.add_argument("--items", type=int, nargs="+", default=[20_000])
+    parser.add_argument("--items", type=int, nargs="+", default=[20_000, 100_000])
     parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 30_000, 60_000, 100_000])
     parts = {
         "real": real,
@@ -90,7 +88,13 @@ def main() -> None:
         "made": made,
         "embedded": embedded,
     }
-    parser.add_argument("--only", nargs="*", choices=parts, default=[*parts], help="others stay")
+    parser.add_argument(
+        "--only",
+        nargs="*",
+        choices=parts,
+        default=[*parts],
+        help="others stay, as do sizes not named",
+    )
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "docs" / "results")
     parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -100,8 +104,10 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     path = args.out / "large_sets.json"
     about = {name: [] for name in parts} | (json.loads(path.read_text()) if path.exists() else {})
+    sizes = {"made": ("items", args.items), "embedded": ("rows", args.rows)}
     for name in args.only:
-        about[name] = []
+        size, asked = sizes.get(name, ("", ()))
+        about[name] = [row for row in about[name] if size and row[size] not in asked]
         for row in parts[name](args):
             about[name].append(row)
             print(row, flush=True)
@@ -270,8 +276,8 @@ def made(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
                     np.asarray(embed(np.load(folder / f"test_{side}.npy")))
                     for side, embed in (("x", aligner.embed_x), ("y", aligner.embed_y))
                 ]
-                settings = aligner.about.get("settings", {})
-                yield row | {"settings": settings, "recall": recall(*found)}
+                chosen = aligner.about.get("held_out", {}).get("chosen")
+                yield row | {"chosen": chosen, "recall": recall(*found)}
 
 
 def embedded(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
@@ -394,16 +400,15 @@ Recall: mean of R@1, 5 and 10 among {TESTED:,} items that no fit has seen.
 
 {table(of_made(about["made"]))}
 
-{reckoned(about)}
-
 ## What `gentle-clip embed` takes
 
 Of a memory-mapped file of 512 float32 features a row, by an aligner of CCA in 128 dimensions.
 
 {table(of_embedded(about["embedded"]))}
 
-`{about["command"]}`, {about["machine"]["cpus"]} x {about["machine"]["processor"]}, shared with
-other work: clocks say little here, CPU seconds more.
+`{about["command"]}`, {about["machine"]["cpus"]} x {about["machine"]["processor"]}; parts and sizes
+were run one by one (`--only`). Where the load is above 2 the machine was shared with other work:
+clocks say little there, CPU seconds more.
 """
 
 
@@ -424,24 +429,6 @@ out.
 
 {table(of_real(rows))}
 """
-
-
-def reckoned(about: dict[str, Any]) -> str:
-    """What `align` would take of 100,000 items, by its steps and by what else it took of 4,096."""
-    _, part, whole, near = (row["ns"] / 1e9 for row in about["costs"])
-    bank = BANK_BYTES // (4 * WIDTHS["x"])
-    few = next(row for row in about["made"] if row["planned"] == PLAN_ITEMS)
-    rounds = outlook.ROUNDS - LAST_ROUNDS
-    rest = few["cpu"] - outlook.ROUNDS * PLAN_ITEMS**2 * part - (PLAN_ITEMS + PAIRS) ** 2 * near
-    seconds = rest + rounds * -(-MANY // PLAN_ITEMS) * PLAN_ITEMS**2 * part
-    seconds += LAST_ROUNDS * MANY**2 * whole + (MANY + PAIRS) * bank * near
-    gib = outlook.GIB + outlook.COPIES * 4 * MANY * sum(WIDTHS.values()) / 2**30
-    return (
-        f"**{MANY:,} items of either side, not run whole:** by the steps above {seconds:.0f} s of "
-        f"CPU, {seconds / CORES / 60:.1f} min of {CORES} idle cores, of which the last "
-        f"{LAST_ROUNDS} rounds take {100 * LAST_ROUNDS * MANY**2 * whole / seconds:.0f} %; and "
-        f"{gib:.1f} GiB, as `align` says before it begins."
-    )
 
 
 def of_real(rows: list[dict[str, Any]]) -> Iterator[list[str]]:
@@ -489,7 +476,7 @@ def of_made(rows: list[dict[str, Any]]) -> Iterator[list[str]]:
     ]
     for row in sorted(rows, key=lambda row: (row["items"], row["planned"])):
         planned = f"{row['planned']:,}" if row["planned"] else "none: cca"
-        if row["settings"].get("transport") is False:
+        if row["planned"] and row.get("chosen", "gentle_transport") != "gentle_transport":
             planned += " (the pairs spoke against it)"
         yield [
             f"{row['items']:,}",
