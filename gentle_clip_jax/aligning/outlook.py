@@ -11,12 +11,12 @@ from gentle_clip_jax.aligners.closed_form.transported import LAST_ITEMS, LAST_RO
 from gentle_clip_jax.aligners.problem import PLAN_ITEMS
 from gentle_clip_jax.parallel.cores import count_cores
 
-ROUNDS, _DIM = 8, 128
+_ROUNDS, _DIM = 8, 128
 # What a pair of items takes beside its products, in products: in the plan of a part and in one of
 # all, which no cache holds; what more a product takes that seeks neighbours; what all else takes;
 # and how often the features are in memory, beside how many GiB. By docs/results/large_sets.md.
 _PART_PAIR, _WHOLE_PAIR, _NEIGHBOUR, _REST = 520, 1200, 1.2, 1.4e12
-COPIES, GIB = 5, 0.8
+_COPIES, _GIB = 5, 0.8
 
 
 def outlook(problem: Problem) -> str | None:
@@ -32,15 +32,15 @@ def outlook(problem: Problem) -> str | None:
         for size in (PLAN_ITEMS, LAST_ITEMS)
     )
     width = _DIM + problem.y.shape[2]
-    products = (ROUNDS - LAST_ROUNDS) * parts * (width + _PART_PAIR)
+    products = (_ROUNDS - LAST_ROUNDS) * parts * (width + _PART_PAIR)
     products += LAST_ROUNDS * whole * (width + _WHOLE_PAIR)
     products += _NEIGHBOUR * (len(problem.x) + counts[0]) * BANK_BYTES / 4
     minutes = (products + _REST) * _seconds_a_product() / count_cores() / 60
     numbers = sum(items.size for items in (problem.unmatched_x, problem.unmatched_y))
-    gib = GIB + COPIES * 4 * numbers / 2**30
+    gib = _GIB + _COPIES * 4 * numbers / 2**30
     return (
         f"{counts[0]:,} and {counts[1]:,} unmatched items make {plans} plans in each of "
-        f"{ROUNDS - LAST_ROUNDS} rounds and larger ones in {LAST_ROUNDS}: about "
+        f"{_ROUNDS - LAST_ROUNDS} rounds and larger ones in {LAST_ROUNDS}: about "
         f"{max(1, round(minutes))} min and {gib:.1f} GiB on this machine."
     )
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
+from gentle_clip_jax.aligners.closed_form.gentle import most_shrinkage
 from gentle_clip_jax.aligners.closed_form.neighbours import smooth
 from gentle_clip_jax.aligners.closed_form.shrinkage import OF_FEW_PAIRS
 from gentle_clip_jax.aligners.closed_form.transported import few_pairs_weight
@@ -23,7 +24,6 @@ _DIM = 128  # of the joint space
 _UNMATCHED = 2000  # of each modality, which make a plan
 _ROUNDS = 5
 _EPSILON, _ITERATIONS = 0.02, 10  # of the plan
-_FEW = 60  # pairs, below which the covariances of all items are shrunk further
 Two = tuple[np.ndarray, np.ndarray]
 
 
@@ -152,7 +152,7 @@ def _others(rows: np.ndarray, of: np.ndarray) -> _Centred:
 def _planned(maps: _Maps, pairs: list[_Centred], rest: list[_Centred], few: float) -> _Maps:
     """`aligners.closed_form.transported_cca` from some maps on, with the same settings."""
     mix = 0.5 + 0.3 * few
-    shrinkage = OF_FEW_PAIRS if few > few_pairs_weight(_FEW) else 1 + 1.5 * few
+    shrinkage = most_shrinkage(few)
     known = (1 - mix) * pairs[0].covariance(pairs[1])
     means = [(1 - mix) * a.mean + mix * b.mean for a, b in zip(pairs, rest)]
     covariances = [(1 - mix) * a.covariance(a) + mix * b.covariance(b) for a, b in zip(pairs, rest)]

@@ -119,9 +119,13 @@ def plan_shrinkage(prepared: Prepared) -> float:
     In few dimensions no more than the pairs alone ask for: where their covariances need little of
     it, those of all items need no more.
     """
-    n = len(prepared.features.x)
-    most = OF_FEW_PAIRS if n < FEW_PAIRS else 1 + 1.5 * few_pairs_weight(n)
+    most = most_shrinkage(few_pairs_weight(len(prepared.features.x)))
     return min(most, prepared.shrinkage) if are_few_dimensions(prepared.features) else most
+
+
+def most_shrinkage(few: float) -> float:
+    """Of covariances with a plan, by `few_pairs_weight`."""
+    return OF_FEW_PAIRS if few > few_pairs_weight(FEW_PAIRS) else 1 + 1.5 * few
 
 
 def planned(
