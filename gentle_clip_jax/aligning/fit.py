@@ -9,6 +9,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from gentle_clip_jax.aligners import METHODS, Aligner, Problem, align, held_out, selection
+from gentle_clip_jax.aligners.closed_form.kept_rounds import kept_in
 from gentle_clip_jax.aligners.fit import in_random_order
 from gentle_clip_jax.aligners.held_out import TOP, HeldOut
 from gentle_clip_jax.aligners.problem import PLAN_ITEMS
@@ -44,7 +45,8 @@ def align_files(
       y: likewise, of the other modality.
       pairs: a file with an id of each side on every line; None if equal ids are pairs. Items that
         share a partner count as one.
-      out: the folder to save the aligner in, if any.
+      out: the folder to save the aligner in, if any. What a stopped fit to large sets has done is
+        kept beside it, in OUT.rounds, until such a fit goes on and ends.
       method: see `align`.
       seed: of what is drawn at random, the splits among it.
       modalities: what an item of x and one of y are called.
@@ -90,8 +92,9 @@ def align_files(
     if tell and planned and (text := outlook(problem)):
         tell(text)
     key = jax.random.key(seed)
+    rounds = None if out is None else pathlib.Path(f"{pathlib.Path(out)}.rounds")
     # LAPACK and XLA would both take every core, and wait for each other.
-    with threadpool_limits(1, user_api="blas"):
+    with threadpool_limits(1, user_api="blas"), kept_in(rounds):
         if chosen and chosen.trained:
             aligner, held = align(problem, method, key=key), None
         else:  # the items were drawn in random order

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gentle_clip_jax.aligners.closed_form import kept_rounds
 from gentle_clip_jax.aligners.closed_form.cca import Maps, Spectrum, canonical_maps, spectrum
 from gentle_clip_jax.aligners.closed_form.plan import transported_covariance
 from gentle_clip_jax.aligners.cross_validation import Embeds
@@ -75,9 +76,17 @@ def transported_cca(
     of_y = _moments(features.y, features.unmatched_y, mix, within)
     pseudo_weight = 0.0 if pseudo_y is None else 0.3 * few_pairs_weight(len(features.x))
     known, share = _known(of_x, of_y, pseudo_y, mix, pseudo_weight), mix * (1 - pseudo_weight)
-    maps, counts = start, (len(of_x.unmatched), len(of_y.unmatched))
-    is_long = max(counts) > batch
-    for number in track(range(rounds), "rounds of plans") if is_long else range(rounds):
+    counts = len(of_x.unmatched), len(of_y.unmatched)
+    maps, done, identity, is_long = start, 0, None, max(counts) > batch
+    if is_long:
+        settings = {"share": share, "shrinkage": float(shrinkage), "epsilon": epsilon, "dim": dim}
+        settings |= {"iterations": iterations, "batch": batch, "last_batch": last_batch}
+        arrays = (of_x.matched, of_x.unmatched, of_y.matched, of_y.unmatched, known)
+        identity = kept_rounds.identity(arrays, settings | {"rounds": rounds, "power": power})
+        done, kept = kept_rounds.last(identity)
+        maps = kept or start
+    left = range(done, rounds)
+    for number in track(left, "rounds of plans") if is_long else left:
         is_last = is_long and number >= rounds - LAST_ROUNDS and last_batch > batch
         batches = _batches(*counts, last_batch if is_last else batch, seed=number)
         maps = _refit(
@@ -95,6 +104,7 @@ def transported_cca(
         )
         if is_long:
             jax.block_until_ready(maps)  # else all rounds are told of at once
+            kept_rounds.keep(identity, number + 1, maps)
     return maps
 
 
