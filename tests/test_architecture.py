@@ -55,7 +55,7 @@ ARROWS = {
     "searching": {"aligning", "aligners", "features", "encoders", "data", "files", "pages"}
     | {"progress", "reading", "extras", "parallel", "runs", "tasks", "training"},
     "matching": {"aligners", "files", "pages", "progress"},
-    "review": {"searching", "aligners", "data", "files", "pages"},
+    "review": {"searching", "aligners", "data", "files", "pages", "progress"},
     "tasks": {"aligners", "objectives", "losses", "encoders", "data", "evals", "parallel", "files"}
     | {"reading", "extras"},
     "report": {"runs", "files", "pages"},

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gentle_clip_jax.progress import working
 from gentle_clip_jax.review import refit
 from gentle_clip_jax.review.finding import Finder, Space
 from gentle_clip_jax.review.journal import Journal
@@ -56,9 +57,6 @@ def review(
         unit(of_x.means(np.asarray(fitted.embed_x(of_x.features)))),
         unit(of_y.means(np.asarray(fitted.embed_y(of_y.features)))),
     )
-    # A closed form of a few pairs would forget what the towers of a run have learnt.
-    is_run = opened.towers is not None
-    fit = None if is_run else refit.prepare(of_x, of_y, fitted.about.get("method", ""))
     embed_x, embed_y = (lambda rows, side=side: opened.embed(side, rows) for side in "xy")
     finder = Finder(of_x, of_y, Space(*start, embed_x, embed_y), opened)
 
@@ -69,13 +67,16 @@ def review(
 
     journal = Journal(pairs)
     try:
-        progress, refits = None, {}
-        if fit is not None:
-            curve = journal.pairs.with_name("review_curve.json")
-            progress = Progress(fit.embedded, curve, seed=seed)
-            refits = {"own": fit.own(), "embed": functools.partial(refitted, fit)}
-            refits["after_refit"] = progress.measure
-        session = Session(of_x, of_y, start, journal, seed=seed, **refits)
+        with working("opening the review"):
+            progress, refits = None, {}
+            # A closed form of a few pairs would forget what the towers of a run have learnt.
+            if opened.towers is None:
+                fit = refit.prepare(of_x, of_y, fitted.about.get("method", ""))
+                curve = journal.pairs.with_name("review_curve.json")
+                progress = Progress(fit.embedded, curve, seed=seed)
+                refits = {"own": fit.own(), "embed": functools.partial(refitted, fit)}
+                refits["after_refit"] = progress.measure
+            session = Session(of_x, of_y, start, journal, seed=seed, **refits)
     except BaseException:
         journal.close()
         raise

@@ -10,6 +10,7 @@ import numpy as np
 from gentle_clip_jax import extras
 from gentle_clip_jax.files import read_record, sha256, write_record
 from gentle_clip_jax.parallel.cores import count_cores
+from gentle_clip_jax.progress import track
 
 MANIFEST, ROWS, RANKED = "manifest.json", "rows.usearch", "ranked.usearch"
 # More links of a row, and more of them tried, than usearch's own 16, 128 and 64: recall@10 of 0.98
@@ -52,6 +53,8 @@ def write_index(
     built_from: dict[str, Any],
     rows: Iterable[np.ndarray],
     ranked: Iterable[np.ndarray] | None,
+    *,
+    num_blocks: int,
 ) -> None:
     """Builds and writes the graphs; the manifest, which says that all is there, comes last.
 
@@ -59,14 +62,16 @@ def write_index(
       built_from: what the index must be opened with.
       rows: blocks [b, k] of unit rows.
       ranked: the same as they are ranked, if they differ.
+      num_blocks: how many blocks either has.
     """
     folder.mkdir(exist_ok=True)
     (folder / MANIFEST).unlink(missing_ok=True)
     digests = {}
-    for name, blocks in ((ROWS, rows), (RANKED, ranked)):
+    parts = ((ROWS, rows, "indexing"), (RANKED, ranked, "indexing as ranked"))
+    for name, blocks, what in parts:
         (folder / name).unlink(missing_ok=True)  # another search may read it still
         if blocks is not None:
-            _graph_of(blocks).save(str(folder / name))
+            _graph_of(track(blocks, what, num_blocks)).save(str(folder / name))
             digests[name] = sha256(folder / name)
     manifest = {"built_from": built_from, "settings": _SETTINGS, "sha256": digests}
     manifest["versions"] = {"usearch": importlib.metadata.version("usearch")}

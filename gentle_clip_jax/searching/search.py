@@ -212,7 +212,8 @@ def index_gallery(
     if opened.draws(side):
         drawn = (opened.draw(side, block) for block in searcher.blocks())
     folder = index_of(searcher.gallery.path)
-    write_index(folder, searcher.built_from, searcher.blocks(), drawn)
+    num_blocks = -(-len(searcher.gallery.rows.features) // _BLOCK)
+    write_index(folder, searcher.built_from, searcher.blocks(), drawn, num_blocks=num_blocks)
     return folder
 
 
