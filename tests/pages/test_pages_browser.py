@@ -2,11 +2,13 @@
 
 import json
 
+import numpy as np
 import page_examples
 import pytest
 from page_check import check
 from synthetic_run import write_run
 
+from gentle_clip_jax.asking import ask_files
 from gentle_clip_jax.pages.items import Card
 from gentle_clip_jax.report import show_comparison, show_diagnosis, write_report
 from gentle_clip_jax.searching.search import Hit
@@ -25,6 +27,10 @@ def pages(tmp_path):
     hits = [Hit(LONG, "", 0.5, "two boats " * 40), Hit("b", "", 0.25, "<b>waves</b>")]
     write_hits(tmp_path / "hits.html", f"boats {LONG}", hits, None)
     (tmp_path / "matches.html").write_text(page_examples.page_of(page_examples.matches()))
+    items = np.random.default_rng(0).normal(size=(40, 6)).astype(np.float32)
+    texts = np.array([f"<b>{LONG}"] * 40)
+    np.savez(tmp_path / "x.npz", features=items, ids=np.arange(40).astype(str), texts=texts)
+    ask_files(tmp_path / "x.npz", tmp_path / "ask", number=12)
     other = write_run(tmp_path / "other", quality=0.8)
     return [
         write_report(write_run(tmp_path / "run"), [other]),
@@ -32,6 +38,7 @@ def pages(tmp_path):
         tmp_path / "comparison.html",
         tmp_path / "hits.html",
         tmp_path / "matches.html",
+        tmp_path / "ask" / "ask.html",
     ]
 
 
