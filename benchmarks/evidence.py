@@ -17,6 +17,7 @@ from readme_tables import MAIN, RESULTS, ROOT, kept
 FIELDS = {
     "remote_sensing": ("aerial images and captions", (12, 30, 104, 312, 1041)),
     "vision_language": ("photographs and captions", (12, 60, 180, 600)),
+    "protein_names": ("protein sequences and names", (30, 100, 300, 1000)),
 }
 PROTEINS = {
     "protein": "domains and structures",
@@ -248,7 +249,9 @@ def draw(path: pathlib.Path) -> None:
     matplotlib.rcParams["svg.hashsalt"] = "evidence"
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(1, 2, figsize=(11, 4.2), sharey=True, layout="constrained")
+    figure, axes = pyplot.subplots(
+        1, len(FIELDS), figsize=(4 * len(FIELDS) + 3, 4.2), sharey=True, layout="constrained"
+    )
     for axis, (field, (label, numbers)) in zip(axes, FIELDS.items()):
         both = {is_rich: Runs(field, rich=is_rich) for is_rich in (False, True)}
         for number, (name, curve, unmatched, is_rich) in enumerate(CURVES):

@@ -5,7 +5,7 @@
 
 PROTEINS is the folder of proteins.parquet (uniprot-names, see docs/data.md). Sequences are counted,
 names are encoded by MiniLM. Each run is kept; the command goes on with what is missing. Writes
-docs/results/protein_names.md, .json and .svg; figures on validation items go to the workdir alone.
+docs/results/protein_names_frozen.md, .json and .svg; figures on validation items go to the workdir.
 """
 
 import argparse
@@ -102,7 +102,7 @@ def main() -> None:
     print(f"{len(items.x):,} proteins to learn from")
     compare(items, PLAN, folder, title="Proteins and their names, frozen features")
     out = ROOT / "docs" / "results" if args.evaluate == "test" else folder
-    print(write_comparison(folder, out=out, stem="protein_names"))
+    print(write_comparison(folder, out=out, stem="protein_names_frozen"))
 
 
 if __name__ == "__main__":
