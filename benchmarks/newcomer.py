@@ -1,11 +1,12 @@
 """A newcomer's first minutes: from a clone to the first pages, from a wheel to the first matches.
 
-    python benchmarks/newcomer.py [--number 1000]
+    python benchmarks/newcomer.py [--number 1000] [--pythons python3.12 python3.13]
 
 Writes docs/results/newcomer.md and newcomer.json. Everything happens in a new folder with a home of
 its own, so that nothing is installed, downloaded or compiled before: pip's cache is empty. Needs
 git, the network for pip, and an environment with the extra dev, which builds the wheel and draws
-the pictures and texts that stand for a user's own.
+the pictures and texts that stand for a user's own. In other Pythons the wheel is tried too, and the
+quickstart from it.
 """
 
 import argparse
@@ -47,12 +48,17 @@ WHEEL = {
     "aligner": f"venv/bin/gentle-clip align {SIDES} --out=aligner",
     "matches": f"venv/bin/gentle-clip match --aligner=aligner {SIDES} --share=1 --out=matches",
 }
+ELSEWHERE = WHEEL | {
+    "install": PIP + " {wheel}[quickstart,images,texts]",
+    "quickstart": "venv/bin/gentle-clip quickstart",
+}
 TARGETS = {"clone": 6, "wheel": 5}  # minutes, on two idle cores
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0], allow_abbrev=False)
     parser.add_argument("--number", type=int, default=1000, help="of pictures, and of texts")
+    parser.add_argument("--pythons", nargs="*", default=[], help="other interpreters")
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "docs" / "results")
     args = parser.parse_args()
     content = {"machine": machine(), "number": args.number, "load": os.getloadavg()[0]}
@@ -60,20 +66,24 @@ def main() -> None:
         folder = pathlib.Path(name)
         content["clone"] = steps(folder / "a", CLONE, root=ROOT)
         content["load between"] = os.getloadavg()[0]
-        wheel, own = built(folder), folder / "b" / "own"
-        drawn = ("example", "--icons", f"--number={args.number}", f"--out={own}")
-        ours(*drawn)
-        found = steps(
-            folder / "b",
-            WHEEL,
-            {"which to describe": ("example", f"--out={own}", f"--answer={folder}/b/ask/ask.csv")},
-            python=sys.executable,
-            wheel=wheel,
-        )
-        content |= {"wheel": found, "right": right(folder / "b")}
+        wheel = built(folder)
+        content |= own_items(folder / "b", args.number, WHEEL, wheel, sys.executable)
+        content["elsewhere"] = [
+            own_items(folder / f"python{number}", args.number, ELSEWHERE, wheel, python)
+            for number, python in enumerate(args.pythons)
+        ]
     content["load after"] = os.getloadavg()[0]
     write_json(args.out / "newcomer.json", content)
     write_text(args.out / "newcomer.md", page(content))
+
+
+def own_items(folder: pathlib.Path, number: int, commands: dict, wheel, python: str) -> dict:
+    """The steps from a wheel to matches of drawn items, and how many of them are right."""
+    ours("example", "--icons", f"--number={number}", f"--out={folder / 'own'}")
+    answer = ("example", f"--out={folder / 'own'}", f"--answer={folder / 'ask' / 'ask.csv'}")
+    found = steps(folder, commands, {"which to describe": answer}, python=python, wheel=wheel)
+    version = subprocess.run([python, "--version"], check=True, capture_output=True, text=True)
+    return {"python": version.stdout.split()[-1], "wheel": found, "right": right(folder)}
 
 
 def steps(folder: pathlib.Path, commands: dict, answers: dict | None = None, **names) -> dict:
@@ -151,6 +161,14 @@ def page(content: dict) -> str:
         lines.append(f"| **in all** | | **{wall:.0f}** | **{cpu:.0f}** |")
         met = "met" if wall < 60 * TARGETS[way] else "not met"
         lines += ["", f"The aim is {TARGETS[way]} minutes on two idle cores: here {met}."]
+    if content["elsewhere"]:
+        lines += ["", "## Other Pythons", ""]
+        lines += ["The same from the wheel, then `gentle-clip quickstart`; wall seconds.", ""]
+        lines += ["| Python | matches of one's own items | quickstart |", "|---|--:|--:|"]
+    for other in content["elsewhere"]:
+        seconds = {step: row["wall"] for step, row in other["wheel"].items()}
+        quickstart = seconds.pop("quickstart")
+        lines.append(f"| {other['python']} | {sum(seconds.values()):.0f} | {quickstart:.0f} |")
     return "\n".join(lines) + "\n"
 
 
