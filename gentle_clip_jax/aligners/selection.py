@@ -8,6 +8,7 @@ import numpy as np
 
 from gentle_clip_jax.aligners.closed_form.gentle import (
     FEW_PAIRS,
+    NEIGHBOURS,
     Prepared,
     Smoothed,
     are_few_dimensions,
@@ -40,6 +41,7 @@ _TRIAL_ROUNDS = 3
 
 # Names of trials. Those of pairs alone, "cca" and "ridge", are also those of methods.
 PLANNED, UNPLANNED = "gentle_transport", "gentle_transport without a plan"
+SMOOTHED = "gentle_transport with neighbours"  # in few dimensions; in many it always has them
 NAMED = "named_transport"
 _ALONE = {"cca": shrunk_cca, "ridge": shrunk_ridge}
 
@@ -57,7 +59,7 @@ class Choice(NamedTuple):
     @property
     def method(self) -> str:
         """ "cca", "ridge", "gentle_transport" or "named_transport"."""
-        return PLANNED if self.trial == UNPLANNED else self.trial
+        return PLANNED if self.trial in (UNPLANNED, SMOOTHED) else self.trial
 
 
 def choose(
@@ -73,8 +75,8 @@ def choose(
     pair. CCA and ridge regression, of pairs alone, stand against gentle transport with a plan,
     without, and with the names of classes. A method that uses unmatched items is chosen if it is no
     worse; of fewer than 60 pairs, which tell little, unless it is worse by a standard error; in 64
-    dimensions or fewer of either modality only if it is better by two. Fewer than six pairs decide
-    nothing.
+    dimensions or fewer of either modality only if it is better by two. There neighbours take part
+    only if gentle transport is better by two with them. Fewer than six pairs decide nothing.
 
     Args:
       features: standardised, of two pairs or more.
@@ -121,10 +123,10 @@ def gentle_transport(features: Features, classes: Classes | None = None) -> tupl
 
 def transported(features: Features, classes: Classes | None, choice: Choice) -> Smoothed:
     """Gentle transport of all pairs as it was chosen; if that was CCA, x is not smoothed."""
-    if choice.trial == "cca":
-        return fit_prepared(prepare(features, neighbours=0.0), None, transport=False)
+    neighbours = {"cca": 0.0, SMOOTHED: NEIGHBOURS}.get(choice.trial)
     names = classes if choice.trial == NAMED else None
-    return fit_prepared(prepare(features), names, transport=choice.trial != UNPLANNED)
+    transport = choice.trial not in ("cca", UNPLANNED)
+    return fit_prepared(prepare(features, neighbours=neighbours), names, transport=transport)
 
 
 def tried(features: Features, classes: Classes | None, *, seed: int = 0) -> HeldOut:
@@ -164,6 +166,8 @@ def _rival(ranks: dict[str, np.ndarray], num_pairs: int) -> str | None:
     if NAMED in ranks:
         bar = _STANDARD_ERRORS if num_pairs < FEW_PAIRS else 0.0
         rival = NAMED if standard_errors(ranks[NAMED] - ranks[PLANNED]) <= bar else PLANNED
+    if SMOOTHED in ranks and standard_errors(ranks[rival] - ranks[SMOOTHED]) >= _STANDARD_ERRORS:
+        rival = SMOOTHED
     worse = standard_errors(ranks[rival] - ranks[UNPLANNED])
     return UNPLANNED if worse > _STANDARD_ERRORS else rival
 
@@ -187,13 +191,24 @@ def _trials(features: Features, classes: Classes | None) -> dict[str, Trial]:
     trials = alone(features)
     if not _unmatched(features):
         return trials
-    prepared, (fitted, wrong) = prepare(features), parts(features)
+    names = {PLANNED: None, UNPLANNED: None} | ({} if classes is None else {NAMED: classes})
+    trials |= _of_prepared(prepare(features), features, names)
+    if are_few_dimensions(features):
+        trials |= _of_prepared(prepare(features, neighbours=NEIGHBOURS), features, {SMOOTHED: None})
+    return trials
+
+
+def _of_prepared(
+    prepared: Prepared, features: Features, names: dict[str, Classes | None]
+) -> dict[str, Trial]:
+    """Trials of gentle transport of smoothed features, with the names of classes that each has."""
+    fitted, wrong = parts(features)
     smoothed = prepared.features
     x, y = smoothed.x[:, 0], jnp.mean(smoothed.y, axis=1)
-    wrong_x, wrong_y = smoothed.unmatched_x[wrong, 0], trials["cca"].wrong_y
-    plans = {PLANNED: None, UNPLANNED: None} | ({} if classes is None else {NAMED: classes})
-    for name, names in plans.items():
-        fit = _gentle_fit(prepared, fitted, names, plan=name != UNPLANNED)
+    wrong_x, wrong_y = smoothed.unmatched_x[wrong, 0], jnp.mean(features.unmatched_y[wrong], axis=1)
+    trials = {}
+    for name, classes in names.items():
+        fit = _gentle_fit(prepared, fitted, classes, plan=name != UNPLANNED)
         trials[name] = Trial(fit, x, y, wrong_x, wrong_y)
     return trials
 

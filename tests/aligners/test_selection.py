@@ -9,7 +9,9 @@ from gentle_clip_jax.aligners.held_out import HeldOut, Trial
 from gentle_clip_jax.aligners.problem import Features
 
 PLANNED, UNPLANNED, NAMED = selection.PLANNED, selection.UNPLANNED, selection.NAMED
-NAMES = {"planned": PLANNED, "unplanned": UNPLANNED, "named": NAMED, "ridge": "ridge"}
+SMOOTHED = selection.SMOOTHED
+NAMES = {"planned": PLANNED, "unplanned": UNPLANNED, "named": NAMED, "smoothed": SMOOTHED}
+NAMES |= {"ridge": "ridge"}
 
 
 def chosen(pairs: int, dimensions: int = 100, **gains: float) -> str:
@@ -52,6 +54,12 @@ def test_of_pairs_alone_the_better_stands_against_it():
 def test_a_plan_that_loses_for_sure_is_left_out():
     assert chosen(100, planned=3.0, unplanned=9.0) == UNPLANNED
     assert chosen(100, planned=3.0, unplanned=3.0) == PLANNED
+
+
+def test_in_few_dimensions_neighbours_must_help_for_sure():
+    assert chosen(100, 30, planned=6.0, unplanned=0.0, smoothed=6.0 + 2.9) == SMOOTHED
+    assert chosen(100, 30, planned=6.0, unplanned=0.0, smoothed=6.0 + 2.7) == PLANNED
+    assert chosen(100, 30, planned=-2.0, unplanned=0.0, smoothed=1.9) == "cca"
 
 
 def test_names_of_classes_are_used_unless_pairs_object():

@@ -24,7 +24,7 @@ BANK_BYTES = 64 * 2**20  # of the rows among which neighbours are sought, at mos
 FEW_PAIRS = 60
 # In so few dimensions a few pairs alone fix a map, and the mean of neighbours blurs what there is.
 FEW_DIMENSIONS = 64
-_NEIGHBOURS = 0.8
+NEIGHBOURS = 0.8
 _WITHIN = 0.5
 
 
@@ -70,22 +70,24 @@ def are_few_dimensions(features: Features) -> bool:
     return min(features.x.shape[2], features.y.shape[2]) <= FEW_DIMENSIONS
 
 
-def prepare(features: Features, *, neighbours: float = _NEIGHBOURS) -> Prepared:
+def prepare(features: Features, *, neighbours: float | None = None) -> Prepared:
     """Smooths x, and chooses how far the CCA of the smoothed pairs is shrunk.
 
     With few pairs, a map that is fitted to single features fits their noise; the mean of an item's
     neighbours, most of them unmatched, has less of it. The weight of the neighbours is 0.8s,
-    s = 250 / (250 + n), and 0 in few dimensions.
+    s = 250 / (250 + n); in few dimensions, where it may blur what there is, 0 unless asked for.
 
     Args:
       features: standardised, of matched and unmatched items.
-      neighbours: their weight in units of s, in many dimensions.
+      neighbours: their weight in units of s, however many dimensions there are.
 
     Source: ours; docs/results/negative.md says what else was tried.
     """
     rows = jnp.concatenate([jnp.mean(z, axis=1) for z in (features.x, features.unmatched_x)])
-    few = 0.0 if are_few_dimensions(features) else few_pairs_weight(len(features.x))
-    bank, weight = rows[: BANK_BYTES // rows[0].nbytes], neighbours * few
+    if neighbours is None:
+        neighbours = 0.0 if are_few_dimensions(features) else NEIGHBOURS
+    weight = neighbours * few_pairs_weight(len(features.x))
+    bank = rows[: BANK_BYTES // rows[0].nbytes]
     if weight:
         rows = smooth(rows, bank, weight=weight)  # of large sets there is no room for both
     x, unmatched_x = jnp.split(rows, [len(features.x)])
