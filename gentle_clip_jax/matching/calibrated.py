@@ -6,7 +6,7 @@ import numpy as np
 
 from gentle_clip_jax.matching import calibration
 from gentle_clip_jax.matching.assignment import assign
-from gentle_clip_jax.matching.calibration import TEMPERATURES, Platt
+from gentle_clip_jax.matching.calibration import TEMPERATURES, Events, Platt
 from gentle_clip_jax.matching.held_out import Fold, HeldOut
 from gentle_clip_jax.matching.nearest import NEAREST, nearest
 
@@ -14,16 +14,14 @@ LEAST_PAIRS = 60  # of fewer, no probability is shown
 ROUGH = 300  # of fewer, those that are shown are called rough
 _REFITS = 100
 _OF_FEW = 0.12  # the temperature of cosines where pairs are too few to say; they chose it near 100
-# How large an offset of p(y | x) is thought likely. Few first choices of held-out pairs are right,
-# and their number is mostly chance; one-to-one knows much that p(y | x) does not.
-_OF_FIRST, _OF_ASSIGNED = 0.1, 1.0
-_OF_REFITS = 0.3  # at least, so that intervals are no narrower than that chance
+_OF_ASSIGNED = 1.0  # the offset that is thought likely: one-to-one knows what p(y | x) does not
 
 
 class Choices(NamedTuple):
     """What held-out pairs say about choices.
 
-    platt: from p(y | x) of a chosen y to how often such a choice is right.
+    platt: from p(y | x) of a candidate y to how often such a one is right. Fitted to all that are
+      shown of an x: few first choices are right, and their number alone is mostly chance.
     factors: [100] by how much the mean of that differs had there been other pairs.
     """
 
@@ -104,8 +102,8 @@ def calibrate(held: HeldOut, own: np.ndarray, group: np.ndarray) -> Calibration:
         to_y=float(TEMPERATURES[best_y]),
         to_x=float(TEMPERATURES[best_x]),
         group_temperature=float(TEMPERATURES[best]),
-        first_y=_choices(*calibration.first_choices(held.to_y, to_y, best_y)),
-        first_x=_choices(*calibration.first_choices(held.to_x, to_x, best_x)),
+        first_y=_choices(calibration.candidates(held.to_y, to_y, best_y, NEAREST)),
+        first_x=_choices(calibration.candidates(held.to_x, to_x, best_x, NEAREST)),
         platt=calibration.platt(shares[rows, likeliest], likeliest == own),
         threshold=calibration.conformal_threshold(shares, own),
         first=float(np.mean(ranks < 1.5)),
@@ -120,21 +118,21 @@ def calibrate_assigned(held: HeldOut, known: Calibration) -> Choices:
     each fold are mixed with the unmatched items, and all are matched one to one.
     """
     parts = [_assigned(fold, (known.to_y, known.to_x)) for fold in held.folds]
-    probability, right = (np.concatenate(part) for part in zip(*parts))
-    return _choices(probability, right, offset=_OF_ASSIGNED)
+    probability, right = (np.concatenate(part)[:, None] for part in zip(*parts))
+    return _choices(Events(probability, right, np.ones_like(probability)), offset=_OF_ASSIGNED)
 
 
-def _choices(probability: np.ndarray, right: np.ndarray, *, offset: float = _OF_FIRST) -> Choices:
-    """Of p(y | x) [k] of choices and whether they are right [k]."""
-    if not len(right):
+def _choices(events: Events, **settings: float) -> Choices:
+    """Of candidates of items [k, c], the first of which is chosen."""
+    if not len(events.right):
         return Choices(Platt(1.0, 0.0), np.ones(1))
-    every, loose = np.arange(len(right)), max(offset, _OF_REFITS)
-    draws = np.random.default_rng(0).choice(every, (_REFITS, len(right)))
-    whole, *means = (
-        np.mean(calibration.platt(probability[d], right[d], offset=loose)(probability))
-        for d in [every, *draws]
+    every = np.arange(len(events.right))
+    whole, *refits = (
+        calibration.platt(*(part[draw] for part in events), **settings)
+        for draw in [every, *np.random.default_rng(0).choice(every, (_REFITS, len(every)))]
     )
-    return Choices(calibration.platt(probability, right, offset=offset), np.array(means) / whole)
+    means = [np.mean(platt(events.probability[:, 0])) for platt in (whole, *refits)]
+    return Choices(whole, np.array(means[1:]) / means[0])
 
 
 def _assigned(fold: Fold, temperatures: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:

@@ -20,6 +20,7 @@ TEMPERATURES = np.geomspace(0.01, 10, 71)  # a step of 10 %, below what 1,000 pa
 # from 0, that are thought likely beforehand.
 _SLOPE, _OFFSET = 0.3, 0.3
 _MISSES = 0.1  # the share of sets that may lack the right group
+_ROUNDING = 1e-6  # what cosines of rows that are equal differ by, at most
 
 
 class Grid(NamedTuple):
@@ -80,38 +81,70 @@ def likeliest(log_likelihoods: np.ndarray) -> int:
     return int(np.argmax(log_likelihoods.mean(axis=1)))
 
 
-def first_choices(cosines: Cosines, at: Grid, best: int) -> tuple[np.ndarray, np.ndarray]:
-    """Probability [k] of the nearest candidate, and whether it is the partner [k].
+class Events(NamedTuple):
+    """Probabilities [k, c] of candidates, nearest first, and whether each is the partner, 0 to 1.
 
-    Where the partner ties with others it is right in one of so many.
+    weight: [k, c] how many candidates each stands for.
+    """
+
+    probability: np.ndarray
+    right: np.ndarray
+    weight: np.ndarray
+
+
+def candidates(cosines: Cosines, at: Grid, best: int, count: int) -> Events:
+    """What became of the nearest candidates of held-out items.
+
+    Where the partner ties with others, each of them is right in one of so many.
 
     Args:
       cosines: of held-out items.
       at: their probabilities at all temperatures; best: the index of the one to take.
+      count: how many candidates, at most.
     """
-    top = np.maximum(cosines.others.max(axis=1, initial=-1), cosines.partner)
-    ties = 1 + cosines.weight * np.sum(cosines.others == cosines.partner[:, None], axis=1)
-    probability = np.exp(at.partner[best] + (top - cosines.partner) / TEMPERATURES[best])
-    return np.minimum(probability, 1), (cosines.partner == top) / ties
+    every = np.concatenate([cosines.others, cosines.partner[:, None]], axis=1)
+    order = np.argsort(-every, axis=1, kind="stable")[:, :count]
+    nearer = np.take_along_axis(every, order, axis=1) - cosines.partner[:, None]
+    probability = np.exp(at.partner[best][:, None] + nearer / TEMPERATURES[best])
+    _, ties = _above(cosines)
+    right = (np.abs(nearer) <= _ROUNDING) / (1 + cosines.weight * ties[:, None])
+    weight = np.where(order == cosines.others.shape[1], 1.0, cosines.weight)
+    return Events(np.minimum(probability, 1), right, weight)
 
 
-def platt(probability: np.ndarray, right: np.ndarray, *, offset: float = _OFFSET) -> Platt:
-    """Platt scaling of probabilities [k] of events, right or not [k], 0 to 1; shrunk to none.
+def platt(
+    probability: np.ndarray,
+    right: np.ndarray,
+    weight: np.ndarray | float = 1.0,
+    *,
+    offset: float = _OFFSET,
+) -> Platt:
+    """Platt scaling of probabilities of events, right or not, 0 to 1; shrunk to none.
 
-    offset: how large an offset is thought likely.
+    Args:
+      probability, right: of one shape.
+      weight: how often each event counts.
+      offset: how large an offset is thought likely.
 
     Source: Platt 1999, Probabilistic Outputs for Support Vector Machines; the shrinkage is ours.
     """
     logits = special.logit(np.clip(probability, 1e-6, 1 - 1e-6))
     center = float(np.mean(logits))
+    above = logits - center
 
-    def loss(slope_and_offset: np.ndarray) -> float:
+    def loss(slope_and_offset: np.ndarray) -> tuple[float, np.ndarray]:
         slope, shift = slope_and_offset
-        scores = slope * (logits - center) + center + shift
+        scores = slope * above + center + shift
         prior = ((slope - 1) / _SLOPE) ** 2 / 2 + (shift / offset) ** 2 / 2
-        return float(np.sum(np.logaddexp(0, scores) - right * scores) + prior)
+        gaps = weight * (special.expit(scores) - right)
+        gradient = [
+            np.sum(gaps * above) + (slope - 1) / _SLOPE**2,
+            np.sum(gaps) + shift / offset**2,
+        ]
+        total = np.sum(weight * (np.logaddexp(0, scores) - right * scores))
+        return float(total + prior), np.array(gradient)
 
-    found = optimize.minimize(loss, np.array([1.0, 0.0]), method="Nelder-Mead")
+    found = optimize.minimize(loss, np.array([1.0, 0.0]), jac=True, method="BFGS")
     # Fewer cosines in favour of a group never make it likelier.
     return Platt(max(float(found.x[0]), 0.0), float(found.x[1]), center)
 
@@ -135,9 +168,15 @@ def conformal_threshold(groups: np.ndarray, own: np.ndarray) -> float:
 
 def ranks(cosines: Cosines) -> np.ndarray:
     """Rank [k] of the partner, from 1; half of those that tie with it are before it."""
-    partner = cosines.partner[:, None]
-    above = np.sum(cosines.others > partner, axis=1) + np.sum(cosines.others == partner, axis=1) / 2
-    return 1 + cosines.weight * above
+    above, ties = _above(cosines)
+    return 1 + cosines.weight * (above + ties / 2)
+
+
+def _above(cosines: Cosines) -> tuple[np.ndarray, np.ndarray]:
+    """How many of the others are before the partner, and how many tie with it: captions repeat."""
+    further = cosines.others - cosines.partner[:, None]
+    above = np.sum(further > _ROUNDING, axis=1)
+    return above, np.sum(further >= -_ROUNDING, axis=1) - above
 
 
 def expected_calibration_error(probability: np.ndarray, right: np.ndarray) -> float:
