@@ -34,7 +34,15 @@ def test_there_are_many_of_each_area():
     names = [mutant.name for mutant in MUTANTS]
     assert len(names) == len({*names}) >= 60
     areas = {mutant.area for mutant in MUTANTS}
-    assert areas == {"losses", "aligners", "splits", "evaluation", "training", "checkpoints"}
+    assert areas == {
+        "losses",
+        "aligners",
+        "matching",
+        "splits",
+        "evaluation",
+        "training",
+        "checkpoints",
+    }
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
