@@ -20,12 +20,13 @@ def sources() -> set[str]:
     return {str(path.relative_to(ROOT)) for path in [*found, *ROOT.glob("configs/*.py")]}
 
 
-def run(*command: str | os.PathLike, cwd: pathlib.Path, **variables: str) -> str:
-    # Nothing of this environment or of the repository may be found by chance.
+def run(*command: str | os.PathLike, cwd: pathlib.Path) -> str:
+    # Nothing of this environment or of the repository may be found by chance. What JAX compiles for
+    # tests is kept for all of them.
     kept = ("PATH", "HOME", "TMPDIR", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
-    prefixes = ("PIP_", "http", "HTTP", "no_proxy", "NO_PROXY")
+    prefixes = ("JAX_", "XLA_", "PIP_", "http", "HTTP", "no_proxy", "NO_PROXY")
     env = {key: one for key, one in os.environ.items() if key in kept or key.startswith(prefixes)}
-    process = subprocess.run(command, cwd=cwd, env=env | variables, capture_output=True, text=True)
+    process = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True)
     assert process.returncode == 0, process.stdout + process.stderr
     return process.stdout
 

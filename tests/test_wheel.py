@@ -112,8 +112,7 @@ def test_wheel_and_sdist_are_ready_for_an_index(dist, wheel):
 
 @pytest.mark.slow
 def test_the_quickstart_runs_where_the_wheel_is_installed(installed, tmp_path):
-    compiled = {"JAX_COMPILATION_CACHE_DIR": str(tmp_path / "compiled")}
-    said = run(installed / "gentle-clip", "quickstart", "--number=60", cwd=tmp_path, **compiled)
+    said = run(installed / "gentle-clip", "quickstart", "--number=60", cwd=tmp_path)
     assert "matches that nobody had told" in said
     assert (tmp_path / "quickstart" / "hits.html").read_text().startswith("<!")
 
@@ -125,10 +124,10 @@ def test_towers_train_where_the_wheel_is_installed(installed, tmp_path):
     commands = [shlex.split(line) for line in block.splitlines()]
     names = [words[1] for words in commands]
     assert names == [*2 * ["train"], *2 * ["evaluate"], "report", "search"]
-    said, compiled = {}, {"JAX_COMPILATION_CACHE_DIR": str(tmp_path / "compiled")}
+    said = {}
     for program, *words in commands:
         overrides = FEW if words[0] == "train" else []
-        said[words[0]] = run(installed / program, *words, *overrides, cwd=tmp_path, **compiled)
+        said[words[0]] = run(installed / program, *words, *overrides, cwd=tmp_path)
     written = said["report"].strip().removeprefix("Written: ").removesuffix(".")
     assert (tmp_path / written).read_text().startswith("<!")
 
@@ -147,13 +146,11 @@ open("pairs.csv", "w").writelines(f"{row},{row}\\n" for row in range(30))
 def test_features_are_aligned_and_searched_where_the_wheel_is_installed(installed, tmp_path):
     run(installed / "python", "-c", FEATURES, cwd=tmp_path)
     data = ("--x=x.npy", "--y=y.npy", "--pairs=pairs.csv")
-    compiled = {"JAX_COMPILATION_CACHE_DIR": str(tmp_path / "compiled")}
-    run(installed / "gentle-clip", "align", *data, "--out=aligner", cwd=tmp_path, **compiled)
+    run(installed / "gentle-clip", "align", *data, "--out=aligner", cwd=tmp_path)
     told = run(
         *(installed / "gentle-clip", "search", "--aligner=aligner", "--in=x.npy"),
         *("--side=x", "--like=3"),
         cwd=tmp_path,
-        **compiled,
     )
     assert told.strip()
 

@@ -15,12 +15,6 @@ COMMAND = [sys.executable, str(HERE / "tiny_command.py")]
 PATIENCE = 240  # seconds; a machine may be busy
 
 
-def as_users_have_it() -> dict[str, str]:
-    """The environment, without what makes tests compile faster: runs are compared to the bit."""
-    faster = ("JAX_DISABLE_MOST_OPTIMIZATIONS", "XLA_FLAGS")
-    return {name: value for name, value in os.environ.items() if name not in faster}
-
-
 class Process:
     """gentle-clip on the tiny task; what it prints is collected as it comes, with the time."""
 
@@ -28,7 +22,7 @@ class Process:
         self.started = time.monotonic()
         self.popen = subprocess.Popen(
             [*COMMAND, str(devices), *map(str, arguments)],
-            env={**as_users_have_it(), "PYTHONUNBUFFERED": "1", **(environment or {})},
+            env={**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -174,8 +174,9 @@ def test_a_checkpoint_of_another_config(tmp_path, whole, record):
 
 
 def restricted(tmp_path, **variables):
-    """The environment of a job with next to nothing."""
+    """The environment of a job with next to nothing; programs are those of the other runs."""
     keep = ("PATH", "LD_LIBRARY_PATH", "JAX_COMPILATION_CACHE_DIR")
+    keep += ("JAX_DISABLE_MOST_OPTIMIZATIONS", "XLA_FLAGS")
     return {name: os.environ[name] for name in keep if name in os.environ} | variables
 
 
