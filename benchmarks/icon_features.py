@@ -227,8 +227,8 @@ The icons, the split and the 10 % of pairs are those of [the icon task](../icons
 pixels; a name is said as "an icon of NAME". EfficientNet-Lite0 and MiniLM encode them, and are
 not trained; clip and gentle_clip are heads that are, on their features. Per cent, test icons, mean
 and sample standard deviation over seeds {", ".join(map(str, content["seeds"]))}; i2t and t2i
-are means of R@1, 5 and 10, recall is the mean of both, and equal names count as hits. Gained: points over CCA of the same pairs and features,
-drawn; 95 % interval, items resampled.
+are means of R@1, 5 and 10, recall is the mean of both, and equal names count as hits. Gained:
+points over CCA of the same pairs and features, drawn; 95 % interval, items resampled.
 
 {table(content["runs"])}
 

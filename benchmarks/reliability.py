@@ -144,9 +144,9 @@ is left half-written, or if it hangs. Each value of an option or of a key is a t
 file."""
 
 MUTANTS = """`python benchmarks/mutants.py` makes {changes} small changes, one by one, to losses,
-aligners, matches, splits, evaluation, training and checkpoints, such as a second view from the first one's
-key, or test names among the classes, and runs the tests that must notice. {noticed} of them make a
-test fail, as they should: [results/mutants.md](results/mutants.md)."""
+aligners, matches, splits, evaluation, training and checkpoints, such as a second view from the
+first one's key, or test names among the classes, and runs the tests that must notice. {noticed} of
+them make a test fail, as they should: [results/mutants.md](results/mutants.md)."""
 
 
 def of_mutants(path: pathlib.Path = RESULTS / "mutants.json") -> str:
