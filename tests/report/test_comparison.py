@@ -81,6 +81,14 @@ def test_missing_runs_leave_cells_empty_and_are_counted(results, tmp_path):
     assert "| CLIP \\| heads | no |  |  |  |  |" in section(page, "1,041 pairs (10 %)")
 
 
+def test_what_is_drawn_with_all_pairs_leaves_no_other_run_missing(results, tmp_path):
+    of_cca = [run for run in results["runs"] if run["method"] == "cca"]
+    results["runs"] += [run | {"method": "cca+drawn"} for run in of_cca]
+    drawn = {"name": "cca+drawn", "label": "CCA, drawn", "unmatched": True, "trained": False}
+    results["methods"].append(drawn)
+    assert "missing" not in write(tmp_path, results)
+
+
 def test_one_seed_has_no_spread_and_no_verdict(results, tmp_path):
     results["runs"] = [r for r in results["runs"] if r["seed"] == 1]
     page = write(tmp_path, results)

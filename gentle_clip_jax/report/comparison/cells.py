@@ -10,6 +10,7 @@ from gentle_clip_jax.runs.read import Modalities, modalities_of
 
 _Key = tuple[str, int, int]  # method, pairs, seed
 MAIN = ("zero_shot", "i2t", "t2i")
+_DRAWN = "+drawn"  # ends the names of methods whose rows are drawn where they are ranked
 # Comparisons that do not say what they compare are of before there were others.
 _FORMER: Modalities = ("image", "text")
 
@@ -119,7 +120,12 @@ def _wanted(
 ) -> set[_Key]:
     """Every method with every number of pairs and seed, as far as something is unmatched then."""
     numbers, seeds = {number for _, number, _ in runs}, {seed for *_, seed in runs}
-    loose = {number for method, number, _ in runs if number < num_items or method in unmatched}
+    loose = {
+        number
+        for method, number, _ in runs
+        # What is drawn has a bank of its own pairs where nothing is unmatched.
+        if number < num_items or (method in unmatched and not method.endswith(_DRAWN))
+    }
     return {
         key
         for key in itertools.product(methods, numbers, seeds)
