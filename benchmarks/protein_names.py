@@ -20,7 +20,7 @@ from gentle_clip_jax.compare.pool import Pool, Retrieval, ZeroShot
 from gentle_clip_jax.data import embeddings
 from gentle_clip_jax.features.encode import encode
 from gentle_clip_jax.files import write_text
-from gentle_clip_jax.report.comparison import write_comparison
+from gentle_clip_jax.report.comparison import show_comparison, write_comparison
 from gentle_clip_jax.tasks.proteins.domains import Proteins, distinct
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -102,6 +102,7 @@ def main() -> None:
     print(f"{len(items.x):,} proteins to learn from")
     compare(items, PLAN, folder, title="Proteins and their names, frozen features")
     out = ROOT / "docs" / "results" if args.evaluate == "test" else folder
+    show_comparison(folder, ("sequence", "name"))
     print(write_comparison(folder, out=out, stem="protein_names_frozen"))
 
 
