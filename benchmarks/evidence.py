@@ -27,6 +27,7 @@ PROTEINS = {
 # Methods of the figure: name, label, whether unmatched items take part, on rich features.
 CURVES = (
     ("cca", "CCA", False, False),
+    ("relative", "relative", False, False),
     ("clip", "CLIP heads", False, False),
     ("gentle_clip", "Gentle-CLIP heads", True, False),
     ("gentle_transport", "gentle transport", True, False),
