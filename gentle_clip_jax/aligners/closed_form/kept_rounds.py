@@ -3,9 +3,9 @@
 import contextlib
 import importlib.metadata
 import pathlib
-import shutil
 from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
+from typing import Any
 
 import jax
 import numpy as np
@@ -21,17 +21,20 @@ _PACKAGES = ("gentle-clip-jax", "jax", "jaxlib")
 
 @contextlib.contextmanager
 def kept_in(folder: pathlib.Path | None) -> Iterator[None]:
-    """Within it long fits keep their rounds in a folder; if it ends well, the folder is deleted.
+    """Within it long fits keep their rounds in a folder; if it ends well, they are deleted.
 
-    Without a folder nothing is kept.
+    Without a folder nothing is kept. What else is in the folder stays.
     """
     token = _folder.set(folder)
     try:
         yield
     finally:
         _folder.reset(token)
-    if folder is not None:
-        shutil.rmtree(folder, ignore_errors=True)
+    if folder is not None and "identity" in _read(folder)[1]:
+        for path in (*folder.glob("arrays-*.safetensors"), folder / "aligner.json"):
+            path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
 
 def identity(arrays: Iterable[jax.Array], settings: dict[str, float]) -> str | None:
@@ -43,18 +46,21 @@ def identity(arrays: Iterable[jax.Array], settings: dict[str, float]) -> str | N
 
 
 def last(identity: str | None) -> tuple[int, Maps | None]:
-    """How many rounds of such a fit have been kept, and the maps after them."""
+    """How many rounds of such a fit have been kept, and the maps after them.
+
+    Raises:
+      ValueError: there is an aligner where rounds are to be kept.
+    """
     folder = _folder.get()
-    if identity is None or folder is None or not folder.exists():
+    if identity is None or folder is None:
         return 0, None
-    try:
-        parts, about = saved.read(folder)
-        if about["identity"] == identity:
-            progress.console().print(f"{folder}: going on after {about['rounds']} rounds.")
-            return about["rounds"], parts["maps"]
-    except (ValueError, LookupError) as error:
-        progress.console().print(f"The rounds begin anew. {error}")
-    return 0, None
+    parts, about = _read(folder)
+    if parts and "identity" not in about:
+        raise ValueError(f"{folder} holds an aligner, where rounds would be kept: move it away.")
+    if about.get("identity") != identity:
+        return 0, None
+    progress.console().print(f"{folder}: going on after {about['rounds']} rounds.")
+    return about["rounds"], parts["maps"]
 
 
 def keep(identity: str | None, rounds: int, maps: Maps) -> None:
@@ -62,3 +68,13 @@ def keep(identity: str | None, rounds: int, maps: Maps) -> None:
     folder = _folder.get()
     if identity is not None and folder is not None:
         saved.write(folder, {"maps": maps}, {"identity": identity, "rounds": rounds})
+
+
+def _read(folder: pathlib.Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What is kept there and what is said about it; nothing of what is not there, or damaged."""
+    if (folder / "aligner.json").exists():
+        try:
+            return saved.read(folder)
+        except ValueError as error:
+            progress.console().print(f"The rounds begin anew. {error}")
+    return {}, {}

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from gentle_clip_jax import progress
-from gentle_clip_jax.aligners import closed_form
+from gentle_clip_jax.aligners import closed_form, saved
 from gentle_clip_jax.aligners.closed_form import Features, transported
 from gentle_clip_jax.aligners.closed_form.kept_rounds import kept_in
 from gentle_clip_jax.aligning import align_files
@@ -78,6 +78,20 @@ def test_what_is_damaged_is_told_and_not_used(stopped, refits, name, capsys):
         fit()
     assert refits["made"] == ROUNDS
     assert f"{path.name} is damaged" in "".join(capsys.readouterr().err.split("\n"))
+
+
+def test_what_else_lies_there_stays(tmp_path, stopped):
+    (stopped / "mine.txt").write_text("mine")
+    with kept_in(stopped):
+        fit()
+    assert [path.name for path in stopped.iterdir()] == ["mine.txt"]
+    start = closed_form.cca(features().x[:, 0], features().y[:, 0], shrinkage=1.0)
+    saved.write(tmp_path / "an aligner", {"maps": start}, {})
+    with pytest.raises(ValueError, match="holds an aligner"), kept_in(tmp_path / "an aligner"):
+        fit()
+    with kept_in(tmp_path / "an aligner"):
+        pass
+    assert saved.read(tmp_path / "an aligner")
 
 
 def test_align_goes_on_beside_the_aligner(tmp_path, refits, capsys):
