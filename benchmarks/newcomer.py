@@ -5,12 +5,13 @@
 Writes docs/results/newcomer.md and newcomer.json. Everything happens in a new folder with a home of
 its own, so that nothing is installed, downloaded or compiled before: pip's cache is empty. Needs
 git, the network for pip, and an environment with the extra dev, which builds the wheel and draws
-the pictures and texts that stand for a user's own. In other Pythons the wheel is tried too, and the
-quickstart from it.
+the pictures and texts that stand for a user's own. With --pythons nothing but these is tried: the
+wheel, and the quickstart from it.
 """
 
 import argparse
 import csv
+import json
 import os
 import pathlib
 import resource
@@ -61,20 +62,36 @@ def main() -> None:
     parser.add_argument("--pythons", nargs="*", default=[], help="other interpreters")
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "docs" / "results")
     args = parser.parse_args()
-    content = {"machine": machine(), "number": args.number, "load": os.getloadavg()[0]}
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        content["clone"] = steps(folder / "a", CLONE, root=ROOT)
-        content["load between"] = os.getloadavg()[0]
-        wheel = built(folder)
-        content |= own_items(folder / "b", args.number, WHEEL, wheel, sys.executable)
-        content["elsewhere"] = [
-            own_items(folder / f"python{number}", args.number, ELSEWHERE, wheel, python)
-            for number, python in enumerate(args.pythons)
-        ]
-    content["load after"] = os.getloadavg()[0]
+        if args.pythons:
+            content = json.loads((args.out / "newcomer.json").read_text())
+            content["elsewhere"] = elsewhere(folder, args.number, args.pythons)
+        else:
+            content = measured(folder, args.number)
     write_json(args.out / "newcomer.json", content)
     write_text(args.out / "newcomer.md", page(content))
+
+
+def measured(folder: pathlib.Path, number: int) -> dict:
+    """Both ways, in this Python."""
+    content = {"machine": machine(), "number": number, "load": os.getloadavg()[0]}
+    content["clone"] = steps(folder / "a", CLONE, root=ROOT)
+    content["load between"] = os.getloadavg()[0]
+    wheel = built(folder)
+    content |= own_items(folder / "b", number, WHEEL, wheel, sys.executable)
+    return content | {"load after": os.getloadavg()[0]}
+
+
+def elsewhere(folder: pathlib.Path, number: int, pythons: list[str]) -> list[dict]:
+    """The way from the wheel, and the quickstart, in other Pythons."""
+    steps(folder / "a", {"clone": CLONE["clone"]}, root=ROOT)
+    wheel, found = built(folder), []
+    for place, python in enumerate(pythons):
+        load = os.getloadavg()[0]
+        row = own_items(folder / f"python{place}", number, ELSEWHERE, wheel, python)
+        found.append(row | {"load": load})
+    return found
 
 
 def own_items(folder: pathlib.Path, number: int, commands: dict, wheel, python: str) -> dict:
@@ -161,14 +178,15 @@ def page(content: dict) -> str:
         lines.append(f"| **in all** | | **{wall:.0f}** | **{cpu:.0f}** |")
         met = "met" if wall < 60 * TARGETS[way] else "not met"
         lines += ["", f"The aim is {TARGETS[way]} minutes on two idle cores: here {met}."]
-    if content["elsewhere"]:
-        lines += ["", "## Other Pythons", ""]
-        lines += ["The same from the wheel, then `gentle-clip quickstart`; wall seconds.", ""]
-        lines += ["| Python | matches of one's own items | quickstart |", "|---|--:|--:|"]
-    for other in content["elsewhere"]:
+    if content.get("elsewhere"):
+        said = "The same from the wheel, then `gentle-clip quickstart`: wall seconds, and the load."
+        lines += ["", "## Other Pythons", "", said, ""]
+        lines += ["| Python | matches of one's own items | quickstart | load |"]
+        lines += ["|---|--:|--:|--:|"]
+    for other in content.get("elsewhere", ()):
         seconds = {step: row["wall"] for step, row in other["wheel"].items()}
-        quickstart = seconds.pop("quickstart")
-        lines.append(f"| {other['python']} | {sum(seconds.values()):.0f} | {quickstart:.0f} |")
+        cells = [seconds.pop("quickstart"), sum(seconds.values()), other["load"]]
+        lines.append(f"| {other['python']} | {cells[1]:.0f} | {cells[0]:.0f} | {cells[2]:.1f} |")
     return "\n".join(lines) + "\n"
 
 
