@@ -87,7 +87,7 @@ PACKAGES = {
     "report": {"numpy", "matplotlib", "rich", "PIL", "markupsafe"},
     "config": {"absl", "ml_collections"},
     "commands": {"rich", "jax", "numpy", "filelock", "shtab"},
-    "matching": {"jax", "numpy", "scipy", "pyarrow", "matplotlib", "markupsafe"},
+    "matching": {"jax", "numpy", "scipy", "pyarrow", "matplotlib", "markupsafe", "threadpoolctl"},
     "exporting": {"jax", "numpy", "jax2onnx"},
     "hub": {"huggingface_hub"},
     "review": {"jax", "numpy", "scipy", "PIL", "filelock", "markupsafe", "starlette"} | {"uvicorn"},
