@@ -186,7 +186,6 @@ def test_own_files_are_compared_by_one_command(tmp_path, capsys):
     (tmp_path / "pairs.csv").write_text("".join(f"{i},{i}\n" for i in range(12)))
     arguments = [f"--{name}={tmp_path / file}" for name, file in (("x", "x.npy"), ("y", "y.npy"))]
     arguments += [f"--pairs={tmp_path / 'pairs.csv'}", f"--workdir={tmp_path / 'run'}", "--seeds=2"]
-    arguments.append("--fast")
     assert main.main(["compare", *arguments]) == 0
     assert (tmp_path / "run" / "comparison.md").exists()
     assert "gentle_transport" in capsys.readouterr().out
