@@ -27,9 +27,9 @@ sys.path.insert(0, str(ROOT))
 import further_ideas as further  # noqa: E402
 
 from gentle_clip_jax.aligners import Aligner, closed_form  # noqa: E402
+from gentle_clip_jax.aligners.closed_form.joined import Joined  # noqa: E402
 from gentle_clip_jax.aligners.closed_form.neighbours import smooth  # noqa: E402
 from gentle_clip_jax.aligners.closed_form.transported import few_pairs_weight  # noqa: E402
-from gentle_clip_jax.aligners.closed_form.zero_pairs import Joined  # noqa: E402
 from gentle_clip_jax.aligners.standardize import standardized  # noqa: E402
 from gentle_clip_jax.compare import measure, pool  # noqa: E402
 from gentle_clip_jax.compare.sources import pool_of  # noqa: E402

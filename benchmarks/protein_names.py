@@ -28,8 +28,9 @@ LETTERS = "ACDEFGHIKLMNPQRSTVWY"
 # Amino acids that replace each other in evolution count as one where three in a row are counted.
 GROUPS = ("AST", "C", "DE", "FWY", "G", "HNQ", "ILMV", "KR", "P")
 NUM_TEST, NUM_VALIDATION, NUM_CLASSES = 1500, 1000, 40
-METHODS = ("cca", "cca+drawn", "ridge", "procrustes", "relative", "clip", "gentle_clip")
-METHODS += ("transported_cca", "gentle_transport", "gentle_transport+drawn")
+METHODS = ("cca", "cca+drawn", "ridge", "procrustes", "relative", "cca_relative")
+METHODS += ("clip", "gentle_clip", "transported_cca")
+METHODS += ("gentle_transport", "gentle_transport+drawn", "gentle_relative")
 PLAN = Plan(METHODS, (30, 100, 300, 1000, 1.0))
 
 

@@ -46,7 +46,7 @@ ARROWS = {
     "data": {"files", "reading"},
     "runs": {"files", "data", "reading"},
     "aligners": {"losses", "objectives", "encoders", "evals", "optimizer", "files", "progress"}
-    | {"extras"},
+    | {"extras", "parallel"},
     "features": {"encoders", "data", "files", "reading"},
     "diagnose": {"aligners", "losses", "evals", "data", "progress"},
     "compare": {"aligners", "data", "evals", "runs", "files", "reading"},
@@ -87,7 +87,7 @@ PACKAGES = {
     "report": {"numpy", "matplotlib", "rich", "PIL", "markupsafe"},
     "config": {"absl", "ml_collections"},
     "commands": {"rich", "jax", "numpy", "filelock", "shtab"},
-    "matching": {"jax", "numpy", "scipy", "pyarrow", "matplotlib", "markupsafe", "threadpoolctl"},
+    "matching": {"jax", "numpy", "scipy", "pyarrow", "matplotlib", "markupsafe"},
     "exporting": {"jax", "numpy", "jax2onnx"},
     "hub": {"huggingface_hub"},
     "review": {"jax", "numpy", "scipy", "PIL", "filelock", "markupsafe", "starlette"} | {"uvicorn"},

@@ -21,6 +21,7 @@ from gentle_clip_jax.aligners.held_out import reduced_problem
 from gentle_clip_jax.aligners.problem import Features, Problem
 from gentle_clip_jax.aligners.readout import with_banks
 from gentle_clip_jax.aligners.standardize import Classes, Standardizer, standardized
+from gentle_clip_jax.parallel.cores import one_core_for_lapack
 
 _PACKAGES = ("gentle-clip-jax", "jax", "jaxlib", "flax", "optax", "numpy")
 
@@ -106,6 +107,7 @@ def load(folder: str | pathlib.Path) -> Aligner:
 MapsFit = Callable[[Features, Classes | None], tuple[Embeds, Mapping[str, Any]]]
 
 
+@one_core_for_lapack
 def fitted(problem: Problem, fit: MapsFit) -> Aligner:
     """The aligner of a problem whose maps are fitted to standardised features.
 
@@ -121,6 +123,7 @@ def fitted(problem: Problem, fit: MapsFit) -> Aligner:
     return Aligner(x, y, maps, json.dumps(record))
 
 
+@one_core_for_lapack
 def with_readout(aligner: Aligner, problem: Problem) -> Aligner:
     """The aligner, whose rows are drawn where they are ranked, if held-out pairs allow it.
 

@@ -7,12 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from gentle_clip_jax.aligners import closed_form, selection
+from gentle_clip_jax.aligners import closed_form, selection, trials
 from gentle_clip_jax.aligners.aligner import Aligner, fitted, with_readout
 from gentle_clip_jax.aligners.closed_form.transported import plan_part
 from gentle_clip_jax.aligners.cross_validation import Embeds
 from gentle_clip_jax.aligners.held_out import HeldOut, reduced_problem
-from gentle_clip_jax.aligners.methods import METHODS, About, cca, ridge
+from gentle_clip_jax.aligners.methods import METHODS, OF_PAIRS, About
 from gentle_clip_jax.aligners.problem import PLAN_ITEMS, Features, Problem
 from gentle_clip_jax.aligners.standardize import Classes
 
@@ -59,7 +59,7 @@ def in_random_order(
 
     def fit(features: Features, classes: Classes | None) -> tuple[Embeds, About]:
         if len(features.x) >= 3:
-            found.append(selection.tried(*reduced_problem(problem), seed=_seed(key)))
+            found.append(trials.tried(*reduced_problem(problem), seed=_seed(key)))
         choice = selection.choose(features, found[0] if found else None, named=classes is not None)
         return _chosen(plan_part(features, problem.plan_items), classes, choice)
 
@@ -77,11 +77,12 @@ def _seed(key: jax.Array) -> int:
 def _chosen(
     features: Features, classes: Classes | None, choice: selection.Choice
 ) -> tuple[Embeds, About]:
-    if choice.method in ("cca", "ridge"):
-        fit = cca if choice.method == "cca" else ridge
+    if choice.method in OF_PAIRS:
+        fit = OF_PAIRS[choice.method]
         maps, about = fit(jnp.mean(features.x, axis=1), jnp.mean(features.y, axis=1))
     else:
-        maps = selection.transported(features, classes, choice)
+        joined = choice.trial == trials.JOINED
+        maps = selection.transported(features, classes, choice, joined=joined)
         about = {"settings": {"neighbours": maps.weight}}
     return maps, {"method": choice.method, **about, "held_out": choice.summary}
 

@@ -10,6 +10,7 @@ import numpy as np
 from gentle_clip_jax.aligners.cross_validation import Embeds, ranks
 from gentle_clip_jax.aligners.problem import Features, Problem, once_a_problem
 from gentle_clip_jax.aligners.standardize import Classes, principal_components, standardized
+from gentle_clip_jax.parallel.cores import one_core_for_lapack
 from gentle_clip_jax.progress import track
 
 TOP = (1, 5, 10)
@@ -51,6 +52,7 @@ class Trial(NamedTuple):
     wrong_y: jax.Array
 
 
+@one_core_for_lapack
 def held_out(trials: Mapping[str, Trial], num_pairs: int, *, seed: int) -> HeldOut:
     """Holds pairs out again and again, and finds each among the held-out and the wrong ones.
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from gentle_clip_jax.aligners import closed_form, selection
 from gentle_clip_jax.aligners.aligner import Aligner, fitted
+from gentle_clip_jax.aligners.closed_form.joined import Joined
 from gentle_clip_jax.aligners.closed_form.shrinkage import (
     ShrunkFit,
     chosen_shrinkage,
@@ -68,6 +69,20 @@ def _relative(x: jax.Array, y: jax.Array) -> tuple[Embeds, About]:
     return closed_form.relative(x, y), {}
 
 
+def _cca_relative(x: jax.Array, y: jax.Array) -> tuple[Embeds, About]:
+    maps, about = cca(x, y)
+    return Joined((maps, closed_form.relative(x, y))), about
+
+
+OF_PAIRS: dict[str, Callable[[jax.Array, jax.Array], tuple[Embeds, About]]] = {
+    "cca": cca,
+    "procrustes": _procrustes,
+    "ridge": ridge,
+    "relative": _relative,
+    "cca_relative": _cca_relative,
+}
+
+
 def _transported_cca(
     features: Features, classes: Classes | None, key: jax.Array
 ) -> tuple[Embeds, About]:
@@ -86,6 +101,12 @@ def _gentle_transport(
     return _as_it_is_borne(features, None)
 
 
+def _gentle_relative(
+    features: Features, classes: Classes | None, key: jax.Array
+) -> tuple[Embeds, About]:
+    return _as_it_is_borne(features, None, joined=True)
+
+
 def _named_transport(
     features: Features, classes: Classes | None, key: jax.Array
 ) -> tuple[Embeds, About]:
@@ -94,13 +115,15 @@ def _named_transport(
     return _as_it_is_borne(features, classes)
 
 
-def _as_it_is_borne(features: Features, classes: Classes | None) -> tuple[Embeds, About]:
-    maps, choice = selection.gentle_transport(features, classes)
+def _as_it_is_borne(
+    features: Features, classes: Classes | None, *, joined: bool = False
+) -> tuple[Embeds, About]:
+    maps, choice = selection.gentle_transport(features, classes, joined=joined)
     return maps, {**_settings(neighbours=maps.weight), "held_out": choice.summary}
 
 
-def _of_pairs(fit: Callable[[jax.Array, jax.Array], tuple[Embeds, About]]) -> MapsFit:
-    return lambda features, classes, key: fit(*_pairs(features))
+def _of_pairs(name: str, label: str) -> tuple[str, Method]:
+    return _method(name, label, lambda features, classes, key: OF_PAIRS[name](*_pairs(features)))
 
 
 def _method(
@@ -143,10 +166,11 @@ def _trained(
 
 METHODS = dict(
     [
-        _method("cca", "shrinkage CCA", _of_pairs(cca)),
-        _method("procrustes", "Procrustes", _of_pairs(_procrustes)),
-        _method("ridge", "ridge regression", _of_pairs(ridge)),
-        _method("relative", "relative representations", _of_pairs(_relative)),
+        _of_pairs("cca", "shrinkage CCA"),
+        _of_pairs("procrustes", "Procrustes"),
+        _of_pairs("ridge", "ridge regression"),
+        _of_pairs("relative", "relative representations"),
+        _of_pairs("cca_relative", "CCA + relative representations"),
         _trained("clip", "CLIP heads", unmatched=False),
         _trained("siglip", "SigLIP heads", unmatched=False),
         _trained("hard_pl", "CLIP heads + Hard-PL"),
@@ -158,6 +182,12 @@ METHODS = dict(
         _trained("plan_matching", "CCA start, plan matching", start="cca"),
         _method("transported_cca", "transported CCA", _transported_cca, unmatched=True),
         _method("gentle_transport", "gentle transport", _gentle_transport, unmatched=True),
+        _method(
+            "gentle_relative",
+            "gentle transport + relative representations",
+            _gentle_relative,
+            unmatched=True,
+        ),
         _method(
             "named_transport",
             "gentle transport + names of the encoder's classes",

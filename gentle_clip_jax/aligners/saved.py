@@ -122,7 +122,8 @@ def _kinds() -> dict[str, type]:
     """What a part may be made of: tuples with names, and modules that are data classes."""
     from gentle_clip_jax.aligners.closed_form import Anchors, Maps, Smoothed
     from gentle_clip_jax.aligners.closed_form.drawn import Drawn
-    from gentle_clip_jax.aligners.closed_form.zero_pairs import Joined, Named
+    from gentle_clip_jax.aligners.closed_form.joined import Joined
+    from gentle_clip_jax.aligners.closed_form.zero_pairs import Named
     from gentle_clip_jax.aligners.standardize import Standardizer
 
     kinds = (Anchors, Maps, Smoothed, Joined, Named, Drawn, Standardizer)

@@ -6,9 +6,8 @@ from typing import Any
 
 import jax
 import numpy as np
-from threadpoolctl import threadpool_limits
 
-from gentle_clip_jax.aligners import METHODS, Aligner, Problem, align, held_out, selection
+from gentle_clip_jax.aligners import METHODS, Aligner, Problem, align, held_out, trials
 from gentle_clip_jax.aligners.closed_form.kept_rounds import kept_in
 from gentle_clip_jax.aligners.fit import in_random_order
 from gentle_clip_jax.aligners.held_out import TOP, HeldOut
@@ -93,8 +92,7 @@ def align_files(
         tell(text)
     key = jax.random.key(seed)
     rounds = None if out is None else pathlib.Path(f"{pathlib.Path(out)}.rounds")
-    # LAPACK and XLA would both take every core, and wait for each other.
-    with threadpool_limits(1, user_api="blas"), kept_in(rounds):
+    with kept_in(rounds):
         if chosen and chosen.trained:
             aligner, held = align(problem, method, key=key), None
         else:  # the items were drawn in random order
@@ -139,12 +137,12 @@ def problem_of(
 def _held_out(problem: Problem, method: str, key: jax.Array, seed: int) -> HeldOut:
     """What held-out pairs say of a method, and of the best that pairs alone can do."""
     features, classes = held_out.reduced_problem(problem)
-    if method in (selection.PLANNED, selection.NAMED):
-        return selection.tried(features, classes, seed=seed)
-    trials = selection.alone(features)
-    if method not in trials:
-        trials[method] = held_out.raw_trial(problem, lambda part: METHODS[method].fit(part, key))
-    return held_out.held_out(trials, len(problem.x), seed=seed)
+    if method in (trials.PLANNED, trials.NAMED, trials.JOINED):
+        return trials.tried(features, classes, seed=seed, relatives=True)
+    of_alone = trials.alone(features, relatives=True)
+    if method not in of_alone:
+        of_alone[method] = held_out.raw_trial(problem, lambda part: METHODS[method].fit(part, key))
+    return held_out.held_out(of_alone, len(problem.x), seed=seed)
 
 
 def _expected(problem: Problem, about: dict[str, Any], held: HeldOut) -> dict[str, Any]:
@@ -175,6 +173,7 @@ def _expected(problem: Problem, about: dict[str, Any], held: HeldOut) -> dict[st
 
 
 def _unmatched(each: dict[str, np.ndarray], tried: str, fitted: int) -> dict[str, Any]:
-    against = max(("cca", "ridge"), key=lambda name: each[name].mean())
+    of_alone = (name for name in trials.ALONE if name in each)
+    against = max(of_alone, key=lambda name: each[name].mean())
     gain = verdict.gain(each[tried], each[against], fitted=fitted)
     return {**gain, "method": tried, "against": against}

@@ -12,7 +12,6 @@ from typing import Any
 import jax
 import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from threadpoolctl import threadpool_limits
 
 from gentle_clip_jax.aligners import METHODS
 from gentle_clip_jax.aligners.aligner import with_readout
@@ -88,11 +87,7 @@ def compare(
     found = {name: kept.read_record_of(folder, run, comparison) for name, run in planned.items()}
     todo = [name for name, record in found.items() if record is None]
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
-    # LAPACK and XLA would both take every core, and wait for each other a hundred times as long.
-    with (
-        threadpool_limits(1, user_api="blas"),
-        Progress(*columns, TimeRemainingColumn()) as progress,
-    ):
+    with Progress(*columns, TimeRemainingColumn()) as progress:
         bar = progress.add_task("runs", total=len(todo))
         for name in todo:
             run = planned[name]

@@ -16,7 +16,7 @@ import numpy as np
 from gentle_clip_jax import reading
 
 _FEATURES = ("features", "embeddings", "embedding")
-_ABOUT = ("id", "split", "label")  # columns of a table that are no features
+_ABOUT = ("id", "split", "label", "text")  # columns of a table that are no features
 
 
 def _read_npy(path: pathlib.Path, key: str | None) -> dict[str, Any]:
@@ -45,7 +45,7 @@ def _read_parquet(path: pathlib.Path, key: str | None) -> dict[str, Any]:
     table = pq.read_table(path)
     ids = "id" if "id" in table.column_names else _pandas_index(table.schema)
     rest = [field for field in table.schema if field.name not in (*_ABOUT, ids)]
-    names = {"ids": ids, "splits": "split", "labels": "label"}
+    names = {f"{name}s": name for name in _ABOUT} | {"ids": ids}
     columns = {k: table[n].to_pylist() for k, n in names.items() if n in table.column_names}
     lists = [field.name for field in rest if _is_list(field.type)]
     chosen = _chosen(lists, key) if key or lists else None
@@ -112,7 +112,7 @@ def _read_csv(path: pathlib.Path, key: str | None) -> dict[str, Any]:
 
 
 def _columns_about(heading: list[str], second: list[str]) -> dict[str, int]:
-    """The columns of ids, splits and labels in a table, by its first two lines.
+    """The columns of ids, splits, labels and texts in a table, by its first two lines.
 
     Ids are the column "id", or else the first if it has no name, as an index has none, its name
     ends in id, or it is a text.
@@ -121,7 +121,8 @@ def _columns_about(heading: list[str], second: list[str]) -> dict[str, int]:
         if heading.count(name) > 1:
             raise ValueError(f"{heading.count(name)} columns are called {name}")
     found = {f"{name}s": heading.index(name) for name in _ABOUT if name in heading}
-    if heading and "ids" not in found and 0 not in found.values():
+    others = {column for name, column in found.items() if name != "texts"}  # those may be ids too
+    if heading and "ids" not in found and 0 not in others:
         name = heading[0].lower()
         if not name or name.endswith("id") or not _is_number(second[0]):
             found["ids"] = 0
@@ -177,7 +178,7 @@ def _read_h5ad(path: pathlib.Path, key: str | None) -> dict[str, Any]:
 
 def _named(arrays: Mapping[str, np.ndarray], key: str | None) -> dict[str, Any]:
     """The features among several arrays, and what says which row is which."""
-    rest = {name: arrays[name] for name in ("ids", "splits", "labels") if name in arrays}
+    rest = {f"{name}s": arrays[f"{name}s"] for name in _ABOUT if f"{name}s" in arrays}
     others = [name for name in arrays if name not in rest]
     if key is None and not any(name in arrays for name in _FEATURES):
         matrices = [name for name in others if arrays[name].ndim == 2]

@@ -103,7 +103,9 @@ def candidates(cosines: Cosines, at: Grid, best: int, count: int) -> Events:
       count: how many candidates, at most.
     """
     every = np.concatenate([cosines.others, cosines.partner[:, None]], axis=1)
-    order = np.argsort(-every, axis=1, kind="stable")[:, :count]
+    order = np.argpartition(-every, min(count, every.shape[1]) - 1, axis=1)[:, :count]
+    nearest_first = np.argsort(-np.take_along_axis(every, order, axis=1), axis=1)
+    order = np.take_along_axis(order, nearest_first, axis=1)
     nearer = np.take_along_axis(every, order, axis=1) - cosines.partner[:, None]
     probability = np.exp(at.partner[best][:, None] + nearer / TEMPERATURES[best])
     _, ties = _above(cosines)

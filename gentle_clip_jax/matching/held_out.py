@@ -5,7 +5,6 @@ from typing import Any, NamedTuple, Protocol
 
 import jax
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from gentle_clip_jax.aligners import METHODS, Problem
 from gentle_clip_jax.progress import track
@@ -95,14 +94,12 @@ def held_out(aligner: Embedder, problem: Problem, key: jax.Array) -> HeldOut:
         for items in (problem.unmatched_x, problem.unmatched_y)
     )
     parts, folds = [], []
-    # LAPACK and XLA would both take every core, and wait for each other.
-    with threadpool_limits(1, user_api="blas"):
-        for pairs, fitted in _fits(aligner, problem, rng, key):
-            x, y = embedded(fitted, problem.x[pairs], problem.y[pairs])
-            others_x, others_y = embedded(fitted, problem.unmatched_x, problem.unmatched_y)
-            cosines = x @ others_y[drawn_y].T, y @ others_x[drawn_x].T
-            parts.append((pairs, *cosines, np.sum(x * y, axis=1)))
-            folds.append(Fold(pairs, x, y, others_x, others_y))
+    for pairs, fitted in _fits(aligner, problem, rng, key):
+        x, y = embedded(fitted, problem.x[pairs], problem.y[pairs])
+        others_x, others_y = embedded(fitted, problem.unmatched_x, problem.unmatched_y)
+        cosines = x @ others_y[drawn_y].T, y @ others_x[drawn_x].T
+        parts.append((pairs, *cosines, np.sum(x * y, axis=1)))
+        folds.append(Fold(pairs, x, y, others_x, others_y))
     pairs, to_y, to_x, partner = (np.concatenate(part) for part in zip(*parts))
     return HeldOut(
         pairs,

@@ -29,6 +29,7 @@ METHODS = {
     "procrustes": Look("grey", "s"),
     "ridge": Look("orange", "^"),
     "relative": Look("teal", "D"),
+    "cca_relative": Look("pink", "s"),
     "clip": Look("violet", "v"),
     "siglip": Look("pink", "P"),
     "hard_pl": Look("grey", "X"),
@@ -40,6 +41,7 @@ METHODS = {
     "plan_matching": Look("pink", "d"),
     "transported_cca": Look("orange", "o"),
     "gentle_transport": Look("green", "s"),
+    "gentle_relative": Look("pink", "*"),
     "named_transport": Look("teal", "*"),
     "gentle_clip_warm": Look("red", "D"),
 }

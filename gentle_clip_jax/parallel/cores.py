@@ -2,6 +2,12 @@
 
 import os
 
+from threadpoolctl import threadpool_limits
+
+# A decorator: in what it decorates, LAPACK takes one core. Where XLA runs beside it both would take
+# every core, and wait for each other a hundred times as long.
+one_core_for_lapack = threadpool_limits.wrap(limits=1, user_api="blas")
+
 
 def count_cores() -> int:
     """How many there are: those that it is bound to, where the system says."""

@@ -14,10 +14,10 @@ from gentle_clip_jax.aligners.closed_form.gentle import most_shrinkage
 from gentle_clip_jax.aligners.closed_form.neighbours import smooth
 from gentle_clip_jax.aligners.closed_form.shrinkage import OF_FEW_PAIRS
 from gentle_clip_jax.aligners.closed_form.transported import few_pairs_weight
+from gentle_clip_jax.aligners.methods import OF_PAIRS
 from gentle_clip_jax.aligners.standardize import Standardizer
 from gentle_clip_jax.review.sides import Side, unit
 
-PAIRS_ALONE = ("cca", "ridge", "procrustes", "relative")
 _DIRECTIONS = 256  # of each modality
 _OWN = 64  # of those, which tell items of one modality apart
 _DIM = 128  # of the joint space
@@ -207,7 +207,7 @@ def prepare(x: Side, y: Side, method: str) -> Fit:
     rows = [side.means(side.features) for side in (x, y)]
     turned = [_turned(side) for side in rows]
     of_x, of_y = (turn.rows(side) for turn, side in zip(turned, rows))
-    planned = method not in PAIRS_ALONE
+    planned = method not in OF_PAIRS
     neighbours = of_x
     if planned:
         neighbours = np.asarray(smooth(jnp.asarray(of_x), jnp.asarray(of_x), weight=1.0))

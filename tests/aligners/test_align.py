@@ -97,6 +97,30 @@ def test_without_unmatched_items_pairs_alone_are_used():
     assert about["held_out"]["mean_log_rank"].keys() == {"cca", "ridge"}
 
 
+def of_families(pairs, *, unmatched=600, test=300):
+    """Views of 100 dimensions of 150 families, whose centres in x say nothing of those in y."""
+    rng, world = np.random.default_rng(0), np.random.default_rng(7)
+    sides = [world.normal(size=(150, 12)) @ world.normal(size=(12, 100)) for _ in range(2)]
+
+    def views(n):
+        family = rng.integers(150, size=n)
+        return [centres[family] + 0.3 * rng.normal(size=(n, 100)) for centres in sides]
+
+    return Problem(*views(pairs), views(unmatched)[0], views(unmatched)[1]), views(test)
+
+
+def test_families_that_no_line_tells_apart_are_found_by_what_items_resemble():
+    problem, test = of_families(200)
+    aligner = align(problem)
+    assert aligner.about["method"] in ("cca_relative", "gentle_relative")
+    assert mean_log_rank(aligner, *test) < mean_log_rank(align(problem, "cca"), *test) - 0.3
+    alone = align(Problem(problem.x, problem.y)).about
+    assert alone["method"] in ("relative", "cca_relative")
+    # Fewer than 60 pairs resemble nothing.
+    few = Problem(problem.x[:59], problem.y[:59], problem.unmatched_x, problem.unmatched_y)
+    assert "relative" not in align(few).about["held_out"]["mean_log_rank"]
+
+
 def test_without_pairs_it_needs_classes():
     problem, _ = low_dimensional(3, seed=0)
     rng = np.random.default_rng(0)

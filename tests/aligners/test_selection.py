@@ -4,14 +4,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gentle_clip_jax.aligners import held_out, selection
+from gentle_clip_jax.aligners import held_out, selection, trials
 from gentle_clip_jax.aligners.held_out import HeldOut, Trial
 from gentle_clip_jax.aligners.problem import Features
 
 PLANNED, UNPLANNED, NAMED = selection.PLANNED, selection.UNPLANNED, selection.NAMED
 SMOOTHED = selection.SMOOTHED
 NAMES = {"planned": PLANNED, "unplanned": UNPLANNED, "named": NAMED, "smoothed": SMOOTHED}
-NAMES |= {"ridge": "ridge"}
+NAMES |= {"ridge": "ridge", "relative": "relative", "joined": trials.JOINED}
 
 
 def chosen(pairs: int, dimensions: int = 100, **gains: float) -> str:
@@ -49,6 +49,16 @@ def test_unmatched_items_are_used_where_held_out_pairs_allow_it(pairs, dimension
 def test_of_pairs_alone_the_better_stands_against_it():
     assert chosen(100, ridge=5.0, planned=-1.0, unplanned=-1.0) == "ridge"
     assert chosen(100, ridge=-5.0, planned=-1.0, unplanned=-1.0) == "cca"
+
+
+def test_relative_representations_stand_against_it_too():
+    assert chosen(100, relative=5.0, planned=-1.0, unplanned=-1.0) == "relative"
+
+
+def test_relative_representations_join_only_if_they_help_for_sure():
+    # The difference of two trials has a deviation of the root of two.
+    assert chosen(100, planned=3.0, unplanned=0.0, joined=3.0 + 2.7) == PLANNED
+    assert chosen(100, planned=3.0, unplanned=0.0, joined=3.0 + 2.9) == trials.JOINED
 
 
 def test_a_plan_that_loses_for_sure_is_left_out():

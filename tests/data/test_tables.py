@@ -57,6 +57,38 @@ def test_what_a_table_says_of_rows_is_no_feature(tmp_path):
     assert found.labels.tolist() == ["x", "y", ""]
 
 
+def of_texts(folder, kind, ids, texts):
+    path = folder / f"x.{kind}"
+    if kind == "npz":
+        np.savez(path, features=FEATURES, ids=ids, texts=texts)
+    elif kind == "csv":
+        write_table(path, "id,text,f0,f1,f2", rows(ids, [f'"{text}"' for text in texts]))
+    elif kind == "parquet":
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        pq.write_table(pa.table({"id": ids, "text": texts, "features": [*FEATURES]}), path)
+    else:
+        import anndata
+        import pandas as pd
+
+        anndata.AnnData(FEATURES, obs=pd.DataFrame({"text": texts}, ids)).write_h5ad(path)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["npz", "csv", "parquet", "h5ad"])
+def test_texts_come_along(kind, tmp_path):
+    texts = ["a pier, two boats", "a field", "", "a river"]
+    found = embeddings.read(of_texts(tmp_path, kind, IDS, texts))
+    np.testing.assert_allclose(found.features, FEATURES)
+    assert (found.ids.tolist(), found.texts.tolist()) == (IDS, texts)
+
+
+def test_texts_that_come_first_are_ids_too(tmp_path):
+    found = embeddings.read(write_table(tmp_path / "x.csv", "text,f0,f1,f2", rows(IDS)))
+    assert found.ids.tolist() == found.texts.tolist() == IDS
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from gentle_clip_jax.aligners.closed_form.cca import Maps
+from gentle_clip_jax.aligners.closed_form.joined import Joined
 from gentle_clip_jax.aligners.closed_form.neighbours import smooth
 from gentle_clip_jax.aligners.closed_form.shrinkage import (
     OF_FEW_PAIRS,
@@ -17,7 +18,7 @@ from gentle_clip_jax.aligners.closed_form.shrinkage import (
     shrunk_cca,
 )
 from gentle_clip_jax.aligners.closed_form.transported import few_pairs_weight, transported_cca
-from gentle_clip_jax.aligners.closed_form.zero_pairs import Joined, named_classes
+from gentle_clip_jax.aligners.closed_form.zero_pairs import named_classes
 from gentle_clip_jax.aligners.problem import Features
 
 BANK_BYTES = 64 * 2**20  # of the rows among which neighbours are sought, at most
@@ -31,7 +32,7 @@ _WITHIN = 0.5
 class Smoothed(NamedTuple):
     """Maps of features that are drawn towards their neighbours in a bank [m, dx] of x, if any."""
 
-    maps: Maps
+    maps: Maps | Joined
     bank: jax.Array
     weight: float
 

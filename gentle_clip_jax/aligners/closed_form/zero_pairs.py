@@ -45,20 +45,6 @@ class Named(NamedTuple):
         return pairwise.normalize(y - self.mean_y[None, :])
 
 
-class Joined(NamedTuple):
-    """The mean of several aligners' cosines, as one space."""
-
-    aligners: tuple[Embeds, ...]
-
-    def embed_x(self, x: jax.Array) -> jax.Array:
-        """Unit rows [n, sum of k] of features [n, dx]."""
-        return pairwise.normalize(jnp.concatenate([a.embed_x(x) for a in self.aligners], axis=1))
-
-    def embed_y(self, y: jax.Array) -> jax.Array:
-        """Unit rows [m, sum of k] of features [m, dy]."""
-        return pairwise.normalize(jnp.concatenate([a.embed_y(y) for a in self.aligners], axis=1))
-
-
 def named_classes(
     x: jax.Array,
     y: jax.Array,

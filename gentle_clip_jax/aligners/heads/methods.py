@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gentle_clip_jax.aligners import selection
+from gentle_clip_jax.aligners.closed_form.cca import Maps
 from gentle_clip_jax.aligners.closed_form.shrinkage import chosen_shrinkage, shrunk_cca
 from gentle_clip_jax.aligners.closed_form.transported import plan_part
 from gentle_clip_jax.aligners.heads.refined import Refined
@@ -46,6 +47,7 @@ def fit_method(
         )
     else:
         smoothed, _ = selection.gentle_transport(plan_part(rest))
+        assert isinstance(smoothed.maps, Maps)  # not joined
         x, unmatched_x, held_out_x = (
             smoothed.smooth_x(jnp.mean(items, axis=1))[:, None]
             for items in (rest.x, rest.unmatched_x, held_out[0])
