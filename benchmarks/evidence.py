@@ -28,9 +28,11 @@ PROTEINS = {
 CURVES = (
     ("cca", "CCA", False, False),
     ("relative", "relative", False, False),
+    ("cca_relative", "CCA + relative", False, False),
     ("clip", "CLIP heads", False, False),
     ("gentle_clip", "Gentle-CLIP heads", True, False),
     ("gentle_transport", "gentle transport", True, False),
+    ("gentle_relative", "gentle + relative", True, False),
     ("named_transport", "with names", True, False),
     ("cca", "CCA, rich features", False, True),
     ("gentle_transport+drawn", "gentle transport, rich, drawn", True, True),
@@ -74,7 +76,7 @@ _CLAIMS = """## What of the paper's claims held
 - **Proteins.** With 1 % of the pairs nothing beyond the spread is left beside CLIP with the same
   term of residues.
 """
-OF_PAIRS = ("cca", "ridge", "procrustes", "relative", "clip")
+OF_PAIRS = ("cca", "ridge", "procrustes", "relative", "cca_relative", "clip")
 
 
 def main() -> None:

@@ -8,6 +8,8 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import jax
+
 from gentle_clip_jax.aligners import Aligner, load
 from gentle_clip_jax.aligning import sentences
 from gentle_clip_jax.files import write_text
@@ -31,8 +33,8 @@ def push(
     """Uploads an aligner with a card that says what to expect; returns where it is.
 
     Ids, texts and pictures are in no aligner of `gentle-clip align`, and of what `with_about` was
-    told only `also` is uploaded. Features are: of pairs by the method relative, and of many items
-    in the banks of smoothed and drawn aligners; the card says of how many.
+    told only `also` is uploaded. Features are: of pairs by relative representations, and of many
+    items in the banks of smoothed and drawn aligners; the card says of how many.
 
     Args:
       aligner: a folder that `Aligner.save` has written.
@@ -135,14 +137,11 @@ def _encoders(about: dict[str, Any], names: tuple[str, str]) -> Iterator[str]:
 
 def _held(maps: Any) -> int:
     """Of how many items the maps hold features or embeddings, at most."""
-    found = 0
-    for name in getattr(maps, "_fields", ()):
-        part = getattr(maps, name)
-        if part is not None and name.startswith(("bank", "anchors")):
-            found = max(found, len(part))
-        else:
-            found = max(found, _held(part))
-    return found
+    leaves = jax.tree.leaves_with_path(maps)
+    named = ((getattr(path[-1], "name", ""), array) for path, array in leaves)
+    return max(
+        (len(rows) for name, rows in named if name.startswith(("bank", "anchors"))), default=0
+    )
 
 
 _USE = """```python

@@ -89,7 +89,7 @@ PACKAGES = {
     "commands": {"rich", "jax", "numpy", "filelock", "shtab"},
     "matching": {"jax", "numpy", "scipy", "pyarrow", "matplotlib", "markupsafe"},
     "exporting": {"jax", "numpy", "jax2onnx"},
-    "hub": {"huggingface_hub"},
+    "hub": {"huggingface_hub", "jax"},
     "review": {"jax", "numpy", "scipy", "PIL", "filelock", "markupsafe", "starlette"} | {"uvicorn"},
 }
 VAGUE = {"util", "utils", "helper", "helpers", "common", "manager", "core", "base", "misc"}

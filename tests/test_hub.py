@@ -7,11 +7,12 @@ import shutil
 import subprocess
 import sys
 
+import jax
 import numpy as np
 import pytest
 from local_hub import TOKEN, LocalHub
 
-from gentle_clip_jax import load
+from gentle_clip_jax import Problem, align, load
 from gentle_clip_jax.aligning import align_files
 from gentle_clip_jax.commands import main
 from gentle_clip_jax.data.embeddings import read as read_embeddings
@@ -112,6 +113,20 @@ def test_the_card_says_what_to_expect(aligner, remote):
     ):
         assert words in card, words
     assert (remote / "org/name/private").read_text() == "True"
+
+
+@pytest.mark.parametrize("method", ["relative", "gentle_relative"])
+def test_the_card_says_of_how_many_items_features_go_along(method, remote, tmp_path):
+    rng = np.random.default_rng(0)
+    pairs, others = rng.normal(size=(2, 12, 5)), rng.normal(size=(2, 8, 5))
+    aligner = align(Problem(*pairs, *others), method)
+    aligner.save(tmp_path / "aligner")
+    push(tmp_path / "aligner", "org/name")
+    arrays = jax.tree.leaves(load(tmp_path / "aligner").maps)
+    held = max(len(array) for array in arrays if np.ndim(array) == 2 and np.shape(array)[1] == 5)
+    assert held >= 12
+    card = (remote / "org/name/README.md").read_text()
+    assert f"features or embeddings of {held} items" in card
 
 
 def test_arrays_of_an_earlier_aligner_go(aligner, remote):
