@@ -137,7 +137,11 @@ def table(heads: list[str], rows: Iterable[list[str]]) -> str:
 
 def gains(plain: Runs, numbers: Iterable[int]) -> str:
     """How far methods are above CCA of the same pairs, seed by seed."""
-    shown = [(name, label) for name, label, _, rich in CURVES[1:] if not rich]
+    shown = [
+        (name, label)
+        for name, label, _, rich in CURVES[1:]
+        if not rich and any(run["method"] == name for run in plain.runs)
+    ]
     rows = []
     for pairs in numbers:
         known = {name: plain.mean(name, pairs) or 0.0 for name in OF_PAIRS}

@@ -137,11 +137,12 @@ def _encoders(about: dict[str, Any], names: tuple[str, str]) -> Iterator[str]:
 
 def _held(maps: Any) -> int:
     """Of how many items the maps hold features or embeddings, at most."""
-    leaves = jax.tree.leaves_with_path(maps)
-    named = ((getattr(path[-1], "name", ""), array) for path, array in leaves)
-    return max(
-        (len(rows) for name, rows in named if name.startswith(("bank", "anchors"))), default=0
+    counts = (
+        len(array)
+        for path, array in jax.tree.leaves_with_path(maps)
+        if getattr(path[-1], "name", "").startswith(("bank", "anchors"))
     )
+    return max(counts, default=0)
 
 
 _USE = """```python
