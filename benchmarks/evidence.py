@@ -66,8 +66,9 @@ What nobody knows: the plan that the maps of all pairs make, and more true partn
 _CLAIMS = """## What of the paper's claims held
 
 - **Unmatched items help where pairs are few.** Held on frozen features, by transport and by names
-  of classes; the tables above have the sizes. The gain shrinks as pairs come. Not held on protein
-  sequences and names: what transport gains over CCA there, nearest pairs (relative) gain too.
+  of classes; the tables above have the sizes. The gain shrinks as pairs come. Hardly held on
+  protein sequences and names: what transport gains over CCA there, the nearest pairs (relative)
+  gain too, and what it adds to them is within the spread.
 - **They help by MMD and SDD.** Not held here: heads and towers trained with either stay within the
   spread of CLIP, and Gentle-CLIP heads are below CCA of the same pairs at every number of pairs.
 - **They help by SSL.** On proteins with few pairs SSL keeps the classes and costs retrieval
