@@ -4,11 +4,12 @@
         [--pairs 312] [--ways "as they are"]
 
 Writes matching.md and matching.json; of fields, pairs and ways that are not run, what the JSON has
-is kept. The last number of pairs is all but the items to match: the ceiling. Pairs and unmatched items are drawn from the train splits, so
-that they are alike; for "other items" all test items are unmatched, whose captions differ from the
-train split's on remote sensing. An item of y is one caption of its image, drawn at random. So that
-a fit takes a moment, features are their first 128 principal components and the method is CCA; for
-"gentle transport" they are whole, and a run takes minutes: of the middle number of pairs alone.
+is kept. The last number of pairs is all but the items to match: the ceiling. Pairs and unmatched
+items are drawn from the train splits, so that they are alike; for "other items" all test items are
+unmatched, whose captions differ from the train split's on remote sensing. An item of y is one
+caption of its image, drawn at random. So that a fit takes a moment, features are their first 128
+principal components and the method is CCA; for "gentle transport" they are whole, and a run takes
+minutes: of the second number of pairs alone.
 """
 
 import argparse
@@ -225,8 +226,8 @@ def page(rows: list[dict], args: argparse.Namespace) -> list[str]:
         f"{', '.join(map(str, args.seeds))}. Pairs and {UNMATCHED:,} items to match are drawn from "
         "the train splits; of *other items*, all test items are to be matched. Each image has one "
         "caption of its own. CCA of the first 128 principal components of each modality, so that a "
-        "fit takes a moment, but for the last part of each field. The largest number of pairs is all "
-        "but the items to match.",
+        "fit takes a moment, but for the last part of each field. The largest number of pairs is "
+        "all but the items to match.",
         "",
         "*Right*: first choices (one to one: matches) that are the image's own caption; a caption "
         "that reads the same is wrong. *Expected*: the sum of probabilities, with its 95 % "
