@@ -14,6 +14,8 @@ from collections.abc import Iterable
 
 from readme_tables import MAIN, RESULTS, ROOT, kept
 
+from gentle_clip_jax.pages.colours import light, look
+
 FIELDS = {
     "remote_sensing": ("aerial images and captions", (12, 30, 104, 312, 1041)),
     "vision_language": ("photographs and captions", (12, 60, 180, 600)),
@@ -46,8 +48,9 @@ sample standard deviation over the seeds, in points. Settings were chosen on val
 
 ![Share of the gap closed against the number of pairs](figures/evidence.svg)
 
-Dashed: matched pairs alone. Full: with unmatched items. 0 is CCA of the pairs, 100 the best that
-all pairs give on plain features; the figure is the mean of zero-shot, image to text, text to image.
+Dashed: matched pairs alone. Full: with unmatched items. Thick: features of more layers. 0 is CCA of
+the pairs, 100 the best that all pairs give on plain features; the figure is the mean of zero-shot,
+image to text, text to image.
 """
 _TOWERS = """## Towers that are trained: images
 
@@ -263,19 +266,27 @@ def draw(path: pathlib.Path) -> None:
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(
-        1, len(FIELDS), figsize=(4 * len(FIELDS) + 3, 4.2), sharey=True, layout="constrained"
+        1, len(FIELDS), figsize=(4 * len(FIELDS), 4.8), sharey=True, layout="constrained"
     )
     for axis, (field, (label, numbers)) in zip(axes, FIELDS.items()):
         both = {is_rich: Runs(field, rich=is_rich) for is_rich in (False, True)}
-        for number, (name, curve, unmatched, is_rich) in enumerate(CURVES):
+        for name, curve, unmatched, is_rich in CURVES:
             points = []
             for pairs in numbers:
                 start, mean = both[False].mean("cca", pairs), both[is_rich].mean(name, pairs)
                 if start is not None and mean is not None:
                     points.append((pairs, 100 * (mean - start) / (both[False].ceiling - start)))
             if points:
-                style = "o-" if unmatched else "s--"
-                axis.plot(*zip(*points), style, label=curve, color=f"C{number}", markersize=4)
+                mark, line = look(name), "-" if unmatched else "--"
+                axis.plot(
+                    *zip(*points),
+                    mark.marker + line,
+                    label=curve,
+                    color=light(mark.hue),
+                    linewidth=2.5 if is_rich else 1.2,
+                    markersize=5,
+                    markerfacecolor="white" if mark.hollow else light(mark.hue),
+                )
         axis.axhline(100, color="0.5", linewidth=0.8)
         axis.set(xscale="log", title=label, xlabel="matched pairs", ylim=(-60, 130))
     axes[0].set_ylabel("share of the gap, CCA of the pairs to all pairs, %")
@@ -283,7 +294,7 @@ def draw(path: pathlib.Path) -> None:
     known = dict(pair for handles, labels in found for pair in zip(labels, handles))
     curves = [label for _, label, _, _ in CURVES if label in known]
     handles = [known[label] for label in curves]
-    figure.legend(handles, curves, fontsize=8, loc="outside right center")
+    figure.legend(handles, curves, fontsize=8, loc="outside lower center", ncols=4)
     figure.savefig(path, metadata={"Date": None})
     pyplot.close(figure)
 
