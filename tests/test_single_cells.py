@@ -34,11 +34,15 @@ def test_what_the_page_says(kind, tmp_path, monkeypatch):
         pytest.importorskip("anndata", reason="it is in the extra tables")
     run(MADE)
     for command in COMMANDS:
+        if kind == "csv" and "compare" in command:
+            continue  # its figures hang on no kind of file
         typed(re.sub(r"\.h5ad:\w+", ".csv", command) if kind == "csv" else command, tmp_path)
     found, right, alike = map(int, re.findall(r"\d+", run(CHECKED)))
     assert 1300 < found <= 1400
     assert 10 < right < 100  # the page shows 42; by chance one
     assert alike > 0.75 * found  # the page shows 83 %; by chance 13
+    if kind == "csv":
+        return
     runs = json.loads((tmp_path / "compare" / "results.json").read_text())["runs"]
     for metric, shown in (("one_minus_foscttm", (0.93, 0.87)), ("label_transfer", (0.89, 0.80))):
         for method, share in zip(("gentle_transport", "cca"), shown):
