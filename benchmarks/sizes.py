@@ -23,10 +23,10 @@ WIDTH, DIM = 1280, 128  # features of EfficientNet-Lite0, numbers of a row in th
 SEARCH = {  # where its page has each figure
     "exact_ms": ("exact", "median_ms"),
     "exact_mib": ("exact", "peak_mib"),
-    "build_s": ("build", "seconds"),
-    "build_mib": ("build", "peak_mib"),
-    "index_mib": ("build", "disk_mib"),
-    "indexed_ms": ("indexed", "median_ms"),
+    "build_s": ("usearch_build", "seconds"),
+    "build_mib": ("usearch_build", "peak_mib"),
+    "index_mib": ("usearch_build", "disk_mib"),
+    "indexed_ms": ("usearch", "median_ms"),
 }
 GROWTHS = {"build_s": lambda n: n * math.log(n), "indexed_ms": math.log}  # others are linear
 MANY = 10**6  # items, beyond which a search without an index takes more than a moment
