@@ -47,18 +47,18 @@ def main() -> None:
         step, folder = args.row
         print(json.dumps(STEPS[step](pathlib.Path(folder), args.queries)))
         return
-    before, rows = os.getloadavg()[0], []
+    rows = []
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         drawn = fit(folder)
         for number in args.items:
             write_items(folder / "items.npy", number)
-            found = {step: in_a_process(step, folder, args.queries) for step in STEPS}
-            rows.append({"items": number, **found})
-            print(rows[-1], flush=True)
-    load = [before, os.getloadavg()[0]]
-    content = {"machine": machine(), "load": load, "queries": args.queries, "drawn": drawn}
-    content["rows"] = rows
+            rows.append({"items": number, "load": [os.getloadavg()[0]]})
+            for step in STEPS:
+                rows[-1][step] = in_a_process(step, folder, args.queries)
+                print(number, step, rows[-1][step], flush=True)
+            rows[-1]["load"].append(os.getloadavg()[0])
+    content = {"machine": machine(), "queries": args.queries, "drawn": drawn, "rows": rows}
     write_json(args.out / "search.json", content)
     write_text(args.out / "search.md", page(content))
 
@@ -154,20 +154,24 @@ def memory() -> dict[str, float]:
 
 def page(content: dict) -> str:
     about, drawn = content["machine"], "drawn" if content["drawn"] else "not drawn"
-    before, after = content["load"]
+    loads = [
+        f"{before:.1f} before and {after:.1f} after {row['items']:,} items"
+        for row in content["rows"]
+        for before, after in [row["load"]]
+    ]
     lines = [
         "# How long a query takes",
         "",
         f"`python benchmarks/search.py` on {about['cpus']} x {about['processor']}, load average "
-        f"{before:.1f} before and {after:.1f} after: {content['queries']} queries by words, the "
-        f"best 20. MiniLM makes features of the words, and the aligner a row of {DIM} numbers; the "
-        f"items' rows are {drawn} to a bank, as the aligner of these pairs chose. All: the row is "
-        "compared with every item's. usearch, lance: by an index of `gentle-clip index`. Opening "
-        "reads the features, and to compare all embeds them; it loads MiniLM too. Files had been "
-        "read or written just before, so they were in the system's cache. Peak: the largest "
-        "resident memory of the process, with files that are mapped; own: without them, after "
-        f"the queries. Recall@10: how many of the 10 that are nearest when all are compared are "
-        f"found, by {ASKED} queries by words and as many by an item.",
+        f"{', '.join(loads)}: {content['queries']} queries by words, the best 20. MiniLM makes "
+        f"features of the words, and the aligner a row of {DIM} numbers; the items' rows are "
+        f"{drawn} to a bank, as the aligner of these pairs chose. All: the row is compared with "
+        "every item's. usearch, lance: by an index of `gentle-clip index`. Opening reads the "
+        "features, and to compare all embeds them; it loads MiniLM too. Files had been read or "
+        "written just before, so they were in the system's cache. Peak: the largest resident "
+        "memory of the process, with files that are mapped; own: without them, after the queries. "
+        "Recall@10: how many of the 10 that are nearest when all are compared are found, by "
+        f"{ASKED} queries by words and as many by an item.",
         "",
         "| items | way | opening, s | a query, median, ms | p95 | slowest | peak, MiB | own, MiB "
         "| recall@10 by words | by an item |",

@@ -39,8 +39,7 @@ BREAKS = {
     10**6: "a query that compares all, and embedding all when a search opens: use `index`",
     10**7: "one folder of small files (use .zip or .parquet files), and the memory of comparing "
     "all",
-    10
-    ** 8: "the graph of the index, which no longer fits memory: divide the gallery, or quantise it",
+    10**8: "the graph of usearch, which no longer fits memory: use `index --engine=lance`",
 }
 
 

@@ -6,6 +6,7 @@ Codes of the rows in these partitions (PQ) choose candidates, whose own rows are
 import math
 import os
 import pathlib
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -36,15 +37,23 @@ class IvfPq:
     def __init__(self, path: pathlib.Path):
         lance = _lance()
         cache = {f"{what}_cache_size_bytes": _CACHE_BYTES for what in ("index", "metadata")}
-        self._dataset = lance.dataset(path, **cache)
+        self._path, self._dataset = path, lance.dataset(path, **cache)
         self._width = self._dataset.schema.field("vector").type.list_size
 
     def nearest(self, query: np.ndarray, num: int) -> tuple[np.ndarray, np.ndarray]:
-        """Rows [num] int and cosines [num], nearly the nearest to a unit row [k] float32."""
+        """Rows [num] int and cosines [num], nearly the nearest to a unit row [k] float32.
+
+        Raises:
+          ValueError: files of the dataset are gone.
+        """
         vector = np.pad(query, (0, self._width - len(query)))
         asked = {"column": "vector", "q": vector, "k": num, "metric": "cosine"}
         asked |= {name: _SETTINGS[name] for name in ("nprobes", "refine_factor")}
-        found = self._dataset.to_table(columns=["row", "_distance"], nearest=asked)
+        try:
+            found = self._dataset.to_table(columns=["row", "_distance"], nearest=asked)
+        except (OSError, ValueError) as error:
+            gone = f"{self._path} was changed while it was searched: search again."
+            raise ValueError(gone) from error
         rows, distances = (found[name].to_numpy() for name in ("row", "_distance"))
         order = np.lexsort((rows, distances))
         return rows[order], 1 - distances[order]
@@ -56,22 +65,22 @@ class IvfPq:
 
     @staticmethod
     def build(path: pathlib.Path, blocks: Iterable[np.ndarray]) -> None:
-        """Writes a dataset of blocks [b, k] of unit rows, and its index; holds 128 MiB of rows."""
+        """Writes a dataset of blocks [b, k] of unit rows, 128 MiB at a time, and an index of it.
+
+        Raises:
+          OSError: it cannot be written.
+        """
         lance = _lance()
-        # Lance would take the blocks from a thread of its own: progress and errors are of this one.
-        for table in _tables(blocks):
-            lance.write_dataset(table, path, mode="append")
-        dataset = lance.dataset(path)
-        number, width = dataset.count_rows(), dataset.schema.field("vector").type.list_size
-        if number >= _FEWEST:
-            with progress.working("partitioning"):
-                dataset.create_index(
-                    "vector",
-                    "IVF_PQ",
-                    metric="cosine",
-                    num_partitions=math.isqrt(number),
-                    num_sub_vectors=width // _SETTINGS["sub_vector"],
-                )
+        try:
+            # Lance would take the blocks from a thread of its own; progress and errors are of ours.
+            for table in _tables(blocks):
+                lance.write_dataset(table, path, mode="append")
+            _partition(lance.dataset(path))
+        except OSError as error:
+            number = re.search(r"\(os error (\d+)\)", str(error))  # of the disk, say, if it is full
+            if error.errno is None and number:
+                raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error
+            raise
 
 
 def _lance() -> Any:
@@ -79,6 +88,16 @@ def _lance() -> Any:
     import lance
 
     return lance
+
+
+def _partition(dataset: Any) -> None:
+    number, width = dataset.count_rows(), dataset.schema.field("vector").type.list_size
+    if number < _FEWEST:
+        return
+    numbers = {"num_partitions": math.isqrt(number)}
+    numbers["num_sub_vectors"] = width // _SETTINGS["sub_vector"]
+    with progress.working("partitioning"):
+        dataset.create_index("vector", "IVF_PQ", metric="cosine", **numbers)
 
 
 def _tables(blocks: Iterable[np.ndarray]) -> Iterator[Any]:
