@@ -82,7 +82,7 @@ def reckon(number: int, inputs: dict[str, float], known: dict) -> dict:
         "encode_s": seconds / shards,
         "encode_mib": inputs["encode_mib"] + number * inputs["encode_bytes_an_item"] / 2**20,
         "features_mib": number * WIDTH * 4 / 2**20,
-        "measured": any(row["items"] == number for row in searched),
+        "measured": any(row["items"] == number and "usearch" in row for row in searched),
         **{name: of_search(name, number, searched) for name in SEARCH},
         **carried("align", number, planned),
         **carried("embed", number, embedded),
@@ -107,7 +107,7 @@ def carried(step: str, number: int, rows: dict[int, dict]) -> dict[str, float]:
 def of_search(name: str, number: int, searched: list[dict]) -> float:
     """A figure of the page on search, or what the two largest sizes there let expect."""
     step, key = SEARCH[name]
-    known = {row["items"]: row[step][key] for row in searched}
+    known = {row["items"]: row[step][key] for row in searched if step in row}
     if number in known or number < min(known):
         return known.get(number, known[min(known)])
     (n, before), (m, last) = sorted(known.items())[-2:]
