@@ -8,8 +8,8 @@ import numpy as np
 
 from gentle_clip_jax.parallel.cores import count_cores
 
-# More links of a row, and more of them tried, than usearch's own 16, 128 and 64: recall@10 of 0.98
-# and more at a million rows (docs/results/search.md).
+# More links of a row, and more of them tried, than usearch's own 16, 128 and 64, for the recall@10
+# in docs/results/search.md.
 _SETTINGS: dict[str, Any] = {"connectivity": 32, "expansion_add": 128, "expansion_search": 256}
 
 
