@@ -123,7 +123,7 @@ def _digests(folder: pathlib.Path, engine: str) -> dict[str, str]:
     files = [
         path
         for part in _parts(folder, engine)
-        for path in ([part] if part.is_file() else part.rglob("*"))
+        for path in ([part] if part.is_file() else sorted(part.rglob("*")))
         if path.is_file()
     ]
     return {path.relative_to(folder).as_posix(): sha256(path) for path in files}
