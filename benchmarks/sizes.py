@@ -23,10 +23,10 @@ WIDTH, DIM = 1280, 128  # features of EfficientNet-Lite0, numbers of a row in th
 SEARCH = {  # where its page has each figure
     "exact_ms": ("exact", "median_ms"),
     "exact_mib": ("exact", "peak_mib"),
-    "build_s": ("build", "seconds"),
-    "build_mib": ("build", "peak_mib"),
-    "index_mib": ("build", "disk_mib"),
-    "indexed_ms": ("indexed", "median_ms"),
+    "build_s": ("usearch_build", "seconds"),
+    "build_mib": ("usearch_build", "peak_mib"),
+    "index_mib": ("usearch_build", "disk_mib"),
+    "indexed_ms": ("usearch", "median_ms"),
 }
 GROWTHS = {"build_s": lambda n: n * math.log(n), "indexed_ms": math.log}  # others are linear
 MANY = 10**6  # items, beyond which a search without an index takes more than a moment
@@ -39,8 +39,7 @@ BREAKS = {
     10**6: "a query that compares all, and embedding all when a search opens: use `index`",
     10**7: "one folder of small files (use .zip or .parquet files), and the memory of comparing "
     "all",
-    10
-    ** 8: "the graph of the index, which no longer fits memory: divide the gallery, or quantise it",
+    10**8: "the graph of usearch, which no longer fits memory: use `index --engine=lance`",
 }
 
 
@@ -83,7 +82,7 @@ def reckon(number: int, inputs: dict[str, float], known: dict) -> dict:
         "encode_s": seconds / shards,
         "encode_mib": inputs["encode_mib"] + number * inputs["encode_bytes_an_item"] / 2**20,
         "features_mib": number * WIDTH * 4 / 2**20,
-        "measured": any(row["items"] == number for row in searched),
+        "measured": any(row["items"] == number and "usearch" in row for row in searched),
         **{name: of_search(name, number, searched) for name in SEARCH},
         **carried("align", number, planned),
         **carried("embed", number, embedded),
@@ -108,7 +107,7 @@ def carried(step: str, number: int, rows: dict[int, dict]) -> dict[str, float]:
 def of_search(name: str, number: int, searched: list[dict]) -> float:
     """A figure of the page on search, or what the two largest sizes there let expect."""
     step, key = SEARCH[name]
-    known = {row["items"]: row[step][key] for row in searched}
+    known = {row["items"]: row[step][key] for row in searched if step in row}
     if number in known or number < min(known):
         return known.get(number, known[min(known)])
     (n, before), (m, last) = sorted(known.items())[-2:]

@@ -105,6 +105,12 @@ def _add_index(commands: Any) -> argparse.ArgumentParser:
     )
     values.add_aligner(index)
     _add_gallery(index, required=True)
+    index.add_argument(
+        "--engine",
+        choices=("usearch", "lance"),
+        default="usearch",
+        help="usearch (default), or lance, which builds and searches more than memory holds",
+    )
     index.set_defaults(command=_index)
     return index
 
@@ -195,7 +201,7 @@ def _embed(args: argparse.Namespace) -> output.Done:
 def _index(args: argparse.Namespace) -> output.Done:
     from gentle_clip_jax.searching import index_gallery
 
-    folder = index_gallery(args.aligner, args.gallery, side=args.side)
+    folder = index_gallery(args.aligner, args.gallery, side=args.side, engine=args.engine)
     said = f"gentle-clip search --in={args.gallery} uses it from now on."
     return output.Done([said], {}, (str(folder),))
 

@@ -21,6 +21,7 @@ _EXTRAS = {
     **dict.fromkeys(("starlette", "uvicorn", "jinja2", "markupsafe"), "review"),
     "ott": "transport",
     "usearch": "index",
+    "lance": "lance",
     **dict.fromkeys(("tensorflow_datasets", "array_record"), "data"),
 }
 _REMEDIES = {

@@ -10,6 +10,7 @@ import numpy as np
 from gentle_clip_jax import reading
 from gentle_clip_jax.aligning import Side
 from gentle_clip_jax.data import images
+from gentle_clip_jax.data.embeddings import blocks_of
 from gentle_clip_jax.files import sha256
 from gentle_clip_jax.searching.embed import RANKED
 from gentle_clip_jax.searching.encoder import QueryEncoder, encoder_of_words, features_of_file
@@ -60,8 +61,7 @@ class Searcher:
 
     def blocks(self) -> Iterator[np.ndarray]:
         """The rows, 8192 at a time."""
-        for start in range(0, len(self.gallery.rows.features), _BLOCK):
-            yield self._embedded(slice(start, start + _BLOCK))
+        return map(self._embedded, blocks_of(self.gallery.rows.features, _BLOCK))
 
     @functools.cached_property
     def ranked(self) -> np.ndarray:
@@ -87,13 +87,9 @@ class Searcher:
         """What an index must be of: items, their side, and the aligner."""
         return {"aligner": self.opened.sha256, "side": self.side, **self.gallery.sha256}
 
-    @property
-    def _is_embedded(self) -> bool:
-        return "aligner_sha256" in self.gallery.manifest
-
-    def _embedded(self, part: slice) -> np.ndarray:
-        features = np.asarray(self.gallery.rows.features[part])
-        return features if self._is_embedded else self.opened.embed(self.side, features)
+    def _embedded(self, features: np.ndarray) -> np.ndarray:
+        is_embedded = "aligner_sha256" in self.gallery.manifest
+        return features if is_embedded else self.opened.embed(self.side, features)
 
     def words(self, words: str, num: int = 20) -> list[Hit]:
         """The items that fit some words best, nearest first.
@@ -121,7 +117,7 @@ class Searcher:
         """
         own = np.flatnonzero(self.gallery.rows.ids == item)
         if len(own):
-            row = self._embedded(slice(own[0], own[0] + 1))
+            row = self._embedded(np.asarray(self.gallery.rows.features[own[:1]]))
             hits = self._hits(self.side, row, num + 1)
             return [hit for hit in hits if hit.id != item][:num]
         path = pathlib.Path(item)
@@ -193,17 +189,25 @@ def _opened(aligner: str | pathlib.Path, gallery: str | pathlib.Path, side: str 
 
 
 def index_gallery(
-    aligner: str | pathlib.Path, gallery: str | pathlib.Path, *, side: str | None = None
+    aligner: str | pathlib.Path,
+    gallery: str | pathlib.Path,
+    *,
+    side: str | None = None,
+    engine: str = "usearch",
 ) -> pathlib.Path:
     """Builds an index of the items to search, which `open_gallery` takes from then on.
 
-    Args: those of `open_gallery`. No more than 8192 rows are held beside the graph.
+    Args:
+      aligner, gallery, side: see `open_gallery`.
+      engine: "usearch", which holds a graph of all rows, or "lance", which holds 128 MiB of rows at
+        a time and is for galleries that exceed the memory.
 
     Returns:
       The folder of the index, beside the gallery.
 
     Raises:
       ValueError: see `open_gallery`.
+      ModuleNotFoundError: the engine is not installed.
       OSError: it cannot be written.
     """
     searcher = _opened(aligner, gallery, side)
@@ -213,7 +217,8 @@ def index_gallery(
         drawn = (opened.draw(side, block) for block in searcher.blocks())
     folder = index_of(searcher.gallery.path)
     num_blocks = -(-len(searcher.gallery.rows.features) // _BLOCK)
-    write_index(folder, searcher.built_from, searcher.blocks(), drawn, num_blocks=num_blocks)
+    rows = searcher.blocks()
+    write_index(folder, engine, searcher.built_from, rows, drawn, num_blocks=num_blocks)
     return folder
 
 

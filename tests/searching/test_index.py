@@ -1,6 +1,8 @@
 """An index finds what comparing everything finds, and is used for nothing but what it is of."""
 
 import builtins
+import errno
+import shutil
 import subprocess
 import sys
 
@@ -11,10 +13,11 @@ from gentle_clip_jax.aligning import align_files
 from gentle_clip_jax.commands import main
 from gentle_clip_jax.searching import index_gallery, open_gallery, search
 from gentle_clip_jax.searching.embed import embed_files
-from gentle_clip_jax.searching.index import index_of
+from gentle_clip_jax.searching.exact import nearest
+from gentle_clip_jax.searching.index import ENGINES, index_of, open_index, write_index
 
 RNG = np.random.default_rng(0)
-pytest.importorskip("usearch", reason="run pip install '.[index]' for this")
+EXTRAS = {"usearch": "index", "lance": "lance"}
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +31,12 @@ def work(tmp_path_factory):
         np.savez(work / f"{side}.npz", features=features, ids=ids[:number])
     align_files(work / "x.npz", work / "y.npz", None, work / "aligner", method="cca")
     return work
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request):
+    pytest.importorskip(request.param, reason=f"run pip install '.[{EXTRAS[request.param]}]'")
+    return request.param
 
 
 @pytest.fixture
@@ -44,13 +53,13 @@ def found(searcher, side, query):
 
 
 @pytest.mark.parametrize("embedded", [False, True])
-def test_it_finds_what_comparing_all_finds(embedded, work, gallery, tmp_path):
+def test_it_finds_what_comparing_all_finds(embedded, engine, work, gallery, tmp_path):
     if not embedded:
         gallery = tmp_path / "x.npz"
         gallery.write_bytes((work / "x.npz").read_bytes())
     exact = open_gallery(work / "aligner", gallery)
     assert exact.index is None
-    assert index_gallery(work / "aligner", gallery) == index_of(gallery)
+    assert index_gallery(work / "aligner", gallery, engine=engine) == index_of(gallery)
     indexed = open_gallery(work / "aligner", gallery)
     assert indexed.index is not None
     assert not indexed.note
@@ -74,9 +83,27 @@ def other_items(work, gallery):
     return "it is of other items or another aligner"
 
 
-def damaged(work, gallery):
-    path = index_of(gallery) / "rows.usearch"
+def largest(gallery):
+    files = (path for path in index_of(gallery).rglob("*") if path.is_file())
+    return max(files, key=lambda path: path.stat().st_size)
+
+
+def cut(work, gallery):
+    path = largest(gallery)
     path.write_bytes(path.read_bytes()[:-1])
+    return "it is unfinished or damaged"
+
+
+def flipped(work, gallery):
+    path = largest(gallery)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    return "it is unfinished or damaged"
+
+
+def lost(work, gallery):
+    largest(gallery).unlink()
     return "it is unfinished or damaged"
 
 
@@ -85,21 +112,94 @@ def unfinished(work, gallery):
     return "it is unfinished or damaged"
 
 
-@pytest.mark.parametrize("change", [other_items, damaged, unfinished])
-def test_an_index_of_something_else_is_one_sentence(change, work, gallery, capsys):
-    index_gallery(work / "aligner", gallery)
+@pytest.mark.parametrize("change", [other_items, cut, flipped, lost, unfinished])
+def test_an_index_of_something_else_is_one_sentence(change, engine, work, gallery, capsys):
+    index_gallery(work / "aligner", gallery, engine=engine)
     words = change(work, gallery)
     command = ["search", f"--aligner={work / 'aligner'}", f"--in={gallery}", "--like=item 3"]
     assert main.main(command) == 0
-    said = capsys.readouterr()
-    assert len(said.out.splitlines()) == 20
-    assert said.err == (
+    compared = capsys.readouterr()
+    assert len(compared.out.splitlines()) == 20
+    assert compared.err == (
         f"gentle-clip: {index_of(gallery)} is not used, and every item is compared: {words}: run "
         "gentle-clip index again.\n"
     )
-    assert main.main(["index", *command[1:3]]) == 0
+    assert main.main(["index", *command[1:3], f"--engine={engine}"]) == 0
+    capsys.readouterr()
     assert main.main(command) == 0
-    assert not capsys.readouterr().err
+    found = capsys.readouterr()
+    assert not found.err
+    assert engine == "usearch" or found.out == compared.out  # a graph may miss one
+
+
+def test_a_file_too_many_is_noticed(work, gallery):
+    pytest.importorskip("lance")
+    index_gallery(work / "aligner", gallery, engine="lance")
+    (index_of(gallery) / "rows.lance" / "_versions" / "1.manifest").touch()
+    assert "it is unfinished or damaged" in open_gallery(work / "aligner", gallery).note
+
+
+def test_the_last_engine_is_used_and_leaves_nothing_of_another(work, gallery):
+    for name in ENGINES:
+        pytest.importorskip(name)
+        index_gallery(work / "aligner", gallery, engine=name)
+        names = {path.name for path in index_of(gallery).iterdir()}
+        assert names == {"manifest.json", f"rows.{name}", f"ranked.{name}"}
+        assert isinstance(open_gallery(work / "aligner", gallery).index.rows, ENGINES[name])
+
+
+def test_an_index_whose_writing_ended_is_unfinished(engine, tmp_path):
+    rows = np.float32(RNG.normal(size=(300, 8)))
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    write_index(tmp_path, engine, {}, [rows], None, num_blocks=1)
+    assert open_index(tmp_path, {}).nearest(rows[:1], 1)[0] == [[0]]
+
+    def blocks():
+        yield rows
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_index(tmp_path, engine, {}, blocks(), None, num_blocks=2)
+    with pytest.raises(ValueError, match="it is unfinished or damaged"):
+        open_index(tmp_path, {})
+
+
+@pytest.mark.parametrize(("number", "width"), [(1, 3), (10, 8), (300, 1), (300, 5)])
+def test_rows_of_any_number_and_width(number, width, tmp_path):
+    pytest.importorskip("lance")
+    rows = RNG.normal(size=(number, width))
+    rows = np.float32(rows / np.linalg.norm(rows, axis=1, keepdims=True))
+    write_index(tmp_path, "lance", {}, np.split(rows, [number // 2]), None, num_blocks=2)
+    index = open_index(tmp_path, {})
+    _, cosines = nearest(rows[:1], rows, 10)
+    np.testing.assert_allclose(index.nearest(rows[:1], 10)[1], cosines, atol=1e-6)
+    assert sorted(index.nearest(rows[:1], 2 * number)[0][0]) == [*range(number)]
+
+
+def test_rows_that_are_gone_are_one_sentence(work, gallery):
+    pytest.importorskip("lance")
+    index_gallery(work / "aligner", gallery, engine="lance")
+    searcher = open_gallery(work / "aligner", gallery)
+    shutil.rmtree(index_of(gallery) / "rows.lance")
+    with pytest.raises(ValueError, match=r"rows\.lance was changed while it was searched: search"):
+        searcher.like("item 3")
+
+
+def test_a_full_disk_is_told_as_such(tmp_path):
+    pytest.importorskip("lance")
+    script = (  # in a process of its own, whose limit it is
+        "import resource, sys, pathlib, numpy as np\n"
+        "from gentle_clip_jax.searching.index import write_index\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (9999, 9999))\n"
+        "rows = [np.ones((999, 8), np.float32)]\n"
+        "try:\n"
+        "    write_index(pathlib.Path(sys.argv[1]), 'lance', {}, rows, None, num_blocks=1)\n"
+        "except OSError as error:\n"
+        "    print(error.errno, error.filename)\n"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    assert said == f"{errno.EFBIG} {tmp_path / 'rows.lance'}\n"
 
 
 def test_many_items_without_an_index_are_compared_and_it_is_told(work, gallery, monkeypatch):
@@ -108,23 +208,35 @@ def test_many_items_without_an_index_are_compared_and_it_is_told(work, gallery, 
     assert "gentle-clip index makes that faster" in open_gallery(work / "aligner", gallery).note
 
 
-def test_without_usearch_all_is_compared(work, gallery, monkeypatch):
-    index_gallery(work / "aligner", gallery)
+def test_an_engine_that_is_not_installed(engine, work, gallery, monkeypatch, capsys):
+    index_gallery(work / "aligner", gallery, engine=engine)
     real = builtins.__import__
 
     def fail(name, *args, **keywords):
-        if name.partition(".")[0] == "usearch":
-            raise ModuleNotFoundError("No module named 'usearch'", name="usearch")
+        if name.partition(".")[0] == engine:
+            raise ModuleNotFoundError(f"No module named '{engine}'", name=engine)
         return real(name, *args, **keywords)
 
-    monkeypatch.setattr(builtins, "__import__", fail)
-    searcher = open_gallery(work / "aligner", gallery)
-    assert searcher.index is None
-    assert 'it needs usearch: run pip install "gentle-clip-jax[index]".' in searcher.note
-    with pytest.raises(ModuleNotFoundError):
-        index_gallery(work / "aligner", gallery)
+    with monkeypatch.context() as patch:
+        patch.setattr(builtins, "__import__", fail)
+        searcher = open_gallery(work / "aligner", gallery)
+        assert searcher.index is None
+        install = f'pip install "gentle-clip-jax[{EXTRAS[engine]}]"'
+        assert f"it needs {engine}: run {install}." in searcher.note
+        options = [f"--aligner={work / 'aligner'}", f"--in={gallery}", f"--engine={engine}"]
+        assert main.main(["index", *options]) == 2
+        said = capsys.readouterr().err
+        assert said == f"gentle-clip: No module named '{engine}': run {install}.\n"
+    assert open_gallery(work / "aligner", gallery).index is not None  # it was not touched
 
 
-def test_nothing_loads_usearch_before_it_is_wanted():
-    script = "import sys, gentle_clip_jax.searching; assert 'usearch' not in sys.modules"
-    subprocess.run([sys.executable, "-c", script], check=True)
+def test_an_unknown_engine_is_one_sentence(work, gallery):
+    with pytest.raises(ValueError, match=r"no engine 'faiss': take one of usearch, lance\.$"):
+        index_gallery(work / "aligner", gallery, engine="faiss")
+
+
+def test_nothing_loads_an_engine_before_it_is_wanted():
+    script = "import sys, gentle_clip_jax.searching; print({'usearch', 'lance'} & {*sys.modules})"
+    command = [sys.executable, "-c", script]
+    said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    assert said == "set()\n"

@@ -1,0 +1,62 @@
+"""HNSW by usearch: a graph in which rows have links to their neighbours, mapped from a file."""
+
+import pathlib
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from gentle_clip_jax.parallel.cores import count_cores
+
+# More links of a row, and more of them tried, than usearch's own 16, 128 and 64, for the recall@10
+# in docs/results/search.md.
+_SETTINGS: dict[str, Any] = {"connectivity": 32, "expansion_add": 128, "expansion_search": 256}
+
+
+class Hnsw:
+    """A graph over unit rows.
+
+    Args:
+      path: a file that `build` has written.
+
+    Raises:
+      ValueError, RuntimeError: it is none.
+    """
+
+    EXTRA = "index"
+
+    def __init__(self, path: pathlib.Path):
+        from usearch.index import Index
+
+        graph = Index.restore(str(path), view=True)
+        if graph is None:
+            raise ValueError("it is no graph")
+        graph.expansion_search = _SETTINGS["expansion_search"]  # is not kept in the file
+        self._graph = graph
+
+    def nearest(self, query: np.ndarray, num: int) -> tuple[np.ndarray, np.ndarray]:
+        """Rows [num] int and cosines [num], nearly the nearest to a unit row [k] float32."""
+        found = self._graph.search(query, min(num, len(self._graph)))
+        return found.keys.astype(int), 1 - found.distances
+
+    @staticmethod
+    def about() -> dict[str, Any]:
+        """The settings and versions with which `build` works, for the manifest."""
+        import usearch
+
+        return {"settings": _SETTINGS, "versions": {"usearch": usearch.__version__}}
+
+    @staticmethod
+    def build(path: pathlib.Path, blocks: Iterable[np.ndarray]) -> None:
+        """Writes the graph of blocks [b, k] of unit rows; all of it is held until then."""
+        from usearch.index import Index
+
+        graph, number = None, 0
+        for block in blocks:
+            if graph is None:
+                graph = Index(ndim=block.shape[1], metric="ip", dtype="f32", **_SETTINGS)
+            numbers = np.arange(number, number + len(block))
+            graph.add(numbers, np.asarray(block, np.float32), threads=count_cores())
+            number += len(block)
+        if graph is not None:
+            graph.save(str(path))
