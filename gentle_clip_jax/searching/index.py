@@ -95,9 +95,9 @@ def open_index(folder: pathlib.Path, built_from: dict[str, Any]) -> Index:
     """
     try:
         manifest = read_record(folder / MANIFEST)
-        engine, digests = manifest["engine"], manifest["sha256"]
-        is_same = manifest["built_from"] == built_from
-    except (OSError, ValueError, LookupError) as error:
+        engine = manifest.get("engine", "usearch")  # earlier versions had no other
+        digests, is_same = manifest["sha256"], manifest["built_from"] == built_from
+    except (OSError, ValueError, LookupError, AttributeError) as error:
         raise ValueError(_DAMAGED) from error
     if not is_same:
         raise ValueError("it is of other items or another aligner: run gentle-clip index again")
