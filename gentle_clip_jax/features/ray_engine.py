@@ -25,7 +25,7 @@ from gentle_clip_jax.features.engine import Engine, Part
 from gentle_clip_jax.features.work import Work
 
 _ENVIRONMENT = {
-    "RAY_BACKEND_LOG_LEVEL": "fatal",  # it warns of what Ray Data does itself
+    "RAY_BACKEND_LOG_LEVEL": "fatal",  # Ray Data itself does what it warns of
     "RAY_USAGE_STATS_ENABLED": "0",
     "XLA_PYTHON_CLIENT_PREALLOCATE": "false",  # of this process, for actors on the same GPU
 }
@@ -67,7 +67,7 @@ def _start() -> None:
     host, _, port = address.rpartition("/")[2].rpartition(":")
     try:
         if port.isdecimal():  # where nobody listens, Ray waits for minutes
-            socket.create_connection((host, int(port)), timeout=10).close()
+            socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
         with warnings.catch_warnings(), _silent():
             warnings.simplefilter("ignore")  # of forks, which other programs replace at once
             ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
@@ -83,7 +83,7 @@ def _start() -> None:
 
 @contextlib.contextmanager
 def _silent() -> Iterator[None]:
-    """Keeps what is no Python, and says that it will say nothing, from stderr."""
+    """Sends stderr nowhere, where Ray's C++ says that it was told to say nothing."""
     stderr = os.dup(2)
     with open(os.devnull, "wb") as nowhere:
         os.dup2(nowhere.fileno(), 2)
