@@ -208,7 +208,8 @@ def encode_images(num: int) -> Made:
         files.append(file.getvalue())
     listed = [images.Image(str(i), None, None, lambda f=f: f) for i, f in enumerate(files)]
     work = image_work(listed)
-    return lambda: [*work.embed(work.inputs)], num
+    embed = work.load()
+    return lambda: [*embed(work.decode(work.inputs, [None] * num))], num
 
 
 def encode_captions(num: int) -> Made:
@@ -223,7 +224,8 @@ def encode_captions(num: int) -> Made:
         for i in range(num)
     ]
     work = text_work(listed)
-    return lambda: [*work.embed(work.inputs)], num
+    embed = work.load()
+    return lambda: [*embed(work.inputs)], num
 
 
 def version(name: str) -> str | None:

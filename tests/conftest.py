@@ -30,7 +30,7 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 
 # Files of tests that take longest. They are begun first, so that none is left for a worker alone.
 LONGEST = [
-    "every_file", "killed", "processes", "damage", "wheel", "notebook", "align", "loop",
+    "every_file", "killed", "processes", "damage", "ray", "wheel", "notebook", "align", "loop",
     "wrong_config_values", "wrong_options", "compare", "tutorial", "captioned_images",
     "two_places", "proteins", "signals", "ctrl_c", "fuzz", "every_loss", "blocked", "official",
     "training", "prepare", "quickstart", "step", "fine_tuning", "protein", "diagnose", "match",

@@ -20,6 +20,7 @@ _EXTRAS = {
     "flatbuffers": "export",
     **dict.fromkeys(("starlette", "uvicorn", "jinja2", "markupsafe"), "review"),
     "ott": "transport",
+    "ray": "ray",
     "usearch": "index",
     "lance": "lance",
     **dict.fromkeys(("tensorflow_datasets", "array_record"), "data"),

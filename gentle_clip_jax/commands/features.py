@@ -25,7 +25,8 @@ def _add_encode(commands: Any) -> None:
         help="embed images, texts or proteins with a frozen encoder",
         usage="gentle-clip encode --encoder=NAME --data=PATH --out=DIR [--role=image|text] "
         "[--dtype=float16|float32] [--batch-size=N] [--split=NAME] [--prompt=TEXT] "
-        "[--layers=NAMES] [--shard=I/N]\n       gentle-clip encode --merge --out=DIR",
+        "[--layers=NAMES] [--shard=I/N | --engine=ray [--workers=N]]\n"
+        "       gentle-clip encode --merge --out=DIR",
     )
     encode.add_argument(
         "--encoder",
@@ -76,6 +77,15 @@ def _add_parts(encode: argparse.ArgumentParser) -> None:
     )
     parts.add_argument(
         "--merge", action="store_true", help="put the parts in --out together, when all are there"
+    )
+    parts.add_argument(
+        "--engine", choices=("ray",), help="what decodes and embeds; default: this process"
+    )
+    encode.add_argument(
+        "--workers",
+        type=values.whole(1, 65_536),
+        metavar="N",
+        help="of --engine=ray: how many embed; default: one for each GPU, or one on CPUs",
     )
 
 
@@ -141,7 +151,14 @@ def _encode(args: argparse.Namespace) -> output.Done:
     from gentle_clip_jax.features.encode import encode
 
     arguments["dtype"] = args.dtype or "float32"
-    made = encode(out=args.out, batch_size=args.batch_size, shard=args.shard, **arguments)
+    made = encode(
+        out=args.out,
+        batch_size=args.batch_size,
+        shard=args.shard,
+        engine=args.engine,
+        workers=args.workers,
+        **arguments,
+    )
     return output.Done(facts=made, outputs=(args.out,))
 
 

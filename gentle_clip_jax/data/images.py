@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from gentle_clip_jax import reading
 from gentle_clip_jax.data import metadata, tfds_source
+from gentle_clip_jax.data.opened import Opened
 from gentle_clip_jax.data.pixels import decode as decode
 from gentle_clip_jax.data.texts import in_split
 
@@ -24,7 +25,7 @@ _UNREADABLE = (OSError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error)
 class Image(NamedTuple):
     """An image's id, its split and label where known, and what reads the bytes of its file.
 
-    What cannot be read is a ValueError.
+    What cannot be read is a ValueError. It can be pickled, for other processes to read.
     """
 
     id: str
@@ -113,10 +114,10 @@ def _check_regular(path: pathlib.Path) -> None:
 def _in_zip(path: pathlib.Path) -> Iterator[Image]:
     _check_regular(path)
     try:
-        archive = zipfile.ZipFile(path)
+        archive = Opened(zipfile.ZipFile, path)
     except Exception as error:  # of any kind where a header is broken
         raise ValueError(f"{path} is no sound zip file ({error}).") from error
-    for member in archive.infolist():
+    for member in archive.file.infolist():
         name = pathlib.PurePosixPath(member.filename.replace("\\", "/"))
         if name.suffix.lower() not in SUFFIXES:
             continue
@@ -130,46 +131,34 @@ def _in_zip(path: pathlib.Path) -> Iterator[Image]:
             yield Image(str(name.with_suffix("")), None, None, read)
 
 
-def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+def _read_member(archive: Opened[zipfile.ZipFile], member: zipfile.ZipInfo) -> bytes:
     reading.check_size(member.file_size, _MAX_BYTES)
     if stat.S_ISLNK(member.external_attr >> 16):
         raise ValueError("is a link to another file")
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         # Python unpacks the others without an end, whatever size they say.
-        raise ValueError(f"is packed in another way than deflate: make {archive.filename} again")
+        raise ValueError(
+            f"is packed in another way than deflate: make {archive.file.filename} again"
+        )
     try:
-        with archive.open(member) as file:
+        with archive.file.open(member) as file:
             # Without a number all is unpacked, whatever size the member says it has.
             return file.read(member.file_size)
     except _UNREADABLE as error:
-        raise ValueError(f"cannot be read from {archive.filename}: {error}") from error
+        raise ValueError(f"cannot be read from {archive.file.filename}: {error}") from error
 
 
 def _in_parquet(path: pathlib.Path) -> Iterator[Image]:
-    import pyarrow.parquet as pq
-
     _check_regular(path)
     try:
-        file, lock = pq.ParquetFile(path), threading.Lock()
+        opened = Opened(_Parquet, path)
+    except ModuleNotFoundError:
+        raise
     except Exception as error:  # of any kind where a footer is broken
         raise ValueError(f"{path} is no sound parquet file ({error}).") from error
-    column = next((f.name for f in file.schema_arrow if _holds_bytes(f.type)), None)
-    if column is None:
+    file = opened.file.file
+    if opened.file.column is None:
         raise ValueError(f"{path} has no column with the bytes of image files.")
-
-    @functools.lru_cache(maxsize=2)
-    def images_of_group(group: int) -> Any:
-        reading.check_size(file.metadata.row_group(group).total_byte_size)
-        return file.read_row_group(group, columns=[column])[column]
-
-    def read(group: int, row: int) -> bytes:
-        with lock:  # threads would each read the group
-            try:
-                value = images_of_group(group)[row].as_py()
-            except _UNREADABLE as error:
-                raise ValueError(f"cannot be read from {path}: {error}") from error
-        return (value["bytes"] if isinstance(value, dict) else value) or b""
-
     names = [n for n in ("id", "split", "label") if n in file.schema_arrow.names]
     number = 0
     for group in range(file.num_row_groups):
@@ -182,9 +171,33 @@ def _in_parquet(path: pathlib.Path) -> Iterator[Image]:
             about = {n: metadata.text(rows[row].get(n), where) for n in names}
             name = about.get("id") or f"{path.stem}-{number}"
             number += 1
-            yield Image(
-                name, about.get("split"), about.get("label"), functools.partial(read, group, row)
-            )
+            read = functools.partial(_read_cell, opened, path, group, row)
+            yield Image(name, about.get("split"), about.get("label"), read)
+
+
+class _Parquet:
+    """A parquet file, its first column of images (None if none has the bytes of files), and the
+    images of each group of rows, of which two are held."""
+
+    def __init__(self, path: pathlib.Path):
+        import pyarrow.parquet as pq
+
+        self.file, self.lock = pq.ParquetFile(path), threading.Lock()
+        self.column = next((f.name for f in self.file.schema_arrow if _holds_bytes(f.type)), None)
+        self.images = functools.lru_cache(maxsize=2)(self._images)
+
+    def _images(self, group: int) -> Any:
+        reading.check_size(self.file.metadata.row_group(group).total_byte_size)
+        return self.file.read_row_group(group, columns=[self.column])[self.column]
+
+
+def _read_cell(opened: Opened[_Parquet], path: pathlib.Path, group: int, row: int) -> bytes:
+    with opened.file.lock:  # threads would each read the group
+        try:
+            value = opened.file.images(group)[row].as_py()
+        except _UNREADABLE as error:
+            raise ValueError(f"cannot be read from {path}: {error}") from error
+    return (value["bytes"] if isinstance(value, dict) else value) or b""
 
 
 def _holds_bytes(kind: Any) -> bool:

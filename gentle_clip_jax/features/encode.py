@@ -1,10 +1,12 @@
 """Features of frozen encoders: images, texts or protein sequences become a folder of embeddings."""
 
+import contextlib
 import pathlib
-from typing import Any
+from typing import Any, Literal
 
 from gentle_clip_jax.data import images, lock, sequences, texts
 from gentle_clip_jax.features.arguments import check_folder
+from gentle_clip_jax.features.engine import Engine, in_this_process
 from gentle_clip_jax.features.shards import folder_of
 from gentle_clip_jax.features.update import update
 from gentle_clip_jax.features.work import Work, image_work, role_of, sequence_work, text_work
@@ -22,6 +24,8 @@ def encode(
     prompt: str | None = None,
     layers: str | None = None,
     shard: tuple[int, int] | None = None,
+    engine: Literal["ray"] | None = None,
+    workers: int | None = None,
 ) -> dict[str, Any]:
     """Writes the features of the images, texts or sequences of `data` into the folder `out`.
 
@@ -40,12 +44,16 @@ def encode(
     read and embedded, into a folder below `out`; when all are there, `shards.merge` puts them
     together. The shards may be made at once, by processes that share that folder.
 
+    With the engine "ray" a Ray cluster does the work: its CPUs decode, and `workers` of its actors
+    embed, one for each GPU by default, or one on CPUs. What comes out is the same.
+
     Returns:
       What manifest.json holds.
 
     Raises:
       ValueError: data or out cannot be used, weights are not there, or features are not finite;
         says what to do.
+      ModuleNotFoundError: Ray is not installed, and asked for.
     """
     data, out = pathlib.Path(data), pathlib.Path(out)
     arguments = {
@@ -57,13 +65,26 @@ def encode(
         "dtype": dtype,
         "layers": layers,
     }
-    work = _work(data, encoder, role, batch_size, split, prompt, layers)
-    if shard is not None:
-        out = folder_of(out, shard)
-    check_folder(out, arguments)
-    with lock.alone_in(out):
-        check_folder(out, arguments)  # again: another command may have ended in between
-        return update(work, out, arguments, shard)
+    with _engine(engine, workers) as embed:
+        work = _work(data, encoder, role, batch_size, split, prompt, layers)
+        if shard is not None:
+            out = folder_of(out, shard)
+        check_folder(out, arguments)
+        with lock.alone_in(out):
+            check_folder(out, arguments)  # again: another command may have ended in between
+            return update(work, out, arguments, shard, engine=embed)
+
+
+def _engine(
+    name: Literal["ray"] | None, workers: int | None
+) -> contextlib.AbstractContextManager[Engine]:
+    if name is None:
+        if workers is not None:
+            raise ValueError(f"--workers={workers} are Ray's: give --engine=ray too.")
+        return contextlib.nullcontext(in_this_process)
+    from gentle_clip_jax.features.ray_engine import on_ray
+
+    return on_ray(workers)
 
 
 def _work(

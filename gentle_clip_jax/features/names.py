@@ -69,5 +69,5 @@ def _features_of_names(y: Mapping[str, Any]) -> np.ndarray:
             f"The weights of {y['encoder']} are not those that made the features of y: encode them "
             "again."
         )
-    rows = np.concatenate([features for features, _ in work.embed(work.inputs)])[work.index]
+    rows = np.concatenate([features for features, _ in work.load()(work.inputs)])[work.index]
     return (rows[: len(classes)] + rows[len(classes) :]) / 2

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from gentle_clip_jax.data import metadata
 from gentle_clip_jax.features import kept as on_disk
 from gentle_clip_jax.features.arguments import keep
+from gentle_clip_jax.features.engine import Engine, in_this_process
 from gentle_clip_jax.features.kept import BLOCK, FEATURES, MANIFEST, ROWS, Kept
 from gentle_clip_jax.features.work import Work
 from gentle_clip_jax.files import (
@@ -38,12 +39,14 @@ def update(
     arguments: dict[str, Any],
     shard: tuple[int, int] | None = None,
     *,
+    engine: Engine = in_this_process,
     say: Console | None = None,
 ) -> dict[str, Any]:
     """Makes `out` hold the features of all that there is; embeds what it lacks, and says so.
 
     Args:
       shard: number i of n, from 0: of each n blocks of 512 inputs the one that `out` is of.
+      engine: what decodes and embeds.
       say: where it does; on stdout if not given.
 
     Returns:
@@ -61,13 +64,14 @@ def update(
     about["contents_sha256"] = contents_sha256(about, rows)
     if shard is not None:
         about["listing_sha256"] = sha256_of([work.rows, work.index.tolist()])
-    before = on_disk.read_finished(out, about["recipe_sha256"], console.print)
+    recipe = about["recipe_sha256"]
+    before = on_disk.read_finished(out, recipe, console.print)
     if before is None or before.contents != about["contents_sha256"]:
         kept = before or Kept("", [], {}, {})
         old = {*kept.places} & {digest for digest, _ in contents.values()}
-        on_disk.read_parts(out, about["recipe_sha256"], kept, console.print)
-        count = _embed(work, contents, out, arguments, about["recipe_sha256"], kept, console)
-        _keep_until_replaced([*old], out, about["recipe_sha256"], kept)
+        on_disk.read_parts(out, recipe, kept, console.print)
+        count = _embed(work, contents, out, arguments, recipe, kept, engine, console)
+        _keep_until_replaced([*old], out, recipe, kept)
         write_features(rows, out, arguments, about, kept, shard)
         if old:
             console.print(f"Embedded now: {count}; as before: {len(old)}.")
@@ -114,27 +118,31 @@ def _embed(
     arguments: dict[str, Any],
     recipe: str,
     kept: Kept,
+    engine: Engine,
     console: Console,
 ) -> int:
     """Embeds every content that has no features yet, once; a part of 512 is kept at a time."""
     parts = _parts(contents, kept)
     total = sum(map(len, parts))
+    inputs = (([work.inputs[i] for i in part], [contents[i][0] for i in part]) for part in parts)
+    begun: dict[int, tuple[list[np.ndarray], list[str | None]]] = {}
     columns = TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn()
     rate = TextColumn("{task.fields[rate]}")
     with Progress(*columns, rate, TimeRemainingColumn(), console=console) as progress:
         name = metadata.printable(pathlib.PurePath(out.name))
         bar = progress.add_task(name, total=total, rate="")
-        for part in parts:
-            features, reasons = [], []
-            for batch, why in work.embed([work.inputs[i] for i in part]):
-                numbers = part[len(reasons) :]
-                features.append(_checked(batch, why, numbers, work, arguments))
-                reasons += why
-                speed = progress.tasks[bar].speed
-                progress.update(bar, advance=len(why), rate=f"{speed:.0f}/s" if speed else "")
-            digests = [contents[i][0] for i in part]
-            path = on_disk.write_part(out, recipe, digests, np.concatenate(features), reasons)
-            kept.add(digests, path, reasons)
+        for number, batch, why in engine(work, inputs):
+            features, reasons = begun.setdefault(number, ([], []))
+            ahead = parts[number][len(reasons) :]
+            features.append(_checked(batch, why, ahead, work, arguments))
+            reasons += why
+            speed = progress.tasks[bar].speed
+            progress.update(bar, advance=len(why), rate=f"{speed:.0f}/s" if speed else "")
+            if len(reasons) == len(parts[number]):
+                digests = [contents[i][0] for i in parts[number]]
+                path = on_disk.write_part(out, recipe, digests, np.concatenate(features), reasons)
+                kept.add(digests, path, reasons)
+                del begun[number]
     return total
 
 

@@ -1,13 +1,11 @@
 """Frozen encoders over lists of images, of texts and of protein sequences."""
 
-import itertools
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 
 from gentle_clip_jax.data import images, published_tokens, sequences, texts
@@ -15,6 +13,7 @@ from gentle_clip_jax.encoders.published import checkpoints, pretrained, weight_f
 from gentle_clip_jax.encoders.published.framing import Framing
 from gentle_clip_jax.encoders.published.layers import with_layers
 from gentle_clip_jax.encoders.published.pretrained import role_of as role_of
+from gentle_clip_jax.features.embedder import Embed, Stacked, embedder
 from gentle_clip_jax.files import sha256, sha256_of
 
 _MOST_RESIDUES = 1022  # of a protein in ESM-2's training
@@ -26,16 +25,20 @@ class Work(NamedTuple):
 
     rows [n]: what rows.jsonl says of each row. inputs [m]: what is embedded. index [n]: the input
     of each row. contents: for inputs by number the SHA-256 of what features are made of, and why
-    there is nothing to make them of, None where there is. embed: inputs -> for each batch of them,
-    features [b, d] and b reasons why there are none, None where there are. about: what else the
-    manifest says. packages: those that the features depend on, besides JAX.
+    there is nothing to make them of, None where there is. decode: inputs, and the digests that
+    their contents had, or None -> each as the encoder takes it, or why it cannot. load: puts the
+    encoder on a device, and returns what embeds there. about: what else the manifest says.
+    packages: those that the features depend on, besides JAX.
+
+    Other processes may decode and embed: cloudpickle takes both functions, and pickle the inputs.
     """
 
     rows: list[dict[str, Any]]
     inputs: Sequence[Any]
     index: np.ndarray
     contents: Callable[[Sequence[int]], list[tuple[str, str | None]]]
-    embed: Callable[[Sequence[Any]], Iterator[tuple[np.ndarray, list[str | None]]]]
+    decode: Callable[[Sequence[Any], Sequence[str | None]], Iterator[Any]]
+    load: Callable[[], Embed]
     about: dict[str, Any]
     packages: tuple[str, ...]
 
@@ -53,36 +56,32 @@ def image_work(
     Raises:
       ValueError: the weights are not there.
     """
-    # The caches of a CPU hold what two images become on their way, not more.
-    size = batch_size or (2 if jax.default_backend() == "cpu" else 64)
     weights = _load(encoder, "image", layers)
-    apply, side = compiled(weights), weights.framing.size
-
-    digests: dict[str, str] = {}
+    framing = weights.framing
 
     def contents(numbers: Sequence[int]) -> list[tuple[str, str | None]]:
-        items = [listed[i] for i in numbers]
         with ThreadPoolExecutor() as pool:
-            found = [*pool.map(_content, items)]
-        digests.update({item.id: digest for item, (digest, _) in zip(items, found) if digest})
-        return found
+            return [*pool.map(_content, (listed[i] for i in numbers))]
 
-    def decoded(image: images.Image) -> np.ndarray | str:
-        return _decode(image, weights.framing, digests.get(image.id))
-
-    def embed(inputs: Sequence[images.Image]) -> Iterator[tuple[np.ndarray, list[str | None]]]:
+    def decode(inputs: Sequence[images.Image], digests: Sequence[str | None]) -> Iterator[Any]:
         with ThreadPoolExecutor() as pool:
-            results = pool.map(decoded, inputs)
-            while batch := [*itertools.islice(results, size)]:
-                pixels = np.zeros((size, side, side, 3), np.uint8)
-                reasons = [result if isinstance(result, str) else None for result in batch]
-                for row, result in zip(pixels, batch):
-                    row[:] = 0 if isinstance(result, str) else result
-                yield apply(pixels)[: len(batch)], reasons
+            yield from pool.map(
+                lambda image, digest: _decode(image, framing, digest), inputs, digests
+            )
 
+    def stack(decoded: Sequence[np.ndarray | str]) -> Stacked:
+        pixels = np.zeros((len(decoded), framing.size, framing.size, 3), np.uint8)
+        reasons = [result if isinstance(result, str) else None for result in decoded]
+        for row, result in zip(pixels, decoded):
+            row[:] = 0 if isinstance(result, str) else result
+        return pixels, reasons
+
+    # The caches of a CPU hold what two images become on their way, not more.
+    load = embedder(weights, stack, batch_size or 64, on_cpu=batch_size or 2)
     rows = [{"id": item.id, "split": item.split, "label": item.label} for item in listed]
+    about = _about(weights, layers)
     index = np.arange(len(listed))
-    return Work(rows, listed, index, contents, embed, _about(weights, layers), ("pillow",))
+    return Work(rows, listed, index, contents, decode, load, about, ("pillow",))
 
 
 def _content(image: images.Image) -> tuple[str, str | None]:
@@ -103,7 +102,10 @@ def _decode(image: images.Image, framing: Framing, digest: str | None) -> np.nda
     except _UNREADABLE as error:
         if digest is None:
             return str(error)
-        content = b""
+        raise ValueError(
+            f"{image.id} could be read, and then no more ({error}): see that every machine has "
+            "it, then give the same command again."
+        ) from error
     if digest not in (None, sha256_of(content)):
         raise ValueError(f"{image.id} changed while it was encoded: give the same command again.")
     try:
@@ -125,22 +127,19 @@ def text_work(
     Raises:
       ValueError: the weights are not there, or no tokenizer beside them.
     """
-    size = batch_size or 64
     weights = _load(encoder, "text", layers)
-    apply, most = compiled(weights), weights.max_tokens or 512
+    most = weights.max_tokens or 512
     tokenizer = published_tokens.read_tokenizer(weights.path.parent)
+    pad, around = tokenizer.pad_id, tokenizer.num_around
 
-    def embed(inputs: Sequence[list[int]]) -> Iterator[tuple[np.ndarray, list[str | None]]]:
-        for start in range(0, len(inputs), size):
-            batch = inputs[start : start + size]
-            # Multiples of 8 are few lengths, and a program is compiled for each.
-            length = min(most, -(-max(map(len, batch)) // 8) * 8)
-            tokens = np.full((size, length), tokenizer.pad_id, np.int32)
-            for row, ids in zip(tokens, batch):
-                row[: len(ids)] = ids
-            # A text of no tokens still has those that are around every text.
-            reasons = ["is empty" if len(ids) <= tokenizer.num_around else None for ids in batch]
-            yield apply(tokens)[: len(batch)], reasons
+    def stack(tokens: Sequence[list[int]]) -> Stacked:
+        # Multiples of 8 are few lengths, and a program is compiled for each.
+        length = min(most, -(-max(map(len, tokens)) // 8) * 8)
+        rows = np.full((len(tokens), length), pad, np.int32)
+        for row, ids in zip(rows, tokens):
+            row[: len(ids)] = ids
+        # A text of no tokens still has those that are around every text.
+        return rows, ["is empty" if len(ids) <= around else None for ids in tokens]
 
     # A text is embedded once however often it comes, and beside others of its length.
     unique = [*dict.fromkeys((item.text, item.flaw) for item in listed)]
@@ -156,7 +155,8 @@ def text_work(
     index = np.argsort(order)[[number[item.text, item.flaw] for item in listed]]
     rows = [{k: v for k, v in item._asdict().items() if k != "flaw"} for item in listed]
     inputs = [ids[i] for i in order]
-    return Work(rows, inputs, index, contents, embed, about, ("tokenizers",))
+    load = embedder(weights, stack, batch_size or 64)
+    return Work(rows, inputs, index, contents, as_they_are, load, about, ("tokenizers",))
 
 
 def sequence_work(
@@ -172,24 +172,21 @@ def sequence_work(
     Raises:
       ValueError: the weights are not there.
     """
-    size, most = batch_size or 8, _MOST_RESIDUES + 2
-    weights = _load(encoder, "sequence", layers)
-    apply = compiled(weights)
+    weights, most = _load(encoder, "sequence", layers), _MOST_RESIDUES + 2
 
-    def embed(inputs: Sequence[str]) -> Iterator[tuple[np.ndarray, list[str | None]]]:
-        for start in range(0, len(inputs), size):
-            batch = inputs[start : start + size]
-            tokens = sequences.esm2_tokens(batch, most)
-            # Multiples of 32 are few lengths, and a program is compiled for each.
-            length = min(most, -(-tokens.shape[1] // 32) * 32)
-            rows = np.full((size, length), weights.model.pad_id, np.int32)
-            rows[: len(batch), : tokens.shape[1]] = tokens
-            yield apply(rows)[: len(batch)], [None] * len(batch)
+    def stack(some: Sequence[str]) -> Stacked:
+        tokens = sequences.esm2_tokens(some, most)
+        # Multiples of 32 are few lengths, and a program is compiled for each.
+        length = min(most, -(-tokens.shape[1] // 32) * 32)
+        rows = np.full((len(some), length), weights.model.pad_id, np.int32)
+        rows[:, : tokens.shape[1]] = tokens
+        return rows, [None] * len(some)
 
     # A sequence is embedded once however often it comes, and beside others of its length.
     ordered = sorted(dict.fromkeys(listed.values()), key=len)
     number = {sequence: i for i, sequence in enumerate(ordered)}
     index = np.array([number[sequence] for sequence in listed.values()])
+    load = embedder(weights, stack, batch_size or 8)
     num_cut = sum(len(sequence) > _MOST_RESIDUES for sequence in listed.values())
     about = {**_about(weights, layers), "max_tokens": most, "num_cut": num_cut}
     rows = [{"id": name, "split": None, "label": None} for name in listed]
@@ -197,7 +194,12 @@ def sequence_work(
     def contents(numbers: Sequence[int]) -> list[tuple[str, str | None]]:
         return [(sha256_of(ordered[i].encode()), None) for i in numbers]
 
-    return Work(rows, ordered, index, contents, embed, about, ())
+    return Work(rows, ordered, index, contents, as_they_are, load, about, ())
+
+
+def as_they_are(inputs: Sequence[Any], _: Sequence[str | None]) -> Iterator[Any]:
+    """`decode` of inputs that the encoder takes."""
+    return iter(inputs)
 
 
 def _load(encoder: str, role: str, layers: str | None) -> pretrained.Pretrained:
@@ -217,16 +219,3 @@ def _about(weights: pretrained.Pretrained, layers: str | None) -> dict[str, Any]
         "settings_sha256": settings,
         **({} if layers is None else {"layers": layers}),
     }
-
-
-def compiled(weights: pretrained.Pretrained) -> Callable[[np.ndarray], np.ndarray]:
-    """The function from a batch of inputs to its features."""
-    params = {"params": jax.device_put(weights.params)}
-    apply = jax.jit(weights.model.apply)
-
-    def embed(inputs: np.ndarray) -> np.ndarray:
-        # Features outlive the machine they were made on: no accelerator may round them.
-        with jax.default_matmul_precision("highest"):
-            return np.asarray(apply(params, inputs))
-
-    return embed

@@ -1,7 +1,7 @@
 """Words or a file through the encoder that made the features of an aligner, or a run's towers."""
 
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,7 +9,8 @@ import numpy as np
 from gentle_clip_jax.data import images, published_tokens
 from gentle_clip_jax.data.texts import Text
 from gentle_clip_jax.encoders.published import pretrained
-from gentle_clip_jax.features.work import Work, image_work, role_of, sequence_work, text_work
+from gentle_clip_jax.features.embedder import Stacked
+from gentle_clip_jax.features.work import image_work, role_of, sequence_work, text_work
 from gentle_clip_jax.searching.opened import Opened
 
 _WORDS = ("text", "sequence")
@@ -85,11 +86,12 @@ def _loaded(opened: Opened, side: str) -> QueryEncoder:
             f"The weights of {name} are not those that made the features {opened.path} was fitted "
             "to: install the same, or encode again and align again."
         )
-    return QueryEncoder(side, lambda query: _features(work, prepare(query)))
+    embed = work.load()
+    return QueryEncoder(side, lambda query: _features(embed(work.decode(prepare(query), [None]))))
 
 
-def _features(work: Work, inputs: list[Any]) -> np.ndarray:
-    features, reasons = next(iter(work.embed(inputs)))
+def _features(batches: Iterator[Stacked]) -> np.ndarray:
+    features, reasons = next(batches)
     if reasons[0] is not None:
         raise ValueError(f"There is nothing to search for: the query {reasons[0]}.")
     return features

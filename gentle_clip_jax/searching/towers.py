@@ -5,8 +5,9 @@ embedded once.
 """
 
 import functools
+import itertools
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
@@ -19,8 +20,9 @@ from gentle_clip_jax.aligners.standardize import Standardizer
 from gentle_clip_jax.data import lock
 from gentle_clip_jax.data.batches import take
 from gentle_clip_jax.features.arguments import check_folder
+from gentle_clip_jax.features.embedder import Stacked
 from gentle_clip_jax.features.update import update
-from gentle_clip_jax.features.work import Work
+from gentle_clip_jax.features.work import Work, as_they_are
 
 if TYPE_CHECKING:  # training is slow to load, and fitted aligners do without it
     from gentle_clip_jax.tasks.raw import Modality, Raw
@@ -112,16 +114,15 @@ class Towers:
         def contents(numbers: Sequence[int]) -> list[tuple[str, str | None]]:
             return [_content(raw, number) for number in numbers]
 
-        def embed(inputs: Sequence[Any]) -> Iterator[tuple[np.ndarray, list[str | None]]]:
-            for start in range(0, len(inputs), _BATCH):
-                yield self._embedded(raw, side, inputs[start : start + _BATCH])
+        def embed(inputs: Iterable[Any]) -> Iterator[Stacked]:
+            rest = iter(inputs)
+            while batch := [*itertools.islice(rest, _BATCH)]:
+                yield self._embedded(raw, side, batch)
 
-        about = {"weights_sha256": self.run.sha256}
-        return Work(raw.rows, raw.inputs, np.arange(len(raw.rows)), contents, embed, about, ())
+        index, about = np.arange(len(raw.rows)), {"weights_sha256": self.run.sha256}
+        return Work(raw.rows, raw.inputs, index, contents, as_they_are, lambda: embed, about, ())
 
-    def _embedded(
-        self, raw: "Raw", side: "Modality", inputs: Sequence[Any]
-    ) -> tuple[np.ndarray, list[str | None]]:
+    def _embedded(self, raw: "Raw", side: "Modality", inputs: Sequence[Any]) -> Stacked:
         """Rows [b, k], and why there is none of an input; rows of such are zero."""
         try:
             return self.run.embed(side, raw.load(inputs)), [None] * len(inputs)

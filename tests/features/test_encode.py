@@ -6,6 +6,7 @@ import json
 import pathlib
 import re
 import shlex
+import sys
 import threading
 
 import numpy as np
@@ -15,7 +16,7 @@ from tiny_encoders import COLOURS, encode_images, encode_texts, manifest
 
 from gentle_clip_jax.commands import main
 from gentle_clip_jax.data import embeddings
-from gentle_clip_jax.features import update, work
+from gentle_clip_jax.features import embedder, update, work
 
 
 def test_images(pictures, tmp_path, capsys):
@@ -38,7 +39,7 @@ def test_images(pictures, tmp_path, capsys):
 
 
 def test_pictures_are_decoded_while_the_encoder_works(pictures, tmp_path, monkeypatch):
-    last, decode, compiled = threading.Event(), work._decode, work.compiled
+    last, decode, compiled = threading.Event(), work._decode, embedder.compiled
 
     def decode_and_tell(image, *args):
         if image.id == "e":
@@ -50,7 +51,7 @@ def test_pictures_are_decoded_while_the_encoder_works(pictures, tmp_path, monkey
         return lambda images: last.wait(60) and embed(images)
 
     monkeypatch.setattr(work, "_decode", decode_and_tell)
-    monkeypatch.setattr(work, "compiled", wait_for_the_last)
+    monkeypatch.setattr(embedder, "compiled", wait_for_the_last)
     found = encode_images(pictures, tmp_path / "out", batch_size=1)
     np.testing.assert_allclose(found.features, list(COLOURS.values()))
 
@@ -206,6 +207,30 @@ def test_what_the_command_line_says(arguments, words, tmp_path, capsys):
     assert not out.exists()
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--engine=ray"], 'run pip install "gentle-clip-jax[ray]".'),
+        (["--engine=ray", "--shard=0/2"], "--shard: not allowed with argument --engine"),
+        (["--merge", "--engine=ray"], "--engine: not allowed with argument --merge"),
+        (["--workers=2"], "--workers=2 are Ray's: give --engine=ray too"),
+    ],
+)
+def test_another_engine_is_one_sentence(options, words, pictures, tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "ray", None)  # as if it were not installed
+    monkeypatch.delitem(sys.modules, "gentle_clip_jax.features.ray_engine", raising=False)
+    command = ["encode", "--encoder=efficientnet-lite0", f"--data={pictures}"]
+    try:
+        code = main.main([*command, f"--out={tmp_path / 'out'}", *options])
+    except SystemExit as error:
+        code = error.code
+    error = capsys.readouterr().err
+    assert code == 2
+    assert words in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_command_line(pictures, tmp_path):
     command = ["encode", "--encoder=efficientnet-lite0", f"--data={pictures}"]
     assert main.main([*command, f"--out={tmp_path / 'out'}", "--batch-size=2", "--split=test"]) == 0
@@ -260,8 +285,8 @@ def test_the_commands_of_the_manual(pictures, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     lines = re.findall(r"^gentle-clip (encode .*)$", manual.read_text(), flags=re.MULTILINE)
     for line in lines:
-        # Of a network, tests/test_encode_published.py; and layers, tests/encoders.
-        if re.search("openai/|facebook/|--layers", line):
+        # Of a network, test_encode_published.py; of layers, tests/encoders; of Ray, test_ray.py.
+        if re.search("openai/|facebook/|--layers|--engine", line):
             continue
         assert main.main(shlex.split(line)) == 0
     sizes = [len(embeddings.read(path).ids) for path in sorted(tmp_path.glob("features/*"))]

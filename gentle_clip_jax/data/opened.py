@@ -1,0 +1,28 @@
+"""Files that stay open, and that each process they are sent to opens for itself."""
+
+import functools
+import pathlib
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Opened(Generic[T]):
+    """What `reader` makes of a path, as `file`.
+
+    Pickled it is the path alone. A process that is sent it many times opens it once, and again
+    when the file has changed.
+    """
+
+    def __init__(self, reader: Callable[[pathlib.Path], T], path: pathlib.Path):
+        self.file = reader(path)
+        self._key = reader, path, path.stat().st_mtime_ns
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _again, self._key
+
+
+@functools.lru_cache(maxsize=64)
+def _again(reader: Callable[[pathlib.Path], T], path: pathlib.Path, _: int) -> Opened[T]:
+    return Opened(reader, path)

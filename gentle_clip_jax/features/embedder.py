@@ -1,0 +1,58 @@
+"""A frozen encoder on a device, over all that was decoded for it."""
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from gentle_clip_jax.encoders.published.pretrained import Pretrained
+
+Stacked = tuple[np.ndarray, list[str | None]]  # rows [b, ...], and why one means nothing
+Embed = Callable[[Iterable[Any]], Iterator[Stacked]]  # what was decoded -> features by batches
+
+
+def embedder(
+    weights: Pretrained,
+    stack: Callable[[Sequence[Any]], Stacked],
+    batch_size: int,
+    *,
+    on_cpu: int | None = None,
+) -> Callable[[], Embed]:
+    """The function that puts an encoder on a device, and returns what embeds there.
+
+    Args:
+      stack: what was decoded -> rows [b, ...] as the encoder takes them, with b reasons why there
+        can be no features of one, None where there can; so are features [b, d].
+      batch_size: rows that are embedded at once, on accelerators; `on_cpu`, if given, elsewhere.
+    """
+
+    def load() -> Embed:
+        size = on_cpu if on_cpu and jax.default_backend() == "cpu" else batch_size
+        apply = compiled(weights)
+
+        def embed(decoded: Iterable[Any]) -> Iterator[Stacked]:
+            rest = iter(decoded)
+            while batch := [*itertools.islice(rest, size)]:
+                rows, reasons = stack(batch)
+                # The last batch is filled up, so that one program does for all.
+                rows = np.concatenate([rows, np.repeat(rows[:1], size - len(batch), axis=0)])
+                yield apply(rows)[: len(batch)], reasons
+
+        return embed
+
+    return load
+
+
+def compiled(weights: Pretrained) -> Callable[[np.ndarray], np.ndarray]:
+    """The function from a batch of inputs to its features."""
+    params = {"params": jax.device_put(weights.params)}
+    apply = jax.jit(weights.model.apply)
+
+    def embed(inputs: np.ndarray) -> np.ndarray:
+        # Features outlive the machine they were made on: no accelerator may round them.
+        with jax.default_matmul_precision("highest"):
+            return np.asarray(apply(params, inputs))
+
+    return embed
