@@ -108,17 +108,17 @@ def tokens(length: int) -> np.ndarray:
 
 def our_images(batch: int) -> Made:
     from gentle_clip_jax.encoders.published import pretrained
-    from gentle_clip_jax.features import work
+    from gentle_clip_jax.features import embedder
 
-    apply, inputs = work.compiled(pretrained.efficientnet_lite0()), pixels(batch)
+    apply, inputs = embedder.compiled(pretrained.efficientnet_lite0()), pixels(batch)
     return lambda: apply(inputs), batch
 
 
 def our_captions(length: int) -> Made:
     from gentle_clip_jax.encoders.published import pretrained
-    from gentle_clip_jax.features import work
+    from gentle_clip_jax.features import embedder
 
-    apply, inputs = work.compiled(pretrained.minilm()), tokens(length)
+    apply, inputs = embedder.compiled(pretrained.minilm()), tokens(length)
     return lambda: apply(inputs), len(inputs)
 
 
