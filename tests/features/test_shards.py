@@ -27,13 +27,6 @@ def pictures(pictures):
     return pictures
 
 
-@pytest.fixture
-def texts(tmp_path):
-    rows = ["id,text", "0,boat pier", "1,", "2,pier", "3,other boat pier boat", "4,pier", "5,boat"]
-    (tmp_path / "texts.csv").write_text("\n".join(rows) + "\n")
-    return tmp_path / "texts.csv"
-
-
 def encode(data, out, *options):
     encoder = "minilm" if data.suffix else "efficientnet-lite0"
     return main.main(["encode", f"--encoder={encoder}", f"--data={data}", f"--out={out}", *options])
