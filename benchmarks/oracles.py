@@ -11,6 +11,7 @@ CCA of all pairs. Writes docs/results/oracles.json, to which each config adds it
 import argparse
 import json
 import pathlib
+import shlex
 import statistics
 import sys
 import time
@@ -58,7 +59,7 @@ def main() -> None:
                     print(rows[-1], f"{time.monotonic() - start:.0f} s", flush=True)
     path = ROOT / "docs" / "results" / "oracles.json"
     kept = json.loads(path.read_text()) if path.exists() else {}
-    command = f"python benchmarks/oracles.py --features=features --config {args.config}"
+    command = shlex.join(["python", "benchmarks/oracles.py", *sys.argv[1:]])
     kept[args.config] = {"machine": processor(), "command": command, "rows": rows}
     write_json(path, kept)
     for name in ORACLES:
