@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from PIL import Image
 
+from gentle_clip_jax.commands import main
 from gentle_clip_jax.data import embeddings
 from gentle_clip_jax.encoders.published import pretrained
 from gentle_clip_jax.features import encode
@@ -84,3 +85,9 @@ def paint(folder):
     rows = [{"id": name, "split": "train" if name < "d" else "test"} for name in COLOURS]
     (folder / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return folder
+
+
+def encode_by_command(data, out, *options):
+    """`gentle-clip encode` of a file of texts or a folder of pictures; its exit status."""
+    encoder = "minilm" if data.suffix else "efficientnet-lite0"
+    return main.main(["encode", f"--encoder={encoder}", f"--data={data}", f"--out={out}", *options])

@@ -40,12 +40,11 @@ def read(path: str | pathlib.Path) -> FeatureSet:
     of two dimensions; `ids`, `splits`, `labels` and `texts` beside it if there are. .safetensors:
     as .npz, without those. .csv, .tsv: columns of numbers; `id`, `split`, `label` and `text` if
     there are; a first column without a name, with one that ends in id, or of texts, is that of the
-    ids.
-    .parquet: the column `features`, `embeddings` or `embedding` of lists, or the first of lists, or
-    else all columns of numbers; the others as of .csv, and the index of pandas for ids. .h5ad: X,
-    dense or sparse; the names of obs are the ids, and its columns `split`, `label` and `text`
-    count. PATH:NAME reads another array or column of lists, or of .h5ad an entry of obsm or layers:
-    cells.h5ad:X_pca. Rows without ids are numbered "0", "1", ..., by `RowNumbers`.
+    ids. .parquet: the column `features`, `embeddings` or `embedding` of lists, or the first of
+    lists, or else all columns of numbers; the others as of .csv, and the index of pandas for ids.
+    .h5ad: X, dense or sparse; the names of obs are the ids, and its columns `split`, `label` and
+    `text` count. PATH:NAME reads another array or column of lists, or of .h5ad an entry of obsm or
+    layers: cells.h5ad:X_pca. Rows without ids are numbered "0", "1", ..., by `RowNumbers`.
 
     Raises:
       ValueError: there is nothing to read there, it is altered or unfinished, it is no array

@@ -16,9 +16,8 @@ import zipfile
 import numpy as np
 import pytest
 from PIL import Image
-from tiny_encoders import encode_images, manifest
+from tiny_encoders import encode_by_command, encode_images, manifest
 
-from gentle_clip_jax.commands import main
 from gentle_clip_jax.features import encode, kept, update, work
 
 ray = pytest.importorskip("ray", reason="run pip install '.[ray]' for this")
@@ -71,11 +70,6 @@ def pictures(pictures):
     return pictures
 
 
-def run(data, out, *options):
-    encoder = "minilm" if data.suffix else "efficientnet-lite0"
-    return main.main(["encode", f"--encoder={encoder}", f"--data={data}", f"--out={out}", *options])
-
-
 def assert_equal(one, other):
     np.testing.assert_allclose(
         np.load(one / "features.npy"), np.load(other / "features.npy"), atol=1e-6
@@ -93,9 +87,11 @@ def test_it_is_one_run(kind, options, request, tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     data = request.getfixturevalue(kind).relative_to(tmp_path)
     options = [*options, "--batch-size=2"]
-    assert run(data, tmp_path / "one", *(o for o in options if "workers" not in o)) == 0
+    assert (
+        encode_by_command(data, tmp_path / "one", *(o for o in options if "workers" not in o)) == 0
+    )
     said = capfd.readouterr().out.partition("one: ")[2]
-    assert run(data, tmp_path / "out", "--engine=ray", *options) == 0
+    assert encode_by_command(data, tmp_path / "out", "--engine=ray", *options) == 0
     captured = capfd.readouterr()
     assert captured.out.partition("out: ")[2] == said.replace("/one", "/out")
     assert captured.err == ""
@@ -180,7 +176,7 @@ def test_a_killed_process_costs_a_block_at_most(pictures, tmp_path, monkeypatch)
 
 @pytest.mark.usefixtures("cluster")
 def test_what_is_wrong_is_one_sentence(pictures, tmp_path, monkeypatch, capfd):
-    assert run(pictures, tmp_path / "out", "--engine=ray", "--workers=3") == 2
+    assert encode_by_command(pictures, tmp_path / "out", "--engine=ray", "--workers=3") == 2
     assert capfd.readouterr().err == "gentle-clip: --workers=3: the Ray cluster has 2 GPUs.\n"
     real = work.image_work
 
@@ -189,7 +185,7 @@ def test_what_is_wrong_is_one_sentence(pictures, tmp_path, monkeypatch, capfd):
         return made._replace(contents=lambda numbers: [("another", None) for _ in numbers])
 
     monkeypatch.setattr(encode, "image_work", changed)
-    assert run(pictures, tmp_path / "out", "--engine=ray") == 2
+    assert encode_by_command(pictures, tmp_path / "out", "--engine=ray") == 2
     error = capfd.readouterr().err
     assert error.count("\n") == 1
     assert "changed while it was encoded: give the same command again" in error

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 from PIL import Image
-from tiny_encoders import manifest
+from tiny_encoders import encode_by_command, manifest
 
 from gentle_clip_jax.commands import main
 from gentle_clip_jax.data import embeddings
@@ -27,14 +27,9 @@ def pictures(pictures):
     return pictures
 
 
-def encode(data, out, *options):
-    encoder = "minilm" if data.suffix else "efficientnet-lite0"
-    return main.main(["encode", f"--encoder={encoder}", f"--data={data}", f"--out={out}", *options])
-
-
 def in_shards(data, out, count, *options):
     for number in reversed(range(count)):
-        assert encode(data, out, f"--shard={number}/{count}", *options) == 0
+        assert encode_by_command(data, out, f"--shard={number}/{count}", *options) == 0
 
 
 def contents(folder):
@@ -46,7 +41,7 @@ def contents(folder):
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 def test_shards_put_together_are_one_run(kind, count, dtype, request, tmp_path, capsys):
     data, options = request.getfixturevalue(kind), (f"--dtype={dtype}", "--batch-size=2")
-    assert encode(data, tmp_path / "one", *options) == 0
+    assert encode_by_command(data, tmp_path / "one", *options) == 0
     said = capsys.readouterr().out.partition("one: ")[2]
     in_shards(data, tmp_path / "many", count, *options)
     with pytest.raises(ValueError, match=r"many has no manifest.json"):
@@ -61,12 +56,12 @@ def test_shards_put_together_are_one_run(kind, count, dtype, request, tmp_path, 
 def test_a_shard_reads_and_embeds_its_own_alone(pictures, tmp_path, monkeypatch):
     read, real = [], work._content
     monkeypatch.setattr(work, "_content", lambda image: read.append(image.id) or real(image))
-    assert encode(pictures, tmp_path / "out", "--shard=1/2") == 0
+    assert encode_by_command(pictures, tmp_path / "out", "--shard=1/2") == 0
     assert sorted(read) == ["c", "d", "n1", "n2"]
     rows = embeddings.read(tmp_path / "out" / "shards" / "1-of-2")
     assert rows.ids.tolist() == ["d", "n1", "n2"]
     read.clear()
-    assert encode(pictures, tmp_path / "out", "--shard=1/2") == 0
+    assert encode_by_command(pictures, tmp_path / "out", "--shard=1/2") == 0
     assert manifest(tmp_path / "out" / "shards" / "1-of-2")["num_rows"] == 3
 
 
@@ -75,7 +70,7 @@ def test_what_is_merged_is_brought_up_to_date_as_ever(pictures, tmp_path, capsys
     assert main.main(["encode", "--merge", f"--out={tmp_path / 'out'}"]) == 0
     Image.new("RGB", (9, 9), (1, 2, 3)).save(pictures / "new.png")
     capsys.readouterr()
-    assert encode(pictures, tmp_path / "out") == 0
+    assert encode_by_command(pictures, tmp_path / "out") == 0
     assert "Embedded now: 1; as before: 7." in capsys.readouterr().out
     in_shards(pictures, tmp_path / "out", 2)
     before = contents(tmp_path / "out")
@@ -86,17 +81,17 @@ def test_what_is_merged_is_brought_up_to_date_as_ever(pictures, tmp_path, capsys
 
 def other_weights(pictures, out, weights, monkeypatch):
     (weights / "weights").write_bytes(b"other weights")
-    assert encode(pictures, out, "--shard=1/2") == 0
+    assert encode_by_command(pictures, out, "--shard=1/2") == 0
 
 
 def other_pictures(pictures, out, weights, monkeypatch):
     (pictures / "a.png").unlink()
-    assert encode(pictures, out, "--shard=1/2") == 0
+    assert encode_by_command(pictures, out, "--shard=1/2") == 0
 
 
 def other_dtype(pictures, out, weights, monkeypatch):
     shutil.rmtree(out / "shards" / "1-of-2")
-    assert encode(pictures, out, "--shard=1/2", "--dtype=float16") == 0
+    assert encode_by_command(pictures, out, "--shard=1/2", "--dtype=float16") == 0
 
 
 def flip(name):
@@ -118,7 +113,10 @@ def stop(pictures, out, weights, monkeypatch):
         (lambda _, out, *more: shutil.rmtree(out / "shards"), "has no shards: run gentle-clip"),
         (lambda _, out, *more: shutil.rmtree(out / "shards" / "1-of-2"), "1/2 of {} is missing"),
         (stop, "Shard 1/2 of {} is not finished: run gentle-clip encode --shard=1/2 again"),
-        (lambda pictures, out, *_: encode(pictures, out, "--shard=0/3"), "shards of 2 and of 3"),
+        (
+            lambda pictures, out, *_: encode_by_command(pictures, out, "--shard=0/3"),
+            "shards of 2 and of 3",
+        ),
         *((flip(name), "Shard 1/2 is damaged") for name in ("features.npy", "rows.jsonl")),
         (flip("manifest.json"), "Shard 1/2 is damaged"),
         (other_weights, "Shard 1/2 of {} is of another encoder than 0/2"),
