@@ -210,7 +210,7 @@ def publish(rows: list[dict], args: argparse.Namespace) -> None:
         rows.sort(key=_name)
     record = {"machine": machine(), "seeds": args.seeds, "rows": rows}
     path.write_text(json.dumps(record, indent=1) + "\n")
-    (args.out / "matching.md").write_text("\n".join(page(rows, args)) + "\n")
+    (args.out / "matching.md").write_text("\n".join(page(rows)) + "\n")
 
 
 def _name(row: dict) -> tuple[int, int, int, int]:
@@ -218,13 +218,13 @@ def _name(row: dict) -> tuple[int, int, int, int]:
     return [*FIELDS].index(row["field"]), WAYS.index(row["way"]), row["pairs"], row["seed"]
 
 
-def page(rows: list[dict], args: argparse.Namespace) -> list[str]:
+def page(rows: list[dict]) -> list[str]:
     lines = [
         "# Probabilities of matches",
         "",
-        f"`python benchmarks/matching.py --features=...`: means over seeds "
-        f"{', '.join(map(str, args.seeds))}. Pairs and {UNMATCHED:,} items to match are drawn from "
-        "the train splits; of *other items*, all test items are to be matched. Each image has one "
+        "`python benchmarks/matching.py --features=...`: means over seeds from 0 on. Pairs and "
+        f"{UNMATCHED:,} items to match are drawn from the train splits; of *other items*, all test "
+        "items are to be matched. Each image has one "
         "caption of its own. CCA of the first 128 principal components of each modality, so that a "
         "fit takes a moment, but for the last part of each field. The largest number of pairs is "
         "all but the items to match.",
@@ -245,15 +245,17 @@ def page(rows: list[dict], args: argparse.Namespace) -> list[str]:
             if not here:
                 continue
             lines += ["", f"## {field.capitalize()}, {way}", ""]
-            lines += ["| pairs | " + " | ".join(name for name, _ in FIGURES.values()) + " |"]
-            lines += ["|--:" * (len(FIGURES) + 1) + "|"]
+            lines += [
+                "| pairs | seeds | " + " | ".join(name for name, _ in FIGURES.values()) + " |"
+            ]
+            lines += ["|--:" * (len(FIGURES) + 2) + "|"]
             for num_pairs in dict.fromkeys(row["pairs"] for row in here):
                 several = [row for row in here if row["pairs"] == num_pairs]
                 cells = [
                     format(float(np.mean([row[name] for row in several])), how)
                     for name, (_, how) in FIGURES.items()
                 ]
-                lines.append(f"| {num_pairs:,} | " + " | ".join(cells) + " |")
+                lines.append(" | ".join([f"| {num_pairs:,}", str(len(several)), *cells]) + " |")
     return lines
 
 

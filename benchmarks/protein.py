@@ -104,11 +104,15 @@ TRAINED = {
     "without_sdd": ("Gentle-CLIP without SDD", (NO_SDD,)),
     "without_ssl": ("Gentle-CLIP without SSL", (NO_SSL,)),
     "clip_transported": ("CLIP + residue term, transported start", NO_SETS),
+    "clip_ssl_pairs": (
+        "CLIP + SSL + residue term, pairs alone, transported start",
+        (NO_MMD, NO_SDD, "--config.train.batch_unmatched=0"),
+    ),
 }
 # What is trained with so many of the pairs: all, and no more than says what the terms do.
 ASKED = {
     "0.01": [*TRAINED],
-    "0.1": ["gentle_clip", "clip", "clip_residues", "without_residues"],
+    "0.1": [name for name in TRAINED if name not in ("without_mmd", "without_sdd", "without_ssl")],
     "1.0": ["clip_residues"],  # with all pairs nothing is unmatched: the ceiling
 }
 UNTRAINED = {

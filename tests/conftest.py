@@ -1,5 +1,6 @@
 """Strict numerics for every test: no silent promotion, no silent broadcasting, four CPU devices."""
 
+import gc
 import os
 import pathlib
 import shutil
@@ -27,6 +28,8 @@ import pytest
 jax.config.update("jax_num_cpu_devices", 4)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+# Tracing makes many objects that live on: to look for garbage among them took 6 % of the time.
+gc.set_threshold(100_000, 50, 100)
 
 # Files of tests that take longest. They are begun first, so that none is left for a worker alone.
 LONGEST = [

@@ -44,6 +44,7 @@ def test_a_new_task_is_short():
     assert len(TASK.splitlines()) < 150
 
 
+@pytest.mark.slow
 def test_a_new_task_trains_and_is_shown_with_its_own_words(waves, tmp_path):
     settings = config()
     settings.update({"train": {"steps": 40, "checkpoint_every": 20}})

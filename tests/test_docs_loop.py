@@ -26,6 +26,7 @@ def names():
     return found
 
 
+@pytest.mark.slow
 def test_it_learns_on_four_devices_of_the_default_mesh(names):
     assert jax.device_count() == 4
     sharding = names["batch"]["x"].sharding

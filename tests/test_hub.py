@@ -186,6 +186,7 @@ def local(tmp_path):
         yield server, typed
 
 
+@pytest.mark.slow
 def test_over_http_it_comes_back_as_it_was(aligner, local, tmp_path):
     server, typed = local
     server.files["org/name"] = {"arrays-0.safetensors": b"of an earlier aligner"}

@@ -43,6 +43,7 @@ def mean_log_rank(aligner, x, y):
     return float(np.mean(np.log(np.sum(cosines >= np.diag(cosines)[:, None], axis=1))))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["auto", "gentle_transport"])
 @pytest.mark.parametrize(
     "pairs", [12, *(pytest.param(pairs, marks=pytest.mark.slow) for pairs in (50, 200))]
@@ -67,12 +68,14 @@ def of_twelve():
     return problem, test, aligner, len(calls)
 
 
+@pytest.mark.slow
 def test_in_many_dimensions_unmatched_items_are_used_unless_pairs_object(of_twelve):
     problem, test, aligner, _ = of_twelve
     assert aligner.about["method"] == "gentle_transport"
     assert mean_log_rank(aligner, *test) < mean_log_rank(align(problem, "cca"), *test)
 
 
+@pytest.mark.slow
 def test_pairs_object_to_unmatched_items_of_another_kind():
     problem, _ = many_dimensional(100)
     rng = np.random.default_rng(0)
@@ -82,6 +85,7 @@ def test_pairs_object_to_unmatched_items_of_another_kind():
     assert about["held_out"]["chosen"] in ("cca", "ridge", selection.UNPLANNED)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("pairs", "expected"), [(2, "cca"), (4, "cca")])
 def test_a_few_pairs_decide_nothing(pairs, expected):
     about = align(low_dimensional(pairs, seed=0)[0]).about
@@ -136,6 +140,7 @@ def test_features_are_brought_to_few_components_once(of_twelve):
     assert of_twelve[3] == 1
 
 
+@pytest.mark.slow
 def test_names_of_classes_are_used_where_they_are_known():
     problem, _ = many_dimensional(12)
     world = np.random.default_rng(7)

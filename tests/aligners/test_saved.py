@@ -53,6 +53,7 @@ def reloaded_elsewhere(names, tmp_path):
     return done.stdout.strip() == "True"
 
 
+@pytest.mark.slow
 def test_closed_forms_are_the_same_in_a_new_process_that_loads_no_flax(tmp_path):
     assert not reloaded_elsewhere([*CLOSED, "auto"], tmp_path)
 

@@ -116,6 +116,7 @@ def test_other_widths_and_numbers_that_are_not_finite_are_refused():
         aligner.embed_y(np.full((1, 9), np.nan))
 
 
+@pytest.mark.slow
 def test_classes_are_in_units_of_raw_features():
     world = np.random.default_rng(1)
     centres, to_x, to_y = (world.normal(size=s) for s in ((8, 6), (6, 12), (6, 9)))

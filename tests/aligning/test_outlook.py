@@ -50,6 +50,7 @@ def test_a_fit_to_large_sets_tells_what_it_takes(tmp_path):
     assert aligner.about["fitted_on"]["unmatched_x"] == 4380
 
 
+@pytest.mark.slow
 def test_no_more_items_are_read_than_are_used(tmp_path, monkeypatch):
     x, y, pairs = sides(tmp_path, 300)
     monkeypatch.setattr(fit, "READ_ITEMS", 100)

@@ -47,6 +47,7 @@ def run(capsys, *argv):
     return said.out, said.err
 
 
+@pytest.mark.slow
 def test_every_command_on_files_has_its_object(files, capsys):
     sides = f"--x={files}/x.npz", f"--y={files}/y.npz", f"--pairs={files}/pairs.csv"
     aligner = f"--aligner={files}/aligner"

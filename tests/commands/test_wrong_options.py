@@ -27,6 +27,7 @@ WRONG = [
     "[/b]", "[bold]x", "none/there.npz", "x" * 300, "x" * 5000, "../..", "{dir}", "{empty}",
     "{garbage}", "{fifo}", "{bytes}", "{zero}", "a,b", "\udcff", "%s%n", "--",
 ]  # fmt: skip
+PARTS = 6
 
 
 def options():
@@ -196,24 +197,17 @@ def try_all(path, values, ground, tmp_path, monkeypatch, capsys):
 
 @pytest.mark.usefixtures("light")
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
-def test_some_wrong_values_of_each_option(
-    path, ground, tmp_path, monkeypatch, capsys, record_property
+@pytest.mark.parametrize(
+    "part", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in range(1, PARTS))]
+)
+def test_every_wrong_value_of_each_option(
+    part, path, ground, tmp_path, monkeypatch, capsys, record_property
 ):
+    """A sixth of the values of each option at a time; another sixth for its neighbour."""
     own = [name for command, name in options() if command == path]
-    values = {name: WRONG[k % 5 :: 5][:4] for k, name in enumerate(own)}
+    values = {name: WRONG[(k + part) % PARTS :: PARTS] for k, name in enumerate(own)}
     record_property("tries", sum(map(len, values.values())))
     try_all(path, values, ground, tmp_path, monkeypatch, capsys)
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("light")
-@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
-def test_every_wrong_value_of_each_option(
-    path, ground, tmp_path, monkeypatch, capsys, record_property
-):
-    own = [name for command, name in options() if command == path]
-    record_property("tries", len(own) * len(WRONG))
-    try_all(path, dict.fromkeys(own, WRONG), ground, tmp_path, monkeypatch, capsys)
 
 
 # They need a run, or take long.

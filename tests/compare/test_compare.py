@@ -42,6 +42,7 @@ def done(tmp_path_factory):
     return folder, plan, compare.compare(points(), plan, folder, title="points")
 
 
+@pytest.mark.slow
 def test_a_comparison_holds_every_run_and_its_difference_from_the_best_of_pairs(done):
     folder, _, results = done
     assert len(results["runs"]) == 3 * 2 * 2

@@ -4,10 +4,12 @@ import pathlib
 import re
 
 import numpy as np
+import pytest
 
 PAGE = pathlib.Path(__file__).parents[2] / "docs" / "compare.md"
 
 
+@pytest.mark.slow
 def test_the_recipes_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(0)

@@ -62,6 +62,7 @@ def command(own, workdir, *more):
     return ["compare", *files, f"--pairs={own / 'pairs.csv'}", f"--workdir={workdir}", *more]
 
 
+@pytest.mark.slow
 def test_views_that_have_nothing_in_common_are_not_recommended(own, tmp_path, capsys):
     assert main(command(own, tmp_path, "--fast", "--seeds=2")) == 0
     said = " ".join(capsys.readouterr().out.split())

@@ -456,6 +456,7 @@ def test_values_that_are_nearly_one_have_a_picture(values):
     assert np.all(np.diff(picture["edges"]) >= 0)
 
 
+@pytest.mark.slow
 def test_of_a_dozen_pairs_none_is_said_to_be_unrelated():
     for seed in range(6):
         verdict = diagnose(*case("unrelated", pairs=12, seed=seed))["verdict"]

@@ -60,6 +60,7 @@ def test_the_network_has_the_published_size():
     assert sum(trained) + classifier == 4_652_008
 
 
+@pytest.mark.slow
 def test_rich_features_begin_with_the_plain_ones():
     """What follows is a deviation of the same channels: none where the image has one colour."""
     plain, rich = EfficientNetLite0(), EfficientNetLite0(rich=True)

@@ -66,6 +66,7 @@ def apply(model, params, tokens, **keywords):
     return jax.jit(functools.partial(model.apply, **keywords))(params, tokens)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "token_dropout", "norm_before"),
     [("EsmModel", True, False), ("EsmForMaskedLM", True, True), ("EsmForMaskedLM", False, False)],

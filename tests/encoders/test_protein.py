@@ -53,6 +53,7 @@ def turned(backbone: np.ndarray, seed: int = 0) -> np.ndarray:
     return (backbone @ rotation.T + rng.normal(size=3) * 20).astype(np.float32)
 
 
+@pytest.mark.slow
 def test_turning_and_moving_a_structure_changes_nothing(encoder) -> None:
     backbone = chain(40)
     expected = encoder(structure(backbone))
@@ -156,6 +157,7 @@ def test_a_head_makes_unit_rows_and_parts_takes_them_apart() -> None:
         np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_language_model_reads_a_whole_protein_from_our_tokens() -> None:
     sequences = ["MKTAYIAKQR", "GW<mask>XL"]
     tokens = np.full((2, 14), PADDING, np.int32)

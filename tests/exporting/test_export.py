@@ -82,6 +82,7 @@ def given(rows):
     return {name: inputs.get(name, rows[name.replace("draw", "embed")]) for name in rows}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["cca", "gentle_transport", "relative", "clip"])
 def test_programs_run_without_the_package(method, aligners, tmp_path):
     files = export_aligner(aligners / method, tmp_path / "out", format="stablehlo")

@@ -32,6 +32,7 @@ def workdir(tmp_path_factory):
         yield folder
 
 
+@pytest.mark.slow
 def test_towers_run_without_the_package(workdir, tmp_path, capsys):
     out = tmp_path / "out"
     capsys.readouterr()

@@ -45,6 +45,7 @@ def test_differences_are_of_leaves_and_name_what_is_not_there():
     assert differences(flat(a), flat(b)) == differences(a, b)
 
 
+@pytest.mark.slow
 def test_a_run_says_what_it_was_made_of(run, capsys):
     assert main.main(["show", str(run)]) == 0
     printed = capsys.readouterr().out

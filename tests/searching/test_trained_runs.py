@@ -41,6 +41,7 @@ def run(command, *argv):
     assert output.run(parser.parse_args([str(arg) for arg in argv])) == 0
 
 
+@pytest.mark.slow
 def test_embed_takes_pictures_and_texts_to_the_rows_of_the_towers(work, capsys):
     for side, items in (("x", "pictures"), ("y", "words.jsonl")):
         out = f"--out={work}/{side}"

@@ -62,6 +62,7 @@ def read_lines(workdir, kind):
     return [line for line in lines if line["kind"] == kind]
 
 
+@pytest.mark.slow
 def test_metrics_are_well_formed(run):
     workdir, _ = run
     lines = read_lines(workdir, "train")
@@ -308,6 +309,7 @@ def bad_objective(monkeypatch):
     return arrange
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_finite_stops_the_run_and_can_be_replayed(tmp_path, bad_objective, run):
     bad_objective(4)
     with pytest.raises(
@@ -355,6 +357,7 @@ def test_what_is_no_record_of_a_bad_step(tmp_path, name):
         replay.replay(tmp_path / name)
 
 
+@pytest.mark.slow
 def test_skipped_steps_change_nothing_and_are_counted_when_a_run_goes_on(tmp_path, bad_objective):
     bad_objective(2, 5)
     with pytest.raises(FloatingPointError, match="at step 5"):

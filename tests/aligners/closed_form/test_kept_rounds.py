@@ -94,6 +94,7 @@ def test_what_else_lies_there_stays(tmp_path, stopped):
     assert saved.read(tmp_path / "an aligner")
 
 
+@pytest.mark.slow
 def test_align_goes_on_beside_the_aligner(tmp_path, refits, capsys):
     draw, turn = np.random.default_rng(0).standard_normal, np.eye(6, 5)
     x = np.float32(draw((4400, 6)))

@@ -138,6 +138,7 @@ def test_without_unmatched_items_the_start_is_returned():
     assert choice.trial == "cca"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("many_dimensions")
 def test_gentle_transport_smooths_less_the_more_pairs_there_are():
     few, many = (fit_prepared(prepare(features(n, 60)), None, transport=True) for n in (8, 500))
@@ -147,6 +148,7 @@ def test_gentle_transport_smooths_less_the_more_pairs_there_are():
         np.testing.assert_allclose(jnp.linalg.norm(rows, axis=1), 1, rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("many_dimensions")
 @pytest.mark.parametrize("pairs", [30, 100])
 def test_held_out_pairs_turn_down_a_plan_between_sets_of_different_things(pairs):
@@ -165,6 +167,7 @@ def test_held_out_pairs_turn_down_a_plan_between_sets_of_different_things(pairs)
     np.testing.assert_array_equal(chosen.embed_y(y), alone.embed_y(y))
 
 
+@pytest.mark.slow
 def test_a_plan_is_shrunk_no_more_than_pairs_alone_ask_for(monkeypatch):
     for pairs, chosen, expected in (
         (20, 3.0, 3.0),
@@ -198,6 +201,7 @@ def test_what_unmatched_items_are_said_to_be_counts():
     assert found(guessed) > found(alone)
 
 
+@pytest.mark.slow
 def test_names_of_classes_make_up_for_pairs_that_mislead():
     world = np.random.default_rng(0)
     centres, to_x, to_y = (world.normal(size=s) for s in ((12, 6), (6, 12), (6, 9)))
@@ -209,6 +213,7 @@ def test_names_of_classes_make_up_for_pairs_that_mislead():
     assert found(named) > found(plain) + 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("many_dimensions")
 def test_held_out_pairs_turn_down_wrong_names_of_classes():
     many, (x, _) = features(80, 300), clusters(100, seed=1)

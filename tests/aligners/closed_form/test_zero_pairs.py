@@ -34,6 +34,7 @@ def random_maps(seed):
     return Maps(jnp.zeros(12), map_x, jnp.zeros(9), map_y)
 
 
+@pytest.mark.slow
 def test_names_of_classes_and_rounds_of_transport_find_pairs_that_nobody_gave():
     x, _, classifier, names = two_views(500, seed=1)
     y = two_views(500, seed=2)[1]
@@ -65,6 +66,7 @@ def test_half_of_a_name_is_the_texts_that_are_nearest_to_it():
     assert jnp.isfinite(alike.embed_x(x)).all()
 
 
+@pytest.mark.slow
 def test_clusters_of_one_set_are_matched_with_those_of_its_turned_copy():
     rng = np.random.default_rng(3)
     x = np.repeat(rng.normal(size=(4, 5)) * [6, 4, 3, 2, 1], 40, axis=0)

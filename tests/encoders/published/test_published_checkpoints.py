@@ -19,6 +19,7 @@ def originals():
     return pytest.importorskip("originals", reason="run pip install '.[parity]' for these tests")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("as_file", [False, True])
 def test_open_clip(as_file, originals, tmp_path):
     open_clip, torch = pytest.importorskip("open_clip"), originals.torch

@@ -138,6 +138,7 @@ def test_an_image_that_cannot_be_read_is_named(folder):
         rows[:]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", ["cca", "transported_cca"])
 def test_heads_start_as_a_map_that_finds_more_than_chance(
     folder, towers, tmp_path, start, monkeypatch
