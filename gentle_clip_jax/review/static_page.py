@@ -68,13 +68,19 @@ def take(session: Session, path: str | pathlib.Path) -> int:
     Those to items that have an answer or a partner by now are left out.
 
     Raises:
-      ValueError: the file is not there, or is of other items.
+      ValueError: the file is not there, is no text, or is of other items.
     """
     path = pathlib.Path(path)
     if not path.is_file():
         raise ValueError(f"There is no file of answers {path}.")
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(
+            f"{path} cannot be read ({error}): give the file that the page has saved."
+        ) from error
     standing: dict[int, Answer] = {}
-    for place, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+    for place, line in enumerate(lines, 1):
         found = parsed(line, f"{path}, line {place}")
         if isinstance(found, int):
             standing.pop(found, None)

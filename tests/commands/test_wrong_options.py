@@ -27,6 +27,7 @@ WRONG = [
     "[/b]", "[bold]x", "none/there.npz", "x" * 300, "x" * 5000, "../..", "{dir}", "{empty}",
     "{garbage}", "{fifo}", "{bytes}", "{zero}", "a,b", "\udcff", "%s%n", "--",
 ]  # fmt: skip
+GARBAGE = b"\x00\xff[/b]{\n" * 9
 PARTS = 6
 
 
@@ -76,8 +77,8 @@ def ground(tmp_path_factory):
         (ground / name).mkdir()
     (ground / "dir" / "file").touch()
     Image.new("RGB", (8, 8), (9, 9, 9)).save(ground / "pictures" / "a.png")
-    for suffix in ("", ".npz", ".csv", ".py", ".json"):
-        (ground / f"garbage{suffix}").write_bytes(b"\x00\xff[/b]{\n" * 9)
+    for suffix in ("", ".csv", ".py", ".json"):
+        (ground / f"garbage{suffix}").write_bytes(GARBAGE)
     os.mkfifo(ground / "fifo")
     # Never the device itself: what is written by renaming would replace it, for all of the machine.
     (ground / "zero").symlink_to("/dev/zero")
@@ -190,6 +191,7 @@ def try_all(path, values, ground, tmp_path, monkeypatch, capsys):
             here = tmp_path / f"{name.strip('-')}-{number}" / "a" / "b"
             here.mkdir(parents=True)
             monkeypatch.chdir(here)
+            (ground / "garbage.npz").write_bytes(GARBAGE)  # options of output have replaced it
             arguments = sound(path, ground, here / "out") | {name: places(value, ground)}
             tried(given(path, arguments), capsys)
     return own

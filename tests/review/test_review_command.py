@@ -61,6 +61,9 @@ def test_the_command_writes_a_file_and_takes_its_answers(files, capsys):
     run(files, f"--answers={files / 'saved.jsonl'}")
     assert "1 answers were added" in capsys.readouterr().out
     assert (files / "pairs.csv").read_text().endswith("item 29\nitem 40,item 40\n")
+    (files / "saved.jsonl").write_bytes(b"\x00\xff")
+    with pytest.raises(ValueError, match=r"saved\.jsonl cannot be read .*that the page"):
+        run(files, f"--answers={files / 'saved.jsonl'}")
 
 
 def test_a_review_of_files_refits_and_measures(files):
