@@ -27,6 +27,7 @@ sys.path.insert(0, str(ROOT))
 
 from gentle_clip_jax.aligners import METHODS, Problem  # noqa: E402
 from gentle_clip_jax.aligners.standardize import Standardizer  # noqa: E402
+from gentle_clip_jax.asking import ask  # noqa: E402
 from gentle_clip_jax.data import embeddings  # noqa: E402
 from gentle_clip_jax.matching import Matches, groups, match  # noqa: E402
 from gentle_clip_jax.matching.calibration import expected_calibration_error as ece  # noqa: E402
@@ -40,6 +41,8 @@ FIELDS = {
 WAYS = ("as they are", "half without a partner", "one to one", "shuffled pairs", "other items")
 TRANSPORT = "gentle transport"
 WAYS += ("groups of single items", TRANSPORT)
+ASKED = ("pairs that ask names", "pairs that ask names, one to one")
+WAYS += ASKED
 UNMATCHED = 1500
 # name in the file: what the page calls it, and how it is written
 FIGURES = {
@@ -122,7 +125,12 @@ def components(train, test, count: int = 128):
 
 def run(train, test, num_pairs: int, seed: int, way: str) -> dict[str, float]:
     rng = np.random.default_rng(seed)
-    drawn, rest = np.split(rng.permutation(len(train[0])), [num_pairs])
+    order = rng.permutation(len(train[0]))
+    if way in ASKED:  # of the items that are drawn otherwise, which one would be asked for
+        pool = order[: num_pairs + UNMATCHED]
+        asked = ask(train[0][pool], num_pairs, seed=seed)
+        order = np.concatenate([pool[asked], np.delete(pool, asked)])
+    drawn, rest = np.split(order, [num_pairs])
     pair_x, pair_y = (side[drawn] for side in train)
     x, y = test if way == "other items" else (side[rest[:UNMATCHED]] for side in train)
     if way == "shuffled pairs":
@@ -148,7 +156,7 @@ def run(train, test, num_pairs: int, seed: int, way: str) -> dict[str, float]:
             all_y,
             pairs=np.stack([np.arange(num_pairs)] * 2, axis=1),
             share=share,
-            one_to_one=way == "one to one",
+            one_to_one=way.endswith("one to one"),
             key=key,
         )
         true_group = groups_of(found, all_y, of_all_y)

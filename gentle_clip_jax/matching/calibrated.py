@@ -12,7 +12,6 @@ from gentle_clip_jax.matching.nearest import NEAREST, nearest
 
 LEAST_PAIRS = 60  # of fewer, no probability is shown
 ROUGH = 300  # of fewer, those that are shown are called rough
-_REFITS = 100
 _OF_FEW = 0.12  # the temperature of cosines where pairs are too few to say; they chose it near 100
 _OF_ASSIGNED = 1.0  # the offset that is thought likely: one-to-one knows what p(y | x) does not
 
@@ -22,7 +21,7 @@ class Choices(NamedTuple):
 
     platt: from p(y | x) of a candidate y to how often such a one is right. Fitted to all that are
       shown of an x: few first choices are right, and their number alone is mostly chance.
-    factors: [100] by how much the mean of that differs had there been other pairs.
+    factors: [100] by how much the mean of that differs under others that are as likely.
     """
 
     platt: Platt
@@ -126,13 +125,10 @@ def _choices(events: Events, **settings: float) -> Choices:
     """Of candidates of items [k, c], the first of which is chosen."""
     if not len(events.right):
         return Choices(Platt(1.0, 0.0), np.ones(1))
-    every = np.arange(len(events.right))
-    whole, *refits = (
-        calibration.platt(*(part[draw] for part in events), **settings)
-        for draw in [every, *np.random.default_rng(0).choice(every, (_REFITS, len(every)))]
-    )
-    means = [np.mean(platt(events.probability[:, 0])) for platt in (whole, *refits)]
-    return Choices(whole, np.array(means[1:]) / means[0])
+    found = calibration.platt(*events, **settings)
+    others = calibration.as_likely(found, events.probability, events.weight, **settings)
+    means = [np.mean(platt(events.probability[:, 0])) for platt in (found, *others)]
+    return Choices(found, np.array(means[1:]) / means[0])
 
 
 def _assigned(fold: Fold, temperatures: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:

@@ -151,6 +151,38 @@ def platt(
     return Platt(max(float(found.x[0]), 0.0), float(found.x[1]), center)
 
 
+def as_likely(
+    found: Platt,
+    probability: np.ndarray,
+    weight: np.ndarray | float = 1.0,
+    *,
+    offset: float = _OFFSET,
+    count: int = 100,
+) -> list[Platt]:
+    """Draws from the posterior of what `platt` has found, near it normal (Laplace).
+
+    Where hardly any event was right, a bootstrap of the events knows too little of what else could
+    be: its intervals held 5 of 8 numbers of right matches that they should hold in 95 %.
+
+    Args:
+      found: what `platt` gives for the other arguments.
+
+    Source: MacKay 1992, The Evidence Framework Applied to Classification Networks.
+    """
+    logits = special.logit(np.clip(probability, 1e-6, 1 - 1e-6))
+    above, now = logits - found.center, found(probability)
+    certain = weight * now * (1 - now)
+    precision = np.array(
+        [
+            [np.sum(certain * above**2) + 1 / _SLOPE**2, np.sum(certain * above)],
+            [np.sum(certain * above), np.sum(certain) + 1 / offset**2],
+        ]
+    )
+    rng, center = np.random.default_rng(0), (found.slope, found.offset)
+    drawn = rng.multivariate_normal(center, np.linalg.inv(precision), count)
+    return [Platt(max(slope, 0.0), shift, found.center) for slope, shift in drawn.tolist()]
+
+
 def conformal_threshold(groups: np.ndarray, own: np.ndarray) -> float:
     """What a group's probability must reach to be in the set that holds the right one in 90 %.
 

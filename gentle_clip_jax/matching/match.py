@@ -224,7 +224,7 @@ def _runner_up(of_x: Candidates, chosen: np.ndarray) -> tuple[np.ndarray, np.nda
 
 
 def _expected(probability: np.ndarray, factors: np.ndarray) -> Expected:
-    """The sum of probabilities [n]; its interval is of other pairs [draws], and of chance."""
+    """The sum of probabilities [n]; its interval is of scalings [draws], and of chance."""
     rng = np.random.default_rng(0)
     right = [np.sum(rng.random(len(probability)) < probability * factor) for factor in factors]
     return Expected(float(probability.sum()), *map(float, np.quantile(right, [0.025, 0.975])))

@@ -47,6 +47,22 @@ def test_platt_scaling_finds_what_bent_the_probabilities():
     assert few[:2] == pytest.approx((1, 0), abs=0.1)
 
 
+@pytest.mark.parametrize("rate", [0.02, 0.2])
+def test_the_truth_is_among_what_is_as_likely(rate):
+    """Also where two of a hundred are right, and sometimes none."""
+    rng, held = np.random.default_rng(0), 0
+    said = special.expit(rng.normal(special.logit(rate), 0.5, (200, 100)))
+    shift = rng.normal(0, 1, (200, 1))
+    truth = special.expit(special.logit(said) + shift)
+    for probability, means in zip(said, truth):
+        right = rng.random(100) < means
+        found = calibration.platt(probability, right, offset=1.0)
+        others = calibration.as_likely(found, probability, offset=1.0)
+        low, high = np.quantile([np.mean(one(probability)) for one in others], [0.025, 0.975])
+        held += low <= means.mean() <= high
+    assert 0.9 < held / 200 < 0.99
+
+
 def test_as_many_are_expected_as_are_right_where_captions_repeat():
     rng = np.random.default_rng(1)
     captions = rng.normal(size=(60, 6)).repeat(10, axis=0)[rng.permutation(600)]
