@@ -154,7 +154,7 @@ def main() -> None:
     for runs in content["runs"].values():
         for run in runs.values():
             run["test"][HEADLINE] = statistics.mean(run["test"][one] for one in chosen(benchmark))
-    content["untrained"] = untrained(name, content["runs"])
+    content["untrained"] = untrained(name, content["runs"], folder / f"{name}.json")
     write_json(folder / f"{name}.json", content)
     (folder / f"{name}.md").write_text(page(name, content))
     print(folder / f"{name}.md")
@@ -165,25 +165,29 @@ def chosen(benchmark: Benchmark) -> tuple[str, str]:
     return "crop_mrr", next(one for one in benchmark.metrics if one.endswith("_transfer"))
 
 
-def untrained(name: str, runs: dict) -> dict:
+def untrained(name: str, runs: dict, kept: pathlib.Path) -> dict:
     """Figures of what is not trained, by fraction and seed; measured once and kept."""
+    before = json.loads(kept.read_text())["untrained"] if kept.exists() else {}
     out = training.ROOT / "runs" / f"{name}_benchmark" / "untrained"
     if "--out" in sys.argv:
         out = pathlib.Path(sys.argv[sys.argv.index("--out") + 1]) / "untrained"
-    seeds = sorted({seed for one in runs.values() for seed in one})
+    seeds = sorted({str(seed) for one in runs.values() for seed in one})
     overrides = [word for word in sys.argv[1:] if word.startswith("--config.")]
-    results: dict[str, dict[int, dict]] = {}
+    results: dict[str, dict[str, dict]] = {}
     for fraction in FRACTIONS.values():
         for seed in seeds[:1] if fraction == "1.0" else seeds:  # all pairs are the same for all
             path = out / fraction / f"{seed}.json"
-            if not path.exists() and "--report-only" not in sys.argv:
+            if path.exists() or seed in before.get(fraction, {}):
+                continue
+            if "--report-only" not in sys.argv:
                 script = pathlib.Path(__file__).with_name("protein_baselines.py")
                 own = [f"--config.seed={seed}", f"--config.data.matched_fraction={fraction}"]
                 command = [sys.executable, script, BENCHMARKS[name].config, path]
                 subprocess.run([*command, *own, *overrides], check=True)
-        found = {int(path.stem): path for path in sorted((out / fraction).glob("*.json"))}
-        if found:
-            results[fraction] = {s: json.loads(path.read_text()) for s, path in found.items()}
+        found = {path.stem: path for path in sorted((out / fraction).glob("*.json"))}
+        new = {seed: json.loads(path.read_text()) for seed, path in found.items()}
+        if known := before.get(fraction, {}) | new:
+            results[fraction] = known
     return results
 
 
