@@ -120,7 +120,7 @@ _CLAIMS = """## What of the paper's claims held
   pairs alone, and what is left is as large as its spread. So it is on aerial images: two thirds of
   the gain in both figures are the start's and SSL's on the pairs alone.
 - **Proteins.** With 1 % of the pairs nothing beyond the spread is left beside CLIP with the same
-  term of residues. On enzymes Gentle-CLIP loses retrieval to it, and finds no more classes.
+  term of residues; on enzymes Gentle-CLIP then loses a point of retrieval.
 """
 OF_PAIRS = ("cca", "ridge", "procrustes", "relative", "cca_relative", "clip")
 
