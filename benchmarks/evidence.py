@@ -118,7 +118,7 @@ _CLAIMS = """## What of the paper's claims held
 - **They help by SSL.** On proteins with few pairs SSL keeps the classes and costs retrieval
   ([page](results/protein.md)). On icons half of the gain over CLIP in retrieval is SSL's on the
   pairs alone, and what is left is as large as its spread. So it is on aerial images: two thirds of
-  the gain in both figures are the start's and SSL's on the pairs alone.
+  the gain in both figures are the transported start's and SSL's on the pairs alone.
 - **Proteins.** With 1 % of the pairs nothing beyond the spread is left beside CLIP with the same
   term of residues; on enzymes Gentle-CLIP then loses a point of retrieval.
 """
