@@ -6,7 +6,7 @@ import numpy as np
 
 from gentle_clip_jax.matching import calibration
 from gentle_clip_jax.matching.assignment import assign
-from gentle_clip_jax.matching.calibration import TEMPERATURES, Events, Platt
+from gentle_clip_jax.matching.calibration import OFFSET, TEMPERATURES, Events, Platt
 from gentle_clip_jax.matching.held_out import Fold, HeldOut
 from gentle_clip_jax.matching.nearest import NEAREST, nearest
 
@@ -121,12 +121,12 @@ def calibrate_assigned(held: HeldOut, known: Calibration) -> Choices:
     return _choices(Events(probability, right, np.ones_like(probability)), offset=_OF_ASSIGNED)
 
 
-def _choices(events: Events, **settings: float) -> Choices:
+def _choices(events: Events, *, offset: float = OFFSET) -> Choices:
     """Of candidates of items [k, c], the first of which is chosen."""
     if not len(events.right):
         return Choices(Platt(1.0, 0.0), np.ones(1))
-    found = calibration.platt(*events, **settings)
-    others = calibration.as_likely(found, events.probability, events.weight, **settings)
+    found = calibration.platt(*events, offset=offset)
+    others = calibration.as_likely(found, events.probability, events.weight, offset=offset)
     means = [np.mean(platt(events.probability[:, 0])) for platt in (found, *others)]
     return Choices(found, np.array(means[1:]) / means[0])
 

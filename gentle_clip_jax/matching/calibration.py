@@ -18,7 +18,7 @@ from gentle_clip_jax.matching.held_out import Cosines
 TEMPERATURES = np.geomspace(0.01, 10, 71)  # a step of 10 %, below what 1,000 pairs can tell
 # How far few pairs may bend probabilities: the deviations of the slope from 1, and of the offset
 # from 0, that are thought likely beforehand.
-_SLOPE, _OFFSET = 0.3, 0.3
+_SLOPE, OFFSET = 0.3, 0.3
 _MISSES = 0.1  # the share of sets that may lack the right group
 _ROUNDING = 1e-6  # what cosines of rows that are equal differ by, at most
 
@@ -119,7 +119,7 @@ def platt(
     right: np.ndarray,
     weight: np.ndarray | float = 1.0,
     *,
-    offset: float = _OFFSET,
+    offset: float = OFFSET,
 ) -> Platt:
     """Platt scaling of probabilities of events, right or not, 0 to 1; shrunk to none.
 
@@ -156,7 +156,7 @@ def as_likely(
     probability: np.ndarray,
     weight: np.ndarray | float = 1.0,
     *,
-    offset: float = _OFFSET,
+    offset: float = OFFSET,
     count: int = 100,
 ) -> list[Platt]:
     """Draws from the posterior of what `platt` has found, near it normal (Laplace).
