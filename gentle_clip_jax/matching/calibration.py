@@ -45,8 +45,13 @@ class Platt(NamedTuple):
     center: float = 0.0
 
     def __call__(self, probability: np.ndarray) -> np.ndarray:
-        logits = special.logit(np.clip(probability, 1e-6, 1 - 1e-6))
+        logits = _logits(probability)
         return special.expit(self.slope * (logits - self.center) + self.center + self.offset)
+
+
+def _logits(probability: np.ndarray) -> np.ndarray:
+    """Finite also where a probability is 0 or 1."""
+    return special.logit(np.clip(probability, 1e-6, 1 - 1e-6))
 
 
 def grid(cosines: Cosines, group: np.ndarray | None = None, own: np.ndarray | None = None) -> Grid:
@@ -130,7 +135,7 @@ def platt(
 
     Source: Platt 1999, Probabilistic Outputs for Support Vector Machines; the shrinkage is ours.
     """
-    logits = special.logit(np.clip(probability, 1e-6, 1 - 1e-6))
+    logits = _logits(probability)
     center = float(np.mean(logits))
     above = logits - center
 
@@ -169,7 +174,7 @@ def as_likely(
 
     Source: MacKay 1992, The Evidence Framework Applied to Classification Networks.
     """
-    logits = special.logit(np.clip(probability, 1e-6, 1 - 1e-6))
+    logits = _logits(probability)
     above, now = logits - found.center, found(probability)
     certain = weight * now * (1 - now)
     precision = np.array(
