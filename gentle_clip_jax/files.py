@@ -1,12 +1,14 @@
 """Files that are whole or not there: JSON, text, arrays and folders; and what a file's content is.
 
-A file is written under another name beside its own, forced to the disk, and renamed. Whatever ends
-the program on the way, there is the old file or the new one, and never a part of either.
+A file is written under another name beside its own, forced to the disk, and renamed; on a store it
+is put at once. Whatever ends the program on the way, there is the old file or the new one, and
+never a part of either.
 """
 
 import contextlib
 import errno
 import hashlib
+import io
 import itertools
 import json
 import os
@@ -15,6 +17,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import IO, Any
 
 import numpy as np
+
+from gentle_clip_jax import stores
 
 PART = ".part"  # ends the name of what is not finished
 _CHECK = "check"
@@ -30,6 +34,11 @@ def writing(path: pathlib.Path, mode: str = "w") -> Iterator[IO[Any]]:
     Raises:
       OSError: it cannot be written; `path` is as it was. A device or a pipe is not replaced.
     """
+    if not stores.is_local(path):
+        content = io.BytesIO() if "b" in mode else io.StringIO()
+        yield content
+        stores.put(path, content.getvalue())
+        return
     if path.exists() and not path.is_file():
         raise OSError(errno.EISDIR if path.is_dir() else errno.EINVAL, "Not a file", str(path))
     part = path.with_name(path.name + PART)
@@ -170,7 +179,7 @@ def aside(path: pathlib.Path) -> pathlib.Path:
 def put_aside(path: pathlib.Path) -> pathlib.Path:
     """Renames a damaged file or folder to `aside(path)`; returns its new path."""
     new = aside(path)
-    os.replace(path, new)
+    path.replace(new)
     return new
 
 

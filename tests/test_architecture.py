@@ -31,20 +31,21 @@ CONFIGS = sorted(path for path in ROOT.glob("configs/*.py") if path.stem != "__i
 
 # A room may import the rooms it names, and itself.
 ARROWS = {
-    "files": set(),
+    "stores": set(),
+    "files": {"stores"},
     "extras": set(),
     "losses": {"extras"},
     "optimizer": set(),
     "config": set(),
     "parallel": set(),
-    "reading": set(),
+    "reading": {"stores"},
     "progress": set(),
     "pages": {"files"},
     "objectives": {"losses"},
     "encoders": {"losses", "reading", "files", "extras"},
     "evals": {"losses"},
     "data": {"files", "reading"},
-    "runs": {"files", "data", "reading"},
+    "runs": {"files", "data", "reading", "stores"},
     "aligners": {"losses", "objectives", "encoders", "evals", "optimizer", "files", "progress"}
     | {"extras", "parallel"},
     "features": {"encoders", "data", "files", "reading"},
@@ -60,19 +61,20 @@ ARROWS = {
     | {"reading", "extras"},
     "report": {"runs", "files", "pages"},
     "training": {"tasks", "objectives", "optimizer", "encoders", "data", "evals", "parallel"}
-    | {"runs", "files", "reading"},
+    | {"runs", "files", "reading", "stores"},
     "doctor": {"reading", "encoders", "parallel", "extras"},
     "exporting": {"aligners", "data", "files", "training"},
     "hub": {"aligners", "aligning", "files"},
     "commands": {"config", "parallel", "data", "features", "diagnose", "compare", "training"}
     | {"runs", "report", "aligners", "aligning", "asking", "searching", "matching", "review"}
-    | {"doctor", "exporting", "hub", "progress", "tasks", "extras"},
+    | {"doctor", "exporting", "hub", "progress", "tasks", "extras", "stores"},
     "__main__": {"commands"},
     "__init__": {"losses", "aligners", "diagnose", "compare", "encoders", "config", "matching"}
     | {"training"},
 }
 # What a room may load besides the standard library; the rooms left out are free.
 PACKAGES = {
+    "stores": {"etils", "gcsfs"},
     "losses": {"jax", "numpy", "ott"},
     "objectives": {"jax"},
     "aligners": {"jax", "flax", "numpy", "optax", "ott", "safetensors", "scipy"}
@@ -193,6 +195,7 @@ WRITES = {"write_text", "write_bytes", "save", "savez", "savez_compressed", "dum
 WRITES |= {"rename", "save_file", "sha256", "file_digest"}
 WRITERS = {
     "files.py": WRITES,
+    "stores.py": {"sha256", "write_bytes"},
     "training/manifest.py": {"sha256"},
     "runs/provenance.py": {"sha256"},
     "training/checkpoints.py": {"rename", "save"},

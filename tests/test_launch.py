@@ -177,6 +177,14 @@ def test_a_tpu_slice_would_be_got_used_and_given_back():
     assert [*ARGUMENTS, "--coordinator=auto"] == words[words.index("train") + 1 :][:3]
 
 
+def test_a_slice_may_have_its_runs_in_a_bucket():
+    install = dry_run("tpu_pod.sh", "install", BUCKET="gs://runs")[-1][-1]
+    assert "nfs" not in install
+    assert ",gcs]'" in install
+    (run,) = dry_run("tpu_pod.sh", "train", *ARGUMENTS, BUCKET="gs://runs")
+    assert " JAX_COMPILATION_CACHE_DIR=gs://runs/compiled " in run[-1]
+
+
 def test_a_slice_gets_extras_that_there_are():
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
         "optional-dependencies"
@@ -210,7 +218,7 @@ def test_a_host_of_a_slice_says_that_it_failed(action, tmp_path):
         ("local_processes.sh", ["2", "--config=a"], "Give --workdir=DIR"),
         ("slurm.sbatch", [], "Give the arguments of gentle-clip train"),
         ("tpu_pod.sh", [], "Say what to do"),
-        ("tpu_pod.sh", ["install"], "Name an NFS share"),
+        ("tpu_pod.sh", ["install"], "Name a bucket"),
         ("tpu_pod.sh", ["train"], "Give the arguments of gentle-clip train"),
         ("slurm.sbatch", ["encode"], "Give the arguments of gentle-clip encode"),
         ("slurm.sbatch", ["encode", "--data=a"], "Give --out=DIR"),

@@ -20,6 +20,7 @@ _EXTRAS = {
     "flatbuffers": "export",
     **dict.fromkeys(("starlette", "uvicorn", "jinja2", "markupsafe"), "review"),
     "ott": "transport",
+    "gcsfs": "gcs",
     "ray": "ray",
     "usearch": "index",
     "lance": "lance",

@@ -5,7 +5,6 @@ Heavy imports wait inside the commands, so that --help does not.
 
 import argparse
 import json
-import pathlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -126,13 +125,14 @@ def _evaluate(args: argparse.Namespace) -> output.Done:
 
     from gentle_clip_jax import report
     from gentle_clip_jax.runs.folder import RunFolder
+    from gentle_clip_jax.stores import place
     from gentle_clip_jax.training.evaluate import evaluate
 
     others = {workdir: _read_evaluation(workdir) for workdir in args.compare}
     with progress.working("measuring test items"):
         found = evaluate(args.workdir)
     Console().print(report.results_table({args.workdir: found, **others}))
-    folder = RunFolder(pathlib.Path(args.workdir))
+    folder = RunFolder(place(args.workdir))
     facts = {**found, "compared": others} if others else found
     return output.Done(facts=facts, outputs=(str(folder.evaluation), str(folder.embeddings)))
 

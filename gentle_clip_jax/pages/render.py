@@ -38,7 +38,7 @@ def write(path: str | pathlib.Path, text: str) -> None:
     Raises ValueError, in one sentence, if it cannot be written.
     """
     try:
-        write_text(pathlib.Path(path), text)
+        write_text(pathlib.Path(path) if isinstance(path, str) else path, text)
     except OSError as error:
         raise ValueError(f"{path} cannot be written ({error.strerror}).") from error
 

@@ -4,7 +4,9 @@ import dataclasses
 import pathlib
 from typing import TYPE_CHECKING
 
+from gentle_clip_jax import stores
 from gentle_clip_jax.files import read_record, sha256_of
+from gentle_clip_jax.stores import place
 
 if TYPE_CHECKING:
     from ml_collections import ConfigDict
@@ -62,6 +64,11 @@ class RunFolder:
         return self.path / "lock"
 
     @property
+    def local(self) -> pathlib.Path:
+        """The folder whose cache/ holds what was prepared; on the disk, wherever the run is."""
+        return stores.scratch(self.path)
+
+    @property
     def report(self) -> pathlib.Path:
         """The page about it."""
         return self.path / "report.html"
@@ -69,7 +76,7 @@ class RunFolder:
     def embedded(self, items: pathlib.Path, side: str) -> pathlib.Path:
         """The folder of the rows that the towers made of a user's own items of x or y."""
         name = f"{items.stem}-{side}-{sha256_of(str(items))[:12]}"
-        return self.path / "cache" / "embedded" / name
+        return self.local / "cache" / "embedded" / name
 
     def bad_step(self, step: int) -> pathlib.Path:
         """The record of a step whose loss was not finite; its batch lies beside it, as .npz."""
@@ -81,7 +88,7 @@ class RunFolder:
 
         A run that failed before that has not taken the folder.
         """
-        logged = self.metrics.exists() and self.metrics.stat().st_size > 0
+        logged = self.metrics.exists() and stores.about(self.metrics)[1] > 0
         saved = self.checkpoints.is_dir() and any(
             child.name.isdigit() for child in self.checkpoints.iterdir()
         )
@@ -96,7 +103,7 @@ def read_config(workdir: str | pathlib.Path) -> "ConfigDict":
     """
     from ml_collections import ConfigDict
 
-    path = RunFolder(pathlib.Path(workdir)).config
+    path = RunFolder(place(workdir)).config
     try:
         return ConfigDict(read_record(path))
     except FileNotFoundError as error:

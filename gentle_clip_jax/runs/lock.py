@@ -10,6 +10,7 @@ import filelock
 import jax
 
 from gentle_clip_jax.files import write_text
+from gentle_clip_jax.stores import is_local
 
 
 @contextlib.contextmanager
@@ -21,8 +22,8 @@ def locked(path: pathlib.Path) -> Iterator[None]:
     Raises:
       ValueError: another process holds it; names its id and its machine.
     """
-    if jax.process_index():
-        yield  # the first process holds it for all
+    if jax.process_index() or not is_local(path):
+        yield  # the first process holds it for all; a store has no locks
         return
     lock, holder = filelock.FileLock(path, timeout=0), path.with_name(path.name + ".holder")
     try:

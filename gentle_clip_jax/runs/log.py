@@ -23,6 +23,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from gentle_clip_jax.files import checked, write_record
 from gentle_clip_jax.runs.folder import RunFolder
 from gentle_clip_jax.runs.resumed import continue_info, continue_log, say_what_changed
+from gentle_clip_jax.stores import is_local
 
 _PACKAGES = ("gentle-clip-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 _CHECK_DIGITS = 8  # of a line: enough to see that it was damaged
@@ -99,7 +100,7 @@ class RunLog:
                     say_what_changed(self._before, self._about, self._console.print)
                 self._write_info()
                 self._lines = continue_log(self._folder.metrics, first_step, self._console.print)
-                if importlib.util.find_spec("tensorboardX"):
+                if is_local(workdir) and importlib.util.find_spec("tensorboardX"):
                     from gentle_clip_jax.runs.tensorboard import ScalarWriter
 
                     self._tensorboard = ScalarWriter(self._folder.tensorboard)
@@ -183,7 +184,9 @@ class RunLog:
             if self._lines:
                 line = checked({"step": step, "kind": kind, **metrics}, digits=_CHECK_DIGITS)
                 self._lines.write(json.dumps(line) + "\n")
-                self._lines.flush()
+                # On a store that puts the whole log: once a checkpoint, from which a run goes on.
+                if is_local(self.workdir) or kind == "validation":
+                    self._lines.flush()
             if self._tensorboard and plot:
                 self._tensorboard.write(step, {f"{kind}/{k}": v for k, v in metrics.items()})
 

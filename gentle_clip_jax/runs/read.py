@@ -13,6 +13,7 @@ from gentle_clip_jax import reading
 from gentle_clip_jax.files import read_record, unchecked
 from gentle_clip_jax.runs.differences import flat
 from gentle_clip_jax.runs.folder import RunFolder, read_config
+from gentle_clip_jax.stores import place
 
 Modalities = tuple[str, str]  # what an item of x and an item of y is called
 UNNAMED: Modalities = ("x", "y")
@@ -71,7 +72,7 @@ def read_run(path: str | Path) -> Run:
 
     Raises ValueError, in one sentence, if it is no run folder or a file in it cannot be read.
     """
-    folder = RunFolder(Path(path))
+    folder = RunFolder(place(path))
     config = read_config(folder.path).to_dict()
     metrics, num_unreadable_lines = _read_metrics(folder.metrics)
     return Run(
@@ -91,7 +92,7 @@ def facts(path: str | Path) -> dict[str, Any]:
     Raises ValueError, in one sentence, if the folder holds no run or cannot be read.
     """
     config = read_config(path).to_dict()
-    return flat(read_info(RunFolder(Path(path)))) | flat(config, "config.")
+    return flat(read_info(RunFolder(place(path)))) | flat(config, "config.")
 
 
 def read_info(folder: RunFolder) -> dict[str, Any]:

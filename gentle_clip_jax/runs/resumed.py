@@ -7,6 +7,7 @@ from typing import Any, TextIO
 from gentle_clip_jax.files import aside, put_aside, writing
 from gentle_clip_jax.runs.folder import RunFolder
 from gentle_clip_jax.runs.read import lines_of, read_info, read_line
+from gentle_clip_jax.stores import appending
 
 _MOST_NAMED = 5
 
@@ -58,7 +59,7 @@ def continue_log(path: pathlib.Path, first_step: int, say: Say) -> TextIO:
     if last < first_step:
         say(f"{path} tells of no step between {last} and {first_step}: it was cut or lost.")
     _write(path, [line for line, _ in told])
-    return path.open("a", encoding="utf-8")
+    return appending(path)
 
 
 def _write(path: pathlib.Path, lines: list[bytes]) -> None:

@@ -14,6 +14,7 @@ from gentle_clip_jax.files import put_aside, read_record, write_record
 from gentle_clip_jax.runs.differences import differences, flat
 from gentle_clip_jax.runs.folder import RunFolder
 from gentle_clip_jax.runs.lock import locked, not_writable
+from gentle_clip_jax.stores import is_local
 
 # Keys that may change in a run, since good steps do not depend on them but for rounding.
 _FREE = ("config.train.max_skipped", "config.train.max_damaged", "config.mesh.fsdp")
@@ -33,7 +34,8 @@ def taken(workdir: pathlib.Path, config: ml_collections.ConfigDict) -> Iterator[
     folder = RunFolder(workdir)
     asked = json.loads(json.dumps(config.to_dict()))  # in JSON a tuple is a list
     try:
-        workdir.mkdir(parents=True, exist_ok=True)
+        if is_local(workdir):
+            workdir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise not_writable(workdir, error) from error
     with locked(folder.lock):
@@ -53,7 +55,8 @@ def _copies(folder: RunFolder) -> tuple[pathlib.Path, pathlib.Path]:
 
 def _write(folder: RunFolder, config: dict[str, Any]) -> None:
     try:
-        folder.checkpoints.mkdir(exist_ok=True)
+        if is_local(folder.path):
+            folder.checkpoints.mkdir(exist_ok=True)
         for path in _copies(folder):
             write_record(path, config)
     except OSError as error:

@@ -14,6 +14,7 @@ import orbax.checkpoint as ocp
 from jax.experimental import multihost_utils
 
 from gentle_clip_jax.files import aside, put_aside
+from gentle_clip_jax.stores import is_local
 from gentle_clip_jax.training import manifest
 from gentle_clip_jax.training.orbax_errors import cause, first_line, unless_late
 from gentle_clip_jax.training.records import RECORD, STATE, Records
@@ -37,7 +38,8 @@ class Checkpoints:
     """
 
     def __init__(self, folder: pathlib.Path, *, keep: int = 2, read_only: bool = False):
-        self._folder, self._keep, self._read_only = folder.resolve(), keep, read_only
+        self._folder = folder.resolve() if is_local(folder) else folder
+        self._keep, self._read_only = keep, read_only
         self._records = Records(self._folder)
         # Orbax and its tasks log pages of what is said here in a sentence.
         for name in ("absl", "asyncio"):

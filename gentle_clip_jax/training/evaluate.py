@@ -11,6 +11,7 @@ from gentle_clip_jax.runs.folder import RunFolder
 from gentle_clip_jax.runs.provenance import fingerprints
 from gentle_clip_jax.runs.read import read_info
 from gentle_clip_jax.runs.resumed import say_what_changed
+from gentle_clip_jax.stores import place
 from gentle_clip_jax.training.restored import restore
 
 
@@ -23,7 +24,7 @@ def evaluate(workdir: str | pathlib.Path) -> dict[str, Any]:
     Raises:
       ValueError: workdir holds no run, or no sound checkpoint yet.
     """
-    folder, run = RunFolder(pathlib.Path(workdir)), restore(workdir)
+    folder, run = RunFolder(place(workdir)), restore(workdir)
     task, dataset, model = run.task, run.dataset, run.model
     _compare_data(folder, dataset)
     result = {

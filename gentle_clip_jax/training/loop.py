@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import ml_collections
+from jax.experimental import multihost_utils
 
 from gentle_clip_jax import objectives
 from gentle_clip_jax.data.batches import Batch, Dataset
@@ -17,6 +18,7 @@ from gentle_clip_jax.parallel.stop_request import StopRequest
 from gentle_clip_jax.runs.log import NonFiniteStep, RunLog
 from gentle_clip_jax.runs.provenance import provenance
 from gentle_clip_jax.runs.taken import taken
+from gentle_clip_jax.stores import is_local, place
 from gentle_clip_jax.tasks import task_of
 from gentle_clip_jax.training import bad_step, batching, train_state
 from gentle_clip_jax.training.check import check
@@ -41,11 +43,13 @@ def train(config: ml_collections.ConfigDict, workdir: str | pathlib.Path) -> Tra
     """
     check(config)
     task, steps = task_of(config), config.train.steps
-    with StopRequest() as stop, taken(pathlib.Path(workdir), config) as folder:
+    with StopRequest() as stop, taken(place(workdir), config) as folder:
         with processes.one_after_the_first():
-            dataset = task.load_data(config, folder.path)
+            dataset = task.load_data(config, folder.local)
             model = task.build_model(config, dataset)
             state = train_state.init_state(config, task, dataset, model)
+        if not is_local(folder.path):  # so that each machine has prepared its own
+            state = multihost_utils.broadcast_one_to_all(state)
         advance = next_state(recipe(config, task, model), teacher_of(config, state))
         state = on_devices(config, state)
         with Checkpoints(folder.checkpoints) as checkpoints:

@@ -37,7 +37,9 @@ class Records:
         self.sound: dict[int, Record] = {}
         self.flaws: dict[int, str] = {}  # why a step has none that can be used
         for path in sorted(folder.glob("*")):
-            if path.name.isdecimal() and path.is_dir():
+            # On a store a step has its name before it is whole; Orbax removes what was left.
+            is_step = path.name.isdecimal() and path.is_dir()
+            if is_step and ocp.path.step.is_checkpoint_finalized(path):
                 self._read(int(path.name))
 
     def new(self, step: int, state: Any, score: float | None) -> dict[str, Any]:

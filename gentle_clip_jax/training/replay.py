@@ -6,6 +6,7 @@ import jax
 import numpy as np
 
 from gentle_clip_jax.runs.folder import RunFolder, read_config
+from gentle_clip_jax.stores import place
 from gentle_clip_jax.tasks import task_of
 from gentle_clip_jax.training import bad_step, batching, loop, train_state
 from gentle_clip_jax.training.checkpoints import Checkpoints
@@ -21,10 +22,10 @@ def replay(path: str | pathlib.Path) -> dict[str, tuple[float, float]]:
     Raises:
       ValueError: `path` is no such record, or its folder holds no run.
     """
-    path = pathlib.Path(path)
+    path = place(path)
     bad, config = bad_step.read(path), read_config(path.parent)
     task, folder = task_of(config), RunFolder(path.parent)
-    dataset = task.load_data(config, folder.path)
+    dataset = task.load_data(config, folder.local)
     model = task.build_model(config, dataset)
     initial = train_state.init_state(config, task, dataset, model)
     advance = loop.next_state(recipe(config, task, model), loop.teacher_of(config, initial))

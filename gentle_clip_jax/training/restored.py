@@ -13,6 +13,7 @@ from gentle_clip_jax.encoders.two_towers import TwoTowers
 from gentle_clip_jax.files import sha256_of
 from gentle_clip_jax.runs.folder import RunFolder, read_config
 from gentle_clip_jax.runs.provenance import fingerprints
+from gentle_clip_jax.stores import place
 from gentle_clip_jax.tasks import Task, task_of
 from gentle_clip_jax.tasks.raw import Modality, Raw
 from gentle_clip_jax.training.checkpoints import Checkpoints
@@ -74,7 +75,7 @@ def restore(workdir: str | pathlib.Path) -> Restored:
     Raises:
       ValueError: the folder holds no run, or no sound checkpoint yet.
     """
-    folder, config = RunFolder(pathlib.Path(workdir)), read_config(workdir)
+    folder, config = RunFolder(place(workdir)), read_config(workdir)
     with Checkpoints(folder.checkpoints, read_only=True) as checkpoints:
         found = checkpoints.restore_best_average()
     if found is None:
@@ -83,6 +84,6 @@ def restore(workdir: str | pathlib.Path) -> Restored:
             f"run gentle-clip train --workdir={workdir}."
         )
     task = task_of(config)
-    dataset = task.load_data(config, folder.path)
+    dataset = task.load_data(config, folder.local)
     model = task.build_model(config, dataset)
     return Restored(config, task, dataset, model, found.average, found.step)

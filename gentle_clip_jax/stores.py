@@ -1,0 +1,109 @@
+"""Where a run lies: in a folder on the disk, or under gs://BUCKET/NAME on Google Cloud Storage.
+
+A path on the store has the methods of one on the disk. But an object is put whole and nothing is
+added to it, there are no folders without one, and nothing keeps two programs apart.
+"""
+
+import errno
+import hashlib
+import io
+import os
+import pathlib
+import stat
+from typing import Any, TextIO
+
+
+def place(path: str | os.PathLike[str]) -> pathlib.Path:
+    """The path of a folder or a file, on the disk or on the store.
+
+    Raises:
+      ValueError: it is on a store that cannot be used, or cannot be reached.
+      ModuleNotFoundError: gcsfs is missing.
+    """
+    text = os.fspath(path)
+    scheme, found, _ = text.partition("://")
+    if not found:
+        return pathlib.Path(path)
+    if scheme != "gs":
+        raise ValueError(
+            f"{text} is on a store that Orbax writes no checkpoints to: give a folder, or "
+            "gs://BUCKET/NAME on Google Cloud Storage."
+        )
+    import gcsfs  # noqa: F401  # asked for here, as etils asks for it without saying what it brings
+    from etils import epath
+
+    found: Any = epath.Path(text)
+    try:
+        found.exists()
+    except Exception as error:  # of Google's packages, aiohttp or gcsfs
+        raise ValueError(
+            f"{text} cannot be reached ({reason(error)}): see that you may read and write there "
+            "(gcloud auth application-default login)."
+        ) from error
+    return found
+
+
+def is_local(path: pathlib.Path) -> bool:
+    """Whether a path is on the disk."""
+    return isinstance(path, pathlib.Path)
+
+
+def about(path: pathlib.Path) -> tuple[bool, int]:
+    """Whether a path is of a regular file, or a link to one, and its size in bytes.
+
+    Raises:
+      OSError: it is not there, or cannot be asked for.
+    """
+    found: Any = path.stat()
+    if is_local(path):
+        return stat.S_ISREG(found.st_mode), found.st_size
+    return not found.is_directory, found.length
+
+
+def put(path: pathlib.Path, content: str | bytes) -> None:
+    """Puts an object, whole or not at all.
+
+    Raises:
+      OSError: it cannot be put.
+    """
+    try:
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+    except Exception as error:  # gcsfs has kinds of its own
+        raise OSError(errno.EIO, reason(error), str(path)) from error
+
+
+def appending(path: pathlib.Path) -> TextIO:
+    """Opens a text that is there, to write at its end; on the store `flush` puts it anew."""
+    return path.open("a", encoding="utf-8") if is_local(path) else _Text(path)
+
+
+class _Text(io.StringIO):
+    """A text on the store, kept in memory until `flush` or `close`."""
+
+    def __init__(self, path: pathlib.Path):
+        super().__init__(path.read_text("utf-8"))
+        self.seek(0, io.SEEK_END)
+        self._path = path
+
+    def flush(self) -> None:
+        """Raises OSError if it cannot be put."""
+        put(self._path, self.getvalue())
+
+    def close(self) -> None:
+        """Raises OSError if it cannot be put."""
+        if not self.closed:
+            self.flush()
+        super().close()
+
+
+def scratch(path: pathlib.Path) -> pathlib.Path:
+    """The folder on this machine's disk of what a run can make again: its own, if it is on it."""
+    if is_local(path):
+        return path
+    caches = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    return caches / "gentle-clip" / "runs" / hashlib.sha256(str(path).encode()).hexdigest()[:12]
+
+
+def reason(error: Exception) -> str:
+    """The first line of what an error says, or its kind."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
