@@ -1,8 +1,9 @@
-"""Frozen encoders measured: images and captions a second, beside PyTorch where it is installed.
+"""Frozen encoders measured: images and captions a second, beside PyTorch and ONNX Runtime.
 
     python benchmarks/encoders.py [--seconds 10] [--out docs/results]
 
-For the rows of PyTorch: pip install torch transformers, and --no-deps efficientnet_lite_pytorch.
+For the rows of PyTorch: pip install torch transformers, and --no-deps efficientnet_lite_pytorch;
+for those of ONNX Runtime also: pip install onnx onnxscript onnxruntime. What is missing has no row.
 Every row is a process of its own. Writes encoders.md and encoders.json.
 """
 
@@ -16,20 +17,23 @@ import pathlib
 import shlex
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 BATCHES, LENGTHS = (1, 2, 4, 16), (8, 16, 32, 64)
+FORMS = ("ours", "PyTorch", "ONNX Runtime")
 ROWS = (
-    [("images", form, size) for form in ("ours", "PyTorch") for size in BATCHES]
-    + [("captions", form, length) for form in ("ours", "PyTorch") for length in LENGTHS]
+    [("images", form, size) for size in BATCHES for form in FORMS]
+    + [("captions", form, length) for length in LENGTHS for form in FORMS]
     + [("depthwise", form, size) for form in ("shifts", "XLA") for size in (3, 5)]
     + [("encode", "images", 1024), ("encode", "captions", 4096)]
 )
-PACKAGES = ("jax", "jaxlib", "flax", "pillow", "tokenizers", "torch", "transformers")
+PACKAGES = ("jax", "jaxlib", "flax", "pillow", "tokenizers", "torch", "transformers", "onnxruntime")
 
 
 def main() -> None:
@@ -72,9 +76,11 @@ def measure(case: str, form: str, size: int, *, seconds: float) -> float | None:
     """Items a second, by the fastest repetition; None where something is not installed."""
     make = {
         ("images", "ours"): our_images,
-        ("images", "PyTorch"): torch_images,
+        ("images", "PyTorch"): lambda size: torch_run("images", size),
+        ("images", "ONNX Runtime"): lambda size: onnx_run("images", size),
         ("captions", "ours"): our_captions,
-        ("captions", "PyTorch"): torch_captions,
+        ("captions", "PyTorch"): lambda size: torch_run("captions", size),
+        ("captions", "ONNX Runtime"): lambda size: onnx_run("captions", size),
         ("depthwise", "shifts"): shifts,
         ("depthwise", "XLA"): xla_convolution,
         ("encode", "images"): encode_images,
@@ -122,34 +128,58 @@ def our_captions(length: int) -> Made:
     return lambda: apply(inputs), len(inputs)
 
 
-def torch_images(batch: int) -> Made:
+def torch_model(case: str, size: int) -> tuple[Any, Any]:
+    """A module of PyTorch with random weights, and a batch."""
     import torch
-    from efficientnet_lite_pytorch import EfficientNet
 
-    model = EfficientNet.from_name("efficientnet-lite0").eval()
-    inputs = torch.tensor(pixels(batch)).permute(0, 3, 1, 2)
+    if case == "images":
+        from efficientnet_lite_pytorch import EfficientNet
 
-    @torch.inference_mode()
-    def run():
-        return model.extract_features((inputs.float() - 127) / 128).mean((2, 3))
+        class Images(torch.nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.model = EfficientNet.from_name("efficientnet-lite0")
 
-    return run, batch
+            def forward(self, inputs):
+                return self.model.extract_features((inputs.float() - 127) / 128).mean((2, 3))
 
-
-def torch_captions(length: int) -> Made:
-    import torch
+        return Images().eval(), torch.tensor(pixels(size)).permute(0, 3, 1, 2)
     from transformers import BertConfig, BertModel
 
-    config = BertConfig(hidden_size=384, num_hidden_layers=6, intermediate_size=1536)
-    model = BertModel(config, add_pooling_layer=False).eval()
-    inputs = torch.tensor(tokens(length)).long()
+    class Captions(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            config = BertConfig(hidden_size=384, num_hidden_layers=6, intermediate_size=1536)
+            self.model = BertModel(config, add_pooling_layer=False)
 
-    @torch.inference_mode()
-    def run():
-        mask = torch.ones_like(inputs)
-        return model(input_ids=inputs, attention_mask=mask).last_hidden_state.mean(1)
+        def forward(self, inputs):
+            mask = torch.ones_like(inputs)
+            return self.model(input_ids=inputs, attention_mask=mask).last_hidden_state.mean(1)
 
-    return run, len(inputs)
+    return Captions().eval(), torch.tensor(tokens(size)).long()
+
+
+def torch_run(case: str, size: int) -> Made:
+    import torch
+
+    model, inputs = torch_model(case, size)
+    return torch.inference_mode()(lambda: model(inputs)), len(inputs)
+
+
+def onnx_run(case: str, size: int) -> Made:
+    """The same model as a program of ONNX, which its runtime optimises."""
+    import onnxruntime
+    import torch
+
+    model, inputs = torch_model(case, size)
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder, "model.onnx")
+        torch.onnx.export(model, (inputs,), path, dynamo=True, external_data=False)
+        session = onnxruntime.InferenceSession(path)
+    fed = {session.get_inputs()[0].name: inputs.numpy()}
+    expected = model(inputs).detach().numpy()
+    np.testing.assert_allclose(session.run(None, fed)[0], expected, rtol=1e-2, atol=1e-3)
+    return lambda: session.run(None, fed), len(inputs)
 
 
 def choose_threads(run: Callable[[], object]) -> None:
@@ -252,7 +282,8 @@ def page(content: dict) -> str:
 `{content["command"]}` on {content["machine"]}, with
 {", ".join(f"{name} {number}" for name, number in content["versions"].items())}. Every row is a
 process of its own; a rate is that of the fastest repetition, without compiling. PyTorch has one
-thread or all, whichever is faster.
+thread or all, whichever is faster; ONNX Runtime has what it takes. Its programs are made of the
+modules of PyTorch and give the same rows.
 
 ## `gentle-clip encode`
 
@@ -262,11 +293,11 @@ different.
 
 ## EfficientNet-Lite0 alone, 224 x 224 pixels, images a second
 
-{table("images", "batch", ("ours", "PyTorch"), BATCHES)}
+{table("images", "batch", FORMS, BATCHES)}
 
 ## MiniLM alone, batches of 64, captions a second
 
-{table("captions", "tokens each", ("ours", "PyTorch"), LENGTHS)}
+{table("captions", "tokens each", FORMS, LENGTHS)}
 
 ## One depthwise convolution, 56 x 56 pixels, 144 channels, batch of 16, images a second
 
