@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from gentle_clip_jax import stores
 from gentle_clip_jax.files import read_record, sha256_of
-from gentle_clip_jax.stores import place
 
 if TYPE_CHECKING:
     from ml_collections import ConfigDict
@@ -103,7 +102,7 @@ def read_config(workdir: str | pathlib.Path) -> "ConfigDict":
     """
     from ml_collections import ConfigDict
 
-    path = RunFolder(place(workdir)).config
+    path = RunFolder(stores.place(workdir)).config
     try:
         return ConfigDict(read_record(path))
     except FileNotFoundError as error:
