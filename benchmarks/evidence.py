@@ -119,9 +119,9 @@ _CLAIMS = """## What of the paper's claims held
   ([page](results/protein.md)). On icons half of the gain over CLIP in retrieval is SSL's on the
   pairs alone, and what is left is as large as its spread. So it is on aerial images: two thirds of
   the gain in both figures are the transported start's and SSL's on the pairs alone.
-- **Proteins.** Beside CLIP with the same term of residues, start and SSL, which sees the pairs alone,
-  unmatched items bring less than a point wherever the spread lets one say so: at most 0.9 ± 0.6 and
-  0.8 ± 0.4 of classes, and nothing of retrieval.
+- **Proteins.** Beside CLIP with the same term of residues, start and SSL, which sees the pairs
+  alone, unmatched items bring less than a point wherever the spread lets one say so: at most
+  0.9 ± 0.6 and 0.8 ± 0.4 of classes, and nothing of retrieval.
 """
 OF_PAIRS = ("cca", "ridge", "procrustes", "relative", "cca_relative", "clip")
 

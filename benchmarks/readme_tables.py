@@ -151,14 +151,16 @@ def _without_pairs() -> str:
 
 def towers() -> str:
     head = "| | Gentle-CLIP | CLIP, the same pairs | CLIP with the term of residues | "
-    head += "CLIP, all pairs | best without training |"
+    head += "CLIP + SSL on the pairs, same start and terms | CLIP, all pairs | "
+    head += "best without training |"
     rows = []
     for label, field, pairs in (
         ("aerial images, 1,041 pairs", "remote_sensing", 1041),
         ("photographs, 2,000 pairs", "vision_language", 2000),
     ):
         runs = kept(field)["runs"]
-        made = [_images(runs.get(name, {})) for name in ("gentle_clip", "clip", "", "all_pairs")]
+        names = ("gentle_clip", "clip", "", "clip_ssl_pairs", "all_pairs")
+        made = [_images(runs.get(name, {})) for name in names]
         rows.append([label, *made, _frozen_images(field, pairs)])
     for label, field, share in (
         ("protein domains, 30 pairs", "protein", "0.01"),
@@ -170,9 +172,10 @@ def towers() -> str:
             f"gentle_clip/{share}",
             f"clip/{share}",
             f"clip_residues/{share}",
+            f"clip_ssl_pairs/{share}",
             "clip_residues/1.0",
         )
-        made = [_proteins(run["test"] for run in content["runs"][n].values()) for n in names]
+        made = [_proteins(run["test"] for run in content["runs"][name].values()) for name in names]
         rows.append([label, *made, _untrained(content["untrained"][share])])
     return lines(head, rows)
 
