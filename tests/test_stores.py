@@ -36,6 +36,29 @@ def test_lines_are_added_to_a_text(tmp_path):
     assert (tmp_path / "log").read_text() == "one\ntwo\n"
 
 
+class Object:
+    """A text on a store."""
+
+    content = b"one\n"
+
+    def read_text(self, encoding):
+        return self.content.decode(encoding)
+
+    def write_bytes(self, content):
+        self.content = content
+
+
+def test_lines_of_a_store_are_put_at_a_flush_and_at_the_end():
+    log = Object()
+    with stores.appending(log) as file:
+        file.write("two\n")
+        assert log.content == b"one\n"
+        file.flush()
+        file.write("three\n")
+        assert log.content == b"one\ntwo\n"
+    assert log.content == b"one\ntwo\nthree\n"
+
+
 def test_a_store_of_another_kind():
     with pytest.raises(ValueError, match="s3://bucket/run is on a store that Orbax writes no"):
         stores.place("s3://bucket/run")
