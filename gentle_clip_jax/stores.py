@@ -100,8 +100,17 @@ def scratch(path: pathlib.Path) -> pathlib.Path:
     """The folder on this machine's disk of what a run can make again: its own, if it is on it."""
     if is_local(path):
         return path
+    return user_cache() / "runs" / hashlib.sha256(str(path).encode()).hexdigest()[:12]
+
+
+def user_cache() -> pathlib.Path:
+    """The folder in the user's cache folder that is ours.
+
+    Raises:
+      RuntimeError: the user has no home.
+    """
     caches = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
-    return caches / "gentle-clip" / "runs" / hashlib.sha256(str(path).encode()).hexdigest()[:12]
+    return caches / "gentle-clip"
 
 
 def reason(error: Exception) -> str:

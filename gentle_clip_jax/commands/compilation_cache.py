@@ -11,6 +11,8 @@ import sys
 import warnings
 import zlib
 
+from gentle_clip_jax import stores
+
 _MOST_BYTES = 512 * 2**20  # some 15,000 programs; the least recently used go first
 _CPU = re.compile(r"^(?:model name|flags|Features)\s*:.*", re.MULTILINE)  # of x86 and of Arm
 _DAMAGED = re.compile(r"Error reading persistent compilation cache entry for '([^'/]+)'")
@@ -42,14 +44,13 @@ def use() -> None:
 
 def _folder() -> pathlib.Path:
     """One for each kind of CPU: JAX's keys do not tell apart those of one home on two machines."""
-    caches = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
     try:
         cpu = "\n".join(sorted({*_CPU.findall(pathlib.Path("/proc/cpuinfo").read_text())}))
     except OSError:
         import platform
 
         cpu = f"{platform.machine()} {platform.processor()}"
-    return caches / "gentle-clip" / f"compiled-{zlib.crc32(cpu.encode()):08x}"
+    return stores.user_cache() / f"compiled-{zlib.crc32(cpu.encode()):08x}"
 
 
 def _is_of_another(folder: pathlib.Path) -> bool:
