@@ -79,7 +79,8 @@ PACKAGES = {
     "objectives": {"jax"},
     "aligners": {"jax", "flax", "numpy", "optax", "ott", "safetensors", "scipy"}
     | {"huggingface_hub"},
-    "encoders": {"jax", "flax", "numpy", "safetensors", "huggingface_hub", "msgspec"},
+    "encoders": {"jax", "flax", "numpy", "safetensors", "huggingface_hub", "msgspec"}
+    | {"onnx", "onnxruntime"},
     "data": {"jax", "numpy", "grain", "PIL", "tokenizers", "safetensors", "pyarrow"}
     | {"anndata", "h5py", "scipy"}
     | {"tensorflow_datasets", "array_record", "rich", "filelock", "msgspec"},

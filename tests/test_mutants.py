@@ -42,6 +42,7 @@ def test_there_are_many_of_each_area():
         "evaluation",
         "training",
         "checkpoints",
+        "encoders",
     }
 
 

@@ -121,7 +121,7 @@ class EfficientNetLite0(nn.Module):
     def __call__(self, images: Array, *, train: bool = False) -> Array:
         x, stages = (images.astype(jnp.float32) - 127) / 128, {}
         x = nn.relu6(ConvNorm(32, size=3, stride=2, name="stem")(x))
-        for i, (features, size, stride, expansion) in enumerate(_blocks()):
+        for i, (features, size, stride, expansion) in enumerate(blocks()):
             x, filtered = Block(features, size, stride, expansion, name=f"block_{i}")(x)
             stages[features] = x, filtered
         x = nn.relu6(ConvNorm(1280, name="head")(x))
@@ -137,7 +137,8 @@ def _spread(x: Array) -> tuple[Array, Array]:
     return x.mean(axis=(1, 2)), jnp.sqrt(x.var(axis=(1, 2)))
 
 
-def _blocks() -> Iterator[tuple[int, int, int, int]]:
+def blocks() -> Iterator[tuple[int, int, int, int]]:
+    """Channels, kernel size, stride and expansion of each block."""
     for num, size, stride, expansion, features in STAGES:
         yield features, size, stride, expansion
         for _ in range(num - 1):
@@ -147,7 +148,7 @@ def _blocks() -> Iterator[tuple[int, int, int, int]]:
 def checkpoint_names() -> dict[str, str]:
     """Names of the parameters -> names in the published PyTorch checkpoint."""
     layers = {"stem": ("_conv_stem", "_bn0"), "head": ("_conv_head", "_bn1")}
-    for i, (*_, expansion) in enumerate(_blocks()):
+    for i, (*_, expansion) in enumerate(blocks()):
         convolutions = ["expand"] * (expansion > 1) + ["depthwise", "project"]
         for number, name in enumerate(convolutions, start=3 - len(convolutions)):
             theirs = f"_blocks.{i}."
