@@ -12,6 +12,7 @@ import statistics
 import sys
 
 import training
+from training import CLIP, CLIP_SSL, NO_MMD, NO_SDD, NO_SSL
 
 from gentle_clip_jax.config import load_config
 from gentle_clip_jax.files import write_json
@@ -20,12 +21,10 @@ TITLES = {
     "remote_sensing": "Remote sensing: towers trained on a tenth of the pairs",
     "vision_language": "General vision-language: towers trained on a third of the pairs",
 }
-NO_MMD, NO_SDD, NO_SSL = (f"--config.loss.{term}_weight=0" for term in ("mmd", "sdd", "ssl"))
 # The forms and weights of the paper's public demo.
 DEMO = load_config(training.ROOT / "configs" / "icons_official.py").loss
 OFFICIAL = tuple(f"--config.loss.{key}={value}" for key, value in DEMO.items())
 CHOSEN = {"mean_recall": "mean of R@k", "zero_shot_accuracy": "zero-shot"}
-CLIP = (NO_MMD, NO_SDD, NO_SSL, "--config.train.batch_unmatched=0")
 
 
 def variants(config: str) -> training.Variants:
@@ -40,11 +39,7 @@ def variants(config: str) -> training.Variants:
             (*CLIP, "--config.model.start=cca", "--config.data.matched_fraction=1.0"),
         ),
         "clip_transported": ("CLIP, transported start", config, CLIP),
-        "clip_ssl_pairs": (
-            "CLIP + SSL, pairs alone, transported start",
-            config,
-            (NO_MMD, NO_SDD, "--config.train.batch_unmatched=0"),
-        ),
+        "clip_ssl_pairs": ("CLIP + SSL, pairs alone, transported start", config, CLIP_SSL),
         "official": ("Gentle-CLIP, the paper's forms and weights", config, OFFICIAL),
         "without_ssl": ("Gentle-CLIP without SSL", config, (NO_SSL,)),
         "without_mmd": ("Gentle-CLIP without MMD", config, (NO_MMD,)),

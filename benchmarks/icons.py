@@ -8,10 +8,10 @@ every training: --config.train.steps=2.
 """
 
 import training
+from training import NO_MMD, NO_SDD, NO_SSL
 
 from gentle_clip_jax.files import write_json
 
-NO_MMD, NO_SDD, NO_SSL = (f"--config.loss.{term}_weight=0" for term in ("mmd", "sdd", "ssl"))
 # Name: what the tables call it, its config, its overrides.
 VARIANTS = {
     "gentle_clip": ("Gentle-CLIP", "icons", ()),
@@ -26,11 +26,7 @@ VARIANTS = {
     "without_mmd": ("Gentle-CLIP without MMD", "icons", (NO_MMD,)),
     "without_sdd": ("Gentle-CLIP without SDD", "icons", (NO_SDD,)),
     "clip_ssl": ("CLIP + SSL", "icons", (NO_MMD, NO_SDD)),
-    "clip_ssl_pairs": (
-        "CLIP + SSL, pairs alone",
-        "icons",
-        (NO_MMD, NO_SDD, "--config.train.batch_unmatched=0"),
-    ),
+    "clip_ssl_pairs": ("CLIP + SSL, pairs alone", "icons", training.CLIP_SSL),
     "clip_mmd": ("CLIP + MMD", "icons", (NO_SDD, NO_SSL)),
     "clip_sdd": ("CLIP + SDD", "icons", (NO_MMD, NO_SSL)),
 }

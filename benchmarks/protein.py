@@ -18,6 +18,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import training
+from training import CLIP, CLIP_SSL, NO_MMD, NO_SDD, NO_SSL
 
 from gentle_clip_jax.files import write_json
 from gentle_clip_jax.tasks.proteins.task import HEADLINE
@@ -90,24 +91,18 @@ its fold alone. Ten training rows that are equal to a held-out one are left out.
         {**RETRIEVAL, "reaction_transfer": "reaction transfer", "ec_transfer": "EC transfer"},
     ),
 }
-NO_MMD, NO_SDD, NO_SSL, NO_RESIDUE = (
-    f"--config.loss.{term}_weight=0" for term in ("mmd", "sdd", "ssl", "residue")
-)
-NO_SETS = (NO_MMD, NO_SDD, NO_SSL, "--config.train.batch_unmatched=0")
+NO_RESIDUE = "--config.loss.residue_weight=0"
 FRACTIONS = {"1 %": "0.01", "10 %": "0.1", "100 %": "1.0"}
 TRAINED = {
     "gentle_clip": ("Gentle-CLIP", ()),
-    "clip": ("CLIP, same pairs", (*NO_SETS, NO_RESIDUE, "--config.model.start=cca")),
-    "clip_residues": ("CLIP + residue term", (*NO_SETS, "--config.model.start=cca")),
+    "clip": ("CLIP, same pairs", (*CLIP, NO_RESIDUE, "--config.model.start=cca")),
+    "clip_residues": ("CLIP + residue term", (*CLIP, "--config.model.start=cca")),
     "without_residues": ("Gentle-CLIP without residue term", (NO_RESIDUE,)),
     "without_mmd": ("Gentle-CLIP without MMD", (NO_MMD,)),
     "without_sdd": ("Gentle-CLIP without SDD", (NO_SDD,)),
     "without_ssl": ("Gentle-CLIP without SSL", (NO_SSL,)),
-    "clip_transported": ("CLIP + residue term, transported start", NO_SETS),
-    "clip_ssl_pairs": (
-        "CLIP + SSL + residue term, pairs alone, transported start",
-        (NO_MMD, NO_SDD, "--config.train.batch_unmatched=0"),
-    ),
+    "clip_transported": ("CLIP + residue term, transported start", CLIP),
+    "clip_ssl_pairs": ("CLIP + SSL + residue term, pairs alone, transported start", CLIP_SSL),
 }
 # What is trained with so many of the pairs: all, and no more than says what the terms do.
 ASKED = {

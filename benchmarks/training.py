@@ -19,6 +19,9 @@ from gentle_clip_jax.runs.taken import taken
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 RECALLS = [f"{direction}_r{k}" for direction in ("i2t", "t2i") for k in (1, 5, 10)]
 METRICS = [*RECALLS, "mean_recall", "zero_shot_accuracy"]
+NO_MMD, NO_SDD, NO_SSL = (f"--config.loss.{term}_weight=0" for term in ("mmd", "sdd", "ssl"))
+CLIP_SSL = (NO_MMD, NO_SDD, "--config.train.batch_unmatched=0")  # of the pairs alone
+CLIP = (*CLIP_SSL, NO_SSL)
 # By name: what the tables call it, its config, its overrides.
 Variants = Mapping[str, tuple[str, str, tuple[str, ...]]]
 
