@@ -36,9 +36,8 @@ def program(model: Any, params: Mapping[str, Any]) -> Callable[[np.ndarray], np.
 def _graph(model: EfficientNetLite0, params: Mapping[str, Any]) -> bytes:
     """`EfficientNetLite0.__call__` as a graph of ONNX, with channels before places."""
     graph, stages = _Graph(), {}
-    pixels = graph.add("Cast", "images", to=1)
+    pixels = graph.add("Cast", graph.add("Transpose", "images", perm=[0, 3, 1, 2]), to=1)
     x = graph.add("Div", graph.add("Sub", pixels, np.float32(127)), np.float32(128))
-    x = graph.add("Transpose", x, perm=[0, 3, 1, 2])
     x = graph.relu6(graph.convolve(x, params["stem"], stride=2))
     width = 32
     for i, (features, _, stride, expansion) in enumerate(blocks()):
