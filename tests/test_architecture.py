@@ -48,7 +48,7 @@ ARROWS = {
     "runs": {"files", "data", "reading", "stores"},
     "aligners": {"losses", "objectives", "encoders", "evals", "optimizer", "files", "progress"}
     | {"extras", "parallel"},
-    "features": {"encoders", "data", "files", "reading"},
+    "features": {"encoders", "parallel", "data", "files", "reading"},
     "diagnose": {"aligners", "losses", "evals", "data", "progress"},
     "compare": {"aligners", "data", "evals", "runs", "files", "reading"},
     "aligning": {"aligners", "data", "evals", "parallel", "files", "pages"},

@@ -9,6 +9,7 @@ import numpy as np
 
 from gentle_clip_jax.encoders.published import onnx_runtime
 from gentle_clip_jax.encoders.published.pretrained import Pretrained
+from gentle_clip_jax.parallel.cores import count_cores
 
 Stacked = tuple[np.ndarray, list[str | None]]  # rows [b, ...], and why one means nothing
 Embed = Callable[[Iterable[Any]], Iterator[Stacked]]  # what was decoded -> features by batches
@@ -49,7 +50,7 @@ def embedder(
 def compiled(weights: Pretrained) -> Callable[[np.ndarray], np.ndarray]:
     """The function from a batch of inputs to its features: JAX's, or on CPUs a faster one."""
     if jax.default_backend() == "cpu" and onnx_runtime.runs(weights.model):
-        return onnx_runtime.program(weights.model, weights.params)
+        return onnx_runtime.program(weights.model, weights.params, count_cores())
     return compiled_by_jax(weights)
 
 

@@ -8,24 +8,26 @@ import numpy as np
 
 from gentle_clip_jax.encoders.efficientnet_lite import EfficientNetLite0, blocks
 
-PACKAGE = "onnxruntime"
 _OPSET, _IR = 18, 9  # of ONNX: what ONNX Runtime reads since 1.16
 
 
 def runs(model: Any) -> bool:
     """Whether `program` can run a model: it is EfficientNet-Lite0, and the packages are there."""
-    is_there = all(importlib.util.find_spec(name) for name in ("onnx", PACKAGE))
+    is_there = all(importlib.util.find_spec(name) for name in ("onnx", "onnxruntime"))
     return isinstance(model, EfficientNetLite0) and is_there
 
 
-def program(model: Any, params: Mapping[str, Any]) -> Callable[[np.ndarray], np.ndarray]:
+def program(
+    model: Any, params: Mapping[str, Any], threads: int
+) -> Callable[[np.ndarray], np.ndarray]:
     """The function from uint8 images [b, 224, 224, 3] to their features by a model that `runs`.
 
-    It has all cores of the CPU, and computes in float32.
+    It computes in float32, on the CPU.
     """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
     # Threads that wait would turn on the cores that decode the next images.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     graph = _graph(model, params)

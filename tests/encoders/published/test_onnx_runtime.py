@@ -37,7 +37,7 @@ def test_features_are_those_of_jax(rich, weights, images):
 
 def test_it_runs_on_cpus_and_where_it_is_installed(weights, monkeypatch):
     ours = lambda images: images  # noqa: E731
-    monkeypatch.setattr(onnx_runtime, "program", lambda model, params: ours)
+    monkeypatch.setattr(onnx_runtime, "program", lambda *_: ours)
     assert embedder.compiled(weights) is ours
     monkeypatch.setattr(jax, "default_backend", lambda: "tpu")
     assert embedder.compiled(weights) is not ours
