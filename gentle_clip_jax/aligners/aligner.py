@@ -19,7 +19,7 @@ from gentle_clip_jax.aligners.closed_form.drawn import Drawn
 from gentle_clip_jax.aligners.cross_validation import Embeds
 from gentle_clip_jax.aligners.held_out import reduced_problem
 from gentle_clip_jax.aligners.problem import Features, Problem
-from gentle_clip_jax.aligners.readout import with_banks
+from gentle_clip_jax.aligners.readout import Sides, drawn_sides, with_banks
 from gentle_clip_jax.aligners.standardize import Classes, Standardizer, standardized
 from gentle_clip_jax.parallel.cores import one_core_for_lapack
 
@@ -124,19 +124,22 @@ def fitted(problem: Problem, fit: MapsFit) -> Aligner:
 
 
 @one_core_for_lapack
-def with_readout(aligner: Aligner, problem: Problem) -> Aligner:
-    """The aligner, whose rows are drawn where they are ranked, if held-out pairs allow it.
+def with_readout(aligner: Aligner, problem: Problem, sides: Sides | None = None) -> Aligner:
+    """The aligner, whose rows are drawn where they are ranked.
 
     Args:
       aligner: fitted to the problem.
       problem: raw features.
+      sides: which are drawn, if there are rows enough; those that held-out pairs allow if not
+        given.
     """
     features = standardized(problem)[2]
-    maps = with_banks(features, reduced_problem(problem)[0], aligner.maps)
-    sides = {"x": maps.bank_y is not None, "y": maps.bank_x is not None}
-    if any(sides.values()):
+    sides = drawn_sides(reduced_problem(problem)[0]) if sides is None else sides
+    maps = with_banks(features, aligner.maps, sides)
+    drawn = {"x": maps.bank_y is not None, "y": maps.bank_x is not None}
+    if any(drawn.values()):
         aligner = dataclasses.replace(aligner, maps=maps)
-    return aligner.with_about({"drawn": sides})
+    return aligner.with_about({"drawn": drawn})
 
 
 def _standard(name: str, by: Standardizer, rows: ArrayLike) -> jax.Array:

@@ -19,24 +19,41 @@ _LEAST_PAIRS = 6  # of fewer, held-out ones decide nothing
 _TRIED = 4096  # rows of a bank on trial
 
 
-def with_banks(features: Features, small: Features, maps: Embeds, *, seed: int = 0) -> Drawn:
-    """The maps, and banks for the sides that held-out pairs let be drawn.
+class Sides(NamedTuple):
+    """Whether rows of x are drawn where they are ranked, and rows of y."""
+
+    x: bool
+    y: bool
+
+
+def drawn_sides(small: Features, *, seed: int = 0) -> Sides:
+    """Which sides held-out pairs let be drawn.
 
     x is drawn unless held-out pairs then find each other worse by a standard error, y only if they
     do so better by one. CCA of the pairs is what is tried: the readout favours no method.
 
     Args:
-      features: standardised, that the maps were fitted to; single rows of them make the banks.
-      small: the same, as trials take them, see `held_out.reduced_problem`.
-      maps: of any method.
+      small: standardised features, as trials take them, see `held_out.reduced_problem`.
       seed: of what is drawn at random.
     """
     gain_x, gain_y = _gains(small, seed)
+    return Sides(x=gain_x >= -1, y=gain_y >= 1)
+
+
+def with_banks(features: Features, maps: Embeds, sides: Sides, *, seed: int = 0) -> Drawn:
+    """The maps, and banks for the sides that are drawn, if there are rows enough.
+
+    Args:
+      features: standardised, that the maps were fitted to; single rows of them make the banks.
+      maps: of any method.
+      sides: see `drawn_sides`.
+      seed: of what is drawn at random.
+    """
     of_x, of_y = (features.x, features.unmatched_x), (features.y, features.unmatched_y)
     return Drawn(
         maps,
-        bank_x=_bank(maps.embed_x, _rows(of_x, seed)) if gain_y >= 1 else None,
-        bank_y=_bank(maps.embed_y, _rows(of_y, seed)) if gain_x >= -1 else None,
+        bank_x=_bank(maps.embed_x, _rows(of_x, seed)) if sides.y else None,
+        bank_y=_bank(maps.embed_y, _rows(of_y, seed)) if sides.x else None,
     )
 
 

@@ -133,11 +133,12 @@ def _choices(events: Events, *, offset: float = OFFSET) -> Choices:
 
 def _assigned(fold: Fold, temperatures: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
     """p(y | x) of the matches of a fold's pairs that have one, and whether each is right."""
-    x, y = np.concatenate([fold.others_x, fold.x]), np.concatenate([fold.others_y, fold.y])
-    of_x, of_y = nearest(x, y, temperatures[0]), nearest(y, x, temperatures[1])
-    first_x, first_y = len(fold.others_x), len(fold.others_y)
-    found = assign(of_x, of_y, temperatures)[first_x:]
-    cosine = np.sum(fold.x * y[found], axis=1)
+    rows = fold.others.then(fold.pairs)
+    of_x = nearest(rows.x, rows.ranked_y, temperatures[0])
+    of_y = nearest(rows.y, rows.ranked_x, temperatures[1])
+    first_x, first_y = len(fold.others.x), len(fold.others.y)
+    found = assign(rows, of_x, of_y, temperatures)[first_x:]
+    cosine = np.sum(fold.pairs.x * rows.ranked_y[found], axis=1)
     probability = np.exp(cosine / temperatures[0] - of_x.log_total[first_x:])
     right = found == first_y + np.arange(len(found))
     return probability[found >= 0], right[found >= 0]

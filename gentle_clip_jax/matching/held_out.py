@@ -6,7 +6,9 @@ from typing import Any, NamedTuple, Protocol
 import jax
 import numpy as np
 
-from gentle_clip_jax.aligners import METHODS, Problem
+from gentle_clip_jax.aligners import METHODS, Aligner, Problem
+from gentle_clip_jax.aligners.aligner import with_readout
+from gentle_clip_jax.aligners.readout import Sides
 from gentle_clip_jax.progress import track
 
 FOLDS = 5
@@ -23,6 +25,22 @@ class Embedder(Protocol):
     def embed_y(self, y: Any, /) -> jax.Array: ...
 
 
+class Rows(NamedTuple):
+    """Unit rows x [n, k] and y [m, k] of items as they ask, and as they are ranked for the other's.
+
+    The two are one where the aligner draws nothing.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    ranked_x: np.ndarray
+    ranked_y: np.ndarray
+
+    def then(self, more: "Rows") -> "Rows":
+        """These and more items."""
+        return Rows(*(np.concatenate(both) for both in zip(self, more)))
+
+
 class Cosines(NamedTuple):
     """Of k held-out items.
 
@@ -37,16 +55,10 @@ class Cosines(NamedTuple):
 
 
 class Fold(NamedTuple):
-    """Unit rows of an aligner that has not seen some pairs.
+    """Rows of an aligner that has not seen some pairs: those of f pairs, and of unmatched items."""
 
-    pairs [f]: which; x, y: [f, k] theirs; others_x [u, k], others_y [v, k]: of unmatched items.
-    """
-
-    pairs: np.ndarray
-    x: np.ndarray
-    y: np.ndarray
-    others_x: np.ndarray
-    others_y: np.ndarray
+    pairs: Rows
+    others: Rows
 
 
 class HeldOut(NamedTuple):
@@ -95,24 +107,28 @@ def held_out(aligner: Embedder, problem: Problem, key: jax.Array) -> HeldOut:
     )
     parts, folds = [], []
     for pairs, fitted in _fits(aligner, problem, rng, key):
-        x, y = embedded(fitted, problem.x[pairs], problem.y[pairs])
-        others_x, others_y = embedded(fitted, problem.unmatched_x, problem.unmatched_y)
-        cosines = x @ others_y[drawn_y].T, y @ others_x[drawn_x].T
-        parts.append((pairs, *cosines, np.sum(x * y, axis=1)))
-        folds.append(Fold(pairs, x, y, others_x, others_y))
-    pairs, to_y, to_x, partner = (np.concatenate(part) for part in zip(*parts))
+        own = embedded(fitted, problem.x[pairs], problem.y[pairs])
+        others = embedded(fitted, problem.unmatched_x, problem.unmatched_y)
+        to_y = own.x @ others.ranked_y[drawn_y].T, np.sum(own.x * own.ranked_y, axis=1)
+        to_x = own.y @ others.ranked_x[drawn_x].T, np.sum(own.y * own.ranked_x, axis=1)
+        parts.append((pairs, *to_y, *to_x))
+        folds.append(Fold(own, others))
+    pairs, to_y, partner_y, to_x, partner_x = (np.concatenate(part) for part in zip(*parts))
     return HeldOut(
         pairs,
-        Cosines(to_y, partner, len(problem.unmatched_y) / len(drawn_y)),
-        Cosines(to_x, partner, len(problem.unmatched_x) / len(drawn_x)),
+        Cosines(to_y, partner_y, len(problem.unmatched_y) / len(drawn_y)),
+        Cosines(to_x, partner_x, len(problem.unmatched_x) / len(drawn_x)),
         drawn_y,
         folds,
     )
 
 
-def embedded(aligner: Embedder, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Unit rows of items [n, j, dx] and [m, k, dy]: that of the mean of an item's rows."""
-    return np.asarray(aligner.embed_x(means(x))), np.asarray(aligner.embed_y(means(y)))
+def embedded(aligner: Embedder, x: np.ndarray, y: np.ndarray) -> Rows:
+    """Rows of items [n, j, dx] and [m, k, dy]: those of the mean of an item's rows."""
+    of_x, of_y = np.asarray(aligner.embed_x(means(x))), np.asarray(aligner.embed_y(means(y)))
+    if not isinstance(aligner, Aligner):
+        return Rows(of_x, of_y, of_x, of_y)
+    return Rows(of_x, of_y, np.asarray(aligner.draw_x(of_x)), np.asarray(aligner.draw_y(of_y)))
 
 
 def _fits(
@@ -131,7 +147,13 @@ def _fits(
         new = rows[:size][~seen[rows[:size]]]
         seen[new] = True
         part = _without(problem, rows[:size], rows[size:], rng)
-        yield new[: -(-MOST_PAIRS // FOLDS)], METHODS[method].fit(part, key)
+        fitted = METHODS[method].fit(part, key)
+        yield new[: -(-MOST_PAIRS // FOLDS)], with_readout(fitted, part, _drawn(aligner))
+
+
+def _drawn(aligner: Embedder) -> Sides:
+    """Which sides the aligner draws: its refits are read out as it is."""
+    return Sides(**getattr(aligner, "about", {}).get("drawn", {"x": False, "y": False}))
 
 
 def _without(

@@ -16,7 +16,7 @@ from gentle_clip_jax.matching.calibrated import (
 )
 from gentle_clip_jax.matching.calibration import Platt
 from gentle_clip_jax.matching.groups import group
-from gentle_clip_jax.matching.held_out import Embedder, HeldOut, embedded, held_out, means
+from gentle_clip_jax.matching.held_out import Embedder, HeldOut, Rows, embedded, held_out, means
 from gentle_clip_jax.matching.matches import Candidates, Expected, Matches
 from gentle_clip_jax.matching.nearest import Nearest, nearest
 
@@ -49,7 +49,8 @@ def match(
 
     T is that under which the partners of held-out pairs are likeliest: the aligner's own method is
     fitted anew to the other pairs, in five folds. The probability of a choice is then Platt-scaled
-    to how often held-out pairs' choices are right. Below 60 pairs nothing is held out and no
+    to how often held-out pairs' choices are right. Where the aligner draws what is ranked, cosines
+    are those of drawn rows, here and in its refits. Below 60 pairs nothing is held out and no
     probability is shown, nor without the share, which no data can tell. An aligner that is not of
     `METHODS`, such as trained towers, is taken as it is: give it pairs that it has not seen.
 
@@ -80,18 +81,18 @@ def match(
     if known.shown:
         held = held_out(aligner, problem, key)
         known = calibrate(held, groups.of_item[sides.pairs[held.pairs, 1]], of_y)
-    rows_x, rows_y = embedded(aligner, problem.unmatched_x, problem.unmatched_y)
+    rows = embedded(aligner, problem.unmatched_x, problem.unmatched_y)
     near_y = nearest(
-        rows_x,
-        rows_y,
+        rows.x,
+        rows.ranked_y,
         known.to_y,
         group=of_y,
         num_groups=len(groups.central),
         group_temperature=known.group_temperature,
     )
-    near_x = nearest(rows_y, rows_x, known.to_x)
+    near_x = nearest(rows.y, rows.ranked_x, known.to_x)
     of_x, of_y = _candidates(sides, near_y, near_x, known, share)
-    chosen = _chosen(near_y, near_x, (rows_x, rows_y), held, known, share, one_to_one)
+    chosen = _chosen(near_y, near_x, rows, held, known, share, one_to_one)
     y_items = np.where(chosen.y < 0, -1, sides.of_y[chosen.y])
     runner_up, its_probability = _runner_up(of_x, y_items)
     best = near_y.groups.max(axis=1)
@@ -126,7 +127,7 @@ class _Chosen(NamedTuple):
 def _chosen(
     near_y: Nearest,
     near_x: Nearest,
-    rows: tuple[np.ndarray, np.ndarray],
+    rows: Rows,
     held: HeldOut | None,
     known: Calibration,
     share: float | None,
@@ -135,10 +136,10 @@ def _chosen(
     """First choices, or one to one, and what held-out pairs, if there are any, say of them."""
     y = near_y.index[:, 0]
     if one_to_one:
-        y = assign(near_y, near_x, (known.to_y, known.to_x))
+        y = assign(rows, near_y, near_x, (known.to_y, known.to_x))
     if share is None or held is None:
         return _Chosen(y, np.full(len(y), np.nan), None)
-    said = _of_softmax(np.sum(rows[0] * rows[1][y], axis=1), near_y, known.to_y)
+    said = _of_softmax(np.sum(rows.x * rows.ranked_y[y], axis=1), near_y, known.to_y)
     choices = calibrate_assigned(held, known) if one_to_one else known.first_y
     probability = np.where(y < 0, np.nan, share * choices.platt(said))
     return _Chosen(y, probability, _expected(np.nan_to_num(probability), choices.factors))

@@ -61,6 +61,15 @@ def nearest(
     return Nearest(*(np.concatenate(part) for part in zip(*parts)))
 
 
+def paired(queries: np.ndarray, gallery: np.ndarray, pairs: tuple[np.ndarray, ...]) -> np.ndarray:
+    """Cosines [p] of unit rows of queries [n, k] and of a gallery [m, k] by numbers of both."""
+    found, size = [np.empty(0, np.float32)], max(1, _COSINES_PER_BLOCK // queries.shape[1])
+    for start in range(0, len(pairs[0]), size):
+        query, row = (of[start : start + size] for of in pairs)
+        found.append(np.einsum("pk,pk->p", queries[query], gallery[row]))
+    return np.concatenate(found)
+
+
 def _blocks(queries: np.ndarray, gallery: np.ndarray) -> Iterator[np.ndarray]:
     """Cosines [b, m] of b queries after b others."""
     size = max(1, _COSINES_PER_BLOCK // len(gallery))
