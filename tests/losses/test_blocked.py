@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from gentle_clip_jax import losses
+from gentle_clip_jax.losses import tiles
 
 N, M, D, MATCHED = 12, 9, 5, 4
 WHERE_X = np.array([1, 1, 0, 1, 1, 0, 1, 1, 1, 1, 0, 1], bool)
@@ -86,7 +87,8 @@ def embeddings(n: int = N, m: int = M, d: int = D) -> tuple[np.ndarray, np.ndarr
 
 
 @functools.cache
-def value_and_grad(loss, block_size: int):
+def value_and_grad(loss, block_size: int, kept_bytes: int = tiles._KEPT_BYTES):
+    """Another limit of what is kept is traced anew: set it as well."""
     fixed = functools.partial(loss, block_size=block_size)
     return jax.jit(jax.value_and_grad(fixed, argnums=(0, 1)))
 
@@ -141,14 +143,27 @@ def test_temperature_is_learned_through_tiles() -> None:
     np.testing.assert_allclose(*gradients, rtol=1e-5)
 
 
-def test_no_array_of_all_pairs_is_compiled() -> None:
+@pytest.mark.parametrize("loss", [clip, gentle_clip])
+def test_products_that_are_kept_change_nothing(loss, monkeypatch) -> None:
+    kept = value_and_grad(loss, 5)
+    monkeypatch.setattr(tiles, "_KEPT_BYTES", 0)
+    again = value_and_grad(loss, 5, 0)
+    with jax.enable_x64(True):
+        given = *(jnp.asarray(z) for z in embeddings()), WHERE_X, WHERE_Y
+        chex.assert_trees_all_close(again(*given), kept(*given), rtol=1e-12, atol=1e-14)
+
+
+# Pairs within x, 640 x 640, are the most, and those between x and y fewer.
+@pytest.mark.parametrize(("kept", "most"), [(0, 128**2), (640 * 512, 640 * 512)])
+def test_no_array_of_more_pairs_than_are_kept_is_compiled(kept, most, monkeypatch) -> None:
+    monkeypatch.setattr(tiles, "_KEPT_BYTES", 4 * kept)
     x, y = (jnp.float32(z) for z in embeddings(640, 512, 8))
     masks = jnp.ones(640, bool), jnp.ones(512, bool)
-    text = value_and_grad(gentle_clip, 128).lower(x, y, *masks).compile().as_text()
+    text = value_and_grad(gentle_clip, 128, 4 * kept).lower(x, y, *masks).compile().as_text()
     sizes = [
         np.prod([int(n) for n in dims.split(",")]) for dims in re.findall(r"\[([\d,]+)\]", text)
     ]
-    assert max(sizes) <= 128**2
+    assert max(sizes) == most if kept else max(sizes) <= most
 
 
 def test_forward_mode_needs_a_single_tile() -> None:
