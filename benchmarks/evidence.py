@@ -41,7 +41,11 @@ class Field(NamedTuple):
 IMAGES = (
     Field("remote_sensing", "aerial images, 10 %"),
     Field("vision_language", "photographs, a third"),
-    Field("icons", "icons, 10 %", others={"clip": "clip_only", "clip_transported": "clip_only"}),
+    Field(
+        "icons",
+        "icons, 10 %",
+        others=dict.fromkeys(("clip", "clip_random", "clip_transported"), "clip_only"),
+    ),
 )
 PROTEINS = [
     Field(results, f"{label}, {cent} % of the pairs", share)
@@ -53,6 +57,7 @@ PROTEINS = [
     for share, cent in (("/0.01", 1), ("/0.1", 10))
 ]
 RIVALS = {
+    "CLIP, random heads": "clip_random",
     "CLIP": "clip",
     "CLIP, same start": "clip_transported",
     "CLIP + SSL on the pairs, same start": "clip_ssl_pairs",
@@ -93,9 +98,9 @@ image to text, text to image.
 """
 _TOWERS = """## Towers that are trained: images
 
-Mean of R@k / zero-shot. CLIP and CLIP + SSL see the same pairs and nothing that is unmatched. The
-same start is that of Gentle-CLIP, which the transported map of all items gives to towers that were
-trained before. An empty cell was not measured.
+Mean of R@k / zero-shot. CLIP and CLIP + SSL see the same pairs and nothing that is unmatched. CLIP
+begins at CCA of the pairs, but on icons, where all begin at random. The same start is that of
+Gentle-CLIP, which the transported map of all items gives to towers that were trained before.
 """
 _PROTEINS = """## Towers that are trained: proteins
 
@@ -116,6 +121,9 @@ _CLAIMS = """## What of the paper's claims held
   of classes; the tables above have the sizes. The gain shrinks as pairs come. Hardly held on
   protein sequences and names: what transport gains over CCA there, the nearest pairs (relative)
   gain too, and what it adds to them is within the spread.
+- **Gentle-CLIP is far above CLIP.** Held beside CLIP with random heads, by 19.3 ± 0.5 points on
+  photographs and 4.2 ± 0.6 on aerial images in retrieval; but CLIP that begins at CCA of the same
+  pairs is level with it on photographs and 1.2 ± 0.5 below on aerial images.
 - **They help by MMD and SDD.** Not held in retrieval: in none of six fields do trained towers lose
   more than 0.2 points without either. In classes icons alone lose, 2.7 ± 1.8 and 2.7 ± 1.1 points
   of three seeds. Gentle-CLIP heads are below CCA of the same pairs at every number of pairs. The
