@@ -113,6 +113,7 @@ def _conditions(results: list[dict]) -> list[str]:
         "4,096 x 4,096 rows at most, and computes those of more again. Memory is the peak above",
         "the inputs, gradients included.",
         "*Objective*: CLIP of all rows as pairs, MMD and SDD; without views. NT-Xent has 2n rows.",
+        "Rows are kept from run to run: products say how fast the machine was that day.",
         "",
         f"Machine: {processor()}. Versions: {'; '.join(versions)}.",
     ]
