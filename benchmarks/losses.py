@@ -146,9 +146,11 @@ def _growth(timed: list[dict]) -> list[str]:
         cells = []
         for n in sizes:
             row = {"case": case, "form": "ours", "n": n, "d": 256}
-            found = [(one["ms"], one["floor_ms"]) for one in timed if one["row"] == row]
-            ours, products = (1e6 * ms / n**2 for ms in (found or [(0, 0)])[0])
-            cells.append(f"{ours:.1f} ({products:.1f})" if found else "")
+            found = [one for one in timed if one["row"] == row]
+            cells += [
+                f"{1e6 * one['ms'] / n**2:.1f} ({1e6 * one['floor_ms'] / n**2:.1f})"
+                for one in found
+            ] or [""]
         lines.append(f"| {case} | " + " | ".join(cells) + " |")
     return lines
 

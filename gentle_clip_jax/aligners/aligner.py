@@ -60,6 +60,11 @@ class Aligner:
         """The method, its settings, what it was fitted on (counts, SHA-256), versions, figures."""
         return json.loads(self.record)
 
+    @property
+    def drawn(self) -> Sides:
+        """Which sides `draw_x` and `draw_y` change."""
+        return Sides(**{"x": False, "y": False, **self.about.get("drawn", {})})
+
     def draw_x(self, rows: ArrayLike) -> jax.Array:
         """Rows [n, k] of `embed_x` as they are ranked for a query of y; a query is not drawn.
 

@@ -33,12 +33,15 @@ def of_aligner(aligner: Aligner) -> dict[str, Function]:
     items = {"x": _row(len(aligner.x.mean)), "y": _row(len(aligner.y.mean))}
     one = np.zeros((1, *items["x"].shape), np.float32)
     embedded = _row(jax.eval_shape(aligner.embed_x, one).shape[1])
-    drawn = aligner.about.get("drawn", {})
     raw = "raw features, as the aligner was fitted to"
     again = "embedded rows, to rank them for queries of the other side; a query stays as it is"
     return {
         **{f"embed_{side}": Function(embeds[side], items[side], raw) for side in "xy"},
-        **{f"draw_{s}": Function(draws[s], embedded, again) for s in "xy" if drawn.get(s)},
+        **{
+            f"draw_{s}": Function(draws[s], embedded, again)
+            for s in "xy"
+            if getattr(aligner.drawn, s)
+        },
     }
 
 

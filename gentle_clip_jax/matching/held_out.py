@@ -8,7 +8,6 @@ import numpy as np
 
 from gentle_clip_jax.aligners import METHODS, Aligner, Problem
 from gentle_clip_jax.aligners.aligner import with_readout
-from gentle_clip_jax.aligners.readout import Sides
 from gentle_clip_jax.progress import track
 
 FOLDS = 5
@@ -148,12 +147,9 @@ def _fits(
         seen[new] = True
         part = _without(problem, rows[:size], rows[size:], rng)
         fitted = METHODS[method].fit(part, key)
-        yield new[: -(-MOST_PAIRS // FOLDS)], with_readout(fitted, part, _drawn(aligner))
-
-
-def _drawn(aligner: Embedder) -> Sides:
-    """Which sides the aligner draws: its refits are read out as it is."""
-    return Sides(**getattr(aligner, "about", {}).get("drawn", {"x": False, "y": False}))
+        if isinstance(aligner, Aligner):
+            fitted = with_readout(fitted, part, aligner.drawn)
+        yield new[: -(-MOST_PAIRS // FOLDS)], fitted
 
 
 def _without(

@@ -72,7 +72,7 @@ class Opened(NamedTuple):
 
     def draws(self, side: str) -> bool:
         """Whether `draw` changes rows of a side."""
-        return bool(self.aligner.about.get("drawn", {}).get(side))
+        return getattr(self.aligner.drawn, side)
 
     def encoder(self, side: str) -> dict[str, Any] | None:
         """The encoder that made the features of a side, if that is known."""
