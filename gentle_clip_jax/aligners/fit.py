@@ -7,9 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from gentle_clip_jax.aligners import closed_form, selection, trials
+from gentle_clip_jax.aligners import selection, trials
 from gentle_clip_jax.aligners.aligner import Aligner, fitted, with_readout
 from gentle_clip_jax.aligners.closed_form.transported import plan_part
+from gentle_clip_jax.aligners.closed_form.zero_pairs import of_names_alone
 from gentle_clip_jax.aligners.cross_validation import Embeds
 from gentle_clip_jax.aligners.held_out import HeldOut, reduced_problem
 from gentle_clip_jax.aligners.methods import METHODS, OF_PAIRS, About
@@ -82,8 +83,7 @@ def _chosen(
         maps, about = fit(jnp.mean(features.x, axis=1), jnp.mean(features.y, axis=1))
     else:
         joined = choice.trial == trials.JOINED
-        maps = selection.transported(features, classes, choice, joined=joined)
-        about = {"settings": {"neighbours": maps.weight}}
+        maps, about = selection.transported(features, classes, choice, joined=joined)
     return maps, {"method": choice.method, **about, "held_out": choice.summary}
 
 
@@ -108,9 +108,5 @@ def _without_pairs(features: Features, classes: Classes | None) -> tuple[Embeds,
             f"{len(features.x)} pairs say nothing about how x and y belong together: give 2 or "
             "more, or classes of x's encoder and unmatched items of both modalities."
         )
-    features = plan_part(features)
-    x, y = (jnp.mean(items, axis=1) for items in (features.unmatched_x, features.unmatched_y))
-    start = closed_form.named_classes(x, y, *classes)
-    sets = features.unmatched_x, features.unmatched_y
-    maps, scores = closed_form.align_without_pairs(*sets, [start])
-    return maps, {"method": "named_classes", "held_out": {"mean_planned_cosine": scores[0]}}
+    maps, score = of_names_alone(plan_part(features), *classes)
+    return maps, {"method": "named_classes", "held_out": {"mean_planned_cosine": score}}

@@ -98,13 +98,13 @@ def _transported_cca(
 def _gentle_transport(
     features: Features, classes: Classes | None, key: jax.Array
 ) -> tuple[Embeds, About]:
-    return _as_it_is_borne(features, None)
+    return selection.gentle_transport(features)
 
 
 def _gentle_relative(
     features: Features, classes: Classes | None, key: jax.Array
 ) -> tuple[Embeds, About]:
-    return _as_it_is_borne(features, None, joined=True)
+    return selection.gentle_transport(features, joined=True)
 
 
 def _named_transport(
@@ -112,14 +112,7 @@ def _named_transport(
 ) -> tuple[Embeds, About]:
     if classes is None:
         raise ValueError("named_transport needs the classes of x's encoder: give classes.")
-    return _as_it_is_borne(features, classes)
-
-
-def _as_it_is_borne(
-    features: Features, classes: Classes | None, *, joined: bool = False
-) -> tuple[Embeds, About]:
-    maps, choice = selection.gentle_transport(features, classes, joined=joined)
-    return maps, {**_settings(neighbours=maps.weight), "held_out": choice.summary}
+    return selection.gentle_transport(features, classes)
 
 
 def _of_pairs(name: str, label: str) -> tuple[str, Method]:

@@ -14,8 +14,10 @@ from gentle_clip_jax.aligners.closed_form.gentle import (
     fit_prepared,
     prepare,
 )
-from gentle_clip_jax.aligners.closed_form.joined import with_relative
+from gentle_clip_jax.aligners.closed_form.joined import Joined, with_relative
 from gentle_clip_jax.aligners.closed_form.transported import plan_part
+from gentle_clip_jax.aligners.closed_form.zero_pairs import of_names_alone
+from gentle_clip_jax.aligners.cross_validation import Embeds
 from gentle_clip_jax.aligners.held_out import HeldOut, reduced, standard_errors
 from gentle_clip_jax.aligners.problem import Features
 from gentle_clip_jax.aligners.standardize import Classes
@@ -23,6 +25,7 @@ from gentle_clip_jax.aligners.trials import (
     ALONE,
     JOINED,
     NAMED,
+    NAMES_JOINED,
     PLANNED,
     SMOOTHED,
     UNPLANNED,
@@ -31,6 +34,7 @@ from gentle_clip_jax.aligners.trials import (
 
 _LEAST_PAIRS = 6  # of fewer, held-out ones decide nothing
 _STANDARD_ERRORS = 2.0
+_METHODS = {UNPLANNED: PLANNED, SMOOTHED: PLANNED, NAMES_JOINED: NAMED}  # of trials that are none
 
 
 class Choice(NamedTuple):
@@ -46,7 +50,7 @@ class Choice(NamedTuple):
     @property
     def method(self) -> str:
         """A name in `METHODS`."""
-        return PLANNED if self.trial in (UNPLANNED, SMOOTHED) else self.trial
+        return _METHODS.get(self.trial, self.trial)
 
 
 def choose(
@@ -60,12 +64,12 @@ def choose(
 
     A method's score is the mean logarithm of the partner's rank; two methods are compared pair by
     pair. CCA, ridge regression and relative representations, of pairs alone, stand against gentle
-    transport with a plan, without, with the names of classes, and joined with relative
-    representations if it is better so by two standard errors. A method that uses unmatched items is
-    chosen if it is no
-    worse; of fewer than 60 pairs, which tell little, unless it is worse by a standard error; in 64
-    dimensions or fewer of either modality only if it is better by two. There neighbours take part
-    only if gentle transport is better by two with them. Fewer than six pairs decide nothing.
+    transport with a plan, without, with the names of classes (where that is better, joined with
+    maps from the names alone), and joined with relative representations if it is better so by two
+    standard errors. A method that uses unmatched items is chosen if it is no worse; of fewer than
+    60 pairs, which tell little, unless it is worse by a standard error; in 64 dimensions or fewer
+    of either modality only if it is better by two. There neighbours take part only if gentle
+    transport is better by two with them. Fewer than six pairs decide nothing.
 
     Args:
       features: standardised, of two pairs or more.
@@ -95,7 +99,7 @@ def choose(
 
 def gentle_transport(
     features: Features, classes: Classes | None = None, *, joined: bool = False
-) -> tuple[Smoothed, Choice]:
+) -> tuple[Embeds, dict[str, Any]]:
     """Gentle transport as far as held-out pairs bear it, and what they said.
 
     Transported CCA whose x is smoothed over neighbours, see `gentle.prepare`: with a plan, without,
@@ -106,26 +110,34 @@ def gentle_transport(
       features: standardised.
       classes: likewise, see `gentle.fit_prepared`; used unless held-out pairs object.
       joined: whether to join it with relative representations, see `joined.with_relative`.
+
+    Returns:
+      The maps, and what to tell of them.
     """
     found = None
     if len(features.x) >= _LEAST_PAIRS:
         found = trials.tried(*reduced(plan_part(features), classes), relatives=False)
     choice = choose(features, found, named=classes is not None, alone=("cca",))
-    return transported(features, classes, choice, joined=joined), choice
+    maps, about = transported(features, classes, choice, joined=joined)
+    return maps, about | {"held_out": choice.summary}
 
 
 def transported(
     features: Features, classes: Classes | None, choice: Choice, *, joined: bool
-) -> Smoothed:
+) -> tuple[Smoothed | Joined, dict[str, Any]]:
     """Gentle transport of all pairs as it was chosen; if that was CCA, x is not smoothed."""
     neighbours = {"cca": 0.0, SMOOTHED: NEIGHBOURS}.get(choice.trial)
-    names = classes if choice.trial == NAMED else None
+    names = classes if choice.trial in (NAMED, NAMES_JOINED) else None
     transport = choice.trial not in ("cca", UNPLANNED)
     prepared = prepare(features, neighbours=neighbours)
     fitted = fit_prepared(prepared, names, transport=transport)
-    if not joined:
-        return fitted
-    return fitted._replace(maps=with_relative(prepared.features, fitted.maps))
+    about = {"settings": {"neighbours": prepared.weight}}
+    if joined:
+        fitted = fitted._replace(maps=with_relative(prepared.features, fitted.maps))
+    if names is not None and choice.trial == NAMES_JOINED:
+        alone, _ = of_names_alone(plan_part(features), *names)
+        return Joined((fitted, alone)), about
+    return fitted, about
 
 
 def _rival(ranks: dict[str, np.ndarray], num_pairs: int) -> str | None:
@@ -135,7 +147,8 @@ def _rival(ranks: dict[str, np.ndarray], num_pairs: int) -> str | None:
     rival = PLANNED
     if NAMED in ranks:
         bar = _STANDARD_ERRORS if num_pairs < FEW_PAIRS else 0.0
-        rival = NAMED if standard_errors(ranks[NAMED] - ranks[PLANNED]) <= bar else PLANNED
+        named = min(NAMES_JOINED, NAMED, key=lambda name: ranks[name].mean())
+        rival = named if standard_errors(ranks[named] - ranks[PLANNED]) <= bar else PLANNED
     for other in (SMOOTHED, JOINED):
         if other in ranks and standard_errors(ranks[rival] - ranks[other]) >= _STANDARD_ERRORS:
             rival = other

@@ -23,6 +23,7 @@ from gentle_clip_jax.aligners.closed_form.shrinkage import (
     shrunk_ridge,
 )
 from gentle_clip_jax.aligners.closed_form.transported import plan_part
+from gentle_clip_jax.aligners.closed_form.zero_pairs import of_names_alone
 from gentle_clip_jax.aligners.cross_validation import Embeds
 from gentle_clip_jax.aligners.held_out import HeldOut, Trial, held_out, parts
 from gentle_clip_jax.aligners.problem import Features
@@ -34,6 +35,7 @@ _ROUNDS = 3  # of a plan
 PLANNED, UNPLANNED = "gentle_transport", "gentle_transport without a plan"
 SMOOTHED = "gentle_transport with neighbours"  # in few dimensions; in many it always has them
 NAMED, JOINED = "named_transport", "gentle_relative"
+NAMES_JOINED = "named_transport with names alone"  # joined with maps that no pair has a say in
 _SHRUNK = {"cca": shrunk_cca, "ridge": shrunk_ridge}
 RELATIVE, CCA_JOINED = "relative", "cca_relative"
 ALONE = (*_SHRUNK, RELATIVE, CCA_JOINED)
@@ -88,6 +90,8 @@ def _all(features: Features, classes: Classes | None, *, relatives: bool) -> dic
         return trials
     names = {PLANNED: None, UNPLANNED: None} | ({} if classes is None else {NAMED: classes})
     trials |= _of_prepared(prepare(features), features, names)
+    if classes is not None:
+        trials[NAMES_JOINED] = _with_names_alone(trials[NAMED], features, classes)
     if CCA_JOINED in trials:
         trials[JOINED] = _joined(trials[PLANNED])
     if are_few_dimensions(features):
@@ -117,6 +121,17 @@ def _joined(trial: Trial) -> Trial:
         return Joined((trial.fit(rest), relative(trial.x[rest], trial.y[rest])))
 
     return trial._replace(fit=fit)
+
+
+def _with_names_alone(trial: Trial, features: Features, classes: Classes) -> Trial:
+    """What is tried, joined with maps from the names and all unmatched items but wrong answers."""
+    _, wrong = parts(features)
+    unmatched = (
+        jnp.concatenate([items[: wrong.start], items[wrong.stop :]])
+        for items in (features.unmatched_x, features.unmatched_y)
+    )
+    alone, _ = of_names_alone(Features(features.x, features.y, *unmatched), *classes)
+    return trial._replace(fit=lambda rest: Joined((trial.fit(rest), alone)))
 
 
 def _once(fit: Callable[[np.ndarray], Embeds]) -> Callable[[np.ndarray], Embeds]:

@@ -12,6 +12,7 @@ PLANNED, UNPLANNED, NAMED = selection.PLANNED, selection.UNPLANNED, selection.NA
 SMOOTHED = selection.SMOOTHED
 NAMES = {"planned": PLANNED, "unplanned": UNPLANNED, "named": NAMED, "smoothed": SMOOTHED}
 NAMES |= {"ridge": "ridge", "relative": "relative", "joined": trials.JOINED}
+NAMES |= {"names_joined": trials.NAMES_JOINED}
 
 
 def chosen(pairs: int, dimensions: int = 100, **gains: float) -> str:
@@ -73,8 +74,16 @@ def test_in_few_dimensions_neighbours_must_help_for_sure():
 
 
 def test_names_of_classes_are_used_unless_pairs_object():
-    assert chosen(100, named=3.0 + 1e-3, planned=3.0, unplanned=3.0) == NAMED
-    assert chosen(100, named=2.0, planned=4.0, unplanned=3.0) == PLANNED
+    worse = {"names_joined": -9.0}
+    assert chosen(100, named=3.0 + 1e-3, planned=3.0, unplanned=3.0, **worse) == NAMED
+    assert chosen(100, named=2.0, planned=4.0, unplanned=3.0, **worse) == PLANNED
+
+
+def test_maps_of_names_alone_join_where_they_help():
+    others = {"planned": 1.0, "unplanned": 1.0}
+    assert chosen(100, named=3.0, names_joined=3.1, **others) == trials.NAMES_JOINED
+    assert chosen(100, named=3.0, names_joined=2.9, **others) == NAMED
+    assert chosen(100, named=-9.0, names_joined=0.9, **others) == PLANNED
 
 
 def test_recall_of_held_out_pairs_is_at_one_five_and_ten(monkeypatch):

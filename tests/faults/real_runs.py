@@ -1,8 +1,10 @@
 """Training processes of their own, which tests stop, kill and start again."""
 
+import contextlib
 import json
 import os
 import pathlib
+import random
 import signal
 import socket
 import subprocess
@@ -99,9 +101,11 @@ def finish(workdir, *overrides, **options):
 
 
 def free_port():
-    with socket.socket() as listener:
-        listener.bind(("localhost", 0))
-        return listener.getsockname()[1]
+    """A port that is free and stays so: below those that the system gives to others (Linux)."""
+    while True:
+        with socket.socket() as listener, contextlib.suppress(OSError):
+            listener.bind(("localhost", port := random.randrange(20_000, 32_768)))
+            return port
 
 
 def last_state(workdir):

@@ -143,6 +143,21 @@ def align_without_pairs(
     return fits[max(range(len(fits)), key=scores.__getitem__)], scores
 
 
+def of_names_alone(
+    features: Features, classifier: jax.Array, names: jax.Array
+) -> tuple[Embeds, float]:
+    """Maps from names of classes and unmatched items, and their score: no pair has a say in them.
+
+    Args:
+      features: standardised; the pairs are not looked at.
+      classifier, names: see `named_classes`.
+    """
+    x, y = features.unmatched_x, features.unmatched_y
+    start = named_classes(jnp.mean(x, axis=1), jnp.mean(y, axis=1), classifier, names)
+    maps, scores = align_without_pairs(x, y, [start])
+    return maps, scores[0]
+
+
 @jax.jit
 def _planned_cosine(x: jax.Array, y: jax.Array) -> jax.Array:
     return jnp.trace(transported_covariance(x, y, x, y, epsilon=0.02, iterations=10))

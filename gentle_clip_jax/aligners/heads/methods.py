@@ -8,6 +8,7 @@ import numpy as np
 
 from gentle_clip_jax.aligners import selection
 from gentle_clip_jax.aligners.closed_form.cca import Maps
+from gentle_clip_jax.aligners.closed_form.gentle import Smoothed
 from gentle_clip_jax.aligners.closed_form.shrinkage import chosen_shrinkage, shrunk_cca
 from gentle_clip_jax.aligners.closed_form.transported import plan_part
 from gentle_clip_jax.aligners.heads.refined import Refined
@@ -47,6 +48,7 @@ def fit_method(
         )
     else:
         smoothed, _ = selection.gentle_transport(plan_part(rest))
+        assert isinstance(smoothed, Smoothed)  # no names
         assert isinstance(smoothed.maps, Maps)  # not joined
         x, unmatched_x, held_out_x = (
             smoothed.smooth_x(jnp.mean(items, axis=1))[:, None]
