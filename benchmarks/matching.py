@@ -1,7 +1,7 @@
 """Do the probabilities of `match` mean what they say? Matches of test items whose partners we know.
 
-    python benchmarks/matching.py --features=features [--seeds 0 1 2] [--fields "remote sensing"]
-        [--pairs 312] [--ways "as they are"]
+    python benchmarks/matching.py --features=features [--rich=rich] [--seeds 0 1 2]
+        [--fields "remote sensing"] [--pairs 312] [--ways "as they are"]
 
 Writes matching.md and matching.json; of fields, pairs and ways that are not run, what the JSON has
 is kept. The last number of pairs is all but the items to match: the ceiling. Pairs and unmatched
@@ -9,7 +9,8 @@ items are drawn from the train splits, so that they are alike; for "other items"
 unmatched, whose captions differ from the train split's on remote sensing. An item of y is one
 caption of its image, drawn at random. So that a fit takes a moment, features are their first 128
 principal components and the method is CCA; for "gentle transport" they are whole, and a run takes
-minutes: of the second number of pairs alone.
+minutes: of the second number of pairs alone. In rich/ there are the same features by
+`encode --layers=rich`, for the ways that begin with "rich".
 """
 
 import argparse
@@ -43,8 +44,9 @@ WAYS = ("as they are", "half without a partner", "one to one", "shuffled pairs",
 TRANSPORT = "gentle transport"
 UNDRAWN = "not drawn"
 WAYS += ("groups of single items", UNDRAWN, TRANSPORT)
-ASKED = ("pairs that ask names", "pairs that ask names, one to one")
-WAYS += ASKED
+ASKED = "pairs that ask names"
+RICH = ("rich features", f"rich features, {ASKED}")
+WAYS += (ASKED, f"{ASKED}, one to one", *RICH)
 UNMATCHED = 1500
 # name in the file: what the page calls it, and how it is written
 FIGURES = {
@@ -68,6 +70,7 @@ def main() -> None:
         description=(__doc__ or "").partition("\n")[0], allow_abbrev=False
     )
     parser.add_argument("--features", type=pathlib.Path, required=True)
+    parser.add_argument("--rich", type=pathlib.Path, help="features by --layers=rich")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--fields", nargs="+", choices=[*FIELDS], default=[*FIELDS])
     parser.add_argument("--pairs", type=int, nargs="+", help="instead of each field's own numbers")
@@ -79,6 +82,9 @@ def main() -> None:
         sets, numbers = FIELDS[field]
         whole = [items(args.features, sets, split) for split in ("train", "test")]
         few = components(*whole)
+        rich = None
+        if args.rich:
+            rich = components(*(items(args.rich, sets, split) for split in ("train", "test")))
         for num_pairs in args.pairs or numbers:
             for seed in args.seeds:
                 for way in args.ways:
@@ -86,8 +92,11 @@ def main() -> None:
                         continue
                     if way != WAYS[0] and num_pairs == numbers[-1]:
                         continue
+                    if way in RICH and rich is None:
+                        continue
                     start = time.perf_counter()
-                    row = run(*(whole if way == TRANSPORT else few), num_pairs, seed, way)
+                    kind = whole if way == TRANSPORT else rich if way in RICH else few
+                    row = run(*kind, num_pairs, seed, way)
                     row |= {"field": field, "pairs": num_pairs, "seed": seed, "way": way}
                     rows.append(row | {"seconds": time.perf_counter() - start})
                     print(json.dumps(rows[-1]), flush=True)
@@ -129,7 +138,7 @@ def components(train, test, count: int = 128):
 def run(train, test, num_pairs: int, seed: int, way: str) -> dict[str, float]:
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(train[0]))
-    if way in ASKED:  # of the items that are drawn otherwise, which one would be asked for
+    if ASKED in way:  # of the items that are drawn otherwise, which one would be asked for
         pool = order[: num_pairs + UNMATCHED]
         asked = ask(train[0][pool], num_pairs, seed=seed)
         order = np.concatenate([pool[asked], np.delete(pool, asked)])
@@ -253,7 +262,8 @@ def page(rows: list[dict]) -> list[str]:
         "caption that was taken away. *Groups of single items*: k-means of the captions as they "
         "are, as before; otherwise each is drawn towards its neighbours first. *Not drawn*: "
         "items are ranked by embeddings as they are; otherwise as `align` has them ranked, drawn "
-        "where held-out pairs let them be. *Gentle transport*: that method, on whole features.",
+        "where held-out pairs let them be. *Gentle transport*: that method, on whole features. "
+        "*Rich features*: by `encode --layers=rich`, of the same encoders; also 128 components.",
     ]
     for field in dict.fromkeys(row["field"] for row in rows):
         for way in dict.fromkeys(row["way"] for row in rows):

@@ -80,7 +80,7 @@ def choose(
     few_dimensions = are_few_dimensions(features)
     if found is None or len(features.x) < _LEAST_PAIRS:
         is_alone = few_dimensions or not are_unmatched(features)
-        trial = "cca" if is_alone else NAMED if named else PLANNED
+        trial = "cca" if is_alone else NAMES_JOINED if named else PLANNED
         told = {"chosen": trial, "decided_by": "too few pairs to hold any out"}
         return Choice(trial, told)
     ranks = found.log_rank

@@ -19,11 +19,16 @@ def embed(aligner, side, rows):
     rows = (np.asarray(rows, np.float64) - aligner[f"{side}_mean"]) * aligner[f"{side}_scale"]
     if f"{side}_basis" in aligner:
         rows = rows @ aligner[f"{side}_basis"]
+    smooth = rows
     if f"{side}_bank" in aligner:  # drawn towards the mean of the nearest of a bank
         bank, weight = aligner[f"{side}_bank"], aligner[f"{side}_weight"]
         nearest = _nearest(_unit(rows) @ _unit(bank).T, aligner[f"{side}_count"])
-        rows = (1 - weight) * rows + weight * bank[nearest].mean(axis=1)
-    return _unit((rows - aligner[f"{side}_center"]) @ aligner[f"{side}_map"])
+        smooth = (1 - weight) * rows + weight * bank[nearest].mean(axis=1)
+    unit = _unit((smooth - aligner[f"{side}_center"]) @ aligner[f"{side}_map"])
+    if f"{side}_joined_map" not in aligner:
+        return unit
+    joined = _unit((rows - aligner[f"{side}_joined_center"]) @ aligner[f"{side}_joined_map"])
+    return _unit(np.concatenate([unit, joined], axis=1))
 
 
 def draw(aligner, side, rows):

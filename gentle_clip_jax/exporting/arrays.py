@@ -8,6 +8,7 @@ import numpy as np
 from gentle_clip_jax.aligners import Aligner
 from gentle_clip_jax.aligners.closed_form import Maps, Smoothed
 from gentle_clip_jax.aligners.closed_form.drawn import OF_X, OF_Y, TEMPERATURE, Drawn
+from gentle_clip_jax.aligners.closed_form.joined import Joined
 from gentle_clip_jax.aligners.closed_form.neighbours import NEIGHBOURS
 from gentle_clip_jax.exporting import apply
 
@@ -28,6 +29,9 @@ def numpy(aligner: Aligner) -> dict[str, str | dict[str, Any]]:
     if isinstance(maps, Drawn):
         arrays |= _drawn("x", maps.bank_y, OF_X) | _drawn("y", maps.bank_x, OF_Y)
         maps = maps.maps
+    if isinstance(maps, Joined) and len(maps.aligners) == 2 and isinstance(maps.aligners[1], Maps):
+        maps, joined = maps.aligners
+        arrays |= _linear(joined, "joined_")
     if isinstance(maps, Smoothed):
         if len(maps.bank):
             arrays |= {"x_bank": maps.bank, "x_weight": maps.weight, "x_count": NEIGHBOURS}
@@ -37,11 +41,14 @@ def numpy(aligner: Aligner) -> dict[str, str | dict[str, Any]]:
             f"{aligner.about['method']} is not matrices alone: use --format=stablehlo, or align by "
             "a closed form such as cca or gentle_transport."
         )
-    for side in "xy":
-        arrays[f"{side}_center"] = getattr(maps, f"mean_{side}")
-        arrays[f"{side}_map"] = getattr(maps, f"map_{side}")
+    arrays |= _linear(maps)
     arrays = {name: np.asarray(array) for name, array in arrays.items()}
     return {"aligner.npz": arrays, "apply.py": inspect.getsource(apply), "README.md": _README}
+
+
+def _linear(maps: Maps, which: str = "") -> dict[str, Any]:
+    x, y = {"center": maps.mean_x, "map": maps.map_x}, {"center": maps.mean_y, "map": maps.map_y}
+    return {f"{side}_{which}{k}": v for side, of in (("x", x), ("y", y)) for k, v in of.items()}
 
 
 def _drawn(side: str, bank: Any, settings: dict[str, Any]) -> dict[str, Any]:

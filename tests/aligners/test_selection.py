@@ -86,6 +86,28 @@ def test_maps_of_names_alone_join_where_they_help():
     assert chosen(100, named=-9.0, names_joined=0.9, **others) == PLANNED
 
 
+def test_of_too_few_pairs_to_hold_out_names_alone_take_part():
+    x = jnp.zeros((5, 1, 100))
+    choice = selection.choose(Features(x, x, x, x), None, named=True)
+    assert (choice.trial, choice.method) == (trials.NAMES_JOINED, NAMED)
+
+
+def test_maps_of_names_alone_do_not_know_the_wrong_answers(monkeypatch):
+    """Nothing that is tried has seen what held-out partners are found among."""
+    rng, seen = np.random.default_rng(0), []
+    many = [jnp.float32(rng.normal(size=(n, 1, 3))) for n in (8, 8, 90, 120)]
+    real = trials.of_names_alone
+    monkeypatch.setattr(
+        trials, "of_names_alone", lambda some, *more: seen.append(some) or real(some, *more)
+    )
+    classes = many[2][:4, 0], many[3][:4, 0]
+    trials.tried(Features(*many), classes, relatives=False)
+    _, wrong = held_out.parts(Features(*many))
+    for found, items in zip(seen[0][2:], many[2:]):
+        assert len(found) < len(items)
+        np.testing.assert_array_equal(found, np.delete(np.asarray(items), wrong, axis=0))
+
+
 def test_recall_of_held_out_pairs_is_at_one_five_and_ten(monkeypatch):
     """Both ways, the mean over the splits that held a pair out, whatever the fits."""
     found = np.array([[1, 11], [10, 5], [6, 10], [2, 12]])

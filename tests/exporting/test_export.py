@@ -29,13 +29,15 @@ X, Y = X.astype(np.float32), Y.astype(np.float32)
 
 @pytest.fixture(scope="module")
 def aligners(tmp_path_factory):
-    """Folders of saved aligners: linear, smoothed and drawn, and a trained head."""
+    """Folders of saved aligners: linear, smoothed and drawn, joined, and a trained head."""
     folder = tmp_path_factory.mktemp("aligners")
-    problem = Problem(X[:40], Y[:40], X[40:], Y[40:])
-    for method in ("cca", "gentle_transport", "relative", "clip"):
+    classes = X[:6], Y[:6]
+    for method in ("cca", "gentle_transport", "named_transport", "relative", "clip"):
+        pairs = 4 if method == "named_transport" else 40  # so few are joined with names alone
+        problem = Problem(X[:pairs], Y[:pairs], X[40:], Y[40:])
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(gentle, "FEW_DIMENSIONS", 0)  # so that it is smoothed
-            fitted = align(problem, method, key=jax.random.key(1))
+            fitted = align(problem, method, key=jax.random.key(1), classes=classes)
         if method == "gentle_transport":
             inner = fitted.maps.maps if isinstance(fitted.maps, Drawn) else fitted.maps
             maps = Drawn(inner, fitted.embed_x(X), fitted.embed_y(Y))
@@ -110,12 +112,14 @@ import sys; assert "jax" not in sys.modules
 """
 
 
-@pytest.mark.parametrize("method", ["cca", "gentle_transport"])
+@pytest.mark.parametrize("method", ["cca", "gentle_transport", "named_transport"])
 def test_matrices_need_numpy_alone(method, aligners, tmp_path):
     export_aligner(aligners / method, tmp_path / "out", format="numpy")
     rows = expected(aligners / method)
     np.savez(tmp_path / "out" / "given.npz", **given(rows))
     run(MATRICES, tmp_path / "out")
+    with np.load(tmp_path / "out" / "aligner.npz") as arrays:
+        assert ("x_joined_map" in arrays) == (method == "named_transport")
     with np.load(tmp_path / "out" / "found.npz") as found:
         for name, values in rows.items():
             for n in BATCHES:
