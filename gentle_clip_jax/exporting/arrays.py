@@ -29,9 +29,10 @@ def numpy(aligner: Aligner) -> dict[str, str | dict[str, Any]]:
     if isinstance(maps, Drawn):
         arrays |= _drawn("x", maps.bank_y, OF_X) | _drawn("y", maps.bank_x, OF_Y)
         maps = maps.maps
-    if isinstance(maps, Joined) and len(maps.aligners) == 2 and isinstance(maps.aligners[1], Maps):
-        maps, joined = maps.aligners
-        arrays |= _linear(joined, "joined_")
+    if isinstance(maps, Joined) and len(maps.aligners) == 2:
+        first, second = maps.aligners
+        if isinstance(second, Maps):  # no relative representations
+            maps, arrays = first, arrays | _linear(second, "joined_")
     if isinstance(maps, Smoothed):
         if len(maps.bank):
             arrays |= {"x_bank": maps.bank, "x_weight": maps.weight, "x_count": NEIGHBOURS}
