@@ -5,12 +5,10 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from gentle_clip_jax.aligners.closed_form.cca import Maps
 from gentle_clip_jax.aligners.heads.batches import Batch
 from gentle_clip_jax.aligners.problem import Features
-from gentle_clip_jax.aligners.standardize import Standardizer
 from gentle_clip_jax.encoders.heads import ProjectionHead, RefinedMap
 from gentle_clip_jax.objectives import Embedded
 
@@ -56,9 +54,14 @@ def start(
 
 
 def random(head: nn.Module, key: jax.Array, features: jax.Array) -> Side:
-    """A head with random weights on features [n, f] scaled to zero mean and unit deviation."""
-    mean, deviation, _ = Standardizer.of(np.asarray(features))
-    center, scale = (jnp.asarray(moment, jnp.float32) for moment in (mean, 1 / deviation))
+    """A head with random weights on features [n, f] with zero mean and unit root mean square.
+
+    One scale for all: each is of unit deviation already, or else a principal component, and the
+    least of these, made as large as the first, would be noise.
+    """
+    center = jnp.mean(features, axis=0)
+    size = jnp.sqrt(jnp.mean(jnp.square(features - center[None, :])))
+    scale = jnp.full_like(center, 1 / jnp.where(size > 0, size, 1))
     return Side(center, scale, head.init(key, features[:1])["params"])
 
 

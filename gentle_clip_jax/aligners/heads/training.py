@@ -65,7 +65,7 @@ def fit(
 
     Args:
       key: of initial weights, batches, dropout and views; equal keys give equal heads.
-      features: of matched and unmatched items.
+      features: standardised, of matched and unmatched items.
       objective: one of `OBJECTIVES`, or any function of `Embedded`. Calls with the same function,
         settings and shapes share one compilation.
       validation: features [w, j, dx] and [w, k, dy] of pairs held out of these.

@@ -51,6 +51,20 @@ def test_a_teacher_is_not_what_it_teaches(started):
         np.testing.assert_allclose(found, sides.embed(head, side, rows), rtol=1e-4, atol=1e-6)
 
 
+def test_random_heads_take_components_at_their_own_sizes():
+    """Principal components that hardly vary are noise: made as large as the first, all there is."""
+    sizes = np.array([3, 1, 0.1, 0], np.float32)
+    features = Features(
+        normal(9, 2, 4) * sizes[None, None] + 7, normal(9, 1, 5), normal(0, 2, 4), normal(0, 1, 5)
+    )
+    _, heads = sides.start(jax.random.key(0), features, None, dim=8, dropout=0.0)
+    rows = np.asarray(features.x, np.float64).reshape(-1, 4)
+    centered = rows - rows.mean(axis=0)
+    seen = (rows - np.asarray(heads.x.center)) * np.asarray(heads.x.scale)
+    np.testing.assert_allclose(np.square(seen).mean(), 1, rtol=1e-4)
+    np.testing.assert_allclose(seen / seen.std(), centered / centered.std(), rtol=1e-4, atol=1e-5)
+
+
 def test_a_refined_head_sees_queries_smoothed_as_it_was_trained():
     class Trained:
         def embed_x(self, x):
