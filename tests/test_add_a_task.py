@@ -23,7 +23,8 @@ def waves(monkeypatch):
     module = types.ModuleType("waves")
     monkeypatch.setitem(sys.modules, "waves", module)  # where Flax looks for annotations
     exec(compile(TASK, str(PAGE), "exec"), module.__dict__)
-    monkeypatch.setitem(tasks.TASKS, "waves", module)
+    monkeypatch.setitem(sys.modules, "gentle_clip_jax.tasks.waves.task", module)
+    monkeypatch.setattr(tasks, "TASKS", (*tasks.TASKS, "waves"))
     return module
 
 

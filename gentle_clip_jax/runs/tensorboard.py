@@ -4,17 +4,17 @@ import pathlib
 import sys
 import time
 
-# tensorboardX imports PyTorch where that is installed: seconds and memory that scalars do not need.
-_hides_torch = "torch" not in sys.modules
-if _hides_torch:
-    sys.modules["torch"] = None  # pyright: ignore[reportArgumentType]
+# tensorboardX imports PyTorch and clients of object stores where they are installed: seconds and
+# memory that scalars in a folder do not need.
+_hidden = {"torch", "boto3", "google.cloud.storage"} - sys.modules.keys()
+sys.modules.update(dict.fromkeys(_hidden))  # pyright: ignore[reportCallIssue, reportArgumentType]
 try:
     from tensorboardX.event_file_writer import EventsWriter
     from tensorboardX.proto import event_pb2
     from tensorboardX.summary import scalar
 finally:
-    if _hides_torch:
-        del sys.modules["torch"]
+    for name in _hidden:
+        del sys.modules[name]
 
 
 class ScalarWriter:
