@@ -22,10 +22,15 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session", autouse=True)
 def compile_cache(tmp_path_factory):
-    """What one process compiles, the others read."""
+    """What one process compiles, the others read: those of other workers of pytest too.
+
+    It is thrown away, as processes are killed that may be writing into it.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        folder = folder.parent
     with pytest.MonkeyPatch.context() as patch:
-        folder = os.environ.get("GENTLE_CLIP_TEST_CACHE") or tmp_path_factory.mktemp("compiled")
-        patch.setenv("JAX_COMPILATION_CACHE_DIR", str(folder))
+        patch.setenv("JAX_COMPILATION_CACHE_DIR", str(folder / "compiled"))
         yield
 
 
