@@ -23,8 +23,8 @@ from gentle_clip_jax.report.comparison import write_comparison  # noqa: E402
 
 FORMS = "('cca','cca+drawn','procrustes','ridge','relative','transported_cca','gentle_transport',"
 FORMS += "'gentle_transport+drawn','named_transport','named_transport+drawn')"
-RICH = "('cca','cca+drawn','gentle_transport','gentle_transport+drawn',"
-RICH += "'named_transport','named_transport+drawn')"
+RICH = "('cca','cca+drawn','clip','clip+drawn','gentle_clip','gentle_clip+drawn',"
+RICH += "'gentle_transport','gentle_transport+drawn','named_transport','named_transport+drawn')"
 CLOSED = "('cca','transported_cca','gentle_transport')"
 HEADS = "('cca','procrustes','clip','s_clip','gentle_clip','gentle_clip_warm')"
 # Page, config, unmatched sets, methods and numbers of pairs, in the order in which they are run.
