@@ -15,6 +15,7 @@ import pytest
 import tiny_encoders
 import tiny_run
 from damages import DAMAGES
+from jax.sharding import AxisType
 
 from gentle_clip_jax import compare
 from gentle_clip_jax.aligners import Problem, align, load, readout
@@ -22,6 +23,7 @@ from gentle_clip_jax.compare import Plan
 from gentle_clip_jax.compare.pool import Pool, Retrieval
 from gentle_clip_jax.data import embeddings
 from gentle_clip_jax.features import update
+from gentle_clip_jax.parallel import mesh
 from gentle_clip_jax.report.comparison import write_comparison
 from gentle_clip_jax.runs.log import NonFiniteStep
 from gentle_clip_jax.runs.read import lines_of, read_line, read_run
@@ -137,11 +139,14 @@ DATASET = tiny_run.dataset()
 
 @pytest.fixture(scope="module")
 def patched():
-    """Training that compiles its step once."""
+    """Training that compiles its step once, on one device: that reads what is saved once too."""
     real, advances = loop.next_state, []
+    auto = (AxisType.Auto, AxisType.Auto)
+    alone = jax.make_mesh((1, 1), ("data", "fsdp"), auto, devices=jax.devices()[:1])
     model = icons.build_model(CONFIG, DATASET)
     with jax.numpy_dtype_promotion("standard"), pytest.MonkeyPatch.context() as patch:
         patch.setattr(icons, "load_data", lambda config, workdir: DATASET)
+        patch.setattr(mesh, "data_mesh", lambda fsdp=1: alone)
         initial = train_state.init_state(CONFIG, icons, DATASET, model)
         patch.setattr(train_state, "init_state", lambda *_: jax.tree.map(jnp.copy, initial))
 

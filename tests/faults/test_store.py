@@ -25,12 +25,13 @@ def environment(store, tmp_path):
 
 def whole_steps(store):
     """The steps whose checkpoint Orbax has marked as whole."""
-    found = (re.fullmatch(r".*/checkpoints/(\d+)/commit_success.txt", n) for n in store.objects)
+    names = list(store.objects)  # at once, as the store goes on
+    found = (re.fullmatch(r".*/checkpoints/(\d+)/commit_success.txt", name) for name in names)
     return sorted(int(step[1]) for step in found if step)
 
 
 def of_step(store, step):
-    return [name for name in store.objects if f"/checkpoints/{step}/" in name]
+    return [name for name in list(store.objects) if f"/checkpoints/{step}/" in name]
 
 
 @pytest.fixture
