@@ -35,11 +35,10 @@ gc.set_threshold(100_000, 50, 100)
 LONGEST = [
     "every_file", "killed", "processes", "damage", "ray", "wheel", "notebook", "align", "loop",
     "wrong_config_values", "wrong_options", "compare", "tutorial", "single_cells",
-    "captioned_images",
-    "two_places", "proteins", "signals", "ctrl_c", "fuzz", "every_loss", "blocked", "official",
-    "training", "prepare", "quickstart", "step", "fine_tuning", "protein", "diagnose", "match",
-    "checkpoints", "transported", "image_views", "review_browser", "differences", "report",
-    "add_a_task", "sharded", "density", "clip",
+    "captioned_images", "two_places", "proteins", "signals", "ctrl_c", "fuzz", "every_loss",
+    "blocked", "official", "training", "prepare", "quickstart", "step", "fine_tuning", "protein",
+    "diagnose", "match", "checkpoints", "transported", "image_views", "review_browser",
+    "differences", "report", "add_a_task", "sharded", "density", "clip",
 ]  # fmt: skip
 
 DATA = pathlib.Path(

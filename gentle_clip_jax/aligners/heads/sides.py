@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from gentle_clip_jax.aligners.closed_form.cca import Maps
 from gentle_clip_jax.aligners.heads.batches import Batch
 from gentle_clip_jax.aligners.problem import Features
-from gentle_clip_jax.encoders.heads import ProjectionHead, RefinedMap
+from gentle_clip_jax.encoders.heads import ProjectionHead, RefinedMap, size_of
 from gentle_clip_jax.objectives import Embedded
 
 
@@ -60,8 +60,7 @@ def random(head: nn.Module, key: jax.Array, features: jax.Array) -> Side:
     least of these, made as large as the first, would be noise.
     """
     center = jnp.mean(features, axis=0)
-    size = jnp.sqrt(jnp.mean(jnp.square(features - center[None, :])))
-    scale = jnp.full_like(center, 1 / jnp.where(size > 0, size, 1))
+    scale = jnp.full_like(center, 1 / size_of(features - center[None, :]))
     return Side(center, scale, head.init(key, features[:1])["params"])
 
 
@@ -71,9 +70,7 @@ def mapped(
     """A `RefinedMap` that starts as features [n, f] -> (features - center) @ kernel [f, d]."""
     params = head.init(key, features[:1])["params"]
     center, kernel = jnp.asarray(center, jnp.float32), jnp.asarray(kernel, jnp.float32)
-    size = jnp.sqrt(jnp.mean(jnp.square((features - center[None, :]) @ kernel)))
-    # Cosines do not depend on the size, but how far a step of Adam goes does.
-    kernel = kernel / jnp.where(size > 0, size, 1)
+    kernel = kernel / size_of((features - center[None, :]) @ kernel)
     return Side(center, jnp.ones_like(center), {**params, "map": {"kernel": kernel}})
 
 

@@ -15,7 +15,7 @@ from gentle_clip_jax.aligners.closed_form import Features, Maps
 from gentle_clip_jax.aligners.closed_form.transported import PLAN_ITEMS
 from gentle_clip_jax.aligners.standardize import Standardizer
 from gentle_clip_jax.data import batches
-from gentle_clip_jax.encoders.heads import FROZEN, standard
+from gentle_clip_jax.encoders.heads import FROZEN, size_of, standard
 from gentle_clip_jax.encoders.two_towers import TwoTowers
 from gentle_clip_jax.files import put_aside, sha256_of, write_arrays
 from gentle_clip_jax.tasks.embedding import of_images, of_texts
@@ -134,9 +134,7 @@ def _head(
     params: Any, rows: jax.Array, mean: jax.Array, kernel: jax.Array, scale: jax.Array
 ) -> Any:
     """Of a RefinedMap, params with which it maps features to (features / scale - mean) kernel."""
-    size = jnp.sqrt(jnp.mean(jnp.square((rows - mean[None, :]) @ kernel)))
-    # Cosines do not depend on the size, but how far a step of Adam goes does.
-    kernel = kernel / jnp.where(size > 0, size, 1)
+    kernel = kernel / size_of((rows - mean[None, :]) @ kernel)
     width = params["map"]["kernel"].shape[1] - kernel.shape[1]  # few pairs have few directions
     start = {
         "map": {"kernel": jnp.pad(kernel, ((0, 0), (0, width)))},
