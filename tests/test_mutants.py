@@ -43,6 +43,7 @@ def test_there_are_many_of_each_area():
         "training",
         "checkpoints",
         "encoders",
+        "search",
     }
 
 

@@ -11,6 +11,7 @@ from gentle_clip_jax.parallel.cores import count_cores
 # More links of a row, and far more of them tried, than usearch's own 16, 128 and 64: queries by
 # words lie beside the rows, and with 256 tried 0.81 of their nearest were found among 200,000.
 _SETTINGS: dict[str, Any] = {"connectivity": 32, "expansion_add": 128, "expansion_search": 2048}
+_EXPANSION_OF_ITSELF = 16  # a row with links to it is found by few steps
 
 
 class Hnsw:
@@ -59,4 +60,23 @@ class Hnsw:
             graph.add(numbers, np.asarray(block, np.float32), threads=count_cores())
             number += len(block)
         if graph is not None:
+            _insert_lost(graph)
             graph.save(str(path))
+
+
+def _insert_lost(graph: Any, chunk: int = 65_536) -> None:
+    """Inserts again, by one thread, the rows that a search for themselves does not find.
+
+    Threads that insert at once leave a few rows to which no link leads, whatever is asked for:
+    some 10 of 100,000 with two of them (usearch issue 735).
+    """
+    graph.expansion_search = _EXPANSION_OF_ITSELF
+    for start in range(0, len(graph), chunk):
+        numbers = np.arange(start, min(start + chunk, len(graph)))
+        rows = np.stack(graph.get(numbers))
+        found = graph.search(rows, 1, threads=count_cores())
+        itself = 1 - np.einsum("ik,ik->i", rows, rows)
+        is_lost = found.distances.reshape(-1) > itself + 1e-6  # of equal rows any will do
+        if is_lost.any():
+            graph.remove(numbers[is_lost])
+            graph.add(numbers[is_lost], rows[is_lost], threads=1)

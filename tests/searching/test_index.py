@@ -11,7 +11,7 @@ import pytest
 
 from gentle_clip_jax.aligning import align_files
 from gentle_clip_jax.commands import main
-from gentle_clip_jax.searching import index_gallery, open_gallery, search
+from gentle_clip_jax.searching import hnsw, index_gallery, open_gallery, search
 from gentle_clip_jax.searching.embed import embed_files
 from gentle_clip_jax.searching.exact import nearest
 from gentle_clip_jax.searching.index import ENGINES, index_of, open_index, write_index
@@ -75,6 +75,18 @@ def test_it_finds_what_comparing_all_finds(embedded, engine, work, gallery, tmp_
     alike = [hit.id for hit in indexed.like("item 7", 5)]
     assert alike == [hit.id for hit in exact.like("item 7", 5)]
     assert "rows" not in indexed.__dict__  # nothing was embedded but the query
+
+
+def test_rows_that_many_threads_insert_at_once_are_all_found(tmp_path, monkeypatch):
+    pytest.importorskip("usearch", reason="run pip install '.[index]'")
+    monkeypatch.setattr(hnsw, "count_cores", lambda: 8)
+    rows = RNG.normal(size=(3000, 12)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    for number in range(5):  # without a second look three of four leave rows that nothing finds
+        path = tmp_path / f"{number}.usearch"
+        hnsw.Hnsw.build(path, iter(np.split(rows, 3)))
+        graph = hnsw.Hnsw(path)
+        assert [graph.nearest(row, 1)[0][0] for row in rows] == list(range(len(rows)))
 
 
 def other_items(work, gallery):
