@@ -13,7 +13,7 @@ from gentle_clip_jax.data.thumbnails import thumbnails
 from gentle_clip_jax.files import sha256_of
 from gentle_clip_jax.pages.items import Card
 
-_OF_AN_ENCODER = ("encoder", "role", "prompt", "layers")
+_OF_AN_ENCODER = ("encoder", "role", "prompt", "layers", "views")
 
 
 class Side(NamedTuple):
@@ -40,7 +40,7 @@ class Side(NamedTuple):
 
     @property
     def encoder(self) -> dict[str, Any] | None:
-        """The encoder's name, role, layers and weights' SHA-256; None if that is not known."""
+        """The encoder's name, role, layers, views and weights' SHA-256; None if not known."""
         arguments = self.manifest.get("arguments", {})
         if not arguments.get("encoder"):
             return None

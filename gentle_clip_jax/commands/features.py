@@ -25,7 +25,7 @@ def _add_encode(commands: Any) -> None:
         help="embed images, texts or proteins with a frozen encoder",
         usage="gentle-clip encode --encoder=NAME --data=PATH --out=DIR [--role=image|text] "
         "[--dtype=float16|float32] [--batch-size=N] [--split=NAME] [--prompt=TEXT] "
-        "[--layers=NAMES] [--shard=I/N | --engine=ray [--workers=N]]\n"
+        "[--layers=NAMES] [--views=mirror|turns] [--shard=I/N | --engine=ray [--workers=N]]\n"
         "       gentle-clip encode --merge --out=DIR",
     )
     encode.add_argument(
@@ -43,7 +43,6 @@ def _add_encode(commands: Any) -> None:
         metavar="DIR",
         help="a new folder for the features",
     )
-    encode.add_argument("--dtype", choices=("float16", "float32"), help="default: float32")
     encode.add_argument(
         "--batch-size",
         type=values.whole(1, 65_536),
@@ -56,15 +55,26 @@ def _add_encode(commands: Any) -> None:
     encode.add_argument(
         "--prompt", type=values.name, metavar="TEXT", help='per class, e.g. "a photo of a {label}"'
     )
+    _add_kinds(encode)
+    _add_parts(encode)
+    output.add(encode)
+    encode.set_defaults(command=_encode)
+
+
+def _add_kinds(encode: argparse.ArgumentParser) -> None:
+    """Which features of an item there are."""
+    encode.add_argument("--dtype", choices=("float16", "float32"), help="default: float32")
     encode.add_argument(
         "--layers",
         type=values.name,
         metavar="NAMES",
         help="more than the last layer: rich, or numbers as in 5,6; better, larger features",
     )
-    _add_parts(encode)
-    output.add(encode)
-    encode.set_defaults(command=_encode)
+    encode.add_argument(
+        "--views",
+        choices=("mirror", "turns"),
+        help="mean over an image and its mirror image; or, where it has no top, over four turns",
+    )
 
 
 def _add_parts(encode: argparse.ArgumentParser) -> None:
@@ -140,7 +150,7 @@ def _add_diagnose(commands: Any) -> None:
 
 
 def _encode(args: argparse.Namespace) -> output.Done:
-    names = ("encoder", "role", "data", "split", "prompt", "dtype", "layers")
+    names = ("encoder", "role", "data", "split", "prompt", "dtype", "layers", "views")
     arguments = {name: getattr(args, name) for name in names}
     if args.merge:
         from gentle_clip_jax.features.shards import merge

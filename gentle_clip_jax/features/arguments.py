@@ -62,5 +62,5 @@ def _paths(out: pathlib.Path) -> list[pathlib.Path]:
 
 def _read(path: pathlib.Path, arguments: dict[str, Any]) -> dict[str, Any]:
     """What a file has for each of the arguments."""
-    record = {"layers": None} | read_record(path)  # earlier versions knew none
+    record = {"layers": None, "views": None} | read_record(path)  # earlier versions knew none
     return {name: record[name] for name in arguments}

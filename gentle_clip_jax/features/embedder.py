@@ -9,6 +9,7 @@ import numpy as np
 
 from gentle_clip_jax.encoders.published import onnx_runtime
 from gentle_clip_jax.encoders.published.pretrained import Pretrained
+from gentle_clip_jax.features.views import over_views
 from gentle_clip_jax.parallel.cores import count_cores
 
 Stacked = tuple[np.ndarray, list[str | None]]  # rows [b, ...], and why one means nothing
@@ -21,6 +22,7 @@ def embedder(
     batch_size: int,
     *,
     on_cpu: int | None = None,
+    views: str | None = None,
 ) -> Callable[[], Embed]:
     """The function that puts an encoder on a device, and returns what embeds there.
 
@@ -28,11 +30,12 @@ def embedder(
       stack: what was decoded -> rows [b, ...] as the encoder takes them, with b reasons why there
         can be no features of one, None where there can; so are features [b, d].
       batch_size: rows that are embedded at once, on accelerators; `on_cpu`, if given, elsewhere.
+      views: of images, see `over_views`.
     """
 
     def load() -> Embed:
         size = on_cpu if on_cpu and jax.default_backend() == "cpu" else batch_size
-        apply = compiled(weights)
+        apply = over_views(compiled(weights), views)
 
         def embed(decoded: Iterable[Any]) -> Iterator[Stacked]:
             rest = iter(decoded)

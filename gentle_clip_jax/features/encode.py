@@ -23,6 +23,7 @@ def encode(
     split: str | None = None,
     prompt: str | None = None,
     layers: str | None = None,
+    views: str | None = None,
     shard: tuple[int, int] | None = None,
     engine: Literal["ray"] | None = None,
     workers: int | None = None,
@@ -32,10 +33,11 @@ def encode(
     `encoder` is one that `encoders.pretrained.load` knows, for images (`images.list_images` says
     what data may be), for texts (`texts.list_texts`; with a prompt, `texts.list_classes`) or for
     the protein sequences of a FASTA file; of two towers `role`, image or text, chooses. `layers`
-    asks for more than the encoder's last: "rich", or numbers such as "5,6". In `out`
-    there will be features.npy [n, d]; rows.jsonl, a line for each row: the id, split and label of
-    its item, a text itself, and the SHA-256 of what the features are of; and manifest.json: where
-    all came from, and what was skipped.
+    asks for more than the encoder's last: "rich", or numbers such as "5,6"; `views`, "mirror" or
+    "turns", for the mean over several views of each image, see `over_views`. In `out` there will
+    be features.npy [n, d]; rows.jsonl, a line for each row: the id, split and label of its item, a
+    text itself, and the SHA-256 of what the features are of; and manifest.json: where all came
+    from, and what was skipped.
 
     Stopped, the same call goes on where it was. Later it embeds what is new or has other content
     and forgets what is gone; all is embedded again by other weights, settings or versions.
@@ -64,9 +66,10 @@ def encode(
         "prompt": prompt,
         "dtype": dtype,
         "layers": layers,
+        "views": views,
     }
     with _engine(engine, workers) as embed:
-        work = _work(data, encoder, role, batch_size, split, prompt, layers)
+        work = _work(data, encoder, role, batch_size, split, prompt, layers, views)
         if shard is not None:
             out = folder_of(out, shard)
         check_folder(out, arguments)
@@ -95,6 +98,7 @@ def _work(
     split: str | None,
     prompt: str | None,
     layers: str | None,
+    views: str | None,
 ) -> Work:
     """What there is to embed."""
     if batch_size is not None and batch_size < 1:
@@ -103,7 +107,9 @@ def _work(
     if prompt is not None and found != "text":
         raise ValueError("A prompt makes texts: use it with an encoder of texts, as minilm is.")
     if found == "image":
-        return image_work(images.list_images(data, split), batch_size, encoder, layers)
+        return image_work(images.list_images(data, split), batch_size, encoder, layers, views)
+    if views is not None:
+        raise ValueError(f"Only images have views: leave out --views={views}.")
     if found == "text":
         listed = (
             texts.list_texts(data, split)

@@ -13,7 +13,7 @@ from gentle_clip_jax.features.work import role_of, text_work
 
 _CLASSIFIES = "efficientnet-lite0"  # the encoder that comes with its classifier
 _PROMPT = "a photo of a {}"
-Encoder = Mapping[str, Any] | None  # of a folder of `encode`: encoder, role, layers, weights_sha256
+Encoder = Mapping[str, Any] | None  # of a folder of `encode`, see `Side.encoder`
 
 
 def encoder_classes(x: Encoder, y: Encoder, *, width: int) -> tuple[np.ndarray, np.ndarray]:

@@ -14,6 +14,7 @@ from gentle_clip_jax.encoders.published.framing import Framing
 from gentle_clip_jax.encoders.published.layers import with_layers
 from gentle_clip_jax.encoders.published.pretrained import role_of as role_of
 from gentle_clip_jax.features.embedder import Embed, Stacked, embedder
+from gentle_clip_jax.features.views import check_views
 from gentle_clip_jax.files import sha256, sha256_of
 
 _MOST_RESIDUES = 1022  # of a protein in ESM-2's training
@@ -48,14 +49,16 @@ def image_work(
     batch_size: int | None = None,
     encoder: str = "efficientnet-lite0",
     layers: str | None = None,
+    views: str | None = None,
 ) -> Work:
     """Images through an encoder that `pretrained.load` knows: features [n, d]. Threads decode them.
 
-    `layers`, here and below: see `with_layers`.
+    `layers`, here and below: see `with_layers`. `views`: see `over_views`.
 
     Raises:
-      ValueError: the weights are not there.
+      ValueError: the weights are not there, or there are no such views.
     """
+    check_views(views)
     weights = _load(encoder, "image", layers)
     framing = weights.framing
 
@@ -77,9 +80,9 @@ def image_work(
         return pixels, reasons
 
     # The caches of a CPU hold what two images become on their way, not more.
-    load = embedder(weights, stack, batch_size or 64, on_cpu=batch_size or 2)
+    load = embedder(weights, stack, batch_size or 64, on_cpu=batch_size or 2, views=views)
     rows = [{"id": item.id, "split": item.split, "label": item.label} for item in listed]
-    about = _about(weights, layers)
+    about = _about(weights, layers) | ({} if views is None else {"views": views})
     index = np.arange(len(listed))
     return Work(rows, listed, index, contents, decode, load, about, ("pillow",))
 

@@ -73,7 +73,7 @@ def _loaded(opened: Opened, side: str) -> QueryEncoder:
     about, role = opened.encoder(side) or {}, _role(opened, side)
     name, layers = about["encoder"], about.get("layers")
     if role == "image":
-        work = image_work([], 1, name, layers)
+        work = image_work([], 1, name, layers, about.get("views"))
         prepare: Callable[[Any], list[Any]] = _image
     elif role == "text":
         work = text_work([Text("query", None, None, "words")], 1, name, layers)

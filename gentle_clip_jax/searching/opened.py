@@ -103,7 +103,7 @@ class Opened(NamedTuple):
                 was = self.encoder(asked or known[0]) or {}
                 raise ValueError(
                     f"{path} was made by {made['encoder']} and {self.path} was fitted to features "
-                    f"of {was['encoder']} with other weights: encode with the same encoder."
+                    f"of {was['encoder']} with other weights, layers or views: encode as they were."
                 )
             fits = same or fits
         if asked is None and len(fits) > 1:
@@ -134,5 +134,5 @@ def open_aligner(folder: str | pathlib.Path) -> Opened:
 def _is_same(known: dict[str, Any] | None, made: dict[str, Any]) -> bool:
     # The two towers of one checkpoint have one file of weights.
     return known is not None and all(
-        known.get(name) == made.get(name) for name in ("role", "layers", "weights_sha256")
+        known.get(name) == made.get(name) for name in ("role", "layers", "views", "weights_sha256")
     )

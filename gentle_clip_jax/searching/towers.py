@@ -64,7 +64,7 @@ class Towers:
         return self.run.embed_x(take(x, slice(0, 1))).shape[1]
 
     def _encoder(self, side: str) -> dict[str, Any]:
-        about = {"encoder": str(self.path), "role": side, "prompt": None, "layers": None}
+        about = {"encoder": str(self.path), "role": side, "prompt": None}
         return {**about, "weights_sha256": self.run.sha256}
 
     def raw(self, path: pathlib.Path, side: str | None = None) -> tuple["Modality", "Raw"]:
@@ -105,7 +105,7 @@ class Towers:
     def _write(self, raw: "Raw", side: "Modality", path: pathlib.Path, out: pathlib.Path) -> None:
         # The name alone, so that a run whose folder is moved finds its rows again.
         arguments = {"encoder": self.path.resolve().name, "role": side, "data": str(path)}
-        arguments |= {"dtype": "float32", "layers": None}
+        arguments |= {"dtype": "float32"}
         check_folder(out, arguments)
         with lock.alone_in(out):
             update(self._work(raw, side), out, arguments, say=progress.console())
