@@ -22,9 +22,14 @@ FIELDS = {
     "vision_language": ("photographs and captions", (12, 60, 180, 600)),
     "protein_names": ("protein sequences and names", (30, 100, 300, 1000)),
 }
-OF_RICH = {  # what a mean of all metrics hides
-    "vision_language": "In retrieval more layers gain here as well; what they lose is zero-shot on "
-    "CIFAR-10's thumbnails, enlarged to 224 pixels ([page](results/vision_language_rich.md)).\n",
+MORE = {  # pages of other features than the last layer's of one view: what they are
+    "rich": "Features of more layers",
+    "turns": "Features of more layers, in the mean over four turns of each image",
+    "mirror": "Features of the last layer, in the mean over each image and its mirror image",
+}
+OF_MORE = {  # what a mean of all metrics hides
+    "vision_language_rich": "In retrieval more layers gain here as well; what they lose is "
+    "zero-shot on CIFAR-10's thumbnails, enlarged to 224 pixels.\n",
 }
 
 
@@ -70,19 +75,21 @@ RIVALS_OF_PROTEINS = {
 }
 LEFT_OUT = {f"without {term.upper()}": f"without_{term}" for term in ("ssl", "mmd", "sdd")}
 OF_PAPER = {"the paper's forms and weights": "official"}
-# Methods of the figure: name, label, whether unmatched items take part, on rich features.
+# Methods of the figure: name, label, whether unmatched items take part, and which of `MORE`.
 CURVES = (
-    ("cca", "CCA", False, False),
-    ("relative", "relative", False, False),
-    ("cca_relative", "CCA + relative", False, False),
-    ("clip", "CLIP heads", False, False),
-    ("gentle_clip", "Gentle-CLIP heads", True, False),
-    ("gentle_transport", "gentle transport", True, False),
-    ("gentle_relative", "gentle + relative", True, False),
-    ("named_transport", "with names", True, False),
-    ("cca", "CCA, rich features", False, True),
-    ("gentle_transport+drawn", "gentle transport, rich, drawn", True, True),
-    ("named_transport+drawn", "with names, rich, drawn", True, True),
+    ("cca", "CCA", False, ""),
+    ("relative", "relative", False, ""),
+    ("cca_relative", "CCA + relative", False, ""),
+    ("clip", "CLIP heads", False, ""),
+    ("gentle_clip", "Gentle-CLIP heads", True, ""),
+    ("gentle_transport", "gentle transport", True, ""),
+    ("gentle_relative", "gentle + relative", True, ""),
+    ("named_transport", "with names", True, ""),
+    ("cca", "CCA, rich features", False, "rich"),
+    ("gentle_transport+drawn", "gentle transport, rich, drawn", True, "rich"),
+    ("gentle_transport+drawn", "the same, turned", True, "turns"),
+    ("named_transport+drawn", "with names, rich, drawn", True, "rich"),
+    ("named_transport+drawn", "with names, mirrored, drawn", True, "mirror"),
 )
 _PAGE_HEAD = """# Does unmatched data help?
 
@@ -92,9 +99,9 @@ sample standard deviation over the seeds, in points. Settings were chosen on val
 
 ![Share of the gap closed against the number of pairs](figures/evidence.svg)
 
-Dashed: matched pairs alone. Full: with unmatched items. Thick: features of more layers. 0 is CCA of
-the pairs, 100 the best that all pairs give on plain features; the figure is the mean of zero-shot,
-image to text, text to image.
+Dashed: matched pairs alone. Full: with unmatched items. Thick: features of more layers; thickest:
+of more than one view of each image. 0 is CCA of the pairs, 100 the best that all pairs give on
+plain features; the figure is the mean of zero-shot, image to text, text to image.
 """
 _TOWERS = """## Towers that are trained: images
 
@@ -147,10 +154,10 @@ def main() -> None:
 
 
 class Runs:
-    """Runs on frozen features of a field: of its page and that of heads, or of rich features."""
+    """Runs on frozen features of a field: of its page and that of heads, or of one of `MORE`."""
 
-    def __init__(self, field: str, *, rich: bool = False):
-        pages = [f"{field}_rich"] if rich else [f"{field}_heads", f"{field}_frozen"]
+    def __init__(self, field: str, kind: str = ""):
+        pages = [f"{field}_{kind}"] if kind else [f"{field}_heads", f"{field}_frozen"]
         pages = [name for name in pages if (RESULTS / f"{name}.json").exists()]
         self.runs = [run for name in pages for run in kept(name)["runs"]]
         self.most = max(run["pairs"] for run in kept(f"{field}_frozen")["runs"])
@@ -200,8 +207,8 @@ def gains(plain: Runs, numbers: Iterable[int]) -> str:
     """How far methods are above CCA of the same pairs, seed by seed."""
     shown = [
         (name, label)
-        for name, label, _, rich in CURVES[1:]
-        if not rich and any(run["method"] == name for run in plain.runs)
+        for name, label, _, kind in CURVES[1:]
+        if not kind and any(run["method"] == name for run in plain.runs)
     ]
     rows = []
     for pairs in numbers:
@@ -218,23 +225,23 @@ def gains(plain: Runs, numbers: Iterable[int]) -> str:
     return table(["pairs", "CCA", "best of pairs alone", *(label for _, label in shown)], rows)
 
 
-def shares(plain: Runs, rich: Runs, numbers: Iterable[int]) -> str:
-    """Rich features and the drawn gallery, and which shares of the gaps they close."""
+def shares(plain: Runs, more: Runs, numbers: Iterable[int]) -> str:
+    """Other features and the drawn gallery, and which shares of the gaps they close."""
     shown = ("cca", "cca+drawn", "gentle_transport", "gentle_transport+drawn")
     shown += ("named_transport", "named_transport+drawn")
     rows = []
     for pairs in numbers:
         start, cells = plain.mean("cca", pairs), []
         for name in shown:
-            mean = rich.mean(name, pairs)
+            mean = more.mean(name, pairs)
             if start is None or mean is None:
                 cells.append("")
                 continue
             closed = [
                 "?" if top is None else f"{100 * (mean - start) / (top - start):.0f}"
-                for top in (plain.ceiling, rich.ceiling)
+                for top in (plain.ceiling, more.ceiling)
             ]
-            own = spread(rich.seeds(name, pairs).values(), sign=False)
+            own = spread(more.seeds(name, pairs).values(), sign=False)
             cells.append(f"{own} ({', '.join(closed)})")
         if any(cells):
             rows.append([f"{pairs:,}", *cells])
@@ -306,13 +313,13 @@ def draw(path: pathlib.Path) -> None:
         1, len(FIELDS), figsize=(4 * len(FIELDS), 4.8), sharey=True, layout="constrained"
     )
     for axis, (field, (label, numbers)) in zip(axes, FIELDS.items()):
-        both = {is_rich: Runs(field, rich=is_rich) for is_rich in (False, True)}
-        for name, curve, unmatched, is_rich in CURVES:
+        runs = {kind: Runs(field, kind) for kind in ("", *MORE)}
+        for name, curve, unmatched, kind in CURVES:
             points = []
             for pairs in numbers:
-                start, mean = both[False].mean("cca", pairs), both[is_rich].mean(name, pairs)
+                start, mean = runs[""].mean("cca", pairs), runs[kind].mean(name, pairs)
                 if start is not None and mean is not None:
-                    points.append((pairs, 100 * (mean - start) / (both[False].ceiling - start)))
+                    points.append((pairs, 100 * (mean - start) / (runs[""].ceiling - start)))
             if points:
                 mark, line = look(name), "-" if unmatched else "--"
                 axis.plot(
@@ -320,7 +327,7 @@ def draw(path: pathlib.Path) -> None:
                     mark.marker + line,
                     label=curve,
                     color=light(mark.hue),
-                    linewidth=2.5 if is_rich else 1.2,
+                    linewidth={"": 1.2, "rich": 2.5}.get(kind, 4.0),
                     markersize=5,
                     markerfacecolor="white" if mark.hollow else light(mark.hue),
                 )
@@ -340,19 +347,21 @@ def page() -> str:
     """Everything, as Markdown."""
     parts = [_PAGE_HEAD]
     for field, (label, numbers) in FIELDS.items():
-        plain, rich = Runs(field), Runs(field, rich=True)
+        plain = Runs(field)
         parts.append(
             f"## {label.capitalize()}\n\nWith all {plain.most:,} pairs the best of pairs alone "
             f"({plain.best_of_all}) has {plain.ceiling:.1f}.\n\n{gains(plain, numbers)}"
         )
-        if rich.runs:
-            parts.append(
-                "Features of more layers, and what is ranked drawn; with all pairs "
-                f"{rich.of_all}. In brackets the share of the gap "
-                "from CCA of the pairs on plain features to all pairs, in per cent: to the ceiling "
-                "of plain features, and of these.\n\n" + shares(plain, rich, numbers)
-            )
-            parts += [OF_RICH[field]] if field in OF_RICH else []
+        for kind, words in MORE.items():
+            more = Runs(field, kind)
+            if more.runs:
+                parts.append(
+                    f"{words}, and what is ranked drawn; with all pairs {more.of_all}. In brackets "
+                    "the share of the gap from CCA of the pairs on plain features to all pairs, in "
+                    "per cent: to the ceiling of plain features, and of these "
+                    f"([page](results/{field}_{kind}.md)).\n\n{shares(plain, more, numbers)}"
+                )
+                parts += [OF_MORE[key]] if (key := f"{field}_{kind}") in OF_MORE else []
     parts += [_TOWERS, towers(IMAGES, RIVALS), _LEFT_OUT]
     parts += [towers(IMAGES, LEFT_OUT | OF_PAPER), _OF_PAPER]
     parts += [_PROTEINS, towers(PROTEINS, RIVALS_OF_PROTEINS)]
