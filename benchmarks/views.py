@@ -57,7 +57,7 @@ def main() -> None:
                     rows.append({"field": field, "views": views, "pairs": pairs} | row)
                     print(rows[-1], flush=True)
     content = {
-        "command": shlex.join(["benchmarks/views.py", *sys.argv[1:]]),
+        "command": shlex.join(["python", "benchmarks/views.py", *sys.argv[1:]]),
         "machine": machine(),
         "rows": rows,
     }
