@@ -22,7 +22,7 @@ FIELDS = {
     "vision_language": ("photographs and captions", (12, 60, 180, 600)),
     "protein_names": ("protein sequences and names", (30, 100, 300, 1000)),
 }
-MORE = {  # pages of other features than the last layer's of one view: what they are
+MORE = {  # pages of other features: what these are
     "rich": "Features of more layers",
     "turns": "Features of more layers, in the mean over four turns of each image",
     "mirror": "Features of the last layer, in the mean over each image and its mirror image",
@@ -86,6 +86,7 @@ CURVES = (
     ("gentle_relative", "gentle + relative", True, ""),
     ("named_transport", "with names", True, ""),
     ("cca", "CCA, rich features", False, "rich"),
+    ("cca", "CCA, rich, turned", False, "turns"),
     ("gentle_transport+drawn", "gentle transport, rich, drawn", True, "rich"),
     ("gentle_transport+drawn", "the same, turned", True, "turns"),
     ("named_transport+drawn", "with names, rich, drawn", True, "rich"),

@@ -16,6 +16,7 @@ RESULTS = ROOT / "docs" / "results"
 PAGES = (ROOT / "README.md", RESULTS / "README.md")
 MAIN = ("zero_shot", "i2t", "t2i")
 FIELDS = {"aerial images": "remote_sensing", "photographs": "vision_language"}
+TURNED = "aerial images, more layers, turned"
 # Pairs alone, with the unmatched rest, all pairs: CLIP of proteins has the term of residues too.
 _TOWERS = ("clip", "gentle_clip", "all_pairs")
 _RESIDUES = ("clip_residues/0.1", "gentle_clip/0.1", "clip_residues/1.0")
@@ -61,6 +62,7 @@ def results() -> str:
     rows = []
     for field, few, most in (
         ("aerial images", (12, 312), 10414),
+        (TURNED, (312,), 10414),
         ("photographs", (60, 600), 6000),
     ):
         runs = _features(field)
@@ -114,6 +116,7 @@ def frozen() -> str:
     rows = []
     for field, numbers in (
         ("aerial images", (12, 104, 312, 1041, 10414)),
+        (TURNED, (12, 104, 312, 1041, 10414)),
         ("photographs", (60, 600, 6000)),
     ):
         runs = _features(field)
@@ -127,6 +130,8 @@ def frozen() -> str:
 
 
 def _features(field: str) -> list[dict]:
+    if field == TURNED:
+        return kept("remote_sensing_turns")["runs"]
     return [run for page in ("heads", "frozen") for run in kept(f"{FIELDS[field]}_{page}")["runs"]]
 
 

@@ -290,4 +290,4 @@ def test_the_commands_of_the_manual(pictures, tmp_path, monkeypatch):
             continue
         assert main.main(shlex.split(line)) == 0
     sizes = [len(embeddings.read(path).ids) for path in sorted(tmp_path.glob("features/*"))]
-    assert sizes == [1, 1, 1, 5]  # classes, descriptions, these in shards, pictures
+    assert sizes == [1, 1, 1, 5, 5]  # classes, descriptions, these in shards, pictures, turned
