@@ -15,8 +15,12 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "docs" / "results"
 PAGES = (ROOT / "README.md", RESULTS / "README.md")
 MAIN = ("zero_shot", "i2t", "t2i")
-FIELDS = {"aerial images": "remote_sensing", "photographs": "vision_language"}
 TURNED = "aerial images, more layers, turned"
+PAGES_OF = {
+    "aerial images": ("remote_sensing_heads", "remote_sensing_frozen"),
+    TURNED: ("remote_sensing_turns",),
+    "photographs": ("vision_language_heads", "vision_language_frozen"),
+}
 # Pairs alone, with the unmatched rest, all pairs: CLIP of proteins has the term of residues too.
 _TOWERS = ("clip", "gentle_clip", "all_pairs")
 _RESIDUES = ("clip_residues/0.1", "gentle_clip/0.1", "clip_residues/1.0")
@@ -130,9 +134,7 @@ def frozen() -> str:
 
 
 def _features(field: str) -> list[dict]:
-    if field == TURNED:
-        return kept("remote_sensing_turns")["runs"]
-    return [run for page in ("heads", "frozen") for run in kept(f"{FIELDS[field]}_{page}")["runs"]]
+    return [run for page in PAGES_OF[field] for run in kept(page)["runs"]]
 
 
 def _main(runs: Iterable[dict], method: str, pairs: int) -> str:

@@ -8,13 +8,13 @@ in features/. Writes views.md and views.json.
 """
 
 import argparse
-import json
 import pathlib
 import shlex
 import statistics
 import sys
 
 import jax
+from readme_tables import lines
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -23,6 +23,7 @@ from gentle_clip_jax.aligners import METHODS  # noqa: E402
 from gentle_clip_jax.compare import measure, pool  # noqa: E402
 from gentle_clip_jax.compare.sources import pool_of  # noqa: E402
 from gentle_clip_jax.config import load_config  # noqa: E402
+from gentle_clip_jax.files import write_json, write_text  # noqa: E402
 from gentle_clip_jax.runs.log import machine  # noqa: E402
 
 FIELDS = {
@@ -61,8 +62,8 @@ def main() -> None:
         "machine": machine(),
         "rows": rows,
     }
-    (args.out / "views.json").write_text(json.dumps(content, indent=1) + "\n")
-    (args.out / "views.md").write_text(page(content))
+    write_json(args.out / "views.json", content)
+    write_text(args.out / "views.md", page(content))
 
 
 def runs(items: pool.Pool, pairs: int, seeds: list[int]):
@@ -88,18 +89,13 @@ def page(content: dict) -> str:
         )
     ]
     for field in FIELDS:
-        heads = ["pairs", "method", *VIEWS.values()]
-        lines = [
-            f"## {field.capitalize()}\n",
-            f"| {' | '.join(heads)} |",
-            "| ---: | --- |" + 3 * " ---: |",
-        ]
         here = [row for row in rows if row["field"] == field]
+        table = []
         for pairs, name in dict.fromkeys((row["pairs"], row["method"]) for row in here):
             some = [row for row in here if (row["pairs"], row["method"]) == (pairs, name)]
-            cells = [cell(some, views) for views in VIEWS]
-            lines.append(f"| {pairs:,} | {FORMS[name]} | {' | '.join(cells)} |")
-        parts.append("\n".join(lines) + "\n")
+            table.append([f"{FORMS[name]}, {pairs:,} pairs", *(cell(some, v) for v in VIEWS)])
+        head = f"| | {' | '.join(VIEWS.values())} |"
+        parts.append(f"## {field.capitalize()}\n\n{lines(head, table)}")
     return "\n".join(parts)
 
 

@@ -82,7 +82,7 @@ def image_work(
     # The caches of a CPU hold what two images become on their way, not more.
     load = embedder(weights, stack, batch_size or 64, on_cpu=batch_size or 2, views=views)
     rows = [{"id": item.id, "split": item.split, "label": item.label} for item in listed]
-    about = _about(weights, layers) | ({} if views is None else {"views": views})
+    about = _about(weights, layers, views)
     index = np.arange(len(listed))
     return Work(rows, listed, index, contents, decode, load, about, ("pillow",))
 
@@ -210,15 +210,18 @@ def _load(encoder: str, role: str, layers: str | None) -> pretrained.Pretrained:
     return weights._replace(model=with_layers(weights.model, layers, of=encoder))
 
 
-def _about(weights: pretrained.Pretrained, layers: str | None) -> dict[str, Any]:
-    """Layers if any are named; digests of weights, or of each file, and of settings beside them."""
+def _about(
+    weights: pretrained.Pretrained, layers: str | None, views: str | None = None
+) -> dict[str, Any]:
+    """Layers and views that are named; digests of weights, each file's, and of settings."""
     digests = {path.name: sha256(path) for path in weight_files.parts(weights.path)}
     settings = {
         path.relative_to(weights.path.parent).as_posix(): sha256(path)
         for path in checkpoints.settings(weights.path.parent)
     }
+    named = {"layers": layers, "views": views}
     return {
         "weights_sha256": digests if len(digests) > 1 else next(iter(digests.values())),
         "settings_sha256": settings,
-        **({} if layers is None else {"layers": layers}),
+        **{name: value for name, value in named.items() if value is not None},
     }

@@ -12,6 +12,7 @@ from gentle_clip_jax.parallel.cores import count_cores
 # words lie beside the rows, and with 256 tried 0.81 of their nearest were found among 200,000.
 _SETTINGS: dict[str, Any] = {"connectivity": 32, "expansion_add": 128, "expansion_search": 2048}
 _EXPANSION_OF_ITSELF = 16  # a row with links to it is found by few steps
+_CHUNK = 65_536  # rows that are looked for at once
 
 
 class Hnsw:
@@ -64,15 +65,15 @@ class Hnsw:
             graph.save(str(path))
 
 
-def _insert_lost(graph: Any, chunk: int = 65_536) -> None:
+def _insert_lost(graph: Any) -> None:
     """Inserts again, by one thread, the rows that a search for themselves does not find.
 
     Threads that insert at once leave a few rows to which no link leads, whatever is asked for:
     some 10 of 100,000 with two of them (usearch issue 735).
     """
     graph.expansion_search = _EXPANSION_OF_ITSELF
-    for start in range(0, len(graph), chunk):
-        numbers = np.arange(start, min(start + chunk, len(graph)))
+    for start in range(0, len(graph), _CHUNK):
+        numbers = np.arange(start, min(start + _CHUNK, len(graph)))
         rows = np.stack(graph.get(numbers))
         found = graph.search(rows, 1, threads=count_cores())
         itself = 1 - np.einsum("ik,ik->i", rows, rows)

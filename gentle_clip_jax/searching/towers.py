@@ -104,8 +104,8 @@ class Towers:
 
     def _write(self, raw: "Raw", side: "Modality", path: pathlib.Path, out: pathlib.Path) -> None:
         # The name alone, so that a run whose folder is moved finds its rows again.
-        arguments = {"encoder": self.path.resolve().name, "role": side, "data": str(path)}
-        arguments |= {"dtype": "float32"}
+        name = self.path.resolve().name
+        arguments = {"encoder": name, "role": side, "data": str(path), "dtype": "float32"}
         check_folder(out, arguments)
         with lock.alone_in(out):
             update(self._work(raw, side), out, arguments, say=progress.console())
