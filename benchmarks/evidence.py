@@ -23,13 +23,8 @@ FIELDS = {
     "protein_names": ("protein sequences and names", (30, 100, 300, 1000)),
 }
 MORE = {  # pages of other features: what these are
-    "rich": "Features of more layers",
     "turns": "Features of more layers, in the mean over four turns of each image",
-    "mirror": "Features of the last layer, in the mean over each image and its mirror image",
-}
-OF_MORE = {  # what a mean of all metrics hides
-    "vision_language_rich": "In retrieval more layers gain here as well; what they lose is "
-    "zero-shot on CIFAR-10's thumbnails, enlarged to 224 pixels.\n",
+    "mirror": "Features of more layers, in the mean over each image and its mirror image",
 }
 
 
@@ -85,12 +80,12 @@ CURVES = (
     ("gentle_transport", "gentle transport", True, ""),
     ("gentle_relative", "gentle + relative", True, ""),
     ("named_transport", "with names", True, ""),
-    ("cca", "CCA, rich features", False, "rich"),
     ("cca", "CCA, rich, turned", False, "turns"),
-    ("gentle_transport+drawn", "gentle transport, rich, drawn", True, "rich"),
-    ("gentle_transport+drawn", "the same, turned", True, "turns"),
-    ("named_transport+drawn", "with names, rich, drawn", True, "rich"),
-    ("named_transport+drawn", "with names, mirrored, drawn", True, "mirror"),
+    ("cca+drawn", "CCA, rich, turned, drawn", True, "turns"),
+    ("gentle_transport+drawn", "gentle transport, rich, turned, drawn", True, "turns"),
+    ("cca", "CCA, rich, mirrored", False, "mirror"),
+    ("cca+drawn", "CCA, rich, mirrored, drawn", True, "mirror"),
+    ("named_transport+drawn", "with names, rich, mirrored, drawn", True, "mirror"),
 )
 _PAGE_HEAD = """# Does unmatched data help?
 
@@ -100,8 +95,8 @@ sample standard deviation over the seeds, in points. Settings were chosen on val
 
 ![Share of the gap closed against the number of pairs](figures/evidence.svg)
 
-Dashed: matched pairs alone. Full: with unmatched items. Thick: features of more layers; thickest:
-of more than one view of each image. 0 is CCA of the pairs, 100 the best that all pairs give on
+Dashed: matched pairs alone. Full: with unmatched items. Thick: features of more layers, and of more
+than one view of each image. 0 is CCA of the pairs, 100 the best that all pairs give on
 plain features; the figure is the mean of zero-shot, image to text, text to image.
 """
 _TOWERS = """## Towers that are trained: images
@@ -228,8 +223,9 @@ def gains(plain: Runs, numbers: Iterable[int]) -> str:
 
 def shares(plain: Runs, more: Runs, numbers: Iterable[int]) -> str:
     """Other features and the drawn gallery, and which shares of the gaps they close."""
-    shown = ("cca", "cca+drawn", "gentle_transport", "gentle_transport+drawn")
-    shown += ("named_transport", "named_transport+drawn")
+    methods = {"cca": "CCA", "gentle_transport": "gentle transport"}
+    methods |= {"named_transport": "with names"}
+    shown = [name + end for name in methods for end in ("", "+drawn")]
     rows = []
     for pairs in numbers:
         start, cells = plain.mean("cca", pairs), []
@@ -246,7 +242,8 @@ def shares(plain: Runs, more: Runs, numbers: Iterable[int]) -> str:
             cells.append(f"{own} ({', '.join(closed)})")
         if any(cells):
             rows.append([f"{pairs:,}", *cells])
-    return table(["pairs", *shown], rows)
+    heads = [head for label in methods.values() for head in (label, "drawn")]
+    return table(["pairs", *heads], rows)
 
 
 def towers(fields: Iterable[Field], variants: dict[str, str]) -> str:
@@ -328,7 +325,7 @@ def draw(path: pathlib.Path) -> None:
                     mark.marker + line,
                     label=curve,
                     color=light(mark.hue),
-                    linewidth={"": 1.2, "rich": 2.5}.get(kind, 4.0),
+                    linewidth=3.0 if kind else 1.2,
                     markersize=5,
                     markerfacecolor="white" if mark.hollow else light(mark.hue),
                 )
@@ -362,7 +359,6 @@ def page() -> str:
                     "per cent: to the ceiling of plain features, and of these "
                     f"([page](results/{field}_{kind}.md)).\n\n{shares(plain, more, numbers)}"
                 )
-                parts += [OF_MORE[key]] if (key := f"{field}_{kind}") in OF_MORE else []
     parts += [_TOWERS, towers(IMAGES, RIVALS), _LEFT_OUT]
     parts += [towers(IMAGES, LEFT_OUT | OF_PAPER), _OF_PAPER]
     parts += [_PROTEINS, towers(PROTEINS, RIVALS_OF_PROTEINS)]

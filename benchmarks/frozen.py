@@ -1,13 +1,13 @@
 """Every comparison on frozen features that docs/results shows.
 
-    python benchmarks/frozen.py --features=features --rich=rich --rich-turns=rich_turns
-        --mirror=mirror [--workdir=runs/frozen] [--only REGEX]
+    python benchmarks/frozen.py --features=features --rich-turns=rich_turns
+        --rich-mirror=rich_mirror [--workdir=runs/frozen] [--only REGEX]
 
 features/SET/{images,captions,classes} are folders of gentle-clip encode, see docs/features.md, and
-benchmarks/class_names.py has written features/encoder_classes.npz. In rich/ there is the same by
---layers=rich, in rich_turns/ with images by --layers=rich --views=turns, in mirror/ with images by
---views=mirror. Each run is kept; the command goes on with what is missing, and --only=^$ writes the
-pages anew alone.
+benchmarks/class_names.py has written features/encoder_classes.npz. In rich_turns/ there is the same
+by --layers=rich and, of images, --views=turns, in rich_mirror/ by --layers=rich and --views=mirror.
+Each run is kept; the command goes on with what is missing, and --only=^$ writes the pages anew
+alone.
 """
 
 import argparse
@@ -34,10 +34,8 @@ FEW = "(0.01,0.03,0.1)"
 PARTS = [
     ("remote_sensing_frozen", "remote_sensing", "features", "shuffled", FORMS, AERIAL),
     ("vision_language_frozen", "vision_language", "features", "shuffled", FORMS, PHOTOGRAPHS),
-    ("remote_sensing_rich", "remote_sensing", "rich", "shuffled", DRAWN, AERIAL),
-    ("vision_language_rich", "vision_language", "rich", "shuffled", DRAWN, PHOTOGRAPHS),
     ("remote_sensing_turns", "remote_sensing", "rich_turns", "shuffled", DRAWN, AERIAL),
-    ("vision_language_mirror", "vision_language", "mirror", "shuffled", DRAWN, PHOTOGRAPHS),
+    ("vision_language_mirror", "vision_language", "rich_mirror", "shuffled", DRAWN, PHOTOGRAPHS),
     ("remote_sensing_disjoint", "remote_sensing", "features", "disjoint", CLOSED, FEW),
     ("remote_sensing_shifted", "remote_sensing", "features", "shifted", CLOSED, FEW),
     ("remote_sensing_heads", "remote_sensing", "features", "shuffled", HEADS, AERIAL),
@@ -45,9 +43,8 @@ PARTS = [
 ]
 KINDS = {
     "features": "",
-    "rich": ", rich features",
     "rich_turns": ", rich features in the mean over turns",
-    "mirror": ", features in the mean over mirror images",
+    "rich_mirror": ", rich features in the mean over mirror images",
 }
 
 

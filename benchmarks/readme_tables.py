@@ -16,10 +16,12 @@ RESULTS = ROOT / "docs" / "results"
 PAGES = (ROOT / "README.md", RESULTS / "README.md")
 MAIN = ("zero_shot", "i2t", "t2i")
 TURNED = "aerial images, more layers, turned"
+MIRRORED = "photographs, more layers, mirrored"
 PAGES_OF = {
     "aerial images": ("remote_sensing_heads", "remote_sensing_frozen"),
     TURNED: ("remote_sensing_turns",),
     "photographs": ("vision_language_heads", "vision_language_frozen"),
+    MIRRORED: ("vision_language_mirror",),
 }
 # Pairs alone, with the unmatched rest, all pairs: CLIP of proteins has the term of residues too.
 _TOWERS = ("clip", "gentle_clip", "all_pairs")
@@ -68,6 +70,7 @@ def results() -> str:
         ("aerial images", (12, 312), 10414),
         (TURNED, (312,), 10414),
         ("photographs", (60, 600), 6000),
+        (MIRRORED, (600,), 6000),
     ):
         runs = _features(field)
         for pairs in few:
@@ -122,14 +125,16 @@ def frozen() -> str:
         ("aerial images", (12, 104, 312, 1041, 10414)),
         (TURNED, (12, 104, 312, 1041, 10414)),
         ("photographs", (60, 600, 6000)),
+        (MIRRORED, (60, 600, 6000)),
     ):
         runs = _features(field)
+        if field == "photographs":
+            rows.append([f"{field}, no pair", "", "", _without_pairs(), ""])
         for pairs in numbers:
             found = {m: _main(runs, m, pairs) for m in columns.values()}
             if found["named_transport"] and found["named_transport"] == found["gentle_transport"]:
                 found["named_transport"] = "turned down"
             rows.append([f"{field}, {pairs:,} pairs", *found.values()])
-    rows.insert(-3, ["photographs, no pair", "", "", _without_pairs(), ""])
     return lines(f"| | {' | '.join(columns)} |", rows)
 
 

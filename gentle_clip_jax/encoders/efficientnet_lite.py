@@ -106,8 +106,8 @@ class EfficientNetLite0(nn.Module):
     """Images [b, height, width, 3], values from 0 to 255 -> float32 features [b, 1280].
 
     Made for 224 x 224 pixels. The features are what the published classifier sees; where `rich`,
-    [b, 4736]: mean and deviation over all places of these and of the stages of 192 and 320
-    channels, and between them the mean of the last filtered channels of the stage of 192.
+    [b, 3456]: then the mean over all places of the last filtered channels, and mean and deviation
+    of the stages of 192 and 320 channels.
     `train` changes nothing: there is no dropout, and BatchNorm keeps the statistics that it was
     published with.
 
@@ -120,15 +120,16 @@ class EfficientNetLite0(nn.Module):
     @nn.compact
     def __call__(self, images: Array, *, train: bool = False) -> Array:
         x, stages = (images.astype(jnp.float32) - 127) / 128, {}
-        x = nn.relu6(ConvNorm(32, size=3, stride=2, name="stem")(x))
+        x = filtered = nn.relu6(ConvNorm(32, size=3, stride=2, name="stem")(x))
         for i, (features, size, stride, expansion) in enumerate(blocks()):
             x, filtered = Block(features, size, stride, expansion, name=f"block_{i}")(x)
-            stages[features] = x, filtered
-        x = nn.relu6(ConvNorm(1280, name="head")(x))
+            stages[features] = x
+        head = nn.relu6(ConvNorm(1280, name="head")(x)).mean(axis=(1, 2))
         if not self.rich:
-            return x.mean(axis=(1, 2))
-        (of_192, filtered), (of_320, _) = stages[192], stages[320]
-        parts = [*_spread(x), filtered.mean(axis=(1, 2)), *_spread(of_192), *_spread(of_320)]
+            return head
+        # Not the head's deviations, nor filtered channels before the last: they see how sharp an
+        # image is, so that those of enlarged thumbnails lie far from all others.
+        parts = [head, filtered.mean(axis=(1, 2)), *_spread(stages[192]), *_spread(stages[320])]
         return jnp.concatenate(parts, axis=1)
 
 

@@ -26,7 +26,7 @@ class Drawn(NamedTuple):
     mean of the rows of the other modality that it is nearest to: images that lie between captions
     and beside them are told apart by the captions' own geometry.
 
-    Source: ours; docs/results/remote_sensing_rich.md has what it brings.
+    Source: ours; docs/results/remote_sensing_turns.md has what it brings.
     """
 
     maps: Embeds

@@ -15,7 +15,7 @@ def with_layers(model: Any, layers: str | None, *, of: str) -> Any:
     Args:
       model: an encoder.
       layers: "rich", what the encoders that ship with weights give best: of EfficientNet-Lite0 its
-        head and last stages, mean and deviation over all places, of MiniLM its last two layers; or
+        head and its last two stages, of MiniLM its last two layers; or
         numbers of blocks, such as "5,6", 0 what the first block sees; None for the last alone.
       of: the encoder's name, for messages.
 

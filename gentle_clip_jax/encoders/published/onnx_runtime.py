@@ -40,7 +40,7 @@ def _graph(model: EfficientNetLite0, params: Mapping[str, Any]) -> bytes:
     graph, stages = _Graph(), {}
     pixels = graph.add("Cast", graph.add("Transpose", "images", perm=[0, 3, 1, 2]), to=1)
     x = graph.add("Div", graph.add("Sub", pixels, np.float32(127)), np.float32(128))
-    x = graph.relu6(graph.convolve(x, params["stem"], stride=2))
+    x = filtered = graph.relu6(graph.convolve(x, params["stem"], stride=2))
     width = 32
     for i, (features, _, stride, expansion) in enumerate(blocks()):
         block, h = params[f"block_{i}"], x
@@ -49,12 +49,11 @@ def _graph(model: EfficientNetLite0, params: Mapping[str, Any]) -> bytes:
         filtered = graph.relu6(graph.convolve(h, block["depthwise"], stride))
         h = graph.convolve(filtered, block["project"])
         x = graph.add("Add", x, h) if (stride, features) == (1, width) else h
-        stages[features], width = (x, filtered), features
-    x = graph.relu6(graph.convolve(x, params["head"]))
+        stages[features], width = x, features
+    head = graph.mean(graph.relu6(graph.convolve(x, params["head"])))
     if not model.rich:
-        return graph.returning(graph.mean(x))
-    (of_192, filtered), (of_320, _) = stages[192], stages[320]
-    parts = [*graph.spread(x), graph.mean(filtered), *graph.spread(of_192), *graph.spread(of_320)]
+        return graph.returning(head)
+    parts = [head, graph.mean(filtered), *graph.spread(stages[192]), *graph.spread(stages[320])]
     return graph.returning(graph.add("Concat", *parts, axis=1))
 
 
