@@ -1,6 +1,7 @@
 """What a review brings: an annotator whom a program plays, and how long one waits for a screen.
 
-    python benchmarks/review.py --features=features [--images=rsicd] [--parts grid ten speed]
+    python benchmarks/review.py --features=features [--rich-turns=rich_turns] [--images=rsicd]
+        [--parts grid ten speed]
 
 Writes review.md and review.json. On aerial images: test items of RSICD and UCM-Captions are
 reviewed after `align` by so many pairs, by an annotator who always clicks the right one and by one
@@ -44,12 +45,14 @@ from gentle_clip_jax.runs.log import machine  # noqa: E402
 SETS = ("rsicd", "ucm-captions")
 TEST_ITEMS = 1303
 OF_TEN = (0, 50, 100, 200, 300)  # questions
+PLAIN, TURNED = "as they are", "rich, four turns"
 MODES = {"ten": "closest of ten", "group": "then ten like it", "grid": "grid"}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0], allow_abbrev=False)
     parser.add_argument("--features", type=pathlib.Path, required=True)
+    parser.add_argument("--rich-turns", type=pathlib.Path, help="by --layers=rich --views=turns")
     parser.add_argument("--parts", nargs="*", choices=PARTS, default=[*PARTS])
     parser.add_argument("--images", type=pathlib.Path, help="RSICD, for the time of its pictures")
     parser.add_argument("--split", choices=["test", "train"], default="test")
@@ -205,10 +208,16 @@ def reviewed(x: Side, y: Side, ids, start, screens: int, seed: int, wrong: float
 
 def tens(args: argparse.Namespace):
     """A row a review of RSICD's train split from 12 pairs, measured on its test split."""
-    asked = argparse.Namespace(features=args.features, split="train")
+    for kind, features in {PLAIN: args.features, TURNED: args.rich_turns}.items():
+        for row in tens_of(features, args) if features else ():
+            yield {"features": kind, **row}
+
+
+def tens_of(features: pathlib.Path, args: argparse.Namespace):
+    asked = argparse.Namespace(features=features, split="train")
     x, y = items(asked, ("rsicd",), None)
     measured = pool.load_pool(
-        args.features,
+        features,
         train=("rsicd",),
         zero_shot={"rsicd": "test"},
         excluded_labels=("playfields",),
@@ -382,17 +391,18 @@ def of_tens(rows: list[dict[str, Any]]) -> list[str]:
         "annotator clicks one of the same class as the partner, of several the one whose captions "
         "are most like those in question, and says none of these if there is none. *Then ten like "
         "it*: after each click it is asked whether the partner is among the ten nearest of that "
-        "group. *Grid*: 48, as above. Zero-shot / i2t / t2i, and their mean, per cent.",
+        "group. *Grid*: 48, as above. Zero-shot / i2t / t2i, and their mean, per cent. *Rich, four "
+        "turns*: features by `encode --layers=rich --views=turns`.",
         "",
-        "| asked | seeds | questions | figures | mean | clicked | confirmed |",
-        "|:--|:--" + "|--:" * 5 + "|",
+        "| features | asked | seeds | questions | figures | mean | clicked | confirmed |",
+        "|:--|:--|:--" + "|--:" * 5 + "|",
     ]
-    for mode, told in MODES.items():
-        of_mode = [row for row in rows if row["mode"] == mode]
-        seeds = ", ".join(str(row["seed"]) for row in of_mode)
-        for points in zip(*(row["points"] for row in of_mode)):
+    for kind, mode in dict.fromkeys((row["features"], row["mode"]) for row in rows):
+        here = [row for row in rows if (row["features"], row["mode"]) == (kind, mode)]
+        seeds = ", ".join(str(row["seed"]) for row in here)
+        for points in zip(*(row["points"] for row in here)):
             figures = np.array([one["figures"] for one in points])
-            cells = [told, seeds, str(points[0]["questions"])]
+            cells = [kind, MODES[mode], seeds, str(points[0]["questions"])]
             cells.append(" / ".join(f"{value:.1f}" for value in figures.mean(axis=0)))
             cells.append(spread(figures.mean(axis=1)))
             cells += [spread([one[kind] for one in points], 0) for kind in ("near", "match")]
