@@ -127,8 +127,8 @@ class EfficientNetLite0(nn.Module):
         head = nn.relu6(ConvNorm(1280, name="head")(x)).mean(axis=(1, 2))
         if not self.rich:
             return head
-        # Not the head's deviations, nor filtered channels before the last: they see how sharp an
-        # image is, so that those of enlarged thumbnails lie far from all others.
+        # Not the head's deviations, which bring nothing, nor filtered channels before the last: by
+        # these, which see how sharp an image is, enlarged thumbnails lie far from all others.
         parts = [head, filtered.mean(axis=(1, 2)), *_spread(stages[192]), *_spread(stages[320])]
         return jnp.concatenate(parts, axis=1)
 
