@@ -214,6 +214,7 @@ def figures(
     surest = np.argsort(-found.group_probability)[: len(in_group) // 5]
     held = found.group_sets[np.arange(len(in_group)), true_group]
     assert found.expected is not None
+    assert found.calibration.apart is not None
     return {
         "items": len(right),
         "found": float(right.sum()),
@@ -233,6 +234,8 @@ def figures(
         "group_temperature": found.calibration.group_temperature,
         "slope": found.calibration.platt.slope,
         "offset": found.calibration.platt.offset,
+        "apart": found.calibration.apart,
+        "stands_out": int(found.calibration.stands_out),
     }
 
 
@@ -271,14 +274,14 @@ def page(rows: list[dict]) -> list[str]:
         "",
         "*Right*: first choices (one to one: matches) that are the image's own caption; a caption "
         "that reads the same is wrong. *Among 48*: share of the images whose caption is one of "
-        "their candidates. *Expected*: the sum of probabilities, with its 95 % "
-        "interval *from* and *to*; *within*: in how many runs it holds what is right. *ECE*: mean "
-        "gap between probability and what is right, ten "
-        "bins. *Precision at 20 %*: of the groups of the fifth of the items with the highest group "
-        "probability. *Sets hold it*: sets of groups that should hold the right one in 90 %; "
-        "*median set*: of 30 groups. The group of an image without a partner is that of the "
-        "caption that was taken away. *Groups of single items*: k-means of the captions as they "
-        "are, as before; otherwise each is drawn towards its neighbours first. *Not drawn*: "
+        "their candidates. *Expected*: the sum of probabilities, with its 95 % interval *from* and "
+        "*to*; *within*: in how many runs it holds what is right; *stand out*: in how many `match` "
+        "says that held-out pairs stand out. *ECE*: mean gap between probability and what is "
+        "right, ten bins. *Precision at 20 %*: of the groups of the fifth of the items with the "
+        "highest group probability. *Sets hold it*: sets of groups that should hold the right one "
+        "in 90 %; *median set*: of 30 groups. The group of an image without a partner is that of "
+        "the caption that was taken away. *Groups of single items*: k-means of the captions as "
+        "they are, as before; otherwise each is drawn towards its neighbours first. *Not drawn*: "
         "items are ranked by embeddings as they are; otherwise as `align` has them ranked, drawn "
         "where held-out pairs let them be. *Gentle transport*: that method, on whole features. "
         "*Rich features*: by `encode --layers=rich`, of the same encoders, *of four turns*: by "
@@ -290,7 +293,8 @@ def page(rows: list[dict]) -> list[str]:
             if not here:
                 continue
             lines += ["", f"## {field.capitalize()}, {way}", ""]
-            heads = ["pairs", "seeds", *(name for name, _ in FIGURES.values()), "within"]
+            heads = ["pairs", "seeds", *(name for name, _ in FIGURES.values())]
+            heads += ["within", "stand out"]
             lines += [f"| {' | '.join(heads)} |", "|--:" * len(heads) + "|"]
             for num_pairs in dict.fromkeys(row["pairs"] for row in here):
                 several = [row for row in here if row["pairs"] == num_pairs]
@@ -299,7 +303,9 @@ def page(rows: list[dict]) -> list[str]:
                     for name, (_, how) in FIGURES.items()
                 ]
                 within = sum(row["low"] <= row["found"] <= row["high"] for row in several)
+                stand_out = [row.get("stands_out") for row in several]
                 cells = [f"{num_pairs:,}", str(len(several)), *cells, str(within)]
+                cells.append("" if None in stand_out else str(sum(stand_out)))
                 lines.append(f"| {' | '.join(cells)} |")
     return lines
 

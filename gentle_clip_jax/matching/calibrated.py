@@ -7,12 +7,12 @@ import numpy as np
 from gentle_clip_jax.matching import calibration
 from gentle_clip_jax.matching.assignment import assign
 from gentle_clip_jax.matching.calibration import OFFSET, TEMPERATURES, Events, Platt
-from gentle_clip_jax.matching.held_out import Fold, HeldOut
+from gentle_clip_jax.matching.held_out import Cosines, Fold, HeldOut
 from gentle_clip_jax.matching.nearest import NEAREST, nearest
 
 LEAST_PAIRS = 60  # of fewer, no probability is shown
-ROUGH = 300  # of fewer, those that are shown are called rough
 _OF_FEW = 0.12  # the temperature of cosines where pairs are too few to say; they chose it near 100
+_FAR = 3.0  # standard errors
 _OF_ASSIGNED = 1.0  # the offset that is thought likely: one-to-one knows what p(y | x) does not
 
 
@@ -37,6 +37,8 @@ class Calibration(NamedTuple):
     threshold: the share from which on a group is in the set that holds the right one in 90 %.
     first, among: share of held-out x that find their partner first, and among the 48 nearest y;
       None where none were held out.
+    apart: by how many standard errors held-out partners are oftener first among items to match
+      than among as many held-out ones; None likewise.
     """
 
     pairs: int
@@ -49,6 +51,7 @@ class Calibration(NamedTuple):
     threshold: float
     first: float | None
     among: float | None
+    apart: float | None
 
     @classmethod
     def of_few(cls, pairs: int) -> "Calibration":
@@ -66,12 +69,18 @@ class Calibration(NamedTuple):
             threshold=0.0,
             first=None,
             among=None,
+            apart=None,
         )
 
     @property
     def shown(self) -> bool:
         """Whether the pairs are enough for probabilities."""
         return self.pairs >= LEAST_PAIRS
+
+    @property
+    def stands_out(self) -> bool:
+        """Whether the held-out pairs are of another kind than the items to match."""
+        return self.apart is not None and self.apart > _FAR
 
     @property
     def about(self) -> dict[str, Any]:
@@ -107,7 +116,35 @@ def calibrate(held: HeldOut, own: np.ndarray, group: np.ndarray) -> Calibration:
         threshold=calibration.conformal_threshold(shares, own),
         first=float(np.mean(ranks < 1.5)),
         among=float(np.mean(ranks <= NEAREST)),
+        apart=_apart(held),
     )
+
+
+def _apart(held: HeldOut) -> float:
+    """Of both ways the larger.
+
+    Pairs that are drawn at random from what is to be matched are first as often among either.
+    """
+    to_y, to_x, start = [], [], 0
+    for fold in held.folds:
+        x, y, ranked_x, ranked_y = fold.pairs
+        rows = slice(start, start + len(x))
+        to_y.append(calibration.surplus(_peers(x @ ranked_y.T), held.to_y.of(rows)))
+        to_x.append(calibration.surplus(_peers(y @ ranked_x.T), held.to_x.of(rows)))
+        start += len(x)
+    return max(_standard_errors(np.concatenate(way)) for way in (to_y, to_x))
+
+
+def _peers(cosines: np.ndarray) -> Cosines:
+    """Of f items and the partners [f, f] of all of them."""
+    others = cosines[~np.eye(len(cosines), dtype=bool)].reshape(len(cosines), -1)
+    return Cosines(others, np.diagonal(cosines), 1.0)
+
+
+def _standard_errors(values: np.ndarray) -> float:
+    """How many the mean is away from 0."""
+    error = np.std(values) / np.sqrt(len(values))
+    return float(np.mean(values) / error) if error else 0.0
 
 
 def calibrate_assigned(held: HeldOut, known: Calibration) -> Choices:

@@ -11,7 +11,7 @@ of Modern Neural Networks). Platt scaling then mends what one number cannot.
 from typing import NamedTuple
 
 import numpy as np
-from scipy import optimize, special
+from scipy import optimize, special, stats
 
 from gentle_clip_jax.matching.held_out import Cosines
 
@@ -209,6 +209,20 @@ def ranks(cosines: Cosines) -> np.ndarray:
     """Rank [k] of the partner, from 1; half of those that tie with it are before it."""
     above, ties = _above(cosines)
     return 1 + cosines.weight * (above + ties / 2)
+
+
+def surplus(peers: Cosines, others: Cosines) -> np.ndarray:
+    """How much oftener [k] the partner is first among the others than among as many peers.
+
+    Args:
+      peers: cosines of held-out items with the partners of other held-out items.
+      others: those of the same items with unmatched ones.
+    """
+    count = min(peers.others.shape[1], others.others.shape[1])
+    above, ties = _above(peers._replace(others=peers.others[:, :count]))
+    among_peers = (above == 0) / (1 + ties)
+    above, _ = _above(others)
+    return stats.hypergeom.pmf(0, others.others.shape[1], above, count) - among_peers
 
 
 def _above(cosines: Cosines) -> tuple[np.ndarray, np.ndarray]:

@@ -10,7 +10,9 @@ from gentle_clip_jax.aligners import METHODS, Aligner, Problem
 from gentle_clip_jax.aligners.aligner import with_readout
 from gentle_clip_jax.progress import track
 
-FOLDS = 5
+ROUGH = 300  # pairs; what fewer of them say is rough
+# Four fifths of so few find much less than all of them do, and too little would be expected.
+_FOLDS, _ROUGH_FOLDS = 5, 10
 MOST_PAIRS = 1000  # more are not held out: they would say little more
 _MOST_OTHERS = 16384  # wrong answers that are looked at; so many stand for the rest
 _MOST_FITTED = 4096  # unmatched items of a refit
@@ -51,6 +53,10 @@ class Cosines(NamedTuple):
     others: np.ndarray
     partner: np.ndarray
     weight: float
+
+    def of(self, items: slice) -> "Cosines":
+        """Those of some of the items."""
+        return Cosines(self.others[items], self.partner[items], self.weight)
 
 
 class Fold(NamedTuple):
@@ -139,17 +145,18 @@ def _fits(
     if method is None:
         yield order[:MOST_PAIRS], aligner
         return
-    size, seen = -(-n // FOLDS), np.zeros(n, bool)
-    for fold in track(range(FOLDS), "holding pairs out"):
-        # Where FOLDS does not divide n, folds overlap: of one size, they compile once.
-        rows = np.roll(order, -(fold * n // FOLDS))
+    folds = _FOLDS if n >= ROUGH else min(_ROUGH_FOLDS, n)
+    size, seen = -(-n // folds), np.zeros(n, bool)
+    for fold in track(range(folds), "holding pairs out"):
+        # Where their number does not divide n, folds overlap: of one size, they compile once.
+        rows = np.roll(order, -(fold * n // folds))
         new = rows[:size][~seen[rows[:size]]]
         seen[new] = True
         part = _without(problem, rows[:size], rows[size:], rng)
         fitted = METHODS[method].fit(part, key)
         if isinstance(aligner, Aligner):
             fitted = with_readout(fitted, part, aligner.drawn)
-        yield new[: -(-MOST_PAIRS // FOLDS)], fitted
+        yield new[: -(-MOST_PAIRS // folds)], fitted
 
 
 def _without(

@@ -48,11 +48,13 @@ def match(
     p(y | x) = share * exp(cos(x, y) / T) / sum over unmatched y' of exp(cos(x, y') / T)
 
     T is that under which the partners of held-out pairs are likeliest: the aligner's own method is
-    fitted anew to the other pairs, in five folds. The probability of a choice is then Platt-scaled
-    to how often held-out pairs' choices are right. Where the aligner draws what is ranked, cosines
-    are those of drawn rows, here and in its refits. Below 60 pairs nothing is held out and no
-    probability is shown, nor without the share, which no data can tell. An aligner that is not of
-    `METHODS`, such as trained towers, is taken as it is: give it pairs that it has not seen.
+    fitted anew to the other pairs, in five folds, or ten below 300 pairs. The probability of a
+    choice is then Platt-scaled to how often held-out pairs' choices are right. Where the aligner
+    draws what is ranked, cosines are those of drawn rows, here and in its refits. Below 60 pairs
+    nothing is held out and no probability is shown, nor without the share, which no data can tell.
+    An aligner that is not of `METHODS`, such as trained towers, is taken as it is: give it pairs
+    that it has not seen. That pairs are drawn at random from what is to be matched cannot be
+    known, but where they are of another kind it shows, and `summary` says so.
 
     Args:
       aligner: embeds raw features of both.

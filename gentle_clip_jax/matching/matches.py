@@ -4,8 +4,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gentle_clip_jax.matching.calibrated import LEAST_PAIRS, ROUGH, Calibration
+from gentle_clip_jax.matching.calibrated import LEAST_PAIRS, Calibration
 from gentle_clip_jax.matching.groups import Groups
+from gentle_clip_jax.matching.held_out import ROUGH
 from gentle_clip_jax.matching.nearest import NEAREST
 
 
@@ -80,11 +81,15 @@ class Matches(NamedTuple):
         low, high = round(self.expected.low), round(self.expected.high)
         among = _about(n * self.share * known.among)
         rough = f" These are rough figures: they rest on {known.pairs} pairs."
+        picked = (
+            " Held-out pairs stand out from the items to match: expect fewer, unless pairs are a "
+            "random sample of these."
+        )
         return (
             f"Of {n:,} items of x we expect {low:,} to {high:,} right "
             f"{'matches' if (self.y != self.of_x.candidate[:, 0]).any() else 'first choices'}; for "
             f"about {among:,} the partner is among {NEAREST}: run review."
-            f"{rough if known.pairs < ROUGH else ''}"
+            f"{rough if known.pairs < ROUGH else ''}{picked if known.stands_out else ''}"
         )
 
     @property

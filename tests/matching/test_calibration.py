@@ -1,5 +1,7 @@
 """What held-out pairs say: candidates that tie, what stands for many, Platt scaling."""
 
+import itertools
+
 import jax
 import numpy as np
 import pytest
@@ -32,6 +34,22 @@ def test_others_that_stand_for_many_count_as_many_and_the_partner_once():
     assert found.probability.shape == (50, 48)
     np.testing.assert_array_equal(found.weight, np.where(found.right, 1.0, 4.0))
     assert 0 < found.right.sum() < 50
+
+
+def test_a_surplus_is_counted_among_as_many_of_both():
+    """Against every choice of as many of the others as there are peers."""
+    rng = np.random.default_rng(0)
+    partner = rng.normal(size=6)
+    peers = Cosines(rng.normal(size=(6, 3)), partner, 1.0)
+    others = Cosines(rng.normal(size=(6, 7)), partner, 2.0)
+    chosen = [list(some) for some in itertools.combinations(range(7), 3)]
+    first = np.mean([(others.others[:, some] < partner[:, None]).all(axis=1) for some in chosen], 0)
+    expected = first - (peers.others < partner[:, None]).all(axis=1)
+    np.testing.assert_allclose(calibration.surplus(peers, others), expected, atol=1e-12)
+    fewer = others._replace(others=others.others[:, :2])
+    first = (fewer.others < partner[:, None]).all(axis=1)
+    expected = 1.0 * first - (peers.others[:, :2] < partner[:, None]).all(axis=1)
+    np.testing.assert_allclose(calibration.surplus(peers, fewer), expected, atol=1e-12)
 
 
 def test_platt_scaling_finds_what_bent_the_probabilities():

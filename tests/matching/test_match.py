@@ -134,6 +134,17 @@ def test_shuffled_pairs_give_no_probability_above_a_fifth(seed):
         assert found.group_probability.max() < 0.2
 
 
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_pairs_of_another_kind_are_told(seed):
+    """Those of some clusters, where what is to be matched is of the others."""
+    x, y = sets(800, noise=0.7, clusters=24, seed=seed)
+    order = np.argsort(y[:, 0], kind="stable")
+    for picked in (order, np.random.default_rng(seed).permutation(800)):
+        made = x[picked], y[picked]
+        found = match(fitted(*made), *made, pairs=pairs(K), share=1)
+        assert ("Held-out pairs stand out" in found.summary) == (picked is order)
+
+
 def test_half_without_a_partner(easy):
     made, _ = easy
     kept = np.r_[: 100 + 200]

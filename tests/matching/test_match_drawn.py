@@ -58,6 +58,15 @@ def test_refits_draw_what_the_aligner_draws(problem, side):
     np.testing.assert_array_equal(held.to_y.partner, own)
 
 
+@pytest.mark.parametrize(("k", "folds"), [(61, 10), (299, 10), (300, 5)])
+def test_each_pair_is_held_out_once_and_few_in_more_folds(k, folds):
+    x, y = sets(400, noise=0.7)
+    aligner = METHODS["procrustes"].fit(Problem(x[:k], y[:k], x[k:], y[k:]), KEY)
+    held = held_out(aligner, Problem(x[:k], y[:k], x[k:], y[k:]), KEY)
+    assert len(held.folds) == folds
+    assert sorted(held.pairs.tolist()) == [*range(k)]
+
+
 def test_one_to_one_knows_the_cosines_of_both_ways():
     """Against a loop over all pairs of items."""
     rng = np.random.default_rng(0)
