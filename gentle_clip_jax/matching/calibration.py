@@ -212,17 +212,16 @@ def ranks(cosines: Cosines) -> np.ndarray:
 
 
 def surplus(peers: Cosines, others: Cosines) -> np.ndarray:
-    """How much oftener [k] the partner is first among the others than among as many peers.
+    """How much oftener [k] the partner is nearest among the others than among as many peers.
 
     Args:
       peers: cosines of held-out items with the partners of other held-out items.
       others: those of the same items with unmatched ones.
     """
     count = min(peers.others.shape[1], others.others.shape[1])
-    above, ties = _above(peers._replace(others=peers.others[:, :count]))
-    among_peers = (above == 0) / (1 + ties)
-    above, _ = _above(others)
-    return stats.hypergeom.pmf(0, others.others.shape[1], above, count) - among_peers
+    among_peers = sum(_above(peers._replace(others=peers.others[:, :count]))) == 0
+    as_near = sum(_above(others))
+    return stats.hypergeom.pmf(0, others.others.shape[1], as_near, count) - among_peers
 
 
 def _above(cosines: Cosines) -> tuple[np.ndarray, np.ndarray]:

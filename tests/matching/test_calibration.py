@@ -42,13 +42,15 @@ def test_a_surplus_is_counted_among_as_many_of_both():
     partner = rng.normal(size=6)
     peers = Cosines(rng.normal(size=(6, 3)), partner, 1.0)
     others = Cosines(rng.normal(size=(6, 7)), partner, 2.0)
+    peers.others[0, 1] = others.others[1, 2] = partner[0]  # captions that read the same
+    partner[:2] = partner[0] + 3e-7, partner[0]
     chosen = [list(some) for some in itertools.combinations(range(7), 3)]
-    first = np.mean([(others.others[:, some] < partner[:, None]).all(axis=1) for some in chosen], 0)
-    expected = first - (peers.others < partner[:, None]).all(axis=1)
+    below = partner[:, None] - 1e-6
+    first = np.mean([(others.others[:, some] < below).all(axis=1) for some in chosen], axis=0)
+    expected = first - (peers.others < below).all(axis=1)
     np.testing.assert_allclose(calibration.surplus(peers, others), expected, atol=1e-12)
     fewer = others._replace(others=others.others[:, :2])
-    first = (fewer.others < partner[:, None]).all(axis=1)
-    expected = 1.0 * first - (peers.others[:, :2] < partner[:, None]).all(axis=1)
+    expected = 1.0 * (fewer.others < below).all(axis=1) - (peers.others[:, :2] < below).all(axis=1)
     np.testing.assert_allclose(calibration.surplus(peers, fewer), expected, atol=1e-12)
 
 
