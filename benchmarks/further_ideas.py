@@ -1,6 +1,7 @@
 """Ideas that gentle transport's rounds do not hold, for benchmarks/negative.py.
 
-What each is fitted to are the features of `negative.py`; each returns what embeds them.
+What each is fitted to are the features of `negative.py`; each returns what embeds them, but for
+`balanced`, which changes what is measured.
 """
 
 from collections.abc import Callable
@@ -10,11 +11,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.optimize
+from ott.geometry.geometry import Geometry
+from ott.solvers import linear
 
 from gentle_clip_jax.aligners import closed_form
 from gentle_clip_jax.aligners.closed_form.cca import canonical_maps, spectrum
 from gentle_clip_jax.aligners.closed_form.k_means import k_means
 from gentle_clip_jax.aligners.closed_form.transported import few_pairs_weight
+from gentle_clip_jax.compare.pool import Pool
 from gentle_clip_jax.losses import pairwise
 
 Features = closed_form.Features
@@ -184,4 +188,49 @@ def graph_matched(features: Features, smoothed: Features, count: int = 800, near
     return features._replace(
         x=jnp.concatenate([features.x, features.unmatched_x[:count]]),
         y=jnp.concatenate([features.y, features.unmatched_y[partner]]),
+    )
+
+
+class AsTheyAre:
+    """Rows that are embedded already."""
+
+    def embed_x(self, x):
+        return x
+
+    embed_y = embed_x
+
+
+def balanced(aligner, items: Pool, epsilon: float) -> Pool:
+    """Items to measure `AsTheyAre`, whose galleries are balanced over all that is asked of them.
+
+    Each cosine is raised by the potentials of the entropic plan between all x and all y of a set,
+    those of equal masses: an image, a caption or a class that is near to all loses. Somebody who
+    asks one question does not know the others, so it is no readout of an aligner.
+
+    Source: Bogolin et al. 2022, arXiv 2112.12777, for such galleries; the plan is Cuturi's.
+    """
+    retrieval = {}
+    for name, one in items.retrieval.items():
+        x, y = raised(aligner.embed_x(one.x), aligner.embed_y(one.y), epsilon)
+        retrieval[name] = one._replace(x=x, y=y)
+    zero_shot = {}
+    for name, one in items.zero_shot.items():
+        x, classes = raised(aligner.embed_x(one.x), aligner.embed_y(one.classes), epsilon)
+        zero_shot[name] = one._replace(x=x, classes=classes)
+    return items._replace(retrieval=retrieval, zero_shot=zero_shot)
+
+
+def raised(x: jax.Array, y: jax.Array, epsilon: float) -> tuple[jax.Array, jax.Array]:
+    """Rows of one length whose products order as x_i . y_j + f_i + g_j does."""
+    solved = linear.solve(Geometry(-(x @ y.T), epsilon=epsilon), max_iterations=500)
+    f, g = solved.f[:, None], solved.g[:, None]
+    x = jnp.concatenate([x, f, jnp.ones_like(f)], axis=1)
+    y = jnp.concatenate([y, jnp.ones_like(g), g], axis=1)
+    squares = [jnp.sum(jnp.square(rows), axis=1, keepdims=True) for rows in (x, y)]
+    most = jnp.maximum(jnp.max(squares[0]), jnp.max(squares[1]))
+    # A column of zeros on the other side changes no product.
+    rest = [jnp.sqrt(jnp.maximum(most - square, 0)) for square in squares]
+    return (
+        jnp.concatenate([x, rest[0], jnp.zeros_like(rest[0])], axis=1),
+        jnp.concatenate([y, jnp.zeros_like(rest[1]), rest[1]], axis=1),
     )
