@@ -345,7 +345,7 @@ def page(figures: dict[tuple[str, int, int], list[float]], unmatched: int) -> st
         "",
         "`python benchmarks/negative.py --features=...`: remote sensing, validation items, seeds "
         f"{seeds}, {unmatched:,} unmatched items of each modality; zero-shot / i2t / t2i, per "
-        "cent, mean over seeds. In brackets how far their sum is from the first line's, with the "
+        "cent, mean over seeds. *Gain*: how far their sum is from the first line's, with the "
         "sample standard deviation over the same seeds. An empty cell was not run.",
         "",
         *table((*IDEAS, *OF_ASKED), figures, numbers, begun),
@@ -365,27 +365,29 @@ def page(figures: dict[tuple[str, int, int], list[float]], unmatched: int) -> st
 def table(
     names: Iterable[str], figures: dict, numbers: list[int], begun: Mapping[str, str]
 ) -> list[str]:
-    """What each idea gives, beside what it begins with."""
-    heads = ["idea", *(f"{pairs:,} pairs" for pairs in numbers)]
-    lines = [f"| {' | '.join(heads)} |", "|---|" + "--:|" * len(numbers)]
+    """What each idea gives, and how far the sum is from that of what it begins with."""
+    heads = ["idea", *(head for pairs in numbers for head in (f"{pairs:,} pairs", "gain"))]
+    lines = [f"| {' | '.join(heads)} |", "|---|" + "--:|" * (len(heads) - 1)]
     for name in names:
-        cells = [_told(name, begun.get(name), pairs, figures) for pairs in numbers]
-        lines.append(f"| {' | '.join([name, *cells])} |")
+        cells = [name]
+        for pairs in numbers:
+            cells += _told(name, begun.get(name), pairs, figures)
+        lines.append(f"| {' | '.join(cells)} |")
     return lines
 
 
-def _told(name: str, start: str | None, pairs: int, figures: dict) -> str:
+def _told(name: str, start: str | None, pairs: int, figures: dict) -> tuple[str, str]:
     """Means of the figures, and what is gained; nothing of what was not run."""
     seeds = [seed for one, number, seed in figures if (one, number) == (name, pairs)]
     if not seeds:
-        return ""
+        return "", ""
     found = np.array([figures[name, pairs, seed] for seed in seeds])
     means = " / ".join(f"{value:.1f}" for value in found.mean(0))
     if start is None or any((start, pairs, seed) not in figures for seed in seeds):
-        return means
+        return means, ""
     gains = found.sum(1) - np.array([sum(figures[start, pairs, seed]) for seed in seeds])
     spread = f" ± {np.std(gains, ddof=1):.1f}" if len(gains) > 1 else ""
-    return f"{means} ({np.mean(gains):+.1f}{spread})"
+    return means, f"{np.mean(gains):+.1f}{spread}"
 
 
 if __name__ == "__main__":
