@@ -358,6 +358,9 @@ def page(figures: dict[tuple[str, int, int], list[float]], unmatched: int) -> st
         "question cannot do it.",
         "",
         *table(BALANCED, figures, numbers, begun),
+        "",
+        "Training the image encoder's last stage from these maps did not help either: "
+        "[last_stage.md](last_stage.md).",
     ]
     return "\n".join(lines) + "\n" + FIXED_POINTS
 
