@@ -385,11 +385,12 @@ def _told(name: str, start: str | None, pairs: int, figures: dict) -> tuple[str,
     if not seeds:
         return "", ""
     found = np.array([figures[name, pairs, seed] for seed in seeds])
-    means = " / ".join(f"{value:.1f}" for value in found.mean(0))
+    # Spaces at which no line of a table breaks.
+    means = "\u00a0/\u00a0".join(f"{value:.1f}" for value in found.mean(0))
     if start is None or any((start, pairs, seed) not in figures for seed in seeds):
         return means, ""
     gains = found.sum(1) - np.array([sum(figures[start, pairs, seed]) for seed in seeds])
-    spread = f" ± {np.std(gains, ddof=1):.1f}" if len(gains) > 1 else ""
+    spread = f"\u00a0±\u00a0{np.std(gains, ddof=1):.1f}" if len(gains) > 1 else ""
     return means, f"{np.mean(gains):+.1f}{spread}"
 
 
