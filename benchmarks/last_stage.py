@@ -12,7 +12,6 @@ CLIP's loss from a closed form of the same pairs. Validation items alone are loo
 import argparse
 import functools
 import itertools
-import json
 import pathlib
 import sys
 from collections.abc import Callable
@@ -29,7 +28,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 import further_ideas as further  # noqa: E402
-from negative import table  # noqa: E402
+from negative import table, with_kept  # noqa: E402
 
 from gentle_clip_jax.aligners import METHODS, Aligner, Problem  # noqa: E402
 from gentle_clip_jax.compare import measure, pool  # noqa: E402
@@ -38,7 +37,7 @@ from gentle_clip_jax.config import load_config  # noqa: E402
 from gentle_clip_jax.data import embeddings, images  # noqa: E402
 from gentle_clip_jax.encoders.efficientnet_lite import Block, ConvNorm, blocks  # noqa: E402
 from gentle_clip_jax.encoders.published import pretrained  # noqa: E402
-from gentle_clip_jax.files import write_json, write_text, writing  # noqa: E402
+from gentle_clip_jax.files import write_text, writing  # noqa: E402
 from gentle_clip_jax.progress import track  # noqa: E402
 from gentle_clip_jax.runs.log import machine  # noqa: E402
 
@@ -81,14 +80,19 @@ def main() -> None:
             aligner = METHODS[method].fit(problem, jax.random.key(seed))
             ways: dict[str, Callable] = {start: lambda aligner=aligner: (aligner, items)}
             for rate in LEARNING_RATES:
-                name = f"{start}, then trained, learning rate {rate:.0e}"
-                ways[name] = functools.partial(trained, aligner, problem, items, stages, rate, seed)
+                ways[after(start, rate)] = functools.partial(
+                    trained, aligner, problem, items, stages, rate, seed
+                )
             for name, fit in ways.items():
                 metrics = measure.summarize(measure.score(*fit()))
                 figures = [100 * metrics[metric] for metric in measure.MAIN]
-                rows.append({"name": name, "pairs": pairs, "seed": seed, "figures": figures})
+                rows.append({"idea": name, "pairs": pairs, "seed": seed, "figures": figures})
                 print(name, pairs, seed, np.round(figures, 1), flush=True)
     publish(rows, args)
+
+
+def after(start: str, rate: float) -> str:
+    return f"{start}, then trained, learning rate {rate:.0e}"
 
 
 class Stages:
@@ -180,16 +184,12 @@ def trained(
 
 
 def publish(rows: list[dict], args: argparse.Namespace) -> None:
-    args.out.mkdir(parents=True, exist_ok=True)
-    path = args.out / "last_stage.json"
-    figures = {}
-    for row in (json.loads(path.read_text())["rows"] if path.exists() else []) + rows:
-        figures[row["name"], row["pairs"], row["seed"]] = row["figures"]
-    rows = [
-        {"name": name, "pairs": pairs, "seed": seed, "figures": found}
-        for (name, pairs, seed), found in figures.items()
+    names = [
+        name
+        for start in STARTS
+        for name in (start, *(after(start, rate) for rate in LEARNING_RATES))
     ]
-    write_json(path, {"machine": machine(), "rows": rows})
+    figures = with_kept(args.out / "last_stage.json", rows, names, {})
     write_text(args.out / "last_stage.md", page(figures))
 
 

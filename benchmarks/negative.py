@@ -319,19 +319,20 @@ def main() -> None:
 
 
 def publish(rows: list[dict], args: argparse.Namespace) -> None:
-    args.out.mkdir(parents=True, exist_ok=True)
-    path = args.out / "negative.json"
-    figures = {}
-    for row in (json.loads(path.read_text())["rows"] if path.exists() else []) + rows:
-        figures[row["idea"], row["pairs"], row["seed"]] = row["figures"]
     names = [*IDEAS, *OF_ASKED, *BALANCED]
-    keys = sorted(figures, key=lambda key: (names.index(key[0]), *key[1:]))
-    rows = [
-        {"idea": name, "pairs": pairs, "seed": seed, "figures": figures[name, pairs, seed]}
-        for name, pairs, seed in keys
-    ]
-    write_json(path, {"machine": machine(), "unmatched": args.unmatched, "rows": rows})
+    path = args.out / "negative.json"
+    figures = with_kept(path, rows, names, {"unmatched": args.unmatched})
     write_text(args.out / "negative.md", page(figures, args.unmatched))
+
+
+def with_kept(path: pathlib.Path, rows: list[dict], names: list[str], about: dict) -> dict:
+    """Writes rows and those of other runs that the file has; returns the figures of all by run."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    kept = json.loads(path.read_text())["rows"] if path.exists() else []
+    by_run = {(row["idea"], row["pairs"], row["seed"]): row for row in kept + rows}
+    runs = sorted(by_run, key=lambda run: (names.index(run[0]), *run[1:]))
+    write_json(path, {"machine": machine(), **about, "rows": [by_run[run] for run in runs]})
+    return {run: by_run[run]["figures"] for run in runs}
 
 
 def page(figures: dict[tuple[str, int, int], list[float]], unmatched: int) -> str:
