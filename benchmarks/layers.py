@@ -12,7 +12,6 @@ import argparse
 import io
 import itertools
 import pathlib
-import shlex
 import statistics
 import sys
 from typing import Any
@@ -27,6 +26,8 @@ from readme_tables import lines
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from published import publish  # noqa: E402
+
 from gentle_clip_jax.aligners import METHODS  # noqa: E402
 from gentle_clip_jax.compare import measure, pool  # noqa: E402
 from gentle_clip_jax.compare.sources import pool_of  # noqa: E402
@@ -34,10 +35,9 @@ from gentle_clip_jax.config import load_config  # noqa: E402
 from gentle_clip_jax.data import embeddings, images  # noqa: E402
 from gentle_clip_jax.encoders.efficientnet_lite import Block, blocks  # noqa: E402
 from gentle_clip_jax.encoders.published import pretrained  # noqa: E402
-from gentle_clip_jax.files import write_arrays, write_json, write_text  # noqa: E402
+from gentle_clip_jax.files import write_arrays  # noqa: E402
 from gentle_clip_jax.progress import track  # noqa: E402
 from gentle_clip_jax.reading import read_arrays  # noqa: E402
-from gentle_clip_jax.runs.log import machine  # noqa: E402
 
 FIELDS = {
     "aerial images": ("compare_remote_sensing", ("rsicd", "ucm-captions"), 1041),
@@ -94,13 +94,7 @@ def main() -> None:
                 row |= {kind: figures(aligner, of) for kind, of in zip(KINDS, (items, thumbnails))}
                 rows.append(row | {"features": items.x.shape[-1]})
                 print(rows[-1], flush=True)
-    content = {
-        "command": shlex.join(["python", "benchmarks/layers.py", *sys.argv[1:]]),
-        "machine": machine(),
-        "rows": rows,
-    }
-    write_json(args.out / "layers.json", content)
-    write_text(args.out / "layers.md", page(content))
+    publish(args.out / "layers", rows, page)
 
 
 def embedded(data: pathlib.Path, kept: pathlib.Path) -> dict[str, np.ndarray]:

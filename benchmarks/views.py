@@ -9,7 +9,6 @@ in features/. Writes views.md and views.json.
 
 import argparse
 import pathlib
-import shlex
 import statistics
 import sys
 
@@ -19,12 +18,12 @@ from readme_tables import lines
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from published import publish  # noqa: E402
+
 from gentle_clip_jax.aligners import METHODS  # noqa: E402
 from gentle_clip_jax.compare import measure, pool  # noqa: E402
 from gentle_clip_jax.compare.sources import pool_of  # noqa: E402
 from gentle_clip_jax.config import load_config  # noqa: E402
-from gentle_clip_jax.files import write_json, write_text  # noqa: E402
-from gentle_clip_jax.runs.log import machine  # noqa: E402
 
 FIELDS = {
     "aerial images": ("compare_remote_sensing", (104, 312, 1041, 10_414)),
@@ -57,13 +56,7 @@ def main() -> None:
                 for row in runs(items, pairs, args.seeds):
                     rows.append({"field": field, "views": views, "pairs": pairs} | row)
                     print(rows[-1], flush=True)
-    content = {
-        "command": shlex.join(["python", "benchmarks/views.py", *sys.argv[1:]]),
-        "machine": machine(),
-        "rows": rows,
-    }
-    write_json(args.out / "views.json", content)
-    write_text(args.out / "views.md", page(content))
+    publish(args.out / "views", rows, page)
 
 
 def runs(items: pool.Pool, pairs: int, seeds: list[int]):
