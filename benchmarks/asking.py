@@ -2,14 +2,17 @@
 
     python benchmarks/asking.py --features=features [--pairs 12 30 104] [--seeds 0 1 2]
         [--methods cca gentle_transport] [--fields remote_sensing vision_language]
+        [--parts first again]
 
-Writes asking.md and asking.json. Of the same pool, `ask` chooses images or a draw does; an aligner
-is fitted to these and their captions, all others are unmatched, and test items measure it.
+Writes asking.md and asking.json; the part that is not run is kept. Of the same pool, `ask` chooses
+images or a draw does; an aligner is fitted to these and their captions, all others are unmatched,
+and test items measure it. Then to 30 that were chosen, 30 or 70 more.
 """
 
 import argparse
 import dataclasses
 import itertools
+import json
 import pathlib
 import sys
 
@@ -28,32 +31,74 @@ from gentle_clip_jax.files import write_json, write_text  # noqa: E402
 from gentle_clip_jax.runs.log import machine  # noqa: E402
 
 FIELDS = {"remote_sensing": "remote sensing", "vision_language": "photographs"}
+BEGIN, MORE = 30, (30, 70)  # pairs
+AGAIN = {
+    "random": "at random",
+    "chosen": "`ask --pairs`",
+    "joint": "the same in the space of an aligner of the first 30",
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0], allow_abbrev=False)
     parser.add_argument("--features", type=pathlib.Path, required=True)
-    parser.add_argument("--pairs", type=int, nargs="+", default=[12, 30, 104])
+    parser.add_argument("--pairs", type=int, nargs="+", default=[12, 30, 104, 1041])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument(
         "--methods", nargs="+", choices=[*METHODS], default=["cca", "gentle_transport"]
     )
     parser.add_argument("--fields", nargs="+", choices=[*FIELDS], default=[*FIELDS])
+    parser.add_argument(
+        "--parts", nargs="+", choices=["first", "again"], default=["first", "again"]
+    )
     parser.add_argument("--evaluate", choices=["test", "validation"], default="test")
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "docs" / "results")
     args = parser.parse_args()
-    rows = []
+    kept = args.out / "asking.json"
+    found = json.loads(kept.read_text()) if kept.exists() else {}
+    found |= {"machine": machine(), "evaluate": args.evaluate, "seeds": args.seeds}
+    found |= {part: [] for part in args.parts}
     for field in args.fields:
         config = load_config(
             f"compare_{field}",
             [f"--config.features={args.features}", f"--config.evaluate={args.evaluate}"],
         )
         items = pool_of(config)
-        for method, number, seed in itertools.product(args.methods, args.pairs, args.seeds):
-            row = {"field": field, "method": method, "pairs": number, "seed": seed}
-            rows.append(row | compared(items, number, seed, method))
-            print(rows[-1], flush=True)
-            publish(rows, args)
+        for part in args.parts:
+            for row in PARTS[part](items, args):
+                found[part].append({"field": field, **row})
+                print(found[part][-1], flush=True)
+                publish(found, args.out)
+
+
+def first(items: pool.Pool, args: argparse.Namespace):
+    for method, number, seed in itertools.product(args.methods, args.pairs, args.seeds):
+        row = {"method": method, "pairs": number, "seed": seed}
+        yield row | compared(items, number, seed, method)
+
+
+def again(items: pool.Pool, args: argparse.Namespace):
+    """Figures of CCA of pairs that `ask` chose and of as many more."""
+    x = items.x.mean(axis=1)
+    for more, seed in itertools.product(MORE, args.seeds):
+        begun = ask(x, BEGIN, seed=seed)
+        others = np.setdiff1d(np.arange(len(x)), begun)
+        joint = METHODS["cca"].fit(
+            Problem(items.x[begun], items.y[begun], items.x[others], items.y[others]),
+            jax.random.key(seed),
+        )
+        ways = {
+            "random": np.random.default_rng(seed).permutation(others)[:more].tolist(),
+            "chosen": ask(x, more, seed=seed, pairs=begun),
+            "joint": ask(joint.embed_x(x), more, seed=seed, pairs=begun),
+        }
+        row = {"method": "cca", "pairs": more, "seed": seed}
+        yield row | {
+            way: figures(items, np.array(begun + rows), seed, "cca") for way, rows in ways.items()
+        }
+
+
+PARTS = {"first": first, "again": again}
 
 
 def compared(items: pool.Pool, number: int, seed: int, method: str) -> dict:
@@ -78,39 +123,59 @@ def figures(items: pool.Pool, matched: np.ndarray, seed: int, method: str) -> li
     return [100 * metrics[name] for name in measure.MAIN if name in metrics]
 
 
-def publish(rows: list[dict], args: argparse.Namespace) -> None:
-    args.out.mkdir(parents=True, exist_ok=True)
-    about = {"machine": machine(), "evaluate": args.evaluate}
-    write_json(args.out / "asking.json", {**about, "rows": rows})
-    write_text(args.out / "asking.md", "\n".join(page(rows, args)) + "\n")
+def publish(found: dict, out: pathlib.Path) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    write_json(out / "asking.json", found)
+    write_text(out / "asking.md", "\n".join(page(found)) + "\n")
 
 
-def page(rows: list[dict], args: argparse.Namespace) -> list[str]:
+def page(found: dict) -> list[str]:
     lines = [
         "# Which pairs to ask a person for",
         "",
-        f"`python benchmarks/asking.py --features=...` on {args.evaluate} "
-        f"items, seeds {', '.join(map(str, args.seeds))}, per cent, zero-shot / i2t / t2i as in "
-        "[compare.md](../compare.md). *Chosen*: images that `gentle-clip ask` names, a tenth of "
+        f"`python benchmarks/asking.py --features=...` on {found['evaluate']} "
+        f"items, seeds {', '.join(map(str, found['seeds']))}, per cent, zero-shot / i2t / t2i as "
+        "in [compare.md](../compare.md). *Chosen*: images that `gentle-clip ask` names, a tenth of "
         "them drawn at random; *random*: all drawn. The gain is that of the mean of the figures, "
         "with its sample standard deviation over seeds.",
     ]
-    for field, method in dict.fromkeys((row["field"], row["method"]) for row in rows):
+    first = found.get("first", [])
+    for field, method in dict.fromkeys((row["field"], row["method"]) for row in first):
         lines += ["", f"## {FIELDS[field].capitalize()}, {METHODS[method].label}", ""]
         lines += ["| pairs | random | chosen | gain |", "|--:|--:|--:|--:|"]
-        of_method = [row for row in rows if (row["field"], row["method"]) == (field, method)]
-        for number in args.pairs:
-            if here := [row for row in of_method if row["pairs"] == number]:
-                lines.append(line(number, here))
+        here = [row for row in first if (row["field"], row["method"]) == (field, method)]
+        for number in sorted({row["pairs"] for row in here}):
+            of_number = [row for row in here if row["pairs"] == number]
+            cells = cell(of_number, "random"), cell(of_number, "chosen"), gain(of_number, "chosen")
+            lines.append(f"| {number:,} | {' | '.join(cells)} |")
+    if rows := found.get("again"):
+        lines += [
+            "",
+            "## More pairs",
+            "",
+            f"To {BEGIN} that `ask` chose, so many more; shrinkage CCA. The gain is that over more "
+            "at random.",
+            "",
+            "| | more | chosen | figures | gain |",
+            "|:--|--:|:--|--:|--:|",
+        ]
+        for field, number in dict.fromkeys((row["field"], row["pairs"]) for row in rows):
+            here = [row for row in rows if (row["field"], row["pairs"]) == (field, number)]
+            for way, name in AGAIN.items():
+                told = gain(here, way) if way != "random" else ""
+                cells = FIELDS[field], str(number), name, cell(here, way), told
+                lines.append(f"| {' | '.join(cells)} |")
     return lines
 
 
-def line(number: int, here: list[dict]) -> str:
-    means = {name: np.mean([row[name] for row in here], axis=0) for name in ("random", "chosen")}
-    gains = [np.mean(row["chosen"]) - np.mean(row["random"]) for row in here]
+def cell(rows: list[dict], way: str) -> str:
+    return " / ".join(f"{value:.1f}" for value in np.mean([row[way] for row in rows], axis=0))
+
+
+def gain(rows: list[dict], way: str) -> str:
+    gains = [np.mean(row[way]) - np.mean(row["random"]) for row in rows]
     spread = f" ± {np.std(gains, ddof=1):.1f}" if len(gains) > 1 else ""
-    cells = [" / ".join(f"{value:.1f}" for value in means[name]) for name in ("random", "chosen")]
-    return f"| {number:,} | {' | '.join(cells)} | {np.mean(gains):+.1f}{spread} |"
+    return f"{np.mean(gains):+.1f}{spread}"
 
 
 if __name__ == "__main__":

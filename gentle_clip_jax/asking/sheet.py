@@ -6,7 +6,6 @@ import shlex
 
 import numpy as np
 
-from gentle_clip_jax.aligners import Aligner, load
 from gentle_clip_jax.aligning import read_side
 from gentle_clip_jax.asking.choose import ask
 from gentle_clip_jax.data import embeddings
@@ -22,8 +21,6 @@ def ask_files(
     *,
     number: int = 30,
     seed: int = 0,
-    aligner: str | pathlib.Path | None = None,
-    y: str | pathlib.Path | None = None,
     pairs: str | pathlib.Path | None = None,
     images: str | pathlib.Path | None = None,
 ) -> list[str]:
@@ -34,8 +31,6 @@ def ask_files(
       out: a folder.
       number: how many items to ask for.
       seed: of the draws.
-      aligner: a folder of `gentle-clip align`, in whose space clusters are sought.
-      y: embeddings of the other modality, which help to find clusters with an aligner.
       pairs: a file of the pairs that are known, whose items are not asked for.
       images: a folder of the pictures of x, where the folder of features does not know it.
 
@@ -46,23 +41,10 @@ def ask_files(
       ValueError: a file is not as it should be, or there are too few items.
       OSError: the folder cannot be written.
     """
-    side, fitted = read_side(x), None if aligner is None else load(aligner)
-    ids, folder = side.ids, pathlib.Path(out)
-    features = embeddings.items_of(side.rows, ids)
-    known = _known(ids, pairs)
-    other = None
-    if fitted is not None and y is not None:
-        other = np.asarray(read_side(y).rows.features)
-    whose = "x" if fitted is None else _side(fitted, features.shape[2], x, aligner)
-    rows = ask(
-        features.mean(axis=1),
-        number,
-        seed=seed,
-        aligner=fitted,
-        other=other,
-        pairs=known,
-        side=whose,
-    )
+    side, folder = read_side(x), pathlib.Path(out)
+    ids = side.ids
+    features = embeddings.items_of(side.rows, ids).mean(axis=1)
+    rows = ask(features, number, seed=seed, pairs=_known(ids, pairs))
     asked = [ids[row] for row in rows]
     cards = side.cards(asked, None if images is None else pathlib.Path(images))
     if images is not None and not any(card.picture for card in cards.values()):
@@ -92,18 +74,6 @@ def ask_files(
     )
     write(folder / "ask.html", page)
     return asked
-
-
-def _side(fitted: Aligner, width: int, path: object, folder: object) -> str:
-    """Which of the aligner's sides features are of; x, where both are as wide."""
-    about = fitted.about["fitted_on"]
-    for side in "xy":
-        if about[f"features_{side}"] == width:
-            return side
-    raise ValueError(
-        f"{path} has {width} features a row and {folder} was fitted to {about['features_x']} of x "
-        f"and {about['features_y']} of y: give the features it was fitted to."
-    )
 
 
 def _known(ids: list[str], pairs: str | pathlib.Path | None) -> np.ndarray:

@@ -33,12 +33,6 @@ def _add_ask(commands: Any) -> argparse.ArgumentParser:
         "--out", required=True, type=values.path, metavar="DIR", help="for ask.csv and ask.html"
     )
     ask.add_argument(
-        "--aligner", type=values.path, metavar="DIR", help="fitted to x: ask where it knows least"
-    )
-    ask.add_argument(
-        "--y", type=values.path, metavar="PATH", help="embeddings of the other side, with --aligner"
-    )
-    ask.add_argument(
         "--pairs", type=values.path, metavar="CSV", help="pairs that are known already"
     )
     ask.add_argument(
@@ -156,7 +150,7 @@ def _add_search(commands: Any) -> argparse.ArgumentParser:
 def _ask(args: argparse.Namespace) -> output.Done:
     from gentle_clip_jax.asking import ask_files
 
-    names = ("number", "seed", "aligner", "y", "pairs", "images")
+    names = ("number", "seed", "pairs", "images")
     with progress.working("choosing"):
         asked = ask_files(args.x, args.out, **{name: getattr(args, name) for name in names})
     said = f"{len(asked)} items to describe: ask.html shows them, ask.csv waits."

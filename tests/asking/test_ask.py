@@ -1,7 +1,5 @@
 """Which items to describe: they stand for the others, and the same call asks the same."""
 
-import types
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -23,21 +21,26 @@ def test_representative_items_come_first_and_every_tenth_at_random():
     assert np.mean(GROUP[telling[:5]]) > np.mean(GROUP[telling[-5:]])
 
 
+def test_each_item_adds_the_most_to_those_before():
+    """Against a loop over all items."""
+    rows = np.random.default_rng(0).normal(size=(60, 6))
+    pairs = [3, 7]
+    asked = ask(rows, 9, pairs=pairs)
+    unit = (rows - rows.mean(axis=0)) / rows.std(axis=0)
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+    alike = np.exp(8 * (unit @ unit.T - 1))
+    for place, item in enumerate(asked):
+        known = pairs + asked[:place]
+        total = [alike[[*known, more]].max(axis=0).sum() for more in range(60)]
+        assert item == np.argmax(total)
+
+
 def test_items_with_a_pair_and_their_groups_are_left_out():
     old = [int(np.flatnonzero(group == GROUP)[0]) for group in range(10, 20)]
     asked = ask(ROWS, 10, pairs=old)
     assert not {*asked} & {*old}
     telling = [row for place, row in enumerate(asked) if place % 10 != 9]
     assert np.mean(GROUP[telling] < 10) > 0.6
-
-
-def test_with_an_aligner_groups_are_those_of_its_space():
-    space = np.eye(4)[np.arange(40) % 4]
-    aligner = types.SimpleNamespace(embed_x=lambda x: space, embed_y=lambda y: np.asarray(y))
-    for other in (None, space):
-        asked = ask(np.zeros((40, 3)), 3, aligner=aligner, other=other, pairs=[0])
-        assert {row % 4 for row in asked} == {1, 2, 3}
-    assert ask(np.zeros((40, 3)), 2, aligner=aligner, side="y") == ask(np.zeros((40, 3)), 2)
 
 
 def test_from_300_pairs_on_all_are_drawn_at_random():
@@ -52,6 +55,8 @@ def test_equal_rows_and_too_many():
     assert sorted(ask(np.ones((6, 2)), 6)) == [*range(6)]
     with pytest.raises(ValueError, match="4 items have no pair yet: ask for 1 to 4 of them, not 5"):
         ask(np.ones((6, 2)), 5, pairs=[0, 1])
+    with pytest.raises(ValueError, match="features holds numbers that are not finite"):
+        ask(np.array([[0, 1], [np.nan, 1]]), 1)
 
 
 @pytest.fixture
