@@ -1,5 +1,6 @@
 """What held-out pairs say about an aligner's cosines: the numbers behind all probabilities."""
 
+import functools
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ from gentle_clip_jax.matching.nearest import NEAREST, nearest
 LEAST_PAIRS = 60  # of fewer, no probability is shown
 _OF_FEW = 0.12  # the temperature of cosines where pairs are too few to say; they chose it near 100
 _FAR = 3.0  # standard errors
+_COUNTED = 2.0  # first choices that are thought to be as expected, beside those that are counted
 _OF_ASSIGNED = 1.0  # the offset that is thought likely: one-to-one knows what p(y | x) does not
 
 
@@ -105,13 +107,14 @@ def calibrate(held: HeldOut, own: np.ndarray, group: np.ndarray) -> Calibration:
     likeliest = np.argmax(shares, axis=1)
     best_y, best_x = calibration.likeliest(to_y.partner), calibration.likeliest(to_x.partner)
     ranks = calibration.ranks(held.to_y)
+    choices = functools.partial(_choices, counted=held.unmatched)
     return Calibration(
         pairs=len(own),
         to_y=float(TEMPERATURES[best_y]),
         to_x=float(TEMPERATURES[best_x]),
         group_temperature=float(TEMPERATURES[best]),
-        first_y=_choices(calibration.candidates(held.to_y, to_y, best_y, NEAREST)),
-        first_x=_choices(calibration.candidates(held.to_x, to_x, best_x, NEAREST)),
+        first_y=choices(calibration.candidates(held.to_y, to_y, best_y, NEAREST)),
+        first_x=choices(calibration.candidates(held.to_x, to_x, best_x, NEAREST)),
         platt=calibration.platt(shares[rows, likeliest], likeliest == own),
         threshold=calibration.conformal_threshold(shares, own),
         first=float(np.mean(ranks < 1.5)),
@@ -158,12 +161,26 @@ def calibrate_assigned(held: HeldOut, known: Calibration) -> Choices:
     return _choices(Events(probability, right, np.ones_like(probability)), offset=_OF_ASSIGNED)
 
 
-def _choices(events: Events, *, offset: float = OFFSET) -> Choices:
-    """Of candidates of items [k, c], the first of which is chosen."""
+def _choices(events: Events, *, offset: float = OFFSET, counted: bool = False) -> Choices:
+    """Of candidates of items [k, c], the first of which is chosen.
+
+    A method that fits unmatched items to each other is surer of the nearest candidate than of the
+    others for no reason that these show. Of such a one, first choices are counted too: the
+    probabilities move by the logarithm of how many are right to how many would be.
+    """
     if not len(events.right):
         return Choices(Platt(1.0, 0.0), np.ones(1))
     found = calibration.platt(*events, offset=offset)
     others = calibration.as_likely(found, events.probability, events.weight, offset=offset)
+    if counted:
+        said = np.sum(found(events.probability[:, 0])) + _COUNTED
+        right = np.sum(events.right[:, 0]) + _COUNTED
+        # What else the number may be is that of a Poisson process: a gamma distribution.
+        likely = np.random.default_rng(0).gamma(right, size=len(others))
+        found, *others = (
+            one._replace(offset=one.offset + np.log(number / said))
+            for one, number in zip((found, *others), (right, *likely))
+        )
     means = [np.mean(platt(events.probability[:, 0])) for platt in (found, *others)]
     return Choices(found, np.array(means[1:]) / means[0])
 

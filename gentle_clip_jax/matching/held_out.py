@@ -70,6 +70,7 @@ class HeldOut(NamedTuple):
     """pairs [k]: which were held out; to_y: of their x with y; to_x: of their y with x.
 
     drawn_y: which unmatched items of y the others are.
+    unmatched: whether what was fitted has learnt from unmatched items too.
     folds: what the cosines are of.
     """
 
@@ -78,6 +79,7 @@ class HeldOut(NamedTuple):
     to_x: Cosines
     drawn_y: np.ndarray
     folds: list[Fold]
+    unmatched: bool
 
 
 def method_of(aligner: Embedder) -> str | None:
@@ -110,7 +112,7 @@ def held_out(aligner: Embedder, problem: Problem, key: jax.Array) -> HeldOut:
         np.sort(rng.permutation(len(items))[:_MOST_OTHERS])
         for items in (problem.unmatched_x, problem.unmatched_y)
     )
-    parts, folds = [], []
+    parts, folds, method = [], [], method_of(aligner)
     for pairs, fitted in _fits(aligner, problem, rng, key):
         own = embedded(fitted, problem.x[pairs], problem.y[pairs])
         others = embedded(fitted, problem.unmatched_x, problem.unmatched_y)
@@ -125,6 +127,7 @@ def held_out(aligner: Embedder, problem: Problem, key: jax.Array) -> HeldOut:
         Cosines(to_x, partner_x, len(problem.unmatched_x) / len(drawn_x)),
         drawn_y,
         folds,
+        method is not None and METHODS[method].unmatched,
     )
 
 

@@ -1,0 +1,38 @@
+"""Where unmatched items were learnt from, first choices that are held out are counted too."""
+
+import jax
+import numpy as np
+import pytest
+from match_data import sets
+
+from gentle_clip_jax.aligners import METHODS, Problem
+from gentle_clip_jax.matching import calibration
+from gentle_clip_jax.matching.calibrated import calibrate
+from gentle_clip_jax.matching.held_out import held_out
+
+K = 61
+KEY = jax.random.key(0)
+
+
+@pytest.mark.parametrize("unmatched", [False, True])
+def test_first_choices_are_counted_if_unmatched_items_were_learnt_from(monkeypatch, unmatched):
+    x, y = sets(400, noise=0.7)
+    problem = Problem(x[:K], y[:K], x[K:], y[K:])
+    method = METHODS["procrustes"]._replace(unmatched=unmatched)
+    monkeypatch.setitem(METHODS, "procrustes", method)
+    held = held_out(method.fit(problem, KEY), problem, KEY)
+    known = calibrate(held, np.zeros(K, int), np.zeros(len(y) - K, int))
+
+    at = calibration.grid(held.to_y)
+    best = calibration.likeliest(at.partner)
+    events = calibration.candidates(held.to_y, at, best, 48)
+    plain = calibration.platt(*events)
+    assert known.first_y.platt.slope == plain.slope
+    # A first choice is right whose partner is nearer than all others.
+    right = np.sum(held.to_y.partner > held.to_y.others.max(axis=1))
+    said = plain(events.probability[:, 0]).sum()
+    assert abs(right - said) > 0.3
+    moved = np.log((right + 2) / (said + 2)) if unmatched else 0
+    assert known.first_y.platt.offset == pytest.approx(plain.offset + moved, abs=1e-9)
+    # So few might as well have been others.
+    assert (np.ptp(np.quantile(known.first_y.factors, [0.025, 0.975])) > 0.6) == unmatched
