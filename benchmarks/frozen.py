@@ -37,6 +37,7 @@ PARTS = [
     ("remote_sensing_turns", "remote_sensing", "rich_turns", "shuffled", DRAWN, AERIAL),
     ("vision_language_mirror", "vision_language", "rich_mirror", "shuffled", DRAWN, PHOTOGRAPHS),
     ("remote_sensing_disjoint", "remote_sensing", "features", "disjoint", CLOSED, FEW),
+    ("vision_language_disjoint", "vision_language", "features", "disjoint", CLOSED, FEW),
     ("remote_sensing_shifted", "remote_sensing", "features", "shifted", CLOSED, FEW),
     ("remote_sensing_heads", "remote_sensing", "features", "shuffled", HEADS, AERIAL),
     ("vision_language_heads", "vision_language", "features", "shuffled", HEADS, PHOTOGRAPHS),

@@ -1,11 +1,13 @@
 """Proteins' sequences beside their names on features that nobody trained on them: closed forms.
 
     python benchmarks/protein_names.py --data=PROTEINS [--workdir=runs/protein_names]
-        [--evaluate validation]
+        [--unmatched disjoint] [--evaluate validation]
 
 PROTEINS is the folder of proteins.parquet (uniprot-names, see docs/data.md). Sequences are counted,
 names are encoded by MiniLM. Each run is kept; the command goes on with what is missing. Writes
-docs/results/protein_names_frozen.md, .json and .svg; figures on validation items go to the workdir.
+docs/results/protein_names_frozen.md, .json and .svg, or protein_names_disjoint.*, where no
+unmatched protein has its name among the unmatched ones; figures on validation items go to the
+workdir.
 """
 
 import argparse
@@ -31,7 +33,12 @@ NUM_TEST, NUM_VALIDATION, NUM_CLASSES = 1500, 1000, 40
 METHODS = ("cca", "cca+drawn", "ridge", "procrustes", "relative", "cca_relative")
 METHODS += ("clip", "gentle_clip", "transported_cca")
 METHODS += ("gentle_transport", "gentle_transport+drawn", "gentle_relative")
-PLAN = Plan(METHODS, (30, 100, 300, 1000, 1.0))
+CLOSED = ("cca", "relative", "cca_relative", "transported_cca", "gentle_transport")
+PLANS = {
+    "shuffled": Plan(METHODS, (30, 100, 300, 1000, 1.0)),
+    "disjoint": Plan(CLOSED, (30, 100, 300, 1000), unmatched="disjoint"),
+}
+PAGES = {"shuffled": "protein_names_frozen", "disjoint": "protein_names_disjoint"}
 
 
 def counts(sequence: str) -> np.ndarray:
@@ -96,15 +103,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0], allow_abbrev=False)
     parser.add_argument("--data", type=pathlib.Path, required=True)
     parser.add_argument("--workdir", type=pathlib.Path, default=ROOT / "runs" / "protein_names")
+    parser.add_argument("--unmatched", choices=[*PLANS], default="shuffled")
     parser.add_argument("--evaluate", choices=("validation", "test"), default="test")
     args = parser.parse_args()
     args.workdir.mkdir(parents=True, exist_ok=True)
-    items, folder = pool(args.data, args.workdir, args.evaluate), args.workdir / args.evaluate
+    items, stem = pool(args.data, args.workdir, args.evaluate), PAGES[args.unmatched]
     print(f"{len(items.x):,} proteins to learn from")
-    compare(items, PLAN, folder, title="Proteins and their names, frozen features")
+    title, folder = "Proteins and their names, frozen features", args.workdir / args.evaluate
+    if args.unmatched != "shuffled":
+        title, folder = f"{title}, {args.unmatched} unmatched sets", folder / args.unmatched
+    compare(items, PLANS[args.unmatched], folder, title=title)
     out = ROOT / "docs" / "results" if args.evaluate == "test" else folder
     show_comparison(folder, ("sequence", "name"))
-    print(write_comparison(folder, out=out, stem="protein_names_frozen"))
+    print(write_comparison(folder, out=out, stem=stem))
 
 
 if __name__ == "__main__":
