@@ -28,7 +28,7 @@ SEARCH = {  # where its page has each figure
     "index_mib": ("usearch_build", "disk_mib"),
     "indexed_ms": ("usearch", "median_ms"),
 }
-GROWTHS = {"build_s": lambda n: n * math.log(n), "indexed_ms": math.log}  # others are linear
+GROWTHS = {"build_s": lambda n: n * math.log(n)}  # others are linear
 MANY = 10**6  # items, beyond which a search without an index takes more than a moment
 CORES = 2  # of every machine that was measured on
 DAY = 86_400  # seconds in which images are to be encoded
@@ -182,10 +182,10 @@ def page(inputs: dict[str, float], rows: list[dict]) -> str:
         f"Formulas, of n items: encoding n / {inputs['images_a_second']:.0f} images a second; its "
         f"memory {inputs['encode_mib']:,.0f} MiB + n x {inputs['encode_bytes_an_item']:,.0f} "
         "bytes, as each shard lists all items; features n x 5,120 bytes. Of search the two largest "
-        "sizes measured are carried on: a query that compares all, memory and disk with n, "
-        "building with n log n, a query by the index with log n. Of align and embed the line "
-        "through the smallest and the largest size measured is carried on. All of it holds while "
-        "what is read fits the memory of the machine; then each query waits for the disk.",
+        "sizes measured are carried on: queries, memory and disk with n, building with n log n. Of "
+        "align and embed the line through the smallest and the largest size measured is carried "
+        "on. All of it holds while what is read fits the memory of the machine; then each query "
+        "waits for the disk.",
     ]
     return "\n".join(lines) + "\n"
 
