@@ -6,7 +6,7 @@ Writes docs/results/newcomer.md and newcomer.json. Everything happens in a new f
 its own, so that nothing is installed, downloaded or compiled before: pip's cache is empty. Needs
 git, the network for pip, and an environment with the extra dev, which builds the wheel and draws
 the pictures and texts that stand for a user's own. With --pythons nothing but these is tried: the
-wheel, and the quickstart from it.
+wheel, and the quickstart from it. What is not tried is kept.
 """
 
 import argparse
@@ -64,12 +64,13 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
+        kept = args.out / "newcomer.json"
+        content = json.loads(kept.read_text()) if kept.exists() else {}
         if args.pythons:
-            content = json.loads((args.out / "newcomer.json").read_text())
             content["elsewhere"] = elsewhere(folder, args.number, args.pythons)
         else:
-            content = measured(folder, args.number)
-    write_json(args.out / "newcomer.json", content)
+            content |= measured(folder, args.number)
+    write_json(kept, content)
     write_text(args.out / "newcomer.md", page(content))
 
 
