@@ -8,7 +8,7 @@ from jax.typing import ArrayLike
 from gentle_clip_jax.aligners.standardize import Standardizer
 
 _COMPONENTS = 48
-_SHARPNESS = 8.0  # of how alike two items are; from 5 to 10 all do, on validation items
+_SHARPNESS = 8.0  # of how alike two items are; 5 and 10 do as well, on validation items
 _DRAWN = 10  # every so many'th; a fifth cost 1 to 2 points more, on validation items
 _RANDOM_FROM = 300  # pairs; beyond, representative ones are worth no more than others
 _MOST_ITEMS = 8192  # that are compared with each other

@@ -70,8 +70,8 @@ class HeldOut(NamedTuple):
     """pairs [k]: which were held out; to_y: of their x with y; to_x: of their y with x.
 
     drawn_y: which unmatched items of y the others are.
-    unmatched: whether what was fitted has learnt from unmatched items too.
     folds: what the cosines are of.
+    unmatched: whether what was fitted has learnt from unmatched items too.
     """
 
     pairs: np.ndarray
