@@ -48,9 +48,7 @@ def main() -> None:
         "--methods", nargs="+", choices=[*METHODS], default=["cca", "gentle_transport"]
     )
     parser.add_argument("--fields", nargs="+", choices=[*FIELDS], default=[*FIELDS])
-    parser.add_argument(
-        "--parts", nargs="+", choices=["first", "again"], default=["first", "again"]
-    )
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=[*PARTS])
     parser.add_argument("--evaluate", choices=["test", "validation"], default="test")
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "docs" / "results")
     args = parser.parse_args()
@@ -139,11 +137,11 @@ def page(found: dict) -> list[str]:
         "them drawn at random; *random*: all drawn. The gain is that of the mean of the figures, "
         "with its sample standard deviation over seeds.",
     ]
-    first = found.get("first", [])
-    for field, method in dict.fromkeys((row["field"], row["method"]) for row in first):
+    rows = found.get("first", [])
+    for field, method in dict.fromkeys((row["field"], row["method"]) for row in rows):
         lines += ["", f"## {FIELDS[field].capitalize()}, {METHODS[method].label}", ""]
         lines += ["| pairs | random | chosen | gain |", "|--:|--:|--:|--:|"]
-        here = [row for row in first if (row["field"], row["method"]) == (field, method)]
+        here = [row for row in rows if (row["field"], row["method"]) == (field, method)]
         for number in sorted({row["pairs"] for row in here}):
             of_number = [row for row in here if row["pairs"] == number]
             cells = cell(of_number, "random"), cell(of_number, "chosen"), gain(of_number, "chosen")

@@ -65,7 +65,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         kept = args.out / "newcomer.json"
-        content = json.loads(kept.read_text()) if kept.exists() else {}
+        content = json.loads(kept.read_text()) if args.pythons or kept.exists() else {}
         if args.pythons:
             content["elsewhere"] = elsewhere(folder, args.number, args.pythons)
         else:

@@ -38,7 +38,6 @@ PLANS = {
     "shuffled": Plan(METHODS, (30, 100, 300, 1000, 1.0)),
     "disjoint": Plan(CLOSED, (30, 100, 300, 1000), unmatched="disjoint"),
 }
-PAGES = {"shuffled": "protein_names_frozen", "disjoint": "protein_names_disjoint"}
 
 
 def counts(sequence: str) -> np.ndarray:
@@ -107,11 +106,12 @@ def main() -> None:
     parser.add_argument("--evaluate", choices=("validation", "test"), default="test")
     args = parser.parse_args()
     args.workdir.mkdir(parents=True, exist_ok=True)
-    items, stem = pool(args.data, args.workdir, args.evaluate), PAGES[args.unmatched]
+    items, folder = pool(args.data, args.workdir, args.evaluate), args.workdir / args.evaluate
     print(f"{len(items.x):,} proteins to learn from")
-    title, folder = "Proteins and their names, frozen features", args.workdir / args.evaluate
+    stem, title = "protein_names_frozen", "Proteins and their names, frozen features"
     if args.unmatched != "shuffled":
-        title, folder = f"{title}, {args.unmatched} unmatched sets", folder / args.unmatched
+        stem, folder = f"protein_names_{args.unmatched}", folder / args.unmatched
+        title += f", {args.unmatched} unmatched sets"
     compare(items, PLANS[args.unmatched], folder, title=title)
     out = ROOT / "docs" / "results" if args.evaluate == "test" else folder
     show_comparison(folder, ("sequence", "name"))

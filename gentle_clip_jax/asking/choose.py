@@ -61,7 +61,8 @@ def ask(
     chosen = min(number - number // _DRAWN, max(0, _RANDOM_FROM - len(old)))
     telling: list[int] = []
     if chosen:
-        telling = _representative(_components(Standardizer.of(rows).rows(rows)), old, chosen, rng)
+        space = _components(Standardizer.of(rows).rows(rows))
+        telling = _representative(space, free, old, chosen, rng)
     rest = rng.permutation(np.setdiff1d(free, telling))[: number - len(telling)].tolist()
     return _interleaved(telling, rest)
 
@@ -87,14 +88,14 @@ def _components(rows: np.ndarray) -> np.ndarray:
 
 
 def _representative(
-    rows: np.ndarray, old: np.ndarray, count: int, rng: np.random.Generator
+    rows: np.ndarray, free: np.ndarray, old: np.ndarray, count: int, rng: np.random.Generator
 ) -> list[int]:
-    """Of the items without a pair, those by which the most becomes alike to one, one by one.
+    """Of the free items, those by which the most becomes alike to one, one by one.
 
     What an item adds only falls as others are taken (Minoux 1978): if it is still the most when it
     is computed anew, it is the most of all.
     """
-    free = _some(np.setdiff1d(np.arange(len(rows)), old), rng)
+    free = _some(free, rng)
     others = rows[_some(np.arange(len(rows)), rng)]
     best = np.zeros(len(others), np.float32)
     for item in old:

@@ -8,7 +8,8 @@ import numpy as np
 
 from gentle_clip_jax.parallel.cores import count_cores
 
-_SETTINGS: dict[str, Any] = {"connectivity": 32, "expansion_add": 128}  # links of a row; tried
+# Links of a row, twice as many as usearch's own, and how many rows are tried for them.
+_SETTINGS: dict[str, Any] = {"connectivity": 32, "expansion_add": 128}
 # Far more is tried than usearch's own 64, as queries by words lie beside the rows: with 2,048 of
 # 200,000 rows 0.993 of their nearest were found, of a million 0.874.
 _EXPANSION, _ROWS_TO_ONE_TRIED = 2048, 128
