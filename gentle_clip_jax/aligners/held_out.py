@@ -72,8 +72,8 @@ def held_out(trials: Mapping[str, Trial], num_pairs: int, *, seed: int) -> HeldO
             # Among fewer than ten items a partner could hardly be missed.
             rows = held if len(held) + wrong >= 10 else np.concatenate([held, rest])
             fitted, among = len(rest), len(rows) + wrong
-            gallery_x = jnp.concatenate([trial.x[rows], trial.wrong_x])
-            gallery_y = jnp.concatenate([trial.y[rows], trial.wrong_y])
+            gallery_x = jnp.concatenate([trial.x.take(rows, axis=0), trial.wrong_x])
+            gallery_y = jnp.concatenate([trial.y.take(rows, axis=0), trial.wrong_y])
             found = np.asarray(ranks(trial.fit(rest), gallery_x, gallery_y, len(held)))
             log_rank[name][held] += np.log(found).mean(axis=1)
             recall[name][held] += found[:, :, None] <= np.asarray(TOP)

@@ -89,13 +89,18 @@ def _gains(features: Features, seed: int) -> tuple[float, float]:
     shrinkage = chosen_shrinkage(shrunk_cca, x, y)
     counts, gains = np.zeros(n), np.zeros((2, n))
     for held, rest in splits(n, seed):
-        maps, rows = shrunk_cca(x[rest], y[rest], shrinkage), np.concatenate([held, rest])
+        rest_x, rest_y = x.take(rest, axis=0), y.take(rest, axis=0)
+        rows = np.concatenate([held, rest])
+        maps = shrunk_cca(rest_x, rest_y, shrinkage)
         plain = Drawn(maps, None, None)
         draws = (
-            plain._replace(bank_y=maps.embed_y(jnp.concatenate([y[rest], more_y]))),
-            plain._replace(bank_x=maps.embed_x(jnp.concatenate([x[rest], more_x]))),
+            plain._replace(bank_y=maps.embed_y(jnp.concatenate([rest_y, more_y]))),
+            plain._replace(bank_x=maps.embed_x(jnp.concatenate([rest_x, more_x]))),
         )
-        gallery = jnp.concatenate([x[rows], wrong_x]), jnp.concatenate([y[rows], wrong_y])
+        gallery = (
+            jnp.concatenate([x.take(rows, axis=0), wrong_x]),
+            jnp.concatenate([y.take(rows, axis=0), wrong_y]),
+        )
         before = np.log(ranks(plain, *gallery, len(held)))
         counts[held] += 1
         # By y where x is ranked, and by x where y is.
@@ -108,7 +113,8 @@ def _gains(features: Features, seed: int) -> tuple[float, float]:
 def _rows(groups: Iterable[jax.Array], seed: int) -> jax.Array:
     """Single rows of items [n, j, d], matched or not, in random order."""
     rows = jnp.concatenate([items.reshape(-1, items.shape[-1]) for items in groups])
-    return rows[np.random.default_rng(seed).permutation(len(rows))[:_ROWS]]
+    order = np.random.default_rng(seed).permutation(len(rows))
+    return rows.take(order[:_ROWS], axis=0)
 
 
 def _bank(embed: Callable[[jax.Array], jax.Array], rows: jax.Array) -> jax.Array | None:
