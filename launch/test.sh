@@ -9,6 +9,8 @@ if [[ ${1:-} == --slow ]]; then
   marker="slow or not slow"
 fi
 launch/install.sh dev
+# Each worker, and each process that tests start, would compile all that it imports once more.
+unset PYTHONDONTWRITEBYTECODE
 
 echo "Running the tests marked '$marker'"
 # Two at a time: each takes about one core, and up to 4 GB. The first files are the longest: see
