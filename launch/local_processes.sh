@@ -25,7 +25,7 @@ if [[ -z $workdir ]]; then
   exit 2
 fi
 read -r -a command <<<"${GENTLE_CLIP:-gentle-clip}"
-# What one process compiles, the others and later runs need not.
+# What one process compiles, later runs need not; on CPUs JAX keeps what the first compiles alone.
 export JAX_COMPILATION_CACHE_DIR=${JAX_COMPILATION_CACHE_DIR:-$workdir/cache/compiled}
 port=${PORT:-$((20000 + RANDOM % 20000))}
 
