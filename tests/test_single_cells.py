@@ -45,6 +45,7 @@ def test_what_the_page_says(tmp_path, monkeypatch):
             assert sum(r["metrics"][metric] for r in of) / len(of) == pytest.approx(share, abs=0.03)
 
 
+@pytest.mark.slow
 def test_without_anndata_the_cells_are_the_same(tmp_path, monkeypatch):
     """So are the results, then."""
     pytest.importorskip("anndata", reason="it is in the extra tables")

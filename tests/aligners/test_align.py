@@ -113,6 +113,7 @@ def of_families(pairs, *, unmatched=600, test=300):
     return Problem(*views(pairs), views(unmatched)[0], views(unmatched)[1]), views(test)
 
 
+@pytest.mark.slow
 def test_families_that_no_line_tells_apart_are_found_by_what_items_resemble():
     problem, test = of_families(200)
     aligner = align(problem)
@@ -159,6 +160,7 @@ def test_a_method_that_is_not_there_is_named_with_those_that_are():
         align(low_dimensional(3, seed=0)[0], "clip")
 
 
+@pytest.mark.slow
 def test_align_is_the_method_of_the_table():
     problem, (x, _) = low_dimensional(20, seed=0)
     key = jax.random.key(3)

@@ -8,6 +8,7 @@ import sys
 import jax
 import numpy as np
 import pytest
+import tiny_heads
 
 from gentle_clip_jax.aligners import METHODS, Problem, align, aligner, load, selection
 from gentle_clip_jax.aligners.closed_form import gentle
@@ -59,7 +60,8 @@ def test_closed_forms_are_the_same_in_a_new_process_that_loads_no_flax(tmp_path)
 
 
 @pytest.mark.slow
-def test_heads_are_the_same_in_a_new_process(tmp_path):
+def test_heads_are_the_same_in_a_new_process(tmp_path, monkeypatch):
+    tiny_heads.install(monkeypatch)
     assert reloaded_elsewhere(HEADS, tmp_path)
 
 

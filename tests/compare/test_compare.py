@@ -5,6 +5,7 @@ import json
 import jax
 import numpy as np
 import pytest
+import tiny_heads
 
 from gentle_clip_jax import compare
 from gentle_clip_jax.aligners import Problem, align, load
@@ -144,7 +145,7 @@ LEAST = dict.fromkeys(("gentle_transport", "gentle_clip_warm"), 0.55)
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=() if name in (*CLOSED, "relative", "clip") else pytest.mark.slow)
+        pytest.param(name, marks=() if name in (*CLOSED, "relative") else pytest.mark.slow)
         for name in METHODS
         if not METHODS[name].named
     ],
@@ -180,7 +181,8 @@ def test_a_difference_is_paired():
 
 
 @pytest.mark.slow
-def test_own_files_are_compared_by_one_command(tmp_path, capsys):
+def test_own_files_are_compared_by_one_command(tmp_path, monkeypatch, capsys):
+    tiny_heads.install(monkeypatch)
     data = points(40)
     np.save(tmp_path / "x.npy", data.x[:, 0])
     np.save(tmp_path / "y.npy", data.y[:, 0])

@@ -113,6 +113,7 @@ def test_an_item_counts_once_however_many_photographs_it_has():
     assert scores["i2t/own"].tolist() == [1.0, 0.0]
 
 
+@pytest.mark.slow
 def test_diagnose_and_match_take_items(sides, capsys):
     files = sides / "x.npz", sides / "y.npz", sides / "pairs.csv"
     assert diagnose_files(*files)["counts"]["pairs"] == ITEMS

@@ -1,5 +1,6 @@
 """Each figure of a diagnosis, its verdict on cases made to fail, and the command."""
 
+import functools
 import json
 
 import jax.numpy as jnp
@@ -62,6 +63,12 @@ def case(name, *, pairs=100, seed=0):
     )
 
 
+@functools.cache
+def diagnosed(name):
+    """The diagnosis of a case, made once."""
+    return diagnose(*case(name))
+
+
 def wrong_pairs(pairs, seed):
     return np.random.default_rng([seed, 1]).permutation(pairs)[: round(0.3 * pairs)]
 
@@ -83,7 +90,7 @@ def numbers(diagnosis, name):
     ],
 )
 def test_cases_made_to_fail(name, expected, reason):
-    verdict = diagnose(*case(name))["verdict"]
+    verdict = diagnosed(name)["verdict"]
     assert verdict["unmatched_data"] == expected
     assert reason in verdict["because"]
     related = name not in ("other classes", "unrelated")
@@ -401,7 +408,7 @@ def test_files_without_common_ids_have_no_pairs(files):
 @pytest.mark.parametrize("name", ["same", "unrelated"])
 def test_what_pictures_mark_is_a_figure_of_the_finding(name):
     """No mark in a picture that the numbers and words beside it do not have."""
-    found = diagnose(*case(name))["findings"]
+    found = diagnosed(name)["findings"]
     marked = 0
     for finding in found:
         for picture in finding["pictures"]:
@@ -421,7 +428,7 @@ def scaled(rows, factor):
 @pytest.mark.parametrize("name", ["same", "other classes", "unrelated"])
 def test_the_unit_of_the_features_decides_nothing(name, factor):
     x, y, pair_ids = case(name)
-    sound = diagnose(x, y, pair_ids)
+    sound = diagnosed(name)
     found = diagnose(scaled(x, factor), scaled(y, 1 / factor if factor > 1e-35 else 1), pair_ids)
     assert found["verdict"]["unmatched_data"] == sound["verdict"]["unmatched_data"]
     assert found["verdict"]["no_pairs"] == sound["verdict"]["no_pairs"]

@@ -42,6 +42,7 @@ def test_the_last_blocks_are_trained_and_nothing_else():
     assert not any(np.any(leaf) for leaf in jax.tree.leaves(grads["frozen"]))
 
 
+@pytest.mark.slow
 def test_nothing_below_the_first_trained_block_is_differentiated():
     def cost(trained_blocks):
         model, params = init(trained_blocks=trained_blocks)

@@ -9,6 +9,7 @@ import types
 import jax
 import numpy as np
 import pytest
+import tiny_heads
 
 from gentle_clip_jax import Problem, align, load
 from gentle_clip_jax.aligners.closed_form import gentle
@@ -37,6 +38,7 @@ def aligners(tmp_path_factory):
         problem = Problem(X[:pairs], Y[:pairs], X[40:], Y[40:])
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(gentle, "FEW_DIMENSIONS", 0)  # so that it is smoothed
+            tiny_heads.install(patch)
             fitted = align(problem, method, key=jax.random.key(1), classes=classes)
         if method == "gentle_transport":
             inner = fitted.maps.maps if isinstance(fitted.maps, Drawn) else fitted.maps

@@ -31,6 +31,7 @@ def averages(n: int, d: int, seeds: int) -> np.ndarray:
     return np.asarray(jax.jit(lambda keys: jax.lax.map(one, keys))(keys)).mean(axis=0)
 
 
+@pytest.mark.slow
 def test_value_and_gradient_do_not_depend_on_the_batch_size() -> None:
     many = averages(1024, 16, seeds=4)
     np.testing.assert_allclose(averages(64, 16, seeds=128), many, rtol=0.1)

@@ -28,6 +28,7 @@ def drawn(problem, sides):
     return with_readout(METHODS["cca"].fit(problem, KEY), problem, sides)
 
 
+@pytest.mark.slow
 def test_candidates_are_the_nearest_of_drawn_rows(problem):
     x, y = sets(500, noise=0.7, clusters=12)
     aligner = drawn(problem, Sides(x=True, y=True))

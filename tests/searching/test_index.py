@@ -80,6 +80,7 @@ def test_it_finds_what_comparing_all_finds(embedded, engine, work, gallery, tmp_
 def test_rows_that_many_threads_insert_at_once_are_all_found(tmp_path, monkeypatch):
     pytest.importorskip("usearch", reason="run pip install '.[index]'")
     monkeypatch.setattr(hnsw, "count_cores", lambda: 8)
+    monkeypatch.setattr(hnsw, "_EXPANSION", 64)  # what no link leads to, no more of it finds
     rows = RNG.normal(size=(3000, 12)).astype(np.float32)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     for number in range(5):  # without a second look three of four leave rows that nothing finds

@@ -22,8 +22,16 @@ pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptio
 RECALL = {1: 0.1, 2: 0.5, 3: 0.2, 4: 0.3, 5: 0.4}
 
 
+@pytest.fixture(scope="module")
+def frozen():
+    """What there was before is not looked through after each test: it is much."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 @pytest.fixture(autouse=True)
-def collected():
+def collected(frozen):
     yield
     gc.collect()
 

@@ -156,6 +156,7 @@ def test_heads_start_as_a_map_that_finds_more_than_chance(
     assert figures["zero_shot_accuracy"] > 0.5
 
 
+@pytest.mark.slow
 def test_a_start_of_other_items_is_not_taken(folder, towers):
     settings = config(folder)
     dataset = field.load_data(settings, folder)
@@ -187,6 +188,7 @@ def test_a_start_of_other_items_is_not_taken(folder, towers):
     assert digest(params | {"x_head": None}) == digests[0]
 
 
+@pytest.mark.slow
 def test_towers_that_share_a_space_can_keep_it(folder, towers):
     settings = config(folder, **{"model.start": "identity", "model.embedding_dim": 16})
     dataset = field.load_data(settings, folder)
