@@ -21,14 +21,9 @@ os.environ["JAX_COMPILATION_CACHE_DIR"] = str(
     pathlib.Path(__file__).parents[1] / ".pytest_cache" / "compiled"
 )
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
-# Workers of pytest keep all cores busy: threads of LAPACK would only wait for each other.
-os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import jax
 import pytest
-import threadpoolctl
-
-threadpoolctl.threadpool_limits(1, user_api="blas")  # a plugin may have loaded NumPy before
 
 jax.config.update("jax_num_cpu_devices", 4)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
@@ -46,8 +41,6 @@ LONGEST = [
     "differences", "report", "add_a_task", "sharded", "density", "clip",
 ]  # fmt: skip
 
-_MOST_MAPS = 30_000  # and no module adds as many again
-
 DATA = pathlib.Path(
     os.environ.get("GENTLE_CLIP_DATA") or pathlib.Path(__file__).parents[2] / "shared" / "data"
 )
@@ -60,15 +53,10 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="module", autouse=True)
 def forget_programs():
-    """Frees compiled programs after a module, where there are many.
-
-    One process may map 65,530 pieces of memory (Linux), and all tests' programs together pass that,
-    which ends it by a segmentation fault. What is kept need not be traced and compiled again.
-    """
+    """Frees each module's compiled programs: one process may map 65,530 pieces of memory (Linux)
+    and all tests' programs together pass that, which ends it by a segmentation fault."""
     yield
-    maps = pathlib.Path("/proc/self/maps")
-    if not maps.exists() or maps.read_bytes().count(b"\n") > _MOST_MAPS:
-        jax.clear_caches()
+    jax.clear_caches()
 
 
 @pytest.fixture(scope="session")
