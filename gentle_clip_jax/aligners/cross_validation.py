@@ -78,7 +78,7 @@ def log_ranks(
     for fold in range(folds):
         # Where folds does not divide n, folds overlap by a pair rather than differ in size.
         rows = np.roll(order, -(fold * n // folds))
-        fold_x, fold_y = x.take(rows, axis=0), y.take(rows, axis=0)
+        fold_x, fold_y = pairs.take(rows, x, y)
         aligners = (fit(fold_x[size:], fold_y[size:], candidate) for candidate in candidates)
         among = size if size >= 10 else n
         gallery = fold_x[:among], fold_y[:among]

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gentle_clip_jax.aligners.cross_validation import Embeds, ranks
+from gentle_clip_jax.aligners.pairs import take
 from gentle_clip_jax.aligners.problem import Features, Problem, once_a_problem
 from gentle_clip_jax.aligners.standardize import Classes, principal_components, standardized
 from gentle_clip_jax.parallel.cores import one_core_for_lapack
@@ -72,8 +73,9 @@ def held_out(trials: Mapping[str, Trial], num_pairs: int, *, seed: int) -> HeldO
             # Among fewer than ten items a partner could hardly be missed.
             rows = held if len(held) + wrong >= 10 else np.concatenate([held, rest])
             fitted, among = len(rest), len(rows) + wrong
-            gallery_x = jnp.concatenate([trial.x.take(rows, axis=0), trial.wrong_x])
-            gallery_y = jnp.concatenate([trial.y.take(rows, axis=0), trial.wrong_y])
+            x, y = take(rows, trial.x, trial.y)
+            gallery_x = jnp.concatenate([x, trial.wrong_x])
+            gallery_y = jnp.concatenate([y, trial.wrong_y])
             found = np.asarray(ranks(trial.fit(rest), gallery_x, gallery_y, len(held)))
             log_rank[name][held] += np.log(found).mean(axis=1)
             recall[name][held] += found[:, :, None] <= np.asarray(TOP)

@@ -1,6 +1,7 @@
-"""The pairs of an aligner: as many rows on either side, and enough of them."""
+"""The pairs of an aligner: as many rows on either side, and enough of them; some of them."""
 
 import jax
+import numpy as np
 
 
 def count(x: jax.Array, y: jax.Array, *, least: int = 2) -> int:
@@ -17,3 +18,11 @@ def count(x: jax.Array, y: jax.Array, *, least: int = 2) -> int:
     if len(x) < least:
         raise ValueError(f"At least {least} pairs are needed to learn from, not {len(x)}.")
     return len(x)
+
+
+def take(numbers: np.ndarray, x: jax.Array, y: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The rows of x [n, ...] and of y [n, ...] with these numbers [k].
+
+    JAX takes brackets apart in Python each time: of a few rows that is most of the time.
+    """
+    return x.take(numbers, axis=0), y.take(numbers, axis=0)

@@ -11,6 +11,7 @@ from gentle_clip_jax.aligners.closed_form.drawn import Drawn
 from gentle_clip_jax.aligners.closed_form.shrinkage import chosen_shrinkage, shrunk_cca
 from gentle_clip_jax.aligners.cross_validation import Embeds, ranks
 from gentle_clip_jax.aligners.held_out import parts, splits, standard_errors
+from gentle_clip_jax.aligners.pairs import take
 from gentle_clip_jax.aligners.problem import Features
 
 _ROWS, _BYTES = 16384, 2**26  # of a bank, at most
@@ -89,18 +90,15 @@ def _gains(features: Features, seed: int) -> tuple[float, float]:
     shrinkage = chosen_shrinkage(shrunk_cca, x, y)
     counts, gains = np.zeros(n), np.zeros((2, n))
     for held, rest in splits(n, seed):
-        rest_x, rest_y = x.take(rest, axis=0), y.take(rest, axis=0)
-        rows = np.concatenate([held, rest])
+        rest_x, rest_y = take(rest, x, y)
+        all_x, all_y = take(np.concatenate([held, rest]), x, y)
         maps = shrunk_cca(rest_x, rest_y, shrinkage)
         plain = Drawn(maps, None, None)
         draws = (
             plain._replace(bank_y=maps.embed_y(jnp.concatenate([rest_y, more_y]))),
             plain._replace(bank_x=maps.embed_x(jnp.concatenate([rest_x, more_x]))),
         )
-        gallery = (
-            jnp.concatenate([x.take(rows, axis=0), wrong_x]),
-            jnp.concatenate([y.take(rows, axis=0), wrong_y]),
-        )
+        gallery = jnp.concatenate([all_x, wrong_x]), jnp.concatenate([all_y, wrong_y])
         before = np.log(ranks(plain, *gallery, len(held)))
         counts[held] += 1
         # By y where x is ranked, and by x where y is.
@@ -113,8 +111,7 @@ def _gains(features: Features, seed: int) -> tuple[float, float]:
 def _rows(groups: Iterable[jax.Array], seed: int) -> jax.Array:
     """Single rows of items [n, j, d], matched or not, in random order."""
     rows = jnp.concatenate([items.reshape(-1, items.shape[-1]) for items in groups])
-    order = np.random.default_rng(seed).permutation(len(rows))
-    return rows.take(order[:_ROWS], axis=0)
+    return rows[np.random.default_rng(seed).permutation(len(rows))[:_ROWS]]
 
 
 def _bank(embed: Callable[[jax.Array], jax.Array], rows: jax.Array) -> jax.Array | None:

@@ -1,9 +1,8 @@
 """What is tried on held-out pairs before a closed form is chosen: smaller fits than the last."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -27,6 +26,7 @@ from gentle_clip_jax.aligners.closed_form.transported import plan_part
 from gentle_clip_jax.aligners.closed_form.zero_pairs import of_names_alone
 from gentle_clip_jax.aligners.cross_validation import Embeds
 from gentle_clip_jax.aligners.held_out import HeldOut, Trial, held_out, parts
+from gentle_clip_jax.aligners.pairs import take
 from gentle_clip_jax.aligners.problem import Features
 from gentle_clip_jax.aligners.standardize import Classes
 
@@ -72,10 +72,10 @@ def alone(features: Features, *, relatives: bool) -> dict[str, Trial]:
     trials = {}
     for name, fit in _SHRUNK.items():
         shrinkage = chosen_shrinkage(fit, x, y)
-        fit_rows = lambda rest, f=fit, s=shrinkage: f(*_rows(rest, x, y), s)  # noqa: E731
+        fit_rows = lambda rest, f=fit, s=shrinkage: f(*take(rest, x, y), s)  # noqa: E731
         trials[name] = Trial(_once(fit_rows), x, y, *galleries)
     if relatives:
-        trials[RELATIVE] = trials["cca"]._replace(fit=lambda rest: relative(*_rows(rest, x, y)))
+        trials[RELATIVE] = trials["cca"]._replace(fit=lambda rest: relative(*take(rest, x, y)))
         trials[CCA_JOINED] = _joined(trials["cca"])
     return trials
 
@@ -119,7 +119,7 @@ def _joined(trial: Trial) -> Trial:
     """What is tried, joined with relative representations of the pairs."""
 
     def fit(rest: np.ndarray) -> Embeds:
-        return Joined((trial.fit(rest), relative(*_rows(rest, trial.x, trial.y))))
+        return Joined((trial.fit(rest), relative(*take(rest, trial.x, trial.y))))
 
     return trial._replace(fit=fit)
 
@@ -133,11 +133,6 @@ def _with_names_alone(trial: Trial, features: Features, classes: Classes) -> Tri
     )
     alone, _ = of_names_alone(Features(features.x, features.y, *unmatched), *classes)
     return trial._replace(fit=lambda rest: Joined((trial.fit(rest), alone)))
-
-
-def _rows(numbers: np.ndarray, *arrays: jax.Array) -> Iterator[jax.Array]:
-    """Of each array those rows; `take` is called much faster than brackets are."""
-    return (array.take(numbers, axis=0) for array in arrays)
 
 
 def _once(fit: Callable[[np.ndarray], Embeds]) -> Callable[[np.ndarray], Embeds]:
@@ -163,7 +158,7 @@ def _gentle_fit(
     shrinkage = plan_shrinkage(prepared)
 
     def fit(rest: np.ndarray) -> Embeds:
-        x, y = _rows(rest, smoothed.x, smoothed.y)
+        x, y = take(rest, smoothed.x, smoothed.y)
         y = jnp.mean(y, axis=1)
         maps = shrunk_cca(x[:, 0], y, prepared.shrinkage)
         if not plan:
