@@ -70,8 +70,8 @@ compilation from a warm cache; for a process of several that is lost, until the 
   made again. Two commands in one folder: the second ends in a sentence.
 - **Numbers that are not finite.** Such a step changes nothing. More than
   `config.train.max_skipped` (default 0) end the run, and `bad_step_N.json` and `.npz` keep the
-  batch: `gentle-clip replay bad_step_N.json` takes the step again from the checkpoint before it.
-  `max_skipped` may be raised when the run goes on.
+  metrics, row numbers and batch of that step. The same `gentle-clip train` again goes on from the
+  newest checkpoint and takes the very same step. `max_skipped` may be raised when the run goes on.
 - **Sizes.** A file that says it is larger than a quarter of the memory, or unpacks to more, is
   refused before it is there: zip files that lie about what is in them, pictures of more than 90
   million pixels. `tests/test_fuzz.py` gives every reader damaged files, in a process with 600 MiB

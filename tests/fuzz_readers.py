@@ -35,7 +35,6 @@ from gentle_clip_jax.review.journal import Journal
 from gentle_clip_jax.runs.folder import read_config
 from gentle_clip_jax.runs.read import read_run
 from gentle_clip_jax.tasks.proteins import sets, structures
-from gentle_clip_jax.training import bad_step
 
 SPARE, PATIENCE = 600 * 2**20, 10  # bytes; seconds of one file
 _RNG = np.random.default_rng(0)
@@ -180,10 +179,6 @@ def beside(name, read, **others):
     return read_beside
 
 
-def read_bad_step(folder):
-    return bad_step.read(folder / "bad_step_3.json")
-
-
 def read_tokens(folder):
     return published_tokens.read_tokenizer(folder)(["a boat", "pier"], 8)
 
@@ -201,8 +196,6 @@ def check_begun(folder):
     arguments.check_folder(folder, {"encoder": "minilm"})
 
 
-BAD_STEP = of_json({"step": 3, "metrics": {"loss/clip": "nan"}, "rows": {}, "matched_names": []})
-BATCH = of_npz(**{"matched/x": _ROWS, "matched/y": _ROWS})
 CONFIG = of_json(checked({"seed": 0, "train": {"steps": 3}}))
 BERT = {"model_type": "bert", "hidden_size": 8, "num_hidden_layers": 1, "pad_token_id": 0}
 VISION, TEXT = {"width": 64, "layers": 1, "patch_size": 8}, {"width": 8, "layers": 1, "heads": 2}
@@ -232,9 +225,6 @@ ARRAYS = {
     "part.npz": (
         lambda: of_npz(recipe_sha256="r", digests='["a"]', reasons="[null]", features=_ROWS[:1]),
         beside("parts/0.npz", read_kept),
-    ),
-    "bad_step.npz": (
-        lambda: BATCH, beside("bad_step_3.npz", read_bad_step, bad_step_3__json=BAD_STEP)
     ),
     "evaluated.npz": (of_evaluated, beside("embeddings.npz", read_run, config__json=CONFIG)),
     "coords.npz": (
@@ -285,9 +275,6 @@ SETTINGS = {
     ),
     "evaluation.json": (
         lambda: of_json(EVALUATED), beside("evaluation.json", read_run, config__json=CONFIG)
-    ),
-    "bad_step.json": (
-        lambda: BAD_STEP, beside("bad_step_3.json", read_bad_step, bad_step_3__npz=BATCH)
     ),
     "arguments.json": (
         lambda: of_json(checked({"encoder": "minilm"})), beside("arguments.json", check_begun)

@@ -1,4 +1,4 @@
-"""Commands on runs: train, evaluate, report, show, replay.
+"""Commands on runs: train, evaluate, report, show.
 
 Heavy imports wait inside the commands, so that --help does not.
 """
@@ -38,7 +38,7 @@ def add(commands: Any) -> None:
             metavar="DIR",
             help="the folder of an evaluated run to show beside it; may be repeated",
         )
-    _add_show_and_replay(commands)
+    _add_show(commands)
 
 
 def _add_train(commands: Any) -> argparse.ArgumentParser:
@@ -72,7 +72,7 @@ def _add_train(commands: Any) -> argparse.ArgumentParser:
     return train
 
 
-def _add_show_and_replay(commands: Any) -> None:
+def _add_show(commands: Any) -> None:
     show = commands.add_parser(
         "show", allow_abbrev=False, help="what a run was made of, or in what two runs differ"
     )
@@ -81,17 +81,6 @@ def _add_show_and_replay(commands: Any) -> None:
     )
     output.add(show)
     show.set_defaults(command=_show)
-    replay = commands.add_parser(
-        "replay", allow_abbrev=False, help="take a step again whose loss was not finite"
-    )
-    replay.add_argument(
-        "record",
-        type=values.path,
-        metavar="RECORD",
-        help="bad_step_N.json in the folder of the run",
-    )
-    output.add(replay)
-    replay.set_defaults(command=_replay)
 
 
 def _train(args: argparse.Namespace) -> output.Done:
@@ -174,17 +163,6 @@ def _show(args: argparse.Namespace) -> output.Done:
     else:
         print("The two runs differ in nothing that was recorded.")
     return output.Done(facts={"differences": rows})
-
-
-def _replay(args: argparse.Namespace) -> output.Done:
-    from gentle_clip_jax.training.replay import replay
-
-    with progress.working("taking steps again"):
-        replayed = replay(args.record)
-    _print_table(["metric", "then", "now"], ((name, *values) for name, values in replayed.items()))
-    # JSON has no number that is not finite.
-    written = {name: [*map(str, values)] for name, values in replayed.items()}
-    return output.Done(facts={"metrics": written})
 
 
 def _print_table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

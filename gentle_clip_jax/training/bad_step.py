@@ -1,25 +1,16 @@
-"""A step that could not be taken: what it was given, kept in two files for a replay."""
+"""Record of a step whose loss was not finite: its metrics, its row numbers and its batch."""
 
 import pathlib
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import ml_collections
 
-from gentle_clip_jax import reading
 from gentle_clip_jax.data import batches
-from gentle_clip_jax.files import read_record, write_arrays, write_record
+from gentle_clip_jax.files import write_arrays, write_record
 from gentle_clip_jax.runs.folder import RunFolder
 from gentle_clip_jax.runs.log import NonFiniteStep
 from gentle_clip_jax.training import batching
-
-
-class BadStep(NamedTuple):
-    """A step, the metrics that it had, and the batch of all processes that it was given."""
-
-    step: int
-    metrics: dict[str, float]
-    batch: batches.Batch
 
 
 def recorded(
@@ -50,30 +41,8 @@ def recorded(
         f"{bad}: training stopped, the checkpoints before it in "
         f"{RunFolder(workdir).checkpoints} are kept. "
         "Lower the learning rates (config.optimizer) or the weight of that term (config.loss), or "
-        f"raise config.train.max_skipped; gentle-clip replay {path} takes the step again."
+        f"raise config.train.max_skipped. {path} and .npz hold the batch of that step."
     )
-
-
-def read(path: pathlib.Path) -> BadStep:
-    """Reads what `recorded` wrote.
-
-    Raises:
-      ValueError: it is not there or cannot be read.
-    """
-    file = path
-    try:
-        record = read_record(path)
-        metrics = {str(name): float(value) for name, value in record["metrics"].items()}
-        step, batch, file = int(record["step"]), {}, path.with_suffix(".npz")
-        for key, rows in reading.read_arrays(file).items():
-            part, modality = key.split("/")
-            batch.setdefault(part, {})[modality] = rows
-        return BadStep(step, metrics, batch)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise ValueError(
-            f"{file} is no record of a bad step ({error}): give a bad_step_N.json in the folder of "
-            "its run, beside its .npz."
-        ) from error
 
 
 def _leaves(batch: batches.Batch) -> list[tuple[tuple[str, str], Any]]:

@@ -69,17 +69,16 @@ class Checkpoints:
             args = ocp.args.Composite(**{STATE: ocp.args.StandardSave(state), RECORD: record})
             manager.save(step, args=args)
 
-    def restore(self, like: Any, *, best: bool = False, before: int | None = None) -> Any | None:
+    def restore(self, like: Any, *, best: bool = False) -> Any | None:
         """The state of the newest (or best) sound step, shaped and sharded as `like`.
 
-        `before` leaves out that step and all after it. None if there is no sound step. Unsound
-        steps are named and, unless `read_only`, put aside, since Orbax would save no step up to the
-        last that it sees.
+        None if there is no sound step. Unsound steps are named and, unless `read_only`, put aside,
+        since Orbax would save no step up to the last that it sees.
 
         Raises:
           ValueError: a step holds other arrays than `like`; names each key, shape and dtype.
         """
-        for step in self._steps(best=best, before=before):
+        for step in self._steps(best=best):
             state, reason = self._read(step, like)
             if not reason:
                 return state
@@ -95,11 +94,10 @@ class Checkpoints:
             self._pass_over(step, reason)
         return None
 
-    def _steps(self, *, best: bool = False, before: int | None = None) -> list[int]:
+    def _steps(self, *, best: bool = False) -> list[int]:
         """The steps in the order in which they are to be tried."""
         self._pass_over_flawed()
-        steps = [step for step in self._records.sound if before is None or step < before]
-        steps.sort(reverse=True)
+        steps = sorted(self._records.sound, reverse=True)
         if best and (step := self._records.best_of(steps)) is not None:
             steps.remove(step)
             steps.insert(0, step)

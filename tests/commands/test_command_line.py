@@ -55,7 +55,7 @@ def assert_one_sentence(capsys, *words: str) -> None:
     "args",
     [
         [],
-        *([name] for name in ("train", "evaluate", "report", "search", "show", "replay")),
+        *([name] for name in ("train", "evaluate", "report", "search", "show")),
         *([name] for name in ("encode", "compare", "diagnose", "data", "index")),
         ["data", "list"],
         ["data", "prepare"],
@@ -249,14 +249,6 @@ def test_a_run_whose_records_are_of_another_shape(tmp_path, capsys):
     for command in (["show", str(tmp_path)], ["report", f"--workdir={tmp_path}"]):
         assert main.main(command) == 2
         assert_one_sentence(capsys, str(tmp_path / "run.json"), "no JSON object")
-
-
-def test_replayed_metrics_are_printed_as_they_are(monkeypatch, capsys):
-    found = {"loss/[b]": (float("nan"), 1.5)}
-    monkeypatch.setattr("gentle_clip_jax.training.replay.replay", lambda path: found)
-    assert main.main(["replay", "bad_step_3.json"]) == 0
-    printed = capsys.readouterr().out
-    assert all(word in printed for word in ("metric", "then", "now", "loss/[b]", "NaN", "1.5"))
 
 
 def test_search_for_nothing(tmp_path, capsys):

@@ -27,7 +27,6 @@ LINES = {
     "evaluate": ["--workdir=run"],
     "report": ["--workdir=run"],
     "show": ["run"],
-    "replay": ["run/bad_step_1.json"],
     "example": ["--out=example", "--number=20000"],
     "data list": [],
     "data prepare": ["folder", "--from=pictures", "--to=to"],

@@ -155,13 +155,6 @@ def test_runs_have_their_objects(tmp_path, monkeypatch, capsys):
         assert run(capsys, *line, "--quiet") == ("", "")
 
 
-def test_a_replayed_step_has_its_object(monkeypatch, capsys):
-    found = {"loss": (float("nan"), 1.5)}
-    monkeypatch.setattr("gentle_clip_jax.training.replay.replay", lambda path: found)
-    said = json.loads(run(capsys, "replay", "bad_step_3.json", "--json")[0])
-    assert said["metrics"] == {"loss": ["nan", "1.5"]}
-
-
 def test_the_last_line_names_what_was_written(files, capsys):
     sides = f"--x={files}/x.npz", f"--y={files}/y.npz", f"--pairs={files}/pairs.csv"
     out, _ = run(capsys, "diagnose", *sides, f"--out={files}/d")

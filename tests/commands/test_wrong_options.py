@@ -146,7 +146,6 @@ def sound(path, ground, out):
         ("evaluate",): {"--workdir": out},
         ("report",): {"--workdir": out},
         ("show",): {"runs": out},
-        ("replay",): {"record": out},
         ("example",): {"--out": out, "--number": 2},
         ("data", "list"): {},
         ("data", "prepare"): {"name": "folder", "--from": ground / "pictures", "--to": out},
@@ -228,7 +227,7 @@ def test_every_wrong_value_of_each_option(
 
 
 # They need a run, or take long.
-ELSEWHERE = ("quickstart", "evaluate", "report", "show", "replay", "data")
+ELSEWHERE = ("quickstart", "evaluate", "report", "show", "data")
 WORKING = [path for path in COMMANDS if path[0] not in ELSEWHERE]
 
 

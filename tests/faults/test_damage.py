@@ -1,6 +1,7 @@
 """Damage of checkpoints, of the folder they are in, of data and of numbers."""
 
 import contextlib
+import json
 import os
 import resource
 import shutil
@@ -150,10 +151,9 @@ def test_data_that_cannot_be_read_in_mid_run(tmp_path, record):
 
 def test_a_loss_that_is_not_finite(tmp_path, record):
     spoilt = {"TINY_SPOILT": "8 20"}
-    assert_a_sentence(runs.train(tmp_path, environment=spoilt), " is nan at step 8: ", "replay")
-    replay = runs.Process("replay", tmp_path / "bad_step_8.json", environment=spoilt)
-    assert replay.end() == 0
-    assert "loss/clip" in replay.text
+    for _ in range(2):  # begun again, it takes the very same step from the newest checkpoint
+        assert_a_sentence(runs.train(tmp_path, environment=spoilt), " is nan at step 8: ")
+    assert json.loads((tmp_path / "bad_step_8.json").read_text())["step"] == 8
     options = {"environment": spoilt}
     process = runs.finish(tmp_path, "--config.train.max_skipped=2", **options)
     assert process.text.count("; skipped, ") == 2

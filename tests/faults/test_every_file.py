@@ -25,11 +25,10 @@ from gentle_clip_jax.data import embeddings
 from gentle_clip_jax.features import update
 from gentle_clip_jax.parallel import mesh
 from gentle_clip_jax.report.comparison import write_comparison
-from gentle_clip_jax.runs.log import NonFiniteStep
 from gentle_clip_jax.runs.read import lines_of, read_line, read_run
 from gentle_clip_jax.searching import embed_files, open_gallery
 from gentle_clip_jax.tasks.icons import task as icons
-from gentle_clip_jax.training import bad_step, evaluate, loop, train_state
+from gentle_clip_jax.training import evaluate, loop, train_state
 from gentle_clip_jax.training.restored import restore
 
 # Orbax drops its pending reads when one fails, and Python reports them whenever they are collected.
@@ -225,22 +224,6 @@ def test_every_file_of_a_run_that_is_opened(run, walk, way):
             files.open(best, expected[best], folder, damaged)
             files.open(shown, expected[shown], folder, damaged, partly=has_some_lines)
             files.note(damaged.name)(contents(folder) == before, "what is read is changed")
-
-
-@EACH_WAY
-def test_every_file_of_a_bad_step(tmp_path, walk, way):
-    sound = tmp_path / "sound"
-    sound.mkdir()
-    bad = NonFiniteStep(2, {"loss/total": float("inf")})
-    bad_step.recorded(bad, CONFIG, DATASET, sound)
-
-    def opened(folder):
-        return list(bad_step.read(folder / "bad_step_2.json"))
-
-    expected = opened(sound)
-    with walk(sound, way, "a bad step") as files:
-        for folder, damaged in files.copies():
-            files.open(opened, expected, folder, damaged)
 
 
 # Features, an aligner, a comparison -------------------------------------------------------------

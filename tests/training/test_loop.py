@@ -18,12 +18,11 @@ from gentle_clip_jax.objectives import OBJECTIVES
 from gentle_clip_jax.parallel import mesh
 from gentle_clip_jax.runs import lock
 from gentle_clip_jax.runs.folder import read_config
-from gentle_clip_jax.runs.log import NonFiniteStep
 from gentle_clip_jax.runs.read import lines_of, read_line
 from gentle_clip_jax.runs.taken import taken
 from gentle_clip_jax.tasks.icons import task as icons
 from gentle_clip_jax.tasks.rows import Rows
-from gentle_clip_jax.training import bad_step, batching, loop, replay, train_state
+from gentle_clip_jax.training import batching, loop, train_state
 from gentle_clip_jax.training.checkpoints import Checkpoints
 from gentle_clip_jax.training.step import gradients, recipe, train_step
 
@@ -310,14 +309,14 @@ def bad_objective(monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_loss_that_is_not_finite_stops_the_run_and_can_be_replayed(tmp_path, bad_objective, run):
+def test_a_loss_that_is_not_finite_stops_the_run_and_is_recorded(tmp_path, bad_objective, run):
     bad_objective(4)
     with pytest.raises(
         FloatingPointError, match=r"^loss/\w+ is nan at step 4: .* are kept"
     ) as error:
         loop.train(tiny_run.config(**{"train.log_every": 3}), tmp_path)
     path = tmp_path / "bad_step_4.json"
-    assert f"gentle-clip replay {path}" in str(error.value)
+    assert f"{path} and .npz hold the batch" in str(error.value)
     with Checkpoints(tmp_path / "checkpoints") as checkpoints:
         assert int(checkpoints.restore(run[1]).step) == 2
     assert [line["step"] for line in read_lines(tmp_path, "train")] == [2, 3]
@@ -330,31 +329,8 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_can_be_replayed(tmp_path, b
         np.testing.assert_array_equal(
             arrays["unmatched/y"], DATASET.unmatched_y[rows["unmatched_y"]]
         )
-    replayed = replay.replay(path)
-    assert replayed.keys() == TERMS | OTHER_METRICS
-    np.testing.assert_equal(*zip(*replayed.values()))
-    assert np.isnan(replayed["loss/clip"][1])
-
-
-def test_a_replay_takes_the_very_step_again(tmp_path, run, monkeypatch):
-    """Of a good step, whose metrics can be compared, the second after a checkpoint."""
-    monkeypatch.setattr(icons, "load_data", lambda config, workdir: DATASET)
-    workdir = shutil.copytree(run[0], tmp_path / "run")
-    shutil.rmtree(workdir / "checkpoints" / "4", ignore_errors=True)
-    line = read_lines(workdir, "train")[3]
-    metrics = {name: line[name] for name in TERMS | OTHER_METRICS}
-    bad_step.recorded(NonFiniteStep(4, metrics | {"bad": np.nan}), CONFIG, DATASET, workdir)
-    replayed = replay.replay(workdir / "bad_step_4.json")
-    replayed.pop("bad")
-    np.testing.assert_array_equal(*zip(*replayed.values()))
-
-
-@pytest.mark.parametrize("name", ["none.json", "bad_step_1.json"])
-def test_what_is_no_record_of_a_bad_step(tmp_path, name):
-    (tmp_path / "bad_step_1.json").write_text("[]")
-    np.savez(tmp_path / "bad_step_1.npz", other=np.zeros(1))
-    with pytest.raises(ValueError, match=f"{name} is no record of a bad step"):
-        replay.replay(tmp_path / name)
+    assert record["metrics"].keys() == TERMS | OTHER_METRICS
+    assert record["metrics"]["loss/clip"] == "nan"
 
 
 @pytest.mark.slow

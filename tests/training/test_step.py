@@ -243,15 +243,6 @@ def test_every_step_has_its_own_batch(monkeypatch):
         assert notes.batches == [*range(first, 5)]
 
 
-def test_what_is_restored_may_have_to_be_before_a_step(tmp_path):
-    with Checkpoints(tmp_path) as checkpoints:
-        for number in (1, 2):
-            checkpoints.save(number, {"step": jnp.int32(number)}, 0.5)
-    with Checkpoints(tmp_path, read_only=True) as checkpoints:
-        assert int(checkpoints.restore({"step": jnp.int32(0)}, before=2)["step"]) == 1
-        assert checkpoints.restore({"step": jnp.int32(0)}, before=1) is None
-
-
 def test_an_average_that_differs_by_a_bit_is_passed_over(tmp_path, capsys):
     average = {"kernel": jnp.asarray(RNG.normal(size=(50, 20)), jnp.float32)}
     with Checkpoints(tmp_path) as checkpoints:
