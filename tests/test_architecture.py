@@ -203,7 +203,6 @@ WRITERS = {
     "data/tfds_builders/build.py": {"replace"},
     "data/prepare.py": {"replace"},
     "data/example.py": {"rename"},  # of a folder, whole
-    "review/static_page.py": {"sha256"},  # of a script, for the policy of its page
 }
 MODULES_THAT_WRITE = {"os", "json", "np", "numpy", "hashlib", "shutil", "pathlib"}
 

@@ -119,6 +119,6 @@ def test_the_notebook_runs_with_the_wheel_beside_it(name, folder, monkeypatch):
         assert pixels.std() > 5
     if name == "own_folders":
         pages = [formats["text/html"] for formats in data if "text/html" in formats]
-        assert sum("<iframe srcdoc=" in page for page in pages) == 2
+        assert sum("<iframe srcdoc=" in page for page in pages) == 1
         assert (folder / "matches.zip").stat().st_size > 1000
         assert len((folder / "matches" / "matches.csv").read_text().splitlines()) == 489

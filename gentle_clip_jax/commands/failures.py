@@ -41,7 +41,7 @@ _REMEDIES = {
     errno.ELOOP: "mend its links, or give another path",
     errno.EMFILE: "allow more open files (ulimit -n), then run the same command again",
 }
-_TARGETS = ("out", "workdir", "to", "static")  # options that name what is written to
+_TARGETS = ("out", "workdir", "to")  # options that name what is written to
 
 
 def told(error: Exception, args: argparse.Namespace) -> tuple[str, int]:

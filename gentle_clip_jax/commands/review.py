@@ -24,15 +24,6 @@ def add(commands: Any) -> None:
     )
     review.add_argument("--port", type=values.port, default=8000, help="default: 8000")
     review.add_argument(
-        "--static", type=values.file, metavar="HTML", help="write the page as one file instead"
-    )
-    review.add_argument(
-        "--answers",
-        type=values.path,
-        metavar="JSONL",
-        help="add the answers that such a file has saved",
-    )
-    review.add_argument(
         "--seed", type=values.seed, default=0, help="of the screens drawn at random"
     )
     output.add(review)
@@ -47,18 +38,6 @@ def _review(args: argparse.Namespace) -> output.Done:
     ) as review:
         if review.progress is None:
             print("A run's towers stay as they are: answers are pairs for its next training.")
-        if args.answers:
-            from gentle_clip_jax.review import static_page
-
-            added = static_page.take(review.show.session, args.answers)
-            said = f"{added} answers were added."
-            return output.Done([said], {"added": added}, (args.pairs,))
-        if args.static:
-            from gentle_clip_jax.review import static_page
-
-            screens = static_page.write(review.show, args.static)
-            said = f"{args.static} has {screens} screens. Its answers come back by --answers."
-            return output.Done([said], {"screens": screens}, (args.static,))
         if review.show.session.question() is None:
             return output.Done([review.show.nothing_left()])
         from gentle_clip_jax.review import server

@@ -181,7 +181,7 @@ def _whole_lines(path: pathlib.Path) -> list[bytes]:
     return whole.splitlines()
 
 
-def parsed(line: bytes | str, where: str) -> Answer | int:
+def _parsed(line: bytes | str, where: str) -> Answer | int:
     """An answer, or the number of one that is undone.
 
     Raises:
@@ -205,7 +205,7 @@ def _replayed(lines: list[bytes], path: pathlib.Path) -> tuple[dict[int, Answer]
     answers: dict[int, Answer] = {}
     count = 0
     for place, line in enumerate(lines, 1):
-        found = parsed(line, f"{path}, line {place}")
+        found = _parsed(line, f"{path}, line {place}")
         if isinstance(found, int):
             answers.pop(found, None)
         else:

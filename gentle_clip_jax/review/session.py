@@ -143,22 +143,6 @@ class Session:
         with self._lock:
             return self.standing.pairs()
 
-    def take(self, answer: Answer) -> bool:
-        """Keeps an answer that was given elsewhere, unless its y or x has a partner by now.
-
-        Raises:
-          ValueError: it is of other items.
-        """
-        with self._lock:
-            self.standing.check(answer, "The file of answers")
-            unasked, free = self.standing.waiting(queue.kind_of_screen(answer.drawn))
-            taken = answer.x is not None and not free[self.standing.of_x[answer.x]]
-            if taken or not unasked[self.standing.of_y[answer.y]]:
-                return False
-            self.journal.add(answer._replace(number=self.journal.count + 1))
-            self._question = self._next()
-            return True
-
     def waiting(self) -> tuple[np.ndarray, np.ndarray]:
         """Which y [m] have neither an answer above a grid nor a partner, which x [n] no partner."""
         with self._lock:

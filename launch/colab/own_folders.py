@@ -108,20 +108,14 @@ gentle_clip(f"align {SIDES} --out=aligner")
 # %% [markdown]
 # ## Confirm
 #
-# A text, and the 48 pictures that are nearest to it: click the right one, or say that it is not
-# there. "Save answers" downloads `review.jsonl`. Put it beside this notebook: the next cell adds it
-# to your pairs and fits again.
-
-# %%
-gentle_clip(
-    f"review --aligner=aligner {SIDES} --images={shlex.quote(PICTURES)} --static=review.html"
-)
-page("review.html", height=800)
-
-# %%
-if pathlib.Path("review.jsonl").exists():
-    gentle_clip(f"review --aligner=aligner {SIDES} --answers=review.jsonl")
-    gentle_clip(f"align {SIDES} --out=aligner")
+# Every pair that you add helps more than anything else. `gentle-clip review` shows a text above the
+# 48 pictures nearest to it: click the right one, or say that it is not there. It opens in a browser
+# on the machine where it runs, so take `aligner`, `features`, `ask` and the pictures there, and
+#
+# `gentle-clip review --aligner=aligner --x=features/pictures --y=features/texts
+# --pairs=ask/ask.csv --images=PICTURES`
+#
+# Then bring `ask/ask.csv` back and run the cell above again.
 
 # %% [markdown]
 # ## Match

@@ -1,6 +1,5 @@
 """The page in a real browser, by keyboard alone: Debian's chromium, driven by selenium."""
 
-import json
 import threading
 import time
 
@@ -14,7 +13,6 @@ import uvicorn
 from selenium import webdriver
 from selenium.webdriver.common.keys import Keys
 
-from gentle_clip_jax.review import static_page
 from gentle_clip_jax.review.pictures import Pictures
 from gentle_clip_jax.review.progress import Point
 from gentle_clip_jax.review.server import application
@@ -114,26 +112,6 @@ def test_an_answer_of_the_list_is_changed_and_the_end_is_told(browser, address, 
     assert "78" in browser.find_element("css selector", ".figures").text
 
 
-def test_the_file_works_without_a_server(browser, review, tmp_path):
-    static_page.write(Show(review, Pictures(tmp_path / "pictures")), tmp_path / "review.html")
-    browser.get((tmp_path / "review.html").as_uri())
-    wait(lambda: "50 left" in text(browser, "counts"))
-    assert browser.execute_script("return document.querySelector('#grid img').naturalWidth") > 0
-    assert not browser.find_elements("css selector", "#grid.ten, #tools")
-    press(browser, Keys.ENTER)
-    wait(lambda: "1 confirmed" in text(browser, "counts"))
-    press(browser, "0")
-    wait(lambda: "1 none" in text(browser, "counts"))
-    browser.refresh()
-    wait(lambda: "1 none" in text(browser, "counts"))
-    lines = browser.execute_script("return source.lines()")
-    assert [json.loads(line)["kind"] for line in lines.splitlines()] == ["match", "none"]
-    (tmp_path / "saved.jsonl").write_text(lines)
-    assert static_page.take(review, tmp_path / "saved.jsonl") == 2
-    wrong = [line for line in browser.get_log("browser") if line["level"] == "SEVERE"]
-    assert not wrong
-
-
 def test_the_closest_of_ten_by_the_keyboard(browser, address, review):
     browser.get(f"{address}/?token=token")
     wait(lambda: "0 confirmed" in text(browser, "counts"))
@@ -191,7 +169,7 @@ def test_search_and_map_lead_to_each_other(browser, address):
     assert not wrong
 
 
-def test_every_page_looks_right_and_ends_in_what_to_do_next(browser, address, review, tmp_path):
+def test_every_page_looks_right_and_ends_in_what_to_do_next(browser, address, review):
     for _ in range(12):
         answered(review)
     browser.get(f"{address}/?token=token")
@@ -200,5 +178,3 @@ def test_every_page_looks_right_and_ends_in_what_to_do_next(browser, address, re
         end = browser.find_elements("css selector", ".now pre")[-1]
         assert end.get_attribute("textContent").startswith("gentle-clip match ")
         assert end.is_displayed() == (page != "/")  # there it waits until all is answered
-    static_page.write(Show(review, Pictures(tmp_path / "pictures")), tmp_path / "review.html")
-    check(browser, (tmp_path / "review.html").as_uri())

@@ -51,21 +51,6 @@ def run(files, *more):
     output.run(args)
 
 
-def test_the_command_writes_a_file_and_takes_its_answers(files, capsys):
-    run(files, f"--static={files / 'review.html'}")
-    assert "has 50 screens" in capsys.readouterr().out
-    assert (files / "review.html").stat().st_size > 10_000
-    (files / "saved.jsonl").write_text(
-        '{"number": 1, "y": "item 40", "kind": "match", "x": "item 40"}\n'
-    )
-    run(files, f"--answers={files / 'saved.jsonl'}")
-    assert "1 answers were added" in capsys.readouterr().out
-    assert (files / "pairs.csv").read_text().endswith("item 29\nitem 40,item 40\n")
-    (files / "saved.jsonl").write_bytes(b"\x00\xff")
-    with pytest.raises(ValueError, match=r"saved\.jsonl cannot be read .*that the page"):
-        run(files, f"--answers={files / 'saved.jsonl'}")
-
-
 def test_a_review_of_files_refits_and_measures(files):
     with opened.review(*paths(files)) as review:
         session = review.show.session

@@ -37,85 +37,7 @@ function server() {
   };
 }
 
-// A file: screens that were chosen when it was written; answers stay in this browser.
-function file(data) {
-  let log = [];
-  try { log = JSON.parse(localStorage.getItem(data.key) || "[]"); } catch { log = []; }
-  let again = [];
-
-  const standing = () => {
-    const found = new Map();
-    for (const line of log) {
-      if ("undo" in line) found.delete(line.undo);
-      else found.set(line.number, line);
-    }
-    return found;
-  };
-  const keep = (line) => {
-    log.push({ ...line, time: new Date().toISOString() });
-    try { localStorage.setItem(data.key, JSON.stringify(log)); } catch { /* saved by hand alone */ }
-  };
-  const free = (screen) => {
-    const taken = new Set([...standing().values()].map((line) => line.x));
-    return screen.x.filter((number) => !taken.has(data.choices[number].id));
-  };
-  const next = () => {
-    const answered = new Set([...standing().values()].map((line) => line.y));
-    again = again.filter((place) => !answered.has(data.screens[place].y));
-    if (again.length) return again[again.length - 1];
-    return data.screens.findIndex((screen) => !answered.has(screen.y));
-  };
-  function state() {
-    const answers = [...standing().values()].sort((a, b) => b.number - a.number);
-    const count = (kind) => answers.filter((line) => line.kind === kind).length;
-    const place = next();
-    const screen = data.screens[place];
-    const byY = new Map(data.screens.map((one) => [one.y, one]));
-    const byX = new Map(Object.values(data.choices).map((one) => [one.id, one]));
-    return {
-      ask: data.ask,
-      question: screen ? {
-        screen: place,
-        item: screen.item,
-        choices: free(screen).map((number) => ({ number, ...data.choices[number] })),
-      } : null,
-      message: screen ? null : "You have answered every screen of this file. Save your answers now.",
-      counts: {
-        match: count("match"), none: count("none"), unsure: count("unsure"),
-        left: data.screens.length - answers.length,
-      },
-      answers: answers.slice(0, 10).map((line) => ({
-        ...line, item: byY.get(line.y).item, partner: line.x && byX.get(line.x),
-      })),
-      ahead: [],
-    };
-  }
-  return {
-    state: async () => state(),
-    async answer(place, kind, x) {
-      const screen = data.screens[place];
-      const shown = free(screen);
-      const number = Math.max(0, ...log.map((line) => line.number || 0)) + 1;
-      const line = { number, y: screen.y, kind, drawn: screen.drawn };
-      line.shown = shown.map((one) => data.choices[one].id);
-      line.x = kind === "match" ? data.choices[x].id : null;
-      line.rank = kind === "match" ? shown.indexOf(x) + 1 : null;
-      keep(line);
-      return state();
-    },
-    async undo(number) {
-      const last = number ?? Math.max(...standing().keys());
-      if (!standing().has(last)) throw new Error("There is no such answer to undo.");
-      again.push(data.screens.findIndex((screen) => screen.y === standing().get(last).y));
-      keep({ undo: last });
-      return state();
-    },
-    lines: () => log.map((line) => JSON.stringify(line) + "\n").join(""),
-  };
-}
-
-const data = byId("data");
-const source = data ? file(JSON.parse(data.textContent)) : server();
+const source = server();
 let state = null;
 let busy = false;
 
@@ -232,11 +154,9 @@ function show(next, said, right) {
   showAnswers(state.answers);
   for (const id of ["none", "unsure"]) byId(id).disabled = !state.question;
   byId("undo").disabled = !state.answers.length;
-  if (!data) {
-    byId("words").value = "";
-    byId("words").hidden = state.mode !== "grid";
-    for (const mode of MODES) byId(`${mode}-mode`).setAttribute("aria-pressed", String(mode === state.mode));
-  }
+  byId("words").value = "";
+  byId("words").hidden = state.mode !== "grid";
+  for (const mode of MODES) byId(`${mode}-mode`).setAttribute("aria-pressed", String(mode === state.mode));
   for (const address of state.ahead) new Image().src = address;
   window.scrollTo(0, 0);
   const first = byId("grid").querySelector("button");
@@ -325,7 +245,8 @@ document.addEventListener("keydown", (event) => {
     0: () => answer("none"),
     u: () => answer("unsure"),
     h: () => byId("keys").showModal(),
-    ...(data ? {} : { "/": () => byId("words").focus(), t: () => switchMode(MODES[(MODES.indexOf(state.mode) + 1) % MODES.length]) }),
+    t: () => switchMode(MODES[(MODES.indexOf(state.mode) + 1) % MODES.length]),
+    "/": () => byId("words").focus(),
     Backspace: () => undo(),
   };
   if (event.key.startsWith("Arrow")) move(event.key);
@@ -337,22 +258,12 @@ byId("none").addEventListener("click", () => answer("none"));
 byId("unsure").addEventListener("click", () => answer("unsure"));
 byId("undo").addEventListener("click", () => undo());
 byId("help").addEventListener("click", () => byId("keys").showModal());
-if (!data) {
-  for (const mode of MODES) byId(`${mode}-mode`).addEventListener("click", () => switchMode(mode));
-  byId("tools").addEventListener("submit", (event) => {
-    event.preventDefault();
-    find();
-  });
-  byId("words").addEventListener("input", (event) => {
-    if (!event.target.value) find();
-  });
-}
-if (data) {
-  byId("download").addEventListener("click", () => {
-    const link = make("a");
-    link.href = URL.createObjectURL(new Blob([source.lines()], { type: "application/x-ndjson" }));
-    link.download = "review.jsonl";
-    link.click();
-  });
-}
+for (const mode of MODES) byId(`${mode}-mode`).addEventListener("click", () => switchMode(mode));
+byId("tools").addEventListener("submit", (event) => {
+  event.preventDefault();
+  find();
+});
+byId("words").addEventListener("input", (event) => {
+  if (!event.target.value) find();
+});
 change(() => source.state(), () => [""]);
