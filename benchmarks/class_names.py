@@ -16,8 +16,8 @@ import numpy as np
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from gentle_clip_jax.aligning import read_side  # noqa: E402
 from gentle_clip_jax.features.names import encoder_classes  # noqa: E402
+from gentle_clip_jax.features.read import read  # noqa: E402
 
 
 def main() -> None:
@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("--features", type=pathlib.Path, required=True)
     parser.add_argument("--set", default="rsicd", help="one whose folders name the encoders")
     args = parser.parse_args()
-    x, y = (read_side(args.features / args.set / side) for side in ("images", "captions"))
+    x, y = (read(args.features / args.set / side) for side in ("images", "captions"))
     classifier, names = encoder_classes(x.encoder, y.encoder, width=x.rows.features.shape[1])
     path = args.features / "encoder_classes.npz"
     np.savez(path, classifier=classifier, names=names)

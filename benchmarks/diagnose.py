@@ -17,9 +17,9 @@ import time
 import jax
 import numpy as np
 
-from gentle_clip_jax.data import embeddings
-from gentle_clip_jax.data.embeddings import FeatureSet
 from gentle_clip_jax.diagnose import diagnose
+from gentle_clip_jax.features.collection import Collection
+from gentle_clip_jax.features.read import read
 from gentle_clip_jax.runs.log import processor
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -37,7 +37,7 @@ CASES = {
     "turned": "images of RSICD, and for captions the same features, turned",
     "unrelated": "images of RSICD and captions of Flickr8k, paired at random",
 }
-Sets = tuple[FeatureSet, FeatureSet]
+Sets = tuple[Collection, Collection]
 
 
 def main() -> None:
@@ -72,15 +72,15 @@ def main() -> None:
 
 def training_rows(folder: pathlib.Path) -> Sets:
     """Images and captions of a set's training split, of items that have both."""
-    sets = [embeddings.read(folder / name) for name in ("images", "captions")]
+    sets = [read(folder / name) for name in ("images", "captions")]
     both = np.intersect1d(*(rows.ids[rows.splits == "train"] for rows in sets))
     return tuple(of_items(rows, both) for rows in sets)
 
 
-def of_items(rows: FeatureSet, ids: np.ndarray) -> FeatureSet:
+def of_items(rows: Collection, ids: np.ndarray) -> Collection:
     keep = np.isin(rows.ids, ids)
     labels = None if rows.labels is None else rows.labels[keep]
-    return FeatureSet(rows.features[keep], rows.ids[keep], labels=labels)
+    return Collection(rows.features[keep], rows.ids[keep], labels=labels)
 
 
 def run(name: str, rsicd: Sets, flickr: Sets, pairs: int, seed: int) -> dict:
@@ -105,12 +105,12 @@ def run(name: str, rsicd: Sets, flickr: Sets, pairs: int, seed: int) -> dict:
 
 def case(
     name: str, rsicd: Sets, flickr: Sets, pairs: int, rng: np.random.Generator
-) -> tuple[FeatureSet, FeatureSet, np.ndarray, set[str]]:
+) -> tuple[Collection, Collection, np.ndarray, set[str]]:
     """Feature sets, ids of the pairs, and the images whose pair is wrong."""
     images, captions = flickr if name == "flickr8k" else rsicd
     if name == "turned":
         turn = np.linalg.qr(rng.normal(size=2 * images.features.shape[1:]))[0]
-        captions = FeatureSet(images.features @ turn.astype(np.float32), images.ids)
+        captions = Collection(images.features @ turn.astype(np.float32), images.ids)
     items = rng.permutation(images.ids)
     matched, free = items[:pairs], items[pairs:]
     free_x = free_y = free
@@ -139,9 +139,9 @@ def case(
     return x, y, np.array([matched, partner]).T, {*matched[:wrong].tolist()}
 
 
-def joined(first: FeatureSet, second: FeatureSet) -> FeatureSet:
+def joined(first: Collection, second: Collection) -> Collection:
     ids = np.concatenate([first.ids, [f"flickr8k {item}" for item in second.ids]])
-    return FeatureSet(np.concatenate([first.features, second.features]), ids)
+    return Collection(np.concatenate([first.features, second.features]), ids)
 
 
 def shown(words: list[str]) -> list[str]:

@@ -23,9 +23,9 @@ from gentle_clip_jax.aligners.methods import METHODS
 from gentle_clip_jax.compare.measure import MAIN, difference, score, summarize
 from gentle_clip_jax.compare.pool import Pool, Retrieval, ZeroShot
 from gentle_clip_jax.config import load_config
-from gentle_clip_jax.data import embeddings
 from gentle_clip_jax.data.pairing import choose_matched, hold_out_groups, own_order
 from gentle_clip_jax.features.encode import encode
+from gentle_clip_jax.features.read import read
 from gentle_clip_jax.files import write_arrays, write_json, write_text
 from gentle_clip_jax.reading import read_arrays
 from gentle_clip_jax.runs.log import processor
@@ -77,12 +77,12 @@ def read_items(workdir: pathlib.Path, layers: str | None) -> Items:
             Image.fromarray(255 - glyph).save(pictures / f"{number:05}.png")
         texts = sorted({*icons.names} | {data.head_word(name) for name in icons.names})
         write_text(workdir / "texts.txt", "".join(f"{said(text)}\n" for text in texts))
-    read, encoders = [], {"x": "efficientnet-lite0", "y": "minilm"}
+    sets, encoders = [], {"x": "efficientnet-lite0", "y": "minilm"}
     for side, source in (("x", pictures), ("y", workdir / "texts.txt")):
         out = workdir / f"{layers or 'last'}_{side}"
         encode(source, out, encoder=encoders[side], layers=layers)
-        read.append(embeddings.read(out))
-    x, y = read
+        sets.append(read(out))
+    x, y = sets
     rows = x.features[np.argsort(x.ids)]  # ids are numbers of equal length
     words = dict(zip(y.texts, y.features))
     named = np.stack([words[said(name)] for name in icons.names])

@@ -31,7 +31,7 @@ sys.path.insert(0, str(ROOT))
 from gentle_clip_jax.aligners import METHODS, Problem, align  # noqa: E402
 from gentle_clip_jax.aligners.standardize import Standardizer  # noqa: E402
 from gentle_clip_jax.asking import ask  # noqa: E402
-from gentle_clip_jax.data import embeddings  # noqa: E402
+from gentle_clip_jax.features.read import read  # noqa: E402
 from gentle_clip_jax.matching import Matches, groups, match  # noqa: E402
 from gentle_clip_jax.matching.calibration import expected_calibration_error as ece  # noqa: E402
 from gentle_clip_jax.matching.matches import Candidates  # noqa: E402
@@ -120,7 +120,7 @@ def items(folder: pathlib.Path, sets: tuple[str, ...], split: str, every: bool):
     """x [n, dx] and y [n, dy]: images of a split, and a caption of each, or the mean of all."""
     rng, sides = np.random.default_rng(0), []
     for name in sets:
-        images, captions = (embeddings.read(folder / name / of) for of in ("images", "captions"))
+        images, captions = (read(folder / name / of) for of in ("images", "captions"))
         assert images.splits is not None
         chosen = np.flatnonzero((images.splits == split) & np.isin(images.ids, captions.ids))
         order = rng.permutation(len(captions.ids))

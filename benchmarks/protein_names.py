@@ -19,8 +19,8 @@ import pyarrow.parquet as parquet
 
 from gentle_clip_jax.compare import Plan, compare
 from gentle_clip_jax.compare.pool import Pool, Retrieval, ZeroShot
-from gentle_clip_jax.data import embeddings
 from gentle_clip_jax.features.encode import encode
+from gentle_clip_jax.features.read import read
 from gentle_clip_jax.files import write_text
 from gentle_clip_jax.report.comparison import show_comparison, write_comparison
 from gentle_clip_jax.tasks.proteins.domains import Proteins, distinct
@@ -75,8 +75,8 @@ def pool(data: pathlib.Path, workdir: pathlib.Path, evaluate: str) -> Pool:
     names = np.array([rows["name"][i] for i in order])[kept]
     write_text(workdir / "names.txt", "".join(f"{name}\n" for name in sorted({*names})))
     encode(workdir / "names.txt", workdir / "names", encoder="minilm")
-    read = embeddings.read(workdir / "names")
-    of_name = dict(zip(read.texts, read.features))
+    rows = read(workdir / "names")
+    of_name = dict(zip(rows.texts, rows.features))
     x = np.stack([counts(sequences[i]) for i in kept])
     y = np.stack([of_name[name] for name in names])
     numbers, ends = np.arange(len(kept)), np.cumsum([0, NUM_TEST, NUM_VALIDATION])

@@ -10,6 +10,7 @@ ten is asked for. --split=train reviews as many train items instead, to choose s
 """
 
 import argparse
+import dataclasses
 import http.client
 import json
 import pathlib
@@ -29,17 +30,17 @@ sys.path.insert(0, str(ROOT))
 from gentle_clip_jax.aligners import Problem, align  # noqa: E402
 from gentle_clip_jax.asking import ask  # noqa: E402
 from gentle_clip_jax.compare import measure, pool  # noqa: E402
-from gentle_clip_jax.data import embeddings  # noqa: E402
-from gentle_clip_jax.data.embeddings import FeatureSet  # noqa: E402
 from gentle_clip_jax.evals import retrieval_metrics  # noqa: E402
+from gentle_clip_jax.features.collection import Collection  # noqa: E402
+from gentle_clip_jax.features.read import read  # noqa: E402
 from gentle_clip_jax.files import write_json, write_text  # noqa: E402
 from gentle_clip_jax.review import refit  # noqa: E402
 from gentle_clip_jax.review.journal import Journal  # noqa: E402
 from gentle_clip_jax.review.pictures import Pictures  # noqa: E402
+from gentle_clip_jax.review.queue import unit  # noqa: E402
 from gentle_clip_jax.review.server import application  # noqa: E402
 from gentle_clip_jax.review.session import Session  # noqa: E402
 from gentle_clip_jax.review.show import Show  # noqa: E402
-from gentle_clip_jax.review.sides import Side, unit  # noqa: E402
 from gentle_clip_jax.runs.log import machine  # noqa: E402
 
 SETS = ("rsicd", "ucm-captions")
@@ -82,23 +83,25 @@ def items(args: argparse.Namespace, sets=SETS, number: int | None = TEST_ITEMS):
     """Images of a split and their captions; the partner of an image has its id."""
     sides, rng = [], np.random.default_rng(0)
     for name in sets:
-        x, y = (embeddings.read(args.features / name / kind) for kind in ("images", "captions"))
+        x, y = (read(args.features / name / kind) for kind in ("images", "captions"))
         assert x.splits is not None
         ids = x.ids[(x.splits == args.split) & np.isin(x.ids, y.ids)]
         if number and args.split != "test":
             ids = rng.permutation(ids)[: number * len(ids) // 10_414]
         sides.append([of_set(name, rows, np.isin(rows.ids, ids)) for rows in (x, y)])
-    return [Side.of(FeatureSet(*map(joined, zip(*parts)))) for parts in zip(*sides)]
+    return [gathered(*parts) for parts in zip(*sides)]
 
 
-def of_set(name: str, rows: FeatureSet, kept: np.ndarray) -> FeatureSet:
+def of_set(name: str, rows: Collection, kept: np.ndarray) -> Collection:
     columns = (None if of is None else of[kept] for of in (rows.labels, rows.texts))
     ids = np.char.add(f"{name}/", rows.ids[kept])
-    return FeatureSet(np.asarray(rows.features[kept]), ids, None, *columns)
+    return Collection(np.asarray(rows.features[kept]), ids, None, *columns)
 
 
-def joined(parts) -> np.ndarray | None:
-    return None if parts[0] is None else np.concatenate(parts)
+def gathered(*parts: Collection) -> Collection:
+    names = ("features", "ids", "labels", "texts")
+    columns = {name: [getattr(part, name) for part in parts] for name in names}
+    return Collection(**{k: np.concatenate(v) for k, v in columns.items() if v[0] is not None})
 
 
 def grids(args: argparse.Namespace):
@@ -106,7 +109,7 @@ def grids(args: argparse.Namespace):
     x, y = items(args)
     for count in args.pairs:
         for seed in args.seeds:
-            ids = np.random.default_rng(seed).permutation(x.ids)[:count]
+            ids = np.random.default_rng(seed).permutation(x.items)[:count]
             start = started(x, y, ids, args.start)
             for wrong in args.wrong:
                 yield {"pairs": count, "seed": seed, "wrong": wrong} | reviewed(
@@ -114,17 +117,17 @@ def grids(args: argparse.Namespace):
                 )
 
 
-def started(x: Side, y: Side, ids: np.ndarray, method: str):
+def started(x: Collection, y: Collection, ids: np.ndarray, method: str):
     """Unit rows of all items by so many pairs, all rows of an item given."""
-    known = x.numbers(ids), y.numbers(ids)
+    known = x.numbers_of(ids), y.numbers_of(ids)
     if method == "refit":
         return refit.prepare(x, y, "gentle_transport").embedded(*known, np.ones(len(ids), "f4"))
     groups = []
     for side, of in zip((x, y), known):
-        order = np.argsort(side.item, kind="stable")
-        most = np.bincount(side.item).max()
-        first = np.searchsorted(side.item[order], np.arange(len(side.ids)))
-        count = np.bincount(side.item)
+        order = np.argsort(side.item_of_row, kind="stable")
+        most = np.bincount(side.item_of_row).max()
+        first = np.searchsorted(side.item_of_row[order], np.arange(len(side.items)))
+        count = np.bincount(side.item_of_row)
         rows = order[first[:, None] + np.arange(most)[None, :] % count[:, None]]
         grouped = side.features[rows]
         groups += [grouped[of], np.delete(grouped, of, axis=0)]
@@ -135,11 +138,11 @@ def started(x: Side, y: Side, ids: np.ndarray, method: str):
     )
 
 
-def recall(x: Side, y: Side, rows, but) -> float:
+def recall(x: Collection, y: Collection, rows, but) -> float:
     """Mean of R@1, 5 and 10, both ways, of the items that are not among `but`, among themselves."""
-    of_x, of_y = ~np.isin(x.ids, but), ~np.isin(y.ids, but)
+    of_x, of_y = ~np.isin(x.items, but), ~np.isin(y.items, but)
     told = retrieval_metrics(
-        rows[0][of_x], rows[1][of_y], image_ids=x.ids[of_x], text_ids=y.ids[of_y]
+        rows[0][of_x], rows[1][of_y], image_ids=x.items[of_x], text_ids=y.items[of_y]
     )
     return 100 * told["mean_recall"]
 
@@ -148,7 +151,15 @@ class Opened:
     """A session in a folder that goes away, and what its refits took."""
 
     def __init__(
-        self, x: Side, y: Side, ids, start, seed: int, *, fit=None, background: bool = False
+        self,
+        x: Collection,
+        y: Collection,
+        ids,
+        start,
+        seed: int,
+        *,
+        fit=None,
+        background: bool = False,
     ):
         self.fit, self.seconds = fit or refit.prepare(x, y, "gentle_transport"), []
         self._folder = tempfile.TemporaryDirectory()
@@ -171,16 +182,18 @@ class Opened:
         self._folder.cleanup()
 
 
-def reviewed(x: Side, y: Side, ids, start, screens: int, seed: int, wrong: float) -> dict:
+def reviewed(
+    x: Collection, y: Collection, ids, start, screens: int, seed: int, wrong: float
+) -> dict:
     """The figures of one review."""
     rng, opened = np.random.default_rng((seed, 1)), Opened(x, y, ids, start, seed)
-    session, place, drawn = opened.session, {id_: i for i, id_ in enumerate(x.ids.tolist())}, []
+    session, place, drawn = opened.session, {id_: i for i, id_ in enumerate(x.items.tolist())}, []
     first = opened.now()
     found: dict[str, Any] = {}
     for screen in range(1, screens + 1):
         question = session.question()
         assert question is not None
-        partner = place[str(y.ids[question.y])]
+        partner = place[str(y.items[question.y])]
         held = partner in question.x
         drawn.append((question.drawn, held))
         others = [one for one in question.x if one != partner]
@@ -225,7 +238,7 @@ def tens_of(features: pathlib.Path, args: argparse.Namespace):
     )
     fit = refit.prepare(x, y, "gentle_transport")
     for seed in args.seeds:
-        ids = x.ids[ask(x.means(x.features), 12, seed=seed)]
+        ids = x.items[ask(x.means(), 12, seed=seed)]
         for mode in args.modes:
             row = {"mode": mode, "seed": seed, "points": []}
             for count, figures, told in closest(x, y, ids, seed, mode, fit, measured):
@@ -233,12 +246,12 @@ def tens_of(features: pathlib.Path, args: argparse.Namespace):
             yield row
 
 
-def closest(x: Side, y: Side, ids, seed: int, mode: str, fit: refit.Fit, measured):
+def closest(x: Collection, y: Collection, ids, seed: int, mode: str, fit: refit.Fit, measured):
     """Figures after so many questions of one kind, to an annotator who knows what is alike."""
-    known, meaning = (x.numbers(ids), y.numbers(ids), np.ones(len(ids), "f4")), unit(fit.y)
+    known, meaning = (x.numbers_of(ids), y.numbers_of(ids), np.ones(len(ids), "f4")), unit(fit.y)
     opened = Opened(x, y, ids, fit.embedded(*known), seed, fit=fit)
-    session, of_y = opened.session, {id_: i for i, id_ in enumerate(y.ids.tolist())}
-    place = {id_: i for i, id_ in enumerate(x.ids.tolist())}
+    session, of_y = opened.session, {id_: i for i, id_ in enumerate(y.items.tolist())}
+    place = {id_: i for i, id_ in enumerate(x.items.tolist())}
     session.switch(mode)
     for count in range(max(OF_TEN) + 1):
         if count in OF_TEN:
@@ -249,14 +262,14 @@ def closest(x: Side, y: Side, ids, seed: int, mode: str, fit: refit.Fit, measure
             yield count, [100 * metrics[name] for name in measure.MAIN], told
         question = session.question()
         assert question is not None
-        partner = place[str(y.ids[question.y])]
+        partner = place[str(y.items[question.y])]
         if question.drawn != "ten":
             held = partner in question.x
             session.answer(question.screen, "match" if held else "none", partner if held else None)
             continue
         # Alike is an image of the same class; the closest, one whose captions say the same.
-        alike = [one for one in question.x if x.labels[one] == x.labels[partner]]
-        captions = [of_y[str(x.ids[one])] for one in alike]
+        alike = [one for one in question.x if x.item_labels[one] == x.item_labels[partner]]
+        captions = [of_y[str(x.items[one])] for one in alike]
         if alike:
             best = alike[int(np.argmax(meaning[captions] @ meaning[question.y]))]
             session.answer(question.screen, "near", best)
@@ -280,17 +293,17 @@ def speeds(args: argparse.Namespace):
     yield row | served(args)
 
 
-def first_items(side: Side, number: int) -> Side:
-    kept = side.item < number
-    cut = side.ids[:number], side.features[kept], side.item[kept]
-    return Side(*cut, side.texts[:number], side.labels[:number])
+def first_items(side: Collection, number: int) -> Collection:
+    return side.select(side.item_of_row < number)
 
 
 def served(args: argparse.Namespace) -> dict[str, list[float]]:
     """Times of answers through the server, while refits go on, and of the pictures of a grid."""
     x, y = items(argparse.Namespace(features=args.features, split="test"), ("rsicd",), None)
-    x, y = (side._replace(ids=np.char.partition(side.ids, "/")[:, 2]) for side in (x, y))
-    ids = np.random.default_rng(0).permutation(x.ids)[:104]
+    x, y = (
+        dataclasses.replace(side, ids=np.char.partition(side.ids, "/")[:, 2]) for side in (x, y)
+    )
+    ids = np.random.default_rng(0).permutation(x.items)[:104]
     opened = Opened(x, y, ids, started(x, y, ids, "refit"), 0, background=True)
     pictures = Pictures(args.images) if args.images else None
     app = application(Show(opened.session, pictures), token="token")

@@ -25,8 +25,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from gentle_clip_jax.aligning import align_files  # noqa: E402
-from gentle_clip_jax.data import embeddings  # noqa: E402
 from gentle_clip_jax.features.encode import encode  # noqa: E402
+from gentle_clip_jax.features.read import read  # noqa: E402
 from gentle_clip_jax.files import write_json, write_text  # noqa: E402
 from gentle_clip_jax.reading import read_arrays  # noqa: E402
 from gentle_clip_jax.runs.log import machine  # noqa: E402
@@ -71,7 +71,7 @@ def fit(folder: pathlib.Path) -> bool:
     texts = folder / "texts.txt"
     texts.write_text("".join(f"{WORDS[n % len(WORDS)]} number {n}\n" for n in range(PAIRS)))
     encode(texts, folder / "y", encoder="minilm")
-    y = embeddings.read(folder / "y").features
+    y = read(folder / "y").features
     rng = np.random.default_rng(0)
     x = y @ rng.normal(size=(y.shape[1], DIM)) / 4 + rng.normal(size=(len(y), DIM)) / 2
     np.savez(folder / "x.npz", features=np.float32(x), ids=[str(n) for n in range(PAIRS)])
@@ -136,7 +136,7 @@ def searched(folder: pathlib.Path, queries: int) -> tuple[dict[str, float], dict
         begun = time.perf_counter()
         search.words(f"{WORDS[query % len(WORDS)]} number {query}", 20)
         times.append(1000 * (time.perf_counter() - begun))
-    texts = search.opened.embed("y", np.asarray(embeddings.read(folder / "y").features)[:ASKED])
+    texts = search.opened.embed("y", np.asarray(read(folder / "y").features)[:ASKED])
     step = len(search.gallery.rows.ids) // ASKED
     items = search.opened.embed("x", np.asarray(search.gallery.rows.features[::step][:ASKED]))
     found = {

@@ -4,9 +4,11 @@ import contextlib
 import functools
 import json
 import math
+import mmap
 import os
 import pathlib
 import zipfile
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -116,6 +118,20 @@ def map_array(path: pathlib.Path) -> np.ndarray:
         return formats.open_memmap(path, mode="r")
     except Exception as error:  # of any kind where a header is broken
         raise ValueError(str(error) or type(error).__name__) from error
+
+
+def blocks_of(rows: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    """Yield the rows of an array, `size` at a time; no more of a file stays in memory."""
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]
+        release(rows)
+
+
+def release(rows: np.ndarray) -> None:
+    """Let what has been read of a memory-mapped file leave the memory."""
+    file = getattr(rows, "_mmap", None)
+    if file is not None and hasattr(mmap, "MADV_DONTNEED"):  # not on Windows
+        file.madvise(mmap.MADV_DONTNEED)
 
 
 def read_json(path: pathlib.Path, schema: type[msgspec.Struct] | None = None) -> dict[str, Any]:

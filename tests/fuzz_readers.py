@@ -20,7 +20,6 @@ from hypothesis import strategies as st
 from gentle_clip_jax import reading
 from gentle_clip_jax.aligners import saved
 from gentle_clip_jax.data import (
-    embeddings,
     images,
     metadata,
     pixels,
@@ -28,8 +27,10 @@ from gentle_clip_jax.data import (
     sequences,
     texts,
 )
+from gentle_clip_jax.data.pairs import read_pairs
 from gentle_clip_jax.encoders.published import checkpoints, weight_files
 from gentle_clip_jax.features import arguments, kept
+from gentle_clip_jax.features.read import read
 from gentle_clip_jax.files import checked, sha256_of
 from gentle_clip_jax.review.journal import Journal
 from gentle_clip_jax.runs.folder import read_config
@@ -164,7 +165,7 @@ def read_images(path):
         pixels.decode(image.read(), 8)
 
 
-def beside(name, read, **others):
+def beside(name, reader, **others):
     """A reader of a folder in which one file is given, and the others, bytes by name, are sound."""
 
     def read_beside(path):
@@ -174,7 +175,7 @@ def beside(name, read, **others):
             (folder / other.replace("__", ".")).write_bytes(content)
         (folder / name).parent.mkdir(exist_ok=True)
         path.replace(folder / name)
-        return read(folder)
+        return reader(folder)
 
     return read_beside
 
@@ -211,11 +212,11 @@ DOMAINS = {"id": ["a", "b"], "split": ["train"] * 2, "cath_class": ["1"] * 2}
 STATES = {"chain": ["a", "b"], "sequence": ["ACD", "GG"], "ss8": ["HHH", "EE"]}
 
 ARRAYS = {
-    "embeddings.npy": (of_npy, embeddings.read),
-    "embeddings.npz": (lambda: of_npz(features=_ROWS, ids=np.array(_IDS)), embeddings.read),
-    "embeddings.safetensors": (of_safetensors, embeddings.read),
+    "embeddings.npy": (of_npy, read),
+    "embeddings.npz": (lambda: of_npz(features=_ROWS, ids=np.array(_IDS)), read),
+    "embeddings.safetensors": (of_safetensors, read),
     "embeddings.parquet": (
-        lambda: of_parquet(id=_IDS, features=_ROWS.tolist()), embeddings.read
+        lambda: of_parquet(id=_IDS, features=_ROWS.tolist()), read
     ),
     "weights.safetensors": (of_safetensors, weight_files.read_safetensors),
     "weights.pth": (of_pth, weight_files.read_pth),
@@ -256,7 +257,7 @@ TEXTS = {
     "texts.csv": (lambda: b"id,text\na,one\nb,two\n", texts.list_texts),
     "texts.tsv": (lambda: b"id\ttext\na\tone\nb\ttwo\n", texts.list_texts),
     "texts.txt": (lambda: b"one\ntwo\n", texts.list_texts),
-    "pairs.csv": (lambda: PAIRS, lambda path: embeddings.read_pairs(path, "ab", "ac")),
+    "pairs.csv": (lambda: PAIRS, lambda path: read_pairs(path, "ab", "ac")),
     "proteins.fasta": (lambda: b">a\nMKVL\nAA\n>b\nGGG\n", sequences.read_fasta),
     "proteins.gz": (lambda: gzip.compress(b">a\nMKVL\nAA\n>b\nGGG\n"), sequences.read_fasta),
     "protein.pdb": (of_pdb, structures.read_chains),

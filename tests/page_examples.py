@@ -100,10 +100,10 @@ class Items:
     """A side whose items have hostile names, and texts or pictures."""
 
     def __init__(self, side):
-        self.ids = [f"<{side}{number}>" for number in range(ITEMS)]
+        self.items = np.array([f"<{side}{number}>" for number in range(ITEMS)])
         self.picture = b"\xff\xd8" if side == "x" else None
 
-    def cards(self, ids):
+    def previews(self, ids):
         return {one: Card(one, text=f"text of {one}", picture=self.picture) for one in ids}
 
 

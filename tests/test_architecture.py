@@ -50,15 +50,15 @@ ARROWS = {
     "runs": {"files", "data", "reading", "stores"},
     "aligners": {"losses", "objectives", "encoders", "evals", "optimizer", "files", "progress"}
     | {"extras", "parallel"},
-    "features": {"encoders", "parallel", "data", "files", "reading"},
-    "diagnose": {"aligners", "losses", "evals", "data", "progress"},
-    "compare": {"aligners", "data", "evals", "runs", "files", "reading"},
-    "aligning": {"aligners", "data", "evals", "parallel", "files", "pages"},
-    "asking": {"aligning", "aligners", "data", "files", "pages"},
-    "searching": {"aligning", "aligners", "features", "encoders", "data", "files", "pages"}
+    "features": {"encoders", "parallel", "data", "files", "pages", "reading"},
+    "diagnose": {"aligners", "losses", "evals", "features", "progress"},
+    "compare": {"aligners", "data", "evals", "features", "runs", "files", "reading"},
+    "aligning": {"aligners", "evals", "features", "parallel", "files"},
+    "asking": {"aligners", "data", "features", "files", "pages"},
+    "searching": {"aligners", "features", "encoders", "data", "files", "pages"}
     | {"progress", "reading", "extras", "parallel", "runs", "tasks", "training"},
     "matching": {"aligners", "files", "pages", "progress"},
-    "review": {"searching", "aligners", "data", "files", "pages", "progress"},
+    "review": {"searching", "aligners", "data", "features", "files", "pages", "progress"},
     "tasks": {"aligners", "objectives", "losses", "encoders", "data", "evals", "parallel", "files"}
     | {"reading", "extras"},
     "report": {"runs", "files", "pages"},

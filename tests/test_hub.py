@@ -15,7 +15,7 @@ from local_hub import TOKEN, LocalHub
 from gentle_clip_jax import Problem, align, load
 from gentle_clip_jax.aligning import align_files
 from gentle_clip_jax.commands import main
-from gentle_clip_jax.data.embeddings import read as read_embeddings
+from gentle_clip_jax.features.read import read as read_embeddings
 from gentle_clip_jax.hub import push
 from gentle_clip_jax.searching.opened import open_aligner
 

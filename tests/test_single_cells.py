@@ -13,7 +13,7 @@ from test_docs import DOCS, blocks
 from test_docs_commands import commands
 from test_tutorial import typed
 
-from gentle_clip_jax.data.embeddings import read
+from gentle_clip_jax.features.read import read
 
 PAGE = DOCS / "single_cells.md"
 MADE, CHECKED = blocks(PAGE)

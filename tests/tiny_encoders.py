@@ -8,9 +8,9 @@ import jax.numpy as jnp
 from PIL import Image
 
 from gentle_clip_jax.commands import main
-from gentle_clip_jax.data import embeddings
 from gentle_clip_jax.encoders.published import pretrained
 from gentle_clip_jax.features import encode
+from gentle_clip_jax.features.read import read
 from gentle_clip_jax.files import read_record
 
 COLOURS = {"a": (250, 0, 0), "b": (0, 250, 0), "c": (0, 0, 250), "d": (9, 9, 9), "e": (99, 0, 9)}
@@ -37,12 +37,12 @@ class BagOfTokens(nn.Module):
 
 def encode_images(data, out, **keywords):
     encode.encode(data, out, encoder="efficientnet-lite0", **keywords)
-    return embeddings.read(out)
+    return read(out)
 
 
 def encode_texts(data, out, **keywords):
     encode.encode(data, out, encoder="minilm", **keywords)
-    return embeddings.read(out)
+    return read(out)
 
 
 def manifest(out):

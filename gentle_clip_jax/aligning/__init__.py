@@ -2,5 +2,3 @@
 
 from gentle_clip_jax.aligning.fit import align_files as align_files
 from gentle_clip_jax.aligning.sentences import sentences as sentences
-from gentle_clip_jax.aligning.sides import Side as Side
-from gentle_clip_jax.aligning.sides import read_side as read_side

@@ -13,10 +13,10 @@ from gentle_clip_jax.aligners.fit import in_random_order
 from gentle_clip_jax.aligners.held_out import TOP, HeldOut
 from gentle_clip_jax.aligners.problem import PLAN_ITEMS
 from gentle_clip_jax.aligning.outlook import outlook
-from gentle_clip_jax.aligning.sides import Side, read_side
-from gentle_clip_jax.data import embeddings
-from gentle_clip_jax.data.matched import read_matched
 from gentle_clip_jax.evals import verdict
+from gentle_clip_jax.features.collection import Collection
+from gentle_clip_jax.features.pairs import read_matched
+from gentle_clip_jax.features.read import read
 from gentle_clip_jax.files import sha256_of
 
 _LEAST_PAIRS = 3
@@ -33,7 +33,7 @@ def align_files(
     method: str = "auto",
     seed: int = 0,
     modalities: tuple[str, str] = ("x", "y"),
-    names: Callable[[Side, Side], Classes] | None = None,
+    names: Callable[[Collection, Collection], Classes] | None = None,
     plan_items: int = PLAN_ITEMS,
     tell: Callable[[str], object] | None = None,
 ) -> Aligner:
@@ -64,10 +64,10 @@ def align_files(
       ValueError: a file is not as it should be, there are fewer than three pairs, or the method
         needs what is not there.
     """
-    of_x, of_y = read_side(x), read_side(y)
-    x_rows, y_rows, found = of_x.rows, of_y.rows, np.empty((0, 2), str)
-    if names is None or pairs is not None or np.isin(x_rows.ids, y_rows.ids).any():
-        x_rows, y_rows, found = read_matched(pairs, x_rows, y_rows)
+    of_x, of_y = read(x), read(y)
+    joined_x, joined_y, found = of_x, of_y, np.empty((0, 2), str)
+    if names is None or pairs is not None or np.isin(of_x.ids, of_y.ids).any():
+        joined_x, joined_y, found = read_matched(pairs, of_x, of_y)
     if len(found) < _LEAST_PAIRS and (names is None or len(found)):
         raise ValueError(
             f"{pairs or 'Equal ids'} give {len(found)} pairs, too few to fit to and to hold one "
@@ -79,8 +79,8 @@ def align_files(
     chosen = METHODS.get(method)  # None of "auto"
     most = None if chosen and chosen.trained else max(READ_ITEMS, plan_items)
     problem = problem_of(
-        of_x._replace(rows=x_rows),
-        of_y._replace(rows=y_rows),
+        joined_x,
+        joined_y,
         found,
         seed=seed,
         classes=classes,
@@ -112,8 +112,8 @@ def align_files(
 
 
 def problem_of(
-    x: Side,
-    y: Side,
+    x: Collection,
+    y: Collection,
     pairs: np.ndarray,
     *,
     seed: int = 0,
@@ -126,9 +126,9 @@ def problem_of(
     The others are all, or `most` of them, so that files may be larger than the memory.
     """
     rng, arrays = np.random.default_rng(seed), []
-    for column, side in enumerate((x, y)):
-        others = rng.permutation(np.setdiff1d(side.ids, pairs[:, column]))[:most]
-        arrays += [embeddings.items_of(side.rows, ids) for ids in (pairs[:, column], others)]
+    for column, rows in enumerate((x, y)):
+        others = rng.permutation(np.setdiff1d(rows.items, pairs[:, column]))[:most]
+        arrays += [rows.of_items(ids) for ids in (pairs[:, column], others)]
     of_x, unmatched_x, of_y, unmatched_y = arrays
     sets = of_x, of_y, unmatched_x, unmatched_y
     return Problem(*sets, classes=classes, plan_items=plan_items)

@@ -6,10 +6,9 @@ import shlex
 
 import numpy as np
 
-from gentle_clip_jax.aligning import read_side
 from gentle_clip_jax.asking.choose import ask
-from gentle_clip_jax.data import embeddings
-from gentle_clip_jax.data.embeddings import SHEET
+from gentle_clip_jax.data.pairs import SHEET
+from gentle_clip_jax.features.read import read
 from gentle_clip_jax.files import writing
 from gentle_clip_jax.pages import Step, write
 from gentle_clip_jax.pages.items import items_page
@@ -41,12 +40,12 @@ def ask_files(
       ValueError: a file is not as it should be, or there are too few items.
       OSError: the folder cannot be written.
     """
-    side, folder = read_side(x), pathlib.Path(out)
-    ids = side.ids
-    features = embeddings.items_of(side.rows, ids).mean(axis=1)
+    collection, folder = read(x), pathlib.Path(out)
+    ids = collection.items.tolist()
+    features = collection.of_items(ids).mean(axis=1)
     rows = ask(features, number, seed=seed, pairs=_known(ids, pairs))
     asked = [ids[row] for row in rows]
-    cards = side.cards(asked, None if images is None else pathlib.Path(images))
+    cards = collection.previews(asked, None if images is None else pathlib.Path(images))
     if images is not None and not any(card.picture for card in cards.values()):
         raise ValueError(f"{images} has no pictures of the items of {x}: give the folder encoded.")
     folder.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ from gentle_clip_jax.commands import output, values
 from gentle_clip_jax.commands.features import modalities_of, stem_of
 
 if TYPE_CHECKING:
-    from gentle_clip_jax.aligning import Side
+    from gentle_clip_jax.features.collection import Collection
 
 
 def add(commands: Any) -> None:
@@ -158,11 +158,11 @@ def _ask(args: argparse.Namespace) -> output.Done:
     return output.Done([said], {"items": asked}, files)
 
 
-def classes_of(x: "Side", y: "Side") -> tuple[Any, Any]:
+def classes_of(x: "Collection", y: "Collection") -> tuple[Any, Any]:
     """The classes of x's encoder, as y's encoder says what they are called."""
     from gentle_clip_jax.features.names import encoder_classes
 
-    return encoder_classes(x.encoder, y.encoder, width=x.rows.features.shape[1])
+    return encoder_classes(x.encoder, y.encoder, width=x.features.shape[1])
 
 
 def _align(args: argparse.Namespace) -> output.Done:

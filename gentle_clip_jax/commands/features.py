@@ -208,14 +208,14 @@ def _compare(args: argparse.Namespace) -> output.Done:
 
 def _diagnose(args: argparse.Namespace) -> output.Done:
     from gentle_clip_jax import diagnose, report
-    from gentle_clip_jax.aligning.sides import read_side
+    from gentle_clip_jax.features.read import read
 
     modalities = modalities_of(args, stem_of(args.x), stem_of(args.y))
     found = diagnose.diagnose_files(args.x, args.y, args.pairs, seed=args.seed)
     found = {**found, "modalities": [*modalities]}
     strange = report.suspects(found) if args.out else ()
     cards = {
-        side: read_side(path).cards([one[side] for one in strange]) if strange else {}
+        side: read(path).previews([one[side] for one in strange]) if strange else {}
         for side, path in (("x", args.x), ("y", args.y))
     }
     report.show_diagnosis(found, args.out, cards)

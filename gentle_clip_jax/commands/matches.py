@@ -10,7 +10,7 @@ from gentle_clip_jax.commands import output, values
 from gentle_clip_jax.commands.aligners import classes_of
 
 if TYPE_CHECKING:
-    from gentle_clip_jax.aligning import Side
+    from gentle_clip_jax.features.collection import Collection
 
 
 def add(commands: Any) -> None:
@@ -48,8 +48,7 @@ def _match(args: argparse.Namespace) -> output.Done:
     import numpy as np
 
     from gentle_clip_jax.aligners import selection
-    from gentle_clip_jax.data import embeddings
-    from gentle_clip_jax.data.matched import read_matched
+    from gentle_clip_jax.features.pairs import read_matched
     from gentle_clip_jax.matching import match, write
     from gentle_clip_jax.matching.page import Named, matches_page
     from gentle_clip_jax.searching.opened import open_aligner
@@ -57,17 +56,13 @@ def _match(args: argparse.Namespace) -> output.Done:
     opened = open_aligner(args.aligner)
     aligner, (x, _), (y, _) = opened.aligner, opened.read(args.x, "x"), opened.read(args.y, "y")
     method = aligner.about["method"]
-    x_rows, y_rows, known = read_matched(args.pairs, x.rows, y.rows)
-    x, y = x._replace(rows=x_rows), y._replace(rows=y_rows)
-    rows = []
-    for column, side in enumerate((x, y)):
-        row = {id_: number for number, id_ in enumerate(side.ids)}
-        rows.append([row[id_] for id_ in known[:, column].tolist()])
+    x, y, pairs = read_matched(args.pairs, x, y)
+    rows = [items.numbers_of(pairs[:, column]) for column, items in enumerate((x, y))]
     matches = match(
         aligner,
-        embeddings.items_of(x.rows, x.ids),
-        embeddings.items_of(y.rows, y.ids),
-        pairs=np.array(rows).T,
+        x.of_items(x.items),
+        y.of_items(y.items),
+        pairs=np.stack(rows, axis=1),
         share=args.share,
         one_to_one=args.one_to_one,
         key=jax.random.key(args.seed),
@@ -82,14 +77,13 @@ def _match(args: argparse.Namespace) -> output.Done:
         pairs=args.pairs,
         is_run=opened.towers is not None,
     )
-    write(matches, args.out, x.ids, y.ids, y_texts=_first_texts(y), page=page)
+    write(matches, args.out, x.items, y.items, y_texts=_first_texts(y), page=page)
     said = [matches.summary]
     if opened.towers is not None:
         said.append("This holds if the run was not trained on any of these pairs.")
     return output.Done(said, matches.about, (args.out,))
 
 
-def _first_texts(side: "Side") -> list[str]:
-    """What to call an item by: the first of its texts, "" where it has none."""
-    texts = side.texts(side.ids)
-    return [texts.get(id_, "").partition("\n")[0] for id_ in side.ids]
+def _first_texts(items: "Collection") -> list[str]:
+    """The first line of each item's first text, "" for an item without."""
+    return [texts[0].partition("\n")[0] if texts else "" for texts in items.item_texts]

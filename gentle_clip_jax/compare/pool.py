@@ -8,9 +8,9 @@ import numpy as np
 
 from gentle_clip_jax import reading
 from gentle_clip_jax.aligners import Problem
-from gentle_clip_jax.data import embeddings
-from gentle_clip_jax.data.embeddings import FeatureSet
 from gentle_clip_jax.data.pairing import separate
+from gentle_clip_jax.features.collection import Collection
+from gentle_clip_jax.features.read import read
 
 OWN = "held-out pairs"  # the test set of one's own data
 
@@ -93,7 +93,7 @@ def load_pool(
     return Pool(x, y, sources, x[:0], y[:0], retrieval, classified, classes)
 
 
-def own_pool(x: FeatureSet, y: FeatureSet, pairs: np.ndarray, *, seed: int) -> Pool:
+def own_pool(x: Collection, y: Collection, pairs: np.ndarray, *, seed: int) -> Pool:
     """A user's own features: a third of the pairs [k, 2] is held out to measure on.
 
     A held-out item is to be found among all held-out items and up to 1,000 unmatched ones. Its id
@@ -112,7 +112,7 @@ def own_pool(x: FeatureSet, y: FeatureSet, pairs: np.ndarray, *, seed: int) -> P
     sides, tests, labels = [], [], []
     for side, rows in enumerate((x, y)):
         unmatched = np.setdiff1d(rows.ids, pairs[:, side])
-        sides += [embeddings.items_of(rows, ids) for ids in (known[:, side], unmatched)]
+        sides += [rows.of_items(ids) for ids in (known[:, side], unmatched)]
         names = {id_: f"pair {k}" for k, id_ in zip(places, held_out[:, side])}
         names |= {id_: f"unmatched {'xy'[side]} {id_}" for id_ in unmatched[:1000]}
         asked = np.isin(rows.ids, [*names])
@@ -138,20 +138,20 @@ def draw(pool: Pool, num_pairs: int, *, seed: int, unmatched: str) -> Problem:
     return Problem(pool.x[matched], pool.y[matched], unmatched_x, unmatched_y, classes=pool.classes)
 
 
-Pair = tuple[FeatureSet, FeatureSet]  # images, a row each, and captions, several rows an image
+Pair = tuple[Collection, Collection]  # images, a row each, and captions, several rows an image
 
 
 def _read_pair(folder: pathlib.Path) -> Pair:
-    return embeddings.read(folder / "images"), embeddings.read(folder / "captions")
+    return read(folder / "images"), read(folder / "captions")
 
 
-def _items(x: FeatureSet, y: FeatureSet, split: str) -> tuple[np.ndarray, np.ndarray]:
+def _items(x: Collection, y: Collection, split: str) -> tuple[np.ndarray, np.ndarray]:
     """Features x [n, 1, dx] and y [n, k, dy] of a split's items."""
     chosen = _in_split(x, split) & np.isin(x.ids, y.ids)
-    return x.features[chosen][:, None], embeddings.items_of(y, x.ids[chosen])
+    return x.features[chosen][:, None], y.of_items(x.ids[chosen])
 
 
-def _in_split(rows: FeatureSet, split: str) -> np.ndarray:
+def _in_split(rows: Collection, split: str) -> np.ndarray:
     if rows.splits is None:
         return np.ones(len(rows.ids), bool)
     return (rows.splits == split) | (split == "")
@@ -167,7 +167,7 @@ def _encoder_classes(path: pathlib.Path) -> tuple[np.ndarray, np.ndarray] | None
         raise ValueError(f"{path} cannot be read ({error}): make it again.") from error
 
 
-def _retrieval(x: FeatureSet, y: FeatureSet, split: str) -> Retrieval:
+def _retrieval(x: Collection, y: Collection, split: str) -> Retrieval:
     of_x = _in_split(x, split) & np.isin(x.ids, y.ids)
     of_y = np.isin(y.ids, x.ids[of_x])
     texts = None if y.texts is None else y.texts[of_y]
@@ -175,7 +175,7 @@ def _retrieval(x: FeatureSet, y: FeatureSet, split: str) -> Retrieval:
 
 
 def _zero_shot(folder: pathlib.Path, split: str, excluded: Sequence[str]) -> ZeroShot:
-    x, classes = embeddings.read(folder / "images"), embeddings.read(folder / "classes")
+    x, classes = read(folder / "images"), read(folder / "classes")
     if x.labels is None:
         raise ValueError(f"{folder / 'images'} has no labels to classify: leave it out.")
     kept = ~np.isin(classes.ids, excluded)

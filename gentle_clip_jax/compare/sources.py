@@ -14,10 +14,10 @@ from gentle_clip_jax.compare import pool
 from gentle_clip_jax.compare.fits import base_of
 from gentle_clip_jax.compare.runs import Plan, compare
 from gentle_clip_jax.compare.settings import check
-from gentle_clip_jax.data import embeddings
-from gentle_clip_jax.data.embeddings import FeatureSet
-from gentle_clip_jax.data.matched import read_matched
 from gentle_clip_jax.data.metadata import splits_of
+from gentle_clip_jax.features.collection import Collection
+from gentle_clip_jax.features.pairs import read_matched
+from gentle_clip_jax.features.read import read
 
 # One of each kind; all of them take an hour.
 _OWN = ("cca", "procrustes", "relative", "clip", "s_clip", "gentle_clip", "transported_cca")
@@ -93,7 +93,7 @@ def compare_files(
         names = tuple(n for n in names if base_of(n) in METHODS and not METHODS[base_of(n)].trained)
     if not names or seeds < 1:
         raise ValueError("Nothing is left to compare: give --seeds of 1 or more, and methods.")
-    of_x, of_y, known = _drawn(*read_matched(pairs, embeddings.read(x), embeddings.read(y)))
+    of_x, of_y, known = _drawn(*read_matched(pairs, read(x), read(y)))
     for path, rows in ((x, of_x), (y, of_y)):
         if not np.isfinite(Standardizer.of(np.asarray(rows.features)).deviation).any():
             raise ValueError(
@@ -113,8 +113,8 @@ def compare_files(
 
 
 def _drawn(
-    x: FeatureSet, y: FeatureSet, pairs: np.ndarray
-) -> tuple[FeatureSet, FeatureSet, np.ndarray]:
+    x: Collection, y: Collection, pairs: np.ndarray
+) -> tuple[Collection, Collection, np.ndarray]:
     """Rows of as many pairs and unmatched items as take part, and those pairs."""
     rng, kept, sides = np.random.default_rng(0), pairs, []
     if len(pairs) > MOST_ITEMS:
@@ -129,6 +129,5 @@ def _drawn(
             )
             others = rng.permutation(others)[:MOST_ITEMS]
         chosen = np.isin(rows.ids, np.concatenate([kept[:, column], others]))
-        columns = (None if one is None else one[chosen] for one in rows)
-        sides.append(rows if chosen.all() else FeatureSet(*columns))  # type: ignore[reportArgumentType]
+        sides.append(rows if chosen.all() else rows.select(chosen))
     return sides[0], sides[1], kept

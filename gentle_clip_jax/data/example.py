@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gentle_clip_jax.data.embeddings import SHEET
+from gentle_clip_jax.data.pairs import SHEET
 from gentle_clip_jax.files import write_text, writing
 
 if TYPE_CHECKING:

@@ -1,12 +1,20 @@
-"""Which items of two sets belong together, as a file of pairs or equal ids say it."""
+"""Pairs: which items of two sets belong together, by a file, a table, a list or equal ids."""
 
 import csv
+import math
+import os
 import pathlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-SHEET = ["item", "partner"]  # the heading of what `gentle-clip ask` gives to fill in
+SHEET = ["item", "partner"]  # the heading of the sheet that `gentle-clip ask` writes
+
+# A file; a list of id pairs; a table, i.e. a mapping or a data frame; [k, 2] numbers of items;
+# None for equal ids.
+Pairs = str | os.PathLike | Sequence[Sequence[str]] | Mapping[str, Any] | np.ndarray | Any | None
+_Lines = list[tuple[int, tuple[str, str]]]  # number and pair
 
 
 class RowNumbers(np.ndarray):
@@ -14,44 +22,97 @@ class RowNumbers(np.ndarray):
 
 
 def read_pairs(
-    path: str | pathlib.Path | None,
-    x_ids: Iterable[str],
-    y_ids: Iterable[str],
-    *,
-    several: bool = False,
+    pairs: Pairs, x_ids: Iterable[str], y_ids: Iterable[str], *, several: bool = False
 ) -> np.ndarray:
-    """Ids [k, 2] of the k matched items: column 0 is one of x_ids, column 1 one of y_ids.
+    """Return the ids [k, 2] of k pairs: column 0 is one of x_ids, column 1 one of y_ids.
 
-    A .csv (or .tsv) file has a pair a line, or one id a line where both sides use the same. Its
-    first line may be a heading: it is one if none of it is an id. Under that of a sheet of
-    `gentle-clip ask`, `SHEET`, items without a partner are left out. Without a file (None), equal
-    ids are pairs, in the order of x_ids. Where `several`, an item may be in more than one pair.
+    Args:
+      pairs: a .csv (or .tsv) file with a pair a line, or one id a line where x and y use the same.
+        Its first line may be a heading: it is one if none of it is an id. Under the heading of a
+        sheet of `gentle-clip ask`, `SHEET`, items without a partner are left out. Or a list of id
+        pairs; a table, such as a data frame of pandas or a dict of columns, with the columns x and
+        y, or else its first two, where items without a partner are left out; an array [k, 2] of
+        whole numbers, the places of items in the order of their first ids; or None: equal ids are
+        pairs, in the order of x_ids.
+      x_ids, y_ids: the ids of both sets; an id may come more than once.
+      several: whether an item may be in more than one pair.
 
     Raises:
-      ValueError: there are no pairs, an id is unknown, or an item is in two pairs; or there is no
-        file and one set has no ids.
+      ValueError: there are no pairs, an id is unknown, or an item is in two pairs; or pairs are
+        None and one set has no ids.
     """
-    known = ({*map(str, x_ids)}, {*map(str, y_ids)}) if path else ()
-    if not path:
-        sides = (("x", x_ids), ("y", y_ids))
-        if bare := [name for name, ids in sides if isinstance(ids, RowNumbers)]:
+    if pairs is None or (isinstance(pairs, str) and not pairs):
+        return _equal_ids(x_ids, y_ids)
+    known = [dict.fromkeys(map(str, ids)) for ids in (x_ids, y_ids)]
+    if isinstance(pairs, str | os.PathLike):
+        place, lines = f"{pairs}, line", _read_lines(pathlib.Path(pairs))
+        if len(lines) > 1 and not any(id_ in ids for id_, ids in zip(lines[0][1], known)):
+            lines = lines[1:]
+        if not lines:
+            raise ValueError(f"{pairs} has no pairs: write an id of each set on every line.")
+    else:
+        place, lines = "The pairs, row", _rows(pairs, [[*ids] for ids in known])
+        if not lines:
+            raise ValueError("There are no pairs: give an id of each set for every pair.")
+    _check(place, lines, known, several)
+    return np.array([pair for _, pair in lines])
+
+
+def _equal_ids(x_ids: Iterable[str], y_ids: Iterable[str]) -> np.ndarray:
+    sets = (("x", x_ids), ("y", y_ids))
+    if bare := [name for name, ids in sets if isinstance(ids, RowNumbers)]:
+        raise ValueError(
+            f"The rows of {' and '.join(bare)} have no ids, so that nothing says which items "
+            "belong together: give --pairs=CSV, where a row's id is its number, from 0; for "
+            "row i of x with row i of y its lines are 0,0 and 1,1 and so on."
+        )
+    others = {*map(str, y_ids)}
+    same = [id_ for id_ in dict.fromkeys(map(str, x_ids)) if id_ in others]
+    if not same:
+        raise ValueError("No id is in both sets: give a file of pairs, or the same ids to both.")
+    return np.array([same, same]).T
+
+
+def _rows(pairs: Any, items: list[list[str]]) -> _Lines:
+    """The pairs of a table, of a list or of an array of numbers, each with its row from 0."""
+    if isinstance(pairs, Mapping) or hasattr(pairs, "columns"):
+        columns = [*(pairs if isinstance(pairs, Mapping) else pairs.columns)]
+        names = ["x", "y"] if {"x", "y"} <= {*columns} else columns[:2]
+        if len(names) < 2:
+            raise ValueError(f"A table of pairs has two columns, x and y, not {len(names)}.")
+        cells = zip(*([*pairs[name]] for name in names))
+        return [(n, (str(x), str(y))) for n, (x, y) in enumerate(cells) if not _is_empty(y)]
+    if isinstance(pairs, np.ndarray) and np.issubdtype(pairs.dtype, np.integer):
+        return _numbered(pairs, items)
+    rows = [*pairs]
+    for number, row in enumerate(rows):
+        if isinstance(row, str) or len(row) != 2:
+            raise ValueError(f"The pairs, row {number}: a pair is two ids, not {row!r}.")
+    return [(number, (str(x), str(y))) for number, (x, y) in enumerate(rows)]
+
+
+def _numbered(pairs: np.ndarray, items: list[list[str]]) -> _Lines:
+    if pairs.ndim != 2 or pairs.shape[1] != 2:
+        raise ValueError(f"An array of pairs is [k, 2] numbers of items, not {pairs.shape}.")
+    for column, (name, ids) in enumerate(zip("xy", items)):
+        bad = (pairs[:, column] < 0) | (pairs[:, column] >= len(ids))
+        if bad.any():
+            row = int(np.argmax(bad))
             raise ValueError(
-                f"The rows of {' and '.join(bare)} have no ids, so that nothing says which items "
-                "belong together: give --pairs=CSV, where a row's id is its number, from 0; for "
-                "row i of x with row i of y its lines are 0,0 and 1,1 and so on."
+                f"The pairs, row {row}: there is no item {pairs[row, column]} in {name}, which "
+                f"has {len(ids)} items, counted from 0."
             )
-        others = {*map(str, y_ids)}
-        same = [id_ for id_ in dict.fromkeys(map(str, x_ids)) if id_ in others]
-        if not same:
-            raise ValueError(
-                "No id is in both sets: give a file of pairs, or the same ids to both."
-            )
-        return np.array([same, same]).T
-    lines = _read_lines(pathlib.Path(path))
-    if len(lines) > 1 and not any(id_ in ids for id_, ids in zip(lines[0][1], known)):
-        lines = lines[1:]
-    if not lines:
-        raise ValueError(f"{path} has no pairs: write an id of each set on every line.")
+    return [(row, (items[0][x], items[1][y])) for row, (x, y) in enumerate(pairs.tolist())]
+
+
+def _is_empty(cell: Any) -> bool:
+    """Whether a cell of a table says that there is no partner: "", None or NaN."""
+    return cell is None or cell == "" or (isinstance(cell, float) and math.isnan(cell))
+
+
+def _check(place: str, lines: _Lines, known: Sequence[Mapping[str, Any]], several: bool) -> None:
+    """Raise ValueError if an id is unknown, or an item is in two pairs."""
+    word = place.rpartition(" ")[2]
     for side, (name, ids) in enumerate(zip("xy", known)):
         first_line: dict[str, int] = {}
         for number, pair in lines:
@@ -59,18 +120,17 @@ def read_pairs(
                 stem = pair[side].rpartition(".")[0]
                 hint = f"write {stem!r}" if stem in ids else f"its ids look like {min(ids)!r}"
                 raise ValueError(
-                    f"{path}, line {number}: there is no item {pair[side]!r} in {name}; {hint}."
+                    f"{place} {number}: there is no item {pair[side]!r} in {name}; {hint}."
                 )
             if pair[side] in first_line and not several:
                 raise ValueError(
-                    f"{path}, line {number}: the item {pair[side]!r} of {name} is in a pair "
-                    f"already (line {first_line[pair[side]]})."
+                    f"{place} {number}: the item {pair[side]!r} of {name} is in a pair already "
+                    f"({word} {first_line[pair[side]]})."
                 )
             first_line[pair[side]] = number
-    return np.array([pair for _, pair in lines])
 
 
-def _read_lines(path: pathlib.Path) -> list[tuple[int, tuple[str, str]]]:
+def _read_lines(path: pathlib.Path) -> _Lines:
     """Number and pair of each line that is not empty."""
     if not path.is_file():
         raise ValueError(f"There is no file of pairs {path}.")

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from gentle_clip_jax.data import embeddings
-from gentle_clip_jax.data.embeddings import FeatureSet
-from gentle_clip_jax.data.matched import read_matched
 from gentle_clip_jax.diagnose import agreement, geometry, mapped_sets, pair_noise, shift, structure
 from gentle_clip_jax.diagnose.sample import draw
 from gentle_clip_jax.diagnose.verdict import verdict
+from gentle_clip_jax.features.collection import Collection
+from gentle_clip_jax.features.pairs import read_matched
+from gentle_clip_jax.features.read import read
 from gentle_clip_jax.progress import track
 
 
@@ -26,9 +26,9 @@ def diagnose_files(
     Without a file, items of equal ids are pairs. Where rows have splits, only training rows count:
     what is held out must not decide anything.
 
-    Raises ValueError, in one sentence, if `embeddings.read` or `matched.read_matched` does.
+    Raises ValueError, in one sentence, if `read` or `read_matched` does.
     """
-    sets = embeddings.read(x), embeddings.read(y)
+    sets = read(x), read(y)
     if pairs is None and not np.isin(sets[0].ids, sets[1].ids).any():
         pair_ids = np.empty((0, 2), str)
     else:
@@ -39,7 +39,7 @@ def diagnose_files(
 
 
 def diagnose(
-    x: FeatureSet, y: FeatureSet, pair_ids: np.ndarray, *, seed: int = 0
+    x: Collection, y: Collection, pair_ids: np.ndarray, *, seed: int = 0
 ) -> dict[str, Any]:
     """Measures whether the pairs relate two sets and whether the unmatched items are alike.
 
@@ -82,14 +82,14 @@ def diagnose(
     }
 
 
-def _training_rows(rows: FeatureSet) -> FeatureSet:
+def _training_rows(rows: Collection) -> Collection:
     if rows.splits is None or not np.any(rows.splits == "train"):
         return rows
     keep = rows.splits == "train"
-    return FeatureSet(rows.features[keep], rows.ids[keep])
+    return rows.select(keep)
 
 
-def _counts(rows: FeatureSet, matched_ids: np.ndarray, used: np.ndarray) -> dict[str, int]:
+def _counts(rows: Collection, matched_ids: np.ndarray, used: np.ndarray) -> dict[str, int]:
     items = np.unique(rows.ids)
     return {
         "rows": len(rows.ids),

@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gentle_clip_jax.data.embeddings import FeatureSet
 from gentle_clip_jax.diagnose.finding import Finding, bars, number, unknown
 from gentle_clip_jax.diagnose.sample import Sample
+from gentle_clip_jax.features.collection import Collection
 
 _DIMENSION = "dimension", "Intrinsic dimension"
 _DUPLICATES = "duplicates", "Duplicates"
@@ -61,7 +61,7 @@ def intrinsic_dimension(distance: np.ndarray) -> tuple[float, float, float]:
     return float(low), float(mid), float(high)
 
 
-def exact_duplicates(rows: FeatureSet, matched_ids: np.ndarray) -> tuple[int, int]:
+def exact_duplicates(rows: Collection, matched_ids: np.ndarray) -> tuple[int, int]:
     """How many items have a row that another item has too; how many unmatched share a matched's."""
     _, item_of = np.unique(rows.ids, return_inverse=True)
     content = np.fromiter((hash(row.tobytes()) for row in rows.features), np.int64, len(item_of))
@@ -74,7 +74,7 @@ def exact_duplicates(rows: FeatureSet, matched_ids: np.ndarray) -> tuple[int, in
 
 
 def findings(
-    sample: Sample, x: FeatureSet, y: FeatureSet, matched: np.ndarray, rng: np.random.Generator
+    sample: Sample, x: Collection, y: Collection, matched: np.ndarray, rng: np.random.Generator
 ) -> list[Finding]:
     """The dimension and the duplicates of both modalities."""
     sets = {
@@ -127,7 +127,7 @@ def _duplicates_finding(
     found: dict[str, Nearest],
     exact: dict[str, tuple[int, int]],
     num_matched: int,
-    sets: dict[str, FeatureSet],
+    sets: dict[str, Collection],
 ) -> Finding:
     numbers = {}
     for name, (shared, across) in exact.items():

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gentle_clip_jax.aligners.standardize import Standardizer
-from gentle_clip_jax.data.embeddings import FeatureSet
+from gentle_clip_jax.features.collection import Collection
 
 _MAX_PAIRS = 2000
 _MAX_UNMATCHED = 10_000
@@ -38,7 +38,7 @@ class Sample(NamedTuple):
         return [name for name, groups in sides.items() if not any(map(np.any, groups))]
 
 
-def draw(x: FeatureSet, y: FeatureSet, pair_ids: np.ndarray, rng: np.random.Generator) -> Sample:
+def draw(x: Collection, y: Collection, pair_ids: np.ndarray, rng: np.random.Generator) -> Sample:
     """Draws at most 2,000 pairs, and at most 10,000 items of each modality among the unpaired.
 
     Raises ValueError if an id of a pair is unknown, or in two pairs.
@@ -57,7 +57,7 @@ def draw(x: FeatureSet, y: FeatureSet, pair_ids: np.ndarray, rng: np.random.Gene
 
 
 def _modality(
-    rows: FeatureSet, matched_ids: np.ndarray, drawn_ids: np.ndarray, rng: np.random.Generator
+    rows: Collection, matched_ids: np.ndarray, drawn_ids: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Means and single rows of the drawn matched items, single rows of some unmatched items."""
     items, item_of = np.unique(rows.ids, return_inverse=True)

@@ -9,9 +9,11 @@ from typing import NamedTuple
 import numpy as np
 
 from gentle_clip_jax import reading
-from gentle_clip_jax.files import put_aside, read_record, sha256, write_arrays
+from gentle_clip_jax.features import folder as folders
+from gentle_clip_jax.features.folder import FEATURES, MANIFEST, ROWS
+from gentle_clip_jax.files import put_aside, write_arrays
 
-FEATURES, ROWS, MANIFEST, PARTS = "features.npy", "rows.jsonl", "manifest.json", "parts"
+PARTS = "parts"
 BLOCK = 512  # inputs whose features are kept if a command is stopped, and rows held at a time
 _UNSOUND = (ValueError, LookupError, TypeError, AttributeError, RecursionError, OSError)
 
@@ -79,19 +81,16 @@ def read_finished(out: pathlib.Path, recipe: str, say: Say) -> Kept | None:
     if not path.exists():
         return None
     try:
-        manifest = read_record(path)
+        manifest = folders.read_manifest(out)
         if manifest.get("recipe_sha256") != recipe:
             say(f"{out} is of other weights, settings or versions: all is embedded again.")
             return None
         kept = Kept(manifest["contents_sha256"], [], {}, {})
-        for name in (FEATURES, ROWS):
-            if (out / name).exists():
-                path = out / name
-            if sha256(out / name) != manifest["sha256"][name]:
-                raise ValueError("it is not as it was written")
-        with path.open(encoding="utf-8") as lines:
-            rows = [json.loads(line) for line in lines]
-        digests = [row["sha256"] for row in rows]
+        if changed := folders.changed_file(out, manifest):
+            path = changed if changed.exists() else path
+            raise ValueError(f"{changed.name} is not as it was written")
+        path = out / ROWS
+        digests = [row["sha256"] for row in folders.read_rows(out)]
         kept.add(digests, out / FEATURES, [None] * len(_features(out / FEATURES)))
         kept.flaws.update({s["sha256"]: s["reason"] for s in manifest["skipped"] if s["sha256"]})
     except _UNSOUND as error:

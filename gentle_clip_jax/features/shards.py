@@ -1,6 +1,5 @@
 """Shards of a folder of features, each made by a process of its own, and how they become one."""
 
-import json
 import pathlib
 import re
 import shutil
@@ -10,15 +9,15 @@ from typing import Any
 from rich.console import Console
 
 from gentle_clip_jax.data import lock
+from gentle_clip_jax.features import folder as folders
 from gentle_clip_jax.features.arguments import SHARDS, check_folder, keep
-from gentle_clip_jax.features.kept import FEATURES, MANIFEST, ROWS, Kept
+from gentle_clip_jax.features.kept import Kept
 from gentle_clip_jax.features.update import (
     Content,
     contents_sha256,
     say_what_is_there,
     write_features,
 )
-from gentle_clip_jax.files import read_record, sha256
 
 _OF_ONE = ("arguments", "num_rows", "skipped", "contents_sha256", "listing_sha256", "sha256")
 _NOT_OF_A_ROW = ("row", "sha256", "reason")
@@ -83,16 +82,15 @@ def _read(out: pathlib.Path, shard: tuple[int, int]) -> dict[str, Any]:
     """The manifest of a shard whose files are as they were written."""
     folder, name = folder_of(out, shard), "{}/{}".format(*shard)
     again = f"run gentle-clip encode --shard={name} again"
-    if not (folder / MANIFEST).exists():
+    if not folders.has_manifest(folder):
         begun = "not finished" if folder.exists() else "missing"
         raise ValueError(f"Shard {name} of {out} is {begun}: {again}.")
-    path = folder / MANIFEST
+    path = folder / folders.MANIFEST
     try:
-        manifest = read_record(path)
-        for file in (FEATURES, ROWS):
-            path = folder / file
-            if sha256(path) != manifest["sha256"][file]:
-                raise ValueError("it is not as it was written")
+        manifest = folders.read_manifest(folder)
+        if changed := folders.changed_file(folder, manifest):
+            path = changed
+            raise ValueError("it is not as it was written")
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise ValueError(f"Shard {name} is damaged ({path}: {error}): {again}.") from error
     return manifest
@@ -121,12 +119,12 @@ def _check_same(
 
 
 def _write(out: pathlib.Path, count: int, manifests: list[dict[str, Any]]) -> None:
-    folders = [folder_of(out, (number, count)) for number in range(count)]
-    kept = Kept("", [folder / FEATURES for folder in folders], {}, {})
+    parts = [folder_of(out, (number, count)) for number in range(count)]
+    kept = Kept("", [folder / folders.FEATURES for folder in parts], {}, {})
     rows: list[tuple[dict[str, Any], tuple[int, int]]] = []  # and their places
-    for number, (folder, manifest) in enumerate(zip(folders, manifests)):
-        with (folder / ROWS).open(encoding="utf-8") as lines:
-            rows += [(json.loads(line), (number, row)) for row, line in enumerate(lines)]
+    for number, (folder, manifest) in enumerate(zip(parts, manifests)):
+        lines = folders.read_rows(folder)
+        rows += [(line, (number, row)) for row, line in enumerate(lines)]
         rows += [(row, (number, -1)) for row in manifest["skipped"]]
         kept.flaws.update({s["sha256"]: s["reason"] for s in manifest["skipped"] if s["sha256"]})
     rows.sort(key=lambda row: row[0]["row"])

@@ -12,19 +12,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from gentle_clip_jax.data import metadata
+from gentle_clip_jax.features import folder as folders
 from gentle_clip_jax.features import kept as on_disk
 from gentle_clip_jax.features.arguments import keep
 from gentle_clip_jax.features.engine import Engine, in_this_process
-from gentle_clip_jax.features.kept import BLOCK, FEATURES, MANIFEST, ROWS, Kept
+from gentle_clip_jax.features.kept import BLOCK, Kept
 from gentle_clip_jax.features.work import Work
-from gentle_clip_jax.files import (
-    read_record,
-    sha256,
-    sha256_of,
-    write_json_lines,
-    write_record,
-    write_rows,
-)
+from gentle_clip_jax.files import sha256_of
 
 _PACKAGES = ("gentle-clip-jax", "jax", "jaxlib", "flax", "numpy")
 
@@ -209,31 +203,29 @@ def write_features(
     reasons = [flaw or kept.flaws.get(digest) for _, (digest, flaw) in rows]
     used = [(row, of) for (row, (of, _)), reason in zip(rows, reasons) if reason is None]
     if not used and shard is None:
-        if not (out / MANIFEST).exists():
+        if not folders.has_manifest(out):
             shutil.rmtree(out, ignore_errors=True)
         raise ValueError(f"Nothing in {arguments['data']} can be used: the first {reasons[0]}.")
-    (out / MANIFEST).unlink(missing_ok=True)
     blocks = kept.blocks(digest for _, digest in used)
-    write_rows(out / FEATURES, len(used), arguments["dtype"], blocks)
-    write_json_lines(out / ROWS, (row | {"sha256": digest} for row, digest in used))
+    lines = (row | {"sha256": digest} for row, digest in used)
+    folders.write_contents(out, len(used), arguments["dtype"], blocks, lines)
     skipped = [
         ({"id": row["id"]} if shard is None else row) | {"reason": reason, "sha256": of or None}
         for (row, (of, _)), reason in zip(rows, reasons)
         if reason is not None
     ]
     manifest = {"arguments": arguments, "num_rows": len(used), "skipped": skipped, **about}
-    manifest["sha256"] = {name: sha256(out / name) for name in (FEATURES, ROWS)}
-    write_record(out / MANIFEST, manifest)
+    folders.write_manifest(out, manifest)
 
 
 def say_what_is_there(out: pathlib.Path, console: Console) -> dict[str, Any]:
     """Says what a folder of features holds; returns its manifest."""
-    manifest = read_record(out / MANIFEST)
+    manifest = folders.read_manifest(out)
     console.print(f"{metadata.printable(out)}: {manifest['num_rows']} rows.")
     for item in manifest["skipped"][:3]:
         console.print(f"Skipped: {item['id']} {item['reason']}.")
     if len(manifest["skipped"]) > 3:
-        console.print(f"{len(manifest['skipped'])} were skipped in all: {out / MANIFEST}.")
+        console.print(f"{len(manifest['skipped'])} were skipped in all: {out / folders.MANIFEST}.")
     if cut := manifest.get("num_cut"):
         console.print(f"Cut to {manifest['max_tokens']} tokens: {cut}.")
     return manifest

@@ -23,9 +23,9 @@ class Items(Protocol):
     """The items of a side: their ids, and what a page shows of some of them."""
 
     @property
-    def ids(self) -> list[str]: ...
+    def items(self) -> np.ndarray: ...
 
-    def cards(self, ids: Sequence[str]) -> Mapping[str, Card]: ...
+    def previews(self, ids: Sequence[str]) -> Mapping[str, Card]: ...
 
 
 class Named(NamedTuple):
@@ -80,9 +80,9 @@ def _pairs(
     matches: Matches, rows: Sequence[int], x: Items, y: Items, notes: Sequence[str]
 ) -> list[Pair]:
     """The matches of some rows; `rows` are places in `matches.x`."""
-    x_ids, y_ids = x.ids, y.ids
+    x_ids, y_ids = x.items.tolist(), y.items.tolist()
     ids = [(x_ids[matches.x[row]], y_ids[matches.y[row]]) for row in rows]
-    of_x, of_y = x.cards([one for one, _ in ids]), y.cards([one for _, one in ids])
+    of_x, of_y = x.previews([one for one, _ in ids]), y.previews([one for _, one in ids])
     return [Pair(of_x[a], of_y[b], notes[row]) for row, (a, b) in zip(rows, ids)]
 
 

@@ -1,6 +1,6 @@
 """Items as pages show them, and a page of nothing but items."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from gentle_clip_jax.pages.render import Step, render
@@ -45,3 +45,8 @@ def items_page(
         cards=cards,
         now=now,
     )
+
+
+def previews_html(cards: Iterable[Card]) -> str:
+    """Return cards side by side, as HTML that a notebook shows."""
+    return render("pages/templates/previews.html", cards=[*cards])

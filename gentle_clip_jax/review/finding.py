@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gentle_clip_jax.review.sides import Side
+from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.searching.encoder import QueryEncoder, encoder_of_words
 from gentle_clip_jax.searching.opened import Opened
 
@@ -36,7 +36,7 @@ class Finder:
       aligner: it knows the encoders; None if there is none to ask.
     """
 
-    def __init__(self, x: Side, y: Side, space: Space, aligner: Opened | None = None):
+    def __init__(self, x: Collection, y: Collection, space: Space, aligner: Opened | None = None):
         self._sides, self.space, self._aligner = {"x": x, "y": y}, space, aligner
         self._encoder: QueryEncoder | None = None
         self._lock = threading.Lock()
@@ -86,7 +86,7 @@ class Finder:
     def _standing_in(self, words: str) -> dict[str, np.ndarray]:
         wanted = words.casefold().split()
         scores = {
-            name: np.array([_share(wanted, side, number) for number in range(len(side.ids))])
+            name: np.array([_share(wanted, side, number) for number in range(len(side.items))])
             for name, side in self._sides.items()
         }
         if not any(of.any() for of in scores.values()):
@@ -94,6 +94,8 @@ class Finder:
         return scores
 
 
-def _share(wanted: list[str], side: Side, number: int) -> float:
-    text = " ".join([str(side.ids[number]), side.labels[number], *side.texts[number]]).casefold()
+def _share(wanted: list[str], side: Collection, number: int) -> float:
+    text = " ".join(
+        [str(side.items[number]), side.item_labels[number], *side.item_texts[number]]
+    ).casefold()
     return sum(word in text for word in wanted) / len(wanted)

@@ -14,9 +14,9 @@ from gentle_clip_jax.review.finding import Finder, Space
 from gentle_clip_jax.review.journal import Journal
 from gentle_clip_jax.review.pictures import Pictures
 from gentle_clip_jax.review.progress import Progress
+from gentle_clip_jax.review.queue import unit
 from gentle_clip_jax.review.session import Session
 from gentle_clip_jax.review.show import Show
-from gentle_clip_jax.review.sides import Side, unit
 from gentle_clip_jax.searching.opened import open_aligner
 
 Path = str | pathlib.Path
@@ -51,7 +51,7 @@ def review(
     """
     opened = open_aligner(aligner)
     fitted = opened.aligner
-    of_x, of_y = (Side.of(opened.read(path, side)[0].rows) for path, side in ((x, "x"), (y, "y")))
+    of_x, of_y = (opened.read(path, side)[0] for path, side in ((x, "x"), (y, "y")))
     pictures = Pictures(images) if images is not None else None
     start = (
         unit(of_x.means(np.asarray(fitted.embed_x(of_x.features)))),
@@ -81,7 +81,7 @@ def review(
         journal.close()
         raise
     try:
-        few, many = len(session.pairs()[0]) < TEN_BELOW, len(of_x.ids) > TEN_ABOVE
+        few, many = len(session.pairs()[0]) < TEN_BELOW, len(of_x.items) > TEN_ABOVE
         session.switch("ten" if few and many else "grid")
         yield Review(Show(session, pictures, finder), progress)
     finally:

@@ -16,7 +16,8 @@ from gentle_clip_jax.aligners.closed_form.shrinkage import OF_FEW_PAIRS
 from gentle_clip_jax.aligners.closed_form.transported import few_pairs_weight
 from gentle_clip_jax.aligners.methods import OF_PAIRS
 from gentle_clip_jax.aligners.standardize import Standardizer
-from gentle_clip_jax.review.sides import Side, unit
+from gentle_clip_jax.features.collection import Collection
+from gentle_clip_jax.review.queue import unit
 
 _DIRECTIONS = 256  # of each modality
 _OWN = 64  # of those, which tell items of one modality apart
@@ -202,9 +203,9 @@ def _whitening(covariance: np.ndarray, shrinkage: float) -> np.ndarray:
     return vectors / np.sqrt(np.where(shrunk > 0, shrunk, np.inf))
 
 
-def prepare(x: Side, y: Side, method: str) -> Fit:
+def prepare(x: Collection, y: Collection, method: str) -> Fit:
     """What refits begin with; method: of the aligner, which says if unmatched items take part."""
-    rows = [side.means(side.features) for side in (x, y)]
+    rows = [side.means() for side in (x, y)]
     turned = [_turned(side) for side in rows]
     of_x, of_y = (turn.rows(side) for turn, side in zip(turned, rows))
     planned = method not in OF_PAIRS

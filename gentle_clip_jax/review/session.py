@@ -9,11 +9,11 @@ from collections.abc import Callable
 
 import numpy as np
 
+from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.review import queue
 from gentle_clip_jax.review.background import Background
 from gentle_clip_jax.review.journal import KINDS, WITH_PARTNER, Answer, Journal, Kind
 from gentle_clip_jax.review.queue import Mode, Question
-from gentle_clip_jax.review.sides import Side
 from gentle_clip_jax.review.standing import Standing
 
 REFIT_EVERY = 10  # answers
@@ -44,8 +44,8 @@ class Session:
 
     def __init__(
         self,
-        x: Side,
-        y: Side,
+        x: Collection,
+        y: Collection,
         start: tuple[np.ndarray, np.ndarray],
         journal: Journal,
         *,
@@ -169,14 +169,14 @@ class Session:
         self.journal.close()
 
     def _described(self, question: Question, kind: Kind, x: int | None) -> Answer:
-        shown = tuple(self.x.ids[list(question.x)].tolist())
-        y, number = str(self.y.ids[question.y]), self.journal.count + 1
+        shown = tuple(self.x.items[list(question.x)].tolist())
+        y, number = str(self.y.items[question.y]), self.journal.count + 1
         answer = Answer(number, y, kind, shown=shown, drawn=question.drawn)
         if x is None:
             return answer
         cosine = float(self.ranking.x[x] @ self.ranking.y[question.y])
         rank = question.x.index(x) + 1 if x in question.x else None
-        return answer._replace(x=str(self.x.ids[x]), rank=rank, cosine=round(cosine, 4))
+        return answer._replace(x=str(self.x.items[x]), rank=rank, cosine=round(cosine, 4))
 
     def _next(self) -> Question | None:
         chosen = self._chosen(None)

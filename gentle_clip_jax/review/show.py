@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.pages import Step
 from gentle_clip_jax.review.finding import Finder
 from gentle_clip_jax.review.journal import Answer
@@ -13,7 +14,6 @@ from gentle_clip_jax.review.pictures import Pictures
 from gentle_clip_jax.review.progress import counts
 from gentle_clip_jax.review.queue import GRID, Question
 from gentle_clip_jax.review.session import Session
-from gentle_clip_jax.review.sides import Side
 
 _NEAR, _HITS = 3, 24
 
@@ -28,7 +28,7 @@ class Show:
         self, session: Session, pictures: Pictures | None = None, finder: Finder | None = None
     ):
         self.session, self.pictures, self.finder = session, pictures, finder
-        self.pictured = "y" if session.x.has_texts else "x"
+        self.pictured = "y" if any(session.x.item_texts) else "x"
 
     def picture(self, side: str, number: int) -> bytes:
         """The JPEG file of an item.
@@ -38,19 +38,19 @@ class Show:
           ValueError: its picture cannot be read.
         """
         of = self._side(side)
-        if self.pictures is None or side != self.pictured or not 0 <= number < len(of.ids):
+        if self.pictures is None or side != self.pictured or not 0 <= number < len(of.items):
             raise KeyError(number)
-        return self.pictures.thumbnail(str(of.ids[number]))
+        return self.pictures.thumbnail(str(of.items[number]))
 
     def item(self, side: str, number: int) -> dict[str, Any]:
         """{"texts"}, {"picture": the address} or {"name", "label"}."""
         of = self._side(side)
-        if of.texts[number]:
-            return {"texts": list(dict.fromkeys(of.texts[number]))}
-        name = str(of.ids[number])
+        if of.item_texts[number]:
+            return {"texts": list(dict.fromkeys(of.item_texts[number]))}
+        name = str(of.items[number])
         if side == self.pictured and self.pictures is not None and name in self.pictures:
             return {"picture": f"/thumb/{side}/{number}"}
-        return {"name": name, "label": of.labels[number]}
+        return {"name": name, "label": of.item_labels[number]}
 
     def ask(self, *, ten: bool = False) -> str:
         """The question above the grid, or above ten different x."""
@@ -165,13 +165,13 @@ class Show:
             return []
         ranking = self.session.ranking
         nearest = np.argsort(-(ranking.y[of_y] @ ranking.y[y]), kind="stable")[:_NEAR]
-        ids = self.session.y.ids[of_y[nearest]], self.session.x.ids[of_x[nearest]]
+        ids = self.session.y.items[of_y[nearest]], self.session.x.items[of_x[nearest]]
         return [f"{of} belongs to {partner}" for of, partner in zip(*ids)]
 
-    def _side(self, side: str) -> Side:
+    def _side(self, side: str) -> Collection:
         return {"x": self.session.x, "y": self.session.y}[side]
 
     def _kind(self, side: str) -> str:
-        if self._side(side).has_texts:
+        if any(self._side(side).item_texts):
             return "text"
         return "picture" if self.pictures is not None and side == self.pictured else "item"

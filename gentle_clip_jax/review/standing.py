@@ -4,10 +4,10 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from gentle_clip_jax.data import embeddings
+from gentle_clip_jax.data.pairs import read_pairs
+from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.review.journal import Answer, Journal
 from gentle_clip_jax.review.queue import kind_of_screen
-from gentle_clip_jax.review.sides import Side
 
 NEAR_WEIGHT = 0.3  # of the closest of ten in a fit; a confirmed pair counts 1
 
@@ -21,11 +21,11 @@ class Standing:
       ValueError: the pairs or the answers are of other items.
     """
 
-    def __init__(self, x: Side, y: Side, journal: Journal):
+    def __init__(self, x: Collection, y: Collection, journal: Journal):
         self._journal = journal
-        self.of_x = {id_: i for i, id_ in enumerate(x.ids.tolist())}
-        self.of_y = {id_: i for i, id_ in enumerate(y.ids.tolist())}
-        now = embeddings.read_pairs(journal.pairs, x.ids, y.ids)
+        self.of_x = {id_: i for i, id_ in enumerate(x.items.tolist())}
+        self.of_y = {id_: i for i, id_ in enumerate(y.items.tolist())}
+        now = read_pairs(journal.pairs, x.items, y.items)
         for answer in journal.answers.values():
             self.check(answer, str(journal.log))
         self.known = now[: len(now) - sum(1 for _ in self._of_kind("match"))]

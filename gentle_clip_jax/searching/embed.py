@@ -7,24 +7,14 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from gentle_clip_jax import reading
-from gentle_clip_jax.aligning import Side
-from gentle_clip_jax.data.embeddings import blocks_of
-from gentle_clip_jax.files import (
-    PART,
-    read_record,
-    sha256,
-    write_json_lines,
-    write_record,
-    write_rows,
-)
+from gentle_clip_jax.features import folder as folders
+from gentle_clip_jax.files import write_rows
 from gentle_clip_jax.progress import track
 from gentle_clip_jax.searching.opened import open_aligner
 
 RANKED = "ranked.npy"
-_FEATURES, _ROWS, _MANIFEST = "features.npy", "rows.jsonl", "manifest.json"
 _BLOCK = 8192  # rows that are held at once
 _PACKAGES = ("gentle-clip-jax", "jax", "jaxlib", "numpy")
-_COLUMNS = {"ids": "id", "splits": "split", "labels": "label", "texts": "text"}
 
 
 def embed_files(
@@ -59,15 +49,16 @@ def embed_files(
     opened, folder = open_aligner(aligner), pathlib.Path(out)
     if opened.towers is not None:
         opened.towers.write(pathlib.Path(embeddings), side, folder)
-        return read_record(folder / _MANIFEST)["num_rows"]
+        return folders.read_manifest(folder)["num_rows"]
     given, _ = opened.read(embeddings, side)
-    _open_folder(folder)
-    write_json_lines(folder / _ROWS, _rows(given))
-    count, names = len(given.rows.ids), [_FEATURES, _ROWS]
-    _write(folder / _FEATURES, given.rows.features, lambda rows: opened.embed(side, rows))
+    folders.open_folder(folder, others=(RANKED,))
+    count, names = len(given.ids), [folders.FEATURES, folders.ROWS]
+    blocks = _blocks(folders.FEATURES, given.features, lambda rows: opened.embed(side, rows))
+    folders.write_contents(folder, count, "float32", blocks, given.lines())
     if opened.draws(side):
-        embedded = reading.map_array(folder / _FEATURES)
-        _write(folder / RANKED, embedded, lambda rows: opened.draw(side, rows))
+        embedded = reading.map_array(folder / folders.FEATURES)
+        blocks = _blocks(RANKED, embedded, lambda rows: opened.draw(side, rows))
+        write_rows(folder / RANKED, count, "float32", blocks)
         names.append(RANKED)
     arguments = given.manifest.get("arguments", {})
     manifest = {
@@ -80,36 +71,15 @@ def embed_files(
         "aligner_sha256": opened.sha256,
         "num_rows": count,
         "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
-        "sha256": {name: sha256(folder / name) for name in names},
     }
-    write_record(folder / _MANIFEST, manifest)
+    folders.write_manifest(folder, manifest, names)
     return count
 
 
-def _write(path: pathlib.Path, given: np.ndarray, of: Callable[[np.ndarray], np.ndarray]) -> None:
-    """Writes what a function makes of rows [n, d], block by block."""
-    starts = track(range(0, len(given), _BLOCK), f"writing {path.name}")
-    made = zip(starts, map(of, blocks_of(given, _BLOCK)))
-    numbered = ((np.arange(start, start + len(rows)), rows) for start, rows in made)
-    write_rows(path, len(given), "float32", numbered)
-
-
-def _rows(given: Side) -> Iterator[dict[str, str]]:
-    """What is known of each row."""
-    found = {name: getattr(given.rows, key) for key, name in _COLUMNS.items()}
-    columns = {name: values for name, values in found.items() if values is not None}
-    return (dict(zip(columns, row)) for row in zip(*columns.values()))
-
-
-def _open_folder(folder: pathlib.Path) -> None:
-    """Makes the folder; its manifest, which says that all is there, comes last and goes first."""
-    if folder.exists():
-        there = (
-            {path.name.removesuffix(PART) for path in folder.iterdir()} if folder.is_dir() else ()
-        )
-        is_ours = "arguments.json" not in there and (_MANIFEST in there or _ROWS in there)
-        if not folder.is_dir() or (there and not is_ours):
-            raise ValueError(f"{folder} holds something else: use another --out.")
-    for name in (_MANIFEST, RANKED):
-        (folder / name).unlink(missing_ok=True)
-    folder.mkdir(parents=True, exist_ok=True)
+def _blocks(
+    name: str, given: np.ndarray, of: Callable[[np.ndarray], np.ndarray]
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield what a function makes of rows [n, d], block by block, with the rows' numbers."""
+    starts = track(range(0, len(given), _BLOCK), f"writing {name}")
+    for start, rows in zip(starts, map(of, reading.blocks_of(given, _BLOCK))):
+        yield np.arange(start, start + len(rows)), rows

@@ -7,7 +7,9 @@ import numpy as np
 
 from gentle_clip_jax.aligners import Aligner, load
 from gentle_clip_jax.aligners.saved import local
-from gentle_clip_jax.aligning import Side, read_side
+from gentle_clip_jax.features import folder as folders
+from gentle_clip_jax.features.collection import Collection
+from gentle_clip_jax.features.read import read
 from gentle_clip_jax.files import sha256
 from gentle_clip_jax.runs.folder import RunFolder
 from gentle_clip_jax.searching.towers import Towers
@@ -29,7 +31,7 @@ class Opened(NamedTuple):
 
     def read(
         self, path: str | pathlib.Path, side: str | None = None, *, aligned: bool = False
-    ) -> tuple[Side, str]:
+    ) -> tuple[Collection, str]:
         """Embeddings of one of its sides, and which; of a run, raw items are embedded first.
 
         Args:
@@ -42,9 +44,9 @@ class Opened(NamedTuple):
           ValueError: there is nothing to read, or it is not of that side.
         """
         path = pathlib.Path(path)
-        if self.towers is not None and not (path / "manifest.json").exists():
+        if self.towers is not None and not folders.has_manifest(path):
             path = self.towers.kept(path, side)
-        given = read_side(path)
+        given = read(path)
         made_by = given.manifest.get("aligner_sha256")
         if made_by is None:
             return given, self.side_of(given, side)
@@ -82,20 +84,20 @@ class Opened(NamedTuple):
         """How many features a row of a side has."""
         return self.aligner.about["fitted_on"][f"features_{side}"]
 
-    def side_of(self, embeddings: Side, asked: str | None = None) -> str:
+    def side_of(self, given: Collection, asked: str | None = None) -> str:
         """ "x" or "y": the side that embeddings are of, by their encoder, or else their width.
 
         Raises:
           ValueError: they fit neither or both, or another than is asked for.
         """
-        width, path = embeddings.rows.features.shape[1], embeddings.path
+        width, path = given.features.shape[1], given.name
         fits = [side for side in "xy" if self.width(side) == width]
         if not fits or (asked and asked not in fits):
             raise ValueError(
                 f"{path} has {width} features a row; {self.path} was fitted to {self.width('x')} "
                 f"of x and {self.width('y')} of y: give features of the same encoder."
             )
-        made = embeddings.encoder
+        made = given.encoder
         if made is not None:
             known = [side for side in fits if self.encoder(side)]
             same = [side for side in known if _is_same(self.encoder(side), made)]

@@ -8,9 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from gentle_clip_jax import reading
-from gentle_clip_jax.aligning import Side
 from gentle_clip_jax.data import images
-from gentle_clip_jax.data.embeddings import blocks_of
+from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.files import sha256
 from gentle_clip_jax.searching.embed import RANKED
 from gentle_clip_jax.searching.encoder import QueryEncoder, encoder_of_words, features_of_file
@@ -48,7 +47,7 @@ class Searcher:
     Without an index all rows are compared. `note`: what there is to say of that, "" if nothing.
     """
 
-    def __init__(self, opened: Opened, gallery: Side, side: str):
+    def __init__(self, opened: Opened, gallery: Collection, side: str):
         self.opened, self.gallery, self.side = opened, gallery, side
         self.index: Index | None = None
         self.note = ""
@@ -61,7 +60,7 @@ class Searcher:
 
     def blocks(self) -> Iterator[np.ndarray]:
         """The rows, 8192 at a time."""
-        return map(self._embedded, blocks_of(self.gallery.rows.features, _BLOCK))
+        return map(self._embedded, reading.blocks_of(self.gallery.features, _BLOCK))
 
     @functools.cached_property
     def ranked(self) -> np.ndarray:
@@ -74,6 +73,7 @@ class Searcher:
         return self.opened.draw(self.side, self.rows) if digest is None else self._kept(digest)
 
     def _kept(self, digest: str) -> np.ndarray:
+        assert self.gallery.path is not None  # its manifest named the file
         path = self.gallery.path / RANKED
         try:
             if sha256(path) != digest:
@@ -115,16 +115,16 @@ class Searcher:
         Raises:
           ValueError: there is no such item and no such file, or no encoder takes it.
         """
-        own = np.flatnonzero(self.gallery.rows.ids == item)
+        own = np.flatnonzero(self.gallery.ids == item)
         if len(own):
-            row = self._embedded(np.asarray(self.gallery.rows.features[own[:1]]))
+            row = self._embedded(np.asarray(self.gallery.features[own[:1]]))
             hits = self._hits(self.side, row, num + 1)
             return [hit for hit in hits if hit.id != item][:num]
         path = pathlib.Path(item)
         if not path.is_file():
             raise ValueError(
-                f"There is no item {item!r} in {self.gallery.path} and no such file; its ids look "
-                f"like {self.gallery.rows.ids[0]!r}."
+                f"There is no item {item!r} in {self.gallery.name} and no such file; its ids look "
+                f"like {self.gallery.ids[0]!r}."
             )
         return self._encoded(*features_of_file(self.opened, path), num)
 
@@ -135,8 +135,8 @@ class Searcher:
         """The best row of each item, for a query of a side."""
         if num < 1:
             raise ValueError(f"Ask for 1 item or more, not {num}.")
-        ids, texts = self.gallery.rows.ids, self.gallery.rows.texts
-        several = len(ids) // max(len(self.gallery.ids), 1) + 1 if texts is not None else 1
+        ids, texts = self.gallery.ids, self.gallery.texts
+        several = len(ids) // max(len(self.gallery.items), 1) + 1 if texts is not None else 1
         found: dict[str, Hit] = {}
         wanted = num * several
         while len(found) < num:
@@ -172,13 +172,13 @@ def open_gallery(
       ValueError: the folders are not as they should be, or do not fit each other.
     """
     searcher = _opened(aligner, gallery, side)
-    folder = index_of(searcher.gallery.path)
-    if folder.exists():
+    folder = searcher.gallery.path and index_of(searcher.gallery.path)
+    if folder and folder.exists():
         try:
             searcher.index = open_index(folder, searcher.built_from)
         except ValueError as error:
             searcher.note = f"{folder} is not used, and every item is compared: {error}."
-    elif len(searcher.gallery.rows.features) > _MANY:
+    elif len(searcher.gallery.features) > _MANY:
         searcher.note = f"Every item of {gallery} is compared: gentle-clip index makes that faster."
     return searcher
 
@@ -215,8 +215,9 @@ def index_gallery(
     drawn = None
     if opened.draws(side):
         drawn = (opened.draw(side, block) for block in searcher.blocks())
+    assert searcher.gallery.path is not None  # it was read from there
     folder = index_of(searcher.gallery.path)
-    num_blocks = -(-len(searcher.gallery.rows.features) // _BLOCK)
+    num_blocks = -(-len(searcher.gallery.features) // _BLOCK)
     rows = searcher.blocks()
     write_index(folder, engine, searcher.built_from, rows, drawn, num_blocks=num_blocks)
     return folder

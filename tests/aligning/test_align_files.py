@@ -5,8 +5,8 @@ import pytest
 
 from gentle_clip_jax import load
 from gentle_clip_jax.aligners.standardize import Standardizer
-from gentle_clip_jax.aligning import align_files, read_side, sentences
-from gentle_clip_jax.data import embeddings
+from gentle_clip_jax.aligning import align_files, sentences
+from gentle_clip_jax.features.read import read
 
 
 @pytest.fixture
@@ -81,9 +81,7 @@ def test_too_few_pairs(sides):
 def test_items_of_several_rows(tmp_path):
     ids = np.array(["b", "a", "b"])
     np.savez(tmp_path / "x.npz", features=np.arange(6.0).reshape(3, 2), ids=ids)
-    side = read_side(tmp_path / "x.npz")
-    assert side.ids == ["b", "a"]
+    side = read(tmp_path / "x.npz")
+    assert side.items.tolist() == ["b", "a"]
     assert side.data is None
-    np.testing.assert_array_equal(
-        embeddings.items_of(side.rows, ["a", "b"]), [[[2, 3], [2, 3]], [[0, 1], [4, 5]]]
-    )
+    np.testing.assert_array_equal(side.of_items(["a", "b"]), [[[2, 3], [2, 3]], [[0, 1], [4, 5]]])

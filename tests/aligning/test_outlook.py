@@ -6,7 +6,7 @@ import pytest
 from gentle_clip_jax.aligners import Problem
 from gentle_clip_jax.aligning import align_files, fit, outlook
 from gentle_clip_jax.aligning.fit import problem_of
-from gentle_clip_jax.aligning.sides import read_side
+from gentle_clip_jax.features.read import read
 
 
 def sides(folder, items):
@@ -63,9 +63,11 @@ def test_no_more_items_are_read_than_are_used(tmp_path, monkeypatch):
 def test_items_that_are_read_are_drawn_at_random(tmp_path):
     x, y, _ = sides(tmp_path, 300)
     found = np.array([["0", "0"], ["1", "1"]])
-    read = problem_of(read_side(x), read_side(y), found, most=50)
+    problem = problem_of(read(x), read(y), found, most=50)
     rows = np.load(x)
-    places = [int(np.flatnonzero((rows == item).all(axis=1))[0]) for item in read.unmatched_x[:, 0]]
+    places = [
+        int(np.flatnonzero((rows == item).all(axis=1))[0]) for item in problem.unmatched_x[:, 0]
+    ]
     assert len(set(places)) == 50
     assert max(places) > 200
 

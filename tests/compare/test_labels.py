@@ -6,8 +6,8 @@ import pytest
 from gentle_clip_jax.commands import main
 from gentle_clip_jax.compare import pool
 from gentle_clip_jax.compare.measure import score, summarize
-from gentle_clip_jax.data.embeddings import FeatureSet
 from gentle_clip_jax.evals import foscttm, label_transfer
+from gentle_clip_jax.features.collection import Collection
 
 
 class Same:
@@ -25,7 +25,7 @@ def sides(rng, num=30):
 
 def test_scores_are_those_of_the_held_out_cells():
     x, y, labels, ids = sides(np.random.default_rng(0))
-    given = (FeatureSet(rows, ids, labels=labels) for rows in (x, y))
+    given = (Collection(rows, ids, labels=labels) for rows in (x, y))
     drawn = pool.own_pool(*given, np.array([ids[:24], ids[:24]]).T, seed=1)
     asked = drawn.retrieval[pool.OWN]
     own = score(Same(), drawn)
@@ -48,7 +48,7 @@ def test_scores_are_those_of_the_held_out_cells():
 def test_labels_of_both_sides_are_needed(labelled):
     x, y, labels, ids = sides(np.random.default_rng(0))
     given = (
-        FeatureSet(rows, ids, labels=labels if side in labelled else None)
+        Collection(rows, ids, labels=labels if side in labelled else None)
         for side, rows in (("x", x), ("y", y))
     )
     drawn = pool.own_pool(*given, np.array([ids[:24], ids[:24]]).T, seed=1)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gentle_clip_jax.compare import sources
-from gentle_clip_jax.data.embeddings import FeatureSet
+from gentle_clip_jax.features.collection import Collection
 
 RNG = np.random.default_rng(0)
 
@@ -29,8 +29,8 @@ def test_constant_features_teach_nothing(value, side, tmp_path):
 def test_more_items_than_can_be_compared_are_drawn(monkeypatch, capsys):
     monkeypatch.setattr(sources, "MOST_ITEMS", 10)
     ids = np.array([f"i{k}" for k in range(60)])
-    x = FeatureSet(RNG.normal(size=(60, 4)), ids)
-    y = FeatureSet(RNG.normal(size=(120, 3)), np.repeat(ids, 2))
+    x = Collection(RNG.normal(size=(60, 4)), ids)
+    y = Collection(RNG.normal(size=(120, 3)), np.repeat(ids, 2))
     pairs = np.array([ids[:20], ids[:20]]).T
     of_x, of_y, kept = sources._drawn(x, y, pairs)
     assert len(kept) == 10
@@ -48,7 +48,7 @@ def test_more_items_than_can_be_compared_are_drawn(monkeypatch, capsys):
 
 def test_fewer_are_all_there(capsys):
     ids = np.array([f"i{k}" for k in range(60)])
-    x = FeatureSet(RNG.normal(size=(60, 4)), ids)
+    x = Collection(RNG.normal(size=(60, 4)), ids)
     pairs = np.array([ids[:20], ids[:20]]).T
     of_x, _, kept = sources._drawn(x, x, pairs)
     assert of_x is x

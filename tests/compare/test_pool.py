@@ -5,7 +5,7 @@ import pytest
 
 from gentle_clip_jax.aligners import align
 from gentle_clip_jax.compare import pool
-from gentle_clip_jax.data.embeddings import FeatureSet
+from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.files import sha256
 
 RNG = np.random.default_rng(0)
@@ -131,9 +131,9 @@ def test_seeds_draw_other_pairs(root):
 
 
 def test_own_features_hold_out_a_third_of_the_pairs():
-    x = FeatureSet(RNG.normal(size=(12, 3)), np.array([f"s{i}" for i in range(12)]))
+    x = Collection(RNG.normal(size=(12, 3)), np.array([f"s{i}" for i in range(12)]))
     y_ids = np.array([f"t{i}" for i in range(10) for _ in range(2)])
-    y = FeatureSet(RNG.normal(size=(20, 4)), y_ids)
+    y = Collection(RNG.normal(size=(20, 4)), y_ids)
     pairs = np.array([[f"s{i}", f"t{i}"] for i in range(9)])
     loaded = pool.own_pool(x, y, pairs, seed=0)
     assert loaded.x.shape == (6, 1, 3)
@@ -149,7 +149,7 @@ def test_own_features_hold_out_a_third_of_the_pairs():
 
 
 def test_too_few_own_pairs_are_refused():
-    x = FeatureSet(RNG.normal(size=(5, 3)), np.arange(5).astype(str))
+    x = Collection(RNG.normal(size=(5, 3)), np.arange(5).astype(str))
     with pytest.raises(ValueError, match="give 9 or more"):
         pool.own_pool(x, x, np.array([["0", "0"], ["1", "1"]]), seed=0)
 
@@ -161,7 +161,7 @@ def test_a_missing_set_is_named(tmp_path):
 
 def test_the_units_are_those_of_items_that_are_not_held_out():
     features = RNG.normal(size=(12, 3))
-    x = FeatureSet(features.astype(np.float32), np.arange(12).astype(str))
+    x = Collection(features.astype(np.float32), np.arange(12).astype(str))
     pairs = np.repeat(x.ids[:9, None], 2, axis=1)
     loaded = pool.own_pool(x, x, pairs, seed=0)
     aligner = align(pool.draw(loaded, 6, seed=0, unmatched="shuffled"), "cca")

@@ -10,7 +10,8 @@ from gentle_clip_jax.commands.main import main
 from gentle_clip_jax.compare import pool
 from gentle_clip_jax.compare.pool import Retrieval
 from gentle_clip_jax.compare.verdicts import verdicts
-from gentle_clip_jax.data import embeddings
+from gentle_clip_jax.data.pairs import read_pairs
+from gentle_clip_jax.features.read import read
 
 UNMATCHED = {f"m{i}": i < 5 for i in range(9)}
 
@@ -109,8 +110,8 @@ def test_a_config_has_its_own_seeds(tmp_path, capsys):
 
 def test_every_seed_holds_out_other_pairs(own):
 
-    x, y = (embeddings.read(own / f"{name}.npz") for name in ("cells", "words"))
-    pairs = embeddings.read_pairs(own / "pairs.csv", x.ids, y.ids)
+    x, y = (read(own / f"{name}.npz") for name in ("cells", "words"))
+    pairs = read_pairs(own / "pairs.csv", x.ids, y.ids)
     held = []
     for seed in (0, 1):
         asked = pool.own_pool(x, y, pairs, seed=seed).retrieval[pool.OWN]

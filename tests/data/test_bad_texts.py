@@ -13,8 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_bad_images import damaged
 
-from gentle_clip_jax.data import embeddings, metadata
+from gentle_clip_jax.data import metadata
+from gentle_clip_jax.data.pairs import read_pairs
 from gentle_clip_jax.data.texts import Text, list_classes, list_texts
+from gentle_clip_jax.features.read import read
 
 
 def lines(path: pathlib.Path, *rows: dict) -> pathlib.Path:
@@ -138,7 +140,7 @@ CELLS = st.lists(st.sampled_from(["a", "b", "c", "1", "2", '"', "", " ", "a,b", 
 @settings(max_examples=300, deadline=None)
 @given(CELLS.map(",".join).map(str.encode) | st.binary(max_size=60))
 def test_any_file_has_pairs_or_is_a_value_error(content):
-    found = written("x.csv", content, lambda path: embeddings.read_pairs(path, "abc", "123"))
+    found = written("x.csv", content, lambda path: read_pairs(path, "abc", "123"))
     assert found is None or found.shape[1] == 2
 
 
@@ -169,7 +171,7 @@ def test_any_file_has_embeddings_or_is_a_value_error(kind):
     @settings(max_examples=200, deadline=None)
     @given(damaged([sound]))
     def check(content: bytes):
-        found = written(f"x.{kind}", content, embeddings.read)
+        found = written(f"x.{kind}", content, read)
         assert found is None or len(found.features) == len(found.ids)
 
     check()
@@ -179,4 +181,4 @@ def test_any_file_has_embeddings_or_is_a_value_error(kind):
 def test_ids_of_another_shape(ids, tmp_path):
     np.savez(tmp_path / "x.npz", features=FEATURES, ids=ids)
     with pytest.raises(ValueError, match=r"x.npz has 2 rows but \d ids"):
-        embeddings.read(tmp_path / "x.npz")
+        read(tmp_path / "x.npz")

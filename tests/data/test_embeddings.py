@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from gentle_clip_jax.data import embeddings
+from gentle_clip_jax.data.pairs import read_pairs
+from gentle_clip_jax.features.read import read
 from gentle_clip_jax.files import sha256
 
 FEATURES = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
@@ -24,7 +25,7 @@ def folder(path, *, rows=None, features=FEATURES):
 
 
 def test_a_folder_of_features(tmp_path):
-    found = embeddings.read(folder(tmp_path / "out"))
+    found = read(folder(tmp_path / "out"))
     np.testing.assert_array_equal(found.features, FEATURES)
     assert found.ids.tolist() == ["a", "b", "c", "a"]
     assert found.splits is not None
@@ -34,7 +35,7 @@ def test_a_folder_of_features(tmp_path):
 
 def test_what_only_some_rows_have_is_empty_for_the_others(tmp_path):
     rows = [{"id": x, "split": None, "label": label} for x, label in zip("abcd", ["x", None] * 2)]
-    found = embeddings.read(folder(tmp_path / "out", rows=rows))
+    found = read(folder(tmp_path / "out", rows=rows))
     assert found.splits is None
     assert found.labels is not None
     assert found.labels.tolist() == ["x", "", "x", ""]
@@ -42,7 +43,7 @@ def test_what_only_some_rows_have_is_empty_for_the_others(tmp_path):
 
 def test_a_file_stays_on_the_disk(tmp_path):
     np.save(tmp_path / "x.npy", FEATURES.astype(np.float16))
-    found = embeddings.read(tmp_path / "x.npy")
+    found = read(tmp_path / "x.npy")
     assert isinstance(found.features, np.memmap)
     assert found.features.dtype == np.float16
     assert found.ids.tolist() == ["0", "1", "2", "3"]
@@ -50,13 +51,13 @@ def test_a_file_stays_on_the_disk(tmp_path):
 
 def test_whole_numbers_become_float32(tmp_path):
     np.save(tmp_path / "x.npy", np.arange(6).reshape(2, 3))
-    assert embeddings.read(tmp_path / "x.npy").features.dtype == np.float32
+    assert read(tmp_path / "x.npy").features.dtype == np.float32
 
 
 @pytest.mark.parametrize("name", ["features", "embeddings", "anything"])
 def test_npz(name, tmp_path):
     np.savez(tmp_path / "x.npz", **{name: FEATURES}, ids=IDS, labels=np.arange(4))
-    found = embeddings.read(tmp_path / "x.npz")
+    found = read(tmp_path / "x.npz")
     np.testing.assert_array_equal(found.features, FEATURES)
     assert found.ids.tolist() == IDS.tolist()
     assert found.labels is not None
@@ -67,7 +68,7 @@ def test_safetensors(tmp_path):
     from safetensors.numpy import save_file
 
     save_file({"x": FEATURES, "scale": np.ones(3, np.float32)}, tmp_path / "x.safetensors")
-    np.testing.assert_array_equal(embeddings.read(tmp_path / "x.safetensors").features, FEATURES)
+    np.testing.assert_array_equal(read(tmp_path / "x.safetensors").features, FEATURES)
 
 
 @pytest.mark.parametrize("form", ["lists", "lists of one size", "columns"])
@@ -82,7 +83,7 @@ def test_parquet(form, tmp_path):
         size = 3 if form == "lists of one size" else -1
         columns = {"embedding": pa.array(FEATURES.tolist(), pa.list_(pa.float32(), size))}
     pq.write_table(pa.table(about | columns), tmp_path / "x.parquet")
-    found = embeddings.read(tmp_path / "x.parquet")
+    found = read(tmp_path / "x.parquet")
     np.testing.assert_array_equal(found.features, FEATURES)
     assert found.features.dtype == np.float32
     assert found.ids.tolist() == IDS.tolist()
@@ -96,7 +97,7 @@ def test_rows_that_are_not_finite_are_named(tmp_path):
     with pytest.raises(
         ValueError, match=r"x.npy have 2 rows with NaN or infinity, the first 1, 3 "
     ):
-        embeddings.read(tmp_path / "x.npy")
+        read(tmp_path / "x.npy")
 
 
 @pytest.mark.parametrize(
@@ -115,7 +116,7 @@ def test_rows_that_are_not_finite_are_named(tmp_path):
 def test_arrays_that_are_no_embeddings(arrays, words, tmp_path):
     np.savez(tmp_path / "x.npz", **arrays)
     with pytest.raises(ValueError, match=words):
-        embeddings.read(tmp_path / "x.npz")
+        read(tmp_path / "x.npz")
 
 
 @pytest.mark.parametrize("name", ["x.npy", "x.npz", "x.parquet", "x.safetensors", "x.h5ad"])
@@ -123,7 +124,7 @@ def test_arrays_that_are_no_embeddings(arrays, words, tmp_path):
 def test_files_that_are_broken(name, content, tmp_path):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ValueError, match=rf"The embeddings .*{name} cannot be read: "):
-        embeddings.read(tmp_path / name)
+        read(tmp_path / name)
 
 
 @pytest.mark.parametrize(
@@ -138,14 +139,14 @@ def test_paths_that_cannot_be_read(name, words, tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "x.txt").touch()
     with pytest.raises(ValueError, match=words):
-        embeddings.read(tmp_path / name)
+        read(tmp_path / name)
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[]"])
 def test_a_manifest_of_something_else(content, tmp_path):
     (tmp_path / "manifest.json").write_text(content)
     with pytest.raises(ValueError, match="was not written by gentle-clip encode"):
-        embeddings.read(tmp_path)
+        read(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["features.npy", "rows.jsonl"])
@@ -153,12 +154,12 @@ def test_an_altered_folder_is_noticed(name, tmp_path):
     out = folder(tmp_path / "out")
     (out / name).write_bytes((out / name).read_bytes().replace(b"a", b"b", 1))
     with pytest.raises(ValueError, match=rf"{name} was altered"):
-        embeddings.read(out)
+        read(out)
 
 
 def pairs(tmp_path, text, name="pairs.csv", x_ids="abcd", y_ids="1234"):
     (tmp_path / name).write_text(text, encoding="utf-8")
-    return embeddings.read_pairs(tmp_path / name, x_ids, y_ids).tolist()
+    return read_pairs(tmp_path / name, x_ids, y_ids).tolist()
 
 
 @pytest.mark.parametrize(
@@ -178,7 +179,7 @@ def test_pairs_of_one_column(text, tmp_path):
 
 
 def test_without_a_file_equal_ids_are_pairs():
-    found = embeddings.read_pairs(None, ["c", "a", "b", "c"], ["a", "c", "x", "a"])
+    found = read_pairs(None, ["c", "a", "b", "c"], ["a", "c", "x", "a"])
     assert found.tolist() == [["c", "c"], ["a", "a"]]
 
 
@@ -203,21 +204,21 @@ def test_pairs_that_cannot_be_used(text, words, tmp_path):
 
 def test_pairs_that_are_not_there(tmp_path):
     with pytest.raises(ValueError, match=r"no file of pairs .*none.csv"):
-        embeddings.read_pairs(tmp_path / "none.csv", IDS, IDS)
+        read_pairs(tmp_path / "none.csv", IDS, IDS)
     with pytest.raises(ValueError, match="No id is in both sets"):
-        embeddings.read_pairs(None, "ab", "cd")
+        read_pairs(None, "ab", "cd")
     (tmp_path / "pairs.csv").write_bytes(b"\xff\xfe\x00a")
     with pytest.raises(ValueError, match="save it as CSV"):
-        embeddings.read_pairs(tmp_path / "pairs.csv", IDS, IDS)
+        read_pairs(tmp_path / "pairs.csv", IDS, IDS)
 
 
 def test_a_sheet_of_ask_may_be_half_filled(tmp_path):
     ids = ["a", "b", "c"]
     (tmp_path / "ask.csv").write_text("item,partner\na,\nb,c\nc,\n")
-    assert embeddings.read_pairs(tmp_path / "ask.csv", ids, ids).tolist() == [["b", "c"]]
+    assert read_pairs(tmp_path / "ask.csv", ids, ids).tolist() == [["b", "c"]]
     (tmp_path / "pairs.csv").write_text("a,\nb,c\n")  # elsewhere an empty cell is a mistake
     with pytest.raises(ValueError, match="line 1: a pair is two ids"):
-        embeddings.read_pairs(tmp_path / "pairs.csv", ids, ids)
+        read_pairs(tmp_path / "pairs.csv", ids, ids)
     (tmp_path / "none.csv").write_text("item,partner\na,\n")
     with pytest.raises(ValueError, match=r"none.csv has no pairs"):
-        embeddings.read_pairs(tmp_path / "none.csv", ids, ids)
+        read_pairs(tmp_path / "none.csv", ids, ids)

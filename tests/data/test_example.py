@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from gentle_clip_jax.commands.main import main
-from gentle_clip_jax.data import embeddings, example
+from gentle_clip_jax.data import example
+from gentle_clip_jax.data.pairs import read_pairs
 
 
 def answers(folder):
@@ -53,7 +54,7 @@ def test_a_sheet_is_filled_from_either_side(tmp_path, capsys):
     assert main(["example", f"--out={folder}", f"--answer={sheet}"]) == 0
     assert "2 partners filled in" in capsys.readouterr().out
     ids = {f"{side}-{n}" for side in ("picture", "text") for n in range(10)}
-    found = embeddings.read_pairs(sheet, ids, ids).tolist()
+    found = read_pairs(sheet, ids, ids).tolist()
     assert found == [[item, partner[item]] for item in ("picture-3", "picture-7")]
     sheet.write_text("item,partner\ntext-3,\n")
     assert example.fill_sheet(folder, sheet) == 1

@@ -7,8 +7,10 @@ import pytest
 
 from gentle_clip_jax.aligning import align_files
 from gentle_clip_jax.commands import main
-from gentle_clip_jax.data import embeddings, texts
+from gentle_clip_jax.data import texts
+from gentle_clip_jax.data.pairs import read_pairs
 from gentle_clip_jax.diagnose import diagnose_files
+from gentle_clip_jax.features.read import read
 
 ROWS = np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32)
 
@@ -22,19 +24,19 @@ def files(tmp_path):
 
 
 def test_rows_without_ids_are_no_pairs_by_their_numbers(files):
-    x, y = (embeddings.read(files / f"{name}.npy") for name in "xy")
+    x, y = (read(files / f"{name}.npy") for name in "xy")
     with pytest.raises(ValueError, match=r"of x and y have no ids, .*--pairs=CSV.* 0,0 and 1,1"):
-        embeddings.read_pairs(None, x.ids, y.ids)
+        read_pairs(None, x.ids, y.ids)
     with pytest.raises(ValueError, match="rows of y have no ids"):
-        embeddings.read_pairs(None, embeddings.read(files / "x.npz").ids, y.ids)
+        read_pairs(None, read(files / "x.npz").ids, y.ids)
     (files / "pairs.csv").write_text("0,0\n1,1\n")
-    found = embeddings.read_pairs(files / "pairs.csv", x.ids, y.ids)
+    found = read_pairs(files / "pairs.csv", x.ids, y.ids)
     assert found.tolist() == [["0", "0"], ["1", "1"]]
 
 
 def test_ids_that_are_numbers_are_ids(files):
-    x, y = (embeddings.read(files / f"{name}.npz") for name in "xy")
-    assert len(embeddings.read_pairs(None, x.ids, y.ids)) == 20
+    x, y = (read(files / f"{name}.npz") for name in "xy")
+    assert len(read_pairs(None, x.ids, y.ids)) == 20
 
 
 def test_every_command_asks_for_pairs(files, capsys):
@@ -53,7 +55,7 @@ def test_every_command_asks_for_pairs(files, capsys):
 def test_a_row_with_an_empty_id_is_named(empty, tmp_path):
     np.savez(tmp_path / "x.npz", features=ROWS[:3], ids=np.array(["a", empty, empty]))
     with pytest.raises(ValueError, match=r"x\.npz has no id for row 1 \(counted from 0\): give"):
-        embeddings.read(tmp_path / "x.npz")
+        read(tmp_path / "x.npz")
 
 
 def test_a_row_of_a_table_without_an_id_is_named(tmp_path):
@@ -63,7 +65,7 @@ def test_a_row_of_a_table_without_an_id_is_named(tmp_path):
     table = pa.table({"id": ["a", None, "c"], "features": ROWS[:3].tolist()})
     parquet.write_table(table, tmp_path / "x.parquet")
     with pytest.raises(ValueError, match="no id for row 1"):
-        embeddings.read(tmp_path / "x.parquet")
+        read(tmp_path / "x.parquet")
 
 
 def test_empty_cells_of_texts_are_listed(tmp_path):

@@ -15,8 +15,10 @@ import pytest
 from PIL import Image, ImageFile
 
 from gentle_clip_jax import reading
-from gentle_clip_jax.data import embeddings, images, metadata, pixels, prepare, sequences, texts
+from gentle_clip_jax.data import images, metadata, pixels, prepare, sequences, texts
+from gentle_clip_jax.data.pairs import read_pairs
 from gentle_clip_jax.data.published_tokens import PublishedTokenizer
+from gentle_clip_jax.features.read import read
 
 needs_pipes = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
 
@@ -43,13 +45,13 @@ def test_a_share_of_the_memory_that_there_is():
         ("a.csv", texts.list_texts),
         ("a.txt", texts.list_texts),
         ("a.fasta", sequences.read_fasta),
-        ("a.npy", embeddings.read),
-        ("a.npz", embeddings.read),
-        ("a.tsv", embeddings.read),
-        ("a.h5ad", embeddings.read),
-        ("a.parquet", embeddings.read),
-        ("a.safetensors", embeddings.read),
-        ("a.csv", lambda path: embeddings.read_pairs(path, "ab", "ab")),
+        ("a.npy", read),
+        ("a.npz", read),
+        ("a.tsv", read),
+        ("a.h5ad", read),
+        ("a.parquet", read),
+        ("a.safetensors", read),
+        ("a.csv", lambda path: read_pairs(path, "ab", "ab")),
     ],
 )
 @pytest.mark.parametrize("kind", ["pipe", "device"])
@@ -76,7 +78,7 @@ def test_a_folder_with_a_pipe_is_prepared_or_refused(tmp_path):
 def test_arrays_that_unpack_to_too_much(tmp_path, little_memory):
     np.savez_compressed(tmp_path / "a.npz", features=np.zeros((1000, 300), np.float32))
     with pytest.raises(ValueError, match=r"a.npz cannot be read: has 1200\d+ bytes, more than"):
-        embeddings.read(tmp_path / "a.npz")
+        read(tmp_path / "a.npz")
 
 
 def npz(path, content, method=zipfile.ZIP_DEFLATED):
@@ -93,7 +95,7 @@ def refused_with(path, words, most=10**6):
     """That arrays are refused, and what unpacking them took at most, in bytes."""
     tracemalloc.start()
     with pytest.raises(ValueError, match=words):
-        embeddings.read(path)
+        read(path)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < most
@@ -153,7 +155,7 @@ def test_a_table_that_unpacks_to_too_much(tmp_path, little_memory):
     rows = pa.table({"id": [*map(str, range(1000))], "features": [[0.0] * 300] * 1000})
     pq.write_table(rows, tmp_path / "a.parquet", use_dictionary=False, compression="gzip")
     with pytest.raises(ValueError, match=r"a.parquet cannot be read: has \d+ bytes, more than"):
-        embeddings.read(tmp_path / "a.parquet")
+        read(tmp_path / "a.parquet")
 
 
 def test_sequences_that_unpack_to_too_much(tmp_path, little_memory):
@@ -191,7 +193,7 @@ def test_one_long_id_among_many_rows_takes_no_memory(tmp_path):
     ids = [*map(str, range(2000)), "a" * 10**6]
     pq.write_table(pa.table({"id": ids, "x": [1.0] * 2001}), tmp_path / "a.parquet")
     with pytest.raises(ValueError, match="has 1000000 letters in ids, row 2000: shorten it"):
-        embeddings.read(tmp_path / "a.parquet")
+        read(tmp_path / "a.parquet")
 
 
 class Letters:

@@ -7,9 +7,10 @@ from gentle_clip_jax.aligning import align_files
 from gentle_clip_jax.commands import main
 from gentle_clip_jax.compare import pool
 from gentle_clip_jax.compare.measure import score
-from gentle_clip_jax.data import embeddings
-from gentle_clip_jax.data.matched import read_matched
+from gentle_clip_jax.data.pairs import RowNumbers
 from gentle_clip_jax.diagnose import diagnose_files
+from gentle_clip_jax.features.pairs import read_matched
+from gentle_clip_jax.features.read import read
 
 RNG = np.random.default_rng(0)
 ITEMS, SHOTS = 24, 2
@@ -42,7 +43,7 @@ def sides(tmp_path):
 
 
 def matched(folder):
-    x, y = (embeddings.read(folder / f"{name}.npz") for name in "xy")
+    x, y = (read(folder / f"{name}.npz") for name in "xy")
     return read_matched(folder / "pairs.csv", x, y)
 
 
@@ -68,11 +69,11 @@ def test_pairs_may_go_in_chains(tmp_path):
 
 def test_rows_without_ids_stay_numbered(tmp_path):
     np.save(tmp_path / "x.npy", RNG.normal(size=(3, 2)))
-    rows = embeddings.read(tmp_path / "x.npy")
+    rows = read(tmp_path / "x.npy")
     (tmp_path / "pairs.csv").write_text("0,0\n1,0\n")
     found = read_matched(tmp_path / "pairs.csv", rows, rows)
     assert found.x.ids.tolist() == ["0", "0", "2"]
-    assert isinstance(found.x.ids, embeddings.RowNumbers)
+    assert isinstance(found.x.ids, RowNumbers)
 
 
 def test_an_aligner_is_fitted_to_items(sides):

@@ -5,7 +5,8 @@ import pytest
 
 from gentle_clip_jax import reading
 from gentle_clip_jax.commands import failures, features
-from gentle_clip_jax.data import embeddings
+from gentle_clip_jax.data.pairs import RowNumbers
+from gentle_clip_jax.features.read import read
 
 FEATURES = np.random.default_rng(0).normal(size=(4, 3))
 IDS = ["a", "b", "c", "d"]
@@ -35,7 +36,7 @@ def rows(*before):
 def test_a_table_equals_its_array(name, heading, before, tmp_path):
     separator = "\t" if name == "x.tsv" else ","
     path = write_table(tmp_path / name, heading.replace(",", separator), rows(*before), separator)
-    found = embeddings.read(path)
+    found = read(path)
     np.testing.assert_array_equal(found.features, FEATURES)
     assert found.ids.tolist() == [*map(str, before[0])]
     assert (found.splits, found.labels) == (None, None)
@@ -43,14 +44,14 @@ def test_a_table_equals_its_array(name, heading, before, tmp_path):
 
 @pytest.mark.parametrize("heading", [None, "0,1,2", "f0,f1,f2"])
 def test_rows_of_numbers_alone_are_numbered(heading, tmp_path):
-    found = embeddings.read(write_table(tmp_path / "x.csv", heading, FEATURES))
+    found = read(write_table(tmp_path / "x.csv", heading, FEATURES))
     np.testing.assert_array_equal(found.features, FEATURES)
-    assert isinstance(found.ids, embeddings.RowNumbers)
+    assert isinstance(found.ids, RowNumbers)
 
 
 def test_what_a_table_says_of_rows_is_no_feature(tmp_path):
     (tmp_path / "x.csv").write_text('f0,id,split,label\n1,"a, b",train,x\n2,c,,y\n\n3,c,test,\n')
-    found = embeddings.read(tmp_path / "x.csv")
+    found = read(tmp_path / "x.csv")
     assert found.features.tolist() == [[1], [2], [3]]
     assert found.ids.tolist() == ["a, b", "c", "c"]  # two rows of one item
     assert found.splits.tolist() == ["train", "", "test"]
@@ -79,13 +80,13 @@ def of_texts(folder, kind, ids, texts):
 @pytest.mark.parametrize("kind", ["npz", "csv", "parquet", "h5ad"])
 def test_texts_come_along(kind, tmp_path):
     texts = ["a pier, two boats", "a field", "", "a river"]
-    found = embeddings.read(of_texts(tmp_path, kind, IDS, texts))
+    found = read(of_texts(tmp_path, kind, IDS, texts))
     np.testing.assert_allclose(found.features, FEATURES)
     assert (found.ids.tolist(), found.texts.tolist()) == (IDS, texts)
 
 
 def test_texts_that_come_first_are_ids_too(tmp_path):
-    found = embeddings.read(write_table(tmp_path / "x.csv", "text,f0,f1,f2", rows(IDS)))
+    found = read(write_table(tmp_path / "x.csv", "text,f0,f1,f2", rows(IDS)))
     assert found.ids.tolist() == found.texts.tolist() == IDS
 
 
@@ -107,7 +108,7 @@ def test_texts_that_come_first_are_ids_too(tmp_path):
 def test_tables_that_cannot_be_used(text, words, tmp_path):
     (tmp_path / "x.csv").write_text(text)
     with pytest.raises(ValueError, match=words) as caught:
-        embeddings.read(tmp_path / "x.csv")
+        read(tmp_path / "x.csv")
     assert "x.csv" in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -115,7 +116,7 @@ def test_tables_that_cannot_be_used(text, words, tmp_path):
 def test_a_table_in_another_encoding(tmp_path):
     (tmp_path / "x.csv").write_bytes("id,f0\nä,1\n".encode("latin-1"))
     with pytest.raises(ValueError, match=r"x.csv cannot be read: .*utf-8"):
-        embeddings.read(tmp_path / "x.csv")
+        read(tmp_path / "x.csv")
 
 
 @pytest.mark.parametrize("form", ["index", "named index", "several lists"])
@@ -129,7 +130,7 @@ def test_parquet_as_pandas_writes_it(form, tmp_path):
         table = pd.DataFrame(FEATURES, index=index, columns=["f0", "f1", "f2"])
     table.to_parquet(tmp_path / "x.parquet")
     key = ":pca" if form == "several lists" else ""
-    found = embeddings.read(f"{tmp_path}/x.parquet{key}")
+    found = read(f"{tmp_path}/x.parquet{key}")
     np.testing.assert_array_equal(found.features, FEATURES)
     assert found.ids.tolist() == IDS
 
@@ -140,29 +141,29 @@ def test_lists_of_several_sizes_are_refused(tmp_path):
 
     parquet.write_table(pa.table({"pca": [[1.0], [1.0, 2.0]]}), tmp_path / "x.parquet")
     with pytest.raises(ValueError, match="the lists of pca have 1 to 2 numbers"):
-        embeddings.read(tmp_path / "x.parquet")
+        read(tmp_path / "x.parquet")
     with pytest.raises(ValueError, match="it has no umap: it has pca"):
-        embeddings.read(tmp_path / "x.parquet:umap")
+        read(tmp_path / "x.parquet:umap")
 
 
 def test_an_array_of_several_is_named(tmp_path):
     np.savez(tmp_path / "x.npz", pca=FEATURES, umap=FEATURES[:, :2], ids=IDS)
     for name, width in (("pca", 3), ("umap", 2)):
-        found = embeddings.read(f"{tmp_path}/x.npz:{name}")
+        found = read(f"{tmp_path}/x.npz:{name}")
         np.testing.assert_array_equal(found.features, FEATURES[:, :width])
         assert found.ids.tolist() == IDS
     with pytest.raises(ValueError, match=r"x.npz cannot be read: it has no tsne: it has pca, umap"):
-        embeddings.read(tmp_path / "x.npz:tsne")
+        read(tmp_path / "x.npz:tsne")
     np.save(tmp_path / "x.npy", FEATURES)
     with pytest.raises(ValueError, match="nothing in it is named: leave out :pca"):
-        embeddings.read(tmp_path / "x.npy:pca")
+        read(tmp_path / "x.npy:pca")
     with pytest.raises(ValueError, match=r"There is no file or folder .*none.npz\."):
-        embeddings.read(tmp_path / "none.npz:pca")
+        read(tmp_path / "none.npz:pca")
 
 
 def test_a_colon_may_be_of_the_name(tmp_path):
     np.save(tmp_path / "a.npy:b.npy", FEATURES)
-    np.testing.assert_array_equal(embeddings.read(tmp_path / "a.npy:b.npy").features, FEATURES)
+    np.testing.assert_array_equal(read(tmp_path / "a.npy:b.npy").features, FEATURES)
 
 
 @pytest.fixture
@@ -184,7 +185,7 @@ def test_anndata(cells, tmp_path):
     cells.write_h5ad(tmp_path / "x.h5ad")
     expected = {"": cells.X.toarray(), ":X_pca": FEATURES, ":counts": cells.layers["counts"]}
     for key, array in expected.items():
-        found = embeddings.read(f"{tmp_path}/x.h5ad{key}")
+        found = read(f"{tmp_path}/x.h5ad{key}")
         np.testing.assert_array_equal(found.features, array)
         assert found.ids.tolist() == IDS
         assert found.labels.tolist() == ["x", "", "x", "y"]
@@ -196,19 +197,19 @@ def test_anndata_that_cannot_be_used(cells, tmp_path, monkeypatch):
     path = tmp_path / "x.h5ad"
     cells.write_h5ad(path)
     with pytest.raises(ValueError, match=r"it has no X_umap: it has X, X_pca, counts\."):
-        embeddings.read(f"{path}:X_umap")
+        read(f"{path}:X_umap")
     with monkeypatch.context() as patch:
         patch.setattr(reading, "memory", lambda: 100)
         with pytest.raises(ValueError, match=r"has 96 bytes, more than 25\."):
-            embeddings.read(path)
+            read(path)
     cells.obsm["X_pca"][2, 1] = np.nan
     cells.write_h5ad(path)
     with pytest.raises(ValueError, match="NaN or infinity, the first 2 "):
-        embeddings.read(f"{path}:X_pca")
+        read(f"{path}:X_pca")
     cells.obs.index = ["a", "b", "b", "c"]
     cells.write_h5ad(path)
     with pytest.raises(ValueError, match=r"two rows of obs are called 'b': call .*make_unique"):
-        embeddings.read(path)
+        read(path)
 
 
 def test_a_sparse_matrix_that_points_outside_of_itself_is_refused(cells, tmp_path):
@@ -218,7 +219,7 @@ def test_a_sparse_matrix_that_points_outside_of_itself_is_refused(cells, tmp_pat
     with h5py.File(tmp_path / "x.h5ad", "a") as file:
         file["X/indices"][0] = 10**6
     with pytest.raises(ValueError, match=r"x.h5ad cannot be read: "):
-        embeddings.read(tmp_path / "x.h5ad")
+        read(tmp_path / "x.h5ad")
 
 
 def test_the_extra_is_named_where_it_is_not_installed(tmp_path, monkeypatch):
@@ -227,7 +228,7 @@ def test_the_extra_is_named_where_it_is_not_installed(tmp_path, monkeypatch):
     (tmp_path / "x.h5ad").touch()
     monkeypatch.setitem(sys.modules, "anndata.io", None)
     with pytest.raises(ModuleNotFoundError) as caught:
-        embeddings.read(tmp_path / "x.h5ad")
+        read(tmp_path / "x.h5ad")
     said, code = failures.told(caught.value, None)
     assert 'pip install "gentle-clip-jax[tables]"' in said
     assert code == 2

@@ -9,7 +9,6 @@ import pytest
 
 from gentle_clip_jax import losses
 from gentle_clip_jax.commands import main
-from gentle_clip_jax.data.embeddings import FeatureSet
 from gentle_clip_jax.diagnose import (
     agreement,
     diagnose,
@@ -22,6 +21,7 @@ from gentle_clip_jax.diagnose import (
     two_sample,
 )
 from gentle_clip_jax.diagnose.finding import histogram
+from gentle_clip_jax.features.collection import Collection
 
 NUM_CLUSTERS, NUM_ITEMS = 12, 600
 
@@ -57,8 +57,8 @@ def case(name, *, pairs=100, seed=0):
     else:
         assert name == "same"
     return (
-        FeatureSet(x[keep_x], ids[keep_x]),
-        FeatureSet(y[keep_y], ids[keep_y]),
+        Collection(x[keep_x], ids[keep_x]),
+        Collection(y[keep_y], ids[keep_y]),
         np.array([ids[:pairs], ids[:pairs]]).T,
     )
 
@@ -130,7 +130,7 @@ def test_equal_seeds_give_equal_diagnoses_and_json():
 @pytest.mark.parametrize("n", [1, 5, 80])
 def test_collapsed_sets_are_measured_without_nan(value, n):
     ids = np.arange(n).astype(str)
-    same = FeatureSet(np.full((n, 6), value, np.float16), ids)
+    same = Collection(np.full((n, 6), value, np.float16), ids)
     diagnosis = diagnose(same, same, np.array([ids, ids]).T[: n // 2])
     json.dumps(diagnosis, allow_nan=False)
     assert diagnosis["verdict"]["unmatched_data"] != "likely"
@@ -152,7 +152,7 @@ def test_items_with_several_rows_count_once():
     captions = np.repeat(y.features, 5, axis=0)
     captions += 0.3 * rng.normal(size=captions.shape).astype(np.float32)
     order = rng.permutation(len(captions))
-    rows = FeatureSet(captions[order], np.repeat(y.ids, 5)[order])
+    rows = Collection(captions[order], np.repeat(y.ids, 5)[order])
     diagnosis = diagnose(x, rows, pair_ids)
     assert diagnosis["counts"]["y"] | {"dimensions": 18} == {
         "rows": 5 * NUM_ITEMS,
@@ -309,7 +309,7 @@ def test_duplicates_are_counted_exact_and_near():
     features[200:230] = features[300:330]  # both unmatched
     features[400:410] = features[:10]  # unmatched as matched
     features[500:550] = features[550:] * 1.0001
-    found = numbers(diagnose(FeatureSet(features, x.ids), y, pair_ids), "duplicates")
+    found = numbers(diagnose(Collection(features, x.ids), y, pair_ids), "duplicates")
     assert found["x"]["exact"] == 80
     assert found["x"]["unmatched_as_matched"] == 10
     assert found["x"]["near_share"] == pytest.approx(180 / NUM_ITEMS, abs=0.02)
@@ -324,7 +324,7 @@ def test_duplicates_are_counted_exact_and_near():
 
 
 def test_equal_captions_of_one_item_are_no_duplicates():
-    rows = FeatureSet(np.array([[1.0], [1.0], [2.0]]), np.array(["a", "a", "b"]))
+    rows = Collection(np.array([[1.0], [1.0], [2.0]]), np.array(["a", "a", "b"]))
     assert geometry.exact_duplicates(rows, np.array(["a"])) == (0, 0)
 
 
@@ -421,7 +421,7 @@ def test_what_pictures_mark_is_a_figure_of_the_finding(name):
 
 
 def scaled(rows, factor):
-    return FeatureSet((rows.features * np.float32(factor)).astype(np.float32), rows.ids)
+    return Collection((rows.features * np.float32(factor)).astype(np.float32), rows.ids)
 
 
 @pytest.mark.parametrize("factor", [1e20, 1e-40, 1e30, 2.0**-100])
@@ -438,19 +438,19 @@ def test_the_unit_of_the_features_decides_nothing(name, factor):
 
 def test_doubles_beyond_single_precision_are_measured():
     x, y, pair_ids = case("same")
-    large = FeatureSet(x.features.astype(np.float64) * 1e300, x.ids)
+    large = Collection(x.features.astype(np.float64) * 1e300, x.ids)
     assert diagnose(large, y, pair_ids)["verdict"]["unmatched_data"] == "likely"
 
 
 @pytest.mark.parametrize("value", [0.0, 1e-40, 3.7, 1e30])
 def test_constant_features_are_said_to_be_constant(value):
     x, y, pair_ids = case("same")
-    same = FeatureSet(np.full_like(x.features, value), x.ids)
+    same = Collection(np.full_like(x.features, value), x.ids)
     verdict = diagnose(same, y, pair_ids)["verdict"]
     assert verdict["unmatched_data"] == "unlikely"
     assert verdict["no_pairs"] == "hopeless"
     assert verdict["because"].startswith("all rows of x are the same")
-    both = diagnose(same, FeatureSet(np.full_like(y.features, value), y.ids), pair_ids)["verdict"]
+    both = diagnose(same, Collection(np.full_like(y.features, value), y.ids), pair_ids)["verdict"]
     assert both["because"].startswith("all rows of x and of y are the same")
 
 

@@ -21,8 +21,8 @@ from gentle_clip_jax import compare
 from gentle_clip_jax.aligners import Problem, align, load, readout
 from gentle_clip_jax.compare import Plan
 from gentle_clip_jax.compare.pool import Pool, Retrieval
-from gentle_clip_jax.data import embeddings
 from gentle_clip_jax.features import update
+from gentle_clip_jax.features.read import read
 from gentle_clip_jax.parallel import mesh
 from gentle_clip_jax.report.comparison import write_comparison
 from gentle_clip_jax.runs.read import lines_of, read_line, read_run
@@ -239,13 +239,18 @@ def pictures(tmp_path_factory):
 
 def encode_into(pictures):
     def encoded(folder):
-        return tiny_encoders.encode_images(pictures, folder)._asdict()
+        return columns_of(tiny_encoders.encode_images(pictures, folder))
 
     return encoded
 
 
 def read_features(folder):
-    return embeddings.read(folder)._asdict()
+    return columns_of(read(folder))
+
+
+def columns_of(rows):
+    names = ("features", "ids", "splits", "labels", "texts")
+    return {name: getattr(rows, name) for name in names}
 
 
 @EACH_WAY

@@ -15,8 +15,8 @@ from PIL import Image
 from tiny_encoders import COLOURS, encode_images, encode_texts, manifest
 
 from gentle_clip_jax.commands import main
-from gentle_clip_jax.data import embeddings
 from gentle_clip_jax.features import embedder, update, work
+from gentle_clip_jax.features.read import read
 
 
 def test_images(pictures, tmp_path, capsys):
@@ -141,7 +141,7 @@ def test_what_was_stopped_goes_on(pictures, tmp_path, monkeypatch):
     with pytest.raises(Stop):
         encode_images(pictures, tmp_path / "out")
     with pytest.raises(ValueError, match=r"has no manifest.json.*run it \(again\)"):
-        embeddings.read(tmp_path / "out")
+        read(tmp_path / "out")
 
     again = []
     monkeypatch.setattr(
@@ -234,7 +234,7 @@ def test_another_engine_is_one_sentence(options, words, pictures, tmp_path, monk
 def test_the_command_line(pictures, tmp_path):
     command = ["encode", "--encoder=efficientnet-lite0", f"--data={pictures}"]
     assert main.main([*command, f"--out={tmp_path / 'out'}", "--batch-size=2", "--split=test"]) == 0
-    assert embeddings.read(tmp_path / "out").ids.tolist() == ["d", "e"]
+    assert read(tmp_path / "out").ids.tolist() == ["d", "e"]
 
 
 @pytest.mark.slow
@@ -289,5 +289,5 @@ def test_the_commands_of_the_manual(pictures, tmp_path, monkeypatch):
         if re.search("openai/|facebook/|--layers|--engine", line):
             continue
         assert main.main(shlex.split(line)) == 0
-    sizes = [len(embeddings.read(path).ids) for path in sorted(tmp_path.glob("features/*"))]
+    sizes = [len(read(path).ids) for path in sorted(tmp_path.glob("features/*"))]
     assert sizes == [1, 1, 1, 5, 5]  # classes, descriptions, these in shards, pictures, turned

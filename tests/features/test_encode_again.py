@@ -11,9 +11,10 @@ from PIL import Image
 from tiny_encoders import COLOURS, encode_images, encode_texts, manifest
 
 from gentle_clip_jax.commands import main
-from gentle_clip_jax.data import embeddings, lock
+from gentle_clip_jax.data import lock
 from gentle_clip_jax.encoders.published import pretrained
 from gentle_clip_jax.features import update, work
+from gentle_clip_jax.features.read import read
 
 BEIGE, PINK = (240, 230, 190), (250, 130, 180)
 
@@ -286,7 +287,7 @@ def test_stopped_while_all_is_put_together(name, pictures, tmp_path, monkeypatch
         with pytest.raises(Stop):
             encode_images(pictures, tmp_path / "out")
     with pytest.raises(ValueError, match=r"has no manifest.json.*run it \(again\)"):
-        embeddings.read(tmp_path / "out")
+        read(tmp_path / "out")
     assert colours(encode_images(pictures, tmp_path / "out")) == {**COLOURS, "f": BEIGE}
     assert decoded == ["f"]
 
@@ -295,7 +296,7 @@ def test_while_new_ones_are_embedded_the_old_are_there(pictures, tmp_path, monke
     encode_images(pictures, tmp_path / "out")
     draw(pictures / "a.png", BEIGE)
     stopped(pictures, tmp_path / "out", monkeypatch, number=0)
-    assert colours(embeddings.read(tmp_path / "out")) == COLOURS
+    assert colours(read(tmp_path / "out")) == COLOURS
 
 
 def test_nothing_that_can_be_used_any_more_leaves_the_old(pictures, tmp_path):
@@ -304,7 +305,7 @@ def test_nothing_that_can_be_used_any_more_leaves_the_old(pictures, tmp_path):
         path.write_bytes(b"no image")
     with pytest.raises(ValueError, match="can be used: the first is no image"):
         encode_images(pictures, tmp_path / "out")
-    assert colours(embeddings.read(tmp_path / "out")) == COLOURS
+    assert colours(read(tmp_path / "out")) == COLOURS
 
 
 def test_one_command_at_a_time_in_a_folder(pictures, tmp_path):

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from gentle_clip_jax.commands import main
-from gentle_clip_jax.data import embeddings
 from gentle_clip_jax.data.sequences import esm2_tokens
+from gentle_clip_jax.features.read import read
 
 TEXTS = ["ab b", "a", "b a ab", "ab " * 30]
 TOKENS = ["!", "a", "b", "a</w>", "b</w>", "ab</w>", "<|startoftext|>", "<|endoftext|>"]
@@ -72,7 +72,7 @@ def test_both_towers_of_a_clip(clip, pictures, tmp_path, capsys):
             "text": model.get_text_features(**texts).pooler_output,
         }
     for role, features in expected.items():
-        found = embeddings.read(tmp_path / role)
+        found = read(tmp_path / role)
         np.testing.assert_allclose(found.features, features, atol=1e-5)
     assert "Cut to 13 tokens: 1." in capsys.readouterr().out
 
@@ -122,7 +122,7 @@ def test_proteins_of_a_fasta_file(esm2, tmp_path, capsys):
     arguments = [("encoder", folder), ("data", tmp_path / "proteins.fasta"), ("out", out)]
     assert encode(*arguments) == 0
     assert "Cut to 1024 tokens: 1." in capsys.readouterr().out
-    found = embeddings.read(out)
+    found = read(out)
     assert found.ids.tolist() == [*proteins]
     for features, sequence in zip(found.features, proteins.values()):
         tokens = torch.tensor(esm2_tokens([sequence], 1024).astype(np.int64))
@@ -150,7 +150,7 @@ def test_a_repo_is_fetched(clip, pictures, tmp_path, monkeypatch):
     out = tmp_path / "out"
     arguments = (("encoder", "some/clip"), ("role", "image"), ("data", pictures), ("out", out))
     assert encode(*arguments) == 0
-    assert len(embeddings.read(out).ids) == 3
+    assert len(read(out).ids) == 3
 
 
 def test_no_network(pictures, capsys, monkeypatch):

@@ -7,8 +7,8 @@ from PIL import Image
 from tiny_encoders import encode_by_command, manifest
 
 from gentle_clip_jax.commands import main
-from gentle_clip_jax.data import embeddings
 from gentle_clip_jax.features import update, work
+from gentle_clip_jax.features.read import read
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +45,7 @@ def test_shards_put_together_are_one_run(kind, count, dtype, request, tmp_path, 
     said = capsys.readouterr().out.partition("one: ")[2]
     in_shards(data, tmp_path / "many", count, *options)
     with pytest.raises(ValueError, match=r"many has no manifest.json"):
-        embeddings.read(tmp_path / "many")
+        read(tmp_path / "many")
     capsys.readouterr()
     assert main.main(["encode", "--merge", f"--out={tmp_path / 'many'}"]) == 0
     assert capsys.readouterr().out.partition("many: ")[2] == said.replace("/one", "/many")
@@ -58,7 +58,7 @@ def test_a_shard_reads_and_embeds_its_own_alone(pictures, tmp_path, monkeypatch)
     monkeypatch.setattr(work, "_content", lambda image: read.append(image.id) or real(image))
     assert encode_by_command(pictures, tmp_path / "out", "--shard=1/2") == 0
     assert sorted(read) == ["c", "d", "n1", "n2"]
-    rows = embeddings.read(tmp_path / "out" / "shards" / "1-of-2")
+    rows = read(tmp_path / "out" / "shards" / "1-of-2")
     assert rows.ids.tolist() == ["d", "n1", "n2"]
     read.clear()
     assert encode_by_command(pictures, tmp_path / "out", "--shard=1/2") == 0

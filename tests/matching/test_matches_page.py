@@ -27,9 +27,9 @@ def test_the_surest_come_first_with_picture_and_text(tmp_path):
     end = re.sub("<[^>]*>", "", page.partition("What now")[2])
     sides = "--x=&#39;my x.npz&#39; --y=y.npz --pairs=pairs.csv"
     assert f"gentle-clip review --aligner=aligner {sides}" in end
-    write(found, tmp_path, Items("x").ids, Items("y").ids, page=page)
+    write(found, tmp_path, Items("x").items, Items("y").items, page=page)
     assert (tmp_path / "matches.html").read_text() == page
-    write(found, tmp_path, Items("x").ids, Items("y").ids)
+    write(found, tmp_path, Items("x").items, Items("y").items)
     assert not (tmp_path / "matches.html").exists()
 
 

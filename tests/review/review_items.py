@@ -4,11 +4,11 @@ import pathlib
 
 import numpy as np
 
-from gentle_clip_jax.data.embeddings import FeatureSet
+from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.review.finding import Finder, Space
 from gentle_clip_jax.review.journal import Journal
+from gentle_clip_jax.review.queue import unit
 from gentle_clip_jax.review.session import Session
-from gentle_clip_jax.review.sides import Side, unit
 
 NUMBER = 80
 HOSTILE = "<script>alert('1')</script>\"'&"
@@ -20,12 +20,12 @@ def latent(noise: float = 0.3) -> tuple[np.ndarray, np.ndarray]:
     return unit(truth), unit(truth + noise * rng.normal(size=truth.shape))
 
 
-def sides(*, texts: bool = True, number: int = NUMBER) -> tuple[Side, Side]:
+def sides(*, texts: bool = True, number: int = NUMBER) -> tuple[Collection, Collection]:
     x, y = (rows[:number] for rows in latent())
     x_ids = np.array([f"x{i}" for i in range(number)])
     y_ids = np.array([f"y{i}" for i in range(number)])
     said = np.array([f"text {i} {HOSTILE}" for i in range(number)], object) if texts else None
-    return Side.of(FeatureSet(x, x_ids)), Side.of(FeatureSet(y, y_ids, texts=said))
+    return Collection(x, x_ids), Collection(y, y_ids, texts=said)
 
 
 def write_pairs(folder: pathlib.Path, content: bytes = b"x,y\nx0,y0\nx1,y1\n") -> pathlib.Path:

@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 
 pytest.importorskip("starlette")
+
 from gentle_clip_jax.aligners import Problem, align
 from gentle_clip_jax.aligners.closed_form.cca import cca
 from gentle_clip_jax.aligners.closed_form.transported import transported_cca
 from gentle_clip_jax.aligners.problem import Features
 from gentle_clip_jax.commands import output
 from gentle_clip_jax.commands import review as command
+from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.review import opened, refit
 from gentle_clip_jax.review.progress import held_out_recall
-from gentle_clip_jax.review.sides import Side
 
 NUMBER, KNOWN = 150, 30
 
@@ -77,9 +78,7 @@ def test_nothing_to_do_is_a_sentence(files, capsys):
 @pytest.mark.parametrize("method", ["cca", "gentle_transport"])
 def test_a_refit_finds_partners(method):
     ids = np.array([f"item {i}" for i in range(NUMBER)])
-    sides = [
-        Side(ids, rows, np.arange(NUMBER), [()] * NUMBER, [""] * NUMBER) for rows in features()
-    ]
+    sides = [Collection(rows, ids) for rows in features()]
     fit = refit.prepare(*sides, method)
     known, ones = np.arange(KNOWN), np.ones(KNOWN, np.float32)
     x, y = fit.embedded(known, known, ones)
@@ -93,7 +92,7 @@ def test_a_refit_finds_partners(method):
 def prepared(method="gentle_transport"):
     ids = np.array([f"item {i}" for i in range(NUMBER)])
     return refit.prepare(
-        *(Side(ids, rows, np.arange(NUMBER), [()] * NUMBER, [""] * NUMBER) for rows in features()),
+        *(Collection(rows, ids) for rows in features()),
         method,
     )
 

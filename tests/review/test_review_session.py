@@ -63,7 +63,7 @@ def test_a_review_goes_on_where_it_was(tmp_path):
     again = session(pairs)
     assert again.answers() == answers
     assert again.question() is not None
-    assert waiting.y not in {again.y.ids.tolist().index(answer.y) for answer in answers}
+    assert waiting.y not in {again.y.items.tolist().index(answer.y) for answer in answers}
     again.close()
 
 

@@ -10,10 +10,10 @@ from PIL import Image
 
 from gentle_clip_jax.aligners import load
 from gentle_clip_jax.commands import aligners, output
-from gentle_clip_jax.data import embeddings
 from gentle_clip_jax.encoders.published import pretrained
 from gentle_clip_jax.features import names
 from gentle_clip_jax.features.encode import encode
+from gentle_clip_jax.features.read import read
 from gentle_clip_jax.searching import open_gallery
 
 WORDS = ("red", "green", "blue")
@@ -109,12 +109,12 @@ def test_texts_are_searched_too(work, capsys):
 def test_embedded_features_are_read_and_searched(work, capsys):
     run("embed", f"--aligner={work}/aligner", f"--x={work}/x", f"--out={work}/aligned")
     assert capsys.readouterr().out == f"27 rows.\nWritten: {work}/aligned.\n"
-    rows = embeddings.read(work / "aligned")
+    rows = read(work / "aligned")
     np.testing.assert_allclose(np.linalg.norm(rows.features, axis=1), 1, rtol=1e-5)
     found, raw = (open_gallery(work / "aligner", work / name) for name in ("aligned", "x"))
     assert found.words("blue", 5) == raw.words("blue", 5)
     run("embed", f"--aligner={work}/aligner", f"--x={work}/x", f"--out={work}/aligned")
-    with pytest.raises(ValueError, match="x holds something else: use another --out"):
+    with pytest.raises(ValueError, match="x holds something else: use another folder"):
         run("embed", f"--aligner={work}/aligner", f"--x={work}/x", f"--out={work}/x")
     with pytest.raises(ValueError, match="has 4 features a row"):
         run("embed", f"--aligner={work}/aligner", f"--x={work}/y", f"--out={work}/other")
@@ -172,8 +172,8 @@ def test_names_of_classes_need_no_pair(work, tmp_path, monkeypatch, capsys):
     assert "No pair says how well this does" in capsys.readouterr().out
     aligner = load(tmp_path / "named")
     assert aligner.about["expected"] is None
-    x, y = (np.asarray(embeddings.read(work / side).features) for side in "xy")
-    ids = [[int(id_[1:]) for id_ in embeddings.read(work / side).ids] for side in "xy"]
+    x, y = (np.asarray(read(work / side).features) for side in "xy")
+    ids = [[int(id_[1:]) for id_ in read(work / side).ids] for side in "xy"]
     cosines = np.asarray(aligner.embed_x(x) @ aligner.embed_y(y).T)
     own = np.array(ids[0])[:, None] == np.array(ids[1])
     rank = 1 + np.sum(cosines > cosines[own][:, None], axis=1)

@@ -5,7 +5,7 @@ import pytest
 
 from gentle_clip_jax.aligners import readout
 from gentle_clip_jax.aligning import align_files
-from gentle_clip_jax.data import embeddings
+from gentle_clip_jax.features.read import read
 from gentle_clip_jax.searching import embed
 from gentle_clip_jax.searching.embed import RANKED, embed_files
 from gentle_clip_jax.searching.opened import Opened, open_aligner
@@ -48,8 +48,7 @@ def test_rows_are_embedded_block_by_block(work, tmp_path, sizes):
     for name, parts in (("features.npy", blocks), (RANKED, drawn)):
         np.save(tmp_path / name, np.concatenate(parts))
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / name).read_bytes()
-    read = embeddings.read(tmp_path / "out")
-    assert read.ids.tolist() == [str(i) for i in range(400)]
+    assert read(tmp_path / "out").ids.tolist() == [str(i) for i in range(400)]
 
 
 def test_what_was_ended_on_the_way_is_not_read_and_is_made_again(
@@ -69,7 +68,7 @@ def test_what_was_ended_on_the_way_is_not_read_and_is_made_again(
         with pytest.raises(KeyboardInterrupt):
             embed_files(work / "aligner", work / "x.npy", tmp_path / "out", side="x")
     with pytest.raises(ValueError, match=r"out has no manifest\.json"):
-        embeddings.read(tmp_path / "out")
+        read(tmp_path / "out")
     (tmp_path / "out" / "features.npy.part").write_bytes(b"of a call that was killed")
     embed_files(work / "aligner", work / "x.npy", tmp_path / "out", side="x")
     names = {path.name for path in (tmp_path / "whole").iterdir()}
@@ -80,6 +79,6 @@ def test_what_was_ended_on_the_way_is_not_read_and_is_made_again(
 
 def test_a_folder_of_something_else_is_left_alone(work, tmp_path):
     (tmp_path / "features.npy").write_bytes(b"mine")
-    with pytest.raises(ValueError, match="holds something else: use another --out"):
+    with pytest.raises(ValueError, match="holds something else: use another folder"):
         embed_files(work / "aligner", work / "x.npy", tmp_path, side="x")
     assert (tmp_path / "features.npy").read_bytes() == b"mine"

@@ -11,7 +11,7 @@ from PIL import Image
 
 from gentle_clip_jax import restore
 from gentle_clip_jax.commands import aligners, matches, output
-from gentle_clip_jax.data import embeddings
+from gentle_clip_jax.features.read import read
 from gentle_clip_jax.searching import open_gallery
 from gentle_clip_jax.tasks.icons import data
 from gentle_clip_jax.training import loop
@@ -48,7 +48,7 @@ def test_embed_takes_pictures_and_texts_to_the_rows_of_the_towers(work, capsys):
         run(aligners, "embed", f"--aligner={work}/run", f"--{side}={work}/{items}", out)
         assert capsys.readouterr().out == f"24 rows.\nWritten: {work}/{side}.\n"
     towers, test = restore(work / "run"), tiny_run.dataset().test
-    x, y = (embeddings.read(work / side) for side in "xy")
+    x, y = (read(work / side) for side in "xy")
     place = [int(name[1:]) for name in x.ids]
     np.testing.assert_allclose(x.features, towers.embed_x(test.x)[place], atol=1e-6)
     np.testing.assert_allclose(y.features, towers.embed_y(test.y), atol=1e-6)

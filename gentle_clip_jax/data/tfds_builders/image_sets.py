@@ -7,8 +7,9 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-from gentle_clip_jax.data import embeddings, metadata, texts
+from gentle_clip_jax.data import metadata, texts
 from gentle_clip_jax.data.images import Image, list_images
+from gentle_clip_jax.data.pairs import read_pairs
 from gentle_clip_jax.data.pixels import decode
 from gentle_clip_jax.data.tfds_builders.build import Contents, Item
 
@@ -52,7 +53,7 @@ def read_folder(folder: pathlib.Path) -> Contents:
     rows = _rows(folder / "captions.jsonl")
     listed = list_images(folder / "images")
     path = folder / "pairs.csv"
-    pairs = embeddings.read_pairs(
+    pairs = read_pairs(
         path if path.is_file() else None, [image.id for image in listed], [r["id"] for r in rows]
     )
     partner = {str(image): str(text) for image, text in pairs}

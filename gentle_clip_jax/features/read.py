@@ -1,40 +1,22 @@
-"""Embeddings on disk: what `gentle-clip encode` writes, and files of embeddings made elsewhere."""
+"""`read`: a collection from a folder of features, or from a file of embeddings made elsewhere."""
 
 import errno
-import json
-import mmap
 import pathlib
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from gentle_clip_jax import reading
 from gentle_clip_jax.data import metadata
-from gentle_clip_jax.data.embedding_files import READERS
-from gentle_clip_jax.data.pairs import SHEET as SHEET
 from gentle_clip_jax.data.pairs import RowNumbers
-from gentle_clip_jax.data.pairs import read_pairs as read_pairs
-from gentle_clip_jax.files import sha256, unchecked
+from gentle_clip_jax.features import folder as folders
+from gentle_clip_jax.features.collection import Collection
+from gentle_clip_jax.features.tables import READERS
 
 
-class FeatureSet(NamedTuple):
-    """Rows of one modality.
-
-    features [n, d] float16, float32 or float64, maybe in a file; ids [n] str, the item of each row:
-    several rows may be of one item, as the captions of an image are; splits, labels and texts [n]
-    str, "" for a row without one, or None where no row has one.
-    """
-
-    features: np.ndarray
-    ids: np.ndarray
-    splits: np.ndarray | None = None
-    labels: np.ndarray | None = None
-    texts: np.ndarray | None = None
-
-
-def read(path: str | pathlib.Path) -> FeatureSet:
-    """Reads a folder that `gentle-clip encode` wrote, or a file of embeddings.
+def read(path: str | pathlib.Path) -> Collection:
+    """Read a folder of features, such as `gentle-clip encode` writes, or a file of embeddings.
 
     .npy: one array [n, d]. .npz: the array `features`, `embeddings` or `embedding`, or its only one
     of two dimensions; `ids`, `splits`, `labels` and `texts` beside it if there are. .safetensors:
@@ -50,9 +32,10 @@ def read(path: str | pathlib.Path) -> FeatureSet:
       ValueError: there is nothing to read there, it is altered or unfinished, it is no array
         [n, d], or rows are not finite.
     """
-    path, key = _split(pathlib.Path(path))
+    given = pathlib.Path(path)
+    (path, key), manifest = _split(given), {}
     if path.is_dir():
-        arrays = _read_folder(path)
+        arrays, manifest = _read_folder(path)
     elif not path.exists():
         raise ValueError(f"There is no file or folder {path}.")
     elif path.suffix in READERS:
@@ -70,39 +53,8 @@ def read(path: str | pathlib.Path) -> FeatureSet:
             f"{path} is no file of embeddings: give a folder that gentle-clip encode wrote, or a "
             f"file that ends in {', '.join(READERS)}."
         )
-    return _checked(path, arrays)
-
-
-def items_of(rows: FeatureSet, ids: Sequence[str] | np.ndarray) -> np.ndarray:
-    """Features [n, k, d] of items; one with fewer rows than another has some of them again.
-
-    Args:
-      rows: of these items and of others.
-      ids: [n] of items that have rows.
-    """
-    order = np.argsort(rows.ids, kind="stable")
-    wanted = np.asarray(ids).astype(rows.ids.dtype)
-    first = np.searchsorted(rows.ids[order], wanted)
-    count = np.searchsorted(rows.ids[order], wanted, side="right") - first
-    most = np.unique(rows.ids, return_counts=True)[1].max()
-    chosen = order[first[:, None] + np.arange(most)[None, :] % count[:, None]]
-    items = np.asarray(rows.features)[chosen]
-    _release(rows.features)
-    return items
-
-
-def blocks_of(rows: np.ndarray, size: int) -> Iterator[np.ndarray]:
-    """The rows of an array, so many at a time; no more of a file stays in memory."""
-    for start in range(0, len(rows), size):
-        yield rows[start : start + size]
-        _release(rows)
-
-
-def _release(rows: np.ndarray) -> None:
-    """Lets what has been read of a file leave the memory."""
-    file = getattr(rows, "_mmap", None)
-    if file is not None and hasattr(mmap, "MADV_DONTNEED"):  # not on Windows
-        file.madvise(mmap.MADV_DONTNEED)
+    features, ids, splits, labels, texts = _checked(path, arrays)
+    return Collection(features, ids, splits, labels, texts, given, manifest)
 
 
 def _split(path: pathlib.Path) -> tuple[pathlib.Path, str | None]:
@@ -113,34 +65,36 @@ def _split(path: pathlib.Path) -> tuple[pathlib.Path, str | None]:
     return path.with_name(name), key
 
 
-def _read_folder(folder: pathlib.Path) -> dict[str, Any]:
-    if not (folder / "manifest.json").exists():
+def _read_folder(folder: pathlib.Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the columns of a folder, and its manifest."""
+    if not folders.has_manifest(folder):
         raise ValueError(
             f"{folder} has no manifest.json: gentle-clip encode writes it when it has finished; "
             f"run it (again) with --out={folder}."
         )
     try:
-        said = unchecked(reading.read_json(folder / "manifest.json"))["sha256"]
-        digests = {name: said[name] for name in ("features.npy", "rows.jsonl")}
+        manifest = folders.read_manifest(folder)
+        changed = folders.changed_file(folder, manifest)
     except (ValueError, TypeError, KeyError) as error:
         raise ValueError(
-            f"{folder / 'manifest.json'} is damaged, or was not written by gentle-clip encode: run "
-            f"it (again) with --out={folder}."
+            f"{folder / folders.MANIFEST} is damaged, or was not written by gentle-clip encode: "
+            f"run it (again) with --out={folder}."
         ) from error
-    for name, digest in digests.items():
-        if not (folder / name).is_file() or sha256(folder / name) != digest:
-            raise ValueError(
-                f"{folder / name} was altered since it was written: delete {folder} and run "
-                "gentle-clip encode again."
-            )
-    with (folder / "rows.jsonl").open(encoding="utf-8") as lines:
-        rows = [json.loads(line) for line in lines]
+    if changed is not None:
+        raise ValueError(
+            f"{changed} was altered since it was written: delete {folder} and run gentle-clip "
+            "encode again."
+        )
+    rows = folders.read_rows(folder)
     names = ("id", "split", "label", "text")
     columns = {f"{name}s": [row.get(name) for row in rows] for name in names}
-    return READERS[".npy"](folder / "features.npy", None) | columns
+    if manifest.get("row_numbers"):
+        del columns["ids"]
+    return READERS[".npy"](folder / folders.FEATURES, None) | columns, manifest
 
 
-def _checked(path: pathlib.Path, arrays: Mapping[str, Any]) -> FeatureSet:
+def _checked(path: pathlib.Path, arrays: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return the features, ids, splits, labels and texts of sound arrays."""
     features = arrays["features"]
     if features.ndim != 2 or not features.size:
         raise ValueError(
@@ -180,7 +134,7 @@ def _checked(path: pathlib.Path, arrays: Mapping[str, Any]) -> FeatureSet:
             row = next(row for row, text in enumerate(texts) if not text.strip())
             raise ValueError(f"{path} has no id for row {row} (counted from 0): give it one.")
         columns[name] = np.array(texts, kind)
-    return FeatureSet(features, **columns)  # type: ignore[reportArgumentType]
+    return features, *(columns.get(name) for name in ("ids", "splits", "labels", "texts"))
 
 
 def _check_lengths(path: pathlib.Path, name: str, texts: list[str]) -> None:
@@ -193,5 +147,5 @@ def _check_lengths(path: pathlib.Path, name: str, texts: list[str]) -> None:
 
 
 def _rows_not_finite(features: np.ndarray, block: int = 8192) -> np.ndarray:
-    bad = [~np.isfinite(rows).all(axis=1) for rows in blocks_of(features, block)]
+    bad = [~np.isfinite(rows).all(axis=1) for rows in reading.blocks_of(features, block)]
     return np.flatnonzero(np.concatenate(bad))

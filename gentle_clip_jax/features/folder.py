@@ -1,0 +1,104 @@
+"""A folder of features: features.npy [n, d], rows.jsonl with a line for each row, manifest.json.
+
+The manifest holds the SHA-256 of the other files. It is written last and removed first, so that a
+folder with a manifest is whole.
+"""
+
+import json
+import pathlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from gentle_clip_jax import reading
+from gentle_clip_jax.files import (
+    PART,
+    sha256,
+    unchecked,
+    write_json_lines,
+    write_record,
+    write_rows,
+)
+
+FEATURES, ROWS, MANIFEST = "features.npy", "rows.jsonl", "manifest.json"
+
+Blocks = Iterable[tuple[np.ndarray, np.ndarray]]  # numbers [k] of rows, and these rows [k, d]
+
+
+def has_manifest(folder: pathlib.Path) -> bool:
+    """Whether a folder of features is there and whole."""
+    return (folder / MANIFEST).exists()
+
+
+def read_manifest(folder: pathlib.Path) -> dict[str, Any]:
+    """Read what a folder says of its features; `changed_file` checks its other files.
+
+    Raises:
+      ValueError: the manifest is missing or damaged, or the file changed after it was written.
+    """
+    return unchecked(reading.read_json(folder / MANIFEST))
+
+
+def changed_file(
+    folder: pathlib.Path, manifest: Mapping[str, Any], names: Sequence[str] = (FEATURES, ROWS)
+) -> pathlib.Path | None:
+    """Return the first file that is missing or not as the manifest has it, None if all are.
+
+    Raises:
+      KeyError, TypeError: the manifest has no such digests.
+    """
+    digests = {name: manifest["sha256"][name] for name in names}
+    for name, digest in digests.items():
+        if not (folder / name).is_file() or sha256(folder / name) != digest:
+            return folder / name
+    return None
+
+
+def read_rows(folder: pathlib.Path) -> list[dict[str, Any]]:
+    """Read the lines of rows.jsonl: the id, split, label and text of each row."""
+    with (folder / ROWS).open(encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
+
+
+def open_folder(folder: pathlib.Path, others: Sequence[str] = ()) -> None:
+    """Make a folder ready to be written: without a manifest, and without the files `others`.
+
+    Raises:
+      ValueError: it holds anything else than an earlier call has left there.
+    """
+    if folder.exists():
+        is_folder = folder.is_dir()
+        names = {path.name.removesuffix(PART) for path in folder.iterdir()} if is_folder else ()
+        is_ours = "arguments.json" not in names and (MANIFEST in names or ROWS in names)
+        if not is_folder or (names and not is_ours):
+            raise ValueError(f"{folder} holds something else: use another folder.")
+    for name in (MANIFEST, *others):
+        (folder / name).unlink(missing_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def write_contents(
+    folder: pathlib.Path,
+    count: int,
+    dtype: str,
+    blocks: Blocks,
+    rows: Iterable[Mapping[str, Any]],
+) -> None:
+    """Write a line for each of `count` rows, and their features; no manifest says so yet.
+
+    Args:
+      blocks: all rows once, of which one block is held at a time.
+      rows: the id, split, label and text of each.
+    """
+    (folder / MANIFEST).unlink(missing_ok=True)
+    write_json_lines(folder / ROWS, rows)  # first, so that `open_folder` knows the folder again
+    write_rows(folder / FEATURES, count, dtype, blocks)
+
+
+def write_manifest(
+    folder: pathlib.Path, manifest: Mapping[str, Any], names: Sequence[str] = (FEATURES, ROWS)
+) -> None:
+    """Write the manifest with the digests of the files beside it; the folder is whole then."""
+    digests = {name: sha256(folder / name) for name in names}
+    write_record(folder / MANIFEST, {**manifest, "sha256": digests})
