@@ -92,7 +92,7 @@ INPUTS = {
     "images, of any kind of damage": ["tests/data/test_bad_images.py"],
     "texts and names of files": ["tests/data/test_bad_texts.py", "tests/data/test_ids.py"],
     "sizes, pipes and devices": ["tests/data/test_limits.py"],
-    "features and pairs of one's own": ["tests/data/test_embeddings.py"],
+    "features and pairs of one's own": ["tests/features/test_read.py", "tests/data/test_pairs.py"],
     "folders of encoders": ["tests/encoders/published/test_bad_folders.py"],
     "files damaged at random": ["tests/test_fuzz.py"],
     "options of the command line": [

@@ -83,8 +83,7 @@ PACKAGES = {
     | {"huggingface_hub"},
     "encoders": {"jax", "flax", "numpy", "safetensors", "huggingface_hub", "msgspec"}
     | {"onnx", "onnxruntime"},
-    "data": {"jax", "numpy", "grain", "PIL", "tokenizers", "safetensors", "pyarrow"}
-    | {"anndata", "h5py", "scipy"}
+    "data": {"jax", "numpy", "grain", "PIL", "tokenizers", "pyarrow"}
     | {"tensorflow_datasets", "array_record", "rich", "filelock", "msgspec"},
     "evals": {"jax", "numpy", "scipy"},
     "diagnose": {"jax", "numpy", "scipy"},
