@@ -5,7 +5,6 @@ import json
 import numpy as np
 import pytest
 
-from gentle_clip_jax.data.pairs import read_pairs
 from gentle_clip_jax.features.read import read
 from gentle_clip_jax.files import sha256
 
