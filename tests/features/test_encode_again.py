@@ -13,7 +13,7 @@ from tiny_encoders import COLOURS, encode_images, encode_texts, manifest
 from gentle_clip_jax.commands import main
 from gentle_clip_jax.data import lock
 from gentle_clip_jax.encoders.published import pretrained
-from gentle_clip_jax.features import update, work
+from gentle_clip_jax.features import folder, update, work
 from gentle_clip_jax.features.read import read
 
 BEIGE, PINK = (240, 230, 190), (250, 130, 180)
@@ -282,8 +282,8 @@ def test_stopped_while_all_is_put_together(name, pictures, tmp_path, monkeypatch
     decoded.clear()
     with monkeypatch.context() as patch:
         for writer in ("write_rows", "write_json_lines", "write_record"):
-            real = getattr(update, writer)
-            patch.setattr(update, writer, lambda path, *a, real=real: stop(path) or real(path, *a))
+            real = getattr(folder, writer)
+            patch.setattr(folder, writer, lambda path, *a, real=real: stop(path) or real(path, *a))
         with pytest.raises(Stop):
             encode_images(pictures, tmp_path / "out")
     with pytest.raises(ValueError, match=r"has no manifest.json.*run it \(again\)"):
