@@ -54,7 +54,7 @@ ARROWS = {
     "diagnose": {"aligners", "losses", "evals", "features", "progress"},
     "compare": {"aligners", "data", "evals", "features", "runs", "files", "reading"},
     "aligning": {"aligners", "evals", "features", "parallel", "files"},
-    "asking": {"aligners", "data", "features", "files", "pages"},
+    "asking": {"aligners", "features", "files", "pages"},
     "searching": {"aligners", "features", "encoders", "data", "files", "pages"}
     | {"progress", "reading", "extras", "parallel", "runs", "tasks", "training"},
     "matching": {"aligners", "files", "pages", "progress"},

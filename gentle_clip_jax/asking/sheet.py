@@ -7,7 +7,7 @@ import shlex
 import numpy as np
 
 from gentle_clip_jax.asking.choose import ask
-from gentle_clip_jax.data.pairs import SHEET
+from gentle_clip_jax.features.pairs import SHEET
 from gentle_clip_jax.features.read import read
 from gentle_clip_jax.files import writing
 from gentle_clip_jax.pages import Step, write

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from gentle_clip_jax.data.pairs import SHEET as SHEET
 from gentle_clip_jax.data.pairs import Pairs
 from gentle_clip_jax.data.pairs import read_pairs as read_pairs
 from gentle_clip_jax.features.collection import Collection

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from gentle_clip_jax.data.pairs import read_pairs
 from gentle_clip_jax.features.collection import Collection
+from gentle_clip_jax.features.pairs import read_pairs
 from gentle_clip_jax.review.journal import Answer, Journal
 from gentle_clip_jax.review.queue import kind_of_screen
 

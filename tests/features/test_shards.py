@@ -54,13 +54,13 @@ def test_shards_put_together_are_one_run(kind, count, dtype, request, tmp_path, 
 
 
 def test_a_shard_reads_and_embeds_its_own_alone(pictures, tmp_path, monkeypatch):
-    read, real = [], work._content
-    monkeypatch.setattr(work, "_content", lambda image: read.append(image.id) or real(image))
+    seen, real = [], work._content
+    monkeypatch.setattr(work, "_content", lambda image: seen.append(image.id) or real(image))
     assert encode_by_command(pictures, tmp_path / "out", "--shard=1/2") == 0
-    assert sorted(read) == ["c", "d", "n1", "n2"]
+    assert sorted(seen) == ["c", "d", "n1", "n2"]
     rows = read(tmp_path / "out" / "shards" / "1-of-2")
     assert rows.ids.tolist() == ["d", "n1", "n2"]
-    read.clear()
+    seen.clear()
     assert encode_by_command(pictures, tmp_path / "out", "--shard=1/2") == 0
     assert manifest(tmp_path / "out" / "shards" / "1-of-2")["num_rows"] == 3
 
