@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument("--set", default="rsicd", help="one whose folders name the encoders")
     args = parser.parse_args()
     x, y = (read(args.features / args.set / side) for side in ("images", "captions"))
-    classifier, names = encoder_classes(x.encoder, y.encoder, width=x.rows.features.shape[1])
+    classifier, names = encoder_classes(x.encoder, y.encoder, width=x.features.shape[1])
     path = args.features / "encoder_classes.npz"
     np.savez(path, classifier=classifier, names=names)
     print(path)

@@ -137,8 +137,8 @@ def searched(folder: pathlib.Path, queries: int) -> tuple[dict[str, float], dict
         search.words(f"{WORDS[query % len(WORDS)]} number {query}", 20)
         times.append(1000 * (time.perf_counter() - begun))
     texts = search.opened.embed("y", np.asarray(read(folder / "y").features)[:ASKED])
-    step = len(search.gallery.rows.ids) // ASKED
-    items = search.opened.embed("x", np.asarray(search.gallery.rows.features[::step][:ASKED]))
+    step = len(search.gallery.ids) // ASKED
+    items = search.opened.embed("x", np.asarray(search.gallery.features[::step][:ASKED]))
     found = {
         name: np.concatenate([search._nearest(side, row[None], 10)[0] for row in rows])
         for name, side, rows in (("words", "y", texts), ("items", "x", items))
