@@ -15,7 +15,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import tomllib
 from xml.etree import ElementTree
 
 from gentle_clip_jax.runs.log import machine
@@ -146,19 +145,17 @@ file."""
 MUTANTS = """`python benchmarks/mutants.py` makes {changes} small changes, one by one, to losses,
 aligners, matches, splits, evaluation, training and checkpoints, such as a second view from the
 first one's key, or test names among the classes, and runs the tests that must notice. {noticed} of
-them make a test fail, as they should: [results/mutants.md](results/mutants.md)."""
+them make a test fail, as they should: [results/mutants.md](results/mutants.md), which lists the
+others."""
 
 
 def of_mutants(path: pathlib.Path = RESULTS / "mutants.json") -> str:
-    """How many small changes of the code tests notice, and why they do not notice the others."""
+    """How many small changes of the code tests notice."""
     if not path.exists():
         return "`python benchmarks/mutants.py` was not run."
     outcomes = json.loads(path.read_text())["outcomes"]
-    survived = [name for name, outcome in outcomes.items() if not outcome["noticed"]]
-    table = tomllib.loads((ROOT / "benchmarks" / "mutants.toml").read_text())["mutant"]
-    why = {row["name"]: row.get("why", "**not explained**") for row in table}
-    rest = "".join(f"\n- Not noticed: {name}. {why[name]}" for name in survived)
-    return MUTANTS.format(changes=len(outcomes), noticed=len(outcomes) - len(survived)) + rest
+    noticed = sum(outcome["noticed"] for outcome in outcomes.values())
+    return MUTANTS.format(changes=len(outcomes), noticed=noticed)
 
 
 def rows(records: list[dict]) -> list[list[str]]:

@@ -13,6 +13,6 @@ launch/install.sh dev
 unset PYTHONDONTWRITEBYTECODE
 
 echo "Running the tests marked '$marker'"
-# Two at a time: each takes about one core, and up to 4 GB. The first files are the longest: see
-# tests/conftest.py.
+# Two at a time: each takes about one core, and up to 4 GB. The first files are those that took
+# longest the last time: see tests/conftest.py.
 .venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "$marker" "$@"

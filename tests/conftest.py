@@ -1,6 +1,8 @@
 """Strict numerics for every test: no silent promotion, no silent broadcasting, four CPU devices."""
 
+import collections
 import gc
+import math
 import os
 import pathlib
 import shutil
@@ -31,24 +33,53 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 # Tracing makes many objects that live on: to look for garbage among them took 6 % of the time.
 gc.set_threshold(100_000, 50, 100)
 
-# Files of tests that take longest. They are begun first, so that none is left for a worker alone.
-LONGEST = [
-    "every_file", "killed", "processes", "damage", "ray", "wheel", "notebook", "align", "loop",
-    "wrong_config_values", "wrong_options", "compare", "tutorial", "single_cells",
-    "captioned_images", "two_places", "proteins", "signals", "ctrl_c", "fuzz", "every_loss",
-    "blocked", "official", "training", "prepare", "quickstart", "step", "fine_tuning", "protein",
-    "diagnose", "match", "checkpoints", "transported", "image_views", "review_browser",
-    "differences", "report", "add_a_task", "sharded", "density", "clip",
-]  # fmt: skip
+# Seconds that each test took when it was last run, by its id: those known before, and now.
+KNOWN, SPENT = {}, collections.Counter()
+CACHED = "seconds_of_tests"  # in .pytest_cache
 
 DATA = pathlib.Path(
     os.environ.get("GENTLE_CLIP_DATA") or pathlib.Path(__file__).parents[2] / "shared" / "data"
 )
 
 
+def pytest_configure(config):
+    if hasattr(config, "workerinput"):
+        KNOWN.update(config.workerinput[CACHED])
+    elif cache := getattr(config, "cache", None):
+        KNOWN.update(cache.get(CACHED, {}))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node):
+    """Tells workers of pytest-xdist: all must sort alike, even if another run writes meanwhile."""
+    node.workerinput[CACHED] = KNOWN
+
+
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
-    first = {f"test_{name}": place for place, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: first.get(item.path.stem, len(first)))
+    """Begins with the files that take longest, so that none is left for a worker alone.
+
+    Files that were never run are first, the largest of them before the others.
+    """
+    files = collections.defaultdict(list)
+    for item in items:
+        files[item.path].append(item)
+
+    def length(path):
+        seconds = [KNOWN[item.nodeid] for item in files[path] if item.nodeid in KNOWN]
+        return sum(seconds) if seconds else math.inf, path.stat().st_size
+
+    items[:] = [item for path in sorted(files, key=length, reverse=True) for item in files[path]]
+
+
+def pytest_runtest_logreport(report):
+    SPENT[report.nodeid] += report.duration
+
+
+def pytest_sessionfinish(session):
+    cache = getattr(session.config, "cache", None)
+    if cache and not hasattr(session.config, "workerinput"):
+        cache.set(CACHED, KNOWN | {name: round(seconds, 2) for name, seconds in SPENT.items()})
 
 
 @pytest.fixture(scope="module", autouse=True)
