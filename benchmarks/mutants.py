@@ -33,6 +33,8 @@ import time
 import tomllib
 from collections.abc import Iterable, Iterator
 
+from gentle_clip_jax.runs.log import machine
+
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "docs" / "results"
 TABLE = tomllib.loads((ROOT / "benchmarks" / "mutants.toml").read_text())
@@ -407,9 +409,9 @@ def try_all(todo: list[Mutant], known: dict, workers: int) -> Iterator[tuple[Mut
 
 PAGE = """# Mutation testing: small changes of the code, and whether tests notice them
 
-`{command}` on {cpus} x {processor}, with python {python}, jax {jax}: {minutes:.0f} minutes, one
-mutant after the other. A mutant is a small change of the syntax tree of one function; tests are run
-in a copy of the tree with it, and one of them must fail. *Listed* mutants are those of
+`{command}` on {cpus} x {processor}, with python {python}, jax {jax}:
+{minutes:.0f} minutes, one mutant after the other. A mutant is a small change of the syntax tree of
+one function, made in a copy of the tree, where a test must fail. *Listed* mutants are those of
 [benchmarks/mutants.toml](../../benchmarks/mutants.toml), each an error that would matter; *sampled*
 ones are chosen by a seed from all that a set of operators can make of a module.
 [mutants.json](mutants.json) has the tests that noticed each.
@@ -424,10 +426,8 @@ ones are chosen by a seed from all that a set of operators can make of a module.
 """
 
 
-def report(mutants: list[Mutant], outcomes: dict, command: str) -> int:
-    """Writes the results; 1 if a listed mutant survives."""
-    from gentle_clip_jax.runs.log import machine
-
+def report(mutants: list[Mutant], outcomes: dict, found: dict) -> int:
+    """Writes the results of a machine and a command; 1 if a listed mutant survives."""
     tried = [mutant for mutant in mutants if mutant.name in outcomes]
     listed = {name for rows in TABLE["listed"].values() for name in rows}
     counts, survived = collections.defaultdict(list), []
@@ -438,11 +438,10 @@ def report(mutants: list[Mutant], outcomes: dict, command: str) -> int:
             counts[group].append(noticed)
         if not noticed:
             survived.append(f"- {kind}: {mutant.name} (`{mutant.path.relative_to(ROOT)}`)")
-    found = {"machine": machine(), "command": command}
-    found["outcomes"] = {mutant.name: outcomes[mutant.name] for mutant in tried}
-    (RESULTS / "mutants.json").write_text(json.dumps(found, indent=1) + "\n")
+    found |= {"outcomes": {mutant.name: outcomes[mutant.name] for mutant in tried}}
+    (RESULTS / "mutants.json").write_text(json.dumps(found, indent=2) + "\n")
     page = PAGE.format(
-        command=command,
+        command=found["command"],
         minutes=sum(outcomes[mutant.name]["seconds"] for mutant in tried) / 60,
         counts="\n".join(f"| {group} | {len(n)} | {sum(n)} |" for group, n in counts.items()),
         survivors="\n".join(survived) or "None.",
@@ -468,10 +467,11 @@ def main() -> int:
     mutants = [*listed(), *sampled(args.sample, args.seed)]
     path = RESULTS / "mutants.json"
     known = json.loads(path.read_text()) if path.exists() else {}
-    outcomes, command = known.get("outcomes", {}), known.get("command", "")
+    outcomes = known.pop("outcomes", {})
     if not args.report_only:
-        if not args.only:  # else it is not what most of the page comes from
-            command = shlex.join(["python", "benchmarks/mutants.py", *sys.argv[1:]])
+        if not args.only or not known:  # else it is not what most of the page comes from
+            known["command"] = shlex.join(["python", "benchmarks/mutants.py", *sys.argv[1:]])
+            known["machine"] = machine()
         chosen = [
             mutant
             for mutant in mutants
@@ -480,11 +480,11 @@ def main() -> int:
         ]
         for number, (mutant, outcome) in enumerate(try_all(chosen, outcomes, args.workers), 1):
             outcomes[mutant.name] = outcome
-            path.write_text(json.dumps(known | {"outcomes": outcomes}, indent=1) + "\n")
+            path.write_text(json.dumps(known | {"outcomes": outcomes}, indent=2) + "\n")
             result = "noticed " if outcome["noticed"] else "SURVIVED"
             print(f"{number:3}/{len(chosen)} {result} {outcome['seconds']:6.1f} s  {mutant.name}")
             sys.stdout.flush()
-    return report(mutants, outcomes, command)
+    return report(mutants, outcomes, known)
 
 
 if __name__ == "__main__":
