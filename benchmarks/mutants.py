@@ -68,7 +68,7 @@ class Mutant:
 
 @functools.cache
 def modules() -> dict[str, pathlib.Path]:
-    """Each file of the package and of configs by its dotted name: losses.mmd, configs.default."""
+    """Each file of the package and of configs by its dotted name: losses.mmd, configs.icons."""
     paths = [*(ROOT / "gentle_clip_jax").rglob("*.py"), *(ROOT / "configs").glob("*.py")]
     names = {str(path.relative_to(ROOT).with_suffix("")).replace("/", "."): path for path in paths}
     return {
@@ -338,9 +338,6 @@ def copy_of_the_tree() -> Iterator[pathlib.Path]:
                 shutil.copytree(ROOT / part, folder / part, ignore=skip)
             else:
                 shutil.copy(ROOT / part, folder / part)
-        # An editable install would lead back to the tree.
-        if not (folder / "gentle_clip_jax" / "configs").exists():
-            (folder / "gentle_clip_jax" / "configs").symlink_to("../configs")
         compiled = ROOT / "runs" / "mutants"
         compiled.mkdir(parents=True, exist_ok=True)
         (folder / ".pytest_cache").mkdir()

@@ -3,7 +3,7 @@
 import ml_collections
 
 
-def get_config() -> ml_collections.ConfigDict:
+def get_config(base):
     """The settings that all fields share; a field names its data."""
     config = ml_collections.ConfigDict()
     config.title = ""

@@ -1,11 +1,9 @@
 """Icon search with CLIP on the matched pairs alone: the same towers, the same steps."""
 
-from gentle_clip_jax.configs import default
 
-
-def get_config():
+def get_config(base):
     """The defaults without the unmatched items and the terms that use them."""
-    config = default.get_config()
+    config = base("icons")
     config.loss.mmd_weight = 0.0
     config.loss.sdd_weight = 0.0
     config.loss.ssl_weight = 0.0

@@ -4,12 +4,10 @@ The weight of its density term was set for batches of 64: the term grows with th
 stable form of the default does not.
 """
 
-from gentle_clip_jax.configs import default
 
-
-def get_config():
+def get_config(base):
     """The defaults with the demo's forms, weights and fixed temperature."""
-    config = default.get_config()
+    config = base("icons")
     config.objective = "gentle_clip_official"
     config.loss.clip_weight = 1.0
     config.loss.mmd_weight = 0.2

@@ -1,11 +1,9 @@
 """Images and texts of your own from two places, and a file of the few pairs that are known."""
 
-from gentle_clip_jax.configs import default
 
-
-def get_config():
+def get_config(base):
     """EfficientNet-Lite0 and MiniLM, the last blocks trained."""
-    config = default.get_config("captioned_images")
+    config = base("captioned_images")
     config.data.images = "images"
     config.data.texts = "texts.csv"
     config.data.pairs = "pairs.csv"

@@ -1,11 +1,9 @@
 """Aerial images and captions: RSICD and UCM-Captions, a tenth of them pairs (S-CLIP's protocol)."""
 
-from gentle_clip_jax.configs import default
 
-
-def get_config():
+def get_config(base):
     """EfficientNet-Lite0 and MiniLM, the last blocks trained; zero-shot on four sets."""
-    config = default.get_config("captioned_images")
+    config = base("captioned_images")
     config.data.sets = ("rsicd", "ucm-captions")
     config.data.zero_shot = ("rsicd:test", "ucm-captions:test", "rsscn7:", "eurosat-rgb-test:")
     config.data.excluded_labels = ("playfields",)

@@ -1,12 +1,10 @@
 """The same with all of CLIP's RN50 trained, as S-CLIP does (arXiv 2305.14095); needs a GPU."""
 
-from gentle_clip_jax.configs import default, remote_sensing
 
-
-def get_config():
+def get_config(base):
     """CLIP's two towers, from Hugging Face or a folder, in the space that they share already."""
-    config = default.get_config("captioned_images")
-    small = remote_sensing.get_config()
+    config = base("captioned_images")
+    small = base("remote_sensing")
     config.data.update(small.data, size=224, max_tokens=77)
     config.views.image.turn = small.views.image.turn
     config.model.image.update(encoder="timm/resnet50_clip.openai", trained_blocks=-1)

@@ -1,11 +1,9 @@
 """Photographs and captions: Flickr8k, a third of it pairs, as in the public demo of the paper."""
 
-from gentle_clip_jax.configs import default
 
-
-def get_config():
+def get_config(base):
     """EfficientNet-Lite0 and MiniLM, the last blocks trained; zero-shot on two sets."""
-    config = default.get_config("captioned_images")
+    config = base("captioned_images")
     config.data.sets = ("flickr8k",)
     config.data.zero_shot = ("caltech101-test-subset:", "cifar10-test-subset:")
     config.data.matched_fraction = 1 / 3

@@ -1,11 +1,10 @@
 """Configs from Python files, shipped or a user's own, with overrides from the command line."""
 
 import difflib
-import importlib.util
+import inspect
 import pathlib
 import re
 import runpy
-import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -13,15 +12,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ml_collections import ConfigDict
 
-_SHIPPED = "gentle_clip_jax.configs"
 _SHOWN = 80  # letters of a wrong argument
 
 
 def load_config(name_or_path: str | pathlib.Path, overrides: Sequence[str] = ()) -> "ConfigDict":
-    """What get_config() of a config returns, with overrides like --config.seed=1.
+    """Load a config and apply overrides like --config.seed=1.
 
     `name_or_path` is the name of a config that comes with the package, such as icons, or the path
-    of a .py file. One config takes another by `from gentle_clip_jax.configs import default`.
+    of a .py file. The file has a function `get_config(base)`: `base(name)` is what it starts from,
+    the defaults of a task ("icons", "captioned_images" or "proteins") or another config, by its
+    name or by its path from the folder of the file.
 
     Raises:
       ValueError: there is no such config, it fails, or an override names an unknown key, has a
@@ -30,7 +30,7 @@ def load_config(name_or_path: str | pathlib.Path, overrides: Sequence[str] = ())
     from absl import flags
     from ml_collections import config_flags
 
-    config = _read_config(name_or_path)
+    config = _read_config(_find(name_or_path))
     known = set(_keys(config))
     for override in overrides:
         key = re.sub("^--?(no)?", "", override.partition("=")[0])
@@ -59,50 +59,64 @@ def load_config(name_or_path: str | pathlib.Path, overrides: Sequence[str] = ())
     return config
 
 
-def _read_config(name_or_path: str | pathlib.Path) -> "ConfigDict":
+def _read_config(path: pathlib.Path, above: tuple[pathlib.Path, ...] = ()) -> "ConfigDict":
+    """The config in a file; `above` are the configs that it is a base of."""
     from ml_collections import ConfigDict
 
-    path = _find(name_or_path)
+    from gentle_clip_jax import tasks
+
+    def base(name: str) -> ConfigDict:
+        if name in tasks.TASKS:
+            return tasks.default_config(name)
+        return _read_config(_find(name, path.parent, tasks.TASKS), (*above, path))
+
     try:
-        config = runpy.run_path(str(path))["get_config"]()
+        if path in above:
+            raise ValueError("it is its own base")
+        get_config = runpy.run_path(str(path))["get_config"]
+        if len(inspect.signature(get_config).parameters) != 1:
+            raise TypeError('get_config takes one argument, as in config = base("icons")')
+        config = get_config(base)
     except Exception as error:
-        line = traceback.extract_tb(error.__traceback__)[-1]
+        lines = traceback.extract_tb(error.__traceback__)
+        own = [line for line in lines if line.filename == str(path)] or lines
         raise ValueError(
-            f"The config {name_or_path} fails with {type(error).__name__}: {error} "
-            f"({line.filename}, line {line.lineno})."
+            f"The config {path} fails with {type(error).__name__}: "
+            f"{str(error).removesuffix('.')} ({own[-1].filename}, line {own[-1].lineno})."
         ) from error
     if not isinstance(config, ConfigDict):
         raise ValueError(
-            f"get_config() of {name_or_path} must return a ConfigDict, not {type(config).__name__}."
+            f"get_config() of {path} must return a ConfigDict, not {type(config).__name__}."
         )
     return config
 
 
-def _find(name_or_path: str | pathlib.Path) -> pathlib.Path:
-    path, folder = pathlib.Path(name_or_path), _shipped_folder()
-    shipped = {file.stem: file for file in folder.glob("[!_]*.py")}
-    if str(path) in shipped:
-        return shipped[str(path)]
+def _find(
+    name_or_path: str | pathlib.Path,
+    folder: pathlib.Path = pathlib.Path(),
+    others: Sequence[str] = (),
+) -> pathlib.Path:
+    """The file of a config; `folder` is that of relative paths, `others` are names besides."""
+    shipped = {file.stem: file for file in _shipped_folder().glob("*.py")}
+    if str(name_or_path) in shipped:
+        return shipped[str(name_or_path)]
+    path = folder / name_or_path
     if path.suffix == ".py" and path.is_file():
         return path
-    nearest = difflib.get_close_matches(path.stem, shipped, n=1)
+    names = sorted({*shipped, *others})
+    nearest = difflib.get_close_matches(path.stem, names, n=1)
     hint = f"; the nearest is {nearest[0]}" if nearest else ""
     raise ValueError(
         f"There is no config {name_or_path}: give the path of a .py file, or one of "
-        f"{', '.join(sorted(shipped))}{hint}."
+        f"{', '.join(names)}{hint}."
     )
 
 
 def _shipped_folder() -> pathlib.Path:
-    """The folder of the package's own configs, which can be imported from then on."""
-    spec = importlib.util.find_spec(_SHIPPED)
-    if spec is None:  # a checkout that is not installed: they are beside the package
-        beside = pathlib.Path(__file__).parents[1] / "configs" / "__init__.py"
-        spec = importlib.util.spec_from_file_location(_SHIPPED, beside)
-        assert spec
-        sys.modules[_SHIPPED] = importlib.util.module_from_spec(spec)
-    assert spec.origin
-    return pathlib.Path(spec.origin).parent
+    """The folder of the package's own configs: inside the package, or beside it in a checkout."""
+    package = pathlib.Path(__file__).parent
+    inside = package / "configs"
+    return inside if inside.is_dir() else package.parent / "configs"
 
 
 def _kind(config: "ConfigDict", key: str) -> str:

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
-FILES = ("pyproject.toml", "setup.py", "README.md", "LICENSE")
+FILES = ("pyproject.toml", "README.md", "LICENSE")
 PIP = ("-m", "pip", "--disable-pip-version-check")
 
 
@@ -38,7 +38,7 @@ def built(copy: pathlib.Path) -> pathlib.Path:
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, copy / name)
     (copy / "gentle_clip_jax" / "py.typed").touch()
-    asked = (sys.executable, *PIP, "index", "versions", "setuptools")
+    asked = (sys.executable, *PIP, "index", "versions", "hatchling")
     if subprocess.run(asked, capture_output=True).returncode:
         pytest.skip("pip reaches no package index from here")
     run(sys.executable, "-m", "build", cwd=copy)

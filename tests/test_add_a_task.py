@@ -8,36 +8,30 @@ import types
 import jax
 import ml_collections
 import pytest
-import tiny_run
 
-from gentle_clip_jax import report, tasks
+from gentle_clip_jax import load_config, report, tasks
 from gentle_clip_jax.training.evaluate import evaluate, search
 from gentle_clip_jax.training.loop import train
 
 PAGE = pathlib.Path(__file__).parents[1] / "docs" / "add_a_task.md"
-TASK, KEYS, _ = re.findall(r"```python\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)
+TASK, SCHEMA, CONFIG = re.findall(r"```python\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)
 
 
 @pytest.fixture
 def waves(monkeypatch):
-    module = types.ModuleType("waves")
-    monkeypatch.setitem(sys.modules, "waves", module)  # where Flax looks for annotations
-    exec(compile(TASK, str(PAGE), "exec"), module.__dict__)
-    monkeypatch.setitem(sys.modules, "gentle_clip_jax.tasks.waves.task", module)
+    for name, text in {"task": TASK, "schema": SCHEMA}.items():
+        module = types.ModuleType(f"gentle_clip_jax.tasks.waves.{name}")
+        # Where Flax and msgspec look for annotations.
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+        exec(compile(text, str(PAGE), "exec"), module.__dict__)
     monkeypatch.setattr(tasks, "TASKS", (*tasks.TASKS, "waves"))
-    return module
 
 
-def config() -> ml_collections.ConfigDict:
-    keys = {}
-    exec(KEYS, keys)
-    result = tiny_run.config().copy_and_resolve_references()
-    result.unlock()
-    for name in ("data", "views", "model"):
-        shared = {k: v for k, v in result[name].items() if k in ("embedding_dim", "head_dropout")}
-        shared |= {"dtype": "float32"} if name == "model" else {}
-        result[name] = shared | keys["_waves"]()[name]
-    result.task = "waves"
+def config(folder: pathlib.Path, **train: int) -> ml_collections.ConfigDict:
+    (folder / "waves.py").write_text(CONFIG)
+    result = load_config(folder / "waves.py")
+    result.train.update(batch_matched=8, batch_unmatched=8, log_every=1, **train)
+    result.optimizer.warmup_steps = 2
     return result
 
 
@@ -47,8 +41,7 @@ def test_a_new_task_is_short():
 
 @pytest.mark.slow
 def test_a_new_task_trains_and_is_shown_with_its_own_words(waves, tmp_path):
-    settings = config()
-    settings.update({"train": {"steps": 40, "checkpoint_every": 20}})
+    settings = config(tmp_path, steps=40, checkpoint_every=20)
     with jax.numpy_dtype_promotion("standard"):  # Optax's Adam promotes its count of steps
         train(settings, tmp_path)
         found = evaluate(tmp_path)
@@ -61,7 +54,14 @@ def test_a_new_task_trains_and_is_shown_with_its_own_words(waves, tmp_path):
 
 
 def test_its_check_is_asked(waves, tmp_path):
-    settings = config()
+    settings = config(tmp_path)
+    settings.data.samples = 12
+    with pytest.raises(ValueError, match="a multiple of 8, not 12"):
+        train(settings, tmp_path)
+
+
+def test_its_schema_is_asked(waves, tmp_path):
+    settings = config(tmp_path)
     settings.data.samples = 2
-    with pytest.raises(ValueError, match="at least 8"):
+    with pytest.raises(ValueError, match=r"samples must be a whole number from 8 to .*, not 2\.$"):
         train(settings, tmp_path)

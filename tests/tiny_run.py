@@ -6,7 +6,6 @@ saves the last parameters in params.npz.
 
 import json
 import pathlib
-import runpy
 import sys
 
 import jax
@@ -15,18 +14,18 @@ import numpy as np
 
 from gentle_clip_jax.data.batches import Dataset, Pairs
 from gentle_clip_jax.runs.taken import taken
+from gentle_clip_jax.tasks import default_config
 from gentle_clip_jax.tasks.icons import task as icons
 from gentle_clip_jax.tasks.icons.data import Words
 from gentle_clip_jax.training import loop
 
-CONFIGS = pathlib.Path(__file__).parents[1] / "configs"
 WORDS = [f"{height} {side}" for height in ("low", "mid", "high", "top") for side in "abcdefgh"]
 VOCABULARY = ["", *sorted({part for word in WORDS for part in word.split()})]
 
 
 def config(**overrides) -> ml_collections.ConfigDict:
     """The default config made tiny; overrides are dotted keys, as in {"train.steps": 6}."""
-    result = runpy.run_path(str(CONFIGS / "default.py"))["get_config"]()
+    result = default_config("icons")
     tiny = {
         "model.image.width": 16,
         "model.image.depth": 0,

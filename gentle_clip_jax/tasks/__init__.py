@@ -1,28 +1,53 @@
 """The tasks, a folder each: all that is particular to a domain's data, towers and figures."""
 
 import importlib
-from typing import TYPE_CHECKING, cast
-
-import ml_collections
-
-from gentle_clip_jax.tasks.task import Task as Task
-
-TASKS = ("icons", "captioned_images", "proteins")
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
+    import ml_collections
+
     from gentle_clip_jax.tasks.captioned_images import task as captioned_images
     from gentle_clip_jax.tasks.icons import task as icons
     from gentle_clip_jax.tasks.proteins import task as proteins
+    from gentle_clip_jax.tasks.schema import Config
+    from gentle_clip_jax.tasks.task import Task
 
     _: tuple[Task, ...] = (icons, captioned_images, proteins)  # each has all that a task has
 
+TASKS = ("icons", "captioned_images", "proteins")
 
-def task_of(config: ml_collections.ConfigDict) -> Task:
+
+def task_of(config: "ml_collections.ConfigDict") -> "Task":
     """The task that a config names; only it is imported.
 
     Raises:
       ValueError: there is none of that name.
     """
-    if config.task not in TASKS:
-        raise ValueError(f"config.task must be one of {', '.join(TASKS)}, not {config.task}.")
-    return cast(Task, importlib.import_module(f"{__name__}.{config.task}.task"))
+    return cast("Task", _module(config.task, "task"))
+
+
+def schema_of(task: str) -> "type[Config]":
+    """The schema of a task's configs: every key with its type, bounds, unit and default.
+
+    Raises:
+      ValueError: there is no such task.
+    """
+    return _module(task, "schema").Config
+
+
+def default_config(task: str) -> "ml_collections.ConfigDict":
+    """The config that has the default of every key of a task.
+
+    Raises:
+      ValueError: there is no such task.
+    """
+    import ml_collections
+    import msgspec
+
+    return ml_collections.ConfigDict(msgspec.to_builtins(schema_of(task)())).lock()
+
+
+def _module(task: str, name: str) -> Any:
+    if task not in TASKS:
+        raise ValueError(f"config.task must be one of {', '.join(TASKS)}, not {task}.")
+    return importlib.import_module(f"{__name__}.{task}.{name}")

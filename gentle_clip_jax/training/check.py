@@ -3,16 +3,13 @@
 import ml_collections
 
 from gentle_clip_jax import objectives
-from gentle_clip_jax.tasks import limits, task_of
+from gentle_clip_jax.tasks import schema_of, task_of
+from gentle_clip_jax.tasks.check_keys import check_keys
 
 
 def check(config: ml_collections.ConfigDict) -> None:
     """Raises ValueError, in one sentence, where a config cannot be trained."""
-    limits.check(config)
-    if config.model.dtype not in ("float32", "bfloat16"):
-        raise ValueError(
-            f"config.model.dtype must be float32 or bfloat16, not {config.model.dtype}."
-        )
+    check_keys(config, schema_of(str(config.get("task"))))
     task_of(config).check(config)
     _check_objective(config)
     _check_batch(config)

@@ -14,8 +14,9 @@ from gentle_clip_jax.files import sha256_of
 from gentle_clip_jax.runs.folder import RunFolder, read_config
 from gentle_clip_jax.runs.provenance import fingerprints
 from gentle_clip_jax.stores import place
-from gentle_clip_jax.tasks import Task, task_of
+from gentle_clip_jax.tasks import task_of
 from gentle_clip_jax.tasks.raw import Modality, Raw
+from gentle_clip_jax.tasks.task import Task
 from gentle_clip_jax.training.checkpoints import Checkpoints
 from gentle_clip_jax.training.manifest import digest
 

@@ -15,8 +15,8 @@ from gentle_clip_jax.encoders.two_towers import TwoTowers
 from gentle_clip_jax.evals import alignment_metrics
 from gentle_clip_jax.objectives import Objective
 from gentle_clip_jax.parallel import mesh
-from gentle_clip_jax.tasks import Task
 from gentle_clip_jax.tasks.rows import Rows
+from gentle_clip_jax.tasks.task import Task
 from gentle_clip_jax.training.train_state import TrainState, build_optimizer
 
 

@@ -10,7 +10,7 @@ import optax
 from gentle_clip_jax import optimizer
 from gentle_clip_jax.data.batches import Dataset
 from gentle_clip_jax.encoders.two_towers import TwoTowers
-from gentle_clip_jax.tasks import Task
+from gentle_clip_jax.tasks.task import Task
 
 
 class TrainState(NamedTuple):

@@ -101,13 +101,11 @@ def test_runs_as_a_module_and_answers_before_anything_heavy_is_imported():
         assert process.stdout.strip() == gentle_clip_jax.__version__
 
 
-def test_configs_import_each_other_from_any_folder(tmp_path, monkeypatch):
+def test_configs_are_bases_of_each_other_from_any_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     path = [folder for folder in sys.path if folder not in ("", str(CONFIGS.parent))]
     monkeypatch.setattr(sys, "path", path.copy())
-    for name in ("configs", "configs.default"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    assert load_config(CONFIGS / "icons_clip.py").train.batch_unmatched == 0
+    assert load_config(CONFIGS / "protein_esm2.py").model.language.lora_rank == 4
     assert sys.path == path
 
 
@@ -152,11 +150,12 @@ def test_wrong_overrides(override, words, tmp_path, capsys):
     ("text", "words"),
     [
         (None, ["no config", "mine.py"]),
-        ("def get_config(): return missing", ["mine.py", "NameError", "line 1"]),
-        ("def get_config(:", ["mine.py", "SyntaxError"]),
+        ("def get_config(base): return missing", ["mine.py", "NameError", "line 1"]),
+        ("def get_config(base:", ["mine.py", "SyntaxError"]),
         ("import nowhere", ["ModuleNotFoundError", "nowhere"]),
         ("x = 1", ["mine.py", "get_config"]),
-        ("def get_config(): return {}", ["ConfigDict", "dict"]),
+        ("def get_config(): return {}", ["mine.py", "TypeError", "one argument", "base"]),
+        ("def get_config(base): return {}", ["ConfigDict", "dict"]),
     ],
 )
 def test_wrong_configs(text, words, tmp_path, capsys):

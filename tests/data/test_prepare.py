@@ -496,9 +496,7 @@ def test_the_folder_of_the_documentation(tmp_path):
     assert row["captions"] == ["Two boats.", "A pier at dusk."]
     assert row["label"] == "pier"
     assert [text.id for text in list_texts(target / "unmatched_captions.jsonl")] == ["unknown"]
-    (config,) = re.findall(
-        r"```python\n(from gentle_clip_jax\.configs.*?)```", page, flags=re.DOTALL
-    )
+    (config,) = re.findall(r"```python\n(def get_config.*?)```", page, flags=re.DOTALL)
     (tmp_path / "harbours.py").write_text(config)
     assert load_config(tmp_path / "harbours.py").data.sets == ("harbours",)
 

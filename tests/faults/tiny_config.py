@@ -3,5 +3,5 @@
 import tiny_run
 
 
-def get_config():
+def get_config(base):
     return tiny_run.config(**{"train.steps": 60, "train.checkpoint_every": 6})

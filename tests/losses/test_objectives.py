@@ -101,7 +101,7 @@ def test_labels_are_constants() -> None:
 
 def test_the_default_config_has_the_weights_that_figures_are_of() -> None:
     """Every figure of icons and proteins in docs/ was measured with these; see docs/method.md."""
-    loss = load_config("default").loss
+    loss = load_config("icons").loss
     weights = {name: loss[f"{name}_weight"] for name in ("clip", "mmd", "sdd", "ssl")}
     assert weights == {"clip": 1.0, "mmd": 0.1, "sdd": 1.0, "ssl": 1.0}
     assert (loss.ssl_temperature, loss.sdd_bandwidth, loss.temperature) == (0.1, 0.5, 0.07)

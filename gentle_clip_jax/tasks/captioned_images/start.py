@@ -20,7 +20,6 @@ from gentle_clip_jax.encoders.two_towers import TwoTowers
 from gentle_clip_jax.files import put_aside, sha256_of, write_arrays
 from gentle_clip_jax.tasks.embedding import of_images, of_texts
 
-STARTS = ("random", "identity", "cca", "transported_cca")
 # Of `transported_cca`; chosen on validation images, of aerial ones and of photographs alike.
 _MIX, _WITHIN = 0.35, 0.5
 _HEADS = ("x_head", "y_head")

@@ -36,12 +36,7 @@ _ROLES: tuple[Role, Role] = ("image", "text")
 
 
 def check(config: ml_collections.ConfigDict) -> None:
-    """Raises ValueError where a key names what there is not."""
-    if config.model.start not in start.STARTS:
-        raise ValueError(
-            f"config.model.start must be one of {', '.join(start.STARTS)}, "
-            f"not {config.model.start}."
-        )
+    """Raises ValueError where keys contradict each other, or an encoder cannot be trained so."""
     places = (config.data.images, config.data.texts, config.data.pairs)
     if any(places) == bool(config.data.sets) or any(places) != all(places):
         raise ValueError(
@@ -51,10 +46,6 @@ def check(config: ml_collections.ConfigDict) -> None:
     if not config.data.folder and (config.data.sets or config.data.zero_shot):
         raise ValueError("config.data.folder is empty: give the folder of the data sets.")
     splits_of(config.data.zero_shot, "config.data.zero_shot")
-    if "{label}" not in config.data.prompt:
-        raise ValueError(
-            f"config.data.prompt={config.data.prompt!r} has no place for a class: write {{label}}."
-        )
     for role in _ROLES:
         check_trained(config.model[role], f"config.model.{role}")
 

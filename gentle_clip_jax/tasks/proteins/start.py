@@ -15,7 +15,6 @@ from gentle_clip_jax.data import batches
 from gentle_clip_jax.encoders.two_towers import TwoTowers
 from gentle_clip_jax.tasks.embedding import in_chunks
 
-STARTS = ("random", "cca", "transported_cca")
 _SHRINKAGE = 3.0  # of the pairs' covariances; chosen on validation domains
 _CHUNK = 64
 

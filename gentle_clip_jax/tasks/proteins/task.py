@@ -22,7 +22,7 @@ from gentle_clip_jax.objectives import Objective, Terms
 from gentle_clip_jax.tasks.embedding import embed
 from gentle_clip_jax.tasks.proteins import data as protein_data
 from gentle_clip_jax.tasks.proteins import language, measures, own
-from gentle_clip_jax.tasks.proteins.start import STARTS, from_pairs
+from gentle_clip_jax.tasks.proteins.start import from_pairs
 from gentle_clip_jax.tasks.proteins.views import are_backbones
 from gentle_clip_jax.tasks.proteins.views import views as views
 from gentle_clip_jax.tasks.raw import Modality, Raw
@@ -32,7 +32,6 @@ from gentle_clip_jax.tasks.trained import check_trained
 MODALITIES = ("sequence", "structure")
 HEADLINE = "mean_of_mrr_and_transfer"
 TYPED = "x"
-_UNMATCHED = ("shuffled", "disjoint")
 _CHUNK = 32  # items that are embedded at once
 _PART = 512  # items whose whole rows are held at once
 
@@ -43,14 +42,6 @@ def check(config: ml_collections.ConfigDict) -> None:
     if not data.crop <= data.window:
         raise ValueError(
             f"config.data.crop={data.crop} must be at most config.data.window={data.window}."
-        )
-    if config.model.start not in STARTS:
-        raise ValueError(
-            f"config.model.start must be one of {', '.join(STARTS)}, not {config.model.start}."
-        )
-    if data.unmatched not in _UNMATCHED:
-        raise ValueError(
-            f"config.data.unmatched must be {' or '.join(_UNMATCHED)}, not {data.unmatched}."
         )
     own = (data.fasta, data.structures)
     if any(own) != all(own) or not (data.folder or any(own)) or (data.pairs and not any(own)):

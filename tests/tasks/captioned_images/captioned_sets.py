@@ -1,10 +1,10 @@
 """What tests of captioned images share: words of colours, and a config of a few tiny steps."""
 
 import pathlib
-import runpy
 
 import numpy as np
 
+from gentle_clip_jax.tasks import default_config
 from gentle_clip_jax.tasks.captioned_images import task as field
 from gentle_clip_jax.training.train_state import init_state
 
@@ -25,7 +25,7 @@ def initial(settings, dataset):
 
 
 def config(folder, **overrides):
-    result = runpy.run_path(str(CONFIGS / "default.py"))["get_config"]("captioned_images")
+    result = default_config("captioned_images")
     tiny = {
         "data.folder": str(folder),
         "data.sets": ("one", "two"),

@@ -2,7 +2,6 @@
 
 import dataclasses
 import pathlib
-import runpy
 
 import jax
 import jax.numpy as jnp
@@ -11,12 +10,11 @@ import pytest
 from config_reads import Recorder, leaves
 
 from gentle_clip_jax.data import batches, prepare
+from gentle_clip_jax.tasks import default_config
 from gentle_clip_jax.tasks.proteins import data, domains, measures, sets
 from gentle_clip_jax.tasks.proteins import task as field
 from gentle_clip_jax.tasks.proteins.domains import Proteins
 from gentle_clip_jax.training import evaluate, loop
-
-CONFIGS = pathlib.Path(__file__).parents[3] / "configs"
 
 
 def made_up(count: int = 60) -> Proteins:
@@ -52,7 +50,7 @@ def strings(count: int = 60) -> Proteins:
 
 
 def config(**overrides):
-    result = runpy.run_path(str(CONFIGS / "default.py"))["get_config"]("proteins")
+    result = default_config("proteins")
     tiny = {
         "data.folder": "domains",
         "data.matched_fraction": 0.5,

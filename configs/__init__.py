@@ -1,1 +1,0 @@
-"""What can be trained: `default` holds every key, the others override a few."""

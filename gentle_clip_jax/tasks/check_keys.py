@@ -1,0 +1,70 @@
+"""Validation of a config by the schema of its task: an error names the key and what it may be."""
+
+from typing import Any, Literal, get_args, get_origin
+
+import ml_collections
+import msgspec
+
+from gentle_clip_jax.tasks.schema import Config
+
+_SHOWN = 60  # letters of a wrong value
+_KINDS = {int: "a whole number", float: "a number", bool: "True or False", str: "a text"}
+
+
+def check_keys(config: ml_collections.ConfigDict, schema: type[Config]) -> None:
+    """Refuse a config without a key of its schema, or with a value that the schema does not allow.
+
+    Raises:
+      ValueError: names the key, what it may be and its value.
+    """
+    _check_group(config, schema, "config")
+
+
+def _check_group(group: Any, schema: type[msgspec.Struct], prefix: str) -> None:
+    if not isinstance(group, ml_collections.ConfigDict):
+        raise ValueError(f"{prefix} must be a group of keys, not {_shown(group)}.")
+    for field in msgspec.structs.fields(schema):
+        key = f"{prefix}.{field.name}"
+        if field.name not in group:
+            raise ValueError(
+                f'The config has no key {key}: begin it with base("NAME"), which has all keys.'
+            )
+        value = group[field.name]
+        if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
+            _check_group(value, field.type, key)
+            continue
+        try:
+            msgspec.convert(value, field.type)
+        except msgspec.ValidationError as error:
+            said = f"{key} must be {_allowed(field.type)}, not {_shown(value)}."
+            raise ValueError(said) from error
+
+
+def _allowed(kind: Any) -> str:
+    """Values that a type of the schema allows, in words."""
+    if get_origin(kind) is Literal:
+        *values, last = get_args(kind)
+        return f"{', '.join(values)} or {last}"
+    metas = getattr(kind, "__metadata__", ())
+    plain = get_args(kind)[0] if metas else kind
+
+    def found(name: str) -> Any:
+        values = [getattr(meta, name) for meta in metas]
+        return next((value for value in reversed(values) if value is not None), None)
+
+    if get_origin(plain) is tuple:
+        words = f"a tuple of texts{_allowed(get_args(plain)[0]).removeprefix('a text')}"
+    else:
+        words = _KINDS[plain]
+    if plain in (int, float):
+        low, high = found("gt"), found("lt")
+        words += f" from {found('ge')}" if low is None else f" above {low}"
+        words += f" to {found('le')}" if high is None else f" to below {high}"
+    if most := found("max_length"):
+        words += f" of up to {most} letters"
+    return words + (f" ({found('description')})" if found("description") else "")
+
+
+def _shown(value: Any) -> str:
+    text = " ".join(repr(value).split())
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
