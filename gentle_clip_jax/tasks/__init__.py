@@ -23,7 +23,7 @@ def task_of(config: "ml_collections.ConfigDict") -> "Task":
     Raises:
       ValueError: there is none of that name.
     """
-    return cast("Task", _module(config.task, "task"))
+    return cast("Task", _module(str(config.task), "task"))
 
 
 def schema_of(task: str) -> "type[Config]":
@@ -49,5 +49,6 @@ def default_config(task: str) -> "ml_collections.ConfigDict":
 
 def _module(task: str, name: str) -> Any:
     if task not in TASKS:
-        raise ValueError(f"config.task must be one of {', '.join(TASKS)}, not {task}.")
+        shown = " ".join(task.split())[:60]
+        raise ValueError(f"config.task must be one of {', '.join(TASKS)}, not {shown}.")
     return importlib.import_module(f"{__name__}.{task}.{name}")
