@@ -24,7 +24,7 @@ def check(config: ml_collections.ConfigDict) -> None:
         if key not in config:
             raise ValueError(
                 f"This is no config to compare by, as it has no key config.{key}: give one such as "
-                "compare_remote_sensing, or begin yours with base(\"compare\")."
+                'compare_remote_sensing, or begin yours with base("compare").'
             )
         if not allows(config[key]):
             raise ValueError(f"config.{key} must be {what}, not {_shown(config[key])}.")

@@ -5,23 +5,24 @@ from typing import Any, Literal, get_args, get_origin
 import ml_collections
 import msgspec
 
-from gentle_clip_jax.tasks.schema import Config
+from gentle_clip_jax.tasks import schema_of
 
 _SHOWN = 60  # letters of a wrong value
 _KINDS = {int: "a whole number", float: "a number", bool: "True or False", str: "a text"}
 
 
-def check_keys(config: ml_collections.ConfigDict, schema: type[Config]) -> None:
-    """Refuse a config without a key of its schema, or with a value that the schema does not allow.
+def check_keys(config: ml_collections.ConfigDict) -> None:
+    """Refuse a config that lacks a key of its task's schema, or has a value that this forbids.
 
     Raises:
       ValueError: names the key, what it may be and its value.
     """
-    _check_group(config, schema, "config")
+    values = config.to_dict()
+    _check_group(values, schema_of(str(values.get("task"))), "config")
 
 
 def _check_group(group: Any, schema: type[msgspec.Struct], prefix: str) -> None:
-    if not isinstance(group, ml_collections.ConfigDict):
+    if not isinstance(group, dict):
         raise ValueError(f"{prefix} must be a group of keys, not {_shown(group)}.")
     for field in msgspec.structs.fields(schema):
         key = f"{prefix}.{field.name}"
@@ -43,8 +44,8 @@ def _check_group(group: Any, schema: type[msgspec.Struct], prefix: str) -> None:
 def _allowed(kind: Any) -> str:
     """Values that a type of the schema allows, in words."""
     if get_origin(kind) is Literal:
-        *values, last = get_args(kind)
-        return f"{', '.join(values)} or {last}"
+        values = get_args(kind)
+        return " or ".join(values) if len(values) < 3 else f"one of {', '.join(values)}"
     metas = getattr(kind, "__metadata__", ())
     plain = get_args(kind)[0] if metas else kind
 

@@ -3,13 +3,13 @@
 import ml_collections
 
 from gentle_clip_jax import objectives
-from gentle_clip_jax.tasks import schema_of, task_of
+from gentle_clip_jax.tasks import task_of
 from gentle_clip_jax.tasks.check_keys import check_keys
 
 
 def check(config: ml_collections.ConfigDict) -> None:
     """Raises ValueError, in one sentence, where a config cannot be trained."""
-    check_keys(config, schema_of(str(config.get("task"))))
+    check_keys(config)
     task_of(config).check(config)
     _check_objective(config)
     _check_batch(config)

@@ -15,6 +15,7 @@ from gentle_clip_jax.tasks.proteins import data, domains, measures, sets
 from gentle_clip_jax.tasks.proteins import task as field
 from gentle_clip_jax.tasks.proteins.domains import Proteins
 from gentle_clip_jax.training import evaluate, loop
+from gentle_clip_jax.training.check import check
 
 
 def made_up(count: int = 60) -> Proteins:
@@ -202,7 +203,7 @@ def test_all_domains_may_be_pairs(start):
 )
 def test_keys_that_contradict_are_refused(key, value, message):
     with pytest.raises(ValueError, match=message):
-        field.check(config(**{key: value}))
+        check(config(**{key: value}))
 
 
 def test_a_source_must_be_given():
