@@ -7,8 +7,8 @@ import argparse
 import pathlib
 from typing import Any
 
+from gentle_clip_jax import load_config
 from gentle_clip_jax.commands import output, values
-from gentle_clip_jax.config import load_config
 
 
 def add(commands: Any) -> None:

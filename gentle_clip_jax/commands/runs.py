@@ -8,9 +8,8 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from gentle_clip_jax import progress
+from gentle_clip_jax import load_config, progress
 from gentle_clip_jax.commands import output, values
-from gentle_clip_jax.config import load_config
 
 
 def add(commands: Any) -> None:
