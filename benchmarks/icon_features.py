@@ -18,7 +18,7 @@ import jax
 import numpy as np
 
 from gentle_clip_jax import Problem
-from gentle_clip_jax.aligners.aligner import with_readout
+from gentle_clip_jax.aligners.aligner import with_gallery_smoothing
 from gentle_clip_jax.aligners.methods import METHODS
 from gentle_clip_jax.compare.measure import MAIN, difference, score, summarize
 from gentle_clip_jax.compare.pool import Pool, Retrieval, ZeroShot
@@ -148,7 +148,7 @@ def measure(args: argparse.Namespace) -> dict[str, dict[str, list[dict]]]:
             for method in missing:
                 aligner = METHODS[method].fit(asked, jax.random.key(seed))
                 write_arrays(paths[method], score(aligner, target))
-                aligner = with_readout(aligner, asked)
+                aligner = with_gallery_smoothing(aligner, asked)
                 write_arrays(paths[f"{method}+drawn"], score(aligner, target, drawn=True))
             for name, path in paths.items():
                 key = f"{layers}/{unmatched}/{fraction}/{name}"

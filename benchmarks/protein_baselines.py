@@ -6,7 +6,7 @@ import pathlib
 import jax
 import numpy as np
 
-from gentle_clip_jax import evals
+from gentle_clip_jax import evaluation
 from gentle_clip_jax.config import load_config
 from gentle_clip_jax.encoders.protein_structure import invariants
 from gentle_clip_jax.files import write_json
@@ -50,9 +50,9 @@ def both_splits(dataset, measure) -> dict[str, dict[str, float]]:
     found = {}
     for split in ("validation", "test"):
         sets = measure(split, getattr(dataset, split), getattr(dataset.about, split))
-        found[split] = evals.means(sets)
+        found[split] = evaluation.means(sets)
         if len(sets) > 1:
-            found[split] |= evals.by_set(sets)
+            found[split] |= evaluation.by_set(sets)
     return found
 
 
@@ -143,7 +143,7 @@ def linear(dataset) -> dict:
 
     def validated(ridge):
         sets = measure(ridge)("validation", dataset.validation, dataset.about.validation)
-        return evals.means(sets)["crop_mrr"]
+        return evaluation.means(sets)["crop_mrr"]
 
     return both_splits(dataset, measure(max(RIDGES, key=validated)))
 

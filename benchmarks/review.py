@@ -30,7 +30,7 @@ sys.path.insert(0, str(ROOT))
 from gentle_clip_jax.aligners import Problem, align  # noqa: E402
 from gentle_clip_jax.asking import ask  # noqa: E402
 from gentle_clip_jax.compare import measure, pool  # noqa: E402
-from gentle_clip_jax.evals import retrieval_metrics  # noqa: E402
+from gentle_clip_jax.evaluation import retrieval_metrics  # noqa: E402
 from gentle_clip_jax.features.collection import Collection  # noqa: E402
 from gentle_clip_jax.features.read import read  # noqa: E402
 from gentle_clip_jax.files import write_json, write_text  # noqa: E402

@@ -21,7 +21,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from gentle_clip_jax.aligners import Aligner, closed_form  # noqa: E402
-from gentle_clip_jax.aligners.aligner import with_readout  # noqa: E402
+from gentle_clip_jax.aligners.aligner import with_gallery_smoothing  # noqa: E402
 from gentle_clip_jax.aligners.closed_form import Maps  # noqa: E402
 from gentle_clip_jax.aligners.problem import PLAN_ITEMS  # noqa: E402
 from gentle_clip_jax.aligners.standardize import standardized  # noqa: E402
@@ -82,7 +82,9 @@ def run(items: pool.Pool, seed: int, args: argparse.Namespace):
             "scores": [scores[0] for _, scores in fits],
             "after": [figures(Aligner(of_x, of_y, maps), items) for maps, _ in fits],
             "drawn": [
-                figures(with_readout(Aligner(of_x, of_y, maps), problem), items, drawn=True)
+                figures(
+                    with_gallery_smoothing(Aligner(of_x, of_y, maps), problem), items, drawn=True
+                )
                 for maps, _ in fits
             ],
         }

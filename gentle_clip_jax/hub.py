@@ -17,7 +17,7 @@ from gentle_clip_jax.files import write_text
 _REPO = re.compile(r"\w[\w.-]{0,95}/\w[\w.-]{0,95}")
 _LICENSE = re.compile(r"\w[\w.+-]{0,60}")
 # Figures, hashes and names of encoders; what else `with_about` was given may be ids or texts.
-_TOLD = ("method", "settings", "held_out", "fitted_on", "versions", "drawn", "bank")
+_TOLD = ("method", "settings", "held_out", "fitted_on", "versions", "smoothed_galleries", "bank")
 _TOLD += ("modalities", "encoders", "sha256", "expected")
 _LICENSES = {"efficientnet-lite0": "apache-2.0", "minilm": "apache-2.0"}  # of weights in packages
 

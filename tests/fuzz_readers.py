@@ -18,7 +18,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from gentle_clip_jax import reading
-from gentle_clip_jax.aligners import saved
+from gentle_clip_jax.aligners import aligner
 from gentle_clip_jax.data import (
     images,
     metadata,
@@ -282,7 +282,7 @@ SETTINGS = {
     ),
     "aligner.json": (
         lambda: of_json({**ALIGNER, "check": sha256_of(ALIGNER)}),
-        beside("aligner.json", saved.read, a=WEIGHTS),
+        beside("aligner.json", aligner.load, a=WEIGHTS),
     ),
     "encoder.json": (
         lambda: of_json(BERT),

@@ -45,24 +45,24 @@ ARROWS = {
     "pages": {"files"},
     "objectives": {"losses"},
     "encoders": {"losses", "reading", "files", "extras"},
-    "evals": {"losses"},
+    "evaluation": {"losses", "parallel", "progress"},
     "data": {"files", "reading"},
     "runs": {"files", "data", "reading", "stores"},
-    "aligners": {"losses", "objectives", "encoders", "evals", "optimizer", "files", "progress"}
+    "aligners": {"losses", "objectives", "encoders", "evaluation", "optimizer", "files", "progress"}
     | {"extras", "parallel"},
     "features": {"encoders", "parallel", "data", "files", "pages", "reading"},
-    "diagnose": {"aligners", "losses", "evals", "features", "progress"},
-    "compare": {"aligners", "data", "evals", "features", "runs", "files", "reading"},
-    "aligning": {"aligners", "evals", "features", "parallel", "files"},
+    "diagnose": {"aligners", "losses", "evaluation", "features", "progress"},
+    "compare": {"aligners", "data", "evaluation", "features", "runs", "files", "reading"},
+    "aligning": {"aligners", "evaluation", "features", "parallel", "files"},
     "asking": {"aligners", "features", "files", "pages"},
     "searching": {"aligners", "features", "encoders", "data", "files", "pages"}
     | {"progress", "reading", "extras", "parallel", "runs", "tasks", "training"},
-    "matching": {"aligners", "files", "pages", "progress"},
-    "review": {"searching", "aligners", "data", "features", "files", "pages", "progress"},
-    "tasks": {"aligners", "objectives", "losses", "encoders", "data", "evals", "parallel", "files"}
+    "matching": {"aligners", "evaluation", "files", "pages"},
+    "review": {"searching", "aligners", "evaluation", "data", "features", "files", "pages", "progress"},
+    "tasks": {"aligners", "objectives", "losses", "encoders", "data", "evaluation", "parallel", "files"}
     | {"reading", "extras"},
     "report": {"runs", "files", "pages"},
-    "training": {"tasks", "objectives", "optimizer", "encoders", "data", "evals", "parallel"}
+    "training": {"tasks", "objectives", "optimizer", "encoders", "data", "evaluation", "parallel"}
     | {"runs", "files", "stores"},
     "doctor": {"reading", "encoders", "parallel", "extras"},
     "exporting": {"aligners", "data", "files", "training"},
@@ -85,7 +85,7 @@ PACKAGES = {
     | {"onnx", "onnxruntime"},
     "data": {"jax", "numpy", "grain", "PIL", "tokenizers", "pyarrow"}
     | {"tensorflow_datasets", "array_record", "rich", "filelock", "msgspec"},
-    "evals": {"jax", "numpy", "scipy"},
+    "evaluation": {"jax", "numpy", "scipy"},
     "diagnose": {"jax", "numpy", "scipy"},
     "pages": {"numpy", "matplotlib", "jinja2", "markupsafe", "markdown_it"},
     "report": {"numpy", "matplotlib", "rich", "PIL", "markupsafe"},

@@ -1,4 +1,4 @@
-"""What every method returns: raw features of two modalities in, unit rows of one space out."""
+"""The result of every method: raw features of two modalities in, unit rows of one space out."""
 
 import dataclasses
 import functools
@@ -14,37 +14,45 @@ import numpy as np
 from jax import core
 from jax.typing import ArrayLike
 
-from gentle_clip_jax.aligners import saved
-from gentle_clip_jax.aligners.closed_form.drawn import Drawn
-from gentle_clip_jax.aligners.cross_validation import Embeds
-from gentle_clip_jax.aligners.held_out import reduced_problem
+from gentle_clip_jax.aligners import closed_form, saved
+from gentle_clip_jax.aligners.closed_form.gallery_smoothing import SmoothedGallery
+from gentle_clip_jax.aligners.closed_form.joined import Joined
+from gentle_clip_jax.aligners.closed_form.zero_pairs import Named
+from gentle_clip_jax.aligners.gallery import Galleries, choose_galleries, with_banks
 from gentle_clip_jax.aligners.problem import Features, Problem
-from gentle_clip_jax.aligners.readout import Sides, drawn_sides, with_banks
+from gentle_clip_jax.aligners.reduced import reduced_problem
 from gentle_clip_jax.aligners.standardize import Classes, Standardizer, standardized
+from gentle_clip_jax.evaluation.cross_validation import Embeds
+from gentle_clip_jax.evaluation.held_out_pairs import Direction, HeldOutPairs
 from gentle_clip_jax.parallel.cores import one_core_for_lapack
 
 _PACKAGES = ("gentle-clip-jax", "jax", "jaxlib", "flax", "optax", "numpy")
 
 
 @functools.partial(
-    jax.tree_util.register_dataclass, data_fields=["x", "y", "maps"], meta_fields=["record"]
+    jax.tree_util.register_dataclass,
+    data_fields=["x", "y", "maps", "held_out"],
+    meta_fields=["record"],
 )
 @dataclasses.dataclass(frozen=True)
 class Aligner:
-    """A fitted aligner, a pytree: it owns what its fit needed, and takes raw features.
+    """A fitted aligner, a pytree: it owns all that its fit needed, and takes raw features.
 
-    x, y: what standardises features of either modality.
-    maps: what embeds standardised features.
-    record: JSON of what it was fitted by and on, see `about`.
+    x, y: standardise the features of either modality.
+    maps: embed standardised features.
+    record: JSON of the metadata, see `about`.
+    held_out: candidates of held-out pairs, from which `match` calibrates; None if none were held
+      out, or the aligner was fitted to bare arrays.
     """
 
     x: Standardizer
     y: Standardizer
     maps: Embeds
     record: str = "{}"
+    held_out: HeldOutPairs | None = None
 
     def embed_x(self, x: ArrayLike) -> jax.Array:
-        """Unit rows [n, k] of raw features [n, dx].
+        """Return unit rows [n, k] of raw features [n, dx].
 
         Raises:
           ValueError: the features have another shape than [n, dx], or are not finite.
@@ -52,48 +60,65 @@ class Aligner:
         return self.maps.embed_x(_standard("x", self.x, x))
 
     def embed_y(self, y: ArrayLike) -> jax.Array:
-        """Unit rows [m, k] of raw features [m, dy]; errors as of `embed_x`."""
+        """Return unit rows [m, k] of raw features [m, dy]; errors as of `embed_x`."""
         return self.maps.embed_y(_standard("y", self.y, y))
 
     @property
     def about(self) -> dict[str, Any]:
-        """The method, its settings, what it was fitted on (counts, SHA-256), versions, figures."""
+        """Metadata: method, settings, data (counts, SHA-256), versions, held-out figures."""
         return json.loads(self.record)
 
     @property
-    def drawn(self) -> Sides:
-        """Which sides `draw_x` and `draw_y` change."""
-        return Sides(**{"x": False, "y": False, **self.about.get("drawn", {})})
+    def smoothed_galleries(self) -> Galleries:
+        """Whether `smooth_gallery_x` and `smooth_gallery_y` change rows."""
+        return Galleries(**{"x": False, "y": False, **self.about.get("smoothed_galleries", {})})
 
-    def draw_x(self, rows: ArrayLike) -> jax.Array:
-        """Rows [n, k] of `embed_x` as they are ranked for a query of y; a query is not drawn.
+    def smooth_gallery_x(self, rows: ArrayLike) -> jax.Array:
+        """Smooth rows [n, k] of `embed_x` that are ranked for queries of y; queries stay as is.
 
-        Source: ours, the drawn gallery; see docs/align.md.
+        Source: ours, gallery smoothing; see docs/align.md.
         """
-        rows = jnp.asarray(rows)
-        return self.maps.draw_x(rows) if isinstance(self.maps, Drawn) else rows
+        rows, maps = jnp.asarray(rows), self.maps
+        return maps.smooth_gallery_x(rows) if isinstance(maps, SmoothedGallery) else rows
 
-    def draw_y(self, rows: ArrayLike) -> jax.Array:
-        """Rows [m, k] of `embed_y` as they are ranked for a query of x."""
-        rows = jnp.asarray(rows)
-        return self.maps.draw_y(rows) if isinstance(self.maps, Drawn) else rows
+    def smooth_gallery_y(self, rows: ArrayLike) -> jax.Array:
+        """Smooth rows [m, k] of `embed_y` that are ranked for queries of x."""
+        rows, maps = jnp.asarray(rows), self.maps
+        return maps.smooth_gallery_y(rows) if isinstance(maps, SmoothedGallery) else rows
 
     def with_about(self, about: Mapping[str, Any]) -> "Aligner":
-        """The same aligner, which tells more about itself: ids, encoders, hashes of weights."""
+        """Return the same aligner with more metadata: ids, encoders, hashes of weights."""
         return dataclasses.replace(self, record=json.dumps({**self.about, **about}))
 
     def save(self, folder: str | pathlib.Path) -> None:
-        """Writes the aligner into a folder, whole or not at all; `load` reads it.
+        """Write the aligner into a folder, whole or not at all; `load` reads it.
 
         Raises:
           OSError: the folder cannot be written.
         """
-        parts = {"x": self.x, "y": self.y, "maps": self.maps}
-        saved.write(pathlib.Path(folder), parts, self.about)
+        parts = {"x": self.x, "y": self.y, "maps": self.maps, "held_out": self.held_out}
+        saved.write(pathlib.Path(folder), parts, self.about, _kind)
+
+    def __repr__(self) -> str:
+        about = self.about
+        fitted = about.get("fitted_on", {})
+        lines = [f"Aligner by {about.get('method', 'an unknown method')}"]
+        if fitted:
+            lines.append(
+                f"fitted to {fitted.get('pairs', 0):,} pairs, {fitted.get('unmatched_x', 0):,} and "
+                f"{fitted.get('unmatched_y', 0):,} unmatched items"
+            )
+        if about.get("expected"):
+            recall = about["expected"]["recall"]["at"]["10"]
+            lines.append(
+                f"recall at 10 of held-out pairs {100 * recall:.0f} % among "
+                f"{about['expected']['among']:,} items"
+            )
+        return f"<{'; '.join(lines)}>"
 
 
 def load(folder: str | pathlib.Path) -> Aligner:
-    """The aligner that `Aligner.save` has written into a folder.
+    """Load the aligner that `Aligner.save` has written into a folder.
 
     Args:
       folder: its path; or hf://ORG/NAME, hf://ORG/NAME@REVISION: a repository of the Hugging Face
@@ -103,10 +128,36 @@ def load(folder: str | pathlib.Path) -> Aligner:
       ValueError: the folder holds none, or one that is damaged or of another version, or it cannot
         be fetched.
     """
-    parts, about = saved.read(saved.local(folder))
-    if parts.keys() != {"x", "y", "maps"} or not isinstance(parts["x"], Standardizer):
+    parts, about = saved.read(saved.local(folder), _kind)
+    if parts.keys() != {"x", "y", "maps", "held_out"} or not isinstance(parts["x"], Standardizer):
         raise ValueError(f"{folder} holds something else than an aligner: give another folder.")
     return Aligner(**parts, record=json.dumps(about))
+
+
+_KINDS = (
+    closed_form.Anchors,
+    closed_form.Maps,
+    closed_form.Smoothed,
+    Direction,
+    HeldOutPairs,
+    Joined,
+    Named,
+    SmoothedGallery,
+    Standardizer,
+)
+
+
+def _kind(name: str) -> type | None:
+    """Return the class of a part of an aligner by its name; None of any other."""
+    kinds = {kind.__name__: kind for kind in _KINDS}
+    if name not in kinds:  # loading a closed form must not cost loading flax
+        from gentle_clip_jax.aligners.heads import Refined, Trained
+        from gentle_clip_jax.aligners.heads.sides import Side
+        from gentle_clip_jax.encoders.heads import ProjectionHead, RefinedMap
+
+        heads = (Refined, Trained, Side, ProjectionHead, RefinedMap)
+        kinds = {kind.__name__: kind for kind in heads}
+    return kinds.get(name)
 
 
 MapsFit = Callable[[Features, Classes | None], tuple[Embeds, Mapping[str, Any]]]
@@ -114,12 +165,12 @@ MapsFit = Callable[[Features, Classes | None], tuple[Embeds, Mapping[str, Any]]]
 
 @one_core_for_lapack
 def fitted(problem: Problem, fit: MapsFit) -> Aligner:
-    """The aligner of a problem whose maps are fitted to standardised features.
+    """Fit the maps of an aligner to standardised features.
 
     Args:
       problem: raw features.
-      fit: from standardised features, and classes in their units, to maps and what `about` is to
-        tell of them: "method", "settings", "held_out".
+      fit: from standardised features, and classes in their units, to maps and metadata of them:
+        "method", "settings", "held_out".
     """
     x, y, features, classes = standardized(problem)
     maps, about = fit(features, classes)
@@ -129,22 +180,25 @@ def fitted(problem: Problem, fit: MapsFit) -> Aligner:
 
 
 @one_core_for_lapack
-def with_readout(aligner: Aligner, problem: Problem, sides: Sides | None = None) -> Aligner:
-    """The aligner, whose rows are drawn where they are ranked.
+def with_gallery_smoothing(
+    aligner: Aligner, problem: Problem, galleries: Galleries | None = None
+) -> Aligner:
+    """Add gallery smoothing to an aligner.
 
     Args:
       aligner: fitted to the problem.
       problem: raw features.
-      sides: which are drawn, if there are rows enough; those that held-out pairs allow if not
+      galleries: which are smoothed, if there are rows enough; chosen by held-out pairs if not
         given.
     """
     features = standardized(problem)[2]
-    sides = drawn_sides(reduced_problem(problem)[0]) if sides is None else sides
-    maps = with_banks(features, aligner.maps, sides)
-    drawn = {"x": maps.bank_y is not None, "y": maps.bank_x is not None}
-    if any(drawn.values()):
+    if galleries is None:
+        galleries = choose_galleries(reduced_problem(problem)[0])
+    maps = with_banks(features, aligner.maps, galleries)
+    smoothed = {"x": maps.bank_y is not None, "y": maps.bank_x is not None}
+    if any(smoothed.values()):
         aligner = dataclasses.replace(aligner, maps=maps)
-    return aligner.with_about({"drawn": drawn})
+    return aligner.with_about({"smoothed_galleries": smoothed})
 
 
 def _standard(name: str, by: Standardizer, rows: ArrayLike) -> jax.Array:

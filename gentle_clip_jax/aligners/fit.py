@@ -1,4 +1,4 @@
-"""`align`: the one call that fits an aligner, by a method's name or by what the pairs say."""
+"""Fitting an aligner to a problem, by a method's name or by the one that held-out pairs choose."""
 
 import dataclasses
 
@@ -7,15 +7,15 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from gentle_clip_jax.aligners import selection, trials
-from gentle_clip_jax.aligners.aligner import Aligner, fitted, with_readout
+from gentle_clip_jax.aligners import candidates, choose
+from gentle_clip_jax.aligners.aligner import Aligner, fitted, with_gallery_smoothing
 from gentle_clip_jax.aligners.closed_form.transported import plan_part
 from gentle_clip_jax.aligners.closed_form.zero_pairs import of_names_alone
-from gentle_clip_jax.aligners.cross_validation import Embeds
-from gentle_clip_jax.aligners.held_out import HeldOut, reduced_problem
 from gentle_clip_jax.aligners.methods import METHODS, OF_PAIRS, About
 from gentle_clip_jax.aligners.problem import PLAN_ITEMS, Features, Problem
+from gentle_clip_jax.aligners.reduced import reduced_problem
 from gentle_clip_jax.aligners.standardize import Classes
+from gentle_clip_jax.evaluation.cross_validation import Embeds, HeldOut
 
 
 def align(
@@ -25,15 +25,15 @@ def align(
     key: jax.Array | None = None,
     classes: tuple[ArrayLike, ArrayLike] | None = None,
 ) -> Aligner:
-    """Fits an aligner to raw features.
+    """Fit an aligner to raw features.
 
     Args:
       problem: features of matched and of unmatched items.
       method: a name in `METHODS`; or "auto": of some closed forms the one whose maps find held-out
         pairs best, fitted to all pairs. It uses unmatched items only where held-out pairs allow it,
-        see `selection.choose`. With fewer than two pairs it needs classes, and uses no pair.
-      key: of what is drawn at random; that of seed 0 if not given. Where a plan takes a part of the
-        unmatched items, or training holds pairs out, they are drawn by it.
+        see `choose.choose`. With fewer than two pairs it needs classes, and uses no pair.
+      key: of random choices; that of seed 0 if not given. It samples the unmatched items of a plan,
+        and the pairs that training holds out.
       classes: raw classifier and names of classes, see `Problem`.
 
     Returns:
@@ -46,50 +46,76 @@ def align(
     if classes is not None:
         problem = dataclasses.replace(problem, classes=classes)
     is_trained = method in METHODS and METHODS[method].trained
-    aligner, _ = in_random_order(_shuffled(problem, key, pairs=is_trained), method, key)
+    aligner, _ = fit_method(_shuffled(problem, key, pairs=is_trained), method, key)
     return aligner.with_about({"fitted_on": problem.about})
 
 
-def in_random_order(
-    problem: Problem, method: str, key: jax.Array
-) -> tuple[Aligner, HeldOut | None]:
-    """The aligner of `align` of items in random order, and what held-out pairs said to "auto"."""
+def fit_method(problem: Problem, method: str, key: jax.Array) -> tuple[Aligner, HeldOut | None]:
+    """Fit a method to items in random order; return the held-out figures of "auto" beside it."""
     if method != "auto" and method not in METHODS:
         raise ValueError(f"There is no method {method}: choose from auto, {', '.join(METHODS)}.")
-    found: list[HeldOut] = []
+    held_out: list[HeldOut] = []
 
     def fit(features: Features, classes: Classes | None) -> tuple[Embeds, About]:
         if len(features.x) >= 3:
-            found.append(trials.tried(*reduced_problem(problem), seed=_seed(key)))
-        choice = selection.choose(features, found[0] if found else None, named=classes is not None)
-        return _chosen(plan_part(features, problem.plan_items), classes, choice)
+            small = reduced_problem(problem)
+            held_out.append(candidates.evaluate_candidates(*small, seed=_seed(key)))
+        figures = held_out[0] if held_out else None
+        choice = choose.choose(features, figures, named=classes is not None)
+        return _fit_choice(plan_part(features, problem.plan_items), classes, choice)
 
     if method != "auto":
         aligner = METHODS[method].fit(problem, key)
     else:
         aligner = fitted(problem, fit if len(problem.x) >= 2 else _without_pairs)
-    return with_readout(aligner, problem), found[0] if found else None
+    return with_gallery_smoothing(aligner, problem), held_out[0] if held_out else None
 
 
 def _seed(key: jax.Array) -> int:
     return int(np.asarray(jax.random.key_data(key)).ravel()[-1])
 
 
-def _chosen(
-    features: Features, classes: Classes | None, choice: selection.Choice
+def refit(aligner: Aligner, problem: Problem, key: jax.Array) -> Aligner:
+    """Fit an aligner's method to another problem, with the choices that were made for the aligner.
+
+    The candidate that held-out pairs chose and the galleries that are smoothed stay; settings such
+    as the shrinkage are chosen anew.
+    """
+    about = aligner.about
+    method, chosen = about["method"], about.get("held_out", {}).get("chosen")
+    if chosen is None:
+        refitted = METHODS[method].fit(problem, key)
+    else:
+        choice = choose.Choice(chosen, {})
+
+        def fit(features: Features, classes: Classes | None) -> tuple[Embeds, About]:
+            part = plan_part(features, problem.plan_items)
+            return _fit_choice(part, classes, choice, method=method)
+
+        refitted = fitted(problem, fit)
+    return with_gallery_smoothing(refitted, problem, aligner.smoothed_galleries)
+
+
+def _fit_choice(
+    features: Features,
+    classes: Classes | None,
+    choice: choose.Choice,
+    *,
+    method: str | None = None,
 ) -> tuple[Embeds, About]:
-    if choice.method in OF_PAIRS:
-        fit = OF_PAIRS[choice.method]
+    method = method or choice.method
+    if method in OF_PAIRS:
+        fit = OF_PAIRS[method]
         maps, about = fit(jnp.mean(features.x, axis=1), jnp.mean(features.y, axis=1))
     else:
-        joined = choice.trial == trials.JOINED
-        maps, about = selection.transported(features, classes, choice, joined=joined)
-    return maps, {"method": choice.method, **about, "held_out": choice.summary}
+        joined = method == candidates.JOINED
+        maps, about = choose.transported(features, classes, choice, joined=joined)
+    return maps, {"method": method, **about, "held_out": choice.summary}
 
 
 def _shuffled(problem: Problem, key: jax.Array, *, pairs: bool) -> Problem:
-    """The items in random order where a part of them is taken: theirs may be sorted by kind."""
-    taken = min(PLAN_ITEMS, problem.plan_items)  # trials take no more, and a plan its own number
+    """Shuffle items of which a part is taken: theirs may be sorted by kind."""
+    taken = min(PLAN_ITEMS, problem.plan_items)  # cross-validation takes no more
     if not pairs and max(len(problem.unmatched_x), len(problem.unmatched_y)) <= taken:
         return problem  # what has been made of it is kept with it
     rng = np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel())

@@ -1,4 +1,4 @@
-"""Every way to align two modalities, as a function of one problem: closed forms and heads."""
+"""The methods: every way to align two modalities, as a function of one problem."""
 
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from gentle_clip_jax.aligners import closed_form, selection
+from gentle_clip_jax.aligners import choose, closed_form
 from gentle_clip_jax.aligners.aligner import Aligner, fitted
 from gentle_clip_jax.aligners.closed_form.joined import Joined
 from gentle_clip_jax.aligners.closed_form.shrinkage import (
@@ -16,9 +16,9 @@ from gentle_clip_jax.aligners.closed_form.shrinkage import (
     shrunk_ridge,
 )
 from gentle_clip_jax.aligners.closed_form.transported import plan_part
-from gentle_clip_jax.aligners.cross_validation import Embeds
 from gentle_clip_jax.aligners.problem import Features, Problem
 from gentle_clip_jax.aligners.standardize import Classes
+from gentle_clip_jax.evaluation.cross_validation import Embeds
 
 # From standardised features, classes in their units and a key to maps, and what to tell of them.
 About = dict[str, Any]
@@ -98,13 +98,13 @@ def _transported_cca(
 def _gentle_transport(
     features: Features, classes: Classes | None, key: jax.Array
 ) -> tuple[Embeds, About]:
-    return selection.gentle_transport(features)
+    return choose.gentle_transport(features)
 
 
 def _gentle_relative(
     features: Features, classes: Classes | None, key: jax.Array
 ) -> tuple[Embeds, About]:
-    return selection.gentle_transport(features, joined=True)
+    return choose.gentle_transport(features, joined=True)
 
 
 def _named_transport(
@@ -112,7 +112,7 @@ def _named_transport(
 ) -> tuple[Embeds, About]:
     if classes is None:
         raise ValueError("named_transport needs the classes of x's encoder: give classes.")
-    return selection.gentle_transport(features, classes)
+    return choose.gentle_transport(features, classes)
 
 
 def _of_pairs(name: str, label: str) -> tuple[str, Method]:

@@ -1,6 +1,6 @@
-"""An aligner in a folder: a JSON file that says what it is, and its arrays as safetensors.
+"""The folder of a saved aligner: a JSON file of metadata, and its arrays as safetensors.
 
-Nothing in it is code: a folder from strangers can be loaded. The arrays' file is named by its
+Nothing in it is code: a folder from a stranger can be loaded. The arrays' file is named by its
 content and the JSON file is written last, so that whatever ends the program on the way, the folder
 holds the old aligner or the new one.
 """
@@ -8,7 +8,7 @@ holds the old aligner or the new one.
 import dataclasses
 import json
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -16,10 +16,15 @@ import numpy as np
 
 from gentle_clip_jax.files import sha256_of, write_json, writing
 
-_FORMAT = 1
+_FORMAT = 2
 _JSON = "aligner.json"
 _HUB = "hf://"
 _WHAT_TO_DO = "copy the folder anew, or save the aligner again"
+
+# From the name of a part's class to the class: only these are saved and loaded.
+Kinds = Callable[[str], type | None]
+# The fields of Flax modules that are settings; other classes are saved with all their fields.
+_SETTINGS = {"ProjectionHead": ("dim", "dropout"), "RefinedMap": ("dim", "dropout")}
 
 
 def local(folder: str | pathlib.Path) -> pathlib.Path:
@@ -47,8 +52,10 @@ def local(folder: str | pathlib.Path) -> pathlib.Path:
     return pathlib.Path(path)
 
 
-def write(folder: pathlib.Path, parts: Mapping[str, Any], about: Mapping[str, Any]) -> None:
-    """Writes named parts, which are made of what `_kinds` lists, numbers, arrays and dicts of them.
+def write(
+    folder: pathlib.Path, parts: Mapping[str, Any], about: Mapping[str, Any], kinds: Kinds
+) -> None:
+    """Write named parts, which are made of known classes, numbers, arrays and dicts of them.
 
     Raises:
       OSError: the folder cannot be written; what it held is as it was.
@@ -57,7 +64,7 @@ def write(folder: pathlib.Path, parts: Mapping[str, Any], about: Mapping[str, An
     from safetensors.numpy import save
 
     arrays: dict[str, np.ndarray] = {}
-    tree = {name: _described(part, name, arrays) for name, part in parts.items()}
+    tree = {name: _described(part, name, arrays, kinds) for name, part in parts.items()}
     content = save(arrays)
     digest = sha256_of(content)
     folder.mkdir(parents=True, exist_ok=True)
@@ -73,8 +80,8 @@ def write(folder: pathlib.Path, parts: Mapping[str, Any], about: Mapping[str, An
             old.unlink()
 
 
-def read(folder: pathlib.Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The parts and what is told about them.
+def read(folder: pathlib.Path, kinds: Kinds) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the parts and the metadata that `write` has written.
 
     Raises:
       ValueError: the folder holds no aligner, or one that is damaged or of another version.
@@ -89,7 +96,8 @@ def read(folder: pathlib.Path) -> tuple[dict[str, Any], dict[str, Any]]:
         if sha256_of(content) != record["sha256"]:
             raise ValueError(f"{path} is damaged: {_WHAT_TO_DO}.")
         arrays = load(content)
-        return {k: _built(v, arrays) for k, v in record["parts"].items()}, record["about"]
+        parts = {name: _built(tree, arrays, kinds) for name, tree in record["parts"].items()}
+        return parts, record["about"]
     except FileNotFoundError as error:
         raise ValueError(f"{error.filename} is missing: {_WHAT_TO_DO}.") from error
     except (KeyError, TypeError, AttributeError, SafetensorError) as error:
@@ -118,55 +126,31 @@ def _record(path: pathlib.Path) -> dict[str, Any]:
     return record
 
 
-def _kinds() -> dict[str, type]:
-    """What a part may be made of: tuples with names, and modules that are data classes."""
-    from gentle_clip_jax.aligners.closed_form import Anchors, Maps, Smoothed
-    from gentle_clip_jax.aligners.closed_form.drawn import Drawn
-    from gentle_clip_jax.aligners.closed_form.joined import Joined
-    from gentle_clip_jax.aligners.closed_form.zero_pairs import Named
-    from gentle_clip_jax.aligners.standardize import Standardizer
+def _described(part: Any, name: str, arrays: dict[str, np.ndarray], kinds: Kinds) -> dict[str, Any]:
+    """Describe a part as JSON can hold it; its arrays go into `arrays` under their path."""
 
-    kinds = (Anchors, Maps, Smoothed, Joined, Named, Drawn, Standardizer)
-    return {kind.__name__: kind for kind in kinds}
+    def inner(value: Any, key: Any) -> dict[str, Any]:
+        return _described(value, f"{name}.{key}", arrays, kinds)
 
-
-def _kinds_of_heads() -> dict[str, type]:
-    # Loading a closed form must not cost loading flax.
-    from gentle_clip_jax.aligners.heads import Refined, Trained
-    from gentle_clip_jax.aligners.heads.sides import Side
-    from gentle_clip_jax.encoders.heads import ProjectionHead, RefinedMap
-
-    return {kind.__name__: kind for kind in (Refined, Trained, Side, ProjectionHead, RefinedMap)}
-
-
-_SETTINGS = {"ProjectionHead": ("dim", "dropout"), "RefinedMap": ("dim", "dropout")}
-
-
-def _described(part: Any, name: str, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
-    """A part as JSON can hold it; its arrays go into `arrays` under their path."""
     if part is None or isinstance(part, (bool, int, float)):
         return {"number": part}
     if isinstance(part, (jax.Array, np.ndarray, np.generic)):
         arrays[name] = np.asarray(part, order="C")
         return {"array": name}
     if isinstance(part, Mapping):
-        return {"dict": {k: _described(v, f"{name}.{k}", arrays) for k, v in part.items()}}
+        return {"dict": {key: inner(value, key) for key, value in part.items()}}
     kind = type(part).__name__
     if kind == "tuple":
-        return {"tuple": [_described(v, f"{name}.{i}", arrays) for i, v in enumerate(part)]}
-    known = _kinds()
-    if kind not in known:
-        known = _kinds_of_heads()
-    if known.get(kind) is not type(part):
+        return {"tuple": [inner(value, place) for place, value in enumerate(part)]}
+    if kinds(kind) is not type(part):
         raise ValueError(f"A {kind} cannot be saved: only what `align` returns can.")
     fields = _SETTINGS.get(kind) or getattr(part, "_fields", None)
     fields = fields or [field.name for field in dataclasses.fields(part)]
-    values = {k: _described(getattr(part, k), f"{name}.{k}", arrays) for k in fields}
-    return {"kind": kind, "fields": values}
+    return {"kind": kind, "fields": {field: inner(getattr(part, field), field) for field in fields}}
 
 
-def _built(tree: dict[str, Any], arrays: dict[str, np.ndarray]) -> Any:
-    """What `_described` described."""
+def _built(tree: dict[str, Any], arrays: dict[str, np.ndarray], kinds: Kinds) -> Any:
+    """Build the part that `_described` described."""
     if "number" in tree:
         return tree["number"]
     if "array" in tree:
@@ -174,8 +158,10 @@ def _built(tree: dict[str, Any], arrays: dict[str, np.ndarray]) -> Any:
         # Moments stay in float64, which an array on a device could not hold.
         return array if array.dtype == np.float64 else jax.numpy.asarray(array)
     if "dict" in tree:
-        return {name: _built(value, arrays) for name, value in tree["dict"].items()}
+        return {name: _built(value, arrays, kinds) for name, value in tree["dict"].items()}
     if "tuple" in tree:
-        return tuple(_built(value, arrays) for value in tree["tuple"])
-    kind = _kinds().get(tree["kind"]) or _kinds_of_heads()[tree["kind"]]
-    return kind(**{name: _built(value, arrays) for name, value in tree["fields"].items()})
+        return tuple(_built(value, arrays, kinds) for value in tree["tuple"])
+    kind = kinds(tree["kind"])
+    if kind is None:
+        raise KeyError(tree["kind"])
+    return kind(**{name: _built(value, arrays, kinds) for name, value in tree["fields"].items()})

@@ -1,5 +1,6 @@
 """`align_files`: fit, hold out, say what to expect, save."""
 
+import dataclasses
 import pathlib
 from collections.abc import Callable
 from typing import Any
@@ -7,13 +8,16 @@ from typing import Any
 import jax
 import numpy as np
 
-from gentle_clip_jax.aligners import METHODS, Aligner, Problem, align, held_out, trials
+from gentle_clip_jax.aligners import METHODS, Aligner, Problem, align, candidates, reduced
 from gentle_clip_jax.aligners.closed_form.kept_rounds import kept_in
-from gentle_clip_jax.aligners.fit import in_random_order
-from gentle_clip_jax.aligners.held_out import TOP, HeldOut
+from gentle_clip_jax.aligners.fit import fit_method
 from gentle_clip_jax.aligners.problem import PLAN_ITEMS
+from gentle_clip_jax.aligners.refits import LEAST_PAIRS, held_out_pairs
 from gentle_clip_jax.aligning.outlook import outlook
-from gentle_clip_jax.evals import verdict
+from gentle_clip_jax.evaluation import verdict
+from gentle_clip_jax.evaluation.cross_validation import TOP, HeldOut, cross_validate
+from gentle_clip_jax.evaluation.held_out_pairs import HeldOutPairs
+from gentle_clip_jax.evaluation.intervals import mean_interval
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.pairs import read_matched
 from gentle_clip_jax.features.read import read
@@ -78,7 +82,7 @@ def align_files(
     classes = None if names is None else names(of_x, of_y)
     chosen = METHODS.get(method)  # None of "auto"
     most = None if chosen and chosen.trained else max(READ_ITEMS, plan_items)
-    problem = problem_of(
+    problem, unmatched = problem_of(
         joined_x,
         joined_y,
         found,
@@ -96,19 +100,42 @@ def align_files(
         if chosen and chosen.trained:
             aligner, held = align(problem, method, key=key), None
         else:  # the items were drawn in random order
-            aligner, held = in_random_order(problem, method, key)
+            aligner, held = fit_method(problem, method, key)
         if len(found) and method != "auto":
             held = _held_out(problem, method, key, seed)
     about = {
         "modalities": list(modalities),
         "encoders": {"x": of_x.encoder, "y": of_y.encoder},
-        "sha256": {"x": of_x.sha256, "y": of_y.sha256, "pairs": sha256_of(found.tolist())},
+        "sha256": _digests(of_x, of_y, found),
         "expected": held and _expected(problem, aligner.about, held),
     }
     aligner = aligner.with_about(about)
+    if len(found) >= LEAST_PAIRS and aligner.about["method"] in METHODS:
+        evidence = held_out_pairs(aligner, problem, key).numbered(*unmatched)
+        aligner = dataclasses.replace(aligner, held_out=evidence)
     if out is not None:
         aligner.save(out)
     return aligner
+
+
+def held_out_of(aligner: Aligner, x: Collection, y: Collection, pairs: np.ndarray) -> HeldOutPairs | None:
+    """Return an aligner's evidence for matches, if it was fitted to these items and pairs.
+
+    Args:
+      x, y: as they were read, before items were joined.
+      pairs: [k, 2] ids, as `read_matched` returns them.
+    """
+    held = aligner.held_out
+    if held is None or aligner.about.get("sha256") != _digests(x, y, pairs):
+        return None
+    unmatched = [
+        len(np.setdiff1d(rows.items, pairs[:, column])) for column, rows in enumerate((x, y))
+    ]
+    return held if np.array_equal(held.galleries, unmatched) else None
+
+
+def _digests(x: Collection, y: Collection, pairs: np.ndarray) -> dict[str, Any]:
+    return {"x": x.sha256, "y": y.sha256, "pairs": sha256_of(pairs.tolist())}
 
 
 def problem_of(
@@ -120,33 +147,42 @@ def problem_of(
     classes: Classes | None = None,
     plan_items: int = PLAN_ITEMS,
     most: int | None = None,
-) -> Problem:
-    """Matched items of both sides by their pairs [k, 2] of ids, and others, in random order.
+) -> tuple[Problem, tuple[np.ndarray, np.ndarray]]:
+    """Return the problem of two modalities and their pairs, unmatched items in random order.
 
-    The others are all, or `most` of them, so that files may be larger than the memory.
+    Args:
+      pairs: [k, 2] ids.
+      most: number of unmatched items that are read, so that files may be larger than the memory;
+        all if not given.
+
+    Returns:
+      The problem, and the numbers [u], [v] of its unmatched items among all items of x and of y.
     """
-    rng, arrays = np.random.default_rng(seed), []
+    rng, arrays, numbers = np.random.default_rng(seed), [], []
     for column, rows in enumerate((x, y)):
         others = rng.permutation(np.setdiff1d(rows.items, pairs[:, column]))[:most]
         arrays += [rows.of_items(ids) for ids in (pairs[:, column], others)]
+        numbers.append(rows.numbers_of(others))
     of_x, unmatched_x, of_y, unmatched_y = arrays
     sets = of_x, of_y, unmatched_x, unmatched_y
-    return Problem(*sets, classes=classes, plan_items=plan_items)
+    problem = Problem(*sets, classes=classes, plan_items=plan_items)
+    return problem, (numbers[0], numbers[1])
 
 
 def _held_out(problem: Problem, method: str, key: jax.Array, seed: int) -> HeldOut:
-    """What held-out pairs say of a method, and of the best that pairs alone can do."""
-    features, classes = held_out.reduced_problem(problem)
-    if method in (trials.PLANNED, trials.NAMED, trials.JOINED):
-        return trials.tried(features, classes, seed=seed, relatives=True)
-    of_alone = trials.alone(features, relatives=True)
-    if method not in of_alone:
-        of_alone[method] = held_out.raw_trial(problem, lambda part: METHODS[method].fit(part, key))
-    return held_out.held_out(of_alone, len(problem.x), seed=seed)
+    """Cross-validate a method and the pairs-only methods."""
+    features, classes = reduced.reduced_problem(problem)
+    if method in (candidates.PLANNED, candidates.NAMED, candidates.JOINED):
+        return candidates.evaluate_candidates(features, classes, seed=seed, relatives=True)
+    evaluated = candidates.pairs_only(features, relatives=True)
+    if method not in evaluated:
+        fit = lambda part: METHODS[method].fit(part, key)  # noqa: E731
+        evaluated[method] = reduced.raw_candidate(problem, fit)
+    return cross_validate(evaluated, len(problem.x), seed=seed)
 
 
 def _expected(problem: Problem, about: dict[str, Any], held: HeldOut) -> dict[str, Any]:
-    """What held-out pairs say of the method that `about` names.
+    """Return the held-out figures of the method that `about` names.
 
     recall: "value" (mean of R@1, 5 and 10, both ways), "low", "high" and the recalls "at" 1, 5 and
     10; chance: that value by chance; among: how many items a partner was among; splits; unmatched:
@@ -155,25 +191,25 @@ def _expected(problem: Problem, about: dict[str, Any], held: HeldOut) -> dict[st
     chosen = about.get("held_out", {})
     method = chosen.get("chosen", about["method"])
     each = {name: values.mean(axis=(1, 2)) for name, values in held.recall.items()}
-    recall = verdict.interval(
+    recall = mean_interval(
         each[method], fitted=held.fitted, level=verdict.EXPECTED, bounds=(0.0, 1.0)
     )
     at = held.recall[method].mean(axis=(0, 1))
-    tried = chosen.get("best_with_unmatched_items")
-    if tried is None and METHODS[about["method"]].unmatched:
-        tried = method
-    are_unmatched = min(len(problem.unmatched_x), len(problem.unmatched_y)) > 0
+    rival = chosen.get("best_with_unmatched_items")
+    if rival is None and METHODS[about["method"]].unmatched:
+        rival = method
+    has_unmatched = min(len(problem.unmatched_x), len(problem.unmatched_y)) > 0
     return {
-        "recall": {**recall._asdict(), "at": dict(zip(map(str, TOP), at.tolist()))},
-        "among": held.among,
+        "recall": {**recall, "at": dict(zip(map(str, TOP), at.tolist()))},
+        "among": held.gallery,
         "splits": held.splits,
-        "chance": float(np.mean([min(1.0, top / held.among) for top in TOP])),
-        "unmatched": _unmatched(each, tried, held.fitted) if tried and are_unmatched else None,
+        "chance": float(np.mean([min(1.0, top / held.gallery) for top in TOP])),
+        "unmatched": _unmatched(each, rival, held.fitted) if rival and has_unmatched else None,
     }
 
 
-def _unmatched(each: dict[str, np.ndarray], tried: str, fitted: int) -> dict[str, Any]:
-    of_alone = (name for name in trials.ALONE if name in each)
-    against = max(of_alone, key=lambda name: each[name].mean())
-    gain = verdict.gain(each[tried], each[against], fitted=fitted)
-    return {**gain, "method": tried, "against": against}
+def _unmatched(each: dict[str, np.ndarray], rival: str, fitted: int) -> dict[str, Any]:
+    pairs_only = (name for name in candidates.PAIRS_ONLY if name in each)
+    against = max(pairs_only, key=lambda name: each[name].mean())
+    gain = verdict.gain(each[rival], each[against], fitted=fitted)
+    return {**gain, "method": rival, "against": against}

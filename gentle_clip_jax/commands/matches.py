@@ -47,7 +47,8 @@ def _match(args: argparse.Namespace) -> output.Done:
     import jax
     import numpy as np
 
-    from gentle_clip_jax.aligners import selection
+    from gentle_clip_jax.aligners.candidates import NAMED
+    from gentle_clip_jax.aligning.fit import held_out_of
     from gentle_clip_jax.features.pairs import read_matched
     from gentle_clip_jax.matching import match, write
     from gentle_clip_jax.matching.page import Named, matches_page
@@ -56,7 +57,9 @@ def _match(args: argparse.Namespace) -> output.Done:
     opened = open_aligner(args.aligner)
     aligner, (x, _), (y, _) = opened.aligner, opened.read(args.x, "x"), opened.read(args.y, "y")
     method = aligner.about["method"]
-    x, y, pairs = read_matched(args.pairs, x, y)
+    joined_x, joined_y, pairs = read_matched(args.pairs, x, y)
+    held_out = held_out_of(aligner, x, y, pairs)
+    x, y = joined_x, joined_y
     rows = [items.numbers_of(pairs[:, column]) for column, items in enumerate((x, y))]
     matches = match(
         aligner,
@@ -66,7 +69,8 @@ def _match(args: argparse.Namespace) -> output.Done:
         share=args.share,
         one_to_one=args.one_to_one,
         key=jax.random.key(args.seed),
-        classes=classes_of(x, y) if method == selection.NAMED else None,
+        classes=classes_of(x, y) if method == NAMED else None,
+        held_out=held_out,
     )
     x_name, y_name = aligner.about.get("modalities", ("x", "y"))
     page = matches_page(

@@ -7,8 +7,8 @@ import numpy as np
 
 from gentle_clip_jax.aligners import Aligner
 from gentle_clip_jax.compare.pool import Pool, Retrieval, ZeroShot
-from gentle_clip_jax.evals.neighbours import foscttm, label_transfer
-from gentle_clip_jax.evals.retrieval import ranks
+from gentle_clip_jax.evaluation.neighbours import foscttm, label_transfer
+from gentle_clip_jax.evaluation.retrieval import ranks
 
 MAIN = ("zero_shot", "i2t", "t2i")
 Scores = dict[str, np.ndarray]  # from "metric/set" to the score of every item of the set, 0 to 1
@@ -65,7 +65,7 @@ def difference(
 
 def _classify(aligner: Aligner, one: ZeroShot, drawn: bool) -> np.ndarray:
     images, classes = aligner.embed_x(one.x), aligner.embed_y(one.classes)
-    images = aligner.draw_x(images) if drawn else images
+    images = aligner.smooth_gallery_x(images) if drawn else images
     rank = ranks(images, classes, query_ids=one.labels, gallery_ids=np.arange(len(classes)))
     return (rank == 1).astype(np.float32)
 
@@ -74,7 +74,10 @@ def _retrieve(aligner: Aligner, one: Retrieval, drawn: bool) -> Scores:
     x, y = (np.asarray(rows) for rows in (aligner.embed_x(one.x), aligner.embed_y(one.y)))
     ranked_x, ranked_y = x, y
     if drawn:
-        ranked_x, ranked_y = np.asarray(aligner.draw_x(x)), np.asarray(aligner.draw_y(y))
+        ranked_x, ranked_y = (
+            np.asarray(aligner.smooth_gallery_x(x)),
+            np.asarray(aligner.smooth_gallery_y(y)),
+        )
     # Rows without a partner are wrong answers, but ask nothing.
     of_x, of_y = np.isin(one.x_ids, one.y_ids), np.isin(one.y_ids, one.x_ids)
     to_y = functools.partial(

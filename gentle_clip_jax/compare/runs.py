@@ -14,7 +14,7 @@ import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from gentle_clip_jax.aligners import METHODS
-from gentle_clip_jax.aligners.aligner import with_readout
+from gentle_clip_jax.aligners.aligner import with_gallery_smoothing
 from gentle_clip_jax.compare import kept
 from gentle_clip_jax.compare.fits import DRAWN, Fits, base_of, label_of, unmatched
 from gentle_clip_jax.compare.measure import MAIN, Scores, difference, score, summarize
@@ -162,12 +162,12 @@ def _run(pool: Pool, fits: Fits, run: dict[str, Any]) -> tuple[dict[str, Any], S
     aligner, seconds = fits.fit(base, pairs, seed)
     start = time.monotonic()
     if is_drawn := base != run["method"]:
-        aligner = with_readout(aligner, fits.problem(pairs, seed))
+        aligner = with_gallery_smoothing(aligner, fits.problem(pairs, seed))
     scores = score(aligner, pool, drawn=is_drawn)
     seconds += time.monotonic() - start
     record = run | {"seconds": seconds, "metrics": summarize(scores)}
     if is_drawn:
-        record["drawn"] = aligner.about["drawn"]
+        record["drawn"] = aligner.about["smoothed_galleries"]
     return record, scores
 
 

@@ -7,7 +7,8 @@ import numpy as np
 
 from gentle_clip_jax.compare.measure import MAIN, Scores
 from gentle_clip_jax.compare.pool import Retrieval
-from gentle_clip_jax.evals import verdict
+from gentle_clip_jax.evaluation import verdict
+from gentle_clip_jax.evaluation.intervals import mean_interval
 
 _TOP = (1, 5, 10)
 Run = dict[str, Any]
@@ -31,7 +32,7 @@ def verdicts(
       unmatched: by method, whether it uses unmatched items.
 
     Returns:
-      Of each number of pairs: "pairs", "method", "against" and what `evals.verdict.gain` says; of
+      Of each number of pairs: "pairs", "method", "against" and the figures of `verdict.gain`; of
       "best", the better of the two, its "recall" with a 95 % interval, and that by "chance". Where
       one of the two kinds was not run, nothing.
     """
@@ -50,12 +51,12 @@ def verdicts(
         fitted = min(pairs, len(values[ours]))
         gain = verdict.gain(values[ours], values[theirs], fitted=fitted)
         best = max((theirs, ours), key=lambda name: values[name].mean())
-        recall = verdict.interval(
+        recall = mean_interval(
             values[best], fitted=fitted, level=verdict.EXPECTED, bounds=(0.0, 1.0)
         )
         among = len(np.unique(asked_of(here[0]["seed"]).y_ids))
         chance = float(np.mean([min(1.0, top / among) for top in _TOP]))
-        known = {"best": best, "recall": recall._asdict(), "chance": chance}
+        known = {"best": best, "recall": recall, "chance": chance}
         found.append({"pairs": pairs, "method": ours, "against": theirs, **gain, **known})
     return found
 

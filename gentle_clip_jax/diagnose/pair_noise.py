@@ -7,7 +7,7 @@ from gentle_clip_jax.diagnose import maps
 from gentle_clip_jax.diagnose.finding import Finding, histogram, number, unknown
 from gentle_clip_jax.diagnose.sample import Sample
 from gentle_clip_jax.diagnose.two_sample import Permutation
-from gentle_clip_jax.evals.bootstrap import bootstrap_intervals
+from gentle_clip_jax.evaluation.intervals import bootstrap_intervals
 
 _SIGNAL = "held_out_pairs", "Held-out pairs recognised"
 _NOISE = "pair_noise", "Wrong pairs"

@@ -2,7 +2,7 @@
 
 aligner = load("aligner.npz")
 cosines = embed(aligner, "x", x) @ embed(aligner, "y", y).T  # x [n, dx], y [m, dy]
-ranked = draw(aligner, "x", embed(aligner, "x", x))  # x as it is ranked for queries of y
+ranked = smooth_gallery(aligner, "x", embed(aligner, "x", x))  # x as it is ranked for queries of y
 """
 
 import numpy as np
@@ -20,7 +20,7 @@ def embed(aligner, side, rows):
     if f"{side}_basis" in aligner:
         rows = rows @ aligner[f"{side}_basis"]
     smooth = rows
-    if f"{side}_bank" in aligner:  # drawn towards the mean of the nearest of a bank
+    if f"{side}_bank" in aligner:  # smoothed by the mean of the nearest rows of a bank
         bank, weight = aligner[f"{side}_bank"], aligner[f"{side}_weight"]
         nearest = _nearest(_unit(rows) @ _unit(bank).T, aligner[f"{side}_count"])
         smooth = (1 - weight) * rows + weight * bank[nearest].mean(axis=1)
@@ -31,17 +31,17 @@ def embed(aligner, side, rows):
     return _unit(np.concatenate([unit, joined], axis=1))
 
 
-def draw(aligner, side, rows):
-    """Embedded rows [n, k] of a side as they are ranked; as they are where nothing draws them."""
-    if f"{side}_drawn_bank" not in aligner:
+def smooth_gallery(aligner, side, rows):
+    """Return embedded rows [n, k] of a side as they are ranked, smoothed where its gallery is."""
+    if f"{side}_gallery_bank" not in aligner:
         return rows
-    bank, temperature = aligner[f"{side}_drawn_bank"], aligner[f"{side}_drawn_temperature"]
+    bank, temperature = aligner[f"{side}_gallery_bank"], aligner[f"{side}_gallery_temperature"]
     cosines = rows @ bank.T
-    nearest = _nearest(cosines, aligner[f"{side}_drawn_count"])
+    nearest = _nearest(cosines, aligner[f"{side}_gallery_count"])
     cosines = np.take_along_axis(cosines, nearest, axis=1) / temperature
     shares = np.exp(cosines - cosines.max(axis=1, keepdims=True))
     mean = np.einsum("nc,nck->nk", shares, bank[nearest])
-    return _unit(rows + aligner[f"{side}_drawn_weight"] * _unit(mean))
+    return _unit(rows + aligner[f"{side}_gallery_weight"] * _unit(mean))
 
 
 def _unit(rows):

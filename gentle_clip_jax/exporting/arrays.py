@@ -7,7 +7,12 @@ import numpy as np
 
 from gentle_clip_jax.aligners import Aligner
 from gentle_clip_jax.aligners.closed_form import Maps, Smoothed
-from gentle_clip_jax.aligners.closed_form.drawn import OF_X, OF_Y, TEMPERATURE, Drawn
+from gentle_clip_jax.aligners.closed_form.gallery_smoothing import (
+    OF_X,
+    OF_Y,
+    TEMPERATURE,
+    SmoothedGallery,
+)
 from gentle_clip_jax.aligners.closed_form.joined import Joined
 from gentle_clip_jax.aligners.closed_form.neighbours import NEIGHBOURS
 from gentle_clip_jax.exporting import apply
@@ -17,7 +22,7 @@ def numpy(aligner: Aligner) -> dict[str, str | dict[str, Any]]:
     """aligner.npz, and apply.py, which says how its arrays are applied.
 
     Raises:
-      ValueError: the aligner is something else than linear maps, smoothed and drawn or not.
+      ValueError: the aligner is something else than linear maps, with or without smoothing.
     """
     arrays: dict[str, Any] = {}
     for side, standardizer in (("x", aligner.x), ("y", aligner.y)):
@@ -26,8 +31,8 @@ def numpy(aligner: Aligner) -> dict[str, str | dict[str, Any]]:
         if standardizer.basis is not None:
             arrays[f"{side}_basis"] = standardizer.basis
     maps = aligner.maps
-    if isinstance(maps, Drawn):
-        arrays |= _drawn("x", maps.bank_y, OF_X) | _drawn("y", maps.bank_x, OF_Y)
+    if isinstance(maps, SmoothedGallery):
+        arrays |= _gallery("x", maps.bank_y, OF_X) | _gallery("y", maps.bank_x, OF_Y)
         maps = maps.maps
     if isinstance(maps, Joined) and len(maps.aligners) == 2:
         first, second = maps.aligners
@@ -52,11 +57,11 @@ def _linear(maps: Maps, which: str = "") -> dict[str, Any]:
     return {f"{side}_{which}{k}": v for side, of in (("x", x), ("y", y)) for k, v in of.items()}
 
 
-def _drawn(side: str, bank: Any, settings: dict[str, Any]) -> dict[str, Any]:
+def _gallery(side: str, bank: Any, settings: dict[str, Any]) -> dict[str, Any]:
     if bank is None:
         return {}
     named = {"bank": bank, "temperature": TEMPERATURE, **settings}
-    return {f"{side}_drawn_{name}": value for name, value in named.items()}
+    return {f"{side}_gallery_{name}": value for name, value in named.items()}
 
 
 _README = """# An aligner as matrices
@@ -64,10 +69,10 @@ _README = """# An aligner as matrices
 `aligner.npz` holds them, `apply.py` applies them with NumPy alone:
 
 ```python
-from apply import draw, embed, load
+from apply import embed, smooth_gallery, load
 
 aligner = load("aligner.npz")
 cosines = embed(aligner, "x", x) @ embed(aligner, "y", y).T  # raw features x [n, dx], y [m, dy]
-ranked = draw(aligner, "x", embed(aligner, "x", x)) @ embed(aligner, "y", y).T  # for queries of y
+ranked = smooth_gallery(aligner, "x", embed(aligner, "x", x))  # x, as it is ranked for queries of y
 ```
 """

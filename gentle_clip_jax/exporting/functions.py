@@ -27,9 +27,9 @@ class Function(NamedTuple):
 
 
 def of_aligner(aligner: Aligner) -> dict[str, Function]:
-    """embed_x and embed_y; and draw_x or draw_y, of embedded rows, where that side is drawn."""
+    """Return embed_x, embed_y, and smooth_gallery_x or _y where that gallery is smoothed."""
     embeds = {"x": aligner.embed_x, "y": aligner.embed_y}
-    draws = {"x": aligner.draw_x, "y": aligner.draw_y}
+    smooths = {"x": aligner.smooth_gallery_x, "y": aligner.smooth_gallery_y}
     items = {"x": _row(len(aligner.x.mean)), "y": _row(len(aligner.y.mean))}
     one = np.zeros((1, *items["x"].shape), np.float32)
     embedded = _row(jax.eval_shape(aligner.embed_x, one).shape[1])
@@ -38,9 +38,9 @@ def of_aligner(aligner: Aligner) -> dict[str, Function]:
     return {
         **{f"embed_{side}": Function(embeds[side], items[side], raw) for side in "xy"},
         **{
-            f"draw_{s}": Function(draws[s], embedded, again)
+            f"smooth_gallery_{s}": Function(smooths[s], embedded, again)
             for s in "xy"
-            if getattr(aligner.drawn, s)
+            if getattr(aligner.smoothed_galleries, s)
         },
     }
 

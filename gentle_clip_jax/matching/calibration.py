@@ -11,16 +11,16 @@ of Modern Neural Networks). Platt scaling then mends what one number cannot.
 from typing import NamedTuple
 
 import numpy as np
-from scipy import optimize, special, stats
+from scipy import optimize, special
 
-from gentle_clip_jax.matching.held_out import Cosines
+from gentle_clip_jax.evaluation.cross_validation import TIE
+from gentle_clip_jax.evaluation.held_out_pairs import TEMPERATURES, Direction
+from gentle_clip_jax.evaluation.nearest import NEAREST
 
-TEMPERATURES = np.geomspace(0.01, 10, 71)  # a step of 10 %, below what 1,000 pairs can tell
 # How far few pairs may bend probabilities: the deviations of the slope from 1, and of the offset
 # from 0, that are thought likely beforehand.
 _SLOPE, OFFSET = 0.3, 0.3
 _MISSES = 0.1  # the share of sets that may lack the right group
-_ROUNDING = 1e-6  # what cosines of rows that are equal differ by, at most
 
 
 class Grid(NamedTuple):
@@ -54,31 +54,37 @@ def _logits(probability: np.ndarray) -> np.ndarray:
     return special.logit(np.clip(probability, 1e-6, 1 - 1e-6))
 
 
-def grid(cosines: Cosines, group: np.ndarray | None = None, own: np.ndarray | None = None) -> Grid:
-    """Probabilities at every one of `TEMPERATURES`.
+def grid(
+    searches: Direction, group: np.ndarray | None = None, own: np.ndarray | None = None
+) -> Grid:
+    """Return probabilities at every one of `TEMPERATURES`.
+
+    The nearest candidates count with their own groups, all further ones by how frequent groups are.
 
     Args:
-      cosines: of held-out items, see `Cosines`.
-      group: [v] the group of each of the others, from 0; all are one if not given.
+      searches: of held-out items.
+      group: [v] the group of each unmatched item, from 0; all are one if not given.
       own: [k] that of each partner.
     """
-    k, v = cosines.others.shape
-    group = np.zeros(v, int) if group is None else group
-    own = np.zeros(k, int) if own is None else own
+    k = len(searches.partner)
+    logits = searches.partner[:, None] / TEMPERATURES  # [k, t]
+    partner = logits - np.logaddexp(searches.log_total, logits)
+    if group is None or own is None:
+        return Grid(partner.T, np.ones((len(TEMPERATURES), k, 1)))
     count = 1 + max(group.max(initial=0), own.max(initial=0))
-    member = np.zeros((v, count), np.float32)
-    member[np.arange(v), group] = cosines.weight
-    top = np.maximum(cosines.others.max(axis=1, initial=-1), cosines.partner)
-    above, of_partner = cosines.others - top[:, None], cosines.partner - top
-    partner, groups = [], []
-    for temperature in TEMPERATURES.astype(np.float32):
-        masses = (np.exp(above / temperature) @ member).astype(np.float64)
-        mine = np.exp(of_partner.astype(np.float64) / temperature)
+    frequency = np.bincount(group, minlength=count) / max(1, len(group))
+    member = np.eye(count)[group[searches.candidate]]  # [k, c, g]
+    groups = []
+    for place, temperature in enumerate(TEMPERATURES):
+        log_total = np.logaddexp(searches.log_total, logits)[:, place]
+        near = np.exp(searches.cosine / temperature - log_total[:, None])
+        masses = np.einsum("kc,kcg->kg", near, member)
+        mine = np.exp(partner[:, place])
+        further = np.maximum(1 - mine - near.sum(axis=1), 0)
+        masses += further[:, None] * frequency
         masses[np.arange(k), own] += mine
-        total = masses.sum(axis=1)
-        partner.append(of_partner / temperature - np.log(total))
-        groups.append(masses / total[:, None])
-    return Grid(np.stack(partner), np.stack(groups))
+        groups.append(masses / masses.sum(axis=1, keepdims=True))
+    return Grid(partner.T, np.stack(groups))
 
 
 def likeliest(log_likelihoods: np.ndarray) -> int:
@@ -87,42 +93,32 @@ def likeliest(log_likelihoods: np.ndarray) -> int:
 
 
 class Events(NamedTuple):
-    """Probabilities [k, c] of candidates, nearest first, and whether each is the partner, 0 to 1.
-
-    weight: [k, c] how many candidates each stands for.
-    """
+    """Probabilities [k, c] of candidates, nearest first; how far each is right, 0 to 1."""
 
     probability: np.ndarray
     right: np.ndarray
-    weight: np.ndarray
 
 
-def candidates(cosines: Cosines, at: Grid, best: int, count: int) -> Events:
-    """What became of the nearest candidates of held-out items.
+def candidates(searches: Direction, at: Grid, best: int) -> Events:
+    """Return the outcomes of the nearest candidates of held-out items, 48 at most.
 
     Where the partner ties with others, each of them is right in one of so many.
 
     Args:
-      cosines: of held-out items.
+      searches: of held-out items.
       at: their probabilities at all temperatures; best: the index of the one to take.
-      count: how many candidates, at most.
     """
-    every = np.concatenate([cosines.others, cosines.partner[:, None]], axis=1)
-    order = np.argpartition(-every, min(count, every.shape[1]) - 1, axis=1)[:, :count]
-    nearest_first = np.argsort(-np.take_along_axis(every, order, axis=1), axis=1)
-    order = np.take_along_axis(order, nearest_first, axis=1)
-    nearer = np.take_along_axis(every, order, axis=1) - cosines.partner[:, None]
+    every = np.concatenate([searches.cosine, searches.partner[:, None]], axis=1)
+    nearest = np.sort(every, axis=1)[:, ::-1][:, :NEAREST]
+    nearer = nearest - searches.partner[:, None]
     probability = np.exp(at.partner[best][:, None] + nearer / TEMPERATURES[best])
-    _, ties = _above(cosines)
-    right = (np.abs(nearer) <= _ROUNDING) / (1 + cosines.weight * ties[:, None])
-    weight = np.where(order == cosines.others.shape[1], 1.0, cosines.weight)
-    return Events(np.minimum(probability, 1), right, weight)
+    right = (np.abs(nearer) <= TIE) / (1 + searches.ties[:, None])
+    return Events(np.minimum(probability, 1), right)
 
 
 def platt(
     probability: np.ndarray,
     right: np.ndarray,
-    weight: np.ndarray | float = 1.0,
     *,
     offset: float = OFFSET,
 ) -> Platt:
@@ -130,7 +126,6 @@ def platt(
 
     Args:
       probability, right: of one shape.
-      weight: how often each event counts.
       offset: how large an offset is thought likely.
 
     Source: Platt 1999, Probabilistic Outputs for Support Vector Machines; the shrinkage is ours.
@@ -143,12 +138,12 @@ def platt(
         slope, shift = slope_and_offset
         scores = slope * above + center + shift
         prior = ((slope - 1) / _SLOPE) ** 2 / 2 + (shift / offset) ** 2 / 2
-        gaps = weight * (special.expit(scores) - right)
+        gaps = special.expit(scores) - right
         gradient = [
             np.sum(gaps * above) + (slope - 1) / _SLOPE**2,
             np.sum(gaps) + shift / offset**2,
         ]
-        total = np.sum(weight * (np.logaddexp(0, scores) - right * scores))
+        total = np.sum(np.logaddexp(0, scores) - right * scores)
         return float(total + prior), np.array(gradient)
 
     found = optimize.minimize(loss, np.array([1.0, 0.0]), jac=True, method="BFGS")
@@ -159,7 +154,6 @@ def platt(
 def as_likely(
     found: Platt,
     probability: np.ndarray,
-    weight: np.ndarray | float = 1.0,
     *,
     offset: float = OFFSET,
     count: int = 100,
@@ -176,7 +170,7 @@ def as_likely(
     """
     logits = _logits(probability)
     above, now = logits - found.center, found(probability)
-    certain = weight * now * (1 - now)
+    certain = now * (1 - now)
     precision = np.array(
         [
             [np.sum(certain * above**2) + 1 / _SLOPE**2, np.sum(certain * above)],
@@ -203,32 +197,6 @@ def conformal_threshold(groups: np.ndarray, own: np.ndarray) -> float:
     right = np.sort(groups[np.arange(len(own)), own])
     allowed = int(np.floor(_MISSES * (len(right) + 1)))
     return float(right[allowed - 1]) if allowed else 0.0
-
-
-def ranks(cosines: Cosines) -> np.ndarray:
-    """Rank [k] of the partner, from 1; half of those that tie with it are before it."""
-    above, ties = _above(cosines)
-    return 1 + cosines.weight * (above + ties / 2)
-
-
-def surplus(peers: Cosines, others: Cosines) -> np.ndarray:
-    """How much oftener [k] the partner is nearest among the others than among as many peers.
-
-    Args:
-      peers: cosines of held-out items with the partners of other held-out items.
-      others: those of the same items with unmatched ones.
-    """
-    count = min(peers.others.shape[1], others.others.shape[1])
-    among_peers = sum(_above(peers._replace(others=peers.others[:, :count]))) == 0
-    as_near = sum(_above(others))
-    return stats.hypergeom.pmf(0, others.others.shape[1], as_near, count) - among_peers
-
-
-def _above(cosines: Cosines) -> tuple[np.ndarray, np.ndarray]:
-    """How many of the others are before the partner, and how many tie with it: captions repeat."""
-    further = cosines.others - cosines.partner[:, None]
-    above = np.sum(further > _ROUNDING, axis=1)
-    return above, np.sum(further >= -_ROUNDING, axis=1) - above
 
 
 def expected_calibration_error(probability: np.ndarray, right: np.ndarray) -> float:

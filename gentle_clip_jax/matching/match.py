@@ -7,18 +7,20 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from gentle_clip_jax.aligners import Problem
-from gentle_clip_jax.matching.assignment import assign
-from gentle_clip_jax.matching.calibrated import (
+from gentle_clip_jax.aligners.refits import (
     LEAST_PAIRS,
-    Calibration,
-    calibrate,
-    calibrate_assigned,
+    Embedder,
+    embedded,
+    held_out_pairs,
+    means,
 )
+from gentle_clip_jax.evaluation.held_out_pairs import TEMPERATURES, HeldOutPairs, Rows
+from gentle_clip_jax.evaluation.nearest import Nearest, nearest
+from gentle_clip_jax.matching.assignment import assign, assigned_held_out, edges
+from gentle_clip_jax.matching.calibrated import Calibration, assigned_choices, calibrate
 from gentle_clip_jax.matching.calibration import Platt
 from gentle_clip_jax.matching.groups import group
-from gentle_clip_jax.matching.held_out import Embedder, HeldOut, Rows, embedded, held_out, means
 from gentle_clip_jax.matching.matches import Candidates, Expected, Matches
-from gentle_clip_jax.matching.nearest import Nearest, nearest
 
 _LEAST = 3  # pairs: one is held out, two are learnt from
 
@@ -42,19 +44,20 @@ def match(
     one_to_one: bool = False,
     key: jax.Array | None = None,
     classes: tuple[ArrayLike, ArrayLike] | None = None,
+    held_out: HeldOutPairs | None = None,
 ) -> Matches:
-    """A partner for each unmatched item of x, and how probable it is.
+    """Return a partner for each unmatched item of x, and how probable it is.
 
     p(y | x) = share * exp(cos(x, y) / T) / sum over unmatched y' of exp(cos(x, y') / T)
 
-    T is that under which the partners of held-out pairs are likeliest: the aligner's own method is
-    fitted anew to the other pairs, in five folds, or ten below 300 pairs. The probability of a
-    choice is then Platt-scaled to how often held-out pairs' choices are right. Where the aligner
-    draws what is ranked, cosines are those of drawn rows, here and in its refits. Below 60 pairs
-    nothing is held out and no probability is shown, nor without the share, which no data can tell.
-    An aligner that is not of `METHODS`, such as trained towers, is taken as it is: give it pairs
-    that it has not seen. That pairs are drawn at random from what is to be matched cannot be
-    known, but where they are of another kind it shows, and `summary` says so.
+    T is that under which the partners of held-out pairs are likeliest: the aligner is refitted to
+    the other pairs, in five folds, or ten below 300 pairs. The probability of a choice is then
+    Platt-scaled to how often held-out pairs' choices are right. Where the aligner smooths a
+    gallery, cosines are those of smoothed rows, here and in its refits. Below 60 pairs nothing is
+    held out and no probability is shown, nor without the share, which no data can tell. An aligner
+    that is not of `METHODS`, such as trained towers, is not refitted: give it pairs that it has not
+    seen. Whether the pairs are a random sample of the items to match cannot be known, but where
+    they are of another kind it shows, and `summary` says so.
 
     Args:
       aligner: embeds raw features of both.
@@ -66,6 +69,8 @@ def match(
         gets its nearest.
       key: of folds, groups and refits; that of seed 0 if not given.
       classes: what named_transport is fitted with, see `Problem`.
+      held_out: evidence of the same pairs and items, numbered by rows of x and y; the aligner is
+        refitted if not given.
 
     Raises:
       ValueError: there are fewer than three pairs, nothing is unmatched, share is not above 0 and
@@ -81,7 +86,11 @@ def match(
     of_y = groups.of_item[sides.of_y]
     held, known = None, Calibration.of_few(len(sides.pairs))
     if known.shown:
-        held = held_out(aligner, problem, key)
+        if held_out is None:
+            held = held_out_pairs(aligner, problem, key)
+        else:
+            counts = len(np.asarray(x)), len(sides.y)
+            held = held_out.numbered(*map(_places, (sides.of_x, sides.of_y), counts))
         known = calibrate(held, groups.of_item[sides.pairs[held.pairs, 1]], of_y)
     rows = embedded(aligner, problem.unmatched_x, problem.unmatched_y)
     near_y = nearest(
@@ -130,21 +139,33 @@ def _chosen(
     near_y: Nearest,
     near_x: Nearest,
     rows: Rows,
-    held: HeldOut | None,
+    held: HeldOutPairs | None,
     known: Calibration,
     share: float | None,
     one_to_one: bool,
 ) -> _Chosen:
-    """First choices, or one to one, and what held-out pairs, if there are any, say of them."""
-    y = near_y.index[:, 0]
+    """Choose first choices, or one to one, and calibrate them if there are held-out pairs."""
+    y, possible = near_y.index[:, 0], None
     if one_to_one:
-        y = assign(rows, near_y, near_x, (known.to_y, known.to_x))
+        possible = edges(rows, near_y, near_x, (known.to_y, known.to_x))
+        y = assign(possible, len(near_y.index), len(near_x.index))
     if share is None or held is None:
         return _Chosen(y, np.full(len(y), np.nan), None)
     said = _of_softmax(np.sum(rows.x * rows.ranked_y[y], axis=1), near_y, known.to_y)
-    choices = calibrate_assigned(held, known) if one_to_one else known.first_y
+    choices = known.first_y
+    if possible is not None:
+        best = [int(np.argmin(np.abs(TEMPERATURES - t))) for t in (known.to_y, known.to_x)]
+        outcome = assigned_held_out(held, possible, near_y, near_x, (best[0], best[1]))
+        choices = assigned_choices(*outcome)
     probability = np.where(y < 0, np.nan, share * choices.platt(said))
     return _Chosen(y, probability, _expected(np.nan_to_num(probability), choices.factors))
+
+
+def _places(items: np.ndarray, count: int) -> np.ndarray:
+    """The place [count] of each item among some."""
+    places = np.full(count, -1)
+    places[items] = np.arange(len(items))
+    return places
 
 
 def _sides(

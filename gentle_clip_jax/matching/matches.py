@@ -4,10 +4,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gentle_clip_jax.matching.calibrated import LEAST_PAIRS, Calibration
+from gentle_clip_jax.aligners.refits import LEAST_PAIRS, ROUGH
+from gentle_clip_jax.evaluation.nearest import NEAREST
+from gentle_clip_jax.matching.calibrated import Calibration
 from gentle_clip_jax.matching.groups import Groups
-from gentle_clip_jax.matching.held_out import ROUGH
-from gentle_clip_jax.matching.nearest import NEAREST
 
 
 class Candidates(NamedTuple):
@@ -89,7 +89,7 @@ class Matches(NamedTuple):
             f"Of {n:,} items of x we expect {low:,} to {high:,} right "
             f"{'matches' if (self.y != self.of_x.candidate[:, 0]).any() else 'first choices'}; for "
             f"about {among:,} the partner is among {NEAREST}: run review."
-            f"{rough if known.pairs < ROUGH else ''}{picked if known.stands_out else ''}"
+            f"{rough if known.pairs < ROUGH else ''}{picked if known.is_biased else ''}"
         )
 
     @property

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gentle_clip_jax.evaluation.intervals import wilson
 from gentle_clip_jax.files import write_json
 from gentle_clip_jax.review.journal import KINDS, Answer
 from gentle_clip_jax.review.queue import kind_of_screen
@@ -26,18 +27,6 @@ class Point(NamedTuple):
     recall: float
     low: float
     high: float
-
-
-def wilson(hits: int, of: int) -> tuple[float, float]:
-    """The 95 % interval of a share. Source: Wilson 1927, J. Am. Stat. Assoc. 22.
-
-    >>> [round(end, 2) for end in wilson(5, 10)]
-    [0.24, 0.76]
-    """
-    z, share = 1.96, hits / of
-    middle = (share + z * z / (2 * of)) / (1 + z * z / of)
-    half = z / (1 + z * z / of) * np.sqrt(share * (1 - share) / of + z * z / (4 * of * of))
-    return max(0.0, float(middle - half)), min(1.0, float(middle + half))
 
 
 def held_out_recall(
@@ -70,7 +59,8 @@ def held_out_recall(
         cosines = y[of_y[fold]] @ x.T
         partner = cosines[np.arange(len(fold)), of_x[fold]]
         hits += int(np.sum(np.sum(cosines >= partner[:, None], axis=1) <= AT))
-    return Point(int(np.sum(weight == 1)), hits / len(tested), *wilson(hits, len(tested)))
+    share = wilson(hits, len(tested))
+    return Point(int(np.sum(weight == 1)), share["value"], share["low"], share["high"])
 
 
 class Progress:
@@ -115,10 +105,10 @@ def at_random(answers: Sequence[Answer]) -> dict[str, Any] | None:
     if not drawn:
         return None
     found, first = sum(a.rank is not None for a in drawn), sum(a.rank == 1 for a in drawn)
-    names = {"in_grid": found, "first": first}
+    names = {"in_grid": wilson(found, len(drawn)), "first": wilson(first, len(drawn))}
     shares = {
-        name: [round(100 * value) for value in (hits / len(drawn), *wilson(hits, len(drawn)))]
-        for name, hits in names.items()
+        name: [round(100 * share[key]) for key in ("value", "low", "high")]
+        for name, share in names.items()
     }
     return {"screens": len(drawn), **shares}
 
@@ -139,7 +129,7 @@ def forecast(answers: Sequence[Answer], points: Sequence[Point]) -> dict[str, An
     for drawn, ahead in (("chance", 40), ("random", 10)):
         latest = [a.kind == "match" for a in grids if a.drawn == drawn][-40:]
         found, of = sum(latest), len(latest)
-        sums += ahead * np.array([found / of, *wilson(found, of)] if of else [0.5, 0.0, 1.0])
+        sums += ahead * np.array([*wilson(found, of).values()] if of else [0.5, 0.0, 1.0])
     value, low, high = sums.round().astype(int).tolist()
     return {"value": value, "low": low, "high": high, "recall": _line(points, value)}
 

@@ -69,12 +69,12 @@ class Opened(NamedTuple):
 
     def draw(self, side: str, rows: np.ndarray) -> np.ndarray:
         """Embedded rows [n, k] of a side as they are ranked for queries of the other."""
-        draw = self.aligner.draw_x if side == "x" else self.aligner.draw_y
+        draw = self.aligner.smooth_gallery_x if side == "x" else self.aligner.smooth_gallery_y
         return np.asarray(draw(rows))
 
     def draws(self, side: str) -> bool:
         """Whether `draw` changes rows of a side."""
-        return getattr(self.aligner.drawn, side)
+        return getattr(self.aligner.smoothed_galleries, side)
 
     def encoder(self, side: str) -> dict[str, Any] | None:
         """The encoder that made the features of a side, if that is known."""

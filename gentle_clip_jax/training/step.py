@@ -12,7 +12,7 @@ import optax
 from gentle_clip_jax import objectives
 from gentle_clip_jax.data.batches import Batch, count
 from gentle_clip_jax.encoders.two_towers import TwoTowers
-from gentle_clip_jax.evals import alignment_metrics
+from gentle_clip_jax.evaluation import alignment_metrics
 from gentle_clip_jax.objectives import Objective
 from gentle_clip_jax.parallel import mesh
 from gentle_clip_jax.tasks.rows import Rows

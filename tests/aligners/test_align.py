@@ -5,10 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gentle_clip_jax.aligners import METHODS, Problem, align, held_out, methods, selection
-from gentle_clip_jax.aligners.aligner import with_readout
+from gentle_clip_jax.aligners import METHODS, Problem, align, choose, methods, reduced
+from gentle_clip_jax.aligners.aligner import with_gallery_smoothing
 from gentle_clip_jax.aligners.heads import methods as heads
 from gentle_clip_jax.aligners.problem import Features
+from gentle_clip_jax.evaluation.splits import repeated_folds
 
 
 def low_dimensional(pairs, *, seed, unmatched=400, test=300):
@@ -60,10 +61,10 @@ def test_in_few_dimensions_it_is_never_much_worse_than_pairs_alone(pairs, method
 @pytest.fixture(scope="module")
 def of_twelve():
     """A problem of twelve pairs, its test items, its aligner, how often features were reduced."""
-    calls, reduce = [], held_out.reduced
+    calls, reduce = [], reduced.reduced
     problem, test = many_dimensional(12)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(held_out, "reduced", lambda *given: calls.append(0) or reduce(*given))
+        patch.setattr(reduced, "reduced", lambda *given: calls.append(0) or reduce(*given))
         aligner = align(problem)
     return problem, test, aligner, len(calls)
 
@@ -82,7 +83,7 @@ def test_pairs_object_to_unmatched_items_of_another_kind():
     unlike = 30 * rng.normal(size=problem.unmatched_y.shape) + 20
     strange = Problem(problem.x, problem.y, problem.unmatched_x, unlike)
     about = align(strange).about
-    assert about["held_out"]["chosen"] in ("cca", "ridge", selection.UNPLANNED)
+    assert about["held_out"]["chosen"] in ("cca", "ridge", choose.UNPLANNED)
 
 
 @pytest.mark.slow
@@ -166,7 +167,7 @@ def test_align_is_the_method_of_the_table():
     key = jax.random.key(3)
     for name in ("cca", "gentle_transport"):
         fitted, same = align(problem, name, key=key), METHODS[name].fit(problem, key)
-        same = with_readout(same, problem)
+        same = with_gallery_smoothing(same, problem)
         np.testing.assert_array_equal(fitted.embed_x(x), same.embed_x(x))
         assert fitted.about == same.about
 
@@ -193,19 +194,19 @@ def test_pairs_that_stop_training_are_not_trained_on():
 
 def test_held_out_pairs_are_in_no_fit():
     for n in (6, 13, 70, 600):
-        for held, rest in held_out.splits(n, 0):
+        for held, rest in repeated_folds(n, 0):
             assert not set(held) & set(rest)
             assert len(held) + len(rest) == n
 
 
 def test_every_pair_is_held_out():
     for n in (3, 5, 12, 103, 500):
-        splits = [*held_out.splits(n, seed=0)]
+        splits = [*repeated_folds(n, seed=0)]
         assert len(splits) == (n if n <= 5 else 20 if n < 100 else 10 if n < 500 else 3)
         assert {*np.concatenate([held for held, _ in splits]).tolist()} == {*range(n)}
         assert len({(len(held), len(rest)) for held, rest in splits}) == 1
     counts = np.zeros(13)
-    for held, _ in held_out.splits(13, 0):
+    for held, _ in repeated_folds(13, 0):
         counts[held] += 1
     assert counts.min() >= 4
 
@@ -221,7 +222,7 @@ def test_principal_components_hold_what_there_is(pairs):
         *(jnp.asarray(sides[s][part] @ wide[s], jnp.float32) for part in (0, 1) for s in "xy")
     )
     classes = (jnp.ones((3, 600), jnp.float32), features.unmatched_y[:3, 0])
-    small, (classifier, names) = held_out.reduced(features, classes)
+    small, (classifier, names) = reduced.reduced(features, classes)
     assert max(small.x.shape[2], small.y.shape[2]) <= 256
     for rows, others in ((features.unmatched_x, small.unmatched_x), (features.y, small.y)):
         gram, same = (np.asarray(z[:50, 0]) for z in (rows, others))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tiny_heads
 
-from gentle_clip_jax.aligners import METHODS, Problem, align, aligner, load, selection
+from gentle_clip_jax.aligners import METHODS, Problem, align, aligner, choose, load
 from gentle_clip_jax.aligners.closed_form import gentle
 
 X, Y = (np.float32(np.random.default_rng(seed).normal(size=(9, d))) for seed, d in ((1, 7), (2, 5)))
@@ -154,9 +154,7 @@ def test_a_folder_that_is_not_there_is_named(tmp_path):
 def test_a_bank_of_neighbours_has_a_largest_size(tmp_path, monkeypatch):
     monkeypatch.setattr(gentle, "BANK_BYTES", 20 * 7 * 4)
     monkeypatch.setattr(gentle, "FEW_DIMENSIONS", 0)
-    monkeypatch.setattr(
-        selection, "choose", lambda *_, **__: selection.Choice("gentle_transport", {})
-    )
+    monkeypatch.setattr(choose, "choose", lambda *_, **__: choose.Choice("gentle_transport", {}))
     fitted = align(problem(), "gentle_transport")
     assert fitted.maps.bank.shape == (20, 7)
     fitted.save(tmp_path)

@@ -63,7 +63,7 @@ def test_no_more_items_are_read_than_are_used(tmp_path, monkeypatch):
 def test_items_that_are_read_are_drawn_at_random(tmp_path):
     x, y, _ = sides(tmp_path, 300)
     found = np.array([["0", "0"], ["1", "1"]])
-    problem = problem_of(read(x), read(y), found, most=50)
+    problem, _ = problem_of(read(x), read(y), found, most=50)
     rows = np.load(x)
     places = [
         int(np.flatnonzero((rows == item).all(axis=1))[0]) for item in problem.unmatched_x[:, 0]

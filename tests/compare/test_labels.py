@@ -6,7 +6,7 @@ import pytest
 from gentle_clip_jax.commands import main
 from gentle_clip_jax.compare import pool
 from gentle_clip_jax.compare.measure import score, summarize
-from gentle_clip_jax.evals import foscttm, label_transfer
+from gentle_clip_jax.evaluation import foscttm, label_transfer
 from gentle_clip_jax.features.collection import Collection
 
 

@@ -13,7 +13,7 @@ import tiny_heads
 
 from gentle_clip_jax import Problem, align, load
 from gentle_clip_jax.aligners.closed_form import gentle
-from gentle_clip_jax.aligners.closed_form.drawn import Drawn
+from gentle_clip_jax.aligners.closed_form.gallery_smoothing import SmoothedGallery
 from gentle_clip_jax.commands import main
 from gentle_clip_jax.exporting import export_aligner
 
@@ -30,7 +30,7 @@ X, Y = X.astype(np.float32), Y.astype(np.float32)
 
 @pytest.fixture(scope="module")
 def aligners(tmp_path_factory):
-    """Folders of saved aligners: linear, smoothed and drawn, joined, and a trained head."""
+    """Folders of saved aligners: linear, smoothed, joined, and a trained head."""
     folder = tmp_path_factory.mktemp("aligners")
     classes = X[:6], Y[:6]
     for method in ("cca", "gentle_transport", "named_transport", "relative", "clip"):
@@ -41,10 +41,10 @@ def aligners(tmp_path_factory):
             tiny_heads.install(patch)
             fitted = align(problem, method, key=jax.random.key(1), classes=classes)
         if method == "gentle_transport":
-            inner = fitted.maps.maps if isinstance(fitted.maps, Drawn) else fitted.maps
-            maps = Drawn(inner, fitted.embed_x(X), fitted.embed_y(Y))
+            inner = fitted.maps.maps if isinstance(fitted.maps, SmoothedGallery) else fitted.maps
+            maps = SmoothedGallery(inner, fitted.embed_x(X), fitted.embed_y(Y))
             fitted = dataclasses.replace(fitted, maps=maps)
-            fitted = fitted.with_about({"drawn": {"x": True, "y": True}})
+            fitted = fitted.with_about({"smoothed_galleries": {"x": True, "y": True}})
         fitted.save(folder / method)
     return folder
 
@@ -54,8 +54,11 @@ def expected(folder):
     aligner = load(folder)
     of_x, of_y = np.asarray(aligner.embed_x(X[:64])), np.asarray(aligner.embed_y(Y[:64]))
     rows = {"embed_x": of_x, "embed_y": of_y}
-    draws = {"x": lambda: aligner.draw_x(of_x), "y": lambda: aligner.draw_y(of_y)}
-    rows |= {f"draw_{side}": draw() for side, draw in draws.items() if aligner.about["drawn"][side]}
+    smoothed = aligner.smoothed_galleries
+    if smoothed.x:
+        rows["smooth_gallery_x"] = aligner.smooth_gallery_x(of_x)
+    if smoothed.y:
+        rows["smooth_gallery_y"] = aligner.smooth_gallery_y(of_y)
     return {name: np.asarray(values) for name, values in rows.items()}
 
 

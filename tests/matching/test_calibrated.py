@@ -1,4 +1,4 @@
-"""Where unmatched items were learnt from, first choices that are held out are counted too."""
+"""Where a method learns from unmatched items, held-out first choices are counted too."""
 
 import jax
 import numpy as np
@@ -6,9 +6,9 @@ import pytest
 from match_data import sets
 
 from gentle_clip_jax.aligners import METHODS, Problem
+from gentle_clip_jax.aligners.refits import held_out_pairs
 from gentle_clip_jax.matching import calibration
 from gentle_clip_jax.matching.calibrated import calibrate
-from gentle_clip_jax.matching.held_out import held_out
 
 K = 61
 KEY = jax.random.key(0)
@@ -20,16 +20,16 @@ def test_first_choices_are_counted_if_unmatched_items_were_learnt_from(monkeypat
     problem = Problem(x[:K], y[:K], x[K:], y[K:])
     method = METHODS["procrustes"]._replace(unmatched=unmatched)
     monkeypatch.setitem(METHODS, "procrustes", method)
-    held = held_out(method.fit(problem, KEY), problem, KEY)
+    held = held_out_pairs(method.fit(problem, KEY), problem, KEY)
     known = calibrate(held, np.zeros(K, int), np.zeros(len(y) - K, int))
 
     at = calibration.grid(held.to_y)
     best = calibration.likeliest(at.partner)
-    events = calibration.candidates(held.to_y, at, best, 48)
+    events = calibration.candidates(held.to_y, at, best)
     plain = calibration.platt(*events)
     assert known.first_y.platt.slope == plain.slope
     # A first choice is right whose partner is nearer than all others.
-    right = np.sum(held.to_y.partner > held.to_y.others.max(axis=1))
+    right = np.sum(held.to_y.partner > held.to_y.cosine[:, 0])
     said = plain(events.probability[:, 0]).sum()
     assert abs(right - said) > 0.3
     moved = np.log((right + 2) / (said + 2)) if unmatched else 0

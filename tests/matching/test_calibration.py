@@ -1,4 +1,4 @@
-"""What held-out pairs say: candidates that tie, what stands for many, Platt scaling."""
+"""Calibration by held-out pairs: candidates that tie, groups, pair bias, Platt scaling."""
 
 import itertools
 
@@ -9,49 +9,78 @@ from match_data import pairs
 from scipy import special
 
 from gentle_clip_jax.aligners import METHODS, Problem
+from gentle_clip_jax.evaluation import held_out_pairs
 from gentle_clip_jax.matching import calibration, match
-from gentle_clip_jax.matching.held_out import Cosines
 
 
-def events(cosines, count=48):
-    return calibration.candidates(cosines, calibration.grid(cosines), 30, count)
+def searches(others, partner):
+    """Searches whose cosines with all unmatched items [k, v] and with the partner [k] are given."""
+    k, v = others.shape
+    basis = np.eye(v + k)  # items as directions: a query is made of its cosines
+    queries = np.concatenate([others, np.diag(partner)], axis=1)
+    return held_out_pairs._direction(queries, basis[v:], basis[:v], basis[:v], queries)
 
 
-def test_captions_that_read_the_same_share_what_is_right():
+def test_equal_captions_share_what_is_right():
     """Their cosines are equal but for rounding, on either side of the partner's."""
-    same = 0.8 + 1e-7 * np.linspace(-2, 2, 9, dtype=np.float32)[None]
-    cosines = Cosines(np.concatenate([[[0.9, 0.1]], same], axis=1), np.array([0.8]), 1.0)
-    found = events(cosines)
+    same = 0.8 + 1e-7 * np.linspace(-2, 2, 9)[None]
+    of = searches(np.concatenate([[[0.9, 0.1]], same], axis=1), np.array([0.8]))
+    found = calibration.candidates(of, calibration.grid(of), 30)
     np.testing.assert_allclose(found.right[0], [0, *[0.1] * 10, 0])
     assert (np.diff(found.probability[0]) <= 0).all()
-    assert calibration.ranks(cosines) == pytest.approx(1 + 1 + 4.5)
+    assert of.ranks == pytest.approx(1 + 1 + 4.5)
 
 
-def test_others_that_stand_for_many_count_as_many_and_the_partner_once():
+def test_probabilities_are_those_of_a_softmax_over_all_items():
     rng = np.random.default_rng(0)
-    cosines = Cosines(rng.uniform(-1, 1, (50, 200)), rng.uniform(0, 1, 50), 4.0)
-    found = events(cosines)
-    assert found.probability.shape == (50, 48)
-    np.testing.assert_array_equal(found.weight, np.where(found.right, 1.0, 4.0))
-    assert 0 < found.right.sum() < 50
+    others, partner = rng.uniform(-1, 1, (50, 200)), rng.uniform(0, 1, 50)
+    of, place = searches(others, partner), 25
+    at = calibration.grid(of)
+    every = np.concatenate([others, partner[:, None]], axis=1) / calibration.TEMPERATURES[place]
+    softmax = np.exp(every) / np.exp(every).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(np.exp(at.partner[place]), softmax[:, -1], rtol=1e-5)
+    found = calibration.candidates(of, at, place)
+    nearest_first = np.sort(softmax, axis=1)[:, ::-1][:, :48]
+    np.testing.assert_allclose(found.probability, nearest_first, rtol=1e-5)
+    assert (found.right.sum(axis=1) == (of.ranks <= 48)).all()
+
+
+def test_groups_count_the_nearest_exactly_and_the_rest_by_frequency():
+    rng = np.random.default_rng(0)
+    others, partner = rng.uniform(-1, 1, (30, 200)), rng.uniform(0, 1, 30)
+    group, own = rng.integers(3, size=200), rng.integers(3, size=30)
+    at = calibration.grid(searches(others, partner), group, own)
+    np.testing.assert_allclose(at.groups.sum(axis=2), 1)
+    place = 12  # at so low a temperature all that counts is near
+    every = np.exp(
+        np.concatenate([others, partner[:, None]], axis=1) / calibration.TEMPERATURES[place]
+    )
+    exact = [np.bincount([*group, mine], row, minlength=3) for row, mine in zip(every, own)]
+    exact = np.array(exact) / every.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(at.groups[place], exact, atol=0.01)
+    flat = at.groups[-1]  # at so high a one groups are as frequent as they are
+    assert np.abs(flat - np.bincount(group) / 200).max() < 0.05
 
 
 def test_a_surplus_is_counted_among_as_many_of_both():
-    """Against every choice of as many of the others as there are peers."""
+    """Against every choice of as many unmatched items as there are peers."""
     rng = np.random.default_rng(0)
-    partner = rng.normal(size=6)
-    peers = Cosines(rng.normal(size=(6, 3)), partner, 1.0)
-    others = Cosines(rng.normal(size=(6, 7)), partner, 2.0)
-    peers.others[0, 1] = others.others[1, 2] = partner[0]  # captions that read the same
+    partner = rng.normal(size=6) / 10
+    peers = np.where(np.eye(6, dtype=bool), partner, rng.normal(size=(6, 6)) / 10)
+    others = rng.normal(size=(6, 7)) / 10
+    peers[0, 1] = others[1, 2] = partner[0]  # captions that read the same
     partner[:2] = partner[0] + 3e-7, partner[0]
-    chosen = [list(some) for some in itertools.combinations(range(7), 3)]
+    peers[np.eye(6, dtype=bool)] = partner
     below = partner[:, None] - 1e-6
-    first = np.mean([(others.others[:, some] < below).all(axis=1) for some in chosen], axis=0)
-    expected = first - (peers.others < below).all(axis=1)
-    np.testing.assert_allclose(calibration.surplus(peers, others), expected, atol=1e-12)
-    fewer = others._replace(others=others.others[:, :2])
-    expected = 1.0 * (fewer.others < below).all(axis=1) - (peers.others[:, :2] < below).all(axis=1)
-    np.testing.assert_allclose(calibration.surplus(peers, fewer), expected, atol=1e-12)
+    rest = peers[~np.eye(6, dtype=bool)].reshape(6, 5)
+    chosen = [list(some) for some in itertools.combinations(range(7), 5)]
+    first = np.mean([(others[:, some] < below).all(axis=1) for some in chosen], axis=0)
+    expected = first - (rest < below).all(axis=1)
+    found = held_out_pairs._surplus(peers, searches(others, partner), 7)
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+    expected = (others[:, :2] < below).all(axis=1) * 1.0 - (rest[:, :2] < below).all(axis=1)
+    found = held_out_pairs._surplus(peers, searches(others[:, :2], partner), 2)
+    np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
 def test_platt_scaling_finds_what_bent_the_probabilities():
@@ -61,8 +90,6 @@ def test_platt_scaling_finds_what_bent_the_probabilities():
     right = rng.random(probability.shape) < bent(probability)
     found = calibration.platt(probability, right)
     assert found == pytest.approx(bent, abs=0.05)
-    heavy = calibration.platt(probability, right, np.where(right, 3.0, 1.0))
-    assert heavy.offset > found.offset + 0.8
     few = calibration.platt(probability[:1, :3], right[:1, :3])
     assert few[:2] == pytest.approx((1, 0), abs=0.1)
 

@@ -15,5 +15,4 @@ from gentle_clip_jax.aligners.closed_form.zero_pairs import (
 )
 from gentle_clip_jax.aligners.closed_form.zero_pairs import matched_clusters as matched_clusters
 from gentle_clip_jax.aligners.closed_form.zero_pairs import named_classes as named_classes
-from gentle_clip_jax.aligners.cross_validation import cross_validated as cross_validated
 from gentle_clip_jax.aligners.problem import Features as Features

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from gentle_clip_jax.aligners import pairs
+from gentle_clip_jax.evaluation import pairs
 from gentle_clip_jax.losses import pairwise
 
 
@@ -50,7 +50,7 @@ def cca(
     Args:
       x: [n, dx] features, float32 or float64.
       y: [n, dy] features; y[i] is the pair of x[i].
-      shrinkage: r > 0, in units of the mean variance of a dimension; `cross_validated` chooses it.
+      shrinkage: r > 0, in units of the mean variance of a dimension; `choose_setting` chooses it.
       dim: k, at most; no more than min(n, dx, dy) directions exist.
       power: p, how much a direction counts by its correlation.
 

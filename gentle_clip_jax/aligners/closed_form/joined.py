@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 
 from gentle_clip_jax.aligners.closed_form.relative import relative
-from gentle_clip_jax.aligners.cross_validation import Embeds
 from gentle_clip_jax.aligners.problem import PLAN_ITEMS, Features
+from gentle_clip_jax.evaluation.cross_validation import Embeds
 from gentle_clip_jax.losses import pairwise
 
 

@@ -16,6 +16,7 @@ from gentle_clip_jax.aligners.closed_form.cca import Maps
 from gentle_clip_jax.files import sha256_of
 
 _folder: ContextVar[pathlib.Path | None] = ContextVar("folder", default=None)
+_KINDS = {"Maps": Maps}.get
 _PACKAGES = ("gentle-clip-jax", "jax", "jaxlib")
 
 
@@ -67,14 +68,14 @@ def keep(identity: str | None, rounds: int, maps: Maps) -> None:
     """Keeps the maps after some rounds in place of those before."""
     folder = _folder.get()
     if identity is not None and folder is not None:
-        saved.write(folder, {"maps": maps}, {"identity": identity, "rounds": rounds})
+        saved.write(folder, {"maps": maps}, {"identity": identity, "rounds": rounds}, _KINDS)
 
 
 def _read(folder: pathlib.Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """What is kept there and what is said about it; nothing of what is not there, or damaged."""
     if (folder / "aligner.json").exists():
         try:
-            return saved.read(folder)
+            return saved.read(folder, _KINDS)
         except ValueError as error:
             progress.console().print(f"The rounds begin anew. {error}")
     return {}, {}

@@ -5,8 +5,8 @@ import functools
 import jax
 import jax.numpy as jnp
 
-from gentle_clip_jax.aligners import pairs
 from gentle_clip_jax.aligners.closed_form.cca import Maps
+from gentle_clip_jax.evaluation import pairs
 
 
 @functools.partial(jax.jit, static_argnames="dim")

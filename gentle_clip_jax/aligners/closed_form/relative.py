@@ -6,7 +6,7 @@ import functools
 import jax
 import jax.numpy as jnp
 
-from gentle_clip_jax.aligners import pairs
+from gentle_clip_jax.evaluation import pairs
 from gentle_clip_jax.losses import pairwise
 
 

@@ -3,8 +3,8 @@
 import jax
 import jax.numpy as jnp
 
-from gentle_clip_jax.aligners import pairs
 from gentle_clip_jax.aligners.closed_form.cca import Maps, spectrum
+from gentle_clip_jax.evaluation import pairs
 
 
 @jax.jit
@@ -16,7 +16,7 @@ def ridge(x: jax.Array, y: jax.Array, *, shrinkage: jax.Array | float) -> Maps:
     Args:
       x: [n, dx] features, float32 or float64.
       y: [n, dy] features; y[i] is the pair of x[i].
-      shrinkage: r > 0, in units of the mean variance of a dimension; `cross_validated` chooses it.
+      shrinkage: r > 0, in units of the mean variance of a dimension; `choose_setting` chooses it.
 
     Raises:
       ValueError: there are fewer than two pairs, or not as many rows in x as in y.

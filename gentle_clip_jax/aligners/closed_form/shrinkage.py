@@ -6,7 +6,8 @@ import jax
 
 from gentle_clip_jax.aligners.closed_form.cca import Maps, cca
 from gentle_clip_jax.aligners.closed_form.ridge import ridge
-from gentle_clip_jax.aligners.cross_validation import cross_validated
+from gentle_clip_jax.evaluation.cross_validation import choose_setting
+from gentle_clip_jax.evaluation.splits import FOLDS
 
 SHRINKAGES = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 OF_FEW_PAIRS = 10.0
@@ -28,7 +29,7 @@ def chosen_shrinkage(
     """
     if len(x) < 3:
         return OF_FEW_PAIRS
-    return cross_validated(fit, x, y, shrinkages, folds=5 if len(x) < _MANY else 2)
+    return choose_setting(fit, x, y, shrinkages, num_folds=FOLDS if len(x) < _MANY else 2)
 
 
 def shrunk_cca(x: jax.Array, y: jax.Array, shrinkage: float) -> Maps:

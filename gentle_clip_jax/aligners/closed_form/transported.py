@@ -11,8 +11,8 @@ import numpy as np
 from gentle_clip_jax.aligners.closed_form import kept_rounds
 from gentle_clip_jax.aligners.closed_form.cca import Maps, Spectrum, canonical_maps, spectrum
 from gentle_clip_jax.aligners.closed_form.plan import transported_covariance
-from gentle_clip_jax.aligners.cross_validation import Embeds
 from gentle_clip_jax.aligners.problem import PLAN_ITEMS, Features
+from gentle_clip_jax.evaluation.cross_validation import Embeds
 from gentle_clip_jax.progress import track
 
 Start = TypeVar("Start", bound=Embeds)

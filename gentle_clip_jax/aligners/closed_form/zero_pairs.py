@@ -12,8 +12,8 @@ from gentle_clip_jax.aligners.closed_form.cca import Maps, canonical_maps, spect
 from gentle_clip_jax.aligners.closed_form.k_means import k_means
 from gentle_clip_jax.aligners.closed_form.plan import transported_covariance
 from gentle_clip_jax.aligners.closed_form.transported import transported_cca
-from gentle_clip_jax.aligners.cross_validation import Embeds
 from gentle_clip_jax.aligners.problem import Features
+from gentle_clip_jax.evaluation.cross_validation import Embeds
 from gentle_clip_jax.losses import pairwise
 
 _SHRINKAGE = 3.0

@@ -1,4 +1,4 @@
-"""Heads as methods: what is held out of the pairs to stop by, and what heads start as."""
+"""Training heads as a method: the pairs that are held out for early stopping, and the start."""
 
 from typing import Any, Literal
 
@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gentle_clip_jax.aligners import selection
+from gentle_clip_jax.aligners import choose
 from gentle_clip_jax.aligners.closed_form.cca import Maps
 from gentle_clip_jax.aligners.closed_form.gentle import Smoothed
 from gentle_clip_jax.aligners.closed_form.shrinkage import chosen_shrinkage, shrunk_cca
@@ -15,6 +15,8 @@ from gentle_clip_jax.aligners.heads.refined import Refined
 from gentle_clip_jax.aligners.heads.settings import Settings
 from gentle_clip_jax.aligners.heads.training import Trained, fit
 from gentle_clip_jax.aligners.problem import Features
+from gentle_clip_jax.evaluation.pairs import take
+from gentle_clip_jax.evaluation.splits import hold_out
 from gentle_clip_jax.objectives import OBJECTIVES
 
 Pairs = tuple[jax.Array, jax.Array]
@@ -47,7 +49,7 @@ def fit_method(
             key, rest, OBJECTIVES[objective], validation=held_out, warm_start=maps
         )
     else:
-        smoothed, _ = selection.gentle_transport(plan_part(rest))
+        smoothed, _ = choose.gentle_transport(plan_part(rest))
         assert isinstance(smoothed, Smoothed)  # no names
         assert isinstance(smoothed.maps, Maps)  # not joined
         x, unmatched_x, held_out_x = (
@@ -71,15 +73,15 @@ def _chosen(features: Features) -> tuple[jax.Array, jax.Array, float]:
 
 
 def _hold_out(features: Features) -> tuple[Features, Pairs]:
-    """Keeps a fifth of the pairs, two at least, to stop training by; they come in random order."""
+    """Hold out a fifth of the pairs, two at least, for early stopping; they are in random order."""
     if len(features.x) < 4:
         raise ValueError(
             f"{len(features.x)} pairs are too few to train heads, as two are held out to stop by: "
             "give 4 or more, or take a closed form."
         )
-    count = max(2, len(features.x) // 5)
-    rest = features._replace(x=features.x[count:], y=features.y[count:])
-    return rest, (features.x[:count], features.y[:count])
+    held, rest = hold_out(np.arange(len(features.x)), max(2, len(features.x) // 5))
+    x, y = take(rest, features.x, features.y)
+    return features._replace(x=x, y=y), take(held, features.x, features.y)
 
 
 def _about(trained: Trained, objective: str, start: str | None, held_out: int) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from gentle_clip_jax.aligners.heads.batches import Batch, batches, spread
 from gentle_clip_jax.aligners.heads.settings import Settings
 from gentle_clip_jax.aligners.heads.sides import Side, Sides
 from gentle_clip_jax.aligners.problem import Features
-from gentle_clip_jax.evals.retrieval import mean_reciprocal_rank
+from gentle_clip_jax.evaluation.retrieval import mean_reciprocal_rank
 from gentle_clip_jax.objectives import Objective
 
 

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
-from gentle_clip_jax import evals
+from gentle_clip_jax import evaluation
 from gentle_clip_jax.data.batches import Batch, Dataset, Items, Pairs
 from gentle_clip_jax.data.metadata import splits_of
 from gentle_clip_jax.data.published_tokens import read_tokenizer
@@ -140,10 +140,10 @@ def validate(model: TwoTowers, params: Any, dataset: Dataset) -> dict[str, float
         dataset.validation,
         dataset.about.validation_sources,
         dataset.about.validation,
-        evals.retrieval_metrics,
-        evals.zero_shot_metrics,
+        evaluation.retrieval_metrics,
+        evaluation.zero_shot_metrics,
     )
-    return evals.means(retrieved) | evals.means(classified)
+    return evaluation.means(retrieved) | evaluation.means(classified)
 
 
 def evaluate(model: TwoTowers, params: Any, dataset: Dataset) -> dict[str, Any]:
@@ -157,11 +157,11 @@ def evaluate(model: TwoTowers, params: Any, dataset: Dataset) -> dict[str, Any]:
         dataset.test,
         dataset.about.test_sources,
         dataset.about.test,
-        evals.retrieval_intervals,
-        evals.zero_shot_intervals,
+        evaluation.retrieval_intervals,
+        evaluation.zero_shot_intervals,
     )
-    means = evals.mean_intervals(retrieved) | evals.mean_intervals(classified)
-    return means | evals.by_set(retrieved) | evals.by_set(classified)
+    means = evaluation.mean_intervals(retrieved) | evaluation.mean_intervals(classified)
+    return means | evaluation.by_set(retrieved) | evaluation.by_set(classified)
 
 
 def embed_x(model: TwoTowers, params: Any, dataset: Dataset, items: Items) -> np.ndarray:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
-from gentle_clip_jax import evals
+from gentle_clip_jax import evaluation
 from gentle_clip_jax.data.batches import Batch, Dataset, Pairs
 from gentle_clip_jax.encoders.heads import ProjectionHead
 from gentle_clip_jax.encoders.patch_transformer import PatchTransformer
@@ -86,16 +86,16 @@ def validate(model: TwoTowers, params: Any, dataset: Dataset) -> dict[str, float
     """Retrieval and zero-shot figures on the validation items."""
     x, y = _embed_items(model, params, dataset.validation)
     names = dataset.validation.names
-    metrics = evals.retrieval_metrics(x, y, image_ids=names, text_ids=names)
-    return metrics | evals.zero_shot_metrics(*_zero_shot(model, params, dataset, x, names))
+    metrics = evaluation.retrieval_metrics(x, y, image_ids=names, text_ids=names)
+    return metrics | evaluation.zero_shot_metrics(*_zero_shot(model, params, dataset, x, names))
 
 
 def evaluate(model: TwoTowers, params: Any, dataset: Dataset) -> dict[str, Any]:
     """The same figures on the test items, with intervals."""
     x, y = _embed_items(model, params, dataset.test)
     names = dataset.test.names
-    metrics = evals.retrieval_intervals(x, y, image_ids=names, text_ids=names)
-    return metrics | evals.zero_shot_intervals(*_zero_shot(model, params, dataset, x, names))
+    metrics = evaluation.retrieval_intervals(x, y, image_ids=names, text_ids=names)
+    return metrics | evaluation.zero_shot_intervals(*_zero_shot(model, params, dataset, x, names))
 
 
 def embed_x(model: TwoTowers, params: Any, dataset: Dataset, items: np.ndarray) -> np.ndarray:

@@ -10,13 +10,13 @@ import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
-from gentle_clip_jax import evals
+from gentle_clip_jax import evaluation
 from gentle_clip_jax.data.batches import Dataset, Items, count, take
 from gentle_clip_jax.encoders.protein_sequence import SequenceEncoder
 from gentle_clip_jax.encoders.protein_structure import StructureEncoder
 from gentle_clip_jax.encoders.residues import ResidueHead, parts
 from gentle_clip_jax.encoders.two_towers import TwoTowers
-from gentle_clip_jax.evals.bootstrap import Interval
+from gentle_clip_jax.evaluation.intervals import Interval
 from gentle_clip_jax.losses.residue import residue_loss
 from gentle_clip_jax.objectives import Objective, Terms
 from gentle_clip_jax.tasks.embedding import embed
@@ -142,13 +142,13 @@ def evaluate(model: TwoTowers, params: Any, dataset: Dataset) -> dict[str, Any]:
             model, params, dataset, dataset.test, dataset.about.test
         ).items()
     }
-    means = evals.mean_intervals(sets)
-    return means if len(sets) == 1 else means | evals.by_set(sets)
+    means = evaluation.mean_intervals(sets)
+    return means if len(sets) == 1 else means | evaluation.by_set(sets)
 
 
 def _interval(of_queries: np.ndarray) -> Interval:
     """The mean over queries [n], with its interval."""
-    found = evals.bootstrap_intervals(
+    found = evaluation.bootstrap_intervals(
         lambda n: {"mean": n @ of_queries / n.sum(-1)}, len(of_queries)
     )
     return found["mean"]

@@ -86,12 +86,13 @@ def test_what_else_lies_there_stays(tmp_path, stopped):
         fit()
     assert [path.name for path in stopped.iterdir()] == ["mine.txt"]
     start = closed_form.cca(features().x[:, 0], features().y[:, 0], shrinkage=1.0)
-    saved.write(tmp_path / "an aligner", {"maps": start}, {})
+    kinds = {"Maps": closed_form.Maps}.get
+    saved.write(tmp_path / "an aligner", {"maps": start}, {}, kinds)
     with pytest.raises(ValueError, match="holds an aligner"), kept_in(tmp_path / "an aligner"):
         fit()
     with kept_in(tmp_path / "an aligner"):
         pass
-    assert saved.read(tmp_path / "an aligner")
+    assert saved.read(tmp_path / "an aligner", kinds)
 
 
 @pytest.mark.slow

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import logsumexp
 
-from gentle_clip_jax.aligners import closed_form, selection
+from gentle_clip_jax.aligners import choose, closed_form
 from gentle_clip_jax.aligners.closed_form import Features, gentle, plan, transported
 from gentle_clip_jax.aligners.closed_form.gentle import fit_prepared, plan_shrinkage, prepare
 from gentle_clip_jax.aligners.closed_form.neighbours import smooth
@@ -133,7 +133,7 @@ def test_without_unmatched_items_the_start_is_returned():
     few = features(8, 0)
     maps = start(few.x[:, 0], few.y[:, 0])
     assert closed_form.transported_cca(few, maps) is maps
-    fitted, about = selection.gentle_transport(few)
+    fitted, about = choose.gentle_transport(few)
     assert np.isfinite(found(fitted))
     assert about["held_out"]["chosen"] == "cca"
 
@@ -155,9 +155,9 @@ def test_held_out_pairs_turn_down_a_plan_between_sets_of_different_things(pairs)
     alike, (x, y) = features(pairs, 300), clusters(pairs, seed=1)
     unmatched_y = jnp.float32(np.random.default_rng(5).normal(size=(300, 9)) * np.std(y) + 3)
     unlike = alike._replace(unmatched_y=unmatched_y[:, None])
-    maps, about = selection.gentle_transport(unlike)
+    maps, about = choose.gentle_transport(unlike)
     chosen = about["held_out"]["chosen"]
-    assert chosen in ("cca", selection.UNPLANNED)
+    assert chosen in ("cca", choose.UNPLANNED)
     if chosen == "cca":
         alone = closed_form.shrunk_cca(
             x, y, closed_form.chosen_shrinkage(closed_form.shrunk_cca, x, y)
@@ -220,8 +220,8 @@ def test_held_out_pairs_turn_down_wrong_names_of_classes():
     many, (x, _) = features(80, 300), clusters(100, seed=1)
     rng = np.random.default_rng(0)
     wrong = tuple(jnp.float32(rng.normal(size=(5, d))) for d in (12, 9))
-    (plain, _), (named, about) = (selection.gentle_transport(many, c) for c in (None, wrong))
-    assert about["held_out"]["chosen"] not in (selection.NAMED, selection.NAMES_JOINED)
+    (plain, _), (named, about) = (choose.gentle_transport(many, c) for c in (None, wrong))
+    assert about["held_out"]["chosen"] not in (choose.NAMED, choose.NAMES_JOINED)
     np.testing.assert_array_equal(plain.embed_x(x), named.embed_x(x))
 
 

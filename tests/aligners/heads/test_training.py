@@ -12,7 +12,7 @@ from gentle_clip_jax.aligners.closed_form.cca import Maps
 from gentle_clip_jax.aligners.heads import OBJECTIVES, Settings, fit
 from gentle_clip_jax.aligners.heads.batches import batches, spread
 from gentle_clip_jax.aligners.problem import Features
-from gentle_clip_jax.evals import mean_reciprocal_rank
+from gentle_clip_jax.evaluation import mean_reciprocal_rank
 from gentle_clip_jax.losses import pairwise
 
 SMALL = Settings(dim=8, steps=30, evaluate_every=10, matched=16, unmatched=24)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from gentle_clip_jax.evals import zero_shot_intervals, zero_shot_metrics
+from gentle_clip_jax.evaluation import zero_shot_intervals, zero_shot_metrics
 
 
 def test_accuracy_counts_the_nearest_class():

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gentle_clip_jax.aligners.closed_form import Maps, cca, cross_validated, relative
+from gentle_clip_jax.aligners.closed_form import Maps, cca, relative
+from gentle_clip_jax.evaluation.cross_validation import choose_setting
 
 CANDIDATES = [1e-4, 1e-2, 1.0, 100.0]
 
@@ -34,17 +35,17 @@ def test_a_shrinkage_that_finds_new_pairs_is_chosen():
     x, y = noisy_low_rank(60)
     new = noisy_low_rank(500)
     found = {r: median_rank(cca(x, y, shrinkage=r), *new) for r in CANDIDATES}
-    chosen = cross_validated(shrunk, x, y, CANDIDATES)
+    chosen = choose_setting(shrunk, x, y, CANDIDATES)
     assert found[CANDIDATES[0]] > 2 * min(found.values())  # a choice that matters
     assert found[chosen] <= 1.2 * min(found.values())
 
 
 def test_twelve_pairs_are_enough():
     x, y = noisy_low_rank(12)
-    chosen = cross_validated(shrunk, x, y, np.array(CANDIDATES))
+    chosen = choose_setting(shrunk, x, y, np.array(CANDIDATES))
     assert chosen in CANDIDATES
     assert isinstance(chosen, float)
-    assert cross_validated(shrunk, x, y, CANDIDATES) == chosen
+    assert choose_setting(shrunk, x, y, CANDIDATES) == chosen
 
 
 class Memory(NamedTuple):
@@ -70,7 +71,7 @@ class Memory(NamedTuple):
 @pytest.mark.parametrize("n", [3, 12])
 def test_memorising_pairs_does_not_pay(n):
     x = jnp.asarray(np.random.default_rng(0).normal(size=(n, 6)), jnp.float32)
-    assert cross_validated(Memory, x, x, [1.0, 0.0]) == 0.0
+    assert choose_setting(Memory, x, x, [1.0, 0.0]) == 0.0
 
 
 @pytest.mark.parametrize("n", [3, 13])
@@ -87,7 +88,7 @@ def test_each_pair_is_held_out_and_fits_compile_once(n):
         return compiled(x, y, shrinkage)
 
     x, y = noisy_low_rank(n)
-    cross_validated(fit, x, y, CANDIDATES)
+    choose_setting(fit, x, y, CANDIDATES)
     folds = min(n, 5)
     assert len(seen) == folds * len(CANDIDATES)
     assert traces == [(n - -(-n // folds), 40)]
@@ -96,18 +97,18 @@ def test_each_pair_is_held_out_and_fits_compile_once(n):
 
 def test_aligners_of_any_kind_and_precision():
     x, y = noisy_low_rank(20)
-    assert cross_validated(lambda x, y, p: relative(x, y, power=p), x, y, [1, 8]) in (1, 8)
+    assert choose_setting(lambda x, y, p: relative(x, y, power=p), x, y, [1, 8]) in (1, 8)
     with jax.enable_x64(True):
         x, y = (jnp.asarray(np.asarray(z), jnp.float64) for z in (x, y))
-        assert cross_validated(shrunk, x, y, np.array(CANDIDATES)) in CANDIDATES
+        assert choose_setting(shrunk, x, y, np.array(CANDIDATES)) in CANDIDATES
 
 
 def test_without_information_the_first_is_chosen():
     x, y = jnp.ones((12, 4)), jnp.ones((12, 3))
-    assert cross_validated(shrunk, x, y, CANDIDATES) == CANDIDATES[0]
+    assert choose_setting(shrunk, x, y, CANDIDATES) == CANDIDATES[0]
 
 
 def test_two_pairs_cannot_be_split():
     x, y = noisy_low_rank(2)
     with pytest.raises(ValueError, match="At least 3 pairs are needed to learn from, not 2"):
-        cross_validated(shrunk, x, y, CANDIDATES)
+        choose_setting(shrunk, x, y, CANDIDATES)

@@ -3,8 +3,8 @@
 import numpy as np
 from jax.typing import ArrayLike
 
-from gentle_clip_jax.evals.bootstrap import Interval, Statistic, bootstrap_intervals
-from gentle_clip_jax.evals.retrieval import ranks
+from gentle_clip_jax.evaluation.intervals import Interval, Statistic, bootstrap_intervals
+from gentle_clip_jax.evaluation.retrieval import ranks
 
 
 def zero_shot_metrics(

@@ -1,11 +1,11 @@
-"""Held-out pairs decide which side is drawn; all methods are read out alike."""
+"""Held-out pairs choose which gallery is smoothed, alike for all methods."""
 
 import jax
 import numpy as np
 import pytest
 
-from gentle_clip_jax.aligners import METHODS, Problem, align, load, readout
-from gentle_clip_jax.aligners.aligner import with_readout
+from gentle_clip_jax.aligners import METHODS, Problem, align, gallery, load
+from gentle_clip_jax.aligners.aligner import with_gallery_smoothing
 
 KEY = jax.random.key(0)
 
@@ -25,63 +25,65 @@ def problem(n=100, unmatched=900, **keywords):
     return Problem(x, y, unmatched_x, views(unmatched, 2, **keywords)[1])
 
 
-def drawn_sides(given):
-    return with_readout(METHODS["cca"].fit(given, KEY), given).about["drawn"]
+def smoothed_galleries(given):
+    return with_gallery_smoothing(METHODS["cca"].fit(given, KEY), given).about["smoothed_galleries"]
 
 
 @pytest.mark.parametrize(("gains", "sides"), [((0, 0), "x"), ((-2, 2), "y"), ((3, 3), "xy")])
 def test_the_doubt_is_for_x_and_against_y(gains, sides, monkeypatch):
-    monkeypatch.setattr(readout, "_gains", lambda features, seed: gains)
-    assert drawn_sides(problem()) == {side: side in sides for side in "xy"}
+    monkeypatch.setattr(gallery, "_gains", lambda features, seed: gains)
+    assert smoothed_galleries(problem()) == {side: side in sides for side in "xy"}
 
 
-def test_pairs_find_each_other_better_where_noisy_rows_are_drawn():
+def test_pairs_find_each_other_better_where_noisy_rows_are_smoothed():
     """x is noisy, and y is not: what lies near in y says where a row of x belongs."""
-    features = readout.Features(*(np.float32(a) for a in _items(problem())))
-    gain, _ = readout._gains(features, 0)
+    features = gallery.Features(*(np.float32(a) for a in _items(problem())))
+    gain, _ = gallery._gains(features, 0)
     assert gain > 2
 
 
 def test_a_bank_that_misleads_is_refused():
-    """Unmatched y in places where no pair is: rows that are drawn there lose what they were."""
+    """Unmatched y in places where no pair is: rows that move there lose their meaning."""
     given = problem(noise=3.0)
     x, y, unmatched_x, unmatched_y = _items(given)
     far = unmatched_y * 0.01 + 30 * np.random.default_rng(3).choice([-1, 1], size=(900, 1, 1))
-    features = readout.Features(x, y, unmatched_x, np.float32(far))
-    assert readout._gains(features, 0)[0] < -1
+    features = gallery.Features(x, y, unmatched_x, np.float32(far))
+    assert gallery._gains(features, 0)[0] < -1
 
 
 def test_few_rows_make_no_bank():
-    assert drawn_sides(problem(n=40, unmatched=100)) == {"x": False, "y": False}
+    assert smoothed_galleries(problem(n=40, unmatched=100)) == {"x": False, "y": False}
 
 
 def test_a_bank_is_held_to_its_memory(monkeypatch):
-    monkeypatch.setattr(readout, "_BYTES", 4 * 30 * 400)
+    monkeypatch.setattr(gallery, "_BYTES", 4 * 30 * 400)
     given = problem()
-    maps = with_readout(METHODS["cca"].fit(given, KEY), given).maps
+    maps = with_gallery_smoothing(METHODS["cca"].fit(given, KEY), given).maps
     assert len(maps.bank_y) == 400
 
 
 def test_two_methods_draw_the_same_sides():
     given = problem()
     sides = [
-        with_readout(METHODS[name].fit(given, KEY), given).about["drawn"]
+        with_gallery_smoothing(METHODS[name].fit(given, KEY), given).about["smoothed_galleries"]
         for name in ("cca", "relative")
     ]
     assert sides[0] == sides[1]
 
 
 def test_a_saved_aligner_draws_the_same(tmp_path, monkeypatch):
-    monkeypatch.setattr(readout, "_gains", lambda features, seed: (0, 0))
+    monkeypatch.setattr(gallery, "_gains", lambda features, seed: (0, 0))
     given = problem()
     aligner = align(given, "gentle_transport")
     aligner.save(tmp_path / "a")
     again = load(tmp_path / "a")
     rows = aligner.embed_x(given.x[:, 0])
-    np.testing.assert_allclose(again.draw_x(rows), aligner.draw_x(rows), atol=1e-6)
-    assert np.abs(aligner.draw_x(rows) - rows).max() > 0.01
-    np.testing.assert_array_equal(again.draw_y(rows), rows)
-    assert again.about["drawn"] == {"x": True, "y": False}
+    np.testing.assert_allclose(
+        again.smooth_gallery_x(rows), aligner.smooth_gallery_x(rows), atol=1e-6
+    )
+    assert np.abs(aligner.smooth_gallery_x(rows) - rows).max() > 0.01
+    np.testing.assert_array_equal(again.smooth_gallery_y(rows), rows)
+    assert again.about["smoothed_galleries"] == {"x": True, "y": False}
 
 
 def _items(given):

@@ -44,7 +44,7 @@ def nearest(
     group = np.zeros(len(gallery), int) if group is None else group
     member = np.eye(num_groups, dtype=np.float32)[group]
     count, parts = min(NEAREST, len(gallery)), []
-    for cosines in _blocks(queries, gallery):
+    for _, cosines in blocks_of_cosines(queries, gallery):
         some = np.argpartition(-cosines, count - 1, axis=1)[:, :count]
         some.sort(axis=1)  # equal cosines stay in the order of the gallery
         order = np.argsort(-np.take_along_axis(cosines, some, axis=1), axis=1, kind="stable")
@@ -70,11 +70,11 @@ def paired(queries: np.ndarray, gallery: np.ndarray, pairs: tuple[np.ndarray, ..
     return np.concatenate(found)
 
 
-def _blocks(queries: np.ndarray, gallery: np.ndarray) -> Iterator[np.ndarray]:
-    """Cosines [b, m] of b queries after b others."""
+def blocks_of_cosines(queries: np.ndarray, gallery: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield cosines [b, m] of some queries at a time, and the number of the first of them."""
     size = max(1, _COSINES_PER_BLOCK // len(gallery))
     for start in range(0, len(queries), size):
-        yield queries[start : start + size] @ gallery.T
+        yield start, queries[start : start + size] @ gallery.T
 
 
 def _below_top(cosines: np.ndarray) -> np.ndarray:

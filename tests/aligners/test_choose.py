@@ -4,21 +4,23 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gentle_clip_jax.aligners import held_out, selection, trials
-from gentle_clip_jax.aligners.held_out import HeldOut, Trial
+from gentle_clip_jax.aligners import candidates, choose
 from gentle_clip_jax.aligners.problem import Features
+from gentle_clip_jax.aligners.reduced import unmatched_parts
+from gentle_clip_jax.evaluation import cross_validation
+from gentle_clip_jax.evaluation.cross_validation import Candidate, HeldOut
 
-PLANNED, UNPLANNED, NAMED = selection.PLANNED, selection.UNPLANNED, selection.NAMED
-SMOOTHED = selection.SMOOTHED
+PLANNED, UNPLANNED, NAMED = choose.PLANNED, choose.UNPLANNED, choose.NAMED
+SMOOTHED = choose.SMOOTHED
 NAMES = {"planned": PLANNED, "unplanned": UNPLANNED, "named": NAMED, "smoothed": SMOOTHED}
-NAMES |= {"ridge": "ridge", "relative": "relative", "joined": trials.JOINED}
-NAMES |= {"names_joined": trials.NAMES_JOINED}
+NAMES |= {"ridge": "ridge", "relative": "relative", "joined": candidates.JOINED}
+NAMES |= {"names_joined": candidates.NAMES_JOINED}
 
 
 def chosen(pairs: int, dimensions: int = 100, **gains: float) -> str:
-    """What is chosen if trials gain so many standard errors on CCA; ridge regression is worse.
+    """What is chosen if candidates gain so many standard errors on CCA; ridge regression is worse.
 
-    Of two trials that are not CCA the difference is that of their gains over the root of two.
+    Of two candidates that are not CCA the difference is that of their gains over the root of two.
     """
     gains = {"ridge": -9.0} | gains
     noise = np.random.default_rng(0).normal(size=(pairs, len(gains)))
@@ -28,7 +30,7 @@ def chosen(pairs: int, dimensions: int = 100, **gains: float) -> str:
         ranks[NAMES[name]] = 3 - own - gain / np.sqrt(pairs)
     x = jnp.zeros((pairs, 1, dimensions))
     found = HeldOut(ranks, {}, 0, 0, 0)
-    return selection.choose(Features(x, x, x, x), found, named="named" in gains).trial
+    return choose.choose(Features(x, x, x, x), found, named="named" in gains).candidate
 
 
 @pytest.mark.parametrize(
@@ -57,9 +59,9 @@ def test_relative_representations_stand_against_it_too():
 
 
 def test_relative_representations_join_only_if_they_help_for_sure():
-    # The difference of two trials has a deviation of the root of two.
+    # The difference of two candidates has a deviation of the root of two.
     assert chosen(100, planned=3.0, unplanned=0.0, joined=3.0 + 2.7) == PLANNED
-    assert chosen(100, planned=3.0, unplanned=0.0, joined=3.0 + 2.9) == trials.JOINED
+    assert chosen(100, planned=3.0, unplanned=0.0, joined=3.0 + 2.9) == candidates.JOINED
 
 
 def test_a_plan_that_loses_for_sure_is_left_out():
@@ -81,41 +83,43 @@ def test_names_of_classes_are_used_unless_pairs_object():
 
 def test_maps_of_names_alone_join_where_they_help():
     others = {"planned": 1.0, "unplanned": 1.0}
-    assert chosen(100, named=3.0, names_joined=3.1, **others) == trials.NAMES_JOINED
+    assert chosen(100, named=3.0, names_joined=3.1, **others) == candidates.NAMES_JOINED
     assert chosen(100, named=3.0, names_joined=2.9, **others) == NAMED
     assert chosen(100, named=-9.0, names_joined=0.9, **others) == PLANNED
 
 
 def test_of_too_few_pairs_to_hold_out_names_alone_take_part():
     x = jnp.zeros((5, 1, 100))
-    choice = selection.choose(Features(x, x, x, x), None, named=True)
-    assert (choice.trial, choice.method) == (trials.NAMES_JOINED, NAMED)
+    choice = choose.choose(Features(x, x, x, x), None, named=True)
+    assert (choice.candidate, choice.method) == (candidates.NAMES_JOINED, NAMED)
 
 
 def test_maps_of_names_alone_do_not_know_the_wrong_answers(monkeypatch):
     """Nothing that is tried has seen what held-out partners are found among."""
     rng, seen = np.random.default_rng(0), []
     many = [jnp.float32(rng.normal(size=(n, 1, 3))) for n in (8, 8, 90, 120)]
-    real = trials.of_names_alone
+    real = candidates.of_names_alone
     monkeypatch.setattr(
-        trials, "of_names_alone", lambda some, *more: seen.append(some) or real(some, *more)
+        candidates, "of_names_alone", lambda some, *more: seen.append(some) or real(some, *more)
     )
     classes = many[2][:4, 0], many[3][:4, 0]
-    trials.tried(Features(*many), classes, relatives=False)
-    _, wrong = held_out.parts(Features(*many))
+    candidates.evaluate_candidates(Features(*many), classes, relatives=False)
+    _, distractors = unmatched_parts(Features(*many))
     for found, items in zip(seen[0][2:], many[2:]):
         assert len(found) < len(items)
-        np.testing.assert_array_equal(found, np.delete(np.asarray(items), wrong, axis=0))
+        np.testing.assert_array_equal(found, np.delete(np.asarray(items), distractors, axis=0))
 
 
 def test_recall_of_held_out_pairs_is_at_one_five_and_ten(monkeypatch):
     """Both ways, the mean over the splits that held a pair out, whatever the fits."""
     found = np.array([[1, 11], [10, 5], [6, 10], [2, 12]])
     rows = jnp.zeros((4, 2))
-    monkeypatch.setattr(held_out, "splits", lambda n, seed: [(np.arange(4), np.arange(0))] * 2)
-    monkeypatch.setattr(held_out, "ranks", lambda fitted, x, y, size: found[:size])
-    trial = Trial(lambda rest: None, rows, rows, jnp.zeros((20, 2)), jnp.zeros((20, 2)))
-    held = held_out.held_out({"cca": trial}, 4, seed=0)
+    splits = [(np.arange(4), np.arange(0))] * 2
+    monkeypatch.setattr(cross_validation, "repeated_folds", lambda n, seed: splits)
+    monkeypatch.setattr(cross_validation, "partner_ranks", lambda fitted, x, y, size: found[:size])
+    distractors = jnp.zeros((20, 2))
+    candidate = Candidate(lambda rest: None, rows, rows, distractors, distractors)
+    held = cross_validation.cross_validate({"cca": candidate}, 4, seed=0)
     expected = [
         [[1, 1, 1], [0, 0, 0]],
         [[0, 0, 1], [0, 1, 1]],
@@ -124,4 +128,4 @@ def test_recall_of_held_out_pairs_is_at_one_five_and_ten(monkeypatch):
     ]
     np.testing.assert_array_equal(held.recall["cca"], expected)
     np.testing.assert_allclose(held.log_rank["cca"], np.log(found).mean(axis=1))
-    assert (held.among, held.splits) == (24, 2)
+    assert (held.gallery, held.splits) == (24, 2)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from gentle_clip_jax.evals import bootstrap, bootstrap_intervals, retrieval
+from gentle_clip_jax.evaluation import bootstrap_intervals, intervals, retrieval
 
 
 def mean_of(score):
@@ -43,7 +43,7 @@ def test_metrics_share_their_drawings():
 def test_passes_do_not_change_the_result(monkeypatch):
     score = np.random.default_rng(0).normal(size=20)
     whole = bootstrap_intervals(mean_of(score), 20, num_resamples=101)
-    monkeypatch.setattr(bootstrap, "_COUNTS_PER_PASS", 7 * 20)
+    monkeypatch.setattr(intervals, "_COUNTS_PER_PASS", 7 * 20)
     split = bootstrap_intervals(mean_of(score), 20, num_resamples=101)
     assert split["mean"] == pytest.approx(whole["mean"])
 

@@ -2,7 +2,7 @@ import jax
 import numpy as np
 import pytest
 
-from gentle_clip_jax.evals import (
+from gentle_clip_jax.evaluation import (
     mean_reciprocal_rank,
     ranks,
     retrieval,

@@ -5,22 +5,22 @@ query has as many right answers as the other modality has rows of its id. The fu
 _intervals return {"name": {"value", "low", "high"}} with bootstrap 95 % intervals.
 """
 
-from gentle_clip_jax.evals.alignment import (
+from gentle_clip_jax.evaluation.alignment import (
     alignment_metrics,
     modality_gap,
     pair_distance,
     uniformity,
 )
-from gentle_clip_jax.evals.bootstrap import bootstrap_intervals
-from gentle_clip_jax.evals.means import by_set, mean_intervals, means
-from gentle_clip_jax.evals.neighbours import foscttm, label_transfer
-from gentle_clip_jax.evals.retrieval import (
+from gentle_clip_jax.evaluation.intervals import bootstrap_intervals
+from gentle_clip_jax.evaluation.means import by_set, mean_intervals, means
+from gentle_clip_jax.evaluation.neighbours import foscttm, label_transfer
+from gentle_clip_jax.evaluation.retrieval import (
     mean_reciprocal_rank,
     ranks,
     retrieval_intervals,
     retrieval_metrics,
 )
-from gentle_clip_jax.evals.zero_shot import zero_shot_intervals, zero_shot_metrics
+from gentle_clip_jax.evaluation.zero_shot import zero_shot_intervals, zero_shot_metrics
 
 __all__ = [
     "alignment_metrics",

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gentle_clip_jax.evals import alignment_metrics, modality_gap, pair_distance, uniformity
+from gentle_clip_jax.evaluation import alignment_metrics, modality_gap, pair_distance, uniformity
 from gentle_clip_jax.losses import multi_kernel_mmd
 
 

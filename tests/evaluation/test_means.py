@@ -2,7 +2,7 @@
 
 import pytest
 
-from gentle_clip_jax.evals import by_set, mean_intervals, means
+from gentle_clip_jax.evaluation import by_set, mean_intervals, means
 
 
 def test_a_metric_is_averaged_over_the_sets_that_have_it():

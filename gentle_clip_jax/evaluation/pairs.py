@@ -1,11 +1,11 @@
-"""The pairs of an aligner: as many rows on either side, and enough of them; some of them."""
+"""Rows of pairs: as many of x as of y, and enough of them."""
 
 import jax
 import numpy as np
 
 
 def count(x: jax.Array, y: jax.Array, *, least: int = 2) -> int:
-    """Number of pairs of features x [n, dx] and y [n, dy].
+    """Return the number of pairs of features x [n, dx] and y [n, dy].
 
     Raises:
       ValueError: the features are no matrices of equal length, or there are fewer than `least`.
@@ -21,7 +21,7 @@ def count(x: jax.Array, y: jax.Array, *, least: int = 2) -> int:
 
 
 def take(numbers: np.ndarray, x: jax.Array, y: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """The rows of x [n, ...] and of y [n, ...] with these numbers [k].
+    """Return the rows of x [n, ...] and of y [n, ...] with these numbers [k].
 
     JAX takes brackets apart in Python each time: of a few rows that is most of the time.
     """

@@ -1,4 +1,4 @@
-"""The drawn gallery: what is ranked is drawn towards what the other modality has beside it."""
+"""Gallery smoothing: rows that are ranked move towards their neighbours of the other modality."""
 
 import functools
 from typing import NamedTuple
@@ -6,27 +6,27 @@ from typing import NamedTuple
 import jax
 
 from gentle_clip_jax.aligners.closed_form.neighbours import in_blocks
-from gentle_clip_jax.aligners.cross_validation import Embeds
+from gentle_clip_jax.evaluation.cross_validation import Embeds
 from gentle_clip_jax.losses import pairwise
 
 _BLOCK = 256
-# How far each side is drawn, and to how many rows.
+# Weight of the neighbours, and their number, for each modality.
 OF_X = {"weight": 1.0, "count": 300}
 OF_Y = {"weight": 0.5, "count": 50}
 TEMPERATURE = 0.1
 
 
-class Drawn(NamedTuple):
-    """Maps, and rows of either modality that embeddings of the other are drawn to.
+class SmoothedGallery(NamedTuple):
+    """Maps, and banks of embedded rows by which galleries of the other modality are smoothed.
 
-    maps: what embeds both. bank_x [l, k], bank_y [m, k]: embedded rows, matched or not; None where
-    the other modality is not drawn.
+    maps: embeds both modalities. bank_x [l, k], bank_y [m, k]: embedded rows, matched or not; None
+    where the other modality's gallery is not smoothed.
 
-    A row that asks stays as it is. A row that is ranked, as images are by a text, is drawn to the
-    mean of the rows of the other modality that it is nearest to: images that lie between captions
-    and beside them are told apart by the captions' own geometry.
+    Queries stay as they are. A row of a gallery, such as an image that is ranked for a text, moves
+    towards the mean of its nearest rows of the other modality: images that lie between captions are
+    told apart by the captions' own geometry.
 
-    Source: ours; docs/results/remote_sensing_turns.md has what it brings.
+    Source: ours; docs/evidence.md has its gain.
     """
 
     maps: Embeds
@@ -41,17 +41,17 @@ class Drawn(NamedTuple):
         """Unit rows [m, k] of features [m, dy]."""
         return self.maps.embed_y(y)
 
-    def draw_x(self, rows: jax.Array) -> jax.Array:
-        """Unit rows [n, k] of x as they are ranked."""
-        return rows if self.bank_y is None else drawn(rows, self.bank_y, **OF_X)
+    def smooth_gallery_x(self, rows: jax.Array) -> jax.Array:
+        """Smooth embedded rows [n, k] of x, as they are ranked for queries of y."""
+        return rows if self.bank_y is None else smooth_gallery(rows, self.bank_y, **OF_X)
 
-    def draw_y(self, rows: jax.Array) -> jax.Array:
-        """Unit rows [m, k] of y as they are ranked."""
-        return rows if self.bank_x is None else drawn(rows, self.bank_x, **OF_Y)
+    def smooth_gallery_y(self, rows: jax.Array) -> jax.Array:
+        """Smooth embedded rows [m, k] of y, as they are ranked for queries of x."""
+        return rows if self.bank_x is None else smooth_gallery(rows, self.bank_x, **OF_Y)
 
 
 @functools.partial(jax.jit, static_argnames="count")
-def drawn(
+def smooth_gallery(
     rows: jax.Array,
     bank: jax.Array,
     *,
@@ -59,12 +59,12 @@ def drawn(
     count: int,
     temperature: float = TEMPERATURE,
 ) -> jax.Array:
-    """unit(e + weight unit(sum_j w_j b_j)), w the softmax of e . b_j / temperature.
+    """Return unit(e + weight unit(sum_j w_j b_j)), w the softmax of e . b_j / temperature.
 
     Args:
       rows: [n, k] unit rows e.
       bank: [m, k] unit rows b of the other modality.
-      weight: of what they are drawn to.
+      weight: of the neighbours.
       count: how many of the bank's nearest rows take part; all of a bank that has no more.
       temperature: of the softmax.
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from gentle_clip_jax.evals.bootstrap import Interval, Statistic, bootstrap_intervals
+from gentle_clip_jax.evaluation.intervals import Interval, Statistic, bootstrap_intervals
 from gentle_clip_jax.losses import pairwise
 
 # Cosines of unit rows in float32 are rounded by about 1e-7: closer ones are the same.

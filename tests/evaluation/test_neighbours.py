@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gentle_clip_jax.evals import foscttm, label_transfer, neighbours
+from gentle_clip_jax.evaluation import foscttm, label_transfer, neighbours
 
 RNG = np.random.default_rng(0)
 

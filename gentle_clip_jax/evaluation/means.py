@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from gentle_clip_jax.evals.bootstrap import Interval
+from gentle_clip_jax.evaluation.intervals import Interval
 
 
 def means(sets: Mapping[str, Mapping[str, float]]) -> dict[str, float]:

@@ -1,0 +1,128 @@
+"""Choice of gallery smoothing by held-out pairs: which modality is smoothed, and by which rows."""
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gentle_clip_jax.aligners.closed_form.gallery_smoothing import SmoothedGallery
+from gentle_clip_jax.aligners.closed_form.shrinkage import chosen_shrinkage, shrunk_cca
+from gentle_clip_jax.aligners.problem import Features
+from gentle_clip_jax.aligners.reduced import unmatched_parts
+from gentle_clip_jax.evaluation.cross_validation import Embeds, partner_ranks
+from gentle_clip_jax.evaluation.intervals import standard_errors
+from gentle_clip_jax.evaluation.pairs import take
+from gentle_clip_jax.evaluation.splits import repeated_folds
+
+_ROWS, _BYTES = 16384, 2**26  # of a bank, at most
+_LEAST_ROWS = 300  # of a bank; fewer are no neighbourhood
+_LEAST_PAIRS = 6  # fewer held-out pairs decide nothing
+_EVALUATED = 4096  # rows of a bank in cross-validation
+
+
+class Galleries(NamedTuple):
+    """Whether rows of x are smoothed where they are ranked, and rows of y."""
+
+    x: bool
+    y: bool
+
+
+def choose_galleries(small: Features, *, seed: int = 0) -> Galleries:
+    """Choose which modality's gallery is smoothed.
+
+    x is smoothed unless held-out pairs then find each other worse by a standard error, y only if
+    they do so better by one. CCA of the pairs is what is evaluated: the choice favours no method.
+
+    Args:
+      small: standardised features, reduced, see `reduced.reduced_problem`.
+      seed: of random choices.
+    """
+    gain_x, gain_y = _gains(small, seed)
+    return Galleries(x=gain_x >= -1, y=gain_y >= 1)
+
+
+def with_banks(
+    features: Features, maps: Embeds, galleries: Galleries, *, seed: int = 0
+) -> SmoothedGallery:
+    """Add banks for the galleries that are smoothed, if there are rows enough.
+
+    Args:
+      features: standardised, to which the maps were fitted; single rows of them make the banks.
+      maps: of any method.
+      galleries: see `choose_galleries`.
+      seed: of random choices.
+    """
+    of_x, of_y = (features.x, features.unmatched_x), (features.y, features.unmatched_y)
+    return SmoothedGallery(
+        maps,
+        bank_x=_bank(maps.embed_x, _rows(of_x, seed)) if galleries.y else None,
+        bank_y=_bank(maps.embed_y, _rows(of_y, seed)) if galleries.x else None,
+    )
+
+
+class _Ranked(NamedTuple):
+    """Both modalities as they are ranked."""
+
+    smoothed: SmoothedGallery
+
+    def embed_x(self, x: jax.Array) -> jax.Array:
+        return self.smoothed.smooth_gallery_x(self.smoothed.embed_x(x))
+
+    def embed_y(self, y: jax.Array) -> jax.Array:
+        return self.smoothed.smooth_gallery_y(self.smoothed.embed_y(y))
+
+
+def _gains(features: Features, seed: int) -> tuple[float, float]:
+    """By how many standard errors pairs are found better with x smoothed, and with y smoothed."""
+    n = len(features.x)
+    if n < _LEAST_PAIRS:
+        return 0.0, 0.0
+    _, distractors = unmatched_parts(features)
+    (x, distractors_x, more_x), (y, distractors_y, more_y) = (
+        (
+            jnp.mean(items, axis=1),
+            jnp.mean(unmatched[distractors], axis=1),
+            _rows((unmatched[: distractors.start], unmatched[distractors.stop :]), seed)[
+                :_EVALUATED
+            ],
+        )
+        for items, unmatched in (
+            (features.x, features.unmatched_x),
+            (features.y, features.unmatched_y),
+        )
+    )
+    shrinkage = chosen_shrinkage(shrunk_cca, x, y)
+    counts, gains = np.zeros(n), np.zeros((2, n))
+    for held, rest in repeated_folds(n, seed):
+        rest_x, rest_y = take(rest, x, y)
+        all_x, all_y = take(np.concatenate([held, rest]), x, y)
+        maps = shrunk_cca(rest_x, rest_y, shrinkage)
+        plain = SmoothedGallery(maps, None, None)
+        smoothed = (
+            plain._replace(bank_y=maps.embed_y(jnp.concatenate([rest_y, more_y]))),
+            plain._replace(bank_x=maps.embed_x(jnp.concatenate([rest_x, more_x]))),
+        )
+        gallery = jnp.concatenate([all_x, distractors_x]), jnp.concatenate([all_y, distractors_y])
+        before = np.log(partner_ranks(plain, *gallery, len(held)))
+        counts[held] += 1
+        # By y where x is ranked, and by x where y is.
+        for gain, one, queries in zip(gains, smoothed, (1, 0)):
+            after = np.log(partner_ranks(_Ranked(one), *gallery, len(held)))
+            gain[held] += (before - after)[:, queries]
+    return standard_errors(gains[0] / counts), standard_errors(gains[1] / counts)
+
+
+def _rows(groups: Iterable[jax.Array], seed: int) -> jax.Array:
+    """Single rows of items [n, j, d], matched or not, in random order."""
+    rows = jnp.concatenate([items.reshape(-1, items.shape[-1]) for items in groups])
+    return rows[np.random.default_rng(seed).permutation(len(rows))[:_ROWS]]
+
+
+def _bank(embed: Callable[[jax.Array], jax.Array], rows: jax.Array) -> jax.Array | None:
+    """The embedded rows, as many as fit into a bank; None if they are too few."""
+    if len(rows) < _LEAST_ROWS:
+        return None
+    embedded = embed(rows)
+    return embedded[: max(_LEAST_ROWS, _BYTES // embedded[0].nbytes)]

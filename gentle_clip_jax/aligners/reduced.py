@@ -1,0 +1,74 @@
+"""Smaller problems for cross-validation: fewer dimensions and items, and distractors set apart."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gentle_clip_jax.aligners.problem import Features, Problem, once_a_problem
+from gentle_clip_jax.aligners.standardize import Classes, principal_components, standardized
+from gentle_clip_jax.evaluation.cross_validation import Candidate, Embeds
+
+_DISTRACTORS = 1000  # unmatched items of each modality among which held-out partners are found
+_FITTED_TO = 1000  # unmatched items of each modality that a fit takes
+_DIMENSIONS = 256  # principal components that a fit takes; all would take minutes
+
+
+def unmatched_parts(of: Features | Problem) -> tuple[slice, slice]:
+    """Return the unmatched items that are fitted to, and the distractors, a third at most."""
+    least = min(len(of.unmatched_x), len(of.unmatched_y))
+    split = min(_FITTED_TO, least - least // 3)
+    return slice(0, split), slice(split, split + _DISTRACTORS)
+
+
+@once_a_problem
+def reduced_problem(problem: Problem) -> tuple[Features, Classes | None]:
+    """Return standardised features and classes of a problem, reduced; see `reduced`."""
+    return reduced(*standardized(problem)[2:])
+
+
+def reduced(features: Features, classes: Classes | None) -> tuple[Features, Classes | None]:
+    """Project features and classes on the first principal components of what fits see."""
+    fitted, _ = unmatched_parts(features)
+    bases = [
+        _basis(items, unmatched[fitted])
+        for items, unmatched in (
+            (features.x, features.unmatched_x),
+            (features.y, features.unmatched_y),
+        )
+    ]
+    turned = [
+        items if basis is None else items @ basis
+        for items, basis in zip(features, [*bases, *bases])
+    ]
+    if classes is not None:
+        pairs = zip(classes, bases)
+        classifier, names = (rows if basis is None else rows @ basis for rows, basis in pairs)
+        classes = classifier, names
+    return Features(*turned), classes
+
+
+def _basis(items: jax.Array, unmatched: jax.Array) -> jax.Array | None:
+    """The first principal components [d, k] of the rows, or None where there are no more."""
+    width = items.shape[2]
+    if width <= _DIMENSIONS:
+        return None
+    rows = np.concatenate([np.asarray(some).reshape(-1, width) for some in (items, unmatched)])
+    return jnp.asarray(principal_components(rows - rows.mean(axis=0), _DIMENSIONS))
+
+
+def raw_candidate(problem: Problem, fit: Callable[[Problem], Embeds]) -> Candidate:
+    """Return the candidate of a method that is fitted to raw features, as `align` fits it."""
+    fitted, distractors = unmatched_parts(problem)
+    unmatched = problem.unmatched_x[fitted], problem.unmatched_y[fitted]
+
+    def fit_pairs(rest: np.ndarray) -> Embeds:
+        return fit(Problem(problem.x[rest], problem.y[rest], *unmatched))
+
+    x, y = (jnp.asarray(items.mean(axis=1)) for items in (problem.x, problem.y))
+    distractors_x, distractors_y = (
+        jnp.asarray(items[distractors].mean(axis=1))
+        for items in (problem.unmatched_x, problem.unmatched_y)
+    )
+    return Candidate(fit_pairs, x, y, distractors_x, distractors_y)

@@ -1,0 +1,109 @@
+"""Refits of an aligner on folds of its pairs: the evidence for calibrated matches."""
+
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+import jax
+import numpy as np
+
+from gentle_clip_jax.aligners.aligner import Aligner
+from gentle_clip_jax.aligners.fit import refit
+from gentle_clip_jax.aligners.methods import METHODS
+from gentle_clip_jax.aligners.problem import Problem
+from gentle_clip_jax.evaluation.held_out_pairs import HeldOutPairs, Rows, hold_out_pairs
+from gentle_clip_jax.evaluation.splits import folds
+from gentle_clip_jax.progress import track
+
+LEAST_PAIRS = 60  # fewer are not held out: they say too little
+ROUGH = 300  # pairs; figures that rest on fewer are rough
+# Four fifths of so few find much less than all of them do, and too little would be expected.
+_FOLDS, _ROUGH_FOLDS = 5, 10
+MOST_PAIRS = 1000  # more are not held out: they would say little more
+_MOST_FITTED = 4096  # unmatched items of a refit
+
+
+class Embedder(Protocol):
+    """Raw features [n, d] of either modality to unit rows [n, k]: an aligner, or trained towers."""
+
+    def embed_x(self, x: Any, /) -> jax.Array: ...
+
+    def embed_y(self, y: Any, /) -> jax.Array: ...
+
+
+def held_out_pairs(aligner: Embedder, problem: Problem, key: jax.Array) -> HeldOutPairs:
+    """Hold each pair out once from a refit of the aligner to the others, and search its partners.
+
+    The items of held-out pairs are among the unmatched ones that a refit sees, as the items to
+    match are. An aligner whose method is not in `METHODS` is not refitted: the pairs must be new to
+    it.
+
+    Args:
+      aligner: fitted to the problem, or trained on other data.
+      problem: the pairs and the unmatched items, raw.
+      key: of the folds, of samples, and of the fits.
+
+    Raises:
+      ValueError: the method lacks what it needs.
+    """
+    method = method_of(aligner)
+    return hold_out_pairs(
+        _fits(aligner, problem, key),
+        uses_unmatched=method is not None and METHODS[method].unmatched,
+    )
+
+
+def method_of(aligner: Embedder) -> str | None:
+    """Return the method that can be refitted, or None."""
+    method = getattr(aligner, "about", {}).get("method")
+    return method if method in METHODS else None
+
+
+def embedded(aligner: Embedder, x: np.ndarray, y: np.ndarray) -> Rows:
+    """Embed items [n, j, dx] and [m, k, dy]: the mean of an item's rows stands for it."""
+    of_x, of_y = np.asarray(aligner.embed_x(means(x))), np.asarray(aligner.embed_y(means(y)))
+    if not isinstance(aligner, Aligner):
+        return Rows(of_x, of_y, of_x, of_y)
+    ranked = aligner.smooth_gallery_x(of_x), aligner.smooth_gallery_y(of_y)
+    return Rows(of_x, of_y, *map(np.asarray, ranked))
+
+
+def means(items: np.ndarray) -> np.ndarray:
+    """Return the mean [n, d] of the rows of each item [n, j, d]."""
+    return items.mean(axis=1, dtype=np.float64).astype(items.dtype)
+
+
+def _fits(
+    aligner: Embedder, problem: Problem, key: jax.Array
+) -> Iterator[tuple[np.ndarray, Callable[[np.ndarray], tuple[Rows, Rows]]]]:
+    """Yield the pairs of a fold, and the function that fits without them and embeds."""
+    n, rng = len(problem.x), np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel())
+    order = rng.permutation(n)
+    if method_of(aligner) is None or not isinstance(aligner, Aligner):
+        yield order[:MOST_PAIRS], functools.partial(_embedded_pairs, aligner, problem)
+        return
+    count = _FOLDS if n >= ROUGH else min(_ROUGH_FOLDS, n)
+    seen = np.zeros(n, bool)
+    for held, rest in track(list(folds(order, count)), "holding pairs out"):
+        # Folds of one size overlap by a pair where their number does not divide n.
+        new = held[~seen[held]]
+        seen[new] = True
+        fitted = refit(aligner, _without(problem, held, rest, rng), key)
+        yield new[: -(-MOST_PAIRS // count)], functools.partial(_embedded_pairs, fitted, problem)
+
+
+def _embedded_pairs(aligner: Embedder, problem: Problem, pairs: np.ndarray) -> tuple[Rows, Rows]:
+    own = embedded(aligner, problem.x[pairs], problem.y[pairs])
+    return own, embedded(aligner, problem.unmatched_x, problem.unmatched_y)
+
+
+def _without(
+    problem: Problem, held: np.ndarray, rest: np.ndarray, rng: np.random.Generator
+) -> Problem:
+    """The problem in which the held pairs are unmatched items."""
+    unmatched = []
+    for of_pairs, items in ((problem.x, problem.unmatched_x), (problem.y, problem.unmatched_y)):
+        some = items[rng.permutation(len(items))[: _MOST_FITTED - len(held)]]
+        rows = np.concatenate([of_pairs[held], some])
+        unmatched.append(rows[rng.permutation(len(rows))])
+    return Problem(problem.x[rest], problem.y[rest], *unmatched, classes=problem.classes)

@@ -1,0 +1,169 @@
+"""Cross-validation on pairs: how well a fit finds the partners of pairs that it has not seen.
+
+This module is the one engine for held-out pairs. It is handed functions that fit, and knows nothing
+of the methods behind them.
+"""
+
+import functools
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gentle_clip_jax.evaluation import pairs
+from gentle_clip_jax.evaluation.splits import FOLDS, folds, repeated_folds
+from gentle_clip_jax.losses import pairwise
+from gentle_clip_jax.parallel.cores import one_core_for_lapack
+from gentle_clip_jax.progress import track
+
+TOP = (1, 5, 10)
+# Cosines of unit rows in float32 are rounded by about 1e-7: closer ones are the same.
+TIE = 1e-6
+# Among fewer items a partner could hardly be missed.
+_LEAST_GALLERY = 10
+
+
+class Embeds(Protocol):
+    """Maps of both modalities into one space, a pytree: unit rows [n, k] of features [n, d]."""
+
+    def embed_x(self, x: jax.Array, /) -> jax.Array: ...
+
+    def embed_y(self, y: jax.Array, /) -> jax.Array: ...
+
+
+class Candidate(NamedTuple):
+    """A method under cross-validation.
+
+    fit: fit(row numbers of pairs) is a pytree that embeds the rows beside it.
+    x [n, dx], y [n, dy]: the pairs, as the fit takes them.
+    distractors_x, distractors_y: unmatched items that no fit sees, among which partners are found.
+    """
+
+    fit: Callable[[np.ndarray], Embeds]
+    x: jax.Array
+    y: jax.Array
+    distractors_x: jax.Array
+    distractors_y: jax.Array
+
+
+class HeldOut(NamedTuple):
+    """Held-out figures by method.
+
+    log_rank: [n] of each pair the logarithm of the partner's rank, mean over both directions and
+      the splits that held it out.
+    recall: [n, 2, 3] from x to y and back, the share of those splits where the partner was first,
+      among the first five, among the first ten.
+    fitted: number of pairs of each fit. gallery: number of items that a partner was among.
+    splits: number of fits of each method.
+    """
+
+    log_rank: dict[str, np.ndarray]
+    recall: dict[str, np.ndarray]
+    fitted: int
+    gallery: int
+    splits: int
+
+
+@one_core_for_lapack
+def cross_validate(
+    candidates: Mapping[str, Candidate], num_pairs: int, *, seed: int = 0
+) -> HeldOut:
+    """Find each held-out pair's partner among the held-out items and the distractors.
+
+    Args:
+      candidates: methods by name, all on the same pairs.
+      num_pairs: three or more.
+      seed: of the splits, see `splits.repeated_folds`.
+    """
+    counts, splits = np.zeros(num_pairs), repeated_folds(num_pairs, seed)
+    log_rank = {name: np.zeros(num_pairs) for name in candidates}
+    recall = {name: np.zeros((num_pairs, 2, len(TOP))) for name in candidates}
+    fitted = gallery = 0
+    for held, rest in track(splits, "holding pairs out"):
+        counts[held] += 1
+        for name, candidate in candidates.items():
+            distractors = min(len(candidate.distractors_x), len(candidate.distractors_y))
+            alone = len(held) + distractors >= _LEAST_GALLERY
+            rows = held if alone else np.concatenate([held, rest])
+            fitted, gallery = len(rest), len(rows) + distractors
+            x, y = pairs.take(rows, candidate.x, candidate.y)
+            x = jnp.concatenate([x, candidate.distractors_x])
+            y = jnp.concatenate([y, candidate.distractors_y])
+            rank = np.asarray(partner_ranks(candidate.fit(rest), x, y, len(held)))
+            log_rank[name][held] += np.log(rank).mean(axis=1)
+            recall[name][held] += rank[:, :, None] <= np.asarray(TOP)
+    return HeldOut(
+        {name: values / counts for name, values in log_rank.items()},
+        {name: values / counts[:, None, None] for name, values in recall.items()},
+        fitted,
+        gallery,
+        len(splits),
+    )
+
+
+def choose_setting(
+    fit: Callable[[jax.Array, jax.Array, float], Embeds],
+    x: jax.Array,
+    y: jax.Array,
+    settings: Iterable[float],
+    *,
+    num_folds: int = FOLDS,
+    seed: int = 0,
+) -> float:
+    """Choose the setting with which held-out pairs find each other best; the first of equal ones.
+
+    The score is the mean logarithm of the rank of the held-out partner among the fold's held-out
+    items, over both directions and all folds. In folds of fewer than ten it is the rank among all
+    items, as ten could hardly be missed; otherwise the items that were fitted, which are easily
+    told apart from others, would favour too much shrinkage.
+
+    Args:
+      fit: fit(x, y, setting) is a pytree that embeds both. All folds have one shape, so that a
+        jitted fit compiles once.
+      x: [n, dx] features.
+      y: [n, dy] features; y[i] is the pair of x[i].
+      settings: numbers; in `fit` they are floats.
+      num_folds: each pair is held out of at least one; with n or more, one pair at a time.
+      seed: of the order that the folds are cut from.
+
+    Raises:
+      ValueError: there are fewer than three pairs, or not as many rows in x as in y.
+
+    >>> from gentle_clip_jax.aligners.closed_form import ridge
+    >>> x = jax.random.normal(jax.random.key(0), (20, 6))
+    >>> choose_setting(lambda x, y, r: ridge(x, y, shrinkage=r), x, x**3, [0.1, 1e9])
+    0.1
+    """
+    settings = [float(setting) for setting in settings]
+    n, scores = pairs.count(x, y, least=3), []
+    for held, rest in folds(np.random.default_rng(seed).permutation(n), num_folds):
+        held_x, held_y = pairs.take(np.concatenate([held, rest]), x, y)
+        size = len(held)
+        fitted = (fit(held_x[size:], held_y[size:], setting) for setting in settings)
+        among = size if size >= _LEAST_GALLERY else n
+        gallery = held_x[:among], held_y[:among]
+        scores.append([_log_rank(aligner, *gallery, size) for aligner in fitted])
+    return settings[int(np.argmin(np.mean(scores, axis=(0, 2))))]
+
+
+def _log_rank(aligner: Embeds, x: jax.Array, y: jax.Array, size: int) -> jax.Array:
+    """Log rank [size] of the partners of the first rows, mean over both directions."""
+    return jnp.mean(jnp.log(partner_ranks(aligner, x, y, size).astype(x.dtype)), axis=1)
+
+
+@functools.partial(jax.jit, static_argnames="size")
+def partner_ranks(aligner: Embeds, x: jax.Array, y: jax.Array, size: int) -> jax.Array:
+    """Return the rank [size, 2] of the partners of the first rows, from x to y and back.
+
+    A tie counts against the partner, and so does a row that is not a number.
+    """
+    x, y = aligner.embed_x(x), aligner.embed_y(y)
+
+    def one_way(queries: jax.Array, gallery: jax.Array) -> jax.Array:
+        scores = pairwise.similarity(queries, gallery)
+        # The comparison fails, and so counts against the partner, for what is not a number.
+        return jnp.sum(~(scores < jnp.diagonal(scores)[:, None] - TIE), axis=1)
+
+    return jnp.stack([one_way(x[:size], y), one_way(y[:size], x)], axis=1)

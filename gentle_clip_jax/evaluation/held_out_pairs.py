@@ -1,0 +1,179 @@
+"""Candidates of held-out pairs: the evidence from which matches are calibrated.
+
+Each pair is held out once from a fit to the others, and its items are searched for among all
+unmatched ones. Of every search the 48 nearest candidates are kept, with their cosines and the sum
+over all candidates at each temperature: enough to calibrate later without another fit.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import numpy as np
+from scipy import special, stats
+
+from gentle_clip_jax.evaluation.cross_validation import TIE
+from gentle_clip_jax.evaluation.nearest import NEAREST, blocks_of_cosines, paired
+
+_SUMMED = (
+    16384  # items of a gallery over which sums at all temperatures are taken; more are sampled
+)
+TEMPERATURES = np.geomspace(0.01, 10, 71)  # a step of 10 %, below what 1,000 pairs can tell
+
+
+class Rows(NamedTuple):
+    """Unit rows x [n, k] and y [m, k] as queries, and as they are ranked for the other modality.
+
+    The two are one where no gallery is smoothed.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    ranked_x: np.ndarray
+    ranked_y: np.ndarray
+
+
+class Direction(NamedTuple):
+    """Searches of k held-out items among the unmatched items of the other modality.
+
+    candidate: [k, c] row numbers of the nearest unmatched items, nearest first, c at most 48.
+    cosine: [k, c] with them; cosine_back: [k, c] with the candidate as the query.
+    partner: [k] cosine with the item's own partner.
+    above, ties: [k] number of unmatched items nearer than the partner, and of those that tie.
+    log_total: [k, t] log of the sum over all unmatched items of exp(cosine / T) at all T.
+    """
+
+    candidate: np.ndarray
+    cosine: np.ndarray
+    cosine_back: np.ndarray
+    partner: np.ndarray
+    above: np.ndarray
+    ties: np.ndarray
+    log_total: np.ndarray
+
+    @property
+    def ranks(self) -> np.ndarray:
+        """Rank [k] of the partner, from 1; half of those that tie with it are before it."""
+        return 1 + self.above + self.ties / 2
+
+
+class HeldOutPairs(NamedTuple):
+    """Evidence of k held-out pairs.
+
+    pairs: [k] which pairs of the problem; fold: [k] which fit did not see them.
+    to_y: searches of their x among y; to_x: of their y among x.
+    pair_bias: by how many standard errors held-out partners are nearest more often among the
+      unmatched items than among as many held-out ones. Pairs that are a random sample of the items
+      to match are found as often among either.
+    galleries: [2] number of unmatched items of x and of y that were searched.
+    uses_unmatched: whether the fits have learned from unmatched items too.
+    """
+
+    pairs: np.ndarray
+    fold: np.ndarray
+    to_y: Direction
+    to_x: Direction
+    pair_bias: float
+    galleries: np.ndarray
+    uses_unmatched: bool
+
+    def numbered(self, unmatched_x: np.ndarray, unmatched_y: np.ndarray) -> "HeldOutPairs":
+        """Return the same with other numbers [u], [v] for the unmatched items."""
+        return self._replace(
+            to_y=self.to_y._replace(candidate=unmatched_y[self.to_y.candidate]),
+            to_x=self.to_x._replace(candidate=unmatched_x[self.to_x.candidate]),
+        )
+
+
+def hold_out_pairs(
+    folds: Iterable[tuple[np.ndarray, Callable[[np.ndarray], tuple[Rows, Rows]]]],
+    *,
+    uses_unmatched: bool,
+) -> HeldOutPairs:
+    """Search for the partners of held-out pairs.
+
+    Args:
+      folds: for each fold the numbers of its pairs, and a function that fits without them and
+        returns rows of these pairs, and of all unmatched items.
+      uses_unmatched: see `HeldOutPairs`.
+    """
+    pairs, numbers, to_y, to_x, surplus = [], [], [], [], ([], [])
+    galleries = np.zeros(2, np.int32)
+    for number, (held, fit) in enumerate(folds):
+        own, others = fit(held)
+        galleries = np.array([len(others.x), len(others.y)], np.int32)
+        to_y.append(_direction(own.x, own.ranked_y, others.ranked_y, others.y, own.ranked_x))
+        to_x.append(_direction(own.y, own.ranked_x, others.ranked_x, others.x, own.ranked_y))
+        surplus[0].append(_surplus(own.x @ own.ranked_y.T, to_y[-1], len(others.y)))
+        surplus[1].append(_surplus(own.y @ own.ranked_x.T, to_x[-1], len(others.x)))
+        pairs.append(held)
+        numbers.append(np.full(len(held), number))
+    return HeldOutPairs(
+        np.concatenate(pairs).astype(np.int32),
+        np.concatenate(numbers).astype(np.int32),
+        _joined(to_y),
+        _joined(to_x),
+        max(_standard_errors(np.concatenate(one)) for one in surplus),
+        galleries,
+        uses_unmatched,
+    )
+
+
+def _direction(
+    queries: np.ndarray,
+    partners: np.ndarray,
+    gallery: np.ndarray,
+    gallery_as_queries: np.ndarray,
+    ranked_queries: np.ndarray,
+) -> Direction:
+    """Search for held-out items [k, d] in a gallery [m, d]; partners [k, d] as they are ranked."""
+    partner, count, parts = np.sum(queries * partners, axis=1), min(NEAREST, len(gallery)), []
+    for start, cosines in blocks_of_cosines(queries, gallery):
+        some = np.argpartition(-cosines, count - 1, axis=1)[:, :count]
+        some.sort(axis=1)  # equal cosines stay in the order of the gallery
+        order = np.argsort(-np.take_along_axis(cosines, some, axis=1), axis=1, kind="stable")
+        index = np.take_along_axis(some, order, axis=1)
+        further = cosines - partner[start : start + len(cosines), None]
+        above = np.sum(further > TIE, axis=1)
+        every = -(-len(gallery) // _SUMMED)
+        totals = [
+            special.logsumexp(cosines[:, ::every] / t, axis=1) + np.log(every)
+            for t in TEMPERATURES.astype(np.float32)
+        ]
+        ties = np.sum(further >= -TIE, axis=1) - above
+        nearest = np.take_along_axis(cosines, index, axis=1)
+        parts.append((index, nearest, above, ties, np.stack(totals, axis=1)))
+    index, nearest, above, ties, totals = (np.concatenate(part) for part in zip(*parts))
+    numbers = np.repeat(np.arange(len(index)), count), index.ravel()
+    back = paired(gallery_as_queries, ranked_queries, numbers[::-1]).reshape(index.shape)
+    return Direction(
+        index.astype(np.int32),
+        nearest,
+        back,
+        partner,
+        above.astype(np.int32),
+        ties.astype(np.int32),
+        totals.astype(np.float32),
+    )
+
+
+def _joined(parts: list[Direction]) -> Direction:
+    return Direction(*(np.concatenate(part) for part in zip(*parts)))
+
+
+def _surplus(peers: np.ndarray, among: Direction, count: int) -> np.ndarray:
+    """How much more often [f] partners are nearest among unmatched items than among as many peers.
+
+    Args:
+      peers: [f, f] cosines of a fold's items with the partners of all of them.
+      among: the searches of the same items among `count` unmatched ones.
+    """
+    partner = np.diagonal(peers)[:, None]
+    others = peers[~np.eye(len(peers), dtype=bool)].reshape(len(peers), -1)
+    fewer = min(others.shape[1], count)
+    first = np.sum(others[:, :fewer] - partner >= -TIE, axis=1) == 0
+    return stats.hypergeom.pmf(0, count, among.above + among.ties, fewer) - first
+
+
+def _standard_errors(values: np.ndarray) -> float:
+    error = np.std(values) / np.sqrt(len(values))
+    return float(np.mean(values) / error) if error else 0.0

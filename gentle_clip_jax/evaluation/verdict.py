@@ -1,0 +1,43 @@
+"""Whether held-out pairs show that one method is better than another."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from gentle_clip_jax.evaluation.intervals import mean_interval
+
+EXPECTED, CLAIMED = 0.95, 0.99  # levels of confidence: of a figure, of a claim
+_ALIKE = 0.01  # a difference that nobody would notice
+_MOST_PAIRS = 5000  # beyond, more pairs are no advice
+
+
+def gain(ours: np.ndarray, theirs: np.ndarray, *, fitted: int) -> dict[str, Any]:
+    """Compare the recall [n] of two methods, pair by pair.
+
+    Returns:
+      value, low, high: the mean difference and its 99 % interval, fractions of 1. verdict: "helped"
+      or "hurt" if 0 is outside, "alike" if more pairs would hardly tell, else "too early".
+      pairs_needed: if it is too early, about how many would tell, were the difference what it is.
+    """
+    found = mean_interval(ours - theirs, fitted=fitted, level=CLAIMED, bounds=(-1.0, 1.0))
+    verdict, needed = "too early", None
+    if found["low"] > 0 or found["high"] < 0:
+        verdict = "helped" if found["low"] > 0 else "hurt"
+    else:
+        half = (found["high"] - found["low"]) / 2
+        needed = len(ours) * (half / max(abs(found["value"]), 1e-6)) ** 2
+        needed = max(_rounded(needed), len(ours) + 1)
+        if abs(found["value"]) < _ALIKE and half < 10 * _ALIKE:
+            verdict, needed = "alike", None
+        elif needed > _MOST_PAIRS:
+            needed = None
+    return {**found, "verdict": verdict, "pairs_needed": needed}
+
+
+def _rounded(number: float) -> int:
+    """Two digits of it, upwards."""
+    if number < 10:
+        return math.ceil(number)
+    unit = 10 ** (int(math.log10(number)) - 1)
+    return math.ceil(number / unit) * unit
