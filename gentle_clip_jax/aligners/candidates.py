@@ -29,6 +29,7 @@ from gentle_clip_jax.aligners.reduced import unmatched_parts
 from gentle_clip_jax.aligners.standardize import Classes
 from gentle_clip_jax.evaluation.cross_validation import Candidate, Embeds, HeldOut, cross_validate
 from gentle_clip_jax.evaluation.pairs import take
+from gentle_clip_jax.parallel.cores import one_core_for_lapack
 
 _ROUNDS = 3  # of transport
 
@@ -42,6 +43,7 @@ RELATIVE, CCA_JOINED = "relative", "cca_relative"
 PAIRS_ONLY = (*_SHRUNK, RELATIVE, CCA_JOINED)
 
 
+@one_core_for_lapack
 def evaluate_candidates(
     features: Features, classes: Classes | None, *, seed: int = 0, relatives: bool | None = None
 ) -> HeldOut:

@@ -22,6 +22,7 @@ from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.pairs import read_matched
 from gentle_clip_jax.features.read import read
 from gentle_clip_jax.files import sha256_of
+from gentle_clip_jax.parallel.cores import one_core_for_lapack
 
 _LEAST_PAIRS = 3
 READ_ITEMS = 16384  # unmatched items of a side that are read, unless more are to be planned
@@ -169,6 +170,7 @@ def problem_of(
     return problem, (numbers[0], numbers[1])
 
 
+@one_core_for_lapack
 def _held_out(problem: Problem, method: str, key: jax.Array, seed: int) -> HeldOut:
     """Cross-validate a method and the pairs-only methods."""
     features, classes = reduced.reduced_problem(problem)

@@ -15,7 +15,6 @@ import numpy as np
 from gentle_clip_jax.evaluation import pairs
 from gentle_clip_jax.evaluation.splits import FOLDS, folds, repeated_folds
 from gentle_clip_jax.losses import pairwise
-from gentle_clip_jax.parallel.cores import one_core_for_lapack
 from gentle_clip_jax.progress import track
 
 TOP = (1, 5, 10)
@@ -66,7 +65,6 @@ class HeldOut(NamedTuple):
     splits: int
 
 
-@one_core_for_lapack
 def cross_validate(
     candidates: Mapping[str, Candidate], num_pairs: int, *, seed: int = 0
 ) -> HeldOut:

@@ -18,9 +18,14 @@ from gentle_clip_jax.evaluation.held_out_pairs import TEMPERATURES, HeldOutPairs
 from gentle_clip_jax.evaluation.nearest import Nearest, nearest
 from gentle_clip_jax.matching.assignment import assign, assigned_held_out, edges
 from gentle_clip_jax.matching.calibrated import Calibration, assigned_choices, calibrate
-from gentle_clip_jax.matching.calibration import Platt
 from gentle_clip_jax.matching.groups import group
-from gentle_clip_jax.matching.matches import Candidates, Expected, Matches
+from gentle_clip_jax.matching.matches import Expected, Matches
+from gentle_clip_jax.matching.probabilities import (
+    candidates_of,
+    expected_right,
+    runner_up,
+    softmax_probability,
+)
 
 _LEAST = 3  # pairs: one is held out, two are learnt from
 
@@ -102,17 +107,17 @@ def match(
         group_temperature=known.group_temperature,
     )
     near_x = nearest(rows.y, rows.ranked_x, known.to_x)
-    of_x, of_y = _candidates(sides, near_y, near_x, known, share)
+    of_x, of_y = candidates_of((sides.of_x, sides.of_y), (near_y, near_x), known, share)
     chosen = _chosen(near_y, near_x, rows, held, known, share, one_to_one)
     y_items = np.where(chosen.y < 0, -1, sides.of_y[chosen.y])
-    runner_up, its_probability = _runner_up(of_x, y_items)
+    second, its_probability = runner_up(of_x, y_items)
     best = near_y.groups.max(axis=1)
     back = near_x.index[chosen.y, 0] == np.arange(len(chosen.y))
     return Matches(
         x=sides.of_x,
         y=y_items,
         probability=chosen.probability,
-        runner_up=runner_up,
+        runner_up=second,
         runner_up_probability=np.full(len(best), np.nan) if one_to_one else its_probability,
         mutual=(near_y.index[:, 0] == chosen.y) & back,
         group=np.argmax(near_y.groups, axis=1),
@@ -151,14 +156,14 @@ def _chosen(
         y = assign(possible, len(near_y.index), len(near_x.index))
     if share is None or held is None:
         return _Chosen(y, np.full(len(y), np.nan), None)
-    said = _of_softmax(np.sum(rows.x * rows.ranked_y[y], axis=1), near_y, known.to_y)
+    plain = softmax_probability(np.sum(rows.x * rows.ranked_y[y], axis=1), near_y, known.to_y)
     choices = known.first_y
     if possible is not None:
         best = [int(np.argmin(np.abs(TEMPERATURES - t))) for t in (known.to_y, known.to_x)]
         outcome = assigned_held_out(held, possible, near_y, near_x, (best[0], best[1]))
         choices = assigned_choices(*outcome)
-    probability = np.where(y < 0, np.nan, share * choices.platt(said))
-    return _Chosen(y, probability, _expected(np.nan_to_num(probability), choices.factors))
+    probability = np.where(y < 0, np.nan, share * choices.platt(plain))
+    return _Chosen(y, probability, expected_right(np.nan_to_num(probability), choices.factors))
 
 
 def _places(items: np.ndarray, count: int) -> np.ndarray:
@@ -202,53 +207,3 @@ def _sides(
     )
     all_y = both[1] if both[1].ndim == 3 else both[1][:, None]
     return _Sides(all_y, rest[0], rest[1], pairs), problem
-
-
-def _candidates(
-    sides: _Sides, near_y: Nearest, near_x: Nearest, known: Calibration, share: float | None
-) -> tuple[Candidates, Candidates]:
-    """Candidates of x and of y; a share of x is as many partners for y, at most one each."""
-    share = share if known.shown else None
-    back = None if share is None else min(1.0, share * len(sides.of_x) / len(sides.of_y))
-    of_x = _probability(near_y, known.to_y, known.first_y.platt, share)
-    of_y = _probability(near_x, known.to_x, known.first_x.platt, back)
-    return (
-        Candidates(sides.of_x, sides.of_y[near_y.index], near_y.cosine, of_x),
-        Candidates(sides.of_y, sides.of_x[near_x.index], near_x.cosine, of_y),
-    )
-
-
-def _probability(
-    near: Nearest, temperature: float, platt: Platt, share: float | None
-) -> np.ndarray:
-    """Of all candidates [n, c]; NaN where there is no share to go by."""
-    if share is None:
-        return np.full(near.cosine.shape, np.nan)
-    said = _of_softmax(near.cosine, near, temperature)
-    first = platt(said[:, :1])
-    # What the first choice gains, the others lose; none overtakes it.
-    others = said[:, 1:] * (1 - first) / np.maximum(1 - said[:, :1], 1e-6)
-    return share * np.concatenate([first, np.minimum(others, first)], axis=1)
-
-
-def _of_softmax(cosine: np.ndarray, near: Nearest, temperature: float) -> np.ndarray:
-    """exp(cosine / T) / sum over all of the other modality, of cosines [n] or [n, c]."""
-    log_total = near.log_total.reshape(-1, *[1] * (cosine.ndim - 1))
-    # Cosines of one pair, computed twice, differ by rounding.
-    return np.minimum(np.exp(cosine / temperature - log_total), 1)
-
-
-def _runner_up(of_x: Candidates, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The likeliest y other than the chosen one."""
-    rows = np.arange(len(chosen))
-    if of_x.candidate.shape[1] < 2:
-        return np.full(len(chosen), -1), np.full(len(chosen), np.nan)
-    place = (of_x.candidate[:, 0] == chosen).astype(int)
-    return of_x.candidate[rows, place], of_x.probability[rows, place]
-
-
-def _expected(probability: np.ndarray, factors: np.ndarray) -> Expected:
-    """The sum of probabilities [n]; its interval is of scalings [draws], and of chance."""
-    rng = np.random.default_rng(0)
-    right = [np.sum(rng.random(len(probability)) < probability * factor) for factor in factors]
-    return Expected(float(probability.sum()), *map(float, np.quantile(right, [0.025, 0.975])))
