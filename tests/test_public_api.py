@@ -22,7 +22,8 @@ FUNCTIONS = {
     "load": "(folder)",
     "load_config": "(name_or_path, overrides=())",
     "load_encoder": "(source, *, role=None)",
-    "match": "(aligner, x, y, *, pairs, share=None, one_to_one=False, key=None, classes=None)",
+    "match": "(aligner, x, y, *, pairs, share=None, one_to_one=False, key=None, classes=None, "
+    "held_out=None)",
     "restore": "(workdir)",
     "train": "(config, workdir)",
 }
