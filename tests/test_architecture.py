@@ -58,8 +58,26 @@ ARROWS = {
     "searching": {"aligners", "features", "encoders", "data", "files", "pages"}
     | {"progress", "reading", "extras", "parallel", "runs", "tasks", "training"},
     "matching": {"aligners", "evaluation", "files", "pages"},
-    "review": {"searching", "aligners", "evaluation", "data", "features", "files", "pages", "progress"},
-    "tasks": {"aligners", "objectives", "losses", "encoders", "data", "evaluation", "parallel", "files"}
+    "review": {
+        "searching",
+        "aligners",
+        "evaluation",
+        "data",
+        "features",
+        "files",
+        "pages",
+        "progress",
+    },
+    "tasks": {
+        "aligners",
+        "objectives",
+        "losses",
+        "encoders",
+        "data",
+        "evaluation",
+        "parallel",
+        "files",
+    }
     | {"reading", "extras"},
     "report": {"runs", "files", "pages"},
     "training": {"tasks", "objectives", "optimizer", "encoders", "data", "evaluation", "parallel"}

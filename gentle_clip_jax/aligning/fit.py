@@ -119,7 +119,9 @@ def align_files(
     return aligner
 
 
-def held_out_of(aligner: Aligner, x: Collection, y: Collection, pairs: np.ndarray) -> HeldOutPairs | None:
+def held_out_of(
+    aligner: Aligner, x: Collection, y: Collection, pairs: np.ndarray
+) -> HeldOutPairs | None:
     """Return an aligner's evidence for matches, if it was fitted to these items and pairs.
 
     Args:
