@@ -4,7 +4,7 @@
         [--methods cca gentle_transport] [--fields remote_sensing vision_language]
         [--parts first again]
 
-Writes asking.md and asking.json; the part that is not run is kept. Of the same pool, `ask` chooses
+Writes asking.json; the part that is not run is kept. Of the same pool, `ask` chooses
 images or a draw does; an aligner is fitted to these and their captions, all others are unmatched,
 and test items measure it. Then to 30 that were chosen, 30 or 70 more.
 """
@@ -12,31 +12,21 @@ and test items measure it. Then to 30 that were chosen, 30 or 70 more.
 import argparse
 import dataclasses
 import itertools
-import json
 import pathlib
-import sys
 
 import jax
 import numpy as np
+from published import RESULTS, publish, read
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+from gentle_clip_jax.aligners import METHODS, Problem
+from gentle_clip_jax.asking import ask
+from gentle_clip_jax.compare import measure, pool
+from gentle_clip_jax.compare.sources import pool_of
+from gentle_clip_jax.config import load_config
+from gentle_clip_jax.runs.log import machine
 
-from gentle_clip_jax.aligners import METHODS, Problem  # noqa: E402
-from gentle_clip_jax.asking import ask  # noqa: E402
-from gentle_clip_jax.compare import measure, pool  # noqa: E402
-from gentle_clip_jax.compare.sources import pool_of  # noqa: E402
-from gentle_clip_jax.config import load_config  # noqa: E402
-from gentle_clip_jax.files import write_json, write_text  # noqa: E402
-from gentle_clip_jax.runs.log import machine  # noqa: E402
-
-FIELDS = {"remote_sensing": "remote sensing", "vision_language": "photographs"}
+FIELDS = ("remote_sensing", "vision_language")
 BEGIN, MORE = 30, (30, 70)  # pairs
-AGAIN = {
-    "random": "at random",
-    "chosen": "`ask --pairs`",
-    "joint": "the same in the space of an aligner of the first 30",
-}
 
 
 def main() -> None:
@@ -50,10 +40,9 @@ def main() -> None:
     parser.add_argument("--fields", nargs="+", choices=[*FIELDS], default=[*FIELDS])
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=[*PARTS])
     parser.add_argument("--evaluate", choices=["test", "validation"], default="test")
-    parser.add_argument("--out", type=pathlib.Path, default=ROOT / "docs" / "results")
+    parser.add_argument("--out", type=pathlib.Path, default=RESULTS)
     args = parser.parse_args()
-    kept = args.out / "asking.json"
-    found = json.loads(kept.read_text()) if kept.exists() else {}
+    found = read("asking", args.out)
     found |= {"machine": machine(), "evaluate": args.evaluate, "seeds": args.seeds}
     found |= {part: [] for part in args.parts}
     for field in args.fields:
@@ -66,7 +55,7 @@ def main() -> None:
             for row in PARTS[part](items, args):
                 found[part].append({"field": field, **row})
                 print(found[part][-1], flush=True)
-                publish(found, args.out)
+                publish("asking", found, args.out)
 
 
 def first(items: pool.Pool, args: argparse.Namespace):
@@ -119,61 +108,6 @@ def figures(items: pool.Pool, matched: np.ndarray, seed: int, method: str) -> li
     aligner = METHODS[method].fit(problem, jax.random.key(seed))
     metrics = measure.summarize(measure.score(aligner, items))
     return [100 * metrics[name] for name in measure.MAIN if name in metrics]
-
-
-def publish(found: dict, out: pathlib.Path) -> None:
-    out.mkdir(parents=True, exist_ok=True)
-    write_json(out / "asking.json", found)
-    write_text(out / "asking.md", "\n".join(page(found)) + "\n")
-
-
-def page(found: dict) -> list[str]:
-    lines = [
-        "# Which pairs to ask a person for",
-        "",
-        f"`python benchmarks/asking.py --features=...` on {found['evaluate']} "
-        f"items, seeds {', '.join(map(str, found['seeds']))}, per cent, zero-shot / i2t / t2i as "
-        "in [compare.md](../compare.md). *Chosen*: images that `gentle-clip ask` names, a tenth of "
-        "them drawn at random; *random*: all drawn. The gain is that of the mean of the figures, "
-        "with its sample standard deviation over seeds.",
-    ]
-    rows = found.get("first", [])
-    for field, method in dict.fromkeys((row["field"], row["method"]) for row in rows):
-        lines += ["", f"## {FIELDS[field].capitalize()}, {METHODS[method].label}", ""]
-        lines += ["| pairs | random | chosen | gain |", "|--:|--:|--:|--:|"]
-        here = [row for row in rows if (row["field"], row["method"]) == (field, method)]
-        for number in sorted({row["pairs"] for row in here}):
-            of_number = [row for row in here if row["pairs"] == number]
-            cells = cell(of_number, "random"), cell(of_number, "chosen"), gain(of_number, "chosen")
-            lines.append(f"| {number:,} | {' | '.join(cells)} |")
-    if rows := found.get("again"):
-        lines += [
-            "",
-            "## More pairs",
-            "",
-            f"To {BEGIN} that `ask` chose, so many more; shrinkage CCA. The gain is that over more "
-            "at random.",
-            "",
-            "| | more | chosen | figures | gain |",
-            "|:--|--:|:--|--:|--:|",
-        ]
-        for field, number in dict.fromkeys((row["field"], row["pairs"]) for row in rows):
-            here = [row for row in rows if (row["field"], row["pairs"]) == (field, number)]
-            for way, name in AGAIN.items():
-                told = gain(here, way) if way != "random" else ""
-                cells = FIELDS[field], str(number), name, cell(here, way), told
-                lines.append(f"| {' | '.join(cells)} |")
-    return lines
-
-
-def cell(rows: list[dict], way: str) -> str:
-    return " / ".join(f"{value:.1f}" for value in np.mean([row[way] for row in rows], axis=0))
-
-
-def gain(rows: list[dict], way: str) -> str:
-    gains = [np.mean(row[way]) - np.mean(row["random"]) for row in rows]
-    spread = f" ± {np.std(gains, ddof=1):.1f}" if len(gains) > 1 else ""
-    return f"{np.mean(gains):+.1f}{spread}"
 
 
 if __name__ == "__main__":

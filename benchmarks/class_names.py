@@ -9,15 +9,11 @@ many features as there are.
 
 import argparse
 import pathlib
-import sys
 
 import numpy as np
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from gentle_clip_jax.features.names import encoder_classes  # noqa: E402
-from gentle_clip_jax.features.read import read  # noqa: E402
+from gentle_clip_jax.features.names import encoder_classes
+from gentle_clip_jax.features.read import read
 
 
 def main() -> None:

@@ -7,13 +7,14 @@ the figures come from name seeds, machines and commands.
 """
 
 import argparse
-import json
+import io
 import pathlib
 import statistics
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from readme_tables import MAIN, RESULTS, ROOT, kept
+from published import RESULTS, ROOT, compact_svg, means, read, spread, table
+from readme_tables import MAIN
 
 from gentle_clip_jax.pages.colours import light, look
 
@@ -163,8 +164,8 @@ class Runs:
     def __init__(self, field: str, kind: str = ""):
         pages = [f"{field}_{kind}"] if kind else [f"{field}_heads", f"{field}_frozen"]
         pages = [name for name in pages if (RESULTS / f"{name}.json").exists()]
-        self.runs = [run for name in pages for run in kept(name)["runs"]]
-        self.most = max(run["pairs"] for run in kept(f"{field}_frozen")["runs"])
+        self.runs = [run for name in pages for run in read(name)["runs"]]
+        self.most = max(run["pairs"] for run in read(f"{field}_frozen")["runs"])
         found = {name: self.mean(name, self.most) for name in OF_PAIRS}
         known = {name: value for name, value in found.items() if value is not None}
         self.best_of_all = max(known, key=known.__getitem__, default="not measured")
@@ -194,17 +195,10 @@ class Runs:
         return [ours[seed] - theirs[seed] for seed in ours if seed in theirs]
 
 
-def spread(values: Iterable[float], *, sign: bool = True) -> str:
+def gain(values: Iterable[float]) -> str:
+    """Return a mean with its sign and spread; of one seed it says so."""
     values = [*values]
-    if not values:
-        return ""
-    text = f"{statistics.mean(values):{'+' if sign else ''}.1f}"
-    return text + (f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else " (one seed)")
-
-
-def table(heads: list[str], rows: Iterable[list[str]]) -> str:
-    rule = ["---", *["---:"] * (len(heads) - 1)]
-    return "\n".join(f"| {' | '.join(row)} |" for row in (heads, rule, *rows)) + "\n"
+    return spread(values, sign="+") + " (one seed)" * (len(values) == 1)
 
 
 def gains(plain: Runs, numbers: Iterable[int]) -> str:
@@ -221,9 +215,9 @@ def gains(plain: Runs, numbers: Iterable[int]) -> str:
         rows.append(
             [
                 f"{pairs:,}",
-                spread(plain.seeds("cca", pairs).values(), sign=False),
-                f"{spread(plain.gain(best, pairs))} ({best})" if best != "cca" else "CCA",
-                *(spread(plain.gain(name, pairs)) for name, _ in shown),
+                spread(plain.seeds("cca", pairs).values()),
+                f"{gain(plain.gain(best, pairs))} ({best})" if best != "cca" else "CCA",
+                *(gain(plain.gain(name, pairs)) for name, _ in shown),
             ]
         )
     return table(["pairs", "CCA", "best of pairs alone", *(label for _, label in shown)], rows)
@@ -246,7 +240,7 @@ def shares(plain: Runs, more: Runs, numbers: Iterable[int]) -> str:
                 "?" if top is None else f"{100 * (mean - start) / (top - start):.0f}"
                 for top in (plain.ceiling, more.ceiling)
             ]
-            own = spread(more.seeds(name, pairs).values(), sign=False)
+            own = spread(more.seeds(name, pairs).values())
             cells.append(f"{own} ({', '.join(closed)})")
         if any(cells):
             rows.append([f"{pairs:,}", *cells])
@@ -262,7 +256,7 @@ def without_partners() -> str:
         of_kind = [Runs(field, kind) for kind in SETS]
         for pairs in numbers:
             if of_kind[1].seeds("cca", pairs):
-                cells = [spread(runs.gain(name, pairs)) for name in methods for runs in of_kind]
+                cells = [gain(runs.gain(name, pairs)) for name in methods for runs in of_kind]
                 rows.append([f"{label}, {pairs:,} pairs", *cells])
     heads = [f"{label}, {kind}" for label in methods.values() for kind in SETS.values()]
     return table(["", *heads], rows)
@@ -272,7 +266,7 @@ def towers(fields: Iterable[Field], variants: dict[str, str]) -> str:
     """Gentle-CLIP minus other trainings with the same seeds, in two of the metrics."""
     rows = []
     for field in fields:
-        runs = kept(field.results)["runs"]
+        runs = read(field.results)["runs"]
         names = [f"{field.others.get(name, name)}{field.share}" for name in variants.values()]
         ours = runs[f"gentle_clip{field.share}"]
         rows.append([field.label, *(_difference(ours, runs.get(name, {})) for name in names)])
@@ -290,35 +284,22 @@ def _difference(ours: dict, theirs: dict) -> str:
     ):
         shared = [s for s in ours if s in theirs and metric in ours[s]["test"]]
         gaps = [100 * (ours[s]["test"][metric] - theirs[s]["test"][metric]) for s in shared]
-        parts += [spread(gaps)] if gaps else []
+        parts += [gain(gaps)] if gaps else []
     return " / ".join(parts)
 
 
 def oracles() -> str:
-    path = RESULTS / "oracles.json"
-    if not path.exists():
-        return ""
     parts = []
-    for config, content in json.loads(path.read_text()).items():
-        rows = content["rows"]
-        numbers = sorted({row["pairs"] for row in rows})
-        lines = []
-        for name in dict.fromkeys(row["oracle"] for row in rows):
-            here = [[r for r in rows if (r["oracle"], r["pairs"]) == (name, n)] for n in numbers]
-            cells = [
-                " / ".join(
-                    f"{statistics.mean(r[k] for r in some):.1f}" for k in MAIN if k in some[0]
-                )
-                for some in here
-            ]
-            lines.append([name, *cells])
-        field = FIELDS[config.removeprefix("compare_")][0]
-        heads = [field, *(f"{number:,} pairs" for number in numbers)]
-        seeds = ", ".join(map(str, sorted({row["seed"] for row in rows})))
-        note = (
-            f"Validation items, seeds {seeds}, on {content['machine']}: `{content['command']}`.\n"
-        )
-        parts.append(table(heads, lines) + "\n" + note)
+    for config, found in read("closed")["oracles"].items():
+        numbers = [*next(iter(found.values()))]
+        rows = [
+            [name, *(means(of_pairs[number].values()) for number in numbers)]
+            for name, of_pairs in found.items()
+        ]
+        heads = [FIELDS[config][0], *(f"{int(number):,} pairs" for number in numbers)]
+        seeds = ", ".join(next(iter(next(iter(found.values())).values())))
+        note = f"Validation items, seeds {seeds}: [closed experiments](results/closed.md).\n"
+        parts.append(table(heads, rows) + "\n" + note)
     return "\n".join(parts)
 
 
@@ -326,7 +307,7 @@ def draw(path: pathlib.Path) -> None:
     import matplotlib
 
     matplotlib.use("svg")
-    matplotlib.rcParams["svg.hashsalt"] = "evidence"
+    matplotlib.rcParams |= {"svg.hashsalt": "evidence", "svg.fonttype": "none"}
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(
@@ -359,7 +340,9 @@ def draw(path: pathlib.Path) -> None:
     curves = [label for _, label, _, _ in CURVES if label in known]
     handles = [known[label] for label in curves]
     figure.legend(handles, curves, fontsize=8, loc="outside lower center", ncols=4)
-    figure.savefig(path, metadata={"Date": None})
+    text = io.StringIO()
+    figure.savefig(text, format="svg", metadata={"Date": None})
+    path.write_text(compact_svg(text.getvalue()))
     pyplot.close(figure)
 
 
@@ -379,16 +362,14 @@ def page() -> str:
                     f"{words}, and what is ranked drawn; with all pairs {more.of_all}. In brackets "
                     "the share of the gap from CCA of the pairs on plain features to all pairs, in "
                     "per cent: to the ceiling of plain features, and of these "
-                    f"([page](results/{field}_{kind}.md)).\n\n{shares(plain, more, numbers)}"
+                    f"([page](results/variants.md)).\n\n{shares(plain, more, numbers)}"
                 )
     parts += [_SETS, without_partners()]
     parts += [_TOWERS, towers(IMAGES, RIVALS), _LEFT_OUT]
     parts += [towers(IMAGES, LEFT_OUT | OF_PAPER), _OF_PAPER]
     parts += [_PROTEINS, towers(PROTEINS, RIVALS_OF_PROTEINS)]
     parts += [_LEFT_OUT, towers(PROTEINS[::2], LEFT_OUT)]
-    if text := oracles():
-        parts += [_ORACLES, text]
-    return "\n".join([*parts, _CLAIMS])
+    return "\n".join([*parts, _ORACLES, oracles(), _CLAIMS])
 
 
 if __name__ == "__main__":

@@ -6,21 +6,20 @@
 features/SET/{images,captions,classes} are folders of gentle-clip encode, see docs/features.md, and
 benchmarks/class_names.py has written features/encoder_classes.npz. In rich_turns/ there is the same
 by --layers=rich and, of images, --views=turns, in rich_mirror/ by --layers=rich and --views=mirror.
-Each run is kept; the command goes on with what is missing, and --only=^$ writes the pages anew
+Each run is kept; the command goes on with what is missing, and --only=^$ writes the results anew
 alone.
 """
 
 import argparse
+import json
 import pathlib
 import re
-import sys
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+from published import RESULTS, ROOT, publish
 
-from gentle_clip_jax.compare import compare_config  # noqa: E402
-from gentle_clip_jax.config import load_config  # noqa: E402
-from gentle_clip_jax.report.comparison import write_comparison  # noqa: E402
+from gentle_clip_jax.compare import compare_config
+from gentle_clip_jax.config import load_config
+from gentle_clip_jax.files import unchecked
 
 FORMS = "('cca','cca+drawn','procrustes','ridge','relative','transported_cca','gentle_transport',"
 FORMS += "'gentle_transport+drawn','named_transport','named_transport+drawn')"
@@ -42,6 +41,8 @@ PARTS = [
     ("remote_sensing_heads", "remote_sensing", "features", "shuffled", HEADS, AERIAL),
     ("vision_language_heads", "vision_language", "features", "shuffled", HEADS, PHOTOGRAPHS),
 ]
+METRICS = ("zero_shot", "i2t", "t2i", "i2t_strict", "t2i_equal")
+WHOLE = ("remote_sensing_frozen", "vision_language_frozen")
 KINDS = {
     "features": "",
     "rich_turns": ", rich features in the mean over turns",
@@ -57,7 +58,7 @@ def main() -> None:
         )
     parser.add_argument("--workdir", type=pathlib.Path, default=ROOT / "runs" / "frozen")
     parser.add_argument("--only", default="", help="pages whose name matches")
-    parser.add_argument("--out", type=pathlib.Path, default=ROOT / "docs" / "results")
+    parser.add_argument("--out", type=pathlib.Path, default=RESULTS)
     args = parser.parse_args()
     for stem, field, kind, unmatched, methods, pairs in PARTS:
         features = getattr(args, kind)
@@ -72,9 +73,19 @@ def main() -> None:
                 config.title += ", trained heads"
             config.title += KINDS[kind]
             compare_config(config, args.workdir / stem)
-    for stem in dict.fromkeys(part[0] for part in PARTS):
-        if (args.workdir / stem / "results.json").exists():
-            print(write_comparison(args.workdir / stem, out=args.out, stem=stem))
+    for stem, *_ in PARTS:
+        publish_comparison(args.workdir / stem, stem, args.out)
+
+
+def publish_comparison(workdir: pathlib.Path, stem: str, out: pathlib.Path = RESULTS) -> None:
+    """Publish results.json of a comparison, figures of each test set for `WHOLE` alone."""
+    path = workdir / "results.json"
+    if not path.exists():
+        return
+    content = unchecked(json.loads(path.read_text()))
+    for run in content["runs"] if stem not in WHOLE else ():
+        run["metrics"] = {name: run["metrics"][name] for name in METRICS if name in run["metrics"]}
+    publish(stem, content, out)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
     python benchmarks/gpu.py [--small]
 
-Writes docs/results/gpu.md and gpu.json; with --small a try on any device, written to runs/gpu. What
+Writes docs/results/gpu.json; with --small a try on any device, written to runs/gpu. What
 a device can do is measured beside it: its matrix products in float32, and how fast it copies.
 """
 
@@ -10,7 +10,6 @@ import argparse
 import functools
 import json
 import pathlib
-import shlex
 import statistics
 import subprocess
 import sys
@@ -19,20 +18,15 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import encoders
 import jax
 import jax.numpy as jnp
 import numpy as np
+from losses import DISTRIBUTION_PRODUCTS, PRODUCTS, embeddings, floor_step, jax_step
+from published import RESULTS, ROOT, command, publish
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-import encoders  # noqa: E402
-import losses_forms  # noqa: E402
-import training  # noqa: E402
-
-from gentle_clip_jax.aligners.closed_form.plan import transported_covariance  # noqa: E402
-from gentle_clip_jax.files import write_json, write_text  # noqa: E402
-from gentle_clip_jax.runs.log import machine  # noqa: E402
+from gentle_clip_jax.aligners.closed_form.plan import transported_covariance
+from gentle_clip_jax.runs.log import machine
 
 REPETITIONS = 10
 SIZES = {"losses": (4096, 16384, 65536), "plans": (4096, 16384), "batches": (64, 256)}
@@ -48,9 +42,9 @@ def main() -> None:
     if jax.default_backend() == "cpu" and not args.small:
         sys.exit("JAX sees no accelerator here: install jax for it, or try it out with --small.")
     sizes = SMALL if args.small else SIZES
-    out = ROOT / "runs" / "gpu" if args.small else ROOT / "docs" / "results"
+    out = ROOT / "runs" / "gpu" if args.small else RESULTS
     content: dict[str, Any] = {
-        "command": shlex.join(["python", "benchmarks/gpu.py", *sys.argv[1:]]),
+        "command": command("gpu"),
         "machine": machine(),
         "device": jax.devices()[0].device_kind,
     }
@@ -58,10 +52,7 @@ def main() -> None:
         for name, part in (("losses", losses), ("plans", plans), ("encoders", embedded)):
             content[name] = [shown(row) for row in part(sizes)]
     content["training"] = [shown(trained(60 if args.small else 300))]
-    out.mkdir(parents=True, exist_ok=True)
-    write_json(out / "gpu.json", content)
-    write_text(out / "gpu.md", page(content))
-    print(out / "gpu.md")
+    publish("gpu", content, out)
 
 
 def shown(row: dict[str, Any]) -> dict[str, Any]:
@@ -83,13 +74,13 @@ def seconds(step: Callable[[], Any]) -> float:
 def losses(sizes: dict[str, tuple[int, ...]]) -> Iterator[dict[str, Any]]:
     """Value and gradient beside the bare products that none can do without."""
     for n in sizes["losses"]:
-        x, y = losses_forms.embeddings(n, DIM)
+        x, y = embeddings(n, DIM)
         for case in ("clip", "objective"):
-            counts = losses_forms.PRODUCTS.get(case, losses_forms.DISTRIBUTION_PRODUCTS)
-            products, strips = losses_forms.floor_step(x, y, counts)
+            counts = PRODUCTS.get(case, DISTRIBUTION_PRODUCTS)
+            products, strips = floor_step(x, y, counts)
             bare = strips * seconds(products)
             for form in ("ours", "dense") if n <= 4096 else ("ours",):
-                taken = seconds(losses_forms.jax_step({"case": case, "form": form}, x, y))
+                taken = seconds(jax_step({"case": case, "form": form}, x, y))
                 yield {"loss": case, "form": form, "n": n, "ms": 1e3 * taken, "share": bare / taken}
 
 
@@ -99,7 +90,7 @@ def plans(sizes: dict[str, tuple[int, ...]]) -> Iterator[dict[str, Any]]:
     bandwidth = 2 * COPIED / seconds(functools.partial(jax.jit(lambda a: a + 1), copied))
     rng = np.random.default_rng(0)
     for n in sizes["plans"]:
-        x, y = (jax.device_put(z) for z in losses_forms.embeddings(n, 128))
+        x, y = (jax.device_put(z) for z in embeddings(n, 128))
         features = [jnp.asarray(rng.normal(size=(n, FEATURES)), jnp.float32) for _ in range(2)]
         plan = jax.jit(
             functools.partial(transported_covariance, epsilon=0.02, iterations=ITERATIONS)
@@ -120,59 +111,14 @@ def embedded(sizes: dict[str, tuple[int, ...]]) -> Iterator[dict[str, Any]]:
 def trained(steps: int) -> dict[str, Any]:
     """Icons a second, of the second half of a training of the quickstart's towers."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "gentle_clip_jax", "train", "--config=icons"]
+        own = [sys.executable, "-m", "gentle_clip_jax", "train", "--config=icons"]
         options = f"--workdir={folder}/run", f"--config.train.steps={steps}", "--quiet"
-        subprocess.run([*command, *options], cwd=ROOT, check=True)
+        subprocess.run([*own, *options], cwd=ROOT, check=True)
         lines = map(
             json.loads, pathlib.Path(folder, "run", "metrics.jsonl").read_text().splitlines()
         )
         rates = [one["examples_per_second"] for one in lines if "examples_per_second" in one]
     return {"steps": steps, "a_second": statistics.median(rates[len(rates) // 2 :])}
-
-
-def table(head: list[str], rows: list[list[str]]) -> str:
-    return f"{training.table(head, rows)}\n"
-
-
-def page(content: dict[str, Any]) -> str:
-    return "\n".join(
-        [
-            "# One accelerator",
-            "",
-            f"`{content['command']}` on {content['device']} ({content['machine']}). Medians of "
-            f"{REPETITIONS} repetitions, float32 products at the highest precision.",
-            "",
-            f"Losses, value and gradient in both sets of rows, d = {DIM}. *Share*: of the time, "
-            "what the bare products take that none can do without, measured beside it.",
-            "",
-            table(
-                ["loss", "form", "n", "ms", "share"],
-                [
-                    [r["loss"], r["form"], f"{r['n']:,}", f"{r['ms']:.2f}", f"{r['share']:.0%}"]
-                    for r in content["losses"]
-                ],
-            ),
-            f"Plans of {ITERATIONS} iterations between n and n rows. *Share*: of the time, what it "
-            "takes to read the kernel twice an iteration, as fast as the device copies.",
-            "",
-            table(
-                ["n", "ms", "share"],
-                [[f"{r['n']:,}", f"{r['ms']:.2f}", f"{r['share']:.0%}"] for r in content["plans"]],
-            ),
-            "Frozen encoders, pixels and tokens in, features out:",
-            "",
-            table(
-                ["items", "a second"],
-                [[r["items"], f"{r['a_second']:,.0f}"] for r in content["encoders"]],
-            ),
-            "Training the quickstart's towers, reading and validation included:",
-            "",
-            table(
-                ["steps", "icons a second"],
-                [[str(r["steps"]), f"{r['a_second']:,.0f}"] for r in content["training"]],
-            ),
-        ]
-    )
 
 
 if __name__ == "__main__":

@@ -3,14 +3,13 @@
     python benchmarks/icons.py [--only NAME] [--seeds 0 1 2] [--out runs/icons_benchmark]
 
 Each training is a process of its own that goes on where it was stopped, so the command can be
-killed and run again. Writes docs/results/icons.md and icons.json. Arguments it does not know go to
+killed and run again. Writes docs/results/icons.json. Arguments it does not know go to
 every training: --config.train.steps=2.
 """
 
 import training
+from published import publish
 from training import NO_MMD, NO_SDD, NO_SSL
-
-from gentle_clip_jax.files import write_json
 
 # Name: what the tables call it, its config, its overrides.
 VARIANTS = {
@@ -34,39 +33,7 @@ VARIANTS = {
 
 def main() -> None:
     content, folder = training.run_all("icons", __doc__.partition("\n")[0], VARIANTS)
-    write_json(folder / "icons.json", content)
-    (folder / "icons.md").write_text(page(content))
-    print(folder / "icons.md")
-
-
-def page(content: dict) -> str:
-    """Everything measured, as Markdown."""
-    runs = content["runs"]
-    return f"""# Icon search: what the terms bring
-
-Material icons that no run has trained on, by image and by name, in per cent: mean and sample
-standard deviation over the seeds. A seed decides which tenth of the training icons are pairs, the
-first weights, and the batches; the held-out icons stay the same. Each figure is that of the
-checkpoint with the best mean recall on the validation icons. Equal names count as hits.
-{training.not_measured(runs, VARIANTS)}
-## Gentle-CLIP beside CLIP on the same pairs, test icons
-
-{training.paired_table(runs["gentle_clip"], runs["clip_only"])}
-
-Difference: Gentle-CLIP minus CLIP with the same seed, in points.
-
-## Every variant, test icons
-
-{training.variants_table(runs, VARIANTS, "test")}
-
-## Every variant, validation icons
-
-{training.variants_table(runs, VARIANTS, "validation")}
-
-## How it was measured
-
-{training.how_measured(content, "icons")}
-"""
+    publish("icons", content, folder)
 
 
 if __name__ == "__main__":

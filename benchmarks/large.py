@@ -2,7 +2,7 @@
 
     python benchmarks/large.py [--items 4000 40000] [--files 100000]
 
-Writes docs/results/large.md and large.json. Pictures of 8 x 8 pixels go through a made-up encoder
+Writes docs/results/large.json. Pictures of 8 x 8 pixels go through a made-up encoder
 of 1,280 features, so that what is measured is all but the encoder. Each row is a process of its
 own.
 """
@@ -17,8 +17,7 @@ import sys
 import tempfile
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+from published import RESULTS, publish
 
 WIDTH = 1280
 
@@ -27,14 +26,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0], allow_abbrev=False)
     parser.add_argument("--items", type=int, nargs="+", default=[4_000, 40_000])
     parser.add_argument("--files", type=int, default=100_000)
-    parser.add_argument("--out", type=pathlib.Path, default=ROOT / "docs" / "results")
+    parser.add_argument("--out", type=pathlib.Path, default=RESULTS)
     parser.add_argument("--row", nargs="+", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.row:
         step, *words = args.row
         print(json.dumps({"listing": listing, "encode": encode, "merge": merge}[step](*words)))
         return
-    from gentle_clip_jax.files import sha256, write_json, write_text
+    from gentle_clip_jax.files import sha256
     from gentle_clip_jax.runs.log import machine
 
     load, rows = os.getloadavg()[0], []
@@ -59,8 +58,7 @@ def main() -> None:
             print(rows[-1], flush=True)
     content = {"machine": machine(), "load": load, "files": args.files, "listing": listed}
     content["rows"] = rows
-    write_json(args.out / "large.json", content)
-    write_text(args.out / "large.md", page(content))
+    publish("large", content, args.out)
 
 
 def empty_files(folder: pathlib.Path, number: int) -> None:
@@ -141,46 +139,6 @@ def install(weights: pathlib.Path) -> None:
 
 def peak_mib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def page(content: dict) -> str:
-    about, listed, rows = content["machine"], content["listing"], content["rows"]
-    growth = rows[-1]["one"]["peak_mib"] / rows[0]["one"]["peak_mib"] - 1
-    lines = [
-        "# Many items",
-        "",
-        f"`python benchmarks/large.py` on {about['cpus']} x {about['processor']}, load "
-        f"{content['load']:.1f} before.",
-        "",
-        f"Listing {listed['files']:,} small files in folders of 1,000: {listed['seconds']:.2f} s, "
-        f"{listed['cpu_seconds']:.2f} s of CPU, and {listed['more_mib']:.0f} MiB.",
-        "",
-        "`gentle-clip encode` of pictures of 8 x 8 pixels, with a made-up encoder that takes no "
-        f"time and has {WIDTH:,} features: seconds, and the largest resident memory of a process.",
-        "",
-        "| items | features, MiB | one run, s | peak, MiB | each of two shards, s | peak, MiB "
-        "| merging, s | peak, MiB | the same bytes |",
-        "|--:|--:|--:|--:|--:|--:|--:|--:|---|",
-    ]
-    for row in rows:
-        seconds = max(part["seconds"] for part in row["shards"])
-        peak = max(part["peak_mib"] for part in row["shards"])
-        figures = [row["items"], row["items"] * WIDTH * 4 / 2**20, *row["one"].values()]
-        figures += [seconds, peak, *row["merge"].values()]
-        cells = " | ".join(f"{figure:,.0f}" for figure in figures)
-        lines.append(f"| {cells} | {'yes' if row['same_bytes'] else 'NO'} |")
-    lines += [
-        "",
-        f"From {rows[0]['items']:,} to {rows[-1]['items']:,} items the memory of one run grows by "
-        f"{growth:.1%}; an item costs {per_item(rows):,.0f} bytes.",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def per_item(rows: list[dict]) -> float:
-    """Bytes of memory that one more item costs."""
-    more = rows[-1]["one"]["peak_mib"] - rows[0]["one"]["peak_mib"]
-    return more * 2**20 / (rows[-1]["items"] - rows[0]["items"])
 
 
 if __name__ == "__main__":

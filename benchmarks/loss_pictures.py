@@ -4,9 +4,8 @@ Gradient descent on the points themselves: where they start on the left, their t
 end on the right. Run: python benchmarks/loss_pictures.py [name ...]
 """
 
+import functools
 import io
-import pathlib
-import re
 import sys
 from collections.abc import Callable
 from typing import NamedTuple
@@ -15,12 +14,24 @@ import jax
 import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
+from published import ROOT, compact_svg
 
 from gentle_clip_jax import losses
 
-FIGURES = pathlib.Path(__file__).parents[1] / "docs" / "figures"
+FIGURES = ROOT / "docs" / "figures"
 COLORS = "#2b6cb0", "#dd6b20"
 N, PAIRS, STEPS, TAU = 24, 6, 400, 0.2
+_clip, _nt_xent, _soft, _transport = (
+    functools.partial(function, temperature=TAU)
+    for function in (
+        losses.clip_loss,
+        losses.nt_xent_loss,
+        losses.soft_labels,
+        losses.transport_labels,
+    )
+)
+# In the plane only so few and so sharp: all other points are equally wrong.
+_sigmoid = functools.partial(losses.sigmoid_loss, temperature=TAU / 4, bias=-15.0)
 
 
 class Scene(NamedTuple):
@@ -79,29 +90,8 @@ def _circle(angle: np.ndarray) -> np.ndarray:
     return np.stack([np.cos(angle), np.sin(angle)], axis=1)
 
 
-def _clip(x: jax.Array, y: jax.Array) -> jax.Array:
-    return losses.clip_loss(x, y, temperature=TAU)
-
-
-def _sigmoid(x: jax.Array, y: jax.Array) -> jax.Array:
-    # In the plane only so few and so sharp: all other points are equally wrong.
-    return losses.sigmoid_loss(x, y, temperature=TAU / 4, bias=-15.0)
-
-
-def _nt_xent(x: jax.Array, y: jax.Array) -> jax.Array:
-    return losses.nt_xent_loss(x, y, temperature=TAU)
-
-
 def _gentle_clip(x: jax.Array, y: jax.Array) -> jax.Array:
     return losses.gentle_clip_loss(x, y, num_matched=PAIRS, temperature=TAU)[0]
-
-
-def _soft(query: jax.Array, support: jax.Array) -> jax.Array:
-    return losses.soft_labels(query, support, temperature=TAU)
-
-
-def _transport(query: jax.Array, support: jax.Array) -> jax.Array:
-    return losses.transport_labels(query, support, temperature=TAU)
 
 
 def _with_labels(
@@ -165,9 +155,7 @@ def draw(name: str, scene: Scene) -> None:
     text = io.StringIO()
     figure.savefig(text, format="svg", metadata={"Date": None}, transparent=True)
     plt.close(figure)
-    # A tenth of a point is sharp enough, and a third of the bytes.
-    short = re.sub(r"\d+\.\d{2,}", lambda number: f"{float(number[0]):.1f}", text.getvalue())
-    (FIGURES / f"loss_{name}.svg").write_text(short)
+    (FIGURES / f"loss_{name}.svg").write_text(compact_svg(text.getvalue()))
 
 
 def main() -> None:

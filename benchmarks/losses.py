@@ -1,37 +1,41 @@
-"""Loss engine measured: time and memory of value and gradient against its products and its rivals.
+"""Loss engine measured: time and memory of value and gradient against the products it needs.
 
     python benchmarks/losses.py [--quick] [--seconds 200] [--only REGEX] [--out docs/results]
 
 Every row is a process of its own, and is kept in a cache (.cache/losses.jsonl), so the command can
-be stopped and run again: it goes on with what is missing, and always writes losses.md, losses.json
-and losses.svg from what there is.
+be stopped and run again: it goes on with what is missing, and always writes losses.json from what
+there is. Rows of rivals (plain jnp, optax, PyTorch) were measured at commit bd34294; they stay.
 """
 
 import argparse
+import functools
+import importlib.metadata
 import itertools
 import json
+import math
 import pathlib
+import platform
 import re
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from typing import Any
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
-FORMS = {
-    "ours": "ours",
-    "dense": "ours, block_size=0",
-    "jnp": "plain jnp",
-    "optax": "optax ntxent",
-    "torch": "PyTorch",
-}
+import jax
+import numpy
+from published import RESULTS, ROOT, publish, read
+
+from gentle_clip_jax.runs.log import processor
+
+FORMS = {"ours": None, "dense": 0}  # block_size
 CASES = ("clip", "sigmoid", "nt_xent", "mmd", "sdd", "objective")
 SIZES = (256, 1024, 4096, 16384, 65536)
-TARGETS = {
-    ("objective", 4096): 1.5,
-    ("clip", 4096): 1.15,
-    ("objective", 16384): 1.5,
-    ("clip", 16384): 1.15,
-}
+TAU, BIAS, BANDWIDTH, RUNGS = 0.05, -10.0, 0.5, 5
+# The n x n x d products no form can avoid: x y^T forward, G y and G^T x backward. Within one set
+# the forward product is symmetric, and half of it is enough; the backward one is not halved.
+PRODUCTS = {"clip": (1, 1, 1), "sigmoid": (1, 1, 1), "nt_xent": (2, 4, 0)}
+DISTRIBUTION_PRODUCTS = (2, 3, 1)
 
 
 def rows(quick: bool) -> list[dict]:
@@ -39,8 +43,6 @@ def rows(quick: bool) -> list[dict]:
     sizes = (256, 1024) if quick else SIZES
     grid = []
     for n, case, form in itertools.product(sizes, CASES, FORMS):
-        if form == "optax" and (case != "nt_xent" or n > 256):  # n x n x d floats: 8.6 GB at 1024
-            continue
         if form != "ours" and n > 4096:
             continue
         if n > 16384 and case not in ("clip", "objective"):
@@ -60,14 +62,12 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="n up to 1024")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="start no row after")
     parser.add_argument("--only", default="", help="rows whose JSON matches")
-    parser.add_argument("--out", type=pathlib.Path, default=ROOT / "docs" / "results")
+    parser.add_argument("--out", type=pathlib.Path, default=RESULTS)
     parser.add_argument("--cache", type=pathlib.Path, default=ROOT / ".cache" / "losses.jsonl")
     parser.add_argument("--row", type=json.loads, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.row:
-        import losses_forms
-
-        print(json.dumps(losses_forms.measure(args.row)))
+        print(json.dumps(measure(args.row)))
         return
     args.cache.parent.mkdir(parents=True, exist_ok=True)
     done = [json.loads(line) for line in args.cache.open()] if args.cache.exists() else []
@@ -85,100 +85,141 @@ def main() -> None:
         done.append({"row": row} | result)
         with args.cache.open("a") as cache:
             cache.write(json.dumps(done[-1]) + "\n")
-    publish([one for one in done if "failed" not in one], args.out)
+    done = [one for one in done if "failed" not in one]
+    kept = read("losses", args.out)
+    others = [one for one in kept.get("rows", []) if one["row"] not in [new["row"] for new in done]]
+    publish("losses", {"machine": processor(), "rows": others + done}, args.out)
 
 
-def publish(results: list[dict], out: pathlib.Path) -> None:
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "losses.json").write_text(json.dumps(results, indent=1) + "\n")
-    timed = [one for one in results if one["row"]["case"] != "sharded"]
-    sharded = [one for one in results if one["row"]["case"] == "sharded"]
-    lines = ["# The losses, measured", "", *_conditions(results), "", *_times(timed), ""]
-    lines += [*_growth(timed), ""]
-    if sharded:
-        lines += _devices(sharded, out)
-    (out / "losses.md").write_text("\n".join(lines).rstrip() + "\n")
+def measure(row: dict) -> dict:
+    """Measures one row of the table."""
+    if row["case"] == "sharded":
+        return sharded(row)
+    x, y = embeddings(row["n"], row["d"])
+    step = jax_step(row, x, y)
+    peak = peak_above_now(step)
+    floor, strips = floor_step(x, y, PRODUCTS.get(row["case"], DISTRIBUTION_PRODUCTS))
+    floor()
+    ours, bare, start = [], [], time.monotonic()
+    while len(ours) < 15 and (not ours or time.monotonic() - start < 20):
+        bare.append(seconds(floor))
+        ours.append(seconds(step))
+    times = {"ms": 1e3 * min(ours), "floor_ms": 1e3 * strips * min(bare), "repetitions": len(ours)}
+    return times | {"peak_mib": peak, "versions": versions()}
 
 
-def _conditions(results: list[dict]) -> list[str]:
-    from gentle_clip_jax.runs.log import processor  # rows of PyTorch load no JAX
+def seconds(step: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    step()
+    return time.perf_counter() - start
 
-    versions = sorted({one["versions"] for one in results})
-    return [
-        "Value and gradient in both sets of rows, float32, unit rows; by benchmarks/losses.py.",
-        "Times are the best of interleaved repetitions. *Products*: the time of the bare n x n x d",
-        "matrix products that value and gradient cannot avoid, in the same process (CLIP: one",
-        "forward, two backward; objective: x y^T and half of the symmetric x x^T and y y^T, four",
-        "backward), and *ratio* the loss's time over theirs. The engine keeps the products of",
-        "4,096 x 4,096 rows at most, and computes those of more again. Memory is the peak above",
-        "the inputs, gradients included.",
-        "*Objective*: CLIP of all rows as pairs, MMD and SDD; without views. NT-Xent has 2n rows.",
-        "Rows are kept from run to run: products say how fast the machine was that day.",
-        "",
-        f"Machine: {processor()}. Versions: {'; '.join(versions)}.",
+
+def peak_above_now(step: Callable[[], Any]) -> float:
+    """Runs a step; the most memory it held above what the process held before, in MiB."""
+    pathlib.Path("/proc/self/clear_refs").write_text("5")  # forgets the peak so far
+    before = _status("VmRSS")
+    step()
+    return (_status("VmHWM") - before) / 1024
+
+
+def _status(key: str) -> int:
+    return int(re.search(rf"{key}:\s+(\d+) kB", pathlib.Path("/proc/self/status").read_text())[1])
+
+
+def versions() -> str:
+    names = ("jax", "numpy")
+    found = " ".join(f"{name} {importlib.metadata.version(name)}" for name in names)
+    return f"Python {platform.python_version()} {found}"
+
+
+def embeddings(n: int, d: int) -> tuple[numpy.ndarray, numpy.ndarray]:
+    rng = numpy.random.default_rng(0)
+    x, y = (shift + rng.standard_normal((n, d), dtype="float32") for shift in (0.0, 0.3))
+    return tuple(z / numpy.linalg.norm(z, axis=1, keepdims=True) for z in (x, y))
+
+
+def floor_step(x, y, counts: tuple[int, int, int]) -> tuple[Callable[[], None], int]:
+    """The bare products on a strip of rows of at most 2^24 pairs, and how many strips there are."""
+    n = x.shape[0]
+    strip = min(n, 2**24 // n)
+    x, y = jax.device_put(x), jax.device_put(y)
+    products = [
+        jax.jit(f) for f in (lambda a, b: a @ b.T, lambda g, b: g @ b, lambda g, a: g.T @ a)
     ]
+    g = products[0](x[:strip], y)
+    arguments = ((x[:strip], y), (g, y), (g, x[:strip]))
+
+    def step() -> None:
+        for product, count, pair in zip(products, counts, arguments):
+            for _ in range(count):
+                jax.block_until_ready(product(*pair))
+
+    return step, n // strip
 
 
-def _times(timed: list[dict]) -> list[str]:
-    head = "| loss | n | d | form | ms | products, ms | ratio | target | peak memory, MiB |"
-    lines = [head, "|---|--:|--:|---|--:|--:|--:|--:|--:|"]
-
-    def order(one: dict) -> tuple:
-        row = one["row"]
-        return CASES.index(row["case"]), row["n"], row["d"], list(FORMS).index(row["form"])
-
-    for one in sorted(timed, key=order):
-        row, ratio = one["row"], one["ms"] / one["floor_ms"]
-        goal = TARGETS.get((row["case"], row["n"])) if row["form"] == "ours" else None
-        goal = f"{goal}" if goal and row["d"] == 512 else ""
-        lines.append(
-            f"| {row['case']} | {row['n']} | {row['d']} | {FORMS[row['form']]} | {one['ms']:.1f} "
-            f"| {one['floor_ms']:.1f} | {ratio:.2f} | {goal} | {one['peak_mib']:.0f} |"
-        )
-    return lines
+def jax_step(row: dict, x, y) -> Callable[[], Any]:
+    loss = functools.partial(ours, row["case"], FORMS[row["form"]])
+    x, y = jax.device_put(x), jax.device_put(y)
+    step = jax.jit(jax.value_and_grad(loss, argnums=(0, 1))).lower(x, y).compile()
+    return lambda: jax.block_until_ready(step(x, y))
 
 
-def _growth(timed: list[dict]) -> list[str]:
-    sizes = SIZES[2:]
-    lines = ["Growth, ns per pair of rows (those of the products, of the same day), d = 256:", ""]
-    lines += ["| loss | " + " | ".join(map(str, sizes)) + " |", "|---|" + "--:|" * len(sizes)]
-    for case in ("clip", "objective"):
-        cells = []
-        for n in sizes:
-            row = {"case": case, "form": "ours", "n": n, "d": 256}
-            found = [one for one in timed if one["row"] == row]
-            cells += [
-                f"{1e6 * one['ms'] / n**2:.1f} ({1e6 * one['floor_ms'] / n**2:.1f})"
-                for one in found
-            ] or [""]
-        lines.append(f"| {case} | " + " | ".join(cells) + " |")
-    return lines
+def ours(case: str, block_size: int | None, x, y):
+    from gentle_clip_jax import losses
+
+    size = {"block_size": block_size}
+    return {
+        "clip": lambda: losses.clip_loss(x, y, temperature=TAU, **size),
+        "sigmoid": lambda: losses.sigmoid_loss(x, y, temperature=TAU, bias=BIAS, **size),
+        "nt_xent": lambda: losses.nt_xent_loss(x, y, temperature=TAU, **size),
+        "mmd": lambda: losses.multi_kernel_mmd(x, y, **size),
+        "sdd": lambda: losses.semantic_density_loss(x, y, bandwidth=BANDWIDTH, **size),
+        "objective": lambda: losses.gentle_clip_loss(
+            x, y, num_matched=len(x), temperature=TAU, **size
+        )[0],
+    }[case]()
 
 
-def _devices(sharded: list[dict], out: pathlib.Path) -> list[str]:
-    import matplotlib.pyplot as plt
+def sharded(row: dict) -> dict:
+    """Temporary memory of one of k devices, and bytes it sends, from the compiled program."""
+    from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-    sharded = sorted(sharded, key=lambda one: one["row"]["k"])
-    lines = [
-        "Objective, n = 4096, d = 256, rows spread over k virtual CPU devices, in tiles; from the",
-        "compiled program: temporary memory of a device, and bytes it sends in collectives.",
-        "",
-        "| devices | memory, MiB | all pairs would need, MiB | sent, MiB |",
-        "|--:|--:|--:|--:|",
-    ]
-    for one in sharded:
-        k, n = one["row"]["k"], one["row"]["n"]
-        pairs = n * n * 4 / k / 2**20
-        lines.append(f"| {k} | {one['memory_mib']:.1f} | {pairs:.0f} | {one['sent_mib']:.1f} |")
-    figure, axes = plt.subplots(figsize=(5, 3.2), layout="constrained")
-    for key, label in (("memory_mib", "temporary memory"), ("sent_mib", "sent in collectives")):
-        axes.plot([o["row"]["k"] for o in sharded], [o[key] for o in sharded], "o-", label=label)
-    axes.set(xscale="log", xlabel="devices", ylabel="MiB per device", ylim=(0, None))
-    axes.set_xticks([1, 2, 4, 8], ["1", "2", "4", "8"], minor=False)
-    axes.minorticks_off()
-    axes.legend(frameon=False)
-    figure.savefig(out / "losses.svg")
-    return [*lines, "", "![Memory and traffic per device](losses.svg)"]
+    jax.config.update("jax_num_cpu_devices", row["k"])
+    mesh = jax.make_mesh((row["k"],), ("data",), axis_types=(AxisType.Auto,))
+    rows = NamedSharding(mesh, PartitionSpec("data"))
+    x, y = (jax.device_put(z, rows) for z in embeddings(row["n"], row["d"]))
+    loss = functools.partial(ours, "objective", 512)
+    program = jax.jit(jax.value_and_grad(loss, argnums=(0, 1))).lower(x, y).compile()
+    memory = program.memory_analysis().temp_size_in_bytes / 2**20
+    sent = sent_bytes(program.as_text(), row["k"]) / 2**20
+    return {"memory_mib": memory, "sent_mib": sent, "versions": versions()}
+
+
+def sent_bytes(text: str, devices: int) -> float:
+    """Bytes that one device sends in a compiled program's collectives, loops run through."""
+    blocks = re.split(r"\n(?=(?:ENTRY )?%\S+ \()", text)
+    # The text begins with what the module is called.
+    bodies = {found[1]: b for b in blocks if (found := re.match(r"(?:ENTRY )?%(\S+) \(", b))}
+    entry = next(name for name, block in bodies.items() if block.startswith("ENTRY"))
+    part = (devices - 1) / devices
+    share = {"collective-permute": 1, "all-gather": part, "all-reduce": 2 * part}
+    share |= {"reduce-scatter": part * devices, "all-to-all": part}
+    width = {"pred": 1, "s32": 4, "f32": 4, "u32": 4}
+
+    def of(name: str) -> float:
+        total = 0.0
+        for line in bodies[name].splitlines():
+            kind = re.search(r" (%s)(?:-start)?\(" % "|".join(share), line)  # noqa: UP031
+            if kind:
+                for dtype, dims in re.findall(r"(\w+)\[([\d,]*)\]", line.split(kind[0])[0]):
+                    count = math.prod(int(n) for n in dims.split(",") if n)
+                    total += share[kind[1]] * width[dtype] * count
+            trips = re.search(r'known_trip_count":\{"n":"(\d+)"', line)
+            for called in re.findall(r"(?:body|to_apply|calls)=%([\w.\-]+)", line):
+                total += (int(trips[1]) if trips else 1) * of(called)
+        return total
+
+    return of(entry)
 
 
 if __name__ == "__main__":

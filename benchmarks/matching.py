@@ -3,7 +3,7 @@
     python benchmarks/matching.py --features=features [--rich=rich] [--rich-turns=rich_turns]
         [--seeds 0 1 2] [--fields "remote sensing"] [--pairs 312] [--ways "as they are"]
 
-Writes matching.md and matching.json; of fields, pairs and ways that are not run, what the JSON has
+Writes matching.json; of fields, pairs and ways that are not run, what the JSON has
 is kept. The last number of pairs is all but the items to match: the ceiling. Pairs and unmatched
 items are drawn from the train splits, so that they are alike; for "other items" all test items are
 unmatched, whose captions differ from the train split's on remote sensing. An item of y is one
@@ -18,24 +18,21 @@ import functools
 import itertools
 import json
 import pathlib
-import sys
-import time
 from unittest import mock
 
 import jax
 import numpy as np
+import published
+from published import RESULTS, publish
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from gentle_clip_jax.aligners import METHODS, Problem, align  # noqa: E402
-from gentle_clip_jax.aligners.standardize import Standardizer  # noqa: E402
-from gentle_clip_jax.asking import ask  # noqa: E402
-from gentle_clip_jax.features.read import read  # noqa: E402
-from gentle_clip_jax.matching import Matches, groups, match  # noqa: E402
-from gentle_clip_jax.matching.calibration import expected_calibration_error as ece  # noqa: E402
-from gentle_clip_jax.matching.matches import Candidates  # noqa: E402
-from gentle_clip_jax.runs.log import machine  # noqa: E402
+from gentle_clip_jax.aligners import METHODS, Problem, align
+from gentle_clip_jax.aligners.standardize import Standardizer
+from gentle_clip_jax.asking import ask
+from gentle_clip_jax.features.read import read
+from gentle_clip_jax.matching import Matches, groups, match
+from gentle_clip_jax.matching.calibration import expected_calibration_error as ece
+from gentle_clip_jax.matching.matches import Candidates
+from gentle_clip_jax.runs.log import machine
 
 FIELDS = {
     "remote sensing": (("rsicd", "ucm-captions"), (104, 312, 1041, 8900)),
@@ -58,21 +55,8 @@ KINDS = {
 }
 WAYS += tuple(kind + asked for kind in KINDS for asked in ("", f", {ASKED}"))
 UNMATCHED = 1500
-# name in the file: what the page calls it, and how it is written
-FIGURES = {
-    "item_ece": ("item ECE", ".3f"),
-    "among": ("among 48", ".3f"),
-    "found": ("right", ".0f"),
-    "expected": ("expected", ".0f"),
-    "low": ("from", ".0f"),
-    "high": ("to", ".0f"),
-    "group_ece": ("group ECE", ".3f"),
-    "group_precision": ("precision at 20 %", ".3f"),
-    "coverage": ("sets hold it", ".3f"),
-    "set_size": ("median set", ".0f"),
-    "most_probable": ("highest item", ".3f"),
-    "most_probable_group": ("highest group", ".3f"),
-}
+COLUMNS = "field way pairs seed found expected low high item_ece among group_ece group_precision"
+COLUMNS += " coverage set_size most_probable most_probable_group stands_out"
 
 
 def main() -> None:
@@ -86,7 +70,7 @@ def main() -> None:
     parser.add_argument("--fields", nargs="+", choices=[*FIELDS], default=[*FIELDS])
     parser.add_argument("--pairs", type=int, nargs="+", help="instead of each field's own numbers")
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=[*WAYS])
-    parser.add_argument("--out", type=pathlib.Path, default=ROOT / "docs" / "results")
+    parser.add_argument("--out", type=pathlib.Path, default=RESULTS)
     args = parser.parse_args()
     rows = []
     for field in args.fields:
@@ -101,12 +85,11 @@ def main() -> None:
                     continue
                 if not (folder and (folder / sets[0]).exists()):
                     continue
-                start = time.perf_counter()
                 row = run(*prepared(folder, sets, every, way == TRANSPORT), num_pairs, seed, way)
                 row |= {"field": field, "pairs": num_pairs, "seed": seed, "way": way}
-                rows.append(row | {"seconds": time.perf_counter() - start})
+                rows.append(row)
                 print(json.dumps(rows[-1]), flush=True)
-    publish(rows, args)
+    write(rows, args)
 
 
 @functools.cache
@@ -214,27 +197,19 @@ def figures(
     surest = np.argsort(-found.group_probability)[: len(in_group) // 5]
     held = found.group_sets[np.arange(len(in_group)), true_group]
     assert found.expected is not None
-    assert found.calibration.apart is not None
     return {
-        "items": len(right),
         "found": float(right.sum()),
         "expected": found.expected.value,
         "low": found.expected.low,
         "high": found.expected.high,
         "item_ece": ece(probability, right),
         "group_ece": ece(found.group_probability, in_group),
-        "group_accuracy": float(in_group.mean()),
         "group_precision": float(in_group[surest].mean()),
         "coverage": float(held.mean()),
         "set_size": float(np.median(found.group_sets.sum(axis=1))),
         "most_probable": float(probability.max()),
         "most_probable_group": float(found.group_probability.max()),
         "among": recall(found.of_x, partner + num_pairs, partner >= 0),
-        "temperature": found.calibration.to_y,
-        "group_temperature": found.calibration.group_temperature,
-        "slope": found.calibration.platt.slope,
-        "offset": found.calibration.platt.offset,
-        "apart": found.calibration.apart,
         "stands_out": int(found.calibration.stands_out),
     }
 
@@ -244,71 +219,17 @@ def recall(candidates: Candidates, partner: np.ndarray, asked: np.ndarray) -> fl
     return float(np.mean((candidates.candidate == partner[:, None]).any(axis=1)[asked]))
 
 
-def publish(rows: list[dict], args: argparse.Namespace) -> None:
-    args.out.mkdir(parents=True, exist_ok=True)
-    path = args.out / "matching.json"
-    if path.exists():
-        new = {_name(row) for row in rows}
-        rows = [row for row in json.loads(path.read_text())["rows"] if _name(row) not in new] + rows
-        rows.sort(key=_name)
+def write(rows: list[dict], args: argparse.Namespace) -> None:
+    new = {_name(row) for row in rows}
+    kept = published.read("matching", args.out).get("rows", [])
+    rows = sorted([row for row in kept if _name(row) not in new] + rows, key=_name)
     record = {"machine": machine(), "seeds": args.seeds, "rows": rows}
-    path.write_text(json.dumps(record, indent=1) + "\n")
-    (args.out / "matching.md").write_text("\n".join(page(rows)) + "\n")
+    publish("matching", record, args.out, columns=COLUMNS.split())
 
 
 def _name(row: dict) -> tuple[int, int, int, int]:
     """A run, as pages order them."""
     return [*FIELDS].index(row["field"]), WAYS.index(row["way"]), row["pairs"], row["seed"]
-
-
-def page(rows: list[dict]) -> list[str]:
-    lines = [
-        "# Probabilities of matches",
-        "",
-        "`python benchmarks/matching.py --features=...`: means over seeds from 0 on. Pairs and "
-        f"{UNMATCHED:,} items to match are drawn from the train splits; of *other items*, all test "
-        "items are to be matched. Each image has one caption of its own, but for *every caption*, "
-        "where it has the mean of all of its captions, mostly five. CCA of the first 128 principal "
-        "components of each modality, so that a fit takes a moment, but for *gentle transport*. "
-        "The largest number of pairs is all but the items to match.",
-        "",
-        "*Right*: first choices (one to one: matches) that are the image's own caption; a caption "
-        "that reads the same is wrong. *Among 48*: share of the images whose caption is one of "
-        "their candidates. *Expected*: the sum of probabilities, with its 95 % interval *from* and "
-        "*to*; *within*: in how many runs it holds what is right; *stand out*: in how many `match` "
-        "says that held-out pairs stand out; empty where that was not looked at. *ECE*: mean gap "
-        "between probability and what is right, ten bins. *Precision at 20 %*: of the groups of "
-        "the fifth of the items with the highest group probability. *Sets hold it*: sets of groups "
-        "that should hold the right one "
-        "in 90 %; *median set*: of 30 groups. The group of an image without a partner is that of "
-        "the caption that was taken away. *Groups of single items*: k-means of the captions as "
-        "they are, as before; otherwise each is drawn towards its neighbours first. *Not drawn*: "
-        "items are ranked by embeddings as they are; otherwise as `align` has them ranked, drawn "
-        "where held-out pairs let them be. *Gentle transport*: that method, on whole features. "
-        "*Rich features*: by `encode --layers=rich`, of the same encoders, *of four turns*: by "
-        "`--views=turns` too; also 128 components.",
-    ]
-    for field in dict.fromkeys(row["field"] for row in rows):
-        for way in dict.fromkeys(row["way"] for row in rows):
-            here = [row for row in rows if row["field"] == field and row["way"] == way]
-            if not here:
-                continue
-            lines += ["", f"## {field.capitalize()}, {way}", ""]
-            heads = ["pairs", "seeds", *(name for name, _ in FIGURES.values())]
-            heads += ["within", "stand out"]
-            lines += [f"| {' | '.join(heads)} |", "|--:" * len(heads) + "|"]
-            for num_pairs in dict.fromkeys(row["pairs"] for row in here):
-                several = [row for row in here if row["pairs"] == num_pairs]
-                cells = [
-                    format(float(np.mean([row[name] for row in several])), how)
-                    for name, (_, how) in FIGURES.items()
-                ]
-                within = sum(row["low"] <= row["found"] <= row["high"] for row in several)
-                stand_out = [row.get("stands_out") for row in several]
-                cells = [f"{num_pairs:,}", str(len(several)), *cells, str(within)]
-                cells.append("" if None in stand_out else str(sum(stand_out)))
-                lines.append(f"| {' | '.join(cells)} |")
-    return lines
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
     python benchmarks/newcomer.py [--number 1000] [--pythons python3.12 python3.13]
 
-Writes docs/results/newcomer.md and newcomer.json. Everything happens in a new folder with a home of
+Writes docs/results/newcomer.json. Everything happens in a new folder with a home of
 its own, so that nothing is installed, downloaded or compiled before: pip's cache is empty. Needs
 git, the network for pip, and an environment with the extra dev, which builds the wheel and draws
 the pictures and texts that stand for a user's own. With --pythons nothing but these is tried: the
@@ -11,7 +11,6 @@ wheel, and the quickstart from it. What is not tried is kept.
 
 import argparse
 import csv
-import json
 import os
 import pathlib
 import resource
@@ -20,11 +19,9 @@ import sys
 import tempfile
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+from published import RESULTS, ROOT, publish, read
 
-from gentle_clip_jax.files import write_json, write_text  # noqa: E402
-from gentle_clip_jax.runs.log import machine  # noqa: E402
+from gentle_clip_jax.runs.log import machine
 
 PAIRS = 12
 KEPT = ("PATH", "TMPDIR", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
@@ -53,25 +50,22 @@ ELSEWHERE = WHEEL | {
     "install": PIP + " {wheel}[quickstart,images,texts]",
     "quickstart": "venv/bin/gentle-clip quickstart",
 }
-TARGETS = {"clone": 6, "wheel": 5}  # minutes, on two idle cores
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0], allow_abbrev=False)
     parser.add_argument("--number", type=int, default=1000, help="of pictures, and of texts")
     parser.add_argument("--pythons", nargs="*", default=[], help="other interpreters")
-    parser.add_argument("--out", type=pathlib.Path, default=ROOT / "docs" / "results")
+    parser.add_argument("--out", type=pathlib.Path, default=RESULTS)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        kept = args.out / "newcomer.json"
-        content = json.loads(kept.read_text()) if args.pythons or kept.exists() else {}
+        content = read("newcomer", args.out)
         if args.pythons:
             content["elsewhere"] = elsewhere(folder, args.number, args.pythons)
         else:
             content |= measured(folder, args.number)
-    write_json(kept, content)
-    write_text(args.out / "newcomer.md", page(content))
+    publish("newcomer", content, args.out)
 
 
 def measured(folder: pathlib.Path, number: int) -> dict:
@@ -143,52 +137,6 @@ def right(folder: pathlib.Path) -> dict[str, int]:
         matches = [line for line in csv.DictReader(file) if line["y"]]
     own = sum(answers[line["x"]] == line["y"] for line in matches)
     return {"matched": len(matches), "right": own}
-
-
-def page(content: dict) -> str:
-    about, number = content["machine"], content["number"]
-    lines = [
-        "# A newcomer's first minutes",
-        "",
-        f"`python benchmarks/newcomer.py` on {about['cpus']} x {about['processor']}, Python "
-        f"{about['python']}, jax {about['jax']}, without a GPU. The load was "
-        f"{content['load']:.1f} before, {content['load between']:.1f} between the two ways and "
-        f"{content['load after']:.1f} after: with more than {about['cpus']}, other programs ran, "
-        "and wall time says little; CPU time says more. Each way has a new folder and a home of "
-        "its own: nothing was installed, downloaded or compiled before.",
-    ]
-    clone = (
-        "A clone, to the first pages",
-        "1,500 icons and their names, to matches and `hits.html`.",
-    )
-    own = (
-        f"A wheel, to the first matches of {number:,} pictures and {number:,} texts",
-        f"Icons and their names stand for a user's own; {PAIRS} pairs are filled in from the "
-        "answers when `ask` has chosen them, and the time to look at them is not counted. Of "
-        f"{content['right']['matched']:,} pictures without a pair {content['right']['right']:,} "
-        "were matched with their own text.",
-    )
-    for way, commands, (title, said) in (("clone", CLONE, clone), ("wheel", WHEEL, own)):
-        rows = content[way]
-        lines += ["", f"## {title}", "", said, "", "| step | command | wall, s | CPU, s |"]
-        lines += ["|---|---|--:|--:|"]
-        for step, row in rows.items():
-            command = commands[step].format(root="URL", python="python", wheel="WHEEL")
-            lines.append(f"| {step} | `{command}` | {row['wall']:.0f} | {row['cpu']:.0f} |")
-        wall, cpu = (sum(row[kind] for row in rows.values()) for kind in ("wall", "cpu"))
-        lines.append(f"| **in all** | | **{wall:.0f}** | **{cpu:.0f}** |")
-        met = "met" if wall < 60 * TARGETS[way] else "not met"
-        lines += ["", f"The aim is {TARGETS[way]} minutes on two idle cores: here {met}."]
-    if content.get("elsewhere"):
-        said = "The same from the wheel, then `gentle-clip quickstart`: wall seconds, and the load."
-        lines += ["", "## Other Pythons", "", said, ""]
-        lines += ["| Python | matches of one's own items | quickstart | load |"]
-        lines += ["|---|--:|--:|--:|"]
-    for other in content.get("elsewhere", ()):
-        seconds = {step: row["wall"] for step, row in other["wheel"].items()}
-        cells = [seconds.pop("quickstart"), sum(seconds.values()), other["load"]]
-        lines.append(f"| {other['python']} | {cells[1]:.0f} | {cells[0]:.0f} | {cells[2]:.1f} |")
-    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

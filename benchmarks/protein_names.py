@@ -5,7 +5,7 @@
 
 PROTEINS is the folder of proteins.parquet (uniprot-names, see docs/data.md). Sequences are counted,
 names are encoded by MiniLM. Each run is kept; the command goes on with what is missing. Writes
-docs/results/protein_names_frozen.md, .json and .svg, or protein_names_disjoint.*, where no
+docs/results/protein_names_frozen.json, or protein_names_disjoint.json, where no
 unmatched protein has its name among the unmatched ones; figures on validation items go to the
 workdir.
 """
@@ -16,16 +16,17 @@ import pathlib
 
 import numpy as np
 import pyarrow.parquet as parquet
+from frozen import publish_comparison
+from published import ROOT
 
 from gentle_clip_jax.compare import Plan, compare
 from gentle_clip_jax.compare.pool import Pool, Retrieval, ZeroShot
 from gentle_clip_jax.features.encode import encode
 from gentle_clip_jax.features.read import read
 from gentle_clip_jax.files import write_text
-from gentle_clip_jax.report.comparison import show_comparison, write_comparison
+from gentle_clip_jax.report.comparison import show_comparison
 from gentle_clip_jax.tasks.proteins.domains import Proteins, distinct
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
 LETTERS = "ACDEFGHIKLMNPQRSTVWY"
 # Amino acids that replace each other in evolution count as one where three in a row are counted.
 GROUPS = ("AST", "C", "DE", "FWY", "G", "HNQ", "ILMV", "KR", "P")
@@ -113,9 +114,9 @@ def main() -> None:
         stem, folder = f"protein_names_{args.unmatched}", folder / args.unmatched
         title += f", {args.unmatched} unmatched sets"
     compare(items, PLANS[args.unmatched], folder, title=title)
-    out = ROOT / "docs" / "results" if args.evaluate == "test" else folder
     show_comparison(folder, ("sequence", "name"))
-    print(write_comparison(folder, out=out, stem=stem))
+    if args.evaluate == "test":
+        publish_comparison(folder, stem)
 
 
 if __name__ == "__main__":

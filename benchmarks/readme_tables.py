@@ -6,13 +6,11 @@ Writes each between its two marks; a test compares what is there with what this 
 """
 
 import argparse
-import json
-import pathlib
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
-RESULTS = ROOT / "docs" / "results"
+from published import RESULTS, ROOT, percent, read, table
+
 PAGES = (ROOT / "README.md", RESULTS / "README.md")
 MAIN = ("zero_shot", "i2t", "t2i")
 TURNED = "aerial images, more layers, turned"
@@ -46,25 +44,9 @@ def with_tables(text: str) -> str:
     return text
 
 
-def kept(name: str) -> dict:
-    return json.loads((RESULTS / f"{name}.json").read_text())
-
-
-def cell(values: Sequence[float]) -> str:
-    """Mean and spread, in per cent; one seed has none."""
-    spread = f" ± {100 * statistics.stdev(values):.1f}" if len(values) > 1 else ""
-    return f"{100 * statistics.mean(values):.1f}{spread}"
-
-
-def lines(head: str, rows: Iterable[Sequence[str]]) -> str:
-    width = head.count("|") - 1
-    rule = "|".join(["", " --- ", *[" ---: "] * (width - 1), ""])
-    return "\n".join([head, rule, *(f"| {' | '.join(row)} |" for row in rows)]) + "\n"
-
-
 def results() -> str:
     """The main figure of each task: pairs alone, with the unmatched rest, and with all pairs."""
-    head = "| | pairs | pairs alone | with the unmatched rest | and with names | all pairs |"
+    head = ["", "pairs", "pairs alone", "with the unmatched rest", "and with names", "all pairs"]
     rows = []
     for field, few, most in (
         ("aerial images", (12, 312), 10414),
@@ -86,20 +68,26 @@ def results() -> str:
         ("protein domains", "protein", 305, _RESIDUES, "crop_mrr"),
         ("DSSP strings", "protein_scope", 978, _RESIDUES, "crop_mrr"),
     ):
-        runs = kept(field)["runs"]
-        alone, gentle, every = (cell([r["test"][metric] for r in runs[n].values()]) for n in names)
+        runs = read(field)["runs"]
+        alone, gentle, every = (
+            percent([r["test"][metric] for r in runs[n].values()]) for n in names
+        )
         rows.append([f"towers of {label}", f"{pairs:,}", alone, gentle, "", every])
-    return lines(head, rows)
+    return _table(head, rows)
+
+
+def _table(head: list[str], rows: Iterable[list[str]]) -> str:
+    return table(head, rows).replace("|  |", "| |", 1)  # the first head is empty
 
 
 def _three(runs: Iterable[dict], method: str, pairs: int) -> str:
     """Mean of zero-shot, image to text and text to image; a run may be on two pages."""
     found = {r["seed"]: r["metrics"] for r in runs if (r["method"], r["pairs"]) == (method, pairs)}
-    return cell([statistics.mean(m[k] for k in MAIN) for m in found.values()]) if found else ""
+    return percent([statistics.mean(m[k] for k in MAIN) for m in found.values()]) if found else ""
 
 
 def icons() -> str:
-    runs = kept("icons")["runs"]
+    runs = read("icons")["runs"]
     metrics = ("mean_recall", "i2t_r10", "t2i_r10", "zero_shot_accuracy")
     rows = []
     for label, name in (
@@ -111,9 +99,9 @@ def icons() -> str:
         tests = [run["test"] for run in runs.get(name, {}).values()]
         if tests:
             one = " (one seed)" if len(tests) == 1 else ""
-            rows.append([label + one, *(cell([test[m] for test in tests]) for m in metrics)])
-    head = "| | mean of the six R@k | R@10, image to text | R@10, text to image | zero-shot |"
-    return lines(head, rows)
+            rows.append([label + one, *(percent([test[m] for test in tests]) for m in metrics)])
+    head = ["", "mean of the six R@k", "R@10, image to text", "R@10, text to image", "zero-shot"]
+    return _table(head, rows)
 
 
 def frozen() -> str:
@@ -135,11 +123,11 @@ def frozen() -> str:
             if found["named_transport"] and found["named_transport"] == found["gentle_transport"]:
                 found["named_transport"] = "turned down"
             rows.append([f"{field}, {pairs:,} pairs", *found.values()])
-    return lines(f"| | {' | '.join(columns)} |", rows)
+    return _table(["", *columns], rows)
 
 
 def _features(field: str) -> list[dict]:
-    return [run for page in PAGES_OF[field] for run in kept(page)["runs"]]
+    return [run for page in PAGES_OF[field] for run in read(page)["runs"]]
 
 
 def _main(runs: Iterable[dict], method: str, pairs: int) -> str:
@@ -154,7 +142,7 @@ def _main(runs: Iterable[dict], method: str, pairs: int) -> str:
 def _without_pairs() -> str:
     rows = [
         r["after"]
-        for r in kept("zero_pairs")["rows"]
+        for r in read("zero_pairs")["rows"]
         if r["field"] == "photographs" and "names" in r["start"]
     ]
     # Of several restarts the first is that of the names.
@@ -162,15 +150,15 @@ def _without_pairs() -> str:
 
 
 def towers() -> str:
-    head = "| | Gentle-CLIP | CLIP, the same pairs | CLIP with the term of residues | "
-    head += "CLIP + SSL on the pairs, same start and terms | CLIP, all pairs | "
-    head += "best without training |"
+    head = ["", "Gentle-CLIP", "CLIP, the same pairs", "CLIP with the term of residues"]
+    head += ["CLIP + SSL on the pairs, same start and terms", "CLIP, all pairs"]
+    head += ["best without training"]
     rows = []
     for label, field, pairs in (
         ("aerial images, 1,041 pairs", "remote_sensing", 1041),
         ("photographs, 2,000 pairs", "vision_language", 2000),
     ):
-        runs = kept(field)["runs"]
+        runs = read(field)["runs"]
         names = ("gentle_clip", "clip", "", "clip_ssl_pairs", "all_pairs")
         made = [_images(runs.get(name, {})) for name in names]
         rows.append([label, *made, _frozen_images(field, pairs)])
@@ -179,7 +167,7 @@ def towers() -> str:
         ("protein domains, 305 pairs", "protein", "0.1"),
         ("DSSP strings, 978 pairs", "protein_scope", "0.1"),
     ):
-        content = kept(field)
+        content = read(field)
         names = (
             f"gentle_clip/{share}",
             f"clip/{share}",
@@ -189,29 +177,29 @@ def towers() -> str:
         )
         made = [_proteins(run["test"] for run in content["runs"][name].values()) for name in names]
         rows.append([label, *made, _untrained(content["untrained"][share])])
-    return lines(head, rows)
+    return _table(head, rows)
 
 
 def _images(runs: dict[str, dict]) -> str:
     tests = [run["test"] for run in runs.values()]
     metrics = ("mean_recall", "zero_shot_accuracy")
-    found = " / ".join(cell([test[m] for test in tests]) for m in metrics) if tests else ""
+    found = " / ".join(percent([test[m] for test in tests]) for m in metrics) if tests else ""
     return found + " (one seed)" * (len(tests) == 1)
 
 
 def _frozen_images(field: str, pairs: int) -> str:
     """Gentle transport of frozen features at 224 pixels, counted as towers are."""
-    runs = kept(f"{field}_frozen")["runs"]
+    runs = read(f"{field}_frozen")["runs"]
     found = [r["metrics"] for r in runs if (r["method"], r["pairs"]) == ("gentle_transport", pairs)]
     if not found:
         return ""
-    recall = cell([(m["i2t_strict"] + m["t2i"]) / 2 for m in found])
-    return f"{recall} / {cell([m['zero_shot'] for m in found])}"
+    recall = percent([(m["i2t_strict"] + m["t2i"]) / 2 for m in found])
+    return f"{recall} / {percent([m['zero_shot'] for m in found])}"
 
 
 def _proteins(tests: Iterable[dict]) -> str:
     tests = [*tests]
-    return " / ".join(cell([test[m] for test in tests]) for m in ("crop_mrr", "class_transfer"))
+    return " / ".join(percent([test[m] for test in tests]) for m in ("crop_mrr", "class_transfer"))
 
 
 def _untrained(seeds: dict[str, dict]) -> str:
@@ -223,7 +211,7 @@ def _untrained(seeds: dict[str, dict]) -> str:
             [m[n]["test"][metric] for m in seeds.values() if metric in m[n]["test"]]
             for n in methods
         ]
-        best.append(cell(max(filter(None, values), key=statistics.mean)))
+        best.append(percent(max(filter(None, values), key=statistics.mean)))
     return " / ".join(best)
 
 

@@ -17,10 +17,9 @@ import sys
 import tempfile
 from xml.etree import ElementTree
 
-from gentle_clip_jax.runs.log import machine
+from published import RESULTS, ROOT, publish, read
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
-RESULTS = ROOT / "docs" / "results"
+from gentle_clip_jax.runs.log import machine
 
 TEXT = """# Reliability
 
@@ -184,11 +183,10 @@ def main() -> None:
     parser.add_argument("--records", type=pathlib.Path, default=ROOT / "runs" / "faults.jsonl")
     parser.add_argument("--inputs", nargs="?", const="", help="try bad input instead of faults")
     args, rest = parser.parse_known_args()
-    known = RESULTS / "reliability.json"
-    found = json.loads(known.read_text())
+    found = read("reliability")
     if args.inputs is not None:
         found["inputs"] = try_inputs(args.inputs, found.get("inputs", {}))
-        known.write_text(json.dumps(found, indent=2) + "\n")
+        publish("reliability", found)
     elif not args.report_only:
         args.records.parent.mkdir(parents=True, exist_ok=True)
         args.records.unlink(missing_ok=True)
@@ -198,7 +196,7 @@ def main() -> None:
     if args.records.exists() and args.inputs is None:
         records = [json.loads(line) for line in args.records.read_text().splitlines()]
         found |= {"machine": machine(), "records": records}
-        known.write_text(json.dumps(found, indent=2) + "\n")
+        publish("reliability", found)
     head = ["fault", "times tried", "survived", "lost", "seconds to recover"]
     lines = [head, ["---", "---:", "---:", "---", "---:"], *rows(found["records"])]
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -3,7 +3,7 @@
     python benchmarks/review.py --features=features [--rich-turns=rich_turns] [--images=rsicd]
         [--parts grid ten speed]
 
-Writes review.md and review.json. On aerial images: test items of RSICD and UCM-Captions are
+Writes review.json. On aerial images: test items of RSICD and UCM-Captions are
 reviewed after `align` by so many pairs, by an annotator who always clicks the right one and by one
 who clicks a wrong one in 5 % of the screens; on RSICD's train split, from 12 pairs, the closest of
 ten is asked for. --split=train reviews as many train items instead, to choose settings by.
@@ -14,40 +14,37 @@ import dataclasses
 import http.client
 import json
 import pathlib
-import sys
 import tempfile
 import threading
 import time
 from typing import Any
 
 import numpy as np
+import published
 import uvicorn
+from published import RESULTS, publish
 from threadpoolctl import threadpool_limits
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from gentle_clip_jax.aligners import Problem, align  # noqa: E402
-from gentle_clip_jax.asking import ask  # noqa: E402
-from gentle_clip_jax.compare import measure, pool  # noqa: E402
-from gentle_clip_jax.evaluation import retrieval_metrics  # noqa: E402
-from gentle_clip_jax.features.collection import Collection  # noqa: E402
-from gentle_clip_jax.features.read import read  # noqa: E402
-from gentle_clip_jax.files import write_json, write_text  # noqa: E402
-from gentle_clip_jax.review import refit  # noqa: E402
-from gentle_clip_jax.review.journal import Journal  # noqa: E402
-from gentle_clip_jax.review.pictures import Pictures  # noqa: E402
-from gentle_clip_jax.review.queue import unit  # noqa: E402
-from gentle_clip_jax.review.server import application  # noqa: E402
-from gentle_clip_jax.review.session import Session  # noqa: E402
-from gentle_clip_jax.review.show import Show  # noqa: E402
-from gentle_clip_jax.runs.log import machine  # noqa: E402
+from gentle_clip_jax.aligners import Problem, align
+from gentle_clip_jax.asking import ask
+from gentle_clip_jax.compare import measure, pool
+from gentle_clip_jax.evaluation import retrieval_metrics
+from gentle_clip_jax.features.collection import Collection
+from gentle_clip_jax.features.read import read
+from gentle_clip_jax.review import refit
+from gentle_clip_jax.review.journal import Journal
+from gentle_clip_jax.review.pictures import Pictures
+from gentle_clip_jax.review.queue import unit
+from gentle_clip_jax.review.server import application
+from gentle_clip_jax.review.session import Session
+from gentle_clip_jax.review.show import Show
+from gentle_clip_jax.runs.log import machine
 
 SETS = ("rsicd", "ucm-captions")
 TEST_ITEMS = 1303
 OF_TEN = (0, 50, 100, 200, 300)  # questions
 PLAIN, TURNED = "as they are", "rich, four turns"
-MODES = {"ten": "closest of ten", "group": "then ten like it", "grid": "grid"}
+MODES = ("ten", "group", "grid")
 
 
 def main() -> None:
@@ -63,20 +60,16 @@ def main() -> None:
     parser.add_argument("--wrong", nargs="+", type=float, default=[0.0, 0.05])
     parser.add_argument("--modes", nargs="+", choices=[*MODES], default=[*MODES])
     parser.add_argument("--start", choices=["align", "refit"], default="align")
-    parser.add_argument("--out", type=pathlib.Path, default=ROOT / "docs" / "results")
+    parser.add_argument("--out", type=pathlib.Path, default=RESULTS)
     args = parser.parse_args()
     found: dict[str, Any] = {"machine": machine(), "split": args.split, "seeds": args.seeds}
-    kept = args.out / "review.json"
-    if kept.exists():
-        found = json.loads(kept.read_text()) | found
+    found = published.read("review", args.out) | found
     for part in args.parts:
         found[part] = []
         for row in PARTS[part](args):
             print(json.dumps(row), flush=True)
             found[part].append(row)
-            args.out.mkdir(parents=True, exist_ok=True)
-            write_json(kept, found)
-    write_text(args.out / "review.md", "\n".join(page(found)) + "\n")
+            publish("review", found, args.out)
 
 
 def items(args: argparse.Namespace, sets=SETS, number: int | None = TEST_ITEMS):
@@ -343,116 +336,6 @@ def asked(client: http.client.HTTPConnection, method: str, path: str, body: str 
 
 
 PARTS = {"grid": grids, "ten": tens, "speed": speeds}
-
-
-def page(found: dict[str, Any]) -> list[str]:
-    which = "test items" if found["split"] == "test" else "train items, to choose settings by"
-    lines = [
-        "# What a review brings",
-        "",
-        f"`python benchmarks/review.py --features=... --images=...`: {which}, seeds "
-        f"{', '.join(map(str, found['seeds']))}, on {found['machine']['cpus']} cores of "
-        f"{found['machine']['processor']}. A program plays the annotator: it knows the partners. "
-        "Means with their sample standard deviation over seeds.",
-    ]
-    for part, told in (("grid", of_grids), ("ten", of_tens), ("speed", of_speed)):
-        if found.get(part):
-            lines += ["", *told(found[part])]
-    return lines
-
-
-def of_grids(rows: list[dict[str, Any]]) -> list[str]:
-    last = max(int(name.rpartition("_")[2]) for name in rows[0] if name.startswith("confirmed_"))
-    lines = [
-        "## Above a grid of 48",
-        "",
-        "RSICD and UCM-Captions, 1,303 images and the captions of each. `align` fits to so many "
-        "pairs at random; then the annotator clicks the right image if it is in the grid and says "
-        "none of these if not, and in a share of the screens clicks a wrong one. *Confirmed*: "
-        "right pairs after so many screens, *least* of a seed. *Recall*: per cent, mean of R@1, 5 "
-        "and 10 both ways, of all items without a pair at the start, by `align`, then by the "
-        "refit; those confirmed since are among them. *Gain of the others*: of those never "
-        "confirmed, among themselves. *Grids held it*: share of grids with the partner, of screens "
-        "by chance and of those at random.",
-        "",
-        f"| pairs | wrong | confirmed, 100 | least | confirmed, {last} | recall by align "
-        f"| after 100 | after {last} | gain | least | gain of the others | grids held it "
-        "| at random |",
-        "|--:" * 13 + "|",
-    ]
-    for count, wrong in dict.fromkeys((row["pairs"], row["wrong"]) for row in rows):
-        here = [row for row in rows if (row["pairs"], row["wrong"]) == (count, wrong)]
-        gains = [row["after"] - row["before"] for row in here]
-        cells = [str(count), f"{100 * wrong:.0f} %"]
-        cells += [spread([row["confirmed_100"] for row in here], 0)]
-        cells += [str(min(row["confirmed_100"] for row in here))]
-        cells += [spread([row[f"confirmed_{last}"] for row in here], 0)]
-        cells += [spread([row[n] for row in here]) for n in ("before", "recall_100", "after")]
-        cells += [spread(gains), f"{min(gains):.1f}"]
-        cells += [spread([row["after_unseen"] - row["before_unseen"] for row in here])]
-        cells += [spread([100 * row[f"held_{n}"] for row in here], 0) for n in ("chance", "random")]
-        lines.append("| " + " | ".join(cells) + " |")
-    return lines
-
-
-def of_tens(rows: list[dict[str, Any]]) -> list[str]:
-    lines = [
-        "## The closest of ten",
-        "",
-        "RSICD: a review of the 8,734 images of the train split from 12 pairs that `ask` chose, "
-        "measured on test items as in [compare.md](../compare.md). Of ten different images, the "
-        "annotator clicks one of the same class as the partner, of several the one whose captions "
-        "are most like those in question, and says none of these if there is none. *Then ten like "
-        "it*: after each click it is asked whether the partner is among the ten nearest of that "
-        "group. *Grid*: 48, as above. Zero-shot / i2t / t2i, and their mean, per cent. *Rich, four "
-        "turns*: features by `encode --layers=rich --views=turns`.",
-        "",
-        "| features | asked | seeds | questions | figures | mean | clicked | confirmed |",
-        "|:--|:--|:--" + "|--:" * 5 + "|",
-    ]
-    for kind, mode in dict.fromkeys((row["features"], row["mode"]) for row in rows):
-        here = [row for row in rows if (row["features"], row["mode"]) == (kind, mode)]
-        seeds = ", ".join(str(row["seed"]) for row in here)
-        for points in zip(*(row["points"] for row in here)):
-            figures = np.array([one["figures"] for one in points])
-            cells = [kind, MODES[mode], seeds, str(points[0]["questions"])]
-            cells.append(" / ".join(f"{value:.1f}" for value in figures.mean(axis=0)))
-            cells.append(spread(figures.mean(axis=1)))
-            cells += [spread([one[kind] for one in points], 0) for kind in ("near", "match")]
-            lines.append("| " + " | ".join(cells) + " |")
-    return lines
-
-
-def of_speed(rows: list[dict[str, Any]]) -> list[str]:
-    (row,) = rows
-    first, *rest = row["refit_seconds"]
-    lines = [
-        "## Time",
-        "",
-        f"Of 1,500 images and 1,500 texts, what is done once took {row['prepare_seconds']:.1f} s, "
-        f"the first refit {first:.1f} s, later ones, each to ten pairs more, "
-        f"{max(rest):.1f} s at most, with one thread for linear algebra and all compilation.",
-        "",
-        "Through the server, 1,093 images, refits going on behind, milliseconds:",
-        "",
-        "| | median | 95 % | most |",
-        "|:--|--:|--:|--:|",
-    ]
-    names = {
-        "answer_ms": "an answer is on the disk, the next screen is there",
-        "pictures_ms": "its 48 pictures, one after the other, those shown before among them",
-        "pictures_again_ms": "the same 48 once more",
-    }
-    for name, told in names.items():
-        if row[name]:
-            figures = np.quantile(row[name], [0.5, 0.95, 1.0])
-            lines.append(f"| {told} | " + " | ".join(f"{value:.0f}" for value in figures) + " |")
-    return lines
-
-
-def spread(values, digits: int = 1) -> str:
-    spread = f" ± {np.std(values, ddof=1):.{digits}f}" if len(values) > 1 else ""
-    return f"{np.mean(values):.{digits}f}{spread}"
 
 
 if __name__ == "__main__":

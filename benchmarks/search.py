@@ -3,7 +3,7 @@
     python benchmarks/search.py [--items 10000 100000 1000000] [--queries 200]
                                 [--engines usearch lance]
 
-Writes docs/results/search.md and search.json. An aligner is fitted to made-up features of 128
+Writes docs/results/search.json. An aligner is fitted to made-up features of 128
 dimensions and to MiniLM's of texts; the items lie around 1,000 centres. Words go through MiniLM.
 Every row of the tables is measured in a process of its own.
 """
@@ -20,18 +20,15 @@ import tempfile
 import time
 
 import numpy as np
+from published import RESULTS, publish
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from gentle_clip_jax.aligning import align_files  # noqa: E402
-from gentle_clip_jax.features.encode import encode  # noqa: E402
-from gentle_clip_jax.features.read import read  # noqa: E402
-from gentle_clip_jax.files import write_json, write_text  # noqa: E402
-from gentle_clip_jax.reading import read_arrays  # noqa: E402
-from gentle_clip_jax.runs.log import machine  # noqa: E402
-from gentle_clip_jax.searching import index_gallery, open_gallery  # noqa: E402
-from gentle_clip_jax.searching.index import ENGINES, index_of  # noqa: E402
+from gentle_clip_jax.aligning import align_files
+from gentle_clip_jax.features.encode import encode
+from gentle_clip_jax.features.read import read
+from gentle_clip_jax.reading import read_arrays
+from gentle_clip_jax.runs.log import machine
+from gentle_clip_jax.searching import index_gallery, open_gallery
+from gentle_clip_jax.searching.index import ENGINES, index_of
 
 WORDS = ("boats", "lakes", "roads", "farms", "ships", "parks", "rails", "ports", "mines", "ponds")
 DIM, CENTRES, PAIRS, ASKED = 128, 1000, 400, 200
@@ -42,7 +39,7 @@ def main() -> None:
     parser.add_argument("--items", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--queries", type=int, default=200)
     parser.add_argument("--engines", nargs="+", choices=ENGINES, default=[*ENGINES])
-    parser.add_argument("--out", type=pathlib.Path, default=ROOT / "docs" / "results")
+    parser.add_argument("--out", type=pathlib.Path, default=RESULTS)
     parser.add_argument("--row", nargs=2, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.row:
@@ -62,8 +59,7 @@ def main() -> None:
                 print(number, step, rows[-1][step], flush=True)
             rows[-1]["load"].append(os.getloadavg()[0])
     content = {"machine": machine(), "queries": args.queries, "drawn": drawn, "rows": rows}
-    write_json(args.out / "search.json", content)
-    write_text(args.out / "search.md", page(content))
+    publish("search", content, args.out)
 
 
 def fit(folder: pathlib.Path) -> bool:
@@ -76,7 +72,7 @@ def fit(folder: pathlib.Path) -> bool:
     x = y @ rng.normal(size=(y.shape[1], DIM)) / 4 + rng.normal(size=(len(y), DIM)) / 2
     np.savez(folder / "x.npz", features=np.float32(x), ids=[str(n) for n in range(PAIRS)])
     aligner = align_files(folder / "x.npz", folder / "y", None, folder / "aligner", method="cca")
-    return bool(aligner.about.get("drawn", {}).get("x"))
+    return bool(aligner.about.get("smoothed_galleries", {}).get("x"))
 
 
 def write_items(path: pathlib.Path, number: int) -> None:
@@ -153,54 +149,6 @@ def memory() -> dict[str, float]:
     status = pathlib.Path("/proc/self/status").read_text().splitlines()
     kib = {line.partition(":")[0]: line.split()[1] for line in status if line.endswith(" kB")}
     return {"peak_mib": int(kib["VmHWM"]) / 1024, "own_mib": int(kib["RssAnon"]) / 1024}
-
-
-def page(content: dict) -> str:
-    about, drawn = content["machine"], "drawn" if content["drawn"] else "not drawn"
-    loads = [
-        f"{before:.1f} before and {after:.1f} after {row['items']:,} items"
-        for row in content["rows"]
-        for before, after in [row["load"]]
-    ]
-    lines = [
-        "# How long a query takes",
-        "",
-        f"`python benchmarks/search.py` on {about['cpus']} x {about['processor']}, load average "
-        f"{', '.join(loads)}: {content['queries']} queries by words, the best 20. MiniLM makes "
-        f"features of the words, and the aligner a row of {DIM} numbers; the items' rows are "
-        f"{drawn} to a bank, as the aligner of these pairs chose. All: the row is compared with "
-        "every item's. usearch, lance: by an index of `gentle-clip index`. Opening reads the "
-        "features, and to compare all embeds them; it loads MiniLM too. Files had been read or "
-        "written just before, so they were in the system's cache. Peak: the largest resident "
-        "memory of the process, with files that are mapped; own: without them, after the queries. "
-        "Recall@10: how many of the 10 that are nearest when all are compared are found, by "
-        f"{ASKED} queries by words and as many by an item.",
-        "",
-        "| items | way | opening, s | a query, median, ms | p95 | slowest | peak, MiB | own, MiB "
-        "| recall@10 by words | by an item |",
-        "|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|",
-    ]
-    for row in content["rows"]:
-        for way in [way for way in ("exact", *ENGINES) if way in row]:
-            found = row[way]
-            cells = [f"{row['items']:,}", {"exact": "all"}.get(way, way), f"{found['open_s']:.1f}"]
-            cells += [f"{found[name]:.0f}" for name in ("median_ms", "p95_ms", "most_ms")]
-            cells += [f"{found[name]:,.0f}" for name in ("peak_mib", "own_mib")]
-            cells += [f"{found.get(f'recall_{name}', 1):.3f}" for name in ("words", "items")]
-            lines.append(f"| {' | '.join(cells)} |")
-    lines += [
-        "",
-        "What building an index took:",
-        "",
-        "| items | engine | s | peak, MiB | own, MiB | on disk, MiB |",
-        "|--:|---|--:|--:|--:|--:|",
-    ]
-    names = ("seconds", "peak_mib", "own_mib", "disk_mib")
-    for row in content["rows"]:
-        for engine in [engine for engine in ENGINES if engine in row]:
-            cells = [f"{row[f'{engine}_build'][name]:,.0f}" for name in names]
-            lines.append(f"| {row['items']:,} | {engine} | {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

@@ -88,6 +88,16 @@ def test_it_is_short_and_begins_with_the_path_of_the_tutorial():
     assert {*ours} <= {*theirs}
 
 
+def test_the_pages_of_results_are_what_was_measured(benchmarks):
+    """python benchmarks/pages.py"""
+    import pages
+
+    for name, render in pages.PAGES.items():
+        assert render() == (ROOT / "docs" / "results" / f"{name}.md").read_text(), name
+    written = {path.stem for path in (ROOT / "docs" / "results").glob("*.md")}
+    assert written - {*pages.PAGES} == {"README", "mutants"}
+
+
 def test_the_page_of_evidence_is_what_was_measured(benchmarks):
     """python benchmarks/evidence.py"""
     import evidence

@@ -14,7 +14,7 @@ from gentle_clip_jax.parallel.cores import count_cores
 _ROUNDS, _DIM = 8, 128
 # What a pair of items takes beside its products, in products: in the plan of a part and in one of
 # all, which no cache holds; what more a product takes that seeks neighbours; what all else takes;
-# and how often the features are in memory, beside how many GiB. By docs/results/large_sets.md.
+# and how often the features are in memory, beside how many GiB. By docs/results/speed.md.
 _PART_PAIR, _WHOLE_PAIR, _NEIGHBOUR, _REST = 520, 1200, 1.2, 1.4e12
 _COPIES, _GIB = 5, 0.8
 

@@ -15,7 +15,7 @@ import numpy as np
 from gentle_clip_jax import progress
 
 # Of n rows there are sqrt(n) partitions, and 4 numbers of a row share a byte of its code. Chosen on
-# other rows than those of docs/results/search.md, for recall@10 of 0.98 and more at a million rows.
+# other rows than those of docs/results/speed.md, for recall@10 of 0.98 and more at a million rows.
 _SETTINGS: dict[str, Any] = {"sub_vector": 4, "nprobes": 128, "refine_factor": 20}
 _FEWEST = 256  # rows, as many as a byte of a code has values: fewer are all compared
 _FRAGMENT_BYTES = 2**27  # of rows that are held at once

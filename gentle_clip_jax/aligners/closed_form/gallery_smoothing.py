@@ -26,7 +26,7 @@ class SmoothedGallery(NamedTuple):
     towards the mean of its nearest rows of the other modality: images that lie between captions are
     told apart by the captions' own geometry.
 
-    Source: ours; docs/evidence.md has its gain.
+    Source: ours; docs/results/variants.md has its gain.
     """
 
     maps: Embeds

@@ -82,7 +82,7 @@ def prepare(features: Features, *, neighbours: float | None = None) -> Prepared:
       features: standardised, of matched and unmatched items.
       neighbours: their weight in units of s, however many dimensions there are.
 
-    Source: ours; docs/results/negative.md says what else was tried.
+    Source: ours; docs/results/closed.md says what else was tried.
     """
     rows = jnp.concatenate([jnp.mean(z, axis=1) for z in (features.x, features.unmatched_x)])
     if neighbours is None:

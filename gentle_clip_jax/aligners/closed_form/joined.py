@@ -37,7 +37,7 @@ def with_relative(features: Features, maps: Embeds) -> Joined:
       features: in random order, as the maps take them: standardised, smoothed.
       maps: fitted to them.
 
-    Source: ours; docs/results/protein_names_frozen.md has what it brings. Moschella et al.,
+    Source: ours; docs/results/protein_names.md has what it brings. Moschella et al.,
     arXiv 2209.15430, section 4, also add anchors by what the first ones find, one after another.
     """
     x, y = jnp.mean(features.x, axis=1), jnp.mean(features.y, axis=1)

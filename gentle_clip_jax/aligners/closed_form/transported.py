@@ -17,7 +17,7 @@ from gentle_clip_jax.progress import track
 
 Start = TypeVar("Start", bound=Embeds)
 # The last rounds between large sets take as many items in one plan as two cores can in minutes; of
-# its iterations two come near ten (docs/results/large_sets.md).
+# its iterations two come near ten (docs/results/speed.md).
 LAST_ITEMS = 131_072
 LAST_ROUNDS, _LAST_ITERATIONS = 2, 2
 

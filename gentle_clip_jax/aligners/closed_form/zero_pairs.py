@@ -129,7 +129,7 @@ def align_without_pairs(
     Returns:
       The maps with the highest score, and the score of each start: the mean cosine of x and y under
       the plan between them, after the last round. It says that two sets fit each other, not that
-      they do so in the right way: docs/results/zero_pairs.md shows what it is worth.
+      they do so in the right way: docs/results/diagnose.md shows what it is worth.
     """
     # A pair at the origin that counts for nothing.
     origin = jnp.zeros_like(x[:1]), jnp.zeros_like(y[:1])

@@ -1,0 +1,133 @@
+"""Pages of the comparisons on frozen features: methods by number of pairs."""
+
+from typing import Any
+
+from published import groups, machine_of, percent, read, table
+
+METRICS = {"zero_shot": "zero-shot", "i2t": "{x} to {y}", "t2i": "{y} to {x}"}
+OTHER_COUNTS = {"i2t_strict": "{x} to {y}, strict", "t2i_equal": "{y} to {x}, equal"}
+HOW_TO_READ = """Held-out items, per cent: mean ± sample standard deviation over the seeds; a seed
+decides which items are the matched pairs. *Zero-shot*: accuracy, mean over the test sets.
+*{x} to {y}*, *{y} to {x}*: retrieval, mean of R@1, R@5 and R@10. *Smoothed gallery*: the ranked
+items are averaged with their neighbours. The *reference* is the pairs-only method with the
+highest mean of the three figures. The last column is the difference from it in points, in the same
+order; ▲ and ▼ mark differences whose 95 % interval (paired bootstrap over the test items) does not
+include zero. The intervals are in the JSON.
+"""
+STRICT = """*Strict*: the text of another item is a miss even if it reads like one of the item's
+own. *Equal*: any text that reads like one of the item's own is a hit. The JSON has each test set by
+itself, too.
+"""
+FIELDS = {
+    "remote_sensing": ("image", "text"),
+    "vision_language": ("image", "text"),
+    "protein_names": ("sequence", "name"),
+}
+VARIANTS = {
+    "remote_sensing_heads": "Aerial images: trained heads",
+    "remote_sensing_turns": "Aerial images: features of more layers, averaged over four turns",
+    "remote_sensing_disjoint": "Aerial images: no unmatched item has its partner",
+    "remote_sensing_shifted": "Aerial images: the unmatched sets show different things",
+    "vision_language_heads": "Photographs: trained heads",
+    "vision_language_mirror": "Photographs: features of more layers, averaged with mirror images",
+    "vision_language_disjoint": "Photographs: no unmatched item has its partner",
+}
+
+
+def frozen(field: str, title: str) -> str:
+    """Return the page of one field: every method at every number of pairs."""
+    x, y = FIELDS[field]
+    return f"""# {title}
+
+{_setting(f"{field}_frozen")}
+
+{HOW_TO_READ.format(x=x, y=y)}{STRICT}
+{comparison(f"{field}_frozen", OTHER_COUNTS)}
+Trained heads, other features and other unmatched sets: [variants](variants.md).
+"""
+
+
+def protein_names() -> str:
+    x, y = FIELDS["protein_names"]
+    return f"""# Protein sequences and their names: aligners on features that nobody trained
+
+{_setting("protein_names_frozen")} Sequences are represented by counts of amino acids and of short
+runs of them, names by MiniLM.
+
+{HOW_TO_READ.format(x=x, y=y)}
+## Unmatched sets hold each other's partners
+
+{comparison("protein_names_frozen")}
+## No unmatched item has its partner
+
+{_setting("protein_names_disjoint")}
+
+{comparison("protein_names_disjoint")}"""
+
+
+def variants() -> str:
+    parts = [
+        f"## {title}\n\n{_setting(name)}\n\n{comparison(name)}" for name, title in VARIANTS.items()
+    ]
+    x, y = FIELDS["remote_sensing"]
+    return f"""# Variants of the comparisons on frozen features
+
+The same fields as [aerial images](remote_sensing_frozen.md) and
+[photographs](vision_language_frozen.md), with heads that are trained, features of more layers and
+views, or other unmatched sets. *Disjoint*: x of one half of the items and y of the other half, so
+that no unmatched item has its partner. *Shifted*: unmatched x of one data set and unmatched y of
+another.
+
+{HOW_TO_READ.format(x=x, y=y)}
+""" + "\n".join(parts)
+
+
+def _setting(name: str) -> str:
+    content = read(name)
+    return (
+        f"{content['num_items']:,} training items, {content['unmatched']} unmatched sets. Measured "
+        f"by `python benchmarks/{content['command']}` on {machine_of(content)} (jax "
+        f"{content['machine']['jax']}). Every run: [{name}.json]({name}.json)."
+    )
+
+
+def comparison(name: str, more: dict[str, str] | None = None) -> str:
+    """Return the table of methods at each number of pairs."""
+    content, metrics = read(name), METRICS | (more or {})
+    x, y = content.get("modalities", ("image", "text"))
+    labels = {method["name"]: method for method in content["methods"]}
+    found = groups(content["differences"], "pairs", "method")
+    heads = ["pairs", "method", "unmatched items", "seeds"]
+    heads += [head.format(x=x, y=y) for head in metrics.values()]
+    rows = []
+    by_pairs = groups(content["runs"], "pairs")
+    for (pairs,), here in sorted(by_pairs.items()):
+        for method in labels:
+            runs = [run["metrics"] for run in here if run["method"] == method]
+            if not runs:
+                continue
+            cells = [f"{pairs:,}", label(labels[method]), _yes(labels[method]["unmatched"])]
+            cells += [str(len(runs)), *(_figure(runs, metric) for metric in metrics)]
+            rows.append([*cells, _differences(found.get((pairs, method), []))])
+    return table([*heads, "difference from the reference"], rows, left=3)
+
+
+def label(method: dict[str, Any]) -> str:
+    return method["label"].replace(", drawn", ", smoothed gallery")
+
+
+def _yes(used: bool) -> str:
+    return "used" if used else "not used"
+
+
+def _figure(runs: list[dict], metric: str) -> str:
+    return percent([run[metric] for run in runs if metric in run])
+
+
+def _differences(rows: list[dict]) -> str:
+    """Return the differences of one method in its main figures, or "reference"."""
+    cells = []
+    for row in rows:
+        mark = "▲ " if row["low"] > 0 else "▼ " if row["high"] < 0 else ""
+        cells.append(f"{mark}{100 * row['value']:+.1f}")
+    return " / ".join(cells) or "reference"

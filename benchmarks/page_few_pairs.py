@@ -1,0 +1,185 @@
+"""Page of what a person does with few pairs: choosing them, matching, reviewing."""
+
+import statistics
+
+from published import groups, machine_of, means, read, spread, table
+
+FIELDS = {"remote_sensing": "aerial images", "vision_language": "photographs"}
+MATCHING = {  # columns of matching.json: head, format
+    "among": ("among 48", ".3f"),
+    "found": ("right", ".0f"),
+    "expected": ("expected", ".0f"),
+    "low": ("from", ".0f"),
+    "high": ("to", ".0f"),
+    "item_ece": ("ECE of items", ".3f"),
+    "group_ece": ("ECE of groups", ".3f"),
+    "group_precision": ("precision at 20 %", ".3f"),
+    "coverage": ("coverage of sets", ".3f"),
+    "set_size": ("median set", ".0f"),
+}
+MODES = {"ten": "closest of ten", "group": "closest of ten, then ten like it", "grid": "grid of 48"}
+WAITS = {
+    "answer_ms": "an answer is on the disk and the next screen is there",
+    "pictures_ms": "the 48 pictures of a screen, one after the other",
+    "pictures_again_ms": "the same 48 pictures once more",
+}
+_GRID = (
+    "pairs | wrong clicks | confirmed after 100 | confirmed after 250 | recall by align "
+    "| after 100 | after 250 | gain | smallest gain | gain of the others "
+    "| grids with the partner, % | of random screens, %"
+)
+_TENS = "features | question | questions | figures | mean | clicked | confirmed"
+
+
+def page() -> str:
+    return f"""# Few pairs in practice
+
+{asked_pairs()}
+{matches()}
+{reviews()}"""
+
+
+def asked_pairs() -> str:
+    """Return the section on pairs that `ask` chooses."""
+    content = read("asking")
+    methods = {"cca": "shrinkage CCA", "gentle_transport": "gentle transport"}
+    rows = [
+        [
+            f"{FIELDS[field]}, {methods[method]}",
+            f"{pairs:,}",
+            means(row["random"] for row in here),
+            means(row["chosen"] for row in here),
+            _gain(here, "chosen"),
+        ]
+        for (field, method, pairs), here in groups(
+            content["first"], "field", "method", "pairs"
+        ).items()
+    ]
+    ways = {
+        "random": "at random",
+        "chosen": "`ask --pairs`",
+        "joint": "`ask --pairs` in the space of an aligner of the first 30",
+    }
+    again = [
+        [FIELDS[field], str(pairs), label, means(r[way] for r in here), _gain(here, way)]
+        for (field, pairs), here in groups(content["again"], "field", "pairs").items()
+        for way, label in ways.items()
+    ]
+    heads = ["field, method", "pairs", "at random", "chosen by `ask`", "gain"]
+    return f"""## Which pairs to ask a person for
+
+Test items, seeds {", ".join(map(str, content["seeds"]))}; zero-shot / image to text / text to
+image, per cent. *Chosen by `ask`*: images that `gentle-clip ask` names; *at random*: as many random
+ones. The *gain* is in points of the mean of the three figures, with its sample standard deviation
+over the seeds.
+
+{table(heads, rows)}
+More pairs after 30 that `ask` chose, shrinkage CCA; the gain is over more pairs at random:
+
+{table(["field", "more pairs", "chosen", "figures", "gain"], again)}
+Measured by `python benchmarks/asking.py --features=...` on {machine_of(content)}.
+"""
+
+
+def _gain(rows: list[dict], way: str) -> str:
+    if way == "random":
+        return ""
+    return spread([statistics.mean(r[way]) - statistics.mean(r["random"]) for r in rows], sign="+")
+
+
+def matches() -> str:
+    """Return the section on the probabilities of matches."""
+    content, rows = read("matching"), []
+    for (field, way, pairs), here in groups(content["rows"], "field", "way", "pairs").items():
+        figures = [
+            format(statistics.fmean(row[name] for row in here), how)
+            for name, (_, how) in MATCHING.items()
+        ]
+        within = sum(row["low"] <= row["found"] <= row["high"] for row in here)
+        way = way.replace("not drawn", "no smoothed gallery")
+        label = f"{field.replace('remote sensing', 'aerial images')}, {way}"
+        rows.append([label, f"{pairs:,}", *figures, f"{within} of {len(here)}"])
+    heads = ["setting", "pairs", *(head for head, _ in MATCHING.values()), "within"]
+    return f"""## Do the probabilities of matches mean what they say?
+
+Means over the seeds. Pairs and 1,500 items to match are random items of the train splits; for
+*other items* all test items are matched. Each image has one caption, but for *every caption* the
+mean of all of its captions. CCA of the first 128 principal components of each modality, but for
+*gentle transport*, which has whole features. The largest number of pairs is all but the items to
+match.
+
+*Among 48*: share of the images whose caption is one of their candidates. *Right*: first choices
+(one to one: matches) that are the image's own caption; a caption that reads the same is wrong.
+*Expected*: the sum of the probabilities, *from* and *to* its 95 % interval; *within*: runs whose
+interval includes the right matches. *ECE*: expected calibration error, ten bins. *Precision at 20
+%*: of the groups of the fifth of the items with the highest group probability. *Coverage of sets*:
+sets of groups that include the right one; the goal is 0.9 of them. *Median set*: of 30 groups.
+
+{table(heads, rows)}
+Measured by `python benchmarks/matching.py --features=...` on {machine_of(content)}; every run:
+[matching.json](matching.json).
+"""
+
+
+def reviews() -> str:
+    """Return the section on what a review brings."""
+    content = read("review")
+    (speed,) = content["speed"]
+    first, *later = speed["refit_seconds"]
+    grids = [_grid(*one) for one in groups(content["grid"], "pairs", "wrong").items()]
+    waits = []
+    for name, label in WAITS.items():
+        of_all = statistics.quantiles(speed[name], n=20, method="inclusive")
+        at = [statistics.median(speed[name]), of_all[-1], max(speed[name])]
+        waits.append([label, *(f"{value:.0f}" for value in at)])
+    return f"""## What a review brings
+
+Test items, seeds {", ".join(map(str, content["seeds"]))}, on {machine_of(content)}. A program
+plays the annotator: it knows the partners. Means ± sample standard deviation over the seeds.
+Measured by `python benchmarks/review.py --features=... --images=...`.
+
+**Above a grid of 48.** RSICD and UCM-Captions, 1,303 images and their captions. `align` fits to
+random pairs; then the annotator clicks the right image if the grid has it and "none of these"
+otherwise, and clicks a wrong image in a share of the screens. *Recall*: mean of R@1, 5 and 10 both
+ways, per cent, of all items that had no pair at the start. *Gain of the others*: among the items
+that were never confirmed.
+
+{table(_GRID, grids)}
+**The closest of ten.** RSICD: a review of the 8,734 images of the train split from 12 pairs that
+`ask` chose. The annotator clicks, of ten images, one of the same class as the partner, the one
+whose captions are most similar. Zero-shot / image to text / text to image on test items, and their
+mean, per cent.
+
+{table(_TENS, _tens(content["ten"]), left=2)}
+**Time.** For 1,500 images and 1,500 texts the preparation took {speed["prepare_seconds"]:.1f} s,
+the first refit {first:.1f} s, later refits at most {max(later):.1f} s, with one thread for linear
+algebra. Through the server, 1,093 images, with refits in the background, milliseconds:
+
+{table(["", "median", "95 %", "most"], waits)}"""
+
+
+def _grid(setting: tuple, rows: list[dict]) -> list[str]:
+    count, wrong = setting
+    gains = [row["after"] - row["before"] for row in rows]
+    return [
+        str(count),
+        f"{100 * wrong:.0f} %",
+        *(spread([row[f"confirmed_{n}"] for row in rows], 0) for n in (100, 250)),
+        *(spread([row[name] for row in rows]) for name in ("before", "recall_100", "after")),
+        spread(gains),
+        f"{min(gains):.1f}",
+        spread([row["after_unseen"] - row["before_unseen"] for row in rows]),
+        *(spread([100 * row[f"held_{name}"] for row in rows], 0) for name in ("chance", "random")),
+    ]
+
+
+def _tens(rows: list[dict]) -> list[list[str]]:
+    lines = []
+    for (features, mode), here in groups(rows, "features", "mode").items():
+        for points in zip(*(row["points"] for row in here)):
+            figures = [one["figures"] for one in points]
+            line = [features, MODES[mode], str(points[0]["questions"]), means(figures)]
+            line.append(spread([statistics.mean(one) for one in figures]))
+            line += [spread([one[kind] for one in points], 0) for kind in ("near", "match")]
+            lines.append(line)
+    return lines

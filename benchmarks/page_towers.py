@@ -1,0 +1,263 @@
+"""Pages of trained towers: icons, captioned images and proteins."""
+
+import statistics
+from collections.abc import Iterable
+
+from published import machine_of, percent, read, spread, table
+
+SHORT = {"mean_recall": "mean of R@k", "zero_shot_accuracy": "zero-shot"}
+RECALLS = {f"{way}_r{k}": f"{way.upper()} R@{k}" for way in ("i2t", "t2i") for k in (1, 5, 10)}
+PROTEIN_SETS = {
+    "protein": (
+        "Domains: sequence with structure",
+        "pdb-domains-3d, split by homology. Three test domains that overlap training domains are "
+        "dropped: d3aaab_, 2pbdA04, d3ssba_. *Class* (CATH 1, 2 or 3) and *topology*.",
+        {"class_transfer": "class", "topology_transfer": "topology"},
+    ),
+    "protein_scope": (
+        "Domains: sequence with DSSP string",
+        "scope-seq-ss, the splits of Hou et al. 2018, means over test_family, test_superfamily and "
+        "test_fold; training rows equal to a held-out one are left out. *Class* (SCOP a to g) and "
+        "*fold*.",
+        {"class_transfer": "class", "fold_transfer": "fold"},
+    ),
+    "protein_enzymes": (
+        "Enzymes: sequence with DSSP string",
+        "enzyme-reaction-ec, split by clusters of 50 % sequence identity. *Reaction*: the first "
+        "number of the EC class; *EC*: all four.",
+        {"reaction_transfer": "reaction", "ec_transfer": "EC"},
+    ),
+}
+RETRIEVAL = {
+    "crop_mrr": "crop MRR",
+    "crop_r1": "crop R@1",
+    "length_matched_mrr": "length-matched MRR",
+    "distinct_crop_mrr": "distinct crop MRR",
+}
+HEADLINE = "mean_of_mrr_and_transfer"
+FRACTIONS = {"0.01": "1 %", "0.1": "10 %", "1.0": "100 %"}
+
+
+def icons() -> str:
+    content = read("icons")
+    return f"""# Icon search
+
+## Trained towers: what the terms bring
+
+Material icons that no run has trained on, by image and by name, per cent: mean ± sample standard
+deviation over the seeds. A seed decides which tenth of the training icons are pairs, the first
+weights, and the batches. Each figure is that of the checkpoint with the best mean recall on the
+validation icons. Equal names count as hits.
+
+{_minus(content, "gentle_clip", [*SHORT])}
+{_every_variant(content)}
+{_how(content, "icons")}
+{_icon_features()}"""
+
+
+def images(config: str, title: str) -> str:
+    content = read(config)
+    return f"""# {title}
+
+Settings: configs/{config}.py. Per cent, mean ± sample standard deviation over the seeds; a seed
+decides which training images keep their captions, and the batches. Recalls are the mean over the
+searched sets, strict: only an image's own captions count, though others read the same. Zero-shot is
+the mean over the classified sets. Each figure is that of the checkpoint with the best mean recall
+on the validation images, the untrained start (step 0) among them.
+
+{_minus(content, "gentle_clip", [*SHORT])}
+{_every_variant(content)}
+## Beside closed forms on frozen features, test images
+
+Frozen features are those of the same images, enlarged from 128 to the 224 pixels that the encoder
+was made for ([page]({config}_frozen.md)). *I2T*, *T2I*: mean of R@1, R@5 and R@10, strict.
+
+{_beside_frozen(config, content)}
+## What training adds to its start, validation images
+
+{_start_and_end(content)}
+## Each set, test images
+
+{_by_set(content)}
+What follows from it: [towers.md](../towers.md).
+
+{_how(content, config)}"""
+
+
+def _runs(content: dict, variant: str) -> list[dict]:
+    return [*content["runs"].get(variant, {}).values()]
+
+
+def _minus(content: dict, ours: str, metrics: list[str], heads: Iterable[str] = ()) -> str:
+    """Return the table of `ours` minus every other variant with the same seeds."""
+    runs, rows = content["runs"], []
+    for name, theirs in runs.items():
+        seeds = [seed for seed in runs[ours] if seed in theirs]
+        if name != ours and seeds:
+            gaps = [
+                [runs[ours][s]["test"][m] - theirs[s]["test"][m] for s in seeds] for m in metrics
+            ]
+            label = content["labels"][name.partition("/")[0]]
+            rows.append([label, str(len(seeds)), *(percent(gap, "+") for gap in gaps)])
+    heads = [*heads] or [SHORT[metric] for metric in metrics]
+    return (
+        "Gentle-CLIP minus the training of the row with the same seed, test items, in points:\n\n"
+        + table(["minus", "seeds", *heads], rows)
+    )
+
+
+def _every_variant(content: dict) -> str:
+    heads = ["", "seeds", *RECALLS.values(), *SHORT.values(), "seconds"]
+    rows = []
+    for name, label in content["labels"].items():
+        if runs := _runs(content, name):
+            cells = [percent(run["test"][m] for run in runs) for m in (*RECALLS, *SHORT)]
+            seconds = statistics.mean(run["seconds"] for run in runs)
+            rows.append([label, str(len(runs)), *cells, f"{seconds:.0f}"])
+    return f"Every variant, test items:\n\n{table(heads, rows)}"
+
+
+def _beside_frozen(config: str, content: dict) -> str:
+    rows = []
+    for name, label in content["labels"].items():
+        if tests := [run["test"] for run in _runs(content, name)]:
+            ways = [
+                [statistics.mean(test[f"{way}_r{k}"] for k in (1, 5, 10)) for test in tests]
+                for way in ("i2t", "t2i")
+            ]
+            both = [[test[metric] for test in tests] for metric in SHORT]
+            rows.append([label, "trained", *map(percent, (*ways, *both))])
+    for method, label in (("cca", "shrinkage CCA"), ("gentle_transport", "gentle transport")):
+        for fraction in (0.1, 1.0):
+            found = [
+                run["metrics"]
+                for run in read(f"{config}_frozen")["runs"]
+                if run["method"] == method and abs(run["fraction"] - fraction) < 0.01
+            ]
+            if found:
+                ways = [[one[way] for one in found] for way in ("i2t_strict", "t2i")]
+                mean = [statistics.mean(pair) for pair in zip(*ways)]
+                zero_shot = [one["zero_shot"] for one in found]
+                cells = map(percent, (*ways, mean, zero_shot))
+                rows.append([f"{label}, {fraction:.0%} of the pairs", "frozen", *cells])
+    return table(["", "towers", "I2T", "T2I", *SHORT.values()], rows, left=2)
+
+
+def _start_and_end(content: dict) -> str:
+    heads = [f"{label}, {when}" for label in SHORT.values() for when in ("start", "chosen")]
+    rows = []
+    for name, label in content["labels"].items():
+        if runs := _runs(content, name):
+            cells = [
+                percent(run[when][metric] for run in runs if metric in run.get(when, {}))
+                for metric in SHORT
+                for when in ("start", "validation")
+            ]
+            rows.append([label, *cells])
+    return table(["", *heads], rows)
+
+
+def _by_set(content: dict) -> str:
+    wanted = {"/mean_recall": " recall", "/zero_shot_accuracy": " zero-shot"}
+    first = _runs(content, "gentle_clip")[0]["test"]
+    columns = {
+        name: name.replace(end, words)
+        for name in first
+        for end, words in wanted.items()
+        if name.endswith(end)
+    }
+    rows = []
+    for name, label in content["labels"].items():
+        if runs := _runs(content, name):
+            steps = ", ".join(str(run["step"]) for run in runs)
+            rows.append([label, *(percent(r["test"][c] for r in runs) for c in columns), steps])
+    return table(["", *columns.values(), "chosen steps"], rows)
+
+
+def _how(content: dict, name: str) -> str:
+    versions = ", ".join(f"{key} {number}" for key, number in content["versions"].items())
+    return f"""Measured by `{content["command"]}` on {machine_of(content)}, with {versions}.
+Every run, on validation items too: [{name}.json]({name}.json).
+"""
+
+
+def _icon_features() -> str:
+    content = read("icon_features")
+    rows = []
+    for key, run in content["runs"].items():
+        layers, unmatched, fraction, method = key.split("/")
+        share = "all" if float(fraction) == 1 else f"{float(fraction):.0%}"
+        label = method.replace("+drawn", ", smoothed gallery")
+        begin = [layers, "-" if share == "all" else unmatched, share, label]
+        figures = [spread(values) for values in run["seeds"].values()]
+        rows.append([*begin, *figures, *(_interval(run["gain"][m]) for m in ("i2t", "t2i"))])
+    heads = ["features", "unmatched", "pairs", "method", "zero-shot", "I2T", "T2I", "recall"]
+    return f"""## Frozen encoders
+
+The same icons, split and 10 % of pairs, drawn at 224 pixels; a name becomes the text "an icon of
+NAME". EfficientNet-Lite0 and MiniLM encode them and are not trained; clip and gentle_clip are
+trained heads. Per cent, test icons, mean ± sample standard deviation over seeds
+{", ".join(map(str, content["seeds"]))}; I2T and T2I are means of R@1, 5 and 10, recall is the mean
+of both. *Gain*: points over CCA with a smoothed gallery of the same pairs and features, with a 95 %
+interval (test items resampled). *Unmatched*: "own" are the other Material icons and their names,
+"all" adds Phosphor, Remix and Font Awesome. These choices were made on validation icons first.
+
+{table([*heads, "I2T gain", "T2I gain"], rows, left=4)}
+Measured by icon_features.py, which stands at commit bd34294, on {machine_of(content)}:
+[icon_features.json](icon_features.json).
+"""
+
+
+def _interval(gain: dict[str, float]) -> str:
+    value, low, high = (100 * gain[key] for key in ("value", "low", "high"))
+    return f"{value:+.1f} ({low:+.1f} to {high:+.1f})" if low or high else "-"
+
+
+def proteins() -> str:
+    return f"""# Proteins: towers trained on few pairs
+
+Per cent, test items, mean ± sample standard deviation over the seeds; a seed decides which training
+items are pairs, the first weights, and the batches. Each figure is that of the checkpoint with the
+best mean of crop MRR and the first kind of transfer on the validation items.
+
+- *Crop MRR, R@1*: both views are cut to the same central 64 residues, so that neither length nor
+  ends give a pair away; shorter ones are left out; mean of both directions.
+- *Length-matched*: among the 20 nearest in length, where a random order has
+  {100 * statistics.mean(1 / k for k in range(1, 21)):.1f}. *Distinct*: only items that share few
+  5-mers with an earlier one.
+- *Transfer* (class, topology, fold, reaction, EC): label of a whole structure by the nearest
+  prototype, prototypes being made of training *sequences*. A label that no training item has counts
+  as missed.
+- *Linear model of residues*: ridge regression of the amino acid on the structure in its own place.
+
+What follows from it: [protein.md](../protein.md).
+
+{chr(10).join(map(_protein_set, PROTEIN_SETS))}"""
+
+
+def _protein_set(name: str) -> str:
+    title, about, transfers = PROTEIN_SETS[name]
+    content, first = read(name), next(iter(transfers))
+    shown = {HEADLINE: "mean of MRR and transfer", "crop_mrr": "crop MRR", first: transfers[first]}
+    parts = [f"## {title}\n\n{about}\n"]
+    for fraction, words in FRACTIONS.items():
+        parts.append(f"**{words} of the pairs**\n\n{_proteins(content, transfers, fraction)}")
+    for fraction, words in FRACTIONS.items():
+        some = {n: runs for n, runs in content["runs"].items() if n.endswith(f"/{fraction}")}
+        if some.get(f"gentle_clip/{fraction}"):
+            part = {**content, "runs": some}
+            minus = _minus(part, f"gentle_clip/{fraction}", [*shown], shown.values())
+            parts.append(f"**{words} of the pairs.** {minus}")
+    return "\n".join([*parts, _how(content, name)])
+
+
+def _proteins(content: dict, transfers: dict[str, str], fraction: str) -> str:
+    metrics, rows = RETRIEVAL | transfers, []
+    untrained = content["untrained"].get(fraction, {}).values()
+    for name, label in content["labels"].items():
+        tests = [run["test"] for run in _runs(content, f"{name}/{fraction}")]
+        tests = tests or [made[name]["test"] for made in untrained if name in made]
+        if tests:
+            cells = [percent(one[m] for one in tests if m in one) or "-" for m in metrics]
+            rows.append([label, str(len(tests)), *cells])
+    return table(["", "seeds", *metrics.values()], rows)
