@@ -257,7 +257,7 @@ def review(aligner: pathlib.Path, collection: pathlib.Path, pairs: pathlib.Path)
     Internal names: `review.opened.review`, the session's begin, question, answer and wait, and
     review_curve.json. They are to become gentle_clip_jax.review(aligner, x, y, answers=function).
     """
-    from gentle_clip_jax.review import opened
+    from gentle_clip_jax.reviewing import opened
 
     partner_of = {y: x for x, y in lines_of(collection / "partners.csv")}
     x, y = collection / "x.npz", collection / "y.npz"

@@ -31,13 +31,13 @@ from gentle_clip_jax.compare import measure, pool
 from gentle_clip_jax.evaluation import retrieval_metrics
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.read import read
-from gentle_clip_jax.review import refit
-from gentle_clip_jax.review.journal import Journal
-from gentle_clip_jax.review.pictures import Pictures
-from gentle_clip_jax.review.queue import unit
-from gentle_clip_jax.review.server import application
-from gentle_clip_jax.review.session import Session
-from gentle_clip_jax.review.show import Show
+from gentle_clip_jax.reviewing import refit
+from gentle_clip_jax.reviewing.journal import Journal
+from gentle_clip_jax.reviewing.pictures import Pictures
+from gentle_clip_jax.reviewing.queue import unit
+from gentle_clip_jax.reviewing.server import application
+from gentle_clip_jax.reviewing.session import Session
+from gentle_clip_jax.reviewing.show import Show
 from gentle_clip_jax.runs.log import machine
 
 SETS = ("rsicd", "ucm-captions")

@@ -32,7 +32,7 @@ from gentle_clip_jax.encoders.published import checkpoints, weight_files
 from gentle_clip_jax.features import arguments, kept
 from gentle_clip_jax.features.read import read
 from gentle_clip_jax.files import checked, sha256_of
-from gentle_clip_jax.review.journal import Journal
+from gentle_clip_jax.reviewing.journal import Journal
 from gentle_clip_jax.runs.folder import read_config
 from gentle_clip_jax.runs.read import read_run
 from gentle_clip_jax.tasks.proteins import sets, structures

@@ -58,7 +58,7 @@ ARROWS = {
     "searching": {"aligners", "features", "encoders", "data", "files", "pages"}
     | {"progress", "reading", "extras", "parallel", "runs", "tasks", "training"},
     "matching": {"aligners", "evaluation", "files", "pages"},
-    "review": {
+    "reviewing": {
         "searching",
         "aligners",
         "evaluation",
@@ -86,7 +86,7 @@ ARROWS = {
     "exporting": {"aligners", "data", "files", "training"},
     "hub": {"aligners", "aligning", "files"},
     "commands": {"parallel", "data", "features", "diagnose", "compare", "training"}
-    | {"runs", "report", "aligners", "aligning", "asking", "searching", "matching", "review"}
+    | {"runs", "report", "aligners", "aligning", "asking", "searching", "matching", "reviewing"}
     | {"doctor", "exporting", "hub", "progress", "tasks", "extras", "stores"},
     "__main__": {"commands"},
     "__init__": {"losses", "aligners", "diagnose", "compare", "encoders", "config", "matching"}
@@ -112,7 +112,8 @@ PACKAGES = {
     "matching": {"jax", "numpy", "scipy", "pyarrow", "matplotlib", "markupsafe"},
     "exporting": {"jax", "numpy", "jax2onnx"},
     "hub": {"huggingface_hub", "jax"},
-    "review": {"jax", "numpy", "scipy", "PIL", "filelock", "markupsafe", "starlette"} | {"uvicorn"},
+    "reviewing": {"jax", "numpy", "scipy", "PIL", "filelock", "markupsafe", "starlette"}
+    | {"uvicorn"},
 }
 VAGUE = {"util", "utils", "helper", "helpers", "common", "manager", "core", "base", "misc"}
 

@@ -31,7 +31,7 @@ def add(commands: Any) -> None:
 
 
 def _review(args: argparse.Namespace) -> output.Done:
-    from gentle_clip_jax.review import opened
+    from gentle_clip_jax.reviewing import opened
 
     with opened.review(
         args.aligner, args.x, args.y, args.pairs, images=args.images, seed=args.seed
@@ -40,7 +40,7 @@ def _review(args: argparse.Namespace) -> output.Done:
             print("A run's towers stay as they are: answers are pairs for its next training.")
         if review.show.session.question() is None:
             return output.Done([review.show.nothing_left()])
-        from gentle_clip_jax.review import server
+        from gentle_clip_jax.reviewing import server
 
         review.show.session.begin()
         server.serve(review.show, review.progress, args.port)

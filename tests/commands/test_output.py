@@ -124,7 +124,7 @@ def test_features_have_their_object(tmp_path, monkeypatch, capsys):
 def test_reviews_have_their_object(files, monkeypatch, capsys):
     sides = f"--x={files}/x.npz", f"--y={files}/y.npz", f"--pairs={files}/pairs.csv"
     run(capsys, "align", *sides, f"--out={files}/aligner", "--method=cca")
-    monkeypatch.setattr("gentle_clip_jax.review.server.serve", lambda *_: None)
+    monkeypatch.setattr("gentle_clip_jax.reviewing.server.serve", lambda *_: None)
     line = "review", f"--aligner={files}/aligner", *sides, "--json"
     said = json.loads(run(capsys, *line)[0])
     assert said["outputs"] == [str(files / "pairs.csv")]

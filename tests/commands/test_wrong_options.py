@@ -113,7 +113,7 @@ def light(monkeypatch, tmp_path_factory):
     monkeypatch.setattr(pretrained, "folder", lambda name: folder if name in names else real(name))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setattr("huggingface_hub.HfApi", Hub)
-    monkeypatch.setattr("gentle_clip_jax.review.server.serve", lambda *_: None)
+    monkeypatch.setattr("gentle_clip_jax.reviewing.server.serve", lambda *_: None)
     monkeypatch.setattr(quickstart, "_STEPS", quickstart._STEPS[:1])  # the others have their tests
 
 

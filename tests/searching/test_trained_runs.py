@@ -105,7 +105,7 @@ def test_match_takes_the_towers_as_they_are(work, capsys):
 
 def test_review_asks_by_the_towers_and_does_not_refit(work, tmp_path):
     pytest.importorskip("starlette")
-    from gentle_clip_jax.review import opened
+    from gentle_clip_jax.reviewing import opened
 
     pairs = tmp_path / "pairs.csv"
     pairs.write_text((work / "pairs.csv").read_text())

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from review_items import NUMBER, answered, latent, session, sides, write_pairs
 
-from gentle_clip_jax.review import queue
-from gentle_clip_jax.review.journal import Journal
-from gentle_clip_jax.review.progress import Point, at_random, counts, forecast
-from gentle_clip_jax.review.session import Session
-from gentle_clip_jax.review.show import Show
+from gentle_clip_jax.reviewing import queue
+from gentle_clip_jax.reviewing.journal import Journal
+from gentle_clip_jax.reviewing.progress import Point, at_random, counts, forecast
+from gentle_clip_jax.reviewing.session import Session
+from gentle_clip_jax.reviewing.show import Show
 
 BASES = {
     "heading": b"x,y\nx0,y0\nx1,y1\n",

@@ -5,10 +5,10 @@ import pathlib
 import numpy as np
 
 from gentle_clip_jax.features.collection import Collection
-from gentle_clip_jax.review.finding import Finder, Space
-from gentle_clip_jax.review.journal import Journal
-from gentle_clip_jax.review.queue import unit
-from gentle_clip_jax.review.session import Session
+from gentle_clip_jax.reviewing.finding import Finder, Space
+from gentle_clip_jax.reviewing.journal import Journal
+from gentle_clip_jax.reviewing.queue import unit
+from gentle_clip_jax.reviewing.session import Session
 
 NUMBER = 80
 HOSTILE = "<script>alert('1')</script>\"'&"

@@ -14,8 +14,8 @@ from gentle_clip_jax.aligners.problem import Features
 from gentle_clip_jax.commands import output
 from gentle_clip_jax.commands import review as command
 from gentle_clip_jax.features.collection import Collection
-from gentle_clip_jax.review import opened, refit
-from gentle_clip_jax.review.progress import held_out_recall
+from gentle_clip_jax.reviewing import opened, refit
+from gentle_clip_jax.reviewing.progress import held_out_recall
 
 NUMBER, KNOWN = 150, 30
 

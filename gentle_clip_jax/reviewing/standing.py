@@ -6,8 +6,8 @@ import numpy as np
 
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.pairs import read_pairs
-from gentle_clip_jax.review.journal import Answer, Journal
-from gentle_clip_jax.review.queue import kind_of_screen
+from gentle_clip_jax.reviewing.journal import Answer, Journal
+from gentle_clip_jax.reviewing.queue import kind_of_screen
 
 NEAR_WEIGHT = 0.3  # of the closest of ten in a fit; a confirmed pair counts 1
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from review_items import NUMBER, latent, sides
 
-from gentle_clip_jax.review import finding
-from gentle_clip_jax.review.finding import Finder, Space
+from gentle_clip_jax.reviewing import finding
+from gentle_clip_jax.reviewing.finding import Finder, Space
 from gentle_clip_jax.searching.encoder import QueryEncoder
 
 

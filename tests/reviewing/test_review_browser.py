@@ -13,10 +13,10 @@ import uvicorn
 from selenium import webdriver
 from selenium.webdriver.common.keys import Keys
 
-from gentle_clip_jax.review.pictures import Pictures
-from gentle_clip_jax.review.progress import Point
-from gentle_clip_jax.review.server import application
-from gentle_clip_jax.review.show import Show
+from gentle_clip_jax.reviewing.pictures import Pictures
+from gentle_clip_jax.reviewing.progress import Point
+from gentle_clip_jax.reviewing.server import application
+from gentle_clip_jax.reviewing.show import Show
 
 pytestmark = pytest.mark.slow
 

@@ -12,9 +12,9 @@ pytest.importorskip("httpx")
 from PIL import Image
 from starlette.testclient import TestClient
 
-from gentle_clip_jax.review.pictures import Pictures
-from gentle_clip_jax.review.server import application
-from gentle_clip_jax.review.show import Show
+from gentle_clip_jax.reviewing.pictures import Pictures
+from gentle_clip_jax.reviewing.server import application
+from gentle_clip_jax.reviewing.show import Show
 
 TOKEN = "a-token-of-the-test"
 HERE = "http://127.0.0.1:8000"
@@ -183,8 +183,8 @@ def test_data_never_becomes_html(client, review):
 def test_items_without_texts_are_told_by_their_neighbours(tmp_path):
     from review_items import latent, sides
 
-    from gentle_clip_jax.review.journal import Journal
-    from gentle_clip_jax.review.session import Session
+    from gentle_clip_jax.reviewing.journal import Journal
+    from gentle_clip_jax.reviewing.session import Session
 
     x, y = sides(texts=False)
     review = Session(x, y, latent(), Journal(write_pairs(tmp_path)), background=False)

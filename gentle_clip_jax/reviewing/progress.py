@@ -10,9 +10,9 @@ import numpy as np
 
 from gentle_clip_jax.evaluation.intervals import wilson
 from gentle_clip_jax.files import write_json
-from gentle_clip_jax.review.journal import KINDS, Answer
-from gentle_clip_jax.review.queue import kind_of_screen
-from gentle_clip_jax.review.session import Embed, Session
+from gentle_clip_jax.reviewing.journal import KINDS, Answer
+from gentle_clip_jax.reviewing.queue import kind_of_screen
+from gentle_clip_jax.reviewing.session import Embed, Session
 
 AT = 10
 _FOLDS, _MOST = 5, 200

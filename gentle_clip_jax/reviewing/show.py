@@ -8,12 +8,12 @@ import numpy as np
 
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.pages import Step
-from gentle_clip_jax.review.finding import Finder
-from gentle_clip_jax.review.journal import Answer
-from gentle_clip_jax.review.pictures import Pictures
-from gentle_clip_jax.review.progress import counts
-from gentle_clip_jax.review.queue import GRID, Question
-from gentle_clip_jax.review.session import Session
+from gentle_clip_jax.reviewing.finding import Finder
+from gentle_clip_jax.reviewing.journal import Answer
+from gentle_clip_jax.reviewing.pictures import Pictures
+from gentle_clip_jax.reviewing.progress import counts
+from gentle_clip_jax.reviewing.queue import GRID, Question
+from gentle_clip_jax.reviewing.session import Session
 
 _NEAR, _HITS = 3, 24
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from gentle_clip_jax.pages.plane import principal_plane
-from gentle_clip_jax.review.session import Session
+from gentle_clip_jax.reviewing.session import Session
 
 SIDE = 1000  # user units of the square
 _THUMB, _MARGIN = 58, 40

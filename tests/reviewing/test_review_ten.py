@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from review_items import NUMBER, latent, session, write_pairs
 
-from gentle_clip_jax.review import queue
-from gentle_clip_jax.review.progress import Progress, at_random, counts
-from gentle_clip_jax.review.show import Show
-from gentle_clip_jax.review.standing import NEAR_WEIGHT
+from gentle_clip_jax.reviewing import queue
+from gentle_clip_jax.reviewing.progress import Progress, at_random, counts
+from gentle_clip_jax.reviewing.show import Show
+from gentle_clip_jax.reviewing.standing import NEAR_WEIGHT
 
 
 def of_ten(tmp_path, **settings):

@@ -9,14 +9,14 @@ from typing import NamedTuple
 import numpy as np
 
 from gentle_clip_jax.progress import working
-from gentle_clip_jax.review import refit
-from gentle_clip_jax.review.finding import Finder, Space
-from gentle_clip_jax.review.journal import Journal
-from gentle_clip_jax.review.pictures import Pictures
-from gentle_clip_jax.review.progress import Progress
-from gentle_clip_jax.review.queue import unit
-from gentle_clip_jax.review.session import Session
-from gentle_clip_jax.review.show import Show
+from gentle_clip_jax.reviewing import refit
+from gentle_clip_jax.reviewing.finding import Finder, Space
+from gentle_clip_jax.reviewing.journal import Journal
+from gentle_clip_jax.reviewing.pictures import Pictures
+from gentle_clip_jax.reviewing.progress import Progress
+from gentle_clip_jax.reviewing.queue import unit
+from gentle_clip_jax.reviewing.session import Session
+from gentle_clip_jax.reviewing.show import Show
 from gentle_clip_jax.searching.opened import open_aligner
 
 Path = str | pathlib.Path

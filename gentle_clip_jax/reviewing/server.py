@@ -15,13 +15,13 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from gentle_clip_jax import pages
-from gentle_clip_jax.review.finding import MOST
-from gentle_clip_jax.review.guard import Guard, json_body
-from gentle_clip_jax.review.journal import KINDS
-from gentle_clip_jax.review.plane import plane
-from gentle_clip_jax.review.progress import Progress, at_random, counts, drawing, forecast
-from gentle_clip_jax.review.queue import Mode
-from gentle_clip_jax.review.show import Show
+from gentle_clip_jax.reviewing.finding import MOST
+from gentle_clip_jax.reviewing.guard import Guard, json_body
+from gentle_clip_jax.reviewing.journal import KINDS
+from gentle_clip_jax.reviewing.plane import plane
+from gentle_clip_jax.reviewing.progress import Progress, at_random, counts, drawing, forecast
+from gentle_clip_jax.reviewing.queue import Mode
+from gentle_clip_jax.reviewing.show import Show
 
 ASSETS = pathlib.Path(__file__).parent / "assets"
 
@@ -148,7 +148,7 @@ class _Handlers:
 
     def _rendered(self, name: str, status: int = 200, **values: Any) -> Response:
         values |= {"here": name, "now": self._show.next_steps()}
-        page = pages.render(f"review/templates/{name}.html", **values)
+        page = pages.render(f"reviewing/templates/{name}.html", **values)
         return HTMLResponse(page, status)
 
     def changing(self, change: Callable[[dict[str, Any]], None]) -> Callable:

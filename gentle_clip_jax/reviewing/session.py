@@ -10,11 +10,11 @@ from collections.abc import Callable
 import numpy as np
 
 from gentle_clip_jax.features.collection import Collection
-from gentle_clip_jax.review import queue
-from gentle_clip_jax.review.background import Background
-from gentle_clip_jax.review.journal import KINDS, WITH_PARTNER, Answer, Journal, Kind
-from gentle_clip_jax.review.queue import Mode, Question
-from gentle_clip_jax.review.standing import Standing
+from gentle_clip_jax.reviewing import queue
+from gentle_clip_jax.reviewing.background import Background
+from gentle_clip_jax.reviewing.journal import KINDS, WITH_PARTNER, Answer, Journal, Kind
+from gentle_clip_jax.reviewing.queue import Mode, Question
+from gentle_clip_jax.reviewing.standing import Standing
 
 REFIT_EVERY = 10  # answers
 # From numbers of pairs, of x and of y, and the weight of each to unit rows of all items.

@@ -17,7 +17,7 @@ from gentle_clip_jax.aligners.closed_form.transported import few_pairs_weight
 from gentle_clip_jax.aligners.methods import OF_PAIRS
 from gentle_clip_jax.aligners.standardize import Standardizer
 from gentle_clip_jax.features.collection import Collection
-from gentle_clip_jax.review.queue import unit
+from gentle_clip_jax.reviewing.queue import unit
 
 _DIRECTIONS = 256  # of each modality
 _OWN = 64  # of those, which tell items of one modality apart
