@@ -20,8 +20,8 @@ from published import RESULTS, publish, read
 
 from gentle_clip_jax.aligners import METHODS, Problem
 from gentle_clip_jax.asking import ask
-from gentle_clip_jax.compare import measure, pool
-from gentle_clip_jax.compare.sources import pool_of
+from gentle_clip_jax.comparing import measure, pool
+from gentle_clip_jax.comparing.sources import pool_of
 from gentle_clip_jax.config import load_config
 from gentle_clip_jax.runs.log import machine
 

@@ -15,7 +15,7 @@ import jax
 import numpy as np
 from published import RESULTS, command, publish
 
-from gentle_clip_jax.diagnose import diagnose
+from gentle_clip_jax.diagnosing import diagnosis_of
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.read import read
 from gentle_clip_jax.runs.log import processor
@@ -79,7 +79,7 @@ def run(name: str, rsicd: Sets, flickr: Sets, pairs: int, seed: int) -> dict:
     """The diagnosis of a case, less its pictures, with the seconds it took."""
     x, y, pair_ids, wrong = case(name, rsicd, flickr, pairs, np.random.default_rng(seed))
     start = time.perf_counter()
-    found = diagnose(x, y, pair_ids, seed=seed)
+    found = diagnosis_of(x, y, pair_ids, seed=seed)
     seconds = time.perf_counter() - start
     print(name, pairs, seed, found["verdict"]["unmatched_data"], f"{seconds:.1f} s", flush=True)
     return figures(found, wrong) | {"seconds": round(seconds, 1)}

@@ -17,7 +17,7 @@ import re
 
 from published import RESULTS, ROOT, publish
 
-from gentle_clip_jax.compare import compare_config
+from gentle_clip_jax.comparing import compare_config
 from gentle_clip_jax.config import load_config
 from gentle_clip_jax.files import unchecked
 

@@ -19,8 +19,8 @@ import pyarrow.parquet as parquet
 from frozen import publish_comparison
 from published import ROOT
 
-from gentle_clip_jax.compare import Plan, compare
-from gentle_clip_jax.compare.pool import Pool, Retrieval, ZeroShot
+from gentle_clip_jax.comparing import Plan, compare_pool
+from gentle_clip_jax.comparing.pool import Pool, Retrieval, ZeroShot
 from gentle_clip_jax.features.encode import encode
 from gentle_clip_jax.features.read import read
 from gentle_clip_jax.files import write_text
@@ -113,7 +113,7 @@ def main() -> None:
     if args.unmatched != "shuffled":
         stem, folder = f"protein_names_{args.unmatched}", folder / args.unmatched
         title += f", {args.unmatched} unmatched sets"
-    compare(items, PLANS[args.unmatched], folder, title=title)
+    compare_pool(items, PLANS[args.unmatched], folder, title=title)
     show_comparison(folder, ("sequence", "name"))
     if args.evaluate == "test":
         publish_comparison(folder, stem)

@@ -27,7 +27,7 @@ from threadpoolctl import threadpool_limits
 
 from gentle_clip_jax.aligners import Problem, align
 from gentle_clip_jax.asking import ask
-from gentle_clip_jax.compare import measure, pool
+from gentle_clip_jax.comparing import measure, pool
 from gentle_clip_jax.evaluation import retrieval_metrics
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.read import read

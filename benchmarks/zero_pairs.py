@@ -20,8 +20,8 @@ from gentle_clip_jax.aligners.aligner import with_gallery_smoothing
 from gentle_clip_jax.aligners.closed_form import Maps
 from gentle_clip_jax.aligners.problem import PLAN_ITEMS
 from gentle_clip_jax.aligners.standardize import standardized
-from gentle_clip_jax.compare import measure, pool
-from gentle_clip_jax.compare.sources import pool_of
+from gentle_clip_jax.comparing import measure, pool
+from gentle_clip_jax.comparing.sources import pool_of
 from gentle_clip_jax.config import load_config
 from gentle_clip_jax.runs.log import machine
 

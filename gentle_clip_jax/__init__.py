@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from gentle_clip_jax import losses
     from gentle_clip_jax.aligners import Aligner, Problem, align, load
-    from gentle_clip_jax.compare import compare_files
+    from gentle_clip_jax.comparing import compare
     from gentle_clip_jax.config import load_config
-    from gentle_clip_jax.diagnose import diagnose_files
+    from gentle_clip_jax.diagnosing import diagnose
     from gentle_clip_jax.encoders.published.pretrained import load as load_encoder
     from gentle_clip_jax.matching import match
     from gentle_clip_jax.training.loop import train
@@ -19,13 +19,12 @@ if TYPE_CHECKING:
 
     __version__: str
 
-# compare_files and diagnose_files, since compare and diagnose are the modules that hold them.
 __all__ = [
     "Aligner",
     "Problem",
     "align",
-    "compare_files",
-    "diagnose_files",
+    "compare",
+    "diagnose",
     "load",
     "load_config",
     "load_encoder",
@@ -40,10 +39,10 @@ def __getattr__(name: str) -> object:
     match name:
         case "Aligner" | "Problem" | "align" | "load":
             from gentle_clip_jax import aligners as home
-        case "compare_files":
-            from gentle_clip_jax import compare as home
-        case "diagnose_files":
-            from gentle_clip_jax import diagnose as home
+        case "compare":
+            from gentle_clip_jax import comparing as home
+        case "diagnose":
+            from gentle_clip_jax import diagnosing as home
         case "losses":
             import importlib  # `from gentle_clip_jax import losses` would come back here
 

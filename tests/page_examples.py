@@ -5,7 +5,7 @@ import numpy as np
 
 from gentle_clip_jax.aligners import METHODS as FITS
 from gentle_clip_jax.aligners import Problem
-from gentle_clip_jax.diagnose import finding
+from gentle_clip_jax.diagnosing import finding
 from gentle_clip_jax.matching import match
 from gentle_clip_jax.matching.page import Named, matches_page
 from gentle_clip_jax.pages.items import Card

@@ -173,7 +173,7 @@ def _encode(args: argparse.Namespace) -> output.Done:
 
 
 def _compare(args: argparse.Namespace) -> output.Done:
-    from gentle_clip_jax import compare, report
+    from gentle_clip_jax import comparing, report
 
     if not args.config and not (args.x and args.y):
         raise ValueError("Give --config=CONFIG, or your own embeddings as --x=PATH and --y=PATH.")
@@ -188,10 +188,10 @@ def _compare(args: argparse.Namespace) -> output.Done:
         )
     if args.config:
         modalities = modalities_of(args, "image", "text")
-        results = compare.compare_config(load_config(args.config, args.overrides), args.workdir)
+        results = comparing.compare_config(load_config(args.config, args.overrides), args.workdir)
     else:
         modalities = modalities_of(args, stem_of(args.x), stem_of(args.y))
-        results = compare.compare_files(
+        results = comparing.compare(
             args.x,
             args.y,
             args.pairs,
@@ -207,11 +207,11 @@ def _compare(args: argparse.Namespace) -> output.Done:
 
 
 def _diagnose(args: argparse.Namespace) -> output.Done:
-    from gentle_clip_jax import diagnose, report
+    from gentle_clip_jax import diagnosing, report
     from gentle_clip_jax.features.read import read
 
     modalities = modalities_of(args, stem_of(args.x), stem_of(args.y))
-    found = diagnose.diagnose_files(args.x, args.y, args.pairs, seed=args.seed)
+    found = diagnosing.diagnose(args.x, args.y, args.pairs, seed=args.seed)
     found = {**found, "modalities": [*modalities]}
     strange = report.suspects(found) if args.out else ()
     cards = {

@@ -11,9 +11,9 @@ from gentle_clip_jax.commands import main
 def shown(monkeypatch):
     """Gathers what would be shown instead of measuring anything."""
     shown = []
-    monkeypatch.setattr("gentle_clip_jax.compare.compare_files", lambda *_, **__: None)
-    monkeypatch.setattr("gentle_clip_jax.compare.compare_config", lambda *_, **__: None)
-    monkeypatch.setattr("gentle_clip_jax.diagnose.diagnose_files", lambda *_, **__: {"seed": 0})
+    monkeypatch.setattr("gentle_clip_jax.comparing.compare", lambda *_, **__: None)
+    monkeypatch.setattr("gentle_clip_jax.comparing.compare_config", lambda *_, **__: None)
+    monkeypatch.setattr("gentle_clip_jax.diagnosing.diagnose", lambda *_, **__: {"seed": 0})
     monkeypatch.setattr(
         "gentle_clip_jax.report.show_comparison", lambda folder, names: shown.append(names)
     )

@@ -7,7 +7,7 @@ import zlib
 import pytest
 from config_reads import leaves
 
-from gentle_clip_jax.compare import settings
+from gentle_clip_jax.comparing import settings
 from gentle_clip_jax.config import load_config
 from gentle_clip_jax.tasks import TASKS, default_config
 from gentle_clip_jax.training.check import check

@@ -9,7 +9,7 @@ from gentle_clip_jax.aligning import align_files
 from gentle_clip_jax.commands import main
 from gentle_clip_jax.data import texts
 from gentle_clip_jax.data.pairs import read_pairs
-from gentle_clip_jax.diagnose import diagnose_files
+from gentle_clip_jax.diagnosing import diagnose
 from gentle_clip_jax.features.read import read
 
 ROWS = np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32)
@@ -41,7 +41,7 @@ def test_ids_that_are_numbers_are_ids(files):
 
 def test_every_command_asks_for_pairs(files, capsys):
     x, y = files / "x.npy", files / "y.npy"
-    for call in (diagnose_files, align_files):
+    for call in (diagnose, align_files):
         with pytest.raises(ValueError, match="have no ids"):
             call(x, y, None)
     for line in (["align", f"--out={files}/a"], ["compare", f"--workdir={files}/w"], ["diagnose"]):

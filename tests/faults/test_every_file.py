@@ -17,10 +17,10 @@ import tiny_run
 from damages import DAMAGES
 from jax.sharding import AxisType
 
-from gentle_clip_jax import compare
+from gentle_clip_jax import comparing
 from gentle_clip_jax.aligners import Problem, align, load, readout
-from gentle_clip_jax.compare import Plan
-from gentle_clip_jax.compare.pool import Pool, Retrieval
+from gentle_clip_jax.comparing import Plan
+from gentle_clip_jax.comparing.pool import Pool, Retrieval
 from gentle_clip_jax.features import update
 from gentle_clip_jax.features.read import read
 from gentle_clip_jax.parallel import mesh
@@ -341,7 +341,7 @@ def points():
 
 def compared(folder):
     plan = Plan(("cca", "ridge"), (8,), (0, 1))
-    found = compare.compare(points(), plan, folder, title="points")
+    found = comparing.compare_pool(points(), plan, folder, title="points")
     for run in found["runs"]:
         run.pop("seconds")
     return {"runs": found["runs"], "differences": found["differences"]}

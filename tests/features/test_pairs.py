@@ -5,10 +5,10 @@ import pytest
 
 from gentle_clip_jax.aligning import align_files
 from gentle_clip_jax.commands import main
-from gentle_clip_jax.compare import pool
-from gentle_clip_jax.compare.measure import score
+from gentle_clip_jax.comparing import pool
+from gentle_clip_jax.comparing.measure import score
 from gentle_clip_jax.data.pairs import RowNumbers
-from gentle_clip_jax.diagnose import diagnose_files
+from gentle_clip_jax.diagnosing import diagnose
 from gentle_clip_jax.features.pairs import read_matched
 from gentle_clip_jax.features.read import read
 
@@ -117,7 +117,7 @@ def test_an_item_counts_once_however_many_photographs_it_has():
 @pytest.mark.slow
 def test_diagnose_and_match_take_items(sides, capsys):
     files = sides / "x.npz", sides / "y.npz", sides / "pairs.csv"
-    assert diagnose_files(*files)["counts"]["pairs"] == ITEMS
+    assert diagnose(*files)["counts"]["pairs"] == ITEMS
     lines = (sides / "pairs.csv").read_text().splitlines(keepends=True)[: 20 * SHOTS]
     (sides / "pairs.csv").write_text("".join(lines))
     align_files(*files, sides / "aligner", method="cca")

@@ -6,7 +6,7 @@ import page_examples
 import pytest
 from test_report import Page
 
-from gentle_clip_jax.diagnose import finding
+from gentle_clip_jax.diagnosing import finding
 from gentle_clip_jax.report import show_diagnosis
 
 

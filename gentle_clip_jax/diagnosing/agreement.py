@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from gentle_clip_jax.diagnose.finding import Finding, histogram, number, unknown
-from gentle_clip_jax.diagnose.sample import Sample
-from gentle_clip_jax.diagnose.two_sample import Permutation
+from gentle_clip_jax.diagnosing.finding import Finding, histogram, number, unknown
+from gentle_clip_jax.diagnosing.sample import Sample
+from gentle_clip_jax.diagnosing.two_sample import Permutation
 
 NAME, TITLE = "agreement", "Neighbours and similarities of the pairs"
 _MAX_PAIRS, _LEAST_PAIRS = 500, 8

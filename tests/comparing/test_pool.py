@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gentle_clip_jax.aligners import align
-from gentle_clip_jax.compare import pool
+from gentle_clip_jax.comparing import pool
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.files import sha256
 

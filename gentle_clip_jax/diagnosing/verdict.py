@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from gentle_clip_jax.diagnose.finding import Finding
+from gentle_clip_jax.diagnosing.finding import Finding
 
 
 class Verdict(NamedTuple):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gentle_clip_jax.compare import sources
+from gentle_clip_jax.comparing import sources
 from gentle_clip_jax.features.collection import Collection
 
 RNG = np.random.default_rng(0)
@@ -22,7 +22,7 @@ def test_constant_features_teach_nothing(value, side, tmp_path):
     x, y = (write(tmp_path, name, rows[name]) for name in "xy")
     said = rf"All rows of .*{side}\.npz are the same, so that nothing can be learned"
     with pytest.raises(ValueError, match=said):
-        sources.compare_files(x, y, None, tmp_path / "w", methods=["cca"])
+        sources.compare(x, y, None, tmp_path / "w", methods=["cca"])
     assert not (tmp_path / "w").exists()
 
 

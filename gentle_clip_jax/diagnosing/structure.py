@@ -7,9 +7,9 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.optimize import quadratic_assignment
 from scipy.spatial.distance import cdist
 
-from gentle_clip_jax.diagnose.finding import Finding, histogram, number, unknown
-from gentle_clip_jax.diagnose.sample import Sample
-from gentle_clip_jax.diagnose.two_sample import Permutation
+from gentle_clip_jax.diagnosing.finding import Finding, histogram, number, unknown
+from gentle_clip_jax.diagnosing.sample import Sample
+from gentle_clip_jax.diagnosing.two_sample import Permutation
 
 NAME, TITLE = "structure", "Alignment without pairs"
 _CLUSTERS = 12

@@ -9,10 +9,10 @@ import pytest
 
 from gentle_clip_jax import losses
 from gentle_clip_jax.commands import main
-from gentle_clip_jax.diagnose import (
+from gentle_clip_jax.diagnosing import (
     agreement,
     diagnose,
-    diagnose_files,
+    diagnosis_of,
     geometry,
     maps,
     pair_noise,
@@ -20,7 +20,7 @@ from gentle_clip_jax.diagnose import (
     structure,
     two_sample,
 )
-from gentle_clip_jax.diagnose.finding import histogram
+from gentle_clip_jax.diagnosing.finding import histogram
 from gentle_clip_jax.features.collection import Collection
 
 NUM_CLUSTERS, NUM_ITEMS = 12, 600
@@ -66,7 +66,7 @@ def case(name, *, pairs=100, seed=0):
 @functools.cache
 def diagnosed(name):
     """The diagnosis of a case, made once."""
-    return diagnose(*case(name))
+    return diagnosis_of(*case(name))
 
 
 def wrong_pairs(pairs, seed):
@@ -98,13 +98,13 @@ def test_cases_made_to_fail(name, expected, reason):
 
 
 def test_twelve_pairs_are_said_to_be_few():
-    verdict = diagnose(*case("same", pairs=12))["verdict"]
+    verdict = diagnosis_of(*case("same", pairs=12))["verdict"]
     assert verdict["unmatched_data"] == "unclear"
     assert "12 pairs" in verdict["because"]
 
 
 def test_a_shift_of_one_modality_shows_with_twelve_pairs():
-    diagnosis = diagnose(*case("shifted", pairs=12))
+    diagnosis = diagnosis_of(*case("shifted", pairs=12))
     assert diagnosis["verdict"]["unmatched_data"] == "unlikely"
     assert "items of y are unlike" in diagnosis["verdict"]["because"]
     assert numbers(diagnosis, "shift_y")["auc"] > 0.9
@@ -113,16 +113,16 @@ def test_a_shift_of_one_modality_shows_with_twelve_pairs():
 
 def test_no_pairs_and_no_unmatched_items():
     x, y, pair_ids = case("same")
-    verdict = diagnose(x, y, pair_ids[:0])["verdict"]
+    verdict = diagnosis_of(x, y, pair_ids[:0])["verdict"]
     assert verdict["unmatched_data"] == verdict["no_pairs"] == "unclear"
     assert "too few pairs" in verdict["no_pairs_because"]
     everything = np.array([x.ids, x.ids]).T
-    assert diagnose(x, y, everything)["verdict"]["unmatched_data"] == "unlikely"
+    assert diagnosis_of(x, y, everything)["verdict"]["unmatched_data"] == "unlikely"
 
 
 def test_equal_seeds_give_equal_diagnoses_and_json():
     sets = case("noisy")
-    first, second = (json.dumps(diagnose(*sets, seed=3), allow_nan=False) for _ in range(2))
+    first, second = (json.dumps(diagnosis_of(*sets, seed=3), allow_nan=False) for _ in range(2))
     assert first == second
 
 
@@ -131,7 +131,7 @@ def test_equal_seeds_give_equal_diagnoses_and_json():
 def test_collapsed_sets_are_measured_without_nan(value, n):
     ids = np.arange(n).astype(str)
     same = Collection(np.full((n, 6), value, np.float16), ids)
-    diagnosis = diagnose(same, same, np.array([ids, ids]).T[: n // 2])
+    diagnosis = diagnosis_of(same, same, np.array([ids, ids]).T[: n // 2])
     json.dumps(diagnosis, allow_nan=False)
     assert diagnosis["verdict"]["unmatched_data"] != "likely"
 
@@ -143,7 +143,7 @@ def test_collapsed_sets_are_measured_without_nan(value, n):
 def test_pairs_must_be_of_known_items_once(pair, words):
     x, y, pair_ids = case("same")
     with pytest.raises(ValueError, match=words):
-        diagnose(x, y, np.array([pair_ids[0], pair]))
+        diagnosis_of(x, y, np.array([pair_ids[0], pair]))
 
 
 def test_items_with_several_rows_count_once():
@@ -153,7 +153,7 @@ def test_items_with_several_rows_count_once():
     captions += 0.3 * rng.normal(size=captions.shape).astype(np.float32)
     order = rng.permutation(len(captions))
     rows = Collection(captions[order], np.repeat(y.ids, 5)[order])
-    diagnosis = diagnose(x, rows, pair_ids)
+    diagnosis = diagnosis_of(x, rows, pair_ids)
     assert diagnosis["counts"]["y"] | {"dimensions": 18} == {
         "rows": 5 * NUM_ITEMS,
         "items": NUM_ITEMS,
@@ -278,7 +278,7 @@ def test_random_pairs_are_seldom_taken_for_recognised():
 
 
 def test_wrong_pairs_are_counted_and_named():
-    found = numbers(diagnose(*case("noisy", pairs=200)), "pair_noise")
+    found = numbers(diagnosis_of(*case("noisy", pairs=200)), "pair_noise")
     assert found["low"] < 0.3 < found["high"]
     wrong = {f"item {i}" for i in wrong_pairs(200, 0)}
     assert len(found["suspects"]) == 10
@@ -309,7 +309,7 @@ def test_duplicates_are_counted_exact_and_near():
     features[200:230] = features[300:330]  # both unmatched
     features[400:410] = features[:10]  # unmatched as matched
     features[500:550] = features[550:] * 1.0001
-    found = numbers(diagnose(Collection(features, x.ids), y, pair_ids), "duplicates")
+    found = numbers(diagnosis_of(Collection(features, x.ids), y, pair_ids), "duplicates")
     assert found["x"]["exact"] == 80
     assert found["x"]["unmatched_as_matched"] == 10
     assert found["x"]["near_share"] == pytest.approx(180 / NUM_ITEMS, abs=0.02)
@@ -393,7 +393,7 @@ def test_held_out_rows_decide_nothing(files):
         np.savez(files / "x.npz", features=features, ids=x.ids, splits=split)
         np.savez(files / "y.npz", features=y.features, ids=y.ids, splits=split)
         found.append(
-            diagnose_files(files / "x.npz", files / "y.npz", files / "pairs.csv", seed=seed // 2)
+            diagnose(files / "x.npz", files / "y.npz", files / "pairs.csv", seed=seed // 2)
         )
     assert found[0] == found[1]
     assert found[0]["counts"]["x"]["items"] == 500
@@ -402,7 +402,7 @@ def test_held_out_rows_decide_nothing(files):
 def test_files_without_common_ids_have_no_pairs(files):
     rows = np.load(files / "y.npz")["features"]
     np.save(files / "y.npy", rows)
-    assert diagnose_files(files / "x.npz", files / "y.npy")["counts"]["pairs"] == 0
+    assert diagnose(files / "x.npz", files / "y.npy")["counts"]["pairs"] == 0
 
 
 @pytest.mark.parametrize("name", ["same", "unrelated"])
@@ -429,7 +429,9 @@ def scaled(rows, factor):
 def test_the_unit_of_the_features_decides_nothing(name, factor):
     x, y, pair_ids = case(name)
     sound = diagnosed(name)
-    found = diagnose(scaled(x, factor), scaled(y, 1 / factor if factor > 1e-35 else 1), pair_ids)
+    found = diagnosis_of(
+        scaled(x, factor), scaled(y, 1 / factor if factor > 1e-35 else 1), pair_ids
+    )
     assert found["verdict"]["unmatched_data"] == sound["verdict"]["unmatched_data"]
     assert found["verdict"]["no_pairs"] == sound["verdict"]["no_pairs"]
     levels = [[one["level"] for one in each["findings"]] for each in (found, sound)]
@@ -439,18 +441,20 @@ def test_the_unit_of_the_features_decides_nothing(name, factor):
 def test_doubles_beyond_single_precision_are_measured():
     x, y, pair_ids = case("same")
     large = Collection(x.features.astype(np.float64) * 1e300, x.ids)
-    assert diagnose(large, y, pair_ids)["verdict"]["unmatched_data"] == "likely"
+    assert diagnosis_of(large, y, pair_ids)["verdict"]["unmatched_data"] == "likely"
 
 
 @pytest.mark.parametrize("value", [0.0, 1e-40, 3.7, 1e30])
 def test_constant_features_are_said_to_be_constant(value):
     x, y, pair_ids = case("same")
     same = Collection(np.full_like(x.features, value), x.ids)
-    verdict = diagnose(same, y, pair_ids)["verdict"]
+    verdict = diagnosis_of(same, y, pair_ids)["verdict"]
     assert verdict["unmatched_data"] == "unlikely"
     assert verdict["no_pairs"] == "hopeless"
     assert verdict["because"].startswith("all rows of x are the same")
-    both = diagnose(same, Collection(np.full_like(y.features, value), y.ids), pair_ids)["verdict"]
+    both = diagnosis_of(same, Collection(np.full_like(y.features, value), y.ids), pair_ids)[
+        "verdict"
+    ]
     assert both["because"].startswith("all rows of x and of y are the same")
 
 
@@ -466,5 +470,5 @@ def test_values_that_are_nearly_one_have_a_picture(values):
 @pytest.mark.slow
 def test_of_a_dozen_pairs_none_is_said_to_be_unrelated():
     for seed in range(6):
-        verdict = diagnose(*case("unrelated", pairs=12, seed=seed))["verdict"]
+        verdict = diagnosis_of(*case("unrelated", pairs=12, seed=seed))["verdict"]
         assert "no relation" not in verdict["because"]

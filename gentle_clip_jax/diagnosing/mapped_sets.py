@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from gentle_clip_jax.diagnose import maps
-from gentle_clip_jax.diagnose.finding import Finding, histogram, number, scatter, unknown
-from gentle_clip_jax.diagnose.sample import Sample
-from gentle_clip_jax.diagnose.two_sample import (
+from gentle_clip_jax.diagnosing import maps
+from gentle_clip_jax.diagnosing.finding import Finding, histogram, number, scatter, unknown
+from gentle_clip_jax.diagnosing.sample import Sample
+from gentle_clip_jax.diagnosing.two_sample import (
     ExcessTest,
     excess_test,
     mmd_test,

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from damages import DAMAGES
 
-from gentle_clip_jax import compare
-from gentle_clip_jax.compare import Plan, runs
-from gentle_clip_jax.compare.pool import Pool, Retrieval
+from gentle_clip_jax import comparing
+from gentle_clip_jax.comparing import Plan, runs
+from gentle_clip_jax.comparing.pool import Pool, Retrieval
 from gentle_clip_jax.files import read_record
 
 PLAN = Plan(("cca", "ridge"), (8,), (0, 1))
@@ -30,7 +30,7 @@ def points(seed=0):
 
 
 def results_of(folder, items=None):
-    found = compare.compare(items or points(), PLAN, folder, title="points")
+    found = comparing.compare_pool(items or points(), PLAN, folder, title="points")
     timeless = [{k: v for k, v in run.items() if k != "seconds"} for run in found["runs"]]
     return {"runs": timeless, "differences": found["differences"]}
 

@@ -5,23 +5,30 @@ from typing import Any
 
 import numpy as np
 
-from gentle_clip_jax.diagnose import agreement, geometry, mapped_sets, pair_noise, shift, structure
-from gentle_clip_jax.diagnose.sample import draw
-from gentle_clip_jax.diagnose.verdict import verdict
+from gentle_clip_jax.diagnosing import (
+    agreement,
+    geometry,
+    mapped_sets,
+    pair_noise,
+    shift,
+    structure,
+)
+from gentle_clip_jax.diagnosing.sample import draw
+from gentle_clip_jax.diagnosing.verdict import verdict
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.pairs import read_matched
 from gentle_clip_jax.features.read import read
 from gentle_clip_jax.progress import track
 
 
-def diagnose_files(
+def diagnose(
     x: str | pathlib.Path,
     y: str | pathlib.Path,
     pairs: str | pathlib.Path | None = None,
     *,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """What `diagnose` returns for two folders or files of embeddings and a file of pairs.
+    """What `diagnosis_of` returns for two files or folders of embeddings and a file of pairs.
 
     Without a file, items of equal ids are pairs. Where rows have splits, only training rows count:
     what is held out must not decide anything.
@@ -35,10 +42,10 @@ def diagnose_files(
         *sets, pair_ids = read_matched(pairs, *sets)
     x_rows, y_rows = (_training_rows(rows) for rows in sets)
     here = np.isin(pair_ids[:, 0], x_rows.ids) & np.isin(pair_ids[:, 1], y_rows.ids)
-    return diagnose(x_rows, y_rows, pair_ids[here], seed=seed)
+    return diagnosis_of(x_rows, y_rows, pair_ids[here], seed=seed)
 
 
-def diagnose(
+def diagnosis_of(
     x: Collection, y: Collection, pair_ids: np.ndarray, *, seed: int = 0
 ) -> dict[str, Any]:
     """Measures whether the pairs relate two sets and whether the unmatched items are alike.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from gentle_clip_jax.aligners import Aligner
-from gentle_clip_jax.compare.pool import Pool, Retrieval, ZeroShot
+from gentle_clip_jax.comparing.pool import Pool, Retrieval, ZeroShot
 from gentle_clip_jax.evaluation.neighbours import foscttm, label_transfer
 from gentle_clip_jax.evaluation.retrieval import ranks
 

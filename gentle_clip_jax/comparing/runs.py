@@ -15,11 +15,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from gentle_clip_jax.aligners import METHODS
 from gentle_clip_jax.aligners.aligner import with_gallery_smoothing
-from gentle_clip_jax.compare import kept
-from gentle_clip_jax.compare.fits import DRAWN, Fits, base_of, label_of, unmatched
-from gentle_clip_jax.compare.measure import MAIN, Scores, difference, score, summarize
-from gentle_clip_jax.compare.pool import OWN, Pool
-from gentle_clip_jax.compare.verdicts import verdicts
+from gentle_clip_jax.comparing import kept
+from gentle_clip_jax.comparing.fits import DRAWN, Fits, base_of, label_of, unmatched
+from gentle_clip_jax.comparing.measure import MAIN, Scores, difference, score, summarize
+from gentle_clip_jax.comparing.pool import OWN, Pool
+from gentle_clip_jax.comparing.verdicts import verdicts
 from gentle_clip_jax.files import sha256_of, write_record
 from gentle_clip_jax.runs.log import machine
 
@@ -52,7 +52,7 @@ class Plan:
             )
 
 
-def compare(
+def compare_pool(
     pool: Pool,
     plan: Plan,
     folder: pathlib.Path,

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from gentle_clip_jax.compare.measure import MAIN, Scores
-from gentle_clip_jax.compare.pool import Retrieval
+from gentle_clip_jax.comparing.measure import MAIN, Scores
+from gentle_clip_jax.comparing.pool import Retrieval
 from gentle_clip_jax.evaluation import verdict
 from gentle_clip_jax.evaluation.intervals import mean_interval
 

@@ -3,9 +3,9 @@
 import numpy as np
 from scipy import stats
 
-from gentle_clip_jax.diagnose.finding import Finding, bars, histogram, number, unknown
-from gentle_clip_jax.diagnose.sample import Sample
-from gentle_clip_jax.diagnose.two_sample import mmd_test
+from gentle_clip_jax.diagnosing.finding import Finding, bars, histogram, number, unknown
+from gentle_clip_jax.diagnosing.sample import Sample
+from gentle_clip_jax.diagnosing.two_sample import mmd_test
 
 _MAX_ROWS = 1000
 _LEAST_ROWS = 10

@@ -5,7 +5,7 @@ import pathlib
 from typing import Any
 
 from gentle_clip_jax import reading
-from gentle_clip_jax.compare.measure import Scores
+from gentle_clip_jax.comparing.measure import Scores
 from gentle_clip_jax.files import put_aside, read_record, sha256_of, write_arrays, write_record
 
 _RECORD, _COMPARISON = "record", "comparison"  # in a run's file, beside its scores

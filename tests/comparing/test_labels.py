@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from gentle_clip_jax.commands import main
-from gentle_clip_jax.compare import pool
-from gentle_clip_jax.compare.measure import score, summarize
+from gentle_clip_jax.comparing import pool
+from gentle_clip_jax.comparing.measure import score, summarize
 from gentle_clip_jax.evaluation import foscttm, label_transfer
 from gentle_clip_jax.features.collection import Collection
 

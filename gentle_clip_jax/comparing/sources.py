@@ -10,10 +10,10 @@ import numpy as np
 
 from gentle_clip_jax.aligners import METHODS
 from gentle_clip_jax.aligners.standardize import Standardizer
-from gentle_clip_jax.compare import pool
-from gentle_clip_jax.compare.fits import base_of
-from gentle_clip_jax.compare.runs import Plan, compare
-from gentle_clip_jax.compare.settings import check
+from gentle_clip_jax.comparing import pool
+from gentle_clip_jax.comparing.fits import base_of
+from gentle_clip_jax.comparing.runs import Plan, compare_pool
+from gentle_clip_jax.comparing.settings import check
 from gentle_clip_jax.data.metadata import splits_of
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.pairs import read_matched
@@ -40,7 +40,7 @@ def compare_config(
     """
     check(config)
     plan = Plan(config.methods, config.pairs, config.seeds, config.unmatched)
-    return compare(pool_of(config), plan, pathlib.Path(workdir), title=config.title)
+    return compare_pool(pool_of(config), plan, pathlib.Path(workdir), title=config.title)
 
 
 def pool_of(config: ml_collections.ConfigDict) -> pool.Pool:
@@ -58,7 +58,7 @@ def pool_of(config: ml_collections.ConfigDict) -> pool.Pool:
     )
 
 
-def compare_files(
+def compare(
     x: str | pathlib.Path,
     y: str | pathlib.Path,
     pairs: str | pathlib.Path | None,
@@ -109,7 +109,7 @@ def compare_files(
     numbers = tuple(dict.fromkeys(float(max(6, most // part)) for part in (4, 2, 1)))
     title = f"{pathlib.Path(x).name} and {pathlib.Path(y).name}"
     plan = Plan(names, numbers, tuple(range(seeds)))
-    return compare(split(0), plan, pathlib.Path(workdir), title=title, split=split)
+    return compare_pool(split(0), plan, pathlib.Path(workdir), title=title, split=split)
 
 
 def _drawn(

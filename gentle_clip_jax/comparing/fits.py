@@ -7,7 +7,7 @@ from collections.abc import Callable
 import jax
 
 from gentle_clip_jax.aligners import METHODS, Aligner, Problem
-from gentle_clip_jax.compare.pool import Pool, draw
+from gentle_clip_jax.comparing.pool import Pool, draw
 
 DRAWN = "+drawn"  # behind a method's name: with the drawn gallery
 

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gentle_clip_jax.diagnose.finding import Finding, bars, number, unknown
-from gentle_clip_jax.diagnose.sample import Sample
+from gentle_clip_jax.diagnosing.finding import Finding, bars, number, unknown
+from gentle_clip_jax.diagnosing.sample import Sample
 from gentle_clip_jax.features.collection import Collection
 
 _DIMENSION = "dimension", "Intrinsic dimension"

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import tiny_heads
 
-from gentle_clip_jax import compare
+from gentle_clip_jax import comparing
 from gentle_clip_jax.aligners import Problem, align, load
 from gentle_clip_jax.commands import main
-from gentle_clip_jax.compare import METHODS, Plan, measure, pool, runs
-from gentle_clip_jax.compare.pool import Pool, Retrieval, ZeroShot
+from gentle_clip_jax.comparing import METHODS, Plan, measure, pool, runs
+from gentle_clip_jax.comparing.pool import Pool, Retrieval, ZeroShot
 
 
 def points(n=60):
@@ -40,7 +40,7 @@ CLOSED = ("cca", "transported_cca", "gentle_transport")
 def done(tmp_path_factory):
     folder = tmp_path_factory.mktemp("comparison")
     plan = Plan(CLOSED, (8, 0.5), (0, 1))
-    return folder, plan, compare.compare(points(), plan, folder, title="points")
+    return folder, plan, comparing.compare_pool(points(), plan, folder, title="points")
 
 
 @pytest.mark.slow
@@ -86,42 +86,42 @@ def test_other_items_of_the_same_size_are_another_comparison(done):
     items = points()
     swapped = items.y[[1, 0, *range(2, len(items.y))]]
     with pytest.raises(ValueError, match="comparison on other data"):
-        compare.compare(items._replace(y=swapped), plan, folder, title="points")
+        comparing.compare_pool(items._replace(y=swapped), plan, folder, title="points")
 
 
 def test_the_same_call_runs_nothing_again(done, monkeypatch):
     folder, plan, results = done
     monkeypatch.setattr(runs, "_run", None)
-    assert compare.compare(points(), plan, folder, title="points")["runs"] == results["runs"]
+    assert comparing.compare_pool(points(), plan, folder, title="points")["runs"] == results["runs"]
 
 
 def test_a_run_that_was_stopped_is_run_again(done):
     folder, plan, results = done
     path = folder / "runs" / "cca-8-0.npz"
     path.rename(path.with_suffix(".partial"))
-    again = compare.compare(points(), plan, folder, title="points")
+    again = comparing.compare_pool(points(), plan, folder, title="points")
     assert again["runs"][0]["metrics"] == results["runs"][0]["metrics"]
 
 
 def test_a_method_of_named_classes_gets_them_or_says_where_they_belong(tmp_path):
     plan = Plan(("cca", "named_transport"), (8,), (0,))
     with pytest.raises(ValueError, match="named_transport needs the classes"):
-        compare.compare(points(), plan, tmp_path, title="points")
+        comparing.compare_pool(points(), plan, tmp_path, title="points")
     rng = np.random.default_rng(1)
     classes = tuple(np.float32(rng.normal(size=(5, d))) for d in (10, 7))
     known = points()._replace(classes=classes)
-    results = compare.compare(known, plan, tmp_path, title="points")
+    results = comparing.compare_pool(known, plan, tmp_path, title="points")
     assert [run["method"] for run in results["runs"]] == ["cca", "named_transport"]
 
 
 def test_other_data_are_refused(done):
     folder, plan, _ = done
     with pytest.raises(ValueError, match="comparison on other data"):
-        compare.compare(points(50), plan, folder, title="points")
+        comparing.compare_pool(points(50), plan, folder, title="points")
 
 
 def test_without_unmatched_items_only_methods_of_pairs_run(tmp_path):
-    results = compare.compare(points(12), Plan(CLOSED, (1.0,), (0,)), tmp_path, title="")
+    results = comparing.compare_pool(points(12), Plan(CLOSED, (1.0,), (0,)), tmp_path, title="")
     assert [run["method"] for run in results["runs"]] == ["cca"]
 
 
@@ -135,7 +135,7 @@ def test_without_unmatched_items_only_methods_of_pairs_run(tmp_path):
 )
 def test_a_plan_that_cannot_be_run_is_refused(plan, message, tmp_path):
     with pytest.raises(ValueError, match=message):
-        compare.compare(points(), Plan(**plan), tmp_path, title="")
+        comparing.compare_pool(points(), Plan(**plan), tmp_path, title="")
 
 
 # Of 20 items by chance 0.27, and of 8 classes 0.13. Smoothing draws these few clusters together.

@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from gentle_clip_jax import compare
+from gentle_clip_jax import comparing
 from gentle_clip_jax.commands.main import main
-from gentle_clip_jax.compare import pool
-from gentle_clip_jax.compare.pool import Retrieval
-from gentle_clip_jax.compare.verdicts import verdicts
+from gentle_clip_jax.comparing import pool
+from gentle_clip_jax.comparing.pool import Retrieval
+from gentle_clip_jax.comparing.verdicts import verdicts
 from gentle_clip_jax.data.pairs import read_pairs
 from gentle_clip_jax.features.read import read
 
@@ -100,7 +100,7 @@ def test_there_are_seeds(own, tmp_path, capsys):
         main(command(own, tmp_path, "--seeds=0"))
     assert "--seeds: it must be a whole number from 1 to" in capsys.readouterr().err
     with pytest.raises(ValueError, match="give --seeds of 1 or more"):
-        compare.compare_files(own / "cells.npz", own / "words.npz", None, tmp_path, seeds=0)
+        comparing.compare(own / "cells.npz", own / "words.npz", None, tmp_path, seeds=0)
 
 
 def test_a_config_has_its_own_seeds(tmp_path, capsys):
@@ -120,4 +120,4 @@ def test_every_seed_holds_out_other_pairs(own):
             row = x.features[x.ids == pairs[int(id_.removeprefix("pair ")), 0]][0]
             assert (asked.x[asked.x_ids == id_] == row).all()
     assert held[0] != held[1]
-    assert compare.compare_files.__kwdefaults__["seeds"] > 1
+    assert comparing.compare.__kwdefaults__["seeds"] > 1

@@ -3,10 +3,10 @@
 import numpy as np
 from scipy import stats
 
-from gentle_clip_jax.diagnose import maps
-from gentle_clip_jax.diagnose.finding import Finding, histogram, number, unknown
-from gentle_clip_jax.diagnose.sample import Sample
-from gentle_clip_jax.diagnose.two_sample import Permutation
+from gentle_clip_jax.diagnosing import maps
+from gentle_clip_jax.diagnosing.finding import Finding, histogram, number, unknown
+from gentle_clip_jax.diagnosing.sample import Sample
+from gentle_clip_jax.diagnosing.two_sample import Permutation
 from gentle_clip_jax.evaluation.intervals import bootstrap_intervals
 
 _SIGNAL = "held_out_pairs", "Held-out pairs recognised"

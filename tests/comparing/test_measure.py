@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from gentle_clip_jax import compare
+from gentle_clip_jax import comparing
 from gentle_clip_jax.aligners import METHODS, Problem
 from gentle_clip_jax.aligners.methods import Method
-from gentle_clip_jax.compare import measure, verdicts
-from gentle_clip_jax.compare.pool import OWN, Pool, Retrieval, ZeroShot
+from gentle_clip_jax.comparing import measure, verdicts
+from gentle_clip_jax.comparing.pool import OWN, Pool, Retrieval, ZeroShot
 
 
 class Plain:
@@ -85,8 +85,8 @@ def test_a_run_has_the_pairs_and_the_held_out_items_of_its_own_seed(tmp_path, mo
         return pool._replace(x=pool.x + 100 * seed, retrieval=retrieval)
 
     monkeypatch.setitem(METHODS, "cca", Method("label", fit))
-    plan = compare.Plan(("cca",), (8,), (0, 1, 2))
-    compare.compare(split(0), plan, tmp_path, title="", split=split)
+    plan = comparing.Plan(("cca",), (8,), (0, 1, 2))
+    comparing.compare_pool(split(0), plan, tmp_path, title="", split=split)
     assert [one.asked for one in fitted] == [{0}, {1}, {2}]
     assert [{pair // 100 for pair in one.pairs} for one in fitted] == [{0}, {1}, {2}]
     assert len({frozenset(pair % 100 for pair in one.pairs) for one in fitted}) == 3
