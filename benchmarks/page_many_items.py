@@ -8,12 +8,12 @@ from published import fill, groups, machine_of, read, spread, table
 SIZES = [10**power for power in range(3, 9)]
 WIDTH = 1280  # features of EfficientNet-Lite0
 SEARCH = {  # where search.json has each figure
-    "exact_ms": ("exact", "median_ms"),
-    "exact_mib": ("exact", "peak_mib"),
-    "build_s": ("usearch_build", "seconds"),
-    "build_mib": ("usearch_build", "peak_mib"),
-    "index_mib": ("usearch_build", "disk_mib"),
-    "indexed_ms": ("usearch", "median_ms"),
+    "exact_ms": ("all", "median_ms"),
+    "exact_mib": ("all", "peak_mib"),
+    "build_s": ("lance_build", "seconds"),
+    "build_mib": ("lance_build", "peak_mib"),
+    "index_mib": ("lance_build", "disk_mib"),
+    "indexed_ms": ("lance", "median_ms"),
 }
 GROWTHS = {"build_s": lambda n: n * math.log(n)}  # others are linear
 CORES = 2  # of every machine that was measured on
@@ -25,7 +25,7 @@ BREAKS = {
     10**6: "a query that compares all, and embedding all when a search opens: use `index`",
     10
     ** 7: "one folder of small files (use .zip or .parquet files), and the memory of comparing all",
-    10**8: "the graph of usearch, which no longer fits memory: use `index --engine=lance`",
+    10**8: "the memory of comparing all rows: use `index --engine=lance`",
 }
 PAPER = {
     "towers": "towers",
@@ -68,7 +68,7 @@ and 384 features; without the option it takes what 4,096 take. `embed` of N rows
 Times are CPU seconds of {CORES} cores, halved.
 
 {table(["items", "align", "memory", "embed", "memory"], fitting)}
-Search among rows of 128 numbers: all compared, and after `index` (usearch):
+Search among rows of 128 numbers: all compared, and after `index --engine=lance`:
 
 {table(_SEARCH, searching)}
 Encoding takes n / {rate:.0f} s and {least:,.0f} MiB + n x {each * 2**20:,.0f} bytes. Search is
@@ -100,7 +100,7 @@ def _search(number: int, rows: list[dict]) -> list[str]:
     found = {name: _of_search(name, number, rows) for name in SEARCH}
     cells = [f"{found['exact_ms']:,.0f} ms", size(found["exact_mib"]), duration(found["build_s"])]
     cells += [size(found["build_mib"]), size(found["index_mib"]), f"{found['indexed_ms']:,.0f} ms"]
-    is_measured = any(row["items"] == number and "usearch" in row for row in rows)
+    is_measured = any(row["items"] == number and "lance" in row for row in rows)
     cells = cells if is_measured else [*map(_slanted, cells)]
     return [f"{number:,}", *cells, BREAKS[number]]
 
@@ -153,12 +153,12 @@ def search() -> str:
     content = read("search")
     rows, builds = [], []
     for row in content["rows"]:
-        for way in ("exact", "usearch", "lance"):
+        for way in ("all", "exact", "lance"):
             if found := row.get(way):
                 cells = [f"{found[name]:.0f}" for name in ("median_ms", "p95_ms", "most_ms")]
                 cells += [f"{found[name]:,.0f}" for name in ("peak_mib", "own_mib")]
                 cells += [f"{found.get(f'recall_{name}', 1):.3f}" for name in ("words", "items")]
-                label = {"exact": "all compared"}.get(way, way)
+                label = {"all": "all compared", "exact": "index"}.get(way, way)
                 rows.append([f"{row['items']:,}", label, f"{found['open_s']:.1f}", *cells])
             if built := row.get(f"{way}_build"):
                 names = ("seconds", "peak_mib", "own_mib", "disk_mib")

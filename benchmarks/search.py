@@ -1,7 +1,7 @@
 """How long a query takes, once the search is open: all rows compared, and by either index.
 
     python benchmarks/search.py [--items 10000 100000 1000000] [--queries 200]
-                                [--engines usearch lance]
+                                [--engines exact lance]
 
 Writes docs/results/search.json. An aligner is fitted to made-up features of 128
 dimensions and to MiniLM's of texts; the items lie around 1,000 centres. Words go through MiniLM.
@@ -46,7 +46,7 @@ def main() -> None:
         step, folder = args.row
         print(json.dumps(STEPS[step](pathlib.Path(folder), args.queries)))
         return
-    steps = [step for step in STEPS if step.partition("_")[0] in ("exact", *args.engines)]
+    steps = [step for step in STEPS if step.partition("_")[0] in ("all", *args.engines)]
     rows = []
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
@@ -91,10 +91,10 @@ def in_a_process(step: str, folder: pathlib.Path, queries: int) -> dict[str, flo
     return json.loads(output.splitlines()[-1])
 
 
-def exact(folder: pathlib.Path, queries: int) -> dict[str, float]:
+def without_index(folder: pathlib.Path, queries: int) -> dict[str, float]:
     shutil.rmtree(index_of(folder / "items.npy"), ignore_errors=True)
     measured, found = searched(folder, queries)
-    np.savez(folder / "exact.npz", **found)
+    np.savez(folder / "all.npz", **found)
     return measured
 
 
@@ -109,14 +109,14 @@ def build(engine: str, folder: pathlib.Path, _: int) -> dict[str, float]:
 
 def indexed(folder: pathlib.Path, queries: int) -> dict[str, float]:
     measured, found = searched(folder, queries)
-    known = read_arrays(folder / "exact.npz")
+    known = read_arrays(folder / "all.npz")
     for name, rows in found.items():
         same = [len({*one} & {*other}) for one, other in zip(rows.tolist(), known[name])]
         measured[f"recall_{name}"] = sum(same) / rows.size
     return measured
 
 
-STEPS = {"exact": exact}
+STEPS = {"all": without_index}
 for name in ENGINES:
     STEPS |= {f"{name}_build": functools.partial(build, name), name: indexed}
 

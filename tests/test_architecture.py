@@ -56,7 +56,7 @@ ARROWS = {
     "aligning": {"aligners", "evaluation", "features", "parallel", "files"},
     "asking": {"aligners", "features", "files", "pages"},
     "searching": {"aligners", "features", "encoders", "data", "files", "pages"}
-    | {"progress", "reading", "extras", "parallel", "runs", "tasks", "training"},
+    | {"progress", "reading", "extras", "runs", "tasks", "training"},
     "matching": {"aligners", "evaluation", "files", "pages"},
     "reviewing": {
         "searching",

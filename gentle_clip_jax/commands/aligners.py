@@ -95,15 +95,16 @@ def _add_embed(commands: Any) -> argparse.ArgumentParser:
 
 def _add_index(commands: Any) -> argparse.ArgumentParser:
     index = commands.add_parser(
-        "index", allow_abbrev=False, help="make the search of a million items and more fast"
+        "index", allow_abbrev=False, help="keep the embedded items, so that a search opens at once"
     )
     values.add_aligner(index)
     _add_gallery(index, required=True)
     index.add_argument(
         "--engine",
-        choices=("usearch", "lance"),
-        default="usearch",
-        help="usearch (default), or lance, which builds and searches more than memory holds",
+        choices=("exact", "lance"),
+        default="exact",
+        help="exact compares all items (default); lance is approximate, and for more items than "
+        "fit into memory",
     )
     index.set_defaults(command=_index)
     return index

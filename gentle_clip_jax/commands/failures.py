@@ -22,7 +22,6 @@ _EXTRAS = {
     "ott": "transport",
     "gcsfs": "gcs",
     "ray": "ray",
-    "usearch": "index",
     "lance": "lance",
     **dict.fromkeys(("tensorflow_datasets", "array_record"), "data"),
 }

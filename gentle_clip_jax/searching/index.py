@@ -1,4 +1,4 @@
-"""An approximate index of a gallery, by usearch or Lance, that search reads from the disk."""
+"""Index of a gallery: its embedded rows, or a compressed form of them, read from the disk."""
 
 import pathlib
 import shutil
@@ -9,25 +9,24 @@ import numpy as np
 
 from gentle_clip_jax import extras
 from gentle_clip_jax.files import read_record, sha256, write_record
-from gentle_clip_jax.progress import track
-from gentle_clip_jax.searching.hnsw import Hnsw
 from gentle_clip_jax.searching.ivf_pq import IvfPq
+from gentle_clip_jax.searching.mapped_rows import MappedRows
 
 MANIFEST = "manifest.json"
 _DAMAGED = "it is unfinished or damaged: run gentle-clip index again"
-ENGINES: dict[str, type[Hnsw] | type[IvfPq]] = {"usearch": Hnsw, "lance": IvfPq}
+ENGINES: dict[str, type[MappedRows] | type[IvfPq]] = {"exact": MappedRows, "lance": IvfPq}
 
 
 class Index(NamedTuple):
     """Of the rows of a gallery: as they are, and as they are ranked (the same if None)."""
 
-    rows: Hnsw | IvfPq
-    ranked: Hnsw | IvfPq | None = None
+    rows: MappedRows | IvfPq
+    ranked: MappedRows | IvfPq | None = None
 
     def nearest(
         self, query: np.ndarray, num: int, *, ranked: bool = False
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Nearly what `exact.nearest` finds, in far less time.
+        """Return what `exact.nearest` finds; by Lance nearly that.
 
         Args:
           query: [1, k] a unit row.
@@ -55,7 +54,7 @@ def write_index(
     rows: Iterable[np.ndarray],
     ranked: Iterable[np.ndarray] | None,
     *,
-    num_blocks: int,
+    num_rows: int,
 ) -> None:
     """Builds and writes an index; the manifest, which says that all is there, comes last.
 
@@ -64,7 +63,7 @@ def write_index(
       built_from: what the index must be opened with.
       rows: blocks [b, k] of unit rows.
       ranked: the same as they are ranked, if they differ.
-      num_blocks: how many blocks either has.
+      num_rows: how many rows either has.
 
     Raises:
       ValueError: there is no such engine.
@@ -78,10 +77,9 @@ def write_index(
     for name in ENGINES:
         for path in _parts(folder, name):  # files that another search reads are gone when it ends
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-    whats = "indexing", "indexing as ranked"
-    for path, blocks, what in zip(_parts(folder, engine), (rows, ranked), whats):
+    for path, blocks in zip(_parts(folder, engine), (rows, ranked)):
         if blocks is not None:
-            ENGINES[engine].build(path, track(blocks, what, num_blocks))
+            ENGINES[engine].build(path, blocks, num_rows)
     manifest = {"engine": engine, "built_from": built_from, **about}
     write_record(folder / MANIFEST, manifest | {"sha256": _digests(folder, engine)})
 
@@ -95,7 +93,7 @@ def open_index(folder: pathlib.Path, built_from: dict[str, Any]) -> Index:
     """
     try:
         manifest = read_record(folder / MANIFEST)
-        engine = manifest.get("engine", "usearch")  # earlier versions had no other
+        engine = manifest["engine"]
         digests, is_same = manifest["sha256"], manifest["built_from"] == built_from
     except (OSError, ValueError, LookupError, AttributeError) as error:
         raise ValueError(_DAMAGED) from error
@@ -107,15 +105,14 @@ def open_index(folder: pathlib.Path, built_from: dict[str, Any]) -> Index:
         parts = [ENGINES[engine](path) for path in _parts(folder, engine) if path.exists()]
         return Index(*parts)
     except ModuleNotFoundError as error:
-        install = extras.install(ENGINES[engine].EXTRA)
-        raise ValueError(f"it needs {engine}: run {install}") from error
+        raise ValueError(f"it needs {engine}: run {extras.install(engine)}") from error
     except (OSError, ValueError, LookupError, TypeError, RuntimeError) as error:
         raise ValueError(_DAMAGED) from error
 
 
 def _parts(folder: pathlib.Path, engine: str) -> list[pathlib.Path]:
     """Where an engine keeps the rows, and the rows as they are ranked: a file or a folder each."""
-    return [folder / f"{name}.{engine}" for name in ("rows", "ranked")]
+    return [folder / f"{name}.{ENGINES[engine].SUFFIX}" for name in ("rows", "ranked")]
 
 
 def _digests(folder: pathlib.Path, engine: str) -> dict[str, str]:

@@ -32,7 +32,7 @@ class IvfPq:
       ValueError, OSError: it is none.
     """
 
-    EXTRA = "lance"
+    SUFFIX = "lance"
 
     def __init__(self, path: pathlib.Path):
         lance = _lance()
@@ -64,7 +64,7 @@ class IvfPq:
         return {"settings": _SETTINGS, "versions": {"pylance": _lance().__version__}}
 
     @staticmethod
-    def build(path: pathlib.Path, blocks: Iterable[np.ndarray]) -> None:
+    def build(path: pathlib.Path, blocks: Iterable[np.ndarray], num_rows: int) -> None:
         """Writes a dataset of blocks [b, k] of unit rows, 128 MiB at a time, and an index of it.
 
         Raises:
@@ -75,7 +75,7 @@ class IvfPq:
             # Lance would take the blocks from a thread of its own; progress and errors are of ours.
             for table in _tables(blocks):
                 lance.write_dataset(table, path, mode="append")
-            _partition(lance.dataset(path))
+            _partition(lance.dataset(path), num_rows)
         except OSError as error:
             number = re.search(r"\(os error (\d+)\)", str(error))  # of the disk, say, if it is full
             if error.errno is None and number:
@@ -90,11 +90,11 @@ def _lance() -> Any:
     return lance
 
 
-def _partition(dataset: Any) -> None:
-    number, width = dataset.count_rows(), dataset.schema.field("vector").type.list_size
-    if number < _FEWEST:
+def _partition(dataset: Any, num_rows: int) -> None:
+    if num_rows < _FEWEST:
         return
-    numbers = {"num_partitions": math.isqrt(number)}
+    width = dataset.schema.field("vector").type.list_size
+    numbers = {"num_partitions": math.isqrt(num_rows)}
     numbers["num_sub_vectors"] = width // _SETTINGS["sub_vector"]
     with progress.working("partitioning"):
         dataset.create_index("vector", "IVF_PQ", metric="cosine", **numbers)

@@ -11,6 +11,7 @@ from gentle_clip_jax import reading
 from gentle_clip_jax.data import images
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.files import sha256
+from gentle_clip_jax.progress import track
 from gentle_clip_jax.searching.embed import RANKED
 from gentle_clip_jax.searching.encoder import QueryEncoder, encoder_of_words, features_of_file
 from gentle_clip_jax.searching.exact import nearest
@@ -19,7 +20,7 @@ from gentle_clip_jax.searching.opened import Opened, open_aligner, other
 
 _ENDINGS = (*images.SUFFIXES, ".txt")
 _BLOCK = 8192
-_MANY = 1_000_000  # items, beyond which comparing all takes more than a moment
+_MANY = 100_000  # items, beyond which embedding all takes seconds
 
 
 class Hit(NamedTuple):
@@ -56,6 +57,8 @@ class Searcher:
     @functools.cached_property
     def rows(self) -> np.ndarray:
         """[m, k] unit rows of the gallery in the joint space."""
+        if self.is_embedded:
+            return self.gallery.features
         return np.concatenate([*self.blocks()])
 
     def blocks(self) -> Iterator[np.ndarray]:
@@ -87,9 +90,13 @@ class Searcher:
         """What an index must be of: items, their side, and the aligner."""
         return {"aligner": self.opened.sha256, "side": self.side, **self.gallery.sha256}
 
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the gallery holds rows that `embed_files` has written."""
+        return "aligner_sha256" in self.gallery.manifest
+
     def _embedded(self, features: np.ndarray) -> np.ndarray:
-        is_embedded = "aligner_sha256" in self.gallery.manifest
-        return features if is_embedded else self.opened.embed(self.side, features)
+        return features if self.is_embedded else self.opened.embed(self.side, features)
 
     def words(self, words: str, num: int = 20) -> list[Hit]:
         """The items that fit some words best, nearest first.
@@ -178,8 +185,10 @@ def open_gallery(
             searcher.index = open_index(folder, searcher.built_from)
         except ValueError as error:
             searcher.note = f"{folder} is not used, and every item is compared: {error}."
-    elif len(searcher.gallery.features) > _MANY:
-        searcher.note = f"Every item of {gallery} is compared: gentle-clip index makes that faster."
+    elif len(searcher.gallery.features) > _MANY and not searcher.is_embedded:
+        searcher.note = (
+            f"All items of {gallery} are embedded first: gentle-clip index does that once."
+        )
     return searcher
 
 
@@ -193,14 +202,14 @@ def index_gallery(
     gallery: str | pathlib.Path,
     *,
     side: str | None = None,
-    engine: str = "usearch",
+    engine: str = "exact",
 ) -> pathlib.Path:
     """Builds an index of the items to search, which `open_gallery` takes from then on.
 
     Args:
       aligner, gallery, side: see `open_gallery`.
-      engine: "usearch", which holds a graph of all rows, or "lance", which holds 128 MiB of rows at
-        a time and is for galleries that exceed the memory.
+      engine: "exact", which keeps the embedded rows, all of which are compared; or "lance", an
+        approximate index for galleries that exceed the memory.
 
     Returns:
       The folder of the index, beside the gallery.
@@ -212,14 +221,16 @@ def index_gallery(
     """
     searcher = _opened(aligner, gallery, side)
     opened, side = searcher.opened, searcher.side
+    num_rows = len(searcher.gallery.features)
+    num_blocks = -(-num_rows // _BLOCK)
     drawn = None
     if opened.draws(side):
-        drawn = (opened.draw(side, block) for block in searcher.blocks())
+        ranked = (opened.draw(side, block) for block in searcher.blocks())
+        drawn = track(ranked, "indexing as ranked", num_blocks)
     assert searcher.gallery.path is not None  # it was read from there
     folder = index_of(searcher.gallery.path)
-    num_blocks = -(-len(searcher.gallery.features) // _BLOCK)
-    rows = searcher.blocks()
-    write_index(folder, engine, searcher.built_from, rows, drawn, num_blocks=num_blocks)
+    rows = track(searcher.blocks(), "indexing", num_blocks)
+    write_index(folder, engine, searcher.built_from, rows, drawn, num_rows=num_rows)
     return folder
 
 

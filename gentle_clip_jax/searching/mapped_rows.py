@@ -1,0 +1,56 @@
+"""Embedded rows in an .npy file that a search maps into its memory; all of them are compared."""
+
+import pathlib
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from gentle_clip_jax import reading
+from gentle_clip_jax.files import write_rows
+from gentle_clip_jax.searching.exact import nearest
+
+
+class MappedRows:
+    """Unit rows that are read from the disk as they are compared.
+
+    Args:
+      path: a file that `build` has written.
+
+    Raises:
+      ValueError: it is none.
+    """
+
+    SUFFIX = "npy"
+
+    def __init__(self, path: pathlib.Path):
+        self._rows = reading.map_array(path)
+        if self._rows.ndim != 2 or self._rows.dtype != np.float32:
+            raise ValueError("it holds no rows of float32")
+
+    def nearest(self, query: np.ndarray, num: int) -> tuple[np.ndarray, np.ndarray]:
+        """Rows [num] int and cosines [num], the nearest to a unit row [k] float32."""
+        rows, cosines = nearest(query[None], self._rows, num)
+        return rows[0], cosines[0]
+
+    @staticmethod
+    def about() -> dict[str, Any]:
+        """The settings and versions with which `build` works, for the manifest."""
+        return {"settings": {}, "versions": {"numpy": np.__version__}}
+
+    @staticmethod
+    def build(path: pathlib.Path, blocks: Iterable[np.ndarray], num_rows: int) -> None:
+        """Writes blocks [b, k] of unit rows, one of which is held at a time.
+
+        Raises:
+          OSError: it cannot be written.
+        """
+        write_rows(path, num_rows, "float32", _numbered(blocks))
+
+
+def _numbered(blocks: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    start = 0
+    for block in blocks:
+        if len(block):
+            yield np.arange(start, start + len(block)), block
+            start += len(block)
