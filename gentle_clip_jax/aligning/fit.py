@@ -111,7 +111,8 @@ def align_files(
         "expected": held and _expected(problem, aligner.about, held),
     }
     aligner = aligner.with_about(about)
-    if len(found) >= LEAST_PAIRS and aligner.about["method"] in METHODS:
+    is_evaluable = len(found) >= LEAST_PAIRS and aligner.about["method"] in METHODS
+    if is_evaluable and all(map(len, unmatched)):  # else there is nothing to match
         evidence = held_out_pairs(aligner, problem, key).numbered(*unmatched)
         aligner = dataclasses.replace(aligner, held_out=evidence)
     if out is not None:

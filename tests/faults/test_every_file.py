@@ -18,7 +18,7 @@ from damages import DAMAGES
 from jax.sharding import AxisType
 
 from gentle_clip_jax import comparing
-from gentle_clip_jax.aligners import Problem, align, load, readout
+from gentle_clip_jax.aligners import Problem, align, gallery, load
 from gentle_clip_jax.comparing import Plan
 from gentle_clip_jax.comparing.pool import Pool, Retrieval
 from gentle_clip_jax.features import update
@@ -307,7 +307,7 @@ def embedded(tmp_path_factory):
     x, y = (np.float32(latent @ rng.normal(size=(4, width))) for width in (7, 5))
     np.savez(folder / "x.npz", features=x, ids=np.arange(400).astype(str))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(readout, "_gains", lambda features, seed: (0, 0))
+        patch.setattr(gallery, "_gains", lambda features, seed: (0, 0))
         align(Problem(x[:20], y[:20], x[20:], y[20:]), "cca").save(folder / "aligner")
     embed_files(folder / "aligner", folder / "x.npz", folder / "sound", side="x")
     return folder / "aligner", folder / "sound"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gentle_clip_jax.aligners import readout
+from gentle_clip_jax.aligners import gallery
 from gentle_clip_jax.aligning import align_files
 from gentle_clip_jax.searching import open_gallery
 from gentle_clip_jax.searching.embed import RANKED, embed_files
@@ -22,7 +22,7 @@ def work(tmp_path_factory):
         np.savez(work / f"{side}.npz", features=features, ids=ids)
     (work / "pairs.csv").write_text("".join(f"{id_},{id_}\n" for id_ in ids[:20]))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(readout, "_gains", lambda features, seed: (0, 0))
+        patch.setattr(gallery, "_gains", lambda features, seed: (0, 0))
         align_files(
             work / "x.npz", work / "y.npz", work / "pairs.csv", work / "aligner", method="cca"
         )

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gentle_clip_jax.aligners import readout
+from gentle_clip_jax.aligners import gallery
 from gentle_clip_jax.aligning import align_files
 from gentle_clip_jax.features.read import read
 from gentle_clip_jax.searching import embed
@@ -20,7 +20,7 @@ def work(tmp_path_factory):
     (work / "pairs.csv").write_text("".join(f"{i},{i}\n" for i in range(20)))
     given = [work / name for name in ("x.npy", "y.npy", "pairs.csv")]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(readout, "_gains", lambda features, seed: (0, 0))
+        patch.setattr(gallery, "_gains", lambda features, seed: (0, 0))
         align_files(*given, work / "aligner", method="cca")
     return work
 
