@@ -205,7 +205,7 @@ def fitted(aligner: pathlib.Path) -> dict[str, Any]:
         figures |= {f"gain {end}": gain[end] for end in ("value", "low", "high")}
     return {
         "method": [record["method"], held_out.get("chosen"), gain and gain["verdict"]],
-        "gallery": record["drawn"],
+        "gallery": record["smoothed_galleries"],
         "figures": figures,
     }
 
@@ -269,8 +269,8 @@ def review(aligner: pathlib.Path, collection: pathlib.Path, pairs: pathlib.Path)
         for _ in range(ANSWERS):
             question = session.question()
             assert question is not None
-            shown = [str(session.x.ids[one]) for one in question.x]
-            asked.append(str(session.y.ids[question.y]))
+            shown = [str(session.x.items[one]) for one in question.x]
+            asked.append(str(session.y.items[question.y]))
             first.append(shown[0])
             if partner_of[asked[-1]] in shown:
                 number = question.x[shown.index(partner_of[asked[-1]])]

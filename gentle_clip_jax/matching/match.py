@@ -95,7 +95,8 @@ def match(
             held = held_out_pairs(aligner, problem, key)
         else:
             counts = len(np.asarray(x)), len(sides.y)
-            held = held_out.numbered(*map(_places, (sides.of_x, sides.of_y), counts))
+            held = jax.tree.map(np.asarray, held_out)  # a saved one is of arrays of JAX
+            held = held.numbered(*map(_places, (sides.of_x, sides.of_y), counts))
         known = calibrate(held, groups.of_item[sides.pairs[held.pairs, 1]], of_y)
     rows = embedded(aligner, problem.unmatched_x, problem.unmatched_y)
     near_y = nearest(

@@ -1,11 +1,14 @@
 """Evidence for matches: refits smooth as the aligner does, and kept evidence gives the same."""
 
+import dataclasses
+import json
+
 import jax
 import numpy as np
 import pytest
 from match_data import pairs, sets
 
-from gentle_clip_jax.aligners import METHODS, Problem, refits
+from gentle_clip_jax.aligners import METHODS, Problem, load, refits
 from gentle_clip_jax.aligners.aligner import with_gallery_smoothing
 from gentle_clip_jax.aligners.gallery import Galleries
 from gentle_clip_jax.aligners.refits import held_out_pairs
@@ -80,16 +83,19 @@ def test_each_pair_is_held_out_once_and_few_in_more_folds(k, folds):
 
 
 @pytest.mark.parametrize("one_to_one", [False, True])
-def test_kept_evidence_gives_the_matches_of_refits(problem, one_to_one, monkeypatch):
+def test_kept_evidence_gives_the_matches_of_refits(problem, one_to_one, monkeypatch, tmp_path):
     x, y = sets(500, noise=0.7, clusters=12)
     aligner = smoothed(problem, Galleries(x=True, y=False))
     refitted = match(aligner, x, y, pairs=pairs(K), share=1, one_to_one=one_to_one)
     held = held_out_pairs(aligner, problem, KEY).numbered(*[np.arange(K, 500)] * 2)
+    dataclasses.replace(aligner, held_out=held).save(tmp_path)
+    held = load(tmp_path).held_out
     monkeypatch.setattr(refits, "refit", None)  # not called
     kept = match(aligner, x, y, pairs=pairs(K), share=1, one_to_one=one_to_one, held_out=held)
     np.testing.assert_array_equal(kept.y, refitted.y)
     np.testing.assert_array_equal(kept.probability, refitted.probability)
     assert kept.expected == refitted.expected
+    json.dumps(kept.about)
 
 
 def test_one_to_one_uses_the_cosines_of_both_directions():
