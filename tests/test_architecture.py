@@ -50,7 +50,7 @@ ARROWS = {
     "runs": {"files", "data", "reading", "stores"},
     "aligners": {"losses", "objectives", "encoders", "evaluation", "optimizer", "files", "progress"}
     | {"extras", "parallel"},
-    "features": {"encoders", "parallel", "data", "files", "pages", "reading"},
+    "features": {"encoders", "evaluation", "parallel", "data", "files", "pages", "reading"},
     "diagnosing": {"aligners", "losses", "evaluation", "features", "progress"},
     "comparing": {"aligners", "data", "evaluation", "features", "runs", "files", "reading"},
     "aligning": {"aligners", "evaluation", "features", "parallel", "files"},

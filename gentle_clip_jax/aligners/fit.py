@@ -12,10 +12,12 @@ from gentle_clip_jax.aligners.aligner import Aligner, fitted, with_gallery_smoot
 from gentle_clip_jax.aligners.closed_form.transported import plan_part
 from gentle_clip_jax.aligners.closed_form.zero_pairs import of_names_alone
 from gentle_clip_jax.aligners.methods import METHODS, OF_PAIRS, About
-from gentle_clip_jax.aligners.problem import PLAN_ITEMS, Features, Problem
+from gentle_clip_jax.aligners.problem import PLAN_ITEMS, Features, Problem, once_a_problem
 from gentle_clip_jax.aligners.reduced import reduced_problem
 from gentle_clip_jax.aligners.standardize import Classes
 from gentle_clip_jax.evaluation.cross_validation import Embeds, HeldOut
+from gentle_clip_jax.evaluation.splits import canonical_order
+from gentle_clip_jax.files import sha256_of
 
 
 def align(
@@ -46,7 +48,8 @@ def align(
     if classes is not None:
         problem = dataclasses.replace(problem, classes=classes)
     is_trained = method in METHODS and METHODS[method].trained
-    aligner, _ = fit_method(_shuffled(problem, key, pairs=is_trained), method, key)
+    problem = _shuffled(_in_canonical_order(problem), key, pairs=is_trained)
+    aligner, _ = fit_method(problem, method, key)
     return aligner.with_about({"fitted_on": problem.about})
 
 
@@ -111,6 +114,14 @@ def _fit_choice(
         joined = method == candidates.JOINED
         maps, about = choose.transported(features, classes, choice, joined=joined)
     return maps, {"method": method, **about, "held_out": choice.summary}
+
+
+@once_a_problem
+def _in_canonical_order(problem: Problem) -> Problem:
+    """Sort the pairs by a hash of their features: the order in which they came changes nothing."""
+    keys = [sha256_of([sha256_of(x), sha256_of(y)]) for x, y in zip(problem.x, problem.y)]
+    order = canonical_order(keys)
+    return dataclasses.replace(problem, x=problem.x[order], y=problem.y[order])
 
 
 def _shuffled(problem: Problem, key: jax.Array, *, pairs: bool) -> Problem:

@@ -18,7 +18,7 @@ class Matched(NamedTuple):
     """Collections of both modalities, and the ids [k, 2] of the k matched items.
 
     No item is in two pairs. Items that pairs connect, such as photographs of one object and texts
-    of one photograph, have the id of the first of them, so that no split separates them.
+    of one photograph, have the least id of them, so that no split separates them.
     """
 
     x: Collection
@@ -27,22 +27,40 @@ class Matched(NamedTuple):
 
 
 def read_matched(pairs: Pairs, x: Collection, y: Collection) -> Matched:
-    """Read pairs as `read_pairs` does, but an item may be in several: say how many were joined."""
+    """Read pairs as `read_pairs` does, but an item may be in several: say how many were joined.
+
+    The pairs come in an order that depends on their ids alone, so that folds, and with them all
+    results, are the same however the lines of a file are sorted.
+    """
     ids = read_pairs(pairs, x.ids, y.ids, several=True)
     item = _joined(ids)
-    first = np.unique(item, return_index=True)[1]
-    if len(first) == len(ids):
-        return Matched(x, y, ids)
+    count = item.max() + 1
+    if count == len(ids):
+        return Matched(x, y, _in_canonical_order(ids))
     print(
-        f"The {len(ids):,} pairs{_source(pairs)} are of {len(first):,} items: what shares a "
+        f"The {len(ids):,} pairs{_source(pairs)} are of {count:,} items: what shares a "
         "partner counts as one."
     )
-    joined = []
+    joined, names = [], []
     for column, rows in enumerate((x, y)):
-        of = dict(zip(ids[:, column].tolist(), ids[first[item], column].tolist()))
+        name = _least(ids[:, column], item)
+        names.append(name)
+        of = dict(zip(ids[:, column].tolist(), name[item].tolist()))
         new = np.array([of.get(id_, id_) for id_ in rows.ids.tolist()]).view(type(rows.ids))
         joined.append(dataclasses.replace(rows, ids=new))
-    return Matched(joined[0], joined[1], ids[np.sort(first)])
+    return Matched(joined[0], joined[1], _in_canonical_order(np.stack(names, axis=1)))
+
+
+def _in_canonical_order(pairs: np.ndarray) -> np.ndarray:
+    from gentle_clip_jax.evaluation.splits import canonical_order  # loads jax
+
+    return pairs[canonical_order(["\0".join(pair) for pair in pairs.tolist()])]
+
+
+def _least(ids: np.ndarray, item: np.ndarray) -> np.ndarray:
+    """The least id of each item, among ids [k] that are of items [k]."""
+    order = np.argsort(ids, kind="stable")
+    return ids[order[np.unique(item[order], return_index=True)[1]]]
 
 
 def _source(pairs: Pairs) -> str:

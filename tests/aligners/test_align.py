@@ -1,5 +1,7 @@
 """`align`: methods by name, and what "auto" takes of pairs alone and of unmatched items."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -256,3 +258,14 @@ def test_few_items_to_plan_are_drawn_at_random_too():
         assert np.abs(planned).max() > 200
     whole = Problem(items[:50], -items[:50], items, -items)
     assert fit._shuffled(whole, jax.random.key(0), pairs=False) is whole
+
+
+@pytest.mark.parametrize("method", ["auto", "cca"])
+def test_the_order_of_pairs_changes_nothing(method):
+    problem, (x, y) = low_dimensional(40, seed=0, unmatched=60)
+    order = np.random.default_rng(1).permutation(40)
+    sorted_anew = dataclasses.replace(problem, x=problem.x[order], y=problem.y[order])
+    first, second = align(problem, method), align(sorted_anew, method)
+    np.testing.assert_array_equal(first.embed_x(x), second.embed_x(x))
+    np.testing.assert_array_equal(first.embed_y(y), second.embed_y(y))
+    assert first.about.get("held_out") == second.about.get("held_out")

@@ -62,8 +62,8 @@ def test_pairs_may_go_in_chains(tmp_path):
     np.savez(tmp_path / "y.npz", features=RNG.normal(size=(4, 2)), ids=[*"1234"])
     (tmp_path / "pairs.csv").write_text("d,4\nb,1\na,1\na,2\nc,2\nd,4\n")
     found = matched(tmp_path)
-    assert found.pairs.tolist() == [["d", "4"], ["b", "1"]]
-    assert found.x.ids.tolist() == [*"bbbde"]
+    assert sorted(found.pairs.tolist()) == [["a", "1"], ["d", "4"]]
+    assert found.x.ids.tolist() == [*"aaade"]
     assert found.y.ids.tolist() == [*"1134"]
 
 
@@ -129,3 +129,13 @@ def test_diagnose_and_match_take_items(sides, capsys):
     assert sorted(line.split(",")[0] for line in table) == [
         f"p{i}_{shot}" for i in range(20, 24) for shot in range(SHOTS)
     ]
+
+
+def test_the_order_of_lines_changes_nothing(sides):
+    found = matched(sides)
+    lines = (sides / "pairs.csv").read_text().splitlines(keepends=True)
+    (sides / "pairs.csv").write_text("".join(lines[::-1]))
+    again = matched(sides)
+    np.testing.assert_array_equal(again.pairs, found.pairs)
+    np.testing.assert_array_equal(again.x.ids, found.x.ids)
+    np.testing.assert_array_equal(again.y.ids, found.y.ids)
