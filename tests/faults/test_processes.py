@@ -14,6 +14,9 @@ STEPS = "--config.train.steps=50", "--config.train.checkpoint_every=25"
 FEW = "--config.train.steps=24", "--config.train.checkpoint_every=8"
 # Programs that are optimised less differ more by the order of sums, where devices share a state.
 OPTIMIZED = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "0"}
+# Where the input of a ReLU is within a rounding of 0, another order of sums turns it on or off, and
+# later losses differ by 1e-4; under a GELU one rounding stays one.
+SMOOTH = {"TINY_SMOOTH": "1"}
 TERMS = ("loss/total", "loss/clip", "loss/mmd", "loss/sdd", "loss/ssl", "grad_norm")
 
 
@@ -52,15 +55,20 @@ def test_processes_train_as_one(tmp_path, alone):
 
 
 def test_processes_share_a_state_as_devices_do(tmp_path):
-    """Losses of devices that hold all to 1e-6 over 50 steps, in one process or two."""
+    """Losses of devices that hold all over 50 steps: to 1e-6 in one process, to 1e-5 in two.
+
+    One process adds the devices' gradients in their order, as where each holds all. Two add them
+    around a ring, so that sums differ by one rounding, and losses by up to 2e-6.
+    """
     wide, shared = (*STEPS, "--config.model.image.width=128"), "--config.mesh.fsdp=4"
-    runs.finish(tmp_path / "whole", *wide, devices=4, environment=OPTIMIZED)
-    runs.finish(tmp_path / "shared", *wide, shared, devices=4, environment=OPTIMIZED)
+    environment = OPTIMIZED | SMOOTH
+    runs.finish(tmp_path / "whole", *wide, devices=4, environment=environment)
+    runs.finish(tmp_path / "shared", *wide, shared, devices=4, environment=environment)
     together = tmp_path / "together"
-    end_all(runs.train_together(together, 2, *wide, shared, devices=2, environment=OPTIMIZED))
-    found = {name: losses(tmp_path / name) for name in ("whole", "shared", "together")}
-    for name in ("shared", "together"):
-        np.testing.assert_allclose(found[name], found["whole"], rtol=1e-6)
+    end_all(runs.train_together(together, 2, *wide, shared, devices=2, environment=environment))
+    whole = losses(tmp_path / "whole")
+    np.testing.assert_allclose(losses(tmp_path / "shared"), whole, rtol=1e-6)
+    np.testing.assert_allclose(losses(together), whole, rtol=1e-5)
 
 
 def test_the_script_trains_as_one(tmp_path, alone_for_few):

@@ -1,7 +1,7 @@
 """The command gentle-clip on the tiny dataset: tiny_command.py DEVICES COMMAND [ARGUMENTS].
 
 TINY_SPOILT="4 7" makes the loss of these steps NaN; TINY_DAMAGED="3 5" makes these pictures of the
-matched pairs unreadable.
+matched pairs unreadable; TINY_SMOOTH=1 gives the image tower a GELU where it has a ReLU.
 """
 
 import dataclasses
@@ -11,6 +11,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -61,6 +62,8 @@ def main(num_devices, *arguments):
     jax.config.update("jax_num_cpu_devices", int(num_devices))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     icons.load_data = load_data
+    if os.environ.get("TINY_SMOOTH") == "1":
+        nn.relu = nn.gelu
     if steps := os.environ.get("TINY_SPOILT"):
         spoil([int(step) for step in steps.split()])
     return command_line.main(arguments)
