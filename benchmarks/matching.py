@@ -183,7 +183,7 @@ def groups_of(found: Matches, y: np.ndarray, asked: np.ndarray) -> np.ndarray:
     of_item, count = found.groups.of_item, len(found.groups.central)
     standard = Standardizer.of(y)
     bank, asked = standard.rows(y), standard.rows(asked)
-    y, asked = groups.drawn(bank, bank), groups.drawn(asked, bank)
+    y, asked = groups.smoothed(bank, bank), groups.smoothed(asked, bank)
     centers = np.stack([y[of_item == group].mean(axis=0) for group in range(count)])
     return np.argmin((centers**2).sum(1)[None] - 2 * asked @ centers.T, axis=1)
 

@@ -54,28 +54,28 @@ def examine() -> dict[str, Any]:
     }
 
 
-def lines(found: Mapping[str, Any]) -> Iterator[str]:
+def lines(state: Mapping[str, Any]) -> Iterator[str]:
     """What `examine` found, for people."""
-    yield f"gentle-clip {found['version']}, Python {found['python']}, {found['system']}"
-    jax = found["packages"].get("jax")
+    yield f"gentle-clip {state['version']}, Python {state['python']}, {state['system']}"
+    jax = state["packages"].get("jax")
     devices = [
         one["kind"] + (f" ({_gib(one['memory'])})" if one["memory"] else "")
-        for one in found["devices"] or ()
+        for one in state["devices"] or ()
     ]
     yield f"jax {jax} computes on {', '.join(devices) or 'nothing'}"
-    memory = _gib(found["memory"]) if found["memory"] else "unknown"
-    yield f"{found['cores']} cores, memory {memory}"
-    for name, folder in found["caches"].items():
+    memory = _gib(state["memory"]) if state["memory"] else "unknown"
+    yield f"{state['cores']} cores, memory {memory}"
+    for name, folder in state["caches"].items():
         yield f"cache of {name}: {folder or 'none'}"
-    lacking = {extra: about for extra, about in found["extras"].items() if about["missing"]}
-    complete = [extra for extra in found["extras"] if extra not in lacking]
+    lacking = {extra: gap for extra, gap in state["extras"].items() if gap["missing"]}
+    complete = [extra for extra in state["extras"] if extra not in lacking]
     yield f"extras that are complete: {', '.join(complete) or 'none'}"
-    for extra, about in lacking.items():
-        yield f"extra {extra} lacks {', '.join(about['missing'])}: run {about['install']}"
-    for encoder, remedy in (found["encoders"] or {}).items():
+    for extra, gap in lacking.items():
+        yield f"extra {extra} lacks {', '.join(gap['missing'])}: run {gap['install']}"
+    for encoder, remedy in (state["encoders"] or {}).items():
         yield f"encoder {encoder}: {remedy or 'its weights are here'}"
-    yield from found["broken"]
-    if found["broken"]:
+    yield from state["broken"]
+    if state["broken"]:
         yield f"Something that is required is broken: run pip install {_OURS}."
     else:
         yield "All that is required works."

@@ -17,8 +17,8 @@ from gentle_clip_jax.files import write_text
 _REPO = re.compile(r"\w[\w.-]{0,95}/\w[\w.-]{0,95}")
 _LICENSE = re.compile(r"\w[\w.+-]{0,60}")
 # Figures, hashes and names of encoders; what else `with_about` was given may be ids or texts.
-_TOLD = ("method", "settings", "held_out", "fitted_on", "versions", "smoothed_galleries", "bank")
-_TOLD += ("modalities", "encoders", "sha256", "expected")
+_UPLOADED = ("method", "settings", "held_out", "fitted_on", "versions", "smoothed_galleries")
+_UPLOADED += ("bank", "modalities", "encoders", "sha256", "expected")
 _LICENSES = {"efficientnet-lite0": "apache-2.0", "minilm": "apache-2.0"}  # of weights in packages
 
 
@@ -53,7 +53,7 @@ def push(
         raise ValueError(f"{repo[:100]!r} is no name of a repository: give ORG/NAME.")
     if license is not None and not _LICENSE.fullmatch(license):
         raise ValueError(f"{license[:100]!r} is no license: give its short name, as apache-2.0 is.")
-    fitted = _told(load(aligner), also)
+    fitted = _with_uploaded_metadata(load(aligner), also)
     api = huggingface_hub.HfApi(library_name="gentle-clip-jax")
     with tempfile.TemporaryDirectory() as temporary:
         folder = pathlib.Path(temporary)
@@ -83,10 +83,10 @@ def card(aligner: Aligner, repo: str, license: str | None = None) -> str:
     metadata = ModelCardData(
         license=license, library_name="gentle-clip-jax", tags=["gentle-clip", "jax"]
     )
-    about = aligner.about
-    x, y = about.get("modalities", ("x", "y"))
-    fitted_on = about["fitted_on"]
-    expected = sentences(about) if "expected" in about else []
+    record = aligner.about
+    x, y = record.get("modalities", ("x", "y"))
+    fitted_on = record["fitted_on"]
+    expected = sentences(record) if "expected" in record else []
     parts = [
         f"---\n{metadata.to_yaml()}\n---",
         f"# {repo.partition('/')[2]}",
@@ -97,32 +97,32 @@ def card(aligner: Aligner, repo: str, license: str | None = None) -> str:
         "\n".join(f"- {line}" for line in expected) or "Nothing was held out to say so.",
         "## What it was fitted to",
         f"- {fitted_on['pairs']:,} pairs, {fitted_on['unmatched_x']:,} unmatched items of {x} and "
-        f"{fitted_on['unmatched_y']:,} of {y}; method {about['method']}",
-        *(f"- {line}" for line in _encoders(about, (x, y))),
-        f"- in its arrays: features or embeddings of {_held(aligner.maps) or 'no'} items; no ids, "
-        "texts or pictures",
+        f"{fitted_on['unmatched_y']:,} of {y}; method {record['method']}",
+        *(f"- {line}" for line in _encoders(record, (x, y))),
+        f"- in its arrays: features or embeddings of {_num_items(aligner.maps) or 'no'} items; no "
+        "ids, texts or pictures",
         f"License of the aligner: {license or 'not stated'}. Encoders have licenses of their own.",
     ]
     return "\n\n".join(parts).replace("\n\n- ", "\n- ") + "\n"
 
 
-def _told(aligner: Aligner, also: Sequence[str]) -> Aligner:
-    about = aligner.about
-    if missing := [key for key in also if key not in about]:
+def _with_uploaded_metadata(aligner: Aligner, also: Sequence[str]) -> Aligner:
+    record = aligner.about
+    if missing := [key for key in also if key not in record]:
         raise ValueError(
-            f"The aligner tells nothing of {missing[0][:100]!r}: it has {', '.join(about)}."
+            f"The aligner tells nothing of {missing[0][:100]!r}: it has {', '.join(record)}."
         )
-    kept = {key: about[key] for key in (*_TOLD, *also) if key in about}
-    for encoder in kept.get("encoders", {}).values():
+    uploaded = {key: record[key] for key in (*_UPLOADED, *also) if key in record}
+    for encoder in uploaded.get("encoders", {}).values():
         if encoder and pathlib.PurePath(encoder["encoder"]).is_absolute():  # of this machine
             encoder["encoder"] = pathlib.PurePath(encoder["encoder"]).name
-    return dataclasses.replace(aligner, record=json.dumps(kept))
+    return dataclasses.replace(aligner, record=json.dumps(uploaded))
 
 
-def _encoders(about: dict[str, Any], names: tuple[str, str]) -> Iterator[str]:
+def _encoders(record: dict[str, Any], names: tuple[str, str]) -> Iterator[str]:
     for side, name in zip("xy", names):
-        encoder = about.get("encoders", {}).get(side)
-        width = about["fitted_on"][f"features_{side}"]
+        encoder = record.get("encoders", {}).get(side)
+        width = record["fitted_on"][f"features_{side}"]
         if encoder is None:
             yield f"{name}: {width:,} features; their encoder is not known"
         else:
@@ -135,7 +135,7 @@ def _encoders(about: dict[str, Any], names: tuple[str, str]) -> Iterator[str]:
             )
 
 
-def _held(maps: Any) -> int:
+def _num_items(maps: Any) -> int:
     """Of how many items the maps hold features or embeddings, at most."""
     counts = (
         len(array)

@@ -100,19 +100,19 @@ class Aligner:
         saved.write(pathlib.Path(folder), parts, self.about, _kind)
 
     def __repr__(self) -> str:
-        about = self.about
-        fitted = about.get("fitted_on", {})
-        lines = [f"Aligner by {about.get('method', 'an unknown method')}"]
+        metadata = self.about
+        fitted = metadata.get("fitted_on", {})
+        lines = [f"Aligner by {metadata.get('method', 'an unknown method')}"]
         if fitted:
             lines.append(
                 f"fitted to {fitted.get('pairs', 0):,} pairs, {fitted.get('unmatched_x', 0):,} and "
                 f"{fitted.get('unmatched_y', 0):,} unmatched items"
             )
-        if about.get("expected"):
-            recall = about["expected"]["recall"]["at"]["10"]
+        if metadata.get("expected"):
+            recall = metadata["expected"]["recall"]["at"]["10"]
             lines.append(
                 f"recall at 10 of held-out pairs {100 * recall:.0f} % among "
-                f"{about['expected']['among']:,} items"
+                f"{metadata['expected']['among']:,} items"
             )
         return f"<{'; '.join(lines)}>"
 
@@ -128,10 +128,10 @@ def load(folder: str | pathlib.Path) -> Aligner:
       ValueError: the folder holds none, or one that is damaged or of another version, or it cannot
         be fetched.
     """
-    parts, about = saved.read(saved.local(folder), _kind)
+    parts, metadata = saved.read(saved.local(folder), _kind)
     if parts.keys() != {"x", "y", "maps", "held_out"} or not isinstance(parts["x"], Standardizer):
         raise ValueError(f"{folder} holds something else than an aligner: give another folder.")
-    return Aligner(**parts, record=json.dumps(about))
+    return Aligner(**parts, record=json.dumps(metadata))
 
 
 _KINDS = (
@@ -173,9 +173,9 @@ def fitted(problem: Problem, fit: MapsFit) -> Aligner:
         "method", "settings", "held_out".
     """
     x, y, features, classes = standardized(problem)
-    maps, about = fit(features, classes)
+    maps, metadata = fit(features, classes)
     versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
-    record = {**about, "fitted_on": problem.about, "versions": versions}
+    record = {**metadata, "fitted_on": problem.about, "versions": versions}
     return Aligner(x, y, maps, json.dumps(record))
 
 

@@ -11,7 +11,7 @@ from gentle_clip_jax.aligners import candidates, choose
 from gentle_clip_jax.aligners.aligner import Aligner, fitted, with_gallery_smoothing
 from gentle_clip_jax.aligners.closed_form.transported import plan_part
 from gentle_clip_jax.aligners.closed_form.zero_pairs import of_names_alone
-from gentle_clip_jax.aligners.methods import METHODS, OF_PAIRS, About
+from gentle_clip_jax.aligners.methods import METHODS, OF_PAIRS, Metadata
 from gentle_clip_jax.aligners.problem import PLAN_ITEMS, Features, Problem, once_a_problem
 from gentle_clip_jax.aligners.reduced import reduced_problem
 from gentle_clip_jax.aligners.standardize import Classes
@@ -59,7 +59,7 @@ def fit_method(problem: Problem, method: str, key: jax.Array) -> tuple[Aligner, 
         raise ValueError(f"There is no method {method}: choose from auto, {', '.join(METHODS)}.")
     held_out: list[HeldOut] = []
 
-    def fit(features: Features, classes: Classes | None) -> tuple[Embeds, About]:
+    def fit(features: Features, classes: Classes | None) -> tuple[Embeds, Metadata]:
         if len(features.x) >= 3:
             small = reduced_problem(problem)
             held_out.append(candidates.evaluate_candidates(*small, seed=_seed(key)))
@@ -84,14 +84,14 @@ def refit(aligner: Aligner, problem: Problem, key: jax.Array) -> Aligner:
     The candidate that held-out pairs chose and the galleries that are smoothed stay; settings such
     as the shrinkage are chosen anew.
     """
-    about = aligner.about
-    method, chosen = about["method"], about.get("held_out", {}).get("chosen")
+    metadata = aligner.about
+    method, chosen = metadata["method"], metadata.get("held_out", {}).get("chosen")
     if chosen is None:
         refitted = METHODS[method].fit(problem, key)
     else:
         choice = choose.Choice(chosen, {})
 
-        def fit(features: Features, classes: Classes | None) -> tuple[Embeds, About]:
+        def fit(features: Features, classes: Classes | None) -> tuple[Embeds, Metadata]:
             part = plan_part(features, problem.plan_items)
             return _fit_choice(part, classes, choice, method=method)
 
@@ -105,15 +105,15 @@ def _fit_choice(
     choice: choose.Choice,
     *,
     method: str | None = None,
-) -> tuple[Embeds, About]:
+) -> tuple[Embeds, Metadata]:
     method = method or choice.method
     if method in OF_PAIRS:
         fit = OF_PAIRS[method]
-        maps, about = fit(jnp.mean(features.x, axis=1), jnp.mean(features.y, axis=1))
+        maps, metadata = fit(jnp.mean(features.x, axis=1), jnp.mean(features.y, axis=1))
     else:
         joined = method == candidates.JOINED
-        maps, about = choose.transported(features, classes, choice, joined=joined)
-    return maps, {"method": method, **about, "held_out": choice.summary}
+        maps, metadata = choose.transported(features, classes, choice, joined=joined)
+    return maps, {"method": method, **metadata, "held_out": choice.summary}
 
 
 @once_a_problem
@@ -139,7 +139,7 @@ def _shuffled(problem: Problem, key: jax.Array, *, pairs: bool) -> Problem:
     return dataclasses.replace(problem, x=problem.x[order], y=problem.y[order], **unmatched)
 
 
-def _without_pairs(features: Features, classes: Classes | None) -> tuple[Embeds, About]:
+def _without_pairs(features: Features, classes: Classes | None) -> tuple[Embeds, Metadata]:
     if classes is None or 0 in (len(features.unmatched_x), len(features.unmatched_y)):
         raise ValueError(
             f"{len(features.x)} pairs say nothing about how x and y belong together: give 2 or "

@@ -95,9 +95,9 @@ def _gains(features: Features, seed: int) -> tuple[float, float]:
     )
     shrinkage = chosen_shrinkage(shrunk_cca, x, y)
     counts, gains = np.zeros(n), np.zeros((2, n))
-    for held, rest in repeated_folds(n, seed):
+    for held_out, rest in repeated_folds(n, seed):
         rest_x, rest_y = take(rest, x, y)
-        all_x, all_y = take(np.concatenate([held, rest]), x, y)
+        all_x, all_y = take(np.concatenate([held_out, rest]), x, y)
         maps = shrunk_cca(rest_x, rest_y, shrinkage)
         plain = SmoothedGallery(maps, None, None)
         smoothed = (
@@ -105,12 +105,12 @@ def _gains(features: Features, seed: int) -> tuple[float, float]:
             plain._replace(bank_x=maps.embed_x(jnp.concatenate([rest_x, more_x]))),
         )
         gallery = jnp.concatenate([all_x, distractors_x]), jnp.concatenate([all_y, distractors_y])
-        before = np.log(partner_ranks(plain, *gallery, len(held)))
-        counts[held] += 1
+        before = np.log(partner_ranks(plain, *gallery, len(held_out)))
+        counts[held_out] += 1
         # By y where x is ranked, and by x where y is.
         for gain, one, queries in zip(gains, smoothed, (1, 0)):
-            after = np.log(partner_ranks(_Ranked(one), *gallery, len(held)))
-            gain[held] += (before - after)[:, queries]
+            after = np.log(partner_ranks(_Ranked(one), *gallery, len(held_out)))
+            gain[held_out] += (before - after)[:, queries]
     return standard_errors(gains[0] / counts), standard_errors(gains[1] / counts)
 
 

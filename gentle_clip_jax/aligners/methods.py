@@ -21,8 +21,8 @@ from gentle_clip_jax.aligners.standardize import Classes
 from gentle_clip_jax.evaluation.cross_validation import Embeds
 
 # From standardised features, classes in their units and a key to maps, and what to tell of them.
-About = dict[str, Any]
-MapsFit = Callable[[Features, Classes | None, jax.Array], tuple[Embeds, About]]
+Metadata = dict[str, Any]
+MapsFit = Callable[[Features, Classes | None, jax.Array], tuple[Embeds, Metadata]]
 
 
 class Method(NamedTuple):
@@ -38,7 +38,7 @@ class Method(NamedTuple):
     named: bool = False
 
 
-def _settings(**settings: Any) -> About:
+def _settings(**settings: Any) -> Metadata:
     return {"settings": settings}
 
 
@@ -46,35 +46,35 @@ def _pairs(features: Features) -> tuple[jax.Array, jax.Array]:
     return jnp.mean(features.x, axis=1), jnp.mean(features.y, axis=1)
 
 
-def cca(x: jax.Array, y: jax.Array) -> tuple[Embeds, About]:
+def cca(x: jax.Array, y: jax.Array) -> tuple[Embeds, Metadata]:
     """CCA of standardised pairs [n, dx] and [n, dy] with the shrinkage that they choose."""
     return _chosen(shrunk_cca, x, y)
 
 
-def ridge(x: jax.Array, y: jax.Array) -> tuple[Embeds, About]:
+def ridge(x: jax.Array, y: jax.Array) -> tuple[Embeds, Metadata]:
     """Ridge regression of the same."""
     return _chosen(shrunk_ridge, x, y)
 
 
-def _chosen(fit: ShrunkFit, x: jax.Array, y: jax.Array) -> tuple[Embeds, About]:
+def _chosen(fit: ShrunkFit, x: jax.Array, y: jax.Array) -> tuple[Embeds, Metadata]:
     shrinkage = chosen_shrinkage(fit, x, y)
     return fit(x, y, shrinkage), _settings(shrinkage=shrinkage)
 
 
-def _procrustes(x: jax.Array, y: jax.Array) -> tuple[Embeds, About]:
+def _procrustes(x: jax.Array, y: jax.Array) -> tuple[Embeds, Metadata]:
     return closed_form.procrustes(x, y, dim=128), _settings(dim=128)
 
 
-def _relative(x: jax.Array, y: jax.Array) -> tuple[Embeds, About]:
+def _relative(x: jax.Array, y: jax.Array) -> tuple[Embeds, Metadata]:
     return closed_form.relative(x, y), {}
 
 
-def _cca_relative(x: jax.Array, y: jax.Array) -> tuple[Embeds, About]:
-    maps, about = cca(x, y)
-    return Joined((maps, closed_form.relative(x, y))), about
+def _cca_relative(x: jax.Array, y: jax.Array) -> tuple[Embeds, Metadata]:
+    maps, metadata = cca(x, y)
+    return Joined((maps, closed_form.relative(x, y))), metadata
 
 
-OF_PAIRS: dict[str, Callable[[jax.Array, jax.Array], tuple[Embeds, About]]] = {
+OF_PAIRS: dict[str, Callable[[jax.Array, jax.Array], tuple[Embeds, Metadata]]] = {
     "cca": cca,
     "procrustes": _procrustes,
     "ridge": ridge,
@@ -85,7 +85,7 @@ OF_PAIRS: dict[str, Callable[[jax.Array, jax.Array], tuple[Embeds, About]]] = {
 
 def _transported_cca(
     features: Features, classes: Classes | None, key: jax.Array
-) -> tuple[Embeds, About]:
+) -> tuple[Embeds, Metadata]:
     x, y = _pairs(features)
     shrinkage = chosen_shrinkage(shrunk_cca, x, y)
     # Covariances of all items need less of it: a third did best on validation items.
@@ -97,19 +97,19 @@ def _transported_cca(
 
 def _gentle_transport(
     features: Features, classes: Classes | None, key: jax.Array
-) -> tuple[Embeds, About]:
+) -> tuple[Embeds, Metadata]:
     return choose.gentle_transport(features)
 
 
 def _gentle_relative(
     features: Features, classes: Classes | None, key: jax.Array
-) -> tuple[Embeds, About]:
+) -> tuple[Embeds, Metadata]:
     return choose.gentle_transport(features, joined=True)
 
 
 def _named_transport(
     features: Features, classes: Classes | None, key: jax.Array
-) -> tuple[Embeds, About]:
+) -> tuple[Embeds, Metadata]:
     if classes is None:
         raise ValueError("named_transport needs the classes of x's encoder: give classes.")
     return choose.gentle_transport(features, classes)
@@ -129,12 +129,12 @@ def _method(
     named: bool = False,
 ) -> tuple[str, Method]:
     def fit_problem(problem: Problem, key: jax.Array) -> Aligner:
-        def tell(features: Features, classes: Classes | None) -> tuple[Embeds, About]:
+        def fit_named(features: Features, classes: Classes | None) -> tuple[Embeds, Metadata]:
             part = features if trained else plan_part(features, problem.plan_items)
-            maps, about = fit(part, classes, key)
-            return maps, {"method": name, **about}
+            maps, metadata = fit(part, classes, key)
+            return maps, {"method": name, **metadata}
 
-        return fitted(problem, tell)
+        return fitted(problem, fit_named)
 
     return name, Method(label, fit_problem, unmatched, trained, named)
 
@@ -149,7 +149,9 @@ def _trained(
 ) -> tuple[str, Method]:
     """Heads for the objective of that name, unless it is another's."""
 
-    def train(features: Features, classes: Classes | None, key: jax.Array) -> tuple[Embeds, About]:
+    def train(
+        features: Features, classes: Classes | None, key: jax.Array
+    ) -> tuple[Embeds, Metadata]:
         from gentle_clip_jax.aligners.heads import methods  # flax and optax take a second to load
 
         return methods.fit_method(features, key, objective=objective or name, start=start)

@@ -82,12 +82,12 @@ class Problem:
                 f"x has {len(matched['x'])} items and y {len(matched['y'])}: y[i] must be the "
                 "partner of x[i]; give items without one as unmatched_x and unmatched_y."
             )
-        for (name, known), given in zip(matched.items(), (unmatched_x, unmatched_y)):
-            items = known[:0] if given is None else _items(f"unmatched_{name}", given)
-            _same_width(f"unmatched_{name}", items, name, known)
-            object.__setattr__(self, name, known)
+        for (name, paired), given in zip(matched.items(), (unmatched_x, unmatched_y)):
+            items = paired[:0] if given is None else _items(f"unmatched_{name}", given)
+            _same_width(f"unmatched_{name}", items, name, paired)
+            object.__setattr__(self, name, paired)
             object.__setattr__(self, f"unmatched_{name}", items)
-            if not len(known) + len(items):
+            if not len(paired) + len(items):
                 raise ValueError(f"{name} and unmatched_{name} are both empty: give some items.")
         if classes is not None:
             classes = _classes(*classes, *matched.values())
@@ -109,15 +109,15 @@ class Problem:
 
 def once_a_problem(function: Callable[[Problem], Result]) -> Callable[[Problem], Result]:
     """The function, which keeps what it returned for as long as the problem is kept."""
-    known: weakref.WeakKeyDictionary[Problem, Result] = weakref.WeakKeyDictionary()
+    results: weakref.WeakKeyDictionary[Problem, Result] = weakref.WeakKeyDictionary()
 
     @functools.wraps(function)
-    def kept(problem: Problem) -> Result:
-        if problem not in known:
-            known[problem] = function(problem)
-        return known[problem]
+    def cached(problem: Problem) -> Result:
+        if problem not in results:
+            results[problem] = function(problem)
+        return results[problem]
 
-    return kept
+    return cached
 
 
 def _items(name: str, values: ArrayLike) -> np.ndarray:
@@ -147,11 +147,11 @@ def _floats(name: str, values: ArrayLike) -> np.ndarray:
     return rows
 
 
-def _same_width(name: str, rows: np.ndarray, other: str, known: np.ndarray) -> None:
-    if rows.shape[-1] != known.shape[-1]:
+def _same_width(name: str, rows: np.ndarray, other: str, other_rows: np.ndarray) -> None:
+    if rows.shape[-1] != other_rows.shape[-1]:
         raise ValueError(
-            f"{name} has {rows.shape[-1]} features a row and {other} {known.shape[-1]}: encode all "
-            "of a modality alike."
+            f"{name} has {rows.shape[-1]} features a row and {other} "
+            f"{other_rows.shape[-1]}: encode all of a modality alike."
         )
 
 

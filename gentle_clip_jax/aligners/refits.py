@@ -84,11 +84,11 @@ def _fits(
         return
     count = _FOLDS if n >= ROUGH else min(_ROUGH_FOLDS, n)
     seen = np.zeros(n, bool)
-    for held, rest in track(list(folds(order, count)), "holding pairs out"):
+    for held_out, rest in track(list(folds(order, count)), "holding pairs out"):
         # Folds of one size overlap by a pair where their number does not divide n.
-        new = held[~seen[held]]
+        new = held_out[~seen[held_out]]
         seen[new] = True
-        fitted = refit(aligner, _without(problem, held, rest, rng), key)
+        fitted = refit(aligner, _without(problem, held_out, rest, rng), key)
         yield new[: -(-MOST_PAIRS // count)], functools.partial(_embedded_pairs, fitted, problem)
 
 
@@ -98,12 +98,12 @@ def _embedded_pairs(aligner: Embedder, problem: Problem, pairs: np.ndarray) -> t
 
 
 def _without(
-    problem: Problem, held: np.ndarray, rest: np.ndarray, rng: np.random.Generator
+    problem: Problem, held_out: np.ndarray, rest: np.ndarray, rng: np.random.Generator
 ) -> Problem:
     """The problem in which the held pairs are unmatched items."""
     unmatched = []
     for of_pairs, items in ((problem.x, problem.unmatched_x), (problem.y, problem.unmatched_y)):
-        some = items[rng.permutation(len(items))[: _MOST_FITTED - len(held)]]
-        rows = np.concatenate([of_pairs[held], some])
+        some = items[rng.permutation(len(items))[: _MOST_FITTED - len(held_out)]]
+        rows = np.concatenate([of_pairs[held_out], some])
         unmatched.append(rows[rng.permutation(len(rows))])
     return Problem(problem.x[rest], problem.y[rest], *unmatched, classes=problem.classes)

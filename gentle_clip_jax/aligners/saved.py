@@ -53,7 +53,7 @@ def local(folder: str | pathlib.Path) -> pathlib.Path:
 
 
 def write(
-    folder: pathlib.Path, parts: Mapping[str, Any], about: Mapping[str, Any], kinds: Kinds
+    folder: pathlib.Path, parts: Mapping[str, Any], metadata: Mapping[str, Any], kinds: Kinds
 ) -> None:
     """Write named parts, which are made of known classes, numbers, arrays and dicts of them.
 
@@ -73,7 +73,7 @@ def write(
         with writing(path, "wb") as file:
             file.write(content)
     record = {"format": _FORMAT, "arrays": path.name, "sha256": digest, "parts": tree}
-    record["about"] = dict(about)
+    record["about"] = dict(metadata)
     write_json(folder / _JSON, {**record, "check": sha256_of(record)})
     for old in folder.glob("arrays-*.safetensors"):
         if old != path:

@@ -107,8 +107,8 @@ def principal_components(rows: np.ndarray, most: int) -> np.ndarray:
         _, vectors = scipy.linalg.eigh(rows.T @ rows, subset_by_index=wanted, overwrite_a=True)
         return np.ascontiguousarray(vectors[:, ::-1])
     values, vectors = np.linalg.eigh(rows @ rows.T)  # the smaller of two decompositions
-    kept = values[::-1][:most] > 1e-6 * values[-1]
-    basis = rows.T @ vectors[:, ::-1][:, :most][:, kept]
+    varying = values[::-1][:most] > 1e-6 * values[-1]
+    basis = rows.T @ vectors[:, ::-1][:, :most][:, varying]
     return basis / np.linalg.norm(basis, axis=0)
 
 

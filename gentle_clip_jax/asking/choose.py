@@ -9,7 +9,7 @@ from gentle_clip_jax.aligners.standardize import Standardizer
 
 _COMPONENTS = 48
 _SHARPNESS = 8.0  # of how alike two items are; 5 and 10 do as well, on validation items
-_DRAWN = 10  # every so many'th; a fifth cost 1 to 2 points more, on validation items
+_RANDOM_EVERY = 10  # every so many'th; a fifth cost 1 to 2 points more, on validation items
 _RANDOM_FROM = 300  # pairs; beyond, representative ones are worth no more than others
 _MOST_ITEMS = 8192  # that are compared with each other
 _BLOCK = 1024
@@ -58,7 +58,7 @@ def ask(
     if not np.isfinite(rows).all():
         raise ValueError("features holds numbers that are not finite: leave those items out.")
     rng = np.random.default_rng(seed)
-    chosen = min(number - number // _DRAWN, max(0, _RANDOM_FROM - len(old)))
+    chosen = min(number - number // _RANDOM_EVERY, max(0, _RANDOM_FROM - len(old)))
     telling: list[int] = []
     if chosen:
         space = _components(Standardizer.of(rows).rows(rows))
@@ -67,14 +67,14 @@ def ask(
     return _interleaved(telling, rest)
 
 
-def _interleaved(telling: list[int], drawn: list[int]) -> list[int]:
+def _interleaved(telling: list[int], sampled: list[int]) -> list[int]:
     """Every tenth is drawn; where there are more of them, they come last."""
-    asked, others = [], _DRAWN - 1
+    asked, others = [], _RANDOM_EVERY - 1
     for start in range(0, max(len(telling), 1), others):
         asked += telling[start : start + others]
-        if drawn and len(asked) % _DRAWN == others:
-            asked.append(drawn.pop(0))
-    return asked + drawn
+        if sampled and len(asked) % _RANDOM_EVERY == others:
+            asked.append(sampled.pop(0))
+    return asked + sampled
 
 
 def _components(rows: np.ndarray) -> np.ndarray:

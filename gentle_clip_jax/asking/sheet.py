@@ -43,7 +43,7 @@ def ask_files(
     collection, folder = read(x), pathlib.Path(out)
     ids = collection.items.tolist()
     features = collection.of_items(ids).mean(axis=1)
-    rows = ask(features, number, seed=seed, pairs=_known(ids, pairs))
+    rows = ask(features, number, seed=seed, pairs=_paired_rows(ids, pairs))
     asked = [ids[row] for row in rows]
     cards = collection.previews(asked, None if images is None else pathlib.Path(images))
     if images is not None and not any(card.picture for card in cards.values()):
@@ -75,18 +75,18 @@ def ask_files(
     return asked
 
 
-def _known(ids: list[str], pairs: str | pathlib.Path | None) -> np.ndarray:
+def _paired_rows(ids: list[str], pairs: str | pathlib.Path | None) -> np.ndarray:
     """Rows of the items that have a pair; a line without a partner is no pair yet."""
     if pairs is None:
         return np.zeros(0, int)
     row = {id_: number for number, id_ in enumerate(ids)}
     lines = _filled(pathlib.Path(pairs))
-    known = [row[cell] for line in lines for cell in line if cell in row]
-    if not known:
+    rows = [row[cell] for line in lines for cell in line if cell in row]
+    if not rows:
         raise ValueError(
             f"{pairs} has no pair of these items: write an id of each side on every line."
         )
-    return np.array(known)
+    return np.array(rows)
 
 
 def _filled(path: pathlib.Path) -> list[list[str]]:

@@ -27,10 +27,10 @@ def score(aligner: Aligner, pool: Pool, *, drawn: bool = False) -> Scores:
     for name, one in pool.zero_shot.items():
         scores[f"zero_shot/{name}"] = _classify(aligner, one, drawn)
     for name, one in pool.retrieval.items():
-        found = _retrieve(aligner, one, drawn)
+        by_metric = _retrieve(aligner, one, drawn)
         if one.labels is not None:
-            found |= _integrated(aligner, one, one.labels)
-        scores |= {f"{metric}/{name}": values for metric, values in found.items()}
+            by_metric |= _integrated(aligner, one, one.labels)
+        scores |= {f"{metric}/{name}": values for metric, values in by_metric.items()}
     return scores
 
 
@@ -63,17 +63,17 @@ def difference(
     return {"value": float(np.mean(values)), "low": float(low), "high": float(high)}
 
 
-def _classify(aligner: Aligner, one: ZeroShot, drawn: bool) -> np.ndarray:
+def _classify(aligner: Aligner, one: ZeroShot, smooth: bool) -> np.ndarray:
     images, classes = aligner.embed_x(one.x), aligner.embed_y(one.classes)
-    images = aligner.smooth_gallery_x(images) if drawn else images
+    images = aligner.smooth_gallery_x(images) if smooth else images
     rank = ranks(images, classes, query_ids=one.labels, gallery_ids=np.arange(len(classes)))
     return (rank == 1).astype(np.float32)
 
 
-def _retrieve(aligner: Aligner, one: Retrieval, drawn: bool) -> Scores:
+def _retrieve(aligner: Aligner, one: Retrieval, smooth: bool) -> Scores:
     x, y = (np.asarray(rows) for rows in (aligner.embed_x(one.x), aligner.embed_y(one.y)))
     ranked_x, ranked_y = x, y
-    if drawn:
+    if smooth:
         ranked_x, ranked_y = (
             np.asarray(aligner.smooth_gallery_x(x)),
             np.asarray(aligner.smooth_gallery_y(y)),
@@ -108,10 +108,10 @@ def _integrated(aligner: Aligner, one: Retrieval, labels: tuple[np.ndarray, np.n
     x, y = (np.asarray(rows) for rows in (aligner.embed_x(one.x), aligner.embed_y(one.y)))
     _, of_x, of_y = np.intersect1d(one.x_ids, one.y_ids, return_indices=True)
     scores = {"one_minus_foscttm": 1 - foscttm(x[of_x], y[of_y])}
-    known_x, known_y = (kinds != "" for kinds in labels)
-    if known_x.any() and known_y.any():
-        kinds = labels[0][known_x], labels[1][known_y]
-        scores["label_transfer"] = label_transfer(x[known_x], y[known_y], *kinds)
+    labelled_x, labelled_y = (kinds != "" for kinds in labels)
+    if labelled_x.any() and labelled_y.any():
+        kinds = labels[0][labelled_x], labels[1][labelled_y]
+        scores["label_transfer"] = label_transfer(x[labelled_x], y[labelled_y], *kinds)
     return scores
 
 

@@ -108,17 +108,17 @@ def own_pool(x: Collection, y: Collection, pairs: np.ndarray, *, seed: int) -> P
         )
     order = np.random.default_rng(seed).permutation(len(pairs))
     places = order[: len(pairs) // 3]
-    held_out, known = pairs[places], pairs[order[len(places) :]]
+    held_out, training = pairs[places], pairs[order[len(places) :]]
     sides, tests, labels = [], [], []
     for side, rows in enumerate((x, y)):
         unmatched = np.setdiff1d(rows.ids, pairs[:, side])
-        sides += [rows.of_items(ids) for ids in (known[:, side], unmatched)]
+        sides += [rows.of_items(ids) for ids in (training[:, side], unmatched)]
         names = {id_: f"pair {k}" for k, id_ in zip(places, held_out[:, side])}
         names |= {id_: f"unmatched {'xy'[side]} {id_}" for id_ in unmatched[:1000]}
         asked = np.isin(rows.ids, [*names])
         tests += [rows.features[asked], np.array([names[id_] for id_ in rows.ids[asked]])]
         labels += [] if rows.labels is None else [rows.labels[asked]]
-    (own_x, unmatched_x, own_y, unmatched_y), sources = sides, np.repeat("own", len(known))
+    (own_x, unmatched_x, own_y, unmatched_y), sources = sides, np.repeat("own", len(training))
     both = (labels[0], labels[1]) if len(labels) == 2 else None
     retrieval = {OWN: Retrieval(*tests, labels=both)}
     return Pool(own_x, own_y, sources, unmatched_x, unmatched_y, retrieval, {})
@@ -178,9 +178,9 @@ def _zero_shot(folder: pathlib.Path, split: str, excluded: Sequence[str]) -> Zer
     x, classes = read(folder / "images"), read(folder / "classes")
     if x.labels is None:
         raise ValueError(f"{folder / 'images'} has no labels to classify: leave it out.")
-    kept = ~np.isin(classes.ids, excluded)
-    names = classes.ids[kept]
+    included = ~np.isin(classes.ids, excluded)
+    names = classes.ids[included]
     chosen = _in_split(x, split) & np.isin(x.labels, names)
     order = np.argsort(names)
     labels = np.searchsorted(names[order], x.labels[chosen])
-    return ZeroShot(x.features[chosen], classes.features[kept][order], labels)
+    return ZeroShot(x.features[chosen], classes.features[included][order], labels)

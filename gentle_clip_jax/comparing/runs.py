@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from gentle_clip_jax.aligners import METHODS
 from gentle_clip_jax.aligners.aligner import with_gallery_smoothing
-from gentle_clip_jax.comparing import kept
+from gentle_clip_jax.comparing import stored_runs
 from gentle_clip_jax.comparing.fits import DRAWN, Fits, base_of, label_of, unmatched
 from gentle_clip_jax.comparing.measure import MAIN, Scores, difference, score, summarize
 from gentle_clip_jax.comparing.pool import OWN, Pool
@@ -80,12 +80,14 @@ def compare_pool(
         )
     # Methods, numbers of pairs and seeds may be added to a comparison later on.
     what = {"unmatched": plan.unmatched, "sha256": _digest(pool)}
-    comparison = kept.open_folder(folder, what)
+    comparison = stored_runs.open_folder(folder, what)
     counts = {number: _count(number, len(pool.x)) for number in plan.pairs}
     fits = Fits(split or (lambda _: pool), plan.unmatched)
-    planned = {kept.name_of(run): run for run in _runs(plan, counts, pool)}
-    found = {name: kept.read_record_of(folder, run, comparison) for name, run in planned.items()}
-    todo = [name for name, record in found.items() if record is None]
+    planned = {stored_runs.name_of(run): run for run in _runs(plan, counts, pool)}
+    records = {
+        name: stored_runs.read_record_of(folder, run, comparison) for name, run in planned.items()
+    }
+    todo = [name for name, record in records.items() if record is None]
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
     with Progress(*columns, TimeRemainingColumn()) as progress:
         bar = progress.add_task("runs", total=len(todo))
@@ -93,10 +95,10 @@ def compare_pool(
             run = planned[name]
             progress.update(bar, description=f"{run['method']}, {run['pairs']} pairs")
             record, scores = _run(split(run["seed"]) if split else pool, fits, run)
-            kept.keep(folder, record, scores, comparison)
-            found[name] = record
+            stored_runs.write(folder, record, scores, comparison)
+            records[name] = record
             progress.advance(bar)
-    runs = [record for record in found.values() if record is not None]
+    runs = [record for record in records.values() if record is not None]
     results = {
         "title": title,
         "command": shlex.join([pathlib.Path(sys.argv[0]).name, *sys.argv[1:]]),
@@ -110,7 +112,7 @@ def compare_pool(
     if split is not None:
         results["verdicts"] = verdicts(
             runs,
-            lambda run: kept.read_scores(folder, run),
+            lambda run: stored_runs.read_scores(folder, run),
             lambda seed: split(seed).retrieval[OWN],
             {name: unmatched(name) for name in plan.methods},
         )
@@ -151,8 +153,8 @@ def _count(number: float, num_items: int) -> int:
 def _runs(plan: Plan, counts: dict[float, int], pool: Pool) -> Iterator[dict[str, Any]]:
     for number, seed, name in itertools.product(plan.pairs, plan.seeds, plan.methods):
         others = min(len(pool.unmatched_x), len(pool.unmatched_y))
-        alone = not METHODS[base_of(name)].unmatched
-        if alone or counts[number] < len(pool.x) or others:
+        is_pairs_only = not METHODS[base_of(name)].unmatched
+        if is_pairs_only or counts[number] < len(pool.x) or others:
             fraction = counts[number] / len(pool.x)
             yield {"method": name, "pairs": counts[number], "fraction": fraction, "seed": seed}
 
@@ -161,12 +163,12 @@ def _run(pool: Pool, fits: Fits, run: dict[str, Any]) -> tuple[dict[str, Any], S
     base, pairs, seed = base_of(run["method"]), run["pairs"], run["seed"]
     aligner, seconds = fits.fit(base, pairs, seed)
     start = time.monotonic()
-    if is_drawn := base != run["method"]:
+    if is_smoothed := base != run["method"]:
         aligner = with_gallery_smoothing(aligner, fits.problem(pairs, seed))
-    scores = score(aligner, pool, drawn=is_drawn)
+    scores = score(aligner, pool, drawn=is_smoothed)
     seconds += time.monotonic() - start
     record = run | {"seconds": seconds, "metrics": summarize(scores)}
-    if is_drawn:
+    if is_smoothed:
         record["drawn"] = aligner.about["smoothed_galleries"]
     return record, scores
 
@@ -177,7 +179,9 @@ def _differences(folder: pathlib.Path, runs: list[dict[str, Any]]) -> Iterator[d
         here = [run for run in runs if run["pairs"] == pairs]
         methods = dict.fromkeys(run["method"] for run in here)
         scores = {
-            name: {r["seed"]: kept.read_scores(folder, r) for r in here if r["method"] == name}
+            name: {
+                r["seed"]: stored_runs.read_scores(folder, r) for r in here if r["method"] == name
+            }
             for name in methods
         }
         rivals = [name for name in methods if not unmatched(name)]
@@ -186,11 +190,13 @@ def _differences(folder: pathlib.Path, runs: list[dict[str, Any]]) -> Iterator[d
         best = max(rivals, key=lambda name: _mean_main(here, name))
         for name, metric in itertools.product(methods, MAIN):
             seeds = sorted(scores[name].keys() & scores[best].keys())
-            known = seeds and any(key.startswith(f"{metric}/") for key in scores[name][seeds[0]])
-            if name != best and known:
+            is_measured = seeds and any(
+                key.startswith(f"{metric}/") for key in scores[name][seeds[0]]
+            )
+            if name != best and is_measured:
                 ours, theirs = ([scores[who][seed] for seed in seeds] for who in (name, best))
-                found = difference(ours, theirs, metric)
-                yield {"method": name, "pairs": pairs, "against": best, "metric": metric} | found
+                figures = difference(ours, theirs, metric)
+                yield {"method": name, "pairs": pairs, "against": best, "metric": metric} | figures
 
 
 def _mean_main(runs: list[dict[str, Any]], name: str) -> float:

@@ -93,7 +93,7 @@ def compare(
         names = tuple(n for n in names if base_of(n) in METHODS and not METHODS[base_of(n)].trained)
     if not names or seeds < 1:
         raise ValueError("Nothing is left to compare: give --seeds of 1 or more, and methods.")
-    of_x, of_y, known = _drawn(*read_matched(pairs, read(x), read(y)))
+    of_x, of_y, pair_ids = _drawn(*read_matched(pairs, read(x), read(y)))
     for path, rows in ((x, of_x), (y, of_y)):
         if not np.isfinite(Standardizer.of(np.asarray(rows.features)).deviation).any():
             raise ValueError(
@@ -103,7 +103,7 @@ def compare(
 
     @functools.lru_cache(maxsize=1)
     def split(seed: int) -> pool.Pool:
-        return pool.own_pool(of_x, of_y, known, seed=seed)
+        return pool.own_pool(of_x, of_y, pair_ids, seed=seed)
 
     most = len(split(0).x)
     numbers = tuple(dict.fromkeys(float(max(6, most // part)) for part in (4, 2, 1)))
@@ -116,9 +116,9 @@ def _drawn(
     x: Collection, y: Collection, pairs: np.ndarray
 ) -> tuple[Collection, Collection, np.ndarray]:
     """Rows of as many pairs and unmatched items as take part, and those pairs."""
-    rng, kept, sides = np.random.default_rng(0), pairs, []
+    rng, sampled, sides = np.random.default_rng(0), pairs, []
     if len(pairs) > MOST_ITEMS:
-        kept = pairs[np.sort(rng.permutation(len(pairs))[:MOST_ITEMS])]
+        sampled = pairs[np.sort(rng.permutation(len(pairs))[:MOST_ITEMS])]
         print(f"{MOST_ITEMS:,} of {len(pairs):,} pairs take part, drawn at random.")
     for column, (name, rows) in enumerate((("x", x), ("y", y))):
         others = np.setdiff1d(rows.ids, pairs[:, column])
@@ -128,6 +128,6 @@ def _drawn(
                 "random: all would take hours and much memory."
             )
             others = rng.permutation(others)[:MOST_ITEMS]
-        chosen = np.isin(rows.ids, np.concatenate([kept[:, column], others]))
+        chosen = np.isin(rows.ids, np.concatenate([sampled[:, column], others]))
         sides.append(rows if chosen.all() else rows.select(chosen))
-    return sides[0], sides[1], kept
+    return sides[0], sides[1], sampled

@@ -36,7 +36,7 @@ def verdicts(
       "best", the better of the two, its "recall" with a 95 % interval, and that by "chance". Where
       one of the two kinds was not run, nothing.
     """
-    found = []
+    figures = []
     for pairs in sorted({run["pairs"] for run in runs}):
         here = [run for run in runs if run["pairs"] == pairs]
         values = _values(here, scores_of, asked_of)
@@ -56,9 +56,9 @@ def verdicts(
         )
         among = len(np.unique(asked_of(here[0]["seed"]).y_ids))
         chance = float(np.mean([min(1.0, top / among) for top in _TOP]))
-        known = {"best": best, "recall": recall, "chance": chance}
-        found.append({"pairs": pairs, "method": ours, "against": theirs, **gain, **known})
-    return found
+        estimates = {"best": best, "recall": recall, "chance": chance}
+        figures.append({"pairs": pairs, "method": ours, "against": theirs, **gain, **estimates})
+    return figures
 
 
 def _values(

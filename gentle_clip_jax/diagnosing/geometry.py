@@ -81,21 +81,23 @@ def findings(
         "x": np.concatenate([sample.one_x, sample.unmatched_x]),
         "y": np.concatenate([sample.one_y, sample.unmatched_y]),
     }
-    found = {name: nearest(rows, rng) for name, rows in sets.items() if len(rows) >= _LEAST_ITEMS}
+    nearest_rows = {
+        name: nearest(rows, rng) for name, rows in sets.items() if len(rows) >= _LEAST_ITEMS
+    }
     exact = {
         "x": exact_duplicates(x, matched[:, 0]),
         "y": exact_duplicates(y, matched[:, 1]),
     }
     return [
-        _dimension_finding(found, len(matched)),
-        _duplicates_finding(found, exact, len(sample.x), {"x": x, "y": y}),
+        _dimension_finding(nearest_rows, len(matched)),
+        _duplicates_finding(nearest_rows, exact, len(sample.x), {"x": x, "y": y}),
     ]
 
 
-def _dimension_finding(found: dict[str, Nearest], pairs: int) -> Finding:
-    if len(found) < 2:
+def _dimension_finding(nearest_rows: dict[str, Nearest], pairs: int) -> Finding:
+    if len(nearest_rows) < 2:
         return unknown(*_DIMENSION, f"It needs {_LEAST_ITEMS} items of each modality.")
-    sizes = {name: intrinsic_dimension(one.distance) for name, one in found.items()}
+    sizes = {name: intrinsic_dimension(one.distance) for name, one in nearest_rows.items()}
     if not np.isfinite([size for _, size, _ in sizes.values()]).all():
         return unknown(*_DIMENSION, "The items are too much alike for a dimension.")
     largest = max(size for _, size, _ in sizes.values())
@@ -124,7 +126,7 @@ def _dimension_finding(found: dict[str, Nearest], pairs: int) -> Finding:
 
 
 def _duplicates_finding(
-    found: dict[str, Nearest],
+    nearest_rows: dict[str, Nearest],
     exact: dict[str, tuple[int, int]],
     num_matched: int,
     sets: dict[str, Collection],
@@ -133,9 +135,11 @@ def _duplicates_finding(
     for name, (shared, across) in exact.items():
         items = len(np.unique(sets[name].ids))
         numbers[name] = {"items": items, "exact": shared, "unmatched_as_matched": across}
-        if name in found:
-            near = found[name].distance[:, 0] < _NEAR * found[name].distance[:, -1]
-            of_matched = (found[name].query < num_matched) != (found[name].neighbor < num_matched)
+        if name in nearest_rows:
+            near = nearest_rows[name].distance[:, 0] < _NEAR * nearest_rows[name].distance[:, -1]
+            of_matched = (nearest_rows[name].query < num_matched) != (
+                nearest_rows[name].neighbor < num_matched
+            )
             numbers[name] |= {
                 "near_share": number(np.mean(near)),
                 "near_across_share": number(np.mean(near & of_matched)),

@@ -27,9 +27,9 @@ def finding(sample: Sample, rng: np.random.Generator) -> Finding:
         why = f"It needs {_LEAST_PAIRS} pairs and {_LEAST_UNMATCHED} unmatched items of each kind."
         return unknown(NAME, TITLE, why)
     order = rng.permutation(n)
-    fitted, held = order[: n // 2], order[n // 2 :][:_MAX_ROWS]
+    fitted, held_out = order[: n // 2], order[n // 2 :][:_MAX_ROWS]
     fit = maps.fit(sample.x[fitted], sample.y[fitted])
-    x, y = maps.embed(fit, sample.one_x[held], sample.one_y[held])
+    x, y = maps.embed(fit, sample.one_x[held_out], sample.one_y[held_out])
     all_x, all_y = maps.embed(fit, sample.unmatched_x[:_MAX_ROWS], sample.unmatched_y[:_MAX_ROWS])
     test = excess_test(x, y, all_x, all_y, rng)
     same = mmd_test(all_x, all_y, rng).p_value
@@ -43,7 +43,7 @@ def finding(sample: Sample, rng: np.random.Generator) -> Finding:
             {"here": test.excess.value},
         ),
     ]
-    return _finding(test, same, large, (len(held), len(all_x), len(all_y)), pictures)
+    return _finding(test, same, large, (len(held_out), len(all_x), len(all_y)), pictures)
 
 
 def _finding(

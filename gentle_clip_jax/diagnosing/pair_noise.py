@@ -39,11 +39,11 @@ def recognition_test(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> 
     their partners are permuted. One split, for folds share pairs and their figures vary together.
     """
     order = rng.permutation(len(x))
-    fitted, held = order[: len(x) // 2], order[len(x) // 2 :]
-    held_x, held_y = maps.embed(maps.fit(x[fitted], y[fitted]), x[held], y[held])
-    cosines = held_x @ held_y.T
+    fitted, held_out = order[: len(x) // 2], order[len(x) // 2 :]
+    held_out_x, held_out_y = maps.embed(maps.fit(x[fitted], y[fitted]), x[held_out], y[held_out])
+    cosines = held_out_x @ held_out_y.T
     rank = (stats.rankdata(cosines) / cosines.size).reshape(cosines.shape)
-    rows = np.arange(len(held))
+    rows = np.arange(len(held_out))
     null = [np.mean(rank[rows, rng.permutation(rows)]) for _ in range(_PERMUTATIONS)]
     return Permutation(float(np.mean(np.diag(rank))), np.array(null))
 
@@ -59,10 +59,12 @@ def cross_fitted_strangeness(x: np.ndarray, y: np.ndarray, rng: np.random.Genera
     fold_of = rng.permutation(np.arange(n) % folds)
     own, strangers = np.empty(n, np.float32), []
     for fold in range(folds):
-        held = fold_of == fold
-        held_x, held_y = maps.embed(maps.fit(x[~held], y[~held]), x[held], y[held])
-        cosines = held_x @ held_y.T
-        own[held] = np.diag(cosines)
+        held_out = fold_of == fold
+        held_out_x, held_out_y = maps.embed(
+            maps.fit(x[~held_out], y[~held_out]), x[held_out], y[held_out]
+        )
+        cosines = held_out_x @ held_out_y.T
+        own[held_out] = np.diag(cosines)
         strangers.append(cosines[~np.eye(len(cosines), dtype=bool)])
     strangers = np.sort(np.concatenate(strangers))
     below, up_to = (np.searchsorted(strangers, own, side=side) for side in ("left", "right"))

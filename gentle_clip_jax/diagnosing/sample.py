@@ -50,32 +50,32 @@ def draw(x: Collection, y: Collection, pair_ids: np.ndarray, rng: np.random.Gene
             )
         if len(np.unique(ids)) < len(ids):
             raise ValueError(f"An item of {name} is in two pairs; leave all but one out.")
-    drawn = pair_ids[_some(len(pair_ids), _MAX_PAIRS, rng)]
-    mean_x, one_x, unmatched_x = _modality(x, pair_ids[:, 0], drawn[:, 0], rng)
-    mean_y, one_y, unmatched_y = _modality(y, pair_ids[:, 1], drawn[:, 1], rng)
-    return Sample(drawn, mean_x, mean_y, one_x, one_y, unmatched_x, unmatched_y)
+    sampled = pair_ids[_some(len(pair_ids), _MAX_PAIRS, rng)]
+    mean_x, one_x, unmatched_x = _modality(x, pair_ids[:, 0], sampled[:, 0], rng)
+    mean_y, one_y, unmatched_y = _modality(y, pair_ids[:, 1], sampled[:, 1], rng)
+    return Sample(sampled, mean_x, mean_y, one_x, one_y, unmatched_x, unmatched_y)
 
 
 def _modality(
-    rows: Collection, matched_ids: np.ndarray, drawn_ids: np.ndarray, rng: np.random.Generator
+    rows: Collection, matched_ids: np.ndarray, sampled_ids: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Means and single rows of the drawn matched items, single rows of some unmatched items."""
     items, item_of = np.unique(rows.ids, return_inverse=True)
     order = rng.permutation(len(item_of))
     some_row = order[np.unique(item_of[order], return_index=True)[1]]
-    drawn = np.searchsorted(items, drawn_ids)
+    sampled = np.searchsorted(items, sampled_ids)
     free = np.flatnonzero(~np.isin(items, matched_ids))
     free = free[_some(len(free), _MAX_UNMATCHED, rng)]
 
     place = np.full(len(items), -1)
-    place[drawn] = np.arange(len(drawn))
+    place[sampled] = np.arange(len(sampled))
     wanted = np.flatnonzero(place[item_of] >= 0)
     every, one, unmatched = _scaled(
-        rows.features[wanted], rows.features[some_row[drawn]], rows.features[some_row[free]]
+        rows.features[wanted], rows.features[some_row[sampled]], rows.features[some_row[free]]
     )
-    mean = np.zeros((len(drawn), rows.features.shape[1]), np.float32)
+    mean = np.zeros((len(sampled), rows.features.shape[1]), np.float32)
     np.add.at(mean, place[item_of[wanted]], every)
-    mean /= np.bincount(place[item_of[wanted]], minlength=len(drawn))[:, None].astype(np.float32)
+    mean /= np.bincount(place[item_of[wanted]], minlength=len(sampled))[:, None].astype(np.float32)
     standardizer = Standardizer.of(one, unmatched)
     return standardizer.rows(mean), standardizer.rows(one), standardizer.rows(unmatched)
 

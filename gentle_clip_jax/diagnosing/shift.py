@@ -76,10 +76,10 @@ def classifier_auc(
     fold_of = np.concatenate([rng.permutation(np.arange(size) % folds) for size in (n, m)])
     aucs = []
     for fold in range(folds):
-        held = fold_of == fold
-        fitted = rows[~held]
-        weights = np.linalg.solve(fitted.T @ fitted + ridge, fitted.T @ target[~held])
-        rank_sum = stats.rankdata(rows[held] @ weights)[in_x[held]].sum()
-        a, b = np.sum(held & in_x), np.sum(held & ~in_x)
+        held_out = fold_of == fold
+        fitted = rows[~held_out]
+        weights = np.linalg.solve(fitted.T @ fitted + ridge, fitted.T @ target[~held_out])
+        rank_sum = stats.rankdata(rows[held_out] @ weights)[in_x[held_out]].sum()
+        a, b = np.sum(held_out & in_x), np.sum(held_out & ~in_x)
         aucs.append((rank_sum - a * (a + 1) / 2) / (a * b))
     return float(np.mean(aucs)), float(np.sqrt((n + m + 1) / (12 * n * m)))

@@ -104,11 +104,11 @@ def structure_test(
 def match_distances(a: np.ndarray, b: np.ndarray, rng: np.random.Generator) -> Match:
     """The permutation of b [k, k] that correlates best with a [k, k] off the diagonal."""
     a, b = _standardised(a), _standardised(b)
-    found = [
+    results = [
         quadratic_assignment(a, b, options={"maximize": True, "rng": rng, "P0": start})
         for start in ["barycenter", *["randomized"] * _RESTARTS]
     ]
-    best = max(found, key=lambda result: result.fun)
+    best = max(results, key=lambda result: result.fun)
     return Match(best.col_ind, float(best.fun / (len(a) * (len(a) - 1))))
 
 

@@ -79,19 +79,19 @@ def cross_validate(
     log_rank = {name: np.zeros(num_pairs) for name in candidates}
     recall = {name: np.zeros((num_pairs, 2, len(TOP))) for name in candidates}
     fitted = gallery = 0
-    for held, rest in track(splits, "holding pairs out"):
-        counts[held] += 1
+    for held_out, rest in track(splits, "holding pairs out"):
+        counts[held_out] += 1
         for name, candidate in candidates.items():
             distractors = min(len(candidate.distractors_x), len(candidate.distractors_y))
-            alone = len(held) + distractors >= _LEAST_GALLERY
-            rows = held if alone else np.concatenate([held, rest])
+            enough = len(held_out) + distractors >= _LEAST_GALLERY
+            rows = held_out if enough else np.concatenate([held_out, rest])
             fitted, gallery = len(rest), len(rows) + distractors
             x, y = pairs.take(rows, candidate.x, candidate.y)
             x = jnp.concatenate([x, candidate.distractors_x])
             y = jnp.concatenate([y, candidate.distractors_y])
-            rank = np.asarray(partner_ranks(candidate.fit(rest), x, y, len(held)))
-            log_rank[name][held] += np.log(rank).mean(axis=1)
-            recall[name][held] += rank[:, :, None] <= np.asarray(TOP)
+            rank = np.asarray(partner_ranks(candidate.fit(rest), x, y, len(held_out)))
+            log_rank[name][held_out] += np.log(rank).mean(axis=1)
+            recall[name][held_out] += rank[:, :, None] <= np.asarray(TOP)
     return HeldOut(
         {name: values / counts for name, values in log_rank.items()},
         {name: values / counts[:, None, None] for name, values in recall.items()},
@@ -136,12 +136,12 @@ def choose_setting(
     """
     settings = [float(setting) for setting in settings]
     n, scores = pairs.count(x, y, least=3), []
-    for held, rest in folds(np.random.default_rng(seed).permutation(n), num_folds):
-        held_x, held_y = pairs.take(np.concatenate([held, rest]), x, y)
-        size = len(held)
-        fitted = (fit(held_x[size:], held_y[size:], setting) for setting in settings)
+    for held_out, rest in folds(np.random.default_rng(seed).permutation(n), num_folds):
+        ordered_x, ordered_y = pairs.take(np.concatenate([held_out, rest]), x, y)
+        size = len(held_out)
+        fitted = (fit(ordered_x[size:], ordered_y[size:], setting) for setting in settings)
         among = size if size >= _LEAST_GALLERY else n
-        gallery = held_x[:among], held_y[:among]
+        gallery = ordered_x[:among], ordered_y[:among]
         scores.append([_log_rank(aligner, *gallery, size) for aligner in fitted])
     return settings[int(np.argmin(np.mean(scores, axis=(0, 2))))]
 

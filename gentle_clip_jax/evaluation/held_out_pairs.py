@@ -98,15 +98,15 @@ def hold_out_pairs(
     """
     pairs, numbers, to_y, to_x, surplus = [], [], [], [], ([], [])
     galleries = np.zeros(2, np.int32)
-    for number, (held, fit) in enumerate(folds):
-        own, others = fit(held)
+    for number, (fold, fit) in enumerate(folds):
+        own, others = fit(fold)
         galleries = np.array([len(others.x), len(others.y)], np.int32)
         to_y.append(_direction(own.x, own.ranked_y, others.ranked_y, others.y, own.ranked_x))
         to_x.append(_direction(own.y, own.ranked_x, others.ranked_x, others.x, own.ranked_y))
         surplus[0].append(_surplus(own.x @ own.ranked_y.T, to_y[-1], len(others.y)))
         surplus[1].append(_surplus(own.y @ own.ranked_x.T, to_x[-1], len(others.x)))
-        pairs.append(held)
-        numbers.append(np.full(len(held), number))
+        pairs.append(fold)
+        numbers.append(np.full(len(fold), number))
     return HeldOutPairs(
         np.concatenate(pairs).astype(np.int32),
         np.concatenate(numbers).astype(np.int32),

@@ -24,7 +24,7 @@ def mean_intervals(sets: Mapping[str, Mapping[str, Interval]]) -> dict[str, Inte
     >>> mean_intervals({"a": {"recall": one}, "b": {"recall": one}})["recall"]["high"] < 0.58
     True
     """
-    found = {}
+    intervals = {}
     for name, figures in _by_metric(sets).items():
         value = float(np.mean([one["value"] for one in figures]))
         # Half-widths add up as standard deviations do.
@@ -32,8 +32,8 @@ def mean_intervals(sets: Mapping[str, Mapping[str, Interval]]) -> dict[str, Inte
             float(np.linalg.norm([one[side] - one["value"] for one in figures])) / len(figures)
             for side in ("low", "high")
         )
-        found[name] = Interval(value=value, low=value - low, high=value + high)
-    return found
+        intervals[name] = Interval(value=value, low=value - low, high=value + high)
+    return intervals
 
 
 def by_set(sets: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -63,11 +63,11 @@ def nearest(
 
 def paired(queries: np.ndarray, gallery: np.ndarray, pairs: tuple[np.ndarray, ...]) -> np.ndarray:
     """Cosines [p] of unit rows of queries [n, k] and of a gallery [m, k] by numbers of both."""
-    found, size = [np.empty(0, np.float32)], max(1, _COSINES_PER_BLOCK // queries.shape[1])
+    blocks, size = [np.empty(0, np.float32)], max(1, _COSINES_PER_BLOCK // queries.shape[1])
     for start in range(0, len(pairs[0]), size):
         query, row = (of[start : start + size] for of in pairs)
-        found.append(np.einsum("pk,pk->p", queries[query], gallery[row]))
-    return np.concatenate(found)
+        blocks.append(np.einsum("pk,pk->p", queries[query], gallery[row]))
+    return np.concatenate(blocks)
 
 
 def blocks_of_cosines(queries: np.ndarray, gallery: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:

@@ -71,12 +71,12 @@ def label_transfer(
             f"There are {len(x)} rows of x and {len(y)} of y with {labels_x.size} and "
             f"{labels_y.size} labels: give one for each row."
         )
-    found = []
+    predicted = []
     for _, cosines in _blocks(y, x):
         nearest = labels_x[np.argsort(-cosines, axis=1, kind="stable")[:, :neighbours]]
         votes = np.sum(nearest[:, :, None] == nearest[:, None, :], axis=2)
-        found.append(nearest[np.arange(len(nearest)), np.argmax(votes, axis=1)])
-    return (np.concatenate(found) == labels_y).astype(np.float64)
+        predicted.append(nearest[np.arange(len(nearest)), np.argmax(votes, axis=1)])
+    return (np.concatenate(predicted) == labels_y).astype(np.float64)
 
 
 def _unit(name: str, rows: ArrayLike) -> np.ndarray:

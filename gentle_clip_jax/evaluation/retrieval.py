@@ -52,8 +52,8 @@ def ranks(
     ids = np.unique(np.concatenate([query_ids, gallery_ids]), return_inverse=True)[1].astype("i4")
     block_size = max(1, _SCORES_PER_BLOCK // len(gallery))
     tie = -_TIE if forgive_ties else _TIE
-    found = _ranks(queries, gallery, ids[: len(queries)], ids[len(queries) :], tie, block_size)
-    return np.asarray(found).astype(int)
+    first_hits = _ranks(queries, gallery, ids[: len(queries)], ids[len(queries) :], tie, block_size)
+    return np.asarray(first_hits).astype(int)
 
 
 def retrieval_metrics(

@@ -20,19 +20,19 @@ def gain(ours: np.ndarray, theirs: np.ndarray, *, fitted: int) -> dict[str, Any]
       or "hurt" if 0 is outside, "alike" if more pairs would hardly tell, else "too early".
       pairs_needed: if it is too early, about how many would tell, were the difference what it is.
     """
-    found = mean_interval(ours - theirs, fitted=fitted, level=CLAIMED, bounds=(-1.0, 1.0))
+    difference = mean_interval(ours - theirs, fitted=fitted, level=CLAIMED, bounds=(-1.0, 1.0))
     verdict, needed = "too early", None
-    if found["low"] > 0 or found["high"] < 0:
-        verdict = "helped" if found["low"] > 0 else "hurt"
+    if difference["low"] > 0 or difference["high"] < 0:
+        verdict = "helped" if difference["low"] > 0 else "hurt"
     else:
-        half = (found["high"] - found["low"]) / 2
-        needed = len(ours) * (half / max(abs(found["value"]), 1e-6)) ** 2
+        half = (difference["high"] - difference["low"]) / 2
+        needed = len(ours) * (half / max(abs(difference["value"]), 1e-6)) ** 2
         needed = max(_rounded(needed), len(ours) + 1)
-        if abs(found["value"]) < _ALIKE and half < 10 * _ALIKE:
+        if abs(difference["value"]) < _ALIKE and half < 10 * _ALIKE:
             verdict, needed = "alike", None
         elif needed > _MOST_PAIRS:
             needed = None
-    return {**found, "verdict": verdict, "pairs_needed": needed}
+    return {**difference, "verdict": verdict, "pairs_needed": needed}
 
 
 def _rounded(number: float) -> int:

@@ -47,12 +47,12 @@ def of_aligner(aligner: Aligner) -> dict[str, Function]:
 
 def of_run(run: "Restored") -> dict[str, Function]:
     """embed_x and embed_y, of items as the run's data set holds them."""
-    found, sides = {}, zip("xy", run.task.MODALITIES, run.task.test_items(run.dataset))
+    functions, sides = {}, zip("xy", run.task.MODALITIES, run.task.test_items(run.dataset))
     for side, modality, items in sides:
         name, item = f"embed_{side}", jax.tree.map(_kind, take(items, slice(1)))
         apply: Any = functools.partial(run.model.apply, {"params": run.params}, method=name)
-        found[name] = Function(apply, item, f"{modality}s, as the data set holds them")
-    return found
+        functions[name] = Function(apply, item, f"{modality}s, as the data set holds them")
+    return functions
 
 
 def _row(width: int) -> jax.ShapeDtypeStruct:

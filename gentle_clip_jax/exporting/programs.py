@@ -14,11 +14,11 @@ _PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 
 def stablehlo(functions: Mapping[str, Function]) -> dict[str, bytes | str]:
     """NAME.stablehlo for each function, as `jax.export.deserialize` reads it, and a README."""
-    found: dict[str, bytes | str] = {
+    files: dict[str, bytes | str] = {
         f"{name}.stablehlo": _serialized(function) for name, function in functions.items()
     }
     readme = _README.format(version=jax.__version__, functions=_listed(functions))
-    return found | {"README.md": readme}
+    return files | {"README.md": readme}
 
 
 def onnx(functions: Mapping[str, Function]) -> dict[str, bytes | str]:
@@ -36,16 +36,16 @@ def onnx(functions: Mapping[str, Function]) -> dict[str, bytes | str]:
             f"ONNX is made by jax2onnx, for which {error.name} is not installed: run pip install "
             "onnx onnx-ir and pip install --no-deps jax2onnx, which asks for an older Orbax."
         ) from error
-    found = {}
+    files = {}
     for name, function in functions.items():
         try:
             with warnings.catch_warnings(action="ignore"):  # of types, none of which it keeps
-                found[f"{name}.onnx"] = _converted(name, function)
+                files[f"{name}.onnx"] = _converted(name, function)
         except Exception as error:  # of any kind where it knows no operator
             raise ValueError(
                 f"jax2onnx cannot convert {name} ({_first_line(error)}): use --format=stablehlo."
             ) from error
-    return found | {"README.md": _README_ONNX.format(functions=_listed(functions))}
+    return files | {"README.md": _README_ONNX.format(functions=_listed(functions))}
 
 
 def _serialized(function: Function) -> bytes:

@@ -35,8 +35,8 @@ def export_aligner(
     """
     folder, fitted = _free(out), load(aligner)
     contents = numpy(fitted) if format == "numpy" else _PROGRAMS[format](of_aligner(fitted))
-    about = {name: fitted.about[name] for name in _ABOUT if name in fitted.about}
-    return _write(folder, contents, {"format": format, "about": about})
+    metadata = {name: fitted.about[name] for name in _ABOUT if name in fitted.about}
+    return _write(folder, contents, {"format": format, "about": metadata})
 
 
 def export_run(
@@ -63,8 +63,8 @@ def export_run(
         raise ValueError("The towers of a run are more than matrices: use --format=stablehlo.")
     folder, run = _free(out), restore(workdir)
     contents = _PROGRAMS[format](of_run(run))
-    about = {"task": run.config.task, "modalities": run.task.MODALITIES, "step": run.step}
-    return _write(folder, contents, {"format": format, "about": about})
+    metadata = {"task": run.config.task, "modalities": run.task.MODALITIES, "step": run.step}
+    return _write(folder, contents, {"format": format, "about": metadata})
 
 
 def _free(out: str | pathlib.Path) -> pathlib.Path:

@@ -59,7 +59,7 @@ def assign(possible: Edges, n: int, m: int) -> np.ndarray:
 
 
 def assigned_held_out(
-    held: HeldOutPairs, possible: Edges, of_x: Nearest, of_y: Nearest, best: tuple[int, int]
+    evidence: HeldOutPairs, possible: Edges, of_x: Nearest, of_y: Nearest, best: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Match the held-out pairs of each fold one to one among all unmatched items.
 
@@ -75,10 +75,10 @@ def assigned_held_out(
     n, m = len(of_x.index), len(of_y.index)
     temperatures = TEMPERATURES[best[0]], TEMPERATURES[best[1]]
     probability, right = [], []
-    for fold in np.unique(held.fold):
-        rows = np.flatnonzero(held.fold == fold)
+    for fold in np.unique(evidence.fold):
+        rows = np.flatnonzero(evidence.fold == fold)
         x, y = n + np.arange(len(rows)), m + np.arange(len(rows))
-        to_y, to_x = ([part[rows] for part in one] for one in (held.to_y, held.to_x))
+        to_y, to_x = ([part[rows] for part in one] for one in (evidence.to_y, evidence.to_x))
         candidate_y, cosine_y, back_y, partner_y, *_, totals_y = to_y
         candidate_x, cosine_x, back_x, partner_x, *_, totals_x = to_x
         log_x = np.logaddexp(totals_y[:, best[0]], partner_y / temperatures[0])
@@ -94,11 +94,11 @@ def assigned_held_out(
             .then(Edges(np.repeat(x, count_y), candidate_y.ravel(), of_held_x.ravel()))
             .then(Edges(candidate_x.ravel(), np.repeat(y, count_x), of_held_y.ravel()))
         )
-        found = assign(every, n + len(rows), m + len(rows))[n:]
-        is_right = found == y
-        place = np.argmax(candidate_y == found[:, None], axis=1)
+        partners = assign(every, n + len(rows), m + len(rows))[n:]
+        is_right = partners == y
+        place = np.argmax(candidate_y == partners[:, None], axis=1)
         cosine = np.where(is_right, partner_y, cosine_y[np.arange(len(rows)), place])
-        listed = is_right | (candidate_y == found[:, None]).any(axis=1)
+        listed = is_right | (candidate_y == partners[:, None]).any(axis=1)
         probability.append(np.exp(cosine / temperatures[0] - log_x)[listed])
         right.append(is_right[listed])
     return np.concatenate(probability), np.concatenate(right)

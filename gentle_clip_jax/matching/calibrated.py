@@ -89,7 +89,7 @@ class Calibration(NamedTuple):
         return {**self._asdict(), **{name: one._asdict() for name, one in platts.items()}}
 
 
-def calibrate(held: HeldOutPairs, own: np.ndarray, group: np.ndarray) -> Calibration:
+def calibrate(evidence: HeldOutPairs, own: np.ndarray, group: np.ndarray) -> Calibration:
     """Fit temperatures, and the scaling of first choices and of groups.
 
     Args:
@@ -97,26 +97,26 @@ def calibrate(held: HeldOutPairs, own: np.ndarray, group: np.ndarray) -> Calibra
       own: [k] the group of each held-out y, from 0.
       group: [v] that of each unmatched y.
     """
-    to_y, to_x = calibration.grid(held.to_y, group, own), calibration.grid(held.to_x)
+    to_y, to_x = calibration.grid(evidence.to_y, group, own), calibration.grid(evidence.to_x)
     rows = np.arange(len(own))
     best = calibration.likeliest(np.log(np.maximum(to_y.groups[:, rows, own], 1e-30)))
     shares = to_y.groups[best]
     likeliest = np.argmax(shares, axis=1)
     best_y, best_x = calibration.likeliest(to_y.partner), calibration.likeliest(to_x.partner)
-    ranks = held.to_y.ranks
-    choices = functools.partial(_choices, counted=held.uses_unmatched)
+    ranks = evidence.to_y.ranks
+    choices = functools.partial(_choices, counted=evidence.uses_unmatched)
     return Calibration(
         pairs=len(own),
         to_y=float(TEMPERATURES[best_y]),
         to_x=float(TEMPERATURES[best_x]),
         group_temperature=float(TEMPERATURES[best]),
-        first_y=choices(calibration.candidates(held.to_y, to_y, best_y)),
-        first_x=choices(calibration.candidates(held.to_x, to_x, best_x)),
+        first_y=choices(calibration.candidates(evidence.to_y, to_y, best_y)),
+        first_x=choices(calibration.candidates(evidence.to_x, to_x, best_x)),
         platt=calibration.platt(shares[rows, likeliest], likeliest == own),
         threshold=calibration.conformal_threshold(shares, own),
         first=float(np.mean(ranks < 1.5)),
         among=float(np.mean(ranks <= NEAREST)),
-        pair_bias=float(held.pair_bias),
+        pair_bias=float(evidence.pair_bias),
     )
 
 
@@ -141,16 +141,16 @@ def _choices(events: Events, *, offset: float = OFFSET, counted: bool = False) -
     """
     if not len(events.right):
         return Choices(Platt(1.0, 0.0), np.ones(1))
-    found = calibration.platt(*events, offset=offset)
-    others = calibration.as_likely(found, events.probability, offset=offset)
+    scaling = calibration.platt(*events, offset=offset)
+    others = calibration.as_likely(scaling, events.probability, offset=offset)
     if counted:
-        said = np.sum(found(events.probability[:, 0])) + _COUNTED
+        expected = np.sum(scaling(events.probability[:, 0])) + _COUNTED
         right = np.sum(events.right[:, 0]) + _COUNTED
         # What else the number may be is that of a Poisson process: a gamma distribution.
         likely = np.random.default_rng(0).gamma(right, size=len(others))
-        found, *others = (
-            one._replace(offset=one.offset + np.log(number / said))
-            for one, number in zip((found, *others), (right, *likely))
+        scaling, *others = (
+            one._replace(offset=one.offset + np.log(number / expected))
+            for one, number in zip((scaling, *others), (right, *likely))
         )
-    means = [np.mean(platt(events.probability[:, 0])) for platt in (found, *others)]
-    return Choices(found, np.array(means[1:]) / means[0])
+    means = [np.mean(platt(events.probability[:, 0])) for platt in (scaling, *others)]
+    return Choices(scaling, np.array(means[1:]) / means[0])

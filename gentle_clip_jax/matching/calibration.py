@@ -146,13 +146,13 @@ def platt(
         total = np.sum(np.logaddexp(0, scores) - right * scores)
         return float(total + prior), np.array(gradient)
 
-    found = optimize.minimize(loss, np.array([1.0, 0.0]), jac=True, method="BFGS")
+    optimum = optimize.minimize(loss, np.array([1.0, 0.0]), jac=True, method="BFGS")
     # Fewer cosines in favour of a group never make it likelier.
-    return Platt(max(float(found.x[0]), 0.0), float(found.x[1]), center)
+    return Platt(max(float(optimum.x[0]), 0.0), float(optimum.x[1]), center)
 
 
 def as_likely(
-    found: Platt,
+    fitted: Platt,
     probability: np.ndarray,
     *,
     offset: float = OFFSET,
@@ -169,7 +169,7 @@ def as_likely(
     Source: MacKay 1992, The Evidence Framework Applied to Classification Networks.
     """
     logits = _logits(probability)
-    above, now = logits - found.center, found(probability)
+    above, now = logits - fitted.center, fitted(probability)
     certain = now * (1 - now)
     precision = np.array(
         [
@@ -177,9 +177,9 @@ def as_likely(
             [np.sum(certain * above), np.sum(certain) + 1 / offset**2],
         ]
     )
-    rng, center = np.random.default_rng(0), (found.slope, found.offset)
-    drawn = rng.multivariate_normal(center, np.linalg.inv(precision), count)
-    return [Platt(max(slope, 0.0), shift, found.center) for slope, shift in drawn.tolist()]
+    rng, center = np.random.default_rng(0), (fitted.slope, fitted.offset)
+    samples = rng.multivariate_normal(center, np.linalg.inv(precision), count)
+    return [Platt(max(slope, 0.0), shift, fitted.center) for slope, shift in samples.tolist()]
 
 
 def conformal_threshold(groups: np.ndarray, own: np.ndarray) -> float:

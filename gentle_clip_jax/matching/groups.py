@@ -35,16 +35,16 @@ def group(y: np.ndarray, key: jax.Array) -> Groups:
     """
     rows = Standardizer.of(y).rows(y)
     bank = rows[np.asarray(jax.random.permutation(key, len(rows)))[:_BANK]]
-    rows = drawn(rows, bank)
+    rows = smoothed(rows, bank)
     count = max(1, min(GROUPS, len(rows) // _LEAST_ITEMS))
     centers = np.asarray(k_means(jax.numpy.asarray(rows), key, count))
     distance = np.sum(centers**2, axis=1)[None, :] - 2 * rows @ centers.T
-    kept, member = np.unique(np.argmin(distance, axis=1), return_inverse=True)
-    distance = distance[:, kept] + np.sum(rows**2, axis=1)[:, None]
-    inside = np.where(member[:, None] == np.arange(len(kept))[None, :], distance, np.inf)
+    nonempty, member = np.unique(np.argmin(distance, axis=1), return_inverse=True)
+    distance = distance[:, nonempty] + np.sum(rows**2, axis=1)[:, None]
+    inside = np.where(member[:, None] == np.arange(len(nonempty))[None, :], distance, np.inf)
     return Groups(member, np.argmin(inside, axis=0))
 
 
-def drawn(rows: np.ndarray, bank: np.ndarray) -> np.ndarray:
+def smoothed(rows: np.ndarray, bank: np.ndarray) -> np.ndarray:
     """Standardised rows [n, d] most of the way to the mean of their 20 nearest in a bank [b, d]."""
     return np.asarray(smooth(rows, bank, weight=WEIGHT, count=_NEIGHBOURS))

@@ -89,27 +89,27 @@ def match(
     sides, problem = _sides(x, y, np.asarray(pairs), classes)
     groups = group(means(sides.y), key)
     of_y = groups.of_item[sides.of_y]
-    held, known = None, Calibration.of_few(len(sides.pairs))
-    if known.shown:
+    evidence, calibration = None, Calibration.of_few(len(sides.pairs))
+    if calibration.shown:
         if held_out is None:
-            held = held_out_pairs(aligner, problem, key)
+            evidence = held_out_pairs(aligner, problem, key)
         else:
             counts = len(np.asarray(x)), len(sides.y)
-            held = jax.tree.map(np.asarray, held_out)  # a saved one is of arrays of JAX
-            held = held.numbered(*map(_places, (sides.of_x, sides.of_y), counts))
-        known = calibrate(held, groups.of_item[sides.pairs[held.pairs, 1]], of_y)
+            evidence = jax.tree.map(np.asarray, held_out)  # a saved one is of arrays of JAX
+            evidence = evidence.numbered(*map(_places, (sides.of_x, sides.of_y), counts))
+        calibration = calibrate(evidence, groups.of_item[sides.pairs[evidence.pairs, 1]], of_y)
     rows = embedded(aligner, problem.unmatched_x, problem.unmatched_y)
     near_y = nearest(
         rows.x,
         rows.ranked_y,
-        known.to_y,
+        calibration.to_y,
         group=of_y,
         num_groups=len(groups.central),
-        group_temperature=known.group_temperature,
+        group_temperature=calibration.group_temperature,
     )
-    near_x = nearest(rows.y, rows.ranked_x, known.to_x)
-    of_x, of_y = candidates_of((sides.of_x, sides.of_y), (near_y, near_x), known, share)
-    chosen = _chosen(near_y, near_x, rows, held, known, share, one_to_one)
+    near_x = nearest(rows.y, rows.ranked_x, calibration.to_x)
+    of_x, of_y = candidates_of((sides.of_x, sides.of_y), (near_y, near_x), calibration, share)
+    chosen = _chosen(near_y, near_x, rows, evidence, calibration, share, one_to_one)
     y_items = np.where(chosen.y < 0, -1, sides.of_y[chosen.y])
     second, its_probability = runner_up(of_x, y_items)
     best = near_y.groups.max(axis=1)
@@ -122,12 +122,14 @@ def match(
         runner_up_probability=np.full(len(best), np.nan) if one_to_one else its_probability,
         mutual=(near_y.index[:, 0] == chosen.y) & back,
         group=np.argmax(near_y.groups, axis=1),
-        group_probability=known.platt(best) if known.shown else np.full(len(best), np.nan),
-        group_sets=near_y.groups >= np.minimum(known.threshold, best)[:, None],
+        group_probability=calibration.platt(best)
+        if calibration.shown
+        else np.full(len(best), np.nan),
+        group_sets=near_y.groups >= np.minimum(calibration.threshold, best)[:, None],
         groups=groups,
         of_x=of_x,
         of_y=of_y,
-        calibration=known,
+        calibration=calibration,
         share=share,
         expected=chosen.expected,
     )
@@ -145,23 +147,25 @@ def _chosen(
     near_y: Nearest,
     near_x: Nearest,
     rows: Rows,
-    held: HeldOutPairs | None,
-    known: Calibration,
+    evidence: HeldOutPairs | None,
+    calibration: Calibration,
     share: float | None,
     one_to_one: bool,
 ) -> _Chosen:
     """Choose first choices, or one to one, and calibrate them if there are held-out pairs."""
     y, possible = near_y.index[:, 0], None
     if one_to_one:
-        possible = edges(rows, near_y, near_x, (known.to_y, known.to_x))
+        possible = edges(rows, near_y, near_x, (calibration.to_y, calibration.to_x))
         y = assign(possible, len(near_y.index), len(near_x.index))
-    if share is None or held is None:
+    if share is None or evidence is None:
         return _Chosen(y, np.full(len(y), np.nan), None)
-    plain = softmax_probability(np.sum(rows.x * rows.ranked_y[y], axis=1), near_y, known.to_y)
-    choices = known.first_y
+    plain = softmax_probability(np.sum(rows.x * rows.ranked_y[y], axis=1), near_y, calibration.to_y)
+    choices = calibration.first_y
     if possible is not None:
-        best = [int(np.argmin(np.abs(TEMPERATURES - t))) for t in (known.to_y, known.to_x)]
-        outcome = assigned_held_out(held, possible, near_y, near_x, (best[0], best[1]))
+        best = [
+            int(np.argmin(np.abs(TEMPERATURES - t))) for t in (calibration.to_y, calibration.to_x)
+        ]
+        outcome = assigned_held_out(evidence, possible, near_y, near_x, (best[0], best[1]))
         choices = assigned_choices(*outcome)
     probability = np.where(y < 0, np.nan, share * choices.platt(plain))
     return _Chosen(y, probability, expected_right(np.nan_to_num(probability), choices.factors))
@@ -188,21 +192,21 @@ def _sides(
             "probabilities."
         )
     both, rest = [], []
-    for name, items, known in (("x", x, pairs[:, 0]), ("y", y, pairs[:, 1])):
+    for name, items, paired in (("x", x, pairs[:, 0]), ("y", y, pairs[:, 1])):
         items = np.asarray(items)
-        if known.min() < 0 or known.max() >= len(items):
+        if paired.min() < 0 or paired.max() >= len(items):
             raise ValueError(
-                f"pairs name rows of {name} from {known.min()} to {known.max()}, but "
+                f"pairs name rows of {name} from {paired.min()} to {paired.max()}, but "
                 f"{name} has {len(items)} items: count from 0."
             )
-        if len(np.unique(known)) < len(known):
+        if len(np.unique(paired)) < len(paired):
             raise ValueError(f"An item of {name} is in two pairs: leave one of them out.")
         both.append(items)
-        rest.append(np.setdiff1d(np.arange(len(items)), known))
+        rest.append(np.setdiff1d(np.arange(len(items)), paired))
         if not len(rest[-1]):
             raise ValueError(f"All items of {name} are in pairs: there is nothing left to match.")
     problem = Problem(
-        *(items[known] for items, known in zip(both, pairs.T)),
+        *(items[paired] for items, paired in zip(both, pairs.T)),
         *(items[others] for items, others in zip(both, rest)),
         classes=classes,
     )

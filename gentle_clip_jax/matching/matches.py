@@ -67,11 +67,11 @@ class Matches(NamedTuple):
     @property
     def summary(self) -> str:
         """What to expect, and what to do."""
-        known, n = self.calibration, len(self.x)
-        if known.among is None:
+        calibration, n = self.calibration, len(self.x)
+        if calibration.among is None:
             return (
-                f"{known.pairs} pairs are too few for probabilities, which need {LEAST_PAIRS}: "
-                "run review to confirm more."
+                f"{calibration.pairs} pairs are too few for probabilities, which need "
+                f"{LEAST_PAIRS}: run review to confirm more."
             )
         if self.share is None or self.expected is None:
             return (
@@ -79,8 +79,8 @@ class Matches(NamedTuple):
                 "give share, 1 if all have one."
             )
         low, high = round(self.expected.low), round(self.expected.high)
-        among = _about(n * self.share * known.among)
-        rough = f" These are rough figures: they rest on {known.pairs} pairs."
+        among = _two_digits(n * self.share * calibration.among)
+        rough = f" These are rough figures: they rest on {calibration.pairs} pairs."
         picked = (
             " Held-out pairs stand out from the items to match: expect fewer, unless pairs are a "
             "random sample of these."
@@ -89,7 +89,7 @@ class Matches(NamedTuple):
             f"Of {n:,} items of x we expect {low:,} to {high:,} right "
             f"{'matches' if (self.y != self.of_x.candidate[:, 0]).any() else 'first choices'}; for "
             f"about {among:,} the partner is among {NEAREST}: run review."
-            f"{rough if known.pairs < ROUGH else ''}{picked if known.is_biased else ''}"
+            f"{rough if calibration.pairs < ROUGH else ''}{picked if calibration.is_biased else ''}"
         )
 
     @property
@@ -103,6 +103,6 @@ class Matches(NamedTuple):
         }
 
 
-def _about(number: float) -> int:
+def _two_digits(number: float) -> int:
     """Two digits are enough for what is about a number."""
     return int(float(f"{number:.2g}"))

@@ -49,9 +49,9 @@ def matches_page(
     cosine = _cosine(matches)
     sure = matches.probability if shown else cosine
     surest = matched[np.argsort(-sure[matched], kind="stable")[:_SHOWN]]
-    drawn = np.sort(np.random.default_rng(0).permutation(matched)[:_SHOWN])
-    notes = [_said(*of) for of in zip(matches.probability, cosine, matches.mutual)]
-    pictured = _pairs(matches, [*surest, *drawn], x.items, y.items, notes)
+    sampled = np.sort(np.random.default_rng(0).permutation(matched)[:_SHOWN])
+    notes = [_note(*of) for of in zip(matches.probability, cosine, matches.mutual)]
+    pictured = _pairs(matches, [*surest, *sampled], x.items, y.items, notes)
     verdict, _, rest = named(matches.summary, x.name, y.name).partition(". ")
     sides = f"--x={shlex.quote(x.path)} --y={shlex.quote(y.path)}"
     sides += f" --pairs={shlex.quote(pairs or 'PAIRS')}"
@@ -88,11 +88,11 @@ def _pairs(
 
 def _cosine(matches: Matches) -> np.ndarray:
     """The cosine [n] of each match; NaN where y is not among the nearest."""
-    found = matches.of_x.candidate == matches.y[:, None]
-    return np.where(found.any(axis=1), np.sum(found * matches.of_x.cosine, axis=1), np.nan)
+    is_match = matches.of_x.candidate == matches.y[:, None]
+    return np.where(is_match.any(axis=1), np.sum(is_match * matches.of_x.cosine, axis=1), np.nan)
 
 
-def _said(probability: float, cosine: float, mutual: bool) -> str:
+def _note(probability: float, cosine: float, mutual: bool) -> str:
     sure = f"{100 * probability:.0f}\u202f% probable"
     if np.isnan(probability):
         sure = "" if np.isnan(cosine) else f"cosine {cosine:.2f}"

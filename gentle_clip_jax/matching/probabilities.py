@@ -11,7 +11,7 @@ from gentle_clip_jax.matching.matches import Candidates, Expected
 def candidates_of(
     items: tuple[np.ndarray, np.ndarray],
     near: tuple[Nearest, Nearest],
-    known: Calibration,
+    calibration: Calibration,
     share: float | None,
 ) -> tuple[Candidates, Candidates]:
     """Return the candidates of x and of y, with probabilities where there is a share.
@@ -23,10 +23,10 @@ def candidates_of(
       near: the nearest y of each x, and the nearest x of each y.
     """
     (of_x, of_y), (near_y, near_x) = items, near
-    share = share if known.shown else None
+    share = share if calibration.shown else None
     back = None if share is None else min(1.0, share * len(of_x) / len(of_y))
-    to_y = _probability(near_y, known.to_y, known.first_y.platt, share)
-    to_x = _probability(near_x, known.to_x, known.first_x.platt, back)
+    to_y = _probability(near_y, calibration.to_y, calibration.first_y.platt, share)
+    to_x = _probability(near_x, calibration.to_x, calibration.first_x.platt, back)
     return (
         Candidates(of_x, of_y[near_y.index], near_y.cosine, to_y),
         Candidates(of_y, of_x[near_x.index], near_x.cosine, to_x),

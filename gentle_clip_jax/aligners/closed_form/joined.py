@@ -47,11 +47,11 @@ def with_relative(features: Features, maps: Embeds) -> Joined:
     )
     anchors = relative(x, y)
     if len(unmatched_x) and len(unmatched_y):
-        of_pairs = Joined((maps, anchors))
-        found = mutual(of_pairs.embed_x(unmatched_x), of_pairs.embed_y(unmatched_y))
+        both = Joined((maps, anchors))
+        mutual_pairs = mutual(both.embed_x(unmatched_x), both.embed_y(unmatched_y))
         anchors = relative(
-            jnp.concatenate([x, unmatched_x[found[:, 0]]]),
-            jnp.concatenate([y, unmatched_y[found[:, 1]]]),
+            jnp.concatenate([x, unmatched_x[mutual_pairs[:, 0]]]),
+            jnp.concatenate([y, unmatched_y[mutual_pairs[:, 1]]]),
         )
     return Joined((maps, anchors))
 

@@ -55,13 +55,13 @@ def last(identity: str | None) -> tuple[int, Maps | None]:
     folder = _folder.get()
     if identity is None or folder is None:
         return 0, None
-    parts, about = _read(folder)
-    if parts and "identity" not in about:
+    parts, metadata = _read(folder)
+    if parts and "identity" not in metadata:
         raise ValueError(f"{folder} holds an aligner, where rounds would be kept: move it away.")
-    if about.get("identity") != identity:
+    if metadata.get("identity") != identity:
         return 0, None
-    progress.console().print(f"{folder}: going on after {about['rounds']} rounds.")
-    return about["rounds"], parts["maps"]
+    progress.console().print(f"{folder}: going on after {metadata['rounds']} rounds.")
+    return metadata["rounds"], parts["maps"]
 
 
 def keep(identity: str | None, rounds: int, maps: Maps) -> None:

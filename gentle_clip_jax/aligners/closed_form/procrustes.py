@@ -34,6 +34,8 @@ def procrustes(x: jax.Array, y: jax.Array, *, dim: int = 128) -> Maps:
     basis_y, rows_y = jnp.linalg.qr((y - mean_y[None, :]).T)
     left, covariances, right = jnp.linalg.svd(rows_x @ rows_y.T, full_matrices=False)
     least = max(x.shape + y.shape) * jnp.finfo(x.dtype).eps * covariances[0]
-    found = (covariances > least)[None, :dim]
+    has_covariance = (covariances > least)[None, :dim]
     map_x, map_y = basis_x @ left[:, :dim], basis_y @ right[:dim].T
-    return Maps(mean_x, jnp.where(found, map_x, 0), mean_y, jnp.where(found, map_y, 0))
+    return Maps(
+        mean_x, jnp.where(has_covariance, map_x, 0), mean_y, jnp.where(has_covariance, map_y, 0)
+    )

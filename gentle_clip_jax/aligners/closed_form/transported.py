@@ -75,16 +75,16 @@ def transported_cca(
     of_x = _moments(features.x, features.unmatched_x, mix, within)
     of_y = _moments(features.y, features.unmatched_y, mix, within)
     pseudo_weight = 0.0 if pseudo_y is None else 0.3 * few_pairs_weight(len(features.x))
-    known, share = _known(of_x, of_y, pseudo_y, mix, pseudo_weight), mix * (1 - pseudo_weight)
+    fixed, share = _known(of_x, of_y, pseudo_y, mix, pseudo_weight), mix * (1 - pseudo_weight)
     counts = len(of_x.unmatched), len(of_y.unmatched)
     maps, done, identity, is_long = start, 0, None, max(counts) > batch
     if is_long:
         settings = {"share": share, "shrinkage": float(shrinkage), "epsilon": epsilon, "dim": dim}
         settings |= {"iterations": iterations, "batch": batch, "last_batch": last_batch}
-        arrays = (of_x.matched, of_x.unmatched, of_y.matched, of_y.unmatched, known)
+        arrays = (of_x.matched, of_x.unmatched, of_y.matched, of_y.unmatched, fixed)
         identity = kept_rounds.identity(arrays, settings | {"rounds": rounds, "power": power})
-        done, kept = kept_rounds.last(identity)
-        maps = kept or start
+        done, cached = kept_rounds.last(identity)
+        maps = cached or start
     left = range(done, rounds)
     for number in track(left, "rounds of plans") if is_long else left:
         is_last = is_long and number >= rounds - LAST_ROUNDS and last_batch > batch
@@ -93,7 +93,7 @@ def transported_cca(
             maps,
             of_x,
             of_y,
-            known,
+            fixed,
             batches,
             share=share,
             shrinkage=shrinkage,
@@ -182,7 +182,7 @@ def _refit(
     maps: Embeds,
     x: Moments,
     y: Moments,
-    known: jax.Array,
+    fixed: jax.Array,
     batches: Batches | None,
     *,
     share: float,
@@ -207,8 +207,8 @@ def _refit(
     if batches is None:
         across = planned(x.unmatched, y.unmatched)
     else:
-        across = jax.lax.scan(add, jnp.zeros_like(known), batches)[0] / len(batches[0])
-    cross = known + share * across
+        across = jax.lax.scan(add, jnp.zeros_like(fixed), batches)[0] / len(batches[0])
+    cross = fixed + share * across
     map_x, map_y = canonical_maps(
         x.spectrum, y.spectrum, cross, shrinkage=shrinkage, dim=dim, power=power
     )

@@ -69,13 +69,13 @@ def named_classes(
     nearest to a name are ours.
     """
     zero, mean_y = jnp.zeros_like(names[0]), jnp.mean(y, axis=0)
-    names = _said(names - jnp.mean(names, axis=0)[None, :], y - mean_y[None, :])
+    names = _blended_with_texts(names - jnp.mean(names, axis=0)[None, :], y - mean_y[None, :])
     plain = Named(classifier, names, zero, mean_y, temperature)
     return plain._replace(mean_x=jnp.mean(plain.pseudo_y(x), axis=0))
 
 
 @jax.jit
-def _said(names: jax.Array, texts: jax.Array) -> jax.Array:
+def _blended_with_texts(names: jax.Array, texts: jax.Array) -> jax.Array:
     """Names [c, d], half of them replaced by the texts [m, d] that are nearest; all centred."""
     cosines = pairwise.similarity(pairwise.normalize(names), pairwise.normalize(texts))
     cosines, nearest = jax.lax.top_k(cosines, min(_TEXTS, len(texts)))
@@ -165,8 +165,8 @@ def _planned_cosine(x: jax.Array, y: jax.Array) -> jax.Array:
 
 def _distances(rows: jax.Array) -> jax.Array:
     """Euclidean [n, n], 1 in the mean."""
-    apart = jnp.linalg.norm(rows[:, None, :] - rows[None, :, :], axis=2)
-    return apart / jnp.mean(apart)
+    distances = jnp.linalg.norm(rows[:, None, :] - rows[None, :, :], axis=2)
+    return distances / jnp.mean(distances)
 
 
 @functools.partial(jax.jit, static_argnames=("epsilon", "pull"))

@@ -64,7 +64,7 @@ def fit_method(
             warm_start=smoothed.maps,
         )
         aligned = Refined(smoothed, trained)
-    return aligned, _about(trained, objective, start, len(held_out[0]))
+    return aligned, _metadata(trained, objective, start, len(held_out[0]))
 
 
 def _chosen(features: Features) -> tuple[jax.Array, jax.Array, float]:
@@ -79,12 +79,12 @@ def _hold_out(features: Features) -> tuple[Features, Pairs]:
             f"{len(features.x)} pairs are too few to train heads, as two are held out to stop by: "
             "give 4 or more, or take a closed form."
         )
-    held, rest = hold_out(np.arange(len(features.x)), max(2, len(features.x) // 5))
+    validation, rest = hold_out(np.arange(len(features.x)), max(2, len(features.x) // 5))
     x, y = take(rest, features.x, features.y)
-    return features._replace(x=x, y=y), take(held, features.x, features.y)
+    return features._replace(x=x, y=y), take(validation, features.x, features.y)
 
 
-def _about(trained: Trained, objective: str, start: str | None, held_out: int) -> dict[str, Any]:
+def _metadata(trained: Trained, objective: str, start: str | None, held_out: int) -> dict[str, Any]:
     scores = trained.history["validation"]
     best = int(np.argmax(scores))
     return {

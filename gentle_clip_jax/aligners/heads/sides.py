@@ -116,8 +116,8 @@ def _embed_randomly(
     features_key, head_key = jax.random.split(key)
     features = _scaled(side, features)
     if drop:
-        kept = jax.random.bernoulli(features_key, 1 - drop, features.shape)
-        features = jnp.where(kept, features / (1 - drop), 0)
+        mask = jax.random.bernoulli(features_key, 1 - drop, features.shape)
+        features = jnp.where(mask, features / (1 - drop), 0)
     rngs = {"dropout": head_key}
     return jnp.asarray(head.apply({"params": side.params}, features, train=True, rngs=rngs))
 

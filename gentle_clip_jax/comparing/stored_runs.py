@@ -38,7 +38,7 @@ def name_of(run: dict[str, Any]) -> str:
     return f"{run['method']}-{run['pairs']}-{run['seed']}"
 
 
-def keep(folder: pathlib.Path, record: dict[str, Any], scores: Scores, comparison: str) -> None:
+def write(folder: pathlib.Path, record: dict[str, Any], scores: Scores, comparison: str) -> None:
     """Writes a run's record and scores, and the digest of the comparison that it is of."""
     path = _path(folder, record)
     path.parent.mkdir(exist_ok=True)
