@@ -31,11 +31,11 @@ def load_config(name_or_path: str | pathlib.Path, overrides: Sequence[str] = ())
     from ml_collections import config_flags
 
     config = _read_config(_find(name_or_path))
-    known = set(_keys(config))
+    existing = set(_keys(config))
     for override in overrides:
         key = re.sub("^--?(no)?", "", override.partition("=")[0])
-        if key.startswith("config.") and key not in known:
-            nearest = difflib.get_close_matches(key, known, n=1, cutoff=0.8)
+        if key.startswith("config.") and key not in existing:
+            nearest = difflib.get_close_matches(key, existing, n=1, cutoff=0.8)
             hint = f": did you mean {nearest[0]}?" if nearest else "."
             raise ValueError(f"The config {name_or_path} has no key {key}{hint}")
     values = flags.FlagValues()
@@ -44,10 +44,10 @@ def load_config(name_or_path: str | pathlib.Path, overrides: Sequence[str] = ())
         stray = values(["gentle-clip", *overrides])[1:]
     except (flags.Error, ValueError) as error:
         text = str(error).rstrip(".")
-        if found := re.match(r"flag --(?:no)?(config[\w.]*)", text):
+        if match := re.match(r"flag --(?:no)?(config[\w.]*)", text):
             shown = text.removeprefix("flag ").partition(": ")[0][:_SHOWN]
             raise ValueError(
-                f"{shown} cannot be used: {found[1]} is {_kind(config, found[1])}."
+                f"{shown} cannot be used: {match[1]} is {_kind(config, match[1])}."
             ) from error
         raise ValueError(
             f"An argument cannot be used ({text}): overrides look like --config.seed=1."

@@ -1,4 +1,4 @@
-"""What to run where a package is missing that only some commands need."""
+"""Install commands for the optional packages that some commands need."""
 
 
 def install(extra: str) -> str:

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: JSON, text, arrays and folders; and what a file's content is.
+"""Atomic writing of files and folders, and hashes of their content.
 
 A file is written under another name beside its own, forced to the disk, and renamed; on a store it
 is put at once. Whatever ends the program on the way, there is the old file or the new one, and
@@ -106,9 +106,9 @@ def write_rows(
 
 def _write_header(file: IO[bytes], shape: tuple[int, ...], dtype: np.dtype) -> int:
     """Where the array begins."""
-    about = {"shape": shape, "fortran_order": False}
-    about["descr"] = np.lib.format.dtype_to_descr(dtype)
-    np.lib.format.write_array_header_1_0(file, about)
+    header = {"shape": shape, "fortran_order": False}
+    header["descr"] = np.lib.format.dtype_to_descr(dtype)
+    np.lib.format.write_array_header_1_0(file, header)
     return file.tell()
 
 
@@ -139,13 +139,13 @@ def unchecked(record: Any) -> dict[str, Any]:
     """
     if not isinstance(record, dict):
         raise ValueError("it is no JSON object")
-    found = {key: value for key, value in record.items() if key != _CHECK}
+    content = {key: value for key, value in record.items() if key != _CHECK}
     if _CHECK in record:
         check = record[_CHECK]
         is_check = isinstance(check, str) and len(check) >= 8
-        if not is_check or not sha256_of(found).startswith(check):
+        if not is_check or not sha256_of(content).startswith(check):
             raise ValueError("it is not as it was written")
-    return found
+    return content
 
 
 def write_record(path: pathlib.Path, record: Mapping[str, Any]) -> None:

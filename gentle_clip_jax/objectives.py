@@ -1,4 +1,4 @@
-"""What is minimised: functions of a batch's embeddings, the same for heads and for towers.
+"""Training objectives: functions of a batch's embeddings, the same for heads and for towers.
 
 Every objective is CLIP on the few pairs, and what a method adds to it from the unmatched items.
 """

@@ -1,4 +1,4 @@
-"""Progress of what takes long, where a command shows it: a bar, and how long it will take."""
+"""Progress of long work, where a command shows it: a bar and the remaining time."""
 
 import contextlib
 from collections.abc import Iterable, Iterator

@@ -1,4 +1,4 @@
-"""Files from anywhere: regular ones alone are read, and within a stated share of memory."""
+"""Bounded reading: only regular files are read, and within a stated share of memory."""
 
 import contextlib
 import functools

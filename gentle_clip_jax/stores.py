@@ -1,4 +1,4 @@
-"""Where a run lies: in a folder on the disk, or under gs://BUCKET/NAME on Google Cloud Storage.
+"""The storage of runs: a folder on the disk, or gs://BUCKET/NAME on Google Cloud Storage.
 
 A path on the store has the methods of one on the disk. But an object is put whole and nothing is
 added to it, there are no folders without one, and nothing keeps two programs apart.
@@ -21,8 +21,8 @@ def place(path: str | os.PathLike[str]) -> pathlib.Path:
       ModuleNotFoundError: gcsfs is missing.
     """
     text = os.fspath(path)
-    scheme, found, _ = text.partition("://")
-    if not found:
+    scheme, separator, _ = text.partition("://")
+    if not separator:
         return pathlib.Path(path)
     if scheme != "gs":
         raise ValueError(
@@ -32,15 +32,15 @@ def place(path: str | os.PathLike[str]) -> pathlib.Path:
     import gcsfs  # noqa: F401  # asked for here, as etils asks for it without saying what it brings
     from etils import epath
 
-    found: Any = epath.Path(text)
+    remote: Any = epath.Path(text)
     try:
-        found.exists()
+        remote.exists()
     except Exception as error:  # of Google's packages, aiohttp or gcsfs
         raise ValueError(
             f"{text} cannot be reached ({reason(error)}): see that you may read and write there "
             "(gcloud auth application-default login)."
         ) from error
-    return found
+    return remote
 
 
 def is_local(path: pathlib.Path) -> bool:
@@ -54,10 +54,10 @@ def about(path: pathlib.Path) -> tuple[bool, int]:
     Raises:
       OSError: it is not there, or cannot be asked for.
     """
-    found: Any = path.stat()
+    status: Any = path.stat()
     if is_local(path):
-        return stat.S_ISREG(found.st_mode), found.st_size
-    return not found.is_directory, found.length
+        return stat.S_ISREG(status.st_mode), status.st_size
+    return not status.is_directory, status.length
 
 
 def put(path: pathlib.Path, content: str | bytes) -> None:

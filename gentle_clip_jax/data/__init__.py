@@ -1,1 +1,1 @@
-"""Everything that touches disk: sources of items, the matched / unmatched split, batches."""
+"""Data on disk: sources of items, the matched / unmatched split, batches."""

@@ -1,4 +1,4 @@
-"""Two folders to try the project on: pictures, and texts that say what they show."""
+"""A small example to try the project on: pictures, and texts that describe them."""
 
 import csv
 import itertools
@@ -84,9 +84,9 @@ def _write(
     for side in ("picture", "text"):
         ids[side] = [f"{side}-{n:0{width}}" for n in rng.permutation(number)]
         (folder / f"{side}s").mkdir(parents=True)
-    for (image, said), picture, text in zip(shown, ids["picture"], ids["text"], strict=True):
+    for (image, caption), picture, text in zip(shown, ids["picture"], ids["text"], strict=True):
         image.save(folder / "pictures" / f"{picture}.png")
-        write_text(folder / "texts" / f"{text}.txt", f"{said}\n")
+        write_text(folder / "texts" / f"{text}.txt", f"{caption}\n")
     with writing(folder / ANSWERS) as file:
         lines = sorted(zip(ids["picture"], ids["text"], strict=True))
         csv.writer(file, lineterminator="\n").writerows(lines)
@@ -137,8 +137,8 @@ def _drawings(number: int, rng: np.random.Generator) -> Iterator[tuple["Image.Im
     for row in rng.permutation(len(DRAWINGS))[:number]:
         count, color, shape, ground = DRAWINGS[row]
         shapes = shape if count == "one" else f"{shape}es" if shape == "cross" else f"{shape}s"
-        drawn = _drawn(_COUNTS.index(count) + 1 + (count == "five"), color, shape, ground, rng)
-        yield drawn, f"{count} {color} {shapes} on a {ground} ground"
+        picture = _drawn(_COUNTS.index(count) + 1 + (count == "five"), color, shape, ground, rng)
+        yield picture, f"{count} {color} {shapes} on a {ground} ground"
 
 
 def _drawn(

@@ -62,17 +62,17 @@ def list_images(data: pathlib.Path, split: str | None = None) -> list[Image]:
     name, count = collections.Counter(image.id for image in images).most_common(1)[0]
     if count > 1:
         raise ValueError(f"{count} images in {data} are called {name}: rename them or leave one.")
-    about = (data if data.is_dir() else data.parent) / metadata.NAME
-    if about.is_file():
-        images = _described(images, about)
+    listing = (data if data.is_dir() else data.parent) / metadata.NAME
+    if listing.is_file():
+        images = _described(images, listing)
     return in_split(images, split, data)
 
 
-def _described(images: list[Image], about: pathlib.Path) -> list[Image]:
-    rows = metadata.by_id(metadata.read_lines(about))
+def _described(images: list[Image], listing: pathlib.Path) -> list[Image]:
+    rows = metadata.by_id(metadata.read_lines(listing))
     if rows and not any(metadata.name_key(image.id) in rows for image in images):
         raise ValueError(
-            f"{about} is of other images: its ids look like {min(rows)!r}, theirs like "
+            f"{listing} is of other images: its ids look like {min(rows)!r}, theirs like "
             f"{images[0].id!r}."
         )
     described = []
@@ -168,11 +168,11 @@ def _in_parquet(path: pathlib.Path) -> Iterator[Image]:
             raise ValueError(f"{path} is no sound parquet file ({error}).") from error
         for row in range(file.metadata.row_group(group).num_rows):
             where = f"{path}, row {number}"
-            about = {n: metadata.text(rows[row].get(n), where) for n in names}
-            name = about.get("id") or f"{path.stem}-{number}"
+            fields = {n: metadata.text(rows[row].get(n), where) for n in names}
+            name = fields.get("id") or f"{path.stem}-{number}"
             number += 1
             read = functools.partial(_read_cell, opened, path, group, row)
-            yield Image(name, about.get("split"), about.get("label"), read)
+            yield Image(name, fields.get("split"), fields.get("label"), read)
 
 
 class _Parquet:

@@ -1,4 +1,4 @@
-"""One process at a time that writes to a folder, on every system."""
+"""A file lock: one process at a time writes to a folder, on every system."""
 
 import contextlib
 import pathlib

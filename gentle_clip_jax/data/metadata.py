@@ -1,4 +1,4 @@
-"""Files of one JSON object a line that say which items there are and what is known of them."""
+"""Metadata of items: files with one JSON object a line, with the ids, splits and labels."""
 
 import json
 import os
@@ -125,10 +125,10 @@ def files_below(folder: str | os.PathLike, start: str = "") -> Iterator[str]:
     """
     try:
         with os.scandir(folder) as entries:
-            found = sorted(entries, key=lambda entry: entry.name)
+            ordered = sorted(entries, key=lambda entry: entry.name)
     except PermissionError:
         return
-    for entry in found:
+    for entry in ordered:
         if is_hidden_name(entry.name):
             continue
         if entry.is_dir(follow_symlinks=False):

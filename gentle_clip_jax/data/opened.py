@@ -1,4 +1,4 @@
-"""Files that stay open, and that each process they are sent to opens for itself."""
+"""Open files that can be sent to other processes, each of which opens them for itself."""
 
 import functools
 import pathlib

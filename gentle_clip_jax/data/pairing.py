@@ -1,4 +1,4 @@
-"""Who is matched, who is held out, and how the other items lose their partner."""
+"""Splits into matched, held-out and unmatched items, and a new order of unmatched partners."""
 
 import numpy as np
 
@@ -42,8 +42,8 @@ def hold_out_fifths(num_items: int, *, seed: int) -> tuple[np.ndarray, np.ndarra
     [12, 12]
     """
     number = max(1, round(num_items / 5))
-    drawn = np.random.default_rng(seed).permutation(num_items)
-    return drawn[:number], drawn[number : 2 * number]
+    order = np.random.default_rng(seed).permutation(num_items)
+    return order[:number], order[number : 2 * number]
 
 
 UNMATCHED = ("shuffled", "disjoint", "shifted")

@@ -43,18 +43,18 @@ def read_pairs(
     """
     if pairs is None or (isinstance(pairs, str) and not pairs):
         return _equal_ids(x_ids, y_ids)
-    known = [dict.fromkeys(map(str, ids)) for ids in (x_ids, y_ids)]
+    id_sets = [dict.fromkeys(map(str, ids)) for ids in (x_ids, y_ids)]
     if isinstance(pairs, str | os.PathLike):
         place, lines = f"{pairs}, line", _read_lines(pathlib.Path(pairs))
-        if len(lines) > 1 and not any(id_ in ids for id_, ids in zip(lines[0][1], known)):
+        if len(lines) > 1 and not any(id_ in ids for id_, ids in zip(lines[0][1], id_sets)):
             lines = lines[1:]
         if not lines:
             raise ValueError(f"{pairs} has no pairs: write an id of each set on every line.")
     else:
-        place, lines = "The pairs, row", _rows(pairs, [[*ids] for ids in known])
+        place, lines = "The pairs, row", _rows(pairs, [[*ids] for ids in id_sets])
         if not lines:
             raise ValueError("There are no pairs: give an id of each set for every pair.")
-    _check(place, lines, known, several)
+    _check(place, lines, id_sets, several)
     return np.array([pair for _, pair in lines])
 
 
@@ -110,10 +110,10 @@ def _is_empty(cell: Any) -> bool:
     return cell is None or cell == "" or (isinstance(cell, float) and math.isnan(cell))
 
 
-def _check(place: str, lines: _Lines, known: Sequence[Mapping[str, Any]], several: bool) -> None:
+def _check(place: str, lines: _Lines, id_sets: Sequence[Mapping[str, Any]], several: bool) -> None:
     """Raise ValueError if an id is unknown, or an item is in two pairs."""
     word = place.rpartition(" ")[2]
-    for side, (name, ids) in enumerate(zip("xy", known)):
+    for side, (name, ids) in enumerate(zip("xy", id_sets)):
         first_line: dict[str, int] = {}
         for number, pair in lines:
             if pair[side] not in ids:

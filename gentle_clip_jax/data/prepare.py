@@ -1,4 +1,4 @@
-"""Data sets ready to train on: a folder becomes what TensorFlow Datasets reads row by row."""
+"""Preparation of data sets for training: from a folder to TensorFlow Datasets' array_record."""
 
 import os
 import pathlib
@@ -44,23 +44,23 @@ def prepare(
         than `max_skipped` items are damaged; the target is there and is something else; or
         another process prepares it.
     """
-    known, source, to = catalogue.find(name), pathlib.Path(source), pathlib.Path(to)
+    data_set, source, to = catalogue.find(name), pathlib.Path(source), pathlib.Path(to)
     if not source.is_dir():
         raise ValueError(f"There is no folder {source} with the files of {name}.")
     _verify(source, "copy it again")
     title = source.resolve().name if name == "folder" else name
     title = re.sub(r"[^a-z0-9_-]+", "_", title.lower()).strip("_-") or "folder"
     target = to / title / build.VERSION
-    about = {"data_set": name, "source_sha256": _fingerprint(source)}
+    source_record = {"data_set": name, "source_sha256": _fingerprint(source)}
     if not target.parent.exists():
-        contents = known.read(source)
+        contents = data_set.read(source)
         unfinished = to / f".{title}.unfinished"
         with alone_in(unfinished):
-            _build(title, known, contents, unfinished, max_skipped, about)
+            _build(title, data_set, contents, unfinished, max_skipped, source_record)
             os.replace(unfinished / title, target.parent)
         shutil.rmtree(unfinished)  # after the lock in it is closed, as Windows wants it
-    _say_what_is_there(target, about)
-    if not known.trained:
+    _say_what_is_there(target, source_record)
+    if not data_set.trained:
         print(_FOR_PROGRAMS.format(names=name))
     return target
 
@@ -70,29 +70,29 @@ def show_data_sets() -> dict[str, dict[str, str]]:
     table = Table(box=None)
     for column in ("name", "field", "what it is", "source"):
         table.add_column(column, no_wrap=column in ("name", "field"))
-    for name, known in catalogue.DATA_SETS.items():
-        table.add_row(name, known.field, known.title, known.cite)
+    for name, data_set in catalogue.DATA_SETS.items():
+        table.add_row(name, data_set.field, data_set.title, data_set.cite)
     Console().print(table)
-    names = (name for name, known in catalogue.DATA_SETS.items() if not known.trained)
+    names = (name for name, data_set in catalogue.DATA_SETS.items() if not data_set.trained)
     print(_FOR_PROGRAMS.format(names=", ".join(names)))
-    said = ("field", "title", "cite")
-    return {n: {key: getattr(d, key) for key in said} for n, d in catalogue.DATA_SETS.items()}
+    fields = ("field", "title", "cite")
+    return {n: {key: getattr(d, key) for key in fields} for n, d in catalogue.DATA_SETS.items()}
 
 
 def _build(
     title: str,
-    known: catalogue.DataSet,
+    data_set: catalogue.DataSet,
     contents: build.Contents,
     unfinished: pathlib.Path,
     max_skipped: int,
-    about: dict[str, str],
+    source_record: dict[str, str],
 ) -> None:
     """Writes unfinished/TITLE/1.0.0, with the shards of an earlier try at the same contents."""
     # Before the bar, whose thread fails if it imports something while TFDS is being imported.
     import tensorflow_datasets  # noqa: F401  # pyright: ignore[reportMissingImports]
 
     plan = {
-        **about,
+        **source_record,
         "columns": contents.columns,
         "items": {split: len(items) for split, items in contents.splits.items()},
     }
@@ -110,14 +110,14 @@ def _build(
             title.replace("-", "_"),  # a name in TFDS has no hyphen
             contents,
             folder,
-            about=f"{known.title} ({known.cite})",
+            about=f"{data_set.title} ({data_set.cite})",
             max_skipped=max_skipped,
             done=done,
             note=lambda: write_json(journal, {"plan": plan, "sha256": done}),
             advance=lambda number: progress.advance(bar, number),
         )
     items = [{"id": item, "reason": reason} for item, reason in skipped]
-    write_json(folder / _ABOUT, {**about, "skipped": items})
+    write_json(folder / _ABOUT, {**source_record, "skipped": items})
     names = sorted(path.name for path in folder.iterdir() if path.name != _SUMS)
     sums = {name: done.get(name) or sha256(folder / name) for name in names}
     lines = [f"{digest}  {name}\n" for name, digest in sums.items()]
@@ -162,7 +162,7 @@ def _fingerprint(folder: pathlib.Path) -> str:
     return sha256_of([sizes, sums])
 
 
-def _say_what_is_there(target: pathlib.Path, about: dict[str, str]) -> None:
+def _say_what_is_there(target: pathlib.Path, source_record: dict[str, str]) -> None:
     """Says what a finished data set holds.
 
     Raises:
@@ -170,15 +170,15 @@ def _say_what_is_there(target: pathlib.Path, about: dict[str, str]) -> None:
     """
     if not (target / _ABOUT).is_file():
         raise ValueError(f"{target.parent} is there but is no data set of ours: use another --to.")
-    found = reading.read_json(target / _ABOUT)
-    if any(found.get(key) != value for key, value in about.items()):
+    record = reading.read_json(target / _ABOUT)
+    if any(record.get(key) != value for key, value in source_record.items()):
         raise ValueError(f"{target} was prepared from other files: delete it, or use another --to.")
     _verify(target, f"delete {target} and prepare it again")
     info = reading.read_json(target / "dataset_info.json")
     sizes = [f"{s['name']} {sum(map(int, s['shardLengths'])):,}" for s in info["splits"]]
     console = Console(soft_wrap=True, highlight=False, markup=False)
     console.print(f"{target}: {', '.join(sizes)}.")
-    for item in found["skipped"][:3]:
+    for item in record["skipped"][:3]:
         console.print(f"Skipped: {item['id']} {item['reason']}.")
-    if len(found["skipped"]) > 3:
-        console.print(f"{len(found['skipped'])} were skipped in all: {target / _ABOUT}.")
+    if len(record["skipped"]) > 3:
+        console.print(f"{len(record['skipped'])} were skipped in all: {target / _ABOUT}.")

@@ -1,4 +1,4 @@
-"""The tokens of published text encoders, by the files beside their weights."""
+"""Tokenizers of published text encoders, read from the files beside their weights."""
 
 import pathlib
 from collections.abc import Iterable
@@ -129,12 +129,12 @@ def _read_clip(folder: pathlib.Path) -> Any:
 def _read_bert(folder: pathlib.Path) -> Any:
     from tokenizers import BertWordPieceTokenizer
 
-    about = _read_json(folder / "tokenizer_config.json", _Rules)
+    settings = _read_json(folder / "tokenizer_config.json", _Rules)
     rules = BertWordPieceTokenizer(
         str(folder / "vocab.txt"),
-        lowercase=about.get("do_lower_case") is not False,
-        strip_accents=about.get("strip_accents"),
-        handle_chinese_chars=about.get("tokenize_chinese_chars") is not False,
+        lowercase=settings.get("do_lower_case") is not False,
+        strip_accents=settings.get("strip_accents"),
+        handle_chinese_chars=settings.get("tokenize_chinese_chars") is not False,
     )
     if rules.token_to_id("[UNK]") is None:  # it would fail at the first unknown word
         raise ValueError(

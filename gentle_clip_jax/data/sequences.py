@@ -106,9 +106,9 @@ def esm2_tokens(sequences: Sequence[str], max_tokens: int | None = None) -> np.n
         residues = re.findall(r"<mask>|\S", sequence)
         if not residues:
             raise ValueError(f"Sequence {number} is empty: leave it out.")
-        kept = residues[: None if max_tokens is None else max_tokens - 2]
-        known = (_IDS.get(r if len(r) > 1 else r.upper(), _UNK) for r in kept)
-        rows.append([_CLS, *known, _EOS])
+        shortened = residues[: None if max_tokens is None else max_tokens - 2]
+        token_ids = (_IDS.get(r if len(r) > 1 else r.upper(), _UNK) for r in shortened)
+        rows.append([_CLS, *token_ids, _EOS])
     tokens = np.full((len(rows), max(map(len, rows), default=0)), _PAD, np.int32)
     for row, ids in zip(tokens, rows, strict=True):
         row[: len(ids)] = ids

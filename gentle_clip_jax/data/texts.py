@@ -87,24 +87,24 @@ def in_split(items: list, split: str | None, data: pathlib.Path) -> list:
     Raises:
       ValueError: there are none; names the splits that there are.
     """
-    kept = [item for item in items if split in (None, item.split)]
-    if not kept:
+    selected = [item for item in items if split in (None, item.split)]
+    if not selected:
         splits = sorted({str(item.split) for item in items})
         raise ValueError(f"{data} has nothing of the split {split}, only of {', '.join(splits)}.")
-    return kept
+    return selected
 
 
 def _in_folder(folder: pathlib.Path) -> Iterator[Text]:
-    about = folder / metadata.NAME
-    rows = metadata.read_lines(about) if about.is_file() else []
+    listing = folder / metadata.NAME
+    rows = metadata.read_lines(listing) if listing.is_file() else []
     if any(name in row for row in rows for name in _COLUMNS):
-        yield from _of_rows(about, rows)
+        yield from _of_rows(listing, rows)
         return
-    known = metadata.by_id(rows)
+    row_by_id = metadata.by_id(rows)
     for file in metadata.files_below(folder):
         if file.endswith(".txt") and (folder / file).is_file():
             name = metadata.printable(file.removesuffix(".txt"))
-            row = known.get(metadata.name_key(name), {})
+            row = row_by_id.get(metadata.name_key(name), {})
             flaw = None if metadata.is_utf8(file) else "has a name that is not UTF-8"
             text = "" if flaw else " ".join(_read(folder / file).split())
             yield Text(name, row.get("split"), row.get("label"), text, flaw)

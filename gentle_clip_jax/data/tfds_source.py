@@ -1,4 +1,4 @@
-"""What TensorFlow Datasets has prepared as array_record, row by row; TensorFlow is not needed."""
+"""A reader of data sets that TensorFlow Datasets prepared as array_record, without TensorFlow."""
 
 import dataclasses
 import functools
@@ -90,8 +90,8 @@ def is_prepared(folder: pathlib.Path) -> bool:
 def _version_folder(folder: pathlib.Path) -> pathlib.Path | None:
     if (folder / _INFO).is_file():
         return folder
-    found = [path.parent for path in folder.glob(f"[0-9]*.[0-9]*.[0-9]*/{_INFO}")]
-    return max(found, key=lambda path: [*map(int, path.name.split("."))]) if found else None
+    versions = [path.parent for path in folder.glob(f"[0-9]*.[0-9]*.[0-9]*/{_INFO}")]
+    return max(versions, key=lambda path: [*map(int, path.name.split("."))]) if versions else None
 
 
 def _builder(name_or_folder: str | pathlib.Path) -> Any:

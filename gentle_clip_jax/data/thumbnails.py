@@ -26,15 +26,15 @@ def thumbnails(data: pathlib.Path | None, ids: Iterable[str]) -> dict[str, bytes
         listed = images.list_images(data) if data is not None else []
     except ValueError:
         return {}
-    found = {}
+    jpegs = {}
     for image in listed:
         id_ = wanted.get(metadata.name_key(image.id))
         if id_ is not None:
             try:
-                found[id_] = _jpeg(images.decode(image.read(), _PIXELS))
+                jpegs[id_] = _jpeg(images.decode(image.read(), _PIXELS))
             except ValueError:
                 continue  # a page with a gap says more than none
-    return found
+    return jpegs
 
 
 def _jpeg(pixels: np.ndarray) -> bytes:

@@ -125,8 +125,8 @@ class ESM2(nn.Module):
         masked = tokens == self.mask_id
         num_masked, num = masked.sum(axis=1), jnp.maximum(where.sum(axis=1), 1)
         # A row of nothing but <mask> is 0 at any scale.
-        kept = jnp.maximum((num - num_masked) / num, 1e-6).astype(jnp.float32)
-        scale = (1 - _MASKED_IN_TRAINING) / kept
+        unmasked = jnp.maximum((num - num_masked) / num, 1e-6).astype(jnp.float32)
+        scale = (1 - _MASKED_IN_TRAINING) / unmasked
         return jnp.where(masked[..., None], 0.0, x * scale[:, None, None])
 
     def _frequencies(self, _: Array) -> Array:

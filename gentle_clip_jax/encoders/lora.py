@@ -1,4 +1,4 @@
-"""Low-rank updates (LoRA) of any tower's kernels, kept apart from its parameters."""
+"""Low-rank updates (LoRA) of any tower's kernels, separate from its parameters."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Backbones of proteins: what does not change when one is turned or moved, residue by residue."""
+"""Backbones of proteins: features invariant to rotation and translation, residue by residue."""
 
 from typing import NamedTuple, TypedDict
 
@@ -60,8 +60,8 @@ class StructureEncoder(nn.Module):
     @nn.compact
     def __call__(self, structure: Structure, *, train: bool = False) -> Residues:
         drop = nn.Dropout(self.dropout, deterministic=not train)
-        known, own, edges = invariants(structure["backbone"], structure["neighbours"])
-        neighbours = jnp.clip(structure["neighbours"], 0, known.shape[1] - 1)
+        resolved, own, edges = invariants(structure["backbone"], structure["neighbours"])
+        neighbours = jnp.clip(structure["neighbours"], 0, resolved.shape[1] - 1)
         linear = nn.Dense(self.dim, dtype=self.dtype, name="linear")(own)
         h = drop(nn.gelu(nn.Dense(2 * self.width, dtype=self.dtype)(drop(own))))
         h = nn.Dense(self.width, dtype=self.dtype)(h)
@@ -69,8 +69,8 @@ class StructureEncoder(nn.Module):
         for _ in range(self.depth):
             h = h + drop(_Convolution(self.width, self.dtype)(h, neighbours, edges.where, kernel))
         h = nn.Dense(self.dim, dtype=self.dtype)(drop(nn.gelu(h)))
-        rows = jnp.where(known[..., None], (linear + h).astype(jnp.float32), 0)
-        return Residues(rows, _moments(own, known))
+        rows = jnp.where(resolved[..., None], (linear + h).astype(jnp.float32), 0)
+        return Residues(rows, _moments(own, resolved))
 
 
 class _Convolution(nn.Module):
@@ -107,16 +107,16 @@ def invariants(backbone: Array, neighbours: Array) -> tuple[Array, Array, _Edges
     """
     atoms_known = jnp.all(jnp.isfinite(backbone), axis=-1)
     n, ca, c = jnp.moveaxis(jnp.where(atoms_known[..., None], backbone, 0), 2, 0)
-    known = atoms_known[:, :, 1]
-    gaps = _gaps(ca, known)
+    resolved = atoms_known[:, :, 1]
+    gaps = _gaps(ca, resolved)
     features = [*_distances(ca, gaps), *_virtual_torsions(ca, gaps)]
     features += _torsions(n, ca, c, atoms_known.all(axis=-1), gaps)
     whole = _shifted(gaps, -1) == _shifted(gaps, 1)
     side = _unit(2 * ca - _shifted(ca, -1) - _shifted(ca, 1))
     side = jnp.where(whole[..., None], side, 0)
-    edges = _edges(ca, side, known, neighbours)
+    edges = _edges(ca, side, resolved, neighbours)
     features += _surroundings(edges)
-    return known, jnp.stack(features, axis=-1), edges
+    return resolved, jnp.stack(features, axis=-1), edges
 
 
 def _shifted(rows: Array, by: int) -> Array:
@@ -129,10 +129,10 @@ def _shifted(rows: Array, by: int) -> Array:
     return jnp.where(inside, moved, jnp.asarray(beyond, rows.dtype))
 
 
-def _gaps(ca: Array, known: Array) -> Array:
+def _gaps(ca: Array, resolved: Array) -> Array:
     """Gaps before each residue [b, n] int32; a stretch is whole if its ends have as many."""
     step = jnp.linalg.norm(ca[:, 1:] - ca[:, :-1], axis=-1)
-    broken = (step > _BREAK) | ~known[:, 1:] | ~known[:, :-1]
+    broken = (step > _BREAK) | ~resolved[:, 1:] | ~resolved[:, :-1]
     return jnp.pad(jnp.cumsum(broken.astype(jnp.int32), axis=1), ((0, 0), (1, 0)))
 
 
@@ -153,10 +153,10 @@ def _virtual_torsions(ca: Array, gaps: Array) -> list[Array]:
     return [_shifted(one, k) for k in (-3, -2, -1, 0) for one in pair]
 
 
-def _torsions(n: Array, ca: Array, c: Array, known: Array, gaps: Array) -> list[Array]:
+def _torsions(n: Array, ca: Array, c: Array, resolved: Array, gaps: Array) -> list[Array]:
     """Of phi and psi, their sum and difference, and those of the residues next to it."""
-    before = known & _shifted(known, -1) & (gaps == _shifted(gaps, -1))
-    behind = known & _shifted(known, 1) & (gaps == _shifted(gaps, 1))
+    before = resolved & _shifted(resolved, -1) & (gaps == _shifted(gaps, -1))
+    behind = resolved & _shifted(resolved, 1) & (gaps == _shifted(gaps, 1))
     phi = _torsion(_shifted(c, -1), n, ca, c)
     psi = _torsion(n, ca, c, _shifted(n, 1))
     features = []
@@ -168,14 +168,14 @@ def _torsions(n: Array, ca: Array, c: Array, known: Array, gaps: Array) -> list[
     return features
 
 
-def _edges(ca: Array, side: Array, known: Array, neighbours: Array) -> _Edges:
+def _edges(ca: Array, side: Array, resolved: Array, neighbours: Array) -> _Edges:
     size = ca.shape[1]
     places = jnp.clip(neighbours, 0, size - 1)
 
     def near(rows: Array) -> Array:
         return jax.vmap(lambda row, place: row[place])(rows, places)
 
-    where = (neighbours >= 0) & (neighbours < size) & near(known) & known[..., None]
+    where = (neighbours >= 0) & (neighbours < size) & near(resolved) & resolved[..., None]
     way = near(ca) - ca[:, :, None]
     middle = ca + _REACH * side
     reach = jnp.linalg.norm(near(middle) - middle[:, :, None], axis=-1)

@@ -1,4 +1,4 @@
-"""What towers that work residue by residue give, and the head that makes one row of it."""
+"""The output of towers that work residue by residue, and the head that pools it to one row."""
 
 from typing import NamedTuple
 

@@ -142,7 +142,7 @@ def from_config(config: Mapping[str, Any]) -> ResNet:
       ValueError: it is of another architecture.
     """
     if "architecture" in config:
-        about = config.get("pretrained_cfg", {})
+        pretrained = config.get("pretrained_cfg", {})
         if config["architecture"] not in _SIZES:
             raise ValueError(
                 f"{config['architecture']} is none of the ResNets known here: {', '.join(_SIZES)}."
@@ -152,7 +152,8 @@ def from_config(config: Mapping[str, Any]) -> ResNet:
         widths = tuple(width * (4 if bottleneck else 1) for width in args.get("channels", ()))
         model = ResNet(depths, bottleneck, widths=widths or None)
         return model.clone(
-            mean=tuple(about.get("mean", model.mean)), std=tuple(about.get("std", model.std))
+            mean=tuple(pretrained.get("mean", model.mean)),
+            std=tuple(pretrained.get("std", model.std)),
         )
     kind = config.get("model_type")
     if kind != "resnet":

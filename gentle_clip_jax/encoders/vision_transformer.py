@@ -225,14 +225,14 @@ def from_config(config: Mapping[str, Any]) -> ClassTokenTransformer:
 
 
 def _from_timm(config: Mapping[str, Any]) -> ClassTokenTransformer:
-    name, about = config["architecture"], config.get("pretrained_cfg", {})
+    name, pretrained = config["architecture"], config.get("pretrained_cfg", {})
     match = re.match(r"(?:vit|deit)_(\w+?)_patch(\d+)", name)
     if match is None or match[1] not in _SIZES:
         raise ValueError(f"{name} is no ViT with a class token that is known here.")
     usual = {"in_chans": 3, "global_pool": "token", "class_token": True, "init_values": 1e-5}
     args: dict[str, Any] = dict(zip(_TIMM_ARGS, (*_SIZES[match[1]], int(match[2]), 4.0, True)))
     args |= timm_config.model_args(config, (*_TIMM_ARGS, "img_size"), **usual)
-    size = args.get("img_size") or about.get("input_size", (3, 224, 224))[-1]
+    size = args.get("img_size") or pretrained.get("input_size", (3, 224, 224))[-1]
     return ClassTokenTransformer(
         image_size=size if isinstance(size, int) else size[-1],
         patch_size=args["patch_size"],
@@ -243,6 +243,6 @@ def _from_timm(config: Mapping[str, Any]) -> ClassTokenTransformer:
         qkv_bias=args["qkv_bias"],
         layer_scale="dinov2" in name,
         antialias=True,
-        mean=tuple(about.get("mean", IMAGENET_MEAN)),
-        std=tuple(about.get("std", IMAGENET_STD)),
+        mean=tuple(pretrained.get("mean", IMAGENET_MEAN)),
+        std=tuple(pretrained.get("std", IMAGENET_STD)),
     )

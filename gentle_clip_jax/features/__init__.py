@@ -1,1 +1,1 @@
-"""Features of frozen encoders, kept in folders."""
+"""Features of frozen encoders, in folders."""

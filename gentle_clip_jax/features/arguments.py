@@ -1,4 +1,4 @@
-"""What a folder of features was begun with, kept twice: without it nothing says what it is of."""
+"""The arguments that a folder of features was made with, stored twice in case one is damaged."""
 
 import contextlib
 import pathlib
@@ -25,16 +25,16 @@ def check_folder(out: pathlib.Path, arguments: dict[str, Any]) -> None:
         if any(name not in (lock.NAME, SHARDS) for name in names):
             raise ValueError(f"{out} is not an empty folder: use another --out.")
         return
-    found = []
+    records = []
     for path in paths:
         with contextlib.suppress(*_UNSOUND):
-            found.append(_read(path, arguments))
-    if not found:
+            records.append(_read(path, arguments))
+    if not records:
         raise ValueError(
             f"{paths[0]} is damaged, which says what {out} is of: use another --out, or delete "
             f"{out}."
         )
-    for before in found:
+    for before in records:
         if changed := [name for name in arguments if arguments[name] != before[name]]:
             name = changed[0]
             raise ValueError(

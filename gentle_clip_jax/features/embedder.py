@@ -1,4 +1,4 @@
-"""A frozen encoder on a device, over all that was decoded for it."""
+"""A frozen encoder on a device, applied to decoded inputs."""
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -103,14 +103,14 @@ def _work(
     """What there is to embed."""
     if batch_size is not None and batch_size < 1:
         raise ValueError(f"The batch size must be at least 1, not {batch_size}.")
-    found = role_of(encoder, role)
-    if prompt is not None and found != "text":
+    encoder_role = role_of(encoder, role)
+    if prompt is not None and encoder_role != "text":
         raise ValueError("A prompt makes texts: use it with an encoder of texts, as minilm is.")
-    if found == "image":
+    if encoder_role == "image":
         return image_work(images.list_images(data, split), batch_size, encoder, layers, views)
     if views is not None:
         raise ValueError(f"Only images have views: leave out --views={views}.")
-    if found == "text":
+    if encoder_role == "text":
         listed = (
             texts.list_texts(data, split)
             if prompt is None

@@ -1,4 +1,4 @@
-"""What decodes and embeds, here or elsewhere; all else of `encode` is the same for each."""
+"""Engines that decode and embed, in this process or elsewhere; `encode` treats all alike."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any

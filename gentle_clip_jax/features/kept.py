@@ -1,4 +1,4 @@
-"""What a folder of features holds already, by the content that each row was made of."""
+"""A cache of the features that a folder already has, by the content that each row was made of."""
 
 import contextlib
 import json
@@ -85,18 +85,18 @@ def read_finished(out: pathlib.Path, recipe: str, say: Say) -> Kept | None:
         if manifest.get("recipe_sha256") != recipe:
             say(f"{out} is of other weights, settings or versions: all is embedded again.")
             return None
-        kept = Kept(manifest["contents_sha256"], [], {}, {})
+        cached = Kept(manifest["contents_sha256"], [], {}, {})
         if changed := folders.changed_file(out, manifest):
             path = changed if changed.exists() else path
             raise ValueError(f"{changed.name} is not as it was written")
         path = out / ROWS
         digests = [row["sha256"] for row in folders.read_rows(out)]
-        kept.add(digests, out / FEATURES, [None] * len(_features(out / FEATURES)))
-        kept.flaws.update({s["sha256"]: s["reason"] for s in manifest["skipped"] if s["sha256"]})
+        cached.add(digests, out / FEATURES, [None] * len(_features(out / FEATURES)))
+        cached.flaws.update({s["sha256"]: s["reason"] for s in manifest["skipped"] if s["sha256"]})
     except _UNSOUND as error:
         _put_aside(path, error, say)
         return None
-    return kept
+    return cached
 
 
 def read_parts(out: pathlib.Path, recipe: str, kept: Kept, say: Say) -> None:

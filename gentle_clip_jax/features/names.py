@@ -1,4 +1,4 @@
-"""What an image encoder was trained to tell apart, said in the words of an encoder of texts."""
+"""The class names of an image encoder as texts for a text encoder."""
 
 import importlib.resources
 from collections.abc import Mapping
@@ -61,8 +61,8 @@ def _classifier() -> np.ndarray:
 
 def _features_of_names(y: Mapping[str, Any]) -> np.ndarray:
     classes = imagenet()
-    said = [_PROMPT.format(name) for name, _ in classes] + [text for _, text in classes]
-    listed = [Text(str(i), None, None, text) for i, text in enumerate(said)]
+    sentences = [_PROMPT.format(name) for name, _ in classes] + [text for _, text in classes]
+    listed = [Text(str(i), None, None, text) for i, text in enumerate(sentences)]
     work = text_work(listed, encoder=y["encoder"], layers=y.get("layers"))
     if work.about["weights_sha256"] != y["weights_sha256"]:
         raise ValueError(

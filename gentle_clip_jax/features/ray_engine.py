@@ -1,4 +1,4 @@
-"""Decodes and embeds on a Ray cluster: tasks on its CPUs decode, and actors hold the encoder.
+"""An engine on a Ray cluster: tasks on its CPUs decode, and actors hold the encoder.
 
 What they make travels back to this process, which alone writes. A block holds one part of 512
 inputs, so that a process that is lost takes no more with it; Ray starts another in its place.
@@ -115,10 +115,10 @@ def _embed(
     )
     for block in made.iter_batches(batch_size=None, prefetch_batches=0):
         for number, part in zip(block["number"], block["part"]):
-            found = pickle.loads(part)
-            if isinstance(found, Exception):
-                raise found
-            yield int(number), *found
+            result = pickle.loads(part)
+            if isinstance(result, Exception):
+                raise result
+            yield int(number), *result
 
 
 def _decode(row: Row, decode: Callable[..., Iterator[Any]], folder: str) -> Row:

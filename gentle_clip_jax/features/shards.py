@@ -1,4 +1,4 @@
-"""Shards of a folder of features, each made by a process of its own, and how they become one."""
+"""Shards of a folder of features, each made by a process of its own, and their merge."""
 
 import pathlib
 import re
@@ -66,15 +66,17 @@ def merge(out: str | pathlib.Path, arguments: Mapping[str, Any] | None = None) -
 def _count(out: pathlib.Path) -> int:
     """Of how many shards those in a folder are."""
     names = (path.name for path in (out / SHARDS).glob("*-of-*"))
-    counts = {int(found[1]) for name in names if (found := re.fullmatch(r"\d+-of-(\d+)", name))}
+    counts = {int(match[1]) for name in names if (match := re.fullmatch(r"\d+-of-(\d+)", name))}
     if not counts:
         raise ValueError(
             f"{out} has no shards: run gentle-clip encode --shard=0/N ... --shard=N-1/N with "
             f"--out={out} first."
         )
     if len(counts) > 1:
-        said = " and of ".join(map(str, sorted(counts)))
-        raise ValueError(f"{out / SHARDS} has shards of {said}: remove those that are not wanted.")
+        totals = " and of ".join(map(str, sorted(counts)))
+        raise ValueError(
+            f"{out / SHARDS} has shards of {totals}: remove those that are not wanted."
+        )
     return counts.pop()
 
 
@@ -97,21 +99,21 @@ def _read(out: pathlib.Path, shard: tuple[int, int]) -> dict[str, Any]:
 
 
 def _check_same(
-    out: pathlib.Path, shard: tuple[int, int], found: dict[str, Any], first: dict[str, Any]
+    out: pathlib.Path, shard: tuple[int, int], manifest: dict[str, Any], first: dict[str, Any]
 ) -> None:
     name, other = "{}/{}".format(*shard), f"0/{shard[1]}"
-    for key, value in found["arguments"].items():
+    for key, value in manifest["arguments"].items():
         if value != first["arguments"].get(key):
             raise ValueError(
                 f"Shard {name} of {out} was made with --{key}={value}, and {other} with "
                 f"{first['arguments'].get(key)}: run one of them again as the other."
             )
-    if found["recipe_sha256"] != first["recipe_sha256"]:
+    if manifest["recipe_sha256"] != first["recipe_sha256"]:
         raise ValueError(
             f"Shard {name} of {out} is of another encoder than {other}, by its weights, settings "
             "or versions: run one of them again with those of the other."
         )
-    if found["listing_sha256"] != first["listing_sha256"]:
+    if manifest["listing_sha256"] != first["listing_sha256"]:
         raise ValueError(
             f"Shard {name} of {out} is of other items than {other}: files came or went; run both "
             "again."
@@ -120,21 +122,21 @@ def _check_same(
 
 def _write(out: pathlib.Path, count: int, manifests: list[dict[str, Any]]) -> None:
     parts = [folder_of(out, (number, count)) for number in range(count)]
-    kept = Kept("", [folder / folders.FEATURES for folder in parts], {}, {})
+    cached = Kept("", [folder / folders.FEATURES for folder in parts], {}, {})
     rows: list[tuple[dict[str, Any], tuple[int, int]]] = []  # and their places
     for number, (folder, manifest) in enumerate(zip(parts, manifests)):
         lines = folders.read_rows(folder)
         rows += [(line, (number, row)) for row, line in enumerate(lines)]
         rows += [(row, (number, -1)) for row in manifest["skipped"]]
-        kept.flaws.update({s["sha256"]: s["reason"] for s in manifest["skipped"] if s["sha256"]})
+        cached.flaws.update({s["sha256"]: s["reason"] for s in manifest["skipped"] if s["sha256"]})
     rows.sort(key=lambda row: row[0]["row"])
     for row, place in rows:
         if "reason" not in row:  # where contents are equal the first is taken, as one run does
-            kept.places.setdefault(row["sha256"], place)
+            cached.places.setdefault(row["sha256"], place)
     ordered = [(_of_a_row(row), _content(row)) for row, _ in rows]
-    about = {k: v for k, v in manifests[0].items() if k not in _OF_ONE}
-    about["contents_sha256"] = contents_sha256(about, ordered)
-    write_features(ordered, out, manifests[0]["arguments"], about, kept)
+    metadata = {k: v for k, v in manifests[0].items() if k not in _OF_ONE}
+    metadata["contents_sha256"] = contents_sha256(metadata, ordered)
+    write_features(ordered, out, manifests[0]["arguments"], metadata, cached)
 
 
 def _of_a_row(row: dict[str, Any]) -> dict[str, Any]:

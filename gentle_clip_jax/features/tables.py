@@ -1,4 +1,4 @@
-"""One reader for each kind of file that embeddings come in: its arrays and columns by name.
+"""Readers for the file formats that embeddings come in: arrays and columns by name.
 
 A reader takes a path and the name of the array to use, None for the one that is meant by default.
 """
@@ -39,8 +39,8 @@ def _read_parquet(path: pathlib.Path, key: str | None) -> dict[str, Any]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    about = pq.read_metadata(path)
-    groups = (about.row_group(number) for number in range(about.num_row_groups))
+    metadata = pq.read_metadata(path)
+    groups = (metadata.row_group(number) for number in range(metadata.num_row_groups))
     reading.check_size(sum(group.total_byte_size for group in groups))
     table = pq.read_table(path)
     ids = "id" if "id" in table.column_names else _pandas_index(table.schema)
@@ -91,10 +91,10 @@ def _read_csv(path: pathlib.Path, key: str | None) -> dict[str, Any]:
         top = [*itertools.islice(lines, 2)]
         first = [cell.strip() for cell in top[0][1]] if top else []
         heading = first if _is_heading(first) else []
-        about = _columns_about(heading, top[-1][1] if top else [])
-        numbers = [column for column in range(len(first)) if column not in about.values()]
+        column_of = _columns_about(heading, top[-1][1] if top else [])
+        numbers = [column for column in range(len(first)) if column not in column_of.values()]
         values = array.array("d")
-        columns: dict[str, list[str]] = {name: [] for name in about}
+        columns: dict[str, list[str]] = {name: [] for name in column_of}
         for number, cells in itertools.chain(top[bool(heading) :], lines):
             if len(cells) != len(first):
                 raise ValueError(f"line {number} has {len(cells)} cells, the first {len(first)}")
@@ -106,7 +106,7 @@ def _read_csv(path: pathlib.Path, key: str | None) -> dict[str, Any]:
                     f"line {number}, column {heading[bad] if heading else bad + 1} holds "
                     f"{cells[bad][:40]!r}, which is no number"
                 ) from None
-            for name, column in about.items():
+            for name, column in column_of.items():
                 columns[name].append(cells[column])
     return {"features": np.asarray(values).reshape(-1, max(1, len(numbers))), **columns}
 
@@ -120,13 +120,13 @@ def _columns_about(heading: list[str], second: list[str]) -> dict[str, int]:
     for name in _ABOUT:
         if heading.count(name) > 1:
             raise ValueError(f"{heading.count(name)} columns are called {name}")
-    found = {f"{name}s": heading.index(name) for name in _ABOUT if name in heading}
-    others = {column for name, column in found.items() if name != "texts"}  # those may be ids too
-    if heading and "ids" not in found and 0 not in others:
+    columns = {f"{name}s": heading.index(name) for name in _ABOUT if name in heading}
+    others = {column for name, column in columns.items() if name != "texts"}  # those may be ids too
+    if heading and "ids" not in columns and 0 not in others:
         name = heading[0].lower()
         if not name or name.endswith("id") or not _is_number(second[0]):
-            found["ids"] = 0
-    return found
+            columns["ids"] = 0
+    return columns
 
 
 def _is_heading(cells: list[str]) -> bool:
@@ -168,12 +168,12 @@ def _read_h5ad(path: pathlib.Path, key: str | None) -> dict[str, Any]:
         raise ValueError(
             f"two rows of obs are called {twice!r}: call AnnData.obs_names_make_unique and save it"
         )
-    about = {
+    metadata = {
         f"{name}s": [value if value == value else None for value in obs[name].astype(object)]
         for name in _ABOUT[1:]
         if name in obs
     }
-    return {"features": np.asarray(features), "ids": ids.tolist(), **about}
+    return {"features": np.asarray(features), "ids": ids.tolist(), **metadata}
 
 
 def _named(arrays: Mapping[str, np.ndarray], key: str | None) -> dict[str, Any]:

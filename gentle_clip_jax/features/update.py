@@ -1,4 +1,4 @@
-"""Brings a folder of features up to date with what there is to embed."""
+"""The update of a folder of features to the present items: only new content is embedded."""
 
 import importlib.metadata
 import itertools
@@ -53,20 +53,20 @@ def update(
     keep(out, arguments, console.print)
     blocks = [range(i, min(i + BLOCK, len(work.inputs))) for i in range(0, len(work.inputs), BLOCK)]
     blocks = blocks if shard is None else blocks[shard[0] :: shard[1]]
-    contents = {i: found for block in blocks for i, found in zip(block, work.contents(block))}
-    rows, about = _rows(work, contents, shard), _about(work)
-    about["contents_sha256"] = contents_sha256(about, rows)
+    contents = {i: content for block in blocks for i, content in zip(block, work.contents(block))}
+    rows, metadata = _rows(work, contents, shard), _about(work)
+    metadata["contents_sha256"] = contents_sha256(metadata, rows)
     if shard is not None:
-        about["listing_sha256"] = sha256_of([work.rows, work.index.tolist()])
-    recipe = about["recipe_sha256"]
+        metadata["listing_sha256"] = sha256_of([work.rows, work.index.tolist()])
+    recipe = metadata["recipe_sha256"]
     before = on_disk.read_finished(out, recipe, console.print)
-    if before is None or before.contents != about["contents_sha256"]:
-        kept = before or Kept("", [], {}, {})
-        old = {*kept.places} & {digest for digest, _ in contents.values()}
-        on_disk.read_parts(out, recipe, kept, console.print)
-        count = _embed(work, contents, out, arguments, recipe, kept, engine, console)
-        _keep_until_replaced([*old], out, recipe, kept)
-        write_features(rows, out, arguments, about, kept, shard)
+    if before is None or before.contents != metadata["contents_sha256"]:
+        cached = before or Kept("", [], {}, {})
+        old = {*cached.places} & {digest for digest, _ in contents.values()}
+        on_disk.read_parts(out, recipe, cached, console.print)
+        count = _embed(work, contents, out, arguments, recipe, cached, engine, console)
+        _keep_until_replaced([*old], out, recipe, cached)
+        write_features(rows, out, arguments, metadata, cached, shard)
         if old:
             console.print(f"Embedded now: {count}; as before: {len(old)}.")
     on_disk.remove_parts(out)
@@ -90,9 +90,9 @@ def contents_sha256(about: dict[str, Any], rows: Rows) -> str:
     return sha256_of([about["recipe_sha256"], [row for row, _ in rows], [of for _, of in rows]])
 
 
-def _keep_until_replaced(old: list[str], out: pathlib.Path, recipe: str, kept: Kept) -> None:
+def _keep_until_replaced(old: list[str], out: pathlib.Path, recipe: str, cached: Kept) -> None:
     """Writes features that are about to be replaced as parts, which outlive a kill on the way."""
-    for numbers, features in kept.blocks(old):
+    for numbers, features in cached.blocks(old):
         digests = [old[number] for number in numbers]
         on_disk.write_part(out, recipe, digests, np.asarray(features))
 
@@ -111,12 +111,12 @@ def _embed(
     out: pathlib.Path,
     arguments: dict[str, Any],
     recipe: str,
-    kept: Kept,
+    cached: Kept,
     engine: Engine,
     console: Console,
 ) -> int:
     """Embeds every content that has no features yet, once; a part of 512 is kept at a time."""
-    parts = _parts(contents, kept)
+    parts = _parts(contents, cached)
     total = sum(map(len, parts))
     inputs = (([work.inputs[i] for i in part], [contents[i][0] for i in part]) for part in parts)
     begun: dict[int, tuple[list[np.ndarray], list[str | None]]] = {}
@@ -135,12 +135,12 @@ def _embed(
             if len(reasons) == len(parts[number]):
                 digests = [contents[i][0] for i in parts[number]]
                 path = on_disk.write_part(out, recipe, digests, np.concatenate(features), reasons)
-                kept.add(digests, path, reasons)
+                cached.add(digests, path, reasons)
                 del begun[number]
     return total
 
 
-def _parts(contents: Contents, kept: Kept) -> list[list[int]]:
+def _parts(contents: Contents, cached: Kept) -> list[list[int]]:
     """The inputs to embed, by the parts that they are embedded in.
 
     A block of which nothing is kept is a part of its own: what stands in a batch beside what does
@@ -150,13 +150,13 @@ def _parts(contents: Contents, kept: Kept) -> list[list[int]]:
     parts: list[list[int]] = []
     rest: list[int] = []
     for _, block in itertools.groupby(contents, lambda number: number // BLOCK):
-        found = [(number, *contents[number]) for number in block]
+        listed = [(number, *contents[number]) for number in block]
         part = []
-        for number, digest, flaw in found:
-            if not flaw and digest not in kept and digest not in seen:
+        for number, digest, flaw in listed:
+            if not flaw and digest not in cached and digest not in seen:
                 seen.add(digest)
                 part.append(number)
-        if any(digest in kept for _, digest, flaw in found if not flaw):
+        if any(digest in cached for _, digest, flaw in listed if not flaw):
             rest += part
         elif part:
             parts.append(part)
@@ -172,8 +172,8 @@ def _checked(
 ) -> np.ndarray:
     """The features [b, d] of a batch in the dtype that is asked for."""
     with np.errstate(over="ignore"):
-        found = features.astype(arguments["dtype"])
-    bad = ~np.isfinite(found).all(axis=1) & np.array([reason is None for reason in reasons])
+        converted = features.astype(arguments["dtype"])
+    bad = ~np.isfinite(converted).all(axis=1) & np.array([reason is None for reason in reasons])
     if bad.any():
         first = int(np.argmax(bad))
         row = int(np.flatnonzero(work.index == inputs[first])[0])
@@ -184,7 +184,7 @@ def _checked(
             f"{which} by {arguments['encoder']} are not finite numbers: its weights or settings "
             "are damaged; copy them again."
         )
-    return found
+    return converted
 
 
 def write_features(

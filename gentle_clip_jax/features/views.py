@@ -1,4 +1,4 @@
-"""Features of several views of an image, in the mean: mirrored, or turned where it has no top."""
+"""Features averaged over several views of an image: mirrored, or turned where it has no top."""
 
 from collections.abc import Callable, Iterator
 

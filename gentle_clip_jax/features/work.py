@@ -82,9 +82,9 @@ def image_work(
     # The caches of a CPU hold what two images become on their way, not more.
     load = embedder(weights, stack, batch_size or 64, on_cpu=batch_size or 2, views=views)
     rows = [{"id": item.id, "split": item.split, "label": item.label} for item in listed]
-    about = _about(weights, layers, views)
+    metadata = _about(weights, layers, views)
     index = np.arange(len(listed))
-    return Work(rows, listed, index, contents, decode, load, about, ("pillow",))
+    return Work(rows, listed, index, contents, decode, load, metadata, ("pillow",))
 
 
 def _content(image: images.Image) -> tuple[str, str | None]:
@@ -154,12 +154,12 @@ def text_work(
         ordered = (unique[order[i]] for i in numbers)
         return [("" if flaw else sha256_of(text.encode()), flaw) for text, flaw in ordered]
 
-    about = {**_about(weights, layers), "max_tokens": most, "num_cut": num_cut}
+    metadata = {**_about(weights, layers), "max_tokens": most, "num_cut": num_cut}
     index = np.argsort(order)[[number[item.text, item.flaw] for item in listed]]
     rows = [{k: v for k, v in item._asdict().items() if k != "flaw"} for item in listed]
     inputs = [ids[i] for i in order]
     load = embedder(weights, stack, batch_size or 64)
-    return Work(rows, inputs, index, contents, as_they_are, load, about, ("tokenizers",))
+    return Work(rows, inputs, index, contents, as_they_are, load, metadata, ("tokenizers",))
 
 
 def sequence_work(
@@ -191,13 +191,13 @@ def sequence_work(
     index = np.array([number[sequence] for sequence in listed.values()])
     load = embedder(weights, stack, batch_size or 8)
     num_cut = sum(len(sequence) > _MOST_RESIDUES for sequence in listed.values())
-    about = {**_about(weights, layers), "max_tokens": most, "num_cut": num_cut}
+    metadata = {**_about(weights, layers), "max_tokens": most, "num_cut": num_cut}
     rows = [{"id": name, "split": None, "label": None} for name in listed]
 
     def contents(numbers: Sequence[int]) -> list[tuple[str, str | None]]:
         return [(sha256_of(ordered[i].encode()), None) for i in numbers]
 
-    return Work(rows, ordered, index, contents, as_they_are, load, about, ())
+    return Work(rows, ordered, index, contents, as_they_are, load, metadata, ())
 
 
 def as_they_are(inputs: Sequence[Any], _: Sequence[str | None]) -> Iterator[Any]:

@@ -1,4 +1,4 @@
-"""What a loss cannot mean is refused when it is traced, and the argument named.
+"""Checks of a loss's arguments when it is traced; each error names the argument.
 
 Shapes and kinds are always known then. A number is looked at where it is one: a traced number, such
 as a temperature that is learned, is not.

@@ -52,8 +52,8 @@ def kernel_density(
     right = {"where": where, "square": jnp.sum(jnp.square(data), axis=1)}
     kernel = kernels.Distance(density=Log(columns=False))
     pairs = reduce_pairs(kernel, query, left, data, right, block_size=block_size)
-    held = pairwise.count(where, query.dtype)
-    return jnp.exp(pairs.rows[0][0]) / jnp.maximum(held, 1)
+    num_rows = pairwise.count(where, query.dtype)
+    return jnp.exp(pairs.rows[0][0]) / jnp.maximum(num_rows, 1)
 
 
 def semantic_density_loss(
@@ -151,11 +151,11 @@ def _divergence(
 ) -> jax.Array:
     """J over the queries that have a neighbour in their own set and one in the other."""
     dtype = own[0][0].dtype
-    log_p, error_p, held = _log_density(own, pairwise.count(where_own, dtype) - 1)
+    log_p, error_p, has_neighbours = _log_density(own, pairwise.count(where_own, dtype) - 1)
     log_q, error_q, met = _log_density(other, pairwise.count(where_other, dtype))
     p, q = jnp.exp(log_p), jnp.exp(log_q)
     noise = (p + q) * (error_p + error_q) / 2
-    return pairwise.mean((p - q) * (log_p - log_q) - noise, queries & held & met)
+    return pairwise.mean((p - q) * (log_p - log_q) - noise, queries & has_neighbours & met)
 
 
 def _log_density(

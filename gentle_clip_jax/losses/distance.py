@@ -69,7 +69,7 @@ def compare(
     own_y = pairwise.numbers(y.shape[0]) if item_y is None else item_y
     within_x = reduce(logits[0], features(x, where_x, own_x), None)
     within_y = reduce(logits[1], features(y, where_y, own_y), None)
-    known = item_x is not None and item_y is not None
-    left = features(x, where_x, item_x if known else None)
-    right = features(y, where_y, item_y if known else None)
+    has_items = item_x is not None and item_y is not None
+    left = features(x, where_x, item_x if has_items else None)
+    right = features(y, where_y, item_y if has_items else None)
     return within_x, within_y, reduce(logits[2], left, right)

@@ -1,4 +1,4 @@
-"""What each loss computes of a tile of inner products of rows, for `tiles.reduce_pairs`.
+"""The kernels of the losses: terms of a tile of inner products, for `tiles.reduce_pairs`.
 
 Features of rows: "where", the mask of valid rows; "item", numbers of which equal ones make no
 pair; "square", squared lengths; "rates", of the MMD's kernels, and "level", taken off their sum;
@@ -85,8 +85,8 @@ class Distance(NamedTuple):
             exponents.append(jnp.where(valid, 0, fill))
         if self.contrast:
             logits = left["inverse_temperature"] * (dot + left["offset"] + right["offset"])
-            kept = valid & left["candidate"] & right["candidate"]
-            exponents.append(jnp.where(kept, logits, fill))
+            counted = valid & left["candidate"] & right["candidate"]
+            exponents.append(jnp.where(counted, logits, fill))
         return summands, exponents
 
 

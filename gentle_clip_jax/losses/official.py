@@ -1,4 +1,4 @@
-"""The losses as the paper's public demo computes them, kept to reproduce its figures.
+"""The losses as the paper's public demo computes them, to reproduce its figures.
 
 They grow with the batch, count a query's own kernel and overflow for distant sets: see
 docs/method.md. For training prefer the forms in `gentle_clip_jax.losses`.

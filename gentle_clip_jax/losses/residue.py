@@ -1,4 +1,4 @@
-"""A contrastive loss of parts: which residue of a structure is which residue of its sequence."""
+"""A contrastive loss of residues: each residue of a structure against those of its sequence."""
 
 import jax
 

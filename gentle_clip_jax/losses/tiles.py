@@ -94,15 +94,15 @@ def reduce_pairs(
 def _pass(kernel, block_size, axis, mesh, keep, x, left, y, right) -> Reduced:
     sweep = functools.partial(_sweep, kernel, block_size)
     there = None if y is None else (y, right)
-    found = ring.reduce(sweep, jnp.logaddexp, [], (x, left), there, axis, mesh)
-    return _reduced(y is None, *found)
+    sums = ring.reduce(sweep, jnp.logaddexp, [], (x, left), there, axis, mesh)
+    return _reduced(y is None, *sums)
 
 
 def _forward(kernel, block_size, axis, mesh, keep, x, left, y, right):
     if keep:
         there = None if y is None else (y, right)
-        *found, dots = _sweep(kernel, block_size, [], (x, left), there, (1, 1), keep=True)
-        out = _reduced(y is None, *found)
+        *sums, dots = _sweep(kernel, block_size, [], (x, left), there, (1, 1), keep=True)
+        out = _reduced(y is None, *sums)
     else:
         out, dots = _pass(kernel, block_size, axis, mesh, keep, x, left, y, right), None
     return out, (x, left, y, right, out, dots)
@@ -165,8 +165,8 @@ def _sweep(kernel, block_size, _, here, there, weights, *, keep=False):
     carry = zeros, start(left, shapes.rows), start(right, shapes.columns)
     tiles = tile_indices(left, right, there is None, weights, dtype)
     (totals, rows, columns), dots = jax.lax.scan(step, carry, tiles)
-    found = totals, joined(rows, n), joined(columns, m)
-    return (*found, dots) if keep else found
+    sums = totals, joined(rows, n), joined(columns, m)
+    return (*sums, dots) if keep else sums
 
 
 def _sweep_back(kernel, block_size, dots, totals, here, there, weights):

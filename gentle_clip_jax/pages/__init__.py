@@ -1,4 +1,4 @@
-"""What every page is made of: a layout, one stylesheet, colours, plots, and what to do next."""
+"""The parts of every page: a layout, one stylesheet, colours, plots, and the next steps."""
 
 from gentle_clip_jax.pages.render import ASSETS, Step, render, style, write
 

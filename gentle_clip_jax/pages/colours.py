@@ -51,8 +51,8 @@ X, Y = "blue", "orange"
 
 def look(method: str) -> Look:
     """How a method is drawn, hollow if its rows are drawn; one that is not in the table is grey."""
-    base, drawn, _ = method.partition("+")
-    return METHODS.get(base, Look("grey", "o"))._replace(hollow=bool(drawn))
+    base, smoothed, _ = method.partition("+")
+    return METHODS.get(base, Look("grey", "o"))._replace(hollow=bool(smoothed))
 
 
 def light(hue: str) -> str:

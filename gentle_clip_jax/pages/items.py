@@ -1,4 +1,4 @@
-"""Items as pages show them, and a page of nothing but items."""
+"""Items as pages show them, and a page of items only."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""Words of a page that speak of the sides by their names."""
+"""The names of the modalities in the sentences of a page, instead of x and y."""
 
 import re
 
@@ -19,5 +19,5 @@ def named(text: str, x: str, y: str) -> str:
     'X-rays of photo and word'
     """
     names = {"x": x, "y": y}
-    said = re.sub(r"\b[xy]\b", lambda found: names[found.group()], text)
-    return capitalized(said) if text[:1].isupper() else said
+    renamed = re.sub(r"\b[xy]\b", lambda match: names[match.group()], text)
+    return capitalized(renamed) if text[:1].isupper() else renamed

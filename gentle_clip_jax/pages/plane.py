@@ -1,4 +1,4 @@
-"""Rows of many dimensions as points of a plane, for maps."""
+"""The projection of high-dimensional rows to two dimensions, for maps."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""From a template and values to a page: one file that loads nothing and runs nothing."""
+"""The rendering of templates: one HTML file that loads nothing and runs nothing."""
 
 import base64
 import functools

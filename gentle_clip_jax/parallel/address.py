@@ -1,4 +1,4 @@
-"""Where several processes meet: addresses that can be used, before anything waits at one."""
+"""The address at which several processes meet, checked before anything waits at it."""
 
 import errno
 import os

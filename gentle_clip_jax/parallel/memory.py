@@ -1,4 +1,4 @@
-"""What a step needs of each device's memory, known before the first is taken."""
+"""The memory that a training step needs on each device, computed before the first step."""
 
 import time
 from typing import Any

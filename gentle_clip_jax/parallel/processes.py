@@ -1,4 +1,4 @@
-"""Several processes that train as one: how they meet, and what is said when one is lost.
+"""Several processes that train as one: their connection, and the error when one is lost.
 
 JAX ends the processes that are left by aborting them from within: so a process that is to meet
 others is run by a parent, which does nothing but wait, pass signals on and say what happened.
@@ -40,7 +40,7 @@ def is_supervised() -> bool:
 
 def supervise() -> int:
     """Runs this command once more in a process of its own, waits for it, returns its exit code."""
-    alive, held = os.pipe()
+    alive, write_end = os.pipe()
     process = subprocess.Popen(
         [sys.executable, *sys.orig_argv[1:]],
         env={**os.environ, _SUPERVISED: str(alive)},
@@ -60,7 +60,7 @@ def supervise() -> int:
             sys.stderr.write(line)
             sys.stderr.flush()
     code = process.wait()
-    os.close(held)
+    os.close(write_end)
     if code == -signal.SIGABRT:
         print(f"gentle-clip: {LOST}", file=sys.stderr)
         return 1

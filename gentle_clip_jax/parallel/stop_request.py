@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C: a run ends after the step it is at, with a checkpoint, on all processes."""
+"""Stop requests: on SIGTERM or Ctrl-C all processes end after a step, with a checkpoint."""
 
 import os
 import signal

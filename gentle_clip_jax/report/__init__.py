@@ -1,4 +1,4 @@
-"""What a run did or a diagnosis found, as one HTML page and as a table."""
+"""Reports on runs and diagnoses, as one HTML page and as a table."""
 
 from gentle_clip_jax.report.comparison import show_comparison
 from gentle_clip_jax.report.diagnosis import show_diagnosis, suspects

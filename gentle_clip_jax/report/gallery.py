@@ -1,4 +1,4 @@
-"""A gallery of held-out queries and what they retrieve, drawn at random."""
+"""A gallery of held-out queries and the items that they retrieve, sampled at random."""
 
 import io
 from typing import Any
@@ -42,8 +42,8 @@ def _search(
     # Ties stand against the query, as in the evaluation.
     rank = 1 + np.sum(~right & (scores >= scores[right].max()))
     nearest = np.lexsort((right, -scores))[:_NUM_RETRIEVED]
-    found = [{**_item(embeddings, i), "right": bool(right[i])} for i in nearest]
-    return {"query": _item(embeddings, query), "found": found, "rank": int(rank)}
+    retrieved = [{**_item(embeddings, i), "right": bool(right[i])} for i in nearest]
+    return {"query": _item(embeddings, query), "found": retrieved, "rank": int(rank)}
 
 
 def _item(embeddings: Embeddings, i: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Maps of both modalities in the plane where they vary most, before and after training."""
+"""Maps of both modalities: their first two principal components, before and after training."""
 
 from typing import Any
 
@@ -40,13 +40,13 @@ def _map(
     pairs, n = np.sum(x * y), len(x)
     others = (np.sum(x.sum(axis=0) * y.sum(axis=0)) - pairs) / max(n * (n - 1), 1)
     x, y, share = principal_plane(x[chosen], y[chosen])
-    said = (
+    description = (
         f"Modality gap {gap:.2f}; mean cosine of pairs {pairs / n:z.2f}, of others {others:z.2f}. "
         f"The plane holds {share:.0%} of the variance."
     )
     marks = [(*a, *b, name) for a, b, name in zip(*_placed(x, y), names)]
     tied, loose = marks[:_NUM_PAIRS], marks[_NUM_PAIRS:]
-    return {"title": title, "said": said, "tied": tied, "loose": loose}
+    return {"title": title, "said": description, "tied": tied, "loose": loose}
 
 
 def _placed(x: np.ndarray, y: np.ndarray) -> tuple[list[list[float]], list[list[float]]]:

@@ -1,4 +1,4 @@
-"""The first screen: the verdict in one line, and the runs side by side."""
+"""The first screen of a report: the verdict in one line, and the runs side by side."""
 
 from markupsafe import Markup
 
@@ -67,21 +67,21 @@ def _detail(run: Run) -> str:
         f"{run.evaluation['step']:,} steps of training" if "step" in run.evaluation else "training"
     )
     ways = results.directions(run.modalities)
-    found = [
+    sentences = [
         f"from {ways[key]} the right one is among the ten nearest for "
         f"{_share(metrics[f'{key}_r10'])}"
         for key in ("t2i", "i2t")
         if f"{key}_r10" in metrics
     ]
-    if found and count:
-        found[-1] += f" (guessing: {min(100, 1000 / count):.1f}\u202f%)"
+    if sentences and count:
+        sentences[-1] += f" (guessing: {min(100, 1000 / count):.1f}\u202f%)"
     if "zero_shot_accuracy" in metrics:
-        found.append(
+        sentences.append(
             f"zero-shot classification is right for {_share(metrics['zero_shot_accuracy'])}"
         )
     split = run.evaluation.get("split", "test")
     measured = f"Measured after {steps} on {items} of the {split} set"
-    return f"{measured}: {'; '.join(found)}." if found else f"{measured}."
+    return f"{measured}: {'; '.join(sentences)}." if sentences else f"{measured}."
 
 
 def _share(metric: dict) -> str:

@@ -1,4 +1,4 @@
-"""Writes the report about a run."""
+"""The report on a run, as one HTML page."""
 
 import shlex
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""How evaluations read side by side: the results table, for a terminal and for a page."""
+"""The results table: evaluations side by side, for a terminal and for a page."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -51,8 +51,8 @@ def label(name: str, modalities: Modalities = UNNAMED) -> str:
     ('Sequence to structure R@10', 'rsicd: Mean of the R@k')
     """
     group, slash, metric = name.rpartition("/")
-    known = _WORDS | {key: capitalized(way) for key, way in directions(modalities).items()}
-    words = [known.get(w, re.sub(r"^r(\d+)$", r"R@\1", w)) for w in metric.split("_")]
+    labels = _WORDS | {key: capitalized(way) for key, way in directions(modalities).items()}
+    words = [labels.get(w, re.sub(r"^r(\d+)$", r"R@\1", w)) for w in metric.split("_")]
     shown = _NAMES.get(metric, " ".join(words))
     return f"{group}: {shown}" if slash else shown
 

@@ -1,4 +1,4 @@
-"""What it takes to run it again: command, seed, versions and config."""
+"""The settings that reproduce a run: command, seed, versions and config."""
 
 from markupsafe import Markup
 

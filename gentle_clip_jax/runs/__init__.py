@@ -1,1 +1,1 @@
-"""The folder of a run: what lies in it, who may write there, and what is read back."""
+"""The folder of a run: its files, its lock, and their readers."""

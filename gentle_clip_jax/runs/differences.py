@@ -1,4 +1,4 @@
-"""In what two nested configs or records differ, key by key."""
+"""Differences between two nested configs or records, key by key."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""The folder of a run: the one place that knows what its files are called."""
+"""The folder of a run: the single place that names its files."""
 
 import dataclasses
 import pathlib

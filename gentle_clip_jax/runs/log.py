@@ -1,4 +1,4 @@
-"""What a run writes beside its checkpoints: run.json, metrics.jsonl, TensorBoard, progress."""
+"""The log of a run beside its checkpoints: run.json, metrics.jsonl, TensorBoard, progress."""
 
 import contextlib
 import datetime
@@ -49,8 +49,8 @@ def machine() -> dict[str, str | int]:
 
 def _models() -> list[str]:
     """The model of each core, where Linux tells."""
-    known = pathlib.Path("/proc/cpuinfo")
-    return re.findall(r"model name\s*: (.*)", known.read_text()) if known.exists() else []
+    cpuinfo = pathlib.Path("/proc/cpuinfo")
+    return re.findall(r"model name\s*: (.*)", cpuinfo.read_text()) if cpuinfo.exists() else []
 
 
 class NonFiniteStep(FloatingPointError):

@@ -1,4 +1,4 @@
-"""Where a run comes from: the commit of the code, and what its data are recognised by."""
+"""The provenance of a run: the commit of the code, and fingerprints of its data."""
 
 import contextlib
 import hashlib

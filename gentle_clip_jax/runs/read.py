@@ -1,4 +1,4 @@
-"""Reads what a run left in its folder: config.json, and what there is of the rest."""
+"""Readers of the files that a run leaves in its folder: config.json, metrics, embeddings."""
 
 import dataclasses
 import json
@@ -202,10 +202,10 @@ def _read_metrics(path: Path) -> tuple[list[dict[str, Any]], int]:
     if not path.is_file():
         return [], 0
     *whole, last = lines_of(path)
-    found = [*whole, *[last] * bool(last)]
-    lines = [line for line in map(read_line, found) if line is not None]
+    raw_lines = [*whole, *[last] * bool(last)]
+    lines = [line for line in map(read_line, raw_lines) if line is not None]
     latest = {(line["step"], line["kind"]): line for line in lines}  # a resumed run repeats steps
-    return sorted(latest.values(), key=lambda line: line["step"]), len(found) - len(lines)
+    return sorted(latest.values(), key=lambda line: line["step"]), len(raw_lines) - len(lines)
 
 
 def _are_pictures(shape: tuple[int, ...], n: int) -> bool:

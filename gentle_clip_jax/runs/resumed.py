@@ -1,4 +1,4 @@
-"""What a run that goes on finds in its log and in run.json, and how it mends them."""
+"""Repair of the log and of run.json when a run resumes."""
 
 import pathlib
 from collections.abc import Callable
@@ -19,8 +19,8 @@ def continue_info(folder: RunFolder, say: Say) -> dict[str, Any]:
     try:
         return read_info(folder)
     except ValueError:
-        kept = put_aside(folder.info)
-        say(f"{folder.info} is damaged: it is kept as {kept.name}, and written anew.")
+        put_aside_at = put_aside(folder.info)
+        say(f"{folder.info} is damaged: it is kept as {put_aside_at.name}, and written anew.")
         return {}
 
 
@@ -47,18 +47,18 @@ def continue_log(path: pathlib.Path, first_step: int, say: Say) -> TextIO:
     read = [read_line(line) for line in lines]
     damaged = [number for number, content in enumerate(read) if content is None]
     if damaged:
-        kept = aside(path)
-        _write(kept, [lines[number] for number in damaged])
+        put_aside_at = aside(path)
+        _write(put_aside_at, [lines[number] for number in damaged])
         named = ", ".join(str(number + 1) for number in damaged[:_MOST_NAMED])
         more = len(damaged) - _MOST_NAMED
         named += f" and {more} more" if more > 0 else ""
-        say(f"{path}: damaged lines are left out, and kept in {kept.name}: line {named}.")
-    told = [(line, content["step"]) for line, content in zip(lines, read) if content]
-    told = [(line, step) for line, step in told if step <= first_step]
-    last = max((step for _, step in told), default=0)
+        say(f"{path}: damaged lines are left out, and kept in {put_aside_at.name}: line {named}.")
+    recorded = [(line, content["step"]) for line, content in zip(lines, read) if content]
+    recorded = [(line, step) for line, step in recorded if step <= first_step]
+    last = max((step for _, step in recorded), default=0)
     if last < first_step:
         say(f"{path} tells of no step between {last} and {first_step}: it was cut or lost.")
-    _write(path, [line for line, _ in told])
+    _write(path, [line for line, _ in recorded])
     return appending(path)
 
 

@@ -1,4 +1,4 @@
-"""Taking the folder of a run: one training at a time, and of one config."""
+"""The claim on the folder of a run: one training at a time, and of one config."""
 
 import contextlib
 import json
@@ -42,10 +42,10 @@ def taken(workdir: pathlib.Path, config: ml_collections.ConfigDict) -> Iterator[
         if jax.process_index() == 0 and not folder.has_started:
             _write(folder, asked)
         multihost_utils.sync_global_devices("the workdir is there")
-        kept = _kept(folder, asked)
+        stored = _kept(folder, asked)
         multihost_utils.sync_global_devices("the config is the same")
         if jax.process_index() == 0:
-            _mend(folder, kept)
+            _mend(folder, stored)
         yield folder
 
 
@@ -65,23 +65,23 @@ def _write(folder: RunFolder, config: dict[str, Any]) -> None:
 
 def _kept(folder: RunFolder, asked: dict[str, Any]) -> dict[str, Any]:
     """The config of a folder, which is not another than what is asked for."""
-    found = []
+    copies = []
     for path in _copies(folder):
         with contextlib.suppress(FileNotFoundError, ValueError):
-            found.append(read_record(path))
-    if not found:
+            copies.append(read_record(path))
+    if not copies:
         raise ValueError(
             f"{folder.path} holds a run whose config is lost or damaged ({folder.config.name}): "
             "put that file back, choose another --workdir, or delete that folder."
         )
-    for kept in found:
-        for key, (was, now) in differences(flat(kept, "config."), flat(asked, "config.")).items():
+    for copy in copies:
+        for key, (was, now) in differences(flat(copy, "config."), flat(asked, "config.")).items():
             if key not in _FREE:
                 raise ValueError(
                     f"{folder.path} holds a run of another config ({key} was {was}, is {now}): "
                     "choose another --workdir, or delete that folder."
                 )
-    return found[0]
+    return copies[0]
 
 
 def _mend(folder: RunFolder, config: dict[str, Any]) -> None:

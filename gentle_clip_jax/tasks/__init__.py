@@ -1,4 +1,4 @@
-"""The tasks, a folder each: all that is particular to a domain's data, towers and figures."""
+"""The tasks, one folder each: the data, towers and figures of a domain."""
 
 import importlib
 from typing import TYPE_CHECKING, Any, cast

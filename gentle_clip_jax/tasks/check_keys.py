@@ -37,8 +37,8 @@ def _check_group(group: Any, schema: type[msgspec.Struct], prefix: str) -> None:
         try:
             msgspec.convert(value, field.type)
         except msgspec.ValidationError as error:
-            said = f"{key} must be {_allowed(field.type)}, not {_shown(value)}."
-            raise ValueError(said) from error
+            message = f"{key} must be {_allowed(field.type)}, not {_shown(value)}."
+            raise ValueError(message) from error
 
 
 def _allowed(kind: Any) -> str:
@@ -49,7 +49,7 @@ def _allowed(kind: Any) -> str:
     metas = getattr(kind, "__metadata__", ())
     plain = get_args(kind)[0] if metas else kind
 
-    def found(name: str) -> Any:
+    def constraint(name: str) -> Any:
         values = [getattr(meta, name) for meta in metas]
         return next((value for value in reversed(values) if value is not None), None)
 
@@ -58,12 +58,12 @@ def _allowed(kind: Any) -> str:
     else:
         words = _KINDS[plain]
     if plain in (int, float):
-        low, high = found("gt"), found("lt")
-        words += f" from {found('ge')}" if low is None else f" above {low}"
-        words += f" to {found('le')}" if high is None else f" to below {high}"
-    if most := found("max_length"):
+        low, high = constraint("gt"), constraint("lt")
+        words += f" from {constraint('ge')}" if low is None else f" above {low}"
+        words += f" to {constraint('le')}" if high is None else f" to below {high}"
+    if most := constraint("max_length"):
         words += f" of up to {most} letters"
-    return words + (f" ({found('description')})" if found("description") else "")
+    return words + (f" ({constraint('description')})" if constraint("description") else "")
 
 
 def _shown(value: Any) -> str:

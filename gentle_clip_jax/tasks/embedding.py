@@ -78,8 +78,10 @@ def in_chunks(
         # One shape is compiled, not one more for the last chunk.
         padded = jax.tree.map(functools.partial(_pad, size=share), part)
         rows = mesh.shard_batch(padded, devices)
-        found = _apply(module, params, rows, method, mesh.replicated(devices))
-        made.append(jax.tree.map(lambda leaf, kept=num - start: np.asarray(leaf)[:kept], found))
+        embedded = _apply(module, params, rows, method, mesh.replicated(devices))
+        made.append(
+            jax.tree.map(lambda leaf, count=num - start: np.asarray(leaf)[:count], embedded)
+        )
     return jax.tree.map(lambda *parts: np.concatenate(parts), *made)
 
 
@@ -89,5 +91,5 @@ def _pad(rows: np.ndarray, size: int) -> np.ndarray:
 
 @functools.partial(jax.jit, static_argnums=(0, 3, 4))
 def _apply(module: nn.Module, params: Any, rows: Any, method: str, sharding: Any) -> Any:
-    found = module.apply({"params": params}, rows, method=method)
-    return jax.lax.with_sharding_constraint(found, sharding)
+    embedded = module.apply({"params": params}, rows, method=method)
+    return jax.lax.with_sharding_constraint(embedded, sharding)

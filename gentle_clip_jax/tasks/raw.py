@@ -1,4 +1,4 @@
-"""A user's own items as a task finds them: what they are called, and how they become arrays."""
+"""A user's own items: their ids, and their conversion to arrays."""
 
 import pathlib
 from collections.abc import Callable, Sequence

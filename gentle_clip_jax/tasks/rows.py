@@ -1,4 +1,4 @@
-"""What the towers make of a batch, and the objective of it."""
+"""Embeddings of a batch by the towers, and the objective on them."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple

@@ -1,4 +1,4 @@
-"""What a task is to the rest of the program: its data, its towers, its figures, its words."""
+"""The interface of a task: its data, its towers, its metrics and the words for its items."""
 
 import pathlib
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Published towers of which a part is trained: what their keys may be."""
+"""Keys of published towers of which a part is trained."""
 
 import re
 

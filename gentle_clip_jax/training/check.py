@@ -1,4 +1,4 @@
-"""Whether a config fits itself: what its keys may be, and what they ask of each other."""
+"""Checks of a config across its keys, such as an objective that needs pairs."""
 
 import ml_collections
 
@@ -18,10 +18,10 @@ def check(config: ml_collections.ConfigDict) -> None:
 def _check_objective(config: ml_collections.ConfigDict) -> None:
     name = config.objective
     if name not in objectives.OBJECTIVES:
-        known = ", ".join(objectives.OBJECTIVES)
-        raise ValueError(f"config.objective must be one of {known}, not {name}.")
-    known = config.data.matched_fraction or config.data.get("pairs")
-    has_pairs = config.train.batch_matched and known
+        names = ", ".join(objectives.OBJECTIVES)
+        raise ValueError(f"config.objective must be one of {names}, not {name}.")
+    has_partners = config.data.matched_fraction or config.data.get("pairs")
+    has_pairs = config.train.batch_matched and has_partners
     if objectives.needs_pairs(name, config.loss) and not has_pairs:
         remedy = "raise config.data.matched_fraction and config.train.batch_matched"
         if name.startswith("gentle_clip"):

@@ -110,9 +110,9 @@ class Checkpoints:
 
     def _pass_over(self, step: int, reason: str) -> None:
         path = self._folder / str(step)
-        kept = "" if self._read_only else f"; what there is of it is kept in {aside(path)}"
+        note = "" if self._read_only else f"; what there is of it is kept in {aside(path)}"
         if jax.process_index() == 0:
-            print(f"Checkpoint {step} cannot be used and is skipped: {reason}{kept}.")
+            print(f"Checkpoint {step} cannot be used and is skipped: {reason}{note}.")
         if self._read_only:
             return
         if jax.process_index() == 0:
@@ -135,14 +135,14 @@ class Checkpoints:
                 )
                 args = ocp.checkpoint_utils.construct_restore_args(wanted)
                 partly = ocp.args.PyTreeRestore(wanted, args, partial_restore=True)
-                found = checkpointer.restore(path, args=partly)
+                restored = checkpointer.restore(path, args=partly)
         except Exception as error:  # Orbax raises bare Exceptions for truncated files
             return None, first_line(error)
-        now = manifest.manifest(found)
+        now = manifest.manifest(restored)
         of_average = {key: entry for key, entry in arrays.items() if key.startswith("average/")}
         altered = [key for key, entry in of_average.items() if entry != now.get(key)]
         reason = f"{_listed(altered)} was altered since it was saved" if altered else ""
-        return found["average"], reason
+        return restored["average"], reason
 
     def _read(self, step: int, like: Any) -> tuple[Any, str]:
         """The state of a step, and why it cannot be used; empty if it can, everywhere."""
@@ -161,9 +161,9 @@ class Checkpoints:
         return state, f"{_listed(altered)} was altered since it was saved" if altered else ""
 
     def _check_fits(self, step: int, saved: manifest.Manifest, like: Any) -> None:
-        if found := manifest.differences(saved, manifest.described(like)):
+        if differing := manifest.differences(saved, manifest.described(like)):
             raise ValueError(
-                f"Checkpoint {step} in {self._folder} is of another model: {_listed(found)}. "
+                f"Checkpoint {step} in {self._folder} is of another model: {_listed(differing)}. "
                 "Choose another --workdir, or the config and the versions that it was made with."
             )
 

@@ -1,4 +1,4 @@
-"""What a run has learned, measured on held-out items."""
+"""Evaluation of a run on held-out items."""
 
 import pathlib
 from typing import Any

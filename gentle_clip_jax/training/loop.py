@@ -1,4 +1,4 @@
-"""Training: from a config and a folder to a run that can be killed and taken up again."""
+"""The training loop: from a config and a folder to a run that can be killed and resumed."""
 
 import functools
 import pathlib
@@ -56,8 +56,8 @@ def train(config: ml_collections.ConfigDict, workdir: str | pathlib.Path) -> Tra
             state = checkpoints.restore(state) or state
             limit = config.train.max_skipped
             done = {"first_step": int(state.step), "skipped": int(state.skipped)}
-            about = provenance(dataset) | {"modalities": [*task.MODALITIES]}
-            with RunLog(folder.path, config.seed, steps, limit, **done, about=about) as log:
+            metadata = provenance(dataset) | {"modalities": [*task.MODALITIES]}
+            with RunLog(folder.path, config.seed, steps, limit, **done, about=metadata) as log:
                 state = _run(config, dataset, model, state, advance, checkpoints, log, stop)
     if stop.interrupted:
         raise KeyboardInterrupt

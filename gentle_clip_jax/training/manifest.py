@@ -1,4 +1,4 @@
-"""What a tree of arrays is: the key, shape, dtype and SHA-256 of each array, however it is spread.
+"""The manifest of a tree of arrays: key, shape, dtype and SHA-256 of each, however it is spread.
 
 An array is hashed in blocks along its longest axis, which is the axis that mesh.py spreads it over,
 so that each process hashes what it holds and the manifest is the same on any number of devices.
@@ -53,13 +53,13 @@ def digest_of(entries: Manifest) -> str:
 
 def differences(saved: Manifest, wanted: Manifest) -> list[str]:
     """Says, one by one, in which keys, shapes and dtypes `wanted` is not as `saved`."""
-    found = [f"{key} is not in it" for key in wanted if key not in saved]
-    found += [f"{key} is in it but has no place" for key in saved if key not in wanted]
+    flaws = [f"{key} is not in it" for key in wanted if key not in saved]
+    flaws += [f"{key} is in it but has no place" for key in saved if key not in wanted]
     for key in wanted.keys() & saved.keys():
         for name in ("shape", "dtype"):
             if (was := saved[key][name]) != (now := wanted[key][name]):
-                found.append(f"{key} has the {name} {was}, not {now}")
-    return sorted(found)
+                flaws.append(f"{key} has the {name} {was}, not {now}")
+    return sorted(flaws)
 
 
 def _by_key(tree: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What Orbax and TensorStore say when something fails, made short."""
+"""Short sentences for errors of Orbax and TensorStore."""
 
 import errno
 import os
@@ -18,8 +18,10 @@ def unless_late(hook: Callable[[Any], Any], unraisable: Any) -> None:
 
 def cause(error: Exception) -> str:
     """What the disk has, if it is the disk."""
-    known = map(os.strerror, (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO))
-    return next((cause for cause in known if cause in str(error)), first_line(error))
+    disk_errors = map(
+        os.strerror, (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
+    )
+    return next((cause for cause in disk_errors if cause in str(error)), first_line(error))
 
 
 def first_line(error: Exception) -> str:

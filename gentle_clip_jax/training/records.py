@@ -1,4 +1,4 @@
-"""What is told of a checkpoint beside its arrays: their manifest, and how well it did."""
+"""Records of a checkpoint beside its arrays: their manifest and its validation metrics."""
 
 import pathlib
 from collections.abc import Sequence

@@ -183,5 +183,5 @@ def _sizes(batch: Batch) -> tuple[int, int]:
 def _unless_bad(new: TrainState, old: TrainState, metrics: dict[str, jax.Array]) -> TrainState:
     """The new state if all metrics are finite, else the old one, and one more step skipped."""
     good = jnp.stack([jnp.isfinite(value) for value in metrics.values()]).all()
-    kept = jax.tree.map(lambda a, b: jnp.where(good, a, b), new, old)
-    return kept._replace(step=new.step, skipped=old.skipped + jnp.where(good, 0, 1))
+    guarded = jax.tree.map(lambda a, b: jnp.where(good, a, b), new, old)
+    return guarded._replace(step=new.step, skipped=old.skipped + jnp.where(good, 0, 1))

@@ -1,4 +1,4 @@
-"""All that a run needs to go on."""
+"""The training state: all that a run needs to resume."""
 
 from typing import Any, NamedTuple
 

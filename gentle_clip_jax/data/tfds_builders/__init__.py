@@ -1,1 +1,1 @@
-"""Data sets from folders to TensorFlow Datasets' array_record, without TensorFlow."""
+"""Builders of data sets in TensorFlow Datasets' array_record format, without TensorFlow."""

@@ -1,4 +1,4 @@
-"""Writes a data set as TensorFlow Datasets' array_record, shard by shard, without TensorFlow."""
+"""A writer of TensorFlow Datasets' array_record format, shard by shard, without TensorFlow."""
 
 import contextlib
 import os

@@ -96,17 +96,17 @@ def _contents(listed: Sequence[Image], captions: Sequence[list[str]]) -> Content
         columns["captions"] = "texts"
     splits: dict[str, list[Item]] = {}
     for image, own in zip(listed, captions, strict=True):
-        about: dict[str, Any] = {}
+        own_columns: dict[str, Any] = {}
         if labels:
-            about["label"] = " ".join(image.label.split()) if image.label else -1
+            own_columns["label"] = " ".join(image.label.split()) if image.label else -1
         if any(captions):
-            about["captions"] = [text for text in own if text]
-        item = Item(image.id, functools.partial(_read, image, about))
+            own_columns["captions"] = [text for text in own if text]
+        item = Item(image.id, functools.partial(_read, image, own_columns))
         splits.setdefault(image.split or "train", []).append(item)
     return Contents(columns, splits)
 
 
-def _read(image: Image, about: dict[str, Any]) -> dict[str, Any]:
+def _read(image: Image, columns: dict[str, Any]) -> dict[str, Any]:
     content = image.read()
     decode(content, 32)  # a damaged one is found now, not in the middle of training
-    return {"image": content, **about}
+    return {"image": content, **columns}

@@ -59,8 +59,8 @@ def _read(row: dict[str, Any], chain: np.ndarray | None) -> dict[str, Any]:
         raise ValueError(f"has no {missing[0]}")
     if chain is None:
         return row
-    known = np.where(chain == _UNKNOWN, np.float32(np.nan), chain.astype(np.float32) / 100)
-    return {"backbone": known, **row}
+    backbone = np.where(chain == _UNKNOWN, np.float32(np.nan), chain.astype(np.float32) / 100)
+    return {"backbone": backbone, **row}
 
 
 def _read_backbones(path: pathlib.Path, names: list[str]) -> list[np.ndarray]:

@@ -1,1 +1,1 @@
-"""Weights and configs that others have published, as towers."""
+"""Published weights and configs, as towers."""

@@ -1,4 +1,4 @@
-"""Folders of published checkpoints: where they are, on Hugging Face too, and what is in them."""
+"""Folders of published checkpoints, local or on Hugging Face, and their contents."""
 
 import os
 import pathlib
@@ -40,17 +40,17 @@ def find(source: str | os.PathLike) -> Checkpoint:
         path = _fetched(str(source))
     folder = path if path.is_dir() else path.parent
     config = read_json(folder / "config.json")
-    about = read_json(folder / "open_clip_config.json", schemas.OpenClip)
+    open_clip_config = read_json(folder / "open_clip_config.json", schemas.OpenClip)
     if "architecture" in config:
         check_schema(str(folder / "config.json"), config, schemas.Timm)
-    usable = "model_type" in config or ("architecture" in config and not about)
+    usable = "model_type" in config or ("architecture" in config and not open_clip_config)
     weights = path if path.is_file() else _weights(folder, _HUGGING_FACE)
-    if usable and weights and not (about and path.is_file()):
+    if usable and weights and not (open_clip_config and path.is_file()):
         preprocessing = _of_processor(folder) or timm_config.preprocessing(config)
         return Checkpoint(folder, config, weights, preprocessing, False)
-    if about:
+    if open_clip_config:
         weights = path if path.is_file() else _weights(folder, _OPEN_CLIP)
-    if not (usable or about):
+    if not (usable or open_clip_config):
         raise ValueError(
             f"{folder} has no config.json with a model_type, and no open_clip_config.json: give "
             "the folder of a whole checkpoint."
@@ -59,16 +59,19 @@ def find(source: str | os.PathLike) -> Checkpoint:
         raise ValueError(
             f"{folder} has no weights: copy {' or '.join(_HUGGING_FACE[::2])} into it."
         )
-    config, preprocessing = open_clip.config(about), open_clip.preprocessing(about)
+    config, preprocessing = (
+        open_clip.config(open_clip_config),
+        open_clip.preprocessing(open_clip_config),
+    )
     return Checkpoint(folder, config, weights, preprocessing, True)
 
 
 def settings(folder: pathlib.Path) -> list[pathlib.Path]:
     """The files beside weights that say what becomes of an input: configs and tokenizers."""
-    found = {
+    paths = {
         path for pattern in (*_SETTINGS, "1_Pooling/config.json") for path in folder.glob(pattern)
     }
-    return sorted(path for path in found if path.is_file())
+    return sorted(path for path in paths if path.is_file())
 
 
 def _of_processor(folder: pathlib.Path) -> dict[str, Any]:

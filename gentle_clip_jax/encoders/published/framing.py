@@ -1,4 +1,4 @@
-"""How images were made square for an encoder in its training."""
+"""The framing of images that an encoder was trained with: resize, crop or squash to a square."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple

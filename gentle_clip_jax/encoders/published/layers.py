@@ -1,4 +1,4 @@
-"""More of an encoder than its last layer: outputs of layers inside, by name or by number."""
+"""Outputs of an encoder's inner layers, by name or by number."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What open_clip keeps of a CLIP, put into the form in which Hugging Face keeps one."""
+"""Conversion of an open_clip checkpoint of CLIP to Hugging Face's form."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -62,9 +62,9 @@ def config(about: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check(vision: Mapping[str, Any], text: Mapping[str, Any]) -> None:
-    for tower, known in ((vision, _VISION.split()), (text, _TEXT.split())):
+    for tower, supported in ((vision, _VISION.split()), (text, _TEXT.split())):
         for key, value in tower.items():
-            if value and key not in known and value not in _USUAL.get(key, ()):
+            if value and key not in supported and value not in _USUAL.get(key, ()):
                 raise ValueError(f"An open_clip model with {key} {value} is not supported.")
 
 

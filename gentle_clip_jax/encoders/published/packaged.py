@@ -1,4 +1,4 @@
-"""Weights that come in packages: where these lie, and that they are the weights that we know."""
+"""Weights from installed packages: their location, and a check of their SHA-256."""
 
 import importlib.util
 import pathlib
@@ -42,9 +42,9 @@ def known(path: pathlib.Path) -> pathlib.Path:
     """
     if not path.is_file():
         raise ValueError(f"There is no file {path}: install its package again.")
-    if (found := sha256(path)) != SHA256[path.name]:
+    if (digest := sha256(path)) != SHA256[path.name]:
         raise ValueError(
-            f"{path} has the SHA-256 {found}, not {SHA256[path.name]}: these are other weights, "
+            f"{path} has the SHA-256 {digest}, not {SHA256[path.name]}: these are other weights, "
             "install its package again."
         )
     return path

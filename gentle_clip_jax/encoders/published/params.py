@@ -1,4 +1,4 @@
-"""The weights of a checkpoint into the params of a model, each in its place."""
+"""Conversion of a checkpoint's weights to the params of a model."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Published weights into the params of their models."""
+"""Published encoders: their weights, as the params of their models."""
 
 import os
 import pathlib
@@ -101,8 +101,10 @@ def _loaded(checkpoint: checkpoints.Checkpoint, kind: str, role: str) -> Pretrai
         model = _normalizing(model, checkpoint.preprocessing)
     elif role == "text":
         path = checkpoint.folder / "sentence_bert_config.json"
-        about = checkpoints.read_json(path, schemas.Sentences)
-        max_tokens = min(about.get("max_seq_length") or model.max_tokens, model.max_tokens)
+        sentence_config = checkpoints.read_json(path, schemas.Sentences)
+        max_tokens = min(
+            sentence_config.get("max_seq_length") or model.max_tokens, model.max_tokens
+        )
     params = load_params(model, inputs, weights, names, unused)
     return Pretrained(model, params, checkpoint.weights, role, max_tokens, framing)
 

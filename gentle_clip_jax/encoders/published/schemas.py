@@ -1,4 +1,4 @@
-"""What configs of published checkpoints may say: kinds, signs and sizes of their values.
+"""Schemas of published configs: kinds, signs and sizes of their values.
 
 They are looked at before a model is built: a wrong one would end somewhere inside, or not at all.
 Keys that are not read here may be anything.

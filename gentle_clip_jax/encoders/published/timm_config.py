@@ -1,4 +1,4 @@
-"""What timm's config.json says of a model and of its images."""
+"""The settings of a model and of its images in timm's config.json."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -34,21 +34,24 @@ def preprocessing(config: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
       ValueError: images are to be resized in a way that is not supported.
     """
-    about = config.get("pretrained_cfg")
-    if not about:
+    pretrained = config.get("pretrained_cfg")
+    if not pretrained:
         is_resnet = config.get("architecture", "").startswith("resnet")
         return _OF_TORCHVISION if is_resnet else {}
-    if missing := [name for name in ("input_size", "mean", "std") if about.get(name) is None]:
+    if missing := [name for name in ("input_size", "mean", "std") if pretrained.get(name) is None]:
         raise ValueError(f"The pretrained_cfg of {config['architecture']} has no {missing[0]}.")
-    mode, method = about.get("crop_mode") or "center", about.get("interpolation") or "bicubic"
+    mode, method = (
+        pretrained.get("crop_mode") or "center",
+        pretrained.get("interpolation") or "bicubic",
+    )
     if mode not in ("center", "squash") or method not in RESAMPLING:
         raise ValueError(f"Images resized by {mode}, {method} are not supported.")
-    size = about["input_size"][-1]
-    resized = int(size / (about.get("crop_pct") or 0.875))
+    size = pretrained["input_size"][-1]
+    resized = int(size / (pretrained.get("crop_pct") or 0.875))
     square = {"height": resized, "width": resized}
     return {
-        "image_mean": about["mean"],
-        "image_std": about["std"],
+        "image_mean": pretrained["mean"],
+        "image_std": pretrained["std"],
         "resample": RESAMPLING[method],
         "size": square if mode == "squash" else {"shortest_edge": resized},
         "crop_size": size,

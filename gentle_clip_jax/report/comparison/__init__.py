@@ -1,4 +1,4 @@
-"""What `gentle-clip compare` measured: a page with tables, a picture, and a terminal's table."""
+"""Reports of `gentle-clip compare`: a page with tables, a picture, and a terminal's table."""
 
 from gentle_clip_jax.report.comparison.table import comparison_table
 from gentle_clip_jax.report.comparison.write import show_comparison, write_comparison

@@ -1,4 +1,4 @@
-"""Which method to use with how many pairs, in words made from the figures alone."""
+"""Advice on the method for a number of pairs, in sentences made from the figures alone."""
 
 import statistics
 from collections.abc import Iterable, Mapping
@@ -86,26 +86,27 @@ def _against(comparison: Comparison, pairs: int, loose: str, tight: str) -> str:
     )
 
 
-def _by_verdict(comparison: Comparison, found: Mapping[str, Any]) -> str:
-    first, second = (comparison.methods[found[name]] for name in ("method", "against"))
-    value, low, high = (f"{100 * found[key]:+.1f}" for key in ("value", "low", "high"))
+def _by_verdict(comparison: Comparison, outcome: Mapping[str, Any]) -> str:
+    first, second = (comparison.methods[outcome[name]] for name in ("method", "against"))
+    value, low, high = (f"{100 * outcome[key]:+.1f}" for key in ("value", "low", "high"))
     points = f"{value} points of recall against {second}, the best of pairs alone"
     points += f" (99 %: {low} to {high})"
-    recall, chance = ({k: 100 * v for k, v in found["recall"].items()}, 100 * found["chance"])
+    recall, chance = ({k: 100 * v for k, v in outcome["recall"].items()}, 100 * outcome["chance"])
     if recall["low"] <= chance:
+        top = comparison.methods[outcome["best"]]
         return (
             "nothing finds partners better than chance for sure: "
-            f"{comparison.methods[found['best']]} is the best with {recall['value']:.1f} % (95 %: "
+            f"{top} is the best with {recall['value']:.1f} % (95 %: "
             f"{recall['low']:.1f} to {recall['high']:.1f}), and chance is {chance:.1f} %; give "
             "more pairs."
         )
-    if found["verdict"] == "helped":
+    if outcome["verdict"] == "helped":
         return f"**{first}**: unmatched items help, {points}."
-    if found["verdict"] == "hurt":
+    if outcome["verdict"] == "hurt":
         return f"**{second}**: unmatched items hurt; with them, {first} has {points}."
-    if found["verdict"] == "alike":
+    if outcome["verdict"] == "alike":
         return f"**{second}**, as the simpler one: with unmatched items, {first} has {points}."
-    needed = found["pairs_needed"]
+    needed = outcome["pairs_needed"]
     then = f"about {needed:,} pairs" if needed else "many more pairs than one would describe"
     return (
         f"too early to say whether unmatched items help: {first} has {points}; {then} would tell."

@@ -1,4 +1,4 @@
-"""The runs of a comparison gathered into cells: a mean over seeds, and their spread."""
+"""The cells of a comparison: for each method, number of pairs and metric a mean over seeds."""
 
 import itertools
 import statistics
@@ -59,8 +59,8 @@ class Comparison(NamedTuple):
 
     def row(self, pairs: int, metric: str) -> dict[str, Cell]:
         """The methods that were measured with so many pairs, and their cells."""
-        found = {name: self.cells.get((name, pairs, metric)) for name in self.methods}
-        return {name: cell for name, cell in found.items() if cell is not None}
+        cells = {name: self.cells.get((name, pairs, metric)) for name in self.methods}
+        return {name: cell for name, cell in cells.items() if cell is not None}
 
     def best(self, pairs: int, metric: str) -> set[str]:
         """The methods that read as the highest, if there are several to choose from."""
@@ -109,7 +109,7 @@ def metric_label(metric: str, modalities: Modalities) -> str:
     ('cell to word, strict', 'word to cell')
     """
     name = metric.partition("/")[0]
-    main = next((known for known in MAIN if name == known or name.startswith(f"{known}_")), "")
+    main = next((prefix for prefix in MAIN if name == prefix or name.startswith(f"{prefix}_")), "")
     rest = name.removeprefix(main).replace("_", " ").strip()
     shown = {"zero_shot": "zero-shot", **directions(modalities)}.get(main)
     return ", ".join(part for part in (shown, rest) if part)

@@ -1,4 +1,4 @@
-"""What a comparison says: sentences in Markdown, and tables."""
+"""The content of a comparison's page: sentences in Markdown, and tables."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple

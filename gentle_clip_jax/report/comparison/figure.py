@@ -75,8 +75,8 @@ def _paint(axes: "Axes", comparison: Comparison, metric: str, ink: Ink) -> None:
     axes.set_xticks([], minor=True)
     axes.set_xlabel("matched pairs")
     for place, method in enumerate(comparison.methods):
-        found = [(pairs, comparison.row(pairs, metric).get(method)) for pairs in comparison.pairs]
-        measured = [(pairs, *_ends(cell)) for pairs, cell in found if cell is not None]
+        cells = [(pairs, comparison.row(pairs, metric).get(method)) for pairs in comparison.pairs]
+        measured = [(pairs, *_ends(cell)) for pairs, cell in cells if cell is not None]
         pairs, means, spreads = zip(*measured) if measured else ((), (), ())
         # A little aside of each other, so that every error bar is seen.
         aside = 1.015 ** (place - (len(comparison.methods) - 1) / 2)

@@ -1,4 +1,4 @@
-"""Reads a comparison's results.json, and writes its pages and its picture."""
+"""The pages and the picture of a comparison, written from its results.json."""
 
 import json
 from collections.abc import Mapping
@@ -83,7 +83,7 @@ def write_comparison(
 
 
 def _html(results: Mapping[str, Any], comparison: Comparison, record: str) -> str:
-    said = content(results, comparison)
+    summary = content(results, comparison)
     return render(
         "report/templates/comparison.html",
         kind="comparison",
@@ -94,9 +94,9 @@ def _html(results: Mapping[str, Any], comparison: Comparison, record: str) -> st
                 f"{comparison.num_runs} runs",
             )
         ),
-        verdict=said.title,
+        verdict=summary.title,
         lead=[],
-        content=said,
+        content=summary,
         lines=LINES,
         methods=comparison.methods.items(),
         plots=comparison_plots(comparison),
@@ -122,8 +122,8 @@ def _render(path: Path, text: str, stem: str, record: str) -> tuple[str, str]:
     results = _parsed(path, text)
     try:
         comparison = gather(results)
-        said = content(results, comparison)
-        page = comparison_page(said, picture=f"{stem}.svg", record=record)
+        summary = content(results, comparison)
+        page = comparison_page(summary, picture=f"{stem}.svg", record=record)
         return page, comparison_figure(comparison)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise _no_page(path, error) from error

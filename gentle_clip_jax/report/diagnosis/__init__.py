@@ -1,4 +1,4 @@
-"""What `diagnose` found: a page with plots, and a table for a terminal."""
+"""Reports of `gentle-clip diagnose`: a page with plots, and a table for a terminal."""
 
 from gentle_clip_jax.report.diagnosis.write import show_diagnosis, suspects
 

@@ -1,4 +1,4 @@
-"""A diagnosis in the words of its reader: the names of the modalities instead of x and y."""
+"""A diagnosis in its reader's words: the names of the modalities instead of x and y."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

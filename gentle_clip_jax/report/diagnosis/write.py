@@ -1,4 +1,4 @@
-"""What `diagnose` found, as a table for a terminal and as one HTML page."""
+"""The report of a diagnosis, as a table for a terminal and as one HTML page."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Image sets with captions or labels as a dataset: images are decoded when they are needed."""
+"""The dataset of captioned or labelled images, which are decoded when they are needed."""
 
 import dataclasses
 import pathlib
@@ -102,15 +102,15 @@ def load_data(
     """
     root, num_pairs = pathlib.Path(folder), len(listed.matched)
     # Matched and unmatched items are of one batch, and so have as many captions.
-    known = [captions for _, captions in listed.matched]
-    tokens = _tokens([*known, *listed.unmatched_captions], encode)
+    matched_captions = [captions for _, captions in listed.matched]
+    tokens = _tokens([*matched_captions, *listed.unmatched_captions], encode)
     validation, test = (
         [item for items in part.values() for item in items]
         for part in (listed.validation, listed.test)
     )
     options = {"prompt": prompt, "excluded": excluded_labels, "encode": encode, "size": size}
     asked = dict(one.split(":") for one in zero_shot)
-    about = About(
+    metadata = About(
         encode=encode,
         cache=cache,
         validation_sources=_sources(listed.validation),
@@ -126,9 +126,9 @@ def load_data(
         matched=_pairs(listed.matched, tokens[:num_pairs], size),
         unmatched_x=ImageRows(listed.unmatched_images, size),
         unmatched_y=tokens[num_pairs:],
-        validation=_pairs(validation, _tokens([said for _, said in validation], encode), size),
-        test=_pairs(test, _tokens([said for _, said in test], encode), size),
-        about=about,
+        validation=_pairs(validation, _tokens([texts for _, texts in validation], encode), size),
+        test=_pairs(test, _tokens([texts for _, texts in test], encode), size),
+        about=metadata,
     )
 
 

@@ -1,4 +1,4 @@
-"""Which images and captions are matched, held out or unmatched: of data sets, or of two places."""
+"""Lists of matched, held-out and unmatched images and captions, of data sets or of two places."""
 
 import pathlib
 from collections.abc import Sequence
@@ -39,12 +39,12 @@ def of_sets(
     """
     train = [item for name in sets for item in _of_set(folder / name, "train")]
     is_matched = choose_matched(len(train), matched_fraction, seed=seed)
-    rest = [item for item, known in zip(train, is_matched) if not known]
+    rest = [item for item, matched in zip(train, is_matched) if not matched]
     validation, test = (
         {name: _of_set(folder / name, split) for name in sets} for split in ("val", "test")
     )
     return Listed(
-        [item for item, known in zip(train, is_matched) if known],
+        [item for item, matched in zip(train, is_matched) if matched],
         [image for image, _ in rest],
         [rest[row][1] for row in own_order(len(rest), seed=seed)],
         validation,
@@ -65,11 +65,11 @@ def of_two_places(
       ValueError: a file cannot be read, names what is not there or an item twice; there are fewer
         than five pairs, or none of one of the three splits.
     """
-    listed, said = images.list_images(of_images), _sound_texts(of_texts)
+    listed, captioned = images.list_images(of_images), _sound_texts(of_texts)
     captions: dict[str, Captions] = {}
-    for text in said:
+    for text in captioned:
         captions.setdefault(text.id, []).append(text.text)
-    splits = {text.id: text.split for text in said}
+    splits = {text.id: text.split for text in captioned}
     partner = dict(read_pairs(pairs, (image.id for image in listed), captions).tolist())
     if len(partner) < _FEWEST:
         raise ValueError(
@@ -109,11 +109,11 @@ def _of_set(folder: pathlib.Path, split: str) -> Captioned:
 
 
 def _sound_texts(data: pathlib.Path) -> list[texts.Text]:
-    said = texts.list_texts(data)
-    for text in said:
+    captions = texts.list_texts(data)
+    for text in captions:
         if flaw := text.flaw or (None if text.text else "has no text"):
             raise ValueError(f"The text {text.id} of {data} {flaw}: mend it or take it out.")
-    return said
+    return captions
 
 
 def _learned_from(split: str | None) -> bool:

@@ -1,4 +1,4 @@
-"""Heads that start as a map: that of a closed form, or the one that leaves features as they are."""
+"""Initial heads: a closed-form map of the matched items, or the identity."""
 
 import functools
 import pathlib

@@ -59,10 +59,10 @@ def load_data(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> Datas
     places = [pathlib.Path(settings.pop(name)) for name in ("images", "texts", "pairs")]
     if sets:
         folder = pathlib.Path(config.data.folder)
-        found = listed.of_sets(folder, sets, fraction, seed=config.seed)
+        items = listed.of_sets(folder, sets, fraction, seed=config.seed)
     else:
-        found = listed.of_two_places(*places, seed=config.seed)
-    return data.load_data(lambda texts: tokens(texts, most), workdir / "cache", found, **settings)
+        items = listed.of_two_places(*places, seed=config.seed)
+    return data.load_data(lambda texts: tokens(texts, most), workdir / "cache", items, **settings)
 
 
 def build_model(config: ml_collections.ConfigDict, dataset: Dataset) -> TwoTowers:
@@ -111,8 +111,8 @@ def init_params(config: ml_collections.ConfigDict, dataset: Dataset, model: TwoT
     # The towers are slow, and each command needs the start.
     path = dataset.about.cache / "start.npz"
     of = start.digest([config.data.to_dict(), config.model.to_dict()], params, dataset)
-    if (kept := start.load(path, params, of)) is not None:
-        return kept
+    if (cached := start.load(path, params, of)) is not None:
+        return cached
     start.save(path, start.from_pairs(model, params, dataset, config.model.start), of)
     return start.load(path, params, of)
 

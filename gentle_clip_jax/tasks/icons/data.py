@@ -146,10 +146,10 @@ def _font(folder: pathlib.Path, font: str) -> tuple[pathlib.Path, dict[str, int]
 
 
 def _versions(folder: pathlib.Path, pattern: str) -> list[pathlib.Path]:
-    found = sorted(folder.glob(pattern))
-    if not found:
+    paths = sorted(folder.glob(pattern))
+    if not paths:
         raise ValueError(f"No font file {pattern} in {folder}: reinstall qtawesome 1.4.")
-    return found[-1:]
+    return paths[-1:]
 
 
 def _render(ttf: pathlib.Path, codepoints: list[int], size: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Byte-pair tokens for short texts, learned from the training texts alone."""
+"""Byte-pair tokens for short texts, learned from the training texts only."""
 
 from collections.abc import Iterable, Sequence
 
@@ -31,6 +31,6 @@ def encode(tokenizer, texts: Sequence[str], max_tokens: int) -> np.ndarray:
     """Token ids [n, max_tokens] int32 of n texts, cut or padded with 0 to max_tokens."""
     ids = np.full((len(texts), max_tokens), PAD, np.int32)
     for row, encoding in zip(ids, tokenizer.encode_batch([str(t) for t in texts]), strict=True):
-        kept = encoding.ids[:max_tokens]
-        row[: len(kept)] = kept
+        token_ids = encoding.ids[:max_tokens]
+        row[: len(token_ids)] = token_ids
     return ids

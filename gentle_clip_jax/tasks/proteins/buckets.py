@@ -1,4 +1,4 @@
-"""Items of mixed lengths in a few sizes, so that little is padded and little is compiled."""
+"""Buckets for items of mixed lengths: a few padded sizes, so that little is compiled."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

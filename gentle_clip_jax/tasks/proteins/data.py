@@ -84,8 +84,8 @@ def load_data(
     """
     train = proteins.rows("train")
     number = round(matched_fraction * len(train))
-    drawn = separate(len(train), number, seed=seed, unmatched=unmatched)
-    pairs, of_x, of_y = (train[rows] for rows in drawn)
+    parts = separate(len(train), number, seed=seed, unmatched=unmatched)
+    pairs, of_x, of_y = (train[rows] for rows in parts)
     of_x = np.concatenate([of_x, proteins.rows("sequence")])
     of_y = np.concatenate([of_y, proteins.rows("structure")])
     near = {"most": most_neighbours, "cutoff": cutoff}
@@ -132,21 +132,21 @@ def _held_out(
 ) -> tuple[Pairs, dict[str, Domains]]:
     """The crops of some splits, one after another, and what is known of each split's domains."""
     rows = {split: proteins.rows(split) for split in splits}
-    kept, tokens, structures = domains.crops(
+    cropped, tokens, structures = domains.crops(
         proteins, np.concatenate([np.zeros(0, int), *rows.values()]), crop
     )
-    if not len(kept):
+    if not len(cropped):
         raise ValueError(f"No held-out domain has {crop} residues: lower config.data.crop.")
     sets = {}
     for split, own in rows.items():
-        retrieved = np.flatnonzero(proteins.split[kept] == split)
+        retrieved = np.flatnonzero(proteins.split[cropped] == split)
         sets[split] = Domains(
             retrieved=retrieved,
-            lengths=proteins.lengths[kept[retrieved]],
-            distinct=np.isin(kept[retrieved], domains.distinct(proteins, own)),
+            lengths=proteins.lengths[cropped[retrieved]],
+            distinct=np.isin(cropped[retrieved], domains.distinct(proteins, own)),
             labelled=_labelled(proteins, own, near),
         )
-    return Pairs(tokens, with_neighbours(structures, near), proteins.ids[kept]), sets
+    return Pairs(tokens, with_neighbours(structures, near), proteins.ids[cropped]), sets
 
 
 def _labelled(proteins: Proteins, rows: np.ndarray, near: dict | None) -> Labelled:

@@ -84,9 +84,9 @@ def crops(
 
     Lengths give pairs away, and where a chain begins and ends; crops of one length do not.
     """
-    kept = rows[proteins.lengths[rows] >= length]
-    starts = (proteins.lengths[kept] - length) // 2
-    return kept, *windows(proteins, kept, starts, length)
+    long_enough = rows[proteins.lengths[rows] >= length]
+    starts = (proteins.lengths[long_enough] - length) // 2
+    return long_enough, *windows(proteins, long_enough, starts, length)
 
 
 def tiles(
@@ -120,8 +120,8 @@ def distinct(proteins: Proteins, rows: np.ndarray, most: float = 0.3) -> np.ndar
     shared = (has @ has.T).toarray()
     counts = np.diagonal(shared)
     alike = shared > most * np.minimum(counts[:, None], counts[None])
-    kept: list[int] = []
+    chosen: list[int] = []
     for row in range(len(rows)):
-        if not alike[row, kept].any():
-            kept.append(row)
-    return rows[kept]
+        if not alike[row, chosen].any():
+            chosen.append(row)
+    return rows[chosen]

@@ -1,4 +1,4 @@
-"""Sequences with structures: retrieval of crops, and classes carried from one to the other."""
+"""Metrics for sequences and structures: retrieval of crops, and transfer of class labels."""
 
 import numpy as np
 

@@ -32,12 +32,12 @@ def read(path: pathlib.Path, modality: Modality, near: dict[str, Any] | None, cr
 
 def centres(strings: Sequence[str], size: int, alphabet: str = domains.AMINO_ACIDS) -> np.ndarray:
     """Tokens [n, size] of the middle of strings, a letter for each residue or its state."""
-    found = np.full((len(strings), size), domains.PADDING, np.int32)
-    for row, string in zip(found, strings):
-        known = "".join(string.split()).upper().encode("ascii", "replace")
-        letters = _middle(np.frombuffer(known, np.uint8), size)
+    padded = np.full((len(strings), size), domains.PADDING, np.int32)
+    for row, string in zip(padded, strings):
+        residues = "".join(string.split()).upper().encode("ascii", "replace")
+        letters = _middle(np.frombuffer(residues, np.uint8), size)
         row[: len(letters)] = domains.tokens(letters, alphabet)
-    return found
+    return padded
 
 
 def _backbones(chains: Sequence[Chain], near: dict[str, Any], size: int) -> Items:

@@ -1,4 +1,4 @@
-"""Which residues of a protein are near which."""
+"""The spatial neighbours of each residue of a protein."""
 
 import numpy as np
 import scipy.spatial
@@ -15,13 +15,13 @@ def neighbours(ca: np.ndarray, *, most: int = 40, cutoff: float = 12.0) -> np.nd
       cutoff: distance at most, in the unit of ca.
     """
     places = np.full((len(ca), most), -1, np.int32)
-    known = np.flatnonzero(np.isfinite(ca).all(axis=1))
-    if len(known) > 1:
-        tree = scipy.spatial.KDTree(ca[known])
+    resolved = np.flatnonzero(np.isfinite(ca).all(axis=1))
+    if len(resolved) > 1:
+        tree = scipy.spatial.KDTree(ca[resolved])
         # The nearest of all is the residue itself, or one in the same place.
-        _, found = tree.query(ca[known], k=most + 1, distance_upper_bound=cutoff)
-        found = np.append(known, -1)[found]
-        found = np.where(found == known[:, None], -1, found)
-        order = np.argsort(found < 0, axis=1, kind="stable")[:, :most]
-        places[known] = np.take_along_axis(found, order, axis=1)
+        _, nearest = tree.query(ca[resolved], k=most + 1, distance_upper_bound=cutoff)
+        nearest = np.append(resolved, -1)[nearest]
+        nearest = np.where(nearest == resolved[:, None], -1, nearest)
+        order = np.argsort(nearest < 0, axis=1, kind="stable")[:, :most]
+        places[resolved] = np.take_along_axis(nearest, order, axis=1)
     return places

@@ -140,9 +140,9 @@ def _enzymes(path: pathlib.Path, table: dict[str, np.ndarray]) -> Proteins:
     )
 
 
-def _with_strings(path: pathlib.Path, table: dict[str, np.ndarray], **about: Any) -> Proteins:
+def _with_strings(path: pathlib.Path, table: dict[str, np.ndarray], **columns: Any) -> Proteins:
     sequences, states = table["sequence"], table["ss8"]
-    for name, one, other in zip(about["ids"], sequences, states):
+    for name, one, other in zip(columns["ids"], sequences, states):
         if len(one) != len(other):
             raise ValueError(
                 f"{path}: {name} has {len(one)} residues and {len(other)} states: mend its row."
@@ -155,7 +155,7 @@ def _with_strings(path: pathlib.Path, table: dict[str, np.ndarray], **about: Any
         offsets=np.concatenate([[0], np.cumsum([len(one) for one in sequences])]),
         sequence=domains.tokens(letters),
         structure=domains.tokens(letters_of_states, domains.STATES),
-        **about,
+        **columns,
     )
 
 

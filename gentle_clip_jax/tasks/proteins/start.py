@@ -1,4 +1,4 @@
-"""Heads whose map of summaries starts as a closed form of the matched items."""
+"""Initial heads whose map of summaries is a closed form of the matched items."""
 
 from typing import Any
 

@@ -97,9 +97,9 @@ def read_folder(folder: str | pathlib.Path) -> dict[str, Chain]:
         name = path.name.removesuffix(".gz")
         if not name.lower().endswith(_ENDINGS):
             continue
-        stem, found = pathlib.Path(name).stem, read_chains(path)
-        for chain_name, chain in found.items():
-            own = stem if len(found) == 1 else f"{stem}_{chain_name}"
+        stem, file_chains = pathlib.Path(name).stem, read_chains(path)
+        for chain_name, chain in file_chains.items():
+            own = stem if len(file_chains) == 1 else f"{stem}_{chain_name}"
             if own in chains:
                 raise ValueError(f"{path}: the id {own} is there twice in {folder}: rename one.")
             chains[own] = chain
@@ -148,9 +148,9 @@ def aligned(sequence: str, chain: Chain) -> np.ndarray:
     from biotite.sequence import ProteinSequence, align
 
     tools: Any = align
-    known = set("ACDEFGHIKLMNPQRSTVWY")
+    standard = set("ACDEFGHIKLMNPQRSTVWY")
     one, two = (
-        ProteinSequence("".join(c if c in known else "X" for c in text))
+        ProteinSequence("".join(c if c in standard else "X" for c in text))
         for text in (sequence, chain.letters)
     )
     matrix = tools.SubstitutionMatrix.std_protein_matrix()

@@ -111,9 +111,9 @@ def loss(
     total, terms = objective(of_both, temperature=temperature)
     if settings["residue_weight"]:
         residues_x, residues_y = residues_x[matched], residues_y[matched]
-        known = jnp.any(residues_x != 0, axis=-1) & jnp.any(residues_y != 0, axis=-1)
+        present = jnp.any(residues_x != 0, axis=-1) & jnp.any(residues_y != 0, axis=-1)
         residue = residue_loss(
-            residues_x, residues_y, temperature=settings["residue_temperature"], where=known
+            residues_x, residues_y, temperature=settings["residue_temperature"], where=present
         )
         terms = {**terms, "residue": residue}
         total = total + settings["residue_weight"] * residue
@@ -148,10 +148,10 @@ def evaluate(model: TwoTowers, params: Any, dataset: Dataset) -> dict[str, Any]:
 
 def _interval(of_queries: np.ndarray) -> Interval:
     """The mean over queries [n], with its interval."""
-    found = evaluation.bootstrap_intervals(
+    intervals = evaluation.bootstrap_intervals(
         lambda n: {"mean": n @ of_queries / n.sum(-1)}, len(of_queries)
     )
-    return found["mean"]
+    return intervals["mean"]
 
 
 def embed_x(
@@ -209,7 +209,7 @@ def _measure(
 ) -> dict[str, dict[str, np.ndarray]]:
     """For each set, a figure for each query by name."""
     x, y = _crops(model, params, items.x, "x"), _crops(model, params, items.y, "y")
-    train, found = dataset.about.train, {}
+    train, figures_of_sets = dataset.about.train, {}
     sequences = _summaries(model, params, train.tokens, "x")
     for split, one in sets.items():
         rows, labelled = one.retrieved, one.labelled
@@ -221,8 +221,8 @@ def _measure(
                 figures[f"{kind}_transfer"] = measures.transferred(
                     sequences[seen], train.labels[kind][seen], structures[asked], labels[asked]
                 ).astype(float)
-        found[split] = figures
-    return found
+        figures_of_sets[split] = figures
+    return figures_of_sets
 
 
 def _summaries(model: TwoTowers, params: Any, groups: list[Items], modality: Any) -> np.ndarray:
