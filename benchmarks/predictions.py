@@ -258,11 +258,12 @@ def review(aligner: pathlib.Path, collection: pathlib.Path, pairs: pathlib.Path)
     review_curve.json. They are to become gentle_clip_jax.review(aligner, x, y, answers=function).
     """
     from gentle_clip_jax.reviewing import opened
+    from gentle_clip_jax.training.loading import open_aligner
 
     partner_of = {y: x for x, y in lines_of(collection / "partners.csv")}
     x, y = collection / "x.npz", collection / "y.npz"
     asked, first = [], []
-    with opened.review(aligner, x, y, pairs, seed=SEED) as opened_review:
+    with opened.review(open_aligner(aligner), x, y, pairs, seed=SEED) as opened_review:
         session = opened_review.show.session
         session.begin()
         session.wait()

@@ -29,6 +29,7 @@ from gentle_clip_jax.reading import read_arrays
 from gentle_clip_jax.runs.log import machine
 from gentle_clip_jax.searching import index_gallery, open_gallery
 from gentle_clip_jax.searching.index import ENGINES, index_of
+from gentle_clip_jax.training.loading import open_aligner
 
 WORDS = ("boats", "lakes", "roads", "farms", "ships", "parks", "rails", "ports", "mines", "ponds")
 DIM, CENTRES, PAIRS, ASKED = 128, 1000, 400, 200
@@ -100,7 +101,8 @@ def without_index(folder: pathlib.Path, queries: int) -> dict[str, float]:
 
 def build(engine: str, folder: pathlib.Path, _: int) -> dict[str, float]:
     begun = time.perf_counter()
-    index = index_gallery(folder / "aligner", folder / "items.npy", side="x", engine=engine)
+    aligner = open_aligner(folder / "aligner")
+    index = index_gallery(aligner, folder / "items.npy", side="x", engine=engine)
     seconds = time.perf_counter() - begun
     files = (path for path in index.rglob("*") if path.is_file())
     disk = sum(path.stat().st_size for path in files) / 2**20
@@ -124,7 +126,7 @@ for name in ENGINES:
 def searched(folder: pathlib.Path, queries: int) -> tuple[dict[str, float], dict]:
     """Times of queries by words, and the 10 rows that are nearest to words and to items."""
     begun = time.perf_counter()
-    search = open_gallery(folder / "aligner", folder / "items.npy", side="x")
+    search = open_gallery(open_aligner(folder / "aligner"), folder / "items.npy", side="x")
     search.words("warm up")  # loads the encoder; the first one embeds where all are compared
     opened = time.perf_counter() - begun
     times = []

@@ -56,7 +56,7 @@ ARROWS = {
     "aligning": {"aligners", "evaluation", "features", "parallel", "files"},
     "asking": {"aligners", "features", "files", "pages"},
     "searching": {"aligners", "features", "encoders", "data", "files", "pages"}
-    | {"progress", "reading", "extras", "runs", "tasks", "training"},
+    | {"progress", "reading", "extras"},
     "matching": {"aligners", "evaluation", "files", "pages"},
     "reviewing": {
         "searching",
@@ -81,7 +81,7 @@ ARROWS = {
     | {"reading", "extras"},
     "report": {"runs", "files", "pages"},
     "training": {"tasks", "objectives", "optimizer", "encoders", "data", "evaluation", "parallel"}
-    | {"runs", "files", "stores"},
+    | {"runs", "searching", "files", "stores"},
     "doctor": {"reading", "encoders", "parallel", "extras"},
     "exporting": {"aligners", "data", "files", "training"},
     "hub": {"aligners", "aligning", "files"},
@@ -206,7 +206,7 @@ def test_rooms_arrows_and_floors_do_not_grow():
     arrows = sum(len(rooms) for rooms in ARROWS.values())
     print(f"{len(ARROWS)} rooms, {arrows} arrows, {floors} floors")
     assert len(ARROWS) <= 33  # the goal is 28
-    assert arrows <= 144  # the goal is 110
+    assert arrows <= 141  # the goal is 110
     assert floors <= 10  # the goal is 8
 
 

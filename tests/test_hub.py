@@ -17,7 +17,7 @@ from gentle_clip_jax.aligning import align_files
 from gentle_clip_jax.commands import main
 from gentle_clip_jax.features.read import read as read_embeddings
 from gentle_clip_jax.hub import push
-from gentle_clip_jax.searching.opened import open_aligner
+from gentle_clip_jax.training.loading import open_aligner
 
 hub = pytest.importorskip("huggingface_hub", reason="it is in the extra weights")
 IDS = [f"secret-{i}" for i in range(40)]

@@ -69,6 +69,11 @@ class Aligner:
         return json.loads(self.record)
 
     @property
+    def can_refit(self) -> bool:
+        """True: other pairs are fitted in moments."""
+        return True
+
+    @property
     def smoothed_galleries(self) -> Galleries:
         """Whether `smooth_gallery_x` and `smooth_gallery_y` change rows."""
         return Galleries(**{"x": False, "y": False, **self.about.get("smoothed_galleries", {})})

@@ -12,6 +12,7 @@ from gentle_clip_jax.aligners import METHODS, Aligner, Problem, align, candidate
 from gentle_clip_jax.aligners.closed_form.kept_rounds import kept_in
 from gentle_clip_jax.aligners.fit import fit_method
 from gentle_clip_jax.aligners.problem import PLAN_ITEMS
+from gentle_clip_jax.aligners.protocol import SharedSpace
 from gentle_clip_jax.aligners.refits import LEAST_PAIRS, held_out_pairs
 from gentle_clip_jax.aligning.outlook import outlook
 from gentle_clip_jax.evaluation import verdict
@@ -121,7 +122,7 @@ def align_files(
 
 
 def held_out_of(
-    aligner: Aligner, x: Collection, y: Collection, pairs: np.ndarray
+    aligner: SharedSpace, x: Collection, y: Collection, pairs: np.ndarray
 ) -> HeldOutPairs | None:
     """Return an aligner's evidence for matches, if it was fitted to these items and pairs.
 

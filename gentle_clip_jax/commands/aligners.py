@@ -187,16 +187,19 @@ def _align(args: argparse.Namespace) -> output.Done:
 
 def _embed(args: argparse.Namespace) -> output.Done:
     from gentle_clip_jax.searching import embed_files
+    from gentle_clip_jax.training.loading import open_aligner
 
     side = "x" if args.x else "y"
-    rows = embed_files(args.aligner, args.x or args.y, args.out, side=side)
+    rows = embed_files(open_aligner(args.aligner), args.x or args.y, args.out, side=side)
     return output.Done([f"{rows:,} rows."], {"rows": rows}, (args.out,))
 
 
 def _index(args: argparse.Namespace) -> output.Done:
     from gentle_clip_jax.searching import index_gallery
+    from gentle_clip_jax.training.loading import open_aligner
 
-    folder = index_gallery(args.aligner, args.gallery, side=args.side, engine=args.engine)
+    aligner = open_aligner(args.aligner)
+    folder = index_gallery(aligner, args.gallery, side=args.side, engine=args.engine)
     said = f"gentle-clip search --in={args.gallery} uses it from now on."
     return output.Done([said], {}, (str(folder),))
 
@@ -209,8 +212,9 @@ def _search(args: argparse.Namespace) -> output.Done:
     if (args.words is None) == (args.like is None):
         raise ValueError("Give either words to search for, or --like=ITEM.")
     from gentle_clip_jax.searching import open_gallery, shown
+    from gentle_clip_jax.training.loading import open_aligner
 
-    searcher = open_gallery(args.aligner, args.gallery, side=args.side)
+    searcher = open_gallery(open_aligner(args.aligner), args.gallery, side=args.side)
     find, query = (searcher.like, args.like) if args.words is None else (searcher.words, args.words)
     hits = find(query, 20 if args.num is None else args.num)
     if searcher.note:

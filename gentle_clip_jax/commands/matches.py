@@ -52,7 +52,7 @@ def _match(args: argparse.Namespace) -> output.Done:
     from gentle_clip_jax.features.pairs import read_matched
     from gentle_clip_jax.matching import match, write
     from gentle_clip_jax.matching.page import Named, matches_page
-    from gentle_clip_jax.searching.opened import open_aligner
+    from gentle_clip_jax.training.loading import open_aligner
 
     opened = open_aligner(args.aligner)
     aligner, (x, _), (y, _) = opened.aligner, opened.read(args.x, "x"), opened.read(args.y, "y")
@@ -79,11 +79,11 @@ def _match(args: argparse.Namespace) -> output.Done:
         Named(y, y_name, args.y),
         aligner=args.aligner,
         pairs=args.pairs,
-        is_run=opened.towers is not None,
+        is_run=not aligner.can_refit,
     )
     write(matches, args.out, x.items, y.items, y_texts=_first_texts(y), page=page)
     said = [matches.summary]
-    if opened.towers is not None:
+    if not aligner.can_refit:
         said.append("This holds if the run was not trained on any of these pairs.")
     return output.Done(said, matches.about, (args.out,))
 

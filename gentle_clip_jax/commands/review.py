@@ -32,9 +32,11 @@ def add(commands: Any) -> None:
 
 def _review(args: argparse.Namespace) -> output.Done:
     from gentle_clip_jax.reviewing import opened
+    from gentle_clip_jax.training.loading import open_aligner
 
+    aligner = open_aligner(args.aligner)
     with opened.review(
-        args.aligner, args.x, args.y, args.pairs, images=args.images, seed=args.seed
+        aligner, args.x, args.y, args.pairs, images=args.images, seed=args.seed
     ) as review:
         if review.progress is None:
             print("A run's towers stay as they are: answers are pairs for its next training.")

@@ -9,8 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gentle_clip_jax.features.collection import Collection
-from gentle_clip_jax.searching.encoder import QueryEncoder, encoder_of_words
-from gentle_clip_jax.searching.opened import Opened
+from gentle_clip_jax.searching.encoder import QueryEncoder
 
 MOST = 300  # characters of a query
 Rows = Callable[[np.ndarray], np.ndarray]
@@ -33,14 +32,20 @@ class Finder:
     Args:
       x, y: the items.
       space: the first fit.
-      aligner: it knows the encoders; None if there is none to ask.
+      load_encoder: loads the encoder of words; None if there is none.
     """
 
-    def __init__(self, x: Collection, y: Collection, space: Space, aligner: Opened | None = None):
-        self._sides, self.space, self._aligner = {"x": x, "y": y}, space, aligner
+    def __init__(
+        self,
+        x: Collection,
+        y: Collection,
+        space: Space,
+        load_encoder: Callable[[], QueryEncoder] | None = None,
+    ):
+        self._sides, self.space, self._load_encoder = {"x": x, "y": y}, space, load_encoder
         self._encoder: QueryEncoder | None = None
         self._lock = threading.Lock()
-        self._reason = "" if aligner else "There is no encoder to search by words."
+        self._reason = "" if load_encoder else "There is no encoder to search by words."
 
     def words(self, words: str) -> dict[str, np.ndarray]:
         """Scores of all items, "x" [n] and "y" [m], for some words; the higher, the liker.
@@ -76,9 +81,9 @@ class Finder:
 
     def _opened(self) -> QueryEncoder | None:
         if self._encoder is None and not self._reason:
-            assert self._aligner is not None
+            assert self._load_encoder is not None
             try:
-                self._encoder = encoder_of_words(self._aligner, "y")
+                self._encoder = self._load_encoder()
             except (ValueError, ImportError) as error:  # weights are an extra of the package
                 self._reason = str(error)
         return self._encoder

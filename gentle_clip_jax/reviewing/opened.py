@@ -17,7 +17,7 @@ from gentle_clip_jax.reviewing.progress import Progress
 from gentle_clip_jax.reviewing.queue import unit
 from gentle_clip_jax.reviewing.session import Session
 from gentle_clip_jax.reviewing.show import Show
-from gentle_clip_jax.searching.opened import open_aligner
+from gentle_clip_jax.searching.opened import Opened
 
 Path = str | pathlib.Path
 # A fit to fewer pairs than these rarely has the partner in a grid, if it is one of so many items.
@@ -33,13 +33,12 @@ class Review(NamedTuple):
 
 @contextlib.contextmanager
 def review(
-    aligner: Path, x: Path, y: Path, pairs: Path, *, images: Path | None = None, seed: int = 0
+    aligner: Opened, x: Path, y: Path, pairs: Path, *, images: Path | None = None, seed: int = 0
 ) -> Iterator[Review]:
     """Opens a review; its files are closed when the block ends.
 
     Args:
-      aligner: a folder that `Aligner.save` has written; or a trained run's, which answers do not
-        change.
+      aligner: a fitted one; or a trained run, which answers do not change.
       x, y: folders of `gentle-clip encode` or files of embeddings; of a run, its raw items.
       pairs: a CSV file of known pairs; it grows, and review.jsonl, not_pairs.csv, a backup and
         review_curve.json are kept beside it.
@@ -49,16 +48,16 @@ def review(
     Raises:
       ValueError: a file is not there, is damaged, or does not belong to the others.
     """
-    opened = open_aligner(aligner)
-    fitted = opened.aligner
-    of_x, of_y = (opened.read(path, side)[0] for path, side in ((x, "x"), (y, "y")))
+    fitted = aligner.aligner
+    of_x, of_y = (aligner.read(path, side)[0] for path, side in ((x, "x"), (y, "y")))
     pictures = Pictures(images) if images is not None else None
     start = (
         unit(of_x.means(np.asarray(fitted.embed_x(of_x.features)))),
         unit(of_y.means(np.asarray(fitted.embed_y(of_y.features)))),
     )
-    embed_x, embed_y = (lambda rows, side=side: opened.embed(side, rows) for side in "xy")
-    finder = Finder(of_x, of_y, Space(*start, embed_x, embed_y), opened)
+    embed_x, embed_y = (lambda rows, side=side: aligner.embed(side, rows) for side in "xy")
+    load_encoder = functools.partial(aligner.items.word_encoder, "y")
+    finder = Finder(of_x, of_y, Space(*start, embed_x, embed_y), load_encoder)
 
     def refitted(fit: refit.Fit, *pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         found = fit.fitted(*pairs)
@@ -70,7 +69,7 @@ def review(
         with working("opening the review"):
             progress, refits = None, {}
             # A closed form of a few pairs would forget what the towers of a run have learnt.
-            if opened.towers is None:
+            if fitted.can_refit:
                 fit = refit.prepare(of_x, of_y, fitted.about.get("method", ""))
                 curve = journal.pairs.with_name("review_curve.json")
                 progress = Progress(fit.embedded, curve, seed=seed)

@@ -94,6 +94,11 @@ class RunFolder:
         return logged or saved
 
 
+def holds_run(folder: str | pathlib.Path) -> bool:
+    """Whether a folder is that of a run with checkpoints."""
+    return RunFolder(pathlib.Path(folder)).checkpoints.exists()
+
+
 def read_config(workdir: str | pathlib.Path) -> "ConfigDict":
     """The config of the run in a folder.
 

@@ -10,7 +10,7 @@ from gentle_clip_jax import reading
 from gentle_clip_jax.features import folder as folders
 from gentle_clip_jax.files import write_rows
 from gentle_clip_jax.progress import track
-from gentle_clip_jax.searching.opened import open_aligner
+from gentle_clip_jax.searching.opened import Opened
 
 RANKED = "ranked.npy"
 _BLOCK = 8192  # rows that are held at once
@@ -18,7 +18,7 @@ _PACKAGES = ("gentle-clip-jax", "jax", "jaxlib", "numpy")
 
 
 def embed_files(
-    aligner: str | pathlib.Path,
+    aligner: Opened,
     embeddings: str | pathlib.Path,
     out: str | pathlib.Path,
     *,
@@ -32,7 +32,7 @@ def embed_files(
     left there the next one replaces.
 
     Args:
-      aligner: a folder of `gentle-clip align`, or of a trained run.
+      aligner: a fitted one, or a trained run.
       embeddings: raw features of one of its sides: a file, or a folder of `gentle-clip encode`; of
         a run raw items of x or y.
       out: a folder; what an earlier call left there is replaced. Of a run it is brought up to date:
@@ -46,29 +46,28 @@ def embed_files(
       ValueError: the features or items are not of that side, or the folder holds something else.
       OSError: the folder cannot be written.
     """
-    opened, folder = open_aligner(aligner), pathlib.Path(out)
-    if opened.towers is not None:
-        opened.towers.write(pathlib.Path(embeddings), side, folder)
+    folder = pathlib.Path(out)
+    if aligner.items.embed_into(folder, pathlib.Path(embeddings), side):
         return folders.read_manifest(folder)["num_rows"]
-    given, _ = opened.read(embeddings, side)
+    given, _ = aligner.read(embeddings, side)
     folders.open_folder(folder, others=(RANKED,))
     count, names = len(given.ids), [folders.FEATURES, folders.ROWS]
-    blocks = _blocks(folders.FEATURES, given.features, lambda rows: opened.embed(side, rows))
+    blocks = _blocks(folders.FEATURES, given.features, lambda rows: aligner.embed(side, rows))
     folders.write_contents(folder, count, "float32", blocks, given.lines())
-    if opened.draws(side):
+    if aligner.draws(side):
         embedded = reading.map_array(folder / folders.FEATURES)
-        blocks = _blocks(RANKED, embedded, lambda rows: opened.draw(side, rows))
+        blocks = _blocks(RANKED, embedded, lambda rows: aligner.draw(side, rows))
         write_rows(folder / RANKED, count, "float32", blocks)
         names.append(RANKED)
     arguments = given.manifest.get("arguments", {})
     manifest = {
         "arguments": {
-            "aligner": str(aligner),
+            "aligner": str(aligner.path),
             "features": str(embeddings),
             "side": side,
             **{name: arguments.get(name) for name in ("data", "split")},
         },
-        "aligner_sha256": opened.sha256,
+        "aligner_sha256": aligner.sha256,
         "num_rows": count,
         "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
     }

@@ -1,7 +1,7 @@
-"""Words or a file through the encoder that made the features of an aligner, or a run's towers."""
+"""Words or a file through the encoder that made the features of an aligner."""
 
 import pathlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +11,6 @@ from gentle_clip_jax.data.texts import Text
 from gentle_clip_jax.encoders.published import pretrained
 from gentle_clip_jax.features.embedder import Stacked
 from gentle_clip_jax.features.work import image_work, role_of, sequence_work, text_work
-from gentle_clip_jax.searching.opened import Opened
 
 _WORDS = ("text", "sequence")
 
@@ -27,67 +26,80 @@ class QueryEncoder(NamedTuple):
     embed: Callable[[Any], np.ndarray]
 
 
-def encoder_of_words(opened: Opened, first: str) -> QueryEncoder:
-    """The encoder that reads words: that of the side `first`, or else of the other.
+class FeatureItems:
+    """Items and queries as a fitted aligner takes them: features, and queries by their encoders.
 
-    Raises:
-      ValueError: neither reads words, it is not known, or its weights are others now.
+    name: the aligner, for messages.
+    encoders: of either modality, the encoder that made its features; None if it is not known.
     """
-    if opened.towers is not None:
-        return QueryEncoder(opened.towers.run.task.TYPED, opened.towers.of_words)
-    sides = (first, "y" if first == "x" else "x")
-    for side in sides:
-        if _role(opened, side) in _WORDS:
-            return _loaded(opened, side)
-    if all(opened.encoder(side) is None for side in sides):
-        raise ValueError(
-            f"{opened.path} does not know which encoder made its features: fit it to folders of "
-            "gentle-clip encode to search by words, or search by --like=ID."
+
+    def __init__(self, name: str, encoders: Mapping[str, Any]):
+        self._name, self._encoders = name, encoders
+
+    def features_of(self, path: pathlib.Path, modality: str | None) -> pathlib.Path:
+        """Return the path: features are not made here."""
+        return path
+
+    def embed_into(self, folder: pathlib.Path, path: pathlib.Path, modality: str) -> bool:
+        """Return False: the path holds features, which are yet to be embedded."""
+        return False
+
+    def word_encoder(self, first: str) -> QueryEncoder:
+        """Load the encoder that reads words: of the modality `first`, or else of the other.
+
+        Raises:
+          ValueError: neither reads words, it is not known, or its weights are others now.
+        """
+        modalities = (first, "y" if first == "x" else "x")
+        for modality in modalities:
+            if self._role(modality) in _WORDS:
+                return self._loaded(modality)
+        if all(self._encoders.get(modality) is None for modality in modalities):
+            raise ValueError(
+                f"{self._name} does not know which encoder made its features: fit it to folders of "
+                "gentle-clip encode to search by words, or search by --like=ID."
+            )
+        raise ValueError(f"No encoder of {self._name} reads words: search by --like=ID or a file.")
+
+    def encode_file(self, path: pathlib.Path) -> tuple[str, np.ndarray]:
+        """Return the modality of a file, an image by its ending or else words, and features [1, d].
+
+        Raises:
+          ValueError: no encoder takes it, or its weights are others now.
+        """
+        if path.suffix.lower() not in images.SUFFIXES:
+            encoder = self.word_encoder("y")
+            return encoder.side, encoder.embed(path.read_text(encoding="utf-8"))
+        for modality in "xy":
+            if self._role(modality) == "image":
+                return modality, self._loaded(modality).embed(path.read_bytes())
+        raise ValueError(f"No encoder of {self._name} takes images such as {path}.")
+
+    def _role(self, modality: str) -> str | None:
+        encoder = self._encoders.get(modality)
+        return None if encoder is None else role_of(encoder["encoder"], encoder["role"])
+
+    def _loaded(self, modality: str) -> QueryEncoder:
+        encoder, role = self._encoders[modality], self._role(modality)
+        name, layers = encoder["encoder"], encoder.get("layers")
+        if role == "image":
+            work = image_work([], 1, name, layers, encoder.get("views"))
+            prepare: Callable[[Any], list[Any]] = _image
+        elif role == "text":
+            work = text_work([Text("query", None, None, "words")], 1, name, layers)
+            prepare = _tokens(name, work.about["max_tokens"])
+        else:
+            work = sequence_work({}, 1, name, layers)
+            prepare = _sequence
+        if work.about["weights_sha256"] != encoder["weights_sha256"]:
+            raise ValueError(
+                f"The weights of {name} are not those that made the features {self._name} was "
+                "fitted to: install the same, or encode again and align again."
+            )
+        embed = work.load()
+        return QueryEncoder(
+            modality, lambda query: _features(embed(work.decode(prepare(query), [None])))
         )
-    raise ValueError(f"No encoder of {opened.path} reads words: search by --like=ID or a file.")
-
-
-def features_of_file(opened: Opened, path: pathlib.Path) -> tuple[str, np.ndarray]:
-    """The side that a file is of, an image by its ending or else words, and its features [1, d].
-
-    Raises:
-      ValueError: no encoder takes it, or its weights are others now.
-    """
-    if opened.towers is not None:
-        return opened.towers.of_file(path)
-    if path.suffix.lower() not in images.SUFFIXES:
-        encoder = encoder_of_words(opened, "y")
-        return encoder.side, encoder.embed(path.read_text(encoding="utf-8"))
-    for side in "xy":
-        if _role(opened, side) == "image":
-            return side, _loaded(opened, side).embed(path.read_bytes())
-    raise ValueError(f"No encoder of {opened.path} takes images such as {path}.")
-
-
-def _role(opened: Opened, side: str) -> str | None:
-    about = opened.encoder(side)
-    return None if about is None else role_of(about["encoder"], about["role"])
-
-
-def _loaded(opened: Opened, side: str) -> QueryEncoder:
-    about, role = opened.encoder(side) or {}, _role(opened, side)
-    name, layers = about["encoder"], about.get("layers")
-    if role == "image":
-        work = image_work([], 1, name, layers, about.get("views"))
-        prepare: Callable[[Any], list[Any]] = _image
-    elif role == "text":
-        work = text_work([Text("query", None, None, "words")], 1, name, layers)
-        prepare = _tokens(name, work.about["max_tokens"])
-    else:
-        work = sequence_work({}, 1, name, layers)
-        prepare = _sequence
-    if work.about["weights_sha256"] != about["weights_sha256"]:
-        raise ValueError(
-            f"The weights of {name} are not those that made the features {opened.path} was fitted "
-            "to: install the same, or encode again and align again."
-        )
-    embed = work.load()
-    return QueryEncoder(side, lambda query: _features(embed(work.decode(prepare(query), [None]))))
 
 
 def _features(batches: Iterator[Stacked]) -> np.ndarray:

@@ -1,33 +1,44 @@
-"""An aligner from a folder, fitted or a trained run, and what embeddings and items are of it."""
+"""An aligner beside its items and queries, and the check that features are of its modalities."""
 
 import pathlib
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from gentle_clip_jax.aligners import Aligner, load
+from gentle_clip_jax.aligners import load
+from gentle_clip_jax.aligners.protocol import SharedSpace
 from gentle_clip_jax.aligners.saved import local
-from gentle_clip_jax.features import folder as folders
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.read import read
 from gentle_clip_jax.files import sha256
-from gentle_clip_jax.runs.folder import RunFolder
-from gentle_clip_jax.searching.towers import Towers
+from gentle_clip_jax.searching.encoder import FeatureItems, QueryEncoder
+from gentle_clip_jax.searching.run_items import Run, RunItems
 
 _OTHER = {"x": "y", "y": "x"}
 
 
-class Opened(NamedTuple):
-    """An aligner from a folder.
+class Items(Protocol):
+    """Items and queries as an aligner takes them: `FeatureItems` or `RunItems`."""
 
-    path: the folder. aligner: what it holds. sha256: what it is known by.
-    towers: of a trained run; its aligner takes their rows.
+    def features_of(self, path: pathlib.Path, modality: str | None, /) -> pathlib.Path: ...
+
+    def embed_into(self, folder: pathlib.Path, path: pathlib.Path, modality: str, /) -> bool: ...
+
+    def word_encoder(self, first: str, /) -> QueryEncoder: ...
+
+    def encode_file(self, path: pathlib.Path, /) -> tuple[str, np.ndarray]: ...
+
+
+class Opened(NamedTuple):
+    """An aligner with its items and queries.
+
+    path: its folder. aligner: a fitted one, or a trained run. sha256: its identity.
     """
 
     path: pathlib.Path
-    aligner: Aligner
+    aligner: SharedSpace
     sha256: str
-    towers: Towers | None = None
+    items: Items
 
     def read(
         self, path: str | pathlib.Path, side: str | None = None, *, aligned: bool = False
@@ -43,9 +54,7 @@ class Opened(NamedTuple):
         Raises:
           ValueError: there is nothing to read, or it is not of that side.
         """
-        path = pathlib.Path(path)
-        if self.towers is not None and not folders.has_manifest(path):
-            path = self.towers.kept(path, side)
+        path = self.items.features_of(pathlib.Path(path), side)
         given = read(path)
         made_by = given.manifest.get("aligner_sha256")
         if made_by is None:
@@ -74,7 +83,7 @@ class Opened(NamedTuple):
 
     def draws(self, side: str) -> bool:
         """Whether `draw` changes rows of a side."""
-        return getattr(self.aligner.smoothed_galleries, side)
+        return self.aligner.about.get("smoothed_galleries", {}).get(side, False)
 
     def encoder(self, side: str) -> dict[str, Any] | None:
         """The encoder that made the features of a side, if that is known."""
@@ -120,17 +129,21 @@ def other(side: str) -> str:
     return _OTHER[side]
 
 
-def open_aligner(folder: str | pathlib.Path) -> Opened:
-    """Reads what `gentle-clip align`, or `Aligner.save`, has written, see `load`; or a run.
+def open_fitted(folder: str | pathlib.Path) -> Opened:
+    """Open what `gentle-clip align`, or `Aligner.save`, has written; see `aligners.load`.
 
     Raises:
-      ValueError: the folder holds no sound aligner and no run with a checkpoint.
+      ValueError: the folder holds no sound aligner.
     """
     path = local(folder)
-    if RunFolder(path).checkpoints.exists() and not (path / "aligner.json").exists():
-        towers = Towers(path)
-        return Opened(path, towers.aligner, towers.run.sha256, towers)
-    return Opened(path, load(path), sha256(path / "aligner.json"))
+    aligner = load(path)
+    items = FeatureItems(str(path), aligner.about.get("encoders", {}))
+    return Opened(path, aligner, sha256(path / "aligner.json"), items)
+
+
+def open_run(run: Run) -> Opened:
+    """Open a trained run, which embeds raw items itself."""
+    return Opened(run.path, run, run.sha256, RunItems(run))
 
 
 def _is_same(known: dict[str, Any] | None, made: dict[str, Any]) -> bool:

@@ -13,10 +13,10 @@ from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.files import sha256
 from gentle_clip_jax.progress import track
 from gentle_clip_jax.searching.embed import RANKED
-from gentle_clip_jax.searching.encoder import QueryEncoder, encoder_of_words, features_of_file
+from gentle_clip_jax.searching.encoder import QueryEncoder
 from gentle_clip_jax.searching.exact import nearest
 from gentle_clip_jax.searching.index import Index, index_of, open_index, write_index
-from gentle_clip_jax.searching.opened import Opened, open_aligner, other
+from gentle_clip_jax.searching.opened import Opened, other
 
 _ENDINGS = (*images.SUFFIXES, ".txt")
 _BLOCK = 8192
@@ -110,7 +110,7 @@ class Searcher:
         if not words.strip():
             raise ValueError("There is nothing to search for: give some words.")
         if "words" not in self._encoders:
-            self._encoders["words"] = encoder_of_words(self.opened, other(self.side))
+            self._encoders["words"] = self.opened.items.word_encoder(other(self.side))
         encoder = self._encoders["words"]
         return self._encoded(encoder.side, encoder.embed(words), num)
 
@@ -133,7 +133,7 @@ class Searcher:
                 f"There is no item {item!r} in {self.gallery.name} and no such file; its ids look "
                 f"like {self.gallery.ids[0]!r}."
             )
-        return self._encoded(*features_of_file(self.opened, path), num)
+        return self._encoded(*self.opened.items.encode_file(path), num)
 
     def _encoded(self, side: str, features: np.ndarray, num: int) -> list[Hit]:
         return self._hits(side, self.opened.embed(side, features), num)
@@ -165,12 +165,12 @@ class Searcher:
 
 
 def open_gallery(
-    aligner: str | pathlib.Path, gallery: str | pathlib.Path, *, side: str | None = None
+    aligner: Opened, gallery: str | pathlib.Path, *, side: str | None = None
 ) -> Searcher:
-    """Reads an aligner and the items to search.
+    """Read the items to search with an aligner.
 
     Args:
-      aligner: a folder of `gentle-clip align`.
+      aligner: a fitted one, or a trained run.
       gallery: raw features of one of its sides, or a folder of `gentle-clip embed`, which spares
         embedding them again. An index beside it, if it is of just these, is used.
       side: "x" or "y", whose features they are, where their encoder or width does not say it.
@@ -178,7 +178,7 @@ def open_gallery(
     Raises:
       ValueError: the folders are not as they should be, or do not fit each other.
     """
-    searcher = _opened(aligner, gallery, side)
+    searcher = Searcher(aligner, *aligner.read(gallery, side, aligned=True))
     folder = searcher.gallery.path and index_of(searcher.gallery.path)
     if folder and folder.exists():
         try:
@@ -192,13 +192,8 @@ def open_gallery(
     return searcher
 
 
-def _opened(aligner: str | pathlib.Path, gallery: str | pathlib.Path, side: str | None) -> Searcher:
-    opened = open_aligner(aligner)
-    return Searcher(opened, *opened.read(gallery, side, aligned=True))
-
-
 def index_gallery(
-    aligner: str | pathlib.Path,
+    aligner: Opened,
     gallery: str | pathlib.Path,
     *,
     side: str | None = None,
@@ -219,7 +214,7 @@ def index_gallery(
       ModuleNotFoundError: the engine is not installed.
       OSError: it cannot be written.
     """
-    searcher = _opened(aligner, gallery, side)
+    searcher = Searcher(aligner, *aligner.read(gallery, side, aligned=True))
     opened, side = searcher.opened, searcher.side
     num_rows = len(searcher.gallery.features)
     num_blocks = -(-num_rows // _BLOCK)

@@ -12,6 +12,7 @@ from gentle_clip_jax.data.batches import Items
 from gentle_clip_jax.files import sha256_of
 
 Modality = Literal["x", "y"]
+MODALITIES: tuple[Modality, Modality] = ("x", "y")
 
 
 class Raw(NamedTuple):

@@ -1,4 +1,4 @@
-"""A trained run as something that embeds."""
+"""A trained run as an aligner: its towers embed raw items into one space."""
 
 import dataclasses
 import functools
@@ -8,14 +8,14 @@ from typing import Any
 import ml_collections
 import numpy as np
 
-from gentle_clip_jax.data.batches import Dataset
+from gentle_clip_jax.data.batches import Dataset, take
 from gentle_clip_jax.encoders.two_towers import TwoTowers
 from gentle_clip_jax.files import sha256_of
 from gentle_clip_jax.runs.folder import RunFolder, read_config
 from gentle_clip_jax.runs.provenance import fingerprints
 from gentle_clip_jax.stores import place
 from gentle_clip_jax.tasks import task_of
-from gentle_clip_jax.tasks.raw import Modality, Raw
+from gentle_clip_jax.tasks.raw import MODALITIES, Modality, Raw
 from gentle_clip_jax.tasks.task import Task
 from gentle_clip_jax.training.checkpoints import Checkpoints
 from gentle_clip_jax.training.manifest import digest
@@ -25,9 +25,14 @@ from gentle_clip_jax.training.manifest import digest
 class Restored:
     """The towers of a run with the parameters that did best on its validation items.
 
+    It satisfies the protocol of an aligner, `aligners.protocol.SharedSpace`. Its features are rows
+    that it has embedded, and embedding them again only gives them unit length.
+
+    path: the folder of the run.
     params: the moving average at `step`; the optimizer's state is not read.
     """
 
+    path: pathlib.Path
     config: ml_collections.ConfigDict
     task: Task
     dataset: Dataset
@@ -36,21 +41,82 @@ class Restored:
     step: int
 
     def embed_x(self, items: Any) -> np.ndarray:
-        """Unit rows [n, d] of n items of x: arrays as the task's data set holds them, or, where
-        the modality is one of texts or sequences, a list of strings."""
+        """Return unit rows [n, d] of n items of x: arrays as the task's data set holds them, a list
+        of strings where the modality is one of texts or sequences, or embedded rows [n, d]."""
+        if _are_embedded(items):
+            return _unit(items)
         return self.task.embed_x(self.model, self.params, self.dataset, items)
 
     def embed_y(self, items: Any) -> np.ndarray:
-        """Unit rows [m, d] of m items of y likewise; x @ y.T are cosines."""
+        """Return unit rows [m, d] of m items of y likewise; x @ y.T are cosines."""
+        if _are_embedded(items):
+            return _unit(items)
         return self.task.embed_y(self.model, self.params, self.dataset, items)
 
     def embed(self, modality: Modality, items: Any) -> np.ndarray:
         """`embed_x` or `embed_y`."""
         return self.embed_x(items) if modality == "x" else self.embed_y(items)
 
-    def read(self, modality: Modality, path: pathlib.Path) -> Raw:
-        """A user's own items of x or of y; see `Task.read`."""
-        return self.task.read(self.config, self.dataset, modality, path)
+    def smooth_gallery_x(self, rows: Any) -> Any:
+        """Return the rows: a run smooths no gallery."""
+        return rows
+
+    def smooth_gallery_y(self, rows: Any) -> Any:
+        """Return the rows: a run smooths no gallery."""
+        return rows
+
+    @property
+    def can_refit(self) -> bool:
+        """False: towers take a training to change."""
+        return False
+
+    @property
+    def held_out(self) -> None:
+        """None: a run keeps no held-out pairs."""
+        return None
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """Metadata: method, modalities, step, encoders, and the width of embedded rows."""
+        return self._about
+
+    @functools.cached_property
+    def _about(self) -> dict[str, Any]:
+        x, _ = self.task.test_items(self.dataset)
+        width = self.embed_x(take(x, slice(0, 1))).shape[1]
+        encoder = {"encoder": str(self.path), "prompt": None, "weights_sha256": self.sha256}
+        return {
+            "method": "towers",
+            "modalities": [*self.task.MODALITIES],
+            "step": self.step,
+            "fitted_on": {"features_x": width, "features_y": width},
+            "encoders": {modality: {**encoder, "role": modality} for modality in "xy"},
+        }
+
+    @property
+    def typed(self) -> Modality:
+        """The modality whose items can be typed as words."""
+        return self.task.TYPED
+
+    def read(self, path: pathlib.Path, modality: Modality | None = None) -> tuple[Modality, Raw]:
+        """Find a user's own items of a modality at a path, or of the first that fits.
+
+        Raises:
+          ValueError: there are none.
+        """
+        if modality is not None:
+            return modality, self.task.read(self.config, self.dataset, modality, path)
+        reasons = []
+        for name, each in zip(self.task.MODALITIES, MODALITIES):
+            try:
+                return self.read(path, each)
+            except (OSError, ValueError) as error:
+                reasons.append(f"of {name}s: {str(error).rstrip('.')}")
+        raise ValueError(f"{path} holds no items of {self.path}: {'; '.join(reasons)}.")
+
+    def folder_of_rows(self, path: pathlib.Path, modality: Modality) -> pathlib.Path:
+        """Return the folder, within the run's, of the rows of a user's own items."""
+        return RunFolder(self.path).embedded(path, modality)
 
     def search(self, words: str) -> np.ndarray:
         """Cosines [n] of the run's test items with some words."""
@@ -59,9 +125,13 @@ class Restored:
             return self.embed_x(x) @ self.embed_y([words])[0]
         return self.embed_y(y) @ self.embed_x([words])[0]
 
-    @functools.cached_property
+    @property
     def sha256(self) -> str:
         """SHA-256 of all that rows of `embed` hang on besides the items and the program."""
+        return self._sha256
+
+    @functools.cached_property
+    def _sha256(self) -> str:
         about = {
             "config": self.config.to_dict(),
             "data": fingerprints(self.dataset),  # tokens and other preparations are made of them
@@ -76,7 +146,8 @@ def restore(workdir: str | pathlib.Path) -> Restored:
     Raises:
       ValueError: the folder holds no run, or no sound checkpoint yet.
     """
-    folder, config = RunFolder(place(workdir)), read_config(workdir)
+    path, config = place(workdir), read_config(workdir)
+    folder = RunFolder(path)
     with Checkpoints(folder.checkpoints, read_only=True) as checkpoints:
         found = checkpoints.restore_best_average()
     if found is None:
@@ -87,4 +158,15 @@ def restore(workdir: str | pathlib.Path) -> Restored:
     task = task_of(config)
     dataset = task.load_data(config, folder.local)
     model = task.build_model(config, dataset)
-    return Restored(config, task, dataset, model, found.average, found.step)
+    return Restored(path, config, task, dataset, model, found.average, found.step)
+
+
+def _are_embedded(items: Any) -> bool:
+    """Whether items are embedded rows; raw ones are integers, texts or trees of arrays."""
+    is_array = isinstance(items, np.ndarray)
+    return is_array and items.ndim == 2 and np.issubdtype(items.dtype, np.floating)
+
+
+def _unit(rows: np.ndarray) -> np.ndarray:
+    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows / np.where(norms > 0, norms, 1)

@@ -29,6 +29,7 @@ from gentle_clip_jax.runs.read import lines_of, read_line, read_run
 from gentle_clip_jax.searching import embed_files, open_gallery
 from gentle_clip_jax.tasks.icons import task as icons
 from gentle_clip_jax.training import evaluate, loop, train_state
+from gentle_clip_jax.training.loading import open_aligner
 from gentle_clip_jax.training.restored import restore
 
 # Orbax drops its pending reads when one fails, and Python reports them whenever they are collected.
@@ -309,7 +310,7 @@ def embedded(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(gallery, "_gains", lambda features, seed: (0, 0))
         align(Problem(x[:20], y[:20], x[20:], y[20:]), "cca").save(folder / "aligner")
-    embed_files(folder / "aligner", folder / "x.npz", folder / "sound", side="x")
+    embed_files(open_aligner(folder / "aligner"), folder / "x.npz", folder / "sound", side="x")
     return folder / "aligner", folder / "sound"
 
 
@@ -318,7 +319,7 @@ def test_every_file_of_embedded_items(embedded, walk, way):
     aligner, sound = embedded
 
     def opened(folder):
-        gallery = open_gallery(aligner, folder)
+        gallery = open_gallery(open_aligner(aligner), folder)
         return {"rows": gallery.rows, "ranked": gallery.ranked, "ids": gallery.gallery.ids}
 
     expected = opened(sound)

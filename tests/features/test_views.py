@@ -11,8 +11,7 @@ from gentle_clip_jax.aligning import align_files
 from gentle_clip_jax.encoders.published import pretrained
 from gentle_clip_jax.features.encode import encode
 from gentle_clip_jax.features.views import over_views
-from gentle_clip_jax.searching.encoder import features_of_file
-from gentle_clip_jax.searching.opened import open_aligner
+from gentle_clip_jax.training.loading import open_aligner
 
 
 class Corner(nn.Module):
@@ -68,7 +67,7 @@ def test_a_query_is_seen_as_the_images_of_the_gallery_were(pictures, tmp_path):
     encode_texts(tmp_path / "texts.txt", tmp_path / "y")
     align_files(tmp_path / "x", tmp_path / "y", None, tmp_path / "aligner", method="cca")
     opened = open_aligner(tmp_path / "aligner")
-    side, features = features_of_file(opened, pictures / "2.png")
+    side, features = opened.items.encode_file(pictures / "2.png")
     assert side == "x"
     np.testing.assert_allclose(features[0], gallery.features[2], rtol=1e-6)
     encode_images(pictures, tmp_path / "plain")

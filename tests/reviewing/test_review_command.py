@@ -16,6 +16,7 @@ from gentle_clip_jax.commands import review as command
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.reviewing import opened, refit
 from gentle_clip_jax.reviewing.progress import held_out_recall
+from gentle_clip_jax.training.loading import open_aligner
 
 NUMBER, KNOWN = 150, 30
 
@@ -43,6 +44,11 @@ def paths(files):
     return [files / name for name in ("aligner", "x.npz", "y.npz", "pairs.csv")]
 
 
+def given(files):
+    aligner, *others = paths(files)
+    return [open_aligner(aligner), *others]
+
+
 def run(files, *more):
     parser = argparse.ArgumentParser()
     command.add(parser.add_subparsers())
@@ -53,7 +59,7 @@ def run(files, *more):
 
 
 def test_a_review_of_files_refits_and_measures(files):
-    with opened.review(*paths(files)) as review:
+    with opened.review(*given(files)) as review:
         session = review.show.session
         for _ in range(12):
             question = session.question()
@@ -65,7 +71,7 @@ def test_a_review_of_files_refits_and_measures(files):
         point = review.progress.points()[-1]
         assert point.pairs > KNOWN
         assert 0.5 < point.low < point.recall <= point.high
-    with opened.review(*paths(files)) as review:
+    with opened.review(*given(files)) as review:
         assert review.progress.points()[-1] == point
 
 
@@ -141,13 +147,13 @@ def test_a_fit_takes_two_pairs():
 
 def test_few_pairs_of_many_items_begin_with_the_closest_of_ten(files, monkeypatch):
     monkeypatch.setattr(opened, "TEN_ABOVE", NUMBER - 1)
-    with opened.review(*paths(files)) as review:
+    with opened.review(*given(files)) as review:
         assert review.show.session.mode == "grid"
     (files / "pairs.csv").write_text("".join(f"item {i}\n" for i in range(12)))
-    with opened.review(*paths(files)) as review:
+    with opened.review(*given(files)) as review:
         assert review.show.session.mode == "ten"
     monkeypatch.setattr(opened, "TEN_ABOVE", NUMBER)
-    with opened.review(*paths(files)) as review:
+    with opened.review(*given(files)) as review:
         assert review.show.session.mode == "grid"
         hits = review.show.finder.words("item 140")["x"]
         assert np.argmax(hits) == 140

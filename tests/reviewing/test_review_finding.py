@@ -4,25 +4,22 @@ import numpy as np
 import pytest
 from review_items import NUMBER, latent, sides
 
-from gentle_clip_jax.reviewing import finding
 from gentle_clip_jax.reviewing.finding import Finder, Space
 from gentle_clip_jax.searching.encoder import QueryEncoder
 
 
-def made(side=None, monkeypatch=None):
+def made(side=None):
     """A finder whose encoder, if it has one, reads the number of an item of a side."""
     x, y = latent()
     rows = {"x": x, "y": y}
-    if side:
-        encoder = QueryEncoder(side, lambda words: rows[side][[int(words)]])
-        monkeypatch.setattr(finding, "encoder_of_words", lambda opened, first: encoder)
+    encoder = QueryEncoder(side, lambda words: rows[side][[int(words)]])
     space = Space(x, y, lambda raw: raw, lambda raw: raw)
-    return Finder(*sides(), space, object() if side else None)
+    return Finder(*sides(), space, (lambda: encoder) if side else None)
 
 
 @pytest.mark.parametrize("side", ["x", "y"])
-def test_words_go_through_the_encoder_and_the_latest_fit(monkeypatch, side):
-    finder = made(side, monkeypatch)
+def test_words_go_through_the_encoder_and_the_latest_fit(side):
+    finder = made(side)
     scores = finder.words("7")
     assert (len(scores["x"]), len(scores["y"])) == (NUMBER, NUMBER)
     assert np.argmax(scores[side]) == 7
@@ -41,12 +38,12 @@ def test_without_an_encoder_words_are_looked_for_in_texts_and_names():
         finder.words("cucumber")
 
 
-def test_an_encoder_that_cannot_be_had_is_no_end(monkeypatch):
-    def refuse(opened, first):
+def test_an_encoder_that_cannot_be_had_is_no_end():
+    def refuse():
         raise ValueError("The weights are others.")
 
-    finder = made("y", monkeypatch)
-    monkeypatch.setattr(finding, "encoder_of_words", refuse)
+    x, y = latent()
+    finder = Finder(*sides(), Space(x, y, lambda raw: raw, lambda raw: raw), refuse)
     assert np.argmax(finder.words("text 5")["y"]) == 5
     with pytest.raises(ValueError, match=r"No text .* The weights are others"):
         finder.words("cucumber")

@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 import tiny_encoders
+from by_folder import open_gallery
 from PIL import Image
 
 from gentle_clip_jax.aligners import load
@@ -14,7 +15,6 @@ from gentle_clip_jax.encoders.published import pretrained
 from gentle_clip_jax.features import names
 from gentle_clip_jax.features.encode import encode
 from gentle_clip_jax.features.read import read
-from gentle_clip_jax.searching import open_gallery
 
 WORDS = ("red", "green", "blue")
 

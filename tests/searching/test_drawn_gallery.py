@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from by_folder import embed_files, open_gallery
 
 from gentle_clip_jax.aligners import gallery
 from gentle_clip_jax.aligning import align_files
-from gentle_clip_jax.searching import open_gallery
-from gentle_clip_jax.searching.embed import RANKED, embed_files
+from gentle_clip_jax.searching.embed import RANKED
 
 RNG = np.random.default_rng(0)
 

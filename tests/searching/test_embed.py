@@ -2,13 +2,15 @@
 
 import numpy as np
 import pytest
+from by_folder import embed_files
 
 from gentle_clip_jax.aligners import gallery
 from gentle_clip_jax.aligning import align_files
 from gentle_clip_jax.features.read import read
 from gentle_clip_jax.searching import embed
-from gentle_clip_jax.searching.embed import RANKED, embed_files
-from gentle_clip_jax.searching.opened import Opened, open_aligner
+from gentle_clip_jax.searching.embed import RANKED
+from gentle_clip_jax.searching.opened import Opened
+from gentle_clip_jax.training.loading import open_aligner
 
 
 @pytest.fixture(scope="module")

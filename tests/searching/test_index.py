@@ -8,11 +8,11 @@ import sys
 
 import numpy as np
 import pytest
+from by_folder import embed_files, index_gallery, open_gallery
 
 from gentle_clip_jax.aligning import align_files
 from gentle_clip_jax.commands import main
-from gentle_clip_jax.searching import index_gallery, open_gallery, search
-from gentle_clip_jax.searching.embed import embed_files
+from gentle_clip_jax.searching import search
 from gentle_clip_jax.searching.exact import nearest
 from gentle_clip_jax.searching.index import ENGINES, index_of, open_index, write_index
 

@@ -7,14 +7,15 @@ import jax
 import numpy as np
 import pytest
 import tiny_run
+from by_folder import open_gallery
 from PIL import Image
 
-from gentle_clip_jax import restore
+from gentle_clip_jax import match, restore
 from gentle_clip_jax.commands import aligners, matches, output
 from gentle_clip_jax.features.read import read
-from gentle_clip_jax.searching import open_gallery
 from gentle_clip_jax.tasks.icons import data
 from gentle_clip_jax.training import loop
+from gentle_clip_jax.training.loading import open_aligner
 
 
 @pytest.fixture(scope="module")
@@ -60,19 +61,39 @@ def test_an_item_is_embedded_once(work, monkeypatch):
     assert first.gallery.path.parent == work / "run" / "cache" / "embedded"
     Image.new("L", (16, 16), 128).save(work / "pictures" / "new.png")
     (work / "pictures" / "broken.png").write_bytes(b"no picture")
-    embedded, real = [], type(first.opened.towers.run).embed
+    embedded, real = [], type(first.opened.aligner).embed
 
     def embed(self, side, items):
         embedded.append(len(items))
         return real(self, side, items)
 
-    monkeypatch.setattr(type(first.opened.towers.run), "embed", embed)
+    monkeypatch.setattr(type(first.opened.aligner), "embed", embed)
     second = open_gallery(work / "run", work / "pictures")
     assert embedded == [1]
     assert len(second.gallery.ids) == 25
     assert [skipped["id"] for skipped in second.gallery.manifest["skipped"]] == ["broken"]
     for name in ("new", "broken"):
         (work / "pictures" / f"{name}.png").unlink()
+
+
+def test_a_run_is_an_aligner(work):
+    """Its features are rows that it has embedded: they keep their directions, at unit length."""
+    towers, test = restore(work / "run"), tiny_run.dataset().test
+    x, y = towers.embed_x(test.x), towers.embed_y(list(test.names))
+    assert towers.about["fitted_on"] == {"features_x": x.shape[1], "features_y": y.shape[1]}
+    assert towers.about["modalities"] == ["image", "text"]
+    assert (towers.can_refit, towers.held_out) == (False, None)
+    for embed, smooth, rows in (
+        (towers.embed_x, towers.smooth_gallery_x, x),
+        (towers.embed_y, towers.smooth_gallery_y, y),
+    ):
+        np.testing.assert_allclose(embed(3 * rows), rows, atol=1e-6)
+        assert embed(rows).dtype == rows.dtype
+        assert smooth(rows) is rows
+    assert not towers.embed_x(np.zeros((1, x.shape[1]), np.float32)).any()
+    pairs = np.stack([np.arange(4)] * 2, axis=1)
+    matches = match(towers, x, y, pairs=pairs)
+    np.testing.assert_array_equal(matches.y, np.argmax(x[4:] @ y[4:].T, axis=1) + 4)
 
 
 def test_words_an_item_and_a_file_find_pictures(work, capsys):
@@ -109,7 +130,8 @@ def test_review_asks_by_the_towers_and_does_not_refit(work, tmp_path):
 
     pairs = tmp_path / "pairs.csv"
     pairs.write_text((work / "pairs.csv").read_text())
-    with opened.review(work / "run", work / "pictures", work / "words.jsonl", pairs) as review:
+    run_of_icons = open_aligner(work / "run")
+    with opened.review(run_of_icons, work / "pictures", work / "words.jsonl", pairs) as review:
         session = review.show.session
         assert review.progress is None
         before = session.ranking

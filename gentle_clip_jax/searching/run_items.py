@@ -1,0 +1,145 @@
+"""Raw items through the towers of a trained run.
+
+Their rows are kept in a folder like that of `gentle-clip encode`, by the content of the items, so
+that an item is embedded once.
+"""
+
+import itertools
+import pathlib
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from gentle_clip_jax import progress
+from gentle_clip_jax.aligners.protocol import SharedSpace
+from gentle_clip_jax.data import lock
+from gentle_clip_jax.features import folder as folders
+from gentle_clip_jax.features.arguments import check_folder
+from gentle_clip_jax.features.embedder import Stacked
+from gentle_clip_jax.features.update import update
+from gentle_clip_jax.features.work import Work, as_they_are
+from gentle_clip_jax.searching.encoder import QueryEncoder
+
+Modality = Literal["x", "y"]
+_BATCH = 256
+_UNREADABLE = (OSError, ValueError)
+
+
+class Run(SharedSpace, Protocol):
+    """A trained run, which embeds raw items; see `training.restored.Restored`.
+
+    typed: the modality whose items can be typed as words.
+    read: finds raw items of a modality at a path, see `tasks.raw.Raw`.
+    """
+
+    @property
+    def path(self) -> pathlib.Path: ...
+
+    @property
+    def sha256(self) -> str: ...
+
+    @property
+    def typed(self) -> Modality: ...
+
+    def embed(self, modality: Modality, items: Any, /) -> np.ndarray: ...
+
+    def read(
+        self, path: pathlib.Path, modality: Modality | None = None, /
+    ) -> tuple[Modality, Any]: ...
+
+    def folder_of_rows(self, path: pathlib.Path, modality: Modality, /) -> pathlib.Path: ...
+
+
+class RunItems:
+    """Items and queries as a trained run takes them: raw."""
+
+    def __init__(self, run: Run):
+        self._run = run
+
+    def features_of(self, path: pathlib.Path, modality: str | None) -> pathlib.Path:
+        """Return the folder of the rows of the items at a path, in the run's, brought up to date.
+
+        Raises:
+          ValueError: there are no items, or none can be used.
+        """
+        if folders.has_manifest(path):
+            return path
+        which, raw = self._run.read(path, _modality(modality))
+        folder = self._run.folder_of_rows(path.resolve(), which)
+        self._write(raw, which, path.resolve(), folder)
+        return folder
+
+    def embed_into(self, folder: pathlib.Path, path: pathlib.Path, modality: str) -> bool:
+        """Bring a folder up to date with the rows of the items of a modality at a path.
+
+        Returns:
+          True: there is nothing left to embed.
+
+        Raises:
+          ValueError: there are no items, none can be used, or the folder holds something else.
+        """
+        which, raw = self._run.read(path, _modality(modality))
+        self._write(raw, which, path, folder)
+        return True
+
+    def word_encoder(self, first: str) -> QueryEncoder:
+        """Return the encoder of words, an item of the modality that can be typed."""
+        which = self._run.typed
+        return QueryEncoder(which, lambda words: self._run.embed(which, [words]))
+
+    def encode_file(self, path: pathlib.Path) -> tuple[str, np.ndarray]:
+        """Return the modality of the first item in a file, and its row [1, k].
+
+        Raises:
+          ValueError: there is none, or it cannot be used.
+        """
+        which, raw = self._run.read(path)
+        try:
+            return which, self._run.embed(which, raw.load(raw.inputs[:1]))
+        except _UNREADABLE as error:
+            raise ValueError(f"{path} {error}.") from error
+
+    def _write(self, raw: Any, modality: Modality, path: pathlib.Path, out: pathlib.Path) -> None:
+        # The name alone, so that a run whose folder is moved finds its rows again.
+        name = self._run.path.resolve().name
+        arguments = {"encoder": name, "role": modality, "data": str(path), "dtype": "float32"}
+        check_folder(out, arguments)
+        with lock.alone_in(out):
+            update(self._work(raw, modality), out, arguments, say=progress.console())
+
+    def _work(self, raw: Any, modality: Modality) -> Work:
+        def contents(numbers: Sequence[int]) -> list[tuple[str, str | None]]:
+            return [_content(raw, number) for number in numbers]
+
+        def embed(inputs: Iterable[Any]) -> Iterator[Stacked]:
+            rest = iter(inputs)
+            while batch := [*itertools.islice(rest, _BATCH)]:
+                yield self._embedded(raw, modality, batch)
+
+        index, metadata = np.arange(len(raw.rows)), {"weights_sha256": self._run.sha256}
+        return Work(raw.rows, raw.inputs, index, contents, as_they_are, lambda: embed, metadata, ())
+
+    def _embedded(self, raw: Any, modality: Modality, inputs: Sequence[Any]) -> Stacked:
+        """Return rows [b, k], and why there is none of an input; rows of such are zero."""
+        try:
+            return self._run.embed(modality, raw.load(inputs)), [None] * len(inputs)
+        except _UNREADABLE as error:
+            if len(inputs) == 1:
+                width = self._run.about["fitted_on"][f"features_{modality}"]
+                return np.zeros((1, width), np.float32), [str(error)]
+        parts = [self._embedded(raw, modality, [one]) for one in inputs]
+        return np.concatenate([rows for rows, _ in parts]), [why for _, (why,) in parts]
+
+
+def _modality(name: str | None) -> Modality | None:
+    if name is None:
+        return None
+    return "x" if name == "x" else "y"
+
+
+def _content(raw: Any, number: int) -> tuple[str, str | None]:
+    try:
+        return raw.digest(raw.inputs[number]), None
+    except _UNREADABLE as error:
+        return "", str(error)
