@@ -1,6 +1,6 @@
-"""What is installed, what is missing, and the command that installs it; nothing is changed.
+"""Check of the installation: installed and missing packages, and the commands to install them.
 
-What is required may be missing too: it is imported where it is examined.
+Required packages may be missing too: each is imported only for its own check. Nothing is changed.
 """
 
 import importlib.metadata
@@ -18,14 +18,14 @@ _OURS = "gentle-clip-jax"
 
 
 def examine() -> dict[str, Any]:
-    """What there is, ready for JSON.
+    """Examine the installation; return the result as JSON data.
 
-    "packages": the version of each that is required, None if it is not there. "broken": a sentence
-    for each that is missing, too old, too new or does not work; of an installation that is sound it
-    is empty. "devices": what jax computes on, with bytes of memory where they say so. "cores";
-    "memory": bytes that this process may have. "extras": what each lacks, and the command that
-    installs it. "encoders": of those whose weights come in a package None, or how to get them.
-    "caches": the folders of downloaded weights and of compiled programs, None where there is none.
+    "packages": the version of each required package, None if missing. "broken": a sentence for each
+    that is missing, too old, too new or does not work; empty for a sound installation. "devices":
+    the devices of jax, with bytes of memory if reported. "cores"; "memory": bytes available to this
+    process. "extras": missing packages of each, and the command that installs them. "encoders":
+    None if the weights of a packaged encoder are installed, else instructions. "caches": folders of
+    downloaded weights and of compiled programs, or None.
     """
     is_installed = _version(_OURS) is not None
     needs = {extra: [*_needs(extra)] for extra in ("", *_extras())} if is_installed else {"": []}
@@ -55,7 +55,7 @@ def examine() -> dict[str, Any]:
 
 
 def lines(state: Mapping[str, Any]) -> Iterator[str]:
-    """What `examine` found, for people."""
+    """Yield the lines of a readable report of `examine`."""
     yield f"gentle-clip {state['version']}, Python {state['python']}, {state['system']}"
     jax = state["packages"].get("jax")
     devices = [
@@ -82,7 +82,7 @@ def lines(state: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _needs(extra: str) -> Iterator[Requirement]:
-    """What an extra asks for on this machine, or, of "", the package itself."""
+    """Yield the requirements of an extra on this machine; of the package itself for ""."""
     for need in map(Requirement, importlib.metadata.requires(_OURS) or ()):
         here = need.marker is None or need.marker.evaluate({"extra": extra})
         if not here or (extra and (need.marker is None or need.marker.evaluate({"extra": ""}))):
@@ -118,13 +118,15 @@ def _unmet(need: Requirement) -> str:
 def _tried(what: str, examined: Callable[[], Any], broken: list[str]) -> Any:
     try:
         return examined()
-    except Exception as error:  # of any kind, where an installation is broken
+    except Exception as error:  # a broken installation raises errors of any kind
         broken.append(f"{what} does not work: {' '.join(str(error).split())[:300]}")
         return None
 
 
 def _devices() -> list[dict[str, Any]]:
-    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # others may use them
+    os.environ.setdefault(
+        "XLA_PYTHON_CLIENT_PREALLOCATE", "false"
+    )  # leave memory to other programs
     import jax
 
     from gentle_clip_jax.parallel.memory import limit_bytes

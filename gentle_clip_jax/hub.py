@@ -1,4 +1,4 @@
-"""An aligner on the Hugging Face Hub: what is told of it there, and what stays at home."""
+"""Uploads of aligners to the Hugging Face Hub: their card, and the metadata that is public."""
 
 import dataclasses
 import json
@@ -16,10 +16,13 @@ from gentle_clip_jax.files import write_text
 
 _REPO = re.compile(r"\w[\w.-]{0,95}/\w[\w.-]{0,95}")
 _LICENSE = re.compile(r"\w[\w.+-]{0,60}")
-# Figures, hashes and names of encoders; what else `with_about` was given may be ids or texts.
+# Figures, hashes and names of encoders; other metadata may be ids or texts.
 _UPLOADED = ("method", "settings", "held_out", "fitted_on", "versions", "smoothed_galleries")
 _UPLOADED += ("bank", "modalities", "encoders", "sha256", "expected")
-_LICENSES = {"efficientnet-lite0": "apache-2.0", "minilm": "apache-2.0"}  # of weights in packages
+_LICENSES = {
+    "efficientnet-lite0": "apache-2.0",
+    "minilm": "apache-2.0",
+}  # licenses of packaged weights
 
 
 def push(
@@ -30,21 +33,21 @@ def push(
     license: str | None = None,
     also: Sequence[str] = (),
 ) -> str:
-    """Uploads an aligner with a card that says what to expect; returns where it is.
+    """Upload an aligner with a card of its expected recall; return its address.
 
-    Ids, texts and pictures are in no aligner of `gentle-clip align`, and of what `with_about` was
-    told only `also` is uploaded. Features are: of pairs by relative representations, and of many
-    items in the banks of smoothed and drawn aligners; the card says of how many.
+    The aligners of `gentle-clip align` contain no ids, texts or pictures, and of further metadata
+    only `also` is uploaded. They do contain features: of pairs in relative representations, and of
+    many items in the banks of neighbour and gallery smoothing; the card has their number.
 
     Args:
       aligner: a folder that `Aligner.save` has written.
       repo: "ORG/NAME", made if it is not there.
-      private: whether a repository that is made is to be seen by its owners alone.
+      private: only the owners see a new repository.
       license: of the aligner, as the Hub spells it.
       also: further keys of `about` to upload.
 
     Raises:
-      ValueError: the folder holds no aligner, the name or the license is none, a key is not there,
+      ValueError: the folder has no aligner, the name or the license is invalid, a key is missing,
         or the Hub refuses it.
     """
     import huggingface_hub
@@ -61,14 +64,14 @@ def push(
         write_text(folder / "README.md", card(fitted, repo, license))
         try:
             api.create_repo(repo, private=private, exist_ok=True)
-            # Arrays are named by their content: those of an earlier aligner go.
+            # Arrays are named by their content: delete those of an earlier aligner.
             commit = api.upload_folder(
                 repo_id=repo,
                 folder_path=folder,
                 commit_message="Upload an aligner",
                 delete_patterns="arrays-*.safetensors",
             )
-        except Exception as error:  # of the network, of the Hub, of a missing token
+        except Exception as error:  # network, Hub or missing token
             raise ValueError(
                 f"{repo} could not be uploaded ({' '.join(str(error).split())[:300]}): run "
                 "hf auth login, or see to the network."
@@ -77,7 +80,7 @@ def push(
 
 
 def card(aligner: Aligner, repo: str, license: str | None = None) -> str:
-    """The README.md of a repository, with the metadata that the Hub reads."""
+    """Return the README.md of a repository, with the metadata that the Hub reads."""
     from huggingface_hub import ModelCardData
 
     metadata = ModelCardData(
@@ -114,7 +117,7 @@ def _with_uploaded_metadata(aligner: Aligner, also: Sequence[str]) -> Aligner:
         )
     uploaded = {key: record[key] for key in (*_UPLOADED, *also) if key in record}
     for encoder in uploaded.get("encoders", {}).values():
-        if encoder and pathlib.PurePath(encoder["encoder"]).is_absolute():  # of this machine
+        if encoder and pathlib.PurePath(encoder["encoder"]).is_absolute():  # a path on this machine
             encoder["encoder"] = pathlib.PurePath(encoder["encoder"]).name
     return dataclasses.replace(aligner, record=json.dumps(uploaded))
 
@@ -136,7 +139,7 @@ def _encoders(record: dict[str, Any], names: tuple[str, str]) -> Iterator[str]:
 
 
 def _num_items(maps: Any) -> int:
-    """Of how many items the maps hold features or embeddings, at most."""
+    """Count the items whose features or embeddings are in the maps."""
     counts = (
         len(array)
         for path, array in jax.tree.leaves_with_path(maps)

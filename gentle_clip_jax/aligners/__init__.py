@@ -1,4 +1,4 @@
-"""From a few pairs and many unmatched items to maps into one space."""
+"""Aligners: maps into one space, fitted to a few pairs and many unmatched items."""
 
 from gentle_clip_jax.aligners.aligner import Aligner as Aligner
 from gentle_clip_jax.aligners.aligner import load as load

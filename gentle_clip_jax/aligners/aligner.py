@@ -1,4 +1,4 @@
-"""The result of every method: raw features of two modalities in, unit rows of one space out."""
+"""The aligner that every method fits: a map of raw features into unit rows of one space."""
 
 import dataclasses
 import functools
@@ -36,13 +36,13 @@ _PACKAGES = ("gentle-clip-jax", "jax", "jaxlib", "flax", "optax", "numpy")
 )
 @dataclasses.dataclass(frozen=True)
 class Aligner:
-    """A fitted aligner, a pytree: it owns all that its fit needed, and takes raw features.
+    """A fitted aligner, a pytree: it maps raw features and needs no other file.
 
     x, y: standardise the features of either modality.
     maps: embed standardised features.
-    record: JSON of the metadata, see `about`.
-    held_out: candidates of held-out pairs, from which `match` calibrates; None if none were held
-      out, or the aligner was fitted to bare arrays.
+    record: metadata as JSON, see `about`.
+    held_out: nearest candidates of held-out pairs, from which `match` calibrates; None without
+      held-out pairs, or if the aligner was fitted to bare arrays.
     """
 
     x: Standardizer
@@ -65,7 +65,7 @@ class Aligner:
 
     @property
     def about(self) -> dict[str, Any]:
-        """Metadata: method, settings, data (counts, SHA-256), versions, held-out figures."""
+        """Return the metadata: method, settings, data, SHA-256, versions, held-out figures."""
         return json.loads(self.record)
 
     @property
@@ -75,7 +75,7 @@ class Aligner:
 
     @property
     def smoothed_galleries(self) -> Galleries:
-        """Whether `smooth_gallery_x` and `smooth_gallery_y` change rows."""
+        """Return which galleries `smooth_gallery_x` and `smooth_gallery_y` smooth."""
         return Galleries(**{"x": False, "y": False, **self.about.get("smoothed_galleries", {})})
 
     def smooth_gallery_x(self, rows: ArrayLike) -> jax.Array:
@@ -174,8 +174,8 @@ def fitted(problem: Problem, fit: MapsFit) -> Aligner:
 
     Args:
       problem: raw features.
-      fit: from standardised features, and classes in their units, to maps and metadata of them:
-        "method", "settings", "held_out".
+      fit: function of standardised features, and classes in their units, that returns maps and
+        their metadata: "method", "settings", "held_out".
     """
     x, y, features, classes = standardized(problem)
     maps, metadata = fit(features, classes)
@@ -193,8 +193,8 @@ def with_gallery_smoothing(
     Args:
       aligner: fitted to the problem.
       problem: raw features.
-      galleries: which are smoothed, if there are rows enough; chosen by held-out pairs if not
-        given.
+      galleries: galleries to smooth, where there are enough rows; held-out pairs choose them if
+        not given.
     """
     features = standardized(problem)[2]
     if galleries is None:

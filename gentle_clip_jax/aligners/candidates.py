@@ -31,13 +31,13 @@ from gentle_clip_jax.evaluation.cross_validation import Candidate, Embeds, HeldO
 from gentle_clip_jax.evaluation.pairs import take
 from gentle_clip_jax.parallel.cores import one_core_for_lapack
 
-_ROUNDS = 3  # of transport
+_ROUNDS = 3  # transport rounds
 
-# Names of candidates. Those of pairs-only methods are also those of methods.
+# Names of candidates. Pairs-only candidates are named as their methods.
 PLANNED, UNPLANNED = "gentle_transport", "gentle_transport without a plan"
-SMOOTHED = "gentle_transport with neighbours"  # in few dimensions; in many it always has them
+SMOOTHED = "gentle_transport with neighbours"  # in few dimensions; in many it always smooths
 NAMED, JOINED = "named_transport", "gentle_relative"
-NAMES_JOINED = "named_transport with names alone"  # joined with maps that no pair has changed
+NAMES_JOINED = "named_transport with names alone"  # joined with maps fitted without pairs
 _SHRUNK = {"cca": shrunk_cca, "ridge": shrunk_ridge}
 RELATIVE, CCA_JOINED = "relative", "cca_relative"
 PAIRS_ONLY = (*_SHRUNK, RELATIVE, CCA_JOINED)
@@ -59,7 +59,7 @@ def evaluate_candidates(
       relatives: whether to try relative representations; if not given, from 60 pairs on.
     """
     if relatives is None:
-        relatives = len(features.x) >= FEW_PAIRS  # fewer resemble nothing
+        relatives = len(features.x) >= FEW_PAIRS  # too few for an item to resemble any
     candidates = _all(plan_part(features), classes, relatives=relatives)
     return cross_validate(candidates, len(features.x), seed=seed)
 

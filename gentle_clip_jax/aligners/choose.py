@@ -33,13 +33,13 @@ from gentle_clip_jax.aligners.standardize import Classes
 from gentle_clip_jax.evaluation.cross_validation import Embeds, HeldOut
 from gentle_clip_jax.evaluation.intervals import standard_errors
 
-_LEAST_PAIRS = 6  # fewer held-out pairs decide nothing
+_LEAST_PAIRS = 6  # held-out pairs; with fewer, defaults apply
 _STANDARD_ERRORS = 2.0
 _METHODS = {
     UNPLANNED: PLANNED,
     SMOOTHED: PLANNED,
     NAMES_JOINED: NAMED,
-}  # of candidates that are none
+}  # methods of the candidates whose name is no method
 
 
 class Choice(NamedTuple):
@@ -54,7 +54,7 @@ class Choice(NamedTuple):
 
     @property
     def method(self) -> str:
-        """The name in `METHODS`."""
+        """Return the name of the method in `METHODS`."""
         return _METHODS.get(self.candidate, self.candidate)
 
 
@@ -65,16 +65,18 @@ def choose(
     named: bool,
     pairs_only: Iterable[str] | None = None,
 ) -> Choice:
-    """Choose the closed form that finds held-out pairs best; unmatched items only where they help.
+    """Choose the closed form that ranks held-out partners best.
+
+    It uses unmatched items only where they help.
 
     A method's score is the mean logarithm of the partner's rank; two methods are compared pair by
     pair. The pairs-only methods (CCA, ridge regression, relative representations) compete with
     gentle transport: with a plan, without, with the names of classes (where that is better, joined
     with maps from the names alone), and joined with relative representations if that is better by
     two standard errors. A method that uses unmatched items is chosen if it is no worse; below 60
-    pairs, which tell little, unless it is worse by a standard error; in 64 dimensions or fewer of
-    either modality only if it is better by two. There neighbours take part only if gentle transport
-    is better by two with them. Fewer than six pairs decide nothing.
+    pairs, which are weak evidence, unless it is worse by a standard error; in 64 dimensions or
+    fewer of either modality only if it is better by two. There neighbours take part only if gentle
+    transport is better by two with them. Fewer than six pairs decide nothing.
 
     Args:
       features: standardised, of two pairs or more.

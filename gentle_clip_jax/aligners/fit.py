@@ -1,4 +1,4 @@
-"""Fitting an aligner to a problem, by a method's name or by the one that held-out pairs choose."""
+"""Fit of an aligner to a problem, by a named method or by the one that held-out pairs choose."""
 
 import dataclasses
 
@@ -31,15 +31,15 @@ def align(
 
     Args:
       problem: features of matched and of unmatched items.
-      method: a name in `METHODS`; or "auto": of some closed forms the one whose maps find held-out
-        pairs best, fitted to all pairs. It uses unmatched items only where held-out pairs allow it,
+      method: a name in `METHODS`; or "auto": the closed form that ranks held-out partners best,
+        fitted to all pairs. It uses unmatched items only where held-out pairs allow it,
         see `choose.choose`. With fewer than two pairs it needs classes, and uses no pair.
       key: of random choices; that of seed 0 if not given. It samples the unmatched items of a plan,
         and the pairs that training holds out.
       classes: raw classifier and names of classes, see `Problem`.
 
     Returns:
-      An aligner that embeds raw features; of "auto", `about["held_out"]` says how it chose.
+      An aligner that embeds raw features; of "auto", `about["held_out"]` has the figures.
 
     Raises:
       ValueError: there is no such method, or the problem lacks what it needs.
@@ -82,7 +82,7 @@ def refit(aligner: Aligner, problem: Problem, key: jax.Array) -> Aligner:
     """Fit an aligner's method to another problem, with the choices that were made for the aligner.
 
     The candidate that held-out pairs chose and the galleries that are smoothed stay; settings such
-    as the shrinkage are chosen anew.
+    as the shrinkage are chosen again.
     """
     metadata = aligner.about
     method, chosen = metadata["method"], metadata.get("held_out", {}).get("chosen")
@@ -118,17 +118,17 @@ def _fit_choice(
 
 @once_a_problem
 def _in_canonical_order(problem: Problem) -> Problem:
-    """Sort the pairs by a hash of their features: the order in which they came changes nothing."""
+    """Sort the pairs by a hash of their features, so that their order changes nothing."""
     keys = [sha256_of([sha256_of(x), sha256_of(y)]) for x, y in zip(problem.x, problem.y)]
     order = canonical_order(keys)
     return dataclasses.replace(problem, x=problem.x[order], y=problem.y[order])
 
 
 def _shuffled(problem: Problem, key: jax.Array, *, pairs: bool) -> Problem:
-    """Shuffle items of which a part is taken: theirs may be sorted by kind."""
-    taken = min(PLAN_ITEMS, problem.plan_items)  # cross-validation takes no more
+    """Shuffle the items where only some are used: their order may be by kind."""
+    taken = min(PLAN_ITEMS, problem.plan_items)  # maximum for cross-validation
     if not pairs and max(len(problem.unmatched_x), len(problem.unmatched_y)) <= taken:
-        return problem  # what has been made of it is kept with it
+        return problem  # results are cached by problem
     rng = np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel())
     order = rng.permutation(len(problem.x)) if pairs else np.arange(len(problem.x))
     unmatched = {

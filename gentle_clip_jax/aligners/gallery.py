@@ -16,14 +16,14 @@ from gentle_clip_jax.evaluation.intervals import standard_errors
 from gentle_clip_jax.evaluation.pairs import take
 from gentle_clip_jax.evaluation.splits import repeated_folds
 
-_ROWS, _BYTES = 16384, 2**26  # of a bank, at most
-_LEAST_ROWS = 300  # of a bank; fewer are no neighbourhood
-_LEAST_PAIRS = 6  # fewer held-out pairs decide nothing
+_ROWS, _BYTES = 16384, 2**26  # maximum size of a bank
+_LEAST_ROWS = 300  # minimum size of a bank
+_LEAST_PAIRS = 6  # held-out pairs; with fewer, defaults apply
 _EVALUATED = 4096  # rows of a bank in cross-validation
 
 
 class Galleries(NamedTuple):
-    """Whether rows of x are smoothed where they are ranked, and rows of y."""
+    """Galleries to smooth: the rows of x, and those of y, where they are ranked."""
 
     x: bool
     y: bool
@@ -32,8 +32,8 @@ class Galleries(NamedTuple):
 def choose_galleries(small: Features, *, seed: int = 0) -> Galleries:
     """Choose which modality's gallery is smoothed.
 
-    x is smoothed unless held-out pairs then find each other worse by a standard error, y only if
-    they do so better by one. CCA of the pairs is what is evaluated: the choice favours no method.
+    x is smoothed unless that worsens the ranks of held-out partners by a standard error, y only if
+    it improves them by one. CCA of the pairs is what is evaluated: the choice favours no method.
 
     Args:
       small: standardised features, reduced, see `reduced.reduced_problem`.
@@ -63,7 +63,7 @@ def with_banks(
 
 
 class _Ranked(NamedTuple):
-    """Both modalities as they are ranked."""
+    """Maps with gallery smoothing applied to both modalities."""
 
     smoothed: SmoothedGallery
 
@@ -75,7 +75,7 @@ class _Ranked(NamedTuple):
 
 
 def _gains(features: Features, seed: int) -> tuple[float, float]:
-    """By how many standard errors pairs are found better with x smoothed, and with y smoothed."""
+    """Return the gain in ranks from smoothing x, and from smoothing y, in standard errors."""
     n = len(features.x)
     if n < _LEAST_PAIRS:
         return 0.0, 0.0
@@ -107,7 +107,7 @@ def _gains(features: Features, seed: int) -> tuple[float, float]:
         gallery = jnp.concatenate([all_x, distractors_x]), jnp.concatenate([all_y, distractors_y])
         before = np.log(partner_ranks(plain, *gallery, len(held_out)))
         counts[held_out] += 1
-        # By y where x is ranked, and by x where y is.
+        # Queries of y rank x, and queries of x rank y.
         for gain, one, queries in zip(gains, smoothed, (1, 0)):
             after = np.log(partner_ranks(_Ranked(one), *gallery, len(held_out)))
             gain[held_out] += (before - after)[:, queries]
@@ -115,13 +115,13 @@ def _gains(features: Features, seed: int) -> tuple[float, float]:
 
 
 def _rows(groups: Iterable[jax.Array], seed: int) -> jax.Array:
-    """Single rows of items [n, j, d], matched or not, in random order."""
+    """Return single rows of items [n, j, d], matched or not, in random order."""
     rows = jnp.concatenate([items.reshape(-1, items.shape[-1]) for items in groups])
     return rows[np.random.default_rng(seed).permutation(len(rows))[:_ROWS]]
 
 
 def _bank(embed: Callable[[jax.Array], jax.Array], rows: jax.Array) -> jax.Array | None:
-    """The embedded rows, as many as fit into a bank; None if they are too few."""
+    """Return the embedded rows, as many as fit into a bank; None if they are too few."""
     if len(rows) < _LEAST_ROWS:
         return None
     embedded = embed(rows)

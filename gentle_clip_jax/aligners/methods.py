@@ -1,4 +1,4 @@
-"""The methods: every way to align two modalities, as a function of one problem."""
+"""Table of methods: each fits an aligner to a problem."""
 
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
@@ -20,15 +20,16 @@ from gentle_clip_jax.aligners.problem import Features, Problem
 from gentle_clip_jax.aligners.standardize import Classes
 from gentle_clip_jax.evaluation.cross_validation import Embeds
 
-# From standardised features, classes in their units and a key to maps, and what to tell of them.
+# Functions of standardised features, classes in their units and a key: maps, and their metadata.
 Metadata = dict[str, Any]
 MapsFit = Callable[[Features, Classes | None, jax.Array], tuple[Embeds, Metadata]]
 
 
 class Method(NamedTuple):
-    """A line of the table; `unmatched`, `trained` and `named` say what it needs.
+    """An entry of the table.
 
-    fit: fit(problem, key) -> Aligner; where `named`, the problem must have classes.
+    unmatched: uses unmatched items. trained: is trained by gradients. named: needs classes.
+    fit: fit(problem, key) -> Aligner.
     """
 
     label: str
@@ -47,12 +48,12 @@ def _pairs(features: Features) -> tuple[jax.Array, jax.Array]:
 
 
 def cca(x: jax.Array, y: jax.Array) -> tuple[Embeds, Metadata]:
-    """CCA of standardised pairs [n, dx] and [n, dy] with the shrinkage that they choose."""
+    """Fit CCA to standardised pairs [n, dx] and [n, dy], with cross-validated shrinkage."""
     return _chosen(shrunk_cca, x, y)
 
 
 def ridge(x: jax.Array, y: jax.Array) -> tuple[Embeds, Metadata]:
-    """Ridge regression of the same."""
+    """Fit ridge regression to standardised pairs, with cross-validated shrinkage."""
     return _chosen(shrunk_ridge, x, y)
 
 
@@ -147,7 +148,7 @@ def _trained(
     objective: str | None = None,
     start: Literal["cca", "gentle_transport"] | None = None,
 ) -> tuple[str, Method]:
-    """Heads for the objective of that name, unless it is another's."""
+    """Return the method that trains heads, for the objective of that name if not given."""
 
     def train(
         features: Features, classes: Classes | None, key: jax.Array

@@ -1,4 +1,4 @@
-"""What an aligner is fitted to: the features of a few matched items and of many unmatched ones."""
+"""Input of a fit: features of a few matched items and of many unmatched ones."""
 
 import dataclasses
 import functools
@@ -12,12 +12,12 @@ from jax.typing import ArrayLike
 
 from gentle_clip_jax.files import sha256_of
 
-PLAN_ITEMS = 4096  # unmatched items that make one plan, whose cost is their square
+PLAN_ITEMS = 4096  # unmatched items of a plan, whose cost is quadratic
 Result = TypeVar("Result")
 
 
 class Features(NamedTuple):
-    """Standardised features, as the mathematics of an aligner takes them; see `Problem`.
+    """Standardised features, in which methods are fitted; see `Problem`.
 
     x: [n, j, dx] of the matched items; j rows an item.
     y: [n, k, dy] of their partners.
@@ -41,12 +41,12 @@ class Problem:
       y: [n, dy] or [n, k, dy]; y[i] is the partner of x[i].
       unmatched_x: [u, dx] or [u, j, dx] features of items without a partner; may be left out.
       unmatched_y: [v, dy] or [v, k, dy] likewise.
-      classes: what is known of x's encoder, if anything: [c, dx] the classifier that it was trained
-        with, in the units of x, and [c, dy] features of what its classes are called.
-      plan_items: how many unmatched items of either modality a method that plans takes; more than
-        4,096 make several plans, and cost in proportion.
+      classes: optional classifier of x's encoder: [c, dx] its weights, in the units of x, and
+        [c, dy] features of the names of its classes.
+      plan_items: unmatched items of either modality in optimal transport; more than 4,096 make
+        several plans, and cost in proportion.
 
-    All are kept as [items, rows of an item, features], float32 or float64, in their own units.
+    All are stored as [items, rows of an item, features], float32 or float64, in their own units.
 
     Raises:
       ValueError: an array has another shape or number of items than it should, or is not finite; or
@@ -95,7 +95,7 @@ class Problem:
 
     @functools.cached_property
     def about(self) -> dict[str, Any]:
-        """How many pairs, unmatched items and features there are, and SHA-256 of each array."""
+        """Return the numbers of pairs, unmatched items and features, and each array's SHA-256."""
         names = ("x", "y", "unmatched_x", "unmatched_y")
         return {
             "pairs": len(self.x),
@@ -108,7 +108,7 @@ class Problem:
 
 
 def once_a_problem(function: Callable[[Problem], Result]) -> Callable[[Problem], Result]:
-    """The function, which keeps what it returned for as long as the problem is kept."""
+    """Cache a function's result for as long as its problem exists."""
     results: weakref.WeakKeyDictionary[Problem, Result] = weakref.WeakKeyDictionary()
 
     @functools.wraps(function)
@@ -121,7 +121,7 @@ def once_a_problem(function: Callable[[Problem], Result]) -> Callable[[Problem],
 
 
 def _items(name: str, values: ArrayLike) -> np.ndarray:
-    """[items, rows, features] of finite floats."""
+    """Return [items, rows, features] of finite floats."""
     rows = _floats(name, values)
     if rows.ndim == 2:
         rows = rows[:, None]

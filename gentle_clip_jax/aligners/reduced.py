@@ -1,4 +1,4 @@
-"""Smaller problems for cross-validation: fewer dimensions and items, and distractors set apart."""
+"""Smaller problems for cross-validation: fewer dimensions and items, and separate distractors."""
 
 from collections.abc import Callable
 
@@ -10,9 +10,9 @@ from gentle_clip_jax.aligners.problem import Features, Problem, once_a_problem
 from gentle_clip_jax.aligners.standardize import Classes, principal_components, standardized
 from gentle_clip_jax.evaluation.cross_validation import Candidate, Embeds
 
-_DISTRACTORS = 1000  # unmatched items of each modality among which held-out partners are found
-_FITTED_TO = 1000  # unmatched items of each modality that a fit takes
-_DIMENSIONS = 256  # principal components that a fit takes; all would take minutes
+_DISTRACTORS = 1000  # unmatched items of each modality that compete with held-out partners
+_FITTED_TO = 1000  # unmatched items of each modality in a fit
+_DIMENSIONS = 256  # principal components in a fit; all would take minutes
 
 
 def unmatched_parts(of: Features | Problem) -> tuple[slice, slice]:
@@ -29,7 +29,7 @@ def reduced_problem(problem: Problem) -> tuple[Features, Classes | None]:
 
 
 def reduced(features: Features, classes: Classes | None) -> tuple[Features, Classes | None]:
-    """Project features and classes on the first principal components of what fits see."""
+    """Project features and classes on the first principal components of the fitted items."""
     fitted, _ = unmatched_parts(features)
     bases = [
         _basis(items, unmatched[fitted])
@@ -50,7 +50,7 @@ def reduced(features: Features, classes: Classes | None) -> tuple[Features, Clas
 
 
 def _basis(items: jax.Array, unmatched: jax.Array) -> jax.Array | None:
-    """The first principal components [d, k] of the rows, or None where there are no more."""
+    """Return the first principal components [d, k] of the rows; None if all would be used."""
     width = items.shape[2]
     if width <= _DIMENSIONS:
         return None

@@ -15,16 +15,16 @@ from gentle_clip_jax.evaluation.held_out_pairs import HeldOutPairs, Rows, hold_o
 from gentle_clip_jax.evaluation.splits import folds
 from gentle_clip_jax.progress import track
 
-LEAST_PAIRS = 60  # fewer are not held out: they say too little
-ROUGH = 300  # pairs; figures that rest on fewer are rough
-# Four fifths of so few find much less than all of them do, and too little would be expected.
+LEAST_PAIRS = 60  # minimum for calibration
+ROUGH = 300  # pairs; estimates from fewer are rough
+# Four fifths of so few rank much worse than all of them do: the estimate would be too low.
 _FOLDS, _ROUGH_FOLDS = 5, 10
-MOST_PAIRS = 1000  # more are not held out: they would say little more
+MOST_PAIRS = 1000  # maximum to hold out: more hardly improve calibration
 _MOST_FITTED = 4096  # unmatched items of a refit
 
 
 class Embedder(Protocol):
-    """Raw features [n, d] of either modality to unit rows [n, k]: an aligner, or trained towers."""
+    """Maps of raw features [n, d] to unit rows [n, k]: an aligner, or trained towers."""
 
     def embed_x(self, x: Any, /) -> jax.Array: ...
 
@@ -32,7 +32,7 @@ class Embedder(Protocol):
 
 
 def held_out_pairs(aligner: Embedder, problem: Problem, key: jax.Array) -> HeldOutPairs:
-    """Hold each pair out once from a refit of the aligner to the others, and search its partners.
+    """Refit the aligner without each fold of pairs, and rank the partners of the held-out items.
 
     The items of held-out pairs are among the unmatched ones that a refit sees, as the items to
     match are. An aligner whose method is not in `METHODS` is not refitted: the pairs must be new to
@@ -60,7 +60,7 @@ def method_of(aligner: Embedder) -> str | None:
 
 
 def embedded(aligner: Embedder, x: np.ndarray, y: np.ndarray) -> Rows:
-    """Embed items [n, j, dx] and [m, k, dy]: the mean of an item's rows stands for it."""
+    """Embed items [n, j, dx] and [m, k, dy]: each by the mean of its rows."""
     of_x, of_y = np.asarray(aligner.embed_x(means(x))), np.asarray(aligner.embed_y(means(y)))
     if not isinstance(aligner, Aligner):
         return Rows(of_x, of_y, of_x, of_y)
@@ -100,7 +100,7 @@ def _embedded_pairs(aligner: Embedder, problem: Problem, pairs: np.ndarray) -> t
 def _without(
     problem: Problem, held_out: np.ndarray, rest: np.ndarray, rng: np.random.Generator
 ) -> Problem:
-    """The problem in which the held pairs are unmatched items."""
+    """Return the problem in which the held-out pairs are unmatched items."""
     unmatched = []
     for of_pairs, items in ((problem.x, problem.unmatched_x), (problem.y, problem.unmatched_y)):
         some = items[rng.permutation(len(items))[: _MOST_FITTED - len(held_out)]]

@@ -1,8 +1,8 @@
 """The folder of a saved aligner: a JSON file of metadata, and its arrays as safetensors.
 
-Nothing in it is code: a folder from a stranger can be loaded. The arrays' file is named by its
-content and the JSON file is written last, so that whatever ends the program on the way, the folder
-holds the old aligner or the new one.
+It contains no code: a folder from an untrusted source is safe to load. The arrays' file is named
+by its content and the JSON file is written last, so that after a crash the folder still has the
+complete old aligner or the new one.
 """
 
 import dataclasses
@@ -21,14 +21,14 @@ _JSON = "aligner.json"
 _HUB = "hf://"
 _WHAT_TO_DO = "copy the folder anew, or save the aligner again"
 
-# From the name of a part's class to the class: only these are saved and loaded.
+# Classes by name: only these are saved and loaded.
 Kinds = Callable[[str], type | None]
 # The fields of Flax modules that are settings; other classes are saved with all their fields.
 _SETTINGS = {"ProjectionHead": ("dim", "dropout"), "RefinedMap": ("dim", "dropout")}
 
 
 def local(folder: str | pathlib.Path) -> pathlib.Path:
-    """The folder, or, of hf://ORG/NAME or hf://ORG/NAME@REVISION, where its files are fetched to.
+    """Return the folder, or the download of hf://ORG/NAME or hf://ORG/NAME@REVISION.
 
     Raises:
       ValueError: they cannot be fetched.
@@ -43,7 +43,7 @@ def local(folder: str | pathlib.Path) -> pathlib.Path:
         path = huggingface_hub.snapshot_download(
             repo, revision=revision or None, allow_patterns=names
         )
-    except Exception as error:  # of the library and of what it calls: any kind
+    except Exception as error:  # the library raises errors of any kind
         reason = " ".join(str(error).split())[:300]
         raise ValueError(
             f"{folder} cannot be fetched ({reason}): see to the name and the network, or download "
@@ -55,11 +55,11 @@ def local(folder: str | pathlib.Path) -> pathlib.Path:
 def write(
     folder: pathlib.Path, parts: Mapping[str, Any], metadata: Mapping[str, Any], kinds: Kinds
 ) -> None:
-    """Write named parts, which are made of known classes, numbers, arrays and dicts of them.
+    """Write named parts, made of the given classes, numbers, arrays and dicts of them.
 
     Raises:
-      OSError: the folder cannot be written; what it held is as it was.
-      ValueError: `about` is not what JSON can hold.
+      OSError: the folder cannot be written; its old content is unchanged.
+      ValueError: the metadata cannot be written as JSON.
     """
     from safetensors.numpy import save
 
@@ -127,7 +127,7 @@ def _record(path: pathlib.Path) -> dict[str, Any]:
 
 
 def _described(part: Any, name: str, arrays: dict[str, np.ndarray], kinds: Kinds) -> dict[str, Any]:
-    """Describe a part as JSON can hold it; its arrays go into `arrays` under their path."""
+    """Return the JSON tree of a part; its arrays go into `arrays` under their path."""
 
     def inner(value: Any, key: Any) -> dict[str, Any]:
         return _described(value, f"{name}.{key}", arrays, kinds)
@@ -150,12 +150,12 @@ def _described(part: Any, name: str, arrays: dict[str, np.ndarray], kinds: Kinds
 
 
 def _built(tree: dict[str, Any], arrays: dict[str, np.ndarray], kinds: Kinds) -> Any:
-    """Build the part that `_described` described."""
+    """Build a part from the JSON tree of `_described`."""
     if "number" in tree:
         return tree["number"]
     if "array" in tree:
         array = arrays[tree["array"]]
-        # Moments stay in float64, which an array on a device could not hold.
+        # Moments stay in float64, which JAX arrays do not support by default.
         return array if array.dtype == np.float64 else jax.numpy.asarray(array)
     if "dict" in tree:
         return {name: _built(value, arrays, kinds) for name, value in tree["dict"].items()}

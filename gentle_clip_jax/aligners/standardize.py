@@ -1,4 +1,4 @@
-"""Features in units of their own spread: what every aligner does to raw features first."""
+"""Standardisation: the first step of every aligner, which centres and scales raw features."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -10,14 +10,15 @@ import scipy.linalg
 
 from gentle_clip_jax.aligners.problem import Features, Problem, once_a_problem
 
-_CONSTANT = 1e-5  # of the largest deviation; one feature of MiniLM is constant but for rounding
+# Share of the largest deviation; one feature of MiniLM is constant but for rounding.
+_CONSTANT = 1e-5
 _ROUNDING = 4  # times the precision of the numbers, in units of the mean
-_BLOCK = 8192  # rows that are held in float64 at once
-MOST_FEATURES = 1280  # of what is fitted to; more become that many principal components
+_BLOCK = 8192  # rows in float64 at a time
+MOST_FEATURES = 1280  # maximum for a fit; more are projected on principal components
 
 
 class Standardizer(NamedTuple):
-    """Takes rows [..., d] to (rows - mean) / deviation, and these to principal components.
+    """Affine map of rows [..., d] to (rows - mean) / deviation, and on to principal components.
 
     mean [d], deviation [d]: float64, of all rows of matched and unmatched items. The deviation of a
       feature that is constant but for rounding is infinite, so that it becomes 0: divided by its
@@ -31,7 +32,7 @@ class Standardizer(NamedTuple):
 
     @classmethod
     def of(cls, *groups: np.ndarray) -> "Standardizer":
-        """Of the rows of several arrays [..., d] together."""
+        """Fit the moments of the rows of several arrays [..., d] together."""
         groups = tuple(np.asarray(items).reshape(-1, items.shape[-1]) for items in groups)
         count, width = sum(map(len, groups)), groups[0].shape[1]
         if not count:
@@ -46,11 +47,11 @@ class Standardizer(NamedTuple):
 
     @property
     def finite_deviation(self) -> np.ndarray:
-        """Deviation [d], 1 for a constant feature."""
+        """Return the deviation [d], 1 for a constant feature."""
         return np.where(np.isfinite(self.deviation), self.deviation, 1)
 
     def rows(self, rows: np.ndarray) -> np.ndarray:
-        """Standardised float32 rows [..., d] or [..., k]; the subtraction is done in float64."""
+        """Return standardised float32 rows [..., d] or [..., k], subtracted in float64."""
         shape = np.shape(rows)
         flat = np.asarray(rows).reshape(-1, shape[-1])
         width = len(self.mean) if self.basis is None else self.basis.shape[1]
@@ -62,29 +63,29 @@ class Standardizer(NamedTuple):
         return standard.reshape(*shape[:-1], width)
 
     def traced(self, rows: jax.Array) -> jax.Array:
-        """The same [n, d] within a jitted function, where float64 is not to be had.
+        """Return the same rows [n, d] within a jitted function, which has no float64.
 
         The mean is subtracted as the sum of two float32 numbers, so that features far from 0 keep
         their digits.
         """
         mean = self.mean.astype(np.float32)
         rest = (self.mean - mean).astype(np.float32)
-        # XLA would add both first.
+        # Without it XLA would add both first.
         near = jax.lax.optimization_barrier(rows.astype(jnp.float32) - mean[None, :])
         standard = (near - rest[None, :]) / self.deviation.astype(np.float32)[None, :]
         return standard if self.basis is None else standard @ self.basis
 
     def directions(self, rows: np.ndarray) -> np.ndarray:
-        """What, of standardised features, is rows [..., d] @ features but for a constant.
+        """Return directions whose products with standardised features are rows [..., d] @ features.
 
-        Of principal components, as near to it as they come.
+        Equal but for a constant; with principal components, the nearest approximation.
         """
         varies = np.isfinite(self.deviation)
         turned = (rows * np.where(varies, self.deviation, 0)).astype(np.float32)
         return turned if self.basis is None else turned @ self.basis
 
     def in_components(self, *groups: np.ndarray) -> "Standardizer":
-        """With the first 1,280 principal components of the rows, where they have more features."""
+        """Add the first 1,280 principal components of the rows, where they have more features."""
         width = len(self.mean)
         if width <= MOST_FEATURES:
             return self
@@ -93,14 +94,14 @@ class Standardizer(NamedTuple):
 
 
 def _blocks(*groups: np.ndarray) -> Iterator[np.ndarray]:
-    """The rows of arrays [n, d], some at a time: in float64 all might not fit into memory."""
+    """Yield blocks of the rows of arrays [n, d]: in float64 all might not fit into memory."""
     for rows in groups:
         for start in range(0, len(rows), _BLOCK):
             yield rows[start : start + _BLOCK]
 
 
 def principal_components(rows: np.ndarray, most: int) -> np.ndarray:
-    """The first `most` components [d, k] of centred rows [n, d], or as many as vary."""
+    """Return the first `most` components [d, k] of centred rows [n, d], or as many as vary."""
     count, width = rows.shape
     if count >= width:
         wanted = (width - most, width - 1)
@@ -120,7 +121,7 @@ Standardized = tuple[Standardizer, Standardizer, Features, Classes | None]
 
 @once_a_problem
 def standardized(problem: Problem) -> Standardized:
-    """The moments of both modalities, and all features and classes in their units."""
+    """Fit the moments of both modalities, and standardise all features and classes."""
     of_x, of_y = (problem.x, problem.unmatched_x), (problem.y, problem.unmatched_y)
     x = Standardizer.of(*of_x).in_components(*of_x)
     y = Standardizer.of(*of_y).in_components(*of_y)

@@ -1,4 +1,4 @@
-"""Which items a person should describe next, and a sheet to do it on."""
+"""Choice of the items to label next, and a sheet to fill in."""
 
 from gentle_clip_jax.asking.choose import ask as ask
 from gentle_clip_jax.asking.sheet import ask_files as ask_files

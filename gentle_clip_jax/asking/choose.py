@@ -1,4 +1,4 @@
-"""`ask`: items that stand for all others, so that a pair of each tells the most."""
+"""`ask`: representative items, whose pairs improve an aligner the most."""
 
 from collections.abc import Sequence
 
@@ -8,10 +8,12 @@ from jax.typing import ArrayLike
 from gentle_clip_jax.aligners.standardize import Standardizer
 
 _COMPONENTS = 48
-_SHARPNESS = 8.0  # of how alike two items are; 5 and 10 do as well, on validation items
-_RANDOM_EVERY = 10  # every so many'th; a fifth cost 1 to 2 points more, on validation items
-_RANDOM_FROM = 300  # pairs; beyond, representative ones are worth no more than others
-_MOST_ITEMS = 8192  # that are compared with each other
+_SHARPNESS = 8.0  # of the similarity; 5 and 10 do as well, on validation items
+_RANDOM_EVERY = (
+    10  # one item in so many is random; a fifth cost 1 to 2 points more, on validation items
+)
+_RANDOM_FROM = 300  # pairs; beyond, representative items are no better than random ones
+_MOST_ITEMS = 8192  # items compared with each other
 _BLOCK = 1024
 
 
@@ -22,18 +24,18 @@ def ask(
     seed: int = 0,
     pairs: Sequence[int] | np.ndarray | None = None,
 ) -> list[int]:
-    """The items whose partners are worth asking for, the most telling first.
+    """Choose items to label, the most informative first.
 
-    One by one, the item to which the most others are alike that are alike to none before: exp(8
-    cos - 8) in the first 48 principal components of the standardised features. Every tenth is drawn
-    at random, so that there is a fair sample even if the answers stop half-way; and so are all from
+    Each new item covers the most items not yet covered (facility location), with the similarity
+    exp(8 cos - 8) in the first 48 principal components of the standardised features. Every tenth is
+    random, so that there is a fair sample even if the answers stop half-way; and so are all from
     300 pairs on. The same list for the same arguments.
 
     Args:
       features: [n, d] raw features, a row an item.
-      number: how many to ask for.
-      seed: of the draws.
-      pairs: rows of the items that have a partner already: what is alike to them needs no other.
+      number: number of items.
+      seed: of the random items.
+      pairs: rows of the items that already have a partner; they cover similar items.
 
     Returns:
       Rows of `features`, without those in `pairs`.
@@ -68,7 +70,7 @@ def ask(
 
 
 def _interleaved(telling: list[int], sampled: list[int]) -> list[int]:
-    """Every tenth is drawn; where there are more of them, they come last."""
+    """Insert a random item as every tenth; further random items come last."""
     asked, others = [], _RANDOM_EVERY - 1
     for start in range(0, max(len(telling), 1), others):
         asked += telling[start : start + others]
@@ -78,7 +80,7 @@ def _interleaved(telling: list[int], sampled: list[int]) -> list[int]:
 
 
 def _components(rows: np.ndarray) -> np.ndarray:
-    """Unit rows of the first principal components."""
+    """Return unit rows of the first principal components."""
     rows = rows - rows.mean(axis=0)
     if rows.shape[1] > _COMPONENTS:
         _, axes = np.linalg.eigh(rows.T @ rows)
@@ -90,10 +92,10 @@ def _components(rows: np.ndarray) -> np.ndarray:
 def _representative(
     rows: np.ndarray, free: np.ndarray, old: np.ndarray, count: int, rng: np.random.Generator
 ) -> list[int]:
-    """Of the free items, those by which the most becomes alike to one, one by one.
+    """Choose unmatched items one by one, each of which covers the most items not yet covered.
 
-    What an item adds only falls as others are taken (Minoux 1978): if it is still the most when it
-    is computed anew, it is the most of all.
+    The gain of an item only falls as others are chosen (Minoux 1978): if a recomputed gain is still
+    the largest, it is the largest of all.
     """
     free = _some(free, rng)
     others = rows[_some(np.arange(len(rows)), rng)]
@@ -118,10 +120,10 @@ def _some(items: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _alike(rows: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """How alike unit rows [..., d] and [m, d] are: [..., m], 1 if equal, nearly 0 if opposite."""
+    """Return similarities [..., m] of unit rows, 1 if equal, nearly 0 if opposite."""
     return np.exp(_SHARPNESS * (rows @ others.T - 1), dtype=np.float32)
 
 
 def _added(alike: np.ndarray, best: np.ndarray) -> np.ndarray:
-    """By how much [...] likenesses [..., m] are above the best until now [m]."""
+    """Return the gain [...] of similarities [..., m] over the best so far [m]."""
     return np.sum(np.maximum(alike - best, 0), axis=-1)

@@ -1,4 +1,4 @@
-"""`ask_files`: the items to describe, as a table to fill in and a page to look at."""
+"""`ask_files`: the items to label, as a table to fill in and a page with previews."""
 
 import csv
 import pathlib
@@ -23,18 +23,18 @@ def ask_files(
     pairs: str | pathlib.Path | None = None,
     images: str | pathlib.Path | None = None,
 ) -> list[str]:
-    """Writes ask.csv, an id a line with an empty column for its partner's, and ask.html.
+    """Write ask.csv, an id a line with an empty column for its partner's, and ask.html.
 
     Args:
       x: a file of embeddings, or a folder of `gentle-clip encode`.
       out: a folder.
-      number: how many items to ask for.
-      seed: of the draws.
-      pairs: a file of the pairs that are known, whose items are not asked for.
-      images: a folder of the pictures of x, where the folder of features does not know it.
+      number: number of items.
+      seed: of the random items.
+      pairs: a file of existing pairs, whose items are left out.
+      images: a folder of the pictures of x, if the folder of features does not record it.
 
     Returns:
-      The ids, the most telling first.
+      The ids, the most informative first.
 
     Raises:
       ValueError: a file is not as it should be, or there are too few items.
@@ -76,7 +76,7 @@ def ask_files(
 
 
 def _paired_rows(ids: list[str], pairs: str | pathlib.Path | None) -> np.ndarray:
-    """Rows of the items that have a pair; a line without a partner is no pair yet."""
+    """Return rows of the items that have a pair; a line without a partner is no pair yet."""
     if pairs is None:
         return np.zeros(0, int)
     row = {id_: number for number, id_ in enumerate(ids)}
@@ -90,7 +90,7 @@ def _paired_rows(ids: list[str], pairs: str | pathlib.Path | None) -> np.ndarray
 
 
 def _filled(path: pathlib.Path) -> list[list[str]]:
-    """The cells of each line that lacks none."""
+    """Return the cells of each complete line."""
     if not path.is_file():
         raise ValueError(f"There is no file of pairs {path}.")
     with path.open(encoding="utf-8-sig", newline="") as file:

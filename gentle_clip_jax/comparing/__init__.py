@@ -1,4 +1,4 @@
-"""Aligners side by side on frozen features: which one to use, for how many pairs."""
+"""Comparison of aligners on frozen features, at several numbers of pairs."""
 
 from gentle_clip_jax.aligners import METHODS as METHODS
 from gentle_clip_jax.comparing.runs import Plan as Plan

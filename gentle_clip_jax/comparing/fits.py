@@ -1,4 +1,4 @@
-"""Methods by name, plain or with the drawn gallery; each is fitted once for both."""
+"""Fits of methods by name; with and without gallery smoothing a method is fitted once."""
 
 import functools
 import time
@@ -9,27 +9,27 @@ import jax
 from gentle_clip_jax.aligners import METHODS, Aligner, Problem
 from gentle_clip_jax.comparing.pool import Pool, draw
 
-DRAWN = "+drawn"  # behind a method's name: with the drawn gallery
+DRAWN = "+drawn"  # suffix of a method's name: with gallery smoothing
 
 
 def base_of(name: str) -> str:
-    """The method in `METHODS` of a name that may end in "+drawn"."""
+    """Return the method in `METHODS` of a name, without the suffix of gallery smoothing."""
     return name.removesuffix(DRAWN)
 
 
 def label_of(name: str) -> str:
-    """What tables call a method."""
+    """Return the label of a method in tables."""
     base = base_of(name)
     return METHODS[base].label + (", drawn" if base != name else "")
 
 
 def unmatched(name: str) -> bool:
-    """Whether a method uses unmatched items; the drawn gallery does."""
+    """Return whether a method uses unmatched items, as gallery smoothing does."""
     return METHODS[base_of(name)].unmatched or name.endswith(DRAWN)
 
 
 class Fits:
-    """What was drawn and fitted last: plain or drawn, a method is fitted once."""
+    """Cache of the last problem and fit: a method is fitted once for both galleries."""
 
     def __init__(self, pool_of: Callable[[int], Pool], unmatched: str):
         def problem(pairs: int, seed: int) -> Problem:

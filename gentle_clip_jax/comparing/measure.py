@@ -1,4 +1,4 @@
-"""What one aligner scores, item by item, so that two can be compared on the same items."""
+"""Scores of an aligner, item by item, so that two can be compared on the same items."""
 
 import functools
 from collections.abc import Mapping
@@ -15,13 +15,13 @@ Scores = dict[str, np.ndarray]  # from "metric/set" to the score of every item o
 
 
 def score(aligner: Aligner, pool: Pool, *, drawn: bool = False) -> Scores:
-    """Scores of all test items: of a query, the mean of R@1, R@5 and R@10; of an image, its class.
+    """Score all test items: a query by the mean of R@1, R@5 and R@10, an image by its class.
 
     i2t: a caption that reads like one of the image's own is no miss; i2t_strict: it is.
     t2i: only the caption's own image is a hit; t2i_equal: so is one that has the same caption.
     Where rows have labels, one_minus_foscttm: of an item the fraction of samples no closer than its
-    true match; label_transfer: of a row of y, whether the nearest rows of x vote for its label.
-    Where `drawn`, what is ranked is drawn, and so are images whose class is asked for.
+    true match; label_transfer: of a row of y, 1 if the nearest rows of x vote for its label.
+    drawn: rank smoothed galleries; images to classify are smoothed too.
     """
     scores: Scores = {}
     for name, one in pool.zero_shot.items():
@@ -35,7 +35,7 @@ def score(aligner: Aligner, pool: Pool, *, drawn: bool = False) -> Scores:
 
 
 def summarize(scores: Mapping[str, np.ndarray]) -> dict[str, float]:
-    """Mean of each set, and of each metric over its sets."""
+    """Return the mean of each set, and of each metric over its sets."""
     sets = {name: float(np.mean(values)) for name, values in scores.items()}
     metrics = dict.fromkeys(name.partition("/")[0] for name in sets)
     means = {
@@ -48,7 +48,7 @@ def summarize(scores: Mapping[str, np.ndarray]) -> dict[str, float]:
 def difference(
     ours: list[Scores], theirs: list[Scores], metric: str, *, num_resamples: int = 1000
 ) -> dict[str, float]:
-    """How far our runs are above theirs in a metric, with a paired bootstrap 95 % interval.
+    """Return the mean difference of a metric, ours minus theirs, with a bootstrap 95 % interval.
 
     The runs of both are averaged over seeds; items are resampled within each set.
     """
@@ -78,7 +78,7 @@ def _retrieve(aligner: Aligner, one: Retrieval, smooth: bool) -> Scores:
             np.asarray(aligner.smooth_gallery_x(x)),
             np.asarray(aligner.smooth_gallery_y(y)),
         )
-    # Rows without a partner are wrong answers, but ask nothing.
+    # Rows without a partner are wrong answers, but no queries.
     of_x, of_y = np.isin(one.x_ids, one.y_ids), np.isin(one.y_ids, one.x_ids)
     to_y = functools.partial(
         ranks, x[of_x], ranked_y, query_ids=one.x_ids[of_x], gallery_ids=one.y_ids
@@ -104,7 +104,7 @@ def _retrieve(aligner: Aligner, one: Retrieval, smooth: bool) -> Scores:
 
 
 def _integrated(aligner: Aligner, one: Retrieval, labels: tuple[np.ndarray, np.ndarray]) -> Scores:
-    """How single cells are integrated: by the first rows of items on both sides, and by labels."""
+    """Score single-cell integration: by the first rows of paired items, and by labels."""
     x, y = (np.asarray(rows) for rows in (aligner.embed_x(one.x), aligner.embed_y(one.y)))
     _, of_x, of_y = np.intersect1d(one.x_ids, one.y_ids, return_indices=True)
     scores = {"one_minus_foscttm": 1 - foscttm(x[of_x], y[of_y])}
@@ -120,6 +120,6 @@ def _recall(rank: np.ndarray) -> np.ndarray:
 
 
 def _mean_of(values: np.ndarray, ids: np.ndarray) -> np.ndarray:
-    """Mean over the rows of each item, so that items are what is resampled."""
+    """Average over the rows of each item, so that resampling is by item."""
     item = np.unique(ids, return_inverse=True)[1]
     return (np.bincount(item, values) / np.bincount(item)).astype(np.float32)

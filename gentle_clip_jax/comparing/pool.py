@@ -1,4 +1,4 @@
-"""Frozen features of two modalities, ready to compare aligners on: pools, splits, test sets."""
+"""Pools of frozen features for comparisons, with their test sets."""
 
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -12,15 +12,15 @@ from gentle_clip_jax.data.pairing import separate
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.read import read
 
-OWN = "held-out pairs"  # the test set of one's own data
+OWN = "held-out pairs"  # test set of the user's data
 
 
 class Retrieval(NamedTuple):
-    """Rows x [n, dx] and y [m, dy] to find each other: those with one id belong together.
+    """Retrieval test set: rows x [n, dx] and y [m, dy], partners if their ids are equal.
 
-    Rows whose id is on one side alone are wrong answers and no questions.
-    texts [m]: rows of y with one text are the same caption; None if that is not known.
-    labels: what kind each row of x [n] and of y [m] is of, "" if that is not known; or None.
+    Rows whose id is in only one modality are wrong answers, not queries.
+    texts [m]: rows of y with one text are the same caption; or None.
+    labels: kind of each row of x [n] and of y [m], "" for a row without; or None.
     """
 
     x: np.ndarray
@@ -32,7 +32,7 @@ class Retrieval(NamedTuple):
 
 
 class ZeroShot(NamedTuple):
-    """Rows x [n, dx], what to call each of the classes [c, dy], and whose class each row is [n]."""
+    """Zero-shot test set: rows x [n, dx], names of classes [c, dy], labels of rows [n]."""
 
     x: np.ndarray
     classes: np.ndarray
@@ -40,12 +40,12 @@ class ZeroShot(NamedTuple):
 
 
 class Pool(NamedTuple):
-    """Items to draw pairs from, and what to measure; all features are raw.
+    """Items to sample pairs from, and test sets; all features are raw.
 
     x: [n, j, dx] and y: [n, k, dy]: j and k rows an item; sources [n]: the data set of each.
-    unmatched_x: [u, j, dx] and unmatched_y: [v, k, dy]: items known in one modality alone.
-    classes: [c, dx] and [c, dy]: the classifier that x's encoder was trained with, and what its
-      classes are called; None if not known.
+    unmatched_x: [u, j, dx] and unmatched_y: [v, k, dy]: items of one modality alone.
+    classes: [c, dx] and [c, dy]: the classifier that x's encoder was trained with, and the names
+      of its classes; or None.
     """
 
     x: np.ndarray
@@ -66,17 +66,17 @@ def load_pool(
     excluded_labels: Sequence[str],
     evaluate: str,
 ) -> Pool:
-    """Reads features/SET/{images,captions,classes} for the sets that are named.
+    """Read features/SET/{images,captions,classes} for the sets that are named.
 
     If there is a features/encoder_classes.npz, as benchmarks/class_names.py writes it, its arrays
     `classifier` and `names` are the pool's classes.
 
     Args:
-      features: the folder that holds one folder a set, each with what `gentle-clip encode` wrote.
+      features: the folder that holds one folder a set, each written by `gentle-clip encode`.
       train: sets whose split "train" is the pool, and on whose split `evaluate` retrieval is run.
-      zero_shot: from sets to the split to classify, "" for all their images.
-      excluded_labels: classes that are left out.
-      evaluate: "test", or "validation": the sets' split "val"; that classifies train sets alone.
+      zero_shot: maps sets to the split to classify, "" for all their images.
+      excluded_labels: classes to leave out.
+      evaluate: "test", or "validation": the sets' split "val"; that classifies only the train sets.
     """
     root, split = pathlib.Path(features), {"validation": "val", "test": "test"}[evaluate]
     sets = {name: _read_pair(root / name) for name in train}
@@ -94,13 +94,13 @@ def load_pool(
 
 
 def own_pool(x: Collection, y: Collection, pairs: np.ndarray, *, seed: int) -> Pool:
-    """A user's own features: a third of the pairs [k, 2] is held out to measure on.
+    """Make a pool of a user's features; a third of the pairs [k, 2] becomes the test set.
 
-    A held-out item is to be found among all held-out items and up to 1,000 unmatched ones. Its id
-    there is "pair k", k its place in `pairs`, whichever seed held it out.
+    Held-out items are ranked among all held-out items and up to 1,000 unmatched ones. Their ids
+    there are "pair k", k the place in `pairs`, for every seed.
 
     Raises:
-      ValueError: there are fewer than nine pairs, too few to learn from some and measure on others.
+      ValueError: there are fewer than nine pairs, too few for fits and tests.
     """
     if len(pairs) < 9:
         raise ValueError(
@@ -125,9 +125,9 @@ def own_pool(x: Collection, y: Collection, pairs: np.ndarray, *, seed: int) -> P
 
 
 def draw(pool: Pool, num_pairs: int, *, seed: int, unmatched: str) -> Problem:
-    """The problem of some pairs, drawn at random, and of the unmatched items of each modality.
+    """Sample the problem of some pairs, and of the unmatched items of each modality.
 
-    unmatched: how the others lose their partner, "shuffled", "disjoint" or "shifted" between data
+    unmatched: removal of the other partners, "shuffled", "disjoint" or "shifted" between data
       sets; see `pairing.separate`.
     """
     matched, x, y = separate(
@@ -146,7 +146,7 @@ def _read_pair(folder: pathlib.Path) -> Pair:
 
 
 def _items(x: Collection, y: Collection, split: str) -> tuple[np.ndarray, np.ndarray]:
-    """Features x [n, 1, dx] and y [n, k, dy] of a split's items."""
+    """Return features x [n, 1, dx] and y [n, k, dy] of a split's items."""
     chosen = _in_split(x, split) & np.isin(x.ids, y.ids)
     return x.features[chosen][:, None], y.of_items(x.ids[chosen])
 

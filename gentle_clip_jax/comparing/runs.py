@@ -1,4 +1,4 @@
-"""All runs of a comparison: each is kept as soon as it is done, so that any stop costs one."""
+"""Runs of a comparison: each is stored at its end, so that an interruption costs one."""
 
 import dataclasses
 import itertools
@@ -26,10 +26,9 @@ from gentle_clip_jax.runs.log import machine
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What to compare: methods by name, numbers of pairs, seeds, and how items lose their pair.
+    """Plan of a comparison: methods, numbers of pairs, seeds, and the kind of unmatched items.
 
-    methods: names in `METHODS`; with "+drawn" behind one, its rows are drawn where they are ranked.
-
+    methods: names in `METHODS`; the suffix "+drawn" adds gallery smoothing.
     pairs: up to 1 a fraction of the pool's items, above that a number.
     unmatched: "shuffled", "disjoint" or "shifted"; see `draw`.
     """
@@ -60,18 +59,18 @@ def compare_pool(
     title: str,
     split: Callable[[int], Pool] | None = None,
 ) -> dict[str, Any]:
-    """Runs what is missing in the folder and writes results.json; returns what that holds.
+    """Do the missing runs of a comparison, write results.json, and return its content.
 
     Args:
-      pool: items to draw pairs from, and test items.
-      plan: what to run.
+      pool: items to sample pairs from, and test items.
+      plan: the runs.
       folder: for runs and results.
       title: of the page.
-      split: from a seed to the pool of that seed, of the same items, where there are no test items
-        of their own: each seed then holds out other pairs. results.json gets "verdicts".
+      split: function of a seed that returns a pool of the same items, where there are no separate
+        test items: each seed then holds out other pairs. results.json gets "verdicts".
 
     Raises:
-      ValueError: the folder holds another comparison, or a number of pairs does not fit the pool.
+      ValueError: the folder is of another comparison, or a number of pairs does not fit the pool.
     """
     if pool.classes is None and (named := [n for n in plan.methods if METHODS[base_of(n)].named]):
         raise ValueError(
@@ -121,7 +120,7 @@ def compare_pool(
 
 
 def _methods(plan: Plan) -> list[dict[str, Any]]:
-    """What is told of the methods of a plan, in the order of `METHODS`."""
+    """Describe the methods of a plan, in the order of `METHODS`."""
     return [
         {
             "name": name,
@@ -136,7 +135,7 @@ def _methods(plan: Plan) -> list[dict[str, Any]]:
 
 
 def _digest(pool: Pool) -> str:
-    """SHA-256 of all that figures depend on: features, ids, texts, labels and classes."""
+    """Return the SHA-256 of all inputs: features, ids, texts, labels and classes."""
     leaves, structure = jax.tree.flatten(pool)
     return sha256_of([str(structure), *(sha256_of(np.asarray(leaf)) for leaf in leaves)])
 
@@ -174,7 +173,7 @@ def _run(pool: Pool, fits: Fits, run: dict[str, Any]) -> tuple[dict[str, Any], S
 
 
 def _differences(folder: pathlib.Path, runs: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Of each method from the best one that uses pairs alone, at each number of pairs."""
+    """Yield differences from the best pairs-only method, at each number of pairs."""
     for pairs in dict.fromkeys(run["pairs"] for run in runs):
         here = [run for run in runs if run["pairs"] == pairs]
         methods = dict.fromkeys(run["method"] for run in here)

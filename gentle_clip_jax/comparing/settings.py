@@ -1,4 +1,4 @@
-"""What each key of a config for comparisons may be."""
+"""Checks of the keys of a config for comparisons."""
 
 import math
 import numbers
@@ -11,14 +11,14 @@ from gentle_clip_jax.data.metadata import splits_of
 
 _LARGEST_SEED = 2**32 - 1  # jax.random.key takes 32 bits
 _MOST_PAIRS = 10**9
-_LETTERS = 1000  # of a text
+_LETTERS = 1000  # maximum length of a text
 
 
 def check(config: ml_collections.ConfigDict) -> None:
-    """Refuses a config that is none for comparisons, and values that a key cannot have.
+    """Check the keys and values of a config for comparisons.
 
     Raises:
-      ValueError: names the key, what it may be, and its value.
+      ValueError: names the key, its allowed values, and its value.
     """
     for key, (what, allows) in _KEYS.items():
         if key not in config:

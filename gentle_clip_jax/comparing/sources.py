@@ -1,4 +1,4 @@
-"""Where a comparison's features come from: a config's data sets, or a user's two files."""
+"""Sources of a comparison's features: a config's data sets, or a user's two files."""
 
 import functools
 import pathlib
@@ -22,18 +22,18 @@ from gentle_clip_jax.features.read import read
 # One of each kind; all of them take an hour.
 _OWN = ("cca", "procrustes", "relative", "clip", "s_clip", "gentle_clip", "transported_cca")
 _OWN += ("gentle_transport", "gentle_clip_warm")
-# Pairs, and unmatched items of each side, that take part: more take hours and tens of gigabytes,
-# and the methods draw a few thousand of them anyway.
+# Maximum of pairs, and of unmatched items of a modality: more take hours and tens of gigabytes,
+# and the methods sample a few thousand of them anyway.
 MOST_ITEMS = 20_000
 
 
 def compare_config(
     config: ml_collections.ConfigDict, workdir: str | pathlib.Path
 ) -> dict[str, Any]:
-    """Compares what a config such as configs/compare_remote_sensing.py names.
+    """Compare methods on the data sets of a config such as configs/compare_remote_sensing.py.
 
     Returns:
-      What results.json holds, which it writes into the workdir.
+      The content of results.json, which is in the workdir.
 
     Raises:
       ValueError: features are missing, or a key has a value that does not fit.
@@ -44,7 +44,7 @@ def compare_config(
 
 
 def pool_of(config: ml_collections.ConfigDict) -> pool.Pool:
-    """The items of the data sets that a config names.
+    """Load the items of the data sets that a config names.
 
     Raises:
       ValueError: features are missing.
@@ -68,21 +68,21 @@ def compare(
     seeds: int = 5,
     fast: bool = False,
 ) -> dict[str, Any]:
-    """Compares methods on a user's own embeddings; each seed holds out another third of the pairs.
+    """Compare methods on a user's embeddings; each seed holds out another third of the pairs.
 
-    Of more pairs, or unmatched items of a side, than `MOST_ITEMS` so many are drawn; it says so.
+    At most `MOST_ITEMS` pairs, and unmatched items of a modality, are sampled, with a message.
 
     Args:
       x: a file of embeddings, or a folder of `gentle-clip encode`.
       y: likewise, of the other modality.
       pairs: a file with an id of each side on every line; None if equal ids are pairs.
       workdir: for runs and results.
-      methods: of `aligners.METHODS`; some of each kind if not given.
-      seeds: how many splits.
-      fast: closed forms alone, which take seconds.
+      methods: names in `aligners.METHODS`; some of each kind if not given.
+      seeds: number of splits.
+      fast: only closed forms, which take seconds.
 
     Returns:
-      What results.json holds, which it writes into the workdir.
+      The content of results.json, which is in the workdir.
 
     Raises:
       ValueError: a file is not as it should be, all rows of one are the same, there are fewer than
@@ -115,7 +115,7 @@ def compare(
 def _drawn(
     x: Collection, y: Collection, pairs: np.ndarray
 ) -> tuple[Collection, Collection, np.ndarray]:
-    """Rows of as many pairs and unmatched items as take part, and those pairs."""
+    """Sample pairs and unmatched items up to `MOST_ITEMS`; return rows and pairs."""
     rng, sampled, sides = np.random.default_rng(0), pairs, []
     if len(pairs) > MOST_ITEMS:
         sampled = pairs[np.sort(rng.permutation(len(pairs))[:MOST_ITEMS])]

@@ -1,4 +1,4 @@
-"""The runs of a comparison in its folder: which are done, which are damaged or another's."""
+"""Stored runs of a comparison: files that are written, read, and checked for damage."""
 
 import json
 import pathlib
@@ -12,10 +12,10 @@ _RECORD, _COMPARISON = "record", "comparison"  # in a run's file, beside its sco
 
 
 def open_folder(folder: pathlib.Path, what: dict[str, Any]) -> str:
-    """Makes the folder of a comparison, or finds it; returns the digest of what it is of.
+    """Open or make the folder of a comparison; return the digest of its data and settings.
 
     Raises:
-      ValueError: it holds a comparison of something else.
+      ValueError: it has another comparison in it.
     """
     path = folder / "comparison.json"
     folder.mkdir(parents=True, exist_ok=True)
@@ -34,12 +34,12 @@ def open_folder(folder: pathlib.Path, what: dict[str, Any]) -> str:
 
 
 def name_of(run: dict[str, Any]) -> str:
-    """What a run is called."""
+    """Return the name of a run."""
     return f"{run['method']}-{run['pairs']}-{run['seed']}"
 
 
 def write(folder: pathlib.Path, record: dict[str, Any], scores: Scores, comparison: str) -> None:
-    """Writes a run's record and scores, and the digest of the comparison that it is of."""
+    """Write a run's record and scores, and the digest of its comparison."""
     path = _path(folder, record)
     path.parent.mkdir(exist_ok=True)
     write_arrays(path, {_RECORD: json.dumps(record), _COMPARISON: comparison, **scores})
@@ -48,7 +48,7 @@ def write(folder: pathlib.Path, record: dict[str, Any], scores: Scores, comparis
 def read_record_of(
     folder: pathlib.Path, run: dict[str, Any], comparison: str
 ) -> dict[str, Any] | None:
-    """The record of a run; None where it is not done, or damaged or another's: put aside."""
+    """Return the record of a run; None if missing, or if its invalid file was put aside."""
     path = _path(folder, run)
     if not path.exists():
         return None
@@ -66,7 +66,7 @@ def read_record_of(
 
 
 def read_scores(folder: pathlib.Path, run: dict[str, Any]) -> Scores:
-    """The scores of a run that is done."""
+    """Return the scores of a finished run."""
     arrays = reading.read_arrays(_path(folder, run))
     return {name: arrays[name] for name in arrays if name not in (_RECORD, _COMPARISON)}
 

@@ -1,4 +1,4 @@
-"""What held-out pairs allow to say of a comparison on one's own data, at each number of pairs."""
+"""Verdicts of held-out pairs in a comparison on a user's data, at each number of pairs."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -20,16 +20,16 @@ def verdicts(
     asked_of: Callable[[int], Retrieval],
     unmatched: Mapping[str, bool],
 ) -> list[dict[str, Any]]:
-    """The best method with unmatched items against the best of pairs alone, pair by pair.
+    """Compare the best method with unmatched items and the best pairs-only one, pair by pair.
 
-    A pair's value is its recall, the mean over both directions and over the seeds whose split held
-    it out. Both methods are picked by these values, which flatters them a little.
+    A pair's value is its recall, the mean over both directions and over the seeds that tested it.
+    Both methods are picked by these values, which flatters them a little.
 
     Args:
       runs: records of methods, numbers of pairs and seeds.
       scores_of: the scores of a run's held-out items.
-      asked_of: what was held out with a seed.
-      unmatched: by method, whether it uses unmatched items.
+      asked_of: test set of a seed.
+      unmatched: by method, true if it uses unmatched items.
 
     Returns:
       Of each number of pairs: "pairs", "method", "against" and the figures of `verdict.gain`; of
@@ -66,11 +66,11 @@ def _values(
     scores_of: Callable[[Run], Scores],
     asked_of: Callable[[int], Retrieval],
 ) -> dict[str, np.ndarray]:
-    """By method, the value [n] of each pair that was held out, in one order."""
+    """Return by method the value [n] of each held-out pair, in one order."""
     each: dict[str, dict[str, list[float]]] = {}
     for run in runs:
         of_method, asked = each.setdefault(run["method"], {}), asked_of(run["seed"])
-        ids = np.intersect1d(asked.x_ids, asked.y_ids)  # in the order of scores
+        ids = np.intersect1d(asked.x_ids, asked.y_ids)  # sorted, as scores are
         for name, values in scores_of(run).items():
             if name.partition("/")[0] in MAIN:
                 for id_, value in zip(ids, values.tolist(), strict=True):

@@ -1,4 +1,4 @@
-"""Before training: can these unmatched data help? Figures about two sets of features."""
+"""Diagnosis before training: figures of two sets of features that predict their use."""
 
 import pathlib
 from typing import Any
@@ -28,10 +28,10 @@ def diagnose(
     *,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """What `diagnosis_of` returns for two files or folders of embeddings and a file of pairs.
+    """Diagnose two files or folders of embeddings and a file of pairs by `diagnosis_of`.
 
     Without a file, items of equal ids are pairs. Where rows have splits, only training rows count:
-    what is held out must not decide anything.
+    held-out rows must not decide anything.
 
     Raises ValueError, in one sentence, if `read` or `read_matched` does.
     """
@@ -48,16 +48,16 @@ def diagnose(
 def diagnosis_of(
     x: Collection, y: Collection, pair_ids: np.ndarray, *, seed: int = 0
 ) -> dict[str, Any]:
-    """Measures whether the pairs relate two sets and whether the unmatched items are alike.
+    """Test if the pairs relate two sets, and if the unmatched items resemble the matched ones.
 
     Args:
       x: features of one modality; an item may have several rows.
       y: features of the other.
       pair_ids: [n, 2] ids of matched items in x and in y; n may be 0. The others are unmatched.
-      seed: decides which items are drawn where there are many, and all permutations.
+      seed: of the samples of large sets, and of all permutations.
 
     Returns:
-      {"seed", "counts", "verdict", "findings"}, ready for JSON: what the report reads.
+      {"seed", "counts", "verdict", "findings"}, as JSON data for the report.
 
     Raises ValueError if an id of a pair is unknown, or in two pairs.
     """

@@ -1,4 +1,4 @@
-"""Do both modalities say the same about which matched items are alike? No map is fitted."""
+"""Agreement of the similarities of matched items in both modalities, without a fitted map."""
 
 import numpy as np
 
@@ -12,14 +12,14 @@ _PERMUTATIONS = 199
 
 
 def finding(sample: Sample, rng: np.random.Generator) -> Finding:
-    """Mutual nearest neighbours and CKA of the pairs, against pairs put together at random."""
+    """Compare mutual nearest neighbours and CKA of the pairs with random pairs."""
     x, y = sample.x[:_MAX_PAIRS], sample.y[:_MAX_PAIRS]
     if len(x) < _LEAST_PAIRS:
         return unknown(NAME, TITLE, f"It needs {_LEAST_PAIRS} pairs.")
     k = min(10, len(x) // 4)
     neighbors, cka = mutual_neighbors(x, y, k, rng), debiased_cka(x, y, rng)
     chance = float(np.mean(neighbors.null))
-    related = min(neighbors.p_value, cka.p_value) < 0.025  # two tests at 5 % together
+    related = min(neighbors.p_value, cka.p_value) < 0.025  # Bonferroni: two tests at 5 % together
     sentence = (
         f"Of an item's {k} nearest in x, {neighbors.value:.0%} are nearest in y too, where chance "
         f"makes it {chance:.0%}: the two modalities "
@@ -49,7 +49,7 @@ def finding(sample: Sample, rng: np.random.Generator) -> Finding:
 
 
 def mutual_neighbors(x: np.ndarray, y: np.ndarray, k: int, rng: np.random.Generator) -> Permutation:
-    """Mean share of the k nearest by cosine that are the same in x [n, dx] as in y [n, dy].
+    """Return the mean share of the k nearest by cosine that x [n, dx] and y [n, dy] have in common.
 
     Source: Huh et al., The Platonic Representation Hypothesis (arXiv 2405.07987), appendix A.
     """
@@ -57,7 +57,7 @@ def mutual_neighbors(x: np.ndarray, y: np.ndarray, k: int, rng: np.random.Genera
 
 
 def debiased_cka(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> Permutation:
-    """CKA of the cosines within x [n, dx] and within y [n, dy], n > 3; 0 in expectation by chance.
+    """Return CKA of the cosines within x [n, dx] and y [n, dy], n > 3; 0 in expectation by chance.
 
     <A, B> / sqrt(<A, A> <B, B>) of the U-centred similarities A and B. Source: Kornblith et al.
     (arXiv 1905.00414), with the unbiased HSIC of Song et al. 2012, JMLR 13, equation 5.
@@ -68,7 +68,7 @@ def debiased_cka(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> Perm
 
 
 def _permute(a: np.ndarray, b: np.ndarray, rng: np.random.Generator) -> Permutation:
-    """The sum of a * b, both [n, n], and those after the items of b are permuted."""
+    """Return the sum of a * b, both [n, n], and the sums under permutations of b's items."""
     orders = (rng.permutation(len(b)) for _ in range(_PERMUTATIONS))
     null = [np.sum(a * b[np.ix_(order, order)]) for order in orders]
     return Permutation(float(np.sum(a * b)), np.array(null))
@@ -81,7 +81,7 @@ def _cosines(rows: np.ndarray) -> np.ndarray:
 
 
 def _neighbors(rows: np.ndarray, k: int) -> np.ndarray:
-    """Floats [n, n], 1 where column j is among the k nearest of row i."""
+    """Return floats [n, n], 1 where column j is among the k nearest of row i."""
     cosines = _cosines(rows)
     np.fill_diagonal(cosines, -np.inf)
     nearest = np.argpartition(-cosines, k, axis=1)[:, :k]

@@ -1,4 +1,4 @@
-"""One figure of a diagnosis: what was measured, against what, and what it means."""
+"""One figure of a diagnosis: a measurement, its reference, and its meaning."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -7,13 +7,13 @@ import numpy as np
 
 _BINS = 30
 _MAX_POINTS = 400
-_SAME = 1e-12  # values that differ by no more are one
+_SAME = 1e-12  # values closer than this are equal
 
 
 class Finding(NamedTuple):
-    """A figure as it is shown, the numbers behind it, and its pictures' data; ready for JSON.
+    """A figure with its text, its numbers and the data of its pictures, as JSON data.
 
-    level: "good" or "bad" for what is hoped for, "warning" between them, "unknown" if unmeasured.
+    level: "good", "warning" or "bad" for the use of the data; "unknown" if unmeasured.
     """
 
     name: str
@@ -27,12 +27,12 @@ class Finding(NamedTuple):
 
 
 def unknown(name: str, title: str, why: str) -> Finding:
-    """The finding that nothing could be measured."""
+    """Return the finding of a failed measurement."""
     return Finding(name, title, "not measured", "", why, "unknown", {})
 
 
 def number(value: float | np.floating) -> float | None:
-    """Five digits, as JSON can hold them: None for what is not finite.
+    """Round to five digits for JSON; None if not finite.
 
     >>> number(0.123456789), number(float("nan"))
     (0.12346, None)
@@ -41,10 +41,10 @@ def number(value: float | np.floating) -> float | None:
 
 
 def histogram(title: str, label: str, values: np.ndarray, marks: dict[str, float]) -> dict:
-    """A picture of how often each value occurs, with some values marked by name."""
+    """Return a histogram of values, with some values marked by name."""
     every = np.array([*values, *marks.values()], float)
     low, high = every.min(), every.max()
-    if high - low <= _SAME * max(1.0, abs(low), abs(high)):  # the bins would be of no width
+    if high - low <= _SAME * max(1.0, abs(low), abs(high)):  # avoids bins of zero width
         low, high = low - 0.5 * max(1.0, abs(low)), high + 0.5 * max(1.0, abs(high))
     counts, edges = np.histogram(every[: len(values)], bins=_BINS, range=(low, high))
     return {
@@ -64,7 +64,7 @@ def bars(
     *,
     full: float | None = None,
 ) -> dict:
-    """A picture of a few named values, each with its level of chance if known, up to `full`."""
+    """Return a bar chart of named values up to `full`, each with its optional chance level."""
     return {
         "kind": "bars",
         "title": title,
@@ -75,7 +75,7 @@ def bars(
 
 
 def scatter(title: str, x: np.ndarray, y: np.ndarray) -> dict:
-    """A picture of some rows of x [n, d] and y [m, d] in the plane where both vary most."""
+    """Return a scatter plot of rows of x [n, d] and y [m, d] on their principal components."""
     x, y = x[:_MAX_POINTS], y[:_MAX_POINTS]
     both = np.concatenate([x, y]).astype(float)
     both -= both.mean(axis=0)

@@ -1,4 +1,4 @@
-"""How many dimensions each set really has, and how many of its items are there twice."""
+"""Intrinsic dimension and duplicates of each set."""
 
 from typing import NamedTuple
 
@@ -13,14 +13,14 @@ _DUPLICATES = "duplicates", "Duplicates"
 _MAX_QUERIES = 1000
 _NEIGHBORS = 10
 _LEAST_ITEMS = 50
-_NEAR = 0.2  # of the distance to the tenth nearest
-_SAME = 1e-3  # of the median distance; float16 features of one item differ by less
+_NEAR = 0.2  # share of the distance to the tenth nearest
+_SAME = 1e-3  # share of the median distance; float16 copies of an item differ by less
 
 
 class Nearest(NamedTuple):
     """Distances [q, k] of some rows to their nearest other rows, in units of the median distance.
 
-    query: [q] the rows asked for; neighbor: [q] the nearest row of each.
+    query: [q] the query rows; neighbor: [q] the nearest row of each.
     """
 
     query: np.ndarray
@@ -29,7 +29,7 @@ class Nearest(NamedTuple):
 
 
 def nearest(rows: np.ndarray, rng: np.random.Generator, k: int = _NEIGHBORS) -> Nearest:
-    """The k < n nearest of at most 1,000 of the rows [n, d], among all of them."""
+    """Return the k < n nearest of at most 1,000 of the rows [n, d], among all of them."""
     query = rng.permutation(len(rows))[:_MAX_QUERIES]
     square = np.sum(rows * rows, axis=1)
     distance = square[query, None] + square - 2 * rows[query] @ rows.T
@@ -44,7 +44,7 @@ def nearest(rows: np.ndarray, rng: np.random.Generator, k: int = _NEIGHBORS) -> 
 
 
 def intrinsic_dimension(distance: np.ndarray) -> tuple[float, float, float]:
-    """Maximum-likelihood dimension from distances [q, k] to the nearest, with its 95 % interval.
+    """Return the maximum-likelihood dimension from distances [q, k], with its 95 % interval.
 
     1 / mean_i mean_{j < k} log(T_ik / T_ij); rows with a duplicate are left out. NaN if none is
     left. Source: Levina and Bickel, NIPS 2004, equation 8, averaged as MacKay and Ghahramani do
@@ -62,7 +62,7 @@ def intrinsic_dimension(distance: np.ndarray) -> tuple[float, float, float]:
 
 
 def exact_duplicates(rows: Collection, matched_ids: np.ndarray) -> tuple[int, int]:
-    """How many items have a row that another item has too; how many unmatched share a matched's."""
+    """Count items that share a row with another item, and unmatched that share a matched one's."""
     _, item_of = np.unique(rows.ids, return_inverse=True)
     content = np.fromiter((hash(row.tobytes()) for row in rows.features), np.int64, len(item_of))
     content = np.unique(content, return_inverse=True)[1]
@@ -76,7 +76,7 @@ def exact_duplicates(rows: Collection, matched_ids: np.ndarray) -> tuple[int, in
 def findings(
     sample: Sample, x: Collection, y: Collection, matched: np.ndarray, rng: np.random.Generator
 ) -> list[Finding]:
-    """The dimension and the duplicates of both modalities."""
+    """Measure the dimension and the duplicates of both modalities."""
     sets = {
         "x": np.concatenate([sample.one_x, sample.unmatched_x]),
         "y": np.concatenate([sample.one_y, sample.unmatched_y]),

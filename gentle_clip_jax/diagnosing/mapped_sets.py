@@ -1,4 +1,4 @@
-"""Do the unmatched sets lie in one place, once maps fitted on the pairs bring them together?"""
+"""Distance of the unmatched sets in the joint space of maps fitted to the pairs."""
 
 import numpy as np
 
@@ -16,11 +16,11 @@ NAME, TITLE = "mapped_sets", "Unmatched x against unmatched y, in one space"
 _MAX_ROWS = 1000
 _LEAST_PAIRS, _LEAST_UNMATCHED = 10, 10
 _FAR = 0.05  # excess, as a share of the distance between opposite halves of a set
-_BLIND = 0.15  # likewise, where chance alone would hide it
+_BLIND = 0.15  # likewise; a larger chance level hides a difference
 
 
 def finding(sample: Sample, rng: np.random.Generator) -> Finding:
-    """Fits maps on half of the pairs and compares the unmatched sets with the other half's."""
+    """Fit maps to half of the pairs and compare the unmatched sets with the other half's."""
     n = len(sample.x)
     fewest = min(len(sample.unmatched_x), len(sample.unmatched_y))
     if n < _LEAST_PAIRS or fewest < _LEAST_UNMATCHED:

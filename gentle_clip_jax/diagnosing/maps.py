@@ -1,4 +1,4 @@
-"""The maps of both modalities into one space that the figures share."""
+"""Maps of both modalities into one space, shared by the figures."""
 
 import jax
 import jax.numpy as jnp
@@ -11,12 +11,12 @@ _SHRINKAGE = 3.0
 
 
 def fit(x: np.ndarray, y: np.ndarray) -> Maps:
-    """Shrinkage CCA on the pairs x [n, dx] and y [n, dy]."""
+    """Fit shrinkage CCA to the pairs x [n, dx] and y [n, dy]."""
     return cca(jnp.asarray(x), jnp.asarray(y), shrinkage=_SHRINKAGE)
 
 
 def embed(maps: Maps, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Unit rows [n, k] and [m, k] of features x [n, dx] and y [m, dy]."""
+    """Return unit rows [n, k] and [m, k] of features x [n, dx] and y [m, dy]."""
     embedded_x, embedded_y = _embed(maps, jnp.asarray(x), jnp.asarray(y))
     return np.asarray(embedded_x), np.asarray(embedded_y)
 

@@ -1,4 +1,4 @@
-"""Do maps fitted on some pairs recognise other pairs, and which pairs look put together wrongly?"""
+"""Recognition of held-out pairs by maps fitted to the others, and wrong pairs."""
 
 import numpy as np
 from scipy import stats
@@ -14,13 +14,13 @@ _NOISE = "pair_noise", "Wrong pairs"
 _LEAST_PAIRS = 6
 _NUM_SUSPECTS = 10
 _PERMUTATIONS = 499
-_FEW, _MANY = 0.1, 0.4  # of the pairs
-_ENOUGH = 30  # pairs; of fewer, the interval is too narrow by far
-_SOME = 0.65  # an interval below it leaves no room for a relation of use
+_FEW, _MANY = 0.1, 0.4  # shares of wrong pairs
+_ENOUGH = 30  # pairs; with fewer, the interval is far too narrow
+_SOME = 0.65  # an interval below it excludes a useful relation
 
 
 def findings(sample: Sample, rng: np.random.Generator) -> list[Finding]:
-    """How well held-out pairs are recognised, and how many of the pairs may be wrong."""
+    """Measure the recognition of held-out pairs, and estimate the share of wrong pairs."""
     if len(sample.x) < _LEAST_PAIRS:
         why = f"It needs {_LEAST_PAIRS} pairs."
         return [unknown(*_SIGNAL, why), unknown(*_NOISE, why)]
@@ -33,7 +33,7 @@ def findings(sample: Sample, rng: np.random.Generator) -> list[Finding]:
 
 
 def recognition_test(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> Permutation:
-    """Do maps of one half of the pairs, x [n, dx] and y [n, dy], recognise those of the other?
+    """Test if maps of one half of the pairs, x [n, dx] and y [n, dy], recognise the other half.
 
     The mean rank, from 0 to 1, of held-out pairs among all combinations of held-out items; null:
     their partners are permuted. One split, for folds share pairs and their figures vary together.
@@ -49,10 +49,10 @@ def recognition_test(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> 
 
 
 def cross_fitted_strangeness(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """For each pair [n] the share of mismatched pairs that look better matched than it does.
+    """Return for each pair [n] the share of mismatched pairs that look better matched.
 
     Maps fitted on four fifths of the pairs (or fewer, so that three pairs at least are held out)
-    compare the others. It is uniform from 0 to 1 for a pair put together at random.
+    compare the others. It is uniform from 0 to 1 for a random pair.
     """
     n = len(x)
     folds = min(5, n // 3)
@@ -68,7 +68,7 @@ def cross_fitted_strangeness(x: np.ndarray, y: np.ndarray, rng: np.random.Genera
         strangers.append(cosines[~np.eye(len(cosines), dtype=bool)])
     strangers = np.sort(np.concatenate(strangers))
     below, up_to = (np.searchsorted(strangers, own, side=side) for side in ("left", "right"))
-    return 1 - (below + up_to) / (2 * len(strangers))  # of a tie, half
+    return 1 - (below + up_to) / (2 * len(strangers))  # a tie counts half
 
 
 def _signal_finding(

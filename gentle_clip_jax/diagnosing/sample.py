@@ -1,4 +1,4 @@
-"""What is measured: some items of either modality, told apart by whether they have a pair."""
+"""Sample of matched and unmatched items of both modalities, for a diagnosis."""
 
 from typing import NamedTuple
 
@@ -12,10 +12,10 @@ _MAX_UNMATCHED = 10_000
 
 
 class Sample(NamedTuple):
-    """Features of two modalities, every dimension with mean 0 and variance 1 over the items drawn.
+    """Features of two modalities, every dimension with mean 0 and variance 1 over the sample.
 
     Distributions are compared on one row of each item, for items have unequal numbers of rows and
-    means are less spread than rows; maps are fitted on means, which tell more.
+    means are less spread than rows; maps are fitted to means, which have less noise.
 
     pair_ids: [n, 2] ids of the matched items in x and in y.
     x, y: [n, dx] and [n, dy] mean of each matched item's rows.
@@ -33,13 +33,13 @@ class Sample(NamedTuple):
 
     @property
     def constant(self) -> list[str]:
-        """The modalities, "x" or "y", whose rows are all the same."""
+        """Return the modalities, "x" or "y", whose rows are all equal."""
         sides = {"x": (self.one_x, self.unmatched_x), "y": (self.one_y, self.unmatched_y)}
         return [name for name, groups in sides.items() if not any(map(np.any, groups))]
 
 
 def draw(x: Collection, y: Collection, pair_ids: np.ndarray, rng: np.random.Generator) -> Sample:
-    """Draws at most 2,000 pairs, and at most 10,000 items of each modality among the unpaired.
+    """Sample at most 2,000 pairs, and at most 10,000 items of each modality among the unpaired.
 
     Raises ValueError if an id of a pair is unknown, or in two pairs.
     """
@@ -59,7 +59,7 @@ def draw(x: Collection, y: Collection, pair_ids: np.ndarray, rng: np.random.Gene
 def _modality(
     rows: Collection, matched_ids: np.ndarray, sampled_ids: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Means and single rows of the drawn matched items, single rows of some unmatched items."""
+    """Return means and single rows of sampled matched items, and rows of unmatched items."""
     items, item_of = np.unique(rows.ids, return_inverse=True)
     order = rng.permutation(len(item_of))
     some_row = order[np.unique(item_of[order], return_index=True)[1]]
@@ -81,9 +81,9 @@ def _modality(
 
 
 def _scaled(*groups: np.ndarray) -> list[np.ndarray]:
-    """The rows in float32, all by one power of two that makes the largest entry about 1.
+    """Scale rows in float32 by one power of two, so that the largest entry is near 1.
 
-    So the unit of the features decides nothing: 1e-40 would lose its digits, and 1e300 have none.
+    The unit of the features then does not matter: float32 would round 1e-40, and overflow at 1e300.
     """
     largest = max((float(np.abs(rows).max(initial=0)) for rows in groups), default=0.0)
     exponent = -int(np.frexp(largest)[1])

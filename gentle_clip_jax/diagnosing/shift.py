@@ -1,4 +1,4 @@
-"""Are the matched items of a modality like its unmatched ones? In that modality's own space."""
+"""Distribution shift between the matched and unmatched items of a modality, in its own space."""
 
 import numpy as np
 from scipy import stats
@@ -9,11 +9,11 @@ from gentle_clip_jax.diagnosing.two_sample import mmd_test
 
 _MAX_ROWS = 1000
 _LEAST_ROWS = 10
-_FAR, _NEAR = 0.8, 0.6  # AUC
+_FAR, _NEAR = 0.8, 0.6  # AUC thresholds
 
 
 def findings(sample: Sample, rng: np.random.Generator) -> list[Finding]:
-    """A finding for each modality."""
+    """Return a finding for each modality."""
     return [
         _finding("x", sample.one_x, sample.unmatched_x, rng),
         _finding("y", sample.one_y, sample.unmatched_y, rng),
@@ -62,7 +62,7 @@ def _finding(
 def classifier_auc(
     x: np.ndarray, y: np.ndarray, rng: np.random.Generator, *, folds: int = 5
 ) -> tuple[float, float]:
-    """AUC of a cross-validated ridge classifier of x [n, d] against y [m, d]; its spread by chance.
+    """Return AUC of a cross-validated ridge classifier of x [n, d] and y [m, d], with its spread.
 
     Both sets weigh the same. The ridge is the rows' mean squared length: heavy, so that only
     directions of more than common variance count, and features may outnumber rows.

@@ -1,4 +1,4 @@
-"""Could the two modalities be aligned without any pair, by the shape of their sets alone?"""
+"""Alignment without pairs, by the shapes of both sets: a test of its prospects."""
 
 from typing import NamedTuple
 
@@ -21,14 +21,14 @@ _RANDOM_MATCHES = 999
 
 
 class Match(NamedTuple):
-    """The best match [k] of x's clusters with y's, and how the distances between them correlate."""
+    """The best match [k] of x's clusters with y's, and the correlation of their distances."""
 
     cluster_y: np.ndarray
     correlation: float
 
 
 def finding(sample: Sample, rng: np.random.Generator) -> Finding:
-    """Matches clusters by their distances alone, and where there are pairs looks if it is right."""
+    """Match clusters by their distances, and check the match with the pairs, if any."""
     x = np.concatenate([sample.one_x[: _MAX_ITEMS // 2], sample.unmatched_x])[:_MAX_ITEMS]
     y = np.concatenate([sample.one_y[: _MAX_ITEMS // 2], sample.unmatched_y])[:_MAX_ITEMS]
     if min(len(x), len(y)) < _LEAST_ITEMS:
@@ -79,7 +79,7 @@ def finding(sample: Sample, rng: np.random.Generator) -> Finding:
 
 
 def clusters(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Ward's clusters [n] of the rows [n, d], numbered from 0, and their centres [k, d]."""
+    """Return Ward's clusters [n] of the rows [n, d], numbered from 0, and their centres [k, d]."""
     number_of = fcluster(linkage(rows, "ward"), _CLUSTERS, "maxclust") - 1
     centers = [rows[number_of == i].mean(axis=0) for i in range(number_of.max() + 1)]
     return number_of, np.array(centers, float)
@@ -88,10 +88,10 @@ def clusters(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def structure_test(
     x: np.ndarray, y: np.ndarray, rng: np.random.Generator
 ) -> tuple[Match, Permutation]:
-    """Do the centres x [k, dx] match y [k, dy] better than y would by chance?
+    """Test if the centres x [k, dx] match y [k, dy] better than by chance.
 
-    By chance means: the centres' configuration turned at random in the space of clusters, which
-    keeps all its variances. Matches are found by FAQ (Vogelstein et al. 2015, PLOS ONE 10).
+    Null: a random rotation of the centres in the space of clusters, which preserves all variances.
+    Matches are by FAQ (Vogelstein et al. 2015, PLOS ONE 10).
     """
     best = match_distances(cdist(x, x), cdist(y, y), rng)
     null = [
@@ -102,7 +102,7 @@ def structure_test(
 
 
 def match_distances(a: np.ndarray, b: np.ndarray, rng: np.random.Generator) -> Match:
-    """The permutation of b [k, k] that correlates best with a [k, k] off the diagonal."""
+    """Return the permutation of b [k, k] that correlates best with a [k, k] off the diagonal."""
     a, b = _standardised(a), _standardised(b)
     results = [
         quadratic_assignment(a, b, options={"maximize": True, "rng": rng, "P0": start})
@@ -115,7 +115,7 @@ def match_distances(a: np.ndarray, b: np.ndarray, rng: np.random.Generator) -> M
 def hit_test(
     of_x: np.ndarray, of_y: np.ndarray, match: np.ndarray, rng: np.random.Generator
 ) -> Permutation:
-    """Share of pairs, of clusters of_x [n] and of_y [n], that a match keeps; and random matches."""
+    """Return the share of pairs whose clusters a match joins, and that of random matches."""
     matches = [match, *(rng.permutation(len(match)) for _ in range(_RANDOM_MATCHES))]
     value, *null = (np.mean(one[of_x] == of_y) for one in matches)
     return Permutation(float(value), np.array(null))
@@ -128,7 +128,7 @@ def _standardised(distance: np.ndarray) -> np.ndarray:
 
 
 def _turned(centers: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The centres [k, d] mixed by a random rotation of the clusters that keeps their mean."""
+    """Rotate the centres [k, d] at random in the space of clusters, around their mean."""
     k = len(centers)
     ones = np.ones((k, 1))
     basis = np.linalg.qr(np.hstack([ones, rng.normal(size=(k, k - 1))]))[0][:, 1:]

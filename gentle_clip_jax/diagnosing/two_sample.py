@@ -12,19 +12,19 @@ _PERMUTATIONS = 499
 
 
 class Permutation(NamedTuple):
-    """A statistic and its values [b] on permuted data, where nothing is to be found."""
+    """A statistic and its values [b] on permuted data, under the null hypothesis."""
 
     value: float
     null: np.ndarray
 
     @property
     def p_value(self) -> float:
-        """Share of the permutations, with the data as one of them, that reach the value."""
+        """Return the share of permutations, including the data, that reach the value."""
         return float((1 + np.sum(self.null >= self.value)) / (1 + len(self.null)))
 
 
 def mmd_test(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> Permutation:
-    """Do x [n, d] and y [m, d] come from one distribution? The unbiased MMD of permuted rows.
+    """Test if x [n, d] and y [m, d] have one distribution, by the unbiased MMD of permuted rows.
 
     Source: Gretton et al. 2012, JMLR 13, sections 2 and 5.
     """
@@ -35,7 +35,7 @@ def mmd_test(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> Permutat
 
 
 class ExcessTest(NamedTuple):
-    """How much further apart the unmatched sets are than pairs: both MMDs and their difference."""
+    """MMDs of the unmatched sets and of the pairs, and their difference."""
 
     unmatched: float
     pairs: float
@@ -49,11 +49,11 @@ def excess_test(
     unmatched_y: np.ndarray,
     rng: np.random.Generator,
 ) -> ExcessTest:
-    """Are the unmatched sets [u, d] and [v, d] further apart than the pairs x and y [n, d]?
+    """Test if the unmatched sets [u, d] and [v, d] differ more than the pairs x and y [n, d].
 
-    Two modalities never have quite one distribution, so the pairs say how far apart they are where
-    the meaning is the same. Null: unmatched items are drawn as the matched ones are; so within each
-    modality it is permuted which items are the matched. A pair's own similarity is left out.
+    Two modalities never have quite one distribution, so the pairs measure their distance at equal
+    meaning. Null: matched items are a random sample of all items; so the permutations reassign
+    within each modality which items are matched. A pair's own similarity is left out.
     """
     n = len(x)
     kernel = _kernel(np.concatenate([x, unmatched_x]), np.concatenate([y, unmatched_y]))
@@ -73,7 +73,7 @@ def excess_test(
 
 
 def opposite_halves(x: np.ndarray) -> float:
-    """MMD between the halves of x [n, d] along its first principal axis: a large difference."""
+    """Return the MMD between halves of x [n, d] along its first principal axis, which is large."""
     x = x - x.mean(axis=0)
     order = np.argsort(x @ np.linalg.svd(x, full_matrices=False)[2][0], kind="stable")
     in_low = np.zeros((1, len(x)), bool)
@@ -82,14 +82,14 @@ def opposite_halves(x: np.ndarray) -> float:
 
 
 def _permuted(n: int, m: int, rng: np.random.Generator) -> np.ndarray:
-    """Masks [1 + permutations, n + m] of n rows each, the first of them unpermuted."""
+    """Return masks [1 + permutations, n + m] of n rows each, the first of them unpermuted."""
     masks = np.tile(np.arange(n + m) < n, (1 + _PERMUTATIONS, 1))
     masks[1:] = rng.permuted(masks[1:], axis=1)
     return masks
 
 
 def _kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Kernel [n + m, n + m] between distinct rows, less its mean; 0 on the diagonal.
+    """Return the kernel [n + m, n + m] between distinct rows, less its mean; 0 on the diagonal.
 
     The MMD cancels any constant; without it float32 sums round less.
     """
@@ -108,7 +108,7 @@ def _kernel_of(x: jax.Array, y: jax.Array) -> jax.Array:
 
 
 def _mmd(kernel: np.ndarray, in_x: np.ndarray, in_y: np.ndarray) -> np.ndarray:
-    """Unbiased squared MMDs [b] between the rows of two masks [b, n + m]."""
+    """Return unbiased squared MMDs [b] between the rows of two masks [b, n + m]."""
     in_x, in_y = in_x.astype(np.float32), in_y.astype(np.float32)
     n, m = in_x.sum(axis=1), in_y.sum(axis=1)
     from_x, from_y = in_x @ kernel, in_y @ kernel

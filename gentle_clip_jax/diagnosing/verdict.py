@@ -1,4 +1,4 @@
-"""What the figures come to: can unmatched data help, and could it do without pairs?"""
+"""Verdict of a diagnosis: the prospects of unmatched data, and of alignment without pairs."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -7,9 +7,10 @@ from gentle_clip_jax.diagnosing.finding import Finding
 
 
 class Verdict(NamedTuple):
-    """unmatched_data: "likely", "unlikely" or "unclear" to help; no_pairs: "hopeless", "not
-    hopeless" or "unclear".
+    """Verdicts of a diagnosis, with their reasons.
 
+    unmatched_data: "likely", "unlikely" or "unclear" to help.
+    no_pairs: "hopeless", "not hopeless" or "unclear".
     because, no_pairs_because: one sentence each.
     """
 
@@ -26,9 +27,9 @@ def verdict(
     unmatched_y: int,
     constant: Sequence[str] = (),
 ) -> Verdict:
-    """The first rule that applies decides; docs/diagnose.md lists them.
+    """Return the verdict of the first rule that applies; docs/diagnose.md lists them.
 
-    constant: "x", "y" or both, if all rows of it are the same.
+    constant: modalities, "x" or "y", whose rows are all equal.
     """
     if constant:
         why = f"all rows of {' and of '.join(constant)} are the same, so there is nothing to learn."

@@ -1,7 +1,7 @@
-"""What a trained pair of towers can do, each measure a dictionary {"name": value}.
+"""Evaluation measures of two embedded modalities, each a dictionary {"name": value}.
 
-Alphabet: image [n, d] and text [m, d] are embeddings; an id says which item a row belongs to, so a
-query has as many right answers as the other modality has rows of its id. The functions that end in
+Notation: image [n, d] and text [m, d] are embeddings; an id names the item of a row, so a query
+has as many right answers as the other modality has rows of its id. The functions that end in
 _intervals return {"name": {"value", "low", "high"}} with bootstrap 95 % intervals.
 """
 

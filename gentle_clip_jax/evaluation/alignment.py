@@ -1,4 +1,4 @@
-"""How two modalities lie in their shared space; every function works under jit."""
+"""Geometry of two modalities in their shared space; every function works under jit."""
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +8,7 @@ from gentle_clip_jax.losses import pairwise
 
 
 def modality_gap(x: jax.Array, y: jax.Array) -> jax.Array:
-    """Distance between the means of x [n, d] and y [m, d], from 0 to 2 for unit rows.
+    """Return the distance between the means of x [n, d] and y [m, d], from 0 to 2 for unit rows.
 
     || mean_i x_i - mean_j y_j ||. Source: Liang et al., Mind the Gap (arXiv 2203.02053), eq. 1.
 
@@ -20,7 +20,7 @@ def modality_gap(x: jax.Array, y: jax.Array) -> jax.Array:
 
 
 def pair_distance(x: jax.Array, y: jax.Array) -> jax.Array:
-    """Mean squared distance of matched rows of x [n, d] and y [n, d], from 0 to 4 for unit rows.
+    """Return the mean squared distance of matched rows x [n, d] and y [n, d]; 4 at most for units.
 
     mean_i ||x_i - y_i||^2. Source: the alignment of Wang and Isola (arXiv 2005.10242), alpha = 2.
     """
@@ -29,7 +29,7 @@ def pair_distance(x: jax.Array, y: jax.Array) -> jax.Array:
 
 
 def uniformity(x: jax.Array) -> jax.Array:
-    """Spread of the rows of x [n, d] over the sphere: 0 if they are all alike, lower if spread out.
+    """Return the uniformity of the rows x [n, d] on the sphere: 0 if equal, lower if spread out.
 
     log mean_{i != j} exp(-2 ||x_i - x_j||^2); 0 for one row. Source: Wang and Isola
     (arXiv 2005.10242), t = 2.
@@ -41,5 +41,5 @@ def uniformity(x: jax.Array) -> jax.Array:
 
 
 def alignment_metrics(x: jax.Array, y: jax.Array) -> dict[str, jax.Array]:
-    """Modality gap and multi-kernel MMD of two unpaired sets, x [n, d] and y [m, d]."""
+    """Return the modality gap and multi-kernel MMD of two unpaired sets, x [n, d] and y [m, d]."""
     return {"modality_gap": modality_gap(x, y), "mmd": losses.multi_kernel_mmd(x, y)}

@@ -1,7 +1,7 @@
-"""Cross-validation on pairs: how well a fit finds the partners of pairs that it has not seen.
+"""Cross-validation on pairs: the ranks of held-out partners under each candidate.
 
-This module is the one engine for held-out pairs. It is handed functions that fit, and knows nothing
-of the methods behind them.
+This module is the one engine for held-out pairs. Callers pass functions that fit, so that it
+depends on no method.
 """
 
 import functools
@@ -18,9 +18,9 @@ from gentle_clip_jax.losses import pairwise
 from gentle_clip_jax.progress import track
 
 TOP = (1, 5, 10)
-# Cosines of unit rows in float32 are rounded by about 1e-7: closer ones are the same.
+# Cosines of unit rows in float32 are rounded by 1e-7: closer ones tie.
 TIE = 1e-6
-# Among fewer items a partner could hardly be missed.
+# In a smaller gallery nearly every rank is good.
 _LEAST_GALLERY = 10
 
 
@@ -37,7 +37,7 @@ class Candidate(NamedTuple):
 
     fit: fit(row numbers of pairs) is a pytree that embeds the rows beside it.
     x [n, dx], y [n, dy]: the pairs, as the fit takes them.
-    distractors_x, distractors_y: unmatched items that no fit sees, among which partners are found.
+    distractors_x, distractors_y: unmatched items that no fit sees, added to the gallery.
     """
 
     fit: Callable[[np.ndarray], Embeds]
@@ -68,7 +68,7 @@ class HeldOut(NamedTuple):
 def cross_validate(
     candidates: Mapping[str, Candidate], num_pairs: int, *, seed: int = 0
 ) -> HeldOut:
-    """Find each held-out pair's partner among the held-out items and the distractors.
+    """Rank each held-out pair's partner among the held-out items and the distractors.
 
     Args:
       candidates: methods by name, all on the same pairs.
@@ -110,12 +110,12 @@ def choose_setting(
     num_folds: int = FOLDS,
     seed: int = 0,
 ) -> float:
-    """Choose the setting with which held-out pairs find each other best; the first of equal ones.
+    """Choose the setting with the best ranks of held-out partners; the first of equal ones.
 
     The score is the mean logarithm of the rank of the held-out partner among the fold's held-out
     items, over both directions and all folds. In folds of fewer than ten it is the rank among all
-    items, as ten could hardly be missed; otherwise the items that were fitted, which are easily
-    told apart from others, would favour too much shrinkage.
+    items, as ten could hardly be missed; otherwise the fitted items, which are easy
+    to distinguish from others, would favour too much shrinkage.
 
     Args:
       fit: fit(x, y, setting) is a pytree that embeds both. All folds have one shape, so that a
@@ -147,7 +147,7 @@ def choose_setting(
 
 
 def _log_rank(aligner: Embeds, x: jax.Array, y: jax.Array, size: int) -> jax.Array:
-    """Log rank [size] of the partners of the first rows, mean over both directions."""
+    """Return the log rank [size] of the partners of the first rows, mean over both directions."""
     return jnp.mean(jnp.log(partner_ranks(aligner, x, y, size).astype(x.dtype)), axis=1)
 
 
@@ -161,7 +161,7 @@ def partner_ranks(aligner: Embeds, x: jax.Array, y: jax.Array, size: int) -> jax
 
     def one_way(queries: jax.Array, gallery: jax.Array) -> jax.Array:
         scores = pairwise.similarity(queries, gallery)
-        # The comparison fails, and so counts against the partner, for what is not a number.
+        # NaN fails the comparison, and so counts against the partner.
         return jnp.sum(~(scores < jnp.diagonal(scores)[:, None] - TIE), axis=1)
 
     return jnp.stack([one_way(x[:size], y), one_way(y[:size], x)], axis=1)

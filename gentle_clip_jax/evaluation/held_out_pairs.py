@@ -1,7 +1,7 @@
-"""Candidates of held-out pairs: the evidence from which matches are calibrated.
+"""Nearest candidates of held-out pairs: the evidence from which matches are calibrated.
 
-Each pair is held out once from a fit to the others, and its items are searched for among all
-unmatched ones. Of every search the 48 nearest candidates are kept, with their cosines and the sum
+Each pair is held out once from a fit to the others, and its items are queries among all unmatched
+ones. The evidence has the 48 nearest candidates of every query, with their cosines and the sum
 over all candidates at each temperature: enough to calibrate later without another fit.
 """
 
@@ -17,7 +17,7 @@ from gentle_clip_jax.evaluation.nearest import NEAREST, blocks_of_cosines, paire
 _SUMMED = (
     16384  # items of a gallery over which sums at all temperatures are taken; more are sampled
 )
-TEMPERATURES = np.geomspace(0.01, 10, 71)  # a step of 10 %, below what 1,000 pairs can tell
+TEMPERATURES = np.geomspace(0.01, 10, 71)  # steps of 10 %, finer than 1,000 pairs can resolve
 
 
 class Rows(NamedTuple):
@@ -61,9 +61,9 @@ class HeldOutPairs(NamedTuple):
 
     pairs: [k] which pairs of the problem; fold: [k] which fit did not see them.
     to_y: searches of their x among y; to_x: of their y among x.
-    pair_bias: by how many standard errors held-out partners are nearest more often among the
-      unmatched items than among as many held-out ones. Pairs that are a random sample of the items
-      to match are found as often among either.
+    pair_bias: excess, in standard errors, of held-out partners that are nearest among the unmatched
+      items over those among as many held-out ones. For pairs that are a random sample of the
+      items to match, both rates are equal.
     galleries: [2] number of unmatched items of x and of y that were searched.
     uses_unmatched: whether the fits have learned from unmatched items too.
     """
@@ -129,7 +129,7 @@ def _direction(
     partner, count, parts = np.sum(queries * partners, axis=1), min(NEAREST, len(gallery)), []
     for start, cosines in blocks_of_cosines(queries, gallery):
         some = np.argpartition(-cosines, count - 1, axis=1)[:, :count]
-        some.sort(axis=1)  # equal cosines stay in the order of the gallery
+        some.sort(axis=1)  # ties in the order of the gallery
         order = np.argsort(-np.take_along_axis(cosines, some, axis=1), axis=1, kind="stable")
         index = np.take_along_axis(some, order, axis=1)
         further = cosines - partner[start : start + len(cosines), None]
@@ -161,7 +161,7 @@ def _joined(parts: list[Direction]) -> Direction:
 
 
 def _surplus(peers: np.ndarray, among: Direction, count: int) -> np.ndarray:
-    """How much more often [f] partners are nearest among unmatched items than among as many peers.
+    """Return the surplus [f] of partners nearest among unmatched items over those among peers.
 
     Args:
       peers: [f, f] cosines of a fold's items with the partners of all of them.

@@ -1,4 +1,4 @@
-"""Intervals of figures: bootstrap percentiles, means over held-out pairs, and shares."""
+"""Confidence intervals: bootstrap percentiles, means over held-out pairs, and shares."""
 
 import math
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from typing import TypedDict
 import numpy as np
 from scipy.special import stdtrit
 
-# How often each item was drawn, [..., num_items], to the metrics [...] of each drawing.
+# From counts of each item in a resample, [..., num_items], to the metrics [...] of each resample.
 Statistic = Callable[[np.ndarray], dict[str, np.ndarray]]
 
 _COUNTS_PER_PASS = 2**22  # 32 MiB of counts
@@ -31,8 +31,8 @@ def bootstrap_intervals(
 ) -> dict[str, Interval]:
     """Resample the items with replacement and take the interval from the metrics' percentiles.
 
-    All metrics see the same drawings, so that a mean of metrics gets an interval of its own.
-    `statistic` takes counts [..., num_items], how often each item was drawn, and returns
+    All metrics see the same resamples, so that a mean of metrics gets an interval of its own.
+    `statistic` takes counts [..., num_items] of each item in a resample, and returns
     {"name": metric [...]}. Source: Efron and Tibshirani, An Introduction to the Bootstrap, ch. 13.
 
     Raises ValueError if there is no item.
@@ -67,7 +67,7 @@ def mean_interval(
 
     Few pairs, held out in turns, look more alike than new ones would: every fit shares most of its
     pairs with every other. The interval is therefore wider than a bootstrap over pairs. It counts
-    as many pairs as a fit had, not as were held out in all (after Nadeau and Bengio 2003, Machine
+    the pairs of a fit, not all held-out pairs (after Nadeau and Bengio 2003, Machine
     Learning 52, section 3), and adds a pair at either end of what is possible, as Agresti and Min
     2005 do for proportions, without which a handful of equal values would seem certain.
 

@@ -9,7 +9,7 @@ from gentle_clip_jax.evaluation.intervals import Interval
 
 
 def means(sets: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    """The mean of each metric over the sets that have it.
+    """Return the mean of each metric over the sets that have it.
 
     >>> means({"a": {"recall": 0.2}, "b": {"recall": 0.4, "accuracy": 1.0}})
     {'recall': 0.30000000000000004, 'accuracy': 1.0}
@@ -18,7 +18,7 @@ def means(sets: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
 
 
 def mean_intervals(sets: Mapping[str, Mapping[str, Interval]]) -> dict[str, Interval]:
-    """The mean of each metric over the sets that have it; its interval is that of independent sets.
+    """Return the mean of each metric over its sets, with the interval for independent sets.
 
     >>> one = Interval(value=0.5, low=0.4, high=0.6)
     >>> mean_intervals({"a": {"recall": one}, "b": {"recall": one}})["recall"]["high"] < 0.58
@@ -37,7 +37,7 @@ def mean_intervals(sets: Mapping[str, Mapping[str, Interval]]) -> dict[str, Inte
 
 
 def by_set(sets: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """The figures of all sets in one, each under the name of its set and its own.
+    """Merge the figures of all sets, each under the name of its set and its own.
 
     >>> by_set({"a": {"recall": 0.2}, "b": {"recall": 0.4}})
     {'a/recall': 0.2, 'b/recall': 0.4}

@@ -5,12 +5,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-NEAREST = 48  # what a screen of `gentle-clip review` shows
+NEAREST = 48  # candidates on a screen of `gentle-clip review`
 _COSINES_PER_BLOCK = 2**23  # 32 MiB of float32
 
 
 class Nearest(NamedTuple):
-    """Of n items.
+    """Nearest items of n queries.
 
     index: [n, c] nearest items of the other modality, nearest first, c at most 48.
     cosine: [n, c] with them.
@@ -33,7 +33,7 @@ def nearest(
     num_groups: int = 1,
     group_temperature: float = 1.0,
 ) -> Nearest:
-    """The 48 nearest of unit rows gallery [m, k] to each of unit rows queries [n, k].
+    """Return the 48 nearest of unit rows gallery [m, k] to each of unit rows queries [n, k].
 
     Args:
       temperature: T.
@@ -46,7 +46,7 @@ def nearest(
     count, parts = min(NEAREST, len(gallery)), []
     for _, cosines in blocks_of_cosines(queries, gallery):
         some = np.argpartition(-cosines, count - 1, axis=1)[:, :count]
-        some.sort(axis=1)  # equal cosines stay in the order of the gallery
+        some.sort(axis=1)  # ties in the order of the gallery
         order = np.argsort(-np.take_along_axis(cosines, some, axis=1), axis=1, kind="stable")
         index = np.take_along_axis(some, order, axis=1)
         masses = np.exp(_below_top(cosines) / np.float32(group_temperature)) @ member
@@ -62,7 +62,7 @@ def nearest(
 
 
 def paired(queries: np.ndarray, gallery: np.ndarray, pairs: tuple[np.ndarray, ...]) -> np.ndarray:
-    """Cosines [p] of unit rows of queries [n, k] and of a gallery [m, k] by numbers of both."""
+    """Return cosines [p] of pairs of unit rows, of queries [n, k] and of a gallery [m, k]."""
     blocks, size = [np.empty(0, np.float32)], max(1, _COSINES_PER_BLOCK // queries.shape[1])
     for start in range(0, len(pairs[0]), size):
         query, row = (of[start : start + size] for of in pairs)

@@ -1,6 +1,6 @@
-"""Measures of single-cell integration: how near the true match is, and whether labels carry over.
+"""Measures of single-cell integration: nearness of true matches, and transfer of labels.
 
-Of two modalities in one space; cosines say what is near. Memory is linear in the number of rows.
+Of two modalities in one space; cosines measure nearness. Memory is linear in the number of rows.
 """
 
 from collections.abc import Iterator
@@ -8,14 +8,15 @@ from collections.abc import Iterator
 import numpy as np
 from jax.typing import ArrayLike
 
-_SCORES = 2**24  # of one block
+_SCORES = 2**24  # cosines in a block
 _TIE = 1e-9
 
 
 def foscttm(x: ArrayLike, y: ArrayLike) -> np.ndarray:
-    """Fraction of samples closer than the true match, of each pair [n], the mean of both ways.
+    """Return the fraction of samples closer than the true match, for each pair [n].
 
-    #{j : cos(x_i, y_j) > cos(x_i, y_i)} / (n - 1), and likewise from y_i: 0 is perfect, 0.5 chance.
+    #{j : cos(x_i, y_j) > cos(x_i, y_i)} / (n - 1), averaged with that from y_i;
+    0 is perfect, 0.5 chance.
 
     Args:
       x: embeddings [n, d].
@@ -46,15 +47,15 @@ def foscttm(x: ArrayLike, y: ArrayLike) -> np.ndarray:
 def label_transfer(
     x: ArrayLike, y: ArrayLike, labels_x: ArrayLike, labels_y: ArrayLike, *, neighbours: int = 5
 ) -> np.ndarray:
-    """Whether each row of y [m] gets its own label by vote of its nearest rows of x; 0 or 1.
+    """Return 1 for each row of y [m] whose nearest rows of x vote for its label, else 0.
 
     Of labels with equally many votes the nearest counts.
 
     Args:
-      x: embeddings [n, d] whose labels [n] are known.
-      y: embeddings [m, d], whose labels [m] are to be found.
+      x: embeddings [n, d] with labels [n] that vote.
+      y: embeddings [m, d] with labels [m] to predict.
       labels_x, labels_y: strings or integers.
-      neighbours: k, how many rows of x vote.
+      neighbours: k, number of rows of x that vote.
 
     Raises:
       ValueError: there are not as many labels as rows, or a number is not finite.
@@ -87,7 +88,7 @@ def _unit(name: str, rows: ArrayLike) -> np.ndarray:
 
 
 def _blocks(queries: np.ndarray, gallery: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-    """Cosines [b, m] of some queries at a time, and which these are."""
+    """Yield cosines [b, m] of a block of queries, and its slice."""
     size = max(1, _SCORES // len(gallery))
     for start in range(0, len(queries), size):
         rows = slice(start, start + size)

@@ -11,7 +11,7 @@ from jax.typing import ArrayLike
 from gentle_clip_jax.evaluation.intervals import Interval, Statistic, bootstrap_intervals
 from gentle_clip_jax.losses import pairwise
 
-# Cosines of unit rows in float32 are rounded by about 1e-7: closer ones are the same.
+# Cosines of unit rows in float32 are rounded by 1e-7: closer ones tie.
 _TIE = 1e-6
 _SCORES_PER_BLOCK = 2**24  # 64 MiB of float32
 
@@ -24,7 +24,7 @@ def ranks(
     gallery_ids: ArrayLike,
     forgive_ties: bool = False,
 ) -> np.ndarray:
-    """Rank of the first hit among the gallery, nearest first, for each query.
+    """Return the rank of the first hit among the gallery, nearest first, for each query.
 
     rank_i = 1 + #{j not a hit : cos(q_i, g_j) >= max over hits h of cos(q_i, g_h)}
 
@@ -64,7 +64,7 @@ def retrieval_metrics(
     text_ids: ArrayLike,
     ks: Sequence[int] = (1, 5, 10),
 ) -> dict[str, float]:
-    """Recall at each k (a fraction) and median rank, image to text and back, and the mean recall.
+    """Return recall at each k (a fraction) and median rank, both ways, and the mean recall.
 
     R@k = share of the queries with a hit among their k nearest; mean_recall = mean of all the R@k.
     Arguments and errors are those of `ranks`; image [n, d] and text [m, d] may differ in number.
@@ -87,10 +87,10 @@ def retrieval_intervals(
     num_resamples: int = 1000,
     seed: int = 0,
 ) -> dict[str, Interval]:
-    """The metrics of `retrieval_metrics` with bootstrap 95 % intervals.
+    """Return the metrics of `retrieval_metrics` with bootstrap 95 % intervals.
 
     The queries are resampled by id, both directions together, and the galleries stay as they are.
-    Rows of one id stand or fall together: drawn apart they would make the intervals too narrow.
+    Rows of one id are resampled together: apart they would make the intervals too narrow.
     """
     statistic, num_items = _statistic(image, text, image_ids, text_ids, ks)
     return bootstrap_intervals(statistic, num_items, num_resamples=num_resamples, seed=seed)
@@ -103,7 +103,7 @@ def mean_reciprocal_rank(
     others_x: jax.Array | None = None,
     others_y: jax.Array | None = None,
 ) -> jax.Array:
-    """Mean, over both directions, of 1 / the rank of the first hit of each row; 1 is perfect.
+    """Return the mean of 1 / rank of the first hit, over rows and both directions; 1 is perfect.
 
     Works under jit. A tie counts against the query, and so does an embedding that is not finite.
 
@@ -125,7 +125,7 @@ def mean_reciprocal_rank(
         item = jnp.concatenate([jnp.repeat(jnp.arange(n), k), jnp.full(len(rows) - n * k, -1)])
         hit = jnp.repeat(jnp.arange(n), j)[:, None] == item[None, :]
         best = jnp.max(jnp.where(hit, scores, -jnp.inf), axis=1, keepdims=True)
-        # The comparison fails, and so counts, for whatever is not a number.
+        # NaN fails the comparison, and so counts against the query.
         rank = 1 + jnp.sum(~hit & ~(scores < best - _TIE), axis=1)
         return jnp.mean(1 / rank.astype(scores.dtype))
 
@@ -175,7 +175,7 @@ def _ranks(
 def _statistic(
     image: ArrayLike, text: ArrayLike, image_ids: ArrayLike, text_ids: ArrayLike, ks: Sequence[int]
 ) -> tuple[Statistic, int]:
-    """Metrics as a function of how often each distinct id is drawn, and the number of those ids."""
+    """Return metrics as a function of the resampled counts of ids, and the number of ids."""
     image_ids, text_ids = np.asarray(image_ids), np.asarray(text_ids)
     to_text = ranks(image, text, query_ids=image_ids, gallery_ids=text_ids)
     to_image = ranks(text, image, query_ids=text_ids, gallery_ids=image_ids)
@@ -198,7 +198,7 @@ def _statistic(
 
 
 def _median(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Median [...] of values [n], of which value i is there weights[..., i] times."""
+    """Return the median [...] of values [n], in which value i occurs weights[..., i] times."""
     order = np.argsort(values)
     below = np.cumsum(weights[..., order], axis=-1)
     half = below[..., -1:] / 2

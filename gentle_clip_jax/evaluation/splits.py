@@ -1,4 +1,4 @@
-"""Splits of pairs: which are held out, and which are fitted to."""
+"""Splits of pairs into held-out and fitted ones."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -7,21 +7,21 @@ from typing import NamedTuple
 import numpy as np
 
 FOLDS = 5
-_MANY, _FEW = 500, 100  # pairs; from so many on three folds, below so few four repeats
+_MANY, _FEW = 500, 100  # pairs; three folds from 500 pairs on, more repeats below 100
 
 
 class Split(NamedTuple):
-    """Row numbers of the pairs that are held out, and of the rest, which are fitted to."""
+    """Row numbers of the held-out pairs, and of the rest, which are for the fit."""
 
     held: np.ndarray
     rest: np.ndarray
 
 
 def canonical_order(keys: Sequence[str]) -> np.ndarray:
-    """Return the order [n] of pairs that depends on their keys alone, not on their lines.
+    """Return the order [n] of pairs that depends only on their keys, not on their lines.
 
-    Pairs are sorted by a hash of their keys: the order is as good as random, the same wherever a
-    pair stands in a file, and a pair that is added moves no other past another.
+    Pairs are sorted by a hash of their keys: the order is pseudo-random, independent of the order
+    of the file, and an added pair leaves the relative order of the others unchanged.
 
     Args:
       keys: a text for each pair, such as both ids, or a digest of its features.

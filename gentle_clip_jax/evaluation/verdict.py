@@ -1,4 +1,4 @@
-"""Whether held-out pairs show that one method is better than another."""
+"""Verdict of held-out pairs on the difference of two methods."""
 
 import math
 from typing import Any
@@ -7,9 +7,9 @@ import numpy as np
 
 from gentle_clip_jax.evaluation.intervals import mean_interval
 
-EXPECTED, CLAIMED = 0.95, 0.99  # levels of confidence: of a figure, of a claim
-_ALIKE = 0.01  # a difference that nobody would notice
-_MOST_PAIRS = 5000  # beyond, more pairs are no advice
+EXPECTED, CLAIMED = 0.95, 0.99  # confidence levels of a figure and of a claim
+_ALIKE = 0.01  # a negligible difference
+_MOST_PAIRS = 5000  # maximum number of pairs to advise
 
 
 def gain(ours: np.ndarray, theirs: np.ndarray, *, fitted: int) -> dict[str, Any]:
@@ -17,8 +17,8 @@ def gain(ours: np.ndarray, theirs: np.ndarray, *, fitted: int) -> dict[str, Any]
 
     Returns:
       value, low, high: the mean difference and its 99 % interval, fractions of 1. verdict: "helped"
-      or "hurt" if 0 is outside, "alike" if more pairs would hardly tell, else "too early".
-      pairs_needed: if it is too early, about how many would tell, were the difference what it is.
+      or "hurt" if 0 is outside, "alike" if the difference is negligible, else "too early".
+      pairs_needed: for "too early", estimated number of pairs that would settle this difference.
     """
     difference = mean_interval(ours - theirs, fitted=fitted, level=CLAIMED, bounds=(-1.0, 1.0))
     verdict, needed = "too early", None
@@ -36,7 +36,7 @@ def gain(ours: np.ndarray, theirs: np.ndarray, *, fitted: int) -> dict[str, Any]
 
 
 def _rounded(number: float) -> int:
-    """Two digits of it, upwards."""
+    """Round up to two digits."""
     if number < 10:
         return math.ceil(number)
     unit = 10 ** (int(math.log10(number)) - 1)

@@ -10,7 +10,7 @@ from gentle_clip_jax.evaluation.retrieval import ranks
 def zero_shot_metrics(
     image: ArrayLike, class_embeddings: ArrayLike, labels: ArrayLike
 ) -> dict[str, float]:
-    """Share of the images [n, d] that are nearest to their own class among class_embeddings [c, d].
+    """Return the share of images [n, d] nearest to their own class of class_embeddings [c, d].
 
     labels [n] index the classes. A tie between classes counts as a miss. Source: Radford et al.,
     Learning Transferable Visual Models From Natural Language Supervision (arXiv 2103.00020), 3.1.
@@ -32,7 +32,7 @@ def zero_shot_intervals(
     num_resamples: int = 1000,
     seed: int = 0,
 ) -> dict[str, Interval]:
-    """The metrics of `zero_shot_metrics` with bootstrap 95 % intervals over the images."""
+    """Return the metrics of `zero_shot_metrics` with bootstrap 95 % intervals over the images."""
     statistic, num_items = _statistic(image, class_embeddings, labels)
     return bootstrap_intervals(statistic, num_items, num_resamples=num_resamples, seed=seed)
 

@@ -1,4 +1,4 @@
-"""Applies the matrices of aligner.npz to raw features; needs NumPy alone.
+"""Application of the matrices of aligner.npz to raw features; needs only NumPy.
 
 aligner = load("aligner.npz")
 cosines = embed(aligner, "x", x) @ embed(aligner, "y", y).T  # x [n, dx], y [m, dy]
@@ -9,13 +9,13 @@ import numpy as np
 
 
 def load(path):
-    """The arrays of a file by name."""
+    """Return the arrays of a file by name."""
     with np.load(path, allow_pickle=False) as arrays:
         return dict(arrays)
 
 
 def embed(aligner, side, rows):
-    """Unit rows [n, k] of raw features [n, d] of a side, "x" or "y"."""
+    """Return unit rows [n, k] of raw features [n, d] of a modality, "x" or "y"."""
     rows = (np.asarray(rows, np.float64) - aligner[f"{side}_mean"]) * aligner[f"{side}_scale"]
     if f"{side}_basis" in aligner:
         rows = rows @ aligner[f"{side}_basis"]
@@ -32,7 +32,7 @@ def embed(aligner, side, rows):
 
 
 def smooth_gallery(aligner, side, rows):
-    """Return embedded rows [n, k] of a side as they are ranked, smoothed where its gallery is."""
+    """Return embedded rows [n, k] of a modality for ranking, smoothed if its gallery is."""
     if f"{side}_gallery_bank" not in aligner:
         return rows
     bank, temperature = aligner[f"{side}_gallery_bank"], aligner[f"{side}_gallery_temperature"]

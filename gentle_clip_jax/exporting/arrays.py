@@ -1,4 +1,4 @@
-"""An aligner that is matrices and banks of rows alone, as arrays for NumPy."""
+"""NumPy arrays of an aligner that consists of matrices and banks of rows."""
 
 import inspect
 from typing import Any
@@ -19,7 +19,7 @@ from gentle_clip_jax.exporting import apply
 
 
 def numpy(aligner: Aligner) -> dict[str, str | dict[str, Any]]:
-    """aligner.npz, and apply.py, which says how its arrays are applied.
+    """Return aligner.npz, and apply.py, which applies its arrays.
 
     Raises:
       ValueError: the aligner is something else than linear maps, with or without smoothing.

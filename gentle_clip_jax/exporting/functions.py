@@ -1,4 +1,4 @@
-"""What an aligner or the towers of a run compute, a function of one batch each."""
+"""Functions of an aligner or of the towers of a run, of one batch each."""
 
 import functools
 from collections.abc import Callable
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class Function(NamedTuple):
-    """From a batch of items to unit float32 rows [batch, k].
+    """Function from a batch of items to unit float32 rows [batch, k].
 
     item: the shape and type of one item, a `jax.ShapeDtypeStruct` or a tree of them.
-    takes: what items are, in words.
+    takes: the items in words.
     """
 
     apply: Callable[[Any], jax.Array]
@@ -46,7 +46,7 @@ def of_aligner(aligner: Aligner) -> dict[str, Function]:
 
 
 def of_run(run: "Restored") -> dict[str, Function]:
-    """embed_x and embed_y, of items as the run's data set holds them."""
+    """Return embed_x and embed_y, of items in the form of the run's data set."""
     functions, sides = {}, zip("xy", run.task.MODALITIES, run.task.test_items(run.dataset))
     for side, modality, items in sides:
         name, item = f"embed_{side}", jax.tree.map(_kind, take(items, slice(1)))

@@ -1,4 +1,4 @@
-"""Functions as compiled programs, of any number of items: StableHLO and ONNX."""
+"""Compiled programs of functions, for any number of items: StableHLO and ONNX."""
 
 import logging
 import warnings
@@ -13,7 +13,7 @@ _PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 
 
 def stablehlo(functions: Mapping[str, Function]) -> dict[str, bytes | str]:
-    """NAME.stablehlo for each function, as `jax.export.deserialize` reads it, and a README."""
+    """Return NAME.stablehlo for each function, for `jax.export.deserialize`, and a README."""
     files: dict[str, bytes | str] = {
         f"{name}.stablehlo": _serialized(function) for name, function in functions.items()
     }
@@ -22,12 +22,12 @@ def stablehlo(functions: Mapping[str, Function]) -> dict[str, bytes | str]:
 
 
 def onnx(functions: Mapping[str, Function]) -> dict[str, bytes | str]:
-    """NAME.onnx for each function, by jax2onnx, and a README.
+    """Return NAME.onnx for each function, by jax2onnx, and a README.
 
     Raises:
-      ValueError: jax2onnx is not installed, or has no ONNX for what a function does.
+      ValueError: jax2onnx is not installed, or cannot convert a function.
     """
-    for name in ("jax2onnx", "onnx_ir"):  # of examples that lack packages, of shapes unnamed
+    for name in ("jax2onnx", "onnx_ir"):  # they log missing packages and unnamed shapes
         logging.getLogger(name).setLevel(logging.ERROR)
     try:
         import jax2onnx  # pyright: ignore[reportMissingImports] # noqa: F401
@@ -39,9 +39,9 @@ def onnx(functions: Mapping[str, Function]) -> dict[str, bytes | str]:
     files = {}
     for name, function in functions.items():
         try:
-            with warnings.catch_warnings(action="ignore"):  # of types, none of which it keeps
+            with warnings.catch_warnings(action="ignore"):  # warnings on types
                 files[f"{name}.onnx"] = _converted(name, function)
-        except Exception as error:  # of any kind where it knows no operator
+        except Exception as error:  # of any kind, for unknown operators
             raise ValueError(
                 f"jax2onnx cannot convert {name} ({_first_line(error)}): use --format=stablehlo."
             ) from error
@@ -74,7 +74,7 @@ def _batched(item: jax.ShapeDtypeStruct, batch: Any) -> jax.ShapeDtypeStruct:
 
 
 def _listed(functions: Mapping[str, Function]) -> str:
-    """A line for each function: what it takes."""
+    """Return a line for each function with its items."""
     lines = []
     for name, (_, item, takes) in functions.items():
         paths = jax.tree_util.tree_leaves_with_path(item)
@@ -88,7 +88,7 @@ def _shape(item: jax.ShapeDtypeStruct) -> str:
 
 
 def _name(path: Any) -> str:
-    """What an array of an item is called."""
+    """Return the name of an array of an item."""
     return jax.tree_util.keystr(path, simple=True, separator=".") or "items"
 
 

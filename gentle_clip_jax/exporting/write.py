@@ -1,4 +1,4 @@
-"""A folder that other programs can use without this package."""
+"""Exported folders, which other programs use without this package."""
 
 import pathlib
 from collections.abc import Mapping
@@ -18,19 +18,19 @@ _ABOUT = ("method", "modalities", "encoders", "fitted_on", "expected", "versions
 def export_aligner(
     aligner: str | pathlib.Path, out: str | pathlib.Path, *, format: str
 ) -> list[pathlib.Path]:
-    """Writes what embeds raw features of both sides, for programs without this package.
+    """Export the functions that embed raw features, for programs without this package.
 
     Args:
       aligner: a folder that `Aligner.save` has written.
-      out: a new folder; it gets a README.md, and export.json says what all of it is of.
-      format: "stablehlo": programs that jax alone runs; "numpy": an .npz of matrices and the
+      out: a new folder; it gets a README.md, and export.json with its source.
+      format: "stablehlo": programs for jax; "numpy": an .npz of matrices and the
         Python that applies them; "onnx".
 
     Returns:
       The files that were written.
 
     Raises:
-      ValueError: the format cannot hold what the aligner does, or the folder holds something else.
+      ValueError: the format cannot represent the aligner, or the folder has other content.
       OSError: the folder cannot be written.
     """
     folder, fitted = _free(out), load(aligner)
@@ -42,19 +42,19 @@ def export_aligner(
 def export_run(
     workdir: str | pathlib.Path, out: str | pathlib.Path, *, format: str
 ) -> list[pathlib.Path]:
-    """Writes both towers of a trained run, with the parameters of its best step.
+    """Export both towers of a trained run, with the parameters of its best step.
 
     Args:
       workdir: the run's folder.
-      out: a new folder; it gets a README.md, and export.json says what all of it is of.
+      out: a new folder; it gets a README.md, and export.json with its source.
       format: "stablehlo" or "onnx".
 
     Returns:
       The files that were written.
 
     Raises:
-      ValueError: the folder holds no run with a checkpoint, the format cannot hold what its towers
-        do, or the other folder holds something else.
+      ValueError: the folder holds no run with a checkpoint, the format cannot represent its
+        towers, or the other folder has other content.
       OSError: the folder cannot be written.
     """
     from gentle_clip_jax.training.restored import restore
@@ -68,7 +68,7 @@ def export_run(
 
 
 def _free(out: str | pathlib.Path) -> pathlib.Path:
-    """The folder, if it is new, empty, or of an earlier export."""
+    """Return the folder if it is new, empty, or of an earlier export."""
     folder = pathlib.Path(out)
     if folder.exists() and (not folder.is_dir() or _is_others(folder)):
         raise ValueError(f"{folder} holds something else: use another --out.")

@@ -1,4 +1,4 @@
-"""Which item belongs to which: matches of what has no partner yet, and how far to believe them."""
+"""Matches of unmatched items, with calibrated probabilities."""
 
 from gentle_clip_jax.matching.match import match as match
 from gentle_clip_jax.matching.matches import Matches as Matches

@@ -11,18 +11,18 @@ from gentle_clip_jax.evaluation.nearest import NEAREST
 from gentle_clip_jax.matching import calibration
 from gentle_clip_jax.matching.calibration import OFFSET, Events, Platt
 
-_OF_FEW = 0.12  # the temperature where pairs are too few to choose it; near 100 pairs chose it
+_OF_FEW = 0.12  # temperature for few pairs, fitted to some 100 pairs
 _FAR = 3.0  # standard errors
-_COUNTED = 2.0  # first choices that are thought to be as expected, beside those that are counted
-_OF_ASSIGNED = 1.0  # the offset that is thought likely: one-to-one knows what p(y | x) does not
+_COUNTED = 2.0  # prior count of first choices, added to the observed ones
+_OF_ASSIGNED = 1.0  # prior deviation of the offset: one-to-one matching adds evidence to p(y | x)
 
 
 class Choices(NamedTuple):
     """Scaling of the probabilities of choices.
 
-    platt: from p(y | x) of a candidate y to how often such a one is right. Fitted to all that are
-      shown of an x: few first choices are right, and their number alone is mostly chance.
-    factors: [100] by how much the mean of that differs under others that are as likely.
+    platt: from p(y | x) of a candidate y to the probability that it is right. Fitted to all listed
+      candidates of an x: right first choices are too few for a stable fit.
+    factors: [100] relative means under samples of the posterior of the scaling.
     """
 
     platt: Platt
@@ -30,14 +30,14 @@ class Choices(NamedTuple):
 
 
 class Calibration(NamedTuple):
-    """Fitted to held-out pairs.
+    """Calibration fitted to held-out pairs.
 
     to_y, to_x, group_temperature: temperatures of cosines from x to y, from y to x, and of groups.
     first_y, first_x: of the nearest y of an x, and the nearest x of a y.
     platt: for the probability of the likeliest group.
-    threshold: the share from which on a group is in the set that holds the right one in 90 %.
-    first, among: share of held-out x that find their partner first, and among the 48 nearest y;
-      None where none were held out.
+    threshold: least share of a group in the 90 % prediction set.
+    first, among: share of held-out x with their partner first, and among the 48 nearest y; None
+      without held-out pairs.
     pair_bias: see `HeldOutPairs`; None likewise.
     """
 
@@ -55,7 +55,7 @@ class Calibration(NamedTuple):
 
     @classmethod
     def of_few(cls, pairs: int) -> "Calibration":
-        """Return the calibration of pairs too few for probabilities; it orders matches."""
+        """Return the default calibration for too few pairs, which only ranks matches."""
         as_it_is = Platt(1.0, 0.0)
         choices = Choices(as_it_is, np.ones(1))
         return cls(
@@ -74,17 +74,17 @@ class Calibration(NamedTuple):
 
     @property
     def shown(self) -> bool:
-        """Whether the pairs are enough for probabilities."""
+        """Return whether there are enough pairs for probabilities."""
         return self.pairs >= LEAST_PAIRS
 
     @property
     def is_biased(self) -> bool:
-        """Whether the held-out pairs are of another kind than the items to match."""
+        """Return whether the held-out pairs differ in kind from the items to match."""
         return self.pair_bias is not None and self.pair_bias > _FAR
 
     @property
     def about(self) -> dict[str, Any]:
-        """The same for JSON."""
+        """Return the calibration as JSON data."""
         platts = {"first_y": self.first_y.platt, "first_x": self.first_x.platt, "platt": self.platt}
         return {**self._asdict(), **{name: one._asdict() for name, one in platts.items()}}
 
@@ -93,7 +93,7 @@ def calibrate(evidence: HeldOutPairs, own: np.ndarray, group: np.ndarray) -> Cal
     """Fit temperatures, and the scaling of first choices and of groups.
 
     Args:
-      held: candidates of held-out pairs, numbered by the rows of unmatched items.
+      evidence: candidates of held-out pairs, numbered by the rows of unmatched items.
       own: [k] the group of each held-out y, from 0.
       group: [v] that of each unmatched y.
     """
@@ -123,8 +123,8 @@ def calibrate(evidence: HeldOutPairs, own: np.ndarray, group: np.ndarray) -> Cal
 def assigned_choices(probability: np.ndarray, right: np.ndarray) -> Choices:
     """Fit the scaling of p(y | x) where y is the one-to-one match of x.
 
-    That x and y are left over for each other says more than x alone does, so the held-out pairs are
-    matched one to one among the unmatched items, see `assigned_held_out`.
+    One-to-one matching is more reliable than a first choice, so the held-out pairs are matched one
+    to one among the unmatched items, see `assigned_held_out`.
 
     Args:
       probability: [k] of the matches of held-out x; right: [k] whether each is.
@@ -146,7 +146,7 @@ def _choices(events: Events, *, offset: float = OFFSET, counted: bool = False) -
     if counted:
         expected = np.sum(scaling(events.probability[:, 0])) + _COUNTED
         right = np.sum(events.right[:, 0]) + _COUNTED
-        # What else the number may be is that of a Poisson process: a gamma distribution.
+        # Posterior samples of the number, of a Poisson process: a gamma distribution.
         likely = np.random.default_rng(0).gamma(right, size=len(others))
         scaling, *others = (
             one._replace(offset=one.offset + np.log(number / expected))

@@ -1,11 +1,11 @@
-"""From cosines to probabilities by held-out pairs: temperatures, shares of groups, sets of them.
+"""Calibration of cosines to probabilities by held-out pairs: temperatures and prediction sets.
 
 Given that x has a partner, the chance that it is y is
 
   p(y | x) = exp(cos(x, y) / T) / sum over unmatched y' of exp(cos(x, y') / T),
 
 with the T under which the partners of held-out pairs are likeliest (Guo et al. 2017, On Calibration
-of Modern Neural Networks). Platt scaling then mends what one number cannot.
+of Modern Neural Networks). Platt scaling then corrects the remaining error.
 """
 
 from typing import NamedTuple
@@ -17,14 +17,13 @@ from gentle_clip_jax.evaluation.cross_validation import TIE
 from gentle_clip_jax.evaluation.held_out_pairs import TEMPERATURES, Direction
 from gentle_clip_jax.evaluation.nearest import NEAREST
 
-# How far few pairs may bend probabilities: the deviations of the slope from 1, and of the offset
-# from 0, that are thought likely beforehand.
+# Prior standard deviations of the slope around 1, and of the offset around 0.
 _SLOPE, OFFSET = 0.3, 0.3
-_MISSES = 0.1  # the share of sets that may lack the right group
+_MISSES = 0.1  # share of prediction sets without the right group
 
 
 class Grid(NamedTuple):
-    """Of k held-out items at each temperature.
+    """Log probabilities of k held-out items at each temperature.
 
     partner: [t, k] log probability of the partner.
     groups: [t, k, g] probability of each group, the partner's own with it.
@@ -35,9 +34,9 @@ class Grid(NamedTuple):
 
 
 class Platt(NamedTuple):
-    """p becomes sigmoid(slope (logit(p) - center) + center + offset).
+    """Platt scaling: p becomes sigmoid(slope (logit(p) - center) + center + offset).
 
-    Around the center, the mean logit of what it was fitted to, so that a slope changes few sums.
+    The center is the mean logit of the fitted events, so that the slope hardly changes sums.
     """
 
     slope: float
@@ -50,7 +49,7 @@ class Platt(NamedTuple):
 
 
 def _logits(probability: np.ndarray) -> np.ndarray:
-    """Finite also where a probability is 0 or 1."""
+    """Return logits that are finite also for probabilities of 0 and 1."""
     return special.logit(np.clip(probability, 1e-6, 1 - 1e-6))
 
 
@@ -59,7 +58,7 @@ def grid(
 ) -> Grid:
     """Return probabilities at every one of `TEMPERATURES`.
 
-    The nearest candidates count with their own groups, all further ones by how frequent groups are.
+    The nearest candidates count with their own groups, others by the frequencies of groups.
 
     Args:
       searches: of held-out items.
@@ -88,12 +87,12 @@ def grid(
 
 
 def likeliest(log_likelihoods: np.ndarray) -> int:
-    """Index of the temperature under which held-out items [t, k] are likeliest."""
+    """Return the index of the temperature under which held-out items [t, k] are likeliest."""
     return int(np.argmax(log_likelihoods.mean(axis=1)))
 
 
 class Events(NamedTuple):
-    """Probabilities [k, c] of candidates, nearest first; how far each is right, 0 to 1."""
+    """Probabilities [k, c] of candidates, nearest first, and their outcomes from 0 to 1."""
 
     probability: np.ndarray
     right: np.ndarray
@@ -122,11 +121,11 @@ def platt(
     *,
     offset: float = OFFSET,
 ) -> Platt:
-    """Platt scaling of probabilities of events, right or not, 0 to 1; shrunk to none.
+    """Fit Platt scaling to probabilities and outcomes from 0 to 1, shrunk towards none.
 
     Args:
       probability, right: of one shape.
-      offset: how large an offset is thought likely.
+      offset: prior standard deviation of the offset.
 
     Source: Platt 1999, Probabilistic Outputs for Support Vector Machines; the shrinkage is ours.
     """
@@ -158,13 +157,13 @@ def as_likely(
     offset: float = OFFSET,
     count: int = 100,
 ) -> list[Platt]:
-    """Draws from the posterior of what `platt` has found, near it normal (Laplace).
+    """Sample the posterior of a fitted Platt scaling, by a normal approximation (Laplace).
 
-    Where hardly any event was right, a bootstrap of the events knows too little of what else could
-    be: its intervals held 5 of 8 numbers of right matches that they should hold in 95 %.
+    Where hardly any event was right, a bootstrap of the events underestimates the uncertainty: its
+    95 % intervals covered 5 of 8 numbers of right matches.
 
     Args:
-      found: what `platt` gives for the other arguments.
+      fitted: result of `platt` for the other arguments.
 
     Source: MacKay 1992, The Evidence Framework Applied to Classification Networks.
     """
@@ -183,10 +182,10 @@ def as_likely(
 
 
 def conformal_threshold(groups: np.ndarray, own: np.ndarray) -> float:
-    """What a group's probability must reach to be in the set that holds the right one in 90 %.
+    """Return the least probability of a group in the 90 % prediction set.
 
-    The quantile of the right groups' probabilities: exchangeable items meet it in 90 % at least,
-    whatever the probabilities are worth. 0, all groups, below nine pairs.
+    The quantile of the right groups' probabilities: exchangeable items reach it in 90 % at least,
+    even if the probabilities are poor. 0, all groups, below nine pairs.
 
     Args:
       groups: [k, g] probabilities of held-out items' groups.
@@ -200,7 +199,7 @@ def conformal_threshold(groups: np.ndarray, own: np.ndarray) -> float:
 
 
 def expected_calibration_error(probability: np.ndarray, right: np.ndarray) -> float:
-    """Mean over items of the gap, in each of ten equal bins, between probability and what is right.
+    """Return the mean gap, over ten equal bins, between probability and share of right items.
 
     >>> expected_calibration_error(np.array([0.5, 0.5]), np.array([True, False]))
     0.0

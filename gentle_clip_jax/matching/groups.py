@@ -1,4 +1,4 @@
-"""Groups of y: what can be said of an item where its partner itself cannot."""
+"""Groups of y: predicted where the partner itself is uncertain."""
 
 from typing import NamedTuple
 
@@ -11,12 +11,12 @@ from gentle_clip_jax.aligners.standardize import Standardizer
 
 GROUPS = 30
 WEIGHT, _NEIGHBOURS = 0.8, 20  # chosen on validation items
-_BANK = 4096  # items among which neighbours are sought
-_LEAST_ITEMS = 5  # of a group, on average
+_BANK = 4096  # items in the bank of neighbours
+_LEAST_ITEMS = 5  # average size of a group
 
 
 class Groups(NamedTuple):
-    """Of items of y.
+    """Groups of the items of y.
 
     of_item: [m] the group of each, from 0; central: [g] the item nearest to the mean of each group.
     """
@@ -26,12 +26,11 @@ class Groups(NamedTuple):
 
 
 def group(y: np.ndarray, key: jax.Array) -> Groups:
-    """k-means groups of items y [m, d]: 30, or fewer if there would be less than five a group.
+    """Cluster items y [m, d] by k-means into 30 groups, fewer if their mean size were below five.
 
-    In the standardised features of y alone, not in the joint space: so the groups are the same for
-    every fold, and no pair that is held out has helped to draw their borders. Items are drawn
-    towards their neighbours first, so that borders lie where items are few: one item alone says
-    less of its group.
+    The clustering sees the standardised features of y alone, not the joint space: the groups are
+    the same for every fold, and independent of held-out pairs. Neighbour smoothing comes first, so
+    that borders lie where items are sparse.
     """
     rows = Standardizer.of(y).rows(y)
     bank = rows[np.asarray(jax.random.permutation(key, len(rows)))[:_BANK]]
@@ -46,5 +45,5 @@ def group(y: np.ndarray, key: jax.Array) -> Groups:
 
 
 def smoothed(rows: np.ndarray, bank: np.ndarray) -> np.ndarray:
-    """Standardised rows [n, d] most of the way to the mean of their 20 nearest in a bank [b, d]."""
+    """Smooth standardised rows [n, d] over their 20 nearest in a bank [b, d]."""
     return np.asarray(smooth(rows, bank, weight=WEIGHT, count=_NEIGHBOURS))

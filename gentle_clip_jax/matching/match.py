@@ -1,4 +1,4 @@
-"""`match`: from an aligner and two sets to matches with probabilities that mean what they say."""
+"""`match`: from an aligner and two sets to matches with calibrated probabilities."""
 
 from typing import NamedTuple
 
@@ -27,11 +27,11 @@ from gentle_clip_jax.matching.probabilities import (
     softmax_probability,
 )
 
-_LEAST = 3  # pairs: one is held out, two are learnt from
+_LEAST = 3  # pairs: one held-out, two fitted
 
 
 class _Sides(NamedTuple):
-    """y: [m, j, dy] all items, raw; of_x, of_y: indices of the unmatched; pairs [p, 2]."""
+    """Indexed items: y [m, j, dy] raw; of_x, of_y: indices of the unmatched; pairs [p, 2]."""
 
     y: np.ndarray
     of_x: np.ndarray
@@ -57,23 +57,23 @@ def match(
 
     T is that under which the partners of held-out pairs are likeliest: the aligner is refitted to
     the other pairs, in five folds, or ten below 300 pairs. The probability of a choice is then
-    Platt-scaled to how often held-out pairs' choices are right. Where the aligner smooths a
-    gallery, cosines are those of smoothed rows, here and in its refits. Below 60 pairs nothing is
-    held out and no probability is shown, nor without the share, which no data can tell. An aligner
-    that is not of `METHODS`, such as trained towers, is not refitted: give it pairs that it has not
-    seen. Whether the pairs are a random sample of the items to match cannot be known, but where
-    they are of another kind it shows, and `summary` says so.
+    Platt-scaled to the observed share of right choices of held-out pairs. Where the aligner smooths
+    a gallery, cosines are those of smoothed rows, here and in its refits. Below 60 pairs, or
+    without the share, which no data determine, there are no probabilities. An aligner whose
+    method is not in `METHODS`, such as trained towers, is not refitted: give it pairs that it has
+    not seen. Nothing can prove that the pairs are a random sample of the items to match, but if
+    they differ in kind, `summary` warns.
 
     Args:
       aligner: embeds raw features of both.
       x: [n, dx] or [n, j, dx] features of all items, j rows an item.
       y: [m, dy] or [m, k, dy] likewise.
-      pairs: [p, 2] the known pairs: row of x, row of y. Their items are not matched again.
-      share: of the unmatched items of x, how many have a partner among those of y: above 0 to 1.
+      pairs: [p, 2] labelled pairs: row of x, row of y. Their items are not matched again.
+      share: share of unmatched items of x with a partner among those of y, above 0 to 1.
       one_to_one: no item of y is in two matches, see `assignment.assign`; or else each item of x
         gets its nearest.
       key: of folds, groups and refits; that of seed 0 if not given.
-      classes: what named_transport is fitted with, see `Problem`.
+      classes: for named_transport, see `Problem`.
       held_out: evidence of the same pairs and items, numbered by rows of x and y; the aligner is
         refitted if not given.
 
@@ -95,7 +95,7 @@ def match(
             evidence = held_out_pairs(aligner, problem, key)
         else:
             counts = len(np.asarray(x)), len(sides.y)
-            evidence = jax.tree.map(np.asarray, held_out)  # a saved one is of arrays of JAX
+            evidence = jax.tree.map(np.asarray, held_out)  # saved evidence may be JAX arrays
             evidence = evidence.numbered(*map(_places, (sides.of_x, sides.of_y), counts))
         calibration = calibrate(evidence, groups.of_item[sides.pairs[evidence.pairs, 1]], of_y)
     rows = embedded(aligner, problem.unmatched_x, problem.unmatched_y)
@@ -136,7 +136,7 @@ def match(
 
 
 class _Chosen(NamedTuple):
-    """y: [n] row of the unmatched, -1 for none; probability [n]; expected: right ones, if known."""
+    """Choices: y [n] row of the unmatched, -1 for none; probability [n]; expected right ones."""
 
     y: np.ndarray
     probability: np.ndarray
@@ -172,7 +172,7 @@ def _chosen(
 
 
 def _places(items: np.ndarray, count: int) -> np.ndarray:
-    """The place [count] of each item among some."""
+    """Return the place [count] of each item in a list of items, -1 if not in it."""
     places = np.full(count, -1)
     places[items] = np.arange(len(items))
     return places

@@ -1,4 +1,4 @@
-"""What `match` returns, and how it is told in one sentence."""
+"""Result of `match`, and its summary in one sentence."""
 
 from typing import Any, NamedTuple
 
@@ -25,7 +25,7 @@ class Candidates(NamedTuple):
 
 
 class Expected(NamedTuple):
-    """How many matches are right: the sum of probabilities, and the ends of a 95 % interval."""
+    """Expected number of right matches: the sum of probabilities, with a 95 % interval."""
 
     value: float
     low: float
@@ -38,13 +38,13 @@ class Matches(NamedTuple):
     x: [n]; y: [n], -1 where one-to-one leaves none.
     probability: [n] that y is the partner of x; NaN where none is shown.
     runner_up: [n] the likeliest other y, -1 where there is none; runner_up_probability: [n].
-    mutual: [n] whether x and y are each other's nearest.
+    mutual: [n] true where x and y are each other's nearest.
     group: [n] the likeliest group of the partner; group_probability: [n] that it is, if there is
       a partner; NaN where none is shown.
-    group_sets: [n, g] sets of groups that hold the partner's in 90 %.
+    group_sets: [n, g] 90 % prediction sets of the partner's group.
     groups: of all of y.
     of_x, of_y: candidates both ways.
-    calibration: what the probabilities rest on; share: of unmatched x that have a partner.
+    calibration: of the probabilities; share: of unmatched x that have a partner.
     expected: right ones among the matches, None where no probability is shown.
     """
 
@@ -66,7 +66,7 @@ class Matches(NamedTuple):
 
     @property
     def summary(self) -> str:
-        """What to expect, and what to do."""
+        """Return a sentence with the expected result and the next step."""
         calibration, n = self.calibration, len(self.x)
         if calibration.among is None:
             return (
@@ -94,7 +94,7 @@ class Matches(NamedTuple):
 
     @property
     def about(self) -> dict[str, Any]:
-        """The summary and what it rests on, for JSON."""
+        """Return the summary and its evidence as JSON data."""
         return {
             "summary": self.summary,
             "share": self.share,
@@ -104,5 +104,5 @@ class Matches(NamedTuple):
 
 
 def _two_digits(number: float) -> int:
-    """Two digits are enough for what is about a number."""
+    """Round an estimate to two digits."""
     return int(float(f"{number:.2g}"))

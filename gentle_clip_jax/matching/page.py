@@ -1,4 +1,4 @@
-"""Matches as a page: how sure they are, the surest of them, and some at random."""
+"""Page of matches: their probabilities, the surest ones, and a random sample."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ _SHOWN = 12
 
 
 class Items(Protocol):
-    """The items of a side: their ids, and what a page shows of some of them."""
+    """Items of a modality: their ids, and previews of some of them."""
 
     @property
     def items(self) -> np.ndarray: ...
@@ -29,7 +29,7 @@ class Items(Protocol):
 
 
 class Named(NamedTuple):
-    """A side with its name and the path that it was given by."""
+    """Items of a modality with its name and path."""
 
     items: Items
     name: str
@@ -39,10 +39,10 @@ class Named(NamedTuple):
 def matches_page(
     matches: Matches, x: Named, y: Named, *, aligner: str, pairs: str | None, is_run: bool = False
 ) -> str:
-    """The page of what `match` found.
+    """Render the page of a result of `match`.
 
-    aligner, pairs: the paths that they were given by; pairs may be equal ids, without a path.
-    is_run: whether the aligner is a trained run, which `align` cannot fit anew.
+    aligner, pairs: their paths on the command line; pairs may be equal ids, without a path.
+    is_run: the aligner is a trained run, which `align` cannot refit.
     """
     matched = np.flatnonzero(matches.y >= 0)
     shown = matches.expected is not None
@@ -79,7 +79,7 @@ def matches_page(
 def _pairs(
     matches: Matches, rows: Sequence[int], x: Items, y: Items, notes: Sequence[str]
 ) -> list[Pair]:
-    """The matches of some rows; `rows` are places in `matches.x`."""
+    """Return the matches of some rows with previews; `rows` are places in `matches.x`."""
     x_ids, y_ids = x.items.tolist(), y.items.tolist()
     ids = [(x_ids[matches.x[row]], y_ids[matches.y[row]]) for row in rows]
     of_x, of_y = x.previews([one for one, _ in ids]), y.previews([one for _, one in ids])
@@ -87,7 +87,7 @@ def _pairs(
 
 
 def _cosine(matches: Matches) -> np.ndarray:
-    """The cosine [n] of each match; NaN where y is not among the nearest."""
+    """Return the cosine [n] of each match; NaN where y is not among the nearest."""
     is_match = matches.of_x.candidate == matches.y[:, None]
     return np.where(is_match.any(axis=1), np.sum(is_match * matches.of_x.cosine, axis=1), np.nan)
 

@@ -1,4 +1,4 @@
-"""Probabilities of candidates and matches, and how many matches to expect right."""
+"""Probabilities of candidates and matches, and the expected number of right matches."""
 
 import numpy as np
 
@@ -16,7 +16,7 @@ def candidates_of(
 ) -> tuple[Candidates, Candidates]:
     """Return the candidates of x and of y, with probabilities where there is a share.
 
-    A share of x is as many partners for y, at most one each.
+    The share of x gives the number of partners for y, at most one each.
 
     Args:
       items: numbers of the unmatched items of x and of y.
@@ -36,12 +36,12 @@ def candidates_of(
 def _probability(
     near: Nearest, temperature: float, platt: Platt, share: float | None
 ) -> np.ndarray:
-    """Probabilities of all candidates [n, c]; NaN where there is no share."""
+    """Return probabilities of all candidates [n, c]; NaN where there is no share."""
     if share is None:
         return np.full(near.cosine.shape, np.nan)
     plain = softmax_probability(near.cosine, near, temperature)
     first = platt(plain[:, :1])
-    # What the first choice gains, the others lose; none overtakes it.
+    # The other candidates lose the gain of the first choice; none overtakes it.
     others = plain[:, 1:] * (1 - first) / np.maximum(1 - plain[:, :1], 1e-6)
     return share * np.concatenate([first, np.minimum(others, first)], axis=1)
 
@@ -65,7 +65,7 @@ def runner_up(of_x: Candidates, chosen: np.ndarray) -> tuple[np.ndarray, np.ndar
 def expected_right(probability: np.ndarray, factors: np.ndarray) -> Expected:
     """Return the expected number of right matches.
 
-    The interval covers the scalings that are as likely, [draws] factors, and chance.
+    The interval covers posterior samples of the scaling, [samples] factors, and chance.
     """
     rng = np.random.default_rng(0)
     right = [np.sum(rng.random(len(probability)) < probability * factor) for factor in factors]

@@ -1,4 +1,4 @@
-"""Matches in a folder: tables for people, candidates for programs, and what they rest on."""
+"""Matches in a folder: tables for people, candidates for programs, and their evidence."""
 
 import csv
 import math
@@ -26,15 +26,15 @@ def write(
     y_texts: Sequence[str] | np.ndarray | None = None,
     page: str = "",
 ) -> None:
-    """Writes matches.csv, groups.csv, candidates.parquet, matches.html and, last, matches.json.
+    """Write matches.csv, groups.csv, candidates.parquet, matches.html and, last, matches.json.
 
     Each file is whole or not there, and matches.json, which has the SHA-256 of the tables, is
-    there only if all are. docs/match.md says what is in them.
+    there only if all are. docs/match.md describes them.
 
     Args:
       x_ids: [n] of all items of x, those of pairs too; y_ids: [m] likewise.
-      y_texts: [m] what to call a group by, "" for an item without; else it is the id of its most
-        central item.
+      y_texts: [m] texts that name groups, "" for an item without; a group is named by its most
+        central item, else by that item's id.
       page: of `matches_page`; without it there is no matches.html.
 
     Raises:
@@ -54,7 +54,7 @@ def write(
     ]
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    # Without it the folder is unfinished, whatever is in it.
+    # A folder without it is unfinished.
     for name in (_RECORD, _PAGE):
         (folder / name).unlink(missing_ok=True)
     _write_csv(
@@ -84,7 +84,7 @@ def _check_ids(matches: Matches, x_ids: np.ndarray, y_ids: np.ndarray) -> None:
 def _labels(
     matches: Matches, y_ids: np.ndarray, y_texts: Sequence[str] | np.ndarray | None
 ) -> list[str]:
-    """What each group is called; where two would be called alike, their numbers are added."""
+    """Return a name for each group; equal names get their numbers."""
     texts = [""] * len(y_ids) if y_texts is None else y_texts
     labels = [" ".join(str(texts[item]).split()) or y_ids[item] for item in matches.groups.central]
     return [
@@ -115,7 +115,7 @@ def _id(ids: np.ndarray, item: int) -> str:
 
 
 def _cell(probability: float) -> str:
-    """Four digits; empty where no probability is shown."""
+    """Format four digits; empty where no probability is shown."""
     return "" if math.isnan(probability) else f"{probability:.4g}"
 
 
@@ -142,7 +142,7 @@ def _columns(side: str, of: Candidates, ids: np.ndarray, others: np.ndarray) -> 
 
 
 def _nullable(values: np.ndarray) -> Any:
-    """Numbers whose NaN are missing."""
+    """Return numbers with NaN as missing values."""
     import pyarrow
 
     return pyarrow.array(values, pyarrow.float64(), mask=np.isnan(values))

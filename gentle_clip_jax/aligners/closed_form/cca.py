@@ -19,11 +19,11 @@ class Maps(NamedTuple):
     map_y: jax.Array
 
     def embed_x(self, x: jax.Array) -> jax.Array:
-        """Unit rows [n, k] of features [n, dx]."""
+        """Return unit rows [n, k] of features [n, dx]."""
         return pairwise.normalize((x - self.mean_x[None, :]) @ self.map_x)
 
     def embed_y(self, y: jax.Array) -> jax.Array:
-        """Unit rows [m, k] of features [m, dy]."""
+        """Return unit rows [m, k] of features [m, dy]."""
         return pairwise.normalize((y - self.mean_y[None, :]) @ self.map_y)
 
 
@@ -43,7 +43,7 @@ def cca(
     dim: int = 128,
     power: jax.Array | float = 0.5,
 ) -> Maps:
-    """Canonical correlation analysis of pairs, with the covariances shrunk towards a sphere.
+    """Fit canonical correlation analysis to pairs, with the covariances shrunk towards a sphere.
 
     U S V^T = SVD(Wx Cxy Wy), Wx = (Cxx + r tr(Cxx) / dx I)^-1/2; maps are Wx U S^p and Wy V S^p.
 
@@ -70,7 +70,7 @@ def cca(
 
 
 def spectrum(x: jax.Array) -> Spectrum:
-    """Spectrum of the covariance of centred rows x [n, d], by the smaller of two decompositions."""
+    """Return the spectrum of the covariance of centred rows x [n, d], by the cheaper method."""
     n, d = x.shape
     if n < d:
         _, singular, vectors = jnp.linalg.svd(x, full_matrices=False)
@@ -87,7 +87,7 @@ def canonical_maps(
     dim: int,
     power: jax.Array | float,
 ) -> tuple[jax.Array, jax.Array]:
-    """Maps [dx, k] and [dy, k] of CCA from covariances within, and the one across [dx, dy]."""
+    """Return CCA maps [dx, k] and [dy, k] from both spectra and the cross-covariance [dx, dy]."""
     white_x, white_y = _whitening(of_x, shrinkage), _whitening(of_y, shrinkage)
     left, correlations, right = jnp.linalg.svd(white_x.T @ cross @ white_y, full_matrices=False)
     weight = correlations[None, :dim] ** power

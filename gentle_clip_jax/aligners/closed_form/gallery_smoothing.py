@@ -23,8 +23,8 @@ class SmoothedGallery(NamedTuple):
     where the other modality's gallery is not smoothed.
 
     Queries stay as they are. A row of a gallery, such as an image that is ranked for a text, moves
-    towards the mean of its nearest rows of the other modality: images that lie between captions are
-    told apart by the captions' own geometry.
+    towards the mean of its nearest rows of the other modality: the
+    geometry of the captions then separates images that lie between them.
 
     Source: ours; docs/results/variants.md has its gain.
     """
@@ -34,11 +34,11 @@ class SmoothedGallery(NamedTuple):
     bank_y: jax.Array | None
 
     def embed_x(self, x: jax.Array) -> jax.Array:
-        """Unit rows [n, k] of features [n, dx]."""
+        """Return unit rows [n, k] of features [n, dx]."""
         return self.maps.embed_x(x)
 
     def embed_y(self, y: jax.Array) -> jax.Array:
-        """Unit rows [m, k] of features [m, dy]."""
+        """Return unit rows [m, k] of features [m, dy]."""
         return self.maps.embed_y(y)
 
     def smooth_gallery_x(self, rows: jax.Array) -> jax.Array:
@@ -65,11 +65,11 @@ def smooth_gallery(
       rows: [n, k] unit rows e.
       bank: [m, k] unit rows b of the other modality.
       weight: of the neighbours.
-      count: how many of the bank's nearest rows take part; all of a bank that has no more.
+      count: number of nearest rows of the bank; all of a smaller bank.
       temperature: of the softmax.
 
     Returns:
-      [n, k]; in blocks, so that no [n, m] array is held.
+      [n, k]; in blocks, so that memory never holds an [n, m] array.
     """
 
     def one(row: jax.Array) -> jax.Array:

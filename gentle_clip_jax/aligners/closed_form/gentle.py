@@ -1,6 +1,6 @@
 """Gentle transport: smoothed features, and a plan between unmatched sets.
 
-`selection` lets held-out pairs decide which of it is used.
+`choose` lets held-out pairs decide which parts are used.
 """
 
 import functools
@@ -21,31 +21,31 @@ from gentle_clip_jax.aligners.closed_form.transported import few_pairs_weight, t
 from gentle_clip_jax.aligners.closed_form.zero_pairs import named_classes
 from gentle_clip_jax.aligners.problem import Features
 
-BANK_BYTES = 64 * 2**20  # of the rows among which neighbours are sought, at most
+BANK_BYTES = 64 * 2**20  # maximum size of the bank of neighbours
 FEW_PAIRS = 60
-# In so few dimensions a few pairs alone fix a map, and the mean of neighbours blurs what there is.
+# In so few dimensions a few pairs determine a map, and the mean of neighbours blurs the features.
 FEW_DIMENSIONS = 64
 NEIGHBOURS = 0.8
 _WITHIN = 0.5
 
 
 class Smoothed(NamedTuple):
-    """Maps of features that are drawn towards their neighbours in a bank [m, dx] of x, if any."""
+    """Maps of features of x smoothed over their neighbours in a bank [m, dx], if it has any."""
 
     maps: Maps | Joined
     bank: jax.Array
     weight: float
 
     def smooth_x(self, x: jax.Array) -> jax.Array:
-        """Features [n, dx] as the maps take them."""
+        """Smooth features [n, dx] for the maps."""
         return smooth(x, self.bank, weight=self.weight) if len(self.bank) else x
 
     def embed_x(self, x: jax.Array) -> jax.Array:
-        """Unit rows [n, k] of features [n, dx]."""
+        """Return unit rows [n, k] of features [n, dx]."""
         return self.maps.embed_x(self.smooth_x(x))
 
     def embed_y(self, y: jax.Array) -> jax.Array:
-        """Unit rows [m, k] of features [m, dy]."""
+        """Return unit rows [m, k] of features [m, dy]."""
         return self.maps.embed_y(y)
 
 
@@ -53,9 +53,9 @@ Classes = tuple[jax.Array, jax.Array]
 
 
 class Prepared(NamedTuple):
-    """What gentle transport fits its maps to, before it is known whether a plan takes part.
+    """Smoothed features and their CCA: input of gentle transport, with or without a plan.
 
-    features: those of the problem, x smoothed, a row an item; bank, weight: what smoothed them.
+    features: those of the problem, x smoothed, a row an item; bank, weight: of the smoothing.
     shrinkage: chosen for CCA of the smoothed pairs, which is `maps`.
     """
 
@@ -67,22 +67,22 @@ class Prepared(NamedTuple):
 
 
 def are_few_dimensions(features: Features) -> bool:
-    """Whether either modality has 64 dimensions or fewer."""
+    """Return whether either modality has 64 dimensions or fewer."""
     return min(features.x.shape[2], features.y.shape[2]) <= FEW_DIMENSIONS
 
 
 def prepare(features: Features, *, neighbours: float | None = None) -> Prepared:
-    """Smooths x, and chooses how far the CCA of the smoothed pairs is shrunk.
+    """Smooth x, and choose the shrinkage of the CCA of the smoothed pairs.
 
     With few pairs, a map that is fitted to single features fits their noise; the mean of an item's
     neighbours, most of them unmatched, has less of it. The weight of the neighbours is 0.8s,
-    s = 250 / (250 + n); in few dimensions, where it may blur what there is, 0 unless asked for.
+    s = 250 / (250 + n); in few dimensions, where smoothing may blur the features, 0 by default.
 
     Args:
       features: standardised, of matched and unmatched items.
       neighbours: their weight in units of s, however many dimensions there are.
 
-    Source: ours; docs/results/closed.md says what else was tried.
+    Source: ours; docs/results/closed.md compares alternatives.
     """
     rows = jnp.concatenate([jnp.mean(z, axis=1) for z in (features.x, features.unmatched_x)])
     if neighbours is None:
@@ -90,7 +90,7 @@ def prepare(features: Features, *, neighbours: float | None = None) -> Prepared:
     weight = neighbours * few_pairs_weight(len(features.x))
     bank = rows[: BANK_BYTES // rows[0].nbytes]
     if weight:
-        rows = smooth(rows, bank, weight=weight)  # of large sets there is no room for both
+        rows = smooth(rows, bank, weight=weight)  # large sets fit into memory only once
     x, unmatched_x = jnp.split(rows, [len(features.x)])
     features = features._replace(x=x[:, None], unmatched_x=unmatched_x[:, None])
     y = jnp.mean(features.y, axis=1)
@@ -100,13 +100,13 @@ def prepare(features: Features, *, neighbours: float | None = None) -> Prepared:
 
 
 def fit_prepared(prepared: Prepared, classes: Classes | None, *, transport: bool) -> Smoothed:
-    """Gentle transport with a plan, and the names of classes if given, or without any.
+    """Fit gentle transport with a plan, and the names of classes if given, or without a plan.
 
     Args:
       prepared: see `prepare`.
       classes: [c, dx] the classifier that x's encoder was trained with and [c, dy] features of the
-        names of its classes, in the units of the features: what it says of unmatched items then
-        counts too.
+        names of its classes, in the units of the features; its predictions for unmatched items
+        then join the fit.
       transport: whether to use a plan.
     """
     maps = prepared.maps
@@ -117,17 +117,17 @@ def fit_prepared(prepared: Prepared, classes: Classes | None, *, transport: bool
 
 
 def plan_shrinkage(prepared: Prepared) -> float:
-    """How far the CCA with a plan is shrunk: the more the fewer the pairs.
+    """Return the shrinkage of the CCA with a plan: the fewer pairs, the more.
 
-    In few dimensions no more than the pairs alone ask for: where their covariances need little of
-    it, those of all items need no more.
+    In few dimensions at most that of the pairs-only CCA: where the covariances of the pairs need
+    little shrinkage, those of all items need no more.
     """
     most = most_shrinkage(few_pairs_weight(len(prepared.features.x)))
     return min(most, prepared.shrinkage) if are_few_dimensions(prepared.features) else most
 
 
 def most_shrinkage(few: float) -> float:
-    """Of covariances with a plan, by `few_pairs_weight`."""
+    """Return the most shrinkage of covariances with a plan, by `few_pairs_weight`."""
     return OF_FEW_PAIRS if few > few_pairs_weight(FEW_PAIRS) else 1 + 1.5 * few
 
 
@@ -140,7 +140,7 @@ def planned(
     within: float = 0.0,
     rounds: int = 8,
 ) -> Maps:
-    """Transported CCA of smoothed features from the maps, and from what the classes are called."""
+    """Fit transported CCA to smoothed features, from the maps and the names of classes."""
     if 0 in (len(features.unmatched_x), len(features.unmatched_y)):
         return maps
     fit = functools.partial(

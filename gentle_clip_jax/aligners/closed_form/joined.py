@@ -1,4 +1,4 @@
-"""Several aligners as one, and gentle transport with relative representations beside it."""
+"""Joined aligners as one space, and gentle transport with relative representations beside it."""
 
 from typing import NamedTuple
 
@@ -17,19 +17,20 @@ class Joined(NamedTuple):
     aligners: tuple[Embeds, ...]
 
     def embed_x(self, x: jax.Array) -> jax.Array:
-        """Unit rows [n, sum of k] of features [n, dx]."""
+        """Return unit rows [n, sum of k] of features [n, dx]."""
         return pairwise.normalize(jnp.concatenate([a.embed_x(x) for a in self.aligners], axis=1))
 
     def embed_y(self, y: jax.Array) -> jax.Array:
-        """Unit rows [m, sum of k] of features [m, dy]."""
+        """Return unit rows [m, sum of k] of features [m, dy]."""
         return pairwise.normalize(jnp.concatenate([a.embed_y(y) for a in self.aligners], axis=1))
 
 
 def with_relative(features: Features, maps: Embeds) -> Joined:
-    """Maps joined with relative representations, by pairs and by what both take for pairs.
+    """Join maps with relative representations, of pairs and of mutual nearest neighbours.
 
-    Linear maps say what kind an item is of, relative representations which known item it is nearly
-    the same as: of proteins with relatives among the pairs the one misses what the other finds.
+    Linear maps place an item by its kind, relative representations by the paired items that it
+    nearly equals: for proteins with relatives among the pairs, each finds partners that the other
+    misses.
     Unmatched items that are each other's nearest, by the maps and the pairs together, are anchors
     too.
 
@@ -37,8 +38,8 @@ def with_relative(features: Features, maps: Embeds) -> Joined:
       features: in random order, as the maps take them: standardised, smoothed.
       maps: fitted to them.
 
-    Source: ours; docs/results/protein_names.md has what it brings. Moschella et al.,
-    arXiv 2209.15430, section 4, also add anchors by what the first ones find, one after another.
+    Source: ours; docs/results/protein_names.md has its gain. Moschella et al.,
+    arXiv 2209.15430, section 4, also add anchors, one after another, by their nearest neighbours.
     """
     x, y = jnp.mean(features.x, axis=1), jnp.mean(features.y, axis=1)
     unmatched_x, unmatched_y = (
@@ -57,7 +58,7 @@ def with_relative(features: Features, maps: Embeds) -> Joined:
 
 
 def mutual(x: jax.Array, y: jax.Array) -> jax.Array:
-    """Pairs [k, 2] of rows of x [n, d] and y [m, d] that have the greatest product both ways.
+    """Return pairs [k, 2] of rows of x [n, d] and y [m, d] with the greatest product both ways.
 
     >>> mutual(jnp.eye(3), jnp.eye(3)[jnp.array([2, 0])]).tolist()
     [[0, 1], [2, 0]]

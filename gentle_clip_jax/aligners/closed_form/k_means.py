@@ -1,16 +1,16 @@
-"""k-means: a few centres that stand for many rows."""
+"""k-means: a few centres that represent many rows."""
 
 import functools
 
 import jax
 import jax.numpy as jnp
 
-_BLOCK = 1024  # rows whose distances are held at once
+_BLOCK = 1024  # rows in a block of distances
 
 
 @functools.partial(jax.jit, static_argnames=("count", "steps"))
 def k_means(rows: jax.Array, key: jax.Array, count: int, *, steps: int = 30) -> jax.Array:
-    """Centres [count, d] of rows [n, d] by Lloyd's algorithm, from rows drawn at random.
+    """Return centres [count, d] of rows [n, d] by Lloyd's algorithm, from random rows.
 
     Memory is linear in n. Source: Lloyd 1982, IEEE Transactions on Information Theory 28.
     """

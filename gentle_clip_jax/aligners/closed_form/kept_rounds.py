@@ -1,4 +1,4 @@
-"""Rounds of a long fit, kept on the disk, so that a fit that was stopped goes on after the last."""
+"""Transport rounds of a long fit, cached on disk, so that an interrupted fit resumes."""
 
 import contextlib
 import importlib.metadata
@@ -22,9 +22,9 @@ _PACKAGES = ("gentle-clip-jax", "jax", "jaxlib")
 
 @contextlib.contextmanager
 def kept_in(folder: pathlib.Path | None) -> Iterator[None]:
-    """Within it long fits keep their rounds in a folder; if it ends well, they are deleted.
+    """Cache the rounds of long fits in a folder within a `with`; delete them after success.
 
-    Without a folder nothing is kept. What else is in the folder stays.
+    Without a folder nothing is cached. Other files of the folder stay.
     """
     token = _folder.set(folder)
     try:
@@ -39,7 +39,7 @@ def kept_in(folder: pathlib.Path | None) -> Iterator[None]:
 
 
 def identity(arrays: Iterable[jax.Array], settings: dict[str, float]) -> str | None:
-    """What a fit must agree in to go on with what another has kept; None where nothing is kept."""
+    """Return the digest that a fit and its cached rounds must share; None without a cache."""
     if _folder.get() is None:
         return None
     versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
@@ -47,10 +47,10 @@ def identity(arrays: Iterable[jax.Array], settings: dict[str, float]) -> str | N
 
 
 def last(identity: str | None) -> tuple[int, Maps | None]:
-    """How many rounds of such a fit have been kept, and the maps after them.
+    """Return the number of cached rounds of a fit, and the maps after them.
 
     Raises:
-      ValueError: there is an aligner where rounds are to be kept.
+      ValueError: the folder of the cache has an aligner in it.
     """
     folder = _folder.get()
     if identity is None or folder is None:
@@ -65,14 +65,14 @@ def last(identity: str | None) -> tuple[int, Maps | None]:
 
 
 def keep(identity: str | None, rounds: int, maps: Maps) -> None:
-    """Keeps the maps after some rounds in place of those before."""
+    """Cache the maps after a round in place of earlier ones."""
     folder = _folder.get()
     if identity is not None and folder is not None:
         saved.write(folder, {"maps": maps}, {"identity": identity, "rounds": rounds}, _KINDS)
 
 
 def _read(folder: pathlib.Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What is kept there and what is said about it; nothing of what is not there, or damaged."""
+    """Return cached parts and metadata, empty where they are missing or damaged."""
     if (folder / "aligner.json").exists():
         try:
             return saved.read(folder, _KINDS)

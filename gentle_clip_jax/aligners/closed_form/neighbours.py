@@ -1,4 +1,4 @@
-"""Features drawn towards those of their neighbours: less noise where pairs are few."""
+"""Neighbour smoothing of features: less noise where pairs are few."""
 
 import functools
 from collections.abc import Callable
@@ -16,16 +16,16 @@ NEIGHBOURS = 10
 def smooth(
     features: jax.Array, bank: jax.Array, *, weight: jax.Array | float, count: int = NEIGHBOURS
 ) -> jax.Array:
-    """(1 - weight) features + weight times the mean of their `count` nearest rows of a bank.
+    """Return (1 - weight) features + weight times the mean of their `count` nearest bank rows.
 
     Args:
       features: [n, d].
       bank: [m, d]; rows of the same modality, with or without partners.
       weight: from 0 to 1.
-      count: how many neighbours, by cosine; all of a bank that has no more.
+      count: number of neighbours, by cosine; all of a smaller bank.
 
     Returns:
-      [n, d]; in blocks, so that no [n, m] array is held.
+      [n, d]; in blocks, so that memory never holds an [n, m] array.
     """
     unit = pairwise.normalize(bank)
 
@@ -38,7 +38,7 @@ def smooth(
 
 
 def in_blocks(one: Callable[[jax.Array], jax.Array], rows: jax.Array, size: int) -> jax.Array:
-    """What a function makes of each row [n, d], so many at a time; of all where n is not known.
+    """Apply a function to each row [n, d] in blocks; to all at once where n is symbolic.
 
     In an exported program the number of rows is a symbol, which no loop can go over. No copy of the
     rows is made, as `jax.lax.map` makes several; the last block overlaps the one before.

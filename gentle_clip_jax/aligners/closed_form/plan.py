@@ -1,10 +1,10 @@
-"""The entropic plan between two sets of embedded rows, as the covariance that it gives."""
+"""The entropic plan between two sets of embedded rows, as a transported covariance."""
 
 import jax
 import jax.numpy as jnp
 
-_BLOCK = 128  # rows whose kernel is held at once: 50 MB of 100,000 columns
-_HELD = 4096 * 4096  # cosines that may be held all at once, which is several times as fast
+_BLOCK = 128  # rows in a block of the kernel: 50 MB of 100,000 columns
+_HELD = 4096 * 4096  # cosines of a kernel that is stored whole, which is several times as fast
 
 
 def transported_covariance(
@@ -16,11 +16,11 @@ def transported_covariance(
     epsilon: float,
     iterations: int,
 ) -> jax.Array:
-    """X^T P Y [dx, dy], P the entropic plan [n, m] between unit rows [n, k] and [m, k].
+    """Return X^T P Y [dx, dy], P the entropic plan [n, m] between unit rows [n, k] and [m, k].
 
     The last half step of Sinkhorn's algorithm makes the row sums of P exactly 1 / n. The kernel of
-    a small plan is held whole, that of a large one made in blocks of rows in every iteration; both
-    are the same but for rounding. Time grows with n m, memory of large plans with n + m.
+    a small plan is stored whole, that of a large one is made in blocks of rows in every iteration;
+    both agree but for rounding. Time grows with n m, memory of large plans with n + m.
     """
     # ott-jax 0.6 has this in blocks, but not on the versions of jax that we run on.
     if len(x) * len(y) <= _HELD:
@@ -29,9 +29,9 @@ def transported_covariance(
 
 
 def _held(exponents: jax.Array, x: jax.Array, y: jax.Array, iterations: int) -> jax.Array:
-    """Of all cosines [n, m] in units of epsilon."""
-    # One step in logarithms brings the kernel's columns to 1: what the others change is moderate,
-    # so that they may be products.
+    """Return it from all cosines [n, m] in units of epsilon."""
+    # One step in logarithms brings the kernel's columns to 1: later steps change
+    # little, so that products are safe.
     exponents = exponents - jax.nn.logsumexp(exponents, axis=1)[:, None]
     kernel = jnp.exp(exponents - jax.nn.logsumexp(exponents, axis=0)[None, :])
     tiny = jnp.finfo(kernel.dtype).tiny
@@ -48,7 +48,7 @@ def _held(exponents: jax.Array, x: jax.Array, y: jax.Array, iterations: int) -> 
 def _in_blocks(
     embedded_x: jax.Array, embedded_y: jax.Array, x: jax.Array, y: jax.Array, iterations: int
 ) -> jax.Array:
-    """Of rows whose products are cosines in units of epsilon; one pass over them an iteration."""
+    """Return it from rows whose products are cosines in units of epsilon, a pass an iteration."""
     rows, tiny = _blocks(embedded_x), jnp.finfo(x.dtype).tiny
     # Rows that pad the last block have no share in any column.
     padding = jnp.where(jnp.arange(rows.shape[0] * _BLOCK) < len(x), 0, -jnp.inf).astype(x.dtype)
@@ -86,7 +86,7 @@ def _in_blocks(
 
 
 def _blocks(rows: jax.Array) -> jax.Array:
-    """[n, d] -> [count, _BLOCK, d], padded with zeros."""
+    """Split rows [n, d] into [count, _BLOCK, d], padded with zeros."""
     count = -(-len(rows) // _BLOCK)
     padded = jnp.pad(rows, ((0, count * _BLOCK - len(rows)), (0, 0)))
     return padded.reshape(count, _BLOCK, rows.shape[1])

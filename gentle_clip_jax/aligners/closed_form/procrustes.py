@@ -1,4 +1,4 @@
-"""Orthogonal Procrustes: turn both modalities into one space, and stretch nothing."""
+"""Orthogonal Procrustes: rotations of both modalities into one space."""
 
 import functools
 
@@ -11,7 +11,7 @@ from gentle_clip_jax.evaluation import pairs
 
 @functools.partial(jax.jit, static_argnames="dim")
 def procrustes(x: jax.Array, y: jax.Array, *, dim: int = 128) -> Maps:
-    """Orthogonal maps under which the pairs lie closest, of features of equal length or not.
+    """Fit orthogonal maps under which the pairs lie closest, of equal lengths or not.
 
     U S V^T = SVD(Cxy); the maps are the first columns of U and of V. Where dx = dy = dim, x U and
     y V differ by the rotation R = U V^T that minimises ||x R - y||. Columns without covariance,

@@ -1,4 +1,4 @@
-"""Relative representations: an item is what it resembles among the pairs."""
+"""Relative representations: an item as its similarities to the paired items."""
 
 import dataclasses
 import functools
@@ -31,17 +31,17 @@ class Anchors:
         object.__setattr__(self, "kept", int(self.kept))
 
     def embed_x(self, x: jax.Array) -> jax.Array:
-        """Unit rows [m, n] of features [m, dx]."""
+        """Return unit rows [m, n] of features [m, dx]."""
         return self._embed(x - self.mean_x[None, :], self.anchors_x)
 
     def embed_y(self, y: jax.Array) -> jax.Array:
-        """Unit rows [m, n] of features [m, dy]."""
+        """Return unit rows [m, n] of features [m, dy]."""
         return self._embed(y - self.mean_y[None, :], self.anchors_y)
 
     def _embed(self, rows: jax.Array, anchors: jax.Array) -> jax.Array:
         cosines = pairwise.similarity(pairwise.normalize(rows), anchors)
         last = min(self.kept, len(anchors)) - 1
-        least = -jnp.partition(-cosines, last, axis=1)[:, last, None]  # no sort of all
+        least = -jnp.partition(-cosines, last, axis=1)[:, last, None]  # faster than a sort
         powers = jnp.sign(cosines) * jnp.abs(cosines) ** self.power
         return pairwise.normalize(jnp.where(cosines >= least, powers, 0))
 
@@ -53,21 +53,21 @@ def relative(
     kept: int = 800,
     power: jax.Array | float = 8.0,
 ) -> Anchors:
-    """Describes an item by its cosines to the pairs' items of its own modality; fits nothing.
+    """Describe an item by its cosines to the pairs' items of its own modality; fits nothing.
 
     s_j = cos(x - mean, x_j - mean); the embedding is sign(s) |s|^p of the greatest s, else 0.
 
     Args:
       x: [n, dx] features, float32 or float64.
       y: [n, dy] features; y[i] is the pair of x[i].
-      kept: how many similarities of an item are not set to 0; n and more keep all.
+      kept: number of nearest similarities of an item; the others become 0.
       power: p > 0; the higher, the more the nearest pairs decide.
 
     Raises:
       ValueError: there are fewer than two pairs, or not as many rows in x as in y.
 
     Source: Moschella et al., arXiv 2209.15430, which is kept = n, power = 1; ASIF, Norelli et al.,
-    arXiv 2210.01738, which the defaults are from. Neither centres its features.
+    arXiv 2210.01738, the source of the defaults. Neither centres its features.
     """
     pairs.count(x, y)
     mean_x, mean_y = jnp.mean(x, axis=0), jnp.mean(y, axis=0)

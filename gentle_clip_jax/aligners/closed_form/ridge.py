@@ -9,7 +9,7 @@ from gentle_clip_jax.evaluation import pairs
 
 @jax.jit
 def ridge(x: jax.Array, y: jax.Array, *, shrinkage: jax.Array | float) -> Maps:
-    """Predicts y from x; y itself is only centred, so that the space is that of y.
+    """Fit a regression of y on x; y itself is only centred, so that the space is that of y.
 
     argmin_B ||x B - y||^2 / n + r tr(Cxx) / dx ||B||^2 = (Cxx + r tr(Cxx) / dx I)^-1 Cxy.
 

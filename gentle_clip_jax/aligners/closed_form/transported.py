@@ -1,4 +1,4 @@
-"""Transported CCA: a plan between the unmatched sets stands in for the pairs that are missing."""
+"""Transported CCA: a plan between the unmatched sets replaces missing pairs."""
 
 import functools
 from collections.abc import Sequence
@@ -16,8 +16,8 @@ from gentle_clip_jax.evaluation.cross_validation import Embeds
 from gentle_clip_jax.progress import track
 
 Start = TypeVar("Start", bound=Embeds)
-# The last rounds between large sets take as many items in one plan as two cores can in minutes; of
-# its iterations two come near ten (docs/results/speed.md).
+# The last rounds between large sets make one plan, of as many items as two cores process in
+# minutes; two iterations are nearly as good as ten (docs/results/speed.md).
 LAST_ITEMS = 131_072
 LAST_ROUNDS, _LAST_ITERATIONS = 2, 2
 
@@ -38,26 +38,26 @@ def transported_cca(
     dim: int = 128,
     power: float = 0.5,
 ) -> Maps | Start:
-    """CCA whose cross-covariance is partly that of the pairs, partly that of a transport plan.
+    """Fit CCA whose cross-covariance is partly that of the pairs, partly that of a transport plan.
 
     A round embeds the unmatched rows by the current maps, finds the entropic transport plan P
     between them, and refits the maps to covariances (1 - w) C_pairs + w C_unmatched, where across
     the modalities C_unmatched = X^T P Y. Between large sets it is the mean of X^T P Y over plans
-    between batches, which are drawn anew in each round and hold every item; the last two rounds
-    make one plan of all, with two iterations.
+    between batches, which are sampled afresh in each round and cover every item; the last two
+    rounds make one plan of all, with two iterations.
 
     Args:
-      features: the mean of an item's rows stands for it. Memory grows with u + v, time with u v.
-      start: what to begin with, such as `cca` of the pairs; returned if a modality has no
+      features: an item is the mean of its rows. Memory grows with u + v, time with u v.
+      start: initial maps, such as `cca` of the pairs; returned if a modality has no
         unmatched items.
       shrinkage: of the covariances, see `cca`; if not given 1 + 3s / 2, s = 250 / (250 + n).
       mix: w; if not given 0.5 + 0.3s.
       within: how much the scatter of an item's rows around their mean adds to the covariance of
         their modality; 1 is as if each row were an item.
-      pseudo_y: [u, dy] what the partner of each unmatched x is thought to be; counts as its pair,
-        with a weight of 0.3s in the covariance across the modalities.
+      pseudo_y: [u, dy] predicted partner of each unmatched x; counts as its pair with a weight of
+        0.3s in the covariance across the modalities.
       epsilon: of the plan, in units of the cost, one minus the cosine.
-      rounds: how often the plan is made anew.
+      rounds: number of transport rounds.
       iterations: of Sinkhorn's algorithm in a round.
       batch: items of either modality in one plan, at most.
       last_batch: likewise of the last two rounds, if there are more than `batch`.
@@ -103,13 +103,13 @@ def transported_cca(
             power=power,
         )
         if is_long:
-            jax.block_until_ready(maps)  # else all rounds are told of at once
+            jax.block_until_ready(maps)  # else progress shows all rounds at once
             kept_rounds.keep(identity, number + 1, maps)
     return maps
 
 
 class Moments(NamedTuple):
-    """Of one modality: rows around their own means, and mean and spectrum of pairs and unmatched.
+    """Moments of a modality: centred rows, and mean and spectrum of pairs and unmatched items.
 
     matched: [n, d] centred; unmatched: [u, d] centred; unmatched_mean, mean: [d].
     """
@@ -136,7 +136,7 @@ def _moments(pairs: jax.Array, unmatched: jax.Array, mix: float, within: float) 
 
 
 def _joint_spectrum(parts: Sequence[tuple[jax.Array | float, jax.Array]]) -> Spectrum:
-    """Of the sum of w z^T z over weights w and rows z [n, d], with no copy of many rows."""
+    """Return the spectrum of the sum of w z^T z over weights w and rows z [n, d]."""
     count, width = sum(len(rows) for _, rows in parts), parts[0][1].shape[1]
     if count >= width:
         covariance = jnp.zeros((width, width), parts[0][1].dtype)
@@ -150,7 +150,7 @@ def _joint_spectrum(parts: Sequence[tuple[jax.Array | float, jax.Array]]) -> Spe
 def _known(
     x: Moments, y: Moments, pseudo_y: jax.Array | None, mix: float, pseudo_weight: float
 ) -> jax.Array:
-    """The part [dx, dy] of the covariance across the modalities that no plan changes."""
+    """Return the part [dx, dy] of the cross-covariance that no plan changes."""
     of_pairs = (1 - mix) * (x.matched.T @ y.matched) / len(x.matched)
     if pseudo_y is None:
         return of_pairs
@@ -165,9 +165,9 @@ Batches = tuple[jax.Array, jax.Array]
 
 
 def _batches(count_x: int, count_y: int, size: int, *, seed: int) -> Batches | None:
-    """Numbers [b, n] and [b, m] of the items of b plans: each item in one, or a few in several.
+    """Return item numbers [b, n] and [b, m] of b plans: each item in one, or a few in several.
 
-    None of one plan, which takes all.
+    None for a single plan of all items.
     """
     rng, counts = np.random.default_rng(seed), (count_x, count_y)
     plans = max(-(-count // size) for count in counts)
@@ -216,12 +216,12 @@ def _refit(
 
 
 def few_pairs_weight(num_pairs: int) -> float:
-    """From 1 without pairs to 0 with many."""
+    """Return a weight from 1 without pairs to 0 with many."""
     return 250 / (250 + num_pairs)
 
 
 def plan_part(features: Features, items: int = PLAN_ITEMS) -> Features:
-    """The features with so many of their unmatched items."""
+    """Return the features with only the first of their unmatched items."""
     return features._replace(
         unmatched_x=features.unmatched_x[:items], unmatched_y=features.unmatched_y[:items]
     )

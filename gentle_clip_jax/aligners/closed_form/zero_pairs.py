@@ -1,4 +1,4 @@
-"""Aligning two sets without a single pair: starts from elsewhere, then rounds of transport."""
+"""Alignment of two sets without pairs: an initial map, then transport rounds."""
 
 import functools
 from collections.abc import Iterable
@@ -21,9 +21,10 @@ _TEXTS, _SHARP = 20, 0.05  # texts nearest to a name, and the temperature of the
 
 
 class Named(NamedTuple):
-    """What an image is said to be by its encoder's own classifier, in the space of texts.
+    """Class predictions of an image encoder's own classifier, mapped into the space of texts.
 
-    classifier [c, dx]; names [c, dy]: features of the classes' names; the means [dy] of both sides.
+    classifier [c, dx]; names [c, dy]: features of the classes' names; mean_x, mean_y [dy]: means of
+    both modalities.
     """
 
     classifier: jax.Array
@@ -33,15 +34,15 @@ class Named(NamedTuple):
     temperature: float
 
     def pseudo_y(self, x: jax.Array) -> jax.Array:
-        """Mean features [n, dy] of the names, by the probabilities of the classes of x [n, dx]."""
+        """Return mean features [n, dy] of the names, by class probabilities of x [n, dx]."""
         return jax.nn.softmax(x @ self.classifier.T / self.temperature, axis=1) @ self.names
 
     def embed_x(self, x: jax.Array) -> jax.Array:
-        """Unit rows [n, dy] of features [n, dx]."""
+        """Return unit rows [n, dy] of features [n, dx]."""
         return pairwise.normalize(self.pseudo_y(x) - self.mean_x[None, :])
 
     def embed_y(self, y: jax.Array) -> jax.Array:
-        """Unit rows [m, dy] of features [m, dy]."""
+        """Return unit rows [m, dy] of features [m, dy]."""
         return pairwise.normalize(y - self.mean_y[None, :])
 
 
@@ -53,13 +54,13 @@ def named_classes(
     *,
     temperature: float = 2.0,
 ) -> Named:
-    """A start for images and texts from the names of classes that the image encoder was trained on.
+    """Fit initial maps to the names of the classes that the image encoder was trained on.
 
-    Texts that people wrote are unlike names: half of what stands for a class is the mean of the 20
-    texts that are nearest to its name.
+    Texts differ from class names: a class is represented by its name and, with equal weight, by
+    the mean of the 20 texts that are nearest to it.
 
     Args:
-      x: [n, dx] features of images, centred, so that what all images share names nothing.
+      x: [n, dx] features of images, centred, so that the common part predicts no class.
       y: [m, dy] features of texts.
       classifier: [c, dx] the weights of the last layer of the encoder, in the units of x.
       names: [c, dy] features of the classes' names, in the units of y.
@@ -76,7 +77,7 @@ def named_classes(
 
 @jax.jit
 def _blended_with_texts(names: jax.Array, texts: jax.Array) -> jax.Array:
-    """Names [c, d], half of them replaced by the texts [m, d] that are nearest; all centred."""
+    """Average the names [c, d] with the means of their nearest texts [m, d]; all are centred."""
     cosines = pairwise.similarity(pairwise.normalize(names), pairwise.normalize(texts))
     cosines, nearest = jax.lax.top_k(cosines, min(_TEXTS, len(texts)))
     shares = jax.nn.softmax(cosines / _SHARP, axis=1)
@@ -88,13 +89,13 @@ def _blended_with_texts(names: jax.Array, texts: jax.Array) -> jax.Array:
 def matched_clusters(
     x: jax.Array, y: jax.Array, key: jax.Array, *, clusters: int = 12, epsilon: float = 0.01
 ) -> Maps:
-    """A start from structure alone: k-means centres, matched by the distances within either side.
+    """Fit initial maps to the structure of both sets: k-means centres matched by distances.
 
     Args:
       x: [n, dx] features.
       y: [m, dy] features.
       key: of the first centres, and of a small random cost of matches, so that keys are restarts.
-      clusters: k of either side.
+      clusters: k of either modality.
       epsilon: of the entropic Gromov-Wasserstein plan by ott-jax, distances being 1 in the mean.
 
     Source: Peyré, Cuturi and Solomon 2016, ICML.
@@ -118,20 +119,20 @@ def matched_clusters(
 def align_without_pairs(
     x: jax.Array, y: jax.Array, starts: Iterable[Embeds], *, rounds: int = 6
 ) -> tuple[Embeds, list[float]]:
-    """`transported_cca` with no pairs from each start; the maps whose plan explains the sets best.
+    """Fit `transported_cca` without pairs from each start; return the best-scored maps.
 
     Args:
       x: [n, j, dx] features of items of one modality, j rows an item.
       y: [m, k, dy] features of items of the other.
       starts: aligners to begin with.
-      rounds: how often the plan is made anew.
+      rounds: number of transport rounds.
 
     Returns:
       The maps with the highest score, and the score of each start: the mean cosine of x and y under
-      the plan between them, after the last round. It says that two sets fit each other, not that
-      they do so in the right way: docs/results/diagnose.md shows what it is worth.
+      the plan between them, after the last round. A high score shows that
+      two sets fit each other, not that the match is right: docs/results/diagnose.md measures it.
     """
-    # A pair at the origin that counts for nothing.
+    # A pair at the origin, with weight 0.
     origin = jnp.zeros_like(x[:1]), jnp.zeros_like(y[:1])
     features = Features(*origin, x, y)
     fits = [
@@ -146,10 +147,10 @@ def align_without_pairs(
 def of_names_alone(
     features: Features, classifier: jax.Array, names: jax.Array
 ) -> tuple[Embeds, float]:
-    """Maps from names of classes and unmatched items, and their score: no pair has a say in them.
+    """Fit maps to names of classes and unmatched items, without the pairs; return their score.
 
     Args:
-      features: standardised; the pairs are not looked at.
+      features: standardised; the pairs are ignored.
       classifier, names: see `named_classes`.
     """
     x, y = features.unmatched_x, features.unmatched_y
@@ -164,7 +165,7 @@ def _planned_cosine(x: jax.Array, y: jax.Array) -> jax.Array:
 
 
 def _distances(rows: jax.Array) -> jax.Array:
-    """Euclidean [n, n], 1 in the mean."""
+    """Return Euclidean distances [n, n], 1 in the mean."""
     distances = jnp.linalg.norm(rows[:, None, :] - rows[None, :, :], axis=2)
     return distances / jnp.mean(distances)
 
@@ -173,7 +174,7 @@ def _distances(rows: jax.Array) -> jax.Array:
 def _gromov_wasserstein(
     x: jax.Array, y: jax.Array, key: jax.Array, epsilon: float, pull: float = 0.05
 ) -> jax.Array:
-    """Plan [n, m] between two matrices of distances; a random cost of weight `pull` sets it off."""
+    """Return the plan [n, m] between two distance matrices; a random cost breaks symmetry."""
     try:
         from ott.geometry.geometry import Geometry
         from ott.problems.quadratic.quadratic_problem import QuadraticProblem

@@ -1,4 +1,4 @@
-"""Random batches of features, drawn on the device."""
+"""Random batches of features, sampled on the device."""
 
 import math
 from collections.abc import Callable
@@ -23,10 +23,10 @@ class Batch(NamedTuple):
 def batches(
     key: jax.Array, features: Features, *, matched: int, unmatched: int
 ) -> Callable[[jax.Array, jax.Array], Batch]:
-    """A function from a key and a number to a batch of at most that many items of each kind.
+    """Return a function of a key and a step that samples a batch of items of each kind.
 
     Items come in a random order, one batch after the other and round again; within a batch they
-    are distinct. Of an item's rows one is drawn at random.
+    are distinct. One row of each item is sampled.
     """
     kinds = features.x, features.unmatched_x, features.unmatched_y
     sizes = matched, unmatched, unmatched
@@ -46,12 +46,12 @@ def batches(
 
 
 def spread(items: jax.Array, count: int) -> jax.Array:
-    """One row [count, f] each of items from all over the array, or of all if there are fewer."""
+    """Return one row [count, f] of items evenly spread over the array, or of all if fewer."""
     return items[:: max(1, math.ceil(len(items) / max(1, count)))][:count, 0]
 
 
 def _uniform(key: jax.Array, lengths: list[int]) -> list[jax.Array]:
-    """Random numbers from 0 to 1; all from one call, as each takes its time to compile."""
+    """Sample numbers from 0 to 1, in one call: each call adds compile time."""
     return jnp.split(jax.random.uniform(key, (sum(lengths),)), np.cumsum(lengths)[:-1])
 
 

@@ -1,4 +1,4 @@
-"""Training heads as a method: the pairs that are held out for early stopping, and the start."""
+"""Trained heads as a method: held-out pairs for early stopping, and the warm start."""
 
 from typing import Any, Literal
 
@@ -29,7 +29,7 @@ def fit_method(
     objective: str,
     start: Literal["cca", "gentle_transport"] | None = None,
 ) -> tuple[Trained | Refined, dict[str, Any]]:
-    """Trains heads on four fifths of the pairs, and what to tell of them.
+    """Train heads on four fifths of the pairs; return them with their metadata.
 
     Args:
       features: standardised; the pairs in random order.

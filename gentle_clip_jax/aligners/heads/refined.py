@@ -1,4 +1,4 @@
-"""Heads that go on from gentle transport: trained on features of x that are smoothed as it does."""
+"""Heads that refine gentle transport, trained on its smoothed features of x."""
 
 from typing import NamedTuple
 
@@ -15,9 +15,9 @@ class Refined(NamedTuple):
     trained: Trained
 
     def embed_x(self, x: jax.Array) -> jax.Array:
-        """Unit rows [n, d] of features [n, dx]."""
+        """Return unit rows [n, d] of features [n, dx]."""
         return self.trained.embed_x(self.start.smooth_x(x))
 
     def embed_y(self, y: jax.Array) -> jax.Array:
-        """Unit rows [m, d] of features [m, dy]."""
+        """Return unit rows [m, d] of features [m, dy]."""
         return self.trained.embed_y(y)

@@ -1,4 +1,4 @@
-"""A modality's head: how it starts, at random or as a given map, and what it makes of features."""
+"""Projection head of a modality: random or mapped initial weights, and its embeddings."""
 
 from typing import Any, NamedTuple
 
@@ -37,7 +37,7 @@ class Sides(NamedTuple):
 def start(
     key: jax.Array, features: Features, maps: Maps | None, *, dim: int, dropout: float
 ) -> tuple[nn.Module, Sides]:
-    """The module of both heads, and the heads: random with `dim` dimensions, or as the maps."""
+    """Initialise both heads, at random with `dim` dimensions or as the maps; return the module."""
     key_x, key_y = jax.random.split(key)
     x, y = (
         jnp.concatenate([items.reshape(-1, items.shape[2]) for items in modality])
@@ -54,7 +54,7 @@ def start(
 
 
 def random(head: nn.Module, key: jax.Array, features: jax.Array) -> Side:
-    """A head with random weights on features [n, f] with zero mean and unit root mean square.
+    """Initialise a head at random, on features [n, f] scaled to mean 0 and root mean square 1.
 
     One scale for all: each is of unit deviation already, or else a principal component, and the
     least of these, made as large as the first, would be noise.
@@ -67,7 +67,7 @@ def random(head: nn.Module, key: jax.Array, features: jax.Array) -> Side:
 def mapped(
     head: nn.Module, key: jax.Array, features: jax.Array, center: jax.Array, kernel: jax.Array
 ) -> Side:
-    """A `RefinedMap` that starts as features [n, f] -> (features - center) @ kernel [f, d]."""
+    """Initialise a `RefinedMap` as features [n, f] -> (features - center) @ kernel [f, d]."""
     params = head.init(key, features[:1])["params"]
     center, kernel = jnp.asarray(center, jnp.float32), jnp.asarray(kernel, jnp.float32)
     kernel = kernel / size_of((features - center[None, :]) @ kernel)
@@ -75,7 +75,7 @@ def mapped(
 
 
 def embed(head: nn.Module, side: Side, features: jax.Array) -> jax.Array:
-    """Unit rows [n, d] of features [n, f]."""
+    """Return unit rows [n, d] of features [n, f]."""
     return jnp.asarray(head.apply({"params": side.params}, _scaled(side, features)))
 
 
@@ -88,9 +88,9 @@ def embed_batch(
     teacher: Sides | None,
     view_dropout: float,
 ) -> Embedded:
-    """A batch's embeddings with dropout, second views, and what a teacher makes of unmatched rows.
+    """Embed a batch with dropout, its second views, and unmatched rows by a teacher.
 
-    A second view sees the features with that share of them dropped.
+    A second view drops a share of the features.
     """
 
     def both(

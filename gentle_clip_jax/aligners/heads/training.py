@@ -1,4 +1,4 @@
-"""Trains two heads on frozen features, and keeps those that do best on held-out pairs."""
+"""Training of two heads on frozen features, with early stopping by held-out pairs."""
 
 import dataclasses
 import functools
@@ -27,7 +27,7 @@ from gentle_clip_jax.objectives import Objective
 )
 @dataclasses.dataclass(frozen=True)
 class Trained:
-    """The heads that did best on the validation pairs, and how it went.
+    """Heads with the best validation score, and the history of their training.
 
     head: the module of both.
     x, y: its parameters in either modality.
@@ -41,11 +41,11 @@ class Trained:
     history: dict[str, np.ndarray]
 
     def embed_x(self, x: jax.Array) -> jax.Array:
-        """Unit rows [n, d] of features [n, dx]."""
+        """Return unit rows [n, d] of features [n, dx]."""
         return _embed(self.head)(self.x, x)
 
     def embed_y(self, y: jax.Array) -> jax.Array:
-        """Unit rows [m, d] of features [m, dy]."""
+        """Return unit rows [m, d] of features [m, dy]."""
         return _embed(self.head)(self.y, y)
 
 
@@ -58,9 +58,9 @@ def fit(
     warm_start: Maps | None = None,
     settings: Settings | None = None,
 ) -> Trained:
-    """Trains a head per modality on frozen features.
+    """Train a head per modality on frozen features.
 
-    A batch holds distinct items; of an item's rows one is drawn at random. The start is a candidate
+    A batch holds distinct items; one row of each item is sampled. The start is a candidate
     like any later state: the result is never worse on the validation pairs.
 
     Args:
@@ -143,7 +143,7 @@ def _train(
     objective: Objective,
     settings: Settings,
 ) -> tuple[Sides, jax.Array, dict[str, jax.Array]]:
-    """The best heads, how many evaluations there were, and what they saw."""
+    """Return the best heads, the number of evaluations, and their history."""
     evaluations = max(1, settings.steps // settings.evaluate_every)
     optimize = _optimizer(settings, warm=teacher is not None)
     unmatched = features.unmatched_x, features.unmatched_y
