@@ -60,7 +60,7 @@ def load_config(name_or_path: str | pathlib.Path, overrides: Sequence[str] = ())
 
 
 def _read_config(path: pathlib.Path, above: tuple[pathlib.Path, ...] = ()) -> "ConfigDict":
-    """The config in a file; `above` are the configs that it is a base of."""
+    """Return the config in a file; `above` lists the configs that build on it."""
     from ml_collections import ConfigDict
 
     from gentle_clip_jax import tasks
@@ -96,7 +96,7 @@ def _find(
     folder: pathlib.Path = pathlib.Path(),
     others: Sequence[str] = (),
 ) -> pathlib.Path:
-    """The file of a config; `folder` is that of relative paths, `others` are names besides."""
+    """Return the file of a config; `folder` resolves relative paths, `others` are further names."""
     shipped = {file.stem: file for file in _shipped_folder().glob("*.py")}
     if str(name_or_path) in shipped:
         return shipped[str(name_or_path)]
@@ -113,14 +113,14 @@ def _find(
 
 
 def _shipped_folder() -> pathlib.Path:
-    """The folder of the package's own configs: inside the package, or beside it in a checkout."""
+    """Return the folder of the shipped configs: in the package, or beside it in a checkout."""
     package = pathlib.Path(__file__).parent
     inside = package / "configs"
     return inside if inside.is_dir() else package.parent / "configs"
 
 
 def _kind(config: "ConfigDict", key: str) -> str:
-    """What a key holds, in words."""
+    """Return the kind of a key's value, in words."""
     value: Any = config
     for name in key.split(".")[1:]:
         value = value[name]

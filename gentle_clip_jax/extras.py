@@ -2,7 +2,7 @@
 
 
 def install(extra: str) -> str:
-    """The command that installs what an extra brings, for those with a wheel and with a clone.
+    """Return the command that installs an extra, from a wheel or from a clone.
 
     >>> install("images")
     'pip install "gentle-clip-jax[images]"'

@@ -26,7 +26,7 @@ _CHECK = "check"
 
 @contextlib.contextmanager
 def writing(path: pathlib.Path, mode: str = "w") -> Iterator[IO[Any]]:
-    """Opens a file that takes the place of `path` when the block ends without an error.
+    """Open a file that replaces `path` when the block ends without an error.
 
     Args:
       mode: "w" for text, which is UTF-8, or "wb" for bytes.
@@ -57,13 +57,13 @@ def writing(path: pathlib.Path, mode: str = "w") -> Iterator[IO[Any]]:
 
 
 def write_text(path: pathlib.Path, text: str) -> None:
-    """Writes a text in UTF-8."""
+    """Write a text in UTF-8."""
     with writing(path) as file:
         file.write(text)
 
 
 def write_json(path: pathlib.Path, value: Any) -> None:
-    """Writes JSON, indented, that other programs can read: no NaN and no infinity.
+    """Write indented JSON that other programs can read: no NaN and no infinity.
 
     Raises:
       ValueError: a number is not finite.
@@ -72,13 +72,13 @@ def write_json(path: pathlib.Path, value: Any) -> None:
 
 
 def write_json_lines(path: pathlib.Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Writes a JSON object a line."""
+    """Write one JSON object per line."""
     with writing(path) as file:
         file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
 def write_array(path: pathlib.Path, array: np.ndarray) -> None:
-    """Writes an .npy file."""
+    """Write an .npy file."""
     with writing(path, "wb") as file:
         np.save(file, array, allow_pickle=False)
 
@@ -86,7 +86,7 @@ def write_array(path: pathlib.Path, array: np.ndarray) -> None:
 def write_rows(
     path: pathlib.Path, count: int, dtype: str, blocks: Iterable[tuple[np.ndarray, np.ndarray]]
 ) -> None:
-    """Writes an .npy file [count, d] from blocks of its rows, of which one is held at a time.
+    """Write an .npy file [count, d] from blocks of its rows, with one block in memory at a time.
 
     Args:
       blocks: numbers [k] of rows, in any order, and these rows [k, d]; all of a file's once.
@@ -105,7 +105,7 @@ def write_rows(
 
 
 def _write_header(file: IO[bytes], shape: tuple[int, ...], dtype: np.dtype) -> int:
-    """Where the array begins."""
+    """Write the header of an .npy file and return the position of its array."""
     header = {"shape": shape, "fortran_order": False}
     header["descr"] = np.lib.format.dtype_to_descr(dtype)
     np.lib.format.write_array_header_1_0(file, header)
@@ -115,14 +115,14 @@ def _write_header(file: IO[bytes], shape: tuple[int, ...], dtype: np.dtype) -> i
 def write_arrays(
     path: pathlib.Path, arrays: Mapping[str, Any], *, compressed: bool = False
 ) -> None:
-    """Writes an .npz file of arrays by name; strings and numbers become arrays too."""
+    """Write an .npz file of arrays by name; strings and numbers become arrays too."""
     save: Any = np.savez_compressed if compressed else np.savez
     with writing(path, "wb") as file:
         save(file, allow_pickle=False, **arrays)
 
 
 def checked(record: Mapping[str, Any], digits: int = 64) -> dict[str, Any]:
-    """A record with digits of the SHA-256 of all that it holds, under "check", for `unchecked`.
+    """Return a record with part of the SHA-256 of its content under "check", for `unchecked`.
 
     >>> checked({"step": 3}, digits=8)
     {'step': 3, 'check': 'a76b25b1'}
@@ -132,7 +132,7 @@ def checked(record: Mapping[str, Any], digits: int = 64) -> dict[str, Any]:
 
 
 def unchecked(record: Any) -> dict[str, Any]:
-    """What `checked` was given; a record without a check, as a person may write it, is as it is.
+    """Return the argument of `checked`; a record without a check, as if by hand, is unchanged.
 
     Raises:
       ValueError: it is no record, or not as it was written.
@@ -149,12 +149,12 @@ def unchecked(record: Any) -> dict[str, Any]:
 
 
 def write_record(path: pathlib.Path, record: Mapping[str, Any]) -> None:
-    """Writes a JSON object with a check, by which `read_record` knows whether it was altered."""
+    """Write a JSON object with a check, by which `read_record` detects changes."""
     write_json(path, checked(record))
 
 
 def read_record(path: pathlib.Path) -> dict[str, Any]:
-    """What `write_record` was given, or an object of JSON without a check.
+    """Return the argument of `write_record`, or a JSON object without a check.
 
     Raises:
       FileNotFoundError: it is not there.
@@ -171,26 +171,26 @@ def read_record(path: pathlib.Path) -> dict[str, Any]:
 
 
 def aside(path: pathlib.Path) -> pathlib.Path:
-    """Where what is damaged is kept: NAME.unsound, or NAME.unsound-2, ..., whichever is free."""
+    """Return an unused name for a damaged file: NAME.unsound, or NAME.unsound-2, ..."""
     names = (f"{path.name}.unsound{f'-{k}' if k > 1 else ''}" for k in itertools.count(1))
     return next(path.with_name(name) for name in names if not path.with_name(name).exists())
 
 
 def put_aside(path: pathlib.Path) -> pathlib.Path:
-    """Renames a damaged file or folder to `aside(path)`; returns its new path."""
+    """Rename a damaged file or folder to `aside(path)` and return its new path."""
     new = aside(path)
     path.replace(new)
     return new
 
 
 def sha256(path: pathlib.Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
+    """Return the SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def sha256_of(value: Any) -> str:
-    """SHA-256, in hexadecimal, of an array with its dtype and shape, of bytes, or of what is JSON.
+    """Return the SHA-256, in hexadecimal, of an array (dtype and shape included), bytes, or JSON.
 
     >>> sha256_of({"b": 1, "a": 2}) == sha256_of({"a": 2, "b": 1})
     True
@@ -209,7 +209,7 @@ def sha256_of(value: Any) -> str:
 
 
 def _sync_folder(folder: pathlib.Path) -> None:
-    """Makes the new name last; where folders cannot be opened, the system sees to it."""
+    """Flush a new name to the disk, on systems where folders can be opened."""
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:

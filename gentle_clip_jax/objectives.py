@@ -60,13 +60,13 @@ class Embedded(NamedTuple):
 
 
 def clip(e: Embedded, *, temperature: jax.Array | float = 0.07) -> tuple[jax.Array, Terms]:
-    """CLIP of the pairs alone."""
+    """Return CLIP of the pairs only."""
     value = losses.clip_loss(*e.pairs, temperature=temperature)
     return value, {"clip": value}
 
 
 def siglip(e: Embedded, *, temperature: jax.Array | float = 0.07) -> tuple[jax.Array, Terms]:
-    """SigLIP of the pairs alone; the bias gives a pair drawn at random its chance to match."""
+    """Return SigLIP of the pairs only; the bias gives a random pair its prior chance to match."""
     bias = -jnp.log(jnp.float32(max(len(e.x) - 1, 1)))
     value = losses.sigmoid_loss(*e.pairs, temperature=temperature, bias=bias)
     return value, {"siglip": value}
@@ -75,31 +75,34 @@ def siglip(e: Embedded, *, temperature: jax.Array | float = 0.07) -> tuple[jax.A
 def gentle_clip(
     e: Embedded, *, temperature: jax.Array | float = 0.07, **weights: float
 ) -> tuple[jax.Array, Terms]:
-    """CLIP, MMD, SDD and SSL in the stable forms; `losses.gentle_clip_loss` has the weights."""
+    """Return CLIP, MMD, SDD and SSL in the stable forms.
+
+    `losses.gentle_clip_loss` has the weights.
+    """
     return _gentle_clip(losses.gentle_clip_loss, e, temperature, weights)
 
 
 def gentle_clip_official(
     e: Embedded, *, temperature: jax.Array | float = 0.05, **weights: float
 ) -> tuple[jax.Array, Terms]:
-    """The same terms as the paper's public demo computes and weighs them."""
+    """Return the same terms with the formulas and weights of the paper's public demo."""
     return _gentle_clip(losses.official.gentle_clip_loss, e, temperature, weights)
 
 
 def hard_pl(e: Embedded, *, temperature: jax.Array | float = 0.07) -> tuple[jax.Array, Terms]:
-    """CLIP, and unmatched rows take the partner of the most similar matched row."""
+    """Return CLIP, with the most similar matched row's partner for each unmatched row."""
     return _with_labels(e, temperature, losses.hard_labels)
 
 
 def soft_pl(e: Embedded, *, temperature: jax.Array | float = 0.07) -> tuple[jax.Array, Terms]:
-    """CLIP, and unmatched rows take the partners of matched rows by their similarity."""
+    """Return CLIP, with matched rows' partners for unmatched rows, weighted by similarity."""
     return _with_labels(
         e, temperature, functools.partial(losses.soft_labels, temperature=temperature)
     )
 
 
 def s_clip(e: Embedded, *, temperature: jax.Array | float = 0.07) -> tuple[jax.Array, Terms]:
-    """CLIP, and unmatched rows take the partners of matched rows by a transport plan."""
+    """Return CLIP, with matched rows' partners for unmatched rows, by a transport plan."""
     return _with_labels(
         e, temperature, functools.partial(losses.transport_labels, temperature=temperature)
     )
@@ -114,7 +117,7 @@ def plan_matching(
     teacher_epsilon: float = 0.02,
     iterations: int = 50,
 ) -> tuple[jax.Array, Terms]:
-    """CLIP, and the unmatched rows' transport plan should be that of the start, as in SOTAlign.
+    """Return CLIP and the divergence from the initial transport plan of unmatched rows (SOTAlign).
 
     Raises:
       ValueError: there is no start to learn from, or a modality has no unmatched rows.
@@ -136,7 +139,7 @@ def plan_matching(
 def cauchy_schwarz(
     e: Embedded, *, temperature: jax.Array | float = 0.07, weight: float = 1.0
 ) -> tuple[jax.Array, Terms]:
-    """CLIP, and the Cauchy-Schwarz divergence of all rows."""
+    """Return CLIP, and the Cauchy-Schwarz divergence of all rows."""
     divergence = losses.cauchy_schwarz_divergence(e.every_x, e.every_y)
     value, terms = clip(e, temperature=temperature)
     return value + weight * divergence, {**terms, "cauchy_schwarz": divergence}
@@ -157,7 +160,7 @@ _WEIGHED = ("gentle_clip", "gentle_clip_official")
 
 
 def weighed(name: str, settings: Mapping[str, Any]) -> Objective:
-    """The objective of a name with what it takes of the settings, as config.loss has them.
+    """Return the objective of a name with its arguments from config.loss.
 
     Raises:
       ValueError: there is no objective of that name.
@@ -170,17 +173,17 @@ def weighed(name: str, settings: Mapping[str, Any]) -> Objective:
 
 
 def needs_pairs(name: str, settings: Mapping[str, Any]) -> bool:
-    """Whether the objective has a term of matched pairs."""
+    """Return whether the objective has a term of matched pairs."""
     return name not in _WEIGHED or bool(settings["clip_weight"])
 
 
 def needs_views(name: str, settings: Mapping[str, Any]) -> bool:
-    """Whether the objective contrasts a second view of each item with the first."""
+    """Return whether the objective contrasts a second view of each item with the first."""
     return name in _WEIGHED and bool(settings["ssl_weight"])
 
 
 def needs_teacher(name: str) -> bool:
-    """Whether the objective learns from what the start makes of unmatched items."""
+    """Return whether the objective distils the initial model's targets for unmatched items."""
     return name == "plan_matching"
 
 

@@ -7,7 +7,7 @@ import optax
 
 
 def learning_rate(peak: float, *, warmup_steps: int, steps: int) -> optax.Schedule:
-    """Linear from 0 to `peak` over `warmup_steps`, then a half cosine to 0 at `steps`."""
+    """Return a schedule: linear from 0 to `peak` over `warmup_steps`, then a half cosine to 0."""
     return optax.warmup_cosine_decay_schedule(0.0, peak, warmup_steps, max(steps, warmup_steps + 1))
 
 
@@ -21,7 +21,7 @@ def adamw(
     warmup_steps: int,
     steps: int,
 ) -> optax.GradientTransformation:
-    """Clips the global gradient norm, then AdamW.
+    """Return AdamW behind a clip of the global gradient norm.
 
     Weight decay spares vectors and scalars: biases, norms, the temperature. What lies under a
     "frozen" keeps its value, and costs no moments. `language_learning_rate` is of what lies under a
@@ -53,7 +53,7 @@ def _group_labels(params):
 
 
 def _group_label(path, _) -> str:
-    """Frozen or language under a part of that name, else tower under a *_tower, else head."""
+    """Return frozen or language under a part of that name, tower under *_tower, else head."""
     names = [part.key for part in path]
     if "frozen" in names:
         return "frozen"

@@ -14,7 +14,7 @@ _is_shown = ContextVar("is_shown", default=False)
 
 @contextlib.contextmanager
 def shown() -> Iterator[None]:
-    """Within it progress is shown; a library that is called elsewhere says nothing."""
+    """Show progress within the block; elsewhere the package stays silent."""
     token = _is_shown.set(True)
     try:
         yield
@@ -24,7 +24,7 @@ def shown() -> Iterator[None]:
 
 @contextlib.contextmanager
 def working(what: str) -> Iterator[None]:
-    """On a terminal, on stderr, what is done and for how long, where nobody knows how much is left.
+    """Show the task and the elapsed time on a terminal, where the remaining time is unknown.
 
     What is tracked within it has no bar of its own.
     """
@@ -39,7 +39,7 @@ def working(what: str) -> Iterator[None]:
 
 
 def console() -> "Console":
-    """Where to say how far work is: stderr, or, where nothing is shown, nowhere."""
+    """Return the console for progress: on stderr, or a silent one where none is shown."""
     from rich.console import Console
 
     return Console(
@@ -48,7 +48,7 @@ def console() -> "Console":
 
 
 def track(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
-    """The items one by one; on a terminal a bar on stderr says how many are done of how many.
+    """Yield the items one by one, with a progress bar on stderr if it is a terminal.
 
     What is tracked within a step of it has no bar of its own.
 
@@ -69,7 +69,7 @@ def track(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T
 
 @contextlib.contextmanager
 def _live(*columns: Any) -> Iterator[Any]:
-    """A `rich.progress.Progress` of some columns, the only one within."""
+    """Show a `rich.progress.Progress` of some columns, the only one in the block."""
     from rich.console import Console
     from rich.progress import Progress
 

@@ -26,12 +26,12 @@ _CGROUPS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_
 
 
 def most_bytes() -> int:
-    """The bytes that one file may take in memory, packed or unpacked."""
+    """Return the largest size in bytes of a file in memory, packed or unpacked."""
     return memory() // _SHARE
 
 
 def check_size(size: int, most: int | None = None) -> None:
-    """Refuses what would take too much memory, before it is there.
+    """Refuse a size that would take too much memory, before allocating it.
 
     Raises:
       ValueError: it would take more than `most` bytes, or than `most_bytes()`; says "has ...".
@@ -42,7 +42,7 @@ def check_size(size: int, most: int | None = None) -> None:
 
 
 def check_regular(path: pathlib.Path) -> int:
-    """The size in bytes of a regular file, or of the one that a link leads to.
+    """Return the size in bytes of a regular file, or of the one that a link leads to.
 
     Raises:
       ValueError: it is a pipe, a device, a folder or not there; says "is ..." without the path.
@@ -57,7 +57,7 @@ def check_regular(path: pathlib.Path) -> int:
 
 
 def read_bytes(path: pathlib.Path, most: int | None = None) -> bytes:
-    """All bytes of a regular file of up to `most` bytes, or `most_bytes()`.
+    """Return all bytes of a regular file of at most `most` bytes, or `most_bytes()`.
 
     Raises:
       ValueError: it is no regular file, larger, or cannot be read; says so without the path.
@@ -75,7 +75,7 @@ def read_bytes(path: pathlib.Path, most: int | None = None) -> bytes:
 
 
 def read_arrays(path: pathlib.Path) -> dict[str, np.ndarray]:
-    """All arrays by name of an .npz file that unpacks to `most_bytes()` at most; no pickles.
+    """Return all arrays of an .npz file that unpacks to at most `most_bytes()`; no pickles.
 
     Raises:
       ValueError: it is no regular file, no sound .npz file or larger; says so without the path.
@@ -108,7 +108,7 @@ def _check_members(archive: Any) -> None:
 
 
 def map_array(path: pathlib.Path) -> np.ndarray:
-    """The array of an .npy file; rows are read when they are asked for, and no pickles.
+    """Map the array of an .npy file; rows are read on access, and pickles are refused.
 
     Raises:
       ValueError: it is no regular file or no sound .npy file; says so without the path.
@@ -128,14 +128,14 @@ def blocks_of(rows: np.ndarray, size: int) -> Iterator[np.ndarray]:
 
 
 def release(rows: np.ndarray) -> None:
-    """Let what has been read of a memory-mapped file leave the memory."""
+    """Release the memory of the parts of a memory-mapped file that were read."""
     file = getattr(rows, "_mmap", None)
     if file is not None and hasattr(mmap, "MADV_DONTNEED"):  # not on Windows
         file.madvise(mmap.MADV_DONTNEED)
 
 
 def read_json(path: pathlib.Path, schema: type[msgspec.Struct] | None = None) -> dict[str, Any]:
-    """The object of JSON in a file, as it is; with a schema, of values that this allows.
+    """Return the JSON object in a file; with a schema, after checking it.
 
     Raises:
       ValueError: it is no such file, or a value is of another kind; names them.
@@ -152,7 +152,7 @@ def read_json(path: pathlib.Path, schema: type[msgspec.Struct] | None = None) ->
 
 
 def check_schema(where: str, content: Any, schema: type[msgspec.Struct]) -> None:
-    """Refuses what is not as a schema has it.
+    """Refuse a value that does not match a schema.
 
     Raises:
       ValueError: a value is of another kind or size; says where, and names its key.
@@ -167,7 +167,7 @@ def check_schema(where: str, content: Any, schema: type[msgspec.Struct]) -> None
 
 @functools.cache
 def memory() -> int:
-    """Bytes of memory that this process may have: the machine's, or less where a limit says so."""
+    """Return the bytes of memory that this process may use: the machine's, or a lower limit."""
     limits = [_UNKNOWN]
     with contextlib.suppress(AttributeError, ValueError, OSError):  # not on Windows
         limits = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]

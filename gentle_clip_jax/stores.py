@@ -14,7 +14,7 @@ from typing import Any, TextIO
 
 
 def place(path: str | os.PathLike[str]) -> pathlib.Path:
-    """The path of a folder or a file, on the disk or on the store.
+    """Return the path of a folder or a file, on the disk or on the store.
 
     Raises:
       ValueError: it is on a store that cannot be used, or cannot be reached.
@@ -44,12 +44,12 @@ def place(path: str | os.PathLike[str]) -> pathlib.Path:
 
 
 def is_local(path: pathlib.Path) -> bool:
-    """Whether a path is on the disk."""
+    """Return whether a path is on the disk."""
     return isinstance(path, pathlib.Path)
 
 
 def about(path: pathlib.Path) -> tuple[bool, int]:
-    """Whether a path is of a regular file, or a link to one, and its size in bytes.
+    """Return whether a path is a regular file, or a link to one, and its size in bytes.
 
     Raises:
       OSError: it is not there, or cannot be asked for.
@@ -61,7 +61,7 @@ def about(path: pathlib.Path) -> tuple[bool, int]:
 
 
 def put(path: pathlib.Path, content: str | bytes) -> None:
-    """Puts an object, whole or not at all.
+    """Write an object atomically.
 
     Raises:
       OSError: it cannot be put.
@@ -73,12 +73,12 @@ def put(path: pathlib.Path, content: str | bytes) -> None:
 
 
 def appending(path: pathlib.Path) -> TextIO:
-    """Opens a text that is there, to write at its end; on the store `flush` puts it anew."""
+    """Open an existing text for appending; on the store, `flush` uploads it anew."""
     return path.open("a", encoding="utf-8") if is_local(path) else _Text(path)
 
 
 class _Text(io.StringIO):
-    """A text on the store, kept in memory until `flush` or `close`."""
+    """A text on the store, buffered in memory until `flush` or `close`."""
 
     def __init__(self, path: pathlib.Path):
         super().__init__(path.read_text("utf-8"))
@@ -86,25 +86,25 @@ class _Text(io.StringIO):
         self._path = path
 
     def flush(self) -> None:
-        """Raises OSError if it cannot be put."""
+        """Raise OSError if it cannot be put."""
         put(self._path, self.getvalue())
 
     def close(self) -> None:
-        """Raises OSError if it cannot be put."""
+        """Raise OSError if it cannot be put."""
         if not self.closed:
             self.flush()
         super().close()
 
 
 def scratch(path: pathlib.Path) -> pathlib.Path:
-    """The folder on this machine's disk of what a run can make again: its own, if it is on it."""
+    """Return the local folder of a run's cache: its own folder if on the disk."""
     if is_local(path):
         return path
     return user_cache() / "runs" / hashlib.sha256(str(path).encode()).hexdigest()[:12]
 
 
 def user_cache() -> pathlib.Path:
-    """The folder in the user's cache folder that is ours.
+    """Return this project's folder in the user's cache folder.
 
     Raises:
       RuntimeError: the user has no home.
@@ -114,5 +114,5 @@ def user_cache() -> pathlib.Path:
 
 
 def reason(error: Exception) -> str:
-    """The first line of what an error says, or its kind."""
+    """Return the first line of an error's message, or its type."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -52,7 +52,7 @@ class Aligner:
     held_out: HeldOutPairs | None = None
 
     def embed_x(self, x: ArrayLike) -> jax.Array:
-        """Return unit rows [n, k] of raw features [n, dx].
+        """Return the unit rows [n, k] of raw features [n, dx].
 
         Raises:
           ValueError: the features have another shape than [n, dx], or are not finite.
@@ -60,7 +60,7 @@ class Aligner:
         return self.maps.embed_x(_standard("x", self.x, x))
 
     def embed_y(self, y: ArrayLike) -> jax.Array:
-        """Return unit rows [m, k] of raw features [m, dy]; errors as of `embed_x`."""
+        """Return the unit rows [m, k] of raw features [m, dy]; errors as of `embed_x`."""
         return self.maps.embed_y(_standard("y", self.y, y))
 
     @property

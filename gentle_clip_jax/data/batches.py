@@ -19,7 +19,7 @@ Batch = dict[str, dict[str, Items]]
 
 @dataclasses.dataclass(frozen=True)
 class Pairs:
-    """Items of both modalities; row i of each is one item. `names` [n] says which are alike."""
+    """Items of both modalities; row i of each is one item. Equal `names` [n] mark similar items."""
 
     x: Items
     y: Items
@@ -31,10 +31,10 @@ class Pairs:
 
 @dataclasses.dataclass(frozen=True)
 class Dataset:
-    """What there is to learn from, and what to be judged on.
+    """Training items and evaluation items of a task.
 
     `unmatched_x` and `unmatched_y` are two sets: their rows have nothing to do with each other.
-    `about` is what a task knows besides, such as its classes and how it makes tokens of words.
+    `about` is the task's metadata, such as its classes and its tokenizer.
     """
 
     matched: Pairs
@@ -46,12 +46,12 @@ class Dataset:
 
 
 def take(items: Items, rows: np.ndarray | slice) -> Items:
-    """Some rows of items."""
+    """Return some rows of items."""
     return jax.tree.map(lambda leaf: leaf[rows], items)
 
 
 def count(items: Items) -> int:
-    """How many rows items have."""
+    """Return the number of rows of items."""
     return len(jax.tree.leaves(items)[0])
 
 
@@ -65,10 +65,10 @@ def batches(
     process_index: int = 0,
     process_count: int = 1,
 ) -> Callable[[int], Batch]:
-    """Returns the function from a step to this process's share of that step's batch.
+    """Return the function from a step to this process's share of that step's batch.
 
     {"matched": {"x", "y"}, "unmatched": {"x", "y"}}: rows i of the matched items are a pair; the
-    unmatched items are drawn apart. Each set is gone through in a new order every time round.
+    unmatched items are independent samples. Each set is traversed in a new order every time.
     The shares of the processes, one after the other, are the batch of one process. For an item that
     cannot be read the next of its set stands in.
 
@@ -97,7 +97,7 @@ def batches(
 def batch_rows(
     dataset: Dataset, *, seed: int, num_matched: int, num_unmatched: int
 ) -> Callable[[int], dict[str, np.ndarray]]:
-    """The function from a step to the numbers of the rows in its batch, of all processes.
+    """Return the function from a step to the numbers of the rows in its batch, of all processes.
 
     {"matched", "unmatched_x", "unmatched_y"}: int64 [b] each.
 
@@ -121,7 +121,7 @@ def batch_rows(
 
 
 class ReadableRows:
-    """Takes rows of sets of items; the next row that can be read stands in for one that cannot.
+    """A reader of rows that replaces each unreadable row by the next readable one.
 
     Names each item that cannot be read, once.
 
@@ -172,7 +172,7 @@ def _share(rows: np.ndarray, process_index: int, process_count: int) -> np.ndarr
 
 
 def _shuffled_rows(size: int, batch_size: int, *, seed: int) -> Callable[[int], np.ndarray]:
-    """The function from a step to row numbers [batch_size]."""
+    """Return the function from a step to row numbers [batch_size]."""
     if not batch_size:
         return lambda step: np.zeros(0, np.int64)
     import grain

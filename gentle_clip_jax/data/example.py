@@ -42,7 +42,7 @@ def write_example(
     seed: int = 0,
     shown: Iterable[tuple["Image.Image", str]] | None = None,
 ) -> pathlib.Path:
-    """Writes pictures/, texts/ and answers.csv, which says what belongs together.
+    """Write pictures/, texts/ and answers.csv, the list of true pairs.
 
     No two texts are the same. Files are numbered on each side on their own, so that names tell
     nothing.
@@ -93,7 +93,7 @@ def _write(
 
 
 def fill_sheet(out: str | pathlib.Path, sheet: str | pathlib.Path) -> int:
-    """Fills the partners into a sheet of `gentle-clip ask`, as a person would who looks at it.
+    """Fill in the partners in a sheet of `gentle-clip ask`, as a person would by looking at it.
 
     Args:
       out: a folder of `write_example`.
@@ -121,7 +121,7 @@ def fill_sheet(out: str | pathlib.Path, sheet: str | pathlib.Path) -> int:
 
 
 def lines_of(path: pathlib.Path) -> list[list[str]]:
-    """The lines of a .csv file that are not empty.
+    """Return the lines of a .csv file that are not empty.
 
     Raises:
       ValueError: it cannot be read.
@@ -144,7 +144,7 @@ def _drawings(number: int, rng: np.random.Generator) -> Iterator[tuple["Image.Im
 def _drawn(
     count: int, color: str, shape: str, ground: str, rng: np.random.Generator
 ) -> "Image.Image":
-    """So many shapes of a color, each in a cell of its own, more or less turned and large."""
+    """Return a picture of a number of shapes, each in its own cell, randomly turned and scaled."""
     from PIL import Image, ImageDraw
 
     image = Image.new("RGB", (_PIXELS, _PIXELS), _GROUNDS[ground])

@@ -23,7 +23,7 @@ _UNREADABLE = (OSError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
 class Image(NamedTuple):
-    """An image's id, its split and label where known, and what reads the bytes of its file.
+    """The id, split and label of an image, None where missing, and the reader of its file's bytes.
 
     What cannot be read is a ValueError. It can be pickled, for other processes to read.
     """
@@ -35,7 +35,7 @@ class Image(NamedTuple):
 
 
 def list_images(data: pathlib.Path, split: str | None = None) -> list[Image]:
-    r"""The images of `data`, of all splits or of one, ordered by name; none is read yet.
+    r"""Return the images of `data`, of all splits or of one, ordered by name, without reading them.
 
     A folder: its image files and those of the folders below, and what .zip and .parquet files in it
     hold; or what TensorFlow Datasets has prepared there as array_record. Or one such file. An image

@@ -11,7 +11,7 @@ NAME = "lock"
 
 @contextlib.contextmanager
 def alone_in(folder: pathlib.Path) -> Iterator[None]:
-    """Makes a folder, and keeps other processes from it; when a process ends, its hold does too.
+    """Make a folder and lock it against other processes until the block or the process ends.
 
     Raises:
       ValueError: another process holds it, or it cannot be written to.

@@ -15,7 +15,7 @@ MOST_LETTERS = 1000
 
 
 def read_lines(path: pathlib.Path) -> list[dict[str, Any]]:
-    """The objects of a .jsonl file; `id`, `split` and `label`, where they are, become text.
+    """Return the objects of a .jsonl file; `id`, `split` and `label`, where present, become text.
 
     Raises:
       ValueError: a line is no JSON object in UTF-8; says which.
@@ -50,7 +50,7 @@ def _opened(path: pathlib.Path) -> IO[bytes]:
 
 
 def text(value: Any, where: str) -> str | None:
-    """An id, split or label as text; None stays None, as does the empty text that CSV has for it.
+    """Return an id, split or label as text; None for None and for the empty text of CSV.
 
     Raises:
       ValueError: it is too long to be one; says where.
@@ -67,33 +67,36 @@ def text(value: Any, where: str) -> str | None:
 
 
 def writable(text: str) -> str:
-    """The text with a ? for what JSON can hold and no file can: halves of a character."""
+    """Return the text with ? for lone surrogates, which JSON can hold and no file can."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def printable(path: pathlib.PurePath | str) -> str:
-    r"""The path with / between its parts; bytes of it that are not UTF-8 are written as \xe9."""
+    r"""Return the path with / between its parts.
+
+    Bytes that are not UTF-8 become \xe9 and the like.
+    """
     path = path if isinstance(path, str) else path.as_posix()
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def is_utf8(name: str) -> bool:
-    """Whether the name of a file can be written in UTF-8."""
+    """Return whether the name of a file can be written in UTF-8."""
     return name == writable(name)
 
 
 def name_key(name: str) -> str:
-    """What two spellings of an id have in common: macOS takes the accents of file names apart."""
+    """Return the Unicode normal form of an id: macOS splits accents from letters in file names."""
     return unicodedata.normalize("NFC", name)
 
 
 def by_id(rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The rows that have an id, by what `name_key` makes of it."""
+    """Return the rows that have an id, by their `name_key`."""
     return {name_key(row["id"]): row for row in rows if row["id"] is not None}
 
 
 def splits_of(entries: Iterable[str], where: str) -> dict[str, str]:
-    """Data sets and the split of each, from entries SET:SPLIT; "" of all splits.
+    """Return data sets and the split of each, from entries SET:SPLIT; "" means all splits.
 
     Raises:
       ValueError: an entry is none, or a set comes twice; says where.
@@ -108,17 +111,17 @@ def splits_of(entries: Iterable[str], where: str) -> dict[str, str]:
 
 
 def is_hidden(path: pathlib.PurePath) -> bool:
-    """Whether a file below a folder is one that macOS or a file manager left there."""
+    """Return whether a file below a folder was left by macOS or a file manager."""
     return any(map(is_hidden_name, path.parts))
 
 
 def is_hidden_name(name: str) -> bool:
-    """Whether one part of a path says that it is hidden."""
+    """Return whether one part of a path marks it as hidden."""
     return name.startswith(".") or name == "__MACOSX"
 
 
 def files_below(folder: str | os.PathLike, start: str = "") -> Iterator[str]:
-    """The files in a folder and in those below it by their paths from there, ordered part by part.
+    """Return all files below a folder by their relative paths, ordered part by part.
 
     Hidden ones, links to folders and folders that may not be read are left out. Nothing but names
     is read of a file, so that 100,000 take less than a second.

@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 class Opened(Generic[T]):
-    """What `reader` makes of a path, as `file`.
+    """An open file: the result of `reader` for a path, as `file`.
 
     Pickled it is the path alone. A process that is sent it many times opens it once, and again
     when the file has changed.

@@ -4,7 +4,7 @@ import numpy as np
 
 
 def hold_out_groups(groups: np.ndarray, num_items: int, *, seed: int) -> np.ndarray:
-    """Boolean mask [n] of exactly `num_items` items such that no group is on both sides.
+    """Return a mask [n] of exactly `num_items` items that splits no group.
 
     Groups are visited in a seeded order and taken whole whenever they still fit.
 
@@ -26,7 +26,7 @@ def hold_out_groups(groups: np.ndarray, num_items: int, *, seed: int) -> np.ndar
 
 
 def choose_matched(num_items: int, fraction: float, *, seed: int) -> np.ndarray:
-    """Boolean mask [num_items] with round(fraction * num_items) matched items, chosen by seed."""
+    """Return a mask [num_items] of round(fraction * num_items) matched items, chosen by seed."""
     if not 0.0 <= fraction <= 1.0:
         raise ValueError(f"The matched fraction must lie in [0, 1], got {fraction}.")
     mask = np.zeros(num_items, bool)
@@ -36,7 +36,7 @@ def choose_matched(num_items: int, fraction: float, *, seed: int) -> np.ndarray:
 
 
 def hold_out_fifths(num_items: int, *, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers of the items to validate on and of those to test on: a fifth each, drawn at random.
+    """Return the row numbers of a random fifth to validate on and of another to test on.
 
     >>> [len(rows) for rows in hold_out_fifths(60, seed=0)]
     [12, 12]
@@ -50,7 +50,7 @@ UNMATCHED = ("shuffled", "disjoint", "shifted")
 
 
 def own_order(num_items: int, *, seed: int) -> np.ndarray:
-    """The order [num_items] in which unmatched y are kept: row i has nothing to do with x's."""
+    """Return the order [num_items] of unmatched y, so that row i is unrelated to row i of x."""
     return np.random.default_rng(seed).permutation(num_items)
 
 
@@ -62,11 +62,11 @@ def separate(
     unmatched: str = "shuffled",
     sources: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Numbers of the items that are pairs, of those that are unmatched x, and of unmatched y.
+    """Return the row numbers of the pairs, of the unmatched x, and of the unmatched y.
 
     Args:
       num_items: how many there are.
-      num_pairs: how many are drawn at random as pairs.
+      num_pairs: the number of random pairs.
       seed: of all that is random.
       unmatched: "shuffled": x and y of all other items; "disjoint": x of one half of them and y of
         the other, so that no unmatched item has its partner; "shifted": x of those that are of the

@@ -18,7 +18,7 @@ _Lines = list[tuple[int, tuple[str, str]]]  # number and pair
 
 
 class RowNumbers(np.ndarray):
-    """Ids of rows whose file has none: their numbers, which mean nothing beside another file."""
+    """Row numbers as ids, for a file without ids; they match no ids of another file."""
 
 
 def read_pairs(
@@ -74,7 +74,7 @@ def _equal_ids(x_ids: Iterable[str], y_ids: Iterable[str]) -> np.ndarray:
 
 
 def _rows(pairs: Any, items: list[list[str]]) -> _Lines:
-    """The pairs of a table, of a list or of an array of numbers, each with its row from 0."""
+    """Return the pairs of a table, list or array of row numbers, each with its row from 0."""
     if isinstance(pairs, Mapping) or hasattr(pairs, "columns"):
         columns = [*(pairs if isinstance(pairs, Mapping) else pairs.columns)]
         names = ["x", "y"] if {"x", "y"} <= {*columns} else columns[:2]
@@ -106,7 +106,7 @@ def _numbered(pairs: np.ndarray, items: list[list[str]]) -> _Lines:
 
 
 def _is_empty(cell: Any) -> bool:
-    """Whether a cell of a table says that there is no partner: "", None or NaN."""
+    """Return whether a cell of a table means "no partner": "", None or NaN."""
     return cell is None or cell == "" or (isinstance(cell, float) and math.isnan(cell))
 
 
@@ -131,7 +131,7 @@ def _check(place: str, lines: _Lines, id_sets: Sequence[Mapping[str, Any]], seve
 
 
 def _read_lines(path: pathlib.Path) -> _Lines:
-    """Number and pair of each line that is not empty."""
+    """Return the number and pair of each line that is not empty."""
     if not path.is_file():
         raise ValueError(f"There is no file of pairs {path}.")
     lines, is_sheet = [], False

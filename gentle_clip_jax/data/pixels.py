@@ -23,7 +23,7 @@ def decode(
     squash: bool = False,
     resample: int = 3,
 ) -> np.ndarray:
-    """Pixels [size, size, 3] uint8 of an image file: shorter side to `size`, then its centre.
+    """Return pixels [size, size, 3] uint8 of an image: shorter side to `size`, then its centre.
 
     With `resized`, the shorter side has that many pixels before the centre is taken; with `squash`,
     both sides have. `resample` is Pillow's number of the interpolation: 2 bilinear, 3 bicubic.
@@ -60,7 +60,7 @@ def _pillow() -> Any:
 
 
 def _opened(data: bytes) -> Any:
-    """An image of a size that is allowed; its pixels are not there yet."""
+    """Open an image and check its size, without decoding its pixels."""
     pillow = _pillow()
     try:
         image = pillow.open(io.BytesIO(data), formats=_FORMATS)
@@ -77,7 +77,7 @@ def _opened(data: bytes) -> Any:
 
 
 def _upright(image: Any) -> Any:
-    """The image turned as its camera says; as it is where that cannot be read."""
+    """Return the image rotated as its EXIF orientation says; unchanged if that cannot be read."""
     from PIL import ExifTags
 
     try:  # Pillow's own way writes EXIF anew, which fails on what many cameras and programs leave
@@ -89,13 +89,13 @@ def _upright(image: Any) -> Any:
 
 
 def _centre(image: Any, size: int, resized: int, squash: bool, resample: int) -> Any:
-    """The centre, of `size` pixels a side, of the image resized."""
+    """Resize the image and return its centre, `size` pixels a side."""
     scales = [resized / side for side in image.size] if squash else [resized / min(image.size)] * 2
     if image.size == (size, size) and scales == [1, 1]:
         return image
     width, height = (max(size, round(side * s)) for side, s in zip(image.size, scales))
     left, top = (width - size) // 2, (height - size) // 2
-    # Only what is kept is resized: of a very long image the rest would be large. Division comes
+    # Only the centre is resized: of a very long image the rest would be large. Division comes
     # last, or rounding could set the box over the edge.
     across = [place * image.width / width for place in (left, left + size)]
     down = [place * image.height / height for place in (top, top + size)]

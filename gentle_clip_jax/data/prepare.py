@@ -33,7 +33,7 @@ _FOR_PROGRAMS = (
 def prepare(
     name: str, source: str | pathlib.Path, to: str | pathlib.Path, *, max_skipped: int = 10
 ) -> pathlib.Path:
-    """Builds the data set `name` from the folder `source` and returns its folder, to/NAME/1.0.0.
+    """Build the data set `name` from the folder `source` and return its folder, to/NAME/1.0.0.
 
     There will be the records, prepared.json (what was read, what was skipped and why) and
     SHA256SUMS. The folder gets its name when all is there. Stopped, the same call goes on where it
@@ -66,7 +66,10 @@ def prepare(
 
 
 def show_data_sets() -> dict[str, dict[str, str]]:
-    """Prints the data sets that can be prepared; returns what is said of each, by its name."""
+    """Print the data sets that can be prepared.
+
+    Return the field, title and source of each by name.
+    """
     table = Table(box=None)
     for column in ("name", "field", "what it is", "source"):
         table.add_column(column, no_wrap=column in ("name", "field"))
@@ -87,7 +90,7 @@ def _build(
     max_skipped: int,
     source_record: dict[str, str],
 ) -> None:
-    """Writes unfinished/TITLE/1.0.0, with the shards of an earlier try at the same contents."""
+    """Write unfinished/TITLE/1.0.0, reusing shards of an interrupted build of the same contents."""
     # Before the bar, whose thread fails if it imports something while TFDS is being imported.
     import tensorflow_datasets  # noqa: F401  # pyright: ignore[reportMissingImports]
 
@@ -125,7 +128,7 @@ def _build(
 
 
 def _done(journal: pathlib.Path, plan: dict[str, Any]) -> dict[str, str]:
-    """SHA-256 of the shards that an earlier try at the same plan finished."""
+    """Return the SHA-256 of the shards that an interrupted build of the same contents finished."""
     try:
         before = reading.read_json(journal)
         done = dict(before["sha256"]) if before["plan"] == plan else {}
@@ -135,7 +138,7 @@ def _done(journal: pathlib.Path, plan: dict[str, Any]) -> dict[str, str]:
 
 
 def _verify(folder: pathlib.Path, remedy: str) -> None:
-    """Compares the files of a folder with its SHA256SUMS, if it has one."""
+    """Compare the files of a folder with its SHA256SUMS, if it has one."""
     path = folder / _SUMS
     lines = path.read_text("utf-8", "replace").splitlines() if path.is_file() else []
     for line in track(lines, "checking files", transient=True):
@@ -150,7 +153,7 @@ def _verify(folder: pathlib.Path, remedy: str) -> None:
 
 
 def _fingerprint(folder: pathlib.Path) -> str:
-    """SHA-256 of what is known of the files without reading them all: sizes, and checksums."""
+    """Return a SHA-256 of the files' names, sizes and checksums, without reading them all."""
     files = sorted(file for file in folder.rglob("*") if file.is_file())
     names = [file.relative_to(folder) for file in files]
     sizes = [
@@ -163,7 +166,7 @@ def _fingerprint(folder: pathlib.Path) -> str:
 
 
 def _say_what_is_there(target: pathlib.Path, source_record: dict[str, str]) -> None:
-    """Says what a finished data set holds.
+    """Print a summary of a finished data set.
 
     Raises:
       ValueError: it is of something else, or was altered.

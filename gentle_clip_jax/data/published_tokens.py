@@ -18,7 +18,7 @@ _CLIP_PARTS = r"'s|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+"
 
 
 class PublishedTokenizer(NamedTuple):
-    """Called with texts and max_tokens, gives token ids [n, max_tokens] int32.
+    """A callable from texts and max_tokens to token ids [n, max_tokens] int32.
 
     A row is a text between the tokens that the encoder has around every text, then padding. What is
     too long is cut, but the token at its end stays.
@@ -38,11 +38,11 @@ class PublishedTokenizer(NamedTuple):
 
     @property
     def num_around(self) -> int:
-        """How many tokens are around every text."""
+        """Return the number of special tokens that are added to every text."""
         return self.rules.num_special_tokens_to_add(False)
 
     def encode(self, texts: Iterable[str], max_tokens: int) -> tuple[list[list[int]], int]:
-        """The ids of each text without padding, and how many of the texts were cut.
+        """Return the ids of each text without padding, and the number of texts that were cut.
 
         Raises:
           ValueError: max_tokens has no room for a token of the text.
@@ -60,7 +60,7 @@ class PublishedTokenizer(NamedTuple):
 
 
 def read_tokenizer(folder: pathlib.Path) -> PublishedTokenizer:
-    """The tokenizer of the text encoder in `folder`.
+    """Return the tokenizer of the text encoder in `folder`.
 
     Of Hugging Face's tokenizer.json, or else CLIP's vocab.json with merges.txt, or else BERT's
     vocab.txt. The padding is what tokenizer_config.json or config.json say, or 0.
@@ -148,7 +148,7 @@ class _Token(msgspec.Struct):
 
 
 class _Rules(msgspec.Struct):
-    """What is read of a tokenizer_config.json."""
+    """The keys of a tokenizer_config.json that are read."""
 
     pad_token: str | _Token | None = None
     do_lower_case: bool | None = None
@@ -157,7 +157,7 @@ class _Rules(msgspec.Struct):
 
 
 class _Model(msgspec.Struct):
-    """What is read of a model's config.json."""
+    """The keys of a model's config.json that are read."""
 
     pad_token_id: Annotated[int, msgspec.Meta(ge=0, le=10_000_000)] | None = None
 

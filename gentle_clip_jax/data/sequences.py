@@ -23,7 +23,7 @@ _IDS = {token: number for number, token in enumerate(ESM2_ALPHABET)}
 
 
 def read_fasta(path: str | pathlib.Path) -> dict[str, str]:
-    """Sequences of a FASTA file by id, in its order; the file may be compressed (.gz).
+    """Return the sequences of a FASTA file by id, in its order; the file may be compressed (.gz).
 
     An id is the first word after `>`. Sequences come out in capital letters, without spaces, gaps
     (`-` and `.`) and the stop `*` at their end. Lines that begin with `;` are comments.
@@ -46,7 +46,7 @@ def read_fasta(path: str | pathlib.Path) -> dict[str, str]:
 
 
 def read_bytes(path: pathlib.Path) -> bytes:
-    """All bytes of a file, unpacked if its name ends in .gz.
+    """Return all bytes of a file, unpacked if its name ends in .gz.
 
     Raises:
       ValueError: there is no such file, or it cannot be unpacked.
@@ -78,7 +78,7 @@ def _unpacked(content: bytes) -> bytes:
 
 
 def read_text(path: pathlib.Path) -> str:
-    """The text of a file in UTF-8, unpacked if its name ends in .gz.
+    """Return the text of a file in UTF-8, unpacked if its name ends in .gz.
 
     Raises:
       ValueError: it is no such file.
@@ -90,9 +90,9 @@ def read_text(path: pathlib.Path) -> str:
 
 
 def esm2_tokens(sequences: Sequence[str], max_tokens: int | None = None) -> np.ndarray:
-    """Token ids [n, t] int32 of n sequences: <cls>, a token for each residue, <eos>, <pad> ...
+    """Return token ids [n, t] int32 of n sequences: <cls>, one per residue, <eos>, <pad> ...
 
-    t is the longest row's. Sequences too long for `max_tokens` lose their ends; <eos> is kept.
+    t is the longest row's. Sequences too long for `max_tokens` lose their ends; <eos> stays.
     Small letters count as capitals. A letter that the alphabet lacks (J) becomes <unk>, one for
     each so that tokens and residues stay in line. `<mask>` stands for one residue.
 

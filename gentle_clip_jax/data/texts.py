@@ -13,7 +13,7 @@ _COLUMNS = ("captions", "text", "caption")
 
 
 class Text(NamedTuple):
-    """A text and the id of its item, of which there may be others; split and label where known.
+    """A text and the id of its item, which may have several; split and label, None where missing.
 
     flaw: why it cannot be used, of one without a text or whose file has a name that is not UTF-8.
     """
@@ -26,7 +26,7 @@ class Text(NamedTuple):
 
 
 def list_texts(data: pathlib.Path, split: str | None = None) -> list[Text]:
-    """The texts of `data`, of all splits or of one.
+    """Return the texts of `data`, of all splits or of one.
 
     A folder: `captions` of its metadata.jsonl, or of what TensorFlow Datasets has prepared there;
     or else its .txt files, each a text whose id is its path without .txt, with `split` and `label`
@@ -50,7 +50,7 @@ def list_texts(data: pathlib.Path, split: str | None = None) -> list[Text]:
 
 
 def list_classes(data: pathlib.Path, prompt: str, split: str | None = None) -> list[Text]:
-    """One text for each label of `data`: `prompt` with it for {label}.
+    """Return one text for each label of `data`: `prompt` with the label for {label}.
 
     Labels are those in its metadata.jsonl, or in the column `label` of what TensorFlow Datasets has
     prepared there, in alphabetical order. A text's id and label are the label.
@@ -82,7 +82,7 @@ def list_classes(data: pathlib.Path, prompt: str, split: str | None = None) -> l
 
 
 def in_split(items: list, split: str | None, data: pathlib.Path) -> list:
-    """Those items that are of a split; all where it is None.
+    """Return the items of a split; all items if it is None.
 
     Raises:
       ValueError: there are none; names the splits that there are.
@@ -143,7 +143,7 @@ def _in_file(path: pathlib.Path) -> Iterator[Text]:
 
 
 def _of_rows(path: pathlib.Path, rows: list[dict[str, Any]]) -> Iterator[Text]:
-    """A text or several of each row."""
+    """Yield the texts of each row."""
     name = next((n for n in _COLUMNS if any(n in row for row in rows)), None)
     if name is None:
         raise ValueError(f"{path} has no column {', '.join(_COLUMNS)}.")
@@ -162,7 +162,7 @@ def _of_rows(path: pathlib.Path, rows: list[dict[str, Any]]) -> Iterator[Text]:
 
 
 def captions(where: str, value: Any) -> list[str]:
-    """The texts of a row: of one text, of a list of them, or of nothing.
+    """Return the texts of a row: from one text, a list of texts, or nothing.
 
     Raises:
       ValueError: it is something else; says where.

@@ -37,7 +37,7 @@ class Source:
 def open_source(
     name_or_folder: str | pathlib.Path, split: str, columns: Sequence[str] | None = None
 ) -> Source:
-    """The rows of a split, in the order they were written in.
+    """Return the rows of a split, in the order they were written in.
 
     Args:
       name_or_folder: the folder of a prepared data set or of one of its versions; or its name in
@@ -78,12 +78,12 @@ def open_source(
 
 
 def splits(name_or_folder: str | pathlib.Path) -> list[str]:
-    """The splits of a prepared data set, in its order."""
+    """Return the splits of a prepared data set, in its order."""
     return list(_builder(name_or_folder).info.splits)
 
 
 def is_prepared(folder: pathlib.Path) -> bool:
-    """Whether TensorFlow Datasets has prepared this folder, or a version below it."""
+    """Return whether this folder, or a version below it, was prepared by TensorFlow Datasets."""
     return _version_folder(folder) is not None
 
 
@@ -118,7 +118,7 @@ def _builder(name_or_folder: str | pathlib.Path) -> Any:
 
 
 def _plain(feature: Any, value: Any) -> Any:
-    """A value, or the values of a sequence, as Python's own."""
+    """Return a value, or the values of a sequence, as plain Python objects."""
     import tensorflow_datasets as tfds  # pyright: ignore[reportMissingImports]
 
     if isinstance(feature, tfds.features.Sequence):

@@ -12,7 +12,7 @@ _PIXELS, _QUALITY = 320, 80
 
 
 def thumbnails(data: pathlib.Path | None, ids: Iterable[str]) -> dict[str, bytes]:
-    """Small square JPEGs of the items that are images in `data`, by id; of others none.
+    """Return small square JPEGs of the items that are images in `data`, by id.
 
     What is cut off at the longer side is what the encoders do not see either.
 

@@ -120,7 +120,7 @@ class Bert(nn.Module):
 
 
 def from_config(config: Mapping[str, Any], pooling: str = "mean") -> Bert:
-    """The encoder that Hugging Face's config.json describes: of the type bert, roberta or alike.
+    """Return the encoder of a Hugging Face config.json, of type bert, roberta or alike.
 
     Raises:
       ValueError: it is of another architecture, or there is no such pooling.
@@ -153,13 +153,13 @@ def from_config(config: Mapping[str, Any], pooling: str = "mean") -> Bert:
 
 
 def unused(model: Bert) -> str:
-    """A pattern of the weights of a checkpoint that the model has no place for."""
+    """Return a pattern of the weights of a checkpoint that the model has no place for."""
     more = "" if model.pooling == "pooler" else r"|(?:\w+\.)?pooler\..*"
     return rf"{_HEADS}|(?:\w+\.)?embeddings\.position_ids{more}"
 
 
 def checkpoint_names(model: Bert, weights: Iterable[str] = ()) -> dict[str, str]:
-    """Names of the parameters -> names among `weights`, whose layout they show.
+    """Map the names of the parameters to names among `weights`, whose layout they show.
 
     Some checkpoints have names that begin with the architecture's, some call a norm's scale gamma.
     """

@@ -115,7 +115,7 @@ ImageTower = ImageTransformer | ModifiedResNet
 
 
 def from_config(config: Mapping[str, Any]) -> tuple[ImageTower, TextTransformer]:
-    """The towers of images and of texts that a CLIPModel's config.json describes.
+    """Return the towers of images and of texts that a CLIPModel's config.json describes.
 
     Where `layers` of the images' part is a list, that tower is a ResNet; Hugging Face has none.
 
@@ -168,7 +168,7 @@ def _text_tower(config: Mapping[str, Any], dim: int) -> TextTransformer:
 
 
 def checkpoint_names(model: ImageTower | TextTransformer) -> dict[str, str]:
-    """Names of the parameters -> names in a CLIPModel's checkpoint."""
+    """Map the names of the parameters to names in a CLIPModel's checkpoint."""
     if isinstance(model, ModifiedResNet):
         return modified_resnet.checkpoint_names(model)
     tower, projection = "text_model", "text_projection"

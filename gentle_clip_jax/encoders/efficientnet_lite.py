@@ -70,7 +70,7 @@ def dense(x: Array, kernel: Array, stride: int) -> Array:
 
 
 def _shifted(x: Array, size: int, stride: int) -> Iterator[Array]:
-    """What each of the size x size taps of a kernel sees, with TensorFlow's SAME padding."""
+    """Return the input of each of the size x size taps of a kernel, with SAME padding."""
     window, step = (1, size, size, 1), (1, stride, stride, 1)
     x = jnp.pad(x, jax.lax.padtype_to_pads(x.shape, window, step, "SAME"))
     height, width = x.shape[1] - size + 1, x.shape[2] - size + 1
@@ -134,7 +134,7 @@ class EfficientNetLite0(nn.Module):
 
 
 def _spread(x: Array) -> tuple[Array, Array]:
-    """Mean and deviation [b, c] over all places of x [b, h, w, c]."""
+    """Return the mean and deviation [b, c] over all places of x [b, h, w, c]."""
     return x.mean(axis=(1, 2)), jnp.sqrt(x.var(axis=(1, 2)))
 
 
@@ -147,7 +147,7 @@ def blocks() -> Iterator[tuple[int, int, int, int]]:
 
 
 def checkpoint_names() -> dict[str, str]:
-    """Names of the parameters -> names in the published PyTorch checkpoint."""
+    """Map the names of the parameters to names in the published PyTorch checkpoint."""
     layers = {"stem": ("_conv_stem", "_bn0"), "head": ("_conv_head", "_bn1")}
     for i, (*_, expansion) in enumerate(blocks()):
         convolutions = ["expand"] * (expansion > 1) + ["depthwise", "project"]

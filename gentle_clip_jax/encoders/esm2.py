@@ -97,7 +97,7 @@ class ESM2(nn.Module):
 
     @nn.compact
     def residues(self, tokens: Array, *, train: bool = False) -> tuple[Array, Array]:
-        """Outputs float32 [b, t, width] for each token, and which are of residues [b, t] bool."""
+        """Return outputs float32 [b, t, width] of tokens, and the mask [b, t] of residues."""
         where = tokens != self.pad_id
         x = nn.Embed(self.vocab_size, self.width, name="words")(tokens)
         if self.token_dropout:
@@ -149,7 +149,7 @@ def _rotate(x: Array, angles: Array) -> Array:
 
 
 def from_config(config: Mapping[str, Any]) -> ESM2:
-    """The model that a Hugging Face config.json describes.
+    """Return the model that a Hugging Face config.json describes.
 
     Raises:
       ValueError: it is of another architecture, or its positions are not rotary.
@@ -177,7 +177,7 @@ def from_config(config: Mapping[str, Any]) -> ESM2:
 
 
 def checkpoint_names(depth: int, weights: Collection[str]) -> dict[str, str]:
-    """Names of the parameters -> names in a checkpoint of EsmModel or EsmForMaskedLM.
+    """Map the names of the parameters to names in a checkpoint of EsmModel or EsmForMaskedLM.
 
     `weights` are the names in the checkpoint: they tell how it was saved. Older ones have the
     rotary frequencies once in each layer, all the same; some of transformers 5 have them for the

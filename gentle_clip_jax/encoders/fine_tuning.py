@@ -55,7 +55,7 @@ class FineTuned(nn.Module):
         return tower.apply({"params": params}, rows, train=train, rngs=rngs)
 
     def parts(self, key: Array, params: Mapping[str, Any]) -> dict[str, Any]:
-        """The parameters of this module for those of its tower; `key` draws the updates.
+        """Return the parameters of this module for those of its tower; `key` draws the updates.
 
         Raises:
           ValueError: the tower has fewer blocks, or no kernel for the updates.

@@ -60,12 +60,12 @@ class RefinedMap(nn.Module):
 
 
 def standard(num_features: int) -> dict[str, Array]:
-    """The mean and scale with which features stay as they are."""
+    """Return the mean and scale with which features stay as they are."""
     return {"mean": jnp.zeros(num_features), "scale": jnp.ones(num_features)}
 
 
 def size_of(rows: Array) -> Array:
-    """Root mean square of rows [n, d]; 1 if all are 0.
+    """Return the root mean square of rows [n, d]; 1 if all are 0.
 
     What a head starts from is divided by it: cosines do not depend on the size, but how far a step
     of Adam goes does.

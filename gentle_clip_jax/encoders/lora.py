@@ -10,7 +10,7 @@ from flax import traverse_util
 
 
 def init(key: jax.Array, params: Mapping[str, Any], rank: int, pattern: str) -> dict[str, Any]:
-    """An update of rank `rank` for each 2-D kernel in whose path `pattern` is found.
+    """Return an update of rank `rank` for each 2-D kernel whose path matches `pattern`.
 
     W + scale a b;  W [inputs, outputs], a [inputs, rank] ~ N(0, 1 / inputs), b [rank, outputs] = 0.
 
@@ -52,7 +52,7 @@ def _flat(tree: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def merge(params: Mapping[str, Any], lora: Mapping[str, Any], scale: float = 1.0) -> dict[str, Any]:
-    """`params` with kernel + scale a b for each kernel of `lora`; the rest as it is.
+    """Return `params` with kernel + scale a b for each kernel of `lora`; the rest as it is.
 
     `scale` is the alpha / rank of the paper. Differentiate this by `lora` to train it alone.
 

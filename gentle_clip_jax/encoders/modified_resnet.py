@@ -114,12 +114,12 @@ def _square_means(x: Array, size: int) -> Array:
 
 
 def places(depths: tuple[int, ...]) -> Iterator[tuple[int, int]]:
-    """The stage of each block, and its number in that stage."""
+    """Return the stage of each block, and its number in that stage."""
     return ((stage, j) for stage, depth in enumerate(depths) for j in range(depth))
 
 
 def checkpoint_names(model: ModifiedResNet) -> dict[str, str]:
-    """Names of the parameters -> names in the published checkpoint, attention's in_proj split."""
+    """Map names of parameters to names in the published checkpoint, with in_proj split."""
     layers = {f"stem_{i}": (f"conv{i + 1}", f"bn{i + 1}") for i in range(3)}
     for i, (stage, j) in enumerate(places(model.depths)):
         theirs = f"layer{stage + 1}.{j}"

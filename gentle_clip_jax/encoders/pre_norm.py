@@ -113,7 +113,7 @@ def standardized(images: Array, size: int, mean: tuple, std: tuple) -> Array:
 
 
 def checked_activation(name: str) -> str:
-    """`name`, if it is a key of ACTIVATIONS.
+    """Return `name`, if it is a key of ACTIVATIONS.
 
     Raises:
       ValueError: it is not.
@@ -126,7 +126,7 @@ def checked_activation(name: str) -> str:
 
 
 def parameter_names(layers: Mapping[str, str]) -> dict[str, str]:
-    """Names of layers here -> elsewhere become names of their kernels (or scales) and biases."""
+    """Map names of layers to names of their kernels (or scales) and biases."""
     names = {}
     for ours, theirs in layers.items():
         names[f"{ours}/{'scale' if ours.endswith('norm') else 'kernel'}"] = f"{theirs}.weight"
@@ -135,7 +135,7 @@ def parameter_names(layers: Mapping[str, str]) -> dict[str, str]:
 
 
 def block_layers(ours: str, theirs: str) -> dict[str, str]:
-    """Names of a block's layers here -> in a checkpoint of Hugging Face."""
+    """Map the names of a block's layers here to names in a checkpoint of Hugging Face."""
     layers = {
         "attention_norm": "layer_norm1",
         "attention/query": "self_attn.q_proj",

@@ -42,7 +42,7 @@ class SequenceEncoder(nn.Module):
 
 
 def composition(tokens: Array) -> Array:
-    """Roots of the shares of amino acids and of neighbours in tokens [b, n], scaled to be alike."""
+    """Return scaled roots of the shares of amino acids and of neighbours in tokens [b, n]."""
     kinds = jax.nn.one_hot(tokens, 20)
     count = jnp.maximum(jnp.sum(kinds, axis=(1, 2)), 1)[:, None]
     alone = jnp.sum(kinds, axis=1) / count

@@ -91,7 +91,7 @@ class _Convolution(nn.Module):
 
 
 def _moments(features: Array, where: Array) -> Array:
-    """Mean and standard deviation [b, 2 f] over the residues."""
+    """Return the mean and standard deviation [b, 2 f] over the residues."""
     weight = where[..., None].astype(features.dtype)
     weight = weight / jnp.maximum(weight.sum(axis=1, keepdims=True), 1)
     mean = jnp.sum(weight * features, axis=1)
@@ -100,7 +100,7 @@ def _moments(features: Array, where: Array) -> Array:
 
 
 def invariants(backbone: Array, neighbours: Array) -> tuple[Array, Array, _Edges]:
-    """Known residues [b, n], their features [b, n, f] of about unit size, and their edges.
+    """Return which residues [b, n] are resolved, their features [b, n, f], and their edges.
 
     Where atoms are unknown, or a stretch has a gap, what depends on them is 0. A residue is known
     by its C-alpha atom.
@@ -130,7 +130,7 @@ def _shifted(rows: Array, by: int) -> Array:
 
 
 def _gaps(ca: Array, resolved: Array) -> Array:
-    """Gaps before each residue [b, n] int32; a stretch is whole if its ends have as many."""
+    """Return the number of gaps before each residue [b, n] int32, equal within a whole stretch."""
     step = jnp.linalg.norm(ca[:, 1:] - ca[:, :-1], axis=-1)
     broken = (step > _BREAK) | ~resolved[:, 1:] | ~resolved[:, :-1]
     return jnp.pad(jnp.cumsum(broken.astype(jnp.int32), axis=1), ((0, 0), (1, 0)))
@@ -146,7 +146,7 @@ def _distances(ca: Array, gaps: Array) -> list[Array]:
 
 
 def _virtual_torsions(ca: Array, gaps: Array) -> list[Array]:
-    """Of four C-alpha atoms in a row."""
+    """Return features of the torsions of four consecutive C-alpha atoms."""
     angle = _torsion(ca, *(_shifted(ca, k) for k in (1, 2, 3)))
     whole = gaps == _shifted(gaps, 3)
     pair = [jnp.where(whole, f(angle), 0) for f in (jnp.cos, jnp.sin)]
@@ -154,7 +154,7 @@ def _virtual_torsions(ca: Array, gaps: Array) -> list[Array]:
 
 
 def _torsions(n: Array, ca: Array, c: Array, resolved: Array, gaps: Array) -> list[Array]:
-    """Of phi and psi, their sum and difference, and those of the residues next to it."""
+    """Return features of phi and psi, their sum and difference, and those of the next residues."""
     before = resolved & _shifted(resolved, -1) & (gaps == _shifted(gaps, -1))
     behind = resolved & _shifted(resolved, 1) & (gaps == _shifted(gaps, 1))
     phi = _torsion(_shifted(c, -1), n, ca, c)
@@ -193,7 +193,7 @@ def _edges(ca: Array, side: Array, resolved: Array, neighbours: Array) -> _Edges
 
 
 def _surroundings(edges: _Edges) -> list[Array]:
-    """How many residues are near, ahead of the side chain or behind, how far along the chain."""
+    """Return counts of near residues, ahead of and behind the side chain, and chain offsets."""
     apart = jnp.abs(edges.apart)
     far = edges.where & (apart >= 3)
 
@@ -215,7 +215,7 @@ def _surroundings(edges: _Edges) -> list[Array]:
 
 
 def _kernel_inputs(edges: _Edges) -> Array:
-    """What a kernel depends on: [b, n, k, f]."""
+    """Return the inputs [b, n, k, f] of a kernel."""
     radii = jnp.arange(4.0, 13.0, 1.5)
     bumps = jnp.exp(-(((edges.reach[..., None] - radii[None, None, None]) / 1.5) ** 2))
     steps = jnp.array([-4, -3, -2, -1, 0, 1, 2, 3, 4])
@@ -230,7 +230,7 @@ def _unit(v: Array) -> Array:
 
 
 def _torsion(a: Array, b: Array, c: Array, d: Array) -> Array:
-    """Angle between the planes a b c and b c d, in radians."""
+    """Return the angle between the planes a b c and b c d, in radians."""
     first, middle, last = b - a, c - b, d - c
     left, right = jnp.cross(first, middle), jnp.cross(middle, last)
     above = jnp.sum(jnp.cross(left, _unit(middle)) * right, axis=-1)

@@ -136,7 +136,7 @@ def _places(depths: tuple[int, ...]) -> Iterator[tuple[int, int]]:
 
 
 def from_config(config: Mapping[str, Any]) -> ResNet:
-    """The tower that a config.json describes, Hugging Face's or timm's.
+    """Return the tower that a config.json describes, Hugging Face's or timm's.
 
     Raises:
       ValueError: it is of another architecture.
@@ -173,7 +173,7 @@ def from_config(config: Mapping[str, Any]) -> ResNet:
 
 
 def checkpoint_names(model: ResNet, weights: Iterable[str]) -> dict[str, str]:
-    """Names of the parameters -> names among `weights`, whose layout they show.
+    """Map the names of the parameters to names among `weights`, whose layout they show.
 
     There are names for shortcuts where the model has none, too.
     """

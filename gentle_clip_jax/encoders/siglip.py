@@ -112,7 +112,7 @@ class TextTransformer(nn.Module):
 def from_config(
     config: Mapping[str, Any], pad_id: int | None = None
 ) -> tuple[ImageTransformer, TextTransformer]:
-    """The towers of images and of texts that a SiglipModel's config.json describes.
+    """Return the towers of images and of texts that a SiglipModel's config.json describes.
 
     `pad_id` is the tokenizer's, which the config need not know.
 
@@ -151,7 +151,7 @@ def _sizes(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def checkpoint_names(model: ImageTransformer | TextTransformer) -> dict[str, str]:
-    """Names of the parameters -> names in a SiglipModel's checkpoint, its in_proj split."""
+    """Map the names of the parameters to names in a SiglipModel's checkpoint, its in_proj split."""
     if isinstance(model, ImageTransformer):
         tower = "vision_model"
         layers = {

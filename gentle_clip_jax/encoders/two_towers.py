@@ -10,10 +10,10 @@ MAX_LOGIT_SCALE = 100.0
 
 
 class TwoTowers(nn.Module):
-    """Embeds two modalities, x and y, into one space of unit vectors.
+    """Two towers that embed x and y into one space of unit vectors.
 
     A tower makes features [b, f] of its modality's rows, a head unit rows [b, dim] of features.
-    `init_temperature` is where the learned temperature starts; it is kept as a log scale.
+    `init_temperature` is where the learned temperature starts; the parameter is a log scale.
     """
 
     x_tower: nn.Module
@@ -32,11 +32,11 @@ class TwoTowers(nn.Module):
         return self.x_head(self.x_tower(x, train=train), train=train)
 
     def embed_y(self, y: Any, *, train: bool = False) -> Array:
-        """Rows of y likewise."""
+        """Return unit rows of y likewise."""
         return self.y_head(self.y_tower(y, train=train), train=train)
 
     def temperature(self) -> Array:
-        """The learned temperature, its inverse at most 100 (Radford et al., arXiv 2103.00020)."""
+        """Return the learned temperature, at least 1/100 (Radford et al., arXiv 2103.00020)."""
         return 1 / jnp.minimum(jnp.exp(self.log_scale), MAX_LOGIT_SCALE)
 
     def __call__(self, x: Any, y: Any) -> tuple[Array, Array, Array]:

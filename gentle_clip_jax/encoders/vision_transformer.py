@@ -145,13 +145,13 @@ class ClassTokenTransformer(nn.Module):
         return self.tokens(images, train=train)[:, 1 + self.num_registers :]
 
     def _learned(self, name: str, number: int, x: Array) -> Array:
-        """Tokens that are the same for all images, [b, number, width]."""
+        """Return tokens that are the same for all images, [b, number, width]."""
         shape = (1, number, self.width)
         token = self.param(name, nn.initializers.normal(0.02), shape, jnp.float32)
         return jnp.broadcast_to(token.astype(x.dtype), (x.shape[0], *shape[1:]))
 
     def _position(self, grid: tuple[int, ...]) -> Array:
-        """What is added to the class token and to a grid of patches, [1, 1 + patches, width]."""
+        """Return position embeddings [1, 1 + patches, width] of class token and patches."""
         side = self.image_size // self.patch_size
         shape = (1, 1 + side * side, self.width)
         position = self.param("position", nn.initializers.normal(0.02), shape, jnp.float32)
@@ -164,7 +164,7 @@ class ClassTokenTransformer(nn.Module):
 
 
 def _resizing(old: int, new: int, antialias: bool) -> np.ndarray:
-    """Weights [new, old] of bicubic interpolation as PyTorch does it, corners not aligned.
+    """Return weights [new, old] of bicubic interpolation as PyTorch does it, corners not aligned.
 
     Without antialiasing Keys' a is -0.75 and the border repeats; with it a is -0.5, the kernel
     widens with the step between new places, and what lies outside is left out.
@@ -185,7 +185,7 @@ def _resizing(old: int, new: int, antialias: bool) -> np.ndarray:
 
 
 def from_config(config: Mapping[str, Any]) -> ClassTokenTransformer:
-    """The tower that a config.json describes: Hugging Face's vit, dinov2 (with registers), timm's.
+    """Return the tower of a config.json: Hugging Face's vit, dinov2 (with registers), or timm's.
 
     Hugging Face keeps mean and std elsewhere: here ViT gets 0.5, DINOv2 those of ImageNet.
 

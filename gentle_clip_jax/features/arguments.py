@@ -14,7 +14,7 @@ _UNSOUND = (ValueError, LookupError, TypeError, RecursionError)
 
 
 def check_folder(out: pathlib.Path, arguments: dict[str, Any]) -> None:
-    """Finds `out` not there, empty, or as the same arguments left it.
+    """Check that `out` is missing, empty, or was made with the same arguments.
 
     Raises:
       ValueError: it holds anything else.
@@ -44,7 +44,7 @@ def check_folder(out: pathlib.Path, arguments: dict[str, Any]) -> None:
 
 
 def keep(out: pathlib.Path, arguments: dict[str, Any], say: Say) -> None:
-    """Writes both copies where they lack; a damaged one is named and put aside."""
+    """Write the missing copies of the arguments; put a damaged copy aside with a warning."""
     for path in _paths(out):
         try:
             _read(path, arguments)
@@ -61,6 +61,6 @@ def _paths(out: pathlib.Path) -> list[pathlib.Path]:
 
 
 def _read(path: pathlib.Path, arguments: dict[str, Any]) -> dict[str, Any]:
-    """What a file has for each of the arguments."""
+    """Return the arguments that a file records."""
     record = {"layers": None, "views": None} | read_record(path)  # earlier versions knew none
     return {name: record[name] for name in arguments}

@@ -27,7 +27,7 @@ _BLOCK, _PREVIEWS = 8192, 8
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Collection:
-    """Items of one modality: a row or several of features for each, and what is known of them.
+    """Items of one modality: one or several rows of features for each, and their metadata.
 
     features: [n, d] float16, float32 or float64, possibly memory-mapped.
     ids: [n] str, the item of each row. Several rows may be of one item, as the captions of an
@@ -93,7 +93,7 @@ class Collection:
 
     @property
     def data(self) -> pathlib.Path | None:
-        """The images, texts or sequences that the features were made of; None if not known."""
+        """The images, texts or sequences that the features were made of; None if not recorded."""
         data = self.manifest.get("arguments", {}).get("data")
         return pathlib.Path(data) if data else None
 

@@ -24,7 +24,7 @@ def embedder(
     on_cpu: int | None = None,
     views: str | None = None,
 ) -> Callable[[], Embed]:
-    """The function that puts an encoder on a device, and returns what embeds there.
+    """Return a function that puts an encoder on a device and returns its embedding function.
 
     Args:
       stack: what was decoded -> rows [b, ...] as the encoder takes them, with b reasons why there
@@ -51,14 +51,14 @@ def embedder(
 
 
 def compiled(weights: Pretrained) -> Callable[[np.ndarray], np.ndarray]:
-    """The function from a batch of inputs to its features: JAX's, or on CPUs a faster one."""
+    """Return the function from a batch of inputs to features: JAX's, or a faster one on CPUs."""
     if jax.default_backend() == "cpu" and onnx_runtime.runs(weights.model):
         return onnx_runtime.program(weights.model, weights.params, count_cores())
     return compiled_by_jax(weights)
 
 
 def compiled_by_jax(weights: Pretrained) -> Callable[[np.ndarray], np.ndarray]:
-    """`compiled` for any encoder, on any device."""
+    """Return the same as `compiled`, for any encoder, on any device."""
     params = {"params": jax.device_put(weights.params)}
     apply = jax.jit(weights.model.apply)
 

@@ -28,7 +28,7 @@ def encode(
     engine: Literal["ray"] | None = None,
     workers: int | None = None,
 ) -> dict[str, Any]:
-    """Writes the features of the images, texts or sequences of `data` into the folder `out`.
+    """Write the features of the images, texts or sequences of `data` into the folder `out`.
 
     `encoder` is one that `encoders.pretrained.load` knows, for images (`images.list_images` says
     what data may be), for texts (`texts.list_texts`; with a prompt, `texts.list_classes`) or for
@@ -100,7 +100,7 @@ def _work(
     layers: str | None,
     views: str | None,
 ) -> Work:
-    """What there is to embed."""
+    """Return the inputs to embed, and the encoder for them."""
     if batch_size is not None and batch_size < 1:
         raise ValueError(f"The batch size must be at least 1, not {batch_size}.")
     encoder_role = role_of(encoder, role)

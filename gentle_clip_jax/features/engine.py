@@ -17,7 +17,7 @@ Engine = Callable[[Work, Iterable[Part]], Iterator[tuple[int, np.ndarray, list[s
 def in_this_process(
     work: Work, parts: Iterable[Part]
 ) -> Iterator[tuple[int, np.ndarray, list[str | None]]]:
-    """Embeds one part after another."""
+    """Embed one part after another in this process."""
     embed = work.load()
     for number, (inputs, digests) in enumerate(parts):
         for features, reasons in embed(work.decode(inputs, digests)):

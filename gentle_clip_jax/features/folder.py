@@ -27,7 +27,7 @@ Blocks = Iterable[tuple[np.ndarray, np.ndarray]]  # numbers [k] of rows, and the
 
 
 def has_manifest(folder: pathlib.Path) -> bool:
-    """Whether a folder of features is there and whole."""
+    """Return whether a folder of features exists and is complete."""
     return (folder / MANIFEST).exists()
 
 
@@ -62,7 +62,7 @@ def read_rows(folder: pathlib.Path) -> list[dict[str, Any]]:
 
 
 def open_folder(folder: pathlib.Path, others: Sequence[str] = ()) -> None:
-    """Make a folder ready to be written: without a manifest, and without the files `others`.
+    """Make a folder ready for writing: remove its manifest and the files `others`.
 
     Raises:
       ValueError: it holds anything else than an earlier call has left there.
@@ -88,7 +88,7 @@ def write_contents(
     """Write a line for each of `count` rows, and their features; no manifest says so yet.
 
     Args:
-      blocks: all rows once, of which one block is held at a time.
+      blocks: all rows once, with one block in memory at a time.
       rows: the id, split, label and text of each.
     """
     (folder / MANIFEST).unlink(missing_ok=True)

@@ -14,14 +14,14 @@ from gentle_clip_jax.features.folder import FEATURES, MANIFEST, ROWS
 from gentle_clip_jax.files import put_aside, write_arrays
 
 PARTS = "parts"
-BLOCK = 512  # inputs whose features are kept if a command is stopped, and rows held at a time
+BLOCK = 512  # inputs per part, saved if a command is stopped, and rows in memory at a time
 _UNSOUND = (ValueError, LookupError, TypeError, AttributeError, RecursionError, OSError)
 
 Say = Callable[[str], None]  # tells a line to the user
 
 
 class Kept(NamedTuple):
-    """Where features lie, by the SHA-256 of their content.
+    """The locations of cached features, by the SHA-256 of their content.
 
     contents: the digest of all that a finished folder is of. files: with features [k, d], an .npy
     file or a part. places: a file and a row of it for each digest. flaws: why there are no features
@@ -39,7 +39,7 @@ class Kept(NamedTuple):
     def add(
         self, digests: Iterable[str], path: pathlib.Path, reasons: Iterable[str | None]
     ) -> None:
-        """Takes the features in a file of k contents, or the reasons why one has none.
+        """Register a file with the features of k contents, or the reasons why a content has none.
 
         Of a content that is there already the first stays.
         """
@@ -51,9 +51,9 @@ class Kept(NamedTuple):
         self.files.append(path)
 
     def blocks(self, digests: Iterable[str]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """The features of contents that have some, file by file: which these are, and rows [k, d].
+        """Yield the cached features of contents, file by file: their numbers, and rows [k, d].
 
-        No more than 512 rows are held at a time.
+        No more than 512 rows are in memory at a time.
         """
         places = np.array([self.places[digest] for digest in digests]).reshape(-1, 2)
         order = np.argsort(places[:, 0], kind="stable")
@@ -66,14 +66,14 @@ class Kept(NamedTuple):
 
 
 def _features(path: pathlib.Path) -> np.ndarray:
-    """Features [k, d] of a part, or of an .npy file: its rows are read when they are asked for."""
+    """Map the features [k, d] of a part or of an .npy file; rows are read on access."""
     if path.suffix == ".npy":
         return reading.map_array(path)
     return reading.read_arrays(path)["features"]
 
 
 def read_finished(out: pathlib.Path, recipe: str, say: Say) -> Kept | None:
-    """What an earlier command made and finished; None where it used another recipe, or none did.
+    """Return the features of an earlier, finished command; None if there are none by this recipe.
 
     A damaged file is put aside, and so its features are made again.
     """
@@ -100,7 +100,7 @@ def read_finished(out: pathlib.Path, recipe: str, say: Say) -> Kept | None:
 
 
 def read_parts(out: pathlib.Path, recipe: str, kept: Kept, say: Say) -> None:
-    """Adds what commands that were stopped have left; what another recipe made is removed."""
+    """Add the parts that interrupted commands left; remove parts made by another recipe."""
     for path in sorted((out / PARTS).glob("*.npz")):
         try:
             part = reading.read_arrays(path)
@@ -125,7 +125,10 @@ def write_part(
     features: np.ndarray,
     reasons: Sequence[str | None] | None = None,
 ) -> pathlib.Path:
-    """Keeps features [k, d] of k contents until all are there, or why one has none; says where."""
+    """Write a part: features [k, d] of k contents, or the reason why one has none.
+
+    Return its path.
+    """
     (out / PARTS).mkdir(exist_ok=True)
     numbers = [int(path.stem) for path in (out / PARTS).glob("*.npz") if path.stem.isdecimal()]
     arrays = {
@@ -145,7 +148,10 @@ def _put_aside(path: pathlib.Path, error: Exception, say: Say) -> None:
 
 
 def remove_parts(out: pathlib.Path) -> None:
-    """Removes the parts, once all of them is elsewhere; those that were put aside stay."""
+    """Remove the parts, once all their rows are elsewhere.
+
+    Damaged parts that were put aside stay.
+    """
     for path in (out / PARTS).glob("*.npz"):
         path.unlink()
     with contextlib.suppress(OSError):  # not empty

@@ -17,7 +17,7 @@ Encoder = Mapping[str, Any] | None  # of a folder of `encode`, see `Side.encoder
 
 
 def encoder_classes(x: Encoder, y: Encoder, *, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """The classifier [1000, width] of x's encoder, and features [1000, dy] of what its classes are.
+    """Return the classifier [1000, width] of x's encoder, and y features [1000, dy] of its classes.
 
     A class's features are the mean of those of "a photo of a NAME" and of its definition.
 
@@ -27,7 +27,7 @@ def encoder_classes(x: Encoder, y: Encoder, *, width: int) -> tuple[np.ndarray, 
       width: how many features a row of x has.
 
     Raises:
-      ValueError: x's encoder has no known classes, y's reads no text, or its weights are others.
+      ValueError: x's encoder has no listed classes, y's reads no text, or its weights are others.
     """
     if x is None or x["encoder"] != _CLASSIFIES:
         raise ValueError(
@@ -46,7 +46,7 @@ def encoder_classes(x: Encoder, y: Encoder, *, width: int) -> tuple[np.ndarray, 
 
 
 def imagenet() -> list[tuple[str, str]]:
-    """Name and definition of the 1,000 classes of ImageNet, in the order of its classifiers.
+    """Return the name and definition of the 1,000 classes of ImageNet, in its classifiers' order.
 
     Source: WordNet 3.0, Princeton University; its licence is beside the file.
     """

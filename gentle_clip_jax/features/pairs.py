@@ -58,7 +58,7 @@ def _in_canonical_order(pairs: np.ndarray) -> np.ndarray:
 
 
 def _least(ids: np.ndarray, item: np.ndarray) -> np.ndarray:
-    """The least id of each item, among ids [k] that are of items [k]."""
+    """Return the least of the ids [k] of each item."""
     order = np.argsort(ids, kind="stable")
     return ids[order[np.unique(item[order], return_index=True)[1]]]
 
@@ -68,7 +68,7 @@ def _source(pairs: Pairs) -> str:
 
 
 def _joined(pairs: np.ndarray) -> np.ndarray:
-    """The item [k], from 0, that each of k pairs [k, 2] is of."""
+    """Return the item number [k], from 0, of each of k pairs [k, 2]."""
     x, y = (np.unique(ids, return_inverse=True)[1] for ids in pairs.T)
     y = y + x.max() + 1
     size = y.max() + 1

@@ -34,7 +34,7 @@ Row = dict[str, Any]  # the number of a part, and it or what was made of it, pic
 
 @contextlib.contextmanager
 def on_ray(workers: int | None = None) -> Iterator[Engine]:
-    """The engine by which a Ray cluster works: the one that is there, or one on this machine.
+    """Return the engine of a Ray cluster: the running one, or a new one on this machine.
 
     To be called before JAX is used: this process computes nothing, and leaves GPUs to the actors.
 
@@ -83,7 +83,7 @@ def _start() -> None:
 
 @contextlib.contextmanager
 def _silent() -> Iterator[None]:
-    """Sends stderr nowhere, where Ray's C++ says that it was told to say nothing."""
+    """Silence stderr, on which Ray's C++ code writes even when its logging is off."""
     stderr = os.dup(2)
     with open(os.devnull, "wb") as nowhere:
         os.dup2(nowhere.fileno(), 2)
@@ -147,7 +147,7 @@ class _Embedder:
 
 
 def _pickled(make: Callable[[], Any]) -> bytes:
-    """What is made, or the error, which Ray Data would put into words of its own."""
+    """Return the result, or the exception, which Ray Data would wrap otherwise, as a pickle."""
     try:
         return pickle.dumps(make())
     except Exception as error:

@@ -58,7 +58,7 @@ def read(path: str | pathlib.Path) -> Collection:
 
 
 def _split(path: pathlib.Path) -> tuple[pathlib.Path, str | None]:
-    """The path of a file, and the name of what is meant in it, if any: cells.h5ad:X_pca."""
+    """Return the path of a file and the name of the array in it, if any: cells.h5ad:X_pca."""
     name, _, key = path.name.rpartition(":")
     if not key or path.exists() or pathlib.PurePath(name).suffix not in READERS:
         return path, None

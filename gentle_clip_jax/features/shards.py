@@ -24,12 +24,12 @@ _NOT_OF_A_ROW = ("row", "sha256", "reason")
 
 
 def folder_of(out: pathlib.Path, shard: tuple[int, int]) -> pathlib.Path:
-    """Where the features of shard i of n are kept until all are there."""
+    """Return the folder of the features of shard i of n until the shards are merged."""
     return out / SHARDS / "{}-of-{}".format(*shard)
 
 
 def merge(out: str | pathlib.Path, arguments: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Makes of all shards in the folder `out` what one call of `encode` would have written there.
+    """Merge all shards in the folder `out` into the folder that one call of `encode` would write.
 
     Neither data nor encoder are read. The shards are removed when all is written.
 
@@ -64,7 +64,7 @@ def merge(out: str | pathlib.Path, arguments: Mapping[str, Any] | None = None) -
 
 
 def _count(out: pathlib.Path) -> int:
-    """Of how many shards those in a folder are."""
+    """Return N of the folder's shards i-of-N."""
     names = (path.name for path in (out / SHARDS).glob("*-of-*"))
     counts = {int(match[1]) for name in names if (match := re.fullmatch(r"\d+-of-(\d+)", name))}
     if not counts:
@@ -81,7 +81,7 @@ def _count(out: pathlib.Path) -> int:
 
 
 def _read(out: pathlib.Path, shard: tuple[int, int]) -> dict[str, Any]:
-    """The manifest of a shard whose files are as they were written."""
+    """Return the manifest of a shard, after checking its files' checksums."""
     folder, name = folder_of(out, shard), "{}/{}".format(*shard)
     again = f"run gentle-clip encode --shard={name} again"
     if not folders.has_manifest(folder):

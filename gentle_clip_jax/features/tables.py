@@ -62,7 +62,7 @@ def _read_parquet(path: pathlib.Path, key: str | None) -> dict[str, Any]:
 
 
 def _pandas_index(schema: Any) -> str | None:
-    """The column that was the index of a table of pandas, if it was not just the rows' numbers."""
+    """Return the index column of a pandas table, if it is more than row numbers."""
     columns = (schema.pandas_metadata or {}).get("index_columns", [])
     return next((name for name in columns if isinstance(name, str)), None)
 
@@ -81,7 +81,7 @@ def _stacked(column: str, lists: np.ndarray) -> np.ndarray:
 
 
 def _read_csv(path: pathlib.Path, key: str | None) -> dict[str, Any]:
-    """A table with a heading, or of numbers alone; cells are float64, as precise as their text."""
+    """Read a table with a heading, or of numbers only; cells become float64."""
     _no_key(key)
     reading.check_size(path.stat().st_size)
     # Spreadsheets begin a file with a byte order mark.
@@ -112,7 +112,7 @@ def _read_csv(path: pathlib.Path, key: str | None) -> dict[str, Any]:
 
 
 def _columns_about(heading: list[str], second: list[str]) -> dict[str, int]:
-    """The columns of ids, splits, labels and texts in a table, by its first two lines.
+    """Return the columns of ids, splits, labels and texts in a table, by its first two lines.
 
     Ids are the column "id", or else the first if it has no name, as an index has none, its name
     ends in id, or it is a text.
@@ -130,7 +130,7 @@ def _columns_about(heading: list[str], second: list[str]) -> dict[str, int]:
 
 
 def _is_heading(cells: list[str]) -> bool:
-    """Whether a first line names columns; pandas calls those without a name 0, 1, 2, ..."""
+    """Return whether a first line names columns; pandas calls unnamed ones 0, 1, 2, ..."""
     return not all(map(_is_number, cells)) or cells == [str(n) for n in range(len(cells))]
 
 
@@ -143,7 +143,7 @@ def _is_number(text: str) -> bool:
 
 
 def _read_h5ad(path: pathlib.Path, key: str | None) -> dict[str, Any]:
-    """X, or what `key` names of obsm and layers; the names of obs are the ids."""
+    """Read X, or the array that `key` names in obsm or layers; the names of obs are the ids."""
     import anndata.io
     import h5py
 
@@ -177,7 +177,7 @@ def _read_h5ad(path: pathlib.Path, key: str | None) -> dict[str, Any]:
 
 
 def _named(arrays: Mapping[str, np.ndarray], key: str | None) -> dict[str, Any]:
-    """The features among several arrays, and what says which row is which."""
+    """Return the features among several arrays, and the ids or metadata of their rows."""
     rest = {f"{name}s": arrays[f"{name}s"] for name in _ABOUT if f"{name}s" in arrays}
     others = [name for name in arrays if name not in rest]
     if key is None and not any(name in arrays for name in _FEATURES):
@@ -191,7 +191,7 @@ def _named(arrays: Mapping[str, np.ndarray], key: str | None) -> dict[str, Any]:
 
 
 def _chosen(names: list[str], key: str | None) -> str:
-    """The name that is asked for, or else the one that features have."""
+    """Return the requested name, or else the usual name of features."""
     if key is None:
         key = next((name for name in _FEATURES if name in names), names[0])
     if key not in names:

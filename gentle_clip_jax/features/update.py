@@ -36,7 +36,7 @@ def update(
     engine: Engine = in_this_process,
     say: Console | None = None,
 ) -> dict[str, Any]:
-    """Makes `out` hold the features of all that there is; embeds what it lacks, and says so.
+    """Bring the features in `out` up to date: embed what is missing, and print a summary.
 
     Args:
       shard: number i of n, from 0: of each n blocks of 512 inputs the one that `out` is of.
@@ -74,7 +74,10 @@ def update(
 
 
 def _rows(work: Work, contents: Contents, shard: tuple[int, int] | None) -> Rows:
-    """What there is to say of each row, and its content; of a shard its number among all, too."""
+    """Return the line of each row in rows.jsonl and its content.
+
+    In a shard, return its number among all rows, too.
+    """
     index = work.index.tolist()
     if shard is None:
         return [(row, contents[i]) for row, i in zip(work.rows, index)]
@@ -86,19 +89,19 @@ def _rows(work: Work, contents: Contents, shard: tuple[int, int] | None) -> Rows
 
 
 def contents_sha256(about: dict[str, Any], rows: Rows) -> str:
-    """The digest of all that a folder is of."""
+    """Return a digest of everything that a folder's features depend on."""
     return sha256_of([about["recipe_sha256"], [row for row, _ in rows], [of for _, of in rows]])
 
 
 def _keep_until_replaced(old: list[str], out: pathlib.Path, recipe: str, cached: Kept) -> None:
-    """Writes features that are about to be replaced as parts, which outlive a kill on the way."""
+    """Save the old features as parts before replacing them, so that an interruption loses none."""
     for numbers, features in cached.blocks(old):
         digests = [old[number] for number in numbers]
         on_disk.write_part(out, recipe, digests, np.asarray(features))
 
 
 def _about(work: Work) -> dict[str, Any]:
-    """What the manifest says of how features were made; of what matters to them one digest."""
+    """Return the manifest's entries on the encoder, with a digest of those that change features."""
     versions = {n: importlib.metadata.version(n) for n in (*_PACKAGES, *work.packages)}
     matters = {k: v for k, v in work.about.items() if k != "num_cut"}
     matters["versions"] = {n: versions[n] for n in (_PACKAGES[0], *work.packages)}
@@ -115,7 +118,7 @@ def _embed(
     engine: Engine,
     console: Console,
 ) -> int:
-    """Embeds every content that has no features yet, once; a part of 512 is kept at a time."""
+    """Embed every content without features once, and save each part of 512 on the way."""
     parts = _parts(contents, cached)
     total = sum(map(len, parts))
     inputs = (([work.inputs[i] for i in part], [contents[i][0] for i in part]) for part in parts)
@@ -141,9 +144,9 @@ def _embed(
 
 
 def _parts(contents: Contents, cached: Kept) -> list[list[int]]:
-    """The inputs to embed, by the parts that they are embedded in.
+    """Return the numbers of the inputs to embed, part by part.
 
-    A block of which nothing is kept is a part of its own: what stands in a batch beside what does
+    A block without cached features is a part of its own: what stands in a batch beside what does
     not hang on what other processes, or earlier ones, embed. What others lack is put together.
     """
     seen: set[str] = set()
@@ -170,7 +173,7 @@ def _checked(
     work: Work,
     arguments: dict[str, Any],
 ) -> np.ndarray:
-    """The features [b, d] of a batch in the dtype that is asked for."""
+    """Return the features [b, d] of a batch in the requested dtype, checked to be finite."""
     with np.errstate(over="ignore"):
         converted = features.astype(arguments["dtype"])
     bad = ~np.isfinite(converted).all(axis=1) & np.array([reason is None for reason in reasons])
@@ -195,7 +198,7 @@ def write_features(
     kept: Kept,
     shard: tuple[int, int] | None = None,
 ) -> None:
-    """Puts the rows together and writes the manifest, which says that all is there.
+    """Write the rows in order, and then the manifest, which marks the folder as complete.
 
     Raises:
       ValueError: there is no row with features, but a shard may be without.
@@ -219,7 +222,7 @@ def write_features(
 
 
 def say_what_is_there(out: pathlib.Path, console: Console) -> dict[str, Any]:
-    """Says what a folder of features holds; returns its manifest."""
+    """Print a summary of a folder of features; return its manifest."""
     manifest = folders.read_manifest(out)
     console.print(f"{metadata.printable(out)}: {manifest['num_rows']} rows.")
     for item in manifest["skipped"][:3]:

@@ -9,7 +9,7 @@ _Apply = Callable[[np.ndarray], np.ndarray]
 
 
 def check_views(views: str | None) -> None:
-    """Refuses views that there are not.
+    """Refuse a name that is none of the views.
 
     Raises:
       ValueError: says which there are.
@@ -19,7 +19,7 @@ def check_views(views: str | None) -> None:
 
 
 def over_views(apply: _Apply, views: str | None) -> _Apply:
-    """The function from images to the mean of the features of their views.
+    """Return a function from images to the mean of the features of their views.
 
     Args:
       apply: from images [b, s, s, 3] to features [b, d].

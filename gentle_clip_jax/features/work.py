@@ -22,13 +22,13 @@ _UNREADABLE = (OSError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile, 
 
 
 class Work(NamedTuple):
-    """What there is to embed, and how.
+    """The inputs to embed, their metadata and their encoder.
 
     rows [n]: what rows.jsonl says of each row. inputs [m]: what is embedded. index [n]: the input
     of each row. contents: for inputs by number the SHA-256 of what features are made of, and why
     there is nothing to make them of, None where there is. decode: inputs, and the digests that
     their contents had, or None -> each as the encoder takes it, or why it cannot. load: puts the
-    encoder on a device, and returns what embeds there. about: what else the manifest says.
+    encoder on a device, and returns what embeds there. about: other entries of the manifest.
     packages: those that the features depend on, besides JAX.
 
     Other processes may decode and embed: cloudpickle takes both functions, and pickle the inputs.
@@ -51,7 +51,7 @@ def image_work(
     layers: str | None = None,
     views: str | None = None,
 ) -> Work:
-    """Images through an encoder that `pretrained.load` knows: features [n, d]. Threads decode them.
+    """Return the work of an image encoder that `pretrained.load` offers: features [n, d].
 
     `layers`, here and below: see `with_layers`. `views`: see `over_views`.
 
@@ -95,7 +95,7 @@ def _content(image: images.Image) -> tuple[str, str | None]:
 
 
 def _decode(image: images.Image, framing: Framing, digest: str | None) -> np.ndarray | str:
-    """The pixels, or why there are none.
+    """Return the pixels, or the reason why there are none.
 
     Raises:
       ValueError: its content is no longer of that digest.
@@ -123,7 +123,7 @@ def text_work(
     encoder: str = "minilm",
     layers: str | None = None,
 ) -> Work:
-    """Texts through an encoder that `pretrained.load` knows: features [n, d].
+    """Return the work of a text encoder that `pretrained.load` offers: features [n, d].
 
     What is beyond the tokens that the encoder was made for is cut.
 
@@ -168,7 +168,7 @@ def sequence_work(
     encoder: str = "facebook/esm2_t6_8M_UR50D",
     layers: str | None = None,
 ) -> Work:
-    """Protein sequences by id through an encoder that `pretrained.load` knows: features [n, d].
+    """Return the work of a protein encoder that `pretrained.load` offers: features [n, d].
 
     What is beyond the residues that the encoder was made for is cut.
 
@@ -201,7 +201,7 @@ def sequence_work(
 
 
 def as_they_are(inputs: Sequence[Any], _: Sequence[str | None]) -> Iterator[Any]:
-    """`decode` of inputs that the encoder takes."""
+    """Return inputs that need no decoding, as a `decode`."""
     return iter(inputs)
 
 
@@ -213,7 +213,7 @@ def _load(encoder: str, role: str, layers: str | None) -> pretrained.Pretrained:
 def _about(
     weights: pretrained.Pretrained, layers: str | None, views: str | None = None
 ) -> dict[str, Any]:
-    """Layers and views that are named; digests of weights, each file's, and of settings."""
+    """Return the chosen layers and views, and digests of the weights and settings."""
     digests = {path.name: sha256(path) for path in weight_files.parts(weights.path)}
     settings = {
         path.relative_to(weights.path.parent).as_posix(): sha256(path)

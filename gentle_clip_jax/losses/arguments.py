@@ -1,7 +1,7 @@
 """Checks of a loss's arguments when it is traced; each error names the argument.
 
-Shapes and kinds are always known then. A number is looked at where it is one: a traced number, such
-as a temperature that is learned, is not.
+Shapes and kinds are always checked. The value of a number is checked unless it is traced, such as a
+learned temperature.
 """
 
 import math
@@ -14,7 +14,7 @@ from jax.core import Tracer
 
 
 def rows(**arrays: Any) -> None:
-    """Refuses what is no array [rows, features] with rows, and unlike numbers of features."""
+    """Refuse anything but non-empty arrays [rows, features] with equal numbers of features."""
     arrays = {name: array for name, array in arrays.items() if array is not None}
     for name, array in arrays.items():
         _check_array(name, array)
@@ -35,14 +35,14 @@ def rows(**arrays: Any) -> None:
 
 
 def not_empty(**arrays: Any) -> None:
-    """Refuses arrays without rows, of which there is no mean."""
+    """Refuse arrays without rows, which have no mean."""
     for name, array in arrays.items():
         if not array.shape[0]:
             raise ValueError(f"{name} has no rows: a loss needs one at least.")
 
 
 def two_sets(x: Any, y: Any, where_x: Any = None, where_y: Any = None) -> None:
-    """Refuses two sets without rows, or of unlike numbers of features, and masks of other rows."""
+    """Refuse two sets without rows, or of unlike numbers of features, and masks of other rows."""
     rows(x=x, y=y)
     not_empty(x=x, y=y)
     masks(x.shape[:1], where_x=where_x)
@@ -50,7 +50,7 @@ def two_sets(x: Any, y: Any, where_x: Any = None, where_y: Any = None) -> None:
 
 
 def alike(**arrays: Any) -> None:
-    """Refuses rows whose shapes differ, where one row belongs to one row."""
+    """Refuse rows whose shapes differ, where row i of one belongs to row i of the other."""
     arrays = {name: array for name, array in arrays.items() if array is not None}
     rows(**arrays)
     (first, array), *others = arrays.items()
@@ -63,7 +63,7 @@ def alike(**arrays: Any) -> None:
 
 
 def masks(shape: tuple[int, ...], **wheres: Any) -> None:
-    """Refuses masks that are not of bool or of another shape, `shape`."""
+    """Refuse masks that are not of bool or of another shape, `shape`."""
     for name, where in wheres.items():
         if where is None:
             continue
@@ -75,7 +75,7 @@ def masks(shape: tuple[int, ...], **wheres: Any) -> None:
 
 
 def matrix(shape: tuple[int, int], **arrays: Any) -> None:
-    """Refuses what is no array of real numbers of that shape."""
+    """Refuse anything but an array of real numbers of that shape."""
     for name, array in arrays.items():
         rows(**{name: array})
         if array.shape != shape:
@@ -83,7 +83,7 @@ def matrix(shape: tuple[int, int], **arrays: Any) -> None:
 
 
 def items(n: int, **numbers: Any) -> None:
-    """Refuses item numbers that are not n whole ones."""
+    """Refuse item numbers that are not n integers."""
     for name, array in numbers.items():
         if array is None:
             continue
@@ -93,7 +93,7 @@ def items(n: int, **numbers: Any) -> None:
 
 
 def positive(*, above: float = 0, **values: Any) -> None:
-    """Refuses what is not one finite number above 0, or not `above`."""
+    """Refuse anything but one finite number above 0, or above `above`."""
     for name, value in values.items():
         number = _one_number(name, value)
         if number is not None and not above < number < math.inf:
@@ -101,7 +101,7 @@ def positive(*, above: float = 0, **values: Any) -> None:
 
 
 def finite(**values: Any) -> None:
-    """Refuses what is not one finite number."""
+    """Refuse anything but one finite number."""
     for name, value in values.items():
         number = _one_number(name, value)
         if number is not None and not math.isfinite(number):
@@ -109,7 +109,7 @@ def finite(**values: Any) -> None:
 
 
 def known(**values: Any) -> None:
-    """Refuses numbers that are not finite, or traced: what is computed depends on them."""
+    """Refuse numbers that are traced or not finite, as the computation depends on them."""
     for name, value in values.items():
         if isinstance(value, Tracer):
             raise ValueError(f"{name} must be known when the loss is traced: pass a Python number.")
@@ -117,7 +117,7 @@ def known(**values: Any) -> None:
 
 
 def whole(least: int, most: int | None = None, **values: Any) -> None:
-    """Refuses what is not a whole number from `least` to `most`, known when the loss is traced."""
+    """Refuse traced numbers, and anything but an integer from `least` to `most`."""
     for name, value in values.items():
         if isinstance(value, Tracer):
             raise ValueError(
@@ -131,13 +131,13 @@ def whole(least: int, most: int | None = None, **values: Any) -> None:
 
 
 def block(block_size: Any) -> None:
-    """Refuses a size of tiles that is none."""
+    """Refuse an invalid size of tiles."""
     if block_size is not None:
         whole(0, block_size=block_size)
 
 
 def positive_each(ndim: int, **arrays: Any) -> None:
-    """Refuses arrays of `ndim` axes with anything but finite numbers above 0."""
+    """Refuse arrays of `ndim` axes with anything but finite numbers above 0."""
     for name, array in arrays.items():
         if np.ndim(array) != ndim or not np.size(array):
             kind = "one number" if ndim == 0 else "a list of numbers"
@@ -153,7 +153,7 @@ def _check_array(name: str, array: Any) -> None:
 
 
 def _one_number(name: str, value: Any) -> float | None:
-    """The number, or None where it is not known yet."""
+    """Return the number, or None while it is traced."""
     if np.ndim(value) or isinstance(value, (bool, str)):
         what = f"an array {np.shape(value)}" if np.ndim(value) else repr(value)
         raise ValueError(f"{name} must be one number, not {what}.")
@@ -166,7 +166,7 @@ def _one_number(name: str, value: Any) -> float | None:
 
 
 def _values(value: Any) -> np.ndarray | None:
-    """The values of an array or a number; None while it is traced, or where others hold it."""
+    """Return the values of an array or a number; None if traced or held by other processes."""
     if isinstance(value, Tracer):
         return None
     if isinstance(value, jax.Array) and not value.is_fully_addressable:

@@ -21,7 +21,7 @@ def tile_indices(left, right, symmetric, weights, dtype):
 
 
 def cut(tree: Any, block_size: int) -> Any:
-    """Arrays [n, ...] in as few equal blocks [count, size, ...] as hold no more rows than said."""
+    """Return arrays [n, ...] as the fewest equal blocks [count, b, ...] with b at most `size`."""
     n = tree[0].shape[0]
     count = max(1, math.ceil(n / block_size))
     size = math.ceil(n / count)
@@ -31,7 +31,7 @@ def cut(tree: Any, block_size: int) -> Any:
 
 
 def joined(tree: Any, n: int) -> Any:
-    """The first n rows of arrays in blocks."""
+    """Return the first n rows of arrays in blocks."""
     return jax.tree.map(lambda v: v.reshape(-1, *v.shape[2:])[:n], tree)
 
 
@@ -41,12 +41,12 @@ def take(tree: Any, i: Any) -> Any:
 
 
 def expand(tree: Any, axis: int) -> Any:
-    """Arrays with an axis of length 1 more."""
+    """Return arrays with an axis of length 1 more."""
     return jax.tree.map(lambda v: jnp.expand_dims(v, axis), tree)
 
 
 def floating(features: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The differentiable features, and the masks and item numbers."""
+    """Return the differentiable features, and the masks and item numbers."""
     kinds = {name: jax.tree.leaves(value)[0].dtype for name, value in features.items()}
     smooth = {k: v for k, v in features.items() if jnp.issubdtype(kinds[k], jnp.floating)}
     return smooth, {k: v for k, v in features.items() if k not in smooth}

@@ -17,7 +17,7 @@ def cauchy_schwarz_divergence(
     where_y: jax.Array | None = None,
     block_size: int | None = None,
 ) -> jax.Array:
-    """Cauchy-Schwarz divergence of two kernel density estimates.
+    """Return the Cauchy-Schwarz divergence of two kernel density estimates.
 
     log mean_{i != j} k(x_i, x_j) + log mean_{i != j} k(y_i, y_j) - 2 log mean_ij k(x_i, y_j),
     k(a, b) = exp(-||a - b||^2 / (2 sigma^2)).
@@ -56,7 +56,7 @@ def cauchy_schwarz_divergence(
 
 
 def _log_mean(logs: jax.Array, rows: jax.Array, columns: jax.Array) -> jax.Array:
-    """log mean exp over rows x columns pairs, from log sum exp of each row [n]."""
+    """Return log mean exp over rows x columns pairs, from log sum exp of each row [n]."""
     logs = logs - jnp.log(jnp.maximum(columns, 1))
     top, axis = jnp.max(jax.lax.stop_gradient(logs)), pairwise.axis_name()
     top = top if axis is None else jax.lax.pmax(top, axis)

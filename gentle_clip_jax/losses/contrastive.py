@@ -19,7 +19,7 @@ def clip_loss(
     where_unmatched_y: jax.Array | None = None,
     block_size: int | None = None,
 ) -> jax.Array:
-    """Symmetric InfoNCE of matched pairs: the mean of the x-to-y and the y-to-x cross-entropy.
+    """Return the symmetric InfoNCE of matched pairs: the mean of both directions' cross-entropies.
 
     -1/2n sum_i [log softmax_j(x_i . y_j / tau)_i + log softmax_j(y_i . x_j / tau)_i], where j runs
     over the matched rows and, where given, over the unmatched rows of the other modality.
@@ -78,7 +78,7 @@ def sigmoid_loss(
     where_unmatched_y: jax.Array | None = None,
     block_size: int | None = None,
 ) -> jax.Array:
-    """SigLIP: every pair is a binary decision, matched or not.
+    """Return SigLIP: every pair is a binary decision, matched or not.
 
     -1/n sum_ij log sigmoid(z_ij (x_i . y_j / tau + b)), z_ij = 1 if i = j, else -1; unmatched rows
     are negatives of the matched rows of the other modality.
@@ -135,7 +135,7 @@ def nt_xent_loss(
     where: jax.Array | None = None,
     block_size: int | None = None,
 ) -> jax.Array:
-    """NT-Xent of two views: each of the 2n rows must find its other view among the 2n - 1 others.
+    """Return NT-Xent of two views: each of 2n rows must find its other view among 2n - 1 rows.
 
     -1/2n sum_i log softmax_{j != i}(z_i . z_j / tau)_{v(i)}, z = [x; x_view], v = the other view.
 
@@ -189,7 +189,7 @@ def _check_pairs(
 def nt_xent_of_within(
     within: jax.Array, x: jax.Array, x_view: jax.Array, where: jax.Array, block_size: int | None
 ) -> jax.Array:
-    """NT-Xent of logits x_i . x_view_j, from their log-sum-exp [n] among the others of x."""
+    """Return NT-Xent of logits x_i . x_view_j, from their log-sum-exp [n] among the others of x."""
     rows = {"where": where}
     numbered = rows | {"item": pairwise.numbers(x.shape[0])}
     between = reduce_pairs(kernels.Contrast(), x, rows, x_view, rows, block_size=block_size)

@@ -16,7 +16,7 @@ def kernel_density(
     where: jax.Array | None = None,
     block_size: int | None = None,
 ) -> jax.Array:
-    """Kernel density [n] of each query under the data, relative to the density at a kernel's peak.
+    """Return the kernel density [n] of each query under the data, relative to a kernel's peak.
 
     p(q; D) = mean_j exp(-||q - D_j||^2 / (4 h^2 V(D))), V(D) = the total variance of D.
 
@@ -118,7 +118,7 @@ def semantic_density_loss(
 def density_scale(
     x: jax.Array, y: jax.Array, where_x: jax.Array, where_y: jax.Array, bandwidth: float
 ) -> tuple[jax.Array, jax.Array]:
-    """1 / s, and the sum of the inverse squared spans."""
+    """Return 1 / s, and the sum of the inverse squared spans."""
     least = pairwise.floor((x, where_x), (y, where_y))
     variance_x = pairwise.total_variance((x, where_x)) + least
     variance_y = pairwise.total_variance((y, where_y)) + least
@@ -135,7 +135,7 @@ def sdd_of_passes(
     *,
     counted: bool = False,
 ) -> jax.Array:
-    """J(X; Y) + J(Y; X) from the exponents' moments, and maybe logs of counts, of each pass."""
+    """Return the sum of J in both directions from the moments and log counts of each pass."""
     logs = slice(2 if counted else 1)
     own_x, own_y = within_x.rows[logs], within_y.rows[logs]
     of_x = _divergence(own_x, between.rows[logs], where_x, where_x, where_y)
@@ -149,7 +149,7 @@ def _divergence(
     where_own: jax.Array,
     where_other: jax.Array,
 ) -> jax.Array:
-    """J over the queries that have a neighbour in their own set and one in the other."""
+    """Return J over the queries that have a neighbour in their own set and one in the other."""
     dtype = own[0][0].dtype
     log_p, error_p, has_neighbours = _log_density(own, pairwise.count(where_own, dtype) - 1)
     log_q, error_q, met = _log_density(other, pairwise.count(where_other, dtype))
@@ -161,7 +161,7 @@ def _divergence(
 def _log_density(
     moments: list[list[jax.Array]], neighbours: jax.Array
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Log of the mean kernel [n], the squared relative error of that mean, and where defined."""
+    """Return the log of the mean kernel [n], its squared relative error, and where defined."""
     (log_sum, log_square_sum), *counted = moments
     # Rows without any neighbour carry a huge finite number that must not meet a product.
     count = jnp.round(jnp.exp(counted[0][0])) if counted else jnp.full_like(log_sum, neighbours)

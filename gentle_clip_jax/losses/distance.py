@@ -23,7 +23,7 @@ def compare(
     logits: tuple[tuple | None, ...] = (None, None, None),
     block_size: int | None = None,
 ) -> tuple[Reduced, Reduced, Reduced]:
-    """Reduces pairs within x [n, d], within y [m, d] (no row with itself) and between x and y.
+    """Reduce pairs within x [n, d], within y [m, d] (no row with itself) and between x and y.
 
     Every tile of distances feeds, in this order of totals and of exponents, the sum of the MMD's
     kernels (with rates [u]), the two moments of densities (with an inverse scale), the logs of

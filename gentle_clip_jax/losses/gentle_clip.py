@@ -32,7 +32,7 @@ def gentle_clip_loss(
     where_y: jax.Array | None = None,
     block_size: int | None = None,
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """Gentle-CLIP: align matched rows one by one and all rows as distributions.
+    """Return Gentle-CLIP: align matched rows one by one and all rows as distributions.
 
     w_clip CLIP(matched) + w_mmd MMD(X, Y) + w_sdd SDD(X, Y) + w_ssl (SSL(X, X') + SSL(Y, Y'))
 
@@ -115,7 +115,7 @@ def _contrastive_terms(
     unmatched_candidates: bool,
     block_size: int | None,
 ) -> dict[str, jax.Array]:
-    """CLIP, unless its temperature is None, and SSL: no row outside of them meets another."""
+    """Return CLIP, unless its temperature is None, and SSL, which need no other rows."""
     (x, _, where_x), (y, _, where_y), terms = side_x, side_y, {}
     if temperature is not None and not num_matched:
         terms["clip"] = jnp.zeros((), x.dtype)
@@ -154,7 +154,10 @@ def _all_terms(
     unmatched_candidates: bool,
     block_size: int | None,
 ) -> dict[str, jax.Array]:
-    """All terms from one pass over the pairs; no CLIP, SDD or MMD if None, None or 0 says so."""
+    """Return all terms from one pass over the pairs.
+
+    CLIP and SDD are left out where their setting is None, MMD where it is 0.
+    """
     (x, view_x, where_x), (y, view_y, where_y), terms = side_x, side_y, {}
     sets, matched = (x, y, where_x, where_y), slice(num_matched)
     pairs = where_x[matched] & where_y[matched]

@@ -91,7 +91,7 @@ class Distance(NamedTuple):
 
 
 def ladder(distance: jax.Array, rates: tuple[jax.Array, ...], squarings: int) -> jax.Array:
-    """Sum over the rates, and their doubles as often as said, of exp(-rate distance)."""
+    """Return the sum of exp(-rate distance) over rates doubled 0 to `squarings` times."""
     total = jnp.zeros_like(distance)
     for rate in rates:
         kernel = jnp.exp(-rate * distance)

@@ -16,7 +16,7 @@ def bandwidth_ladder(
     where_x: jax.Array | None = None,
     where_y: jax.Array | None = None,
 ) -> jax.Array:
-    """Squared bandwidths [num]: a geometric ladder around the mean squared distance of the rows.
+    """Return squared bandwidths [num]: a geometric ladder around the rows' mean squared distance.
 
     sigma_k^2 = m ratio^(k - (num - 1) / 2), m = the mean of ||a - b||^2 over all pairs of distinct
     rows of both sets, which is twice their total variance and so costs O((n + m) d). A constant
@@ -57,7 +57,7 @@ def multi_kernel_mmd(
     where_y: jax.Array | None = None,
     block_size: int | None = None,
 ) -> jax.Array:
-    """Unbiased squared MMD under the mean of several Gaussian kernels.
+    """Return the unbiased squared MMD under the mean of several Gaussian kernels.
 
     mean_{i != j} k(x_i, x_j) + mean_{i != j} k(y_i, y_j) - 2 mean_ij k(x_i, y_j),
     k(a, b) = mean_u exp(-||a - b||^2 / (2 sigma_u^2)).
@@ -96,7 +96,7 @@ def multi_kernel_mmd(
 
 
 def ladder_rates(ladder: jax.Array) -> tuple[jax.Array, int]:
-    """Rate [1] of the widest kernel of a ladder of ratio 2, and the squarings to all others."""
+    """Return the rate [1] of a ladder's widest kernel, and the squarings to all others."""
     return 0.5 / ladder[-1:], ladder.shape[0] - 1
 
 
@@ -107,7 +107,7 @@ def mmd_of_totals(
     where_x: jax.Array,
     where_y: jax.Array,
 ) -> jax.Array:
-    """Squared MMD from the sums of a kernel over distinct rows of x, of y, and over both."""
+    """Return the squared MMD from a kernel's sums over distinct rows of x, of y, and over both."""
     n, m = pairwise.count(where_x, between.dtype), pairwise.count(where_y, between.dtype)
 
     def mean(total: jax.Array, pairs: jax.Array) -> jax.Array:

@@ -16,17 +16,17 @@ _NINETEEN = (*_SMALL, 5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 35.0, 100.0, 1e3, 1e4, 
 
 
 def mmd_single(x: jax.Array, y: jax.Array) -> jax.Array:
-    """Squared MMD of x [n, d] and y [m, d], means over all pairs, k(a, b) = exp(-||a - b||^2)."""
+    """Return the squared MMD of x [n, d] and y [m, d] with k(a, b) = exp(-||a - b||^2)."""
     return _mmd(x, y, (0.5,))
 
 
 def mmd_nineteen(x: jax.Array, y: jax.Array) -> jax.Array:
-    """Squared MMD of x [n, d] and y [m, d], k = the sum of 19 Gaussians from 1e-6 to 1e6."""
+    """Return the squared MMD of x [n, d] and y [m, d]; k sums 19 Gaussians from 1e-6 to 1e6."""
     return _mmd(x, y, _NINETEEN)
 
 
 def semantic_density(x: jax.Array, y: jax.Array, *, bandwidth: float = 0.5) -> jax.Array:
-    """SDD: (J(X; Y) + J(Y; X)) (1 / r(X) + 1 / r(Y)) of x [n, d] and y [m, d].
+    """Return SDD: (J(X; Y) + J(Y; X)) (1 / r(X) + 1 / r(Y)) of x [n, d] and y [m, d].
 
     J(X; Y) = sum_{q in X} (p(q; X) - p(q; Y)) (log p(q; X) - log p(q; Y)),
     p(q; D) = 3/16 sum_j exp(-||q - D_j||^2 / (4 h^2 V(D))) / (2 pi h^2),
@@ -69,7 +69,7 @@ def semantic_density(x: jax.Array, y: jax.Array, *, bandwidth: float = 0.5) -> j
 def clip(
     x: jax.Array, y: jax.Array, num_matched: int, *, temperature: jax.Array | float = 0.05
 ) -> jax.Array:
-    """CLIP of the first num_matched rows of x, y [n, d], with all n rows as candidates."""
+    """Return CLIP of the first num_matched rows of x, y [n, d], with all n rows as candidates."""
     arguments.two_sets(x, y)
     arguments.whole(1, min(len(x), len(y)), num_matched=num_matched)
     return contrastive.clip_loss(
@@ -83,7 +83,7 @@ def clip(
 
 
 def nt_xent(x: jax.Array, x_view: jax.Array, *, temperature: jax.Array | float = 0.05) -> jax.Array:
-    """NT-Xent of x and x_view [n, d] on cosines: rows are scaled to unit length first."""
+    """Return NT-Xent of x and x_view [n, d] on cosines: rows are scaled to unit length first."""
     arguments.alike(x=x, x_view=x_view)
     # Rows of unit length keep the value, but lose the radial part of the gradient.
     x, x_view = pairwise.normalize(x), pairwise.normalize(x_view)
@@ -105,7 +105,7 @@ def gentle_clip_loss(
     ssl_temperature: float = 0.05,
     sdd_bandwidth: float = 0.5,
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """The paper's objective, (total, terms), in the demo's forms and with its weights.
+    """Return the paper's objective, (total, terms), in the demo's forms and with its weights.
 
     The arguments are those of `losses.gentle_clip_loss`.
     """
@@ -132,7 +132,7 @@ def gentle_clip_loss(
 
 
 def total(x: jax.Array, y: jax.Array, num_matched: int) -> jax.Array:
-    """The demo's objective on interleaved views: rows 2k and 2k + 1 of x, y [n, d] are one item.
+    """Return the demo's objective on interleaved views: rows 2k and 2k + 1 are one item.
 
     All terms but SSL see the first views alone, of which the first num_matched are the pairs.
     """

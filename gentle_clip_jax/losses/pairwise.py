@@ -15,7 +15,7 @@ _axis = jax.make_user_context(None)
 
 
 def over_axis(loss: Callable, axis: str | tuple[str, ...]) -> Callable:
-    """The loss of the whole batch, for calls inside a shard_map that splits the rows by `axis`.
+    """Return the loss of the whole batch, for use in a shard_map that splits the rows by `axis`.
 
     The returned function takes what the loss takes, each device its own rows, and returns the same
     value on every device. Blocks of rows travel in a ring: no device ever holds all of them.
@@ -32,12 +32,12 @@ def over_axis(loss: Callable, axis: str | tuple[str, ...]) -> Callable:
 
 
 def axis_name() -> Axis:
-    """The mesh axis that splits the rows, inside a loss `over_axis`; None elsewhere."""
+    """Return the mesh axis that splits the rows, inside a loss `over_axis`; None elsewhere."""
     return _axis.value
 
 
 def forbid_axis(what: str) -> None:
-    """Raises ValueError inside a loss `over_axis`, which gives a device no other device's rows."""
+    """Raise ValueError inside a loss `over_axis`, which gives a device no other device's rows."""
     if axis_name() is not None:
         raise ValueError(
             f"{what} takes all rows at once: leave shard_map out and call the loss under jit, "
@@ -46,20 +46,20 @@ def forbid_axis(what: str) -> None:
 
 
 def total(values: jax.Array) -> jax.Array:
-    """Sum over all rows of values [n, ...], those on other devices included."""
+    """Return the sum over all rows of values [n, ...], those on other devices included."""
     summed, axis = jnp.sum(values, axis=0), axis_name()
     return summed if axis is None else jax.lax.psum(summed, axis)
 
 
 def numbers(n: int) -> jax.Array:
-    """Numbers [n] that tell n rows apart from each other, and from rows on other devices."""
+    """Return numbers [n] that tell n rows apart from each other, and from rows on other devices."""
     axis = axis_name()
     first = 0 if axis is None else n * jax.lax.axis_index(axis)
     return first + jnp.arange(n, dtype=jnp.int32)
 
 
 def rows(x: jax.Array, where: jax.Array | None = None) -> tuple[jax.Array, jax.Array]:
-    """Returns x [n, d] in float32 (float64 stays) with its padding zeroed, and its mask [n].
+    """Return x [n, d] in float32 (float64 stays) with its padding zeroed, and its mask [n].
 
     Raises:
       ValueError: the rows lie on a mesh with Explicit axes, where pairs have no sharding.
@@ -77,7 +77,7 @@ def rows(x: jax.Array, where: jax.Array | None = None) -> tuple[jax.Array, jax.A
 
 
 def normalize(x: jax.Array) -> jax.Array:
-    """Scales the rows of x [n, d] to unit length; a zero row stays zero, and so does its gradient.
+    """Scale the rows of x [n, d] to unit length; a zero row stays zero, and so does its gradient.
 
     >>> normalize(jnp.array([[3.0, 4.0], [0.0, 0.0]])).tolist()
     [[0.6000000238418579, 0.800000011920929], [0.0, 0.0]]
@@ -95,29 +95,32 @@ def normalize(x: jax.Array) -> jax.Array:
 
 
 def similarity(x: jax.Array, y: jax.Array) -> jax.Array:
-    """Inner products x_i . y_j [n, m] of x [n, d] and y [m, d]."""
+    """Return the inner products x_i . y_j [n, m] of x [n, d] and y [m, d]."""
     return jnp.matmul(x, y.T, precision=jax.lax.Precision.HIGHEST)
 
 
 def squared_distance(x: jax.Array, y: jax.Array) -> jax.Array:
-    """Squared distances ||x_i - y_j||^2 [n, m] of x [n, d] and y [m, d], never negative."""
+    """Return squared distances ||x_i - y_j||^2 [n, m] of x [n, d] and y [m, d], never negative."""
     x_norm = jnp.sum(jnp.square(x), axis=1)
     y_norm = jnp.sum(jnp.square(y), axis=1)
     return jnp.maximum(x_norm[:, None] + y_norm[None, :] - 2 * similarity(x, y), 0)
 
 
 def squared_distance_within(x: jax.Array) -> jax.Array:
-    """Squared distances ||x_i - x_j||^2 [n, n] of x [n, d], exactly 0 on the diagonal."""
+    """Return squared distances ||x_i - x_j||^2 [n, n] of x [n, d], exactly 0 on the diagonal."""
     return jnp.where(jnp.eye(x.shape[0], dtype=bool), 0, squared_distance(x, x))
 
 
 def mean(values: jax.Array, where: jax.Array) -> jax.Array:
-    """Mean of the values [n] where the mask [n] holds; 0, not NaN, where it holds nowhere."""
+    """Return the mean of the values [n] where the mask [n] holds.
+
+    0, not NaN, where it holds nowhere.
+    """
     return total(jnp.where(where, values, 0)) / jnp.maximum(count(where, values.dtype), 1)
 
 
 def count(where: jax.Array, dtype: jnp.dtype) -> jax.Array:
-    """How many rows of the mask [n] hold."""
+    """Return the number of rows that are valid in the mask [n]."""
     return total(where.astype(dtype))
 
 
@@ -125,14 +128,17 @@ Set = tuple[jax.Array, jax.Array]  # rows [n, d] and the mask [n] of the valid o
 
 
 def center(*sets: Set) -> jax.Array:
-    """Mean [d] of the valid rows of all sets; zeros if there are none."""
+    """Return the mean [d] of the valid rows of all sets; zeros if there are none."""
     sums = [total(jnp.where(where[:, None], x, 0)) for x, where in sets]
     return sum(sums[1:], start=sums[0]) / jnp.maximum(_held(*sets), 1)
 
 
 @jax.checkpoint  # rather than keep all deviations for the backward pass
 def total_variance(*sets: Set) -> jax.Array:
-    """Unbiased variance of the valid rows of all sets, summed over dimensions; 0 below two."""
+    """Return the unbiased variance of the valid rows of all sets, summed over dimensions.
+
+    0 below two.
+    """
     middle = center(*sets)[None, :]
     deviations = [jnp.where(where[:, None], x - middle, 0) for x, where in sets]
     squares = [total(jnp.sum(jnp.square(deviation), axis=1)) for deviation in deviations]
@@ -140,7 +146,7 @@ def total_variance(*sets: Set) -> jax.Array:
 
 
 def floor(*sets: Set) -> jax.Array:
-    """The least variance of the sets' rows that counts: 1e-4 of their mean squared length."""
+    """Return the least variance of rows that counts: 1e-4 of their mean squared length."""
     squares = [total(jnp.where(where, jnp.sum(jnp.square(x), axis=1), 0)) for x, where in sets]
     # The absolute part is for zeros alone; its inverse square, in gradients, must fit float32.
     return 1e-4 * sum(squares[1:], start=squares[0]) / jnp.maximum(_held(*sets), 1) + 1e-15
@@ -152,7 +158,7 @@ def _held(*sets: Set) -> jax.Array:
 
 
 def log_sum_exp(phi: jax.Array, axis: int, moments: int) -> list[jax.Array]:
-    """log sum exp(phi) along an axis; with two moments log sum exp(2 phi) as well."""
+    """Return log sum exp(phi) along an axis; with two moments log sum exp(2 phi) as well."""
     top = jax.lax.stop_gradient(jnp.max(phi, axis=axis, keepdims=True))
     e = jnp.exp(phi - top)
     top = jnp.squeeze(top, axis)
@@ -161,7 +167,7 @@ def log_sum_exp(phi: jax.Array, axis: int, moments: int) -> list[jax.Array]:
 
 
 def log_sum_exp_slope(phi: jax.Array, logs: list[jax.Array], bars: list[jax.Array]) -> jax.Array:
-    """The gradient in phi of sum_k bars[k] logs[k], where logs are its `log_sum_exp`."""
+    """Return the gradient in phi of sum_k bars[k] logs[k], where logs are its `log_sum_exp`."""
     share = jnp.exp(phi - logs[0])
     if len(logs) == 1:
         return bars[0] * share

@@ -15,7 +15,7 @@ from gentle_clip_jax.losses.transport import transport_plan
 def hard_labels(
     query: jax.Array, support: jax.Array, *, where: jax.Array | None = None
 ) -> jax.Array:
-    """Labels [q, n], one-hot: each query is the item of the support that is most similar to it.
+    """Return labels [q, n], one-hot: the item of the support that is most similar to each query.
 
     Args:
       query: [q, d] embeddings of unit length.
@@ -41,7 +41,7 @@ def soft_labels(
     temperature: jax.Array | float,
     where: jax.Array | None = None,
 ) -> jax.Array:
-    """Labels [q, n]: softmax_i(q . s_i / tau) over the support, a constant.
+    """Return labels [q, n]: softmax_i(q . s_i / tau) over the support, a constant.
 
     Arguments are those of `hard_labels`; temperature: tau > 0.
 
@@ -66,7 +66,7 @@ def transport_labels(
     where_query: jax.Array | None = None,
     where: jax.Array | None = None,
 ) -> jax.Array:
-    """Labels [q, n]: rows of the transport plan from the queries to the support, a constant.
+    """Return labels [q, n]: rows of the transport plan from the queries to the support, a constant.
 
     q P for P = transport_plan(query, support) at epsilon = tau: unlike in `soft_labels`, each item
     of the support is asked for as often as any other.
@@ -101,7 +101,7 @@ def pseudo_label_loss(
     where_query: jax.Array | None = None,
     where: jax.Array | None = None,
 ) -> jax.Array:
-    """Half the soft cross-entropy of queries that should find the partners that labels name.
+    """Return half the soft cross-entropy of queries that should find the partners that labels name.
 
     -1/2q sum_ij L_ij log softmax_j(q_i . p_j / tau)
 
@@ -140,7 +140,7 @@ def keyword_loss(
     where_query: jax.Array | None = None,
     where: jax.Array | None = None,
 ) -> jax.Array:
-    """Half the soft cross-entropy of queries that are described by some of the candidate keywords.
+    """Return half the soft cross-entropy of queries described by some of the candidate keywords.
 
     `pseudo_label_loss` of query and keywords with labels in proportion to the similarity of a
     candidate, and 0 elsewhere. Similarities below 0 count as 0; where all do, labels are equal.
@@ -188,7 +188,7 @@ def _total(weights: jax.Array) -> jax.Array:
 def _scores(
     query: jax.Array, support: jax.Array, where: jax.Array | None
 ) -> tuple[jax.Array, jax.Array]:
-    """Similarities [q, n], hugely negative where the support is not valid, and its mask [n]."""
+    """Return similarities [q, n], hugely negative for invalid support, and its mask [n]."""
     pairwise.forbid_axis("a pseudo-label")
     arguments.rows(query=query, support=support)
     arguments.not_empty(query=query, support=support)

@@ -14,7 +14,7 @@ def residue_loss(
     where: jax.Array | None = None,
     block_size: int | None = None,
 ) -> jax.Array:
-    """Symmetric InfoNCE of all residues of all matched pairs: `clip_loss` of n l rows.
+    """Return the symmetric InfoNCE of all residues of all matched pairs: `clip_loss` of n l rows.
 
     Residue k of x[i] is the pair of residue k of y[i]; the others of the same item are candidates
     as those of other items are. At the optimum x_ik . y_ik / tau is, up to a constant, the log of

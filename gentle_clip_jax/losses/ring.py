@@ -12,7 +12,10 @@ Axis = str | tuple[str, ...] | None
 
 
 def mesh_of(x: jax.Array) -> AbstractMesh | None:
-    """The mesh of several devices that x, a traced array, is spread over by jit; None if none."""
+    """Return the mesh of several devices that x, a traced array, is spread over by jit.
+
+    Return None if it is on one device.
+    """
     mesh = jax.typeof(x).sharding.mesh
     spread = mesh.size > 1 and all(kind == AxisType.Auto for kind in mesh.axis_types)
     return mesh if spread else None
@@ -27,7 +30,7 @@ def reduce(
     axis: Axis,
     mesh: AbstractMesh | None,
 ) -> tuple[Any, Any, Any]:
-    """Sweeps all rows here against all rows there, or against each other if there is None.
+    """Sweep all rows here against all rows there, or against each other if there is None.
 
     Args:
       sweep: from shared, rows here and there, and the weights of their pairs, to totals that add
@@ -81,13 +84,13 @@ def _turn(sweep, merge, axis, shared, here, there):
 
 
 def _shift(tree: Any, axis: Axis, steps: int) -> Any:
-    """Hands the arrays on to the device that many steps further along the ring."""
+    """Hand the arrays on to the device that many steps further along the ring."""
     size = jax.lax.axis_size(axis)
     return jax.lax.ppermute(tree, axis, [(k, (k + steps) % size) for k in range(size)])
 
 
 def pad(v: jax.Array, n: int) -> jax.Array:
-    """Appends zero rows to v [m, ...] up to n rows."""
+    """Append zero rows to v [m, ...] up to n rows."""
     return jnp.pad(v, [(0, n - v.shape[0])] + [(0, 0)] * (v.ndim - 1))
 
 

@@ -19,7 +19,7 @@ _KEPT_BYTES = 2**26
 
 
 class Log(NamedTuple):
-    """Along which axes exponents are reduced; two moments: the doubled exponents are as well."""
+    """The axes along which exponents are reduced; with two moments, also the doubled exponents."""
 
     rows: bool = True
     columns: bool = True
@@ -51,7 +51,7 @@ class Reduced(NamedTuple):
 
 
 def empty(dtype: Any) -> float:
-    """The exponent of a masked pair: finite, so that a row of nothing else has a zero gradient."""
+    """Return a masked pair's exponent: finite, so that a fully masked row has a zero gradient."""
     return float(jnp.finfo(dtype).min) / 8
 
 
@@ -64,11 +64,11 @@ def reduce_pairs(
     *,
     block_size: int | None = None,
 ) -> Reduced:
-    """Reduces a kernel over all pairs of rows of x [n, d] and y [m, d], or of x and x.
+    """Reduce a kernel over all pairs of rows of x [n, d] and y [m, d], or of x and x.
 
     Pairs within x need a symmetric kernel: half of their tiles are computed, and what would be
     columns is in the rows. The backward pass computes every tile again; the inner products of sets
-    that are small and on one device are kept for it.
+    that are small and on one device are stored for it.
 
     Args:
       kernel: the terms of a tile, summands 0 and exponents `empty` where a row is not valid.
@@ -131,7 +131,7 @@ _blocked = jax.jit(_pass, static_argnums=(0, 1, 2, 3, 4))
 
 
 def _sweep(kernel, block_size, _, here, there, weights, *, keep=False):
-    """All tiles of two sets, or those of one set on and above the diagonal: `Reduced`.
+    """Return all tiles of two sets, or those of one set on and above the diagonal: `Reduced`.
 
     If wanted, the inner products [tiles, b, c] come last.
     """
@@ -170,9 +170,9 @@ def _sweep(kernel, block_size, _, here, there, weights, *, keep=False):
 
 
 def _sweep_back(kernel, block_size, dots, totals, here, there, weights):
-    """The gradients of here's rows and features, and of there's, over the same tiles.
+    """Return the gradients of here's rows and features, and of there's, over the same tiles.
 
-    dots: the inner products that were kept, None if none were.
+    dots: the stored inner products, or None.
     """
     n, m = here[0].shape[0], (there or here)[0].shape[0]
     left = cut(here, block_size)

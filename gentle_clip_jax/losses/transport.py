@@ -17,7 +17,7 @@ def transport_plan(
     where_x: jax.Array | None = None,
     where_y: jax.Array | None = None,
 ) -> jax.Array:
-    """Entropic transport plan [n, m] between two sets of equally heavy rows.
+    """Return the entropic transport plan [n, m] between two sets of equally heavy rows.
 
     argmin_P <P, C> + epsilon sum_ij P_ij log P_ij, C_ij = 1 - x_i . y_j, with row sums 1 / n and
     column sums 1 / m. The last half step sets the row sums: they are exact, the columns' nearly so.
@@ -55,7 +55,7 @@ def plan_matching_loss(
     where_x: jax.Array | None = None,
     where_y: jax.Array | None = None,
 ) -> jax.Array:
-    """Divergence of the transport plan between x and y from a target plan, such as a teacher's.
+    """Return the divergence of the plan between x and y from a target plan, such as a teacher's.
 
     KL(T || P) = sum_ij T_ij log(T_ij / P_ij), P = transport_plan(x, y), T = the target.
 
@@ -115,7 +115,7 @@ def _log_plan(
     where_x: jax.Array,
     where_y: jax.Array,
 ) -> jax.Array:
-    """Logarithm of the plan [n, m], a constant; -inf where a row is not valid."""
+    """Return the logarithm of the plan [n, m], a constant; -inf where a row is not valid."""
     pairwise.forbid_axis("a transport plan")
     masses = (
         where.astype(cost.dtype) / jnp.maximum(pairwise.count(where, cost.dtype), 1)
@@ -127,7 +127,7 @@ def _log_plan(
 
 @functools.partial(jax.jit, static_argnames="iterations")
 def _sinkhorn(cost: jax.Array, a: jax.Array, b: jax.Array, iterations: int) -> jax.Array:
-    """Logarithm of the plan [n, m] of a cost [n, m] in units of epsilon."""
+    """Return the logarithm of the plan [n, m] of a cost [n, m] in units of epsilon."""
     try:  # here, as it takes a second to load and no other loss needs it
         from ott.geometry.geometry import Geometry
         from ott.problems.linear.linear_problem import LinearProblem

@@ -10,7 +10,7 @@ _LIGHT = dict(reversed(re.findall(r"--([a-z]+): (#[0-9a-f]{3,6});", style())))
 
 
 class Look(NamedTuple):
-    """How a method is drawn: a hue, and a marker of matplotlib for those who see no hues."""
+    """The style of a method in plots: a hue, and a matplotlib marker for colour-blind readers."""
 
     hue: str
     marker: str
@@ -18,12 +18,12 @@ class Look(NamedTuple):
 
     @property
     def sign(self) -> str:
-        """The marker among words."""
+        """The marker as a character for sentences and tables."""
         return _SIGNS[self.marker][self.hollow]
 
 
 _SIGNS = dict(zip("os^v<>DdPXph*", zip("●■▲▼◀▶◆⬧✚✖⬟⬢★", "○□△▽◁▷◇⬨✛✕⬠⬡☆")))
-# Methods of pairs alone are drawn dashed, others solid: so one of each may share a hue.
+# Pairs-only methods have dashed lines, others solid ones: so one of each may share a hue.
 METHODS = {
     "cca": Look("blue", "o"),
     "procrustes": Look("grey", "s"),
@@ -50,11 +50,11 @@ X, Y = "blue", "orange"
 
 
 def look(method: str) -> Look:
-    """How a method is drawn, hollow if its rows are drawn; one that is not in the table is grey."""
+    """Return a method's style: hollow with gallery smoothing, grey for an unlisted method."""
     base, smoothed, _ = method.partition("+")
     return METHODS.get(base, Look("grey", "o"))._replace(hollow=bool(smoothed))
 
 
 def light(hue: str) -> str:
-    """The hue as a picture that stands alone has it, such as "#1f5fd0"."""
+    """Return the hue in a stand-alone picture, such as "#1f5fd0"."""
     return _LIGHT[hue]

@@ -7,7 +7,7 @@ from gentle_clip_jax.pages.render import Step, render
 
 
 class Card(NamedTuple):
-    """An item; `note` is what is said beside its id, `picture` a JPEG."""
+    """An item; `note` is the text beside its id, `picture` a JPEG."""
 
     id: str
     note: str = ""
@@ -16,7 +16,7 @@ class Card(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """An item of x and one of y that are shown as a pair, and what is said of it."""
+    """An item of x and one of y that are shown as a pair, with a note."""
 
     x: Card
     y: Card
@@ -26,11 +26,11 @@ class Pair(NamedTuple):
 def items_page(
     kind: str, name: str, lead: Sequence[str], cards: Sequence[Card], now: Sequence[Step]
 ) -> str:
-    """A page of cards in their order.
+    """Return a page of cards in their order.
 
     Args:
       kind: of page, e.g. "questions".
-      name: what it is about.
+      name: its title.
       lead: sentences above the cards, the first of them large.
       cards: the items.
       now: what to do next.

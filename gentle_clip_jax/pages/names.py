@@ -4,7 +4,7 @@ import re
 
 
 def capitalized(words: str) -> str:
-    """The words with a capital at the start, and the rest as it was.
+    """Return the words with a capital at the start, and the rest as it was.
 
     >>> capitalized("RNA to protein"), capitalized("cell")
     ('RNA to protein', 'Cell')
@@ -13,7 +13,7 @@ def capitalized(words: str) -> str:
 
 
 def named(text: str, x: str, y: str) -> str:
-    """The text with the names of the sides where it says x and y.
+    """Return the text with the names of the modalities instead of x and y.
 
     >>> named("X-rays of x and y", "photo", "word")
     'X-rays of photo and word'

@@ -4,7 +4,7 @@ import numpy as np
 
 
 def principal_plane(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-    """Coordinates [n, 2] and [m, 2] of x [n, d] and y [m, d] in the plane where they vary most.
+    """Return x [n, d] and y [m, d] projected to their first two principal components.
 
     Returns also the share of the total variance that lies in this plane. The plane is that of the
     first two principal components of both sets together; each axis points where its largest

@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 NO_METADATA = {"Creator": None, "Date": None, "Format": None, "Type": None}
 _NAMES = ("ink", "muted", "line", "blue", "orange", "green", "violet", "pink", "teal", "gold")
-# Drawn in colours that nobody would pick, then replaced by the page's: they follow light and dark.
+# In colours that nobody would pick, then replaced by the page's: they follow light and dark.
 PAGE = {name: f"#0102{i:02x}" for i, name in enumerate((*_NAMES, "red", "grey"), start=3)}
 
 
 def plot(
     key: str, label: str, paint: Callable[["Axes"], None], size: tuple[float, float] = (3.4, 2.1)
 ) -> Markup:
-    """An SVG of what `paint` puts on the axes, in colours of `PAGE`.
+    """Return an SVG of the axes that `paint` fills, in colours of `PAGE`.
 
     Args:
       key: tells the picture's ids from those of the page's other pictures.
@@ -42,7 +42,7 @@ def plot(
 
 
 def frame(axes: "Axes", ink: str, line: str) -> None:
-    """Axes without a box: a grid of levels, few ticks."""
+    """Strip the axes to a grid of levels and few ticks."""
     from matplotlib.ticker import MaxNLocator
 
     axes.spines[["top", "right", "left"]].set_visible(False)
@@ -57,12 +57,12 @@ def frame(axes: "Axes", ink: str, line: str) -> None:
 
 
 def plain(text: str) -> str:
-    """A text that matplotlib takes for no formula."""
+    """Return a text that matplotlib does not parse as a formula."""
     return text.replace("$", r"\$")
 
 
 def _themed(svg: str, key: str, label: str) -> Markup:
-    """An inline SVG whose colours are the page's and whose ids are its own."""
+    """Return an inline SVG with the page's colours and unique ids."""
     svg = svg[svg.index("<svg") :]
     for name, color in PAGE.items():
         svg = svg.replace(color, f"var(--{name})")

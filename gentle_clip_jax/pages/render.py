@@ -16,14 +16,14 @@ ASSETS = pathlib.Path(__file__).parent / "assets"
 
 
 class Step(NamedTuple):
-    """What to do next: a sentence, and the command that does it, which may be empty."""
+    """A next step for the reader: a sentence, and the command for it, which may be empty."""
 
     sentence: str
     command: str = ""
 
 
 def render(template: str, **values: Any) -> Markup:
-    """What a template makes of values; all of them are escaped, but what was rendered before.
+    """Return a template filled with values, which are escaped unless rendered before.
 
     template: its path in the package, such as "report/templates/report.html".
     """
@@ -33,7 +33,7 @@ def render(template: str, **values: Any) -> Markup:
 
 
 def write(path: str | pathlib.Path, text: str) -> None:
-    """Writes a file so that it appears whole or not at all.
+    """Write a file atomically.
 
     Raises ValueError, in one sentence, if it cannot be written.
     """
@@ -45,7 +45,7 @@ def write(path: str | pathlib.Path, text: str) -> None:
 
 @functools.cache
 def style() -> str:
-    """The stylesheet of every page."""
+    """Return the stylesheet of every page."""
     return (ASSETS / "pages.css").read_text("utf-8")
 
 
@@ -64,13 +64,13 @@ def _environment() -> jinja2.Environment:
 
 
 def _data_url(content: bytes) -> str:
-    """A picture, JPEG or PNG, that lies within the page."""
+    """Return a picture, JPEG or PNG, as a data URL."""
     kind = "png" if content.startswith(b"\x89PNG") else "jpeg"
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def _prose(text: str) -> Markup:
-    """Emphasis and code as in Markdown; all else stays what it is, escaped.
+    """Return the text with Markdown's emphasis and code as HTML, and all else escaped.
 
     >>> _prose("**a < b** and `c`")
     Markup('<strong>a &lt; b</strong> and <code>c</code>')

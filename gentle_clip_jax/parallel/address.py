@@ -11,14 +11,14 @@ _DETECTED = {"SLURM_STEP_NUM_TASKS": "1", "OMPI_COMM_WORLD_SIZE": "1", "JAX_NUM_
 
 
 def is_asked_for(coordinator: str | None) -> bool:
-    """Whether there are to be several processes: a coordinator is given, or a cluster says so."""
+    """Return whether several processes are requested, by a coordinator or by a cluster."""
     address = coordinator or os.environ.get("JAX_COORDINATOR_ADDRESS")
     pods = "," in os.environ.get("TPU_WORKER_HOSTNAMES", "")
     return bool(address) or pods or any(os.environ.get(k, v) != v for k, v in _DETECTED.items())
 
 
 def check_address(address: str) -> tuple[str, int] | None:
-    """Host and port of HOST:PORT; None of "auto".
+    """Return the host and port of HOST:PORT; None of "auto".
 
     Raises:
       ValueError: it is neither.
@@ -37,11 +37,11 @@ def check_address(address: str) -> tuple[str, int] | None:
 def check_processes(
     coordinator: str | None, num_processes: int | None, process_id: int | None
 ) -> None:
-    """Refuses what several processes cannot meet by; None is left to the environment.
+    """Refuse settings by which several processes cannot meet; None is left to the environment.
 
     Raises:
       ValueError: there is a number of processes without a place to meet, an id that is none of
-        theirs, a port that is taken, or a host that is not known.
+        theirs, a port that is taken, or an unknown host.
     """
     asked = coordinator or os.environ.get("JAX_COORDINATOR_ADDRESS")
     if not asked:
@@ -78,7 +78,7 @@ def _known(name: str, given: int | None) -> int | None:
 
 
 def _check_free(port: int) -> None:
-    """JAX ends a process by a signal whose port is taken."""
+    """Refuse a port in use, as JAX would abort the process with a signal."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -10,7 +10,7 @@ one_core_for_lapack = threadpool_limits.wrap(limits=1, user_api="blas")
 
 
 def count_cores() -> int:
-    """How many there are: those that it is bound to, where the system says."""
+    """Return the number of cores that this process is bound to, or of all."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -7,10 +7,10 @@ import jax
 
 
 def compiled_to_fit(step: Any, *args: Any) -> Any:
-    """Compiles a jitted step for its arguments, and says how much memory a device needs.
+    """Compile a jitted step for its arguments, and refuse it if it needs more memory than there is.
 
     Raises:
-      ValueError: that is more than the devices say they have.
+      ValueError: the step needs more memory than the devices report.
     """
     start = time.monotonic()
     compiled = step.lower(*args).compile()
@@ -31,7 +31,7 @@ def compiled_to_fit(step: Any, *args: Any) -> Any:
 
 
 def needed_bytes(compiled: Any) -> int:
-    """Bytes a device needs for arguments, results and what is between; 0 if it is not known."""
+    """Return the bytes per device for arguments, results and temporaries; 0 if JAX cannot tell."""
     sizes = compiled.memory_analysis()
     if sizes is None:
         return 0
@@ -45,5 +45,5 @@ def needed_bytes(compiled: Any) -> int:
 
 
 def limit_bytes(device: Any) -> int | None:
-    """Bytes that a device can give out; None if it does not say, as a CPU does not."""
+    """Return the bytes that a device can allocate; None if it does not report them, as on a CPU."""
     return (device.memory_stats() or {}).get("bytes_limit")

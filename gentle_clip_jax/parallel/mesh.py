@@ -11,7 +11,7 @@ _MOST_BLOCKS = 64
 
 
 def data_mesh(fsdp: int = 1) -> Mesh:
-    """A mesh of all devices: its axis "fsdp" has so many of them, and "data" the rest.
+    """Return a mesh of all devices: `fsdp` of them along the axis "fsdp", the rest along "data".
 
     The axes are Auto: the losses compare all rows with all rows, which does not trace on Explicit
     axes, the default of jax.make_mesh.
@@ -30,17 +30,17 @@ def data_mesh(fsdp: int = 1) -> Mesh:
 
 
 def by_rows(mesh: Mesh) -> NamedSharding:
-    """Arrays split along their first dimension."""
+    """Return the sharding of arrays split along their first dimension."""
     return NamedSharding(mesh, PartitionSpec(mesh.axis_names))
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
-    """Arrays that every device holds whole."""
+    """Return the sharding of arrays that every device holds whole."""
     return NamedSharding(mesh, PartitionSpec())
 
 
 def of_state(tree: Any, mesh: Mesh) -> Any:
-    """The sharding of each array of a state: large ones are split over "fsdp", the rest held whole.
+    """Return the sharding of a state's arrays: large ones split over "fsdp", the rest replicated.
 
     They are split along their longest axis, if it has enough blocks (see `num_blocks`).
     """
@@ -55,7 +55,7 @@ def of_state(tree: Any, mesh: Mesh) -> Any:
 
 
 def gathered(tree: Any, fsdp: int) -> Any:
-    """A tree, inside jit, whose arrays each device has whole before it uses them.
+    """Return a tree, inside jit, whose arrays each device gathers whole before use.
 
     Otherwise XLA may split what is made of the rows as it finds the parameters split, and sends it
     about at many times their cost.
@@ -66,7 +66,7 @@ def gathered(tree: Any, fsdp: int) -> Any:
 
 
 def shard_batch(batch, mesh: Mesh):
-    """Puts this process's share of a batch on its devices, as rows of the global batch.
+    """Put this process's share of a batch on its devices, as rows of the global batch.
 
     Raises:
       ValueError: a batch size does not divide by the number of devices.
@@ -86,7 +86,7 @@ def shard_batch(batch, mesh: Mesh):
 
 
 def on_all(tree: Any, mesh: Mesh) -> Any:
-    """A tree on all devices of a mesh: as it is where it is there, else held whole by each."""
+    """Return a tree on all devices of a mesh: unchanged where it is already, else replicated."""
 
     def put(leaf):
         there = isinstance(leaf, jax.Array) and leaf.sharding.device_set == set(mesh.devices.flat)
@@ -96,7 +96,7 @@ def on_all(tree: Any, mesh: Mesh) -> Any:
 
 
 def place(tree: Any, shardings: Any) -> Any:
-    """A tree, the same in every process, on the devices of its shardings."""
+    """Put a tree, the same in every process, on the devices of its shardings."""
     return jax.tree.map(_put, tree, shardings)
 
 
@@ -109,11 +109,11 @@ def _put(leaf: Any, sharding: NamedSharding) -> jax.Array:
 
 
 def split_axis(shape: tuple[int, ...]) -> int:
-    """The longest axis, the first of several; 0 of a scalar."""
+    """Return the longest axis, the first of several; 0 of a scalar."""
     return int(np.argmax(shape)) if shape else 0
 
 
 def num_blocks(shape: tuple[int, ...]) -> int:
-    """The parts that an array is split in at most: a power of two that divides its longest axis."""
+    """Return the most blocks for an array: a power of two that divides its longest axis."""
     length = max(shape, default=0)
     return min(length & -length, _MOST_BLOCKS) or 1

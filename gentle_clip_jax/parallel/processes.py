@@ -34,12 +34,12 @@ LOST = (
 
 
 def is_supervised() -> bool:
-    """Whether this is the process that trains, not the parent that waits for it."""
+    """Return whether this is the training process, not the parent that waits for it."""
     return _SUPERVISED in os.environ
 
 
 def supervise() -> int:
-    """Runs this command once more in a process of its own, waits for it, returns its exit code."""
+    """Run this command again in a child process, wait for it, and return its exit code."""
     alive, write_end = os.pipe()
     process = subprocess.Popen(
         [sys.executable, *sys.orig_argv[1:]],
@@ -72,10 +72,10 @@ def supervise() -> int:
 
 
 def join(coordinator: str | None, num_processes: int | None, process_id: int | None) -> None:
-    """Meets the other processes; what is None comes from the environment or the cluster.
+    """Connect to the other processes; None is replaced from the environment or the cluster.
 
     Raises:
-      ValueError: the others or their number are not known, or do not come within five minutes.
+      ValueError: the others or their number are not given, or do not come within five minutes.
     """
     threading.Thread(target=_end_with_parent, daemon=True).start()
     environment = {
@@ -100,7 +100,7 @@ def join(coordinator: str | None, num_processes: int | None, process_id: int | N
 
 
 def leave(code: int) -> NoReturn:
-    """Ends a process that failed at once; JAX would wait for the others, which wait for it."""
+    """End a failed process at once; JAX would wait for the others, which wait for it."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
@@ -108,7 +108,7 @@ def leave(code: int) -> NoReturn:
 
 @contextlib.contextmanager
 def one_after_the_first() -> Iterator[None]:
-    """The first process does what is inside alone, then all others, so that they find its files."""
+    """Run the block in the first process, then in all others, so that they can read its files."""
     if jax.process_index():
         wait_for_all("the first process is ready")
     yield
@@ -117,7 +117,7 @@ def one_after_the_first() -> Iterator[None]:
 
 
 def wait_for_all(what: str) -> None:
-    """Waits until all processes are here, once for each name; an hour at most.
+    """Wait until all processes are here, once for each name; an hour at most.
 
     Gloo's collectives give up after half a minute, and one may load or compile for longer.
     """
@@ -128,7 +128,7 @@ def wait_for_all(what: str) -> None:
 
 @contextlib.contextmanager
 def naming_lost_processes() -> Iterator[None]:
-    """Says in a sentence what a step that other processes take part in fails for.
+    """Replace the error of a step that lost another process by one clear sentence.
 
     Raises:
       ConnectionError: another process was lost.

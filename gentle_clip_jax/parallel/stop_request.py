@@ -14,7 +14,7 @@ _INTERRUPTED = 130  # what shells expect after Ctrl-C
 
 
 class StopRequest:
-    """Listens for SIGTERM and SIGINT while it is open; a second SIGINT ends the process at once.
+    """A listener for SIGTERM and SIGINT while open; a second SIGINT ends the process at once.
 
     Python runs handlers between steps only, and a compilation takes minutes: a thread that the
     system wakes ends the process as long as `may_leave`, when there is nothing to save.
@@ -29,7 +29,10 @@ class StopRequest:
         self._waker: int | None = None
 
     def at(self, step: int) -> bool:
-        """Whether to stop after this step; the same on all processes. To be asked at each step."""
+        """Return whether to stop after this step, the same on all processes.
+
+        Call it at each step.
+        """
         if jax.process_count() > 1:
             return multihost_utils.reached_preemption_sync_point(step)
         return self._asked

@@ -83,7 +83,7 @@ def _figure(kind: str, name: str, runs: dict[str, Run]) -> dict[str, Any]:
 
 
 def _short(value: float) -> str:
-    """Three digits, and no exponent where there is no need of one."""
+    """Return the number with three digits, without an exponent where possible."""
     return (
         f"{value:,.0f}"
         if abs(value) >= 1000

@@ -14,7 +14,7 @@ _NUM_OF_Y, _NUM_OF_X, _NUM_RETRIEVED = 12, 6, 5
 
 
 def gallery_section(embeddings: Embeddings | None, modalities: Modalities) -> Markup:
-    """Twelve items of y with the pictures of their nearest of x, and six of x with names of y."""
+    """Return twelve queries of y with their nearest pictures of x, and six of x with names of y."""
     template = "report/templates/gallery.html"
     if embeddings is None:
         return render(template, ways=None)
@@ -36,7 +36,7 @@ def gallery_section(embeddings: Embeddings | None, modalities: Modalities) -> Ma
 def _search(
     embeddings: Embeddings, query: int, queries: np.ndarray, gallery: np.ndarray
 ) -> dict[str, Any]:
-    """A query, the nearest items, each with whether it is right, and the first right one's rank."""
+    """Return a query, its nearest items, whether each is right, and the first right one's rank."""
     scores = np.round(gallery @ queries[query], 6)  # closer ones differ by rounding alone
     right = embeddings.names == embeddings.names[query]
     # Ties stand against the query, as in the evaluation.
@@ -47,7 +47,7 @@ def _search(
 
 
 def _item(embeddings: Embeddings, i: int) -> dict[str, Any]:
-    """The name and the picture of an item.
+    """Return the name and the picture of an item.
 
     A photograph is a JPEG; a glyph a PNG, black and as opaque as it is bright, so that it suits any
     page.

@@ -50,7 +50,7 @@ def _map(
 
 
 def _placed(x: np.ndarray, y: np.ndarray) -> tuple[list[list[float]], list[list[float]]]:
-    """Where points [n, 2] of both sets lie in the picture; upwards is up."""
+    """Return the positions of points [n, 2] of both sets in the picture, with y upwards."""
     both = np.concatenate([x, y])
     low, high = both.min(axis=0), both.max(axis=0)
     zoom = (_SIDE - 2 * _MARGIN) / max(float((high - low).max()), 1e-9)

@@ -8,7 +8,7 @@ from gentle_clip_jax.runs.read import Run
 
 
 def verdict(run: Run, runs: dict[str, Run]) -> tuple[str, str]:
-    """The headline, and the sentence under it in Markdown."""
+    """Return the headline, and the sentence under it in Markdown."""
     if run.evaluation is None:
         progress = (
             "has logged no step" if run.last_step is None else f"is at step {run.last_step:,}"
@@ -24,7 +24,7 @@ def verdict(run: Run, runs: dict[str, Run]) -> tuple[str, str]:
 
 
 def results_section(runs: dict[str, Run]) -> Markup:
-    """The table of all runs that have been evaluated; nothing if this run has not."""
+    """Return the table of all runs that have been evaluated; nothing if this run has not."""
     evaluations = {n: run.evaluation for n, run in runs.items() if run.evaluation is not None}
     run = next(iter(runs.values()))
     if run.evaluation is None:
@@ -46,7 +46,7 @@ def results_section(runs: dict[str, Run]) -> Markup:
 
 
 def _against(mean: dict, name: str, other: Run) -> str:
-    """How far the run is from another one, and whether their intervals tell them apart."""
+    """Return the difference from another run, and whether their intervals overlap."""
     metrics = {} if other.evaluation is None else other.evaluation["metrics"]
     if "mean_recall" not in metrics:
         return ""

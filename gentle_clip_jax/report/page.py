@@ -14,7 +14,7 @@ from gentle_clip_jax.runs.read import Run, read_run
 
 
 def write_report(workdir: str | Path, compare: Iterable[str | Path] = ()) -> Path:
-    """Writes workdir/report.html about the run in `workdir`, beside the runs in `compare`.
+    """Write workdir/report.html about the run in `workdir`, beside the runs in `compare`.
 
     What the run has not left yet (an evaluation, embeddings) is named as missing. The file appears
     whole or not at all.
@@ -31,7 +31,7 @@ def write_report(workdir: str | Path, compare: Iterable[str | Path] = ()) -> Pat
 
 
 def _named(runs: list[Run]) -> dict[str, Run]:
-    """The runs by the shortest ends of their paths that tell them apart."""
+    """Return the runs by the shortest unique ends of their paths."""
     paths = [run.folder.path.resolve() for run in runs]
     if len(set(paths)) < len(paths):
         raise ValueError("A run is to be compared with itself, or twice; name each folder once.")

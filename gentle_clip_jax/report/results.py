@@ -15,7 +15,7 @@ _WORDS = {"mrr": "MRR", "ec": "EC"}
 
 
 class Cell(NamedTuple):
-    """One metric of one run as it is shown; low, value and high as they were measured."""
+    """One metric of one run: its text in the table, and low, value and high as measured."""
 
     text: str
     interval: str
@@ -35,7 +35,7 @@ class Row(NamedTuple):
 
 
 def directions(modalities: Modalities) -> dict[str, str]:
-    """What a reader sees of i2t, which is from x to y whatever these are, and of t2i.
+    """Return the reader's words for i2t, from x to y whatever these are, and for t2i.
 
     >>> directions(("sequence", "structure"))
     {'i2t': 'sequence to structure', 't2i': 'structure to sequence'}
@@ -45,7 +45,9 @@ def directions(modalities: Modalities) -> dict[str, str]:
 
 
 def label(name: str, modalities: Modalities = UNNAMED) -> str:
-    """The metric's name for a reader; `modalities` are what an item of x and one of y is called.
+    """Return the metric's name for a reader.
+
+    `modalities` are what an item of x and one of y is called.
 
     >>> label("i2t_r10", ("sequence", "structure")), label("rsicd/mean_recall")
     ('Sequence to structure R@10', 'rsicd: Mean of the R@k')
@@ -58,12 +60,12 @@ def label(name: str, modalities: Modalities = UNNAMED) -> str:
 
 
 def is_share(name: str) -> bool:
-    """Whether the metric is a fraction, shown in per cent: all are that are no ranks."""
+    """Return whether the metric is a fraction, shown in per cent, as all but the ranks are."""
     return not name.endswith("rank")
 
 
 def number(name: str, value: float) -> str:
-    """The metric's value as it is shown, without its unit.
+    """Return the metric's value as it is shown, without its unit.
 
     >>> number("i2t_r1", 0.1234), number("i2t_median_rank", 14.0)
     ('12.3', '14')
@@ -72,7 +74,7 @@ def number(name: str, value: float) -> str:
 
 
 def rows(evaluations: Mapping[str, Mapping[str, Any]]) -> list[Row]:
-    """Rows of the table of {"run": content of its evaluation.json}, in the first run's order.
+    """Return the rows of the table of {"run": evaluation.json's content}, in the first run's order.
 
     The best of each row is marked where there are several: the lowest rank, the highest share.
     """
@@ -85,7 +87,7 @@ def rows(evaluations: Mapping[str, Mapping[str, Any]]) -> list[Row]:
 
 
 def results_table(evaluations: Mapping[str, Mapping[str, Any]]) -> Table:
-    """A rich table of {"run": content of its evaluation.json}: a metric a row, the best in bold."""
+    """Return a rich table of {"run": evaluation.json}: one metric per row, the best in bold."""
     table = Table(caption="Shares in per cent, with 95 % intervals; best in bold.")
     table.add_column("Metric")
     for name in evaluations:
@@ -97,7 +99,7 @@ def results_table(evaluations: Mapping[str, Mapping[str, Any]]) -> Table:
 
 
 def _shared_modalities(evaluations: Iterable[Mapping[str, Any]]) -> Modalities:
-    """The names that all runs have for what they align; x and y where they differ."""
+    """Return the modalities' names that all runs share; x and y where they differ."""
     first, *others = {modalities_of(evaluation): None for evaluation in evaluations}
     return UNNAMED if others else first
 

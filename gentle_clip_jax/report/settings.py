@@ -8,7 +8,7 @@ from gentle_clip_jax.runs.read import Run
 
 
 def settings_section(runs: dict[str, Run]) -> Markup:
-    """How the run was made, what sets the compared runs apart, and the whole config."""
+    """Return the command and config of the run, and its differences from the compared runs."""
     run = next(iter(runs.values()))
     info = dict(run.info)
     versions, command = info.pop("versions", {}), info.pop("command", None)

@@ -7,7 +7,7 @@ ABSENT = "not there"
 
 
 def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """The leaves of nested mappings under dotted keys; an empty mapping is a leaf.
+    """Return the leaves of nested mappings under dotted keys; an empty mapping is a leaf.
 
     >>> flat({"loss": {"mmd_weight": 0.1}, "seed": 0}, "config.")
     {'config.loss.mmd_weight': 0.1, 'config.seed': 0}
@@ -21,7 +21,7 @@ def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """From the dotted keys in which two trees differ to both values; ABSENT where there is none.
+    """Return both values of each dotted key in which two trees differ; ABSENT for a missing one.
 
     >>> differences({"loss": {"form": "stable"}, "seed": 0}, {"loss": {}, "seed": 0})
     {'loss.form': ('stable', 'not there'), 'loss': ('not there', {})}

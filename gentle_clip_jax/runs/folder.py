@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class RunFolder:
-    """Paths of what a run leaves: what was asked for, what came of it, what it goes on from."""
+    """Paths of the files in a run's folder."""
 
     path: pathlib.Path
 
@@ -29,7 +29,7 @@ class RunFolder:
 
     @property
     def info(self) -> pathlib.Path:
-        """Versions, devices, commit, what the data are recognised by, and the time it took."""
+        """Versions, devices, commit, fingerprints of the data, and the time it took."""
         return self.path / "run.json"
 
     @property
@@ -69,21 +69,24 @@ class RunFolder:
 
     @property
     def report(self) -> pathlib.Path:
-        """The page about it."""
+        """The HTML report on the run."""
         return self.path / "report.html"
 
     def embedded(self, items: pathlib.Path, side: str) -> pathlib.Path:
-        """The folder of the rows that the towers made of a user's own items of x or y."""
+        """Return the folder of the embeddings of a user's own items of x or y."""
         name = f"{items.stem}-{side}-{sha256_of(str(items))[:12]}"
         return self.local / "cache" / "embedded" / name
 
     def bad_step(self, step: int) -> pathlib.Path:
-        """The record of a step whose loss was not finite; its batch lies beside it, as .npz."""
+        """Return the record of a step whose loss was not finite.
+
+        Its batch lies beside it, as .npz.
+        """
         return self.path / f"bad_step_{step}.json"
 
     @property
     def has_started(self) -> bool:
-        """Whether a step, a validation or a checkpoint is kept here.
+        """Return whether the folder has a step, a validation or a checkpoint.
 
         A run that failed before that has not taken the folder.
         """
@@ -100,7 +103,7 @@ def holds_run(folder: str | pathlib.Path) -> bool:
 
 
 def read_config(workdir: str | pathlib.Path) -> "ConfigDict":
-    """The config of the run in a folder.
+    """Return the config of the run in a folder.
 
     Raises:
       ValueError: the folder holds no readable config.json.

@@ -15,7 +15,7 @@ from gentle_clip_jax.stores import is_local
 
 @contextlib.contextmanager
 def locked(path: pathlib.Path) -> Iterator[None]:
-    """Holds a file in a run's folder as long as it is open; the system frees it at the end.
+    """Lock a file in a run's folder for the duration of the block or of the process.
 
     Who holds it stands beside it, in PATH.holder.
 
@@ -54,7 +54,7 @@ def _read(holder: pathlib.Path) -> str:
 
 
 def not_writable(workdir: pathlib.Path, error: OSError) -> ValueError:
-    """What to raise where a run's folder cannot be written to."""
+    """Return the error for a run's folder that cannot be written to."""
     return ValueError(
         f"Cannot write to the workdir {workdir} ({error.strerror}): choose another --workdir."
     )

@@ -30,13 +30,13 @@ _CHECK_DIGITS = 8  # of a line: enough to see that it was damaged
 
 
 def processor() -> str:
-    """The processor and how many of its cores there are."""
+    """Return the processor's name and number of cores."""
     models = _models()
     return f"{len(models)} x {models[0]}" if models else platform.processor() or platform.machine()
 
 
 def machine() -> dict[str, str | int]:
-    """What figures depend on besides the code: processor, Python, versions."""
+    """Return the influences on metrics besides the code: processor, Python, versions."""
     models = _models()
     return {
         "processor": models[0] if models else platform.processor(),
@@ -48,13 +48,13 @@ def machine() -> dict[str, str | int]:
 
 
 def _models() -> list[str]:
-    """The model of each core, where Linux tells."""
+    """Return the model of each core, on Linux only."""
     cpuinfo = pathlib.Path("/proc/cpuinfo")
     return re.findall(r"model name\s*: (.*)", cpuinfo.read_text()) if cpuinfo.exists() else []
 
 
 class NonFiniteStep(FloatingPointError):
-    """One step too many whose metrics are not finite: its number, and they."""
+    """The error for too many steps with non-finite metrics: the step's number and metrics."""
 
     def __init__(self, step: int, metrics: dict[str, float]):
         self.step, self.metrics = step, metrics
@@ -65,7 +65,7 @@ class NonFiniteStep(FloatingPointError):
 class RunLog:
     """The records of one run, from `first_step` on; only the first of several processes writes.
 
-    `about` is what run.json holds besides. What is damaged of an earlier log or run.json is named
+    `about` has more entries of run.json. Damage in an earlier log or run.json is reported
     and put aside.
 
     Metrics stay on the devices until `write_train` asks for them, so that steps can overlap.
@@ -131,12 +131,12 @@ class RunLog:
                 raise
 
     def add(self, step: int, metrics: dict[str, jax.Array]) -> None:
-        """Takes the metrics of one step."""
+        """Record the metrics of one step."""
         self._pending.append((step, metrics))
         self._progress.advance(self._bar)
 
     def write_train(self, *, examples_per_step: int) -> None:
-        """Writes the means of all metrics since the last call, and the speed.
+        """Write the means of all metrics since the last call, and the speed.
 
         Leaves out steps whose metrics are not finite, names each and counts them.
 
@@ -168,7 +168,7 @@ class RunLog:
         self._write(step, "skipped", {"term": name, "count": self._skipped}, plot=False)
 
     def write_validation(self, step: int, metrics: dict[str, float], headline: str) -> None:
-        """Writes the figures of a validation and says the main ones, `headline` first."""
+        """Write the metrics of a validation and print the main ones, `headline` first."""
         self._write(step, "validation", metrics)
         self._last_write = time.monotonic()
         if self._writes:
@@ -220,7 +220,7 @@ def _write_errors_named(workdir: pathlib.Path) -> Iterator[None]:
 
 
 def _bad_name(metrics: dict[str, Any]) -> str:
-    """What is not finite: a term rather than the total and the rest, which one term spoils."""
+    """Return the name of a non-finite metric: a term rather than the total, which it spoils."""
     bad = [name for name, value in metrics.items() if not np.isfinite(value)]
     terms = [name for name in bad if name.startswith("loss/") and name != "loss/total"]
     return (terms or bad or [""])[0]

@@ -15,12 +15,15 @@ _SAMPLE = 4  # rows of a set; images are decoded for them
 
 
 def provenance(dataset: batches.Dataset) -> dict[str, Any]:
-    """{"commit": ..., "data": {set: "n items, SHA-256"}}, for run.json."""
+    """Return {"commit": ..., "data": {set: "n items, SHA-256"}}, for run.json."""
     return {"commit": commit(), "data": fingerprints(dataset)}
 
 
 def commit() -> str | None:
-    """The commit of the checkout this package lies in, with + if files have changed; or None."""
+    """Return the commit of the checkout this package lies in, with + if files have changed.
+
+    Return None without a checkout.
+    """
     git = ["git", "-C", str(pathlib.Path(__file__).parent)]
     with contextlib.suppress(OSError, subprocess.SubprocessError):
         run = {"capture_output": True, "text": True, "check": True, "timeout": 10}
@@ -31,7 +34,7 @@ def commit() -> str | None:
 
 
 def fingerprints(dataset: batches.Dataset) -> dict[str, str]:
-    """The size of each set of a dataset, and the start of a SHA-256 of its names and a few rows."""
+    """Return each set's size and the start of a SHA-256 of its names and a few rows."""
     sets = {"unmatched_x": dataset.unmatched_x, "unmatched_y": dataset.unmatched_y}
     for name in ("matched", "validation", "test"):
         pairs = getattr(dataset, name)

@@ -47,16 +47,16 @@ class Run:
 
     @property
     def modalities(self) -> Modalities:
-        """What an item of x and an item of y is called, as far as the run says."""
+        """The names of an item of x and an item of y, if the run records them."""
         return modalities_of(self.info | (self.evaluation or {}))
 
     def curve_names(self, kind: str) -> list[str]:
-        """Names of the curves of a kind, `train` or `validation`, in the order they came."""
+        """Return the names of the curves of a kind, `train` or `validation`, in logged order."""
         lines = (line for line in self.metrics if line["kind"] == kind)
         return [n for n in dict.fromkeys(n for line in lines for n in line) if n not in _LINE_KEYS]
 
     def curve(self, kind: str, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """Steps [t] and values [t] of one curve; both empty if it was never logged."""
+        """Return steps [t] and values [t] of one curve; both empty if it was never logged."""
         lines = [line for line in self.metrics if line["kind"] == kind and name in line]
         steps = np.array([line["step"] for line in lines], float)
         return steps, np.array([line[name] for line in lines], float)
@@ -68,7 +68,7 @@ class Run:
 
 
 def read_run(path: str | Path) -> Run:
-    """Reads the run folder at `path`.
+    """Read the run folder at `path`.
 
     Raises ValueError, in one sentence, if it is no run folder or a file in it cannot be read.
     """
@@ -87,7 +87,7 @@ def read_run(path: str | Path) -> Run:
 
 
 def facts(path: str | Path) -> dict[str, Any]:
-    """Versions, commit, devices, seed, data, command and config of a run, by dotted names.
+    """Return versions, commit, devices, seed, data, command and config of a run, by dotted names.
 
     Raises ValueError, in one sentence, if the folder holds no run or cannot be read.
     """
@@ -96,7 +96,7 @@ def facts(path: str | Path) -> dict[str, Any]:
 
 
 def read_info(folder: RunFolder) -> dict[str, Any]:
-    """The content of run.json; empty if it is not there yet.
+    """Return the content of run.json; empty if it is not there yet.
 
     Raises ValueError, in one sentence, if it cannot be read.
     """
@@ -109,7 +109,7 @@ def read_info(folder: RunFolder) -> dict[str, Any]:
 
 
 def read_evaluation(folder: RunFolder) -> dict[str, Any] | None:
-    """The content of evaluation.json; None if the run has not been evaluated.
+    """Return the content of evaluation.json; None if the run has not been evaluated.
 
     Raises ValueError, in one sentence, if it cannot be read.
     """
@@ -125,7 +125,7 @@ def read_evaluation(folder: RunFolder) -> dict[str, Any] | None:
 
 
 def modalities_of(record: Mapping[str, Any], default: Modalities = UNNAMED) -> Modalities:
-    """The names under "modalities" of what a run, a comparison or a diagnosis wrote.
+    """Return the names under "modalities" in the file of a run, a comparison or a diagnosis.
 
     Raises ValueError if they are not two names.
     """
@@ -137,7 +137,7 @@ def modalities_of(record: Mapping[str, Any], default: Modalities = UNNAMED) -> M
 
 
 def read_line(content: bytes) -> dict[str, Any] | None:
-    """What a line of metrics.jsonl holds, or None if it is damaged."""
+    """Return the object in a line of metrics.jsonl, or None if it is damaged."""
     try:
         line = unchecked(json.loads(content.decode("utf-8")))
     except (ValueError, RecursionError):
@@ -154,12 +154,12 @@ def read_line(content: bytes) -> dict[str, Any] | None:
 
 
 def lines_of(path: Path) -> list[bytes]:
-    """The lines of a file, whatever it holds; the last is what comes after the last line's end."""
+    """Return the lines of a file, whatever its content, and the rest after the last line's end."""
     return path.read_bytes().split(b"\n")
 
 
 def _is_number(value: object) -> bool:
-    """Whether a float64 holds it, or it is NaN or infinite; no Boolean."""
+    """Return whether a value is a float64, NaN and infinity included, and no Boolean."""
     if isinstance(value, int):
         return not isinstance(value, bool) and abs(value) < 2**63
     return isinstance(value, float)
@@ -177,7 +177,7 @@ def _unreadable(path: Path, reason: object) -> ValueError:
 
 
 def _read_object(path: Path) -> dict[str, Any]:
-    """What a file of JSON holds, or nothing if there is none."""
+    """Return the content of a JSON file, empty if there is none."""
     try:
         content = read_record(path)
         modalities_of(content)
@@ -198,7 +198,7 @@ def _is_evaluation(evaluation: dict[str, Any]) -> bool:
 
 
 def _read_metrics(path: Path) -> tuple[list[dict[str, Any]], int]:
-    """The lines in order of steps, and how many are damaged or were cut short by a kill."""
+    """Return the lines in order of steps, and the number of damaged or truncated ones."""
     if not path.is_file():
         return [], 0
     *whole, last = lines_of(path)

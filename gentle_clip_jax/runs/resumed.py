@@ -15,7 +15,7 @@ Say = Callable[[str], Any]  # tells a line to the user
 
 
 def continue_info(folder: RunFolder, say: Say) -> dict[str, Any]:
-    """What run.json holds; nothing where it is not there, or damaged: then it is put aside."""
+    """Return the content of run.json; empty if it is missing or damaged, and then put it aside."""
     try:
         return read_info(folder)
     except ValueError:
@@ -25,7 +25,7 @@ def continue_info(folder: RunFolder, say: Say) -> dict[str, Any]:
 
 
 def say_what_changed(before: dict[str, Any], about: dict[str, Any], say: Say) -> None:
-    """Says which sets of a run's data are no longer those that it has learned from so far."""
+    """Report the sets of a run's data that have changed since its training began."""
     was, now = before.get("data"), about.get("data", {})
     if not isinstance(was, dict):
         return
@@ -37,9 +37,9 @@ def say_what_changed(before: dict[str, Any], about: dict[str, Any], say: Say) ->
 
 
 def continue_log(path: pathlib.Path, first_step: int, say: Say) -> TextIO:
-    """Opens a log to write after `first_step`, less what a killed run wrote beyond that.
+    """Open a log to append after `first_step`, and remove what a killed run wrote beyond it.
 
-    Damaged lines are kept in another file and named, and so are steps of which nothing is told.
+    Damaged lines are moved to another file and reported, and so are steps without a line.
     """
     *lines, last_line = lines_of(path) if path.exists() else [b""]
     if read_line(last_line):  # else it is what a killed run left of one, of its newest step

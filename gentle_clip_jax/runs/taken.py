@@ -22,7 +22,7 @@ _FREE = ("config.train.max_skipped", "config.train.max_damaged", "config.mesh.fs
 
 @contextlib.contextmanager
 def taken(workdir: pathlib.Path, config: ml_collections.ConfigDict) -> Iterator[RunFolder]:
-    """Makes the folder of a run, or finds it as the same config left it; and keeps others out.
+    """Make or reopen the folder of a run with the same config, and lock it for the block.
 
     Nothing is written before the lock is held. All processes of a run take part. The config is kept
     twice, so that a run whose config.json is lost or damaged goes on under its own config alone.
@@ -64,7 +64,7 @@ def _write(folder: RunFolder, config: dict[str, Any]) -> None:
 
 
 def _kept(folder: RunFolder, asked: dict[str, Any]) -> dict[str, Any]:
-    """The config of a folder, which is not another than what is asked for."""
+    """Return the stored config of a folder, checked to equal the given one."""
     copies = []
     for path in _copies(folder):
         with contextlib.suppress(FileNotFoundError, ValueError):
@@ -85,7 +85,7 @@ def _kept(folder: RunFolder, asked: dict[str, Any]) -> dict[str, Any]:
 
 
 def _mend(folder: RunFolder, config: dict[str, Any]) -> None:
-    """Puts damaged copies of the config aside, says so, and writes those that are lacking."""
+    """Put damaged copies of the config aside with a warning, and write the missing ones."""
     lacking = []
     for path in _copies(folder):
         try:

@@ -18,7 +18,7 @@ finally:
 
 
 class ScalarWriter:
-    """Writes scalars into a folder, as they come.
+    """A writer of scalars into a folder, one by one.
 
     tensorboardX's own SummaryWriter writes in a thread: a full disk would end that with a traceback
     and go unnoticed by the run.
@@ -29,7 +29,7 @@ class ScalarWriter:
         self._events = EventsWriter(str(folder / "events"))
 
     def write(self, step: int, scalars: dict[str, float]) -> None:
-        """Raises OSError if they cannot be written."""
+        """Raise OSError if they cannot be written."""
         for name, value in scalars.items():
             event = event_pb2.Event(  # pyright: ignore[reportAttributeAccessIssue]
                 wall_time=time.time(), step=step, summary=scalar(name, value)
@@ -38,5 +38,5 @@ class ScalarWriter:
         self._events.flush()
 
     def close(self) -> None:
-        """Raises OSError if what is left cannot be written."""
+        """Raise OSError if what is left cannot be written."""
         self._events.close()

@@ -18,7 +18,7 @@ TASKS = ("icons", "captioned_images", "proteins")
 
 
 def task_of(config: "ml_collections.ConfigDict") -> "Task":
-    """The task that a config names; only it is imported.
+    """Return the task that a config names; only it is imported.
 
     Raises:
       ValueError: there is none of that name.
@@ -27,7 +27,7 @@ def task_of(config: "ml_collections.ConfigDict") -> "Task":
 
 
 def schema_of(task: str) -> "type[Config]":
-    """The schema of a task's configs: every key with its type, bounds, unit and default.
+    """Return the schema of a task's configs: every key with its type, bounds, unit and default.
 
     Raises:
       ValueError: there is no such task.
@@ -36,7 +36,7 @@ def schema_of(task: str) -> "type[Config]":
 
 
 def default_config(task: str) -> "ml_collections.ConfigDict":
-    """The config that has the default of every key of a task.
+    """Return the config that has the default of every key of a task.
 
     Raises:
       ValueError: there is no such task.

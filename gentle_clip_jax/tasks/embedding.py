@@ -22,14 +22,14 @@ def embed(
     *,
     chunk: int = _CHUNK,
 ) -> np.ndarray:
-    """Unit embeddings [n, d] of n items of a modality, without augmentation or dropout."""
+    """Return unit embeddings [n, d] of n items of a modality, without augmentation or dropout."""
     return in_chunks(model, params, items, f"embed_{modality}", chunk=chunk)
 
 
 def of_images(
     module: nn.Module, params: Any, images: batches.Items, method: str = "__call__"
 ) -> np.ndarray:
-    """What a method of a module makes of images [n, height, width, 3]."""
+    """Return the output of a module's method for images [n, height, width, 3]."""
     # The caches of a CPU hold what a few images become on their way, not more.
     chunk = 4 if jax.default_backend() == "cpu" else 64
     return in_chunks(module, params, images, method, chunk=chunk)
@@ -38,7 +38,7 @@ def of_images(
 def of_texts(
     module: nn.Module, params: Any, tokens: np.ndarray, method: str = "__call__"
 ) -> np.ndarray:
-    """What a method of a module makes of texts [n, t]: token ids that end in padding, 0, if any.
+    """Return the output of a module's method for texts: token ids [n, t], padded with 0 at the end.
 
     A text is embedded once however often it comes, beside others of its length, and without most of
     its padding: captions of one set repeat, and few are as long as the longest.
@@ -62,7 +62,7 @@ def in_chunks(
     *,
     chunk: int = _CHUNK,
 ) -> Any:
-    """What a method of a module makes of n items, arrays [n, ...], without dropout.
+    """Return the output of a module's method for n items, arrays [n, ...], without dropout.
 
     Each device takes its share of a chunk, each process reads its own; all get all that is made.
     """

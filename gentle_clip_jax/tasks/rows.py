@@ -25,7 +25,7 @@ class Rows(NamedTuple):
 
 
 def embedded(rows: Rows) -> Embedded:
-    """The rows as objectives take them."""
+    """Return the rows as objectives take them."""
     b = rows.num_matched
     (x, view_x), (y, view_y) = (
         jnp.split(z, 2) if rows.has_views else (z, None) for z in (rows.x, rows.y)
@@ -41,5 +41,5 @@ def loss(
     settings: Mapping[str, Any],
     model: TwoTowers,
 ) -> tuple[jax.Array, Terms]:
-    """The objective of the rows as they are; `Task.loss` of tasks that add nothing to it."""
+    """Return the objective of the rows as they are; `Task.loss` of tasks that add nothing to it."""
     return objective(embedded(rows), temperature=temperature)

@@ -21,7 +21,7 @@ class Task(Protocol):
 
     @property
     def MODALITIES(self) -> tuple[str, str]:
-        """What an item of x and an item of y is called, in the singular."""
+        """The names of an item of x and of an item of y, in the singular."""
         ...
 
     @property
@@ -35,10 +35,10 @@ class Task(Protocol):
         ...
 
     def check(self, config: ml_collections.ConfigDict) -> None:
-        """Raises ValueError, in one sentence, where the config contradicts itself."""
+        """Raise ValueError, in one sentence, where the config contradicts itself."""
 
     def load_data(self, config: ml_collections.ConfigDict, workdir: pathlib.Path) -> Dataset:
-        """What to learn from and what to be judged on; workdir/cache holds what is slow to make."""
+        """Return training and evaluation items; slow results are cached in workdir/cache."""
         ...
 
     def build_model(self, config: ml_collections.ConfigDict, dataset: Dataset) -> TwoTowers:

@@ -6,7 +6,7 @@ import ml_collections
 
 
 def check_trained(tower: ml_collections.ConfigDict, where: str) -> None:
-    """Refuses a published tower without an encoder, or updates of what is no pattern.
+    """Refuse a published tower without an encoder, or low-rank updates without a valid pattern.
 
     Raises:
       ValueError: names the key.

@@ -19,7 +19,7 @@ def recorded(
     dataset: batches.Dataset,
     workdir: pathlib.Path,
 ) -> FloatingPointError:
-    """Writes bad_step_N.json and .npz into a run's folder; returns what to raise.
+    """Write bad_step_N.json and .npz into a run's folder and return the error to raise.
 
     The first holds the metrics, the row numbers and the names of the matched items; the second the
     batch. The parameters are those of the newest checkpoint before the step, trained on up to it.

@@ -13,7 +13,7 @@ from gentle_clip_jax.data.batches import Batch, Dataset
 def batch_at(
     config: ml_collections.ConfigDict, dataset: Dataset, *, whole: bool = False
 ) -> Callable[[int], Batch]:
-    """The function from a step to this process's share of that step's batch, or to the whole."""
+    """Return the function from a step to this process's share of its batch, or to all of it."""
     return batches.batches(
         dataset,
         **_sizes(config),
@@ -26,7 +26,7 @@ def batch_at(
 def rows_at(
     config: ml_collections.ConfigDict, dataset: Dataset
 ) -> Callable[[int], dict[str, np.ndarray]]:
-    """The function from a step to the row numbers of its batch, by set."""
+    """Return the function from a step to the row numbers of its batch, by set."""
     return batches.batch_rows(dataset, **_sizes(config))
 
 

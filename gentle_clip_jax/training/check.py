@@ -8,7 +8,7 @@ from gentle_clip_jax.tasks.check_keys import check_keys
 
 
 def check(config: ml_collections.ConfigDict) -> None:
-    """Raises ValueError, in one sentence, where a config cannot be trained."""
+    """Raise ValueError, in one sentence, where a config cannot be trained."""
     check_keys(config)
     task_of(config).check(config)
     _check_objective(config)

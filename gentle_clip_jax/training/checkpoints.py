@@ -30,7 +30,7 @@ class Average(NamedTuple):
 
 
 class Checkpoints:
-    """The training states of one run, newest and best kept.
+    """The training states of one run: the newest and the best.
 
     Each step carries a manifest with the SHA-256 of its arrays, because Orbax restores a flipped
     byte silently; a step that is truncated or altered is passed over for the one before it.
@@ -41,13 +41,13 @@ class Checkpoints:
         self._folder = folder.resolve() if is_local(folder) else folder
         self._keep, self._read_only = keep, read_only
         self._records = Records(self._folder)
-        # Orbax and its tasks log pages of what is said here in a sentence.
+        # Orbax and its tasks log pages where one sentence is printed here.
         for name in ("absl", "asyncio"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
 
     @functools.cached_property
     def _manager(self) -> ocp.CheckpointManager:
-        """What saves. It is opened when unsound steps are gone, since one would keep it from it."""
+        """The Orbax manager, opened only after unsound steps are removed, which would break it."""
         self._pass_over_flawed()
         policy = ocp.checkpoint_managers
         preserved = policy.AnyPreservationPolicy([policy.LatestN(self._keep), self._records])
@@ -58,7 +58,7 @@ class Checkpoints:
         return ocp.CheckpointManager(self._folder, options=options)
 
     def save(self, step: int, state: Any, score: float | None) -> None:
-        """Saves `state` as `step` in the background; the step with the highest `score` is best.
+        """Save `state` as `step` in the background; the step with the highest `score` is best.
 
         Raises:
           OSError: this step or the one before it cannot be written.
@@ -70,7 +70,7 @@ class Checkpoints:
             manager.save(step, args=args)
 
     def restore(self, like: Any, *, best: bool = False) -> Any | None:
-        """The state of the newest (or best) sound step, shaped and sharded as `like`.
+        """Return the state of the newest (or best) sound step, shaped and sharded as `like`.
 
         None if there is no sound step. Unsound steps are named and, unless `read_only`, put aside,
         since Orbax would save no step up to the last that it sees.
@@ -86,7 +86,10 @@ class Checkpoints:
         return None
 
     def restore_best_average(self) -> Average | None:
-        """The average of the best sound step, and that alone; None if there is no sound step."""
+        """Return only the average of the best sound step.
+
+        Return None if there is no sound step.
+        """
         for step in self._steps(best=True):
             average, reason = self._read_average(step)
             if not reason:
@@ -95,7 +98,7 @@ class Checkpoints:
         return None
 
     def _steps(self, *, best: bool = False) -> list[int]:
-        """The steps in the order in which they are to be tried."""
+        """Return the steps in the order in which to try them."""
         self._pass_over_flawed()
         steps = sorted(self._records.sound, reverse=True)
         if best and (step := self._records.best_of(steps)) is not None:
@@ -121,7 +124,7 @@ class Checkpoints:
         self._records.forget(step)
 
     def _read_average(self, step: int) -> tuple[Any, str]:
-        """The average of a step, and why it cannot be used."""
+        """Return the average of a step, and the reason why it cannot be used."""
         arrays = self._records.sound[step].arrays
         device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
         try:
@@ -145,7 +148,7 @@ class Checkpoints:
         return restored["average"], reason
 
     def _read(self, step: int, like: Any) -> tuple[Any, str]:
-        """The state of a step, and why it cannot be used; empty if it can, everywhere."""
+        """Return the state of a step, and the reason why it cannot be used, empty if it can."""
         arrays, reason = self._records.sound[step].arrays, ""
         self._check_fits(step, arrays, like)
         abstract, state = jax.tree.map(ocp.utils.to_shape_dtype_struct, like), None
@@ -185,7 +188,7 @@ class Checkpoints:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_) -> None:
-        """Waits until everything is on disk."""
+        """Wait until everything is on disk."""
         try:
             with self._said_in_a_sentence():
                 if "_manager" in vars(self):
@@ -193,13 +196,13 @@ class Checkpoints:
                     self._manager.close()
             sys.unraisablehook = self._hook  # after a failure there is more to come
         except OSError:
-            # What ended the run is told, not what came of it.
+            # The error that ended the run is reported, not its consequences.
             if kind is None:
                 raise
 
 
 def _agreed(reason: str) -> str:
-    """The reason of the first process that has one; empty if none has."""
+    """Return the reason of the first process that has one; empty if none has."""
     if jax.process_count() == 1:
         return reason
     own = np.zeros(500, np.uint8)

@@ -16,7 +16,7 @@ from gentle_clip_jax.training.restored import restore
 
 
 def evaluate(workdir: str | pathlib.Path) -> dict[str, Any]:
-    """Measures the best checkpoint of a run on its test items.
+    """Measure the best checkpoint of a run on its test items.
 
     Writes evaluation.json (figures with bootstrap 95 % intervals) and embeddings.npz (the test
     items before and after training) into workdir, and returns what evaluation.json holds.
@@ -46,7 +46,7 @@ def evaluate(workdir: str | pathlib.Path) -> dict[str, Any]:
 
 
 def _compare_data(folder: RunFolder, dataset: Dataset) -> None:
-    """Says so where the items are not those of the training, of which test items may have been."""
+    """Warn if the data differ from those of the training, which may include the test items."""
     try:
         say_what_changed(read_info(folder), {"data": fingerprints(dataset)}, print)
     except ValueError as error:
@@ -54,7 +54,7 @@ def _compare_data(folder: RunFolder, dataset: Dataset) -> None:
 
 
 def search(workdir: str | pathlib.Path, words: str, *, num: int = 5) -> list[str]:
-    """Names of the `num` test items of a run that are nearest to `words`, nearest first.
+    """Return the names of the `num` test items of a run that are nearest to `words`, nearest first.
 
     Raises:
       ValueError: words are empty, or workdir holds no run or no sound checkpoint yet.

@@ -28,7 +28,7 @@ from gentle_clip_jax.training.train_state import TrainState
 
 
 def train(config: ml_collections.ConfigDict, workdir: str | pathlib.Path) -> TrainState:
-    """Trains until config.train.steps, from the newest sound checkpoint if there is one.
+    """Train until config.train.steps, from the newest sound checkpoint if there is one.
 
     Leaves in workdir what `runs.folder.RunFolder` lists. SIGTERM and Ctrl-C end it after a step,
     with a checkpoint.
@@ -65,14 +65,14 @@ def train(config: ml_collections.ConfigDict, workdir: str | pathlib.Path) -> Tra
 
 
 def on_devices(config: ml_collections.ConfigDict, tree: Any) -> Any:
-    """A tree that every process has, spread over all devices as the config says."""
+    """Return a tree that every process has, spread over all devices as the config says."""
     return mesh.place(tree, mesh.of_state(tree, mesh.data_mesh(config.mesh.fsdp)))
 
 
 def next_state(
     recipe: Recipe, teacher: Any = None
 ) -> Callable[[TrainState, Batch], tuple[TrainState, dict[str, jax.Array]]]:
-    """The function from a state and this process's share of a batch to the state after a step.
+    """Return the function from a state and this process's share of a batch to the next state.
 
     Its first call compiles it, and says what memory that needs. `teacher`: see `train_step`.
     """
@@ -91,14 +91,20 @@ def next_state(
 
 
 def jitted_step(recipe: Recipe, state: TrainState) -> Any:
-    """`train_step` under jit; it takes over the memory of a state, which stays spread as it is."""
+    """Return `train_step` under jit.
+
+    It donates the old state's memory and preserves its sharding.
+    """
     step = functools.partial(train_step, recipe=recipe)
     shardings = jax.tree.map(lambda leaf: leaf.sharding, state), None
     return jax.jit(step, donate_argnums=0, out_shardings=shardings)
 
 
 def teacher_of(config: ml_collections.ConfigDict, state: TrainState) -> Any:
-    """The parameters of the start where the objective learns from it; a copy, as steps donate."""
+    """Return the initial parameters if the objective learns from them.
+
+    They are a copy, as steps donate their state.
+    """
     if not objectives.needs_teacher(config.objective):
         return None
     return on_devices(config, jax.tree.map(jnp.copy, state.params))
@@ -114,7 +120,7 @@ def _run(
     log: RunLog,
     stop: StopRequest,
 ) -> TrainState:
-    """The steps from a state to the last, or to where the run is asked to stop."""
+    """Run the steps from a state to the last, or until a stop is requested."""
     sizes, task, first = config.train, task_of(config), int(state.step)
     batch_at = batching.batch_at(config, dataset)
 

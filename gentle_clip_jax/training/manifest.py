@@ -21,7 +21,10 @@ _POOLED = 2**26  # bytes; less is hashed sooner than threads are started on a bu
 
 
 def manifest(tree: Any) -> Manifest:
-    """{key: {"shape", "dtype", "sha256"}} of every array of a tree; all processes take part."""
+    """Return {key: {"shape", "dtype", "sha256"}} of every array of a tree.
+
+    All processes take part.
+    """
     tables = _digests(list(_by_key(tree).values()))
     if jax.process_count() > 1:
         # Every block is hashed by one process; the others have zeros there.
@@ -34,7 +37,7 @@ def manifest(tree: Any) -> Manifest:
 
 
 def described(tree: Any) -> Manifest:
-    """{key: {"shape", "dtype"}} of every array of a tree, or of what only describes arrays."""
+    """Return {key: {"shape", "dtype"}} of every array, or description of one, in a tree."""
     return {
         key: {"shape": list(np.shape(leaf)), "dtype": str(leaf.dtype)}
         for key, leaf in _by_key(tree).items()
@@ -42,17 +45,17 @@ def described(tree: Any) -> Manifest:
 
 
 def digest(tree: Any) -> str:
-    """SHA-256 of a tree's manifest."""
+    """Return the SHA-256 of a tree's manifest."""
     return digest_of(manifest(tree))
 
 
 def digest_of(entries: Manifest) -> str:
-    """SHA-256 of a manifest."""
+    """Return the SHA-256 of a manifest."""
     return hashlib.sha256(json.dumps(entries, sort_keys=True).encode()).hexdigest()
 
 
 def differences(saved: Manifest, wanted: Manifest) -> list[str]:
-    """Says, one by one, in which keys, shapes and dtypes `wanted` is not as `saved`."""
+    """Return sentences on the keys, shapes and dtypes in which `wanted` differs from `saved`."""
     flaws = [f"{key} is not in it" for key in wanted if key not in saved]
     flaws += [f"{key} is in it but has no place" for key in saved if key not in wanted]
     for key in wanted.keys() & saved.keys():
@@ -68,7 +71,7 @@ def _by_key(tree: Any) -> dict[str, Any]:
 
 
 def _digests(leaves: Sequence[Any]) -> list[np.ndarray]:
-    """uint8 [blocks, 32] of each array: SHA-256 of each block that this process is to hash."""
+    """Return uint8 [blocks, 32] of each array: SHA-256 of each block that this process hashes."""
     tables = [np.zeros((num_blocks(np.shape(leaf)), 32), np.uint8) for leaf in leaves]
     places = [
         (table[number], values)
@@ -86,12 +89,12 @@ def _digests(leaves: Sequence[Any]) -> list[np.ndarray]:
 
 
 def _hash(place: np.ndarray, values: np.ndarray) -> None:
-    """Writes a SHA-256 into its place, uint8 [32]."""
+    """Write a SHA-256 into its place, uint8 [32]."""
     place[:] = np.frombuffer(hashlib.sha256(values.tobytes()).digest(), np.uint8)
 
 
 def _own_parts(leaf: Any) -> Iterator[tuple[int, np.ndarray]]:
-    """Where along the longest axis a part begins, and the part; each is in one process alone."""
+    """Yield the parts that only this process hashes, and their starts along the longest axis."""
     if not isinstance(leaf, jax.Array) or leaf.is_fully_addressable:
         yield 0, np.asarray(leaf)
         return
@@ -102,7 +105,7 @@ def _own_parts(leaf: Any) -> Iterator[tuple[int, np.ndarray]]:
 
 
 def _blocks(part: Any, first: int, shape: tuple[int, ...]) -> Iterator[tuple[int, np.ndarray]]:
-    """Number and values of each block of an array of `shape` that lies in a part of it."""
+    """Yield the number and values of each block of an array of `shape` that lies in a part."""
     if not shape or not max(shape):
         yield 0, np.asarray(part)
         return

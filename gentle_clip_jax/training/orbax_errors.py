@@ -7,7 +7,7 @@ from typing import Any
 
 
 def unless_late(hook: Callable[[Any], Any], unraisable: Any) -> None:
-    """Gives `hook` an exception that nothing could catch, unless it tells what is known already.
+    """Pass an unraisable exception to `hook`, unless it only repeats an earlier failure.
 
     After one write has failed, Orbax does not wait for the others: each finds its loop closed, and
     TensorStore prints that.
@@ -17,7 +17,7 @@ def unless_late(hook: Callable[[Any], Any], unraisable: Any) -> None:
 
 
 def cause(error: Exception) -> str:
-    """What the disk has, if it is the disk."""
+    """Return the disk's error if there is one, else the first line of the message."""
     disk_errors = map(
         os.strerror, (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
     )

@@ -43,24 +43,24 @@ class Records:
                 self._read(int(path.name))
 
     def new(self, step: int, state: Any, score: float | None) -> dict[str, Any]:
-        """The record of a state that is to be saved, as JSON has it."""
+        """Return the record of a state to be saved, for JSON."""
         arrays = manifest(state)
         self.sound[step] = Record(arrays, score)
         return checked({"arrays": arrays, "sha256": digest_of(arrays), "score": score})
 
     def forget(self, step: int) -> None:
-        """Forgets a step that was put aside."""
+        """Forget a step that was put aside."""
         self.sound.pop(step, None)
         self.flaws.pop(step, None)
 
     def best_of(self, steps: Sequence[int]) -> int | None:
-        """The step with the highest score, the last of several; None if none has a score."""
+        """Return the step with the highest score, the last of several; None if none has a score."""
         scores = {step: self.sound[step].score for step in steps if step in self.sound}
         scored = [(score, step) for step, score in scores.items() if score is not None]
         return max(scored)[1] if scored else None
 
     def should_preserve(self, checkpoints: Sequence[Any], *, context: Any) -> list[bool]:
-        """Of each step whether it is to be kept; Orbax asks."""
+        """Return for each step whether Orbax should preserve it."""
         best = self.best_of([one.step for one in checkpoints])
         return [one.step == best for one in checkpoints]
 

@@ -22,7 +22,7 @@ from gentle_clip_jax.training.train_state import TrainState, build_optimizer
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Recipe:
-    """What a step is made of, besides a state and a batch.
+    """The fixed ingredients of a training step, besides a state and a batch.
 
     views: from a key and a batch to a random view of each item; see `Task.views`.
     has_views: whether the objective contrasts a second view with the first.
@@ -48,7 +48,7 @@ class Recipe:
 
 
 def recipe(config: ml_collections.ConfigDict, task: Task, model: TwoTowers) -> Recipe:
-    """The recipe of a config."""
+    """Return the recipe of a config."""
     loss, train = config.loss, config.train
     return Recipe(
         task=task,
@@ -69,7 +69,7 @@ def recipe(config: ml_collections.ConfigDict, task: Task, model: TwoTowers) -> R
 def train_step(
     state: TrainState, batch: Batch, teacher: Any = None, *, recipe: Recipe
 ) -> tuple[TrainState, dict[str, jax.Array]]:
-    """Views of the batch, its loss and gradients, one update; and what to log of them.
+    """Take one update from the views of a batch; return the new state and the metrics to log.
 
     `teacher` are the parameters of the start, for objectives that learn from it.
     """
@@ -113,7 +113,7 @@ def train_step(
 def embed(
     model: TwoTowers, params: Any, inputs: tuple[Any, Any], key: jax.Array | None = None
 ) -> Any:
-    """Embeddings of both modalities' inputs, with dropout if there is a key for it."""
+    """Return embeddings of both modalities' inputs, with dropout if there is a key for it."""
     keys = (None, None) if key is None else jax.random.split(key)
     return tuple(
         model.apply(
@@ -128,7 +128,10 @@ def embed(
 
 
 def random_views(key: jax.Array, batch: Batch, recipe: Recipe) -> Any:
-    """A view of each row of x and y, matched rows first; a second follows where SSL needs it."""
+    """Return a view of each row of x and y, matched rows first.
+
+    A second follows where SSL needs it.
+    """
     if not recipe.has_views:
         return recipe.views(key, batch)
     views = [recipe.views(one, batch) for one in jax.random.split(key)]
@@ -146,7 +149,7 @@ def gradients(
     """Gradients of objective(params, *embed(params, inputs, key)) and the objective's metrics.
 
     With several microbatches the towers see one at a time, forward and again backward, and only
-    embeddings are held for all of them; the objective still compares every row with every row.
+    embeddings are stored for all of them; the objective still compares every row with every row.
 
     Source: Gao et al., GradCache (arXiv 2101.06983), section 3.
     """
@@ -181,7 +184,7 @@ def _sizes(batch: Batch) -> tuple[int, int]:
 
 
 def _unless_bad(new: TrainState, old: TrainState, metrics: dict[str, jax.Array]) -> TrainState:
-    """The new state if all metrics are finite, else the old one, and one more step skipped."""
+    """Return the new state if all metrics are finite, else the old one, counted as a skip."""
     good = jnp.stack([jnp.isfinite(value) for value in metrics.values()]).all()
     guarded = jax.tree.map(lambda a, b: jnp.where(good, a, b), new, old)
     return guarded._replace(step=new.step, skipped=old.skipped + jnp.where(good, 0, 1))

@@ -27,14 +27,14 @@ class TrainState(NamedTuple):
 
 
 def build_optimizer(config: ml_collections.ConfigDict) -> optax.GradientTransformation:
-    """AdamW as the config sets it."""
+    """Return AdamW as the config sets it."""
     return optimizer.adamw(**config.optimizer, steps=config.train.steps)
 
 
 def init_state(
     config: ml_collections.ConfigDict, task: Task, dataset: Dataset, model: TwoTowers
 ) -> TrainState:
-    """The state before the first step, a function of the config and the data."""
+    """Return the state before the first step, a function of the config and the data."""
     params = task.init_params(config, dataset, model)
     # A copy, since the step donates the state and a buffer can be given away only once.
     average = jax.tree.map(jnp.copy, params)

@@ -16,14 +16,14 @@ _SHARD = 1024  # items
 
 
 class Item(NamedTuple):
-    """An item's id, and what reads its columns; what is damaged is a ValueError."""
+    """The id of an item and the reader of its columns, which raises ValueError if it is damaged."""
 
     id: str
     read: Callable[[], dict[str, Any]]
 
 
 class Contents(NamedTuple):
-    """What a data set holds.
+    """The contents of a data set.
 
     columns: the kind of each column: "text", "texts", "image" (bytes of a file), "integer",
       "number", "truth", "backbone" (float [length, 3, 3]), or a list of class names.
@@ -49,7 +49,7 @@ def build(
     note: Callable[[], None],
     advance: Callable[[int], None],
 ) -> list[tuple[str, str]]:
-    """Writes a data set into a folder and returns (id, reason) of each item that was skipped.
+    """Write a data set into a folder and return (id, reason) of each item that was skipped.
 
     Args:
       name: letters, digits and _.
@@ -105,7 +105,7 @@ def _check_skipped(skipped: list[tuple[str, str]], most: int) -> None:
 
 
 def _shards(name: str, splits: dict[str, list[Item]]) -> Iterator[tuple[str, str, list[Item]]]:
-    """Split, file and items of each shard."""
+    """Return the split, file and items of each shard."""
     for split, items in splits.items():
         parts = [items[start : start + _SHARD] for start in range(0, len(items), _SHARD)]
         for number, part in enumerate(parts):
@@ -118,7 +118,7 @@ def _rows(
     max_skipped: int,
     advance: Callable[[int], None],
 ) -> Iterator[dict[str, Any]]:
-    """The rows of items that are not damaged; the others are added to `skipped`."""
+    """Yield the rows of undamaged items; add the others to `skipped`."""
     for item in items:
         try:
             row = item.read()
@@ -131,7 +131,7 @@ def _rows(
 
 
 def _write(path: pathlib.Path, records: Iterable[bytes]) -> int:
-    """Writes a shard, so that it is there whole or not at all; returns how many records it has.
+    """Write a shard atomically and return its number of records.
 
     Raises:
       OSError: it cannot be written, for one since the disk is full.
@@ -173,7 +173,7 @@ def _features(columns: dict[str, str | list[str]]) -> Any:
 
 
 def _serializer(features: Any) -> Callable[[dict[str, Any]], bytes]:
-    """Turns a row into the bytes of a record, the same ones in every process."""
+    """Return a function from a row to the bytes of a record, the same ones in every process."""
     from tensorflow_datasets.core import (  # pyright: ignore[reportMissingImports]
         example_serializer,
     )
@@ -191,7 +191,7 @@ def _serializer(features: Any) -> Callable[[dict[str, Any]], bytes]:
 def _write_metadata(
     name: str, folder: pathlib.Path, features: Any, lengths: dict[str, list[int]], about: str
 ) -> None:
-    """Writes what TensorFlow Datasets has to know of the shards."""
+    """Write the metadata of the shards that TensorFlow Datasets needs."""
     import tensorflow_datasets as tfds  # pyright: ignore[reportMissingImports]
 
     infos = []

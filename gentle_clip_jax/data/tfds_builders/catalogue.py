@@ -12,7 +12,7 @@ from gentle_clip_jax.data.tfds_builders.protein_sets import read_table
 
 
 class DataSet(NamedTuple):
-    """The field of a data set, what it is, whose it is, and what reads its folder.
+    """A data set: its field, title, citation, and the reader of its folder.
 
     trained: whether `gentle-clip train` reads it when it is prepared.
     """
@@ -86,7 +86,7 @@ DATA_SETS = {
 
 
 def find(name: str) -> DataSet:
-    """The data set of that name.
+    """Return the data set of that name.
 
     Raises:
       ValueError: there is none; names the nearest.

@@ -17,7 +17,7 @@ UNMATCHED = "unmatched_captions.jsonl"
 
 
 def read_described(folder: pathlib.Path) -> Contents:
-    """Images in zip files or folders, and metadata.jsonl: id, split, label, captions of each.
+    """Read images in zip files or folders, and metadata.jsonl: id, split, label, captions of each.
 
     Raises:
       ValueError: a file is missing or broken, or metadata.jsonl names an image twice.
@@ -39,7 +39,7 @@ def read_described(folder: pathlib.Path) -> Contents:
 
 
 def read_folder(folder: pathlib.Path) -> Contents:
-    """images/, captions.jsonl with id and captions (split, label), and pairs.csv if ids differ.
+    """Read images/, captions.jsonl (id, captions, split, label), and pairs.csv if ids differ.
 
     pairs.csv: an image's id and its captions' id a line; without it, equal ids are pairs. Split and
     label of an image are its captions', or else "train" and none. Captions of no image are in
@@ -108,5 +108,5 @@ def _contents(listed: Sequence[Image], captions: Sequence[list[str]]) -> Content
 
 def _read(image: Image, columns: dict[str, Any]) -> dict[str, Any]:
     content = image.read()
-    decode(content, 32)  # a damaged one is found now, not in the middle of training
+    decode(content, 32)  # so that a damaged one fails now, not in the middle of training
     return {"image": content, **columns}

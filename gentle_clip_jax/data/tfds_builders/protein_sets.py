@@ -9,16 +9,16 @@ import numpy as np
 from gentle_clip_jax import reading
 from gentle_clip_jax.data.tfds_builders.build import Contents, Item
 
-_UNKNOWN = -32768  # in coords.npz: an atom that is not known
+_UNKNOWN = -32768  # in coords.npz: a missing atom
 
 
 def read_table(
     folder: pathlib.Path, *, table: str, id_column: str, split_column: str | None, backbone: bool
 ) -> Contents:
-    """The rows of a .parquet file; the column of ids becomes `id`, that of splits the splits.
+    """Read a .parquet file; the column of ids becomes `id`, the column of splits gives the splits.
 
     With `backbone`, coords.npz beside it gives N, CA and C of each residue: the column `backbone`
-    [length, 3, 3] in Angstrom, NaN where an atom is not known.
+    [length, 3, 3] in Angstrom, NaN for a missing atom.
 
     Raises:
       ValueError: a file is missing or broken, or the two list other proteins.
@@ -64,7 +64,7 @@ def _read(row: dict[str, Any], chain: np.ndarray | None) -> dict[str, Any]:
 
 
 def _read_backbones(path: pathlib.Path, names: list[str]) -> list[np.ndarray]:
-    """Coordinates int16 [length, 3, 3] of each protein, in 0.01 Angstrom."""
+    """Return coordinates int16 [length, 3, 3] of each protein, in 0.01 Angstrom."""
     try:
         arrays = reading.read_arrays(path)
         atoms, offsets, ids = arrays["bb"], arrays["offsets"], arrays["id"]

@@ -30,7 +30,7 @@ class Checkpoint(NamedTuple):
 
 
 def find(source: str | os.PathLike) -> Checkpoint:
-    """The checkpoint in a folder, in a file beside its config, or in a Hugging Face repo.
+    """Return the checkpoint in a folder, in a file beside its config, or in a Hugging Face repo.
 
     Raises:
       ValueError: there is none, or it cannot be fetched; says what to do.
@@ -67,7 +67,7 @@ def find(source: str | os.PathLike) -> Checkpoint:
 
 
 def settings(folder: pathlib.Path) -> list[pathlib.Path]:
-    """The files beside weights that say what becomes of an input: configs and tokenizers."""
+    """Return the files beside weights that process inputs: configs and tokenizers."""
     paths = {
         path for pattern in (*_SETTINGS, "1_Pooling/config.json") for path in folder.glob(pattern)
     }
@@ -82,7 +82,7 @@ def _of_processor(folder: pathlib.Path) -> dict[str, Any]:
 
 
 def read_json(path: pathlib.Path, schema: Any = None) -> dict[str, Any]:
-    """What a .json file says, or nothing if it is not there.
+    """Return the content of a .json file, empty if there is none.
 
     Raises:
       ValueError: it is no sound one, or not as the schema has it.
@@ -91,7 +91,7 @@ def read_json(path: pathlib.Path, schema: Any = None) -> dict[str, Any]:
 
 
 def pad_id(folder: pathlib.Path) -> int | None:
-    """The id that a tokenizer pads with, if tokenizer_config.json says."""
+    """Return the id that a tokenizer pads with, if tokenizer_config.json names it."""
     config = read_json(folder / "tokenizer_config.json", schemas.Tokens)
     token = config.get("pad_token")
     content = token.get("content") if isinstance(token, dict) else token
@@ -102,14 +102,14 @@ def pad_id(folder: pathlib.Path) -> int | None:
 
 
 def _weights(folder: pathlib.Path, names: tuple[str, ...]) -> pathlib.Path | None:
-    """The first file of these names, or the only one that can hold weights."""
+    """Return the first file of these names, or the only one that can hold weights."""
     named = [folder / name for name in names if (folder / name).is_file()]
     others = [path for path in folder.iterdir() if path.suffix in _SUFFIXES]
     return (named or (others if len(others) == 1 else [None]))[0]
 
 
 def _alternatives(folder: pathlib.Path) -> list[list[str]]:
-    """Patterns of the files of weights in a repo with these settings, the best first."""
+    """Return patterns of weight files in a repo with these settings, the best first."""
     # Where timm's config lies beside open_clip's, timm's weights are those of images alone.
     if "model_type" in read_json(folder / "config.json"):
         theirs = [["model.safetensors", _INDEX, "model-*.safetensors"], ["pytorch_model.bin"]]
@@ -121,7 +121,7 @@ def _alternatives(folder: pathlib.Path) -> list[list[str]]:
 
 
 def _fetched(source: str) -> pathlib.Path:
-    """The folder of a Hugging Face repo, downloaded unless it is there."""
+    """Return the folder of a Hugging Face repo, downloaded unless it is there."""
     if not re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", source):
         raise ValueError(
             f"There is no encoder {source}: choose efficientnet-lite0, minilm, the folder of a "

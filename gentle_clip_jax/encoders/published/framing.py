@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 
 class Framing(NamedTuple):
-    """An image's shorter side becomes `resized` pixels, or both if `squash`; its centre is taken.
+    """A resize of an image's shorter side to `resized` pixels (both if `squash`), then its centre.
 
     size: of that centre, pixels a side. resample: Pillow's number of the interpolation.
     """
@@ -17,7 +17,7 @@ class Framing(NamedTuple):
 
 
 def from_preprocessing(config: Mapping[str, Any], size: int) -> Framing:
-    """What a preprocessor_config.json says; an empty one: squashed to `size`.
+    """Return the framing of a preprocessor_config.json; an empty one squashes to `size`.
 
     Raises:
       ValueError: it is of a kind that is not supported.

@@ -10,7 +10,7 @@ RICH = "rich"
 
 
 def with_layers(model: Any, layers: str | None, *, of: str) -> Any:
-    """The model, the features of which are those of some layers side by side.
+    """Return the model with features from some layers, side by side.
 
     Args:
       model: an encoder.

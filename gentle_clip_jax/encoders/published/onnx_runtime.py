@@ -12,7 +12,7 @@ _OPSET, _IR = 18, 9  # of ONNX: what ONNX Runtime reads since 1.16
 
 
 def runs(model: Any) -> bool:
-    """Whether `program` can run a model: it is EfficientNet-Lite0, and the packages are there."""
+    """Return whether `program` can run a model: EfficientNet-Lite0, with the packages installed."""
     is_there = all(importlib.util.find_spec(name) for name in ("onnx", "onnxruntime"))
     return isinstance(model, EfficientNetLite0) and is_there
 
@@ -20,7 +20,7 @@ def runs(model: Any) -> bool:
 def program(
     model: Any, params: Mapping[str, Any], threads: int
 ) -> Callable[[np.ndarray], np.ndarray]:
-    """The function from uint8 images [b, 224, 224, 3] to their features by a model that `runs`.
+    """Return the function from uint8 images [b, 224, 224, 3] to features, by a model that `runs`.
 
     It computes in float32, on the CPU.
     """
@@ -36,7 +36,7 @@ def program(
 
 
 def _graph(model: EfficientNetLite0, params: Mapping[str, Any]) -> bytes:
-    """`EfficientNetLite0.__call__` as a graph of ONNX, with channels before places."""
+    """Return `EfficientNetLite0.__call__` as an ONNX graph, with channels first."""
     graph, stages = _Graph(), {}
     pixels = graph.add("Cast", graph.add("Transpose", "images", perm=[0, 3, 1, 2]), to=1)
     x = graph.add("Div", graph.add("Sub", pixels, np.float32(127)), np.float32(128))
@@ -58,13 +58,13 @@ def _graph(model: EfficientNetLite0, params: Mapping[str, Any]) -> bytes:
 
 
 class _Graph:
-    """A graph of ONNX as it grows; what is added is known by a name."""
+    """An ONNX graph under construction; each node is referred to by its name."""
 
     def __init__(self) -> None:
         self._nodes, self._constants = [], []
 
     def add(self, operator: str, *inputs: str | np.ndarray | np.generic, **attributes: Any) -> str:
-        """An operator of the names of others, or of constants."""
+        """Add an operator on named nodes or constants; return its name."""
         from onnx import helper, numpy_helper
 
         names, output = [], f"{operator}_{len(self._nodes)}"
@@ -78,7 +78,7 @@ class _Graph:
         return output
 
     def convolve(self, x: str, layer: Mapping[str, Any], stride: int = 1) -> str:
-        """`ConvNorm`, its BatchNorm inside the kernel; [k, k, 1, c] goes channel by channel."""
+        """Add a `ConvNorm`, BatchNorm folded into the kernel; [k, k, 1, c] is depthwise."""
         kernel, scale, bias, mean, variance = (
             np.asarray(layer[name]) for name in ("kernel", "scale", "bias", "mean", "variance")
         )
@@ -97,17 +97,17 @@ class _Graph:
         return self.add("Clip", x, np.float32(0), np.float32(6))
 
     def mean(self, x: str, *, keepdims: bool = False) -> str:
-        """Over all places."""
+        """Add the mean over all places."""
         return self.add("ReduceMean", x, np.array([2, 3]), keepdims=int(keepdims))
 
     def spread(self, x: str) -> tuple[str, str]:
-        """Mean and deviation over all places."""
+        """Add the mean and deviation over all places."""
         centred = self.add("Sub", x, self.mean(x, keepdims=True))
         variance = self.mean(self.add("Mul", centred, centred))
         return self.mean(x), self.add("Sqrt", variance)
 
     def returning(self, output: str) -> bytes:
-        """The graph as a file of ONNX."""
+        """Return the graph as the bytes of an ONNX file."""
         from onnx import TensorProto, helper
 
         images = helper.make_tensor_value_info("images", TensorProto.UINT8, ["b", 224, 224, 3])

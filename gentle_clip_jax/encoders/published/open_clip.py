@@ -47,7 +47,7 @@ _TURNED = ("visual.proj", "text_projection")
 
 
 def config(about: Mapping[str, Any]) -> dict[str, Any]:
-    """A CLIPModel's config.json from an open_clip_config.json.
+    """Return a CLIPModel's config.json from an open_clip_config.json.
 
     Raises:
       ValueError: it is of a kind that CLIP itself is not.
@@ -104,7 +104,7 @@ def _tower(config: Mapping[str, Any], num_heads: int, act: str) -> dict[str, Any
 
 
 def preprocessing(about: Mapping[str, Any]) -> dict[str, Any]:
-    """A preprocessor_config.json from an open_clip_config.json.
+    """Return a preprocessor_config.json from an open_clip_config.json.
 
     Raises:
       ValueError: images are to be resized in a way that is not supported.
@@ -127,7 +127,7 @@ def preprocessing(about: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def weights(theirs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The weights under the names of Hugging Face; those of a ResNet keep their own."""
+    """Return the weights under the names of Hugging Face; those of a ResNet keep their own."""
     plain = {_plain(name): array for name, array in theirs.items()}
     resnet = "visual.attnpool.c_proj.weight" in plain
     renamed = {}

@@ -16,7 +16,7 @@ SHA256 = {
 
 
 def efficientnet_folder() -> pathlib.Path:
-    """Where the package with EfficientNet-Lite0 keeps its weights.
+    """Return the folder of the weights in the package with EfficientNet-Lite0.
 
     Raises:
       ValueError: it is not installed.
@@ -25,7 +25,7 @@ def efficientnet_folder() -> pathlib.Path:
 
 
 def minilm_folder() -> pathlib.Path:
-    """Where the package with MiniLM keeps its weights and its tokenizer.
+    """Return the folder of weights and tokenizer in the package with MiniLM.
 
     Raises:
       ValueError: it is not installed.
@@ -35,7 +35,7 @@ def minilm_folder() -> pathlib.Path:
 
 
 def known(path: pathlib.Path) -> pathlib.Path:
-    """The path of a file of weights whose content is what we know under its name.
+    """Return the path of a weight file after checking its SHA-256.
 
     Raises:
       ValueError: it is not there, or another.
@@ -51,7 +51,7 @@ def known(path: pathlib.Path) -> pathlib.Path:
 
 
 def _folder(package: str, install: str) -> pathlib.Path:
-    """Where an installed package lies; it is not imported."""
+    """Return the folder of an installed package, without importing it."""
     spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
         raise ValueError(

@@ -17,7 +17,7 @@ def load_params(
     names: Mapping[str, str],
     unused: str = "",
 ) -> dict[str, Any]:
-    """The params of `model` from `weights`, each used exactly once.
+    """Return the params of `model` from `weights`, each used exactly once.
 
     `inputs` is any input of the model, `names` maps the names of its params (a/b/kernel) to those
     of the weights, `unused` is a pattern of the weights to leave. Kernels are turned from PyTorch's

@@ -60,7 +60,7 @@ class Pretrained(NamedTuple):
 
 
 def load(source: str | os.PathLike, *, role: str | None = None) -> Pretrained:
-    """The encoder that `source` names, with its published weights.
+    """Return the encoder that `source` names, with its published weights.
 
     `source` is efficientnet-lite0, minilm, the folder of a checkpoint (from transformers, timm or
     open_clip), or the name of a Hugging Face repo with one. `role` is image, text or sequence; it
@@ -110,7 +110,7 @@ def _loaded(checkpoint: checkpoints.Checkpoint, kind: str, role: str) -> Pretrai
 
 
 def role_of(source: str | os.PathLike, role: str | None = None) -> str:
-    """The role in which `load` would load an encoder; reads no weights.
+    """Return the role in which `load` would load an encoder, without reading weights.
 
     Raises:
       ValueError: as there.
@@ -121,7 +121,7 @@ def role_of(source: str | os.PathLike, role: str | None = None) -> str:
 
 
 def folder(source: str | os.PathLike) -> pathlib.Path:
-    """Where the files beside the weights of an encoder lie, such as its tokenizer's.
+    """Return the folder of the files beside an encoder's weights, such as its tokenizer.
 
     Raises:
       ValueError: there is no such encoder.
@@ -143,7 +143,7 @@ def _checked_role(source: str | os.PathLike, role: str | None, roles: tuple[str,
 
 
 def _found(source: str | os.PathLike) -> tuple[checkpoints.Checkpoint, str]:
-    """The checkpoint and the type of its model."""
+    """Return the checkpoint and the type of its model."""
     checkpoint = checkpoints.find(source)
     config = checkpoint.config
     if "architecture" in config:  # of timm
@@ -162,7 +162,7 @@ Weights = dict[str, np.ndarray]
 def _tower(
     kind: str, role: str, checkpoint: checkpoints.Checkpoint, weights: Weights
 ) -> tuple[Any, Weights, dict[str, str], str]:
-    """A model; the weights, those apart that some keep in one; their names; those to leave."""
+    """Return a model, its split weights, their names, and the names of weights to ignore."""
     config, number = checkpoint.config, ("image", "text").index(role) if role != "sequence" else 0
     if kind == "clip":
         model = clip.from_config(config)[number]
@@ -192,7 +192,7 @@ def _tower(
 
 
 def _normalizing(model: Any, preprocessing: Mapping[str, Any]) -> Any:
-    """The model with the mean and std that its pixels had in training."""
+    """Return the model with the mean and std of its training's pixels."""
     if not preprocessing.get("do_normalize", True):
         return model.clone(mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
     return model.clone(
@@ -202,7 +202,7 @@ def _normalizing(model: Any, preprocessing: Mapping[str, Any]) -> Any:
 
 
 def efficientnet_lite0() -> Pretrained:
-    """EfficientNet-Lite0, trained on ImageNet.
+    """Return EfficientNet-Lite0, trained on ImageNet.
 
     Raises:
       ValueError: the package with the weights is not installed, or has other weights.
@@ -215,7 +215,9 @@ def efficientnet_lite0() -> Pretrained:
 
 
 def minilm() -> Pretrained:
-    """all-MiniLM-L6-v2, trained on pairs of sentences; tokenizer.json lies beside its weights.
+    """Return all-MiniLM-L6-v2, trained on pairs of sentences.
+
+    Its tokenizer.json lies beside its weights.
 
     Raises:
       ValueError: the package with the weights is not installed, or has other weights.

@@ -91,7 +91,7 @@ class TimmArgs(Struct):
 
 
 class TimmImages(Struct):
-    """What timm says of images."""
+    """The image settings in a timm config."""
 
     input_size: Annotated[list[Side], Meta(min_length=1, max_length=3)] | None = None
     mean: Mean | None = None
@@ -133,7 +133,7 @@ class OpenClipModel(Struct):
 
 
 class OpenClipImages(Struct):
-    """What open_clip says of images."""
+    """The image settings in an open_clip config."""
 
     mean: Mean | None = None
     std: Std | None = None
@@ -202,7 +202,7 @@ class Index(Struct):
 
 
 def checked_model(where: str, config: Mapping[str, Any]) -> dict[str, Any]:
-    """A config.json of Hugging Face that a model can be made of, without keys that say nothing.
+    """Return a Hugging Face config.json, checked for building a model, without empty keys.
 
     Raises:
       ValueError: a value is of another kind, sign or size; names its key.

@@ -13,7 +13,7 @@ _OF_TORCHVISION = {"size": {"shortest_edge": 256}, "crop_size": 224, "resample":
 
 
 def model_args(config: Mapping[str, Any], known: Collection[str], **usual: Any) -> dict[str, Any]:
-    """Of the arguments that the model was made with, those whose names are `known`.
+    """Return the arguments that the model was made with, of those named in `known`.
 
     Raises:
       ValueError: another one matters, and is not as `usual`.
@@ -29,7 +29,7 @@ def model_args(config: Mapping[str, Any], known: Collection[str], **usual: Any) 
 
 
 def preprocessing(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The same as in a preprocessor_config.json, or nothing where it is not said.
+    """Return the equivalent of a preprocessor_config.json, or nothing if the config lacks it.
 
     Raises:
       ValueError: images are to be resized in a way that is not supported.

@@ -21,7 +21,7 @@ _PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 def check_files(path: pathlib.Path, files: Sequence[pathlib.Path]) -> None:
-    """Refuses what is no regular file, or more than may be in memory.
+    """Refuse anything but regular files that fit in memory.
 
     Raises:
       ValueError: it is; names the path.
@@ -64,7 +64,7 @@ _ALLOWED = {
 
 
 class _Unpickler(pickle.Unpickler):
-    """Reads a dictionary of tensors and nothing else: no other name is ever looked up."""
+    """An unpickler of dictionaries of tensors only: it never looks up another name."""
 
     def find_class(self, module: str, name: str) -> Any:
         if f"{module}.{name}" not in _ALLOWED:
@@ -77,7 +77,9 @@ class _Unpickler(pickle.Unpickler):
 
 
 def read_pth(path: pathlib.Path) -> dict[str, np.ndarray]:
-    """All arrays of a state dict that PyTorch saved, by name; of a training's, its `state_dict`.
+    """Return all arrays of a state dict that PyTorch saved, by name.
+
+    A training checkpoint's arrays are those of its `state_dict`.
 
     Since version 1.6 such a file is a zip file of a pickle, data.pkl, and of a member data/KEY for
     each storage. Before, it is a magic number, a version, the writer's machine, the dictionary, the
@@ -101,7 +103,7 @@ def read_pth(path: pathlib.Path) -> dict[str, np.ndarray]:
 
 
 class _Within:
-    """A file of which no more is asked than it has: it makes room for what it is asked for."""
+    """A file that refuses reads beyond its size, before memory is allocated for them."""
 
     def __init__(self, file: BinaryIO):
         self._file, self._size = file, os.fstat(file.fileno()).st_size
@@ -115,7 +117,7 @@ class _Within:
 
 
 def _unpickled(file: BinaryIO) -> Any:
-    """What a pickle in a file holds, whose next byte is then the file's next.
+    """Return the next pickle in a file, and leave the file just behind it.
 
     Raises:
       ValueError: it would take memory out of all proportion to its size.

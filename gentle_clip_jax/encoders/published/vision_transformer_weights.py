@@ -44,7 +44,7 @@ _ALONE = ("class_token", "position", "registers", "scale_1", "scale_2")
 
 
 def separated(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The weights with those apart that some layouts keep in one: q, k and v; gate and values."""
+    """Return the weights with fused ones split: q, k and v, or gate and values."""
     result = {}
     for name, weight in weights.items():
         fused = next((part for part in _FUSED if f".{part}." in name), None)
@@ -57,7 +57,7 @@ def separated(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def checkpoint_names(model: ClassTokenTransformer, weights: Iterable[str]) -> dict[str, str]:
-    """Names of the parameters -> names among `weights`, whose layout they show, `separated`.
+    """Map names of parameters to names among the `separated` weights, by their layout.
 
     There are names for parameters that only other vision transformers have, too.
     """

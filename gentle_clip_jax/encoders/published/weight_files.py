@@ -13,7 +13,7 @@ _INDEX = ".safetensors.index.json"
 
 
 def read_weights(path: pathlib.Path) -> dict[str, np.ndarray]:
-    """All arrays by name of .safetensors, of an index of several such files, or of PyTorch's file.
+    """Return all arrays by name of a .safetensors file, an index of several, or a PyTorch file.
 
     Raises:
       ValueError: a file is not there, or not sound.
@@ -27,7 +27,7 @@ def read_weights(path: pathlib.Path) -> dict[str, np.ndarray]:
 
 
 def parts(path: pathlib.Path) -> list[pathlib.Path]:
-    """The files that the weights of `path` are in: those that an index names, or itself.
+    """Return the files that the weights of `path` are in: those that an index names, or itself.
 
     Raises:
       ValueError: the index names none, or files elsewhere.
@@ -44,7 +44,7 @@ def parts(path: pathlib.Path) -> list[pathlib.Path]:
 
 
 def read_safetensors(path: pathlib.Path) -> dict[str, np.ndarray]:
-    """All arrays of a .safetensors file by name.
+    """Return all arrays of a .safetensors file by name.
 
     Raises:
       ValueError: the file is none, or not there.
@@ -63,7 +63,7 @@ def read_safetensors(path: pathlib.Path) -> dict[str, np.ndarray]:
 
 
 def split_attention(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The weights with each in_proj of PyTorch's attention in three: q_proj, k_proj and v_proj."""
+    """Return the weights with in_proj of PyTorch's attention split into q_proj, k_proj, v_proj."""
     split = {}
     for name, array in weights.items():
         stem, _, leaf = name.rpartition("in_proj_")
@@ -76,7 +76,7 @@ def split_attention(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def spelled(name: str, weights: Collection[str]) -> str:
-    """`name` as it is among `weights`: of a LayerNorm, TensorFlow called the scale gamma."""
+    """Return the spelling of `name` among `weights`: TensorFlow called LayerNorm's scale gamma."""
     old = name.replace("LayerNorm.weight", "LayerNorm.gamma")
     old = old.replace("LayerNorm.bias", "LayerNorm.beta")
     return old if name not in weights and old in weights else name

@@ -8,7 +8,7 @@ from gentle_clip_jax.report.comparison.cells import Comparison
 
 
 def advice(comparison: Comparison) -> list[str]:
-    """A sentence or two for each number of pairs.
+    """Return one or two sentences for each number of pairs.
 
     The best method that uses unmatched items is set against the best that uses pairs alone, each
     by the mean of the main metrics. On data sets with test items of their own a difference counts
@@ -35,7 +35,7 @@ def _choice(comparison: Comparison, pairs: int) -> str:
 
 
 def _champion(comparison: Comparison, pairs: int, methods: Iterable[str]) -> str | None:
-    """The method with the highest mean of the main metrics among those that have them all."""
+    """Return the method with the highest mean over the main metrics, of those that have all."""
     rows = [comparison.row(pairs, metric) for metric in comparison.main]
     means = {
         name: statistics.mean(row[name].mean for row in rows)

@@ -10,13 +10,13 @@ from gentle_clip_jax.runs.read import Modalities, modalities_of
 
 _Key = tuple[str, int, int]  # method, pairs, seed
 MAIN = ("zero_shot", "i2t", "t2i")
-_DRAWN = "+drawn"  # ends the names of methods whose rows are drawn where they are ranked
+_DRAWN = "+drawn"  # ends the names of methods with gallery smoothing
 # Comparisons that do not say what they compare are of before there were others.
 _FORMER: Modalities = ("image", "text")
 
 
 class Cell(NamedTuple):
-    """One metric of one method with one number of pairs; shares, over the seeds that were run."""
+    """One metric of one method with one number of pairs; shares, over all seeds."""
 
     mean: float
     spread: float | None  # sample standard deviation; one seed has none
@@ -34,7 +34,7 @@ class Cell(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """What results.json holds, gathered."""
+    """The content of results.json, grouped into cells."""
 
     modalities: Modalities
     methods: dict[str, str]  # name: label, in the order of the tables
@@ -54,23 +54,23 @@ class Comparison(NamedTuple):
         return [metric for metric in self.metrics if metric in MAIN]
 
     def label(self, metric: str) -> str:
-        """What readers see of a metric."""
+        """Return the reader's words for a metric."""
         return metric_label(metric, self.modalities)
 
     def row(self, pairs: int, metric: str) -> dict[str, Cell]:
-        """The methods that were measured with so many pairs, and their cells."""
+        """Return the cells of the methods that were measured with this number of pairs."""
         cells = {name: self.cells.get((name, pairs, metric)) for name in self.methods}
         return {name: cell for name, cell in cells.items() if cell is not None}
 
     def best(self, pairs: int, metric: str) -> set[str]:
-        """The methods that read as the highest, if there are several to choose from."""
+        """Return the methods with the highest displayed value, if several were compared."""
         row = self.row(pairs, metric)
         highest = max((cell.shown for cell in row.values()), default=0)
         return {name for name, cell in row.items() if cell.shown == highest and len(row) > 1}
 
 
 def gather(results: Mapping[str, Any]) -> Comparison:
-    """Gathers the content of results.json.
+    """Gather the content of results.json.
 
     Raises KeyError for a method that is run but not listed, and for a key that is missing;
     ValueError for modalities that are not two names.
@@ -103,7 +103,7 @@ def gather(results: Mapping[str, Any]) -> Comparison:
 
 
 def metric_label(metric: str, modalities: Modalities) -> str:
-    """What readers see of a metric.
+    """Return the reader's words for a metric.
 
     >>> metric_label("i2t_strict", ("cell", "word")), metric_label("t2i/rsicd", ("cell", "word"))
     ('cell to word, strict', 'word to cell')
@@ -118,12 +118,12 @@ def metric_label(metric: str, modalities: Modalities) -> str:
 def _wanted(
     methods: Iterable[str], unmatched: set[str], runs: Iterable[_Key], num_items: int
 ) -> set[_Key]:
-    """Every method with every number of pairs and seed, as far as something is unmatched then."""
+    """Return each method with each number of pairs and seed that leaves unmatched items."""
     numbers, seeds = {number for _, number, _ in runs}, {seed for *_, seed in runs}
     loose = {
         number
         for method, number, _ in runs
-        # What is drawn has a bank of its own pairs where nothing is unmatched.
+        # Gallery smoothing takes its gallery from the pairs where nothing is unmatched.
         if number < num_items or (method in unmatched and not method.endswith(_DRAWN))
     }
     return {

@@ -48,7 +48,7 @@ class Content(NamedTuple):
 
 
 def content(results: Mapping[str, Any], comparison: Comparison) -> Content:
-    """What the page of the content of results.json says.
+    """Return the content of the page about results.json.
 
     Raises ValueError if no run is finished, KeyError for a key that is missing.
     """
@@ -69,7 +69,7 @@ def content(results: Mapping[str, Any], comparison: Comparison) -> Content:
 
 
 def escaped(text: str) -> str:
-    """A text that Markdown takes for no HTML and no end of a cell."""
+    """Return a text with characters escaped that Markdown would take for HTML or a cell's end."""
     return text.replace("|", "\\|").replace("<", "&lt;")
 
 
@@ -188,7 +188,7 @@ def _sets(comparison: Comparison) -> list[Table]:
 
 
 def _by_pairs(comparison: Comparison, title: str, metrics: list[str], note: str = "") -> Table:
-    """A table of methods and numbers of pairs by row, without those that have no figure."""
+    """Return a table of methods by numbers of pairs, without methods that have no figure."""
     rows = []
     for pairs in comparison.pairs:
         for name, label in comparison.methods.items():

@@ -18,7 +18,7 @@ Ink = Callable[[str], str]  # from the name of a hue to a colour
 
 
 def comparison_figure(comparison: Comparison) -> str:
-    """An SVG that stands alone: a panel a metric, a line a method, error bars of one spread.
+    """Return a stand-alone SVG: one panel per metric, one line per method, bars of one spread.
 
     Methods that use unmatched items are solid, the others dashed.
     """
@@ -51,9 +51,9 @@ def comparison_figure(comparison: Comparison) -> str:
 
 
 def comparison_plots(comparison: Comparison) -> list[tuple[str, Markup]]:
-    """The same for a page in its own colours: a title and an SVG for each metric."""
+    """Return the same for a page in its own colours: a title and an SVG for each metric."""
 
-    def drawn(metric: str) -> Markup:
+    def plotted(metric: str) -> Markup:
         label = f"{comparison.label(metric)} against the number of pairs"
         height = 2.9 if len(comparison.pairs) > 1 else 0.7 + 0.24 * len(comparison.methods)
         return plot(
@@ -63,7 +63,7 @@ def comparison_plots(comparison: Comparison) -> list[tuple[str, Markup]]:
             (4.2, height),
         )
 
-    return [(f"{comparison.label(metric)}, %", drawn(metric)) for metric in comparison.main]
+    return [(f"{comparison.label(metric)}, %", plotted(metric)) for metric in comparison.main]
 
 
 def _paint(axes: "Axes", comparison: Comparison, metric: str, ink: Ink) -> None:
@@ -85,7 +85,7 @@ def _paint(axes: "Axes", comparison: Comparison, metric: str, ink: Ink) -> None:
 
 
 def _points(axes: "Axes", comparison: Comparison, metric: str, ink: Ink) -> None:
-    """With one number of pairs there is no curve: a line a method, from the top."""
+    """Plot one line per method, from the top, for a comparison with one number of pairs."""
     (pairs,) = comparison.pairs
     for place, method in enumerate(comparison.methods):
         cell = comparison.row(pairs, metric).get(method)
@@ -100,16 +100,16 @@ def _points(axes: "Axes", comparison: Comparison, metric: str, ink: Ink) -> None
 
 
 def _ends(cell: Cell) -> tuple[float, float]:
-    """Mean and spread in per cent."""
+    """Return the mean and spread in per cent."""
     return 100 * cell.mean, 100 * (cell.spread or 0)
 
 
 def _style(comparison: Comparison, method: str, ink: Ink) -> dict[str, Any]:
-    drawn = look(method)
+    style = look(method)
     return {
-        "color": ink(drawn.hue),
-        "marker": drawn.marker,
-        "markerfacecolor": "none" if drawn.hollow else None,
+        "color": ink(style.hue),
+        "marker": style.marker,
+        "markerfacecolor": "none" if style.hollow else None,
         "linestyle": "-" if method in comparison.unmatched else (0, (4, 2)),
         "linewidth": 1.3,
         "markersize": 4.5,

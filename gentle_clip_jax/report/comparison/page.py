@@ -6,7 +6,7 @@ from gentle_clip_jax.report.comparison.content import LINES, Content, Method, Ta
 
 
 def comparison_page(content: Content, *, picture: str, record: str) -> str:
-    """The page of what is to be said.
+    """Return the Markdown page of a comparison's content.
 
     picture, record: names of the picture and of the figures, which lie beside the page.
     """

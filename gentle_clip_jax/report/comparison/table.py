@@ -11,7 +11,7 @@ from gentle_clip_jax.report.comparison.cells import Comparison, gather
 
 
 def comparison_table(results: Mapping[str, Any]) -> Table:
-    """A rich table of the content of results.json: a method a line, the best in bold.
+    """Return a rich table of results.json: one method per line, the best in bold.
 
     The methods come once for every number of pairs, by the names that `align --method` takes.
     """

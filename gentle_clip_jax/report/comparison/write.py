@@ -31,9 +31,9 @@ _NOW = (
 
 
 def show_comparison(folder: str | Path, modalities: Modalities | None = None) -> None:
-    """Prints the table of a comparison, writes its pages and picture, and says where they are.
+    """Print the table of a comparison, write its pages and picture, and print their paths.
 
-    modalities: what an item of x and one of y is called; kept in results.json.
+    modalities: what an item of x and one of y is called; stored in results.json.
     """
     source = Path(folder) / "results.json"
     if modalities is not None:
@@ -54,7 +54,7 @@ def show_comparison(folder: str | Path, modalities: Modalities | None = None) ->
 def write_comparison(
     folder: str | Path, *, out: str | Path | None = None, stem: str = "comparison"
 ) -> Path:
-    """Writes STEM.md and STEM.svg, and into another folder STEM.json, a copy of results.json.
+    """Write STEM.md and STEM.svg, and into another folder STEM.json, a copy of results.json.
 
     Args:
       folder: where `gentle-clip compare` left results.json.
@@ -118,7 +118,7 @@ def _read(path: Path) -> str:
 
 
 def _render(path: Path, text: str, stem: str, record: str) -> tuple[str, str]:
-    """The page and the picture of the text of results.json."""
+    """Return the page and the picture of the text of results.json."""
     results = _parsed(path, text)
     try:
         comparison = gather(results)

@@ -10,7 +10,7 @@ _Say = Callable[[str], str]
 
 
 def named_diagnosis(diagnosis: Mapping[str, Any]) -> dict[str, Any]:
-    """The diagnosis with its own modalities wherever its words say x and y; ids are left alone.
+    """Return the diagnosis with the modalities' names instead of x and y; ids are unchanged.
 
     Raises ValueError if its modalities are not two names.
     """

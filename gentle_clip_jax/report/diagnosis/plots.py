@@ -16,7 +16,7 @@ _HERE = PAGE["orange"]  # what was measured, before what chance does
 
 
 def draw(key: str, picture: Mapping[str, Any]) -> tuple[Markup, str]:
-    """The SVG of a picture of a finding, and how to read it; `key` tells it from the others."""
+    """Return the SVG of a finding and a line on how to read it; `key` selects the plot."""
     paint, note = _KINDS[picture["kind"]](picture)
     height = 0.7 + 0.35 * len(picture["values"]) if picture["kind"] == "bars" else 2.3
     return plot(key, picture["title"], paint, (4.2, height)), note

@@ -24,7 +24,7 @@ _STYLES = {"good": "green", "warning": "yellow", "bad": "red", "unknown": "dim"}
 
 
 def headlines(diagnosis: Mapping[str, Any]) -> tuple[str, str]:
-    """The verdict in two sentences: on unmatched data, and on doing without pairs."""
+    """Return the verdict in two sentences: on unmatched data, and on aligning without pairs."""
     verdict = named_diagnosis(diagnosis)["verdict"]
     helps = {
         "likely": "Unmatched data is likely to help",
@@ -38,14 +38,14 @@ def headlines(diagnosis: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def suspects(diagnosis: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The pairs that look strange, the strangest first: ids "x" and "y", and "strangeness"."""
+    """Return the suspicious pairs, the strangest first: ids "x" and "y", and "strangeness"."""
     return [one for finding in diagnosis["findings"] for one in _suspects(finding)]
 
 
 def show_diagnosis(
     diagnosis: Mapping[str, Any], out: str | Path | None = None, cards: Cards = MappingProxyType({})
 ) -> None:
-    """Prints what `diagnose` returned, and writes it into the folder `out` if one is given.
+    """Print the result of `diagnose`, and write it into the folder `out` if one is given.
 
     cards: what the page shows of items; of the others it shows ids.
     """
@@ -58,7 +58,7 @@ def show_diagnosis(
 
 
 def diagnosis_table(diagnosis: Mapping[str, Any]) -> Table:
-    """A rich table of the figures, a figure a row."""
+    """Return a rich table of the figures, one per row."""
     diagnosis = named_diagnosis(diagnosis)
     table = Table(title=Text(_counts(diagnosis)), show_lines=True)
     for column in ("", "Figure", "Here, and by chance", "Meaning"):
@@ -71,7 +71,7 @@ def diagnosis_table(diagnosis: Mapping[str, Any]) -> Table:
 
 
 def write_diagnosis(diagnosis: Mapping[str, Any], out: str | Path, cards: Cards) -> Path:
-    """Writes diagnosis.json, what `diagnose` returned, and diagnosis.html into the folder `out`.
+    """Write the result of `diagnose` as diagnosis.json and diagnosis.html into the folder `out`.
 
     Returns the page's path.
 
@@ -140,7 +140,7 @@ def _drawn(diagnosis: Mapping[str, Any]) -> str:
 
 
 def _finding(finding: Mapping[str, Any], cards: Cards) -> dict[str, Any]:
-    """A finding as the page takes it."""
+    """Return a finding in the form that the page's template takes."""
     plots = [
         (picture["title"], draw(f"{finding['name']}-{i}", picture))
         for i, picture in enumerate(finding["pictures"])

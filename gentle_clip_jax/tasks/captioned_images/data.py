@@ -18,7 +18,7 @@ Encode = Callable[[Iterable[str]], np.ndarray]  # texts -> token ids [n, t], 0 =
 
 @dataclasses.dataclass(frozen=True)
 class ImageRows:
-    """Images of which [rows] gives the pixels, uint8 [b, size, size, 3]; threads decode them.
+    """Images whose pixels are decoded by threads on access: [rows] gives uint8 [b, size, size, 3].
 
     Raises:
       ValueError: one cannot be read; names it.
@@ -37,7 +37,7 @@ class ImageRows:
         return np.stack(pixels) if pixels else np.zeros((0, self.size, self.size, 3), np.uint8)
 
     def digests(self, rows: slice = slice(None)) -> list[str]:
-        """SHA-256 of the files of some; of one that cannot be read, why."""
+        """Return the SHA-256 of each file; for an unreadable file the reason."""
 
         def digest(image: images.Image) -> str:
             try:
@@ -65,7 +65,7 @@ class Classified(NamedTuple):
 
 
 class About(NamedTuple):
-    """What the task knows besides the items.
+    """The metadata of the task: tokenizer, cache folder, sources and classes.
 
     encode: texts -> token ids. cache: a folder for what had to be computed. sources: the data set
     of each validation and of each test item. validation, test: what to classify by the name of its
@@ -91,7 +91,7 @@ def load_data(
     prompt: str,
     size: int,
 ) -> Dataset:
-    """The items that are listed, images of `size` pixels, and what to classify.
+    """Return the dataset of the listed items, images of `size` pixels, and of the classes.
 
     `zero_shot` names sets to classify as SET:SPLIT, folder/SET with a metadata.jsonl and images
     each, "" being all of it; of those that are validated on, the split "val" is classified in
@@ -137,7 +137,7 @@ def _sources(sets: dict[str, Captioned]) -> np.ndarray:
 
 
 def _tokens(items: list[Captions], encode: Encode) -> np.ndarray:
-    """Token ids [n, k, t]; an item with fewer captions than another has some of them again."""
+    """Return token ids [n, k, t]; captions are repeated for an item that has fewer than k."""
     most = max(map(len, items))
     every = [captions[k % len(captions)] for captions in items for k in range(most)]
     return encode(every).reshape(len(items), most, -1)

@@ -32,7 +32,7 @@ class Listed(NamedTuple):
 def of_sets(
     folder: pathlib.Path, sets: Sequence[str], matched_fraction: float, *, seed: int
 ) -> Listed:
-    """The items of folder/SET; of a seeded fraction of the split "train" the pairs are known.
+    """Return the items of folder/SET; a seeded fraction of the split "train" is matched.
 
     Raises:
       ValueError: a set is not there, or an item of it has no caption.
@@ -55,10 +55,10 @@ def of_sets(
 def of_two_places(
     of_images: pathlib.Path, of_texts: pathlib.Path, pairs: pathlib.Path, *, seed: int
 ) -> Listed:
-    """Images, texts, and a file of pairs: an image's id and a text's a line, see `read_pairs`.
+    """Return images and texts, paired by a file: an image's id and a text's id on each line.
 
     A pair is of the split of its image, or of its text, "train" where neither has one. Where no
-    pair is of "val" or "test", a fifth of the pairs each is drawn for them. What is in no pair is
+    pair is of "val" or "test", a random fifth of the pairs is used for each. What is in no pair is
     unmatched, unless it is of another split than "train".
 
     Raises:
@@ -121,7 +121,7 @@ def _learned_from(split: str | None) -> bool:
 
 
 def _parted(splits: list[str], pairs: pathlib.Path, seed: int) -> list[list[int]]:
-    """The numbers of the pairs to learn from, to validate on and to test on, each in order."""
+    """Return the numbers of the pairs to train, validate and test on, each in order."""
     if not {"val", "test"} & {*splits}:
         for name, rows in zip(("val", "test"), hold_out_fifths(len(splits), seed=seed)):
             for row in rows:

@@ -17,7 +17,7 @@ class Data(Struct, frozen=True):
         "data"  # has a folder for each set: images, metadata.jsonl; docs/data.md
     )
     sets: schema.Sets = ()  # their split "train" is learned from, "val" and "test" are searched
-    # In place of sets, all three: images, texts, and a CSV of the known pairs, whose lines are an
+    # In place of sets, all three: images, texts, and a CSV of the matched pairs, whose lines are an
     # image's id and a text's.
     images: _Source = ""
     texts: _Source = ""
@@ -67,7 +67,7 @@ class Model(schema.Model, frozen=True):
 
 
 class Config(schema.Config, frozen=True):
-    """Weights that are good already are moved a little and not for long."""
+    """Fine-tuning of published weights, with small steps and few of them."""
 
     task: Literal["captioned_images"] = "captioned_images"
     data: Data = Data()

@@ -27,7 +27,7 @@ _OF = "of"  # in a file of heads: the digest of what they depend on
 
 
 def identity(params: Any) -> Any:
-    """`params` whose heads change nothing, for towers that share a space, as CLIP's do.
+    """Return `params` whose heads change nothing, for towers that share a space, as CLIP's do.
 
     Raises:
       ValueError: the towers' features have other dimensions than the embeddings.
@@ -48,7 +48,7 @@ def identity(params: Any) -> Any:
 
 
 def digest(settings: Any, params: Any, dataset: batches.Dataset) -> str:
-    """SHA-256 of all that `from_pairs` depends on: settings, towers, tokens and images' files."""
+    """Return a SHA-256 of the settings, towers, tokens and images that `from_pairs` depends on."""
     some = slice(None, PLAN_ITEMS)
     towers = [params[f"{side}_tower"] for side in "xy"]
     return sha256_of(
@@ -63,14 +63,14 @@ def digest(settings: Any, params: Any, dataset: batches.Dataset) -> str:
 
 
 def save(path: pathlib.Path, params: Any, of: str) -> None:
-    """Writes the heads into an .npz file; `of` is the digest of all that they depend on."""
+    """Write the heads into an .npz file; `of` is the digest of all that they depend on."""
     path.parent.mkdir(parents=True, exist_ok=True)
     arrays: Any = traverse_util.flatten_dict({head: params[head] for head in _HEADS}, sep="/")
     write_arrays(path, {**arrays, _OF: of})
 
 
 def load(path: pathlib.Path, params: Any, of: str) -> Any | None:
-    """`params` with the heads of a file that `save` has written.
+    """Return `params` with the heads of a file that `save` has written.
 
     None where there is none of the same digest; a damaged one is named and put aside.
     """
@@ -93,7 +93,7 @@ def from_pairs(
     dataset: batches.Dataset,
     start: Literal["cca", "transported_cca"],
 ) -> Any:
-    """`params` whose heads are the maps of the dataset's pairs; y are token ids [n, k, t].
+    """Return `params` whose heads are the maps of the dataset's pairs; y are token ids [n, k, t].
 
     Features of y are the mean over its k rows. The heads are `RefinedMap`s.
     """
@@ -125,7 +125,7 @@ def _cca(x: jax.Array, y: jax.Array, shrinkage: float, *, dim: int) -> Maps:
 
 
 def _deviation(rows: jax.Array) -> jax.Array:
-    """The deviation of each feature [1, f]; 1 for one that is constant but for rounding."""
+    """Return the deviation of each feature [1, f]; 1 for one that is constant but for rounding."""
     return jnp.asarray(Standardizer.of(np.asarray(rows)).finite_deviation, jnp.float32)[None, :]
 
 
@@ -143,7 +143,7 @@ def _head(
 
 
 def _texts(model: TwoTowers, params: Any, tokens: np.ndarray) -> jax.Array:
-    """Features [n, k, f] of token ids [n, k, t]."""
+    """Return features [n, k, f] of token ids [n, k, t]."""
     n, k, t = tokens.shape
     features = of_texts(model.y_tower, params["y_tower"], tokens.reshape(n * k, t))
     return jnp.asarray(features).reshape(n, k, -1)

@@ -36,7 +36,7 @@ _ROLES: tuple[Role, Role] = ("image", "text")
 
 
 def check(config: ml_collections.ConfigDict) -> None:
-    """Raises ValueError where keys contradict each other, or an encoder cannot be trained so."""
+    """Raise ValueError where keys contradict each other, or an encoder cannot be trained so."""
     places = (config.data.images, config.data.texts, config.data.pairs)
     if any(places) == bool(config.data.sets) or any(places) != all(places):
         raise ValueError(
@@ -51,7 +51,7 @@ def check(config: ml_collections.ConfigDict) -> None:
 
 
 def load_data(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> Dataset:
-    """The data sets the config names in config.data.folder, or images and texts of two places."""
+    """Return the config's data sets in config.data.folder, or images and texts of two places."""
     tokens = read_tokenizer(pretrained.folder(config.model.text.encoder))
     settings = dict(config.data)
     most = settings.pop("max_tokens")
@@ -120,7 +120,7 @@ def init_params(config: ml_collections.ConfigDict, dataset: Dataset, model: TwoT
 def views(
     key: jax.Array, batch: Batch, config: ml_collections.ConfigDict
 ) -> tuple[jax.Array, jax.Array]:
-    """One random view of each image, and of each item one of its captions, matched rows first."""
+    """Return a random view of each image and a random caption of each text, matched rows first."""
     image_key, choice_key, text_key = jax.random.split(key, 3)
     images = jnp.concatenate([part["x"] for part in batch.values()]).astype(jnp.float32)
     captions = jnp.concatenate([part["y"] for part in batch.values()])
@@ -133,7 +133,7 @@ def views(
 
 
 def validate(model: TwoTowers, params: Any, dataset: Dataset) -> dict[str, float]:
-    """Retrieval and zero-shot figures on the sets' validation splits, each the mean over sets."""
+    """Return retrieval and zero-shot figures on the validation splits, each a mean over sets."""
     retrieved, classified = _measure(
         model,
         params,
@@ -147,7 +147,7 @@ def validate(model: TwoTowers, params: Any, dataset: Dataset) -> dict[str, float
 
 
 def evaluate(model: TwoTowers, params: Any, dataset: Dataset) -> dict[str, Any]:
-    """The same figures on the test splits: the means over sets, and each set's, with intervals.
+    """Return the same figures with intervals on the test splits: means over sets, and each set's.
 
     The interval of a mean is that of independent sets.
     """
@@ -165,32 +165,32 @@ def evaluate(model: TwoTowers, params: Any, dataset: Dataset) -> dict[str, Any]:
 
 
 def embed_x(model: TwoTowers, params: Any, dataset: Dataset, items: Items) -> np.ndarray:
-    """Unit rows [n, d] of images, uint8 [n, size, size, 3]."""
+    """Return the unit rows [n, d] of images, uint8 [n, size, size, 3]."""
     return of_images(model, params, items, "embed_x")
 
 
 def embed_y(
     model: TwoTowers, params: Any, dataset: Dataset, items: np.ndarray | Sequence[str]
 ) -> np.ndarray:
-    """Unit rows [n, d] of texts, or of their token ids [n, t]."""
+    """Return the unit rows [n, d] of texts, or of their token ids [n, t]."""
     tokens = items if isinstance(items, np.ndarray) else dataset.about.encode(items)
     return of_texts(model, params, tokens, "embed_y")
 
 
 def test_items(dataset: Dataset) -> tuple[Items, np.ndarray]:
-    """The test images, and of each its first caption."""
+    """Return the test images, and of each its first caption."""
     return dataset.test.x, dataset.test.y[:, 0]
 
 
 def pictures(dataset: Dataset) -> np.ndarray:
-    """The test items' images, uint8 [n, size, size, 3]."""
+    """Return the test items' images, uint8 [n, size, size, 3]."""
     return dataset.test.x[:]
 
 
 def read(
     config: ml_collections.ConfigDict, dataset: Dataset, modality: Modality, path: pathlib.Path
 ) -> Raw:
-    """Images or texts of a user's own."""
+    """Return images or texts of a user's own."""
     if modality == "x":
         return images_in(path, config.data.size)
     return texts_in(path, dataset.about.encode)
@@ -205,7 +205,7 @@ def _measure(
     retrieval: Any,
     zero_shot: Any,
 ) -> tuple[dict[str, dict], dict[str, dict]]:
-    """Figures of each set by an eval of retrieval and one of zero-shot classification."""
+    """Return the metrics of each set, by a retrieval and a zero-shot evaluation."""
     n, k, _ = items.y.shape
     x = of_images(model, params, items.x, "embed_x")
     y = of_texts(model, params, items.y.reshape(n * k, -1), "embed_y").reshape(n, k, -1)

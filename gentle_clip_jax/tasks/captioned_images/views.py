@@ -26,7 +26,7 @@ def rgb_views(
     hue: float = 0.0,
     grey: float = 0.0,
 ) -> jax.Array:
-    """One random view each of images [b, h, w, 3], floats in 0..255.
+    """Return one random view each of images [b, h, w, 3], floats in 0..255.
 
     A setting of 0 is off: it changes nothing and costs nothing. Settings are Python numbers, so
     that the program has only what is on. Each image has random numbers of its own.
@@ -73,7 +73,7 @@ def rgb_views(
 
 
 def _turned(key: jax.Array, image: jax.Array, turn: float) -> jax.Array:
-    """The image [size, size, 3] turned by a right angle or two, or as it is."""
+    """Return the image [size, size, 3] turned by a right angle or two, or as it is."""
     keys = jax.random.split(key)
     quarters = jnp.where(
         jax.random.bernoulli(keys[0], turn), jax.random.randint(keys[1], (), 1, 4), 0
@@ -92,7 +92,7 @@ def _moved(
     flips: tuple[float, float],
     blur: float,
 ) -> jax.Array:
-    """A crop of the image [h, w, 3], flipped and blurred."""
+    """Return a crop of the image [h, w, 3], flipped and blurred."""
     key_area, key_stretch, key_place, key_flip, key_blur = jax.random.split(key, 5)
     dtype = image.dtype
     area = jax.random.uniform(key_area, (), dtype, minval=1 - crop)
@@ -113,7 +113,7 @@ def _moved(
 def _resampling(
     size: int, share: jax.Array, place: jax.Array, flipped: jax.Array, deviation: jax.Array | None
 ) -> jax.Array:
-    """Weights [size, size] of an axis' pixels in each pixel of the view; each row sums to one."""
+    """Return weights [size, size] of the pixels along an axis for each pixel of the view."""
     pixel = jnp.arange(size, dtype=share.dtype)
     # Where a pixel of the view comes from; its two neighbours there share the weight.
     source = (pixel + 0.5) * share - 0.5 + place * (1 - share) * size
@@ -130,7 +130,7 @@ def _resampling(
 def _recoloured(
     key: jax.Array, image: jax.Array, jitter: tuple[float, float, float], hue: float, grey: float
 ) -> jax.Array:
-    """The image [h, w, 3] in other colours: one matrix for all pixels, and contrast around grey.
+    """Return the image [h, w, 3] with its colours mixed by a matrix, and another contrast.
 
     Hue is a turn around the grey axis a = (1, 1, 1) / sqrt(3), by Rodrigues' formula:
     cos(t) I + (1 - cos(t)) a a^T + sin(t) [a]_x.

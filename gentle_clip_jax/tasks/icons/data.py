@@ -54,7 +54,7 @@ class Words(NamedTuple):
 
 
 def stem(name: str) -> str:
-    """The words of an icon name without its trailing style words.
+    """Return the words of an icon name without its trailing style words.
 
     >>> stem("account-box-outline")
     'account box'
@@ -66,7 +66,7 @@ def stem(name: str) -> str:
 
 
 def load_icons(cache: pathlib.Path, size: int = 32) -> Icons:
-    """Renders every glyph once and keeps the arrays in `cache` (an .npz file).
+    """Render every glyph once and cache the arrays in `cache` (an .npz file).
 
     Raises:
       ValueError: qtawesome is missing, or a font or the cache cannot be read; says which file.
@@ -134,7 +134,7 @@ def _render_fonts(folder: pathlib.Path, size: int) -> Icons:
 
 
 def _font(folder: pathlib.Path, font: str) -> tuple[pathlib.Path, dict[str, int]]:
-    """The file of a font, and the code point of each icon's name."""
+    """Return the file of a font, and the code point of each icon's name."""
     (ttf,) = _versions(folder, f"{FONTS[font]}-[0-9]*.ttf")
     (charmap,) = _versions(folder, f"{FONTS[font]}-charmap-*.json")
     try:
@@ -228,5 +228,5 @@ def load_data(
 
 
 def head_word(name: str) -> str:
-    """The word an icon's name begins with, which says what it shows: `account` of `account box`."""
+    """Return the first word of an icon's name: `account` of `account box`."""
     return name.split()[0]

@@ -29,7 +29,7 @@ TYPED = "y"
 
 
 def check(config: ml_collections.ConfigDict) -> None:
-    """Raises ValueError where heads do not divide a tower's width, or patches a glyph."""
+    """Raise ValueError where heads do not divide a tower's width, or patches a glyph."""
     for name in ("image", "text"):
         tower = config.model[name]
         if tower.num_heads < 1 or tower.width % tower.num_heads:
@@ -46,12 +46,12 @@ def check(config: ml_collections.ConfigDict) -> None:
 
 
 def load_data(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> Dataset:
-    """The glyphs and their names; what had to be rendered is kept in workdir/cache."""
+    """Return the glyphs and their names; rendered glyphs are cached in workdir/cache."""
     return data.load_data(workdir / "cache" / "icons.npz", seed=config.seed, **config.data)
 
 
 def build_model(config: ml_collections.ConfigDict, dataset: Dataset) -> TwoTowers:
-    """The towers and heads the config describes, for the dataset's tokens."""
+    """Return the towers and heads the config describes, for the dataset's tokens."""
     dtype = jnp.dtype(config.model.dtype)
     head = functools.partial(
         ProjectionHead, config.model.embedding_dim, config.model.head_dropout, dtype
@@ -66,7 +66,7 @@ def build_model(config: ml_collections.ConfigDict, dataset: Dataset) -> TwoTower
 
 
 def init_params(config: ml_collections.ConfigDict, dataset: Dataset, model: TwoTowers) -> Any:
-    """Random params, a function of config.seed."""
+    """Return random params, a function of config.seed."""
     rows = jnp.asarray(dataset.validation.x[:1]), jnp.asarray(dataset.validation.y[:1])
     return jax.jit(model.init)(jax.random.key(config.seed), *rows)["params"]
 
@@ -74,7 +74,7 @@ def init_params(config: ml_collections.ConfigDict, dataset: Dataset, model: TwoT
 def views(
     key: jax.Array, batch: Batch, config: ml_collections.ConfigDict
 ) -> tuple[jax.Array, jax.Array]:
-    """One random view of each glyph and of each text, matched rows first."""
+    """Return one random view of each glyph and of each text, matched rows first."""
     images = jnp.concatenate([part["x"] for part in batch.values()]).astype(jnp.float32) / 255
     tokens = jnp.concatenate([part["y"] for part in batch.values()])
     image_key, text_key = jax.random.split(key)
@@ -83,7 +83,7 @@ def views(
 
 
 def validate(model: TwoTowers, params: Any, dataset: Dataset) -> dict[str, float]:
-    """Retrieval and zero-shot figures on the validation items."""
+    """Return the retrieval and zero-shot figures on the validation items."""
     x, y = _embed_items(model, params, dataset.validation)
     names = dataset.validation.names
     metrics = evaluation.retrieval_metrics(x, y, image_ids=names, text_ids=names)
@@ -91,7 +91,7 @@ def validate(model: TwoTowers, params: Any, dataset: Dataset) -> dict[str, float
 
 
 def evaluate(model: TwoTowers, params: Any, dataset: Dataset) -> dict[str, Any]:
-    """The same figures on the test items, with intervals."""
+    """Return the same figures on the test items, with intervals."""
     x, y = _embed_items(model, params, dataset.test)
     names = dataset.test.names
     metrics = evaluation.retrieval_intervals(x, y, image_ids=names, text_ids=names)
@@ -99,32 +99,32 @@ def evaluate(model: TwoTowers, params: Any, dataset: Dataset) -> dict[str, Any]:
 
 
 def embed_x(model: TwoTowers, params: Any, dataset: Dataset, items: np.ndarray) -> np.ndarray:
-    """Unit rows [n, d] of glyphs, uint8 [n, size, size]."""
+    """Return the unit rows [n, d] of glyphs, uint8 [n, size, size]."""
     return embed(model, params, items, "x")
 
 
 def embed_y(
     model: TwoTowers, params: Any, dataset: Dataset, items: np.ndarray | Sequence[str]
 ) -> np.ndarray:
-    """Unit rows [n, d] of words, or of their token ids [n, t]."""
+    """Return the unit rows [n, d] of words, or of their token ids [n, t]."""
     tokens = items if isinstance(items, np.ndarray) else dataset.about.encode(items)
     return embed(model, params, tokens, "y")
 
 
 def test_items(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
-    """Glyphs and tokens of the test items."""
+    """Return glyphs and tokens of the test items."""
     return dataset.test.x, dataset.test.y
 
 
 def pictures(dataset: Dataset) -> np.ndarray:
-    """The test items' glyphs, uint8 [n, size, size]."""
+    """Return the test items' glyphs, uint8 [n, size, size]."""
     return dataset.test.x
 
 
 def read(
     config: ml_collections.ConfigDict, dataset: Dataset, modality: Modality, path: pathlib.Path
 ) -> Raw:
-    """Pictures of icons, dark on white, or their words."""
+    """Return pictures of icons, dark on white, or their words."""
     if modality == "y":
         return texts_in(path, dataset.about.encode)
     raw = images_in(path, dataset.test.x.shape[1])
@@ -133,7 +133,7 @@ def read(
 
 
 def zero_shot_labels(names: np.ndarray, classes: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Rows whose head word is a class, and the number of that class."""
+    """Return rows whose head word is a class, and the number of that class."""
     heads = [data.head_word(name) for name in names]
     rows = [i for i, head in enumerate(heads) if head in classes]
     return np.array(rows), np.array([classes.index(heads[i]) for i in rows])
@@ -146,7 +146,7 @@ def _embed_items(model: TwoTowers, params: Any, items: Pairs) -> tuple[np.ndarra
 def _zero_shot(
     model: TwoTowers, params: Any, dataset: Dataset, x: np.ndarray, names: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Embeddings of the glyphs that have a class, those of the classes, and the glyphs' labels."""
+    """Return the embeddings of glyphs that have a class and of the classes, and the labels."""
     rows, labels = zero_shot_labels(names, dataset.about.classes)
     classes = embed(model, params, dataset.about.encode(dataset.about.classes), "y")
     return x[rows], classes, labels

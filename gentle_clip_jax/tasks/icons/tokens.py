@@ -9,7 +9,7 @@ _SPECIAL = ["[PAD]", "[UNK]"]
 
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int):
-    """Learns byte-pair merges from `texts`; returns a `tokenizers.Tokenizer`.
+    """Learn byte-pair merges from `texts` and return a `tokenizers.Tokenizer`.
 
     Every character seen in training is a token, so an unseen word falls into pieces, never into
     an unknown. Words are marked where they begin: marked at their ends, characters would need a
@@ -28,7 +28,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int):
 
 
 def encode(tokenizer, texts: Sequence[str], max_tokens: int) -> np.ndarray:
-    """Token ids [n, max_tokens] int32 of n texts, cut or padded with 0 to max_tokens."""
+    """Return token ids [n, max_tokens] int32 of n texts, cut or padded with 0 to max_tokens."""
     ids = np.full((len(texts), max_tokens), PAD, np.int32)
     for row, encoding in zip(ids, tokenizer.encode_batch([str(t) for t in texts]), strict=True):
         token_ids = encoding.ids[:max_tokens]

@@ -14,7 +14,7 @@ def glyph_views(
     outline: float,
     stroke: float,
 ) -> jax.Array:
-    """One random view each of glyphs [b, size, size] with values in [0, 1], 0 the background.
+    """Return a random view of each glyph [b, size, size], values in [0, 1], 0 the background.
 
     Nothing is flipped or turned: left and right are different words.
 
@@ -24,7 +24,7 @@ def glyph_views(
       zoom: each glyph is scaled by exp(U(-zoom, zoom)) and stretched by up to a third of that.
       shift: and moved by up to so many pixels on both axes.
       erase: probability of losing a rectangle of up to 12 pixels a side.
-      outline: probability that only the outlines of filled areas are kept.
+      outline: probability that filled areas are reduced to their outlines.
       stroke: strokes grow or shrink by up to so many pixels, at most 1.
     """
     keys = jax.random.split(key, 4)
@@ -41,7 +41,7 @@ def glyph_views(
 
 
 def _resample(key: jax.Array, images: jax.Array, zoom: float, shift: float) -> jax.Array:
-    """Scales and moves each image [size, size]: R_y image R_x^T, as resampling is separable."""
+    """Scale and move each image [size, size]: R_y image R_x^T, as resampling is separable."""
     b, size, _ = images.shape
     keys = jax.random.split(key, 3)
     center = (size - 1) / 2
@@ -57,7 +57,7 @@ def _resample(key: jax.Array, images: jax.Array, zoom: float, shift: float) -> j
 
 
 def _rectangles(key: jax.Array, b: int, size: int, probability: float) -> jax.Array:
-    """Mask [b, size, size]: a random rectangle in some of the images, none in the others."""
+    """Return mask [b, size, size]: a random rectangle in some of the images, none in the others."""
     keys = jax.random.split(key, 3)
     center = jax.random.uniform(keys[0], (b, 2, 1), maxval=float(size))
     half_side = jax.random.uniform(keys[1], (b, 2, 1), minval=2.0, maxval=6.0)
@@ -68,7 +68,7 @@ def _rectangles(key: jax.Array, b: int, size: int, probability: float) -> jax.Ar
 
 
 def _dilate(images: jax.Array) -> jax.Array:
-    """The maximum over each pixel and its four neighbours: strokes grow by a pixel."""
+    """Return the maximum over each pixel and its four neighbours: strokes grow by a pixel."""
     padded = jnp.pad(images, ((0, 0), (1, 1), (1, 1)))
     across = jnp.maximum(padded[:, 1:-1, :-2], padded[:, 1:-1, 2:])
     along = jnp.maximum(padded[:, :-2, 1:-1], padded[:, 2:, 1:-1])
@@ -76,5 +76,5 @@ def _dilate(images: jax.Array) -> jax.Array:
 
 
 def _erode(images: jax.Array) -> jax.Array:
-    """The minimum likewise: strokes shrink by a pixel."""
+    """Return the minimum likewise: strokes shrink by a pixel."""
     return 1 - _dilate(1 - images)

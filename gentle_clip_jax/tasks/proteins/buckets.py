@@ -19,7 +19,7 @@ def group_by_length(
     """At most `num_buckets` buckets, shortest first, that need the least padding in all.
 
     The length of a bucket is that of its longest item, rounded up to a `multiple`. Among these
-    lengths the best are found exactly, by dynamic programming over the sorted ones.
+    lengths the best are exact, by dynamic programming over the sorted ones.
 
     Raises:
       ValueError: a length is below 1, or there is to be no bucket.
@@ -54,7 +54,7 @@ def pad(arrays: Sequence[np.ndarray], length: int, fill: float) -> np.ndarray:
 
 
 def _least_padding(sizes: np.ndarray, counts: np.ndarray, num_buckets: int) -> np.ndarray:
-    """The `num_buckets` of `sizes` [m] to pad to: the last one, and those that cost least."""
+    """Return the `num_buckets` of `sizes` [m] with the least padding, the last one among them."""
     total = np.concatenate([[0], np.cumsum(counts)])
     # cost[i, j]: slots, filled or not, of a bucket with the sizes i to j.
     cost = np.where(

@@ -17,7 +17,7 @@ _BUCKETS = 3
 
 
 class Labelled(NamedTuple):
-    """Whole domains that have a label: arrays [n_i, l_i] of those of about one length each.
+    """Whole labelled domains: arrays [n_i, l_i], each of domains of similar length.
 
     tokens, structures: of all the domains; labels: by what they tell, one after another [n] the
     label of each, "" where it has none of this kind.
@@ -30,7 +30,7 @@ class Labelled(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Domains:
-    """What is known besides of the domains of a split.
+    """The metadata of the domains of a split.
 
     retrieved: rows [n] of the data set's items; lengths: [n] of them, whole; distinct: [n] whether
     none is like an earlier one.
@@ -44,7 +44,7 @@ class Domains:
 
 @dataclasses.dataclass(frozen=True)
 class About:
-    """What prototypes are made of, tokens alone; and the held-out domains by the name of their set.
+    """The tokens for class prototypes, and the held-out domains by the name of their set.
 
     crop: residues of what is retrieved.
     """
@@ -67,7 +67,7 @@ def load_data(
     most_neighbours: int,
     cutoff: float,
 ) -> Dataset:
-    """Windows of the training domains, some of them pairs; crops of the others.
+    """Return windows of the training domains, some of them pairs; crops of the others.
 
     Args:
       proteins: those of the splits `sequence` and `structure`, if any, are unmatched.
@@ -118,7 +118,10 @@ def load_data(
 
 
 def with_neighbours(structures: np.ndarray, near: dict) -> Items:
-    """Backbones [n, l, 3, 3] with the neighbours of each residue; strings [n, l] as they are."""
+    """Return backbones [n, l, 3, 3] with the neighbours of each residue.
+
+    Strings [n, l] are returned unchanged.
+    """
     if structures.ndim == 2:
         return structures
     places = np.zeros((0, structures.shape[1], near["most"]), np.int32)
@@ -130,7 +133,7 @@ def with_neighbours(structures: np.ndarray, near: dict) -> Items:
 def _held_out(
     proteins: Proteins, splits: list[str], crop: int, near: dict
 ) -> tuple[Pairs, dict[str, Domains]]:
-    """The crops of some splits, one after another, and what is known of each split's domains."""
+    """Return the crops of some splits, one after another, and the metadata of their domains."""
     rows = {split: proteins.rows(split) for split in splits}
     cropped, tokens, structures = domains.crops(
         proteins, np.concatenate([np.zeros(0, int), *rows.values()]), crop
@@ -150,7 +153,7 @@ def _held_out(
 
 
 def _labelled(proteins: Proteins, rows: np.ndarray, near: dict | None) -> Labelled:
-    """Those of `rows` that have a label; without `near`, without their structures."""
+    """Return those of `rows` that have a label; without `near`, without their structures."""
     every = [labels[rows] != "" for labels in proteins.labels.values()]
     rows = rows[np.any(every, axis=0)] if every else rows[:0]
     order, tokens, structures = [], [], []
@@ -167,7 +170,7 @@ def _labelled(proteins: Proteins, rows: np.ndarray, near: dict | None) -> Labell
 
 
 def read(folder: str, fasta: str, structures: str, pairs: str, *, seed: int) -> Proteins:
-    """The proteins of a public set's folder, or of a FASTA file and a folder of structures.
+    """Return the proteins of a public set's folder, or of a FASTA file and a folder of structures.
 
     pairs: a file of those that belong together, or "" where equal ids do.
 

@@ -59,7 +59,7 @@ def windows(
     starts: Sequence[int] | np.ndarray,
     length: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Sequences [b, length] int32 and structures, [b, length, 3, 3] float32 or [b, length] int32.
+    """Return sequences [b, length] int32 and structures: [b, length, 3, 3], or int32 [b, length].
 
     Window i holds up to `length` residues of domain rows[i] from its residue starts[i] on. Behind
     the last residue a string is PADDING and a backbone NaN, as it is for an unknown atom.
@@ -80,7 +80,7 @@ def windows(
 def crops(
     proteins: Proteins, rows: np.ndarray, length: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The central `length` residues of those rows that have as many: rows [m], and `windows`.
+    """Return the central `length` residues of the rows that are long enough: rows [m], `windows`.
 
     Lengths give pairs away, and where a chain begins and ends; crops of one length do not.
     """
@@ -92,7 +92,7 @@ def crops(
 def tiles(
     proteins: Proteins, rows: np.ndarray, length: int, stride: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rows [m] and starts [m] of windows that cover domains, at most `stride` residues apart.
+    """Return rows [m] and starts [m] of windows over whole domains, at most `stride` apart.
 
     The windows of a domain are spread evenly; a domain no longer than `length` has one.
     """
@@ -106,7 +106,7 @@ def tiles(
 
 
 def distinct(proteins: Proteins, rows: np.ndarray, most: float = 0.3) -> np.ndarray:
-    """The rows of which no earlier kept row shares more than `most` of their 5-mers.
+    """Return the rows that share at most `most` of their 5-mers with any earlier selected row.
 
     Containment of two sequences is the number of 5-mers they share over the fewer of the two.
     """

@@ -18,7 +18,7 @@ IDS = tuple(ESM2_ALPHABET.index(one) for one in (*AMINO_ACIDS, "X", "<pad>", "<m
 
 
 def tower(config: ml_collections.ConfigDict) -> LanguageEncoder:
-    """The tower that config.model.language describes, without its weights.
+    """Return the tower that config.model.language describes, without its weights.
 
     Raises:
       ValueError: its encoder is no checkpoint of ESM-2, or has fewer blocks than are to be trained.
@@ -38,7 +38,7 @@ def tower(config: ml_collections.ConfigDict) -> LanguageEncoder:
 
 
 def with_published(config: ml_collections.ConfigDict, model: Any, params: Any) -> Any:
-    """`params` of a model whose x_tower is a `tower`, with the weights of the checkpoint."""
+    """Return `params` of a model whose x_tower is a `tower`, with the weights of the checkpoint."""
     published = jax.tree.map(jnp.asarray, _load(config.model.language.encoder).params)
     parts = model.x_tower.language.parts(jax.random.key(config.seed), published)
     return {**params, "x_tower": {**params["x_tower"], "language": parts}}

@@ -11,7 +11,7 @@ def crop_figures(
     *,
     candidates: int = 20,
 ) -> dict[str, np.ndarray]:
-    """Retrieval of crops, for each item both directions' mean: mrr, r1 and two variants of mrr.
+    """Return the retrieval figures of each crop, means of both directions: mrr, r1, two more mrr.
 
     crop_mrr is of 1 / rank, where ties count against the query; sequence_to_structure_r1 is of one
     direction alone. length_matched_mrr ranks among the query's own and the `candidates` - 1 others
@@ -39,7 +39,7 @@ def crop_figures(
 
 
 def both_ranks(scores: np.ndarray, where: np.ndarray | None = None) -> np.ndarray:
-    """Ranks [2, n] of the pairs (i, i): of x's rows among y, and of y's among x.
+    """Return ranks [2, n] of the pairs (i, i): of x's rows among y, and of y's among x.
 
     rank_i = 1 + #{j != i : s_ij >= s_ii}, over the candidates of i.
 
@@ -55,7 +55,7 @@ def both_ranks(scores: np.ndarray, where: np.ndarray | None = None) -> np.ndarra
 
 
 def nearest_in_length(lengths: np.ndarray, candidates: int) -> np.ndarray:
-    """[n, n] bool: whether j is i, or among the `candidates` - 1 others nearest to i in length."""
+    """Return [n, n] bool: whether j is i or one of the `candidates` - 1 nearest to it in length."""
     lengths = np.asarray(lengths)
     apart = np.abs(lengths[:, None] - lengths[None, :]).astype(float)
     np.fill_diagonal(apart, -1)
@@ -68,7 +68,7 @@ def nearest_in_length(lengths: np.ndarray, candidates: int) -> np.ndarray:
 def transferred(
     train_x: np.ndarray, train_labels: np.ndarray, y: np.ndarray, labels: np.ndarray
 ) -> np.ndarray:
-    """Whether the class of each row of y has the nearest prototype [m]; prototypes are made of x.
+    """Return whether the class of each row of y has the nearest prototype [m], made of x.
 
     A prototype is the mean of a class's unit rows of x, scaled to unit length.
 

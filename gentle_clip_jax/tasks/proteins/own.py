@@ -16,7 +16,9 @@ from gentle_clip_jax.tasks.raw import Modality, Raw
 
 
 def read(path: pathlib.Path, modality: Modality, near: dict[str, Any] | None, crop: int) -> Raw:
-    """A FASTA file of sequences or of states; or of y, a folder of structures, see `read_folder`.
+    """Read a FASTA file of sequences or of states.
+
+    For y, read a folder of structures as well, see `read_folder`.
 
     Args:
       near: of structures, see `neighbours`; None if those of the run are strings of states.
@@ -31,7 +33,7 @@ def read(path: pathlib.Path, modality: Modality, near: dict[str, Any] | None, cr
 
 
 def centres(strings: Sequence[str], size: int, alphabet: str = domains.AMINO_ACIDS) -> np.ndarray:
-    """Tokens [n, size] of the middle of strings, a letter for each residue or its state."""
+    """Return tokens [n, size] of the middle of strings, a letter for each residue or its state."""
     padded = np.full((len(strings), size), domains.PADDING, np.int32)
     for row, string in zip(padded, strings):
         residues = "".join(string.split()).upper().encode("ascii", "replace")

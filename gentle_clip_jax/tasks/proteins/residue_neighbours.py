@@ -5,7 +5,7 @@ import scipy.spatial
 
 
 def neighbours(ca: np.ndarray, *, most: int = 40, cutoff: float = 12.0) -> np.ndarray:
-    """Places [n, most] int32 of each residue's neighbours, nearest first, then -1.
+    """Return places [n, most] int32 of each residue's neighbours, nearest first, then -1.
 
     Time and memory grow with n, by a tree of the points.
 

@@ -13,7 +13,7 @@ from gentle_clip_jax.tasks.proteins.domains import Proteins
 # Test rows that are part of a train row, or have one as a part; the data set's README names them.
 LEAKS = ("d3aaab_", "2pbdA04", "d3ssba_")
 _CATH_CLASSES = ("1", "2", "3")  # mostly helices, mostly strands, both
-_MISSING = -32768  # an atom that is not known
+_MISSING = -32768  # a missing atom
 # Columns that tell what is what, besides ids and splits.
 _OF_BACKBONES = ("sequence", "backbone", "cath_class", "cath_topology")
 _OF_SCOPE = ("sequence", "ss8", "train_ok", "scop_class", "hou_fold")
@@ -21,7 +21,7 @@ _OF_ENZYMES = ("sequence", "ss8", "ec")
 
 
 def read(folder: str | pathlib.Path) -> Proteins:
-    """The domains of a folder like pdb-domains-3d, scope-seq-ss or enzyme-reaction-ec.
+    """Return the domains of a folder like pdb-domains-3d, scope-seq-ss or enzyme-reaction-ec.
 
     Or of what `gentle-clip data prepare` has made of one, with the same rows in each split.
 

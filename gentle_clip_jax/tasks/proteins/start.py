@@ -20,7 +20,7 @@ _CHUNK = 64
 
 
 def from_pairs(model: TwoTowers, params: Any, dataset: batches.Dataset, start: str) -> Any:
-    """`params` whose heads map summaries as CCA of the matched items does.
+    """Return `params` whose heads map summaries as CCA of the matched items does.
 
     With transported_cca, a plan between the unmatched items takes part in it. The heads are
     `ResidueHead`s.
@@ -51,7 +51,7 @@ def from_pairs(model: TwoTowers, params: Any, dataset: batches.Dataset, start: s
 
 
 def with_maps(params: Any, maps: Maps, scale_x: np.ndarray, scale_y: np.ndarray) -> Any:
-    """`params` whose heads map summaries s to (s / scale - mean) kernel."""
+    """Return `params` whose heads map summaries s to (s / scale - mean) kernel."""
     sides = {"x": (maps.mean_x, maps.map_x, scale_x), "y": (maps.mean_y, maps.map_y, scale_y)}
     heads = {}
     for name, (mean, kernel, scale) in sides.items():

@@ -30,7 +30,7 @@ class Chain(NamedTuple):
 def read(
     fasta: str | pathlib.Path, folder: str | pathlib.Path, pairs: str = "", *, seed: int
 ) -> Proteins:
-    """Sequences and structures: an id of both is a pair, another is unmatched.
+    """Return sequences and structures: an id of both is a pair, another is unmatched.
 
     With a file of `pairs`, a sequence's id and a structure's a line, these are the pairs instead.
     A fifth of the pairs each is held out for validation and test, whatever they resemble. A pair's
@@ -74,14 +74,14 @@ def read(
 
 
 def _partners(letters: dict[str, str], chains: dict[str, Chain], pairs: str) -> dict[str, str]:
-    """The structure's id of each sequence in a pair, sorted."""
+    """Return the structure's id of each sequence in a pair, sorted."""
     if pairs:
         return dict(sorted(map(tuple, read_pairs(pairs, letters, chains).tolist())))
     return {name: name for name in sorted(letters.keys() & chains.keys())}
 
 
 def read_folder(folder: str | pathlib.Path) -> dict[str, Chain]:
-    """The protein chains of all structure files of a folder, by id.
+    """Return the protein chains of all structure files of a folder, by id.
 
     The id is the file's name without its ending; where a file has several protein chains, it is
     followed by _ and the chain's name. Files may be compressed (.gz).
@@ -109,7 +109,7 @@ def read_folder(folder: str | pathlib.Path) -> dict[str, Chain]:
 
 
 def read_chains(path: pathlib.Path) -> dict[str, Chain]:
-    """The protein chains of a PDB or mmCIF file: of its first model, by name.
+    """Return the protein chains of a PDB or mmCIF file: of its first model, by name.
 
     Of an atom's alternative places the one of most occupancy counts. Residues that are told apart
     by insertion codes alone are residues; one without any backbone atom is none. What is no amino
@@ -139,7 +139,7 @@ def read_chains(path: pathlib.Path) -> dict[str, Chain]:
 
 
 def aligned(sequence: str, chain: Chain) -> np.ndarray:
-    """The backbone of a chain at the residues of its whole sequence [len(sequence), 3, 3].
+    """Return the backbone of a chain at the residues of its whole sequence [len(sequence), 3, 3].
 
     Residues that the structure lacks, or has and the sequence lacks, are unknown.
     """
@@ -162,7 +162,7 @@ def aligned(sequence: str, chain: Chain) -> np.ndarray:
 
 
 def _atoms(path: pathlib.Path) -> Any:
-    """The atoms of the first model."""
+    """Return the atoms of the first model."""
     try:
         from biotite.structure.io import pdb, pdbx
     except ImportError as error:

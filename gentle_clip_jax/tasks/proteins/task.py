@@ -33,11 +33,11 @@ MODALITIES = ("sequence", "structure")
 HEADLINE = "mean_of_mrr_and_transfer"
 TYPED = "x"
 _CHUNK = 32  # items that are embedded at once
-_PART = 512  # items whose whole rows are held at once
+_PART = 512  # items with whole rows in memory at once
 
 
 def check(config: ml_collections.ConfigDict) -> None:
-    """Raises ValueError where keys contradict each other."""
+    """Raise ValueError where keys contradict each other."""
     data = config.data
     if not data.crop <= data.window:
         raise ValueError(
@@ -53,10 +53,12 @@ def check(config: ml_collections.ConfigDict) -> None:
 
 
 def load_data(config: ml_collections.ConfigDict, workdir: Any) -> Dataset:
-    """The domains of config.data.folder, or sequences and structures of the user's own."""
+    """Return the domains of config.data.folder, or sequences and structures of the user's own."""
     settings = dict(config.data)
     source = {name: settings.pop(name) for name in ("folder", "fasta", "structures", "pairs")}
-    settings |= {"matched_fraction": 1.0} if source["pairs"] else {}  # those of a file are known
+    settings |= (
+        {"matched_fraction": 1.0} if source["pairs"] else {}
+    )  # a file lists all of its pairs
     proteins = protein_data.read(**source, seed=config.seed)
     return protein_data.load_data(proteins, seed=config.seed, **settings)
 
@@ -76,7 +78,7 @@ def build_model(config: ml_collections.ConfigDict, dataset: Dataset) -> TwoTower
 
 
 def init_params(config: ml_collections.ConfigDict, dataset: Dataset, model: TwoTowers) -> Any:
-    """Random towers; the heads' maps of summaries random, or a closed form's of the pairs.
+    """Return random towers; the heads' maps of summaries random, or a closed form's of the pairs.
 
     A language model has its published weights.
     """
@@ -99,7 +101,9 @@ def loss(
     settings: Mapping[str, Any],
     model: TwoTowers,
 ) -> tuple[jax.Array, Terms]:
-    """The objective of summaries, of pairs that of whole rows; and a term of pairs' residues.
+    """Return the objective, with a term of the residues of pairs.
+
+    Pairs are contrasted by whole rows, all else by summaries.
 
     Rows are those of `ResidueHead`.
     """
@@ -121,7 +125,7 @@ def loss(
 
 
 def validate(model: TwoTowers, params: Any, dataset: Dataset) -> dict[str, float]:
-    """Retrieval of crops and transfer of labels on the validation domains.
+    """Return the retrieval of crops and transfer of labels on the validation domains.
 
     `HEADLINE` chooses checkpoints: the mean of crop_mrr and, if there are labels, the transfer of
     the first kind.
@@ -135,7 +139,10 @@ def validate(model: TwoTowers, params: Any, dataset: Dataset) -> dict[str, float
 
 
 def evaluate(model: TwoTowers, params: Any, dataset: Dataset) -> dict[str, Any]:
-    """The same figures on the test domains, with intervals; of several sets, and their means."""
+    """Return the same figures on the test domains, with intervals.
+
+    With several sets, return the figures of each and their means.
+    """
     sets = {
         split: {name: _interval(one) for name, one in figures.items()}
         for split, figures in _measure(
@@ -147,7 +154,7 @@ def evaluate(model: TwoTowers, params: Any, dataset: Dataset) -> dict[str, Any]:
 
 
 def _interval(of_queries: np.ndarray) -> Interval:
-    """The mean over queries [n], with its interval."""
+    """Return the mean over queries [n], with its interval."""
     intervals = evaluation.bootstrap_intervals(
         lambda n: {"mean": n @ of_queries / n.sum(-1)}, len(of_queries)
     )
@@ -157,24 +164,24 @@ def _interval(of_queries: np.ndarray) -> Interval:
 def embed_x(
     model: TwoTowers, params: Any, dataset: Dataset, items: np.ndarray | Sequence[str]
 ) -> np.ndarray:
-    """Unit rows [n, d] of the centres of sequences, or of their tokens [n, crop]."""
+    """Return the unit rows [n, d] of the centres of sequences, or of their tokens [n, crop]."""
     if not isinstance(items, np.ndarray):
         items = own.centres(items, dataset.about.crop)
     return _crops(model, params, items, "x")
 
 
 def embed_y(model: TwoTowers, params: Any, dataset: Dataset, items: Items) -> np.ndarray:
-    """Unit rows [n, d] of crops of structures, as the data set holds them."""
+    """Return the unit rows [n, d] of crops of structures, as the data set holds them."""
     return _crops(model, params, items, "y")
 
 
 def test_items(dataset: Dataset) -> tuple[Items, Items]:
-    """The test crops."""
+    """Return the test crops."""
     return dataset.test.x, dataset.test.y
 
 
 def pictures(dataset: Dataset) -> np.ndarray:
-    """Pictures of the test crops' structures, uint8 [n, crop, crop]: 255 is most ink.
+    """Return pictures of the test crops' structures, uint8 [n, crop, crop]: 255 is most ink.
 
     Of backbones the distances, the nearer the darker; of strings stripes, helices the darkest.
     """
@@ -189,7 +196,10 @@ def pictures(dataset: Dataset) -> np.ndarray:
 def read(
     config: ml_collections.ConfigDict, dataset: Dataset, modality: Modality, path: pathlib.Path
 ) -> Raw:
-    """A FASTA file, or a folder of structures; of y that the run has as strings, FASTA as well."""
+    """Read a FASTA file, or a folder of structures.
+
+    If y are strings in the run, they are read from FASTA, too.
+    """
     near = {"most": config.data.most_neighbours, "cutoff": config.data.cutoff}
     return own.read(
         path, modality, near if are_backbones(dataset.test.y) else None, dataset.about.crop
@@ -226,7 +236,7 @@ def _measure(
 
 
 def _summaries(model: TwoTowers, params: Any, groups: list[Items], modality: Any) -> np.ndarray:
-    """Embeddings [n, d] of whole domains by the first part of a row."""
+    """Return embeddings [n, d] of whole domains by the first part of a row."""
     dim = model.x_head.dim
     rows = [
         # The whole rows of all domains together would need much memory.

@@ -12,7 +12,10 @@ from gentle_clip_jax.tasks.proteins import domains
 
 
 def views(key: jax.Array, batch: Batch, config: ml_collections.ConfigDict) -> tuple[Any, Any]:
-    """A random stretch of each item, of both sides of a pair the same; masked, or with noise."""
+    """Return a random stretch of each item, masked or with noise.
+
+    Both items of a pair get the same stretch.
+    """
     places, more, masks, changes = jax.random.split(key, 4)
     tokens = jnp.concatenate([part["x"] for part in batch.values()])
     items = jax.tree.map(
@@ -37,7 +40,7 @@ def views(key: jax.Array, batch: Batch, config: ml_collections.ConfigDict) -> tu
 def _string_views(
     key: jax.Array, strings: jax.Array, where: jax.Array, size: int, mask: float
 ) -> jax.Array:
-    """Stretches [b, size] of strings [b, n], some of their places hidden."""
+    """Return stretches [b, size] of strings [b, n], some of their places hidden."""
     starts = _starts(where, jnp.sum(strings != domains.PADDING, axis=1), size)
     rows = stretches(strings, starts, size)
     hidden = jax.random.bernoulli(key, mask, rows.shape)
@@ -45,16 +48,16 @@ def _string_views(
 
 
 def are_backbones(structures: Items) -> bool:
-    """Whether structures are backbones, not strings."""
+    """Return whether structures are backbones, not strings."""
     return isinstance(structures, dict)
 
 
 def stretches(rows: jax.Array, starts: jax.Array, size: int) -> jax.Array:
-    """Places starts[i] to starts[i] + size of rows [b, n, ...]."""
+    """Return places starts[i] to starts[i] + size of rows [b, n, ...]."""
     return jax.vmap(lambda row, start: jax.lax.dynamic_slice_in_dim(row, start, size))(rows, starts)
 
 
 def _starts(uniform: jax.Array, lengths: jax.Array, size: int) -> jax.Array:
-    """Where a stretch may begin: evenly from the first place to the last that leaves it whole."""
+    """Return the possible starts of a stretch: evenly spaced, up to the last that fits."""
     choices = jnp.maximum(lengths - size, 0) + 1
     return (uniform * choices.astype(jnp.float32)).astype(jnp.int32)
