@@ -1,8 +1,7 @@
 """Atomic writing of files and folders, and hashes of their content.
 
 A file is written under another name beside its own, forced to the disk, and renamed; on a store it
-is put at once. Whatever ends the program on the way, there is the old file or the new one, and
-never a part of either.
+is uploaded at once. Whenever the program is killed, the old or the new file is there, complete.
 """
 
 import contextlib
@@ -135,7 +134,7 @@ def unchecked(record: Any) -> dict[str, Any]:
     """Return the argument of `checked`; a record without a check, as if by hand, is unchanged.
 
     Raises:
-      ValueError: it is no record, or not as it was written.
+      ValueError: it is no record, or its check does not match.
     """
     if not isinstance(record, dict):
         raise ValueError("it is no JSON object")

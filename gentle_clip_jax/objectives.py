@@ -1,6 +1,6 @@
 """Training objectives: functions of a batch's embeddings, the same for heads and for towers.
 
-Every objective is CLIP on the few pairs, and what a method adds to it from the unmatched items.
+Every objective is CLIP on the few pairs plus a method's term on the unmatched items.
 """
 
 import functools

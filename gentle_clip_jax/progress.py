@@ -54,7 +54,7 @@ def track(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T
 
     Args:
       items: to go through.
-      what: is done to them, in two or three words.
+      what: the work in two or three words.
       total: how many they are, if they have no length.
     """
     if not _is_shown.get():

@@ -60,7 +60,7 @@ def read_bytes(path: pathlib.Path, most: int | None = None) -> bytes:
     """Return all bytes of a regular file of at most `most` bytes, or `most_bytes()`.
 
     Raises:
-      ValueError: it is no regular file, larger, or cannot be read; says so without the path.
+      ValueError: it is no regular file, too large, or unreadable; without the path.
     """
     size = check_regular(path)
     check_size(size, most)
@@ -78,7 +78,7 @@ def read_arrays(path: pathlib.Path) -> dict[str, np.ndarray]:
     """Return all arrays of an .npz file that unpacks to at most `most_bytes()`; no pickles.
 
     Raises:
-      ValueError: it is no regular file, no sound .npz file or larger; says so without the path.
+      ValueError: it is no regular file, a damaged .npz file or too large; without the path.
     """
     check_regular(path)
     try:
@@ -111,7 +111,7 @@ def map_array(path: pathlib.Path) -> np.ndarray:
     """Map the array of an .npy file; rows are read on access, and pickles are refused.
 
     Raises:
-      ValueError: it is no regular file or no sound .npy file; says so without the path.
+      ValueError: it is no regular file or a damaged .npy file; without the path.
     """
     check_regular(path)
     try:

@@ -1,7 +1,8 @@
 """The storage of runs: a folder on the disk, or gs://BUCKET/NAME on Google Cloud Storage.
 
-A path on the store has the methods of one on the disk. But an object is put whole and nothing is
-added to it, there are no folders without one, and nothing keeps two programs apart.
+A path on the store has the methods of one on the disk, with three differences: an object is
+uploaded whole and never appended to, a folder exists only if it has an object, and there are no
+locks.
 """
 
 import errno

@@ -33,7 +33,7 @@ class Pairs:
 class Dataset:
     """Training items and evaluation items of a task.
 
-    `unmatched_x` and `unmatched_y` are two sets: their rows have nothing to do with each other.
+    `unmatched_x` and `unmatched_y` are two sets: their rows are unrelated.
     `about` is the task's metadata, such as its classes and its tokenizer.
     """
 

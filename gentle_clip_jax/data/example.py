@@ -44,17 +44,17 @@ def write_example(
 ) -> pathlib.Path:
     """Write pictures/, texts/ and answers.csv, the list of true pairs.
 
-    No two texts are the same. Files are numbered on each side on their own, so that names tell
-    nothing.
+    No two texts are the same. Pictures and texts are numbered independently, so that their names
+    do not reveal the pairs.
 
     Args:
       out: a new or empty folder.
       number: of pictures, and of texts.
-      seed: of which drawings there are, where things lie in them, and the order of the files.
+      seed: selects the drawings, the positions of their shapes, and the order of the files.
       shown: pictures and their texts, if not drawings.
 
     Raises:
-      ValueError: the folder holds something, or there are fewer drawings.
+      ValueError: the folder is not empty, or there are fewer drawings.
       OSError: the folder cannot be written.
     """
     folder = pathlib.Path(out)
@@ -97,10 +97,10 @@ def fill_sheet(out: str | pathlib.Path, sheet: str | pathlib.Path) -> int:
 
     Args:
       out: a folder of `write_example`.
-      sheet: an ask.csv about its pictures, or about its texts.
+      sheet: an ask.csv of its pictures or of its texts.
 
     Returns:
-      How many items were filled in.
+      The number of items that were filled in.
 
     Raises:
       ValueError: one of the two files is missing or is of something else.

@@ -177,7 +177,7 @@ def _in_parquet(path: pathlib.Path) -> Iterator[Image]:
 
 class _Parquet:
     """A parquet file, its first column of images (None if none has the bytes of files), and the
-    images of each group of rows, of which two are held."""
+    images of each group of rows, with at most two in memory."""
 
     def __init__(self, path: pathlib.Path):
         import pyarrow.parquet as pq

@@ -99,7 +99,7 @@ def splits_of(entries: Iterable[str], where: str) -> dict[str, str]:
     """Return data sets and the split of each, from entries SET:SPLIT; "" means all splits.
 
     Raises:
-      ValueError: an entry is none, or a set comes twice; says where.
+      ValueError: an entry is malformed, or a set comes twice; says where.
     """
     splits: dict[str, str] = {}
     for entry in entries:

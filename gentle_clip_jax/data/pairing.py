@@ -65,16 +65,16 @@ def separate(
     """Return the row numbers of the pairs, of the unmatched x, and of the unmatched y.
 
     Args:
-      num_items: how many there are.
+      num_items: the number of items.
       num_pairs: the number of random pairs.
-      seed: of all that is random.
+      seed: of all random choices.
       unmatched: "shuffled": x and y of all other items; "disjoint": x of one half of them and y of
         the other, so that no unmatched item has its partner; "shifted": x of those that are of the
         first item's source, y of those of other sources.
       sources: [num_items], for "shifted".
 
     Raises:
-      ValueError: there are fewer items than pairs, or `unmatched` is none of the above.
+      ValueError: there are fewer items than pairs, or `unmatched` has another value.
     """
     if num_pairs > num_items:
         raise ValueError(f"There are {num_items} items, fewer than {num_pairs} pairs: ask fewer.")

@@ -27,11 +27,11 @@ def decode(
 
     With `resized`, the shorter side has that many pixels before the centre is taken; with `squash`,
     both sides have. `resample` is Pillow's number of the interpolation: 2 bilinear, 3 bicubic.
-    Turned upright as its camera says; what is transparent becomes white; 16 bits become 8; of what
-    moves, the first picture.
+    The image is rotated by its EXIF orientation; transparency becomes white; 16 bits become 8; an
+    animation is represented by its first frame.
 
     Raises:
-      ValueError: it is no sound image, or one of more than about 90 million pixels.
+      ValueError: it is damaged or no image, or has more than some 90 million pixels.
     """
     pillow = _pillow()
     if not data:

@@ -35,9 +35,9 @@ def prepare(
 ) -> pathlib.Path:
     """Build the data set `name` from the folder `source` and return its folder, to/NAME/1.0.0.
 
-    There will be the records, prepared.json (what was read, what was skipped and why) and
-    SHA256SUMS. The folder gets its name when all is there. Stopped, the same call goes on where it
-    was; what is done is checked and left.
+    The folder contains the records, prepared.json (the source, and skipped items with the reasons)
+    and SHA256SUMS. It gets its name when it is complete. After an interruption, the same call
+    resumes; finished shards are verified and reused.
 
     Raises:
       ValueError: there is no such data set or folder; a file is not as its SHA256SUMS says; more

@@ -66,7 +66,7 @@ def read_tokenizer(folder: pathlib.Path) -> PublishedTokenizer:
     vocab.txt. The padding is what tokenizer_config.json or config.json say, or 0.
 
     Raises:
-      ValueError: there is none, or it is not sound.
+      ValueError: there is no tokenizer, or it is damaged.
     """
     read = {
         ("tokenizer.json",): _read_whole,

@@ -81,7 +81,7 @@ def read_text(path: pathlib.Path) -> str:
     """Return the text of a file in UTF-8, unpacked if its name ends in .gz.
 
     Raises:
-      ValueError: it is no such file.
+      ValueError: there is no such file, or it is not UTF-8.
     """
     try:
         return read_bytes(path).decode("utf-8-sig")

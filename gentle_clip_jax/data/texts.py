@@ -15,7 +15,7 @@ _COLUMNS = ("captions", "text", "caption")
 class Text(NamedTuple):
     """A text and the id of its item, which may have several; split and label, None where missing.
 
-    flaw: why it cannot be used, of one without a text or whose file has a name that is not UTF-8.
+    flaw: the reason why it cannot be used: no text, or a file name that is not UTF-8.
     """
 
     id: str
@@ -35,7 +35,7 @@ def list_texts(data: pathlib.Path, split: str | None = None) -> list[Text]:
     an id are numbered "0", "1", ...
 
     Raises:
-      ValueError: there are no texts in it, or none of that split.
+      ValueError: there are no texts, or none of that split.
     """
     if tfds_source.is_prepared(data):
         texts = list(_in_tfds(data, split))
@@ -85,7 +85,7 @@ def in_split(items: list, split: str | None, data: pathlib.Path) -> list:
     """Return the items of a split; all items if it is None.
 
     Raises:
-      ValueError: there are none; names the splits that there are.
+      ValueError: there are no such items; names the existing splits.
     """
     selected = [item for item in items if split in (None, item.split)]
     if not selected:

@@ -44,7 +44,7 @@ def open_source(
         the catalogue, such as coco_captions, uc_merced or resisc45, if it is prepared in the folder
         that TFDS_DATA_DIR names (else ~/tensorflow_datasets).
       split: a split, or a part of one, "train[:10%]".
-      columns: the columns to read, of those that there are; None for all. Fewer take less time.
+      columns: the columns to read; None for all. Fewer columns take less time.
 
     Raises:
       ValueError: there is no such data set, it has no such split, or it was prepared as tfrecord.

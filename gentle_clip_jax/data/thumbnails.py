@@ -14,11 +14,11 @@ _PIXELS, _QUALITY = 320, 80
 def thumbnails(data: pathlib.Path | None, ids: Iterable[str]) -> dict[str, bytes]:
     """Return small square JPEGs of the items that are images in `data`, by id.
 
-    What is cut off at the longer side is what the encoders do not see either.
+    They are cropped at the longer side like the input of the encoders.
 
     Args:
-      data: what `data.images.list_images` reads, or None; where it is gone or holds no images,
-        there are no thumbnails.
+      data: a path for `data.images.list_images`, or None; if it is missing or has no images, there
+        are no thumbnails.
       ids: of items.
     """
     wanted = {metadata.name_key(id_): id_ for id_ in ids}

@@ -123,7 +123,7 @@ def from_config(config: Mapping[str, Any], pooling: str = "mean") -> Bert:
     """Return the encoder of a Hugging Face config.json, of type bert, roberta or alike.
 
     Raises:
-      ValueError: it is of another architecture, or there is no such pooling.
+      ValueError: its architecture or pooling is not supported.
     """
     kind = config.get("model_type")
     if kind not in ("bert", "roberta", "xlm-roberta", "camembert"):

@@ -21,11 +21,11 @@ _INPUTS = re.compile(
 class FineTuned(nn.Module):
     """A tower with its parameters in three parts: "frozen", "trained", "lora" (each may be empty).
 
-    It takes and gives what `tower` does. Nothing is differentiated below the first trained block,
-    so its gradient costs only what lies above.
+    Its inputs and outputs are those of `tower`. The gradient stops below the first trained block,
+    so that it costs only the blocks above.
 
     Args:
-      trained_blocks: how many of the last blocks are trained, with all that follows them; 0: none
+      trained_blocks: number of last blocks to train, with all layers after them; 0: none
         of the published parameters; -1: all.
       lora_rank: rank of the updates of kernels whose path matches `lora_kernels`; 0: none.
 

@@ -15,9 +15,9 @@ NUM_TOKENS = 23  # twenty amino acids, an unknown one, PADDING and MASK
 class SequenceEncoder(nn.Module):
     """Tokens [b, n] int -> Residues: embeddings [b, n, dim], and a summary of the composition.
 
-    A residue's own embedding, and what `depth` convolutions over the residues near it in the chain
-    add. Memory and time grow with n. The summary [20 + 400] is of the square roots of how often
-    amino acids occur, and two of them side by side; roots make all about equally noisy.
+    The embedding of a residue is that of its letter plus `depth` convolutions along the chain.
+    Memory and time grow with n. The summary [20 + 400] has the square roots of the frequencies of
+    amino acids and of neighbouring pairs; roots give all of them similar noise.
     """
 
     dim: int = 32

@@ -15,7 +15,7 @@ _SPANS = {(0, 1): 3.8, (-1, 1): 6.0, (-1, 2): 8.0, (-2, 1): 8.0, (-2, 2): 9.0}
 _SPANS |= {(0, 2): 6.0, (0, 3): 8.0, (0, 4): 9.0, (0, 5): 11.0, (0, 6): 13.0}
 _SPANS |= {(-2, 0): 6.0, (-3, 0): 8.0, (-4, 0): 9.0, (-5, 0): 11.0, (-6, 0): 13.0}
 _BREAK = 4.5  # Angstrom between neighbouring C-alpha atoms, above which residues are missing
-_REACH = 2.4  # Angstrom from a C-alpha atom to about where its side chain's middle is
+_REACH = 2.4  # Angstrom from a C-alpha atom to the middle of its side chain, roughly
 _RADII = (5.0, 6.5, 8.0, 9.5, 11.0)  # Angstrom
 
 
@@ -102,8 +102,8 @@ def _moments(features: Array, where: Array) -> Array:
 def invariants(backbone: Array, neighbours: Array) -> tuple[Array, Array, _Edges]:
     """Return which residues [b, n] are resolved, their features [b, n, f], and their edges.
 
-    Where atoms are unknown, or a stretch has a gap, what depends on them is 0. A residue is known
-    by its C-alpha atom.
+    Features that depend on missing atoms or span a gap are 0. A residue is resolved if its C-alpha
+    atom is.
     """
     atoms_known = jnp.all(jnp.isfinite(backbone), axis=-1)
     n, ca, c = jnp.moveaxis(jnp.where(atoms_known[..., None], backbone, 0), 2, 0)

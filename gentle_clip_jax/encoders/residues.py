@@ -22,8 +22,8 @@ class ResidueHead(nn.Module):
     """Residues -> unit rows [b, (1 + n) d], float32: the mapped summary, then every residue.
 
     The summary [d] has length 1 and the residues a mean squared length of 1 before the whole is
-    made a unit row: so the inner product of two rows is about the mean, over places, of how well
-    the residues there fit, and its first part compares items of any length.
+    made a unit row: so the inner product of two rows is roughly the mean similarity of residues at
+    the same place, and its first part compares items of any length.
     """
 
     dim: int

@@ -39,18 +39,18 @@ def encode(
     text itself, and the SHA-256 of what the features are of; and manifest.json: where all came
     from, and what was skipped.
 
-    Stopped, the same call goes on where it was. Later it embeds what is new or has other content
-    and forgets what is gone; all is embedded again by other weights, settings or versions.
+    After an interruption, the same call resumes. A later call embeds new or changed items and drops
+    removed ones; other weights, settings or versions embed everything again.
 
-    With `shard`, number i of n from 0, only every n-th 512 of what there is, from the i-th on, is
-    read and embedded, into a folder below `out`; when all are there, `shards.merge` puts them
-    together. The shards may be made at once, by processes that share that folder.
+    With `shard`, number i of n from 0, only every n-th block of 512 inputs, from the i-th on, is
+    read and embedded, into a folder below `out`; `shards.merge` merges the finished shards. Several
+    processes that share the folder may make the shards at the same time.
 
     With the engine "ray" a Ray cluster does the work: its CPUs decode, and `workers` of its actors
-    embed, one for each GPU by default, or one on CPUs. What comes out is the same.
+    embed, one for each GPU by default, or one on CPUs. The result is the same.
 
     Returns:
-      What manifest.json holds.
+      The content of manifest.json.
 
     Raises:
       ValueError: data or out cannot be used, weights are not there, or features are not finite;

@@ -23,9 +23,9 @@ Say = Callable[[str], None]  # tells a line to the user
 class Kept(NamedTuple):
     """The locations of cached features, by the SHA-256 of their content.
 
-    contents: the digest of all that a finished folder is of. files: with features [k, d], an .npy
-    file or a part. places: a file and a row of it for each digest. flaws: why there are no features
-    of a content.
+    contents: the digest of everything that a finished folder depends on. files: files of features
+    [k, d], .npy or parts. places: the file and row of each digest. flaws: the reason why a content
+    has no features.
     """
 
     contents: str
@@ -41,7 +41,7 @@ class Kept(NamedTuple):
     ) -> None:
         """Register a file with the features of k contents, or the reasons why a content has none.
 
-        Of a content that is there already the first stays.
+        If a content has features already, the first ones stay.
         """
         for row, (digest, reason) in enumerate(zip(digests, reasons)):
             if reason is None:

@@ -40,7 +40,7 @@ def update(
 
     Args:
       shard: number i of n, from 0: of each n blocks of 512 inputs the one that `out` is of.
-      engine: what decodes and embeds.
+      engine: the engine that decodes and embeds.
       say: where it does; on stdout if not given.
 
     Returns:
@@ -146,8 +146,8 @@ def _embed(
 def _parts(contents: Contents, cached: Kept) -> list[list[int]]:
     """Return the numbers of the inputs to embed, part by part.
 
-    A block without cached features is a part of its own: what stands in a batch beside what does
-    not hang on what other processes, or earlier ones, embed. What others lack is put together.
+    A block without cached features is a part of its own, so that the composition of its batches
+    does not depend on other or earlier processes. The missing inputs of other blocks are combined.
     """
     seen: set[str] = set()
     parts: list[list[int]] = []

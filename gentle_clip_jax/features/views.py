@@ -12,7 +12,7 @@ def check_views(views: str | None) -> None:
     """Refuse a name that is none of the views.
 
     Raises:
-      ValueError: says which there are.
+      ValueError: names the existing views.
     """
     if views not in (None, *_VIEWS):
         raise ValueError(f"--views={views} must be one of {', '.join(_VIEWS)}.")

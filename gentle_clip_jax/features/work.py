@@ -24,12 +24,12 @@ _UNREADABLE = (OSError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile, 
 class Work(NamedTuple):
     """The inputs to embed, their metadata and their encoder.
 
-    rows [n]: what rows.jsonl says of each row. inputs [m]: what is embedded. index [n]: the input
-    of each row. contents: for inputs by number the SHA-256 of what features are made of, and why
-    there is nothing to make them of, None where there is. decode: inputs, and the digests that
-    their contents had, or None -> each as the encoder takes it, or why it cannot. load: puts the
-    encoder on a device, and returns what embeds there. about: other entries of the manifest.
-    packages: those that the features depend on, besides JAX.
+    rows [n]: the line of each row in rows.jsonl. inputs [m]: the items to embed. index [n]: the
+    input of each row. contents: from numbers of inputs to the SHA-256 of each content and the
+    reason why it cannot be used, None where it can. decode: from inputs and the expected digests of
+    their contents, or None, to encoder inputs or the reason why there is none. load: puts the
+    encoder on a device and returns the function that embeds there. about: other entries of the
+    manifest. packages: dependencies of the features, besides JAX.
 
     Other processes may decode and embed: cloudpickle takes both functions, and pickle the inputs.
     """

@@ -166,7 +166,7 @@ def _one_number(name: str, value: Any) -> float | None:
 
 
 def _values(value: Any) -> np.ndarray | None:
-    """Return the values of an array or a number; None if traced or held by other processes."""
+    """Return the values of an array or a number; None if traced or on other processes."""
     if isinstance(value, Tracer):
         return None
     if isinstance(value, jax.Array) and not value.is_fully_addressable:

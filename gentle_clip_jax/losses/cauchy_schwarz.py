@@ -23,7 +23,7 @@ def cauchy_schwarz_divergence(
     k(a, b) = exp(-||a - b||^2 / (2 sigma^2)).
 
     Minus the logarithm of the squared cosine of the two densities. A row's kernel with itself is
-    left out, as in `multi_kernel_mmd`, so equal distributions give about 0 and maybe a little less.
+    left out, as in `multi_kernel_mmd`, so equal distributions give roughly 0, perhaps less.
 
     Args:
       x: [n, d] embeddings.

@@ -33,7 +33,7 @@ def items_page(
       name: its title.
       lead: sentences above the cards, the first of them large.
       cards: the items.
-      now: what to do next.
+      now: the next steps.
     """
     verdict, *rest = lead
     return render(

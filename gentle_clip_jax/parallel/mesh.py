@@ -57,8 +57,8 @@ def of_state(tree: Any, mesh: Mesh) -> Any:
 def gathered(tree: Any, fsdp: int) -> Any:
     """Return a tree, inside jit, whose arrays each device gathers whole before use.
 
-    Otherwise XLA may split what is made of the rows as it finds the parameters split, and sends it
-    about at many times their cost.
+    Otherwise XLA may split the activations as the parameters are split, and communicate them at
+    many times the cost.
     """
     return (
         tree if fsdp == 1 else jax.lax.with_sharding_constraint(tree, replicated(data_mesh(fsdp)))

@@ -1,7 +1,7 @@
 """Several processes that train as one: their connection, and the error when one is lost.
 
 JAX ends the processes that are left by aborting them from within: so a process that is to meet
-others is run by a parent, which does nothing but wait, pass signals on and say what happened.
+others is run by a parent, which only waits, passes signals on and reports the outcome.
 """
 
 import contextlib

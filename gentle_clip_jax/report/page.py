@@ -14,7 +14,7 @@ from gentle_clip_jax.runs.read import Run, read_run
 
 
 def write_report(workdir: str | Path, compare: Iterable[str | Path] = ()) -> Path:
-    """Write workdir/report.html about the run in `workdir`, beside the runs in `compare`.
+    """Write workdir/report.html on the run in `workdir`, beside the runs in `compare`.
 
     What the run has not left yet (an evaluation, embeddings) is named as missing. The file appears
     whole or not at all.

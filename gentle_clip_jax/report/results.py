@@ -47,7 +47,7 @@ def directions(modalities: Modalities) -> dict[str, str]:
 def label(name: str, modalities: Modalities = UNNAMED) -> str:
     """Return the metric's name for a reader.
 
-    `modalities` are what an item of x and one of y is called.
+    `modalities` are the names of an item of x and of y.
 
     >>> label("i2t_r10", ("sequence", "structure")), label("rsicd/mean_recall")
     ('Sequence to structure R@10', 'rsicd: Mean of the R@k')

@@ -70,7 +70,7 @@ class Run:
 def read_run(path: str | Path) -> Run:
     """Read the run folder at `path`.
 
-    Raises ValueError, in one sentence, if it is no run folder or a file in it cannot be read.
+    Raises ValueError, in one sentence, if it is no run folder or a file in it is unreadable.
     """
     folder = RunFolder(place(path))
     config = read_config(folder.path).to_dict()

@@ -24,8 +24,8 @@ _FREE = ("config.train.max_skipped", "config.train.max_damaged", "config.mesh.fs
 def taken(workdir: pathlib.Path, config: ml_collections.ConfigDict) -> Iterator[RunFolder]:
     """Make or reopen the folder of a run with the same config, and lock it for the block.
 
-    Nothing is written before the lock is held. All processes of a run take part. The config is kept
-    twice, so that a run whose config.json is lost or damaged goes on under its own config alone.
+    Nothing is written before the folder is locked. All processes of a run take part. The config is
+    stored twice, so that a run whose config.json is lost or damaged resumes with its own config.
 
     Raises:
       ValueError: the folder cannot be written to, another process trains in it, or it belongs to a

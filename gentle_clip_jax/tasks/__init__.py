@@ -21,7 +21,7 @@ def task_of(config: "ml_collections.ConfigDict") -> "Task":
     """Return the task that a config names; only it is imported.
 
     Raises:
-      ValueError: there is none of that name.
+      ValueError: there is no task of that name.
     """
     return cast("Task", _module(str(config.task), "task"))
 

@@ -19,7 +19,7 @@ class Raw(NamedTuple):
     """Items of one modality, none of which is read yet.
 
     rows [n]: the id of each and, where given, its split, label and text.
-    inputs [n]: what each is made of.
+    inputs [n]: the source of each item.
     digest: an input -> the SHA-256 of its content.
     load: some inputs -> these items, as the task's `embed_x` or `embed_y` takes them.
 

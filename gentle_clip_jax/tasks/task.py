@@ -102,6 +102,6 @@ class Task(Protocol):
         """A user's own items of x or of y, from a file or a folder.
 
         Raises:
-          ValueError: there are none.
+          ValueError: there are no such items.
         """
         ...

@@ -34,7 +34,7 @@ class Checkpoints:
 
     Each step carries a manifest with the SHA-256 of its arrays, because Orbax restores a flipped
     byte silently; a step that is truncated or altered is passed over for the one before it.
-    `read_only`, nothing in the folder is changed, so that a run may go on in it.
+    `read_only`, nothing in the folder is changed, so that a run may train in it.
     """
 
     def __init__(self, folder: pathlib.Path, *, keep: int = 2, read_only: bool = False):

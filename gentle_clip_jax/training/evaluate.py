@@ -19,7 +19,7 @@ def evaluate(workdir: str | pathlib.Path) -> dict[str, Any]:
     """Measure the best checkpoint of a run on its test items.
 
     Writes evaluation.json (figures with bootstrap 95 % intervals) and embeddings.npz (the test
-    items before and after training) into workdir, and returns what evaluation.json holds.
+    items before and after training) into workdir, and returns the content of evaluation.json.
 
     Raises:
       ValueError: workdir holds no run, or no sound checkpoint yet.

@@ -30,11 +30,11 @@ from gentle_clip_jax.training.train_state import TrainState
 def train(config: ml_collections.ConfigDict, workdir: str | pathlib.Path) -> TrainState:
     """Train until config.train.steps, from the newest sound checkpoint if there is one.
 
-    Leaves in workdir what `runs.folder.RunFolder` lists. SIGTERM and Ctrl-C end it after a step,
-    with a checkpoint.
+    The files in workdir are those of `runs.folder.RunFolder`. SIGTERM and Ctrl-C end the training
+    after a step, with a checkpoint.
 
     Raises:
-      ValueError: the config does not fit itself, the data, the devices or what workdir holds, or
+      ValueError: the config contradicts itself, the data, the devices or the run in workdir, or
         another run is going on there.
       FloatingPointError: in more than config.train.max_skipped steps a metric is not finite; the
         last good checkpoint stays.
@@ -74,7 +74,7 @@ def next_state(
 ) -> Callable[[TrainState, Batch], tuple[TrainState, dict[str, jax.Array]]]:
     """Return the function from a state and this process's share of a batch to the next state.
 
-    Its first call compiles it, and says what memory that needs. `teacher`: see `train_step`.
+    Its first call compiles it and prints the memory it needs. `teacher`: see `train_step`.
     """
     devices = mesh.data_mesh(recipe.fsdp)
     compiled: list[Any] = []

@@ -56,9 +56,9 @@ def build(
       contents: the items.
       folder: of this version of the data set.
       about: the description.
-      max_skipped: so many items may be damaged.
-      done: SHA-256 of shards that are there, by the names of their files; they are kept. What is
-        written is added, but for shards with damaged items, which may be mended next time.
+      max_skipped: the number of damaged items that is tolerated.
+      done: SHA-256 of finished shards by file name; they are not written again. New shards are
+        added, except those with damaged items, which may be repaired before the next try.
       note: called whenever `done` has changed.
       advance: called with the number of items that are done.
 

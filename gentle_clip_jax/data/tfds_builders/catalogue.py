@@ -89,7 +89,7 @@ def find(name: str) -> DataSet:
     """Return the data set of that name.
 
     Raises:
-      ValueError: there is none; names the nearest.
+      ValueError: there is no such data set; names the nearest.
     """
     if name not in DATA_SETS:
         near = difflib.get_close_matches(name, DATA_SETS, n=1, cutoff=0.4)

@@ -19,7 +19,7 @@ _SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
 class Checkpoint(NamedTuple):
     """config: as Hugging Face or timm writes it. weights: a file, or the index of several.
 
-    preprocessing: what is done to images, as in preprocessor_config.json; empty if it is not said.
+    preprocessing: of images, as in preprocessor_config.json; empty if there is none.
     """
 
     folder: pathlib.Path
@@ -85,7 +85,7 @@ def read_json(path: pathlib.Path, schema: Any = None) -> dict[str, Any]:
     """Return the content of a .json file, empty if there is none.
 
     Raises:
-      ValueError: it is no sound one, or not as the schema has it.
+      ValueError: it is damaged, or does not match the schema.
     """
     return read_sound_json(path, schema) if path.exists() else {}
 

@@ -87,7 +87,7 @@ def read_pth(path: pathlib.Path) -> dict[str, np.ndarray]:
     run anything, so only what such a dictionary needs is allowed.
 
     Raises:
-      ValueError: the file is none, is cut short, or holds anything else.
+      ValueError: the file is no state dict, is truncated, or has other content.
     """
     check_files(path, [path])
     try:
@@ -124,7 +124,7 @@ def _unpickled(file: BinaryIO) -> Any:
     """
     start = file.tell()
     for count, (opcode, argument, _) in enumerate(pickletools.genops(file)):
-        # Python's reader makes room for as many things as the highest number that one is kept by.
+        # Python's reader allocates a memo as large as the highest index in it.
         if "PUT" in opcode.name and int(argument or 0) > count:
             raise ValueError("it keeps things by numbers that are too high")
     end = file.tell()

@@ -30,7 +30,7 @@ def parts(path: pathlib.Path) -> list[pathlib.Path]:
     """Return the files that the weights of `path` are in: those that an index names, or itself.
 
     Raises:
-      ValueError: the index names none, or files elsewhere.
+      ValueError: the index names no files, or files elsewhere.
     """
     if not path.name.endswith(_INDEX):
         return [path]
@@ -47,7 +47,7 @@ def read_safetensors(path: pathlib.Path) -> dict[str, np.ndarray]:
     """Return all arrays of a .safetensors file by name.
 
     Raises:
-      ValueError: the file is none, or not there.
+      ValueError: the file is missing, or no .safetensors file.
     """
     from safetensors.numpy import load_file
 

@@ -10,7 +10,7 @@ from gentle_clip_jax.report.comparison.cells import Comparison
 def advice(comparison: Comparison) -> list[str]:
     """Return one or two sentences for each number of pairs.
 
-    The best method that uses unmatched items is set against the best that uses pairs alone, each
+    The best method that uses unmatched items is compared with the best pairs-only method, each
     by the mean of the main metrics. On data sets with test items of their own a difference counts
     where it is above the spread of both; on one's own few pairs, which every seed measures anew,
     where their verdict says so.

@@ -48,7 +48,7 @@ class Content(NamedTuple):
 
 
 def content(results: Mapping[str, Any], comparison: Comparison) -> Content:
-    """Return the content of the page about results.json.
+    """Return the page's content from results.json.
 
     Raises ValueError if no run is finished, KeyError for a key that is missing.
     """

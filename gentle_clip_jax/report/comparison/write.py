@@ -33,7 +33,7 @@ _NOW = (
 def show_comparison(folder: str | Path, modalities: Modalities | None = None) -> None:
     """Print the table of a comparison, write its pages and picture, and print their paths.
 
-    modalities: what an item of x and one of y is called; stored in results.json.
+    modalities: the names of an item of x and of y; stored in results.json.
     """
     source = Path(folder) / "results.json"
     if modalities is not None:
@@ -59,7 +59,7 @@ def write_comparison(
     Args:
       folder: where `gentle-clip compare` left results.json.
       out: another folder, made if need be; by default the files go beside results.json.
-      stem: what the files are called.
+      stem: the name of the files without suffix.
 
     Returns the page's path.
 

@@ -67,8 +67,8 @@ class Classified(NamedTuple):
 class About(NamedTuple):
     """The metadata of the task: tokenizer, cache folder, sources and classes.
 
-    encode: texts -> token ids. cache: a folder for what had to be computed. sources: the data set
-    of each validation and of each test item. validation, test: what to classify by the name of its
+    encode: texts -> token ids. cache: the folder of cached results. sources: the data set of each
+    validation and of each test item. validation, test: images to classify, by the name of their
     data set.
     """
 

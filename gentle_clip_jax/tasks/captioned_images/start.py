@@ -72,7 +72,7 @@ def save(path: pathlib.Path, params: Any, of: str) -> None:
 def load(path: pathlib.Path, params: Any, of: str) -> Any | None:
     """Return `params` with the heads of a file that `save` has written.
 
-    None where there is none of the same digest; a damaged one is named and put aside.
+    Return None if no file has this digest; a damaged file is reported and put aside.
     """
     if not path.exists():
         return None

@@ -22,7 +22,7 @@ def group_by_length(
     lengths the best are exact, by dynamic programming over the sorted ones.
 
     Raises:
-      ValueError: a length is below 1, or there is to be no bucket.
+      ValueError: a length is below 1, or num_buckets is.
     """
     lengths = np.asarray(lengths, np.int64)
     if num_buckets < 1 or multiple < 1:

@@ -19,8 +19,8 @@ _BUCKETS = 3
 class Labelled(NamedTuple):
     """Whole labelled domains: arrays [n_i, l_i], each of domains of similar length.
 
-    tokens, structures: of all the domains; labels: by what they tell, one after another [n] the
-    label of each, "" where it has none of this kind.
+    tokens, structures: of all the domains; labels: for each kind of label, the label [n] of each
+    domain, "" where it has none of this kind.
     """
 
     tokens: list[np.ndarray]
@@ -32,8 +32,8 @@ class Labelled(NamedTuple):
 class Domains:
     """The metadata of the domains of a split.
 
-    retrieved: rows [n] of the data set's items; lengths: [n] of them, whole; distinct: [n] whether
-    none is like an earlier one.
+    retrieved: rows [n] of the data set's items; lengths: [n] lengths of the whole domains;
+    distinct: [n] bool, whether a domain is unlike all earlier ones.
     """
 
     retrieved: np.ndarray
@@ -46,7 +46,7 @@ class Domains:
 class About:
     """The tokens for class prototypes, and the held-out domains by the name of their set.
 
-    crop: residues of what is retrieved.
+    crop: the length of the retrieved crops in residues.
     """
 
     train: Labelled

@@ -13,11 +13,11 @@ def crop_figures(
 ) -> dict[str, np.ndarray]:
     """Return the retrieval figures of each crop, means of both directions: mrr, r1, two more mrr.
 
-    crop_mrr is of 1 / rank, where ties count against the query; sequence_to_structure_r1 is of one
-    direction alone. length_matched_mrr ranks among the query's own and the `candidates` - 1 others
-    nearest in length, so that what a domain's length tells of a crop, such as how compact it is,
-    helps little; chance is (ln candidates + 0.58) / candidates. distinct_crop_mrr ranks distinct
-    items among themselves.
+    crop_mrr is the mean of 1 / rank, where ties count against the query; sequence_to_structure_r1
+    is of that direction only. length_matched_mrr ranks among the query's own and the `candidates` -
+    1 others nearest in length, so that clues to a domain's length, such as the compactness of a
+    crop, help little; chance is (ln candidates + 0.58) / candidates. distinct_crop_mrr ranks
+    distinct items among themselves.
 
     Args:
       x: [n, d] embeddings of the sequences, compared by their inner products.
@@ -76,7 +76,7 @@ def transferred(
       train_x: [n, d] embeddings of one modality.
       train_labels: [n] their classes.
       y: [m, d] embeddings of the other modality.
-      labels: [m] theirs; a class that train_labels lack is counted as missed.
+      labels: [m] theirs; a class missing from train_labels counts as wrong.
     """
     classes = np.unique(train_labels)
     rows = _unit(train_x)

@@ -111,9 +111,9 @@ def read_folder(folder: str | pathlib.Path) -> dict[str, Chain]:
 def read_chains(path: pathlib.Path) -> dict[str, Chain]:
     """Return the protein chains of a PDB or mmCIF file: of its first model, by name.
 
-    Of an atom's alternative places the one of most occupancy counts. Residues that are told apart
-    by insertion codes alone are residues; one without any backbone atom is none. What is no amino
-    acid is left out, an amino acid without a letter is X.
+    Of an atom's alternative locations, the one with the highest occupancy is used. Residues with
+    different insertion codes are different residues; a residue without backbone atoms is left
+    out, as is anything but amino acids. An amino acid without a letter becomes X.
 
     Raises:
       ValueError: the file cannot be read or has no protein.
