@@ -26,6 +26,7 @@ from published import RESULTS, publish
 from threadpoolctl import threadpool_limits
 
 from gentle_clip_jax.aligners import Problem, align
+from gentle_clip_jax.aligners.closed_form.arrays import unit_rows
 from gentle_clip_jax.asking import ask
 from gentle_clip_jax.comparing import measure, pool
 from gentle_clip_jax.evaluation import retrieval_metrics
@@ -34,7 +35,6 @@ from gentle_clip_jax.features.read import read
 from gentle_clip_jax.reviewing import refit
 from gentle_clip_jax.reviewing.journal import Journal
 from gentle_clip_jax.reviewing.pictures import Pictures
-from gentle_clip_jax.reviewing.queue import unit
 from gentle_clip_jax.reviewing.server import application
 from gentle_clip_jax.reviewing.session import Session
 from gentle_clip_jax.reviewing.show import Show
@@ -126,8 +126,8 @@ def started(x: Collection, y: Collection, ids: np.ndarray, method: str):
         groups += [grouped[of], np.delete(grouped, of, axis=0)]
     aligner = align(Problem(groups[0], groups[2], groups[1], groups[3]))
     return (
-        unit(x.means(np.asarray(aligner.embed_x(x.features)))),
-        unit(y.means(np.asarray(aligner.embed_y(y.features)))),
+        unit_rows(x.means(np.asarray(aligner.embed_x(x.features)))),
+        unit_rows(y.means(np.asarray(aligner.embed_y(y.features)))),
     )
 
 
@@ -241,7 +241,10 @@ def tens_of(features: pathlib.Path, args: argparse.Namespace):
 
 def closest(x: Collection, y: Collection, ids, seed: int, mode: str, fit: refit.Fit, measured):
     """Figures after so many questions of one kind, to an annotator who knows what is alike."""
-    known, meaning = (x.numbers_of(ids), y.numbers_of(ids), np.ones(len(ids), "f4")), unit(fit.y)
+    known, meaning = (
+        (x.numbers_of(ids), y.numbers_of(ids), np.ones(len(ids), "f4")),
+        unit_rows(fit.y),
+    )
     opened = Opened(x, y, ids, fit.embedded(*known), seed, fit=fit)
     session, of_y = opened.session, {id_: i for i, id_ in enumerate(y.items.tolist())}
     place = {id_: i for i, id_ in enumerate(x.items.tolist())}

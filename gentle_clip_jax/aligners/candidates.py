@@ -26,12 +26,11 @@ from gentle_clip_jax.aligners.closed_form.transported import plan_part
 from gentle_clip_jax.aligners.closed_form.zero_pairs import of_names_alone
 from gentle_clip_jax.aligners.problem import Features
 from gentle_clip_jax.aligners.reduced import unmatched_parts
+from gentle_clip_jax.aligners.settings import CrossValidation
 from gentle_clip_jax.aligners.standardize import Classes
 from gentle_clip_jax.evaluation.cross_validation import Candidate, Embeds, HeldOut, cross_validate
 from gentle_clip_jax.evaluation.pairs import take
 from gentle_clip_jax.parallel.cores import one_core_for_lapack
-
-_ROUNDS = 3  # transport rounds
 
 # Names of candidates. Pairs-only candidates are named as their methods.
 PLANNED, UNPLANNED = "gentle_transport", "gentle_transport without a plan"
@@ -174,6 +173,6 @@ def _gentle_fit(
         if not plan:
             return maps
         part = some._replace(x=x, y=y[:, None])
-        return planned(part, maps, names, shrinkage=shrinkage, rounds=_ROUNDS)
+        return planned(part, maps, names, shrinkage=shrinkage, rounds=CrossValidation.rounds)
 
     return fit

@@ -17,6 +17,7 @@ from gentle_clip_jax.aligners.closed_form.shrinkage import (
 )
 from gentle_clip_jax.aligners.closed_form.transported import plan_part
 from gentle_clip_jax.aligners.problem import Features, Problem
+from gentle_clip_jax.aligners.settings import Procrustes, TransportedCca
 from gentle_clip_jax.aligners.standardize import Classes
 from gentle_clip_jax.evaluation.cross_validation import Embeds
 
@@ -63,7 +64,7 @@ def _chosen(fit: ShrunkFit, x: jax.Array, y: jax.Array) -> tuple[Embeds, Metadat
 
 
 def _procrustes(x: jax.Array, y: jax.Array) -> tuple[Embeds, Metadata]:
-    return closed_form.procrustes(x, y, dim=128), _settings(dim=128)
+    return closed_form.procrustes(x, y), _settings(dim=Procrustes.dim)
 
 
 def _relative(x: jax.Array, y: jax.Array) -> tuple[Embeds, Metadata]:
@@ -89,8 +90,11 @@ def _transported_cca(
 ) -> tuple[Embeds, Metadata]:
     x, y = _pairs(features)
     shrinkage = chosen_shrinkage(shrunk_cca, x, y)
-    # Covariances of all items need less of it: a third did best on validation items.
-    settings = {"shrinkage": shrinkage / 3, "mix": 0.5, "rounds": 4}
+    settings = {
+        "shrinkage": shrinkage * TransportedCca.shrinkage,
+        "mix": TransportedCca.mix,
+        "rounds": TransportedCca.rounds,
+    }
     start = shrunk_cca(x, y, shrinkage)
     maps = closed_form.transported_cca(features, start, **settings)
     return maps, _settings(**settings)

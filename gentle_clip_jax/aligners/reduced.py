@@ -7,19 +7,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from gentle_clip_jax.aligners.problem import Features, Problem, once_a_problem
+from gentle_clip_jax.aligners.settings import CrossValidation
 from gentle_clip_jax.aligners.standardize import Classes, principal_components, standardized
 from gentle_clip_jax.evaluation.cross_validation import Candidate, Embeds
-
-_DISTRACTORS = 1000  # unmatched items of each modality that compete with held-out partners
-_FITTED_TO = 1000  # unmatched items of each modality in a fit
-_DIMENSIONS = 256  # principal components in a fit; all would take minutes
 
 
 def unmatched_parts(of: Features | Problem) -> tuple[slice, slice]:
     """Return the unmatched items that are fitted to, and the distractors, a third at most."""
     least = min(len(of.unmatched_x), len(of.unmatched_y))
-    split = min(_FITTED_TO, least - least // 3)
-    return slice(0, split), slice(split, split + _DISTRACTORS)
+    split = min(CrossValidation.unmatched, least - least // 3)
+    return slice(0, split), slice(split, split + CrossValidation.distractors)
 
 
 @once_a_problem
@@ -52,10 +49,10 @@ def reduced(features: Features, classes: Classes | None) -> tuple[Features, Clas
 def _basis(items: jax.Array, unmatched: jax.Array) -> jax.Array | None:
     """Return the first principal components [d, k] of the rows; None if all would be used."""
     width = items.shape[2]
-    if width <= _DIMENSIONS:
+    if width <= CrossValidation.dimensions:
         return None
     rows = np.concatenate([np.asarray(some).reshape(-1, width) for some in (items, unmatched)])
-    return jnp.asarray(principal_components(rows - rows.mean(axis=0), _DIMENSIONS))
+    return jnp.asarray(principal_components(rows - rows.mean(axis=0), CrossValidation.dimensions))
 
 
 def raw_candidate(problem: Problem, fit: Callable[[Problem], Embeds]) -> Candidate:

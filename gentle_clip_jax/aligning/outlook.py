@@ -6,12 +6,10 @@ import jax
 import jax.numpy as jnp
 
 from gentle_clip_jax.aligners import Problem
-from gentle_clip_jax.aligners.closed_form.gentle import BANK_BYTES
-from gentle_clip_jax.aligners.closed_form.transported import LAST_ITEMS, LAST_ROUNDS
 from gentle_clip_jax.aligners.problem import PLAN_ITEMS
+from gentle_clip_jax.aligners.settings import GentleTransport, Transport
 from gentle_clip_jax.parallel.cores import count_cores
 
-_ROUNDS, _DIM = 8, 128
 # What a pair of items takes beside its products, in products: in the plan of a part and in one of
 # all, which no cache holds; what more a product takes that seeks neighbours; what all else takes;
 # and how often the features are in memory, beside how many GiB. By docs/results/speed.md.
@@ -29,19 +27,20 @@ def outlook(problem: Problem) -> str | None:
         return None
     parts, whole = (
         max(-(-count // size) for count in counts) * min(counts[0], size) * min(counts[1], size)
-        for size in (PLAN_ITEMS, LAST_ITEMS)
+        for size in (PLAN_ITEMS, Transport.last_items)
     )
-    width = _DIM + problem.y.shape[2]
-    products = (_ROUNDS - LAST_ROUNDS) * parts * (width + _PART_PAIR)
-    products += LAST_ROUNDS * whole * (width + _WHOLE_PAIR)
-    products += _NEIGHBOUR * (len(problem.x) + counts[0]) * BANK_BYTES / 4
+    width = Transport.dim + problem.y.shape[2]
+    products = (Transport.rounds - Transport.last_rounds) * parts * (width + _PART_PAIR)
+    products += Transport.last_rounds * whole * (width + _WHOLE_PAIR)
+    products += _NEIGHBOUR * (len(problem.x) + counts[0]) * GentleTransport.bank_bytes / 4
     minutes = (products + _REST) * _seconds_a_product() / count_cores() / 60
     numbers = sum(items.size for items in (problem.unmatched_x, problem.unmatched_y))
     gib = _GIB + _COPIES * 4 * numbers / 2**30
     return (
         f"{counts[0]:,} and {counts[1]:,} unmatched items make {plans} plans in each of "
-        f"{_ROUNDS - LAST_ROUNDS} rounds and larger ones in {LAST_ROUNDS}: about "
-        f"{max(1, round(minutes))} min and {gib:.1f} GiB on this machine."
+        f"{Transport.rounds - Transport.last_rounds} rounds and larger ones in "
+        f"{Transport.last_rounds}: about {max(1, round(minutes))} min and {gib:.1f} GiB "
+        "on this machine."
     )
 
 

@@ -6,7 +6,7 @@ depends on no method.
 
 import functools
 from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -161,7 +161,15 @@ def partner_ranks(aligner: Embeds, x: jax.Array, y: jax.Array, size: int) -> jax
 
     def one_way(queries: jax.Array, gallery: jax.Array) -> jax.Array:
         scores = pairwise.similarity(queries, gallery)
-        # NaN fails the comparison, and so counts against the partner.
-        return jnp.sum(~(scores < jnp.diagonal(scores)[:, None] - TIE), axis=1)
+        return rank_of_partner(scores, jnp.diagonal(scores))
 
     return jnp.stack([one_way(x[:size], y), one_way(y[:size], x)], axis=1)
+
+
+def rank_of_partner(scores: Any, partner: Any) -> Any:
+    """Return the rank [n], from 1, of a partner by cosines [n, m] and its own [n], one of them.
+
+    Of JAX's arrays or NumPy's. A tie counts against the partner.
+    """
+    # The comparison fails, and so counts against the partner, for what is not a number.
+    return (~(scores < partner[:, None] - TIE)).sum(axis=1)

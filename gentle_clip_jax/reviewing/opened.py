@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gentle_clip_jax.aligners.closed_form.arrays import unit_rows
 from gentle_clip_jax.progress import working
 from gentle_clip_jax.reviewing import refit
 from gentle_clip_jax.reviewing.finding import Finder, Space
 from gentle_clip_jax.reviewing.journal import Journal
 from gentle_clip_jax.reviewing.pictures import Pictures
 from gentle_clip_jax.reviewing.progress import Progress
-from gentle_clip_jax.reviewing.queue import unit
 from gentle_clip_jax.reviewing.session import Session
 from gentle_clip_jax.reviewing.show import Show
 from gentle_clip_jax.searching.opened import Opened
@@ -52,8 +52,8 @@ def review(
     of_x, of_y = (aligner.read(path, side)[0] for path, side in ((x, "x"), (y, "y")))
     pictures = Pictures(images) if images is not None else None
     start = (
-        unit(of_x.means(np.asarray(fitted.embed_x(of_x.features)))),
-        unit(of_y.means(np.asarray(fitted.embed_y(of_y.features)))),
+        unit_rows(of_x.means(np.asarray(fitted.embed_x(of_x.features)))),
+        unit_rows(of_y.means(np.asarray(fitted.embed_y(of_y.features)))),
     )
     embed_x, embed_y = (lambda rows, side=side: aligner.embed(side, rows) for side in "xy")
     load_encoder = functools.partial(aligner.items.word_encoder, "y")
@@ -72,7 +72,7 @@ def review(
             if fitted.can_refit:
                 fit = refit.prepare(of_x, of_y, fitted.about.get("method", ""))
                 curve = journal.pairs.with_name("review_curve.json")
-                progress = Progress(fit.embedded, curve, seed=seed)
+                progress = Progress(fit.embedded, curve)
                 refits = {"own": fit.own(), "embed": functools.partial(refitted, fit)}
                 refits["after_refit"] = progress.measure
             session = Session(of_x, of_y, start, journal, seed=seed, **refits)

@@ -8,14 +8,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gentle_clip_jax.evaluation.cross_validation import rank_of_partner
 from gentle_clip_jax.evaluation.intervals import wilson
+from gentle_clip_jax.evaluation.splits import FOLDS, canonical_order, folds
 from gentle_clip_jax.files import write_json
 from gentle_clip_jax.reviewing.journal import KINDS, Answer
 from gentle_clip_jax.reviewing.queue import kind_of_screen
 from gentle_clip_jax.reviewing.session import Embed, Session
 
 AT = 10
-_FOLDS, _MOST = 5, 200
+_MOST = 200
 _LEAST = 10  # pairs; of fewer nothing is held out
 _WIDTH, _HEIGHT = 640, 276
 
@@ -30,36 +32,29 @@ class Point(NamedTuple):
 
 
 def held_out_recall(
-    embed: Embed,
-    of_x: np.ndarray,
-    of_y: np.ndarray,
-    weight: np.ndarray,
-    known: int,
-    *,
-    seed: int = 0,
+    embed: Embed, of_x: np.ndarray, of_y: np.ndarray, weight: np.ndarray, known: int
 ) -> Point | None:
-    """How many partners of held-out y are among the ten nearest of all x; None of too few pairs.
+    """Return the share of held-out y with their partner among the ten nearest of all x.
 
-    Held out, a fifth at a time and 200 in all at most, are pairs that were known before the review:
-    those that it confirmed are easier than others, and the closest of ten are no pairs.
+    The pairs that are held out were known before the review, 200 at most: those that it confirmed
+    are easier than others, and the closest of ten are no pairs. None if there are too few.
 
     Args:
       embed: the fit.
-      of_x, of_y: [p] numbers of the pairs, the known ones first.
+      of_x, of_y: [p] numbers of the pairs, the known ones first; they decide the folds.
       weight: [p] of the pairs in a fit, 1 for those that are confirmed.
-      known: how many those are.
-      seed: of the folds.
+      known: number of pairs that were known before the review.
     """
     if known < _LEAST:
         return None
-    tested, hits = np.random.default_rng(seed).permutation(known)[:_MOST], 0
-    for fold in np.array_split(tested, _FOLDS):
-        kept = np.setdiff1d(np.arange(len(of_x)), fold)
-        x, y = embed(of_x[kept], of_y[kept], weight[kept])
-        cosines = y[of_y[fold]] @ x.T
-        partner = cosines[np.arange(len(fold)), of_x[fold]]
-        hits += int(np.sum(np.sum(cosines >= partner[:, None], axis=1) <= AT))
-    share = wilson(hits, len(tested))
+    keys = [f"{x} {y}" for x, y in zip(of_x[:known], of_y[:known])]
+    tested, hit = canonical_order(keys)[:_MOST], np.zeros(known, bool)
+    for held, _ in folds(tested, FOLDS):
+        rest = np.setdiff1d(np.arange(len(of_x)), held)
+        x, y = embed(of_x[rest], of_y[rest], weight[rest])
+        cosines = y[of_y[held]] @ x.T
+        hit[held] = rank_of_partner(cosines, cosines[np.arange(len(held)), of_x[held]]) <= AT
+    share = wilson(int(hit.sum()), len(tested))
     return Point(int(np.sum(weight == 1)), share["value"], share["low"], share["high"])
 
 
@@ -70,8 +65,8 @@ class Progress:
       ValueError: the file is damaged.
     """
 
-    def __init__(self, embed: Embed, path: pathlib.Path, *, seed: int = 0):
-        self._embed, self._path, self._seed, self._lock = embed, path, seed, threading.Lock()
+    def __init__(self, embed: Embed, path: pathlib.Path):
+        self._embed, self._path, self._lock = embed, path, threading.Lock()
         try:
             rows = json.loads(path.read_text("utf-8")) if path.exists() else []
             self._points = {int(row["pairs"]): Point(**row) for row in rows}
@@ -80,7 +75,7 @@ class Progress:
 
     def measure(self, of_x: np.ndarray, of_y: np.ndarray, weight: np.ndarray, known: int) -> None:
         """Adds a point; what `Session` is to call after each refit."""
-        point = held_out_recall(self._embed, of_x, of_y, weight, known, seed=self._seed)
+        point = held_out_recall(self._embed, of_x, of_y, weight, known)
         if point is not None:
             with self._lock:
                 self._points[point.pairs] = point

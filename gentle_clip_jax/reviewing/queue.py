@@ -110,12 +110,6 @@ def kind_of_screen(drawn: str) -> str:
     return drawn if drawn in ("ten", "within") else "grid"
 
 
-def unit(rows: np.ndarray) -> np.ndarray:
-    """Return rows [n, k] of length 1; a row of zeros stays one."""
-    length = np.linalg.norm(rows, axis=1, keepdims=True)
-    return (rows / np.where(length > 0, length, 1)).astype(np.float32)
-
-
 def clusters(rows: np.ndarray, *, seed: int = 0) -> np.ndarray:
     """The cluster [n] of each of the unit rows [n, k]: one of 64, or of fewer if they are few."""
     count = max(1, min(_CLUSTERS, len(rows) // 4))

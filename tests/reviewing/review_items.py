@@ -4,10 +4,10 @@ import pathlib
 
 import numpy as np
 
+from gentle_clip_jax.aligners.closed_form.arrays import unit_rows
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.reviewing.finding import Finder, Space
 from gentle_clip_jax.reviewing.journal import Journal
-from gentle_clip_jax.reviewing.queue import unit
 from gentle_clip_jax.reviewing.session import Session
 
 NUMBER = 80
@@ -17,7 +17,7 @@ HOSTILE = "<script>alert('1')</script>\"'&"
 def latent(noise: float = 0.3) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(0)
     truth = rng.normal(size=(NUMBER, 6))
-    return unit(truth), unit(truth + noise * rng.normal(size=truth.shape))
+    return unit_rows(truth), unit_rows(truth + noise * rng.normal(size=truth.shape))
 
 
 def sides(*, texts: bool = True, number: int = NUMBER) -> tuple[Collection, Collection]:

@@ -12,21 +12,19 @@ import jax.numpy as jnp
 from gentle_clip_jax.aligners.closed_form.cca import Maps
 from gentle_clip_jax.aligners.closed_form.joined import Joined
 from gentle_clip_jax.aligners.closed_form.neighbours import smooth
-from gentle_clip_jax.aligners.closed_form.shrinkage import (
-    OF_FEW_PAIRS,
-    chosen_shrinkage,
-    shrunk_cca,
+from gentle_clip_jax.aligners.closed_form.shrinkage import chosen_shrinkage, shrunk_cca
+from gentle_clip_jax.aligners.closed_form.transported import (
+    few_pairs_shrinkage,
+    few_pairs_weight,
+    transported_cca,
 )
-from gentle_clip_jax.aligners.closed_form.transported import few_pairs_weight, transported_cca
 from gentle_clip_jax.aligners.closed_form.zero_pairs import named_classes
 from gentle_clip_jax.aligners.problem import Features
+from gentle_clip_jax.aligners.settings import GentleTransport, Shrinkage, Transport
 
-BANK_BYTES = 64 * 2**20  # maximum size of the bank of neighbours
-FEW_PAIRS = 60
-# In so few dimensions a few pairs determine a map, and the mean of neighbours blurs the features.
-FEW_DIMENSIONS = 64
-NEIGHBOURS = 0.8
-_WITHIN = 0.5
+BANK_BYTES = GentleTransport.bank_bytes
+FEW_PAIRS, FEW_DIMENSIONS = GentleTransport.few_pairs, GentleTransport.few_dimensions
+NEIGHBOURS = GentleTransport.neighbours
 
 
 class Smoothed(NamedTuple):
@@ -112,7 +110,9 @@ def fit_prepared(prepared: Prepared, classes: Classes | None, *, transport: bool
     maps = prepared.maps
     if transport:
         shrinkage = plan_shrinkage(prepared)
-        maps = planned(prepared.features, maps, classes, shrinkage=shrinkage, within=_WITHIN)
+        maps = planned(
+            prepared.features, maps, classes, shrinkage=shrinkage, within=GentleTransport.within
+        )
     return Smoothed(maps, prepared.bank, prepared.weight)
 
 
@@ -128,7 +128,7 @@ def plan_shrinkage(prepared: Prepared) -> float:
 
 def most_shrinkage(few: float) -> float:
     """Return the most shrinkage of covariances with a plan, by `few_pairs_weight`."""
-    return OF_FEW_PAIRS if few > few_pairs_weight(FEW_PAIRS) else 1 + 1.5 * few
+    return Shrinkage.few_pairs if few > few_pairs_weight(FEW_PAIRS) else few_pairs_shrinkage(few)
 
 
 def planned(
@@ -138,7 +138,7 @@ def planned(
     *,
     shrinkage: float | None,
     within: float = 0.0,
-    rounds: int = 8,
+    rounds: int = Transport.rounds,
 ) -> Maps:
     """Fit transported CCA to smoothed features, from the maps and the names of classes."""
     if 0 in (len(features.unmatched_x), len(features.unmatched_y)):

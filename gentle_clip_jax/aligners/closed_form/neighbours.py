@@ -6,10 +6,11 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
+from gentle_clip_jax.aligners.settings import GentleTransport
 from gentle_clip_jax.losses import pairwise
 
 _BLOCK = 512
-NEIGHBOURS = 10
+NEIGHBOURS = GentleTransport.neighbour_count
 
 
 @functools.partial(jax.jit, static_argnames="count")

@@ -6,11 +6,12 @@ import jax
 import jax.numpy as jnp
 
 from gentle_clip_jax.aligners.closed_form.cca import Maps
+from gentle_clip_jax.aligners.settings import Procrustes
 from gentle_clip_jax.evaluation import pairs
 
 
 @functools.partial(jax.jit, static_argnames="dim")
-def procrustes(x: jax.Array, y: jax.Array, *, dim: int = 128) -> Maps:
+def procrustes(x: jax.Array, y: jax.Array, *, dim: int = Procrustes.dim) -> Maps:
     """Fit orthogonal maps under which the pairs lie closest, of equal lengths or not.
 
     U S V^T = SVD(Cxy); the maps are the first columns of U and of V. Where dx = dy = dim, x U and

@@ -6,6 +6,7 @@ import functools
 import jax
 import jax.numpy as jnp
 
+from gentle_clip_jax.aligners.settings import Relative
 from gentle_clip_jax.evaluation import pairs
 from gentle_clip_jax.losses import pairwise
 
@@ -50,8 +51,8 @@ def relative(
     x: jax.Array,
     y: jax.Array,
     *,
-    kept: int = 800,
-    power: jax.Array | float = 8.0,
+    kept: int = Relative.kept,
+    power: jax.Array | float = Relative.power,
 ) -> Anchors:
     """Describe an item by its cosines to the pairs' items of its own modality; fits nothing.
 

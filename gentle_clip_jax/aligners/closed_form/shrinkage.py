@@ -6,18 +6,19 @@ import jax
 
 from gentle_clip_jax.aligners.closed_form.cca import Maps, cca
 from gentle_clip_jax.aligners.closed_form.ridge import ridge
+from gentle_clip_jax.aligners.settings import Shrinkage
 from gentle_clip_jax.evaluation.cross_validation import choose_setting
 from gentle_clip_jax.evaluation.splits import FOLDS
-
-SHRINKAGES = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
-OF_FEW_PAIRS = 10.0
-_MANY = 1500  # pairs, of which two folds are enough
 
 ShrunkFit = Callable[[jax.Array, jax.Array, float], Maps]
 
 
 def chosen_shrinkage(
-    fit: ShrunkFit, x: jax.Array, y: jax.Array, *, shrinkages: Iterable[float] = SHRINKAGES
+    fit: ShrunkFit,
+    x: jax.Array,
+    y: jax.Array,
+    *,
+    shrinkages: Iterable[float] = Shrinkage.candidates,
 ) -> float:
     """Choose the shrinkage that ranks held-out partners best; 10 below three pairs.
 
@@ -28,8 +29,9 @@ def chosen_shrinkage(
       shrinkages: candidates.
     """
     if len(x) < 3:
-        return OF_FEW_PAIRS
-    return choose_setting(fit, x, y, shrinkages, num_folds=FOLDS if len(x) < _MANY else 2)
+        return Shrinkage.few_pairs
+    num_folds = FOLDS if len(x) < Shrinkage.many_pairs else 2  # a fold of many tells enough
+    return choose_setting(fit, x, y, shrinkages, num_folds=num_folds)
 
 
 def shrunk_cca(x: jax.Array, y: jax.Array, shrinkage: float) -> Maps:

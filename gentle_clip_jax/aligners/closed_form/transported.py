@@ -1,42 +1,39 @@
 """Transported CCA: a plan between the unmatched sets replaces missing pairs."""
 
-import functools
 from collections.abc import Sequence
 from typing import NamedTuple, TypeVar
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from gentle_clip_jax.aligners.closed_form import kept_rounds
+from gentle_clip_jax.aligners.closed_form.arrays import Array, centred, compiled_for_jax, scan
 from gentle_clip_jax.aligners.closed_form.cca import Maps, Spectrum, canonical_maps, spectrum
 from gentle_clip_jax.aligners.closed_form.plan import transported_covariance
 from gentle_clip_jax.aligners.problem import PLAN_ITEMS, Features
+from gentle_clip_jax.aligners.settings import Transport
 from gentle_clip_jax.evaluation.cross_validation import Embeds
 from gentle_clip_jax.progress import track
 
 Start = TypeVar("Start", bound=Embeds)
-# The last rounds between large sets make one plan, of as many items as two cores process in
-# minutes; two iterations are nearly as good as ten (docs/results/speed.md).
-LAST_ITEMS = 131_072
-LAST_ROUNDS, _LAST_ITERATIONS = 2, 2
 
 
 def transported_cca(
     features: Features,
     start: Start,
     *,
+    weights: Array | None = None,
     shrinkage: jax.Array | float | None = None,
     mix: float | None = None,
     within: float = 0.0,
     pseudo_y: jax.Array | None = None,
-    epsilon: float = 0.02,
-    rounds: int = 8,
-    iterations: int = 10,
+    epsilon: float = Transport.epsilon,
+    rounds: int = Transport.rounds,
+    iterations: int = Transport.iterations,
     batch: int = PLAN_ITEMS,
-    last_batch: int = LAST_ITEMS,
-    dim: int = 128,
-    power: float = 0.5,
+    last_batch: int = Transport.last_items,
+    dim: int = Transport.dim,
+    power: float = Transport.power,
 ) -> Maps | Start:
     """Fit CCA whose cross-covariance is partly that of the pairs, partly that of a transport plan.
 
@@ -50,6 +47,7 @@ def transported_cca(
       features: an item is the mean of its rows. Memory grows with u + v, time with u v.
       start: initial maps, such as `cca` of the pairs; returned if a modality has no
         unmatched items.
+      weights: [n] of the pairs, 1 for one that counts in full; equal if not given.
       shrinkage: of the covariances, see `cca`; if not given 1 + 3s / 2, s = 250 / (250 + n).
       mix: w; if not given 0.5 + 0.3s.
       within: how much the scatter of an item's rows around their mean adds to the covariance of
@@ -68,13 +66,12 @@ def transported_cca(
     """
     if 0 in (len(features.unmatched_x), len(features.unmatched_y)):
         return start
-    if mix is None:
-        mix = 0.5 + 0.3 * few_pairs_weight(len(features.x))
-    if shrinkage is None:
-        shrinkage = 1 + 1.5 * few_pairs_weight(len(features.x))
-    of_x = _moments(features.x, features.unmatched_x, mix, within)
-    of_y = _moments(features.y, features.unmatched_y, mix, within)
-    pseudo_weight = 0.0 if pseudo_y is None else 0.3 * few_pairs_weight(len(features.x))
+    few = few_pairs_weight(len(features.x) if weights is None else round(float(weights.sum())))
+    mix = Transport.mix + Transport.mix_few * few if mix is None else mix
+    shrinkage = few_pairs_shrinkage(few) if shrinkage is None else shrinkage
+    of_x = _moments(features.x, features.unmatched_x, mix, within, weights)
+    of_y = _moments(features.y, features.unmatched_y, mix, within, weights)
+    pseudo_weight = 0.0 if pseudo_y is None else Transport.pseudo_pairs * few
     fixed, share = _known(of_x, of_y, pseudo_y, mix, pseudo_weight), mix * (1 - pseudo_weight)
     counts = len(of_x.unmatched), len(of_y.unmatched)
     maps, done, identity, is_long = start, 0, None, max(counts) > batch
@@ -87,7 +84,7 @@ def transported_cca(
         maps = cached or start
     left = range(done, rounds)
     for number in track(left, "rounds of plans") if is_long else left:
-        is_last = is_long and number >= rounds - LAST_ROUNDS and last_batch > batch
+        is_last = is_long and number >= rounds - Transport.last_rounds and last_batch > batch
         batches = _batches(*counts, last_batch if is_last else batch, seed=number)
         maps = _refit(
             maps,
@@ -98,7 +95,7 @@ def transported_cca(
             share=share,
             shrinkage=shrinkage,
             epsilon=epsilon,
-            iterations=min(iterations, _LAST_ITERATIONS) if is_last else iterations,
+            iterations=min(iterations, Transport.last_iterations) if is_last else iterations,
             dim=dim,
             power=power,
         )
@@ -111,57 +108,62 @@ def transported_cca(
 class Moments(NamedTuple):
     """Moments of a modality: centred rows, and mean and spectrum of pairs and unmatched items.
 
-    matched: [n, d] centred; unmatched: [u, d] centred; unmatched_mean, mean: [d].
+    matched: [n, d] centred, weighted as by `centred`; unmatched: [u, d] centred.
+    unmatched_mean, mean: [d].
     """
 
-    matched: jax.Array
-    unmatched: jax.Array
-    unmatched_mean: jax.Array
-    mean: jax.Array
+    matched: Array
+    unmatched: Array
+    unmatched_mean: Array
+    mean: Array
     spectrum: Spectrum
 
 
-@functools.partial(jax.jit, static_argnames="within")
-def _moments(pairs: jax.Array, unmatched: jax.Array, mix: float, within: float) -> Moments:
-    groups, weights = (pairs, unmatched), (1 - mix, mix)
-    means = [jnp.mean(items, axis=(0, 1)) for items in groups]
-    matched, rest = (jnp.mean(z, axis=1) - mean[None, :] for z, mean in zip(groups, means))
-    parts = [(w / len(z), z) for w, z in zip(weights, (matched, rest))]
+@compiled_for_jax(static_argnames="within")
+def _moments(
+    pairs: Array, unmatched: Array, mix: float, within: float, weights: Array | None = None
+) -> Moments:
+    groups = pairs, unmatched
+    (of_pairs, matched), (of_rest, rest) = (
+        centred(items.mean(axis=1), of) for items, of in zip(groups, (weights, None))
+    )
+    parts = [((1 - mix) / len(matched), matched), (mix / len(rest), rest)]
     if within and pairs.shape[1] > 1:
-        around = [items - jnp.mean(items, axis=1, keepdims=True) for items in groups]
-        scatter = jnp.concatenate([items.reshape(-1, items.shape[2]) for items in around])
+        xp = pairs.__array_namespace__()
+        around = [items - xp.mean(items, axis=1, keepdims=True) for items in groups]
+        scatter = xp.concatenate([items.reshape(-1, items.shape[2]) for items in around])
         parts.append((within / len(scatter), scatter))
-    mean = weights[0] * means[0] + weights[1] * means[1]
-    return Moments(matched, rest, means[1], mean, _joint_spectrum(parts))
+    mean = (1 - mix) * of_pairs + mix * of_rest
+    return Moments(matched, rest, of_rest, mean, _joint_spectrum(parts))
 
 
-def _joint_spectrum(parts: Sequence[tuple[jax.Array | float, jax.Array]]) -> Spectrum:
+def _joint_spectrum(parts: Sequence[tuple[Array | float, Array]]) -> Spectrum:
     """Return the spectrum of the sum of w z^T z over weights w and rows z [n, d]."""
     count, width = sum(len(rows) for _, rows in parts), parts[0][1].shape[1]
+    xp = parts[0][1].__array_namespace__()
     if count >= width:
-        covariance = jnp.zeros((width, width), parts[0][1].dtype)
+        covariance = xp.zeros((width, width), parts[0][1].dtype)
         for weight, rows in parts:
             covariance += weight * (rows.T @ rows)
-        return Spectrum(*jnp.linalg.eigh(covariance))
-    joint = jnp.concatenate([jnp.sqrt(count * weight) * rows for weight, rows in parts])
+        return Spectrum(*xp.linalg.eigh(covariance))
+    joint = xp.concatenate([(count * weight) ** 0.5 * rows for weight, rows in parts])
     return spectrum(joint)
 
 
 def _known(
-    x: Moments, y: Moments, pseudo_y: jax.Array | None, mix: float, pseudo_weight: float
-) -> jax.Array:
+    x: Moments, y: Moments, pseudo_y: Array | None, mix: float, pseudo_weight: float
+) -> Array:
     """Return the part [dx, dy] of the cross-covariance that no plan changes."""
     of_pairs = (1 - mix) * (x.matched.T @ y.matched) / len(x.matched)
     if pseudo_y is None:
         return of_pairs
-    pseudo_y = pseudo_y - jnp.mean(pseudo_y, axis=0)[None, :]
-    size = jnp.mean(jnp.square(y.unmatched)) / jnp.mean(jnp.square(pseudo_y))
-    pseudo_y = pseudo_y * jnp.sqrt(size)
-    of_pseudo_pairs = (x.unmatched.T @ pseudo_y) / len(pseudo_y)
+    xp, (_, partners) = pseudo_y.__array_namespace__(), centred(pseudo_y)
+    size = xp.mean(xp.square(y.unmatched)) / xp.mean(xp.square(partners))
+    of_pseudo_pairs = (x.unmatched.T @ (partners * xp.sqrt(size))) / len(partners)
     return (1 - pseudo_weight) * of_pairs + pseudo_weight * of_pseudo_pairs
 
 
-Batches = tuple[jax.Array, jax.Array]
+Batches = tuple[np.ndarray, np.ndarray]
 
 
 def _batches(count_x: int, count_y: int, size: int, *, seed: int) -> Batches | None:
@@ -174,15 +176,15 @@ def _batches(count_x: int, count_y: int, size: int, *, seed: int) -> Batches | N
     if plans == 1:
         return None
     of_x, of_y = (np.resize(rng.permutation(n), (plans, min(n, size))) for n in counts)
-    return jnp.asarray(of_x), jnp.asarray(of_y)
+    return of_x, of_y
 
 
-@functools.partial(jax.jit, static_argnames=("iterations", "dim"))
+@compiled_for_jax(static_argnames=("iterations", "dim"))
 def _refit(
     maps: Embeds,
     x: Moments,
     y: Moments,
-    fixed: jax.Array,
+    fixed: Array,
     batches: Batches | None,
     *,
     share: float,
@@ -192,7 +194,7 @@ def _refit(
     dim: int,
     power: float,
 ) -> Maps:
-    def planned(some_x: jax.Array, some_y: jax.Array) -> jax.Array:
+    def planned(some_x: Array, some_y: Array) -> Array:
         embedded = (
             maps.embed_x(some_x + x.unmatched_mean[None, :]),
             maps.embed_y(some_y + y.unmatched_mean[None, :]),
@@ -201,13 +203,13 @@ def _refit(
             *embedded, some_x, some_y, epsilon=epsilon, iterations=iterations
         )
 
-    def add(total: jax.Array, batch: Batches) -> tuple[jax.Array, None]:
+    def add(total: Array, batch: Batches) -> tuple[Array, None]:
         return total + planned(x.unmatched[batch[0]], y.unmatched[batch[1]]), None
 
     if batches is None:
         across = planned(x.unmatched, y.unmatched)
     else:
-        across = jax.lax.scan(add, jnp.zeros_like(fixed), batches)[0] / len(batches[0])
+        across = scan(add, 0 * fixed, batches)[0] / len(batches[0])
     cross = fixed + share * across
     map_x, map_y = canonical_maps(
         x.spectrum, y.spectrum, cross, shrinkage=shrinkage, dim=dim, power=power
@@ -217,7 +219,12 @@ def _refit(
 
 def few_pairs_weight(num_pairs: int) -> float:
     """Return a weight from 1 without pairs to 0 with many."""
-    return 250 / (250 + num_pairs)
+    return Transport.scale / (Transport.scale + num_pairs)
+
+
+def few_pairs_shrinkage(few: float) -> float:
+    """Return the shrinkage of covariances of all items, by `few_pairs_weight`."""
+    return Transport.shrinkage + Transport.shrinkage_few * few
 
 
 def plan_part(features: Features, items: int = PLAN_ITEMS) -> Features:
