@@ -21,7 +21,7 @@ def tile_indices(left, right, symmetric, weights, dtype):
 
 
 def cut(tree: Any, block_size: int) -> Any:
-    """Return arrays [n, ...] as the fewest equal blocks [count, b, ...] with b at most `size`."""
+    """Return arrays [n, ...] as the fewest equal blocks [count, b, ...], b <= block_size."""
     n = tree[0].shape[0]
     count = max(1, math.ceil(n / block_size))
     size = math.ceil(n / count)

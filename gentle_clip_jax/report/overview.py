@@ -46,7 +46,7 @@ def results_section(runs: dict[str, Run]) -> Markup:
 
 
 def _against(mean: dict, name: str, other: Run) -> str:
-    """Return the difference from another run, and whether their intervals overlap."""
+    """Return a clause on the distance from another run, and whether the intervals overlap."""
     metrics = {} if other.evaluation is None else other.evaluation["metrics"]
     if "mean_recall" not in metrics:
         return ""

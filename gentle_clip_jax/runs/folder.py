@@ -98,7 +98,7 @@ class RunFolder:
 
 
 def holds_run(folder: str | pathlib.Path) -> bool:
-    """Whether a folder is that of a run with checkpoints."""
+    """Return whether a folder belongs to a run with checkpoints."""
     return RunFolder(pathlib.Path(folder)).checkpoints.exists()
 
 
