@@ -1,7 +1,7 @@
 """Predictions of the code on four collections: write them, and compare two such files.
 
     python benchmarks/predictions.py write --out NEW.json [--code .] [--sets aerial proteins]
-    python benchmarks/predictions.py compare docs/results/predictions.json NEW.json
+    python benchmarks/predictions.py compare benchmarks/predictions.json NEW.json
 
 A refactoring proves itself by this: what the code predicts (items to label, chosen methods,
 held-out figures, first choices, ranks of the true partners, probabilities, a review) stays equal.
