@@ -19,7 +19,7 @@ import numpy as np
 from published import RESULTS, publish, read
 
 from gentle_clip_jax.aligners import METHODS, Problem
-from gentle_clip_jax.asking import ask
+from gentle_clip_jax.asking.choose import items_to_ask
 from gentle_clip_jax.comparing import measure, pool
 from gentle_clip_jax.comparing.sources import pool_of
 from gentle_clip_jax.config import load_config
@@ -68,7 +68,7 @@ def again(items: pool.Pool, args: argparse.Namespace):
     """Figures of CCA of pairs that `ask` chose and of as many more."""
     x = items.x.mean(axis=1)
     for more, seed in itertools.product(MORE, args.seeds):
-        begun = ask(x, BEGIN, seed=seed)
+        begun = items_to_ask(x, BEGIN, seed=seed)
         others = np.setdiff1d(np.arange(len(x)), begun)
         joint = METHODS["cca"].fit(
             Problem(items.x[begun], items.y[begun], items.x[others], items.y[others]),
@@ -76,8 +76,8 @@ def again(items: pool.Pool, args: argparse.Namespace):
         )
         ways = {
             "random": np.random.default_rng(seed).permutation(others)[:more].tolist(),
-            "chosen": ask(x, more, seed=seed, pairs=begun),
-            "joint": ask(joint.embed_x(x), more, seed=seed, pairs=begun),
+            "chosen": items_to_ask(x, more, seed=seed, pairs=begun),
+            "joint": items_to_ask(joint.embed_x(x), more, seed=seed, pairs=begun),
         }
         row = {"method": "cca", "pairs": more, "seed": seed}
         yield row | {
@@ -94,7 +94,7 @@ def compared(items: pool.Pool, number: int, seed: int, method: str) -> dict:
     drawn = np.random.default_rng(seed).permutation(len(x))[:number]
     return {
         name: figures(items, np.asarray(rows), seed, method)
-        for name, rows in (("chosen", ask(x, number, seed=seed)), ("random", drawn))
+        for name, rows in (("chosen", items_to_ask(x, number, seed=seed)), ("random", drawn))
     }
 
 

@@ -27,9 +27,9 @@ from published import RESULTS, publish
 
 from gentle_clip_jax.aligners import METHODS, Problem, align
 from gentle_clip_jax.aligners.standardize import Standardizer
-from gentle_clip_jax.asking import ask
+from gentle_clip_jax.asking.choose import items_to_ask
 from gentle_clip_jax.features.read import read
-from gentle_clip_jax.matching import Matches, groups, match
+from gentle_clip_jax.matching import Matches, groups, match_arrays
 from gentle_clip_jax.matching.calibration import expected_calibration_error as ece
 from gentle_clip_jax.matching.matches import Candidates
 from gentle_clip_jax.runs.log import machine
@@ -141,7 +141,7 @@ def run(train, test, num_pairs: int, seed: int, way: str) -> dict[str, float]:
     order = rng.permutation(len(train[0]))
     if ASKED in way:  # of the items that are drawn otherwise, which one would be asked for
         pool = order[: num_pairs + UNMATCHED]
-        asked = ask(train[0][pool], num_pairs, seed=seed)
+        asked = items_to_ask(train[0][pool], num_pairs, seed=seed)
         order = np.concatenate([pool[asked], np.delete(pool, asked)])
     drawn, rest = np.split(order, [num_pairs])
     pair_x, pair_y = (side[drawn] for side in train)
@@ -165,7 +165,7 @@ def run(train, test, num_pairs: int, seed: int, way: str) -> dict[str, float]:
     all_y = np.concatenate([pair_y, y])
     weight = 0.0 if way == "groups of single items" else groups.WEIGHT
     with mock.patch.object(groups, "WEIGHT", weight):
-        found = match(
+        found = match_arrays(
             aligner,
             np.concatenate([pair_x, x]),
             all_y,

@@ -41,8 +41,7 @@ WHEEL = {
     "--data=own/pictures --out=features/pictures",
     "features of texts": "venv/bin/gentle-clip encode --encoder=minilm "
     "--data=own/texts --out=features/texts",
-    "which to describe": "venv/bin/gentle-clip ask --x=features/pictures "
-    f"--number={PAIRS} --out=ask",
+    "which to describe": f"venv/bin/gentle-clip ask --x=features/pictures --num={PAIRS} --out=ask",
     "aligner": f"venv/bin/gentle-clip align {SIDES} --out=aligner",
     "matches": f"venv/bin/gentle-clip match --aligner=aligner {SIDES} --share=1 --out=matches",
 }

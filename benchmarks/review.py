@@ -27,7 +27,7 @@ from threadpoolctl import threadpool_limits
 
 from gentle_clip_jax.aligners import Problem, align
 from gentle_clip_jax.aligners.closed_form.arrays import unit_rows
-from gentle_clip_jax.asking import ask
+from gentle_clip_jax.asking.choose import items_to_ask
 from gentle_clip_jax.comparing import measure, pool
 from gentle_clip_jax.evaluation import retrieval_metrics
 from gentle_clip_jax.features.collection import Collection
@@ -231,7 +231,7 @@ def tens_of(features: pathlib.Path, args: argparse.Namespace):
     )
     fit = refit.prepare(x, y, "gentle_transport")
     for seed in args.seeds:
-        ids = x.items[ask(x.means(), 12, seed=seed)]
+        ids = x.items[items_to_ask(x.means(), 12, seed=seed)]
         for mode in args.modes:
             row = {"mode": mode, "seed": seed, "points": []}
             for count, figures, told in closest(x, y, ids, seed, mode, fit, measured):

@@ -22,7 +22,7 @@ import time
 import numpy as np
 from published import RESULTS, publish
 
-from gentle_clip_jax.aligning import align_files
+from gentle_clip_jax.aligning import align
 from gentle_clip_jax.features.encode import encode
 from gentle_clip_jax.features.read import read
 from gentle_clip_jax.reading import read_arrays
@@ -72,7 +72,7 @@ def fit(folder: pathlib.Path) -> bool:
     rng = np.random.default_rng(0)
     x = y @ rng.normal(size=(y.shape[1], DIM)) / 4 + rng.normal(size=(len(y), DIM)) / 2
     np.savez(folder / "x.npz", features=np.float32(x), ids=[str(n) for n in range(PAIRS)])
-    aligner = align_files(folder / "x.npz", folder / "y", None, folder / "aligner", method="cca")
+    aligner = align(folder / "x.npz", folder / "y", out=folder / "aligner", method="cca")
     return bool(aligner.about.get("smoothed_galleries", {}).get("x"))
 
 

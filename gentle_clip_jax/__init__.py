@@ -8,12 +8,20 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gentle_clip_jax import losses
-    from gentle_clip_jax.aligners import Aligner, Problem, align, load
+    from gentle_clip_jax.aligners import Aligner, Problem, load
+    from gentle_clip_jax.aligning import align
+    from gentle_clip_jax.asking import ask
     from gentle_clip_jax.comparing import compare
     from gentle_clip_jax.config import load_config
     from gentle_clip_jax.diagnosing import diagnose
     from gentle_clip_jax.encoders.published.pretrained import load as load_encoder
+    from gentle_clip_jax.exporting import export
+    from gentle_clip_jax.features.collection import Collection
+    from gentle_clip_jax.features.encode import encode
+    from gentle_clip_jax.features.read import read
     from gentle_clip_jax.matching import match
+    from gentle_clip_jax.searching.embed import embed
+    from gentle_clip_jax.searching.hits import search
     from gentle_clip_jax.training.loop import train
     from gentle_clip_jax.training.restored import restore
 
@@ -21,28 +29,47 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Aligner",
+    "Collection",
     "Problem",
     "align",
+    "ask",
     "compare",
     "diagnose",
+    "embed",
+    "encode",
+    "export",
     "load",
     "load_config",
     "load_encoder",
     "losses",
     "match",
+    "read",
     "restore",
+    "search",
     "train",
 ]
 
 
 def __getattr__(name: str) -> object:
     match name:
-        case "Aligner" | "Problem" | "align" | "load":
+        case "Aligner" | "Problem" | "load":
             from gentle_clip_jax import aligners as home
+        case "align":
+            from gentle_clip_jax import aligning as home
+        case "ask":
+            from gentle_clip_jax import asking as home
+        case "Collection":
+            from gentle_clip_jax.features import collection as home
         case "compare":
             from gentle_clip_jax import comparing as home
         case "diagnose":
             from gentle_clip_jax import diagnosing as home
+        case "embed":
+            from gentle_clip_jax.searching import embed as home
+        case "encode":
+            from gentle_clip_jax.features import encode as home
+        case "export":
+            from gentle_clip_jax import exporting as home
         case "losses":
             import importlib  # `from gentle_clip_jax import losses` would come back here
 
@@ -55,8 +82,12 @@ def __getattr__(name: str) -> object:
             return pretrained.load
         case "match":
             from gentle_clip_jax import matching as home
+        case "read":
+            from gentle_clip_jax.features import read as home
         case "restore":
             from gentle_clip_jax.training import restored as home
+        case "search":
+            from gentle_clip_jax.searching import hits as home
         case "train":
             from gentle_clip_jax.training import loop as home
         case "__version__":

@@ -11,7 +11,7 @@ from typing import Any
 import jax
 
 from gentle_clip_jax.aligners import Aligner, load
-from gentle_clip_jax.aligning import sentences
+from gentle_clip_jax.aligners.sentences import sentences
 from gentle_clip_jax.files import write_text
 
 _REPO = re.compile(r"\w[\w.-]{0,95}/\w[\w.-]{0,95}")
@@ -119,7 +119,7 @@ def _with_uploaded_metadata(aligner: Aligner, also: Sequence[str]) -> Aligner:
     for encoder in uploaded.get("encoders", {}).values():
         if encoder and pathlib.PurePath(encoder["encoder"]).is_absolute():  # a path on this machine
             encoder["encoder"] = pathlib.PurePath(encoder["encoder"]).name
-    return dataclasses.replace(aligner, record=json.dumps(uploaded))
+    return dataclasses.replace(aligner, record=json.dumps(uploaded), pair_ids=None)
 
 
 def _encoders(record: dict[str, Any], names: tuple[str, str]) -> Iterator[str]:

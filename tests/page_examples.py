@@ -6,7 +6,7 @@ import numpy as np
 from gentle_clip_jax.aligners import METHODS as FITS
 from gentle_clip_jax.aligners import Problem
 from gentle_clip_jax.diagnosing import finding
-from gentle_clip_jax.matching import match
+from gentle_clip_jax.matching import match_arrays
 from gentle_clip_jax.matching.page import Named, matches_page
 from gentle_clip_jax.pages.items import Card
 
@@ -118,7 +118,7 @@ def matches(num_pairs=PAIRS, **settings):
     problem = Problem(x[:PAIRS], y[:PAIRS], x[PAIRS:], y[PAIRS:])
     aligner = FITS["procrustes"].fit(problem, jax.random.key(0))
     known = np.stack([np.arange(num_pairs)] * 2, axis=1)
-    return match(aligner, x, y, pairs=known, **{"share": 0.8, **settings})
+    return match_arrays(aligner, x, y, pairs=known, **{"share": 0.8, **settings})
 
 
 def page_of(found, pairs="pairs.csv"):

@@ -13,7 +13,6 @@ import pytest
 from local_hub import TOKEN, LocalHub
 
 from gentle_clip_jax import Problem, align, load
-from gentle_clip_jax.aligning import align_files
 from gentle_clip_jax.commands import main
 from gentle_clip_jax.features.read import read as read_embeddings
 from gentle_clip_jax.hub import push
@@ -62,7 +61,7 @@ def fitted(tmp_path_factory):
         np.savez(tmp_path / f"{name}.npz", features=rows, ids=IDS)
     (tmp_path / "pairs.csv").write_text("".join(f"{id_}\n" for id_ in IDS[:12]))
     files = (tmp_path / name for name in ("x.npz", "y.npz", "pairs.csv"))
-    fitted = align_files(*files, method="gentle_transport", modalities=("photo", "text"))
+    fitted = align(*files, method="gentle_transport", modalities=("photo", "text"))
     encoder = {"encoder": "/home/someone/net", "role": "image", "weights_sha256": "ab" * 32}
     told = {"encoders": {"x": encoder, "y": None}, "ids": IDS, "note": "mine"}
     return fitted.with_about(told)
@@ -119,7 +118,7 @@ def test_the_card_says_what_to_expect(aligner, remote):
 def test_the_card_says_of_how_many_items_features_go_along(method, remote, tmp_path):
     rng = np.random.default_rng(0)
     pairs, others = rng.normal(size=(2, 12, 5)), rng.normal(size=(2, 8, 5))
-    aligner = align(Problem(*pairs, *others), method)
+    aligner = align(Problem(*pairs, *others), method=method)
     aligner.save(tmp_path / "aligner")
     push(tmp_path / "aligner", "org/name")
     arrays = jax.tree.leaves(load(tmp_path / "aligner").maps)

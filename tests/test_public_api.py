@@ -15,19 +15,29 @@ UNMATCHED = "unmatched_x=None, unmatched_y=None"
 WHERE = "where=None, where_unmatched_x=None, where_unmatched_y=None"
 
 FUNCTIONS = {
-    "align": "(problem, method='auto', *, key=None, classes=None)",
+    "align": "(x, y=None, pairs=None, *, method='auto', seed=0, classes=None, out=None, "
+    "modalities=(None, None), plan_items=4096, tell=None)",
+    "ask": "(x, num=12, pairs=None, *, seed=0, images=None)",
     "compare": "(x, y, pairs, workdir, *, methods=None, seeds=5, fast=False)",
     "diagnose": "(x, y, pairs=None, *, seed=0)",
+    "embed": "(aligner, *, x=None, y=None, out=None)",
+    "encode": "(data, out, *, encoder, role=None, dtype='float32', batch_size=None, split=None, "
+    "prompt=None, layers=None, views=None, shard=None, engine=None, workers=None)",
+    "export": "(aligner, out, *, format='stablehlo')",
     "load": "(folder)",
     "load_config": "(name_or_path, overrides=())",
     "load_encoder": "(source, *, role=None)",
-    "match": "(aligner, x, y, *, pairs, share=None, one_to_one=False, key=None, classes=None, "
-    "held_out=None)",
+    "match": "(aligner, x, y, pairs=None, *, share=None, one_to_one=False, seed=0)",
+    "read": "(path)",
     "restore": "(workdir)",
+    "search": "(aligner, collection, words=None, *, like=None, num=20, side=None)",
     "train": "(config, workdir)",
 }
 FIELDS = {"Problem": "(x, y, unmatched_x=None, unmatched_y=None, *, classes=None, plan_items=4096)"}
-METHODS = {"Aligner": {"about", "embed_x", "embed_y", "save"}}
+METHODS = {
+    "Aligner": {"about", "embed_x", "embed_y", "pairs", "save"},
+    "Collection": {"features", "ids", "items", "save", "select", "to_pandas"},
+}
 LOSSES = {
     "bandwidth_ladder": f"(x, y, *, num=5, ratio=2.0, {MASKS})",
     "cauchy_schwarz_divergence": f"(x, y, *, squared_bandwidth=None, {MASKS}, block_size=None)",

@@ -21,17 +21,19 @@ from gentle_clip_jax.aligners.closed_form.zero_pairs import Named
 from gentle_clip_jax.aligners.gallery import Galleries, choose_galleries, with_banks
 from gentle_clip_jax.aligners.problem import Features, Problem
 from gentle_clip_jax.aligners.reduced import reduced_problem
+from gentle_clip_jax.aligners.sentences import sentences
 from gentle_clip_jax.aligners.standardize import Classes, Standardizer, standardized
 from gentle_clip_jax.evaluation.cross_validation import Embeds
 from gentle_clip_jax.evaluation.held_out_pairs import Direction, HeldOutPairs
 from gentle_clip_jax.parallel.cores import one_core_for_lapack
 
 _PACKAGES = ("gentle-clip-jax", "jax", "jaxlib", "flax", "optax", "numpy")
+_PARTS = ("x", "y", "maps", "held_out", "pair_ids")
 
 
 @functools.partial(
     jax.tree_util.register_dataclass,
-    data_fields=["x", "y", "maps", "held_out"],
+    data_fields=[*_PARTS],
     meta_fields=["record"],
 )
 @dataclasses.dataclass(frozen=True)
@@ -40,9 +42,10 @@ class Aligner:
 
     x, y: standardise the features of either modality.
     maps: embed standardised features.
-    record: metadata as JSON, see `about`.
-    held_out: nearest candidates of held-out pairs, from which `match` calibrates; None without
-      held-out pairs, or if the aligner was fitted to bare arrays.
+    record: JSON of the metadata, see `about`.
+    held_out: candidates of held-out pairs, from which `match` calibrates; None if none were held
+      out, or the aligner was fitted to a `Problem`.
+    pair_ids: UTF-8 bytes of the JSON of `pairs`, uint8; None of a `Problem`, which has no ids.
     """
 
     x: Standardizer
@@ -50,6 +53,7 @@ class Aligner:
     maps: Embeds
     record: str = "{}"
     held_out: HeldOutPairs | None = None
+    pair_ids: np.ndarray | None = None
 
     def embed_x(self, x: ArrayLike) -> jax.Array:
         """Return the unit rows [n, k] of raw features [n, dx].
@@ -74,6 +78,11 @@ class Aligner:
         return True
 
     @property
+    def summary(self) -> list[str]:
+        """What to expect of the aligner, in plain sentences; of `align` with collections."""
+        return sentences(self.about)
+
+    @property
     def smoothed_galleries(self) -> Galleries:
         """Return which galleries `smooth_gallery_x` and `smooth_gallery_y` smooth."""
         return Galleries(**{"x": False, "y": False, **self.about.get("smoothed_galleries", {})})
@@ -95,13 +104,25 @@ class Aligner:
         """Return the same aligner with more metadata: ids, encoders, hashes of weights."""
         return dataclasses.replace(self, record=json.dumps({**self.about, **about}))
 
+    @property
+    def pairs(self) -> list[tuple[str, str]] | None:
+        """The ids of the pairs that it was fitted to; None if they are not known."""
+        if self.pair_ids is None:
+            return None
+        return [(x, y) for x, y in json.loads(np.asarray(self.pair_ids).tobytes())]
+
+    def with_pairs(self, pairs: ArrayLike) -> "Aligner":
+        """Return the same aligner, which remembers the ids [k, 2] of its pairs."""
+        record = json.dumps(np.asarray(pairs).tolist()).encode()
+        return dataclasses.replace(self, pair_ids=np.frombuffer(record, np.uint8))
+
     def save(self, folder: str | pathlib.Path) -> None:
         """Write the aligner into a folder, whole or not at all; `load` reads it.
 
         Raises:
           OSError: the folder cannot be written.
         """
-        parts = {"x": self.x, "y": self.y, "maps": self.maps, "held_out": self.held_out}
+        parts = {name: getattr(self, name) for name in _PARTS}
         saved.write(pathlib.Path(folder), parts, self.about, _kind)
 
     def __repr__(self) -> str:
@@ -134,7 +155,7 @@ def load(folder: str | pathlib.Path) -> Aligner:
         be fetched.
     """
     parts, metadata = saved.read(saved.local(folder), _kind)
-    if parts.keys() != {"x", "y", "maps", "held_out"} or not isinstance(parts["x"], Standardizer):
+    if parts.keys() != {*_PARTS} or not isinstance(parts["x"], Standardizer):
         raise ValueError(f"{folder} holds something else than an aligner: give another folder.")
     return Aligner(**parts, record=json.dumps(metadata))
 

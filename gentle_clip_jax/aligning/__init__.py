@@ -1,4 +1,3 @@
 """From two files of embeddings and a file of pairs to a saved aligner, and what to expect of it."""
 
-from gentle_clip_jax.aligning.fit import align_files as align_files
-from gentle_clip_jax.aligning.sentences import sentences as sentences
+from gentle_clip_jax.aligning.fit import align as align

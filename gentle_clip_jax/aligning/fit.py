@@ -1,123 +1,185 @@
-"""`align_files`: fit, hold out, say what to expect, save."""
+"""`align`: fit an aligner to two collections, hold pairs out, and say what to expect."""
 
 import dataclasses
 import pathlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import jax
 import numpy as np
+from jax.typing import ArrayLike
 
-from gentle_clip_jax.aligners import METHODS, Aligner, Problem, align, candidates, reduced
+from gentle_clip_jax import aligners
+from gentle_clip_jax.aligners import METHODS, Aligner, Problem
 from gentle_clip_jax.aligners.closed_form.kept_rounds import kept_in
 from gentle_clip_jax.aligners.fit import fit_method
 from gentle_clip_jax.aligners.problem import PLAN_ITEMS
 from gentle_clip_jax.aligners.protocol import SharedSpace
 from gentle_clip_jax.aligners.refits import LEAST_PAIRS, held_out_pairs
+from gentle_clip_jax.aligning.expected import expected, held_out_figures
 from gentle_clip_jax.aligning.outlook import outlook
-from gentle_clip_jax.evaluation import verdict
-from gentle_clip_jax.evaluation.cross_validation import TOP, HeldOut, cross_validate
 from gentle_clip_jax.evaluation.held_out_pairs import HeldOutPairs
-from gentle_clip_jax.evaluation.intervals import mean_interval
 from gentle_clip_jax.features.collection import Collection
-from gentle_clip_jax.features.pairs import read_matched
-from gentle_clip_jax.features.read import read
+from gentle_clip_jax.features.given import Given, collection_of, modalities_of
+from gentle_clip_jax.features.names import encoder_classes
+from gentle_clip_jax.features.pairs import Matched, read_matched, read_pairs
 from gentle_clip_jax.files import sha256_of
-from gentle_clip_jax.parallel.cores import one_core_for_lapack
 
 _LEAST_PAIRS = 3
 READ_ITEMS = 16384  # unmatched items of a side that are read, unless more are to be planned
-Classes = tuple[np.ndarray, np.ndarray]
+Classes = tuple[ArrayLike, ArrayLike]
 
 
-def align_files(
-    x: str | pathlib.Path,
-    y: str | pathlib.Path,
-    pairs: str | pathlib.Path | None,
-    out: str | pathlib.Path | None = None,
+def align(
+    x: Given | Problem,
+    y: Given | None = None,
+    pairs: Any = None,
     *,
     method: str = "auto",
     seed: int = 0,
-    modalities: tuple[str, str] = ("x", "y"),
-    names: Callable[[Collection, Collection], Classes] | None = None,
+    classes: Literal["encoder"] | Classes | None = None,
+    out: str | pathlib.Path | None = None,
+    modalities: tuple[str | None, str | None] = (None, None),
     plan_items: int = PLAN_ITEMS,
     tell: Callable[[str], object] | None = None,
 ) -> Aligner:
-    """Fits an aligner to files of embeddings and says, by held-out pairs, what to expect of it.
+    """Fit an aligner to two collections and a few pairs; held-out pairs say what to expect of it.
 
     Args:
-      x: a file of embeddings, or a folder of `gentle-clip encode`.
+      x: a collection, a path that `read` takes, or features [n, d]; or a `Problem`, whose aligner
+        has no figures of held-out pairs, and knows no ids.
       y: likewise, of the other modality.
-      pairs: a file with an id of each side on every line; None if equal ids are pairs. Items that
-        share a partner count as one.
-      out: the folder to save the aligner in, if any. What a stopped fit to large sets has done is
-        kept beside it, in OUT.rounds, until such a fit goes on and ends.
-      method: see `align`.
-      seed: of what is drawn at random, the splits among it.
-      modalities: what an item of x and one of y are called.
-      names: from both sides to the classes of x's encoder and what they are called, see `Problem`;
-        then no pair is needed at all.
-      plan_items: see `Problem`. Of sets with more than 16,384 unmatched items, closed forms read
-        that many, or `plan_items` if that is more, drawn at random.
-      tell: is told, before a fit to large sets begins, what it will take.
+      pairs: a CSV file, id pairs, a table, or numbers [k, 2] of items; None if equal ids are pairs.
+        Items that share a partner count as one.
+      method: "auto", which chooses by held-out pairs, or the name of a method, see docs/align.md.
+      seed: of all random choices.
+      classes: "encoder" to use what the classes of x's encoder are called, or arrays, see
+        `Problem`; then no pair is needed.
+      out: a folder to save the aligner in. What a stopped fit to large sets has done is kept beside
+        it, in OUT.rounds, until such a fit goes on and ends.
+      modalities: names of an item of x and of one of y; those of the files if not given.
+      plan_items: see `Problem`. Of more than 16,384 unmatched items, closed forms read that many,
+        or `plan_items` if that is more, chosen at random.
+      tell: is called, before a fit to large sets, with how long it will take.
 
     Returns:
-      The aligner, fitted to all pairs. Its `about` has "modalities", "encoders" (name, role and
-      SHA-256 of the weights of each, None if not known), "sha256" of features, ids and pairs, and
-      "expected": recall with its interval, and what unmatched items brought; None without pairs.
+      The aligner, fitted to all pairs, which it remembers. Its `about` has "modalities",
+      "encoders", "sha256" of features, ids and pairs, and "expected": recall with its interval, and
+      the gain from unmatched items; None without pairs.
 
     Raises:
       ValueError: a file is not as it should be, there are fewer than three pairs, or the method
         needs what is not there.
     """
-    of_x, of_y = read(x), read(y)
-    joined_x, joined_y, found = of_x, of_y, np.empty((0, 2), str)
-    if names is None or pairs is not None or np.isin(of_x.ids, of_y.ids).any():
-        joined_x, joined_y, found = read_matched(pairs, of_x, of_y)
-    if len(found) < _LEAST_PAIRS and (names is None or len(found)):
+    if isinstance(x, Problem):
+        return _of_problem(x, y, pairs, method, seed, classes, out)
+    if y is None:
+        raise ValueError("align needs both modalities: give x, y and pairs, or a Problem.")
+    given = _Given.of(x, y, pairs, method, classes, modalities)
+    fit = lambda: _fitted(given, method, seed, plan_items, tell)  # noqa: E731
+    if out is None:
+        return fit()
+    with kept_in(pathlib.Path(f"{pathlib.Path(out)}.rounds")):
+        aligner = fit()
+    aligner.save(out)
+    return aligner
+
+
+def _of_problem(
+    problem: Problem,
+    y: Any,
+    pairs: Any,
+    method: str,
+    seed: int,
+    classes: Any,
+    out: str | pathlib.Path | None,
+) -> Aligner:
+    if y is not None or pairs is not None or isinstance(classes, str):
         raise ValueError(
-            f"{pairs or 'Equal ids'} give {len(found)} pairs, too few to fit to and to hold one "
-            "out: give 3 or more; gentle-clip ask says which items to describe."
+            "A Problem has both modalities and the pairs: give it alone, options by name, as in "
+            'align(problem, method="cca").'
         )
-    if names is None and method in METHODS and METHODS[method].named:
-        raise ValueError(f"{method} needs the classes of x's encoder: add --names=encoder.")
-    classes = None if names is None else names(of_x, of_y)
-    chosen = METHODS.get(method)  # None of "auto"
+    aligner = aligners.align(problem, method, key=jax.random.key(seed), classes=classes)
+    if out is not None:
+        aligner.save(out)
+    return aligner
+
+
+class _Given(NamedTuple):
+    """Collections as they were given, and as their pairs join items; ids [k, 2] of all pairs."""
+
+    x: Collection
+    y: Collection
+    joined: Matched
+    pairs: np.ndarray
+    classes: Classes | None
+    modalities: tuple[str, str]
+
+    @classmethod
+    def of(
+        cls,
+        x: Given,
+        y: Given,
+        pairs: Any,
+        method: str,
+        classes: Literal["encoder"] | Classes | None,
+        modalities: tuple[str | None, str | None],
+    ) -> "_Given":
+        of_x, of_y = collection_of(x), collection_of(y)
+        called = modalities_of(of_x, of_y, modalities)
+        joined, every = Matched(of_x, of_y, np.empty((0, 2), str)), np.empty((0, 2), str)
+        if classes is None or pairs is not None or np.isin(of_x.ids, of_y.ids).any():
+            joined = read_matched(pairs, of_x, of_y)
+            every = read_pairs(pairs, of_x.ids, of_y.ids, several=True)
+        count = len(joined.pairs)
+        if count < _LEAST_PAIRS and (classes is None or count):
+            name = "Equal ids" if pairs is None else "The pairs"
+            name = str(pairs) if isinstance(pairs, str | pathlib.Path) else name
+            raise ValueError(
+                f"{name} give {count} pairs, too few to fit to and to hold one out: give 3 or "
+                "more; gentle-clip ask says which items to describe."
+            )
+        if classes is None and method in METHODS and METHODS[method].named:
+            raise ValueError(f"{method} needs the classes of x's encoder: add --names=encoder.")
+        if isinstance(classes, str):
+            classes = encoder_classes(of_x.encoder, of_y.encoder, width=of_x.features.shape[1])
+        return cls(of_x, of_y, joined, every, classes, called)
+
+
+def _fitted(
+    given: _Given,
+    method: str,
+    seed: int,
+    plan_items: int,
+    tell: Callable[[str], object] | None,
+) -> Aligner:
+    """Fit, cross-validate, and keep the candidates of held-out pairs and the pairs themselves."""
+    pairs, chosen = given.joined.pairs, METHODS.get(method)  # None of "auto"
     most = None if chosen and chosen.trained else max(READ_ITEMS, plan_items)
     problem, unmatched = problem_of(
-        joined_x,
-        joined_y,
-        found,
-        seed=seed,
-        classes=classes,
-        plan_items=plan_items,
-        most=most,
+        *given.joined, seed=seed, classes=given.classes, plan_items=plan_items, most=most
     )
     planned = chosen is None or (chosen.unmatched and not chosen.trained)
     if tell and planned and (text := outlook(problem)):
         tell(text)
     key = jax.random.key(seed)
-    rounds = None if out is None else pathlib.Path(f"{pathlib.Path(out)}.rounds")
-    with kept_in(rounds):
-        if chosen and chosen.trained:
-            aligner, held = align(problem, method, key=key), None
-        else:  # the items were drawn in random order
-            aligner, held = fit_method(problem, method, key)
-        if len(found) and method != "auto":
-            held = _held_out(problem, method, key, seed)
+    if chosen and chosen.trained:
+        aligner, held = aligners.align(problem, method, key=key), None
+    else:  # the items were drawn in random order
+        aligner, held = fit_method(problem, method, key)
+    if len(pairs) and method != "auto":
+        held = held_out_figures(problem, method, key, seed)
     about = {
-        "modalities": list(modalities),
-        "encoders": {"x": of_x.encoder, "y": of_y.encoder},
-        "sha256": _digests(of_x, of_y, found),
-        "expected": held and _expected(problem, aligner.about, held),
+        "modalities": list(given.modalities),
+        "encoders": {"x": given.x.encoder, "y": given.y.encoder},
+        "sha256": _digests(given.x, given.y, pairs),
+        "expected": held and expected(problem, aligner.about, held),
     }
-    aligner = aligner.with_about(about)
-    is_evaluable = len(found) >= LEAST_PAIRS and aligner.about["method"] in METHODS
+    aligner = aligner.with_about(about).with_pairs(given.pairs)
+    is_evaluable = len(pairs) >= LEAST_PAIRS and aligner.about["method"] in METHODS
     if is_evaluable and all(map(len, unmatched)):  # else there is nothing to match
         evidence = held_out_pairs(aligner, problem, key).numbered(*unmatched)
         aligner = dataclasses.replace(aligner, held_out=evidence)
-    if out is not None:
-        aligner.save(out)
     return aligner
 
 
@@ -172,50 +234,3 @@ def problem_of(
     sets = of_x, of_y, unmatched_x, unmatched_y
     problem = Problem(*sets, classes=classes, plan_items=plan_items)
     return problem, (numbers[0], numbers[1])
-
-
-@one_core_for_lapack
-def _held_out(problem: Problem, method: str, key: jax.Array, seed: int) -> HeldOut:
-    """Cross-validate a method and the pairs-only methods."""
-    features, classes = reduced.reduced_problem(problem)
-    if method in (candidates.PLANNED, candidates.NAMED, candidates.JOINED):
-        return candidates.evaluate_candidates(features, classes, seed=seed, relatives=True)
-    evaluated = candidates.pairs_only(features, relatives=True)
-    if method not in evaluated:
-        fit = lambda part: METHODS[method].fit(part, key)  # noqa: E731
-        evaluated[method] = reduced.raw_candidate(problem, fit)
-    return cross_validate(evaluated, len(problem.x), seed=seed)
-
-
-def _expected(problem: Problem, about: dict[str, Any], held: HeldOut) -> dict[str, Any]:
-    """Return the held-out figures of the method that `about` names.
-
-    recall: "value" (mean of R@1, 5 and 10, both ways), "low", "high" and the recalls "at" 1, 5 and
-    10; chance: that value by chance; among: how many items a partner was among; splits; unmatched:
-    see `verdict.gain`, with the methods that were compared, None without unmatched items.
-    """
-    chosen = about.get("held_out", {})
-    method = chosen.get("chosen", about["method"])
-    each = {name: values.mean(axis=(1, 2)) for name, values in held.recall.items()}
-    recall = mean_interval(
-        each[method], fitted=held.fitted, level=verdict.EXPECTED, bounds=(0.0, 1.0)
-    )
-    at = held.recall[method].mean(axis=(0, 1))
-    rival = chosen.get("best_with_unmatched_items")
-    if rival is None and METHODS[about["method"]].unmatched:
-        rival = method
-    has_unmatched = min(len(problem.unmatched_x), len(problem.unmatched_y)) > 0
-    return {
-        "recall": {**recall, "at": dict(zip(map(str, TOP), at.tolist()))},
-        "among": held.gallery,
-        "splits": held.splits,
-        "chance": float(np.mean([min(1.0, top / held.gallery) for top in TOP])),
-        "unmatched": _unmatched(each, rival, held.fitted) if rival and has_unmatched else None,
-    }
-
-
-def _unmatched(each: dict[str, np.ndarray], rival: str, fitted: int) -> dict[str, Any]:
-    pairs_only = (name for name in candidates.PAIRS_ONLY if name in each)
-    against = max(pairs_only, key=lambda name: each[name].mean())
-    gain = verdict.gain(each[rival], each[against], fitted=fitted)
-    return {**gain, "method": rival, "against": against}

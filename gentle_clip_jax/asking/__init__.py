@@ -1,4 +1,4 @@
 """Choice of the items to label next, and a sheet to fill in."""
 
-from gentle_clip_jax.asking.choose import ask as ask
-from gentle_clip_jax.asking.sheet import ask_files as ask_files
+from gentle_clip_jax.asking.sheet import Sheet as Sheet
+from gentle_clip_jax.asking.sheet import ask as ask

@@ -1,4 +1,4 @@
-"""`ask`: representative items, whose pairs improve an aligner the most."""
+"""`items_to_ask`: items that stand for all others, so that a pair of each tells the most."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ _MOST_ITEMS = 8192  # items compared with each other
 _BLOCK = 1024
 
 
-def ask(
+def items_to_ask(
     features: ArrayLike,
     number: int = 30,
     *,
@@ -47,7 +47,7 @@ def ask(
     Approximations for Maximizing Submodular Set Functions; measured by benchmarks/asking.py.
 
     >>> rows = np.concatenate([np.eye(2) * 5 + 0.1 * i for i in np.eye(2)])
-    >>> len(ask(rows, 2))
+    >>> len(items_to_ask(rows, 2))
     2
     """
     rows = np.asarray(features)

@@ -1,96 +1,163 @@
-"""`ask_files`: the items to label, as a table to fill in and a page with previews."""
+"""`ask`: the items to describe, as a table to fill in and a page to look at."""
 
 import csv
+import dataclasses
+import html
+import os
 import pathlib
 import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gentle_clip_jax.asking.choose import ask
+from gentle_clip_jax.asking.choose import items_to_ask
+from gentle_clip_jax.features.collection import Collection
+from gentle_clip_jax.features.given import Given, collection_of
 from gentle_clip_jax.features.pairs import SHEET
-from gentle_clip_jax.features.read import read
 from gentle_clip_jax.files import writing
 from gentle_clip_jax.pages import Step, write
-from gentle_clip_jax.pages.items import items_page
+from gentle_clip_jax.pages.items import items_page, previews_html
+
+if TYPE_CHECKING:
+    import pandas
+
+_PREVIEWS = 12
 
 
-def ask_files(
-    x: str | pathlib.Path,
-    out: str | pathlib.Path,
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Sheet:
+    """Items whose partners are worth asking for, the most informative first.
+
+    ids: the items. collection: what they were chosen from. images: a folder of their pictures, if
+    the collection does not know it.
+    """
+
+    ids: list[str]
+    collection: Collection
+    images: pathlib.Path | None = None
+
+    def save(self, folder: str | pathlib.Path) -> None:
+        """Write ask.csv, an id a line with an empty column for its partner, and ask.html.
+
+        Raises:
+          ValueError: ask.csv holds answers already, or `images` has no picture of these items.
+          OSError: the folder cannot be written.
+        """
+        folder, count = pathlib.Path(folder), len(self.ids)
+        cards = self.collection.previews(self.ids, self.images)
+        if self.images is not None and not any(card.picture for card in cards.values()):
+            raise ValueError(
+                f"{self.images} has no pictures of the items of {self.collection.name}: give the "
+                "folder encoded."
+            )
+        folder.mkdir(parents=True, exist_ok=True)
+        _write_table(folder / "ask.csv", self.ids)
+        path, sheet = self.collection.path, shlex.quote(str(folder / "ask.csv"))
+        name = "this collection" if path is None else path.name
+        page = items_page(
+            "questions",
+            f"{count} of {len(self.collection.items):,} items of {name}",
+            [
+                f"Find the partners of these {count}.",
+                "Write the id of each one's partner beside it into ask.csv, as far as you come. "
+                "Every tenth is drawn at random, so that what is held out later stays fair. Leave "
+                "empty what has no partner.",
+            ],
+            [
+                cards[id_]._replace(note=f"{place} of {count}")
+                for place, id_ in enumerate(self.ids, start=1)
+            ],
+            [
+                Step(
+                    "When ask.csv has partners, align.",
+                    f"gentle-clip align --x={shlex.quote(str(path or 'X'))} --y=Y --pairs={sheet} "
+                    "--out=aligner",
+                )
+            ],
+        )
+        write(folder / "ask.html", page)
+
+    def to_pandas(self) -> "pandas.DataFrame":
+        """Return a table with the columns x, the ids, and y, to be filled in."""
+        import pandas
+
+        return pandas.DataFrame({"x": self.ids, "y": [""] * len(self.ids)})
+
+    def __repr__(self) -> str:
+        first = ", ".join(id_[:60] for id_ in self.ids[:5])
+        more = ", ..." if len(self.ids) > 5 else ""
+        return f"Sheet({len(self.ids):,} items to describe: {first}{more})"
+
+    def _repr_html_(self) -> str:
+        """Show the first items in a notebook."""
+        shown = self.collection.previews(self.ids[:_PREVIEWS], self.images)
+        return f"<p>{html.escape(repr(self))}</p>{previews_html(shown.values())}"
+
+
+def ask(
+    x: Given,
+    num: int = 12,
+    pairs: Any = None,
     *,
-    number: int = 30,
     seed: int = 0,
-    pairs: str | pathlib.Path | None = None,
     images: str | pathlib.Path | None = None,
-) -> list[str]:
-    """Write ask.csv, an id a line with an empty column for its partner's, and ask.html.
+) -> Sheet:
+    """Choose the items whose partners tell an aligner the most.
 
     Args:
-      x: a file of embeddings, or a folder of `gentle-clip encode`.
-      out: a folder.
-      number: number of items.
-      seed: of the random items.
-      pairs: a file of existing pairs, whose items are left out.
-      images: a folder of the pictures of x, if the folder of features does not record it.
+      x: a collection, a path that `read` takes, or features [n, d].
+      num: number of items.
+      pairs: known pairs, whose items are not asked for: a CSV file, id pairs, a table, or numbers
+        [k, 2] of items.
+      seed: of the random choices; every tenth item is chosen at random.
+      images: a folder of the pictures of x, where the folder of features does not know it.
 
     Returns:
-      The ids, the most informative first.
+      The items, the most informative first; `save` writes them as a sheet to fill in.
 
     Raises:
       ValueError: a file is not as it should be, or there are too few items.
-      OSError: the folder cannot be written.
+
+    >>> ask(np.eye(4), 2).ids
+    ['1', '2']
     """
-    collection, folder = read(x), pathlib.Path(out)
+    collection = collection_of(x)
     ids = collection.items.tolist()
     features = collection.of_items(ids).mean(axis=1)
-    rows = ask(features, number, seed=seed, pairs=_paired_rows(ids, pairs))
-    asked = [ids[row] for row in rows]
-    cards = collection.previews(asked, None if images is None else pathlib.Path(images))
-    if images is not None and not any(card.picture for card in cards.values()):
-        raise ValueError(f"{images} has no pictures of the items of {x}: give the folder encoded.")
-    folder.mkdir(parents=True, exist_ok=True)
-    _write_table(folder / "ask.csv", asked)
-    page = items_page(
-        "questions",
-        f"{len(asked)} of {len(ids):,} items of {pathlib.Path(x).name}",
-        [
-            f"Find the partners of these {len(asked)}.",
-            "Write the id of each one's partner beside it into ask.csv, as far as you come. "
-            "Every tenth is drawn at random, so that what is held out later stays fair. Leave "
-            "empty what has no partner.",
-        ],
-        [
-            cards[id_]._replace(note=f"{place} of {len(asked)}")
-            for place, id_ in enumerate(asked, start=1)
-        ],
-        [
-            Step(
-                "When ask.csv has partners, align.",
-                f"gentle-clip align --x={shlex.quote(str(x))} --y=Y "
-                f"--pairs={shlex.quote(str(folder / 'ask.csv'))} --out=aligner",
-            )
-        ],
-    )
-    write(folder / "ask.html", page)
-    return asked
+    rows = items_to_ask(features, num, seed=seed, pairs=_labelled(ids, pairs))
+    return Sheet([ids[row] for row in rows], collection, images and pathlib.Path(images))
 
 
-def _paired_rows(ids: list[str], pairs: str | pathlib.Path | None) -> np.ndarray:
+def _labelled(ids: list[str], pairs: Any) -> np.ndarray:
     """Return rows of the items that have a pair; a line without a partner is no pair yet."""
     if pairs is None:
         return np.zeros(0, int)
+    if isinstance(pairs, np.ndarray) and pairs.dtype.kind in "iu":
+        return pairs[:, 0]
     row = {id_: number for number, id_ in enumerate(ids)}
-    lines = _filled(pathlib.Path(pairs))
-    rows = [row[cell] for line in lines for cell in line if cell in row]
-    if not rows:
+    labelled = [row[cell] for line in _lines(pairs) for cell in line if cell in row]
+    if not labelled:
+        name = pairs if isinstance(pairs, str | os.PathLike) else "The list of pairs"
         raise ValueError(
-            f"{pairs} has no pair of these items: write an id of each side on every line."
+            f"{name} has no pair of these items: write an id of each side on every line."
         )
-    return np.array(rows)
+    return np.array(labelled)
+
+
+def _lines(pairs: Any) -> Iterable[Sequence[str]]:
+    """Return the cells of each pair that lacks none: of a file, a table or a list."""
+    if isinstance(pairs, str | os.PathLike):
+        return _filled(pathlib.Path(pairs))
+    if isinstance(pairs, Mapping) or hasattr(pairs, "columns"):
+        columns = [*pairs][:2]
+        pairs = zip(*(pairs[name] for name in columns))
+    lines = [["" if cell is None else str(cell) for cell in line] for line in pairs]
+    return [line for line in lines if all(line)]
 
 
 def _filled(path: pathlib.Path) -> list[list[str]]:
-    """Return the cells of each complete line."""
+    """Return the cells of each line that lacks none."""
     if not path.is_file():
         raise ValueError(f"There is no file of pairs {path}.")
     with path.open(encoding="utf-8-sig", newline="") as file:

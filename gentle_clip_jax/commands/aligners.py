@@ -5,14 +5,10 @@ Heavy imports wait inside the commands, so that --help does not.
 
 import argparse
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gentle_clip_jax import progress
 from gentle_clip_jax.commands import output, values
-from gentle_clip_jax.commands.features import modalities_of, stem_of
-
-if TYPE_CHECKING:
-    from gentle_clip_jax.features.collection import Collection
 
 
 def add(commands: Any) -> None:
@@ -28,7 +24,9 @@ def _add_ask(commands: Any) -> argparse.ArgumentParser:
     ask.add_argument(
         "--x", required=True, type=values.path, metavar="PATH", help="embeddings to ask about"
     )
-    ask.add_argument("--number", type=values.number, default=30, metavar="N", help="of items (30)")
+    ask.add_argument(
+        "--num", type=values.number, default=12, metavar="N", help="number of items (default: 12)"
+    )
     ask.add_argument(
         "--out", required=True, type=values.path, metavar="DIR", help="for ask.csv and ask.html"
     )
@@ -149,48 +147,39 @@ def _add_search(commands: Any) -> argparse.ArgumentParser:
 
 
 def _ask(args: argparse.Namespace) -> output.Done:
-    from gentle_clip_jax.asking import ask_files
+    from gentle_clip_jax import ask
 
-    names = ("number", "seed", "pairs", "images")
     with progress.working("choosing"):
-        asked = ask_files(args.x, args.out, **{name: getattr(args, name) for name in names})
-    said = f"{len(asked)} items to describe: ask.html shows them, ask.csv waits."
+        sheet = ask(args.x, args.num, args.pairs, seed=args.seed, images=args.images)
+        sheet.save(args.out)
+    said = f"{len(sheet.ids)} items to describe: ask.html shows them, ask.csv waits."
     files = f"{args.out}/ask.html", f"{args.out}/ask.csv"
-    return output.Done([said], {"items": asked}, files)
-
-
-def classes_of(x: "Collection", y: "Collection") -> tuple[Any, Any]:
-    """The classes of x's encoder, as y's encoder says what they are called."""
-    from gentle_clip_jax.features.names import encoder_classes
-
-    return encoder_classes(x.encoder, y.encoder, width=x.features.shape[1])
+    return output.Done([said], {"items": sheet.ids}, files)
 
 
 def _align(args: argparse.Namespace) -> output.Done:
-    from gentle_clip_jax.aligning import align_files, sentences
+    from gentle_clip_jax import align
 
-    modalities = modalities_of(args, stem_of(args.x), stem_of(args.y))
-    aligner = align_files(
+    aligner = align(
         args.x,
         args.y,
         args.pairs,
-        args.out,
+        out=args.out,
         method=args.method,
         seed=args.seed,
-        modalities=modalities,
-        names=classes_of if args.names else None,
+        modalities=(args.x_name, args.y_name),
+        classes=args.names,
         plan_items=args.plan_items,
         tell=print,
     )
-    return output.Done(sentences(aligner.about), {"about": aligner.about}, (args.out,))
+    return output.Done(aligner.summary, {"about": aligner.about}, (args.out,))
 
 
 def _embed(args: argparse.Namespace) -> output.Done:
-    from gentle_clip_jax.searching import embed_files
+    from gentle_clip_jax import embed
     from gentle_clip_jax.training.loading import open_aligner
 
-    side = "x" if args.x else "y"
-    rows = embed_files(open_aligner(args.aligner), args.x or args.y, args.out, side=side)
+    rows = len(embed(open_aligner(args.aligner), x=args.x, y=args.y, out=args.out).ids)
     return output.Done([f"{rows:,} rows."], {"rows": rows}, (args.out,))
 
 
@@ -209,22 +198,22 @@ def _search(args: argparse.Namespace) -> output.Done:
         return _search_run(args)
     if not (args.aligner and args.gallery):
         raise ValueError("Give --aligner=DIR and --in=PATH, or --workdir=DIR of a run.")
-    if (args.words is None) == (args.like is None):
-        raise ValueError("Give either words to search for, or --like=ITEM.")
-    from gentle_clip_jax.searching import open_gallery, shown
+    from gentle_clip_jax import search
+    from gentle_clip_jax.searching import shown
     from gentle_clip_jax.training.loading import open_aligner
 
-    searcher = open_gallery(open_aligner(args.aligner), args.gallery, side=args.side)
-    find, query = (searcher.like, args.like) if args.words is None else (searcher.words, args.words)
-    hits = find(query, 20 if args.num is None else args.num)
-    if searcher.note:
-        print(f"gentle-clip: {searcher.note}", file=sys.stderr)
+    num = 20 if args.num is None else args.num
+    aligner = open_aligner(args.aligner)
+    hits = search(aligner, args.gallery, args.words, like=args.like, num=num, side=args.side)
+    if hits.note:
+        print(f"gentle-clip: {hits.note}", file=sys.stderr)
     if args.csv:
-        shown.write_table(args.csv, hits)
+        hits.save_csv(args.csv)
     if args.html:
-        shown.write_hits(args.html, query, hits, searcher.gallery.data)
+        hits.save_html(args.html)
     written = tuple(path for path in (args.csv, args.html) if path)
-    return output.Done(shown.lines(hits), {"hits": [hit._asdict() for hit in hits]}, written)
+    facts = {"hits": [hit._asdict() for hit in hits]}
+    return output.Done(shown.lines(hits.hits), facts, written)
 
 
 def _search_run(args: argparse.Namespace) -> output.Done:

@@ -158,7 +158,7 @@ def _encode(args: argparse.Namespace) -> output.Done:
         return output.Done(facts=merge(args.out, arguments), outputs=(args.out,))
     if not (args.encoder and args.data):
         raise ValueError("Give --encoder=NAME and --data=PATH, or --merge after --shard.")
-    from gentle_clip_jax.features.encode import encode
+    from gentle_clip_jax import encode
 
     arguments["dtype"] = args.dtype or "float32"
     made = encode(
@@ -169,7 +169,7 @@ def _encode(args: argparse.Namespace) -> output.Done:
         workers=args.workers,
         **arguments,
     )
-    return output.Done(facts=made, outputs=(args.out,))
+    return output.Done(facts=made.manifest, outputs=(args.out,))
 
 
 def _compare(args: argparse.Namespace) -> output.Done:
@@ -207,11 +207,10 @@ def _compare(args: argparse.Namespace) -> output.Done:
 
 
 def _diagnose(args: argparse.Namespace) -> output.Done:
-    from gentle_clip_jax import diagnosing, report
-    from gentle_clip_jax.features.read import read
+    from gentle_clip_jax import diagnose, read, report
 
     modalities = modalities_of(args, stem_of(args.x), stem_of(args.y))
-    found = diagnosing.diagnose(args.x, args.y, args.pairs, seed=args.seed)
+    found = diagnose(args.x, args.y, args.pairs, seed=args.seed)
     found = {**found, "modalities": [*modalities]}
     strange = report.suspects(found) if args.out else ()
     cards = {

@@ -15,7 +15,7 @@ _STEPS = (
         "encode --encoder=efficientnet-lite0 --data={out}/icons/pictures --out={out}/pictures",
     ),
     ("texts/manifest.json", "encode --encoder=minilm --data={out}/icons/texts --out={out}/texts"),
-    ("ask/ask.html", "ask --x={out}/pictures --number={pairs} --out={out}/ask"),
+    ("ask/ask.html", "ask --x={out}/pictures --num={pairs} --out={out}/ask"),
     (None, "example --out={out}/icons --answer={out}/ask/ask.csv"),
     (
         "aligner/aligner.json",

@@ -49,10 +49,10 @@ def add(commands: Any) -> None:
 
 
 def _export(args: argparse.Namespace) -> output.Done:
-    from gentle_clip_jax.exporting import export_aligner, export_run
+    from gentle_clip_jax import export, restore
 
-    export, of = (export_run, args.workdir) if args.workdir else (export_aligner, args.aligner)
     with progress.working("compiling"):
+        of = restore(args.workdir) if args.workdir else args.aligner
         files = export(of, args.out, format=args.format)
     return output.Done(facts={"format": args.format}, outputs=tuple(map(str, files)))
 

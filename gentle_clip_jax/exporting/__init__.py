@@ -1,4 +1,3 @@
 """Export of aligners and runs for other programs: compiled, as ONNX, as matrices."""
 
-from gentle_clip_jax.exporting.write import export_aligner as export_aligner
-from gentle_clip_jax.exporting.write import export_run as export_run
+from gentle_clip_jax.exporting.write import export as export

@@ -2,16 +2,13 @@
 
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from gentle_clip_jax.aligners import Aligner
 from gentle_clip_jax.data.batches import take
-
-if TYPE_CHECKING:
-    from gentle_clip_jax.training.restored import Restored
 
 
 class Function(NamedTuple):
@@ -45,8 +42,8 @@ def of_aligner(aligner: Aligner) -> dict[str, Function]:
     }
 
 
-def of_run(run: "Restored") -> dict[str, Function]:
-    """Return embed_x and embed_y, of items in the form of the run's data set."""
+def of_run(run: Any) -> dict[str, Function]:
+    """embed_x and embed_y, of items as the run's data set holds them."""
     functions, sides = {}, zip("xy", run.task.MODALITIES, run.task.test_items(run.dataset))
     for side, modality, items in sides:
         name, item = f"embed_{side}", jax.tree.map(_kind, take(items, slice(1)))

@@ -4,7 +4,7 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-from gentle_clip_jax.aligners import load
+from gentle_clip_jax.aligners import Aligner, load
 from gentle_clip_jax.exporting.arrays import numpy
 from gentle_clip_jax.exporting.functions import of_aligner, of_run
 from gentle_clip_jax.exporting.programs import onnx, stablehlo
@@ -15,15 +15,18 @@ _RECORD = "export.json"
 _ABOUT = ("method", "modalities", "encoders", "fitted_on", "expected", "versions")
 
 
-def export_aligner(
-    aligner: str | pathlib.Path, out: str | pathlib.Path, *, format: str
+def export(
+    aligner: Aligner | str | pathlib.Path | Any,
+    out: str | pathlib.Path,
+    *,
+    format: str = "stablehlo",
 ) -> list[pathlib.Path]:
-    """Export the functions that embed raw features, for programs without this package.
+    """Write what embeds features or items of both modalities, for programs without this package.
 
     Args:
-      aligner: a folder that `Aligner.save` has written.
-      out: a new folder; it gets a README.md, and export.json with its source.
-      format: "stablehlo": programs for jax; "numpy": an .npz of matrices and the
+      aligner: what `align` or `restore` returned, or a folder that an aligner was saved in.
+      out: a new folder; it gets a README.md, and export.json says what all of it is of.
+      format: "stablehlo": programs that jax alone runs; "numpy": an .npz of matrices and the
         Python that applies them; "onnx".
 
     Returns:
@@ -33,38 +36,18 @@ def export_aligner(
       ValueError: the format cannot represent the aligner, or the folder has other content.
       OSError: the folder cannot be written.
     """
-    folder, fitted = _free(out), load(aligner)
-    contents = numpy(fitted) if format == "numpy" else _PROGRAMS[format](of_aligner(fitted))
-    metadata = {name: fitted.about[name] for name in _ABOUT if name in fitted.about}
-    return _write(folder, contents, {"format": format, "about": metadata})
-
-
-def export_run(
-    workdir: str | pathlib.Path, out: str | pathlib.Path, *, format: str
-) -> list[pathlib.Path]:
-    """Export both towers of a trained run, with the parameters of its best step.
-
-    Args:
-      workdir: the run's folder.
-      out: a new folder; it gets a README.md, and export.json with its source.
-      format: "stablehlo" or "onnx".
-
-    Returns:
-      The files that were written.
-
-    Raises:
-      ValueError: the folder holds no run with a checkpoint, the format cannot represent its
-        towers, or the other folder has other content.
-      OSError: the folder cannot be written.
-    """
-    from gentle_clip_jax.training.restored import restore
-
-    if format not in _PROGRAMS:
-        raise ValueError("The towers of a run are more than matrices: use --format=stablehlo.")
-    folder, run = _free(out), restore(workdir)
-    contents = _PROGRAMS[format](of_run(run))
-    metadata = {"task": run.config.task, "modalities": run.task.MODALITIES, "step": run.step}
-    return _write(folder, contents, {"format": format, "about": metadata})
+    folder = _free(out)
+    fitted = load(aligner) if isinstance(aligner, str | pathlib.Path) else aligner
+    if isinstance(fitted, Aligner):
+        contents = numpy(fitted) if format == "numpy" else _PROGRAMS[format](of_aligner(fitted))
+        about = {name: fitted.about[name] for name in _ABOUT if name in fitted.about}
+    else:
+        if format not in _PROGRAMS:
+            raise ValueError("The towers of a run are more than matrices: use --format=stablehlo.")
+        contents = _PROGRAMS[format](of_run(fitted))
+        task = fitted.task
+        about = {"task": fitted.config.task, "modalities": task.MODALITIES, "step": fitted.step}
+    return _write(folder, contents, {"format": format, "about": about})
 
 
 def _free(out: str | pathlib.Path) -> pathlib.Path:

@@ -82,6 +82,11 @@ class Collection:
     def _numbers(self) -> dict[str, int]:
         return {id_: number for number, id_ in enumerate(dict.fromkeys(self.ids.tolist()))}
 
+    @property
+    def is_numbered(self) -> bool:
+        """Whether the ids are the numbers of rows, which mean nothing beside other features."""
+        return isinstance(self.ids, RowNumbers)
+
     def numbers_of(self, ids: Iterable[str]) -> np.ndarray:
         """Return the places in `items` of items by their ids; KeyError if there is no such item."""
         return np.array([self._numbers[str(id_)] for id_ in ids], int)
@@ -218,8 +223,7 @@ class Collection:
         numbers = (np.arange(start, min(start + _BLOCK, count)) for start in starts)
         blocks = zip(numbers, reading.blocks_of(self.features, _BLOCK))
         folders.write_contents(folder, count, self.features.dtype.name, blocks, self.lines())
-        numbered = isinstance(self.ids, RowNumbers)
-        manifest = {**self.manifest, "num_rows": count, "row_numbers": numbered}
+        manifest = {**self.manifest, "num_rows": count, "row_numbers": self.is_numbered}
         folders.write_manifest(folder, manifest)
 
     def to_pandas(self) -> "pandas.DataFrame":

@@ -2,11 +2,15 @@
 
 import contextlib
 import pathlib
-from typing import Any, Literal
+from typing import Literal
+
+import numpy as np
 
 from gentle_clip_jax.data import images, lock, sequences, texts
 from gentle_clip_jax.features.arguments import check_folder
+from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.engine import Engine, in_this_process
+from gentle_clip_jax.features.read import read
 from gentle_clip_jax.features.shards import folder_of
 from gentle_clip_jax.features.update import update
 from gentle_clip_jax.features.work import Work, image_work, role_of, sequence_work, text_work
@@ -27,7 +31,7 @@ def encode(
     shard: tuple[int, int] | None = None,
     engine: Literal["ray"] | None = None,
     workers: int | None = None,
-) -> dict[str, Any]:
+) -> Collection:
     """Write the features of the images, texts or sequences of `data` into the folder `out`.
 
     `encoder` is one that `encoders.pretrained.load` knows, for images (`images.list_images` says
@@ -50,7 +54,7 @@ def encode(
     embed, one for each GPU by default, or one on CPUs. The result is the same.
 
     Returns:
-      The content of manifest.json.
+      The features of all items, or of the shard; its `manifest` is what manifest.json holds.
 
     Raises:
       ValueError: data or out cannot be used, weights are not there, or features are not finite;
@@ -75,7 +79,10 @@ def encode(
         check_folder(out, arguments)
         with lock.alone_in(out):
             check_folder(out, arguments)  # again: another command may have ended in between
-            return update(work, out, arguments, shard, engine=embed)
+            manifest = update(work, out, arguments, shard, engine=embed)
+    if not manifest["num_rows"]:  # a shard of few inputs
+        return Collection(np.zeros((0, 0)), np.zeros(0, str), path=out, manifest=manifest)
+    return read(out)
 
 
 def _engine(

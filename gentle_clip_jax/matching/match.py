@@ -1,4 +1,4 @@
-"""`match`: from an aligner and two sets to matches with calibrated probabilities."""
+"""`match_arrays`: matches of two arrays with probabilities that mean what they say."""
 
 from typing import NamedTuple
 
@@ -39,7 +39,7 @@ class _Sides(NamedTuple):
     pairs: np.ndarray
 
 
-def match(
+def match_arrays(
     aligner: Embedder,
     x: ArrayLike,
     y: ArrayLike,

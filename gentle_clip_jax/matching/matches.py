@@ -92,6 +92,9 @@ class Matches(NamedTuple):
             f"{rough if calibration.pairs < ROUGH else ''}{picked if calibration.is_biased else ''}"
         )
 
+    def __repr__(self) -> str:
+        return f"Matches({len(self.x):,} items; {self.summary[:1000]})"
+
     @property
     def about(self) -> dict[str, Any]:
         """Return the summary and its evidence as JSON data."""

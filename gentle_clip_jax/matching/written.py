@@ -72,6 +72,27 @@ def write(
     write_json(folder / _RECORD, {**matches.about, "sha256": digests})
 
 
+def rows_of(
+    matches: Matches,
+    x_ids: np.ndarray,
+    y_ids: np.ndarray,
+    *,
+    y_texts: Sequence[str] | np.ndarray | None = None,
+) -> list[dict[str, Any]]:
+    """Return the rows of matches.csv as dicts: ids, probabilities (None if not shown), groups."""
+    labels, names = _labels(matches, y_ids, y_texts), (*_HEADING, *_OF_GROUPS)
+    rows = (dict(zip(names, row)) for row in _rows(matches, x_ids, y_ids, labels))
+    numbers = [name for name in names if name.endswith("probability")]
+    return [
+        {
+            **{name: str(value) for name, value in row.items()},
+            **{name: float(row[name]) if row[name] else None for name in numbers},
+            "mutual": row["mutual"] == "yes",
+        }
+        for row in rows
+    ]
+
+
 def _check_ids(matches: Matches, x_ids: np.ndarray, y_ids: np.ndarray) -> None:
     most_x = max(matches.x.max(), matches.of_y.candidate.max())
     if len(x_ids) <= most_x or len(y_ids) != len(matches.groups.of_item):

@@ -1,6 +1,5 @@
 """What a fitted aligner is for: embed new items, and search by words or by an item."""
 
-from gentle_clip_jax.searching.embed import embed_files as embed_files
 from gentle_clip_jax.searching.exact import nearest as nearest
 from gentle_clip_jax.searching.search import Hit as Hit
 from gentle_clip_jax.searching.search import Searcher as Searcher

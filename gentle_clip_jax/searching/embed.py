@@ -1,78 +1,101 @@
-"""`embed_files`: into the space of an aligner or a run, as a folder like that of encode."""
+"""`embed`: into the space of an aligner or a run, as a folder like that of encode."""
 
+import dataclasses
 import importlib.metadata
 import pathlib
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
 from gentle_clip_jax import reading
+from gentle_clip_jax.aligners import Aligner
 from gentle_clip_jax.features import folder as folders
+from gentle_clip_jax.features.collection import Collection
+from gentle_clip_jax.features.given import Given
+from gentle_clip_jax.features.read import read
 from gentle_clip_jax.files import write_rows
 from gentle_clip_jax.progress import track
-from gentle_clip_jax.searching.opened import Opened
+from gentle_clip_jax.searching.opened import Opened, opened_of
+from gentle_clip_jax.searching.run_items import Run
 
 RANKED = "ranked.npy"
 _BLOCK = 8192  # rows that are held at once
 _PACKAGES = ("gentle-clip-jax", "jax", "jaxlib", "numpy")
 
 
-def embed_files(
-    aligner: Opened,
-    embeddings: str | pathlib.Path,
-    out: str | pathlib.Path,
+def embed(
+    aligner: Opened | Aligner | Run | str | pathlib.Path,
     *,
-    side: str,
-) -> int:
-    """Writes features.npy [n, k], unit rows of the joint space, rows.jsonl and manifest.json.
-
-    Where the aligner draws rows of that side, ranked.npy [n, k] holds them as they are ranked. No
-    more than 8,192 rows are held at once, so that a memory-mapped .npy may exceed the memory. The
-    manifest, without which nothing reads the folder, is written last; what a call that was killed
-    left there the next one replaces.
+    x: Given | None = None,
+    y: Given | None = None,
+    out: str | pathlib.Path | None = None,
+) -> Collection:
+    """Take items of one modality into the space of an aligner.
 
     Args:
-      aligner: a fitted one, or a trained run.
-      embeddings: raw features of one of its sides: a file, or a folder of `gentle-clip encode`; of
-        a run raw items of x or y.
-      out: a folder; what an earlier call left there is replaced. Of a run it is brought up to date:
-        only what is new or changed is embedded.
-      side: "x" or "y", whose they are.
+      aligner: what `align` or `restore` returned, or a folder that an aligner was saved in.
+      x: items of x: a collection, a path that `read` takes, or features; of a run raw items.
+      y: items of y instead.
+      out: a folder for features.npy [n, k], rows.jsonl and manifest.json. Where the aligner smooths
+        that gallery, ranked.npy [n, k] holds the rows as they are ranked. No more than 8,192 rows
+        are held at once. What an earlier call left there is replaced; of a run only what is new or
+        changed is embedded.
 
     Returns:
-      The number of rows.
+      The items with unit rows of the joint space as their features.
 
     Raises:
-      ValueError: the features or items are not of that side, or the folder holds something else.
+      ValueError: both or none of x and y are given, the features or items are not of that
+        modality, or the folder holds something else.
       OSError: the folder cannot be written.
     """
-    folder = pathlib.Path(out)
-    if aligner.items.embed_into(folder, pathlib.Path(embeddings), side):
-        return folders.read_manifest(folder)["num_rows"]
-    given, _ = aligner.read(embeddings, side)
+    if (x is None) == (y is None):
+        raise ValueError("Give either x or y, the items to embed.")
+    side, items = ("x", x) if y is None else ("y", y)
+    assert items is not None  # one of both is given
+    opened, folder = opened_of(aligner), out and pathlib.Path(out)
+    if folder and isinstance(items, str | pathlib.Path):
+        is_done = opened.items.embed_into(folder, pathlib.Path(items), side)
+        if is_done:
+            return read(folder)
+    given, _ = opened.read(items, side)
+    if folder:
+        _write(opened, given, side, folder)
+        return read(folder)
+    rows = [opened.embed(side, block) for block in reading.blocks_of(given.features, _BLOCK)]
+    manifest = _manifest(opened, given, side)
+    return dataclasses.replace(given, features=np.concatenate(rows), path=None, manifest=manifest)
+
+
+def _write(opened: Opened, given: Collection, side: str, folder: pathlib.Path) -> None:
+    """Write a folder like that of encode; the manifest, without which nothing reads it, last."""
     folders.open_folder(folder, others=(RANKED,))
     count, names = len(given.ids), [folders.FEATURES, folders.ROWS]
-    blocks = _blocks(folders.FEATURES, given.features, lambda rows: aligner.embed(side, rows))
+    blocks = _blocks(folders.FEATURES, given.features, lambda rows: opened.embed(side, rows))
     folders.write_contents(folder, count, "float32", blocks, given.lines())
-    if aligner.draws(side):
+    if opened.draws(side):
         embedded = reading.map_array(folder / folders.FEATURES)
-        blocks = _blocks(RANKED, embedded, lambda rows: aligner.draw(side, rows))
+        blocks = _blocks(RANKED, embedded, lambda rows: opened.draw(side, rows))
         write_rows(folder / RANKED, count, "float32", blocks)
         names.append(RANKED)
+    folders.write_manifest(folder, _manifest(opened, given, side), names)
+
+
+def _manifest(opened: Opened, given: Collection, side: str) -> dict[str, Any]:
     arguments = given.manifest.get("arguments", {})
-    manifest = {
+    return {
         "arguments": {
-            "aligner": str(aligner.path),
-            "features": str(embeddings),
+            "aligner": str(opened.path),
+            "features": given.name,
             "side": side,
             **{name: arguments.get(name) for name in ("data", "split")},
         },
-        "aligner_sha256": aligner.sha256,
-        "num_rows": count,
+        "aligner_sha256": opened.sha256,
+        "num_rows": len(given.ids),
+        "row_numbers": given.is_numbered,
         "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
     }
-    folders.write_manifest(folder, manifest, names)
-    return count
 
 
 def _blocks(

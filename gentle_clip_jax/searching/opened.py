@@ -3,14 +3,15 @@
 import pathlib
 from typing import Any, NamedTuple, Protocol
 
+import jax
 import numpy as np
 
-from gentle_clip_jax.aligners import load
+from gentle_clip_jax.aligners import Aligner, load
 from gentle_clip_jax.aligners.protocol import SharedSpace
 from gentle_clip_jax.aligners.saved import local
 from gentle_clip_jax.features.collection import Collection
-from gentle_clip_jax.features.read import read
-from gentle_clip_jax.files import sha256
+from gentle_clip_jax.features.given import Given, collection_of
+from gentle_clip_jax.files import sha256, sha256_of
 from gentle_clip_jax.searching.encoder import FeatureItems, QueryEncoder
 from gentle_clip_jax.searching.run_items import Run, RunItems
 
@@ -41,33 +42,34 @@ class Opened(NamedTuple):
     items: Items
 
     def read(
-        self, path: str | pathlib.Path, side: str | None = None, *, aligned: bool = False
+        self, items: Given, side: str | None = None, *, aligned: bool = False
     ) -> tuple[Collection, str]:
         """Embeddings of one of its sides, and which; of a run, raw items are embedded first.
 
         Args:
-          path: a file of embeddings, or a folder of `gentle-clip encode`; with a run, raw items, or
-            a folder of `gentle-clip embed`.
+          items: a collection, a path that `read` takes, or features; with a run, a path of raw
+            items, or a folder of `gentle-clip embed`.
           side: "x" or "y", where it should be one of them.
-          aligned: whether what `embed_files` made of features does as well.
+          aligned: whether what `embed` made of features does as well.
 
         Raises:
           ValueError: there is nothing to read, or it is not of that side.
         """
-        path = self.items.features_of(pathlib.Path(path), side)
-        given = read(path)
+        if isinstance(items, str | pathlib.Path):
+            items = self.items.features_of(pathlib.Path(items), side)
+        given = collection_of(items)
         made_by = given.manifest.get("aligner_sha256")
         if made_by is None:
             return given, self.side_of(given, side)
         if not aligned:
             raise ValueError(
-                f"{path} was made by gentle-clip embed: give the features that it was made of, "
-                f"{given.manifest['arguments']['features']}."
+                f"{given.name} was made by gentle-clip embed: give the features that it was made "
+                f"of, {given.manifest['arguments']['features']}."
             )
         if made_by != self.sha256:
             raise ValueError(
-                f"{path} was embedded by another aligner than {self.path}: run gentle-clip embed "
-                "again."
+                f"{given.name} was embedded by another aligner than {self.path}: run gentle-clip "
+                "embed again."
             )
         return given, given.manifest["arguments"]["side"]
 
@@ -139,6 +141,22 @@ def open_fitted(folder: str | pathlib.Path) -> Opened:
     aligner = load(path)
     items = FeatureItems(str(path), aligner.about.get("encoders", {}))
     return Opened(path, aligner, sha256(path / "aligner.json"), items)
+
+
+def opened_of(given: "Opened | Aligner | Run | str | pathlib.Path") -> Opened:
+    """Open an aligner, its folder, or a trained run; what is open already stays as it is.
+
+    An aligner without a folder is called "aligner" where that would be named.
+    """
+    if isinstance(given, Opened):
+        return given
+    if isinstance(given, str | pathlib.Path):
+        return open_fitted(given)
+    if not isinstance(given, Aligner):
+        return open_run(given)
+    leaves = [sha256_of(np.asarray(leaf)) for leaf in jax.tree.leaves(given)]
+    items = FeatureItems("aligner", given.about.get("encoders", {}))
+    return Opened(pathlib.Path("aligner"), given, sha256_of([given.record, *leaves]), items)
 
 
 def open_run(run: Run) -> Opened:

@@ -10,6 +10,7 @@ import numpy as np
 from gentle_clip_jax import reading
 from gentle_clip_jax.data import images
 from gentle_clip_jax.features.collection import Collection
+from gentle_clip_jax.features.given import Given
 from gentle_clip_jax.files import sha256
 from gentle_clip_jax.progress import track
 from gentle_clip_jax.searching.embed import RANKED
@@ -42,7 +43,7 @@ class Searcher:
 
     Args:
       opened: the aligner.
-      gallery: embeddings of one of its sides, raw, or what `embed_files` made of them with it.
+      gallery: embeddings of one of its sides, raw, or what `embed` made of them with it.
       side: "x" or "y", whose they are.
 
     Without an index all rows are compared. `note`: what there is to say of that, "" if nothing.
@@ -164,14 +165,12 @@ class Searcher:
         return nearest(query, self.rows if side == self.side else self.ranked, num)
 
 
-def open_gallery(
-    aligner: Opened, gallery: str | pathlib.Path, *, side: str | None = None
-) -> Searcher:
+def open_gallery(aligner: Opened, gallery: Given, *, side: str | None = None) -> Searcher:
     """Read the items to search with an aligner.
 
     Args:
       aligner: a fitted one, or a trained run.
-      gallery: raw features of one of its sides, or a folder of `gentle-clip embed`, which spares
+      gallery: raw features of one of its sides, or a folder of `gentle-clip embed`, which saves
         embedding them again. An index beside it, if it is of just these, is used.
       side: "x" or "y", whose features they are, where their encoder or width does not say it.
 
@@ -186,9 +185,8 @@ def open_gallery(
         except ValueError as error:
             searcher.note = f"{folder} is not used, and every item is compared: {error}."
     elif len(searcher.gallery.features) > _MANY and not searcher.is_embedded:
-        searcher.note = (
-            f"All items of {gallery} are embedded first: gentle-clip index does that once."
-        )
+        name = searcher.gallery.name
+        searcher.note = f"All items of {name} are embedded first: gentle-clip index does that once."
     return searcher
 
 

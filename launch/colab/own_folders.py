@@ -91,7 +91,7 @@ gentle_clip(f"encode --encoder=minilm --data={TEXTS} --out=features/texts")
 
 # %%
 SIDES = "--x=features/pictures --y=features/texts --pairs=ask/ask.csv"
-gentle_clip("ask --x=features/pictures --number=12 --out=ask")
+gentle_clip("ask --x=features/pictures --num=12 --out=ask")
 if PICTURES == "example/pictures":
     gentle_clip("example --out=example --answer=ask/ask.csv")
 page("ask/ask.html")

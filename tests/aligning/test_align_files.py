@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from gentle_clip_jax import load
+from gentle_clip_jax.aligners.sentences import sentences
 from gentle_clip_jax.aligners.standardize import Standardizer
-from gentle_clip_jax.aligning import align_files, sentences
+from gentle_clip_jax.aligning import align
 from gentle_clip_jax.features.read import read
 
 
@@ -25,7 +26,7 @@ def sides(tmp_path):
 
 def fit(folder, pairs="pairs.csv", **keywords):
     files = (folder / name for name in ("x.npz", "y.npz", pairs))
-    return align_files(*files, folder / "out", **keywords)
+    return align(*files, out=folder / "out", **keywords)
 
 
 def test_it_is_saved_and_says_what_to_expect(sides):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gentle_clip_jax.aligners import Problem
-from gentle_clip_jax.aligning import align_files, fit, outlook
+from gentle_clip_jax.aligning import align, fit, outlook
 from gentle_clip_jax.aligning.fit import problem_of
 from gentle_clip_jax.features.read import read
 
@@ -45,7 +45,7 @@ def test_more_items_take_more():
 @pytest.mark.slow
 def test_a_fit_to_large_sets_tells_what_it_takes(tmp_path):
     given, said = sides(tmp_path, 4400), []
-    aligner = align_files(*given, method="gentle_transport", plan_items=4380, tell=said.append)
+    aligner = align(*given, method="gentle_transport", plan_items=4380, tell=said.append)
     assert said[0].startswith("4,380 and 4,380 unmatched items make 2 plans")
     assert aligner.about["fitted_on"]["unmatched_x"] == 4380
 
@@ -54,9 +54,9 @@ def test_a_fit_to_large_sets_tells_what_it_takes(tmp_path):
 def test_no_more_items_are_read_than_are_used(tmp_path, monkeypatch):
     x, y, pairs = sides(tmp_path, 300)
     monkeypatch.setattr(fit, "READ_ITEMS", 100)
-    about = align_files(x, y, pairs, method="cca", plan_items=50).about["fitted_on"]
+    about = align(x, y, pairs, method="cca", plan_items=50).about["fitted_on"]
     assert (about["unmatched_x"], about["unmatched_y"]) == (100, 100)
-    about = align_files(x, y, pairs, method="cca", plan_items=200).about["fitted_on"]
+    about = align(x, y, pairs, method="cca", plan_items=200).about["fitted_on"]
     assert (about["unmatched_x"], about["unmatched_y"]) == (200, 200)
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gentle_clip_jax.asking import ask, ask_files
+from gentle_clip_jax.asking import ask
+from gentle_clip_jax.asking.choose import items_to_ask
 
 # 20 groups of different size around far apart directions.
 SIZES = np.arange(3, 23)
@@ -13,9 +14,9 @@ ROWS = (np.eye(20) * 9)[GROUP] + 0.1 * np.random.default_rng(0).normal(size=(len
 
 
 def test_representative_items_come_first_and_every_tenth_at_random():
-    asked = ask(ROWS, 20)
+    asked = items_to_ask(ROWS, 20)
     assert len({*asked}) == 20
-    assert ask(ROWS, 20) == asked != ask(ROWS, 20, seed=1)
+    assert items_to_ask(ROWS, 20) == asked != items_to_ask(ROWS, 20, seed=1)
     telling = [row for place, row in enumerate(asked) if place % 10 != 9]
     assert len({*GROUP[telling].tolist()}) >= 14
     assert np.mean(GROUP[telling[:5]]) > np.mean(GROUP[telling[-5:]])
@@ -25,7 +26,7 @@ def test_each_item_adds_the_most_to_those_before():
     """Against a loop over all items."""
     rows = np.random.default_rng(0).normal(size=(60, 6))
     pairs = [3, 7]
-    asked = ask(rows, 9, pairs=pairs)
+    asked = items_to_ask(rows, 9, pairs=pairs)
     unit = (rows - rows.mean(axis=0)) / rows.std(axis=0)
     unit /= np.linalg.norm(unit, axis=1, keepdims=True)
     alike = np.exp(8 * (unit @ unit.T - 1))
@@ -37,7 +38,7 @@ def test_each_item_adds_the_most_to_those_before():
 
 def test_items_with_a_pair_and_their_groups_are_left_out():
     old = [int(np.flatnonzero(group == GROUP)[0]) for group in range(10, 20)]
-    asked = ask(ROWS, 10, pairs=old)
+    asked = items_to_ask(ROWS, 10, pairs=old)
     assert not {*asked} & {*old}
     telling = [row for place, row in enumerate(asked) if place % 10 != 9]
     assert np.mean(GROUP[telling] < 10) > 0.6
@@ -45,18 +46,18 @@ def test_items_with_a_pair_and_their_groups_are_left_out():
 
 def test_from_300_pairs_on_all_are_drawn_at_random():
     rows = np.random.default_rng(0).normal(size=(500, 3))
-    asked = ask(rows, 50, pairs=np.arange(320))
+    asked = items_to_ask(rows, 50, pairs=np.arange(320))
     assert len({*asked}) == 50
     assert min(asked) >= 320
-    assert sorted(ask(rows[:310], 310)) == [*range(310)]
+    assert sorted(items_to_ask(rows[:310], 310)) == [*range(310)]
 
 
 def test_equal_rows_and_too_many():
-    assert sorted(ask(np.ones((6, 2)), 6)) == [*range(6)]
+    assert sorted(items_to_ask(np.ones((6, 2)), 6)) == [*range(6)]
     with pytest.raises(ValueError, match="4 items have no pair yet: ask for 1 to 4 of them, not 5"):
-        ask(np.ones((6, 2)), 5, pairs=[0, 1])
+        items_to_ask(np.ones((6, 2)), 5, pairs=[0, 1])
     with pytest.raises(ValueError, match="features holds numbers that are not finite"):
-        ask(np.array([[0, 1], [np.nan, 1]]), 1)
+        items_to_ask(np.array([[0, 1], [np.nan, 1]]), 1)
 
 
 @pytest.fixture
@@ -74,9 +75,10 @@ def pictures(tmp_path):
 
 
 def test_a_table_and_a_page_are_written(pictures):
-    asked = ask_files(pictures / "x.npz", pictures / "ask", number=4, images=pictures / "pictures")
+    sheet = ask(pictures / "x.npz", 4, images=pictures / "pictures")
+    sheet.save(pictures / "ask")
     table = (pictures / "ask" / "ask.csv").read_text().splitlines()
-    assert table == ["item,partner", *(f"{id_}," for id_ in asked)]
+    assert table == ["item,partner", *(f"{id_}," for id_ in sheet.ids)]
     page = (pictures / "ask" / "ask.html").read_text()
     assert page.count("data:image/jpeg;base64,") == 4
     assert "<b>" not in page
@@ -86,21 +88,21 @@ def test_a_table_and_a_page_are_written(pictures):
 def test_what_is_filled_in_is_not_asked_again(pictures):
     filled = pictures / "filled.csv"
     filled.write_text("item,partner\n<b>0,text\n<b>1,\n<b>2,other\n")
-    asked = ask_files(pictures / "x.npz", pictures / "ask", number=4, pairs=filled)
+    asked = ask(pictures / "x.npz", 4, filled).ids
     assert sorted(asked) == ["<b>1", "<b>3", "<b>4", "<b>5"]
     filled.write_text("7,text\n")
     with pytest.raises(ValueError, match=r"filled\.csv has no pair of these items"):
-        ask_files(pictures / "x.npz", pictures / "ask", pairs=filled)
+        ask(pictures / "x.npz", 3, filled)
     with pytest.raises(ValueError, match="has no pictures of the items"):
-        ask_files(pictures / "x.npz", pictures / "ask", number=2, images=pictures / "none")
+        ask(pictures / "x.npz", 2, images=pictures / "none").save(pictures / "ask")
 
 
 def test_answers_are_not_written_over(pictures):
     table = pictures / "ask" / "ask.csv"
     for _ in range(2):
-        ask_files(pictures / "x.npz", pictures / "ask", number=2)
+        ask(pictures / "x.npz", 2).save(pictures / "ask")
     answered = table.read_text().replace(",\n", ",text\n", 1)
     table.write_text(answered)
     with pytest.raises(ValueError, match=r"ask\.csv holds answers: use another --out"):
-        ask_files(pictures / "x.npz", pictures / "ask", number=2)
+        ask(pictures / "x.npz", 2).save(pictures / "ask")
     assert table.read_text() == answered

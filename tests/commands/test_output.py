@@ -57,7 +57,7 @@ def test_every_command_on_files_has_its_object(files, capsys):
         "embed": (aligner, f"--x={files}/x.npz", f"--out={files}/rows"),
         "match": (aligner, *sides, f"--out={files}/matches"),
         "search": (aligner, *gallery, f"--csv={files}/hits.csv"),
-        "ask": (sides[0], "--number=3", f"--out={files}/ask"),
+        "ask": (sides[0], "--num=3", f"--out={files}/ask"),
         "diagnose": (*sides, f"--out={files}/diagnosis"),
         "compare": (*sides, "--methods=cca", "--seeds=2", f"--workdir={files}/compare"),
     }

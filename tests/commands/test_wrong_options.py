@@ -122,7 +122,7 @@ def sound(path, ground, out):
     x, y, pairs = ground / "x.npz", ground / "y.npz", ground / "pairs.csv"
     pair = {"--x": x, "--y": y, "--pairs": pairs}
     return {
-        ("ask",): {"--x": x, "--out": out, "--number": 3},
+        ("ask",): {"--x": x, "--out": out, "--num": 3},
         ("align",): {**pair, "--out": out, "--method": "procrustes"},
         ("embed",): {"--aligner": ground / "aligner", "--x": x, "--out": out},
         ("search",): {"--aligner": ground / "aligner", "--in": x, "--like": "i1", "--side": "x"},

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from gentle_clip_jax.aligning import align_files
+from gentle_clip_jax.aligning import align
 from gentle_clip_jax.commands import main
 from gentle_clip_jax.data import texts
 from gentle_clip_jax.data.pairs import read_pairs
@@ -41,7 +41,7 @@ def test_ids_that_are_numbers_are_ids(files):
 
 def test_every_command_asks_for_pairs(files, capsys):
     x, y = files / "x.npy", files / "y.npy"
-    for call in (diagnose, align_files):
+    for call in (diagnose, align):
         with pytest.raises(ValueError, match="have no ids"):
             call(x, y, None)
     for line in (["align", f"--out={files}/a"], ["compare", f"--workdir={files}/w"], ["diagnose"]):

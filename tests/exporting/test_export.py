@@ -15,7 +15,7 @@ from gentle_clip_jax import Problem, align, load
 from gentle_clip_jax.aligners.closed_form import gentle
 from gentle_clip_jax.aligners.closed_form.gallery_smoothing import SmoothedGallery
 from gentle_clip_jax.commands import main
-from gentle_clip_jax.exporting import export_aligner
+from gentle_clip_jax.exporting import export
 
 RNG = np.random.default_rng(0)
 BATCHES = (1, 7, 64)
@@ -39,7 +39,7 @@ def aligners(tmp_path_factory):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(gentle, "FEW_DIMENSIONS", 0)  # so that it is smoothed
             tiny_heads.install(patch)
-            fitted = align(problem, method, key=jax.random.key(1), classes=classes)
+            fitted = align(problem, method=method, seed=1, classes=classes)
         if method == "gentle_transport":
             inner = fitted.maps.maps if isinstance(fitted.maps, SmoothedGallery) else fitted.maps
             maps = SmoothedGallery(inner, fitted.embed_x(X), fitted.embed_y(Y))
@@ -92,7 +92,7 @@ def given(rows):
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["cca", "gentle_transport", "relative", "clip"])
 def test_programs_run_without_the_package(method, aligners, tmp_path):
-    files = export_aligner(aligners / method, tmp_path / "out", format="stablehlo")
+    files = export(aligners / method, tmp_path / "out", format="stablehlo")
     rows = expected(aligners / method)
     names = {f"{name}.stablehlo" for name in rows} | {"README.md", "export.json"}
     assert {path.name for path in files} == names == {p.name for p in (tmp_path / "out").iterdir()}
@@ -119,7 +119,7 @@ import sys; assert "jax" not in sys.modules
 
 @pytest.mark.parametrize("method", ["cca", "gentle_transport", "named_transport"])
 def test_matrices_need_numpy_alone(method, aligners, tmp_path):
-    export_aligner(aligners / method, tmp_path / "out", format="numpy")
+    export(aligners / method, tmp_path / "out", format="numpy")
     rows = expected(aligners / method)
     np.savez(tmp_path / "out" / "given.npz", **given(rows))
     run(MATRICES, tmp_path / "out")
@@ -148,7 +148,7 @@ def test_onnx_runs_without_jax(method, aligners, tmp_path):
     for name in ("jax2onnx", "onnxruntime"):
         pytest.importorskip(name, reason=f"{name} is in no extra: it asks for an older Orbax")
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
-        export_aligner(aligners / method, tmp_path / "out", format="onnx")
+        export(aligners / method, tmp_path / "out", format="onnx")
     check_onnx(tmp_path / "out", expected(aligners / method), given(expected(aligners / method)))
 
 
@@ -178,7 +178,7 @@ def test_what_has_no_onnx_is_one_sentence(aligners, tmp_path, monkeypatch):
 
     monkeypatch.setitem(sys.modules, "jax2onnx", types.SimpleNamespace(to_onnx=refuse))
     with pytest.raises(ValueError, match=r"embed_x \(no operator for sort\): use --format=stable"):
-        export_aligner(aligners / "cca", tmp_path / "out", format="onnx")
+        export(aligners / "cca", tmp_path / "out", format="onnx")
 
 
 def test_the_command_names_what_it_wrote(aligners, tmp_path, capsys):
@@ -205,4 +205,4 @@ def test_nothing_else_is_overwritten(aligners, tmp_path, capsys):
     assert "holds something else: use another --out" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
     with pytest.raises(ValueError, match="holds no aligner"):
-        export_aligner(tmp_path, tmp_path / "out", format="numpy")
+        export(tmp_path, tmp_path / "out", format="numpy")

@@ -11,7 +11,7 @@ from test_export import BATCHES, CLOSE, STABLEHLO, check_onnx, run
 
 from gentle_clip_jax import restore
 from gentle_clip_jax.commands import main
-from gentle_clip_jax.exporting import export_run
+from gentle_clip_jax.exporting import export
 from gentle_clip_jax.exporting.functions import of_run
 from gentle_clip_jax.exporting.programs import stablehlo
 from gentle_clip_jax.tasks.icons import task as icons
@@ -59,7 +59,7 @@ def test_towers_run_as_onnx(workdir, tmp_path):
     for name in ("jax2onnx", "onnxruntime"):
         pytest.importorskip(name, reason=f"{name} is in no extra: it asks for an older Orbax")
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
-        export_run(workdir, tmp_path / "out", format="onnx")
+        export(restore(workdir), tmp_path / "out", format="onnx")
     restored = restore(workdir)
     rows = {"embed_x": restored.embed_x(X), "embed_y": restored.embed_y(Y)}
     check_onnx(tmp_path / "out", rows, {"embed_x": X, "embed_y": Y})
@@ -103,4 +103,4 @@ def test_what_cannot_be_exported(change, words, workdir, tmp_path, capsys):
 def test_nothing_else_is_overwritten(workdir, tmp_path):
     (tmp_path / "mine.txt").touch()
     with pytest.raises(ValueError, match="holds something else: use another --out"):
-        export_run(workdir, tmp_path, format="stablehlo")
+        export(restore(workdir), tmp_path, format="stablehlo")

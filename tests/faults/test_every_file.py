@@ -26,7 +26,8 @@ from gentle_clip_jax.features.read import read
 from gentle_clip_jax.parallel import mesh
 from gentle_clip_jax.report.comparison import write_comparison
 from gentle_clip_jax.runs.read import lines_of, read_line, read_run
-from gentle_clip_jax.searching import embed_files, open_gallery
+from gentle_clip_jax.searching import open_gallery
+from gentle_clip_jax.searching.embed import embed
 from gentle_clip_jax.tasks.icons import task as icons
 from gentle_clip_jax.training import evaluate, loop, train_state
 from gentle_clip_jax.training.loading import open_aligner
@@ -310,7 +311,7 @@ def embedded(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(gallery, "_gains", lambda features, seed: (0, 0))
         align(Problem(x[:20], y[:20], x[20:], y[20:]), "cca").save(folder / "aligner")
-    embed_files(open_aligner(folder / "aligner"), folder / "x.npz", folder / "sound", side="x")
+    embed(folder / "aligner", x=folder / "x.npz", out=folder / "sound")
     return folder / "aligner", folder / "sound"
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gentle_clip_jax.aligning import align_files
+from gentle_clip_jax.aligning import align
 from gentle_clip_jax.commands import main
 from gentle_clip_jax.comparing import pool
 from gentle_clip_jax.comparing.measure import score
@@ -78,7 +78,7 @@ def test_rows_without_ids_stay_numbered(tmp_path):
 
 def test_an_aligner_is_fitted_to_items(sides):
     about = [
-        align_files(f / "x.npz", f / "y.npz", f / "pairs.csv", method="cca").about
+        align(f / "x.npz", f / "y.npz", f / "pairs.csv", method="cca").about
         for f in (sides, sides / "named")
     ]
     assert about[0]["fitted_on"]["pairs"] == ITEMS
@@ -120,7 +120,7 @@ def test_diagnose_and_match_take_items(sides, capsys):
     assert diagnose(*files)["counts"]["pairs"] == ITEMS
     lines = (sides / "pairs.csv").read_text().splitlines(keepends=True)[: 20 * SHOTS]
     (sides / "pairs.csv").write_text("".join(lines))
-    align_files(*files, sides / "aligner", method="cca")
+    align(*files, out=sides / "aligner", method="cca")
     options = [f"--{name}={path}" for name, path in zip(("x", "y", "pairs"), files)]
     code = main.main(["match", f"--aligner={sides}/aligner", *options, f"--out={sides}/m"])
     assert code == 0, capsys.readouterr().err

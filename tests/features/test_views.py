@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from tiny_encoders import encode_by_command, encode_images, encode_texts, manifest
 
-from gentle_clip_jax.aligning import align_files
+from gentle_clip_jax.aligning import align
 from gentle_clip_jax.encoders.published import pretrained
 from gentle_clip_jax.features.encode import encode
 from gentle_clip_jax.features.views import over_views
@@ -65,7 +65,7 @@ def test_a_folder_holds_the_mean_over_views(pictures, tmp_path):
 def test_a_query_is_seen_as_the_images_of_the_gallery_were(pictures, tmp_path):
     gallery = encode_images(pictures, tmp_path / "x", views="turns")
     encode_texts(tmp_path / "texts.txt", tmp_path / "y")
-    align_files(tmp_path / "x", tmp_path / "y", None, tmp_path / "aligner", method="cca")
+    align(tmp_path / "x", tmp_path / "y", out=tmp_path / "aligner", method="cca")
     opened = open_aligner(tmp_path / "aligner")
     side, features = opened.items.encode_file(pictures / "2.png")
     assert side == "x"

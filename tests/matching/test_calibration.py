@@ -10,7 +10,7 @@ from scipy import special
 
 from gentle_clip_jax.aligners import METHODS, Problem
 from gentle_clip_jax.evaluation import held_out_pairs
-from gentle_clip_jax.matching import calibration, match
+from gentle_clip_jax.matching import calibration, match_arrays
 
 
 def searches(others, partner):
@@ -116,7 +116,7 @@ def test_as_many_are_expected_as_are_right_where_captions_repeat():
     x = np.float32(captions @ rng.normal(size=(6, 9)) + 0.3 * rng.normal(size=(600, 9)))
     y = np.float32(captions @ rng.normal(size=(6, 8)))
     aligner = METHODS["cca"].fit(Problem(x[:150], y[:150], x[150:], y[150:]), jax.random.key(0))
-    found = match(aligner, x, y, pairs=pairs(150), share=1)
+    found = match_arrays(aligner, x, y, pairs=pairs(150), share=1)
     among = [np.isclose(y[150:], row).all(axis=1).sum() for row in y[found.y]]
     reads_the_same = np.isclose(y[found.x], y[found.y]).all(axis=1)
     assert found.expected.value == pytest.approx(np.sum(reads_the_same / among), rel=0.3)

@@ -6,7 +6,7 @@ import pytest
 from match_data import pairs, sets
 
 from gentle_clip_jax.aligners import METHODS, Problem
-from gentle_clip_jax.matching import match
+from gentle_clip_jax.matching import match_arrays
 from gentle_clip_jax.matching.calibration import expected_calibration_error
 
 K = 100
@@ -26,7 +26,7 @@ def easy():
 @pytest.fixture(scope="module")
 def matched(easy):
     made, aligner = easy
-    return match(aligner, *made, pairs=pairs(K), share=1)
+    return match_arrays(aligner, *made, pairs=pairs(K), share=1)
 
 
 def test_items_are_calibrated(matched):
@@ -70,7 +70,7 @@ def test_mutual_is_both_ways(matched):
 
 def test_the_same_twice(easy, matched):
     made, aligner = easy
-    again = match(aligner, *made, pairs=pairs(K), share=1)
+    again = match_arrays(aligner, *made, pairs=pairs(K), share=1)
     assert again.summary == matched.summary
     np.testing.assert_array_equal(again.probability, matched.probability)
     np.testing.assert_array_equal(again.group_sets, matched.group_sets)
@@ -78,7 +78,7 @@ def test_the_same_twice(easy, matched):
 
 def test_one_to_one(easy):
     made, aligner = easy
-    found = match(aligner, *made, pairs=pairs(K), share=1, one_to_one=True)
+    found = match_arrays(aligner, *made, pairs=pairs(K), share=1, one_to_one=True)
     given = found.y[found.y >= 0]
     assert len(np.unique(given)) == len(given) > 200
     assert np.isnan(found.probability[found.y < 0]).all()
@@ -90,14 +90,14 @@ def test_one_to_one(easy):
 
 def test_the_share_scales_items_and_leaves_groups(easy, matched):
     made, aligner = easy
-    half = match(aligner, *made, pairs=pairs(K), share=0.5)
+    half = match_arrays(aligner, *made, pairs=pairs(K), share=0.5)
     np.testing.assert_allclose(half.probability, matched.probability / 2)
     np.testing.assert_array_equal(half.group_probability, matched.group_probability)
 
 
 def test_without_the_share_no_item_has_a_probability(easy):
     made, aligner = easy
-    found = match(aligner, *made, pairs=pairs(K))
+    found = match_arrays(aligner, *made, pairs=pairs(K))
     assert np.isnan(found.probability).all()
     assert np.isnan(found.of_x.probability).all()
     assert not np.isnan(found.group_probability).any()
@@ -109,7 +109,7 @@ def test_without_the_share_no_item_has_a_probability(easy):
 def test_below_60_pairs_there_are_no_probabilities(k):
     made = sets(160, noise=0.7)
     aligner = fitted(*made, k=k)
-    found = match(aligner, *made, pairs=pairs(k), share=1, one_to_one=k == 12)
+    found = match_arrays(aligner, *made, pairs=pairs(k), share=1, one_to_one=k == 12)
     shown = (
         found.probability,
         found.runner_up_probability,
@@ -128,7 +128,9 @@ def test_shuffled_pairs_give_no_probability_above_a_fifth(seed):
     order = np.random.default_rng(seed).permutation(K)
     y = np.concatenate([made.y[order], made.y[K:]])
     for one_to_one in (False, True):
-        found = match(fitted(made.x, y), made.x, y, pairs=pairs(K), share=1, one_to_one=one_to_one)
+        found = match_arrays(
+            fitted(made.x, y), made.x, y, pairs=pairs(K), share=1, one_to_one=one_to_one
+        )
         assert np.nanmax(found.probability) < 0.2
         assert np.nanmax(found.of_y.probability) < 0.2
         assert found.group_probability.max() < 0.2
@@ -141,7 +143,7 @@ def test_pairs_of_another_kind_are_told(seed):
     order = np.argsort(y[:, 0], kind="stable")
     for picked in (order, np.random.default_rng(seed).permutation(800)):
         made = x[picked], y[picked]
-        found = match(fitted(*made), *made, pairs=pairs(K), share=1)
+        found = match_arrays(fitted(*made), *made, pairs=pairs(K), share=1)
         assert ("Held-out pairs stand out" in found.summary) == (picked is order)
 
 
@@ -149,7 +151,7 @@ def test_half_without_a_partner(easy):
     made, _ = easy
     kept = np.r_[: 100 + 200]
     aligner = fitted(made.x, made.y[kept])
-    found = match(aligner, made.x, made.y[kept], pairs=pairs(K), share=0.5)
+    found = match_arrays(aligner, made.x, made.y[kept], pairs=pairs(K), share=0.5)
     right = found.y == found.x
     assert found.probability.max() <= 0.5
     assert expected_calibration_error(found.probability, right) < 0.1
@@ -161,7 +163,7 @@ def test_an_aligner_of_no_method_is_taken_as_it_is(easy):
     class Towers:
         embed_x, embed_y = aligner.embed_x, aligner.embed_y
 
-    found = match(Towers(), *made, pairs=pairs(K), share=1)
+    found = match_arrays(Towers(), *made, pairs=pairs(K), share=1)
     assert found.calibration.pairs == K
     assert np.isfinite(found.probability).all()
 
@@ -169,14 +171,14 @@ def test_an_aligner_of_no_method_is_taken_as_it_is(easy):
 def test_several_rows_an_item(easy, matched):
     made, aligner = easy
     y = np.stack([made.y - 1, made.y + 1], axis=1)
-    found = match(aligner, made.x, y, pairs=pairs(K), share=1)
+    found = match_arrays(aligner, made.x, y, pairs=pairs(K), share=1)
     assert np.mean(found.y == matched.y) > 0.98
 
 
 def test_a_single_candidate():
     made = sets(70, noise=0.5)
     aligner = fitted(made.x, made.y, k=69)
-    found = match(aligner, *made, pairs=pairs(69), share=1)
+    found = match_arrays(aligner, *made, pairs=pairs(69), share=1)
     assert found.y.tolist() == [69]
     assert found.runner_up.tolist() == [-1]
     assert 0.99 < found.probability[0] <= 1
@@ -198,4 +200,4 @@ def test_a_single_candidate():
 def test_errors_are_one_sentence(easy, change, message):
     made, aligner = easy
     with pytest.raises(ValueError, match=message):
-        match(aligner, *made, **({"pairs": pairs(K), "share": 1} | change))
+        match_arrays(aligner, *made, **({"pairs": pairs(K), "share": 1} | change))

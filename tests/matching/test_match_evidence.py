@@ -14,7 +14,7 @@ from gentle_clip_jax.aligners.gallery import Galleries
 from gentle_clip_jax.aligners.refits import held_out_pairs
 from gentle_clip_jax.evaluation.held_out_pairs import TEMPERATURES, Rows
 from gentle_clip_jax.evaluation.nearest import nearest
-from gentle_clip_jax.matching import match
+from gentle_clip_jax.matching import match_arrays
 from gentle_clip_jax.matching.assignment import assign, edges
 from gentle_clip_jax.matching.calibration import expected_calibration_error
 
@@ -36,7 +36,7 @@ def smoothed(problem, galleries):
 def test_candidates_are_the_nearest_of_smoothed_rows(problem):
     x, y = sets(500, noise=0.7, clusters=12)
     aligner = smoothed(problem, Galleries(x=True, y=True))
-    found = match(aligner, x, y, pairs=pairs(K), share=1)
+    found = match_arrays(aligner, x, y, pairs=pairs(K), share=1)
     queries = np.asarray(aligner.embed_x(x[K:])), np.asarray(aligner.embed_y(y[K:]))
     ranked = aligner.smooth_gallery_x(queries[0]), aligner.smooth_gallery_y(queries[1])
     for candidates, query, rows, plain in (
@@ -86,12 +86,14 @@ def test_each_pair_is_held_out_once_and_few_in_more_folds(k, folds):
 def test_kept_evidence_gives_the_matches_of_refits(problem, one_to_one, monkeypatch, tmp_path):
     x, y = sets(500, noise=0.7, clusters=12)
     aligner = smoothed(problem, Galleries(x=True, y=False))
-    refitted = match(aligner, x, y, pairs=pairs(K), share=1, one_to_one=one_to_one)
+    refitted = match_arrays(aligner, x, y, pairs=pairs(K), share=1, one_to_one=one_to_one)
     held = held_out_pairs(aligner, problem, KEY).numbered(*[np.arange(K, 500)] * 2)
     dataclasses.replace(aligner, held_out=held).save(tmp_path)
     held = load(tmp_path).held_out
     monkeypatch.setattr(refits, "refit", None)  # not called
-    kept = match(aligner, x, y, pairs=pairs(K), share=1, one_to_one=one_to_one, held_out=held)
+    kept = match_arrays(
+        aligner, x, y, pairs=pairs(K), share=1, one_to_one=one_to_one, held_out=held
+    )
     np.testing.assert_array_equal(kept.y, refitted.y)
     np.testing.assert_array_equal(kept.probability, refitted.probability)
     assert kept.expected == refitted.expected

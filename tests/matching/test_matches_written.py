@@ -10,7 +10,7 @@ from match_data import pairs, sets
 
 from gentle_clip_jax.aligners import METHODS, Problem
 from gentle_clip_jax.files import sha256
-from gentle_clip_jax.matching import match, write, written
+from gentle_clip_jax.matching import match_arrays, write, written
 
 parquet = pytest.importorskip("pyarrow.parquet")
 
@@ -31,7 +31,7 @@ def aligner(made):
 
 @pytest.fixture(scope="module")
 def found(made, aligner):
-    return match(aligner, *made, pairs=pairs(K), share=0.8)
+    return match_arrays(aligner, *made, pairs=pairs(K), share=0.8)
 
 
 def rows_of(path):
@@ -94,7 +94,7 @@ def test_no_record_where_writing_was_cut_off(found, tmp_path, monkeypatch):
 
 
 def test_empty_cells_where_no_probability_is_shown(made, aligner, tmp_path):
-    found = match(aligner, *made, pairs=pairs(K)[:30], share=1)
+    found = match_arrays(aligner, *made, pairs=pairs(K)[:30], share=1)
     write(found, tmp_path, X_IDS, Y_IDS)
     for row in rows_of(tmp_path / "matches.csv"):
         assert row["y"]

@@ -8,7 +8,7 @@ import pytest
 from page_check import check
 from synthetic_run import write_run
 
-from gentle_clip_jax.asking import ask_files
+from gentle_clip_jax.asking import ask
 from gentle_clip_jax.pages.items import Card
 from gentle_clip_jax.report import show_comparison, show_diagnosis, write_report
 from gentle_clip_jax.searching.search import Hit
@@ -30,7 +30,7 @@ def pages(tmp_path):
     items = np.random.default_rng(0).normal(size=(40, 6)).astype(np.float32)
     texts = np.array([f"<b>{LONG}"] * 40)
     np.savez(tmp_path / "x.npz", features=items, ids=np.arange(40).astype(str), texts=texts)
-    ask_files(tmp_path / "x.npz", tmp_path / "ask", number=12)
+    ask(tmp_path / "x.npz").save(tmp_path / "ask")
     other = write_run(tmp_path / "other", quality=0.8)
     return [
         write_report(write_run(tmp_path / "run"), [other]),

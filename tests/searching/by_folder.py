@@ -1,6 +1,7 @@
 """Functions of `searching` that take an aligner by its folder, as commands do."""
 
 from gentle_clip_jax import searching
+from gentle_clip_jax.searching import embed
 from gentle_clip_jax.training.loading import open_aligner
 
 
@@ -12,5 +13,5 @@ def index_gallery(aligner, gallery, **options):
     return searching.index_gallery(open_aligner(aligner), gallery, **options)
 
 
-def embed_files(aligner, embeddings, out, **options):
-    return searching.embed_files(open_aligner(aligner), embeddings, out, **options)
+def embed_files(aligner, embeddings, out, *, side):
+    return embed.embed(open_aligner(aligner), out=out, **{side: embeddings})

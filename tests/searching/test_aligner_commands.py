@@ -140,10 +140,10 @@ def test_what_does_not_fit_is_refused(work, tmp_path):
 
 
 def test_ask_shows_the_pictures_that_encode_knew(work, capsys):
-    run("ask", f"--x={work}/x", "--number=5", f"--out={work}/ask")
+    run("ask", f"--x={work}/x", "--num=5", f"--out={work}/ask")
     assert "5 items to describe" in capsys.readouterr().out
     assert (work / "ask" / "ask.html").read_text().count("data:image/jpeg") == 5
-    run("ask", f"--x={work}/x", "--number=5", f"--out={work}/ask", f"--pairs={work}/pairs.csv")
+    run("ask", f"--x={work}/x", "--num=5", f"--out={work}/ask", f"--pairs={work}/pairs.csv")
     asked = (work / "ask" / "ask.csv").read_text().splitlines()[1:]
     assert not {line.split(",")[0] for line in asked} & {f"p{i}" for i in range(0, 27, 3)}
 

@@ -5,7 +5,7 @@ import pytest
 from by_folder import embed_files, open_gallery
 
 from gentle_clip_jax.aligners import gallery
-from gentle_clip_jax.aligning import align_files
+from gentle_clip_jax.aligning import align
 from gentle_clip_jax.searching.embed import RANKED
 
 RNG = np.random.default_rng(0)
@@ -23,8 +23,12 @@ def work(tmp_path_factory):
     (work / "pairs.csv").write_text("".join(f"{id_},{id_}\n" for id_ in ids[:20]))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(gallery, "_gains", lambda features, seed: (0, 0))
-        align_files(
-            work / "x.npz", work / "y.npz", work / "pairs.csv", work / "aligner", method="cca"
+        align(
+            work / "x.npz",
+            work / "y.npz",
+            work / "pairs.csv",
+            out=work / "aligner",
+            method="cca",
         )
     return work
 

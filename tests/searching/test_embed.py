@@ -1,11 +1,11 @@
-"""`embed_files` holds a block of rows at a time; its folder is whole, or is not read."""
+"""`embed` holds a block of rows at a time; its folder is whole, or is not read."""
 
 import numpy as np
 import pytest
 from by_folder import embed_files
 
 from gentle_clip_jax.aligners import gallery
-from gentle_clip_jax.aligning import align_files
+from gentle_clip_jax.aligning import align
 from gentle_clip_jax.features.read import read
 from gentle_clip_jax.searching import embed
 from gentle_clip_jax.searching.embed import RANKED
@@ -23,7 +23,7 @@ def work(tmp_path_factory):
     given = [work / name for name in ("x.npy", "y.npy", "pairs.csv")]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(gallery, "_gains", lambda features, seed: (0, 0))
-        align_files(*given, work / "aligner", method="cca")
+        align(*given, out=work / "aligner", method="cca")
     return work
 
 

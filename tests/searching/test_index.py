@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from by_folder import embed_files, index_gallery, open_gallery
 
-from gentle_clip_jax.aligning import align_files
+from gentle_clip_jax.aligning import align
 from gentle_clip_jax.commands import main
 from gentle_clip_jax.searching import search
 from gentle_clip_jax.searching.exact import nearest
@@ -28,7 +28,7 @@ def work(tmp_path_factory):
     for side, width, number in (("x", 17, 2000), ("y", 15, 400)):
         features = np.float32(latent[:number] @ RNG.normal(size=(8, width)))
         np.savez(work / f"{side}.npz", features=features, ids=ids[:number])
-    align_files(work / "x.npz", work / "y.npz", None, work / "aligner", method="cca")
+    align(work / "x.npz", work / "y.npz", out=work / "aligner", method="cca")
     return work
 
 

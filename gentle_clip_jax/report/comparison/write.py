@@ -25,7 +25,7 @@ _NOW = (
     ),
     Step(
         "Too early to tell? More pairs, well chosen, say more than more methods.",
-        "gentle-clip ask --x=X --number=30 --out=ask",
+        "gentle-clip ask --x=X --num=30 --out=ask",
     ),
 )
 

@@ -113,7 +113,7 @@ def _now(diagnosis: Mapping[str, Any]) -> Iterable[Step]:
     if diagnosis["counts"]["pairs"] < _FEW:
         yield Step(
             "More pairs help whatever the verdict is. Which ones?",
-            "gentle-clip ask --x=X --number=30 --out=ask",
+            "gentle-clip ask --x=X --num=30 --out=ask",
         )
 
 

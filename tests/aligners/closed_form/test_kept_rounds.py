@@ -6,7 +6,7 @@ from gentle_clip_jax import progress
 from gentle_clip_jax.aligners import closed_form, saved
 from gentle_clip_jax.aligners.closed_form import Features, transported
 from gentle_clip_jax.aligners.closed_form.kept_rounds import kept_in
-from gentle_clip_jax.aligning import align_files
+from gentle_clip_jax.aligning import align
 
 ROUNDS = 8
 
@@ -106,12 +106,12 @@ def test_align_goes_on_beside_the_aligner(tmp_path, refits, capsys):
     settings = {"method": "transported_cca", "plan_items": 5000}
     refits["most"] = 6
     with pytest.raises(KeyboardInterrupt):
-        align_files(*files, out, **settings)
+        align(*files, out=out, **settings)
     assert (tmp_path / "out.rounds").is_dir()
     assert not out.exists()
     refits["most"] = 1000  # held-out trials make some too
     with progress.shown():
-        align_files(*files, out, **settings)
+        align(*files, out=out, **settings)
     assert "out.rounds: going on after" in capsys.readouterr().err
     assert out.is_dir()
     assert not (tmp_path / "out.rounds").exists()

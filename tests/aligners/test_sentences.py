@@ -1,6 +1,6 @@
 """What a person reads of a fitted aligner."""
 
-from gentle_clip_jax.aligning.sentences import sentences
+from gentle_clip_jax.aligners.sentences import sentences
 
 
 def test_the_words():

@@ -1,0 +1,59 @@
+"""Cross-validation of a fitted method: the recall to expect, and the gain from unmatched items."""
+
+from typing import Any
+
+import jax
+import numpy as np
+
+from gentle_clip_jax.aligners import METHODS, Problem, candidates, reduced
+from gentle_clip_jax.evaluation import verdict
+from gentle_clip_jax.evaluation.cross_validation import TOP, HeldOut, cross_validate
+from gentle_clip_jax.evaluation.intervals import mean_interval
+from gentle_clip_jax.parallel.cores import one_core_for_lapack
+
+
+@one_core_for_lapack
+def held_out_figures(problem: Problem, method: str, key: jax.Array, seed: int) -> HeldOut:
+    """Cross-validate a method and the pairs-only methods."""
+    features, classes = reduced.reduced_problem(problem)
+    if method in (candidates.PLANNED, candidates.NAMED, candidates.JOINED):
+        return candidates.evaluate_candidates(features, classes, seed=seed, relatives=True)
+    evaluated = candidates.pairs_only(features, relatives=True)
+    if method not in evaluated:
+        fit = lambda part: METHODS[method].fit(part, key)  # noqa: E731
+        evaluated[method] = reduced.raw_candidate(problem, fit)
+    return cross_validate(evaluated, len(problem.x), seed=seed)
+
+
+def expected(problem: Problem, about: dict[str, Any], held: HeldOut) -> dict[str, Any]:
+    """Return the held-out figures of the method that `about` names.
+
+    recall: "value" (mean of R@1, 5 and 10, both ways), "low", "high" and the recalls "at" 1, 5 and
+    10; chance: that value by chance; among: how many items a partner was among; splits; unmatched:
+    see `verdict.gain`, with the methods that were compared, None without unmatched items.
+    """
+    chosen = about.get("held_out", {})
+    method = chosen.get("chosen", about["method"])
+    each = {name: values.mean(axis=(1, 2)) for name, values in held.recall.items()}
+    recall = mean_interval(
+        each[method], fitted=held.fitted, level=verdict.EXPECTED, bounds=(0.0, 1.0)
+    )
+    at = held.recall[method].mean(axis=(0, 1))
+    rival = chosen.get("best_with_unmatched_items")
+    if rival is None and METHODS[about["method"]].unmatched:
+        rival = method
+    has_unmatched = min(len(problem.unmatched_x), len(problem.unmatched_y)) > 0
+    return {
+        "recall": {**recall, "at": dict(zip(map(str, TOP), at.tolist()))},
+        "among": held.gallery,
+        "splits": held.splits,
+        "chance": float(np.mean([min(1.0, top / held.gallery) for top in TOP])),
+        "unmatched": _unmatched(each, rival, held.fitted) if rival and has_unmatched else None,
+    }
+
+
+def _unmatched(each: dict[str, np.ndarray], rival: str, fitted: int) -> dict[str, Any]:
+    pairs_only = (name for name in candidates.PAIRS_ONLY if name in each)
+    against = max(pairs_only, key=lambda name: each[name].mean())
+    gain = verdict.gain(each[rival], each[against], fitted=fitted)
+    return {**gain, "method": rival, "against": against}

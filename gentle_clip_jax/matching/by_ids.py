@@ -1,0 +1,184 @@
+"""`match`: matches of two collections, with the ids of their items."""
+
+import dataclasses
+import html
+import pathlib
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+
+from gentle_clip_jax.aligners import Aligner
+from gentle_clip_jax.aligners.candidates import NAMED
+from gentle_clip_jax.aligning.fit import held_out_of
+from gentle_clip_jax.features.collection import Collection
+from gentle_clip_jax.features.given import Given
+from gentle_clip_jax.features.names import encoder_classes
+from gentle_clip_jax.features.pairs import read_matched
+from gentle_clip_jax.matching.match import match_arrays
+from gentle_clip_jax.matching.matches import Expected, Matches
+from gentle_clip_jax.matching.page import Named, matches_page
+from gentle_clip_jax.matching.written import rows_of, write
+from gentle_clip_jax.pages.items import previews_html
+from gentle_clip_jax.searching.opened import Opened, opened_of
+from gentle_clip_jax.searching.run_items import Run
+
+if TYPE_CHECKING:
+    import pandas
+
+_PREVIEWS = 8
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class MatchedCollections:
+    """A partner for each unmatched item of x, and how probable it is.
+
+    matches: the same by numbers of items. x, y: the collections. opened: the aligner. pairs: a path
+    of the pairs, for commands on the page.
+    """
+
+    matches: Matches
+    x: Collection
+    y: Collection
+    opened: Opened
+    pairs: str | None = None
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """A dict for each unmatched item of x: its id, that of y ("" for none) and probabilities,
+        None where none is shown."""
+        return rows_of(self.matches, self.x.items, self.y.items, y_texts=self._first_texts())
+
+    @property
+    def expected(self) -> Expected | None:
+        """The number of right matches to expect, with its interval; None without probabilities."""
+        return self.matches.expected
+
+    @property
+    def summary(self) -> str:
+        """What to expect, and what to do, in a sentence or two."""
+        if self.opened.aligner.can_refit:
+            return self.matches.summary
+        return (
+            f"{self.matches.summary} This holds if the run was not trained on any of these pairs."
+        )
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """The summary and what it rests on, for JSON."""
+        return self.matches.about
+
+    def save(self, folder: str | pathlib.Path) -> None:
+        """Write matches.csv, groups.csv, candidates.parquet, matches.html and matches.json.
+
+        Raises:
+          OSError: the folder cannot be written.
+          ModuleNotFoundError: pyarrow is not installed.
+        """
+        x_name, y_name = self.opened.aligner.about.get("modalities", ("x", "y"))
+        page = matches_page(
+            self.matches,
+            Named(self.x, x_name, str(self.x.path or "X")),
+            Named(self.y, y_name, str(self.y.path or "Y")),
+            aligner=str(self.opened.path),
+            pairs=self.pairs,
+            is_run=not self.opened.aligner.can_refit,
+        )
+        ids = self.x.items, self.y.items
+        write(self.matches, folder, *ids, y_texts=self._first_texts(), page=page)
+
+    def to_pandas(self) -> "pandas.DataFrame":
+        """Return a table with a line for each unmatched item of x."""
+        import pandas
+
+        return pandas.DataFrame(self.rows)
+
+    def _first_texts(self) -> list[str]:
+        """Return the first line of each item's first text, "" for an item without."""
+        return [texts[0].partition("\n")[0] if texts else "" for texts in self.y.item_texts]
+
+    def __repr__(self) -> str:
+        matched = int(np.sum(self.matches.y >= 0))
+        return f"Matches({matched:,} of {len(self.matches.x):,} items; {self.summary[:1000]})"
+
+    def _repr_html_(self) -> str:
+        """Show the most probable matches in a notebook."""
+        found = [row for row in self.rows if row["y"]]
+        found = sorted(found, key=lambda row: -(row["probability"] or 0))[:_PREVIEWS]
+        of_x, of_y = (
+            items.previews([row[name] for row in found])
+            for name, items in (("x", self.x), ("y", self.y))
+        )
+        cards = [card for row in found for card in (of_x[row["x"]], of_y[row["y"]])]
+        return f"<p>{html.escape(repr(self))}</p>{previews_html(cards)}"
+
+
+def match(
+    aligner: Opened | Aligner | Run | str | pathlib.Path,
+    x: Given,
+    y: Given,
+    pairs: Any = None,
+    *,
+    share: float | None = None,
+    one_to_one: bool = False,
+    seed: int = 0,
+) -> MatchedCollections:
+    """Find a partner for each unmatched item of x, and how probable it is.
+
+    Args:
+      aligner: what `align` or `restore` returned, or a folder that an aligner was saved in.
+      x, y: collections, paths that `read` takes, or features; with a run, its raw items.
+      pairs: known pairs, whose items are not matched again: a CSV file, id pairs, a table, or
+        numbers [k, 2] of items. If not given, those that the aligner was fitted to, as far as both
+        items are here; or else equal ids.
+      share: of the unmatched items of x, how many have a partner among those of y: above 0 to 1.
+        No data can tell; without it no match has a probability.
+      one_to_one: no item of y is in two matches; or else each item of x gets its nearest.
+      seed: of random choices.
+
+    Returns:
+      The matches: `rows`, `to_pandas()`, `expected`, `summary`, and `save(folder)`.
+
+    Raises:
+      ValueError: the features are not of the aligner's modalities, there are fewer than three
+        pairs, or nothing is unmatched.
+
+    Source: see `gentle_clip_jax.matching.match.match_arrays` and docs/match.md.
+    """
+    opened = opened_of(aligner)
+    (of_x, _), (of_y, _) = opened.read(x, "x"), opened.read(y, "y")
+    path = str(pairs) if isinstance(pairs, str | pathlib.Path) else None
+    given = pairs
+    if pairs is None and isinstance(opened.aligner, Aligner):
+        given = _remembered(opened.aligner, of_x, of_y)
+    joined_x, joined_y, ids = read_matched(given, of_x, of_y)
+    numbers = [rows.numbers_of(ids[:, side]) for side, rows in enumerate((joined_x, joined_y))]
+    classes = None
+    if opened.aligner.about["method"] == NAMED:
+        classes = encoder_classes(of_x.encoder, of_y.encoder, width=of_x.features.shape[1])
+    matches = match_arrays(
+        opened.aligner,
+        joined_x.of_items(joined_x.items),
+        joined_y.of_items(joined_y.items),
+        pairs=np.stack(numbers, axis=1),
+        share=share,
+        one_to_one=one_to_one,
+        key=jax.random.key(seed),
+        classes=classes,
+        held_out=held_out_of(opened.aligner, of_x, of_y, ids),
+    )
+    return MatchedCollections(matches, joined_x, joined_y, opened, path)
+
+
+def _remembered(aligner: Aligner, x: Collection, y: Collection) -> list[tuple[str, str]] | None:
+    """Return the pairs that an aligner was fitted to whose items are both here; None of none.
+
+    Numbers of rows mean nothing beside other arrays than those of the fit.
+    """
+    fitted = aligner.about.get("sha256", {})
+    for side, rows in (("x", x), ("y", y)):
+        if rows.is_numbered and rows.sha256 != fitted.get(side):
+            return None
+    x_ids, y_ids = {*x.ids.tolist()}, {*y.ids.tolist()}
+    pairs = [(a, b) for a, b in aligner.pairs or () if a in x_ids and b in y_ids]
+    return pairs or None

@@ -1,0 +1,117 @@
+"""`search`: items found by words or by another item, with ids, cosines, a table and a page."""
+
+import dataclasses
+import html
+import pathlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from gentle_clip_jax.aligners import Aligner
+from gentle_clip_jax.data.thumbnails import thumbnails
+from gentle_clip_jax.features.given import Given
+from gentle_clip_jax.pages.items import Card, previews_html
+from gentle_clip_jax.searching import shown
+from gentle_clip_jax.searching.opened import Opened, opened_of
+from gentle_clip_jax.searching.run_items import Run
+from gentle_clip_jax.searching.search import Hit, open_gallery
+
+if TYPE_CHECKING:
+    import pandas
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Hits:
+    """Items found, nearest first.
+
+    query: words, or the id or file of an item. data: the folder of pictures, if it is known. note:
+    a warning about an index, "" if there is none.
+    """
+
+    hits: list[Hit]
+    query: str
+    data: pathlib.Path | None = None
+    note: str = ""
+
+    @property
+    def ids(self) -> list[str]:
+        """The ids of the items."""
+        return [hit.id for hit in self.hits]
+
+    @property
+    def cosines(self) -> list[float]:
+        """The cosine of each item with the query; no probability."""
+        return [hit.score for hit in self.hits]
+
+    def save_html(self, path: str | pathlib.Path) -> None:
+        """Write a page of the items with their pictures or texts.
+
+        Raises:
+          ValueError: it cannot be written.
+        """
+        shown.write_hits(path, self.query, self.hits, self.data)
+
+    def save_csv(self, path: str | pathlib.Path) -> None:
+        """Write a table: rank, id, score, path, text.
+
+        Raises:
+          OSError: it cannot be written.
+        """
+        shown.write_table(path, self.hits)
+
+    def to_pandas(self) -> "pandas.DataFrame":
+        """Return a table with a line for each item: id, path, score, text."""
+        import pandas
+
+        return pandas.DataFrame(self.hits, columns=[*Hit._fields])
+
+    def __len__(self) -> int:
+        return len(self.hits)
+
+    def __iter__(self) -> Iterator[Hit]:
+        return iter(self.hits)
+
+    def __repr__(self) -> str:
+        first = ", ".join(f"{hit.id[:60]} {hit.score:.3f}" for hit in self.hits[:5])
+        more = ", ..." if len(self.hits) > 5 else ""
+        return f"Hits({len(self.hits)} for {self.query[:100]!r}: {first}{more})"
+
+    def _repr_html_(self) -> str:
+        """Show the items in a notebook."""
+        pictures = thumbnails(self.data, self.ids)
+        cards = [Card(h.id, f"{h.score:.3f}", h.text, pictures.get(h.id)) for h in self.hits]
+        return f"<p>{html.escape(repr(self))}</p>{previews_html(cards)}"
+
+
+def search(
+    aligner: Opened | Aligner | Run | str | pathlib.Path,
+    collection: Given,
+    words: str | None = None,
+    *,
+    like: str | None = None,
+    num: int = 20,
+    side: str | None = None,
+) -> Hits:
+    """Find the items of a collection that fit some words best, or are most like another item.
+
+    Args:
+      aligner: what `align` or `restore` returned, or a folder that an aligner was saved in.
+      collection: items of one of its modalities: a collection, a path that `read` takes, or what
+        `embed` made of them. An index of them beside the path is used.
+      words: to search for, by the encoder of texts that the aligner was fitted to.
+      like: the id of an item of the collection, or the path of an image or a text.
+      num: number of items.
+      side: "x" or "y", whose items they are, where neither encoder nor width says it.
+
+    Raises:
+      ValueError: both or none of words and like are given, there is no such item, or the features
+        are not of the aligner's modalities.
+    """
+    if (words is None) == (like is None):
+        raise ValueError("Give either words to search for, or --like=ITEM.")
+    searcher = open_gallery(opened_of(aligner), collection, side=side)
+    if words is not None:
+        hits, query = searcher.words(words, num), words
+    else:
+        assert like is not None  # one of both is given
+        hits, query = searcher.like(like, num), like
+    return Hits(hits, query, searcher.gallery.data, searcher.note)
