@@ -22,11 +22,12 @@ def test_the_losses_run(capsys):
 
 
 def test_an_aligner_is_fitted_saved_and_loaded(tmp_path, monkeypatch):
-    (snippet,) = (block for block in blocks("python") if "align(problem)" in block)
+    (snippet,) = (block for block in blocks("python") if "align(x, y, pairs)" in block)
     monkeypatch.chdir(tmp_path)
     names = {}
     exec(snippet, names)
     assert names["similarity"].shape == (5, 300)
+    assert len(names["matches"].rows) == 240
     nearest = np.asarray(names["similarity"]).argmax(axis=1)
     assert np.sum(nearest == np.arange(5)) >= 4
 

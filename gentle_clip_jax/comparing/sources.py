@@ -16,8 +16,8 @@ from gentle_clip_jax.comparing.runs import Plan, compare_pool
 from gentle_clip_jax.comparing.settings import check
 from gentle_clip_jax.data.metadata import splits_of
 from gentle_clip_jax.features.collection import Collection
+from gentle_clip_jax.features.given import Given, collection_of
 from gentle_clip_jax.features.pairs import read_matched
-from gentle_clip_jax.features.read import read
 
 # One of each kind; all of them take an hour.
 _OWN = ("cca", "procrustes", "relative", "clip", "s_clip", "gentle_clip", "transported_cca")
@@ -59,9 +59,9 @@ def pool_of(config: ml_collections.ConfigDict) -> pool.Pool:
 
 
 def compare(
-    x: str | pathlib.Path,
-    y: str | pathlib.Path,
-    pairs: str | pathlib.Path | None,
+    x: Given,
+    y: Given,
+    pairs: Any,
     workdir: str | pathlib.Path,
     *,
     methods: Sequence[str] | None = None,
@@ -73,9 +73,9 @@ def compare(
     At most `MOST_ITEMS` pairs, and unmatched items of a modality, are sampled, with a message.
 
     Args:
-      x: a file of embeddings, or a folder of `gentle-clip encode`.
+      x: a collection, a path that `read` takes, or features [n, d].
       y: likewise, of the other modality.
-      pairs: a file with an id of each side on every line; None if equal ids are pairs.
+      pairs: a CSV file, id pairs, a table, or numbers [k, 2] of items; None if equal ids are pairs.
       workdir: for runs and results.
       methods: names in `aligners.METHODS`; some of each kind if not given.
       seeds: number of splits.
@@ -93,11 +93,12 @@ def compare(
         names = tuple(n for n in names if base_of(n) in METHODS and not METHODS[base_of(n)].trained)
     if not names or seeds < 1:
         raise ValueError("Nothing is left to compare: give --seeds of 1 or more, and methods.")
-    of_x, of_y, pair_ids = _drawn(*read_matched(pairs, read(x), read(y)))
-    for path, rows in ((x, of_x), (y, of_y)):
+    given = collection_of(x), collection_of(y)
+    of_x, of_y, pair_ids = _drawn(*read_matched(pairs, *given))
+    for side, rows in zip(given, (of_x, of_y)):
         if not np.isfinite(Standardizer.of(np.asarray(rows.features)).deviation).any():
             raise ValueError(
-                f"All rows of {path} are the same, so that nothing can be learned from them: "
+                f"All rows of {side.name} are the same, so that nothing can be learned from them: "
                 "encode its items again."
             )
 
@@ -107,7 +108,9 @@ def compare(
 
     most = len(split(0).x)
     numbers = tuple(dict.fromkeys(float(max(6, most // part)) for part in (4, 2, 1)))
-    title = f"{pathlib.Path(x).name} and {pathlib.Path(y).name}"
+    title = " and ".join(
+        name if side.path is None else side.path.name for name, side in zip("xy", given)
+    )
     plan = Plan(names, numbers, tuple(range(seeds)))
     return compare_pool(split(0), plan, pathlib.Path(workdir), title=title, split=split)
 

@@ -1,6 +1,5 @@
 """Diagnosis before training: figures of two sets of features that predict their use."""
 
-import pathlib
 from typing import Any
 
 import numpy as np
@@ -16,26 +15,34 @@ from gentle_clip_jax.diagnosing import (
 from gentle_clip_jax.diagnosing.sample import draw
 from gentle_clip_jax.diagnosing.verdict import verdict
 from gentle_clip_jax.features.collection import Collection
+from gentle_clip_jax.features.given import Given, collection_of
 from gentle_clip_jax.features.pairs import read_matched
-from gentle_clip_jax.features.read import read
 from gentle_clip_jax.progress import track
 
 
 def diagnose(
-    x: str | pathlib.Path,
-    y: str | pathlib.Path,
-    pairs: str | pathlib.Path | None = None,
+    x: Given,
+    y: Given,
+    pairs: Any = None,
     *,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Diagnose two files or folders of embeddings and a file of pairs by `diagnosis_of`.
+    """Measure whether the pairs relate two collections and whether unmatched items can help.
 
-    Without a file, items of equal ids are pairs. Where rows have splits, only training rows count:
-    held-out rows must not decide anything.
+    Args:
+      x: a collection, a path that `read` takes, or features [n, d]. Where rows have splits, only
+        training rows count: what is held out must not decide anything.
+      y: likewise, of the other modality.
+      pairs: a CSV file, id pairs, a table, or numbers [k, 2] of items; None if equal ids are pairs.
+      seed: of all random choices.
 
-    Raises ValueError, in one sentence, if `read` or `read_matched` does.
+    Returns:
+      What diagnosis.json holds: "verdict", "counts", "findings".
+
+    Raises:
+      ValueError: a file is not as it should be, or an id of a pair is unknown.
     """
-    sets = read(x), read(y)
+    sets = collection_of(x), collection_of(y)
     if pairs is None and not np.isin(sets[0].ids, sets[1].ids).any():
         pair_ids = np.empty((0, 2), str)
     else:

@@ -93,7 +93,7 @@ class Searcher:
 
     @property
     def is_embedded(self) -> bool:
-        """Whether the gallery holds rows that `embed_files` has written."""
+        """Whether the gallery holds rows that `embed` has written."""
         return "aligner_sha256" in self.gallery.manifest
 
     def _embedded(self, features: np.ndarray) -> np.ndarray:
@@ -185,8 +185,7 @@ def open_gallery(aligner: Opened, gallery: Given, *, side: str | None = None) ->
         except ValueError as error:
             searcher.note = f"{folder} is not used, and every item is compared: {error}."
     elif len(searcher.gallery.features) > _MANY and not searcher.is_embedded:
-        name = searcher.gallery.name
-        searcher.note = f"All items of {name} are embedded first: gentle-clip index does that once."
+        searcher.note = "All items are embedded first: gentle-clip index does that once."
     return searcher
 
 
