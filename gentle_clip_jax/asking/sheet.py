@@ -126,7 +126,8 @@ def ask(
     ids = collection.items.tolist()
     features = collection.of_items(ids).mean(axis=1)
     rows = items_to_ask(features, num, seed=seed, pairs=_labelled(ids, pairs))
-    return Sheet([ids[row] for row in rows], collection, images and pathlib.Path(images))
+    folder = None if images is None else pathlib.Path(images)
+    return Sheet([ids[row] for row in rows], collection, folder)
 
 
 def _labelled(ids: list[str], pairs: Any) -> np.ndarray:

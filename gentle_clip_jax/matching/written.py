@@ -80,7 +80,8 @@ def rows_of(
     y_texts: Sequence[str] | np.ndarray | None = None,
 ) -> list[dict[str, Any]]:
     """Return the rows of matches.csv as dicts: ids, probabilities (None if not shown), groups."""
-    labels, names = _labels(matches, y_ids, y_texts), (*_HEADING, *_OF_GROUPS)
+    labels = _labels(matches, y_ids, y_texts)
+    names: list[str] = [*_HEADING, *_OF_GROUPS]
     rows = (dict(zip(names, row)) for row in _rows(matches, x_ids, y_ids, labels))
     numbers = [name for name in names if name.endswith("probability")]
     return [

@@ -62,7 +62,8 @@ class Hits:
         """Return a table with a line for each item: id, path, score, text."""
         import pandas
 
-        return pandas.DataFrame(self.hits, columns=[*Hit._fields])
+        columns = pandas.Index(Hit._fields)
+        return pandas.DataFrame(self.hits, columns=columns)
 
     def __len__(self) -> int:
         return len(self.hits)
