@@ -22,7 +22,7 @@ def test_the_losses_run(capsys):
 
 
 def test_an_aligner_is_fitted_saved_and_loaded(tmp_path, monkeypatch):
-    (snippet,) = (block for block in blocks("python") if "align(x, y, pairs)" in block)
+    (snippet,) = (block for block in blocks("python") if "align(x, y, pairs, " in block)
     monkeypatch.chdir(tmp_path)
     names = {}
     exec(snippet, names)

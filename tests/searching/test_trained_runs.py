@@ -93,7 +93,7 @@ def test_a_run_is_an_aligner(work):
     assert not towers.embed_x(np.zeros((1, x.shape[1]), np.float32)).any()
     pairs = np.stack([np.arange(4)] * 2, axis=1)
     matches = match(towers, x, y, pairs=pairs)
-    np.testing.assert_array_equal(matches.y, np.argmax(x[4:] @ y[4:].T, axis=1) + 4)
+    np.testing.assert_array_equal(matches.matches.y, np.argmax(x[4:] @ y[4:].T, axis=1) + 4)
 
 
 def test_words_an_item_and_a_file_find_pictures(work, capsys):
