@@ -18,7 +18,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from gentle_clip_jax import reading
-from gentle_clip_jax.aligners import aligner
+from gentle_clip_jax.aligners import aligner, saved
 from gentle_clip_jax.data import (
     images,
     metadata,
@@ -202,7 +202,7 @@ BERT = {"model_type": "bert", "hidden_size": 8, "num_hidden_layers": 1, "pad_tok
 VISION, TEXT = {"width": 64, "layers": 1, "patch_size": 8}, {"width": 8, "layers": 1, "heads": 2}
 OPEN_CLIP = {"model_cfg": {"embed_dim": 8, "vision_cfg": VISION, "text_cfg": TEXT}}
 WEIGHTS = of_safetensors()
-ALIGNER = {"format": 1, "arrays": "a", "sha256": sha256_of(WEIGHTS), "about": {}}
+ALIGNER = {"format": 2, "arrays": "a", "sha256": sha256_of(WEIGHTS), "about": {}}
 ALIGNER |= {"parts": {"x": {"array": "features"}, "y": {"number": 1}}}
 EVALUATED = {"metrics": {"r1": {"value": 0.5, "low": 0.4, "high": 0.6}}, "step": 3}
 ANSWER = {"number": 1, "y": "a", "kind": "match", "x": "a", "shown": ["a"], "time": "now"}
@@ -282,7 +282,7 @@ SETTINGS = {
     ),
     "aligner.json": (
         lambda: of_json({**ALIGNER, "check": sha256_of(ALIGNER)}),
-        beside("aligner.json", aligner.load, a=WEIGHTS),
+        beside("aligner.json", lambda path: saved.read(path, aligner._kind), a=WEIGHTS),
     ),
     "encoder.json": (
         lambda: of_json(BERT),

@@ -89,7 +89,13 @@ new_x, new_y = draw((9, 6), np.float32), draw((9, 5), np.float32)
 classifier, names = draw((4, 6), np.float32), draw((4, 5), np.float32)
 rows_of_pairs = np.stack([np.arange(30)] * 2, axis=1)
 """
-FITTED = "aligner = align(Problem(x[:30], y[:30], x[30:], y[30:]))"
+FITTED = """
+from gentle_clip_jax import Collection
+ids = np.array([f"i{number}" for number in range(40)])
+pictures, texts = Collection(x, ids), Collection(y, ids)
+pictures.save("features/pictures"), texts.save("features/texts")
+align("features/pictures", "features/texts", rows_of_pairs, method="cca", out="aligner")
+"""
 
 
 @pytest.mark.slow
@@ -109,7 +115,7 @@ def test_python_on_arrays_runs(name, before, result, tmp_path, monkeypatch):
         exec(block, found)
     variable, shape = result
     assert shape is None or np.shape(found[variable]) == shape
-    assert name != "match.md" or len(found["matches"].x) == 10
+    assert name != "match.md" or len(found["matches"].rows) == 10
 
 
 def test_the_start_page_runs():

@@ -110,7 +110,7 @@ def test_the_exit_status_says_whether_a_tolerance_is_exceeded(
 
 
 def test_the_frozen_predictions_are_read(script):
-    record = json.loads((ROOT / "docs" / "results" / "predictions.json").read_text())
+    record = json.loads((ROOT / "benchmarks" / "predictions.json").read_text())
     assert {*record["sets"]} <= {*script.SETS}
     assert len([*script.leaves(record["sets"])]) >= 30 * len(record["sets"])
     assert script.compare(record, record)[1] is False

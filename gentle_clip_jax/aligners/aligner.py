@@ -43,8 +43,7 @@ class Aligner:
     x, y: standardise the features of either modality.
     maps: embed standardised features.
     record: JSON of the metadata, see `about`.
-    held_out: candidates of held-out pairs, from which `match` calibrates; None if none were held
-      out, or the aligner was fitted to a `Problem`.
+    held_out: candidates of held-out pairs, from which `match` calibrates; None of a `Problem`.
     pair_ids: UTF-8 bytes of the JSON of `pairs`, uint8; None of a `Problem`, which has no ids.
     """
 

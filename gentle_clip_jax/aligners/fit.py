@@ -16,8 +16,6 @@ from gentle_clip_jax.aligners.problem import PLAN_ITEMS, Features, Problem, once
 from gentle_clip_jax.aligners.reduced import reduced_problem
 from gentle_clip_jax.aligners.standardize import Classes
 from gentle_clip_jax.evaluation.cross_validation import Embeds, HeldOut
-from gentle_clip_jax.evaluation.splits import canonical_order
-from gentle_clip_jax.files import sha256_of
 
 
 def align(
@@ -48,8 +46,8 @@ def align(
     if classes is not None:
         problem = dataclasses.replace(problem, classes=classes)
     is_trained = method in METHODS and METHODS[method].trained
-    problem = _shuffled(_in_canonical_order(problem), key, pairs=is_trained)
-    aligner, _ = fit_method(problem, method, key)
+    ordered = _shuffled(in_canonical_order(problem), key, pairs=is_trained)
+    aligner, _ = fit_method(ordered, method, key)
     return aligner.with_about({"fitted_on": problem.about})
 
 
@@ -117,10 +115,13 @@ def _fit_choice(
 
 
 @once_a_problem
-def _in_canonical_order(problem: Problem) -> Problem:
-    """Sort the pairs by a hash of their features, so that their order changes nothing."""
-    keys = [sha256_of([sha256_of(x), sha256_of(y)]) for x, y in zip(problem.x, problem.y)]
-    order = canonical_order(keys)
+def in_canonical_order(problem: Problem) -> Problem:
+    """Sort the pairs by their features, so that the order in which they came changes nothing.
+
+    The first feature that differs decides: in other units the order is the same.
+    """
+    rows = [items.reshape(len(items), -1) for items in (problem.x, problem.y)]
+    order = np.lexsort(np.concatenate(rows, axis=1).T[::-1])
     return dataclasses.replace(problem, x=problem.x[order], y=problem.y[order])
 
 

@@ -119,8 +119,8 @@ def ask(
     Raises:
       ValueError: a file is not as it should be, or there are too few items.
 
-    >>> ask(np.eye(4), 2).ids
-    ['1', '2']
+    >>> len(ask(np.eye(4), 2).ids)
+    2
     """
     collection = collection_of(x)
     ids = collection.items.tolist()

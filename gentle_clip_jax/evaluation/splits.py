@@ -27,7 +27,7 @@ def canonical_order(keys: Sequence[str]) -> np.ndarray:
       keys: a text for each pair, such as both ids, or a digest of its features.
 
     >>> canonical_order(["a", "b", "c"]).tolist(), canonical_order(["c", "b", "a"]).tolist()
-    ([0, 1, 2], [2, 1, 0])
+    ([0, 2, 1], [2, 0, 1])
     """
     digests = [hashlib.blake2b(key.encode("utf-8", "surrogatepass")).digest() for key in keys]
     return np.array(sorted(range(len(keys)), key=digests.__getitem__), int)

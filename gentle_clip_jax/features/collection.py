@@ -30,8 +30,7 @@ class Collection:
     """Items of one modality: one or several rows of features for each, and their metadata.
 
     features: [n, d] float16, float32 or float64, possibly memory-mapped.
-    ids: [n] str, the item of each row. Several rows may be of one item, as the captions of an
-      image are; they are `RowNumbers` where a file has no ids.
+    ids: [n] str, the item of each row, of which it may have several; `RowNumbers` without ids.
     splits, labels, texts: [n] str, "" for a row without one; None where no row has one.
     path: the folder or file that it was read from; None for other collections.
     manifest: provenance of a folder of features (encoder, data, versions); {} without one.

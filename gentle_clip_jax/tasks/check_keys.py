@@ -36,7 +36,7 @@ def _check_group(group: Any, schema: type[msgspec.Struct], prefix: str) -> None:
             continue
         try:
             msgspec.convert(value, field.type)
-        except msgspec.ValidationError as error:
+        except (msgspec.ValidationError, UnicodeEncodeError) as error:
             message = f"{key} must be {_allowed(field.type)}, not {_shown(value)}."
             raise ValueError(message) from error
 

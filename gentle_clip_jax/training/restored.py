@@ -43,19 +43,23 @@ class Restored:
     def embed_x(self, items: Any) -> np.ndarray:
         """Return unit rows [n, d] of n items of x: arrays as the task's data set holds them, a list
         of strings where the modality is one of texts or sequences, or embedded rows [n, d]."""
-        if _are_embedded(items):
-            return _unit(items)
-        return self.task.embed_x(self.model, self.params, self.dataset, items)
+        return _unit(items) if self._are_embedded(items) else self.embed("x", items)
 
     def embed_y(self, items: Any) -> np.ndarray:
         """Return unit rows [m, d] of m items of y likewise; x @ y.T are cosines."""
-        if _are_embedded(items):
-            return _unit(items)
-        return self.task.embed_y(self.model, self.params, self.dataset, items)
+        return _unit(items) if self._are_embedded(items) else self.embed("y", items)
 
     def embed(self, modality: Modality, items: Any) -> np.ndarray:
-        """`embed_x` or `embed_y`."""
-        return self.embed_x(items) if modality == "x" else self.embed_y(items)
+        """Return unit rows [n, d] of n raw items of a modality."""
+        embed = self.task.embed_x if modality == "x" else self.task.embed_y
+        return embed(self.model, self.params, self.dataset, items)
+
+    def _are_embedded(self, items: Any) -> bool:
+        """Whether items are embedded rows: floats [n, d], as wide as the space."""
+        if not (isinstance(items, np.ndarray) and items.ndim == 2):
+            return False
+        is_float = np.issubdtype(items.dtype, np.floating)
+        return is_float and items.shape[1] == self._about["fitted_on"]["features_x"]
 
     def smooth_gallery_x(self, rows: Any) -> Any:
         """Return the rows: a run smooths no gallery."""
@@ -83,7 +87,7 @@ class Restored:
     @functools.cached_property
     def _about(self) -> dict[str, Any]:
         x, _ = self.task.test_items(self.dataset)
-        width = self.embed_x(take(x, slice(0, 1))).shape[1]
+        width = self.embed("x", take(x, slice(0, 1))).shape[1]
         encoder = {"encoder": str(self.path), "prompt": None, "weights_sha256": self.sha256}
         return {
             "method": "towers",
@@ -122,8 +126,8 @@ class Restored:
         """Cosines [n] of the run's test items with some words."""
         x, y = self.task.test_items(self.dataset)
         if self.task.TYPED == "y":
-            return self.embed_x(x) @ self.embed_y([words])[0]
-        return self.embed_y(y) @ self.embed_x([words])[0]
+            return self.embed("x", x) @ self.embed("y", [words])[0]
+        return self.embed("y", y) @ self.embed("x", [words])[0]
 
     @property
     def sha256(self) -> str:
@@ -159,12 +163,6 @@ def restore(workdir: str | pathlib.Path) -> Restored:
     dataset = task.load_data(config, folder.local)
     model = task.build_model(config, dataset)
     return Restored(path, config, task, dataset, model, found.average, found.step)
-
-
-def _are_embedded(items: Any) -> bool:
-    """Whether items are embedded rows; raw ones are integers, texts or trees of arrays."""
-    is_array = isinstance(items, np.ndarray)
-    return is_array and items.ndim == 2 and np.issubdtype(items.dtype, np.floating)
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:

@@ -86,7 +86,7 @@ np.savez("found.npz", **found)
 
 def given(rows):
     inputs = {"embed_x": X[:64], "embed_y": Y[:64]}
-    return {name: inputs.get(name, rows[name.replace("draw", "embed")]) for name in rows}
+    return {name: inputs.get(name, rows[name.replace("smooth_gallery", "embed")]) for name in rows}
 
 
 @pytest.mark.slow
@@ -106,12 +106,13 @@ def test_programs_run_without_the_package(method, aligners, tmp_path):
 
 MATRICES = """
 import numpy as np
-from apply import draw, embed, load
+from apply import embed, load, smooth_gallery
 given, aligner, found = dict(np.load("given.npz")), load("aligner.npz"), {}
 for name, rows in given.items():
-    kind, side = name.split("_")
+    kind, side = name.rsplit("_", 1)
     for n in (1, 7, 64):
-        found[f"{name}.{n}"] = {"embed": embed, "draw": draw}[kind](aligner, side, rows[:n])
+        apply = embed if kind == "embed" else smooth_gallery
+        found[f"{name}.{n}"] = apply(aligner, side, rows[:n])
 np.savez("found.npz", **found)
 import sys; assert "jax" not in sys.modules
 """
