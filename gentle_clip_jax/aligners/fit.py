@@ -120,6 +120,8 @@ def in_canonical_order(problem: Problem) -> Problem:
 
     The first feature that differs decides: in other units the order is the same.
     """
+    if not len(problem.x):
+        return problem
     rows = [items.reshape(len(items), -1) for items in (problem.x, problem.y)]
     order = np.lexsort(np.concatenate(rows, axis=1).T[::-1])
     return dataclasses.replace(problem, x=problem.x[order], y=problem.y[order])
