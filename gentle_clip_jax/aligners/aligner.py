@@ -78,7 +78,7 @@ class Aligner:
 
     @property
     def summary(self) -> list[str]:
-        """What to expect of the aligner, in plain sentences; of `align` with collections."""
+        """Held-out recall in plain sentences; of an aligner fitted to collections."""
         return sentences(self.about)
 
     @property

@@ -4,7 +4,7 @@ from typing import Any
 
 
 def sentences(about: dict[str, Any]) -> list[str]:
-    """What `about` of an aligner that `align` has fitted says, in plain words.
+    """Return the held-out figures of an aligner's metadata in plain words.
 
     >>> recall = {"value": 0.2, "low": 0.1, "high": 0.4, "at": {"1": 0.1, "5": 0.2, "10": 0.3}}
     >>> expected = {"recall": recall, "among": 900, "splits": 20, "unmatched": None, "chance": 0.01}

@@ -24,7 +24,7 @@ def canonical_order(keys: Sequence[str]) -> np.ndarray:
     of the file, and an added pair leaves the relative order of the others unchanged.
 
     Args:
-      keys: a text for each pair, such as both ids, or a digest of its features.
+      keys: a text for each pair, such as both ids.
 
     >>> canonical_order(["a", "b", "c"]).tolist(), canonical_order(["c", "b", "a"]).tolist()
     ([0, 2, 1], [2, 0, 1])

@@ -83,7 +83,7 @@ class Collection:
 
     @property
     def is_numbered(self) -> bool:
-        """Whether the ids are the numbers of rows, which mean nothing beside other features."""
+        """True if the ids are row numbers, which are valid for these features alone."""
         return isinstance(self.ids, RowNumbers)
 
     def numbers_of(self, ids: Iterable[str]) -> np.ndarray:

@@ -56,7 +56,7 @@ class MatchedCollections:
 
     @property
     def summary(self) -> str:
-        """What to expect, and what to do, in a sentence or two."""
+        """The expected number of right matches and the next step, in a sentence or two."""
         if self.opened.aligner.can_refit:
             return self.matches.summary
         return (

@@ -93,7 +93,7 @@ class Searcher:
 
     @property
     def is_embedded(self) -> bool:
-        """Whether the gallery holds rows that `embed` has written."""
+        """True if the gallery holds rows that `embed` has written."""
         return "aligner_sha256" in self.gallery.manifest
 
     def _embedded(self, features: np.ndarray) -> np.ndarray:

@@ -55,7 +55,7 @@ class Restored:
         return embed(self.model, self.params, self.dataset, items)
 
     def _are_embedded(self, items: Any) -> bool:
-        """Whether items are embedded rows: floats [n, d], as wide as the space."""
+        """Return True for embedded rows: floats [n, d], as wide as the space."""
         if not (isinstance(items, np.ndarray) and items.ndim == 2):
             return False
         is_float = np.issubdtype(items.dtype, np.floating)
