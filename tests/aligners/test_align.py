@@ -60,22 +60,13 @@ def test_in_few_dimensions_it_is_never_much_worse_than_pairs_alone(pairs, method
     assert np.mean(losses) < 0.1
 
 
-@pytest.fixture(scope="module")
-def of_twelve():
-    """A problem of twelve pairs, its test items, its aligner, how often features were reduced."""
-    calls, reduce = [], reduced.reduced
-    problem, test = many_dimensional(12)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reduced, "reduced", lambda *given: calls.append(0) or reduce(*given))
-        aligner = align(problem)
-    return problem, test, aligner, len(calls)
-
-
 @pytest.mark.slow
-def test_in_many_dimensions_unmatched_items_are_used_unless_pairs_object(of_twelve):
-    problem, test, aligner, _ = of_twelve
+def test_in_many_dimensions_unmatched_items_are_used_unless_pairs_object():
+    problem, test = many_dimensional(6)
+    aligner = align(problem)
     assert aligner.about["method"] == "gentle_transport"
-    assert mean_log_rank(aligner, *test) < mean_log_rank(align(problem, "cca"), *test)
+    # 0.81 and 1.50; twelve pairs of this world are enough for CCA.
+    assert mean_log_rank(aligner, *test) < mean_log_rank(align(problem, "cca"), *test) - 0.2
 
 
 @pytest.mark.slow
@@ -140,8 +131,11 @@ def test_without_pairs_it_needs_classes():
         assert align(few, classes=classes).about["method"] == "named_classes"
 
 
-def test_features_are_brought_to_few_components_once(of_twelve):
-    assert of_twelve[3] == 1
+def test_features_are_brought_to_few_components_once(monkeypatch):
+    calls, reduce = [], reduced.reduced
+    monkeypatch.setattr(reduced, "reduced", lambda *given: calls.append(0) or reduce(*given))
+    align(many_dimensional(12)[0])
+    assert len(calls) == 1
 
 
 @pytest.mark.slow
