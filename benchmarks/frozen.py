@@ -19,7 +19,7 @@ from published import RESULTS, ROOT, publish
 
 from gentle_clip_jax.comparing import compare_config
 from gentle_clip_jax.config import load_config
-from gentle_clip_jax.files import unchecked
+from gentle_clip_jax.storage.records import unchecked
 
 FORMS = "('cca','cca+drawn','procrustes','ridge','relative','transported_cca','gentle_transport',"
 FORMS += "'gentle_transport+drawn','named_transport','named_transport+drawn')"

@@ -33,8 +33,8 @@ def main() -> None:
         step, *words = args.row
         print(json.dumps({"listing": listing, "encode": encode, "merge": merge}[step](*words)))
         return
-    from gentle_clip_jax.files import sha256
     from gentle_clip_jax.runs.log import machine
+    from gentle_clip_jax.storage.digests import sha256
 
     load, rows = os.getloadavg()[0], []
     with tempfile.TemporaryDirectory() as name:

@@ -23,8 +23,8 @@ from gentle_clip_jax.comparing import Plan, compare_pool
 from gentle_clip_jax.comparing.pool import Pool, Retrieval, ZeroShot
 from gentle_clip_jax.features.encode import encode
 from gentle_clip_jax.features.read import read
-from gentle_clip_jax.files import write_text
 from gentle_clip_jax.report.comparison import show_comparison
+from gentle_clip_jax.storage.writing import write_text
 from gentle_clip_jax.tasks.proteins.domains import Proteins, distinct
 
 LETTERS = "ACDEFGHIKLMNPQRSTVWY"

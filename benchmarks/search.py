@@ -25,10 +25,10 @@ from published import RESULTS, publish
 from gentle_clip_jax.aligning import align
 from gentle_clip_jax.features.encode import encode
 from gentle_clip_jax.features.read import read
-from gentle_clip_jax.reading import read_arrays
 from gentle_clip_jax.runs.log import machine
 from gentle_clip_jax.searching import index_gallery, open_gallery
 from gentle_clip_jax.searching.index import ENGINES, index_of
+from gentle_clip_jax.storage.reading import read_arrays
 from gentle_clip_jax.training.loading import open_aligner
 
 WORDS = ("boats", "lakes", "roads", "farms", "ships", "parks", "rails", "ports", "mines", "ponds")

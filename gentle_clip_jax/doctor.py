@@ -138,7 +138,7 @@ def _devices() -> list[dict[str, Any]]:
 
 
 def _memory() -> int:
-    from gentle_clip_jax import reading
+    from gentle_clip_jax.storage import reading
 
     return reading.memory()
 

@@ -12,7 +12,7 @@ import jax
 
 from gentle_clip_jax.aligners import Aligner, load
 from gentle_clip_jax.aligners.sentences import sentences
-from gentle_clip_jax.files import write_text
+from gentle_clip_jax.storage.writing import write_text
 
 _REPO = re.compile(r"\w[\w.-]{0,95}/\w[\w.-]{0,95}")
 _LICENSE = re.compile(r"\w[\w.+-]{0,60}")

@@ -17,7 +17,6 @@ import hypothesis
 import numpy as np
 from hypothesis import strategies as st
 
-from gentle_clip_jax import reading
 from gentle_clip_jax.aligners import aligner, saved
 from gentle_clip_jax.data import (
     images,
@@ -31,10 +30,12 @@ from gentle_clip_jax.data.pairs import read_pairs
 from gentle_clip_jax.encoders.published import checkpoints, weight_files
 from gentle_clip_jax.features import arguments, kept
 from gentle_clip_jax.features.read import read
-from gentle_clip_jax.files import checked, sha256_of
 from gentle_clip_jax.reviewing.journal import Journal
 from gentle_clip_jax.runs.folder import read_config
 from gentle_clip_jax.runs.read import read_run
+from gentle_clip_jax.storage import reading
+from gentle_clip_jax.storage.digests import sha256_of
+from gentle_clip_jax.storage.records import checked
 from gentle_clip_jax.tasks.proteins import sets, structures
 
 SPARE, PATIENCE = 600 * 2**20, 10  # bytes; seconds of one file

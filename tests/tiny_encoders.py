@@ -11,7 +11,7 @@ from gentle_clip_jax.commands import main
 from gentle_clip_jax.encoders.published import pretrained
 from gentle_clip_jax.features import encode
 from gentle_clip_jax.features.read import read
-from gentle_clip_jax.files import read_record
+from gentle_clip_jax.storage.records import read_record
 
 COLOURS = {"a": (250, 0, 0), "b": (0, 250, 0), "c": (0, 0, 250), "d": (9, 9, 9), "e": (99, 0, 9)}
 

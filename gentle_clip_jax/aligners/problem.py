@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from jax.typing import ArrayLike
 
-from gentle_clip_jax.files import sha256_of
+from gentle_clip_jax.storage.digests import sha256_of
 
 PLAN_ITEMS = 4096  # unmatched items of a plan, whose cost is quadratic
 Result = TypeVar("Result")

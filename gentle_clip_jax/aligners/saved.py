@@ -14,7 +14,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from gentle_clip_jax.files import sha256_of, write_json, writing
+from gentle_clip_jax.storage.digests import sha256_of
+from gentle_clip_jax.storage.writing import write_json, writing
 
 _FORMAT = 2
 _JSON = "aligner.json"

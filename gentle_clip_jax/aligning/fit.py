@@ -23,7 +23,7 @@ from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.given import Given, collection_of, modalities_of
 from gentle_clip_jax.features.names import encoder_classes
 from gentle_clip_jax.features.pairs import Matched, read_matched, read_pairs
-from gentle_clip_jax.files import sha256_of
+from gentle_clip_jax.storage.digests import sha256_of
 
 _LEAST_PAIRS = 3
 READ_ITEMS = 16384  # unmatched items of a side that are read, unless more are to be planned

@@ -15,9 +15,9 @@ from gentle_clip_jax.asking.choose import items_to_ask
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.given import Given, collection_of
 from gentle_clip_jax.features.pairs import SHEET
-from gentle_clip_jax.files import writing
 from gentle_clip_jax.pages import Step, write
 from gentle_clip_jax.pages.items import items_page, previews_html
+from gentle_clip_jax.storage.writing import writing
 
 if TYPE_CHECKING:
     import pandas

@@ -11,7 +11,7 @@ import sys
 import warnings
 import zlib
 
-from gentle_clip_jax import stores
+from gentle_clip_jax.storage import stores
 
 _MOST_BYTES = 512 * 2**20  # some 15,000 programs; the least recently used go first
 _CPU = re.compile(r"^(?:model name|flags|Features)\s*:.*", re.MULTILINE)  # of x86 and of Arm

@@ -113,7 +113,7 @@ def _evaluate(args: argparse.Namespace) -> output.Done:
 
     from gentle_clip_jax import report
     from gentle_clip_jax.runs.folder import RunFolder
-    from gentle_clip_jax.stores import place
+    from gentle_clip_jax.storage.stores import place
     from gentle_clip_jax.training.evaluate import evaluate
 
     others = {workdir: _read_evaluation(workdir) for workdir in args.compare}

@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gentle_clip_jax import reading
 from gentle_clip_jax.aligners import Problem
 from gentle_clip_jax.data.pairing import separate
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.read import read
+from gentle_clip_jax.storage import reading
 
 OWN = "held-out pairs"  # test set of the user's data
 

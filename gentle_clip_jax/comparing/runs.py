@@ -20,8 +20,9 @@ from gentle_clip_jax.comparing.fits import DRAWN, Fits, base_of, label_of, unmat
 from gentle_clip_jax.comparing.measure import MAIN, Scores, difference, score, summarize
 from gentle_clip_jax.comparing.pool import OWN, Pool
 from gentle_clip_jax.comparing.verdicts import verdicts
-from gentle_clip_jax.files import sha256_of, write_record
 from gentle_clip_jax.runs.log import machine
+from gentle_clip_jax.storage.digests import sha256_of
+from gentle_clip_jax.storage.records import write_record
 
 
 @dataclasses.dataclass(frozen=True)

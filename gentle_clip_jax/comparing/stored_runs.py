@@ -4,9 +4,11 @@ import json
 import pathlib
 from typing import Any
 
-from gentle_clip_jax import reading
 from gentle_clip_jax.comparing.measure import Scores
-from gentle_clip_jax.files import put_aside, read_record, sha256_of, write_arrays, write_record
+from gentle_clip_jax.storage import reading
+from gentle_clip_jax.storage.digests import sha256_of
+from gentle_clip_jax.storage.records import read_record, write_record
+from gentle_clip_jax.storage.writing import put_aside, write_arrays
 
 _RECORD, _COMPARISON = "record", "comparison"  # in a run's file, beside its scores
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gentle_clip_jax.data.pairs import SHEET
-from gentle_clip_jax.files import write_text, writing
+from gentle_clip_jax.storage.writing import write_text, writing
 
 if TYPE_CHECKING:
     from PIL import Image

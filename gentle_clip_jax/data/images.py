@@ -11,11 +11,11 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from gentle_clip_jax import reading
 from gentle_clip_jax.data import metadata, tfds_source
 from gentle_clip_jax.data.opened import Opened
 from gentle_clip_jax.data.pixels import decode as decode
 from gentle_clip_jax.data.texts import in_split
+from gentle_clip_jax.storage import reading
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".gif", ".bmp")
 _MAX_BYTES = 2**28

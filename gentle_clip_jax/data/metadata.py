@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
-from gentle_clip_jax import reading
+from gentle_clip_jax.storage import reading
 
 NAME = "metadata.jsonl"
 # NumPy makes all texts of an array as long as the longest: one of a megabyte would cost gigabytes.

@@ -17,11 +17,12 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from gentle_clip_jax import reading
 from gentle_clip_jax.data import metadata
 from gentle_clip_jax.data.lock import alone_in
 from gentle_clip_jax.data.tfds_builders import build, catalogue
-from gentle_clip_jax.files import sha256, sha256_of, write_json, write_text
+from gentle_clip_jax.storage import reading
+from gentle_clip_jax.storage.digests import sha256, sha256_of
+from gentle_clip_jax.storage.writing import write_json, write_text
 
 _SUMS, _ABOUT = "SHA256SUMS", "prepared.json"
 _FOR_PROGRAMS = (

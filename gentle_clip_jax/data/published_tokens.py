@@ -7,7 +7,7 @@ from typing import Annotated, Any, NamedTuple
 import msgspec
 import numpy as np
 
-from gentle_clip_jax import reading
+from gentle_clip_jax.storage import reading
 
 # Letters of a text that are read for each token it may have: far more than any language needs, and
 # so little that a text of a whole book takes no time.

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from gentle_clip_jax import reading
+from gentle_clip_jax.storage import reading
 
 _PIECE = 2**20  # bytes that are unpacked at a time
 # The order is that of the published vocabulary: an id is a place in it.

@@ -6,8 +6,8 @@ import pathlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from gentle_clip_jax import reading
 from gentle_clip_jax.data import metadata, tfds_source
+from gentle_clip_jax.storage import reading
 
 _COLUMNS = ("captions", "text", "caption")
 

@@ -8,7 +8,8 @@ from gentle_clip_jax.aligners import Aligner, load
 from gentle_clip_jax.exporting.arrays import numpy
 from gentle_clip_jax.exporting.functions import of_aligner, of_run
 from gentle_clip_jax.exporting.programs import onnx, stablehlo
-from gentle_clip_jax.files import write_arrays, write_record, write_text, writing
+from gentle_clip_jax.storage.records import write_record
+from gentle_clip_jax.storage.writing import write_arrays, write_text, writing
 
 _PROGRAMS = {"stablehlo": stablehlo, "onnx": onnx}
 _RECORD = "export.json"

@@ -6,7 +6,8 @@ from typing import Any
 
 from gentle_clip_jax.data import lock
 from gentle_clip_jax.features.kept import Say
-from gentle_clip_jax.files import put_aside, read_record, write_record
+from gentle_clip_jax.storage.records import read_record, write_record
+from gentle_clip_jax.storage.writing import put_aside
 
 SHARDS = "shards"  # the folder in which parts of one wait for each other
 _COPIES = ("arguments.json", "arguments.copy.json")

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gentle_clip_jax import reading
 from gentle_clip_jax.data.pairs import RowNumbers
 from gentle_clip_jax.features import folder as folders
-from gentle_clip_jax.files import sha256_of
+from gentle_clip_jax.storage import reading
+from gentle_clip_jax.storage.digests import sha256_of
 
 if TYPE_CHECKING:
     import pandas

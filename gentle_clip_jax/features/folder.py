@@ -11,15 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from gentle_clip_jax import reading
-from gentle_clip_jax.files import (
-    PART,
-    sha256,
-    unchecked,
-    write_json_lines,
-    write_record,
-    write_rows,
-)
+from gentle_clip_jax.storage import reading
+from gentle_clip_jax.storage.digests import sha256
+from gentle_clip_jax.storage.records import unchecked, write_record
+from gentle_clip_jax.storage.writing import PART, write_json_lines, write_rows
 
 FEATURES, ROWS, MANIFEST = "features.npy", "rows.jsonl", "manifest.json"
 

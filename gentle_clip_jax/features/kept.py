@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gentle_clip_jax import reading
 from gentle_clip_jax.features import folder as folders
 from gentle_clip_jax.features.folder import FEATURES, MANIFEST, ROWS
-from gentle_clip_jax.files import put_aside, write_arrays
+from gentle_clip_jax.storage import reading
+from gentle_clip_jax.storage.writing import put_aside, write_arrays
 
 PARTS = "parts"
 BLOCK = 512  # inputs per part, saved if a command is stopped, and rows in memory at a time

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from gentle_clip_jax import reading
 from gentle_clip_jax.data import metadata
 from gentle_clip_jax.data.pairs import RowNumbers
 from gentle_clip_jax.features import folder as folders
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.tables import READERS
+from gentle_clip_jax.storage import reading
 
 
 def read(path: str | pathlib.Path) -> Collection:

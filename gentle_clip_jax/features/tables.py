@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from gentle_clip_jax import reading
+from gentle_clip_jax.storage import reading
 
 _FEATURES = ("features", "embeddings", "embedding")
 _ABOUT = ("id", "split", "label", "text")  # columns of a table that are no features

@@ -18,7 +18,7 @@ from gentle_clip_jax.features.arguments import keep
 from gentle_clip_jax.features.engine import Engine, in_this_process
 from gentle_clip_jax.features.kept import BLOCK, Kept
 from gentle_clip_jax.features.work import Work
-from gentle_clip_jax.files import sha256_of
+from gentle_clip_jax.storage.digests import sha256_of
 
 _PACKAGES = ("gentle-clip-jax", "jax", "jaxlib", "flax", "numpy")
 

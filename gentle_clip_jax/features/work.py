@@ -15,7 +15,7 @@ from gentle_clip_jax.encoders.published.layers import with_layers
 from gentle_clip_jax.encoders.published.pretrained import role_of as role_of
 from gentle_clip_jax.features.embedder import Embed, Stacked, embedder
 from gentle_clip_jax.features.views import check_views
-from gentle_clip_jax.files import sha256, sha256_of
+from gentle_clip_jax.storage.digests import sha256, sha256_of
 
 _MOST_RESIDUES = 1022  # of a protein in ESM-2's training
 _UNREADABLE = (OSError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error)

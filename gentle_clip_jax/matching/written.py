@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from gentle_clip_jax.files import sha256, write_json, write_text, writing
 from gentle_clip_jax.matching.matches import Candidates, Matches
+from gentle_clip_jax.storage.digests import sha256
+from gentle_clip_jax.storage.writing import write_json, write_text, writing
 
 TABLES = ("matches.csv", "groups.csv", "candidates.parquet")
 _RECORD, _PAGE = "matches.json", "matches.html"

@@ -9,7 +9,7 @@ import jinja2
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from gentle_clip_jax.files import write_text
+from gentle_clip_jax.storage.writing import write_text
 
 _PACKAGE = pathlib.Path(__file__).parents[1]
 ASSETS = pathlib.Path(__file__).parent / "assets"

@@ -17,7 +17,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 import filelock
 
-from gentle_clip_jax.files import writing
+from gentle_clip_jax.storage.writing import writing
 
 Kind = Literal["match", "none", "unsure", "near"]
 WITH_PARTNER = ("match", "near")

@@ -11,10 +11,10 @@ import numpy as np
 from gentle_clip_jax.evaluation.cross_validation import rank_of_partner
 from gentle_clip_jax.evaluation.intervals import wilson
 from gentle_clip_jax.evaluation.splits import FOLDS, canonical_order, folds
-from gentle_clip_jax.files import write_json
 from gentle_clip_jax.reviewing.journal import KINDS, Answer
 from gentle_clip_jax.reviewing.queue import kind_of_screen
 from gentle_clip_jax.reviewing.session import Embed, Session
+from gentle_clip_jax.storage.writing import write_json
 
 AT = 10
 _MOST = 200

@@ -4,8 +4,9 @@ import dataclasses
 import pathlib
 from typing import TYPE_CHECKING
 
-from gentle_clip_jax import stores
-from gentle_clip_jax.files import read_record, sha256_of
+from gentle_clip_jax.storage import stores
+from gentle_clip_jax.storage.digests import sha256_of
+from gentle_clip_jax.storage.records import read_record
 
 if TYPE_CHECKING:
     from ml_collections import ConfigDict

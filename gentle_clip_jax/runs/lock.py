@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import filelock
 import jax
 
-from gentle_clip_jax.files import write_text
-from gentle_clip_jax.stores import is_local
+from gentle_clip_jax.storage.stores import is_local
+from gentle_clip_jax.storage.writing import write_text
 
 
 @contextlib.contextmanager

@@ -20,10 +20,10 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from gentle_clip_jax.files import checked, write_record
 from gentle_clip_jax.runs.folder import RunFolder
 from gentle_clip_jax.runs.resumed import continue_info, continue_log, say_what_changed
-from gentle_clip_jax.stores import is_local
+from gentle_clip_jax.storage.records import checked, write_record
+from gentle_clip_jax.storage.stores import is_local
 
 _PACKAGES = ("gentle-clip-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 _CHECK_DIGITS = 8  # of a line: enough to see that it was damaged

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gentle_clip_jax import reading
-from gentle_clip_jax.files import read_record, unchecked
 from gentle_clip_jax.runs.differences import flat
 from gentle_clip_jax.runs.folder import RunFolder, read_config
-from gentle_clip_jax.stores import place
+from gentle_clip_jax.storage import reading
+from gentle_clip_jax.storage.records import read_record, unchecked
+from gentle_clip_jax.storage.stores import place
 
 Modalities = tuple[str, str]  # what an item of x and an item of y is called
 UNNAMED: Modalities = ("x", "y")

@@ -4,10 +4,10 @@ import pathlib
 from collections.abc import Callable
 from typing import Any, TextIO
 
-from gentle_clip_jax.files import aside, put_aside, writing
 from gentle_clip_jax.runs.folder import RunFolder
 from gentle_clip_jax.runs.read import lines_of, read_info, read_line
-from gentle_clip_jax.stores import appending
+from gentle_clip_jax.storage.stores import appending
+from gentle_clip_jax.storage.writing import aside, put_aside, writing
 
 _MOST_NAMED = 5
 

@@ -10,11 +10,12 @@ import jax
 import ml_collections
 from jax.experimental import multihost_utils
 
-from gentle_clip_jax.files import put_aside, read_record, write_record
 from gentle_clip_jax.runs.differences import differences, flat
 from gentle_clip_jax.runs.folder import RunFolder
 from gentle_clip_jax.runs.lock import locked, not_writable
-from gentle_clip_jax.stores import is_local
+from gentle_clip_jax.storage.records import read_record, write_record
+from gentle_clip_jax.storage.stores import is_local
+from gentle_clip_jax.storage.writing import put_aside
 
 # Keys that may change in a run, since good steps do not depend on them but for rounding.
 _FREE = ("config.train.max_skipped", "config.train.max_damaged", "config.mesh.fsdp")

@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from gentle_clip_jax import reading
 from gentle_clip_jax.aligners import Aligner
 from gentle_clip_jax.features import folder as folders
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.given import Given
 from gentle_clip_jax.features.read import read
-from gentle_clip_jax.files import write_rows
 from gentle_clip_jax.progress import track
 from gentle_clip_jax.searching.opened import Opened, opened_of
 from gentle_clip_jax.searching.run_items import Run
+from gentle_clip_jax.storage import reading
+from gentle_clip_jax.storage.writing import write_rows
 
 RANKED = "ranked.npy"
 _BLOCK = 8192  # rows that are held at once

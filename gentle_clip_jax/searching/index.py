@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gentle_clip_jax import extras
-from gentle_clip_jax.files import read_record, sha256, write_record
 from gentle_clip_jax.searching.ivf_pq import IvfPq
 from gentle_clip_jax.searching.mapped_rows import MappedRows
+from gentle_clip_jax.storage.digests import sha256
+from gentle_clip_jax.storage.records import read_record, write_record
 
 MANIFEST = "manifest.json"
 _DAMAGED = "it is unfinished or damaged: run gentle-clip index again"

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from gentle_clip_jax import reading
-from gentle_clip_jax.files import write_rows
 from gentle_clip_jax.searching.exact import nearest
+from gentle_clip_jax.storage import reading
+from gentle_clip_jax.storage.writing import write_rows
 
 
 class MappedRows:

@@ -11,9 +11,9 @@ from gentle_clip_jax.aligners.protocol import SharedSpace
 from gentle_clip_jax.aligners.saved import local
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.given import Given, collection_of
-from gentle_clip_jax.files import sha256, sha256_of
 from gentle_clip_jax.searching.encoder import FeatureItems, QueryEncoder
 from gentle_clip_jax.searching.run_items import Run, RunItems
+from gentle_clip_jax.storage.digests import sha256, sha256_of
 
 _OTHER = {"x": "y", "y": "x"}
 

@@ -7,17 +7,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gentle_clip_jax import reading
 from gentle_clip_jax.data import images
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.given import Given
-from gentle_clip_jax.files import sha256
 from gentle_clip_jax.progress import track
 from gentle_clip_jax.searching.embed import RANKED
 from gentle_clip_jax.searching.encoder import QueryEncoder
 from gentle_clip_jax.searching.exact import nearest
 from gentle_clip_jax.searching.index import Index, index_of, open_index, write_index
 from gentle_clip_jax.searching.opened import Opened, other
+from gentle_clip_jax.storage import reading
+from gentle_clip_jax.storage.digests import sha256
 
 _ENDINGS = (*images.SUFFIXES, ".txt")
 _BLOCK = 8192

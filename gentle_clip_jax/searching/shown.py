@@ -5,10 +5,10 @@ import pathlib
 from collections.abc import Sequence
 
 from gentle_clip_jax.data.thumbnails import thumbnails
-from gentle_clip_jax.files import writing
 from gentle_clip_jax.pages import Step, write
 from gentle_clip_jax.pages.items import Card, items_page
 from gentle_clip_jax.searching.search import Hit
+from gentle_clip_jax.storage.writing import writing
 
 # X, Y and PAIRS are what the aligner was fitted to.
 _NOW = (

@@ -9,7 +9,7 @@ import numpy as np
 
 from gentle_clip_jax.data import images, texts
 from gentle_clip_jax.data.batches import Items
-from gentle_clip_jax.files import sha256_of
+from gentle_clip_jax.storage.digests import sha256_of
 
 Modality = Literal["x", "y"]
 MODALITIES: tuple[Modality, Modality] = ("x", "y")

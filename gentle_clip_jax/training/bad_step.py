@@ -7,9 +7,10 @@ import jax
 import ml_collections
 
 from gentle_clip_jax.data import batches
-from gentle_clip_jax.files import write_arrays, write_record
 from gentle_clip_jax.runs.folder import RunFolder
 from gentle_clip_jax.runs.log import NonFiniteStep
+from gentle_clip_jax.storage.records import write_record
+from gentle_clip_jax.storage.writing import write_arrays
 from gentle_clip_jax.training import batching
 
 

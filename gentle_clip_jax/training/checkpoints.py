@@ -13,8 +13,8 @@ import numpy as np
 import orbax.checkpoint as ocp
 from jax.experimental import multihost_utils
 
-from gentle_clip_jax.files import aside, put_aside
-from gentle_clip_jax.stores import is_local
+from gentle_clip_jax.storage.stores import is_local
+from gentle_clip_jax.storage.writing import aside, put_aside
 from gentle_clip_jax.training import manifest
 from gentle_clip_jax.training.orbax_errors import cause, first_line, unless_late
 from gentle_clip_jax.training.records import RECORD, STATE, Records

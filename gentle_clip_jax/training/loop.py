@@ -18,7 +18,7 @@ from gentle_clip_jax.parallel.stop_request import StopRequest
 from gentle_clip_jax.runs.log import NonFiniteStep, RunLog
 from gentle_clip_jax.runs.provenance import provenance
 from gentle_clip_jax.runs.taken import taken
-from gentle_clip_jax.stores import is_local, place
+from gentle_clip_jax.storage.stores import is_local, place
 from gentle_clip_jax.tasks import task_of
 from gentle_clip_jax.training import bad_step, batching, train_state
 from gentle_clip_jax.training.check import check

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import orbax.checkpoint as ocp
 
-from gentle_clip_jax.files import checked, read_record
+from gentle_clip_jax.storage.records import checked, read_record
 from gentle_clip_jax.training.manifest import Manifest, digest_of, manifest
 from gentle_clip_jax.training.orbax_errors import first_line
 

@@ -10,10 +10,10 @@ import numpy as np
 
 from gentle_clip_jax.data.batches import Dataset, take
 from gentle_clip_jax.encoders.two_towers import TwoTowers
-from gentle_clip_jax.files import sha256_of
 from gentle_clip_jax.runs.folder import RunFolder, read_config
 from gentle_clip_jax.runs.provenance import fingerprints
-from gentle_clip_jax.stores import place
+from gentle_clip_jax.storage.digests import sha256_of
+from gentle_clip_jax.storage.stores import place
 from gentle_clip_jax.tasks import task_of
 from gentle_clip_jax.tasks.raw import MODALITIES, Modality, Raw
 from gentle_clip_jax.tasks.task import Task

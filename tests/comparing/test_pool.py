@@ -6,7 +6,7 @@ import pytest
 from gentle_clip_jax.aligners import align
 from gentle_clip_jax.comparing import pool
 from gentle_clip_jax.features.collection import Collection
-from gentle_clip_jax.files import sha256
+from gentle_clip_jax.storage.digests import sha256
 
 RNG = np.random.default_rng(0)
 

@@ -10,7 +10,7 @@ from damages import DAMAGES
 from gentle_clip_jax import comparing
 from gentle_clip_jax.comparing import Plan, runs
 from gentle_clip_jax.comparing.pool import Pool, Retrieval
-from gentle_clip_jax.files import read_record
+from gentle_clip_jax.storage.records import read_record
 
 PLAN = Plan(("cca", "ridge"), (8,), (0, 1))
 NAMES = [f"{method}-8-{seed}" for seed in (0, 1) for method in ("cca", "ridge")]

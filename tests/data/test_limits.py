@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from gentle_clip_jax import reading
 from gentle_clip_jax.data import images, metadata, pixels, prepare, sequences, texts
 from gentle_clip_jax.data.pairs import read_pairs
 from gentle_clip_jax.data.published_tokens import PublishedTokenizer
 from gentle_clip_jax.features.read import read
+from gentle_clip_jax.storage import reading
 
 needs_pipes = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
 

@@ -19,7 +19,7 @@ from gentle_clip_jax.config import load_config
 from gentle_clip_jax.data import images, prepare, tfds_source
 from gentle_clip_jax.data.texts import Text, list_classes, list_texts
 from gentle_clip_jax.data.tfds_builders import build, catalogue
-from gentle_clip_jax.files import sha256
+from gentle_clip_jax.storage.digests import sha256
 
 pytest.importorskip("tensorflow_datasets")
 pytest.importorskip("array_record")

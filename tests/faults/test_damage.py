@@ -11,7 +11,7 @@ import sys
 import pytest
 import real_runs as runs
 
-from gentle_clip_jax.files import read_record, write_record
+from gentle_clip_jax.storage.records import read_record, write_record
 
 
 def largest_file(folder):

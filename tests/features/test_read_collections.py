@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gentle_clip_jax.features.read import read
-from gentle_clip_jax.files import sha256
+from gentle_clip_jax.storage.digests import sha256
 
 FEATURES = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
 IDS = np.array(["a", "b", "c", "d"])

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from gentle_clip_jax import reading
 from gentle_clip_jax.commands import failures, features
 from gentle_clip_jax.data.pairs import RowNumbers
 from gentle_clip_jax.features.read import read
+from gentle_clip_jax.storage import reading
 
 FEATURES = np.random.default_rng(0).normal(size=(4, 3))
 IDS = ["a", "b", "c", "d"]

@@ -9,8 +9,8 @@ import pytest
 from match_data import pairs, sets
 
 from gentle_clip_jax.aligners import METHODS, Problem
-from gentle_clip_jax.files import sha256
 from gentle_clip_jax.matching import match_arrays, write, written
+from gentle_clip_jax.storage.digests import sha256
 
 parquet = pytest.importorskip("pyarrow.parquet")
 

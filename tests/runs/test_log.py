@@ -8,9 +8,10 @@ import sys
 import jax.numpy as jnp
 import pytest
 
-from gentle_clip_jax.files import read_record, write_json, write_record
 from gentle_clip_jax.runs.log import NonFiniteStep, RunLog
 from gentle_clip_jax.runs.read import lines_of, read_line
+from gentle_clip_jax.storage.records import read_record, write_record
+from gentle_clip_jax.storage.writing import write_json
 
 FIGURES = {"mean_recall": 0.5, "zero_shot_accuracy": 0.25}
 

@@ -6,9 +6,9 @@ import damages
 import pytest
 import tiny_run
 
-from gentle_clip_jax.files import read_record
 from gentle_clip_jax.runs.folder import RunFolder, read_config
 from gentle_clip_jax.runs.taken import taken
+from gentle_clip_jax.storage.records import read_record
 
 CONFIG, OTHER = tiny_run.config(), tiny_run.config(seed=1)
 KEPT = ("config.json", "checkpoints/config.json", "metrics.jsonl", "run.json")

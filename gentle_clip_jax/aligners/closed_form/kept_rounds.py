@@ -13,7 +13,7 @@ import numpy as np
 from gentle_clip_jax import progress
 from gentle_clip_jax.aligners import saved
 from gentle_clip_jax.aligners.closed_form.cca import Maps
-from gentle_clip_jax.files import sha256_of
+from gentle_clip_jax.storage.digests import sha256_of
 
 _folder: ContextVar[pathlib.Path | None] = ContextVar("folder", default=None)
 _KINDS = {"Maps": Maps}.get

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gentle_clip_jax.files import sha256, write_text
+from gentle_clip_jax.storage.digests import sha256
+from gentle_clip_jax.storage.writing import write_text
 
 VERSION = "1.0.0"
 _SHARD = 1024  # items

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from gentle_clip_jax import reading
 from gentle_clip_jax.data.tfds_builders.build import Contents, Item
+from gentle_clip_jax.storage import reading
 
 _UNKNOWN = -32768  # in coords.npz: a missing atom
 

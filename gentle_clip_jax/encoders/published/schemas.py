@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from gentle_clip_jax import reading
+from gentle_clip_jax.storage import reading
 
 # The largest that was published, and some room.
 Width = Annotated[int, Meta(ge=1, le=65_536)]

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from gentle_clip_jax import reading
+from gentle_clip_jax.storage import reading
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 _PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)

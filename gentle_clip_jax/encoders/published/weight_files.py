@@ -5,9 +5,9 @@ from collections.abc import Collection, Mapping
 
 import numpy as np
 
-from gentle_clip_jax import reading
 from gentle_clip_jax.encoders.published import schemas
 from gentle_clip_jax.encoders.published.torch_files import check_files, read_pth
+from gentle_clip_jax.storage import reading
 
 _INDEX = ".safetensors.index.json"
 

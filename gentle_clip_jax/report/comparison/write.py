@@ -7,7 +7,6 @@ from typing import Any
 
 from rich.console import Console
 
-from gentle_clip_jax.files import checked, unchecked
 from gentle_clip_jax.pages import Step, render, write
 from gentle_clip_jax.pages.colours import look
 from gentle_clip_jax.report.comparison.advice import advice
@@ -17,6 +16,7 @@ from gentle_clip_jax.report.comparison.figure import comparison_figure, comparis
 from gentle_clip_jax.report.comparison.page import comparison_page
 from gentle_clip_jax.report.comparison.table import comparison_table
 from gentle_clip_jax.runs.read import Modalities
+from gentle_clip_jax.storage.records import checked, unchecked
 
 _NOW = (
     Step(

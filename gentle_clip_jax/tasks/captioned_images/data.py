@@ -10,7 +10,7 @@ import numpy as np
 
 from gentle_clip_jax.data import images, texts
 from gentle_clip_jax.data.batches import Dataset, Pairs
-from gentle_clip_jax.files import sha256_of
+from gentle_clip_jax.storage.digests import sha256_of
 from gentle_clip_jax.tasks.captioned_images.listed import Captioned, Captions, Listed
 
 Encode = Callable[[Iterable[str]], np.ndarray]  # texts -> token ids [n, t], 0 = padding

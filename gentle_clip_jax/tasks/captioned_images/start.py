@@ -9,7 +9,6 @@ import jax.numpy as jnp
 import numpy as np
 from flax import traverse_util
 
-from gentle_clip_jax import reading
 from gentle_clip_jax.aligners import closed_form
 from gentle_clip_jax.aligners.closed_form import Features, Maps
 from gentle_clip_jax.aligners.closed_form.transported import PLAN_ITEMS
@@ -17,7 +16,9 @@ from gentle_clip_jax.aligners.standardize import Standardizer
 from gentle_clip_jax.data import batches
 from gentle_clip_jax.encoders.heads import FROZEN, size_of, standard
 from gentle_clip_jax.encoders.two_towers import TwoTowers
-from gentle_clip_jax.files import put_aside, sha256_of, write_arrays
+from gentle_clip_jax.storage import reading
+from gentle_clip_jax.storage.digests import sha256_of
+from gentle_clip_jax.storage.writing import put_aside, write_arrays
 from gentle_clip_jax.tasks.embedding import of_images, of_texts
 
 # Of `transported_cca`; chosen on validation images, of aerial ones and of photographs alike.

@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gentle_clip_jax import extras, reading
+from gentle_clip_jax import extras
 from gentle_clip_jax.data.batches import Dataset, Pairs
 from gentle_clip_jax.data.pairing import choose_matched, hold_out_groups, own_order
-from gentle_clip_jax.files import write_arrays
+from gentle_clip_jax.storage import reading
+from gentle_clip_jax.storage.writing import write_arrays
 from gentle_clip_jax.tasks.icons.tokens import encode, train_tokenizer
 
 # qtawesome's file names carry the font version: match on the stem, so a newer package still works.

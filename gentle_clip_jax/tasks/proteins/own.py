@@ -8,7 +8,7 @@ import numpy as np
 
 from gentle_clip_jax.data import sequences
 from gentle_clip_jax.data.batches import Items
-from gentle_clip_jax.files import sha256_of
+from gentle_clip_jax.storage.digests import sha256_of
 from gentle_clip_jax.tasks.proteins import domains, structures
 from gentle_clip_jax.tasks.proteins.data import with_neighbours
 from gentle_clip_jax.tasks.proteins.structures import Chain

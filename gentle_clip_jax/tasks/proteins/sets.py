@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from gentle_clip_jax import reading
 from gentle_clip_jax.data import tfds_source
+from gentle_clip_jax.storage import reading
 from gentle_clip_jax.tasks.proteins import domains
 from gentle_clip_jax.tasks.proteins.domains import Proteins
 

@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from safetensors.numpy import save_file
 from test_pretrained import Pickler, Tensor, old_file
 
-from gentle_clip_jax import reading
 from gentle_clip_jax.data.published_tokens import read_tokenizer
 from gentle_clip_jax.encoders import bert, vision_transformer
 from gentle_clip_jax.encoders.published import (
@@ -26,6 +25,7 @@ from gentle_clip_jax.encoders.published import (
     vision_transformer_weights,
     weight_files,
 )
+from gentle_clip_jax.storage import reading
 
 BERT = {
     "model_type": "bert",

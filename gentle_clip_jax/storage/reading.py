@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 from numpy.lib import format as formats
 
-from gentle_clip_jax import stores
+from gentle_clip_jax.storage import stores
 
 # What one file may take, packed or unpacked: a quarter of the memory that this process may have.
 _SHARE = 4

@@ -8,17 +8,8 @@ import damages
 import numpy as np
 import pytest
 
-from gentle_clip_jax.files import (
-    aside,
-    checked,
-    put_aside,
-    read_record,
-    unchecked,
-    write_array,
-    write_record,
-    write_rows,
-    write_text,
-)
+from gentle_clip_jax.storage.records import checked, read_record, unchecked, write_record
+from gentle_clip_jax.storage.writing import aside, put_aside, write_array, write_rows, write_text
 
 RECORD = {
     "step": 3,

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from gentle_clip_jax import stores
+from gentle_clip_jax.storage import stores
 
 
 def test_a_path_of_the_disk_is_as_it_is(tmp_path):

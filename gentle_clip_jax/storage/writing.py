@@ -1,4 +1,4 @@
-"""Atomic writing of files and folders, and hashes of their content.
+"""Atomic writing of files, and new names for damaged ones.
 
 A file is written under another name beside its own, forced to the disk, and renamed; on a store it
 is uploaded at once. Whenever the program is killed, the old or the new file is there, complete.
@@ -6,7 +6,6 @@ is uploaded at once. Whenever the program is killed, the old or the new file is 
 
 import contextlib
 import errno
-import hashlib
 import io
 import itertools
 import json
@@ -17,10 +16,9 @@ from typing import IO, Any
 
 import numpy as np
 
-from gentle_clip_jax import stores
+from gentle_clip_jax.storage import stores
 
 PART = ".part"  # ends the name of what is not finished
-_CHECK = "check"
 
 
 @contextlib.contextmanager
@@ -120,55 +118,6 @@ def write_arrays(
         save(file, allow_pickle=False, **arrays)
 
 
-def checked(record: Mapping[str, Any], digits: int = 64) -> dict[str, Any]:
-    """Return a record with part of the SHA-256 of its content under "check", for `unchecked`.
-
-    >>> checked({"step": 3}, digits=8)
-    {'step': 3, 'check': 'a76b25b1'}
-    """
-    as_json = json.loads(json.dumps(record))  # where keys are strings, and sorted as such
-    return {**record, _CHECK: sha256_of(as_json)[:digits]}
-
-
-def unchecked(record: Any) -> dict[str, Any]:
-    """Return the argument of `checked`; a record without a check, as if by hand, is unchanged.
-
-    Raises:
-      ValueError: it is no record, or its check does not match.
-    """
-    if not isinstance(record, dict):
-        raise ValueError("it is no JSON object")
-    content = {key: value for key, value in record.items() if key != _CHECK}
-    if _CHECK in record:
-        check = record[_CHECK]
-        is_check = isinstance(check, str) and len(check) >= 8
-        if not is_check or not sha256_of(content).startswith(check):
-            raise ValueError("it is not as it was written")
-    return content
-
-
-def write_record(path: pathlib.Path, record: Mapping[str, Any]) -> None:
-    """Write a JSON object with a check, by which `read_record` detects changes."""
-    write_json(path, checked(record))
-
-
-def read_record(path: pathlib.Path) -> dict[str, Any]:
-    """Return the argument of `write_record`, or a JSON object without a check.
-
-    Raises:
-      FileNotFoundError: it is not there.
-      ValueError: it cannot be read or was altered; says why, without the path.
-    """
-    if path.exists() and not path.is_file():  # a device has no end, and a pipe waits
-        raise ValueError("it is no regular file")
-    try:
-        return unchecked(json.loads(path.read_text("utf-8")))
-    except FileNotFoundError:
-        raise
-    except (OSError, ValueError, RecursionError) as error:
-        raise ValueError(str(error)) from error
-
-
 def aside(path: pathlib.Path) -> pathlib.Path:
     """Return an unused name for a damaged file: NAME.unsound, or NAME.unsound-2, ..."""
     names = (f"{path.name}.unsound{f'-{k}' if k > 1 else ''}" for k in itertools.count(1))
@@ -180,31 +129,6 @@ def put_aside(path: pathlib.Path) -> pathlib.Path:
     new = aside(path)
     path.replace(new)
     return new
-
-
-def sha256(path: pathlib.Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def sha256_of(value: Any) -> str:
-    """Return the SHA-256, in hexadecimal, of an array (dtype and shape included), bytes, or JSON.
-
-    >>> sha256_of({"b": 1, "a": 2}) == sha256_of({"a": 2, "b": 1})
-    True
-    """
-    if isinstance(value, np.ndarray):
-        value = np.ascontiguousarray(value)
-        digest = hashlib.sha256(f"{value.dtype.str} {value.shape}".encode())
-        if value.dtype == object:
-            digest.update(json.dumps(value.tolist()).encode())
-        else:
-            digest.update(value.data)
-        return digest.hexdigest()
-    if not isinstance(value, bytes):
-        value = json.dumps(value, sort_keys=True).encode()
-    return hashlib.sha256(value).hexdigest()
 
 
 def _sync_folder(folder: pathlib.Path) -> None:

@@ -1,0 +1,1 @@
+"""Files: whole-or-nothing writing, bounded reading, digests, locks, and paths on a store."""

@@ -1,0 +1,60 @@
+"""JSON objects with a check of their content, by which later changes are detected."""
+
+import json
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+from gentle_clip_jax.storage.digests import sha256_of
+from gentle_clip_jax.storage.writing import write_json
+
+_CHECK = "check"
+
+
+def checked(record: Mapping[str, Any], digits: int = 64) -> dict[str, Any]:
+    """Return a record with part of the SHA-256 of its content under "check", for `unchecked`.
+
+    >>> checked({"step": 3}, digits=8)
+    {'step': 3, 'check': 'a76b25b1'}
+    """
+    as_json = json.loads(json.dumps(record))  # where keys are strings, and sorted as such
+    return {**record, _CHECK: sha256_of(as_json)[:digits]}
+
+
+def unchecked(record: Any) -> dict[str, Any]:
+    """Return the argument of `checked`; a record without a check, as if by hand, is unchanged.
+
+    Raises:
+      ValueError: it is no record, or its check does not match.
+    """
+    if not isinstance(record, dict):
+        raise ValueError("it is no JSON object")
+    content = {key: value for key, value in record.items() if key != _CHECK}
+    if _CHECK in record:
+        check = record[_CHECK]
+        is_check = isinstance(check, str) and len(check) >= 8
+        if not is_check or not sha256_of(content).startswith(check):
+            raise ValueError("it is not as it was written")
+    return content
+
+
+def write_record(path: pathlib.Path, record: Mapping[str, Any]) -> None:
+    """Write a JSON object with a check, by which `read_record` detects changes."""
+    write_json(path, checked(record))
+
+
+def read_record(path: pathlib.Path) -> dict[str, Any]:
+    """Return the argument of `write_record`, or a JSON object without a check.
+
+    Raises:
+      FileNotFoundError: it is not there.
+      ValueError: it cannot be read or was altered; says why, without the path.
+    """
+    if path.exists() and not path.is_file():  # a device has no end, and a pipe waits
+        raise ValueError("it is no regular file")
+    try:
+        return unchecked(json.loads(path.read_text("utf-8")))
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, RecursionError) as error:
+        raise ValueError(str(error)) from error
