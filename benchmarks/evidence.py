@@ -220,7 +220,7 @@ def gains(plain: Runs, numbers: Iterable[int]) -> str:
                 *(gain(plain.gain(name, pairs)) for name, _ in shown),
             ]
         )
-    return table(["pairs", "CCA", "best of pairs alone", *(label for _, label in shown)], rows)
+    return table(["pairs", "CCA", "best pairs-only method", *(label for _, label in shown)], rows)
 
 
 def shares(plain: Runs, more: Runs, numbers: Iterable[int]) -> str:
@@ -352,14 +352,14 @@ def page() -> str:
     for field, (label, numbers) in FIELDS.items():
         plain = Runs(field)
         parts.append(
-            f"## {label.capitalize()}\n\nWith all {plain.most:,} pairs the best of pairs alone "
+            f"## {label.capitalize()}\n\nWith all {plain.most:,} pairs the best pairs-only method "
             f"({plain.best_of_all}) has {plain.ceiling:.1f}.\n\n{gains(plain, numbers)}"
         )
         for kind, words in MORE.items():
             more = Runs(field, kind)
             if more.runs:
                 parts.append(
-                    f"{words}, and what is ranked drawn; with all pairs {more.of_all}. In brackets "
+                    f"{words}, and smoothed galleries; with all pairs {more.of_all}. In brackets "
                     "the share of the gap from CCA of the pairs on plain features to all pairs, in "
                     "per cent: to the ceiling of plain features, and of these "
                     f"([page](results/variants.md)).\n\n{shares(plain, more, numbers)}"

@@ -58,7 +58,7 @@ def results() -> str:
         for pairs in few:
             cells = [_three(runs, m, pairs) for m in ("cca", "gentle_transport", "named_transport")]
             if cells[2] == cells[1]:
-                cells[2] = "turned down"
+                cells[2] = "not used"
             cells.append(_three(runs, "cca", most))
             rows.append([f"frozen features of {field}", f"{pairs:,}", *cells])
     for label, field, pairs, names, metric in (
@@ -121,7 +121,7 @@ def frozen() -> str:
         for pairs in numbers:
             found = {m: _main(runs, m, pairs) for m in columns.values()}
             if found["named_transport"] and found["named_transport"] == found["gentle_transport"]:
-                found["named_transport"] = "turned down"
+                found["named_transport"] = "not used"
             rows.append([f"{field}, {pairs:,} pairs", *found.values()])
     return _table(["", *columns], rows)
 

@@ -32,10 +32,10 @@ def sentences(about: dict[str, Any]) -> list[str]:
 
 def _of_unmatched(found: dict[str, Any] | None) -> str:
     if found is None:
-        return "Unmatched items take no part in it."
+        return "This method uses no unmatched items."
     points = (
-        f"{100 * found['value']:+.0f} points against {found['against']}, the best of pairs alone, "
-        f"between {100 * found['low']:+.0f} and {100 * found['high']:+.0f} (99 %)"
+        f"{100 * found['value']:+.0f} points against {found['against']}, the best pairs-only "
+        f"method, between {100 * found['low']:+.0f} and {100 * found['high']:+.0f} (99 %)"
     )
     verdict = found["verdict"]
     if verdict == "helped":
@@ -43,11 +43,11 @@ def _of_unmatched(found: dict[str, Any] | None) -> str:
     if verdict == "hurt":
         return f"Unmatched items hurt here: {points}."
     if verdict == "alike":
-        return f"Unmatched items change little: {points}."
+        return f"Unmatched items make little difference: {points}."
     then = "many more pairs than one would describe"
     if found["pairs_needed"]:
         then = f"about {found['pairs_needed']:,} pairs"
-    return f"Whether unmatched items help cannot be told yet: {points}; {then} would tell."
+    return f"Whether unmatched items help is not clear yet: {points}; {then} would decide it."
 
 
 def _cent(value: float) -> str:

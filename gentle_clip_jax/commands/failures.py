@@ -71,7 +71,7 @@ def is_full(error: Exception) -> bool:
 
 def _of_the_system(error: OSError, args: argparse.Namespace) -> str:
     reason = error.strerror or os.strerror(error.errno or 0)
-    remedy = _REMEDIES.get(error.errno or 0, "see to that, then run the same command again")
+    remedy = _REMEDIES.get(error.errno or 0, "fix this and run the same command again")
     where = next((os.fsdecode(n) for n in (error.filename2, error.filename) if _is_path(n)), None)
     if where is None:
         known = ((name, getattr(args, name, None)) for name in _TARGETS)

@@ -44,7 +44,7 @@ class Plan:
             if base_of(name) not in METHODS:
                 raise ValueError(
                     f"There is no method {name}: choose from {', '.join(METHODS)}, each with "
-                    f"{DRAWN} behind it for what is ranked to be drawn."
+                    f"{DRAWN} behind it to smooth the gallery."
                 )
         if self.unmatched not in ("shuffled", "disjoint", "shifted"):
             raise ValueError(

@@ -88,7 +88,7 @@ def read_finished(out: pathlib.Path, recipe: str, say: Say) -> Kept | None:
         cached = Kept(manifest["contents_sha256"], [], {}, {})
         if changed := folders.changed_file(out, manifest):
             path = changed if changed.exists() else path
-            raise ValueError(f"{changed.name} is not as it was written")
+            raise ValueError(f"{changed.name} does not match its checksum")
         path = out / ROWS
         digests = [row["sha256"] for row in folders.read_rows(out)]
         cached.add(digests, out / FEATURES, [None] * len(_features(out / FEATURES)))

@@ -92,7 +92,7 @@ def _read(out: pathlib.Path, shard: tuple[int, int]) -> dict[str, Any]:
         manifest = folders.read_manifest(folder)
         if changed := folders.changed_file(folder, manifest):
             path = changed
-            raise ValueError("it is not as it was written")
+            raise ValueError("checksum mismatch: the file changed after it was written")
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise ValueError(f"Shard {name} is damaged ({path}: {error}): {again}.") from error
     return manifest

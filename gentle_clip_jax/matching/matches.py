@@ -82,8 +82,8 @@ class Matches(NamedTuple):
         among = _two_digits(n * self.share * calibration.among)
         rough = f" These are rough figures: they rest on {calibration.pairs} pairs."
         picked = (
-            " Held-out pairs stand out from the items to match: expect fewer, unless pairs are a "
-            "random sample of these."
+            " The pairs differ from the items to match: expect fewer right matches, unless the "
+            "pairs are a random sample of these items."
         )
         return (
             f"Of {n:,} items of x we expect {low:,} to {high:,} right "

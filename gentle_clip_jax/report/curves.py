@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 # What a curve is called, and what it says.
 _CURVES = {
     "loss/total": ("Total loss", "What training lowers: the sum of the terms by their weights."),
-    "loss/clip": ("CLIP, matched pairs", "Low where matched pairs stand out from mismatched ones."),
+    "loss/clip": (
+        "CLIP, matched pairs",
+        "Low if matched pairs are clearly closer than mismatched ones.",
+    ),
     "loss/mmd": ("MK-MMD, coarse", "How far the two sets are apart as wholes; 0 if alike."),
     "loss/sdd": ("SDD, fine", "How far the two sets' densities differ around items; 0 if alike."),
     "loss/ssl": ("SSL, two views", "Low where two views of one item lie together."),

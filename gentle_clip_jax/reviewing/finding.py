@@ -48,7 +48,7 @@ class Finder:
         self._reason = "" if load_encoder else "There is no encoder to search by words."
 
     def words(self, words: str) -> dict[str, np.ndarray]:
-        """Scores of all items, "x" [n] and "y" [m], for some words; the higher, the liker.
+        """Scores of all items, "x" [n] and "y" [m], for some words; higher is more similar.
 
         Cosines where the aligner's encoder reads words, else shares of the words that stand in an
         item's texts, label or id.

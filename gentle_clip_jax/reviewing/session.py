@@ -107,7 +107,10 @@ class Session:
             if x is not None and x not in question.x:
                 free = self.waiting()[1]
                 if kind == "near" or not 0 <= x < len(free) or not free[x]:
-                    raise ValueError("This is no free item: choose one that is shown.")
+                    raise ValueError(
+                        "That item already has a partner or is not on this screen: choose one "
+                        "that is shown."
+                    )
             answer = self._described(question, kind, x)
             self.journal.add(answer)
             self._question = self._next()

@@ -214,8 +214,8 @@ def _write_errors_named(workdir: pathlib.Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise OSError(
-            f"Metrics cannot be written to {workdir} ({error.strerror}): mend that, and the same "
-            "command goes on from the last checkpoint."
+            f"Metrics cannot be written to {workdir} ({error.strerror}): fix this and "
+            "run the same command again; it continues from the last checkpoint."
         ) from error
 
 

@@ -102,7 +102,7 @@ def open_index(folder: pathlib.Path, built_from: dict[str, Any]) -> Index:
         raise ValueError("it is of other items or another aligner: run gentle-clip index again")
     try:
         if _digests(folder, engine) != digests:
-            raise ValueError("it is not as it was written")
+            raise ValueError("checksum mismatch: the file changed after it was written")
         parts = [ENGINES[engine](path) for path in _parts(folder, engine) if path.exists()]
         return Index(*parts)
     except ModuleNotFoundError as error:

@@ -81,7 +81,7 @@ class Searcher:
         path = self.gallery.path / RANKED
         try:
             if sha256(path) != digest:
-                raise ValueError("it is not as it was written")
+                raise ValueError("checksum mismatch: the file changed after it was written")
             return reading.map_array(path)
         except (OSError, ValueError) as error:
             raise ValueError(f"{path} is damaged ({error}): embed the items again.") from error

@@ -34,7 +34,7 @@ def unchecked(record: Any) -> dict[str, Any]:
         check = record[_CHECK]
         is_check = isinstance(check, str) and len(check) >= 8
         if not is_check or not sha256_of(content).startswith(check):
-            raise ValueError("it is not as it was written")
+            raise ValueError("checksum mismatch: the file changed after it was written")
     return content
 
 

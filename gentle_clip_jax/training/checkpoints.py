@@ -178,8 +178,8 @@ class Checkpoints:
             raise  # of a step, or of a process that was lost
         except Exception as error:  # what Orbax and TensorStore raise has no common class
             raise OSError(
-                f"No checkpoint can be written to {self._folder} ({cause(error)}): mend "
-                "that, and the same command goes on from the last one that is whole."
+                f"No checkpoint can be written to {self._folder} ({cause(error)}): fix "
+                "this and run the same command again; it continues from the last complete one."
             ) from error
 
     def __enter__(self) -> "Checkpoints":

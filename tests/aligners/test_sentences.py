@@ -25,6 +25,6 @@ def test_the_words():
         "Of items that it has not seen, 31 % have their partner among the first ten of 1,003.",
         "Method gentle_transport, 12 pairs; recall (mean of R@1, 5 and 10, both ways) 18 %, "
         "between 7.0 and 31 % (95 %, 20 splits); by chance 0.5 %.",
-        "Whether unmatched items help cannot be told yet: +5 points against cca, the best of pairs "
-        "alone, between -10 and +20 (99 %); about 110 pairs would tell.",
+        "Whether unmatched items help is not clear yet: +5 points against cca, the best pairs-only "
+        "method, between -10 and +20 (99 %); about 110 pairs would decide it.",
     ]

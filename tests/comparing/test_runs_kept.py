@@ -105,5 +105,5 @@ def test_what_results_json_holds_can_be_checked(folder):
     assert "check" not in read_record(path)
     path.write_text(path.read_text().replace('"num_items": 30', '"num_items": 31'))
     assert json.loads(path.read_text())["num_items"] == 31
-    with pytest.raises(ValueError, match="it is not as it was written"):
+    with pytest.raises(ValueError, match="checksum mismatch"):
         read_record(path)

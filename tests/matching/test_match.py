@@ -144,7 +144,7 @@ def test_pairs_of_another_kind_are_told(seed):
     for picked in (order, np.random.default_rng(seed).permutation(800)):
         made = x[picked], y[picked]
         found = match_arrays(fitted(*made), *made, pairs=pairs(K), share=1)
-        assert ("Held-out pairs stand out" in found.summary) == (picked is order)
+        assert ("The pairs differ from the items to match" in found.summary) == (picked is order)
 
 
 def test_half_without_a_partner(easy):

@@ -86,7 +86,7 @@ def test_any_answer_can_be_changed(tmp_path):
 def test_stale_and_wrong_answers_are_refused(tmp_path):
     review = session(write_pairs(tmp_path))
     first = review.question()
-    with pytest.raises(ValueError, match="no free item"):
+    with pytest.raises(ValueError, match="already has a partner"):
         review.answer(first.screen, "match", 0)  # x0 has a partner
     with pytest.raises(ValueError, match="An answer is"):
         review.answer(first.screen, "match")
@@ -272,7 +272,7 @@ def test_a_partner_found_by_words_was_not_in_the_grid(tmp_path):
     assert (given.x, given.rank) == (f"x{found}", None)
     assert at_random(review.answers())["in_grid"][0] == 0
     for taken in (found, 0, NUMBER, -1):
-        with pytest.raises(ValueError, match="no free item"):
+        with pytest.raises(ValueError, match="already has a partner"):
             review.answer(review.question().screen, "match", taken)
     review.close()
 

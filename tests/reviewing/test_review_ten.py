@@ -112,7 +112,7 @@ def test_a_partner_is_not_asked_for_among_ten_nor_the_closest_in_a_grid(tmp_path
     with pytest.raises(ValueError, match="An answer is"):
         review.answer(question.screen, "match", question.x[0])
     outside = next(n for n in range(2, NUMBER) if n not in question.x)
-    with pytest.raises(ValueError, match="no free item"):
+    with pytest.raises(ValueError, match="already has a partner"):
         review.answer(question.screen, "near", outside)
     review.switch("grid")
     question = review.question()

@@ -59,9 +59,9 @@ def test_a_damaged_line_is_left_out(run, rest):
     ("name", "content", "message"),
     [
         ("config.json", "{", r"config\.json cannot be read .* train again with the same config"),
-        ("config.json", '{"seed": 0, "check": "00000000"}', "it is not as it was written"),
-        ("run.json", '{"seconds": 1, "check": []}', "it is not as it was written"),
-        ("evaluation.json", '{"metrics": {}, "check": "00000000"}', "it is not as it was written"),
+        ("config.json", '{"seed": 0, "check": "00000000"}', "checksum mismatch"),
+        ("run.json", '{"seconds": 1, "check": []}', "checksum mismatch"),
+        ("evaluation.json", '{"metrics": {}, "check": "00000000"}', "checksum mismatch"),
         ("config.json", "[]", r"config\.json cannot be read"),
         ("config.json", "3", r"config\.json cannot be read"),
         ("config.json", "null", r"config\.json cannot be read"),

@@ -60,8 +60,8 @@ def _against(comparison: Comparison, pairs: int, loose: str, tight: str) -> str:
     rest = f"; the rest is within the spread ({', '.join(within)} points)" if within else ""
     if unjudged:
         return (
-            f"a single seed has no spread, so nothing can be said for sure; {first} with unmatched "
-            f"items against {second} with pairs alone: "
+            f"a single seed has no spread, so there is no evidence yet; {first} with unmatched "
+            f"items against the pairs-only {second}: "
             f"{', '.join(unjudged + helped + hurt + within)} points."
         )
     if helped and hurt:
@@ -89,7 +89,7 @@ def _against(comparison: Comparison, pairs: int, loose: str, tight: str) -> str:
 def _by_verdict(comparison: Comparison, outcome: Mapping[str, Any]) -> str:
     first, second = (comparison.methods[outcome[name]] for name in ("method", "against"))
     value, low, high = (f"{100 * outcome[key]:+.1f}" for key in ("value", "low", "high"))
-    points = f"{value} points of recall against {second}, the best of pairs alone"
+    points = f"{value} points of recall against {second}, the best pairs-only method"
     points += f" (99 %: {low} to {high})"
     recall, chance = ({k: 100 * v for k, v in outcome["recall"].items()}, 100 * outcome["chance"])
     if recall["low"] <= chance:
@@ -109,5 +109,6 @@ def _by_verdict(comparison: Comparison, outcome: Mapping[str, Any]) -> str:
     needed = outcome["pairs_needed"]
     then = f"about {needed:,} pairs" if needed else "many more pairs than one would describe"
     return (
-        f"too early to say whether unmatched items help: {first} has {points}; {then} would tell."
+        f"too early to say whether unmatched items help: {first} has {points}; "
+        f"{then} would decide it."
     )

@@ -1,0 +1,44 @@
+"""The voice of messages and pages: phrases that a stranger would take for a riddle."""
+
+import ast
+import pathlib
+import re
+
+ROOT = pathlib.Path(__file__).parents[1]
+# Each with the words to say instead.
+BANNED = {
+    "turned down": "not used",
+    "no free item": "that item already has a partner",
+    "as it was written": "checksum mismatch",
+    "mend that": "fix this and run the same command again",
+    "see to that": "fix this and run the same command again",
+    "of other hands": "of other sources",
+    "pairs bear": "pairs can support",
+    "stands? out": "differs from",
+    "(best|better|methods) of pairs alone": "pairs-only method",
+    "what is ranked": "the gallery",
+    "liker": "more similar",
+    "to tell of": "to report",
+    "a say in": "an influence on",
+    "nothing can be said": "there is no evidence",
+}
+
+
+def texts():
+    """Yield every string of the package, docstrings too, and every page, with its place."""
+    for path in sorted((ROOT / "gentle_clip_jax").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield f"{path.relative_to(ROOT)}:{node.lineno}", node.value
+    for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]:
+        yield str(path.relative_to(ROOT)), path.read_text()
+
+
+def test_no_message_and_no_page_is_a_riddle():
+    found = [
+        f"{place}: {match[0]!r}: say {instead!r}"
+        for place, text in texts()
+        for phrase, instead in BANNED.items()
+        for match in re.finditer(rf"\b{phrase}\b", text)
+    ]
+    assert not found, "\n".join(found)
