@@ -1,14 +1,13 @@
-"""What do all unmatched items bring over 4,096 of them, and what do large sets cost?
+"""What large sets of unmatched items cost.
 
-    python benchmarks/large_sets.py --features=features [--pairs 104 1041] [--seeds 10 11 12]
-        [--items 20000 100000] [--rows 10000 30000 60000 100000]
-        [--only real costs made embedded]
+    python benchmarks/large_sets.py [--items 20000 100000] [--rows 10000 30000 60000 100000]
+        [--only costs made embedded]
 
-Writes docs/results/large_sets.json. Real: gentle transport of aerial images and captions and of
-photographs, scored on validation items. Costs: CPU of the steps that grow fastest. Made:
+Writes docs/results/large_sets.json. Costs: CPU of the steps that grow fastest. Made:
 `gentle-clip align` of made-up features of the width of EfficientNet-Lite0's and MiniLM's and 1,000
 pairs. Embedded: `gentle-clip embed` of a memory-mapped file. Made and embedded run in processes of
-their own. Plans in parts beside one plan were measured at commit bd34294; those rows stay.
+their own. Plans in parts beside one plan were measured at commit bd34294, and what all items of
+real sets bring over 4,096 of them at commit c7fb12a; those rows stay.
 """
 
 import argparse
@@ -29,30 +28,14 @@ import numpy as np
 from published import RESULTS, ROOT, publish, read
 from threadpoolctl import threadpool_limits
 
-from gentle_clip_jax.aligners import Aligner, load
-from gentle_clip_jax.aligners.closed_form import Smoothed, transported_cca
-from gentle_clip_jax.aligners.closed_form.gentle import BANK_BYTES, prepare
+from gentle_clip_jax.aligners import load
+from gentle_clip_jax.aligners.closed_form.gentle import BANK_BYTES
 from gentle_clip_jax.aligners.closed_form.neighbours import smooth
 from gentle_clip_jax.aligners.closed_form.plan import transported_covariance
-from gentle_clip_jax.aligners.closed_form.transported import (
-    PLAN_ITEMS,
-    plan_part,
-)
-from gentle_clip_jax.aligners.standardize import standardized
-from gentle_clip_jax.comparing import measure, pool
-from gentle_clip_jax.comparing.sources import pool_of
-from gentle_clip_jax.config import load_config
+from gentle_clip_jax.aligners.problem import PLAN_ITEMS
 from gentle_clip_jax.runs.log import machine
 
 Step = tuple[Callable[..., jax.Array], tuple[jax.Array, ...]]
-SETS = {"compare_remote_sensing": "aerial images", "compare_vision_language": "photographs"}
-ALONE, SOME, PARTS, ONE, BOTH = (
-    "none: no plan",
-    "4,096",
-    "all, in plans of 4,096",
-    "all, in one plan",
-    "all, in plans of 4,096 and at last in one",
-)
 PAIRS, TESTED, SHARED = 1000, 2000, 48
 MANY = 100_000  # items, whose plan is reckoned
 WIDTHS = {"x": 1280, "y": 384}
@@ -60,12 +43,9 @@ WIDTHS = {"x": 1280, "y": 384}
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0], allow_abbrev=False)
-    parser.add_argument("--features", required=True)
-    parser.add_argument("--pairs", type=int, nargs="+", default=[104, 1041])
-    parser.add_argument("--seeds", type=int, nargs="+", default=[10, 11, 12])
     parser.add_argument("--items", type=int, nargs="+", default=[20_000, 100_000])
     parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 30_000, 60_000, 100_000])
-    parts = {"real": real, "costs": costs, "made": made, "embedded": embedded}
+    parts = {"costs": costs, "made": made, "embedded": embedded}
     parser.add_argument(
         "--only",
         nargs="*",
@@ -84,39 +64,12 @@ def main() -> None:
             about[name].append(row)
             print(row, flush=True)
             publish("large_sets", about, args.out)
-    asked = ["--features=features"]
-    for name in ("pairs", "seeds", "items", "rows"):
+    asked = []
+    for name in ("items", "rows"):
         asked += [f"--{name}", *map(str, getattr(args, name))]
     about |= {"command": shlex.join(["python", "benchmarks/large_sets.py", *asked])}
     about |= {"machine": machine()}
     publish("large_sets", about, args.out)
-
-
-def real(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    """What each way scores on validation items, and the seconds that the plan takes."""
-    for config, name in SETS.items():
-        flags = [f"--config.features={args.features}", "--config.evaluate=validation"]
-        items = pool_of(load_config(config, flags))
-        for pairs in args.pairs:
-            for seed in args.seeds:
-                problem = pool.draw(items, pairs, seed=seed, unmatched="shuffled")
-                of_x, of_y, features, _ = standardized(problem)
-                whole = prepare(features)
-                for way in (ALONE, SOME, PARTS, BOTH, ONE):
-                    prepared = prepare(plan_part(features)) if way == SOME else whole
-                    begun, maps = time.process_time(), prepared.maps
-                    if way != ALONE:
-                        size = {"batch": len(features.unmatched_x)} if way == ONE else {}
-                        size |= {"last_batch": PLAN_ITEMS} if way == PARTS else {}
-                        maps = transported_cca(prepared.features, maps, within=0.5, **size)
-                    cpu = time.process_time() - begun if jax.block_until_ready(maps) else 0.0
-                    smoothed = Smoothed(maps, prepared.bank, prepared.weight)
-                    metrics = measure.summarize(measure.score(Aligner(of_x, of_y, smoothed), items))
-                    row = {"set": name, "pairs": pairs, "seed": seed, "way": way, "cpu": cpu}
-                    row |= {"unmatched": len(features.unmatched_x)}
-                    yield row | {
-                        "figures": {m: 100 * metrics[m] for m in measure.MAIN if m in metrics}
-                    }
 
 
 def costs(args: argparse.Namespace) -> Iterator[dict[str, Any]]:

@@ -3,7 +3,7 @@
 import statistics
 from collections.abc import Mapping, Sequence
 
-from published import means, read, spread, table
+from published import LEFT, means, read, spread, table
 
 Figures = Mapping[str, Sequence[float]]  # by seed
 VIEWS = {"features": "one view", "mirror": "and mirrored", "turns": "four turns"}
@@ -11,7 +11,10 @@ METHODS = {"cca": "CCA", "gentle_transport": "gentle transport"}
 SCRIPTS = (
     "negative.py and further_ideas.py, last_stage.py, layers.py, views.py, oracles.py, "
     "sdd_batch_size.py, losses_forms.py (the rivals of the losses), refit.py (a check that "
-    "refitted the closed forms), and those that [icons](icons.md) and [speed](speed.md) name"
+    "refitted the closed forms), and those that [icons](icons.md) and [speed](speed.md) name; "
+    f"at commit `{LEFT}` frozen.py and protein_names.py (comparisons on frozen features), "
+    "asking.py, zero_pairs.py, class_names.py and the parts of review.py and large_sets.py that "
+    "needed those comparisons"
 )
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from published import groups, machine_of, percent, read, table
+from published import LEFT, groups, machine_of, percent, read, table
 
 METRICS = {"zero_shot": "zero-shot", "i2t": "{x} to {y}", "t2i": "{y} to {x}"}
 OTHER_COUNTS = {"i2t_strict": "{x} to {y}, strict", "t2i_equal": "{y} to {x}, equal"}
@@ -86,8 +86,8 @@ def _setting(name: str) -> str:
     content = read(name)
     return (
         f"{content['num_items']:,} training items, {content['unmatched']} unmatched sets. Measured "
-        f"by `python benchmarks/{content['command']}` on {machine_of(content)} (jax "
-        f"{content['machine']['jax']}). Every run: [{name}.json]({name}.json)."
+        f"by `{content['command']}` (script at commit {LEFT}) on {machine_of(content)} "
+        f"(jax {content['machine']['jax']}). Every run: [{name}.json]({name}.json)."
     )
 
 

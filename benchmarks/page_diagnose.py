@@ -2,7 +2,7 @@
 
 import statistics
 
-from published import groups, machine_of, read, spread, table
+from published import LEFT, groups, machine_of, read, spread, table
 
 # Null cases: the column of the p-value, and what a p-value below 5 % would say wrongly.
 ALARMS = {
@@ -128,7 +128,8 @@ encoder was trained to tell apart; several classes of the photographs' zero-shot
 them.
 
 {chr(10).join(parts)}
-Measured by `python benchmarks/zero_pairs.py --features=...` on {machine_of(content)}.
+Measured by `zero_pairs.py --features=...`, which stands at commit {LEFT}, on
+{machine_of(content)}.
 """
 
 

@@ -2,7 +2,7 @@
 
 import statistics
 
-from published import groups, machine_of, means, read, spread, table
+from published import LEFT, groups, machine_of, means, read, spread, table
 
 FIELDS = {"remote_sensing": "aerial images", "vision_language": "photographs"}
 MATCHING = {  # columns of matching.json: head, format
@@ -77,7 +77,8 @@ over the seeds.
 More pairs after 30 that `ask` chose, shrinkage CCA; the gain is over more pairs at random:
 
 {table(["field", "more pairs", "chosen", "figures", "gain"], again)}
-Measured by `python benchmarks/asking.py --features=...` on {machine_of(content)}.
+Measured by `asking.py --features=...`, which stands at commit {LEFT}, on
+{machine_of(content)}.
 """
 
 

@@ -3,7 +3,7 @@
 import math
 import statistics
 
-from published import fill, groups, machine_of, read, spread, table
+from published import LEFT, fill, groups, machine_of, read, spread, table
 
 SIZES = [10**power for power in range(3, 9)]
 WIDTH = 1280  # features of EfficientNet-Lite0
@@ -209,10 +209,10 @@ def large_sets() -> str:
     heads = ["field", "unmatched", "pairs", "unmatched items in the plan"]
     return f"""## Large sets of unmatched items
 
-`{content["command"]}` on {machine_of(content)}. What all of them bring over 4,096: gentle
-transport, always with a plan, validation items, zero-shot, image to text and text to image (mean of
-R@1, 5 and 10), per cent, mean ± standard deviation over the seeds. "At last in one" is what `align`
-does: six rounds of plans of 4,096 items, then two with one plan of all.
+`{content["command"]}` at commit {LEFT} on {machine_of(content)}. What all of them bring over 4,096:
+gentle transport, always with a plan, validation items, zero-shot, image to text and text to image
+(mean of R@1, 5 and 10), per cent, mean ± standard deviation over the seeds. "At last in one" is
+what `align` does: six rounds of plans of 4,096 items, then two with one plan of all.
 
 {table([*heads, "zero-shot", "i2t", "t2i", "CPU, s"], real, left=1)}
 How far plans in parts are from one plan of 8,192 made-up items of either side and 10 iterations

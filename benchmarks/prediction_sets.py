@@ -22,6 +22,9 @@ IMAGES = {
 }
 PAIRS = {"aerial": 104, "photographs": 60, "proteins": 300, "drawings": 60}
 NUM_DRAWINGS = 500
+LETTERS = "ACDEFGHIKLMNPQRSTVWY"
+# Amino acids that replace each other in evolution count as one where three in a row are counted.
+GROUPS = ("AST", "C", "DE", "FWY", "G", "HNQ", "ILMV", "KR", "P")
 Rows = tuple[np.ndarray, list[str]]  # features [r, d], and the item of each row
 
 
@@ -59,7 +62,6 @@ def captioned_images(splits, data: pathlib.Path, made: pathlib.Path, code: pathl
 def proteins(data: pathlib.Path, made: pathlib.Path, code: pathlib.Path):
     """Counts of amino acids, and names, none twice, of proteins that are unlike each other."""
     import pyarrow.parquet as parquet
-    from protein_names import counts, unlike
 
     table = parquet.read_table(data / "proteins.parquet", columns=["sequence", "name"]).to_pydict()
     order = np.random.default_rng(SEED).permutation(len(table["name"]))
@@ -73,6 +75,34 @@ def proteins(data: pathlib.Path, made: pathlib.Path, code: pathlib.Path):
     encode("minilm", texts, made / "names-features", code)
     x = np.stack([counts(sequences[i]) for i in kept]), [str(i) for i in kept]
     return x, read(made / "names-features"), [(str(i), str(i)) for i in kept]
+
+
+def counts(sequence: str) -> np.ndarray:
+    """Features [1150]: roots of how often single acids, two and, in 9 groups, three in a row come.
+
+    The last is the logarithm of the length.
+    """
+    acids = np.array([LETTERS.find(letter) for letter in sequence])
+    acids = acids[acids >= 0]
+    group = np.array([next(i for i, g in enumerate(GROUPS) if a in g) for a in LETTERS])[acids]
+    parts = [
+        np.bincount(acids, minlength=20),
+        np.bincount(acids[:-1] * 20 + acids[1:], minlength=400),
+        np.bincount((group[:-2] * 9 + group[1:-1]) * 9 + group[2:], minlength=729),
+    ]
+    roots = [np.sqrt(part / max(len(acids), 1)) for part in parts]
+    return np.concatenate([*roots, [np.log(len(acids) + 1)]]).astype(np.float32)
+
+
+def unlike(sequences: list[str]) -> np.ndarray:
+    """Rows of which none shares more than 30 % of its 5-mers with an earlier one."""
+    from gentle_clip_jax.tasks.proteins.domains import Proteins, distinct
+
+    lengths = [len(sequence) for sequence in sequences]
+    letters = np.array([LETTERS.find(letter) for letter in "".join(sequences)], np.int8)
+    none = np.zeros(len(sequences), str)
+    proteins = Proteins(none, np.cumsum([0, *lengths]), letters % 21, letters, none, {})
+    return distinct(proteins, np.arange(len(sequences)))
 
 
 def drawings(made: pathlib.Path, code: pathlib.Path):

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+LEFT = "c7fb12a"  # commit at which the scripts of the comparisons stand, which left the tree
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "docs" / "results"
 DIGITS = 8  # significant, of a kept number; with seven, a shown figure changed

@@ -7,7 +7,6 @@ import argparse
 import pathlib
 from typing import Any
 
-from gentle_clip_jax import load_config
 from gentle_clip_jax.commands import output, values
 
 
@@ -103,24 +102,13 @@ def _add_compare(commands: Any) -> None:
     compare = commands.add_parser(
         "compare",
         allow_abbrev=False,
-        help="which way to align fits features best: of --config, or of your own --x and --y",
-        usage="gentle-clip compare (--config=CONFIG [--config.KEY=VALUE ...] | --x=PATH --y=PATH "
-        "[--pairs=CSV] [--methods=NAME,NAME] [--seeds=N] [--fast]) [--x-name=NAME --y-name=NAME] "
-        "--workdir=DIR",
+        help="which way to align fits two collections best",
     )
-    compare.add_argument(
-        "--config",
-        type=values.path,
-        metavar="CONFIG",
-        help="the name of a shipped config, such as compare_remote_sensing, or the path of a "
-        ".py file",
-    )
-    compare.add_argument("--x", type=values.path, metavar="PATH", help="embeddings of one modality")
-    compare.add_argument("--y", type=values.path, metavar="PATH", help="embeddings of the other")
+    values.add_sides(compare)
     values.add_pairs(compare)
     values.add_names(compare)
     compare.add_argument(
-        "--methods", type=values.name, metavar="NAME,NAME", help="of --x and --y; default: a choice"
+        "--methods", type=values.name, metavar="NAME,NAME", help="default: one of each kind"
     )
     compare.add_argument(
         "--seeds",
@@ -175,31 +163,16 @@ def _encode(args: argparse.Namespace) -> output.Done:
 def _compare(args: argparse.Namespace) -> output.Done:
     from gentle_clip_jax import comparing, report
 
-    if not args.config and not (args.x and args.y):
-        raise ValueError("Give --config=CONFIG, or your own embeddings as --x=PATH and --y=PATH.")
-    if args.config and (args.x or args.y or args.pairs):
-        raise ValueError(
-            "--config names its own data: give either --config, or --x and --y, with --pairs."
-        )
-    if args.config and (args.methods or args.seeds or args.fast):
-        raise ValueError(
-            "--methods, --seeds and --fast are for --x and --y: a config has its own, such as "
-            "--config.seeds='(0, 1)'."
-        )
-    if args.config:
-        modalities = modalities_of(args, "image", "text")
-        results = comparing.compare_config(load_config(args.config, args.overrides), args.workdir)
-    else:
-        modalities = modalities_of(args, stem_of(args.x), stem_of(args.y))
-        results = comparing.compare(
-            args.x,
-            args.y,
-            args.pairs,
-            args.workdir,
-            methods=args.methods.split(",") if args.methods else None,
-            seeds=5 if args.seeds is None else args.seeds,
-            fast=args.fast,
-        )
+    modalities = modalities_of(args, stem_of(args.x), stem_of(args.y))
+    results = comparing.compare(
+        args.x,
+        args.y,
+        args.pairs,
+        args.workdir,
+        methods=args.methods.split(",") if args.methods else None,
+        seeds=5 if args.seeds is None else args.seeds,
+        fast=args.fast,
+    )
     report.show_comparison(args.workdir, modalities)
     folder = pathlib.Path(args.workdir)
     files = folder / "results.json", *sorted(folder.glob("comparison.[!j]*"))

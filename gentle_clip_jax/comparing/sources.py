@@ -1,11 +1,10 @@
-"""Sources of a comparison's features: a config's data sets, or a user's two files."""
+"""`compare`: aligners side by side on a user's two collections."""
 
 import functools
 import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-import ml_collections
 import numpy as np
 
 from gentle_clip_jax.aligners import METHODS
@@ -13,8 +12,6 @@ from gentle_clip_jax.aligners.standardize import Standardizer
 from gentle_clip_jax.comparing import pool
 from gentle_clip_jax.comparing.fits import base_of
 from gentle_clip_jax.comparing.runs import Plan, compare_pool
-from gentle_clip_jax.comparing.settings import check
-from gentle_clip_jax.data.metadata import splits_of
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.given import Given, collection_of
 from gentle_clip_jax.features.pairs import read_matched
@@ -25,37 +22,6 @@ _OWN += ("gentle_transport", "gentle_clip_warm")
 # Maximum of pairs, and of unmatched items of a modality: more take hours and tens of gigabytes,
 # and the methods sample a few thousand of them anyway.
 MOST_ITEMS = 20_000
-
-
-def compare_config(
-    config: ml_collections.ConfigDict, workdir: str | pathlib.Path
-) -> dict[str, Any]:
-    """Compare methods on the data sets of a config such as configs/compare_remote_sensing.py.
-
-    Returns:
-      The content of results.json, which is in the workdir.
-
-    Raises:
-      ValueError: features are missing, or a key has a value that does not fit.
-    """
-    check(config)
-    plan = Plan(config.methods, config.pairs, config.seeds, config.unmatched)
-    return compare_pool(pool_of(config), plan, pathlib.Path(workdir), title=config.title)
-
-
-def pool_of(config: ml_collections.ConfigDict) -> pool.Pool:
-    """Load the items of the data sets that a config names.
-
-    Raises:
-      ValueError: features are missing.
-    """
-    return pool.load_pool(
-        config.features,
-        train=config.train,
-        zero_shot=splits_of(config.zero_shot, "config.zero_shot"),
-        excluded_labels=config.excluded_labels,
-        evaluate=config.evaluate,
-    )
 
 
 def compare(

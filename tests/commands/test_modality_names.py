@@ -12,7 +12,6 @@ def shown(monkeypatch):
     """Gathers what would be shown instead of measuring anything."""
     shown = []
     monkeypatch.setattr("gentle_clip_jax.comparing.compare", lambda *_, **__: None)
-    monkeypatch.setattr("gentle_clip_jax.comparing.compare_config", lambda *_, **__: None)
     monkeypatch.setattr("gentle_clip_jax.diagnosing.diagnose", lambda *_, **__: {"seed": 0})
     monkeypatch.setattr(
         "gentle_clip_jax.report.show_comparison", lambda folder, names: shown.append(names)
@@ -44,13 +43,6 @@ def test_they_are_called_as_asked_or_as_their_files(
     monkeypatch.chdir(tmp_path / "here")
     assert main.main([*command, *args]) == 0
     assert [tuple(one) for one in shown] == [names]
-
-
-def test_a_config_compares_images_and_texts_unless_it_is_said_otherwise(shown, capsys):
-    config = "compare_remote_sensing"
-    assert main.main(["compare", f"--config={config}", "--workdir=out"]) == 0
-    assert main.main(["compare", f"--config={config}", "--x-name=map", "--workdir=out"]) == 0
-    assert shown == [("image", "text"), ("map", "text")]
 
 
 def test_equal_names_are_refused(shown, capsys):

@@ -7,13 +7,12 @@ import zlib
 import pytest
 from config_reads import leaves
 
-from gentle_clip_jax.comparing import settings
 from gentle_clip_jax.config import load_config
 from gentle_clip_jax.tasks import TASKS, default_config
 from gentle_clip_jax.training.check import check
 
 NAMES = sorted(path.stem for path in pathlib.Path(__file__).parents[2].glob("configs/[!_]*.py"))
-FEW = ("icons", "remote_sensing", "protein", "compare_remote_sensing")  # one of each kind
+FEW = ("icons", "remote_sensing", "protein")  # one of each task
 TYPED = [
     "", " ", "-1", "0", "1", "2", "1000", "2.5", "nan", "inf", "-inf", "1e20", "1e400",
     "1000000000", "99999999999999999999", "[/b]", "None", "True", "()", "(", "(1, 2)",
@@ -28,7 +27,7 @@ VALUES = [
 def checked(config):
     """The sentence of a refusal, None if the config is accepted."""
     try:
-        check(config) if "task" in config else settings.check(config)
+        check(config)
     except ValueError as error:
         return str(error)
     return None
@@ -138,8 +137,8 @@ def test_every_key_has_its_bounds_and_its_unit(task):
 @pytest.mark.parametrize("name", NAMES)
 def test_shipped_configs_are_within(name):
     config = load_config(name)
-    if name in ("compare", "remote_sensing_clip_rn50"):
-        return  # one names no data, the other needs a download
+    if name == "remote_sensing_clip_rn50":
+        return  # it needs a download
     assert checked(config) is None
 
 

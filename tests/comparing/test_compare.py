@@ -192,14 +192,3 @@ def test_own_files_are_compared_by_one_command(tmp_path, monkeypatch, capsys):
     assert main.main(["compare", *arguments]) == 0
     assert (tmp_path / "run" / "comparison.md").exists()
     assert "gentle_transport" in capsys.readouterr().out
-
-
-def test_a_comparison_needs_data(tmp_path, capsys):
-    assert main.main(["compare", f"--workdir={tmp_path}"]) == 2
-    assert "--config=" in capsys.readouterr().err
-
-
-def test_features_that_are_missing_are_named(tmp_path, capsys):
-    arguments = ["--config=configs/compare_remote_sensing.py", f"--workdir={tmp_path / 'run'}"]
-    assert main.main(["compare", *arguments, f"--config.features={tmp_path}"]) == 2
-    assert "rsicd" in capsys.readouterr().err

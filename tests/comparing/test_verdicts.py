@@ -103,11 +103,6 @@ def test_there_are_seeds(own, tmp_path, capsys):
         comparing.compare(own / "cells.npz", own / "words.npz", None, tmp_path, seeds=0)
 
 
-def test_a_config_has_its_own_seeds(tmp_path, capsys):
-    assert main(["compare", "--config=compare_remote_sensing", "--seeds=2", "--workdir=w"]) == 2
-    assert "a config has its own" in " ".join(capsys.readouterr().err.split())
-
-
 def test_every_seed_holds_out_other_pairs(own):
 
     x, y = (read(own / f"{name}.npz") for name in ("cells", "words"))
