@@ -150,7 +150,7 @@ def _trained(
     *,
     unmatched: bool = True,
     objective: str | None = None,
-    start: Literal["cca", "gentle_transport"] | None = None,
+    start: Literal["gentle_transport"] | None = None,
 ) -> tuple[str, Method]:
     """Return the method that trains heads, for the objective of that name if not given."""
 
@@ -172,14 +172,7 @@ METHODS = dict(
         _of_pairs("relative", "relative representations"),
         _of_pairs("cca_relative", "CCA + relative representations"),
         _trained("clip", "CLIP heads", unmatched=False),
-        _trained("siglip", "SigLIP heads", unmatched=False),
-        _trained("hard_pl", "CLIP heads + Hard-PL"),
-        _trained("soft_pl", "CLIP heads + Soft-PL"),
-        _trained("s_clip", "CLIP heads + S-CLIP labels"),
-        _trained("cauchy_schwarz", "CLIP heads + Cauchy-Schwarz"),
-        _trained("gentle_clip_official", "Gentle-CLIP heads, official"),
         _trained("gentle_clip", "Gentle-CLIP heads"),
-        _trained("plan_matching", "CCA start, plan matching", start="cca"),
         _method("transported_cca", "transported CCA", _transported_cca, unmatched=True),
         _method("gentle_transport", "gentle transport", _gentle_transport, unmatched=True),
         _method(

@@ -17,7 +17,7 @@ from gentle_clip_jax.features.given import Given, collection_of
 from gentle_clip_jax.features.pairs import read_matched
 
 # One of each kind; all of them take an hour.
-_OWN = ("cca", "procrustes", "relative", "clip", "s_clip", "gentle_clip", "transported_cca")
+_OWN = ("cca", "procrustes", "relative", "clip", "gentle_clip", "transported_cca")
 _OWN += ("gentle_transport", "gentle_clip_warm")
 # Maximum of pairs, and of unmatched items of a modality: more take hours and tens of gigabytes,
 # and the methods sample a few thousand of them anyway.

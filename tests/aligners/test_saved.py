@@ -27,7 +27,7 @@ def problem(n=16, unmatched=30):
 
 
 CLOSED = [name for name, method in METHODS.items() if not method.trained]
-HEADS = ["clip", "plan_matching", "gentle_clip_warm"]  # each kind of start
+HEADS = ["clip", "gentle_clip_warm"]  # each kind of start
 _READ = """
 import sys, numpy as np
 from gentle_clip_jax.aligners import load

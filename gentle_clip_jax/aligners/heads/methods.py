@@ -9,7 +9,6 @@ import numpy as np
 from gentle_clip_jax.aligners import choose
 from gentle_clip_jax.aligners.closed_form.cca import Maps
 from gentle_clip_jax.aligners.closed_form.gentle import Smoothed
-from gentle_clip_jax.aligners.closed_form.shrinkage import chosen_shrinkage, shrunk_cca
 from gentle_clip_jax.aligners.closed_form.transported import plan_part
 from gentle_clip_jax.aligners.heads.refined import Refined
 from gentle_clip_jax.aligners.heads.settings import Settings
@@ -27,7 +26,7 @@ def fit_method(
     key: jax.Array,
     *,
     objective: str,
-    start: Literal["cca", "gentle_transport"] | None = None,
+    start: Literal["gentle_transport"] | None = None,
 ) -> tuple[Trained | Refined, dict[str, Any]]:
     """Train heads on four fifths of the pairs; return them with their metadata.
 
@@ -35,7 +34,8 @@ def fit_method(
       features: standardised; the pairs in random order.
       key: of weights, batches and dropout.
       objective: a name in `OBJECTIVES`.
-      start: the closed form of those pairs that heads start as; at random if not given.
+      start: the closed form, fitted to those pairs, that the heads start from; if not given, their
+        weights are random.
 
     Raises:
       ValueError: there are fewer than four pairs.
@@ -43,11 +43,6 @@ def fit_method(
     rest, held_out = _hold_out(features)
     if start is None:
         aligned = trained = fit(key, rest, OBJECTIVES[objective], validation=held_out)
-    elif start == "cca":
-        maps = shrunk_cca(*_chosen(rest))
-        aligned = trained = fit(
-            key, rest, OBJECTIVES[objective], validation=held_out, warm_start=maps
-        )
     else:
         smoothed, _ = choose.gentle_transport(plan_part(rest))
         assert isinstance(smoothed, Smoothed)  # no names
@@ -65,11 +60,6 @@ def fit_method(
         )
         aligned = Refined(smoothed, trained)
     return aligned, _metadata(trained, objective, start, len(held_out[0]))
-
-
-def _chosen(features: Features) -> tuple[jax.Array, jax.Array, float]:
-    x, y = jnp.mean(features.x, axis=1), jnp.mean(features.y, axis=1)
-    return x, y, chosen_shrinkage(shrunk_cca, x, y)
 
 
 def _hold_out(features: Features) -> tuple[Features, Pairs]:
