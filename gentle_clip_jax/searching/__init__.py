@@ -1,4 +1,4 @@
-"""What a fitted aligner is for: embed new items, and search by words or by an item."""
+"""Embedding of new items with an aligner, and search by words or by an item."""
 
 from gentle_clip_jax.searching.exact import nearest as nearest
 from gentle_clip_jax.searching.search import Hit as Hit

@@ -1,4 +1,4 @@
-"""`embed`: into the space of an aligner or a run, as a folder like that of encode."""
+"""`embed`: embeddings of items in the shared space, as a collection on disk."""
 
 import dataclasses
 import importlib.metadata
@@ -31,23 +31,23 @@ def embed(
     y: Given | None = None,
     out: str | pathlib.Path | None = None,
 ) -> Collection:
-    """Take items of one modality into the space of an aligner.
+    """Embed items of one modality in the shared space of an aligner.
 
     Args:
       aligner: what `align` or `restore` returned, or a folder that an aligner was saved in.
-      x: items of x: a collection, a path that `read` takes, or features; of a run raw items.
+      x: items of x: a collection, a path that `read` takes, or features; for a run
+        raw items.
       y: items of y instead.
-      out: a folder for features.npy [n, k], rows.jsonl and manifest.json. Where the aligner smooths
-        that gallery, ranked.npy [n, k] holds the rows as they are ranked. No more than 8,192 rows
-        are held at once. What an earlier call left there is replaced; of a run only what is new or
-        changed is embedded.
+      out: a folder for features.npy [n, k], rows.jsonl and manifest.json. If the aligner smooths
+        this gallery, ranked.npy [n, k] has the smoothed rows. At most 8,192 rows are in memory at
+        once. Results of an earlier call are replaced; a run embeds only new and changed items.
 
     Returns:
-      The items with unit rows of the joint space as their features.
+      The collection of the items, with unit rows of the shared space as features.
 
     Raises:
       ValueError: both or none of x and y are given, the features or items are not of that
-        modality, or the folder holds something else.
+        modality, or the folder has other content.
       OSError: the folder cannot be written.
     """
     if (x is None) == (y is None):
@@ -69,7 +69,7 @@ def embed(
 
 
 def _write(opened: Opened, given: Collection, side: str, folder: pathlib.Path) -> None:
-    """Write a folder like that of encode; the manifest, without which nothing reads it, last."""
+    """Write the collection; the manifest, without which it cannot be read, comes last."""
     folders.open_folder(folder, others=(RANKED,))
     count, names = len(given.ids), [folders.FEATURES, folders.ROWS]
     blocks = _blocks(folders.FEATURES, given.features, lambda rows: opened.embed(side, rows))
@@ -101,7 +101,7 @@ def _manifest(opened: Opened, given: Collection, side: str) -> dict[str, Any]:
 def _blocks(
     name: str, given: np.ndarray, of: Callable[[np.ndarray], np.ndarray]
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield what a function makes of rows [n, d], block by block, with the rows' numbers."""
+    """Yield the row numbers of each block of rows [n, d], and a function's result for it."""
     starts = track(range(0, len(given), _BLOCK), f"writing {name}")
     for start, rows in zip(starts, map(of, reading.blocks_of(given, _BLOCK))):
         yield np.arange(start, start + len(rows)), rows

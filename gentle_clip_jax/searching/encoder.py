@@ -1,4 +1,4 @@
-"""Words or a file through the encoder that made the features of an aligner."""
+"""Query encoders: the encoders that made an aligner's features, for words or a file."""
 
 import pathlib
 from collections.abc import Callable, Iterator, Mapping
@@ -16,10 +16,10 @@ _WORDS = ("text", "sequence")
 
 
 class QueryEncoder(NamedTuple):
-    """An encoder that stays loaded.
+    """A loaded encoder of queries.
 
-    side: "x" or "y", whose features it makes. embed: from words, or of an image the bytes of its
-    file, to features [1, d].
+    side: the modality of its features, "x" or "y". embed: function from words, or the bytes of an
+    image file, to features [1, d].
     """
 
     side: str
@@ -27,28 +27,28 @@ class QueryEncoder(NamedTuple):
 
 
 class FeatureItems:
-    """Items and queries as a fitted aligner takes them: features, and queries by their encoders.
+    """Items and queries of a fitted aligner: items are features, queries need their encoders.
 
     name: the aligner, for messages.
-    encoders: of either modality, the encoder that made its features; None if it is not known.
+    encoders: the encoder that made the features of each modality; None if unknown.
     """
 
     def __init__(self, name: str, encoders: Mapping[str, Any]):
         self._name, self._encoders = name, encoders
 
     def features_of(self, path: pathlib.Path, modality: str | None) -> pathlib.Path:
-        """Return the path: features are not made here."""
+        """Return the path itself: it has features already."""
         return path
 
     def embed_into(self, folder: pathlib.Path, path: pathlib.Path, modality: str) -> bool:
-        """Return False: the path holds features, which are yet to be embedded."""
+        """Return False: features still have to be embedded by the aligner."""
         return False
 
     def word_encoder(self, first: str) -> QueryEncoder:
-        """Load the encoder that reads words: of the modality `first`, or else of the other.
+        """Load the encoder of words: that of the modality `first`, or else of the other one.
 
         Raises:
-          ValueError: neither reads words, it is not known, or its weights are others now.
+          ValueError: no encoder reads words, or it is unknown, or its weights have changed.
         """
         modalities = (first, "y" if first == "x" else "x")
         for modality in modalities:
@@ -62,10 +62,10 @@ class FeatureItems:
         raise ValueError(f"No encoder of {self._name} reads words: search by --like=ID or a file.")
 
     def encode_file(self, path: pathlib.Path) -> tuple[str, np.ndarray]:
-        """Return the modality of a file, an image by its ending or else words, and features [1, d].
+        """Return the modality and features [1, d] of a file: an image by its suffix, else a text.
 
         Raises:
-          ValueError: no encoder takes it, or its weights are others now.
+          ValueError: no encoder reads such files, or its weights have changed.
         """
         if path.suffix.lower() not in images.SUFFIXES:
             encoder = self.word_encoder("y")

@@ -6,12 +6,12 @@ _BLOCK = 65536  # rows of the gallery whose cosines are held at once
 
 
 def nearest(queries: np.ndarray, gallery: np.ndarray, num: int) -> tuple[np.ndarray, np.ndarray]:
-    """The rows of the gallery that are nearest to each query, nearest first, and their cosines.
+    """Return the rows of the gallery nearest to each query, nearest first, and their cosines.
 
     Args:
       queries: [n, d] unit rows.
       gallery: [m, d] unit rows; memory is linear in n.
-      num: how many; all m where there are fewer.
+      num: number of results; all m if there are fewer.
 
     Returns:
       Rows [n, num] int and cosines [n, num]; of equal cosines the first row comes first.
@@ -32,7 +32,7 @@ def nearest(queries: np.ndarray, gallery: np.ndarray, num: int) -> tuple[np.ndar
 
 
 def _best(scores: np.ndarray, num: int) -> np.ndarray:
-    """Columns [n, num] of the highest scores, the first of equal ones first."""
+    """Return the columns [n, num] of the highest scores; of equal scores the first column first."""
     num = min(num, scores.shape[1])
     return np.stack([_best_of_row(row, num) for row in scores])
 

@@ -1,4 +1,4 @@
-"""`search`: items found by words or by another item, with ids, cosines, a table and a page."""
+"""`search`: the nearest items to words or to another item, as ids, cosines, a table and a page."""
 
 import dataclasses
 import html
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Hits:
-    """Items found, nearest first.
+    """Results of a search, nearest first.
 
     query: words, or the id or file of an item. data: the folder of pictures, if it is known. note:
     a warning about an index, "" if there is none.
@@ -34,16 +34,16 @@ class Hits:
 
     @property
     def ids(self) -> list[str]:
-        """The ids of the items."""
+        """Ids of the items."""
         return [hit.id for hit in self.hits]
 
     @property
     def cosines(self) -> list[float]:
-        """The cosine of each item with the query; no probability."""
+        """Cosines of the items with the query; they are no probabilities."""
         return [hit.score for hit in self.hits]
 
     def save_html(self, path: str | pathlib.Path) -> None:
-        """Write a page of the items with their pictures or texts.
+        """Write a web page of the results with their pictures or texts.
 
         Raises:
           ValueError: it cannot be written.
@@ -51,7 +51,7 @@ class Hits:
         shown.write_hits(path, self.query, self.hits, self.data)
 
     def save_csv(self, path: str | pathlib.Path) -> None:
-        """Write a table: rank, id, score, path, text.
+        """Write a CSV table: rank, id, score, path, text.
 
         Raises:
           OSError: it cannot be written.
@@ -77,7 +77,7 @@ class Hits:
         return f"Hits({len(self.hits)} for {self.query[:100]!r}: {first}{more})"
 
     def _repr_html_(self) -> str:
-        """Show the items in a notebook."""
+        """Return HTML of the results for a notebook."""
         pictures = thumbnails(self.data, self.ids)
         cards = [Card(h.id, f"{h.score:.3f}", h.text, pictures.get(h.id)) for h in self.hits]
         return f"<p>{html.escape(repr(self))}</p>{previews_html(cards)}"
@@ -92,16 +92,16 @@ def search(
     num: int = 20,
     side: str | None = None,
 ) -> Hits:
-    """Find the items of a collection that fit some words best, or are most like another item.
+    """Find the items of a collection that are nearest to words or to another item.
 
     Args:
       aligner: what `align` or `restore` returned, or a folder that an aligner was saved in.
-      collection: items of one of its modalities: a collection, a path that `read` takes, or what
-        `embed` made of them. An index of them beside the path is used.
-      words: to search for, by the encoder of texts that the aligner was fitted to.
+      collection: items of one modality: a collection, a path that `read` takes, or the result of
+        `embed`. An index beside the path is used.
+      words: query, encoded by the text encoder that the aligner was fitted to.
       like: the id of an item of the collection, or the path of an image or a text.
       num: number of items.
-      side: "x" or "y", whose items they are, where neither encoder nor width says it.
+      side: modality of the items, "x" or "y"; needed only if neither encoder nor width tells it.
 
     Raises:
       ValueError: both or none of words and like are given, there is no such item, or the features

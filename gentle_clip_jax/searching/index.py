@@ -14,12 +14,12 @@ from gentle_clip_jax.storage.digests import sha256
 from gentle_clip_jax.storage.records import read_record, write_record
 
 MANIFEST = "manifest.json"
-_DAMAGED = "it is unfinished or damaged: run gentle-clip index again"
+_DAMAGED = "it is incomplete or damaged: run gentle-clip index again"
 ENGINES: dict[str, type[MappedRows] | type[IvfPq]] = {"exact": MappedRows, "lance": IvfPq}
 
 
 class Index(NamedTuple):
-    """Of the rows of a gallery: as they are, and as they are ranked (the same if None)."""
+    """Index of a gallery: its embedded rows, and its smoothed rows if the aligner smooths it."""
 
     rows: MappedRows | IvfPq
     ranked: MappedRows | IvfPq | None = None
@@ -27,12 +27,12 @@ class Index(NamedTuple):
     def nearest(
         self, query: np.ndarray, num: int, *, ranked: bool = False
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return what `exact.nearest` finds; by Lance nearly that.
+        """Return the nearest rows as `exact.nearest` does; approximately with Lance.
 
         Args:
           query: [1, k] a unit row.
-          num: how many; an index may find fewer.
-          ranked: whether it is of the other side than the gallery.
+          num: number of results; an approximate index may find fewer.
+          ranked: whether the query is of the other modality, which searches the smoothed rows.
 
         Returns:
           Rows [1, num] int and cosines [1, num].
@@ -43,7 +43,7 @@ class Index(NamedTuple):
 
 
 def index_of(gallery: pathlib.Path) -> pathlib.Path:
-    """Where the index of a gallery lies: beside it."""
+    """Return the path of a gallery's index, which is beside it."""
     path = gallery if gallery.name not in ("", "..") else gallery.resolve()
     return path.with_name(path.name + ".index")
 
@@ -57,18 +57,18 @@ def write_index(
     *,
     num_rows: int,
 ) -> None:
-    """Builds and writes an index; the manifest, which says that all is there, comes last.
+    """Build and write an index; the manifest, which marks it as complete, comes last.
 
     Args:
       engine: one of `ENGINES`.
-      built_from: what the index must be opened with.
+      built_from: digests of the gallery and the aligner, which `open_index` compares.
       rows: blocks [b, k] of unit rows.
-      ranked: the same as they are ranked, if they differ.
-      num_rows: how many rows either has.
+      ranked: blocks of the smoothed rows, if the aligner smooths the gallery.
+      num_rows: number of rows in all.
 
     Raises:
       ValueError: there is no such engine.
-      ModuleNotFoundError: it is not installed.
+      ModuleNotFoundError: the engine is not installed.
     """
     if engine not in ENGINES:
         raise ValueError(f"There is no engine {engine!r}: take one of {', '.join(ENGINES)}.")
@@ -86,11 +86,11 @@ def write_index(
 
 
 def open_index(folder: pathlib.Path, built_from: dict[str, Any]) -> Index:
-    """The index in a folder, read from the disk as it is searched.
+    """Open the index in a folder; searches read it from disk.
 
     Raises:
-      ValueError: it is unfinished, damaged or of something else, or its engine is not installed;
-        says so without the folder.
+      ValueError: it is incomplete, damaged or built from something else, or its engine is not
+        installed; the message does not name the folder.
     """
     try:
         manifest = read_record(folder / MANIFEST)
@@ -99,7 +99,7 @@ def open_index(folder: pathlib.Path, built_from: dict[str, Any]) -> Index:
     except (OSError, ValueError, LookupError, AttributeError) as error:
         raise ValueError(_DAMAGED) from error
     if not is_same:
-        raise ValueError("it is of other items or another aligner: run gentle-clip index again")
+        raise ValueError("it has other items or another aligner: run gentle-clip index again")
     try:
         if _digests(folder, engine) != digests:
             raise ValueError("checksum mismatch: the file changed after it was written")
@@ -112,12 +112,12 @@ def open_index(folder: pathlib.Path, built_from: dict[str, Any]) -> Index:
 
 
 def _parts(folder: pathlib.Path, engine: str) -> list[pathlib.Path]:
-    """Where an engine keeps the rows, and the rows as they are ranked: a file or a folder each."""
+    """Return the paths, files or folders, of an engine's rows and smoothed rows."""
     return [folder / f"{name}.{ENGINES[engine].SUFFIX}" for name in ("rows", "ranked")]
 
 
 def _digests(folder: pathlib.Path, engine: str) -> dict[str, str]:
-    """SHA-256 of each file that is there of an engine: one more is as wrong as one less."""
+    """Return the SHA-256 of every file of an engine; an extra file is as wrong as a missing one."""
     files = [
         path
         for part in _parts(folder, engine)

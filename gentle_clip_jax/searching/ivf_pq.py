@@ -1,6 +1,6 @@
-"""IVF_PQ by Lance: rows in partitions on the disk, of which a search reads the few that are near.
+"""IVF_PQ index by Lance: partitions of rows on disk, of which a search reads the nearest few.
 
-Codes of the rows in these partitions (PQ) choose candidates, whose own rows are read and compared.
+Compressed rows (product quantisation) give candidates, which are then compared exactly.
 """
 
 import math
@@ -23,13 +23,13 @@ _CACHE_BYTES = 2**28  # of codes, and of what Lance knows of its files
 
 
 class IvfPq:
-    """A dataset of unit rows with an index of them.
+    """Lance dataset of unit rows with its index.
 
     Args:
-      path: a folder that `build` has written.
+      path: a folder written by `build`.
 
     Raises:
-      ValueError, OSError: it is none.
+      ValueError, OSError: the folder has no such dataset.
     """
 
     SUFFIX = "lance"
@@ -41,10 +41,10 @@ class IvfPq:
         self._width = self._dataset.schema.field("vector").type.list_size
 
     def nearest(self, query: np.ndarray, num: int) -> tuple[np.ndarray, np.ndarray]:
-        """Rows [num] int and cosines [num], nearly the nearest to a unit row [k] float32.
+        """Return row numbers and cosines [num] of the approximately nearest rows to a unit row [k].
 
         Raises:
-          ValueError: files of the dataset are gone.
+          ValueError: files of the dataset are missing.
         """
         vector = np.pad(query, (0, self._width - len(query)))
         asked = {"column": "vector", "q": vector, "k": num, "metric": "cosine"}
@@ -60,12 +60,12 @@ class IvfPq:
 
     @staticmethod
     def about() -> dict[str, Any]:
-        """The settings and versions with which `build` works, for the manifest."""
+        """Return the settings and versions of `build`, for the manifest."""
         return {"settings": _SETTINGS, "versions": {"pylance": _lance().__version__}}
 
     @staticmethod
     def build(path: pathlib.Path, blocks: Iterable[np.ndarray], num_rows: int) -> None:
-        """Writes a dataset of blocks [b, k] of unit rows, 128 MiB at a time, and an index of it.
+        """Write a dataset from blocks [b, k] of unit rows, 128 MiB at a time, and its index.
 
         Raises:
           OSError: it cannot be written.
@@ -101,7 +101,7 @@ def _partition(dataset: Any, num_rows: int) -> None:
 
 
 def _tables(blocks: Iterable[np.ndarray]) -> Iterator[Any]:
-    """Tables of numbered rows, of 128 MiB each, filled up by zeros to whole bytes of a code."""
+    """Yield tables of numbered rows, 128 MiB each, padded with zeros to whole codes."""
     import pyarrow
 
     number, held = 0, []

@@ -1,4 +1,4 @@
-"""Embedded rows in an .npy file that a search maps into its memory; all of them are compared."""
+"""Exact index: embedded rows in a memory-mapped .npy file."""
 
 import pathlib
 from collections.abc import Iterable, Iterator
@@ -12,13 +12,13 @@ from gentle_clip_jax.storage.writing import write_rows
 
 
 class MappedRows:
-    """Unit rows that are read from the disk as they are compared.
+    """Unit rows that are read from disk during a search.
 
     Args:
-      path: a file that `build` has written.
+      path: a file written by `build`.
 
     Raises:
-      ValueError: it is none.
+      ValueError: it is no such file.
     """
 
     SUFFIX = "npy"
@@ -29,18 +29,18 @@ class MappedRows:
             raise ValueError("it holds no rows of float32")
 
     def nearest(self, query: np.ndarray, num: int) -> tuple[np.ndarray, np.ndarray]:
-        """Rows [num] int and cosines [num], the nearest to a unit row [k] float32."""
+        """Return row numbers and cosines [num] of the nearest rows to a unit row [k] float32."""
         rows, cosines = nearest(query[None], self._rows, num)
         return rows[0], cosines[0]
 
     @staticmethod
     def about() -> dict[str, Any]:
-        """The settings and versions with which `build` works, for the manifest."""
+        """Return the settings and versions of `build`, for the manifest."""
         return {"settings": {}, "versions": {"numpy": np.__version__}}
 
     @staticmethod
     def build(path: pathlib.Path, blocks: Iterable[np.ndarray], num_rows: int) -> None:
-        """Writes blocks [b, k] of unit rows, one of which is held at a time.
+        """Write blocks [b, k] of unit rows, with one block in memory at a time.
 
         Raises:
           OSError: it cannot be written.

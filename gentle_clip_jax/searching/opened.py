@@ -1,4 +1,4 @@
-"""An aligner beside its items and queries, and the check that features are of its modalities."""
+"""An opened aligner with its items and queries, and the check that features fit it."""
 
 import pathlib
 from typing import Any, NamedTuple, Protocol
@@ -19,7 +19,7 @@ _OTHER = {"x": "y", "y": "x"}
 
 
 class Items(Protocol):
-    """Items and queries as an aligner takes them: `FeatureItems` or `RunItems`."""
+    """Items and queries of an aligner: `FeatureItems` or `RunItems`."""
 
     def features_of(self, path: pathlib.Path, modality: str | None, /) -> pathlib.Path: ...
 
@@ -33,7 +33,7 @@ class Items(Protocol):
 class Opened(NamedTuple):
     """An aligner with its items and queries.
 
-    path: its folder. aligner: a fitted one, or a trained run. sha256: its identity.
+    path: its folder. aligner: a fitted one, or a trained run. sha256: digest that identifies it.
     """
 
     path: pathlib.Path
@@ -44,16 +44,16 @@ class Opened(NamedTuple):
     def read(
         self, items: Given, side: str | None = None, *, aligned: bool = False
     ) -> tuple[Collection, str]:
-        """Embeddings of one of its sides, and which; of a run, raw items are embedded first.
+        """Read items of one modality; return them and the modality. A run embeds raw items first.
 
         Args:
           items: a collection, a path that `read` takes, or features; with a run, a path of raw
             items, or a folder of `gentle-clip embed`.
-          side: "x" or "y", where it should be one of them.
-          aligned: whether what `embed` made of features does as well.
+          side: expected modality, "x" or "y"; detected if not given.
+          aligned: whether rows that `embed` has written are accepted as well.
 
         Raises:
-          ValueError: there is nothing to read, or it is not of that side.
+          ValueError: there is nothing to read, or it is not of that modality.
         """
         if isinstance(items, str | pathlib.Path):
             items = self.items.features_of(pathlib.Path(items), side)
@@ -74,32 +74,32 @@ class Opened(NamedTuple):
         return given, given.manifest["arguments"]["side"]
 
     def embed(self, side: str, features: np.ndarray) -> np.ndarray:
-        """Unit rows [n, k] of raw features [n, d] of a side, "x" or "y"."""
+        """Return unit rows [n, k] of raw features [n, d] of a modality, "x" or "y"."""
         embed = self.aligner.embed_x if side == "x" else self.aligner.embed_y
         return np.asarray(embed(np.asarray(features)))
 
     def draw(self, side: str, rows: np.ndarray) -> np.ndarray:
-        """Embedded rows [n, k] of a side as they are ranked for queries of the other."""
+        """Smooth embedded rows [n, k] of a modality, a gallery for queries of the other one."""
         draw = self.aligner.smooth_gallery_x if side == "x" else self.aligner.smooth_gallery_y
         return np.asarray(draw(rows))
 
     def draws(self, side: str) -> bool:
-        """Whether `draw` changes rows of a side."""
+        """Return whether the gallery of a modality is smoothed."""
         return self.aligner.about.get("smoothed_galleries", {}).get(side, False)
 
     def encoder(self, side: str) -> dict[str, Any] | None:
-        """The encoder that made the features of a side, if that is known."""
+        """Return the metadata of the encoder of a modality's features; None if unknown."""
         return self.aligner.about.get("encoders", {}).get(side)
 
     def width(self, side: str) -> int:
-        """How many features a row of a side has."""
+        """Return the number of features in a row of a modality."""
         return self.aligner.about["fitted_on"][f"features_{side}"]
 
     def side_of(self, given: Collection, asked: str | None = None) -> str:
-        """ "x" or "y": the side that embeddings are of, by their encoder, or else their width.
+        """Return the modality of features, "x" or "y", by their encoder or else their width.
 
         Raises:
-          ValueError: they fit neither or both, or another than is asked for.
+          ValueError: they fit neither or both modalities, or not the expected one.
         """
         width, path = given.features.shape[1], given.name
         fits = [side for side in "xy" if self.width(side) == width]
@@ -127,15 +127,15 @@ class Opened(NamedTuple):
 
 
 def other(side: str) -> str:
-    """The other of "x" and "y"."""
+    """Return the other modality: "y" for "x", "x" for "y"."""
     return _OTHER[side]
 
 
 def open_fitted(folder: str | pathlib.Path) -> Opened:
-    """Open what `gentle-clip align`, or `Aligner.save`, has written; see `aligners.load`.
+    """Open a folder written by `gentle-clip align` or `Aligner.save`; see `aligners.load`.
 
     Raises:
-      ValueError: the folder holds no sound aligner.
+      ValueError: the folder has no intact aligner.
     """
     path = local(folder)
     aligner = load(path)
@@ -144,9 +144,9 @@ def open_fitted(folder: str | pathlib.Path) -> Opened:
 
 
 def opened_of(given: "Opened | Aligner | Run | str | pathlib.Path") -> Opened:
-    """Open an aligner, its folder, or a trained run; what is open already stays as it is.
+    """Open an aligner, its folder, or a trained run; an `Opened` is returned as it is.
 
-    An aligner without a folder is called "aligner" where that would be named.
+    Messages call an aligner without a folder "aligner".
     """
     if isinstance(given, Opened):
         return given
@@ -160,7 +160,7 @@ def opened_of(given: "Opened | Aligner | Run | str | pathlib.Path") -> Opened:
 
 
 def open_run(run: Run) -> Opened:
-    """Open a trained run, which embeds raw items itself."""
+    """Open a trained run, which embeds raw items."""
     return Opened(run.path, run, run.sha256, RunItems(run))
 
 

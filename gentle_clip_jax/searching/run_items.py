@@ -1,7 +1,7 @@
-"""Raw items through the towers of a trained run.
+"""Raw items embedded by the encoders of a trained run.
 
-Their rows are kept in a folder like that of `gentle-clip encode`, by the content of the items, so
-that an item is embedded once.
+Embedded rows are cached in a collection on disk by the content of the items, so that each item is
+embedded once.
 """
 
 import itertools
@@ -27,10 +27,10 @@ _UNREADABLE = (OSError, ValueError)
 
 
 class Run(SharedSpace, Protocol):
-    """A trained run, which embeds raw items; see `training.restored.Restored`.
+    """Protocol of a trained run, which embeds raw items; see `training.restored.Restored`.
 
     typed: the modality whose items can be typed as words.
-    read: finds raw items of a modality at a path, see `tasks.raw.Raw`.
+    read: reads raw items of a modality from a path, see `tasks.raw.Raw`.
     """
 
     @property
@@ -52,16 +52,16 @@ class Run(SharedSpace, Protocol):
 
 
 class RunItems:
-    """Items and queries as a trained run takes them: raw."""
+    """Raw items and queries of a trained run."""
 
     def __init__(self, run: Run):
         self._run = run
 
     def features_of(self, path: pathlib.Path, modality: str | None) -> pathlib.Path:
-        """Return the folder of the rows of the items at a path, in the run's, brought up to date.
+        """Update the cached rows of the items at a path; return their folder, within the run's.
 
         Raises:
-          ValueError: there are no items, or none can be used.
+          ValueError: there are no items, or all are unreadable.
         """
         if folders.has_manifest(path):
             return path
@@ -71,20 +71,20 @@ class RunItems:
         return folder
 
     def embed_into(self, folder: pathlib.Path, path: pathlib.Path, modality: str) -> bool:
-        """Bring a folder up to date with the rows of the items of a modality at a path.
+        """Update a folder with the embedded rows of the items of a modality at a path.
 
         Returns:
-          True: there is nothing left to embed.
+          True: the rows are embedded already.
 
         Raises:
-          ValueError: there are no items, none can be used, or the folder holds something else.
+          ValueError: there are no items, all are unreadable, or the folder has other content.
         """
         which, raw = self._run.read(path, _modality(modality))
         self._write(raw, which, path, folder)
         return True
 
     def word_encoder(self, first: str) -> QueryEncoder:
-        """Return the encoder of words, an item of the modality that can be typed."""
+        """Return the encoder of words, which are items of the modality that can be typed."""
         which = self._run.typed
         return QueryEncoder(which, lambda words: self._run.embed(which, [words]))
 
@@ -92,7 +92,7 @@ class RunItems:
         """Return the modality of the first item in a file, and its row [1, k].
 
         Raises:
-          ValueError: there is none, or it cannot be used.
+          ValueError: there is none, or it is unreadable.
         """
         which, raw = self._run.read(path)
         try:
@@ -121,7 +121,7 @@ class RunItems:
         return Work(raw.rows, raw.inputs, index, contents, as_they_are, lambda: embed, metadata, ())
 
     def _embedded(self, raw: Any, modality: Modality, inputs: Sequence[Any]) -> Stacked:
-        """Return rows [b, k], and why there is none of an input; rows of such are zero."""
+        """Return rows [b, k] and, for each unreadable input, the reason; its row is zero."""
         try:
             return self._run.embed(modality, raw.load(inputs)), [None] * len(inputs)
         except _UNREADABLE as error:

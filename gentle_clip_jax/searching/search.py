@@ -1,4 +1,4 @@
-"""Search a gallery of embeddings by words, by one of its items, or by a file."""
+"""Search of a gallery of embeddings by words, by one of its items, or by a file."""
 
 import functools
 import pathlib
@@ -25,11 +25,10 @@ _MANY = 100_000  # items, beyond which embedding all takes seconds
 
 
 class Hit(NamedTuple):
-    """An item that was found.
+    """A result of a search.
 
-    id: of the item. path: its file, "" if that is not known. score: its cosine with the query, of
-    the other side as it is ranked.
-    text: the row's own, "" if it has none.
+    path: the item's file, "" if unknown. score: cosine with the query, after gallery smoothing if
+    the query is of the other modality. text: text of the row, "" if it has none.
     """
 
     id: str
@@ -39,14 +38,14 @@ class Hit(NamedTuple):
 
 
 class Searcher:
-    """An aligner and a gallery, ready for queries; encoders are loaded when they are first used.
+    """Search engine of a gallery; it loads encoders when they are first used.
 
     Args:
       opened: the aligner.
-      gallery: embeddings of one of its sides, raw, or what `embed` made of them with it.
-      side: "x" or "y", whose they are.
+      gallery: features of one modality, or rows that `embed` has written with the aligner.
+      side: the modality of the gallery, "x" or "y".
 
-    Without an index all rows are compared. `note`: what there is to say of that, "" if nothing.
+    Without an index all rows are compared. `note`: a warning about the index, "" if there is none.
     """
 
     def __init__(self, opened: Opened, gallery: Collection, side: str):
@@ -57,21 +56,21 @@ class Searcher:
 
     @functools.cached_property
     def rows(self) -> np.ndarray:
-        """[m, k] unit rows of the gallery in the joint space."""
+        """Unit rows [m, k] of the gallery in the shared space."""
         if self.is_embedded:
             return self.gallery.features
         return np.concatenate([*self.blocks()])
 
     def blocks(self) -> Iterator[np.ndarray]:
-        """The rows, 8192 at a time."""
+        """Yield the rows, 8,192 at a time."""
         return map(self._embedded, reading.blocks_of(self.gallery.features, _BLOCK))
 
     @functools.cached_property
     def ranked(self) -> np.ndarray:
-        """[m, k] the rows as they are ranked for queries of the other side.
+        """Smoothed rows [m, k] of the gallery, for queries of the other modality.
 
         Raises:
-          ValueError: they were written beside the embedded rows, and are not as they were written.
+          ValueError: the file of smoothed rows does not match its checksum.
         """
         digest = self.gallery.manifest.get("sha256", {}).get(RANKED)
         return self.opened.draw(self.side, self.rows) if digest is None else self._kept(digest)
@@ -88,25 +87,25 @@ class Searcher:
 
     @property
     def built_from(self) -> dict[str, str]:
-        """What an index must be of: items, their side, and the aligner."""
+        """Digests of the items and the aligner, and the modality, to which an index must match."""
         return {"aligner": self.opened.sha256, "side": self.side, **self.gallery.sha256}
 
     @property
     def is_embedded(self) -> bool:
-        """True if the gallery holds rows that `embed` has written."""
+        """True if the gallery has rows that `embed` has written."""
         return "aligner_sha256" in self.gallery.manifest
 
     def _embedded(self, features: np.ndarray) -> np.ndarray:
         return features if self.is_embedded else self.opened.embed(self.side, features)
 
     def words(self, words: str, num: int = 20) -> list[Hit]:
-        """The items that fit some words best, nearest first.
+        """Return the items nearest to words, nearest first.
 
-        The words go through the encoder of the other side, or of the gallery's own where that
-        alone reads words.
+        Words are encoded by the encoder of the other modality, or by the gallery's own if only
+        that one reads words.
 
         Raises:
-          ValueError: there are no words, or no encoder of the aligner's reads any.
+          ValueError: there are no words, or no encoder of the aligner reads words.
         """
         if not words.strip():
             raise ValueError("There is nothing to search for: give some words.")
@@ -116,12 +115,12 @@ class Searcher:
         return self._encoded(encoder.side, encoder.embed(words), num)
 
     def like(self, item: str, num: int = 20) -> list[Hit]:
-        """The items that are most like one of the gallery, by its id, or like a file.
+        """Return the items most similar to an item of the gallery, given by its id, or to a file.
 
-        The item itself is left out. A file is an image by its ending, and else a text.
+        The item itself is left out. A file is an image by its suffix, else a text.
 
         Raises:
-          ValueError: there is no such item and no such file, or no encoder takes it.
+          ValueError: there is no such item and no such file, or no encoder reads it.
         """
         own = np.flatnonzero(self.gallery.ids == item)
         if len(own):
@@ -140,7 +139,7 @@ class Searcher:
         return self._hits(side, self.opened.embed(side, features), num)
 
     def _hits(self, side: str, query: np.ndarray, num: int) -> list[Hit]:
-        """The best row of each item, for a query of a side."""
+        """Return the best row of each item for a query of a modality."""
         if num < 1:
             raise ValueError(f"Ask for 1 item or more, not {num}.")
         ids, texts = self.gallery.ids, self.gallery.texts
@@ -170,12 +169,12 @@ def open_gallery(aligner: Opened, gallery: Given, *, side: str | None = None) ->
 
     Args:
       aligner: a fitted one, or a trained run.
-      gallery: raw features of one of its sides, or a folder of `gentle-clip embed`, which saves
-        embedding them again. An index beside it, if it is of just these, is used.
-      side: "x" or "y", whose features they are, where their encoder or width does not say it.
+      gallery: features of one modality, or a folder written by `gentle-clip embed`, whose rows
+        are not embedded again. An index of the same items beside it is used.
+      side: their modality, "x" or "y"; needed only if neither encoder nor width tells it.
 
     Raises:
-      ValueError: the folders are not as they should be, or do not fit each other.
+      ValueError: a folder is damaged, or they do not fit each other.
     """
     searcher = Searcher(aligner, *aligner.read(gallery, side, aligned=True))
     folder = searcher.gallery.path and index_of(searcher.gallery.path)
@@ -183,9 +182,9 @@ def open_gallery(aligner: Opened, gallery: Given, *, side: str | None = None) ->
         try:
             searcher.index = open_index(folder, searcher.built_from)
         except ValueError as error:
-            searcher.note = f"{folder} is not used, and every item is compared: {error}."
+            searcher.note = f"{folder} is not used, so every item is compared: {error}."
     elif len(searcher.gallery.features) > _MANY and not searcher.is_embedded:
-        searcher.note = "All items are embedded first: gentle-clip index does that once."
+        searcher.note = "All items are embedded first; gentle-clip index does that only once."
     return searcher
 
 
@@ -196,15 +195,15 @@ def index_gallery(
     side: str | None = None,
     engine: str = "exact",
 ) -> pathlib.Path:
-    """Builds an index of the items to search, which `open_gallery` takes from then on.
+    """Build an index of a gallery, which `open_gallery` then uses.
 
     Args:
       aligner, gallery, side: see `open_gallery`.
-      engine: "exact", which keeps the embedded rows, all of which are compared; or "lance", an
-        approximate index for galleries that exceed the memory.
+      engine: "exact", which stores the embedded rows and compares all; or "lance", an
+        approximate index for galleries larger than the memory.
 
     Returns:
-      The folder of the index, beside the gallery.
+      The folder of the index, which is beside the gallery.
 
     Raises:
       ValueError: see `open_gallery`.
@@ -227,7 +226,7 @@ def index_gallery(
 
 
 def path_of(data: pathlib.Path | None, id_: str) -> str:
-    """The file of an item of a folder that was encoded; of what lies in an archive, the archive."""
+    """Return the file of an encoded item, or the archive that has it; "" if unknown."""
     if data is None:
         return ""
     if data.is_file():

@@ -1,4 +1,4 @@
-"""What a search found, as lines, as a table and as a page."""
+"""Results of a search as lines, as a table and as a page."""
 
 import csv
 import pathlib
@@ -24,7 +24,7 @@ _NOW = (
 
 
 def lines(hits: Sequence[Hit]) -> list[str]:
-    """A line for each hit: score, id, and path or else text, with tabs between."""
+    """Return a line for each hit: score, id, and path or else text, separated by tabs."""
     return [
         f"{hit.score:.3f}\t{hit.id}\t{hit.path or ' '.join(hit.text.split())}".rstrip()
         for hit in hits
@@ -32,7 +32,7 @@ def lines(hits: Sequence[Hit]) -> list[str]:
 
 
 def write_table(path: str | pathlib.Path, hits: Sequence[Hit]) -> None:
-    """Writes a CSV file: rank, id, score, path, text.
+    """Write a CSV file: rank, id, score, path, text.
 
     Raises:
       OSError: it cannot be written.
@@ -47,7 +47,7 @@ def write_table(path: str | pathlib.Path, hits: Sequence[Hit]) -> None:
 def write_hits(
     path: str | pathlib.Path, query: str, hits: Sequence[Hit], data: pathlib.Path | None
 ) -> None:
-    """Writes a page of the hits with their pictures, where `data` holds any, or their texts.
+    """Write a page of the hits with their pictures, if `data` has them, or their texts.
 
     Raises:
       ValueError: it cannot be written.

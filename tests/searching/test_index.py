@@ -80,7 +80,7 @@ def test_it_finds_what_comparing_all_finds(embedded, engine, work, gallery, tmp_
 def other_items(work, gallery):
     np.savez(work / "fewer.npz", **{k: v[:-1] for k, v in np.load(work / "x.npz").items()})
     embed_files(work / "aligner", work / "fewer.npz", gallery, side="x")
-    return "it is of other items or another aligner"
+    return "it has other items or another aligner"
 
 
 def largest(gallery):
@@ -91,7 +91,7 @@ def largest(gallery):
 def cut(work, gallery):
     path = largest(gallery)
     path.write_bytes(path.read_bytes()[:-1])
-    return "it is unfinished or damaged"
+    return "it is incomplete or damaged"
 
 
 def flipped(work, gallery):
@@ -99,17 +99,17 @@ def flipped(work, gallery):
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    return "it is unfinished or damaged"
+    return "it is incomplete or damaged"
 
 
 def lost(work, gallery):
     largest(gallery).unlink()
-    return "it is unfinished or damaged"
+    return "it is incomplete or damaged"
 
 
 def unfinished(work, gallery):
     (index_of(gallery) / "manifest.json").unlink()
-    return "it is unfinished or damaged"
+    return "it is incomplete or damaged"
 
 
 @pytest.mark.parametrize("change", [other_items, cut, flipped, lost, unfinished])
@@ -121,7 +121,7 @@ def test_an_index_of_something_else_is_one_sentence(change, engine, work, galler
     compared = capsys.readouterr()
     assert len(compared.out.splitlines()) == 20
     assert compared.err == (
-        f"gentle-clip: {index_of(gallery)} is not used, and every item is compared: {words}: run "
+        f"gentle-clip: {index_of(gallery)} is not used, so every item is compared: {words}: run "
         "gentle-clip index again.\n"
     )
     assert main.main(["index", *command[1:3], f"--engine={engine}"]) == 0
@@ -136,7 +136,7 @@ def test_a_file_too_many_is_noticed(work, gallery):
     pytest.importorskip("lance")
     index_gallery(work / "aligner", gallery, engine="lance")
     (index_of(gallery) / "rows.lance" / "_versions" / "1.manifest").touch()
-    assert "it is unfinished or damaged" in open_gallery(work / "aligner", gallery).note
+    assert "it is incomplete or damaged" in open_gallery(work / "aligner", gallery).note
 
 
 def test_the_last_engine_is_used_and_leaves_nothing_of_another(work, gallery):
@@ -160,7 +160,7 @@ def test_an_index_whose_writing_ended_is_unfinished(engine, tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         write_index(tmp_path, engine, {}, blocks(), None, num_rows=600)
-    with pytest.raises(ValueError, match="it is unfinished or damaged"):
+    with pytest.raises(ValueError, match="it is incomplete or damaged"):
         open_index(tmp_path, {})
 
 
@@ -204,7 +204,7 @@ def test_a_full_disk_is_told_as_such(tmp_path):
 def test_many_items_that_are_embedded_first_are_noted(work, gallery, monkeypatch):
     assert not open_gallery(work / "aligner", work / "x.npz").note
     monkeypatch.setattr(search, "_MANY", 1999)
-    assert "gentle-clip index does that once" in open_gallery(work / "aligner", work / "x.npz").note
+    assert "index does that only once" in open_gallery(work / "aligner", work / "x.npz").note
     embedded = open_gallery(work / "aligner", gallery)
     assert not embedded.note
     assert isinstance(embedded.rows, np.memmap)  # it is searched where it lies
