@@ -6,7 +6,6 @@ complete old aligner or the new one.
 """
 
 import dataclasses
-import json
 import pathlib
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -14,7 +13,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from gentle_clip_jax.storage.digests import sha256_of
+from gentle_clip_jax.storage.digests import sha256, sha256_of
+from gentle_clip_jax.storage.reading import parse_json
 from gentle_clip_jax.storage.writing import write_json, writing
 
 _FORMAT = 2
@@ -70,7 +70,7 @@ def write(
     digest = sha256_of(content)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"arrays-{digest[:16]}.safetensors"
-    if not path.exists() or sha256_of(path.read_bytes()) != digest:
+    if not path.exists() or sha256(path) != digest:
         with writing(path, "wb") as file:
             file.write(content)
     record = {"format": _FORMAT, "arrays": path.name, "sha256": digest, "parts": tree}
@@ -107,13 +107,13 @@ def read(folder: pathlib.Path, kinds: Kinds) -> tuple[dict[str, Any], dict[str, 
 
 def _record(path: pathlib.Path) -> dict[str, Any]:
     try:
-        record = json.loads(path.read_text("utf-8"))
-    except (FileNotFoundError, NotADirectoryError) as error:
+        record = parse_json(path)
+    except FileNotFoundError as error:
         raise ValueError(
             f"{path.parent} holds no aligner, as {path.name} is not there: give a folder that "
             "Aligner.save has written."
         ) from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise ValueError(f"{path} is damaged: {_WHAT_TO_DO}.") from error
     if not isinstance(record, dict) or "format" not in record or "parts" not in record:
         raise ValueError(f"{path} is no aligner's: give a folder that Aligner.save has written.")

@@ -11,7 +11,7 @@ import sys
 import warnings
 import zlib
 
-from gentle_clip_jax.storage import stores
+from gentle_clip_jax.storage import locks, stores
 
 _MOST_BYTES = 512 * 2**20  # some 15,000 programs; the least recently used go first
 _CPU = re.compile(r"^(?:model name|flags|Features)\s*:.*", re.MULTILINE)  # of x86 and of Arm
@@ -60,9 +60,7 @@ def _is_of_another(folder: pathlib.Path) -> bool:
 def _remove_unfinished(folder: pathlib.Path) -> None:
     """Removes what a killed process left, or JAX writes no more: of a program it writes "-cache",
     then "-atime"."""
-    import filelock
-
-    with filelock.FileLock(folder / ".lockfile", timeout=1):  # JAX's own
+    with locks.locked(folder / ".lockfile", timeout=1):  # JAX's own
         names = {entry.name for entry in os.scandir(folder)}
         for name in names:
             program, _, kind = name.rpartition("-")

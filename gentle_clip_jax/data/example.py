@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gentle_clip_jax.data.pairs import SHEET
-from gentle_clip_jax.storage.writing import write_text, writing
+from gentle_clip_jax.storage.writing import rename, write_text, writing
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -70,7 +70,7 @@ def write_example(
         _write(pathlib.Path(begun) / "whole", number, rng, shown)
         if folder.exists():
             folder.rmdir()
-        (pathlib.Path(begun) / "whole").rename(folder)
+        rename(pathlib.Path(begun) / "whole", folder)
     return folder
 
 

@@ -1,6 +1,5 @@
 """Preparation of data sets for training: from a folder to TensorFlow Datasets' array_record."""
 
-import os
 import pathlib
 import re
 import shutil
@@ -18,11 +17,11 @@ from rich.progress import (
 from rich.table import Table
 
 from gentle_clip_jax.data import metadata
-from gentle_clip_jax.data.lock import alone_in
 from gentle_clip_jax.data.tfds_builders import build, catalogue
 from gentle_clip_jax.storage import reading
 from gentle_clip_jax.storage.digests import sha256, sha256_of
-from gentle_clip_jax.storage.writing import write_json, write_text
+from gentle_clip_jax.storage.locks import alone_in
+from gentle_clip_jax.storage.writing import rename, write_json, write_text
 
 _SUMS, _ABOUT = "SHA256SUMS", "prepared.json"
 _FOR_PROGRAMS = (
@@ -58,7 +57,7 @@ def prepare(
         unfinished = to / f".{title}.unfinished"
         with alone_in(unfinished):
             _build(title, data_set, contents, unfinished, max_skipped, source_record)
-            os.replace(unfinished / title, target.parent)
+            rename(unfinished / title, target.parent)
         shutil.rmtree(unfinished)  # after the lock in it is closed, as Windows wants it
     _say_what_is_there(target, source_record)
     if not data_set.trained:

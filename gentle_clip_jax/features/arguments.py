@@ -4,8 +4,8 @@ import contextlib
 import pathlib
 from typing import Any
 
-from gentle_clip_jax.data import lock
 from gentle_clip_jax.features.kept import Say
+from gentle_clip_jax.storage import locks
 from gentle_clip_jax.storage.records import read_record, write_record
 from gentle_clip_jax.storage.writing import put_aside
 
@@ -23,7 +23,7 @@ def check_folder(out: pathlib.Path, arguments: dict[str, Any]) -> None:
     paths = [path for path in _paths(out) if path.exists()]
     if not paths:
         names = [p.name for p in out.iterdir()] if out.is_dir() else [out.name] * out.exists()
-        if any(name not in (lock.NAME, SHARDS) for name in names):
+        if any(name not in (locks.NAME, SHARDS) for name in names):
             raise ValueError(f"{out} is not an empty folder: use another --out.")
         return
     records = []

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from gentle_clip_jax.data import images, lock, sequences, texts
+from gentle_clip_jax.data import images, sequences, texts
 from gentle_clip_jax.features.arguments import check_folder
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.engine import Engine, in_this_process
@@ -14,6 +14,7 @@ from gentle_clip_jax.features.read import read
 from gentle_clip_jax.features.shards import folder_of
 from gentle_clip_jax.features.update import update
 from gentle_clip_jax.features.work import Work, image_work, role_of, sequence_work, text_work
+from gentle_clip_jax.storage import locks
 
 
 def encode(
@@ -77,7 +78,7 @@ def encode(
         if shard is not None:
             out = folder_of(out, shard)
         check_folder(out, arguments)
-        with lock.alone_in(out):
+        with locks.alone_in(out):
             check_folder(out, arguments)  # again: another command may have ended in between
             manifest = update(work, out, arguments, shard, engine=embed)
     if not manifest["num_rows"]:  # a shard of few inputs

@@ -8,7 +8,6 @@ from typing import Any
 
 from rich.console import Console
 
-from gentle_clip_jax.data import lock
 from gentle_clip_jax.features import folder as folders
 from gentle_clip_jax.features.arguments import SHARDS, check_folder, keep
 from gentle_clip_jax.features.kept import Kept
@@ -18,6 +17,7 @@ from gentle_clip_jax.features.update import (
     say_what_is_there,
     write_features,
 )
+from gentle_clip_jax.storage import locks
 
 _OF_ONE = ("arguments", "num_rows", "skipped", "contents_sha256", "listing_sha256", "sha256")
 _NOT_OF_A_ROW = ("row", "sha256", "reason")
@@ -55,7 +55,7 @@ def merge(out: str | pathlib.Path, arguments: Mapping[str, Any] | None = None) -
                 "run them again, or leave it out."
             )
     console = Console(soft_wrap=True, highlight=False, markup=False)
-    with lock.alone_in(out):
+    with locks.alone_in(out):
         check_folder(out, first["arguments"])
         keep(out, first["arguments"], console.print)
         _write(out, count, manifests)

@@ -6,6 +6,7 @@ that were the closest of ten. pairs.csv is at all times pairs.csv.bak and the co
 that undoing every answer restores it byte for byte.
 """
 
+import contextlib
 import csv
 import datetime
 import io
@@ -15,8 +16,7 @@ import pathlib
 from collections.abc import Iterable
 from typing import Any, Literal, NamedTuple, get_args
 
-import filelock
-
+from gentle_clip_jax.storage.locks import locked
 from gentle_clip_jax.storage.writing import writing
 
 Kind = Literal["match", "none", "unsure", "near"]
@@ -58,16 +58,13 @@ class Journal:
         self.log, self.not_pairs = folder / "review.jsonl", folder / "not_pairs.csv"
         self.near_pairs = folder / "near_pairs.csv"
         self.backup = folder / f"{self.pairs.name}.bak"
-        self._lock = filelock.FileLock(folder / f"{self.pairs.name}.lock")
-        try:
-            self._lock.acquire(timeout=0)
-        except filelock.Timeout as error:
-            raise ValueError(f"Another review of {pairs} is open: close it first.") from error
-        try:
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(locked(folder / f"{self.pairs.name}.lock"))
+            except TimeoutError as error:
+                raise ValueError(f"Another review of {pairs} is open: close it first.") from error
             self._open()
-        except BaseException:
-            self._lock.release()
-            raise
+            self._lock = stack.pop_all()
 
     def _open(self) -> None:
         lines = _whole_lines(self.log)
@@ -118,7 +115,7 @@ class Journal:
     def close(self) -> None:
         """Lets another review begin."""
         self._file.close()
-        self._lock.release()
+        self._lock.close()
 
     def _append(self, line: dict[str, Any]) -> None:
         end = self._file.tell()

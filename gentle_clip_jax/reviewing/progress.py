@@ -1,6 +1,5 @@
 """What a review has brought: recall of pairs that were held out, and what random screens say."""
 
-import json
 import pathlib
 import threading
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from gentle_clip_jax.evaluation.splits import FOLDS, canonical_order, folds
 from gentle_clip_jax.reviewing.journal import KINDS, Answer
 from gentle_clip_jax.reviewing.queue import kind_of_screen
 from gentle_clip_jax.reviewing.session import Embed, Session
+from gentle_clip_jax.storage.reading import parse_json
 from gentle_clip_jax.storage.writing import write_json
 
 AT = 10
@@ -68,7 +68,7 @@ class Progress:
     def __init__(self, embed: Embed, path: pathlib.Path):
         self._embed, self._path, self._lock = embed, path, threading.Lock()
         try:
-            rows = json.loads(path.read_text("utf-8")) if path.exists() else []
+            rows = parse_json(path) if path.exists() else []
             self._points = {int(row["pairs"]): Point(**row) for row in rows}
         except (ValueError, TypeError, KeyError) as error:
             raise ValueError(f"{path} is damaged: delete it.") from error

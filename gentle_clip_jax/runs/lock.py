@@ -6,9 +6,9 @@ import pathlib
 import socket
 from collections.abc import Iterator
 
-import filelock
 import jax
 
+from gentle_clip_jax.storage import locks
 from gentle_clip_jax.storage.stores import is_local
 from gentle_clip_jax.storage.writing import write_text
 
@@ -25,26 +25,19 @@ def locked(path: pathlib.Path) -> Iterator[None]:
     if jax.process_index() or not is_local(path):
         yield  # the first process holds it for all; a store has no locks
         return
-    lock, holder = filelock.FileLock(path, timeout=0), path.with_name(path.name + ".holder")
-    try:
-        lock.acquire()
-    except filelock.Timeout as error:
-        raise ValueError(
-            f"{path.parent} is in use by {_read(holder)}: "
-            "wait until that run ends, stop it, or choose another --workdir."
-        ) from error
-    except NotImplementedError:
-        pass  # a file system without locks
-    except OSError as error:
-        raise not_writable(path.parent, error) from error
-    try:
+    holder = path.with_name(path.name + ".holder")
+    with contextlib.ExitStack() as stack:
         try:
+            stack.enter_context(locks.locked(path))
             write_text(holder, f"process {os.getpid()} on {socket.gethostname()}")
+        except TimeoutError as error:
+            raise ValueError(
+                f"{path.parent} is in use by {_read(holder)}: "
+                "wait until that run ends, stop it, or choose another --workdir."
+            ) from error
         except OSError as error:
             raise not_writable(path.parent, error) from error
         yield
-    finally:
-        lock.release()
 
 
 def _read(holder: pathlib.Path) -> str:

@@ -1,7 +1,6 @@
 """The provenance of a run: the commit of the code, and fingerprints of its data."""
 
 import contextlib
-import hashlib
 import pathlib
 import subprocess
 from typing import Any
@@ -10,6 +9,7 @@ import jax
 import numpy as np
 
 from gentle_clip_jax.data import batches
+from gentle_clip_jax.storage.digests import sha256_of
 
 _SAMPLE = 4  # rows of a set; images are decoded for them
 
@@ -43,13 +43,13 @@ def fingerprints(dataset: batches.Dataset) -> dict[str, str]:
 
 
 def _fingerprint(items: batches.Items) -> str:
-    num, sha = batches.count(items), hashlib.sha256()
+    num, parts = batches.count(items), []
     sample = np.unique(np.linspace(0, max(num - 1, 0), _SAMPLE).astype(int))[:num]
     for leaf in jax.tree.leaves(items):
         whole = isinstance(leaf, np.ndarray) and leaf.dtype.kind in "US"
         try:
             rows = np.asarray(leaf if whole else leaf[sample])
-            sha.update(f"{rows.dtype} {rows.shape}".encode() + rows.tobytes())
+            parts.append(f"{rows.dtype} {rows.shape}".encode() + rows.tobytes())
         except (OSError, ValueError):
-            sha.update(b"a row cannot be read")
-    return f"{num:,} items, {sha.hexdigest()[:16]}"
+            parts.append(b"a row cannot be read")
+    return f"{num:,} items, {sha256_of(b''.join(parts))[:16]}"

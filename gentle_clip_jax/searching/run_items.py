@@ -13,13 +13,13 @@ import numpy as np
 
 from gentle_clip_jax import progress
 from gentle_clip_jax.aligners.protocol import SharedSpace
-from gentle_clip_jax.data import lock
 from gentle_clip_jax.features import folder as folders
 from gentle_clip_jax.features.arguments import check_folder
 from gentle_clip_jax.features.embedder import Stacked
 from gentle_clip_jax.features.update import update
 from gentle_clip_jax.features.work import Work, as_they_are
 from gentle_clip_jax.searching.encoder import QueryEncoder
+from gentle_clip_jax.storage import locks
 
 Modality = Literal["x", "y"]
 _BATCH = 256
@@ -105,7 +105,7 @@ class RunItems:
         name = self._run.path.resolve().name
         arguments = {"encoder": name, "role": modality, "data": str(path), "dtype": "float32"}
         check_folder(out, arguments)
-        with lock.alone_in(out):
+        with locks.alone_in(out):
             update(self._work(raw, modality), out, arguments, say=progress.console())
 
     def _work(self, raw: Any, modality: Modality) -> Work:

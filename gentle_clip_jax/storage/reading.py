@@ -1,6 +1,7 @@
 """Bounded reading: only regular files are read, and within a stated share of memory."""
 
 import contextlib
+import errno
 import functools
 import json
 import math
@@ -134,6 +135,21 @@ def release(rows: np.ndarray) -> None:
         file.madvise(mmap.MADV_DONTNEED)
 
 
+def parse_json(path: pathlib.Path) -> Any:
+    """Return the JSON value in a regular file of at most 64 MiB.
+
+    Raises:
+      FileNotFoundError: it is not there.
+      ValueError: it cannot be read; says why, without the path.
+    """
+    if not path.exists():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+    try:
+        return json.loads(read_bytes(path, _JSON).decode("utf-8"))
+    except RecursionError as error:
+        raise ValueError(str(error)) from error
+
+
 def read_json(path: pathlib.Path, schema: type[msgspec.Struct] | None = None) -> dict[str, Any]:
     """Return the JSON object in a file; with a schema, after checking it.
 
@@ -141,8 +157,8 @@ def read_json(path: pathlib.Path, schema: type[msgspec.Struct] | None = None) ->
       ValueError: it is no such file, or a value is of another kind; names them.
     """
     try:
-        content = json.loads(read_bytes(path, _JSON).decode("utf-8"))
-    except (ValueError, RecursionError) as error:
+        content = parse_json(path)
+    except (FileNotFoundError, ValueError) as error:
         raise ValueError(f"{path} is no sound .json file: {error}.") from error
     if not isinstance(content, dict):
         raise ValueError(f"{path} must hold an object of JSON, not a {type(content).__name__}.")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gentle_clip_jax.storage.digests import sha256_of
+from gentle_clip_jax.storage.reading import parse_json
 from gentle_clip_jax.storage.writing import write_json
 
 _CHECK = "check"
@@ -50,11 +51,4 @@ def read_record(path: pathlib.Path) -> dict[str, Any]:
       FileNotFoundError: it is not there.
       ValueError: it cannot be read or was altered; says why, without the path.
     """
-    if path.exists() and not path.is_file():  # a device has no end, and a pipe waits
-        raise ValueError("it is no regular file")
-    try:
-        return unchecked(json.loads(path.read_text("utf-8")))
-    except FileNotFoundError:
-        raise
-    except (OSError, ValueError, RecursionError) as error:
-        raise ValueError(str(error)) from error
+    return unchecked(parse_json(path))

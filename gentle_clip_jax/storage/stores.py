@@ -6,12 +6,13 @@ locks.
 """
 
 import errno
-import hashlib
 import io
 import os
 import pathlib
 import stat
 from typing import Any, TextIO
+
+from gentle_clip_jax.storage.digests import sha256_of
 
 
 def place(path: str | os.PathLike[str]) -> pathlib.Path:
@@ -101,7 +102,7 @@ def scratch(path: pathlib.Path) -> pathlib.Path:
     """Return the local folder of a run's cache: its own folder if on the disk."""
     if is_local(path):
         return path
-    return user_cache() / "runs" / hashlib.sha256(str(path).encode()).hexdigest()[:12]
+    return user_cache() / "runs" / sha256_of(str(path).encode())[:12]
 
 
 def user_cache() -> pathlib.Path:

@@ -44,13 +44,12 @@ def writing(path: pathlib.Path, mode: str = "w") -> Iterator[IO[Any]]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(part, path)
+        rename(part, path)
     except BaseException as error:
         part.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.errno and error.filename is None:
             raise OSError(error.errno, error.strerror, str(path)) from error  # say where
         raise
-    _sync_folder(path.parent)
 
 
 def write_text(path: pathlib.Path, text: str) -> None:
@@ -127,8 +126,17 @@ def aside(path: pathlib.Path) -> pathlib.Path:
 def put_aside(path: pathlib.Path) -> pathlib.Path:
     """Rename a damaged file or folder to `aside(path)` and return its new path."""
     new = aside(path)
-    path.replace(new)
+    rename(path, new)
     return new
+
+
+def rename(part: pathlib.Path, path: pathlib.Path) -> None:
+    """Give a finished file or folder its name, for good even if the power fails."""
+    if not stores.is_local(part):
+        part.replace(path)
+        return
+    os.replace(part, path)
+    _sync_folder(path.parent)
 
 
 def _sync_folder(folder: pathlib.Path) -> None:

@@ -4,8 +4,6 @@ An array is hashed in blocks along its longest axis, which is the axis that mesh
 so that each process hashes what it holds and the manifest is the same on any number of devices.
 """
 
-import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -15,6 +13,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from gentle_clip_jax.parallel.mesh import num_blocks, split_axis
+from gentle_clip_jax.storage.digests import sha256_of
 
 Manifest = dict[str, dict[str, Any]]
 _POOLED = 2**26  # bytes; less is hashed sooner than threads are started on a busy machine
@@ -31,7 +30,7 @@ def manifest(tree: Any) -> Manifest:
         every = multihost_utils.process_allgather(np.concatenate(tables)).max(axis=0)
         tables = np.split(every, np.cumsum([len(table) for table in tables])[:-1])
     return {
-        key: {**entry, "sha256": hashlib.sha256(table.tobytes()).hexdigest()}
+        key: {**entry, "sha256": sha256_of(table.tobytes())}
         for (key, entry), table in zip(described(tree).items(), tables)
     }
 
@@ -51,7 +50,7 @@ def digest(tree: Any) -> str:
 
 def digest_of(entries: Manifest) -> str:
     """Return the SHA-256 of a manifest."""
-    return hashlib.sha256(json.dumps(entries, sort_keys=True).encode()).hexdigest()
+    return sha256_of(entries)
 
 
 def differences(saved: Manifest, wanted: Manifest) -> list[str]:
@@ -90,7 +89,7 @@ def _digests(leaves: Sequence[Any]) -> list[np.ndarray]:
 
 def _hash(place: np.ndarray, values: np.ndarray) -> None:
     """Write a SHA-256 into its place, uint8 [32]."""
-    place[:] = np.frombuffer(hashlib.sha256(values.tobytes()).digest(), np.uint8)
+    place[:] = np.frombuffer(bytes.fromhex(sha256_of(values.tobytes())), np.uint8)
 
 
 def _own_parts(leaf: Any) -> Iterator[tuple[int, np.ndarray]]:

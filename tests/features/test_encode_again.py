@@ -11,10 +11,10 @@ from PIL import Image
 from tiny_encoders import COLOURS, encode_images, encode_texts, manifest
 
 from gentle_clip_jax.commands import main
-from gentle_clip_jax.data import lock
 from gentle_clip_jax.encoders.published import pretrained
 from gentle_clip_jax.features import folder, update, work
 from gentle_clip_jax.features.read import read
+from gentle_clip_jax.storage import locks
 
 BEIGE, PINK = (240, 230, 190), (250, 130, 180)
 
@@ -310,7 +310,7 @@ def test_nothing_that_can_be_used_any_more_leaves_the_old(pictures, tmp_path):
 
 def test_one_command_at_a_time_in_a_folder(pictures, tmp_path):
     with (
-        lock.alone_in(tmp_path / "out"),
+        locks.alone_in(tmp_path / "out"),
         pytest.raises(ValueError, match=r"Another process writes to .*out: wait for it"),
     ):
         encode_images(pictures, tmp_path / "out")

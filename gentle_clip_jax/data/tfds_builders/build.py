@@ -1,7 +1,6 @@
 """A writer of TensorFlow Datasets' array_record format, shard by shard, without TensorFlow."""
 
 import contextlib
-import os
 import pathlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -10,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gentle_clip_jax.storage.digests import sha256
-from gentle_clip_jax.storage.writing import write_text
+from gentle_clip_jax.storage.writing import rename, write_text
 
 VERSION = "1.0.0"
 _SHARD = 1024  # items
@@ -149,7 +148,7 @@ def _write(path: pathlib.Path, records: Iterable[bytes]) -> int:
                 count += 1
     except RuntimeError as error:
         raise OSError(f"{path} cannot be written: {error}.") from error
-    os.replace(part, path)
+    rename(part, path)
     return count
 
 

@@ -7,7 +7,6 @@ only ever contribute unmatched images and unmatched names.
 import collections
 import dataclasses
 import importlib.util
-import json
 import pathlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -139,7 +138,7 @@ def _font(folder: pathlib.Path, font: str) -> tuple[pathlib.Path, dict[str, int]
     (ttf,) = _versions(folder, f"{FONTS[font]}-[0-9]*.ttf")
     (charmap,) = _versions(folder, f"{FONTS[font]}-charmap-*.json")
     try:
-        return ttf, {k: int(v, 16) for k, v in json.loads(charmap.read_text()).items()}
+        return ttf, {k: int(v, 16) for k, v in reading.parse_json(charmap).items()}
     except (ValueError, TypeError, AttributeError) as error:
         raise ValueError(
             f"The icon names in {charmap} cannot be read ({error}): reinstall qtawesome."

@@ -5,12 +5,12 @@ import sys
 
 import pytest
 
-from gentle_clip_jax.data import lock
+from gentle_clip_jax.storage import locks
 
 HOLD = """
 import pathlib, sys, time
-from gentle_clip_jax.data import lock
-with lock.alone_in(pathlib.Path(sys.argv[1])):
+from gentle_clip_jax.storage import locks
+with locks.alone_in(pathlib.Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -32,13 +32,13 @@ def test_one_process_at_a_time(held):
     folder, other = held
     with (
         pytest.raises(ValueError, match=r"Another process writes to .*folder: wait for it"),
-        lock.alone_in(folder),
+        locks.alone_in(folder),
     ):
         pass
     other.kill()
     other.wait()
     for _ in range(2):
-        with lock.alone_in(folder):
+        with locks.alone_in(folder):
             pass
 
 
