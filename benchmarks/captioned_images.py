@@ -13,7 +13,7 @@ import training
 from published import publish
 from training import CLIP, CLIP_SSL, NO_MMD, NO_SDD, NO_SSL
 
-from gentle_clip_jax.config import load_config
+from gentle_clip_jax.tasks.config import load_config
 
 CONFIGS = ("remote_sensing", "vision_language")
 # The forms and weights of the paper's public demo.

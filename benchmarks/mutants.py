@@ -309,7 +309,7 @@ def folder_tests(path: pathlib.Path) -> list[str]:
     named = re.compile(rf"\b{stem.strip('_')}\b")
     files = sorted((ROOT / "tests").rglob("test_*.py"))
     files = [file for file in files if named.search(file.read_text())]
-    return [file.relative_to(ROOT).as_posix() for file in files] or ["tests/test_config.py"]
+    return [file.relative_to(ROOT).as_posix() for file in files] or ["tests/tasks/test_config.py"]
 
 
 def stages(mutant: Mutant, noticed_by: list[str]) -> Iterator[tuple[str, list[str]]]:

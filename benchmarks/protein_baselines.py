@@ -7,9 +7,9 @@ import jax
 import numpy as np
 
 from gentle_clip_jax import evaluation
-from gentle_clip_jax.config import load_config
 from gentle_clip_jax.encoders.protein_structure import invariants
 from gentle_clip_jax.storage.writing import write_json
+from gentle_clip_jax.tasks.config import load_config
 from gentle_clip_jax.tasks.proteins import domains, measures
 from gentle_clip_jax.tasks.proteins import task as field
 

@@ -97,7 +97,7 @@ INPUTS = {
         "tests/commands/test_wrong_options.py",
         "tests/commands/test_command_line.py",
     ],
-    "keys of configs": ["tests/commands/test_wrong_config_values.py", "tests/test_config.py"],
+    "keys of configs": ["tests/commands/test_wrong_config_values.py", "tests/tasks/test_config.py"],
     "Ctrl-C in the first second": ["tests/commands/test_ctrl_c.py"],
 }
 

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping
 
 from published import RESULTS, ROOT, read
 
-from gentle_clip_jax.config import load_config
 from gentle_clip_jax.runs.folder import read_config
 from gentle_clip_jax.runs.log import processor
 from gentle_clip_jax.runs.taken import taken
+from gentle_clip_jax.tasks.config import load_config
 
 RECALLS = [f"{direction}_r{k}" for direction in ("i2t", "t2i") for k in (1, 5, 10)]
 METRICS = [*RECALLS, "mean_recall", "zero_shot_accuracy"]

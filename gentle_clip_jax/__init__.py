@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from gentle_clip_jax.aligning import align
     from gentle_clip_jax.asking import ask
     from gentle_clip_jax.comparing import compare
-    from gentle_clip_jax.config import load_config
     from gentle_clip_jax.diagnosing import diagnose
     from gentle_clip_jax.encoders.published.pretrained import load as load_encoder
     from gentle_clip_jax.exporting import export
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from gentle_clip_jax.matching import match
     from gentle_clip_jax.searching.embed import embed
     from gentle_clip_jax.searching.hits import search
+    from gentle_clip_jax.tasks.config import load_config
     from gentle_clip_jax.training.loop import train
     from gentle_clip_jax.training.restored import restore
 
@@ -75,7 +75,7 @@ def __getattr__(name: str) -> object:
 
             return importlib.import_module("gentle_clip_jax.losses")
         case "load_config":
-            from gentle_clip_jax import config as home
+            from gentle_clip_jax.tasks import config as home
         case "load_encoder":
             from gentle_clip_jax.encoders.published import pretrained
 

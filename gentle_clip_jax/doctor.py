@@ -11,7 +11,6 @@ from typing import Any
 
 from packaging.requirements import Requirement
 
-from gentle_clip_jax import extras
 from gentle_clip_jax.parallel.cores import count_cores
 
 _OURS = "gentle-clip-jax"
@@ -44,7 +43,7 @@ def examine() -> dict[str, Any]:
         "extras": {
             extra: {
                 "missing": sorted({need.name for need in some if not _is_met(need)}),
-                "install": extras.install(extra),
+                "install": f'pip install "gentle-clip-jax[{extra}]"',
             }
             for extra, some in needs.items()
         },

@@ -4,7 +4,6 @@ import argparse
 from collections.abc import Iterator
 from typing import Any
 
-from gentle_clip_jax import extras
 from gentle_clip_jax.commands import values
 
 SHELLS = ("bash", "zsh", "tcsh")
@@ -19,7 +18,8 @@ class PrintCompletion(argparse.Action):
             import shtab
         except ModuleNotFoundError:
             parser.error(
-                f"{self.option_strings[0]} needs shtab, run {extras.install('completion')}"
+                f"{self.option_strings[0]} needs shtab: "
+                'run pip install "gentle-clip-jax[completion]"'
             )
         for action in _actions(parser):
             if action.type in (values.path, values.file):

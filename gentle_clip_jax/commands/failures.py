@@ -7,8 +7,6 @@ import pathlib
 import sys
 import traceback
 
-from gentle_clip_jax import extras
-
 MENDABLE, OURS = 2, 1  # exit codes: of what a user can mend, and of what only we can
 
 # What to install for a package that only some commands need.
@@ -50,7 +48,7 @@ def told(error: Exception, args: argparse.Namespace) -> tuple[str, int]:
     if isinstance(error, ModuleNotFoundError):
         extra = _EXTRAS.get((error.name or "").partition(".")[0])
         if extra:
-            return f"{error}: run {extras.install(extra)}.", MENDABLE
+            return f'{error}: run pip install "gentle-clip-jax[{extra}]".', MENDABLE
     if isinstance(error, OSError) and error.errno:
         return _of_the_system(error, args), MENDABLE
     if isinstance(error, (ValueError, FloatingPointError, OSError)) and str(error).strip():

@@ -58,7 +58,7 @@ def _export(args: argparse.Namespace) -> output.Done:
 
 
 def _push(args: argparse.Namespace) -> output.Done:
-    from gentle_clip_jax.hub import push
+    from gentle_clip_jax.aligners.hub import push
 
     also = args.also.split(",") if args.also else ()
     url = push(args.aligner, args.repo, private=args.private, license=args.license, also=also)

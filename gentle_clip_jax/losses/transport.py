@@ -133,10 +133,8 @@ def _sinkhorn(cost: jax.Array, a: jax.Array, b: jax.Array, iterations: int) -> j
         from ott.problems.linear.linear_problem import LinearProblem
         from ott.solvers.linear.sinkhorn import Sinkhorn
     except ModuleNotFoundError as error:
-        from gentle_clip_jax import extras
-
         raise ValueError(
-            f"transport plans need ott-jax: run {extras.install('transport')}"
+            'transport plans need ott-jax: run pip install "gentle-clip-jax[transport]"'
         ) from error
 
     solver = Sinkhorn(

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gentle_clip_jax import extras
 from gentle_clip_jax.searching.ivf_pq import IvfPq
 from gentle_clip_jax.searching.mapped_rows import MappedRows
 from gentle_clip_jax.storage.digests import sha256
@@ -106,7 +105,8 @@ def open_index(folder: pathlib.Path, built_from: dict[str, Any]) -> Index:
         parts = [ENGINES[engine](path) for path in _parts(folder, engine) if path.exists()]
         return Index(*parts)
     except ModuleNotFoundError as error:
-        raise ValueError(f"it needs {engine}: run {extras.install(engine)}") from error
+        install = f'pip install "gentle-clip-jax[{engine}]"'
+        raise ValueError(f"it needs {engine}: run {install}") from error
     except (OSError, ValueError, LookupError, TypeError, RuntimeError) as error:
         raise ValueError(_DAMAGED) from error
 

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from gentle_clip_jax.encoders.two_towers import TwoTowers
-from gentle_clip_jax.objectives import Embedded, Objective, Terms
+from gentle_clip_jax.losses.objectives import Embedded, Objective, Terms
 
 
 class Rows(NamedTuple):

@@ -120,7 +120,7 @@ class TextViews(Struct, frozen=True):
 class Config(Struct, frozen=True):
     """Gentle-CLIP in its stable form; a task adds `task`, `data` and `views`."""
 
-    # Which one: see gentle_clip_jax/objectives.py.
+    # Which one: see gentle_clip_jax/losses/objectives.py.
     objective: Annotated[Text, Meta(description="the name of an objective")] = "gentle_clip"
     seed: Seed = 0  # of weights, batches, views, dropout, and of which training items are pairs
     model: Model = Model()

@@ -11,7 +11,7 @@ import numpy as np
 from gentle_clip_jax.data.batches import Batch, Dataset, Items
 from gentle_clip_jax.encoders.two_towers import TwoTowers
 from gentle_clip_jax.evaluation.intervals import Interval
-from gentle_clip_jax.objectives import Objective, Terms
+from gentle_clip_jax.losses.objectives import Objective, Terms
 from gentle_clip_jax.tasks.raw import Modality, Raw
 from gentle_clip_jax.tasks.rows import Rows
 

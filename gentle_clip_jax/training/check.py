@@ -2,7 +2,7 @@
 
 import ml_collections
 
-from gentle_clip_jax import objectives
+from gentle_clip_jax.losses import objectives
 from gentle_clip_jax.tasks import task_of
 from gentle_clip_jax.tasks.check_keys import check_keys
 

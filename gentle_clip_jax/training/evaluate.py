@@ -7,12 +7,12 @@ import numpy as np
 
 from gentle_clip_jax.data.batches import Dataset
 from gentle_clip_jax.runs.folder import RunFolder
-from gentle_clip_jax.runs.provenance import fingerprints
 from gentle_clip_jax.runs.read import read_info
 from gentle_clip_jax.runs.resumed import say_what_changed
 from gentle_clip_jax.storage.records import write_record
 from gentle_clip_jax.storage.stores import place
 from gentle_clip_jax.storage.writing import write_arrays
+from gentle_clip_jax.training.provenance import fingerprints
 from gentle_clip_jax.training.restored import restore
 
 

@@ -10,19 +10,19 @@ import jax.numpy as jnp
 import ml_collections
 from jax.experimental import multihost_utils
 
-from gentle_clip_jax import objectives
 from gentle_clip_jax.data.batches import Batch, Dataset
 from gentle_clip_jax.encoders.two_towers import TwoTowers
+from gentle_clip_jax.losses import objectives
 from gentle_clip_jax.parallel import memory, mesh, processes
 from gentle_clip_jax.parallel.stop_request import StopRequest
 from gentle_clip_jax.runs.log import NonFiniteStep, RunLog
-from gentle_clip_jax.runs.provenance import provenance
 from gentle_clip_jax.runs.taken import taken
 from gentle_clip_jax.storage.stores import is_local, place
 from gentle_clip_jax.tasks import task_of
 from gentle_clip_jax.training import bad_step, batching, train_state
 from gentle_clip_jax.training.check import check
 from gentle_clip_jax.training.checkpoints import Checkpoints
+from gentle_clip_jax.training.provenance import provenance
 from gentle_clip_jax.training.step import Recipe, recipe, train_step
 from gentle_clip_jax.training.train_state import TrainState
 

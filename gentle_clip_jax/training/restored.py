@@ -11,7 +11,6 @@ import numpy as np
 from gentle_clip_jax.data.batches import Dataset, take
 from gentle_clip_jax.encoders.two_towers import TwoTowers
 from gentle_clip_jax.runs.folder import RunFolder, read_config
-from gentle_clip_jax.runs.provenance import fingerprints
 from gentle_clip_jax.storage.digests import sha256_of
 from gentle_clip_jax.storage.stores import place
 from gentle_clip_jax.tasks import task_of
@@ -19,6 +18,7 @@ from gentle_clip_jax.tasks.raw import MODALITIES, Modality, Raw
 from gentle_clip_jax.tasks.task import Task
 from gentle_clip_jax.training.checkpoints import Checkpoints
 from gentle_clip_jax.training.manifest import digest
+from gentle_clip_jax.training.provenance import fingerprints
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -9,11 +9,11 @@ import jax.numpy as jnp
 import ml_collections
 import optax
 
-from gentle_clip_jax import objectives
 from gentle_clip_jax.data.batches import Batch, count
 from gentle_clip_jax.encoders.two_towers import TwoTowers
 from gentle_clip_jax.evaluation import alignment_metrics
-from gentle_clip_jax.objectives import Objective
+from gentle_clip_jax.losses import objectives
+from gentle_clip_jax.losses.objectives import Objective
 from gentle_clip_jax.parallel import mesh
 from gentle_clip_jax.tasks.rows import Rows
 from gentle_clip_jax.tasks.task import Task

@@ -13,8 +13,8 @@ from ml_collections import ConfigDict
 
 import gentle_clip_jax
 from gentle_clip_jax.commands import main
-from gentle_clip_jax.config import load_config
 from gentle_clip_jax.runs.folder import read_config
+from gentle_clip_jax.tasks.config import load_config
 from gentle_clip_jax.tasks.icons import data
 from gentle_clip_jax.tasks.icons import task as icons
 

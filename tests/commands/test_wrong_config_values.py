@@ -7,8 +7,8 @@ import zlib
 import pytest
 from config_reads import leaves
 
-from gentle_clip_jax.config import load_config
 from gentle_clip_jax.tasks import TASKS, default_config
+from gentle_clip_jax.tasks.config import load_config
 from gentle_clip_jax.training.check import check
 
 NAMES = sorted(path.stem for path in pathlib.Path(__file__).parents[2].glob("configs/[!_]*.py"))

@@ -15,11 +15,11 @@ import pytest
 from PIL import Image
 
 from gentle_clip_jax.commands import main
-from gentle_clip_jax.config import load_config
 from gentle_clip_jax.data import images, prepare, tfds_source
 from gentle_clip_jax.data.texts import Text, list_classes, list_texts
 from gentle_clip_jax.data.tfds_builders import build, catalogue
 from gentle_clip_jax.storage.digests import sha256
+from gentle_clip_jax.tasks.config import load_config
 
 pytest.importorskip("tensorflow_datasets")
 pytest.importorskip("array_record")

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from gentle_clip_jax import losses
-from gentle_clip_jax.config import load_config
 from gentle_clip_jax.losses import pairwise
-from gentle_clip_jax.objectives import OBJECTIVES, Embedded, weighed
+from gentle_clip_jax.losses.objectives import OBJECTIVES, Embedded, weighed
+from gentle_clip_jax.tasks.config import load_config
 
 WEIGHTS = {"clip_weight": 2.0, "mmd_weight": 0.5, "sdd_weight": 3.0, "ssl_weight": 0.2}
 KNOBS = {"ssl_temperature": 0.1, "sdd_bandwidth": 0.5}

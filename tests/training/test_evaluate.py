@@ -4,12 +4,12 @@ import pytest
 import tiny_run
 
 from gentle_clip_jax.runs.folder import RunFolder
-from gentle_clip_jax.runs.provenance import fingerprints
 from gentle_clip_jax.runs.read import read_evaluation
 from gentle_clip_jax.storage.records import write_record
 from gentle_clip_jax.tasks.icons import task as icons
 from gentle_clip_jax.training import evaluate, train_state
 from gentle_clip_jax.training.checkpoints import Checkpoints
+from gentle_clip_jax.training.provenance import fingerprints
 
 RECALL = {2: 0.1, 4: 0.6, 6: 0.3}
 CONFIG = tiny_run.config()

@@ -14,7 +14,7 @@ import pytest
 import tiny_run
 
 from gentle_clip_jax.data import batches
-from gentle_clip_jax.objectives import OBJECTIVES
+from gentle_clip_jax.losses.objectives import OBJECTIVES
 from gentle_clip_jax.parallel import mesh
 from gentle_clip_jax.runs import lock
 from gentle_clip_jax.runs.folder import read_config

@@ -7,7 +7,6 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from gentle_clip_jax import extras
 from gentle_clip_jax.aligners.closed_form.cca import Maps, canonical_maps, spectrum
 from gentle_clip_jax.aligners.closed_form.k_means import k_means
 from gentle_clip_jax.aligners.closed_form.plan import transported_covariance
@@ -182,7 +181,7 @@ def _gromov_wasserstein(
         from ott.solvers.quadratic.gromov_wasserstein import GromovWasserstein
     except ModuleNotFoundError as error:
         raise ValueError(
-            f"Gromov-Wasserstein needs ott-jax: run {extras.install('transport')}"
+            'Gromov-Wasserstein needs ott-jax: run pip install "gentle-clip-jax[transport]"'
         ) from error
 
     cost = Geometry(jax.random.uniform(key, (len(x), len(y)), x.dtype))

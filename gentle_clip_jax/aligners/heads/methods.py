@@ -16,7 +16,7 @@ from gentle_clip_jax.aligners.heads.training import Trained, fit
 from gentle_clip_jax.aligners.problem import Features
 from gentle_clip_jax.evaluation.pairs import take
 from gentle_clip_jax.evaluation.splits import hold_out
-from gentle_clip_jax.objectives import OBJECTIVES
+from gentle_clip_jax.losses.objectives import OBJECTIVES
 
 Pairs = tuple[jax.Array, jax.Array]
 

@@ -10,7 +10,7 @@ from gentle_clip_jax.aligners.closed_form.cca import Maps
 from gentle_clip_jax.aligners.heads.batches import Batch
 from gentle_clip_jax.aligners.problem import Features
 from gentle_clip_jax.encoders.heads import ProjectionHead, RefinedMap, size_of
-from gentle_clip_jax.objectives import Embedded
+from gentle_clip_jax.losses.objectives import Embedded
 
 
 class Side(NamedTuple):

@@ -19,7 +19,7 @@ from gentle_clip_jax.aligners.heads.settings import Settings
 from gentle_clip_jax.aligners.heads.sides import Side, Sides
 from gentle_clip_jax.aligners.problem import Features
 from gentle_clip_jax.evaluation.retrieval import mean_reciprocal_rank
-from gentle_clip_jax.objectives import Objective
+from gentle_clip_jax.losses.objectives import Objective
 
 
 @functools.partial(

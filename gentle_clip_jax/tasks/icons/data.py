@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gentle_clip_jax import extras
 from gentle_clip_jax.data.batches import Dataset, Pairs
 from gentle_clip_jax.data.pairing import choose_matched, hold_out_groups, own_order
 from gentle_clip_jax.storage import reading
@@ -118,7 +117,7 @@ def _font_folder() -> pathlib.Path:
     if spec is None or spec.origin is None:
         raise ValueError(
             "The icon fonts come with the package qtawesome, which is not installed: "
-            f"run {extras.install('quickstart')}."
+            'run pip install "gentle-clip-jax[quickstart]".'
         )
     return pathlib.Path(spec.origin).parent / "fonts"
 

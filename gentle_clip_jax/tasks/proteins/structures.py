@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gentle_clip_jax import extras
 from gentle_clip_jax.data import sequences
 from gentle_clip_jax.data.pairing import hold_out_fifths
 from gentle_clip_jax.data.pairs import read_pairs
@@ -167,7 +166,7 @@ def _atoms(path: pathlib.Path) -> Any:
         from biotite.structure.io import pdb, pdbx
     except ImportError as error:
         raise ValueError(
-            f"Structures are read by biotite: run {extras.install('protein')}."
+            'Structures are read by biotite: run pip install "gentle-clip-jax[protein]".'
         ) from error
     content = sequences.read_bytes(path)
     options: dict[str, Any] = {"model": 1, "altloc": "occupancy"}

@@ -17,8 +17,8 @@ from gentle_clip_jax.encoders.protein_structure import StructureEncoder
 from gentle_clip_jax.encoders.residues import ResidueHead, parts
 from gentle_clip_jax.encoders.two_towers import TwoTowers
 from gentle_clip_jax.evaluation.intervals import Interval
+from gentle_clip_jax.losses.objectives import Objective, Terms
 from gentle_clip_jax.losses.residue import residue_loss
-from gentle_clip_jax.objectives import Objective, Terms
 from gentle_clip_jax.tasks.embedding import embed
 from gentle_clip_jax.tasks.proteins import data as protein_data
 from gentle_clip_jax.tasks.proteins import language, measures, own

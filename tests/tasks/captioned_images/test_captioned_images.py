@@ -11,12 +11,12 @@ from captioned_sets import COLOURS, CONFIGS, WORDS, config, encode, initial
 from config_reads import Recorder, leaves
 from PIL import Image
 
-from gentle_clip_jax.config import load_config
 from gentle_clip_jax.encoders.clip import TextTransformer
 from gentle_clip_jax.encoders.modified_resnet import ModifiedResNet
 from gentle_clip_jax.encoders.published.pretrained import Pretrained
 from gentle_clip_jax.tasks.captioned_images import data, listed
 from gentle_clip_jax.tasks.captioned_images import task as field
+from gentle_clip_jax.tasks.config import load_config
 from gentle_clip_jax.training.evaluate import evaluate, search
 from gentle_clip_jax.training.loop import train
 

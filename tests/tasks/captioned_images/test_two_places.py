@@ -11,10 +11,10 @@ import pytest
 from captioned_sets import config, initial
 from PIL import Image
 
-from gentle_clip_jax.config import load_config
 from gentle_clip_jax.data.pairing import choose_matched
 from gentle_clip_jax.tasks.captioned_images import listed
 from gentle_clip_jax.tasks.captioned_images import task as field
+from gentle_clip_jax.tasks.config import load_config
 from gentle_clip_jax.training.check import check
 from gentle_clip_jax.training.loop import train
 

@@ -13,9 +13,9 @@ import pytest
 from local_hub import TOKEN, LocalHub
 
 from gentle_clip_jax import Problem, align, load
+from gentle_clip_jax.aligners.hub import push
 from gentle_clip_jax.commands import main
 from gentle_clip_jax.features.read import read as read_embeddings
-from gentle_clip_jax.hub import push
 from gentle_clip_jax.training.loading import open_aligner
 
 hub = pytest.importorskip("huggingface_hub", reason="it is in the extra weights")

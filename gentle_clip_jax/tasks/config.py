@@ -114,7 +114,7 @@ def _find(
 
 def _shipped_folder() -> pathlib.Path:
     """Return the folder of the shipped configs: in the package, or beside it in a checkout."""
-    package = pathlib.Path(__file__).parent
+    package = pathlib.Path(__file__).parents[1]
     inside = package / "configs"
     return inside if inside.is_dir() else package.parent / "configs"
 
