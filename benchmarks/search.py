@@ -22,7 +22,7 @@ import time
 import numpy as np
 from published import RESULTS, publish
 
-from gentle_clip_jax.aligning import align
+from gentle_clip_jax.aligners.from_collections import align
 from gentle_clip_jax.features.encode import encode
 from gentle_clip_jax.features.read import read
 from gentle_clip_jax.runs.log import machine

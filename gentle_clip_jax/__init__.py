@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from gentle_clip_jax import losses
     from gentle_clip_jax.aligners import Aligner, Problem, load
-    from gentle_clip_jax.aligning import align
+    from gentle_clip_jax.aligners.from_collections import align
     from gentle_clip_jax.asking import ask
     from gentle_clip_jax.comparing import compare
     from gentle_clip_jax.diagnosing import diagnose
@@ -55,7 +55,7 @@ def __getattr__(name: str) -> object:
         case "Aligner" | "Problem" | "load":
             from gentle_clip_jax import aligners as home
         case "align":
-            from gentle_clip_jax import aligning as home
+            from gentle_clip_jax.aligners import from_collections as home
         case "ask":
             from gentle_clip_jax import asking as home
         case "Collection":

@@ -10,7 +10,7 @@ import numpy as np
 
 from gentle_clip_jax.aligners import Aligner
 from gentle_clip_jax.aligners.candidates import NAMED
-from gentle_clip_jax.aligning.fit import held_out_of
+from gentle_clip_jax.aligners.from_collections import held_out_of
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.given import Given
 from gentle_clip_jax.features.names import encoder_classes

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from gentle_clip_jax.aligning import align
+from gentle_clip_jax.aligners.from_collections import align
 from gentle_clip_jax.commands import main
 from gentle_clip_jax.data import texts
 from gentle_clip_jax.data.pairs import read_pairs

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gentle_clip_jax.aligning import align
+from gentle_clip_jax.aligners.from_collections import align
 from gentle_clip_jax.commands import main
 from gentle_clip_jax.comparing import pool
 from gentle_clip_jax.comparing.measure import score

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from tiny_encoders import encode_by_command, encode_images, encode_texts, manifest
 
-from gentle_clip_jax.aligning import align
+from gentle_clip_jax.aligners.from_collections import align
 from gentle_clip_jax.encoders.published import pretrained
 from gentle_clip_jax.features.encode import encode
 from gentle_clip_jax.features.views import over_views

@@ -5,7 +5,7 @@ import pytest
 from by_folder import embed_files, open_gallery
 
 from gentle_clip_jax.aligners import gallery
-from gentle_clip_jax.aligning import align
+from gentle_clip_jax.aligners.from_collections import align
 from gentle_clip_jax.searching.embed import RANKED
 
 RNG = np.random.default_rng(0)

@@ -5,7 +5,7 @@ import pytest
 from by_folder import embed_files
 
 from gentle_clip_jax.aligners import gallery
-from gentle_clip_jax.aligning import align
+from gentle_clip_jax.aligners.from_collections import align
 from gentle_clip_jax.features.read import read
 from gentle_clip_jax.searching import embed
 from gentle_clip_jax.searching.embed import RANKED

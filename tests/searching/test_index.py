@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from by_folder import embed_files, index_gallery, open_gallery
 
-from gentle_clip_jax.aligning import align
+from gentle_clip_jax.aligners.from_collections import align
 from gentle_clip_jax.commands import main
 from gentle_clip_jax.searching import search
 from gentle_clip_jax.searching.exact import nearest

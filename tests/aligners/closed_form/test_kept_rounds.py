@@ -6,7 +6,7 @@ from gentle_clip_jax import progress
 from gentle_clip_jax.aligners import closed_form, saved
 from gentle_clip_jax.aligners.closed_form import Features, transported
 from gentle_clip_jax.aligners.closed_form.kept_rounds import kept_in
-from gentle_clip_jax.aligning import align
+from gentle_clip_jax.aligners.from_collections import align
 
 ROUNDS = 8
 

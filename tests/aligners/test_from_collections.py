@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from gentle_clip_jax import load
+from gentle_clip_jax.aligners.from_collections import align
 from gentle_clip_jax.aligners.sentences import sentences
 from gentle_clip_jax.aligners.standardize import Standardizer
-from gentle_clip_jax.aligning import align
 from gentle_clip_jax.features.read import read
 
 

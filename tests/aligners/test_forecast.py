@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from gentle_clip_jax.aligners import Problem
-from gentle_clip_jax.aligning import align, fit, outlook
-from gentle_clip_jax.aligning.fit import problem_of
+from gentle_clip_jax.aligners import Problem, from_collections
+from gentle_clip_jax.aligners.forecast import time_and_memory
+from gentle_clip_jax.aligners.from_collections import align, problem_of
 from gentle_clip_jax.features.read import read
 
 
@@ -22,9 +22,9 @@ def sides(folder, items):
 
 def test_what_one_plan_holds_is_not_spoken_of():
     items = np.zeros((5000, 3), np.float32)
-    assert outlook.outlook(Problem(items[:9], items[:9], items, items)) is None
-    assert outlook.outlook(Problem(items[:9], items[:9], items, None, plan_items=5000)) is None
-    text = outlook.outlook(Problem(items[:9], items[:9], items, items[:70], plan_items=9000))
+    assert time_and_memory(Problem(items[:9], items[:9], items, items)) is None
+    assert time_and_memory(Problem(items[:9], items[:9], items, None, plan_items=5000)) is None
+    text = time_and_memory(Problem(items[:9], items[:9], items, items[:70], plan_items=9000))
     assert text.startswith("5,000 and 70 unmatched items make 2 plans in each of 6 rounds and ")
     assert text.endswith(" GiB on this machine.")
 
@@ -32,7 +32,7 @@ def test_what_one_plan_holds_is_not_spoken_of():
 def test_more_items_take_more():
     few, many = (np.zeros((n, 3), np.float32) for n in (100_000, 1_000_000))
     told = [
-        outlook.outlook(Problem(few[:9], few[:9], items, items, plan_items=10**6)).split()
+        time_and_memory(Problem(few[:9], few[:9], items, items, plan_items=10**6)).split()
         for items in (few, many)
     ]
     minutes, gib = (
@@ -53,7 +53,7 @@ def test_a_fit_to_large_sets_tells_what_it_takes(tmp_path):
 @pytest.mark.slow
 def test_no_more_items_are_read_than_are_used(tmp_path, monkeypatch):
     x, y, pairs = sides(tmp_path, 300)
-    monkeypatch.setattr(fit, "READ_ITEMS", 100)
+    monkeypatch.setattr(from_collections, "READ_ITEMS", 100)
     about = align(x, y, pairs, method="cca", plan_items=50).about["fitted_on"]
     assert (about["unmatched_x"], about["unmatched_y"]) == (100, 100)
     about = align(x, y, pairs, method="cca", plan_items=200).about["fitted_on"]

@@ -12,12 +12,12 @@ from jax.typing import ArrayLike
 from gentle_clip_jax import aligners
 from gentle_clip_jax.aligners import METHODS, Aligner, Problem
 from gentle_clip_jax.aligners.closed_form.kept_rounds import kept_in
+from gentle_clip_jax.aligners.expected import expected, held_out_figures
 from gentle_clip_jax.aligners.fit import fit_method
+from gentle_clip_jax.aligners.forecast import time_and_memory
 from gentle_clip_jax.aligners.problem import PLAN_ITEMS
 from gentle_clip_jax.aligners.protocol import SharedSpace
 from gentle_clip_jax.aligners.refits import LEAST_PAIRS, held_out_pairs
-from gentle_clip_jax.aligning.expected import expected, held_out_figures
-from gentle_clip_jax.aligning.outlook import outlook
 from gentle_clip_jax.evaluation.held_out_pairs import HeldOutPairs
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.given import Given, collection_of, modalities_of
@@ -160,7 +160,7 @@ def _fitted(
         *given.joined, seed=seed, classes=given.classes, plan_items=plan_items, most=most
     )
     planned = chosen is None or (chosen.unmatched and not chosen.trained)
-    if tell and planned and (text := outlook(problem)):
+    if tell and planned and (text := time_and_memory(problem)):
         tell(text)
     key = jax.random.key(seed)
     if chosen and chosen.trained:

@@ -1,4 +1,4 @@
-"""What a fit to large sets will take, told before it begins."""
+"""Forecast of the time and memory that a fit to large sets takes."""
 
 import time
 
@@ -17,8 +17,8 @@ _PART_PAIR, _WHOLE_PAIR, _NEIGHBOUR, _REST = 520, 1200, 1.2, 1.4e12
 _COPIES, _GIB = 5, 0.8
 
 
-def outlook(problem: Problem) -> str | None:
-    """A sentence about time and memory; None if one plan holds all that are to be planned."""
+def time_and_memory(problem: Problem) -> str | None:
+    """Return a sentence on the time and memory of a fit; None if one plan holds all items."""
     counts = [
         min(len(items), problem.plan_items) for items in (problem.unmatched_x, problem.unmatched_y)
     ]
@@ -45,7 +45,7 @@ def outlook(problem: Problem) -> str | None:
 
 
 def _seconds_a_product() -> float:
-    """What a core takes for a multiplication and an addition in a matrix product.
+    """Measure the seconds of a core for one multiply-add of a matrix product.
 
     Of its own time, so that other work on the machine does not count.
     """
