@@ -1,4 +1,4 @@
-"""Runs tests/faults and writes docs/reliability.md: which faults runs survive, and at what price.
+"""Runs tests/faults and writes docs/reliability.md: the faults that runs survive, and the cost.
 
     python benchmarks/reliability.py [--report-only] [--records=FILE] [arguments of pytest]
     python benchmarks/reliability.py --inputs [REGEX]
@@ -23,17 +23,18 @@ from gentle_clip_jax.runs.log import machine
 
 TEXT = """# Reliability
 
-Every fault below was brought about in real processes by `tests/faults/`, which `.ci/run` runs;
-this page is written by `python benchmarks/reliability.py`. "Survived" means: the same command, run
-again, ends with the parameters of a run that nothing happened to, bit for bit (to 1e-5 in the
-losses where the number of devices changed); or, where a person must mend something first, the run
-ended with exit code 2 and one sentence that says what. "Lost" is what no later run has.
+The tests in `tests/faults/` cause every fault below in real processes; `.ci/run` runs them, and
+`python benchmarks/reliability.py` writes this page. "Survived" means that the same command, run
+again, ended with the same parameters as an undisturbed run, bit for bit (or to 1e-5 in the losses
+if the number of devices changed). If a person must fix something first, it means that the run ended
+with exit code 2 and one sentence that says what to fix. "Lost" lists what no later run has.
 
 {table}
 
-Measured on {cpus} x {processor}, shared with other work, with jax {jax}; seconds are the median
-and the longest, from the start of the command until the run goes on, with Python's start and
-compilation from a warm cache; for a process of several that is lost, until the others have ended.
+Measured on {cpus} x {processor}, shared with other work, with jax {jax}. Seconds are the median and
+the maximum, from the start of the command until the run continues, including the start of Python
+and compilation from a warm cache. If one of several processes is lost, they last until the others
+have ended.
 
 ## Bad input
 
@@ -45,65 +46,64 @@ compilation from a warm cache; for a process of several that is lost, until the 
 
 ## What to know
 
-- **Ending a run.** SIGTERM or Ctrl-C: the step that is being taken is finished (and a validation,
-  if one is going on), a checkpoint is saved, and the exit code is 0 (130 after Ctrl-C, so that
+- **Stopping a run.** After SIGTERM or Ctrl-C a run finishes the current step (and a running
+  validation), saves a checkpoint and exits with code 0 (130 after Ctrl-C, so that
   scripts stop). During the first compilation there is nothing to save, and the process ends at
-  once. Ctrl-C twice ends without saving. The same command goes on.
+  once. Ctrl-C twice ends it without saving. The same command continues the run.
 - **Checkpoints.** Each step has a manifest with the key, shape, dtype and SHA-256 of every array,
-  verified on the way back. A step that is unsound is named and kept as `checkpoints/N.unsound`;
-  the one before it is taken. Half-written steps are never seen: a step gets its name when it is
-  whole. Differences to another config are named one by one; nothing is cast.
-- **Files.** Each file of a run, of features, of an aligner and of a comparison was emptied, cut,
-  flipped in a bit, replaced by JSON of another shape and by random bytes, and then opened by all
-  that opens it. What is damaged is named; of a run, features and a comparison it is kept as
-  `NAME.unsound` and made anew or left out. A run's config and the arguments that features were
-  begun with are kept twice, as without them nothing says what the rest is of. JSON files and lines
-  of the log have a `check`, a SHA-256 of what they hold; one without it, as a person may write it,
-  is read as it is.
-- **One run in a folder.** `lock` is held by the process; the system frees it when the process
-  ends, however it ends.
-- **Features.** `encode` knows its files by their content: what is new or changed is embedded, what
-  is gone is dropped, and with other weights, settings or another tokenizer all is done again. A
-  kill at any moment loses nothing; a damaged file of features is named, kept as `NAME.unsound` and
-  made again. Two commands in one folder: the second ends in a sentence.
-- **Numbers that are not finite.** Such a step changes nothing. More than
-  `config.train.max_skipped` (default 0) end the run, and `bad_step_N.json` and `.npz` keep the
-  metrics, row numbers and batch of that step. The same `gentle-clip train` again goes on from the
-  newest checkpoint and takes the very same step. `max_skipped` may be raised when the run goes on.
-- **Sizes.** A file that says it is larger than a quarter of the memory, or unpacks to more, is
-  refused before it is there: zip files that lie about what is in them, pictures of more than 90
-  million pixels. `tests/test_fuzz.py` gives every reader damaged files, in a process with 600 MiB
-  to spare.
-- **Data that change.** A run that goes on with other items than it began with says which sets
-  differ; what it has kept of the start is made again.
-- **Items that cannot be read** in mid-run are named; the next item stands in, up to
-  `config.train.max_damaged` (default 0).
+  which is verified on restore. A damaged step is reported and renamed to `checkpoints/N.unsound`,
+  and the previous step is used. Half-written steps are never read: a step gets its name when it is
+  complete. Differences from the config are listed one by one; nothing is cast.
+- **Files.** Tests emptied and truncated each file of a run, a collection, an aligner and a
+  comparison, flipped a bit of it, and replaced it by JSON of another shape and by random bytes;
+  then they opened it with every reader. Damaged files are reported; those of a run, a collection or
+  a comparison are renamed to `NAME.unsound` and made again or left out. A run's config and the
+  arguments of a collection are stored twice, because nothing else describes the remaining files.
+  JSON files and log lines have a `check`, the SHA-256 of their content; files without one, such as
+  files written by hand, are read unchecked.
+- **One run per folder.** The process holds `lock`, which the system releases when the process
+  ends, for whatever reason.
+- **Features.** `encode` recognises files by their content: it embeds new and changed files and
+  drops deleted ones; with other weights, settings or another tokenizer it embeds everything again.
+  Killing it at any moment loses nothing. A damaged file of features is reported, renamed to
+  `NAME.unsound` and made again. A second command in the same folder ends with an error.
+- **Non-finite numbers.** A step with NaN or infinity changes nothing. More than
+  `config.train.max_skipped` such steps (default 0) end the run; `bad_step_N.json` and `.npz` keep
+  the metrics, row numbers and batch. The same `gentle-clip train` command then continues from the
+  newest checkpoint and takes the same step again; you may raise `max_skipped` for it.
+- **Sizes.** A file that claims or unpacks to more than a quarter of the memory is refused before it
+  is loaded, as are zip files with false sizes and pictures of more than 90 million pixels.
+  `tests/test_fuzz.py` gives damaged files to every reader, in a process with 600 MiB to spare.
+- **Changed data.** A run that continues with other items than it began with reports which sets
+  differ, and recomputes its cached start.
+- **Unreadable items** during a run are reported; the next item replaces each, up to
+  `config.train.max_damaged` items (default 0).
 - **Several processes.** All stop at the same step. If one is lost, JAX notices within 20 s, and
-  the others end in one sentence; start all again, as many as you like.
+  the others end with one sentence; then restart all, in any number.
 """
 
 
-# Of bad input: what is tried, and the tests that do it. A test is a try, or as many as it has noted
-# by record_property("tries", n).
+# Groups of bad input and their tests. A test counts as one try, or as n tries if it calls
+# record_property("tries", n).
 INPUTS = {
-    "losses: arguments that cannot be meant": ["tests/losses/test_arguments.py"],
-    "images, of any kind of damage": ["tests/data/test_bad_images.py"],
-    "texts and names of files": ["tests/data/test_bad_texts.py", "tests/data/test_ids.py"],
-    "sizes, pipes and devices": ["tests/data/test_limits.py"],
-    "features and pairs of one's own": ["tests/features/test_read.py", "tests/data/test_pairs.py"],
+    "losses: invalid arguments": ["tests/losses/test_arguments.py"],
+    "damaged images": ["tests/data/test_bad_images.py"],
+    "texts and file names": ["tests/data/test_bad_texts.py", "tests/data/test_ids.py"],
+    "oversized files, pipes and devices": ["tests/data/test_limits.py"],
+    "users' features and pairs": ["tests/features/test_read.py", "tests/data/test_pairs.py"],
     "folders of encoders": ["tests/encoders/published/test_bad_folders.py"],
-    "files damaged at random": ["tests/test_fuzz.py"],
-    "options of the command line": [
+    "randomly damaged files": ["tests/test_fuzz.py"],
+    "command-line options": [
         "tests/commands/test_wrong_options.py",
         "tests/commands/test_command_line.py",
     ],
-    "keys of configs": ["tests/commands/test_wrong_config_values.py", "tests/tasks/test_config.py"],
+    "config keys": ["tests/commands/test_wrong_config_values.py", "tests/tasks/test_config.py"],
     "Ctrl-C in the first second": ["tests/commands/test_ctrl_c.py"],
 }
 
 
 def try_inputs(pattern: str, found: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:
-    """Of each group of bad input how many were tried, and how many did not end as they should."""
+    """Return the number of tries and of failures for each group of bad input."""
     for group, paths in INPUTS.items():
         if not re.search(pattern, group):
             continue
@@ -127,7 +127,7 @@ def try_inputs(pattern: str, found: dict[str, dict[str, int]]) -> dict[str, dict
 
 
 def of_inputs(found: dict[str, dict[str, int]]) -> str:
-    """How much bad input was tried, and what came of it."""
+    """Return the table of bad input."""
     if not found:
         return "`python benchmarks/reliability.py --inputs` was not run."
     rows = [[group, str(n["tried"]), str(n["failed"])] for group, n in found.items()]
@@ -137,19 +137,19 @@ def of_inputs(found: dict[str, dict[str, int]]) -> str:
     return f"{table}\n\n{INPUTS_TEXT}"
 
 
-INPUTS_TEXT = """A try fails if what means nothing is accepted, if a traceback is shown, if a file
-is left half-written, or if it hangs. Each value of an option or of a key is a try, and each damaged
-file."""
+INPUTS_TEXT = """A try fails if meaningless input is accepted, if a traceback is shown, if a file is
+left half-written, or if the command hangs. Each value of an option or key, and each damaged file,
+is one try."""
 
-MUTANTS = """`python benchmarks/mutants.py` makes {changes} small changes, one by one, to losses,
-aligners, matches, splits, evaluation, training and checkpoints, such as a second view from the
-first one's key, or test names among the classes, and runs the tests that must notice. {noticed} of
-them make a test fail, as they should: [results/mutants.md](results/mutants.md), which lists the
-others."""
+MUTANTS = """`python benchmarks/mutants.py` makes {changes} small changes, one at a time, to losses,
+aligners, matching, splits, evaluation, training and checkpoints, and runs the tests that should
+notice. Examples: the second view uses the first view's random key, or test names are among the
+classes. Tests fail for {noticed} of them, as they should; [results/mutants.md](results/mutants.md)
+lists the others."""
 
 
 def of_mutants(path: pathlib.Path = RESULTS / "mutants.json") -> str:
-    """How many small changes of the code tests notice."""
+    """Return the number of small code changes that tests notice, as a paragraph."""
     if not path.exists():
         return "`python benchmarks/mutants.py` was not run."
     outcomes = json.loads(path.read_text())["outcomes"]
@@ -158,7 +158,7 @@ def of_mutants(path: pathlib.Path = RESULTS / "mutants.json") -> str:
 
 
 def rows(records: list[dict]) -> list[list[str]]:
-    """A row for each fault, in the order of the first record of it."""
+    """Return a row for each fault, in the order of the first record of it."""
     faults: dict[str, list[dict]] = {}
     for record in records:
         faults.setdefault(record["fault"], []).append(record)
@@ -173,12 +173,12 @@ def rows(records: list[dict]) -> list[list[str]]:
 
 
 def main() -> None:
-    """Runs the tests, unless they were, and writes the page."""
+    """Run the tests, unless told not to, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--report-only",
         action="store_true",
-        help="run nothing; take the records, or else what is known",
+        help="run no tests; use the records if they exist, else the stored results",
     )
     parser.add_argument("--records", type=pathlib.Path, default=ROOT / "runs" / "faults.jsonl")
     parser.add_argument("--inputs", nargs="?", const="", help="try bad input instead of faults")
