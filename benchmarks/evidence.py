@@ -24,8 +24,8 @@ FIELDS = {
     "protein_names": ("protein sequences and names", (30, 100, 300, 1000)),
 }
 MORE = {  # pages of other features: what these are
-    "turns": "Features of more layers, in the mean over four turns of each image",
-    "mirror": "Features of more layers, in the mean over each image and its mirror image",
+    "turns": "Features of more layers, averaged over four turns of each image",
+    "mirror": "Features of more layers, averaged over each image and its mirror image",
 }
 
 
@@ -82,71 +82,73 @@ CURVES = (
     ("gentle_relative", "gentle + relative", True, ""),
     ("named_transport", "with names", True, ""),
     ("cca", "CCA, rich, turned", False, "turns"),
-    ("cca+drawn", "CCA, rich, turned, drawn", True, "turns"),
-    ("gentle_transport+drawn", "gentle transport, rich, turned, drawn", True, "turns"),
+    ("cca+drawn", "CCA, rich, turned, smoothed gallery", True, "turns"),
+    ("gentle_transport+drawn", "gentle transport, rich, turned, smoothed gallery", True, "turns"),
     ("cca", "CCA, rich, mirrored", False, "mirror"),
-    ("cca+drawn", "CCA, rich, mirrored, drawn", True, "mirror"),
-    ("named_transport+drawn", "with names, rich, mirrored, drawn", True, "mirror"),
+    ("cca+drawn", "CCA, rich, mirrored, smoothed gallery", True, "mirror"),
+    ("named_transport+drawn", "with names, rich, mirrored, smoothed gallery", True, "mirror"),
 )
 _PAGE_HEAD = """# Does unmatched data help?
 
-`python benchmarks/evidence.py` makes this page from the kept results; the pages that they come from
-name seeds, machines and commands. Every gain is over the same pairs with the same seed: mean and
-sample standard deviation over the seeds, in points. Settings were chosen on validation items.
+`python benchmarks/evidence.py` makes this page from the stored results; the result pages name
+seeds, machines and commands. Every gain is over the same pairs with the same seed: mean and sample
+standard deviation over the seeds, in points. Settings were chosen on validation items.
 
 ![Share of the gap closed against the number of pairs](figures/evidence.svg)
 
-Dashed: matched pairs alone. Full: with unmatched items. Thick: features of more layers, and of more
-than one view of each image. 0 is CCA of the pairs, 100 the best that all pairs give on
-plain features; the figure is the mean of zero-shot, image to text, text to image.
+Dashed lines: pairs-only methods. Solid lines: methods with unmatched items. Thick lines: features
+of more layers, averaged over several views of each image. 0 is CCA of the pairs, 100 the best
+pairs-only method with all pairs on plain features. The measure is the mean of zero-shot, image to
+text and text to image.
 """
 _SETS = """## Unmatched sets without partners
 
-Gains over CCA of the same pairs, as above. *Shuffled*: each unmatched item has its partner among
-the others. *Disjoint*: x of one half of the items and y of the other, so that none has, and there
-are half as many. *Shifted*: x of one data set and y of another, of which aerial images alone have
-two.
+Gains over CCA of the same pairs, as above. *Shuffled*: each unmatched item has its partner in the
+other set. *Disjoint*: x from one half of the items and y from the other half, so that none has its
+partner, and there are half as many. *Shifted*: x from one data set and y from another; only the
+aerial images have two.
 """
-_TOWERS = """## Towers that are trained: images
+_TOWERS = """## Trained towers: images
 
-Mean of R@k / zero-shot. CLIP and CLIP + SSL see the same pairs and nothing that is unmatched. CLIP
-begins at CCA of the pairs, but on icons, where all begin at random. The same start is that of
-Gentle-CLIP, which the transported map of all items gives to towers that were trained before.
+Mean of R@k / zero-shot accuracy. CLIP and CLIP + SSL use the same pairs and no unmatched items.
+CLIP starts from CCA of the pairs, except on icons, where all towers start at random. *Same start*
+is the start of Gentle-CLIP: pretrained towers begin with the transported map of all items.
 """
-_PROTEINS = """## Towers that are trained: proteins
+_PROTEINS = """## Trained towers: proteins
 
-MRR of crops / class carried over. Gentle-CLIP has a term of residues; so have its rivals, but for
-the first. Where a class is not carried over, a number of the EC class is.
+MRR of crops / class transfer, or transfer of the EC number for enzymes. Gentle-CLIP includes the
+residue loss; so do the methods it is compared with, except the first.
 """
-_LEFT_OUT = """One term left out, and all else as it is, unmatched items too:
+_LEFT_OUT = """One term left out, everything else unchanged, unmatched items included:
 """
-_OF_PAPER = """The last column is beside Gentle-CLIP as the paper's public demo has it.
+_OF_PAPER = """The last column compares with Gentle-CLIP as in the paper's public demo.
 """
-_ORACLES = """## Oracles: what a better plan could bring
+_ORACLES = """## Oracles: the potential of a better plan
 
-What nobody knows: the plan that the maps of all pairs make, and more true partners.
+Oracles use information that nobody has: the plan from the maps of all pairs, or more true partners.
 """
-_CLAIMS = """## What of the paper's claims held
+_CLAIMS = """## Which claims of the paper hold
 
-- **Unmatched items help where pairs are few.** Held on frozen features, by transport and by names
-  of classes; the tables above have the sizes. The gain shrinks as pairs come. Hardly held on
-  protein sequences and names: what transport gains over CCA there, the nearest pairs (relative)
-  gain too, and what it adds to them is within the spread.
-- **Gentle-CLIP is far above CLIP.** Held beside CLIP with random heads, by 19.3 ± 0.5 points on
-  photographs and 4.2 ± 0.6 on aerial images in retrieval; but CLIP that begins at CCA of the same
-  pairs is level with it on photographs and 1.2 ± 0.5 below on aerial images.
-- **They help by MMD and SDD.** Not held in retrieval: in none of six fields do trained towers lose
-  more than 0.2 points without either. In classes icons alone lose, 2.7 ± 1.8 and 2.7 ± 1.1 points
-  of three seeds. Gentle-CLIP heads are below CCA of the same pairs at every number of pairs. The
-  forms and weights of the paper's demo lose to ours on icons and aerial images, by 2.6 ± 0.6 and
-  1.6 ± 0.1 in retrieval, and are no better than CLIP there.
-- **They help by SSL.** On proteins with few pairs SSL keeps the classes and costs retrieval
-  ([page](results/protein.md)). It needs no unmatched item for that: on icons three quarters of the
-  gain over CLIP in retrieval are SSL's on the pairs alone, on aerial images two thirds of the gain
-  in both figures are its and the transported start's, and what is left is within the spread.
-- **Proteins.** Beside CLIP with the same term of residues, start and SSL, which sees the pairs
-  alone, unmatched items bring less than a point wherever the spread lets one say so: at most
-  0.9 ± 0.6 of classes, and 0.2 of retrieval.
+- **Unmatched items help if pairs are few.** Confirmed on frozen features, through transport and
+  class names; the tables above show by how much. The gain shrinks with more pairs. Hardly confirmed
+  on protein sequences and names: the nearest pairs (relative) give the gain of
+  transport over CCA too, and adding transport to them gains no more than the spread.
+- **Gentle-CLIP is far above CLIP.** Confirmed against CLIP with random heads, by 19.3 ± 0.5 points
+  on photographs and 4.2 ± 0.6 on aerial images in retrieval. But CLIP that starts from CCA of the
+  same pairs equals it on photographs and is 1.2 ± 0.5 below it on aerial images.
+- **Unmatched items help through MMD and SDD.** Not confirmed in retrieval: in none of six fields do
+  trained towers lose more than 0.2 points without either term. In classification only icons lose,
+  2.7 ± 1.8 and 2.7 ± 1.1 points over three seeds. Gentle-CLIP heads are below CCA of the same pairs
+  at every number of pairs. The losses and weights of the paper's demo are worse than ours on icons
+  and aerial images, by 2.6 ± 0.6 and 1.6 ± 0.1 points in retrieval, and no better than CLIP there.
+- **Unmatched items help through SSL.** On proteins with few pairs SSL preserves class transfer and
+  costs retrieval ([page](results/protein.md)). It needs no unmatched items for this. On icons, SSL
+  on the pairs gives three quarters of the gain over CLIP in retrieval; on aerial images, SSL on the
+  pairs and the transported start give two thirds of the gain in both figures. The rest is within
+  the spread.
+- **Proteins.** Compared with CLIP with the same residue loss, start and SSL on the pairs,
+  unmatched items gain less than a point wherever the spread permits a conclusion: at most
+  0.9 ± 0.6 in class transfer, and 0.2 in retrieval.
 """
 SETS = {"": "shuffled", "disjoint": "disjoint", "shifted": "shifted"}  # by the kind of page
 OF_PAIRS = ("cca", "ridge", "procrustes", "relative", "cca_relative", "clip")
@@ -159,7 +161,7 @@ def main() -> None:
 
 
 class Runs:
-    """Runs on frozen features of a field: of its page and that of heads, or of one of `MORE`."""
+    """Runs on frozen features of a field: plain features and heads, or one kind of `MORE`."""
 
     def __init__(self, field: str, kind: str = ""):
         pages = [f"{field}_{kind}"] if kind else [f"{field}_heads", f"{field}_frozen"]
@@ -173,7 +175,7 @@ class Runs:
 
     @property
     def of_all(self) -> str:
-        """What the best method of pairs alone reaches with all pairs."""
+        """The figure of the best pairs-only method with all pairs."""
         if self.ceiling is None:
             return "(not measured)"
         return f"{self.ceiling:.1f} ({self.best_of_all})"
@@ -202,7 +204,7 @@ def gain(values: Iterable[float]) -> str:
 
 
 def gains(plain: Runs, numbers: Iterable[int]) -> str:
-    """How far methods are above CCA of the same pairs, seed by seed."""
+    """Return the table of gains over CCA of the same pairs and seed."""
     shown = [
         (name, label)
         for name, label, _, kind in CURVES[1:]
@@ -224,7 +226,7 @@ def gains(plain: Runs, numbers: Iterable[int]) -> str:
 
 
 def shares(plain: Runs, more: Runs, numbers: Iterable[int]) -> str:
-    """Other features and the drawn gallery, and which shares of the gaps they close."""
+    """Return the table of other features and smoothed galleries, with shares of the gap closed."""
     methods = {"cca": "CCA", "gentle_transport": "gentle transport"}
     methods |= {"named_transport": "with names"}
     shown = [name + end for name in methods for end in ("", "+drawn")]
@@ -244,12 +246,12 @@ def shares(plain: Runs, more: Runs, numbers: Iterable[int]) -> str:
             cells.append(f"{own} ({', '.join(closed)})")
         if any(cells):
             rows.append([f"{pairs:,}", *cells])
-    heads = [head for label in methods.values() for head in (label, "drawn")]
+    heads = [head for label in methods.values() for head in (label, "smoothed gallery")]
     return table(["pairs", *heads], rows)
 
 
 def without_partners() -> str:
-    """What methods gain from unmatched sets of three kinds."""
+    """Return the table of gains from three kinds of unmatched sets."""
     methods = {"transported_cca": "transported CCA", "gentle_transport": "gentle transport"}
     rows = []
     for field, (label, numbers) in FIELDS.items():
@@ -263,7 +265,7 @@ def without_partners() -> str:
 
 
 def towers(fields: Iterable[Field], variants: dict[str, str]) -> str:
-    """Gentle-CLIP minus other trainings with the same seeds, in two of the metrics."""
+    """Return the table of Gentle-CLIP minus other trainings with the same seeds, two metrics."""
     rows = []
     for field in fields:
         runs = read(field.results)["runs"]
@@ -347,7 +349,7 @@ def draw(path: pathlib.Path) -> None:
 
 
 def page() -> str:
-    """Everything, as Markdown."""
+    """Return the page as Markdown."""
     parts = [_PAGE_HEAD]
     for field, (label, numbers) in FIELDS.items():
         plain = Runs(field)
@@ -359,9 +361,9 @@ def page() -> str:
             more = Runs(field, kind)
             if more.runs:
                 parts.append(
-                    f"{words}, and smoothed galleries; with all pairs {more.of_all}. In brackets "
-                    "the share of the gap from CCA of the pairs on plain features to all pairs, in "
-                    "per cent: to the ceiling of plain features, and of these "
+                    f"{words}, with and without gallery smoothing; with all pairs {more.of_all}. "
+                    "In brackets: the share of the gap closed, in per cent, from CCA of the pairs "
+                    "on plain features to all pairs on plain features, and on these features "
                     f"([page](results/variants.md)).\n\n{shares(plain, more, numbers)}"
                 )
     parts += [_SETS, without_partners()]

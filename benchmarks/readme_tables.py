@@ -13,15 +13,15 @@ from published import RESULTS, ROOT, percent, read, table
 
 PAGES = (ROOT / "README.md", RESULTS / "README.md")
 MAIN = ("zero_shot", "i2t", "t2i")
-TURNED = "aerial images, more layers, turned"
-MIRRORED = "photographs, more layers, mirrored"
+TURNED = "aerial images, more layers, four turns"
+MIRRORED = "photographs, more layers, mirror images"
 PAGES_OF = {
     "aerial images": ("remote_sensing_heads", "remote_sensing_frozen"),
     TURNED: ("remote_sensing_turns",),
     "photographs": ("vision_language_heads", "vision_language_frozen"),
     MIRRORED: ("vision_language_mirror",),
 }
-# Pairs alone, with the unmatched rest, all pairs: CLIP of proteins has the term of residues too.
+# Pairs only, with unmatched items, all pairs. CLIP of proteins includes the residue loss.
 _TOWERS = ("clip", "gentle_clip", "all_pairs")
 _RESIDUES = ("clip_residues/0.1", "gentle_clip/0.1", "clip_residues/1.0")
 
@@ -33,7 +33,7 @@ def main() -> None:
 
 
 def with_tables(text: str) -> str:
-    """The text with every table that it has marks for as the kept results have it."""
+    """Return the text with the table between each pair of marks made from the stored results."""
     for name, make in TABLES.items():
         begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
         if begin not in text:
@@ -45,8 +45,8 @@ def with_tables(text: str) -> str:
 
 
 def results() -> str:
-    """The main figure of each task: pairs alone, with the unmatched rest, and with all pairs."""
-    head = ["", "pairs", "pairs alone", "with the unmatched rest", "and with names", "all pairs"]
+    """Return the main figure of each task: pairs only, with unmatched items, with all pairs."""
+    head = ["", "pairs", "pairs only", "with unmatched items", "and class names", "all pairs"]
     rows = []
     for field, few, most in (
         ("aerial images", (12, 312), 10414),
@@ -72,7 +72,7 @@ def results() -> str:
         alone, gentle, every = (
             percent([r["test"][metric] for r in runs[n].values()]) for n in names
         )
-        rows.append([f"towers of {label}", f"{pairs:,}", alone, gentle, "", every])
+        rows.append([f"towers trained on {label}", f"{pairs:,}", alone, gentle, "", every])
     return _table(head, rows)
 
 
@@ -81,7 +81,7 @@ def _table(head: list[str], rows: Iterable[list[str]]) -> str:
 
 
 def _three(runs: Iterable[dict], method: str, pairs: int) -> str:
-    """Mean of zero-shot, image to text and text to image; a run may be on two pages."""
+    """Return the mean of zero-shot, image to text and text to image; two pages may share a run."""
     found = {r["seed"]: r["metrics"] for r in runs if (r["method"], r["pairs"]) == (method, pairs)}
     return percent([statistics.mean(m[k] for k in MAIN) for m in found.values()]) if found else ""
 
@@ -92,7 +92,7 @@ def icons() -> str:
     rows = []
     for label, name in (
         ("Gentle-CLIP, 637 pairs", "gentle_clip"),
-        ("CLIP + SSL, the same 637 pairs, nothing unmatched", "clip_ssl_pairs"),
+        ("CLIP + SSL, the same 637 pairs, no unmatched items", "clip_ssl_pairs"),
         ("CLIP, the same 637 pairs", "clip_only"),
         ("CLIP, all 6,367 pairs, 3,000 steps", "all_pairs"),
     ):
@@ -106,7 +106,7 @@ def icons() -> str:
 
 def frozen() -> str:
     columns = {"CCA of the pairs": "cca", "gentle transport": "gentle_transport"}
-    columns |= {"gentle transport + names": "named_transport"}
+    columns |= {"gentle transport + class names": "named_transport"}
     columns |= {"Gentle-CLIP heads": "gentle_clip"}
     rows = []
     for field, numbers in (
@@ -145,14 +145,14 @@ def _without_pairs() -> str:
         for r in read("zero_pairs")["rows"]
         if r["field"] == "photographs" and "names" in r["start"]
     ]
-    # Of several restarts the first is that of the names.
+    # The first of several restarts is that of the names.
     return " / ".join(f"{statistics.mean(after[0][i] for after in rows):.1f}" for i in range(3))
 
 
 def towers() -> str:
-    head = ["", "Gentle-CLIP", "CLIP, the same pairs", "CLIP with the term of residues"]
-    head += ["CLIP + SSL on the pairs, same start and terms", "CLIP, all pairs"]
-    head += ["best without training"]
+    head = ["", "Gentle-CLIP", "CLIP, the same pairs", "CLIP with the residue loss"]
+    head += ["CLIP + SSL on the pairs, same start and residue loss", "CLIP, all pairs"]
+    head += ["best untrained method"]
     rows = []
     for label, field, pairs in (
         ("aerial images, 1,041 pairs", "remote_sensing", 1041),
@@ -188,7 +188,7 @@ def _images(runs: dict[str, dict]) -> str:
 
 
 def _frozen_images(field: str, pairs: int) -> str:
-    """Gentle transport of frozen features at 224 pixels, counted as towers are."""
+    """Return gentle transport of frozen features at 224 pixels, in the measures of towers."""
     runs = read(f"{field}_frozen")["runs"]
     found = [r["metrics"] for r in runs if (r["method"], r["pairs"]) == ("gentle_transport", pairs)]
     if not found:
@@ -203,7 +203,7 @@ def _proteins(tests: Iterable[dict]) -> str:
 
 
 def _untrained(seeds: dict[str, dict]) -> str:
-    """The best of each figure, which need not be one method."""
+    """Return the best value of each figure; the methods may differ."""
     best = []
     for metric in ("crop_mrr", "class_transfer"):
         methods = {name for made in seeds.values() for name in made}
