@@ -33,7 +33,7 @@ def variants(config: str) -> training.Variants:
             (*CLIP, "--config.model.start=cca", "--config.data.matched_fraction=1.0"),
         ),
         "clip_transported": ("CLIP, transported start", config, CLIP),
-        "clip_ssl_pairs": ("CLIP + SSL, pairs alone, transported start", config, CLIP_SSL),
+        "clip_ssl_pairs": ("CLIP + SSL, pairs only, transported start", config, CLIP_SSL),
         "official": ("Gentle-CLIP, the paper's forms and weights", config, OFFICIAL),
         "without_ssl": ("Gentle-CLIP without SSL", config, (NO_SSL,)),
         "without_mmd": ("Gentle-CLIP without MMD", config, (NO_MMD,)),

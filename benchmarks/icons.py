@@ -14,7 +14,7 @@ from training import NO_MMD, NO_SDD, NO_SSL
 # Name: what the tables call it, its config, its overrides.
 VARIANTS = {
     "gentle_clip": ("Gentle-CLIP", "icons", ()),
-    "clip_only": ("CLIP, pairs alone", "icons_clip", ()),
+    "clip_only": ("CLIP, pairs only", "icons_clip", ()),
     "all_pairs": (
         "CLIP, all pairs, 3,000 steps (ceiling)",
         "icons_clip",
@@ -25,7 +25,7 @@ VARIANTS = {
     "without_mmd": ("Gentle-CLIP without MMD", "icons", (NO_MMD,)),
     "without_sdd": ("Gentle-CLIP without SDD", "icons", (NO_SDD,)),
     "clip_ssl": ("CLIP + SSL", "icons", (NO_MMD, NO_SDD)),
-    "clip_ssl_pairs": ("CLIP + SSL, pairs alone", "icons", training.CLIP_SSL),
+    "clip_ssl_pairs": ("CLIP + SSL, pairs only", "icons", training.CLIP_SSL),
     "clip_mmd": ("CLIP + MMD", "icons", (NO_SDD, NO_SSL)),
     "clip_sdd": ("CLIP + SDD", "icons", (NO_MMD, NO_SSL)),
 }

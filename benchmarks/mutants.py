@@ -404,14 +404,14 @@ def try_all(todo: list[Mutant], known: dict, workers: int) -> Iterator[tuple[Mut
 
 # Page --------------------------------------------------------------------------------------------
 
-PAGE = """# Mutation testing: small changes of the code, and whether tests notice them
+PAGE = """# Mutation testing: do tests notice small changes of the code?
 
 `{command}` on {cpus} x {processor}, with python {python}, jax {jax}:
 {minutes:.0f} minutes, one mutant after the other. A mutant is a small change of the syntax tree of
-one function, made in a copy of the tree, where a test must fail. *Listed* mutants are those of
-[benchmarks/mutants.toml](../../benchmarks/mutants.toml), each an error that would matter; *sampled*
-ones are chosen by a seed from all that a set of operators can make of a module.
-[mutants.json](mutants.json) has the tests that noticed each.
+one function, made in a copy of the repository; at least one test must fail. *Listed* mutants are in
+[benchmarks/mutants.toml](../../benchmarks/mutants.toml); each would be a serious error. *Sampled*
+mutants are chosen at random from all that a set of operators can make of a module.
+[mutants.json](mutants.json) lists the tests that noticed each.
 
 | group | mutants | noticed |
 | --- | ---: | ---: |

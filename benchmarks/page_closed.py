@@ -10,8 +10,8 @@ VIEWS = {"features": "one view", "mirror": "and mirrored", "turns": "four turns"
 METHODS = {"cca": "CCA", "gentle_transport": "gentle transport"}
 SCRIPTS = (
     "negative.py and further_ideas.py, last_stage.py, layers.py, views.py, oracles.py, "
-    "sdd_batch_size.py, losses_forms.py (the rivals of the losses), refit.py (a check that "
-    "refitted the closed forms), and those that [icons](icons.md) and [speed](speed.md) name; "
+    "sdd_batch_size.py, losses_forms.py (other implementations of the losses), refit.py (a check "
+    "that refitted the closed forms), and those that [icons](icons.md) and [speed](speed.md) name; "
     f"at commit `{LEFT}` frozen.py and protein_names.py (comparisons on frozen features), "
     "asking.py, zero_pairs.py, class_names.py and the parts of review.py and large_sets.py that "
     "needed those comparisons"
@@ -30,65 +30,64 @@ def page() -> str:
     plain = [name for name in ideas if name not in balanced]
     return f"""# Closed experiments
 
-These questions are answered, and the scripts that answered them left the tree. They stand at commit
-`{content["commit"]}` in benchmarks/: {SCRIPTS}. The options and features that they
+These questions are settled, and the scripts that answered them were removed. At commit
+`{content["commit"]}` they are in benchmarks/: {SCRIPTS}. The options and features that they
 measured remain. Unless a section says otherwise: aerial images (RSICD and UCM-Captions), validation
 items, figures are zero-shot / image to text / text to image in per cent, means over seeds 10 to 14;
-aerial images alone have classes there. All of it was measured on {content["machine"]["cpus"]} x
-{content["machine"]["processor"]}; the figures of every seed are in [closed.json](closed.json).
+only aerial images have classes there. Everything was measured on {content["machine"]["cpus"]} x
+{content["machine"]["processor"]}; [closed.json](closed.json) has the figures of every seed.
 
-## Gentle transport: what it is made of, and what did not help
+## Gentle transport: ablations, and ideas that did not help
 
 {unmatched} unmatched items of each modality. *Gain*: difference of the sum of the three
-figures from the first line, mean ± sample standard deviation over the same seeds. An empty cell was
+figures from the first line, mean ± sample standard deviation over the same seeds. Empty cells were
 not run.
 
 {_ideas(plain, ideas, others)}
-A gallery that is balanced at test time knows all questions: each cosine is raised by the potentials
-of the entropic plan between both sides. Someone who asks one question cannot do it.
+Balancing the gallery at test time needs all queries: it adds the potentials of the entropic plan
+between queries and gallery to each cosine. It is impossible for a single query.
 
 {_ideas(balanced, ideas, others)}
-**Better fixed points.** The rounds end where plan and maps agree, and other starts end elsewhere. A
-prototype searched some 900 ends by annealing, populations, seeded assignment, gradient ascent and
-noise. Many reach a higher objective than rounds that begin at the maps of all pairs, and are no
-more accurate. No score that needs no partners (objective, density, cycles, HSIC, the rank of
-held-out pairs) told the good from the bad. Gains of +4.9 and +2.8 in the sum, seen with two seeds,
-were +1.1 and -3.4 with three others: below +4 it takes five seeds. What moves the end is what the
-start knows: names of classes, more pairs.
+**Better fixed points.** The rounds converge where plan and maps agree, and other starts converge
+elsewhere. A prototype searched some 900 fixed points by annealing, populations, seeded assignment,
+gradient ascent and noise. Many have a higher objective than rounds that start from the maps of all
+pairs, but are no more accurate. No score without partners (objective, density, cycles, HSIC, the
+rank of held-out pairs) separated good from bad ones. Gains of +4.9 and +2.8 in the sum with two
+seeds were +1.1 and -3.4 with three others: a gain below +4 needs five seeds. Only information in
+the start improves the result: class names, more pairs.
 
-## Training the last stage of the image encoder: it did not help
+## Training the last stage of the image encoder did not help
 
-The last stage of EfficientNet-Lite0, its head and a map of either side train by CLIP's loss on the
-pairs, 60 steps of Adam on up to 128 pairs, from a closed form of the same pairs. *Gain*: difference
-of the sum from that start.
+The last stage of EfficientNet-Lite0, its head and a map for each modality are trained by the CLIP
+loss, 60 steps of Adam on up to 128 pairs, starting from a closed form of the same pairs. *Gain*:
+difference of the sum from that start.
 
 {_ideas([*last["ideas"]], last["ideas"], begun)}
 ## Layers of the image encoder
 
-CCA of the pairs, seeds 10 to 12; means over all places of the head of EfficientNet-Lite0, of stages
-by their number of channels with the deviation over the places, and of the channels after the last
-depthwise filters of a stage. In brackets: the mean of the figures above that of the head, with its
-standard error over the seeds. *Thumbnails*: the same for images shrunk to 32 pixels and enlarged
-again. *Rich* is what `encode --layers=rich` takes.
+CCA of the pairs, seeds 10 to 12. Features are spatial means of the head of EfficientNet-Lite0,
+means and spatial deviations of stages (named by their number of channels), and means of the
+channels after the last depthwise filters of a stage. In brackets: gain over the head in the mean of
+the figures, with its standard error over the seeds. *Thumbnails*: the same for images shrunk to 32
+pixels and enlarged again. *Rich*: the features of `encode --layers=rich`.
 
 {_layers(content["layers"])}
 ## Several views of each image
 
-In brackets: the mean of the figures above that of one view, with its standard error over the seeds;
-with all pairs there is one draw. `encode --views=mirror` takes twice as long, `--views=turns` four
+In brackets: gain over one view in the mean of the figures, with its standard error over the seeds;
+with all pairs there is one fit. `encode --views=mirror` takes twice as long, `--views=turns` four
 times.
 
 {_views(content["views"])}
-## Oracles: what a better plan could bring
+## Oracles: the potential of a better plan
 
-Seeds 10 and 11; the table stands on [the page of evidence](../evidence.md), from closed.json as
-well.
+Seeds 10 and 11; [the page of evidence](../evidence.md) has the table.
 
 ## SDD against the batch size
 
 Two standard normal sets in 16 dimensions, equal or one sigma apart in every dimension. "Gradient"
-is the norm of the gradient in a common shift of all rows of Y. [What
-follows](../method.md#what-it-changes).
+is the norm of the gradient under a common shift of all rows of Y.
+[Conclusions](../method.md#what-it-changes).
 
 {table("N | official: equal | apart | gradient | stable: equal | apart | gradient", sdd)}"""
 
@@ -109,7 +108,7 @@ def _ideas(names: Sequence[str], ideas: Mapping[str, Mapping[str, Figures]], beg
 
 
 def _above(found: Figures, start: Figures) -> str:
-    """Return means, and how far their mean is above that of the start."""
+    """Return means, with the gain of their mean over the start."""
     gains = [statistics.mean(found[s]) - statistics.mean(start[s]) for s in found]
     told = means(found.values())
     if not any(gains):

@@ -8,15 +8,15 @@ METRICS = {"zero_shot": "zero-shot", "i2t": "{x} to {y}", "t2i": "{y} to {x}"}
 OTHER_COUNTS = {"i2t_strict": "{x} to {y}, strict", "t2i_equal": "{y} to {x}, equal"}
 HOW_TO_READ = """Held-out items, per cent: mean ± sample standard deviation over the seeds; a seed
 decides which items are the matched pairs. *Zero-shot*: accuracy, mean over the test sets.
-*{x} to {y}*, *{y} to {x}*: retrieval, mean of R@1, R@5 and R@10. *Smoothed gallery*: the ranked
-items are averaged with their neighbours. The *reference* is the pairs-only method with the
+*{x} to {y}*, *{y} to {x}*: retrieval, mean of R@1, R@5 and R@10. *Smoothed gallery*: see the
+[glossary](../glossary.md). The *reference* is the pairs-only method with the
 highest mean of the three figures. The last column is the difference from it in points, in the same
 order; ▲ and ▼ mark differences whose 95 % interval (paired bootstrap over the test items) does not
-include zero. The intervals are in the JSON.
+include zero. The JSON has the intervals.
 """
-STRICT = """*Strict*: the text of another item is a miss even if it reads like one of the item's
-own. *Equal*: any text that reads like one of the item's own is a hit. The JSON has each test set by
-itself, too.
+STRICT = """*Strict*: the text of another item is a miss even if it is identical to one of the
+item's own. *Equal*: any text identical to one of the item's own is a hit. The JSON also has each
+test set.
 """
 FIELDS = {
     "remote_sensing": ("image", "text"),
@@ -49,13 +49,13 @@ Trained heads, other features and other unmatched sets: [variants](variants.md).
 
 def protein_names() -> str:
     x, y = FIELDS["protein_names"]
-    return f"""# Protein sequences and their names: aligners on features that nobody trained
+    return f"""# Protein sequences and their names: aligners on k-mer counts
 
-{_setting("protein_names_frozen")} Sequences are represented by counts of amino acids and of short
-runs of them, names by MiniLM.
+{_setting("protein_names_frozen")} Sequences are represented by counts of amino acids and k-mers,
+names by MiniLM embeddings.
 
 {HOW_TO_READ.format(x=x, y=y)}
-## Unmatched sets hold each other's partners
+## Unmatched sets contain each other's partners
 
 {comparison("protein_names_frozen")}
 ## No unmatched item has its partner
@@ -73,9 +73,9 @@ def variants() -> str:
     return f"""# Variants of the comparisons on frozen features
 
 The same fields as [aerial images](remote_sensing_frozen.md) and
-[photographs](vision_language_frozen.md), with heads that are trained, features of more layers and
-views, or other unmatched sets. *Disjoint*: x of one half of the items and y of the other half, so
-that no unmatched item has its partner. *Shifted*: unmatched x of one data set and unmatched y of
+[photographs](vision_language_frozen.md), with trained heads, features of more layers and views, or
+other unmatched sets. *Disjoint*: x from one half of the items and y from the other half, so that no
+unmatched item has its partner. *Shifted*: unmatched x from one data set and unmatched y from
 another.
 
 {HOW_TO_READ.format(x=x, y=y)}

@@ -4,7 +4,7 @@ import statistics
 
 from published import LEFT, groups, machine_of, read, spread, table
 
-# Null cases: the column of the p-value, and what a p-value below 5 % would say wrongly.
+# Null cases: the column of the p-value, and the false claim of a p-value below 5 %.
 ALARMS = {
     "disjoint": {
         "p_excess": "unmatched sets are further from each other than pairs are",
@@ -31,27 +31,27 @@ def page() -> str:
     seconds = [row["seconds"] for row in cases]
     return f"""# Diagnoses, and alignment without pairs
 
-## Cases made to fail
+## Constructed failures
 
-Images and captions of RSICD's training split (EfficientNet-Lite0 and MiniLM features), some of
-which are matched pairs; the unmatched items are those of the case. [diagnose.md](../diagnose.md)
-explains each figure. *AUC*: a held-out pair looks better matched than a mismatched one, with its 95
-% interval. *Wrong*: estimated share of wrong pairs. *Suspects*: how many of the listed pairs were
-made wrong. *Excess*: how much further the unmatched sets are from each other than held-out pairs
-are, as a share of the distance between opposite halves of a set, with its p-value. *Shift*: AUC of
-matched against unmatched items.
+Images and captions of the training split of RSICD (features of EfficientNet-Lite0 and MiniLM). Some
+are matched pairs; the unmatched items depend on the case. [diagnose.md](../diagnose.md) explains
+each figure. *AUC*: probability that a held-out pair looks better matched than a mismatched one,
+with its 95 % interval. *Wrong*: estimated share of wrong pairs. *Suspects*: number of listed
+suspects that are wrong by construction. *Excess*: distance between the unmatched sets beyond that
+between held-out pairs, as a share of the distance between opposite halves of a set, with its
+p-value. *Shift*: AUC of matched against unmatched items.
 
 {table(_CASE, [_case(row, labels) for row in cases])}
-## Without pairs: do the shapes of the sets match?
+## Without pairs: do the cluster structures match?
 
-*Hits*: pairs that the match of the cluster structures puts into matching clusters, beside chance;
-the verdict was *hopeless* in every case, also where one set is the other, turned.
+*Hits*: pairs in matching clusters after matching the cluster structures, with the chance level.
+The verdict was *hopeless* in every case, even if one set is the other, rotated.
 
 {table(_STRUCTURE, [_structure(row, labels) for row in cases if row["pairs"] == most])}
 ## False alarms
 
-Random splits of RSICD into 100 pairs and two disjoint unmatched sets, where nothing is wrong, and
-as many where all pairs are wrong. A test at 5 % raises a false alarm in one split of twenty.
+Random splits of RSICD into 100 pairs and two disjoint unmatched sets without any fault, and
+as many with all pairs wrong. A test at the 5 % level raises a false alarm in one of twenty splits.
 
 {table(["alarm", "splits"], _alarms(nulls))}
 Measured by `{content["command"]}` on {machine_of(content)}, jax {content["jax"]}; a diagnosis took
@@ -83,7 +83,7 @@ def _structure(row: dict, labels: dict[str, str]) -> list[str]:
 
 
 def _alarms(nulls: list[dict]) -> list[list[str]]:
-    """Return how often each test rejects where there is nothing to find."""
+    """Return how often each test rejects although there is nothing to find."""
     rows, of_case = [], groups(nulls, "case")
     for case, tests in ALARMS.items():
         here = of_case[(case,)]
@@ -119,16 +119,15 @@ def without_pairs() -> str:
         parts.append(f"**{field.capitalize()}**\n\n{table(heads, cells)}")
     return f"""## Alignment without a single pair
 
-Test items, seeds {", ".join(map(str, content["seeds"]))}, unmatched items alone; zero-shot / image
-to text / text to image, per cent, mean ± sample standard deviation over the seeds. Each start is
-tried three times (class names once). *Chosen*: the try whose plan joins the most similar items
-after six rounds of transport, which needs no pair. *Best*: the try with the highest sum of figures,
-which nobody without pairs could know. The class names are those of ImageNet, which the image
-encoder was trained to tell apart; several classes of the photographs' zero-shot sets are among
-them.
+Test items, seeds {", ".join(map(str, content["seeds"]))}, fitted to unmatched items only; zero-shot
+/ image to text / text to image, per cent, mean ± sample standard deviation over the seeds. Each
+start is tried three times (class names once). *Chosen*: the try whose plan joins the most similar
+items after six rounds of transport; this criterion needs no pair. *Best*: the try with the highest
+sum of figures, which nobody can know without pairs. The class names are those of ImageNet, on which
+the image encoder was trained; several classes of the zero-shot sets of photographs are among them.
 
 {chr(10).join(parts)}
-Measured by `zero_pairs.py --features=...`, which stands at commit {LEFT}, on
+Measured by `zero_pairs.py --features=...` (script at commit {LEFT}) on
 {machine_of(content)}.
 """
 

@@ -17,15 +17,19 @@ MATCHING = {  # columns of matching.json: head, format
     "coverage": ("coverage of sets", ".3f"),
     "set_size": ("median set", ".0f"),
 }
-MODES = {"ten": "closest of ten", "group": "closest of ten, then ten like it", "grid": "grid of 48"}
+MODES = {
+    "ten": "closest of ten",
+    "group": "closest of ten, then ten similar ones",
+    "grid": "grid of 48",
+}
 WAITS = {
-    "answer_ms": "an answer is on the disk and the next screen is there",
-    "pictures_ms": "the 48 pictures of a screen, one after the other",
-    "pictures_again_ms": "the same 48 pictures once more",
+    "answer_ms": "saving an answer and loading the next screen",
+    "pictures_ms": "loading the 48 pictures of a screen one after the other",
+    "pictures_again_ms": "loading the same 48 pictures again",
 }
 _GRID = (
     "pairs | wrong clicks | confirmed after 100 | confirmed after 250 | recall by align "
-    "| after 100 | after 250 | gain | smallest gain | gain of the others "
+    "| after 100 | after 250 | gain | smallest gain | gain of the other items "
     "| grids with the partner, % | of random screens, %"
 )
 _TENS = "features | question | questions | figures | mean | clicked | confirmed"
@@ -69,15 +73,15 @@ def asked_pairs() -> str:
     return f"""## Which pairs to ask a person for
 
 Test items, seeds {", ".join(map(str, content["seeds"]))}; zero-shot / image to text / text to
-image, per cent. *Chosen by `ask`*: images that `gentle-clip ask` names; *at random*: as many random
-ones. The *gain* is in points of the mean of the three figures, with its sample standard deviation
-over the seeds.
+image, per cent. *Chosen by `ask`*: images chosen by `gentle-clip ask`; *at random*: equally many
+random images. The *gain* is in points of the mean of the three figures, with its sample standard
+deviation over the seeds.
 
 {table(heads, rows)}
-More pairs after 30 that `ask` chose, shrinkage CCA; the gain is over more pairs at random:
+More pairs after 30 chosen by `ask`, shrinkage CCA; the gain is over random additional pairs:
 
 {table(["field", "more pairs", "chosen", "figures", "gain"], again)}
-Measured by `asking.py --features=...`, which stands at commit {LEFT}, on
+Measured by `asking.py --features=...` (script at commit {LEFT}) on
 {machine_of(content)}.
 """
 
@@ -104,17 +108,18 @@ def matches() -> str:
     return f"""## Do the probabilities of matches mean what they say?
 
 Means over the seeds. Pairs and 1,500 items to match are random items of the train splits; for
-*other items* all test items are matched. Each image has one caption, but for *every caption* the
-mean of all of its captions. CCA of the first 128 principal components of each modality, but for
-*gentle transport*, which has whole features. The largest number of pairs is all but the items to
-match.
+*other items* all test items are matched. Each image has one caption, or for *every caption* the
+mean of all its captions. The method is CCA of the first 128 principal components of each modality,
+except *gentle transport*, which uses full features. The largest number of pairs is all items except
+those to match.
 
 *Among 48*: share of the images whose caption is one of their candidates. *Right*: first choices
-(one to one: matches) that are the image's own caption; a caption that reads the same is wrong.
-*Expected*: the sum of the probabilities, *from* and *to* its 95 % interval; *within*: runs whose
-interval includes the right matches. *ECE*: expected calibration error, ten bins. *Precision at 20
-%*: of the groups of the fifth of the items with the highest group probability. *Coverage of sets*:
-sets of groups that include the right one; the goal is 0.9 of them. *Median set*: of 30 groups.
+(one to one: matches) that are the image's own caption; an identical caption of another image is
+wrong. *Expected*: the sum of the probabilities; *from* and *to*: its 95 % interval; *within*: runs
+whose interval includes the number of right matches. *ECE*: expected calibration error, ten bins.
+*Precision at 20 %*: share of right groups among the fifth of the items with the highest group
+probability. *Coverage of sets*: share of group sets that include the right group; the target is
+0.9. *Median set*: median size of these sets, of 30 groups.
 
 {table(heads, rows)}
 Measured by `python benchmarks/matching.py --features=...` on {machine_of(content)}; every run:
@@ -136,25 +141,25 @@ def reviews() -> str:
     return f"""## What a review brings
 
 Test items, seeds {", ".join(map(str, content["seeds"]))}, on {machine_of(content)}. A program
-plays the annotator: it knows the partners. Means ± sample standard deviation over the seeds.
+that knows the partners plays the annotator. Means ± sample standard deviation over the seeds.
 Measured by `python benchmarks/review.py --features=... --images=...`.
 
-**Above a grid of 48.** RSICD and UCM-Captions, 1,303 images and their captions. `align` fits to
-random pairs; then the annotator clicks the right image if the grid has it and "none of these"
-otherwise, and clicks a wrong image in a share of the screens. *Recall*: mean of R@1, 5 and 10 both
-ways, per cent, of all items that had no pair at the start. *Gain of the others*: among the items
-that were never confirmed.
+**Grid of 48.** RSICD and UCM-Captions, 1,303 images and their captions. `align` fits to random
+pairs; then the annotator clicks the right image if the grid shows it and "none of these" otherwise,
+or a wrong image in a share of the screens. *Recall*: mean of R@1, 5 and 10 in both directions, per
+cent, of all items that had no pair at the start. *Gain of the other items*: gain among items that
+were never confirmed.
 
 {table(_GRID, grids)}
-**The closest of ten.** RSICD: a review of the 8,734 images of the train split from 12 pairs that
-`ask` chose. The annotator clicks, of ten images, one of the same class as the partner, the one
-whose captions are most similar. Zero-shot / image to text / text to image on test items, and their
-mean, per cent.
+**Closest of ten.** RSICD: a review of the 8,734 images of the train split, starting from 12 pairs
+chosen by `ask`. The annotator clicks one of ten images: of those with the class of the partner, the
+one with the most similar captions. Zero-shot / image to text / text to image on test items, and
+their mean, per cent.
 
 {table(_TENS, _tens(content["ten"]), left=2)}
 **Time.** For 1,500 images and 1,500 texts the preparation took {speed["prepare_seconds"]:.1f} s,
 the first refit {first:.1f} s, later refits at most {max(later):.1f} s, with one thread for linear
-algebra. Through the server, 1,093 images, with refits in the background, milliseconds:
+algebra. Requests to the server, 1,093 images, with refits in the background, milliseconds:
 
 {table(["", "median", "95 %", "most"], waits)}"""
 

@@ -21,11 +21,10 @@ DAY = 86_400  # seconds in which images are to be encoded
 BREAKS = {
     10**3: "nothing",
     10**4: "nothing",
-    10**5: "the time of encoding: use `--shard` on several machines, or an accelerator",
-    10**6: "a query that compares all, and embedding all when a search opens: use `index`",
-    10
-    ** 7: "one folder of small files (use .zip or .parquet files), and the memory of comparing all",
-    10**8: "the memory of comparing all rows: use `index --engine=lance`",
+    10**5: "encoding time: use `--shard` on several machines, or an accelerator",
+    10**6: "time to open a search and to compare all rows: use `index`",
+    10**7: "one folder of small files (use .zip or .parquet files), and memory to compare all rows",
+    10**8: "memory to compare all rows: use `index --engine=lance`",
 }
 PAPER = {
     "towers": "towers",
@@ -35,8 +34,8 @@ PAPER = {
     "step": "step",
 }
 _SEARCH = (
-    "items | a query, all compared | memory | building the index | memory | on disk "
-    "| a query by the index | what breaks first"
+    "items | query, all rows | memory | building the index | memory | on disk "
+    "| query, index | first bottleneck"
 )
 
 
@@ -57,24 +56,24 @@ def sizes() -> str:
     searching = [_search(n, searched["rows"]) for n in SIZES]
     return f"""## A thousand items to a hundred million
 
-From [encoders](#frozen-encoders), [many files](#many-files), [large
-sets](#large-sets-of-unmatched-items) and [search](#search). *Slanted* figures are extrapolated, not
-measured. Encoding images by EfficientNet-Lite0, {WIDTH:,} features in float32, by `encode`, or
-`encode --shard=I/N` on as many machines as make it a day:
+Sources: [encoders](#frozen-encoders), [many files](#many-files), [large
+sets](#large-sets-of-unmatched-items) and [search](#search). *Italic* figures are extrapolated, not
+measured. Encoding images by EfficientNet-Lite0, {WIDTH:,} features in float32, with `encode`, or
+with `encode --shard=I/N` on enough machines to finish within a day:
 
 {table(["items", "shards", "time of each", "memory of each", "features on disk"], encoding)}
-`align --plan-items=N` with 1,000 pairs and N unmatched items on each side, all in the plan, 1,280
-and 384 features; without the option it takes what 4,096 take. `embed` of N rows of 512 features.
-Times are CPU seconds of {CORES} cores, halved.
+`align --plan-items=N` with 1,000 pairs and N unmatched items of each modality, all in the plan,
+1,280 and 384 features; the default is the cost of 4,096 items. `embed` of N rows of 512 features.
+Times are CPU seconds divided by {CORES} cores.
 
 {table(["items", "align", "memory", "embed", "memory"], fitting)}
-Search among rows of 128 numbers: all compared, and after `index --engine=lance`:
+Search among rows of 128 numbers, comparing all rows, or after `index --engine=lance`:
 
 {table(_SEARCH, searching)}
 Encoding takes n / {rate:.0f} s and {least:,.0f} MiB + n x {each * 2**20:,.0f} bytes. Search is
 extrapolated from the two largest sizes measured: queries, memory and disk with n, building with n
-log n; align and embed along the line through the smallest and the largest size. All of it holds
-while the data fits the memory of the machine.
+log n; align and embed along the line through the smallest and the largest size. The extrapolation
+holds if the data fits the memory of the machine.
 """
 
 
@@ -138,13 +137,13 @@ def files() -> str:
         cells = [f"{figure:,.0f}" for figure in (*figures, *row["merge"].values())]
         rows.append([*cells, "yes" if row["same_bytes"] else "NO"])
     heads = ["items", "features, MiB", "one run, s", "peak, MiB", "each of two shards, s"]
-    heads += ["peak, MiB", "merging, s", "peak, MiB", "the same bytes"]
+    heads += ["peak, MiB", "merging, s", "peak, MiB", "same bytes"]
     return f"""## Many files
 
 `python benchmarks/large.py` on {machine_of(content)}, load {content["load"]:.1f} before. Listing
 {listed["files"]:,} small files in folders of 1,000 takes {listed["seconds"]:.2f} s,
 {listed["cpu_seconds"]:.2f} s of CPU and {listed["more_mib"]:.0f} MiB. `gentle-clip encode` of
-pictures of 8 x 8 pixels with a made-up encoder that takes no time and has 1,280 features:
+pictures of 8 x 8 pixels, with a dummy encoder of 1,280 features that takes no time:
 
 {table(heads, rows)}"""
 
@@ -158,20 +157,20 @@ def search() -> str:
                 cells = [f"{found[name]:.0f}" for name in ("median_ms", "p95_ms", "most_ms")]
                 cells += [f"{found[name]:,.0f}" for name in ("peak_mib", "own_mib")]
                 cells += [f"{found.get(f'recall_{name}', 1):.3f}" for name in ("words", "items")]
-                label = {"all": "all compared", "exact": "index"}.get(way, way)
+                label = {"all": "all rows", "exact": "index"}.get(way, way)
                 rows.append([f"{row['items']:,}", label, f"{found['open_s']:.1f}", *cells])
             if built := row.get(f"{way}_build"):
                 names = ("seconds", "peak_mib", "own_mib", "disk_mib")
                 builds.append([f"{row['items']:,}", way, *(f"{built[n]:,.0f}" for n in names)])
     heads = ["items", "way", "opening, s", "median query, ms", "p95", "slowest", "peak, MiB"]
-    heads += ["own, MiB", "recall@10 by words", "by an item"]
+    heads += ["own, MiB", "recall@10, words", "recall@10, item"]
     gallery = "smoothed" if content["drawn"] else "plain"
     return f"""## Search
 
 `python benchmarks/search.py` on {machine_of(content)}: {content["queries"]} queries by words, the
 best 20 of rows of 128 numbers, {gallery} gallery. MiniLM embeds the words. Opening reads the
-features, loads MiniLM and, to compare all, embeds all rows; files were in the system's cache.
-*Peak*: largest resident memory, mapped files included; *own*: without them, after the queries.
+features, loads MiniLM and, to compare all rows, embeds them; files were in the system's cache.
+*Peak*: largest resident memory, including mapped files; *own*: without them, after the queries.
 *Recall@10*: share of the true 10 nearest that are found.
 
 {table(heads, rows, left=2)}
@@ -209,32 +208,34 @@ def large_sets() -> str:
     heads = ["field", "unmatched", "pairs", "unmatched items in the plan"]
     return f"""## Large sets of unmatched items
 
-`{content["command"]}` at commit {LEFT} on {machine_of(content)}. What all of them bring over 4,096:
-gentle transport, always with a plan, validation items, zero-shot, image to text and text to image
-(mean of R@1, 5 and 10), per cent, mean ± standard deviation over the seeds. "At last in one" is
-what `align` does: six rounds of plans of 4,096 items, then two with one plan of all.
+`{content["command"]}` at commit {LEFT} on {machine_of(content)}. Gain of all unmatched items over
+4,096: gentle transport, always with a plan, validation items, zero-shot, image to text and text to
+image (mean of R@1, 5 and 10), per cent, mean ± standard deviation over the seeds. `align` does the
+variant "at last in one": six rounds with plans of 4,096 items, then two with one plan of all items.
 
 {table([*heads, "zero-shot", "i2t", "t2i", "CPU, s"], real, left=1)}
-How far plans in parts are from one plan of 8,192 made-up items of either side and 10 iterations
-(X^T P Y: relative error in the Frobenius norm, and cosine), and what that brings: recall among
-2,000 items that no fit has seen, with 100 pairs, one seed.
+Difference of plans in parts from one plan of 8,192 simulated items of each modality with 10
+iterations (X^T P Y: relative error in the Frobenius norm, and cosine), and its effect: recall among
+2,000 new items, with 100 pairs, one seed.
 
 {table(["items in a plan", "iterations", "error", "cosine"], plans)}
 {table(["unmatched items in the plan", "R@1", "R@5", "R@10", "CPU, s"], ways)}
-CPU of the steps that meet all pairs of many items; `align` forecasts time and memory from them:
+CPU time of the steps whose cost grows with the number of item pairs; `align` forecasts time and
+memory from them:
 
 {table(["step", "ns a pair"], costs)}
-`gentle-clip align`, from files of 1,280 and 384 made-up features to the saved aligner, 1,000 pairs
-and so many unmatched items of either side; recall among 2,000 items that no fit has seen:
+`gentle-clip align`, from files of 1,280 and 384 simulated features to the saved aligner, with 1,000
+pairs; recall among 2,000 new items:
 
 {table(_ALIGNED, aligned)}
-`gentle-clip embed` of a memory-mapped file of 512 float32 features a row, CCA in 128 dimensions:
+`gentle-clip embed` of a memory-mapped file with 512 float32 features per row, CCA in 128
+dimensions:
 
 {table(["rows", "file, GiB", "CPU, s", "clock, s", "peak memory, MiB"], embedded)}"""
 
 
 _ALIGNED = (
-    "unmatched, each side | in the plan | CPU, s | clock, s | load | peak memory, GiB | recall"
+    "unmatched, each modality | in the plan | CPU, s | clock, s | load | peak memory, GiB | recall"
 )
 
 
@@ -268,18 +269,19 @@ def processes() -> str:
     heads = ["processes, devices of each, fsdp", "compile, s", "step, ms", "state of a device, MiB"]
     heads += ["needed, MiB", "sent, MiB", "largest process, MiB"]
     on_paper = ["towers, chips", "rows a chip", "loss", *(f"{part}, ms" for part in PAPER.values())]
-    on_paper += ["busy", "state, GiB", "images a second and host", "its cores", "its processes"]
+    on_paper += ["busy", "state, GiB", "images per second and host", "its cores", "its processes"]
     return f"""## Several processes, and a pod on paper
 
-`{content["command"]}` on {machine_of(content)}: the quickstart's step, batch of 128 items a
-modality. All devices share two cores, so the table shows what processes and collectives cost, not a
-gain. Needed and sent are those of the compiled program, by device and step.
+`{content["command"]}` on {machine_of(content)}: the quickstart's step, batch of 128 items per
+modality. All devices share two cores, so the table shows the cost of processes and collectives, not
+a speed-up. *Needed* and *sent* are from the compiled program, per device and step.
 
 {table(heads, measured)}
-On paper, nothing ran: CLIP + MMD + SDD, 32,768 rows a modality, TPU v5e. A chip has 197 TFLOP/s in
-bfloat16, of which towers reach 40 %, and one link of 50 GB/s; a host has 8 chips. Losses are
-counted as in [scaling](../scaling.md), float32 products as 6 passes, a message of the ring as 2 µs;
-nothing overlaps, and each item has one view. *Busy*: share of the step that is products. *Cores*
-and *processes*: what decoding takes in all and in Python's lock, by [image data](#image-data).
+Calculated, not measured: CLIP + MMD + SDD, 32,768 rows per modality, TPU v5e. A chip has 197
+TFLOP/s in bfloat16, of which towers reach 40 %, and one link of 50 GB/s; a host has 8 chips. Losses
+are counted as in [scaling](../scaling.md), float32 products as 6 passes, a message of the ring as 2
+µs; nothing overlaps, and each item has one view. *Busy*: share of the step spent on products.
+*Cores* and *processes*: needed for decoding, in total and because of Python's lock, from [image
+data](#image-data).
 
 {table(on_paper, paper)}"""

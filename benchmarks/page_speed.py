@@ -21,7 +21,7 @@ RIVALS = {
 }
 STARTS = {
     "first": "training, nothing compiled before",
-    "next": "training, compiled by the first",
+    "next": "training, programs cached by the first",
     "none": "training, --no-compilation-cache",
     "help": "--help",
 }
@@ -32,10 +32,11 @@ def page() -> str:
     sections += (checkpoints, gradcache, many.processes, starts, newcomer, accelerator)
     return f"""# Speed and memory
 
-Each section names its script and its machine. *Load*: the system's load average; where it is above
-the number of cores, other programs ran too, and CPU seconds say more than the clock. The scripts
-checkpoints.py, data.py, gradcache.py, scaling.py and start.py, and the rivals of losses and
-encoders, left the tree: they stand at commit bd34294, as the [closed experiments](closed.md) do.
+Each section names its script and its machine. *Load*: the system's load average; if it exceeds the
+number of cores, other programs ran too, and CPU seconds are more reliable than clock time. The
+scripts checkpoints.py, data.py, gradcache.py, scaling.py and start.py, and the other
+implementations of losses and encoders, were removed; they are at commit bd34294, like the [closed
+experiments](closed.md).
 
 {chr(10).join(filter(None, (section() for section in sections)))}"""
 
@@ -70,20 +71,19 @@ def losses() -> str:
     heads = ["loss", "n", "d", "ours, ms", "ratio to products", "peak memory, MiB"]
     return f"""## Losses
 
-Value and gradient in both sets of rows, float32, unit rows, by `benchmarks/losses.py` on
-{machine_of(content)} ({versions}). Times are the best of interleaved repetitions. *Ratio to
-products*: the time over that of the bare n x n x d matrix products that value and gradient cannot
-avoid, in the same
-process. The engine keeps the products of 4,096 x 4,096 rows at most and recomputes those of more.
-*Objective*: CLIP of all rows as pairs, MMD and SDD, without views; NT-Xent has 2n rows. Memory is
-the peak above the inputs, gradients included. The goals were a ratio of 1.15 for clip and 1.5 for
-the objective.
+Value and gradient with respect to both sets, float32, rows of unit length, by
+`benchmarks/losses.py` on {machine_of(content)} ({versions}). Times are the best of interleaved
+repetitions. *Ratio to products*: time relative to the bare n x n x d matrix products that value and
+gradient require, in the same process. Losses keep the products of at most 4,096 x 4,096 rows and
+recompute those of larger batches. *Objective*: CLIP with all rows as pairs, MMD and SDD, without
+views; NT-Xent has 2n rows. Memory is the peak beyond the inputs, including gradients. The targets
+were a ratio of 1.15 for clip and 1.5 for the objective.
 
 {table([*heads, *RIVALS.values()], rows)}
-Objective, n = 4,096, d = 256, rows spread over virtual CPU devices, in tiles; from the compiled
+Objective, n = 4,096, d = 256, rows sharded over virtual CPU devices, in tiles; from the compiled
 program:
 
-{table(["devices", "memory of each, MiB", "for all pairs, MiB", "sent by each, MiB"], devices)}"""
+{table(["devices", "memory of each, MiB", "all pairs, MiB", "sent by each, MiB"], devices)}"""
 
 
 def encoders() -> str:
@@ -100,11 +100,11 @@ def encoders() -> str:
     versions = ", ".join(f"{name} {number}" for name, number in content["versions"].items())
     return f"""## Frozen encoders
 
-`{content["command"]}` on {content["machine"]}, with {versions}. Every row is a process of its own;
-the rate is that of the fastest repetition, without compiling. `gentle-clip encode` takes
+`{content["command"]}` on {content["machine"]}, with {versions}. Every row is a separate process;
+the rate is that of the fastest repetition, without compilation. `gentle-clip encode` encodes
 {rates["encode", "images", 1024]:,.0f} images a second, from JPEG files of 256 x 256 pixels in
-memory to features, and {rates["encode", "captions", 4096]:,.0f} texts a second of 5 to 20 words.
-Ours runs on ONNX Runtime where it is installed; PyTorch has one thread or all, whichever is faster.
+memory, and {rates["encode", "captions", 4096]:,.0f} texts of 5 to 20 words a second.
+Ours uses ONNX Runtime if it is installed; PyTorch uses one thread or all, whichever is faster.
 
 {chr(10).join(parts)}"""
 
@@ -141,17 +141,17 @@ def data() -> str:
     paper = ["towers", "images", "host, ms", "TFLOP", *(f"{name}, ms" for name in accelerators)]
     return f"""## Image data
 
-`{content["command"]}` on {content["machine"]}. Images a second and core, decoded from JPEG files in
-memory and augmented by random views (crop, flips, turns, brightness, contrast):
+`{content["command"]}` on {content["machine"]}. Images per second and core, decoded from JPEG files
+in memory and augmented by random views (crop, flips, turns, brightness, contrast):
 
 {table(heads, decoded)}
-Files of 128 x 128 pixels read, a second and core; training reads shuffled, and `gentle-clip data
-prepare` writes array_record:
+Reads of files of 128 x 128 pixels, per second and core; training reads in shuffled order, and
+`gentle-clip data prepare` writes array_record:
 
 {table(["stored as", "in order", "shuffled"], stored)}
-On paper: does a step of 256 images wait for 16 cores of the host? The step is the products of both
-towers at 40 % of the data sheets' bfloat16 peak; in brackets what limits the host, the cores or
-Python's lock:
+Calculated, not measured: does a step of 256 images wait for 16 cores of the host? The step is the
+products of both towers at 40 % of the data sheets' bfloat16 peak. In brackets: the limit of the
+host, cores or Python's lock:
 
 {table(paper, steps)}"""
 
@@ -162,7 +162,7 @@ def checkpoints() -> str:
     rows = [
         [f"save a state of {large['megabytes']} MB, until it is on disk", f"{large['save']:.2f}"],
         ["restore and verify it", f"{large['restore']:.2f}"],
-        ["its manifest (SHA-256 of every array), in both", f"{large['manifest']:.2f}"],
+        ["its manifest (SHA-256 of every array), part of both", f"{large['manifest']:.2f}"],
         ["a step of configs/icons.py", f"{own['step']:.3f}"],
         [f"the manifest of its state of {own['megabytes']:.1f} MB", f"{own['manifest']:.3f}"],
         ["save that state beside busy processes", f"{busy['save']:.1f}"],
@@ -172,9 +172,9 @@ def checkpoints() -> str:
     share = own["manifest"] / (own["every"] * own["step"])
     return f"""## Checkpoints
 
-`{content["command"]}` on {machine_of(content)}. A manifest is made every {own["every"]} steps:
-{share:.3%} of the steps' time. Beside {busy["processes"]} processes that keep all cores busy, a
-save takes {busy["save"] / busy["orbax"]:.1f} times Orbax's own write.
+`{content["command"]}` on {machine_of(content)}. A manifest every {own["every"]} steps takes
+{share:.3%} of the time of the steps. Beside {busy["processes"]} processes that keep all cores busy,
+a save takes {busy["save"] / busy["orbax"]:.1f} times as long as Orbax's own write.
 
 {table(["", "seconds"], rows)}"""
 
@@ -189,12 +189,12 @@ def gradcache() -> str:
         cells += [f"{row['measured_mib'] / first['measured_mib']:.2f}", f"{per_item:.2f}"]
         rows.append([row["objective"], *cells])
     heads = ["objective", "batch", "microbatches", "planned, MiB", "measured, MiB", "step, s"]
-    heads += ["memory, of the small batch", "time per item, of the small batch"]
+    heads += ["memory / small batch", "time per item / small batch"]
     return f"""## Large batches in microbatches (GradCache)
 
 `{content["command"]}` on {machine_of(content)}. A train step of configs/icons.py on random items,
-half of them pairs; each row is a process of its own. *Planned*: temporary buffers of XLA's plan.
-*Measured*: how much the process grew while it ran.
+half of them pairs; each row is a separate process. *Planned*: temporary buffers in XLA's plan.
+*Measured*: growth of the process during the step.
 
 {table(heads, rows)}"""
 
@@ -210,7 +210,7 @@ def starts() -> str:
 
 `python benchmarks/start.py` on {machine_of(content)}, load {content["load"]:.1f} before: seconds of
 CPU, {content["repeats"]} rounds. A training is two steps of the quickstart with batches of 16. The
-first left {cache["programs"]} programs of {cache["mib"]:.1f} MiB in all.
+first cached {cache["programs"]} programs, {cache["mib"]:.1f} MiB in total.
 
 {table(["a process", "median", "smallest", "largest"], rows)}"""
 
@@ -233,14 +233,14 @@ def newcomer() -> str:
     return f"""## A newcomer's first minutes
 
 `python benchmarks/newcomer.py` on {machine_of(content)}, Python {content["python"]}, without a GPU;
-load {content["load"]:.1f} before, {content["load after"]:.1f} after. Each way has a new folder and
-a home of its own: nothing was installed, downloaded or compiled before. A wheel to the first
+load {content["load"]:.1f} before, {content["load after"]:.1f} after. Each way starts with an empty
+folder and home: nothing was installed, downloaded or compiled before. The wheel leads to first
 matches of {content["number"]:,} icons and {content["number"]:,} names with 12 pairs from the
-answers; of {right["matched"]:,} pictures without a pair {right["right"]:,} were matched with their
-own text. The goals were 6 and 5 minutes on two idle cores.
+answers; of {right["matched"]:,} unpaired pictures {right["right"]:,} were matched with their own
+text. The targets were 6 and 5 minutes on two idle cores.
 
 {table(["step", "clock, s", "CPU, s"], rows)}
-Other Pythons, from the wheel, clock:
+Other versions of Python, from the wheel, clock time:
 
 {table(["Python", "first matches, s", "quickstart, s", "load"], others)}"""
 
@@ -255,11 +255,11 @@ def accelerator() -> str:
     rates += fill(content["training"], "icons, {steps} steps of training", "{a_second:,.0f}")
     return f"""## One accelerator
 
-`{content["command"]}` on {content["device"]}. Losses: value and gradient, d = 512. *Share*: of the
-time, what the bare products take, or for plans reading the kernel twice an iteration.
+`{content["command"]}` on {content["device"]}. Losses: value and gradient, d = 512. *Share*: part of
+the time that the bare products take or, for plans, reading the kernel twice per iteration.
 
-{table("what | n | ms | share", timed)}
-{table("items | a second", rates)}"""
+{table("computation | n | ms | share", timed)}
+{table("items | per second", rates)}"""
 
 
 def _in_all(steps: dict[str, dict[str, float]]) -> dict[str, float]:

@@ -17,7 +17,7 @@ PROTEIN_SETS = {
     "protein_scope": (
         "Domains: sequence with DSSP string",
         "scope-seq-ss, the splits of Hou et al. 2018, means over test_family, test_superfamily and "
-        "test_fold; training rows equal to a held-out one are left out. *Class* (SCOP a to g) and "
+        "test_fold; training rows equal to a held-out row are left out. *Class* (SCOP a to g) and "
         "*fold*.",
         {"class_transfer": "class", "fold_transfer": "fold"},
     ),
@@ -42,11 +42,11 @@ def icons() -> str:
     content = read("icons")
     return f"""# Icon search
 
-## Trained towers: what the terms bring
+## Trained towers: gains from the terms
 
 Material icons that no run has trained on, by image and by name, per cent: mean ± sample standard
-deviation over the seeds. A seed decides which tenth of the training icons are pairs, the first
-weights, and the batches. Each figure is that of the checkpoint with the best mean recall on the
+deviation over the seeds. A seed determines which tenth of the training icons are pairs, the initial
+weights, and the batches. Each figure is from the checkpoint with the best mean recall on the
 validation icons. Equal names count as hits.
 
 {_minus(content, "gentle_clip", [*SHORT])}
@@ -60,26 +60,26 @@ def images(config: str, title: str) -> str:
     return f"""# {title}
 
 Settings: configs/{config}.py. Per cent, mean ± sample standard deviation over the seeds; a seed
-decides which training images keep their captions, and the batches. Recalls are the mean over the
-searched sets, strict: only an image's own captions count, though others read the same. Zero-shot is
-the mean over the classified sets. Each figure is that of the checkpoint with the best mean recall
-on the validation images, the untrained start (step 0) among them.
+determines which training images keep their captions, and the batches. Recalls are means over the
+retrieval sets, strict: only an image's own captions are hits, not identical captions of others.
+Zero-shot is the mean over the classification sets. Each figure is from the checkpoint with the best
+mean recall on the validation images, including the untrained start (step 0).
 
 {_minus(content, "gentle_clip", [*SHORT])}
 {_every_variant(content)}
-## Beside closed forms on frozen features, test images
+## Comparison with closed forms on frozen features, test images
 
-Frozen features are those of the same images, enlarged from 128 to the 224 pixels that the encoder
-was made for ([page]({config}_frozen.md)). *I2T*, *T2I*: mean of R@1, R@5 and R@10, strict.
+Frozen features are from the same images, enlarged from 128 to the encoder's native 224 pixels
+([page]({config}_frozen.md)). *I2T*, *T2I*: mean of R@1, R@5 and R@10, strict.
 
 {_beside_frozen(config, content)}
-## What training adds to its start, validation images
+## Gain of training over its start, validation images
 
 {_start_and_end(content)}
 ## Each set, test images
 
 {_by_set(content)}
-What follows from it: [towers.md](../towers.md).
+Conclusions: [towers.md](../towers.md).
 
 {_how(content, config)}"""
 
@@ -101,7 +101,7 @@ def _minus(content: dict, ours: str, metrics: list[str], heads: Iterable[str] = 
             rows.append([label, str(len(seeds)), *(percent(gap, "+") for gap in gaps)])
     heads = [*heads] or [SHORT[metric] for metric in metrics]
     return (
-        "Gentle-CLIP minus the training of the row with the same seed, test items, in points:\n\n"
+        "Gentle-CLIP minus the training in each row with the same seed, test items, in points:\n\n"
         + table(["minus", "seeds", *heads], rows)
     )
 
@@ -177,7 +177,7 @@ def _by_set(content: dict) -> str:
 def _how(content: dict, name: str) -> str:
     versions = ", ".join(f"{key} {number}" for key, number in content["versions"].items())
     return f"""Measured by `{content["command"]}` on {machine_of(content)}, with {versions}.
-Every run, on validation items too: [{name}.json]({name}.json).
+Every run, also on validation items: [{name}.json]({name}.json).
 """
 
 
@@ -194,16 +194,16 @@ def _icon_features() -> str:
     heads = ["features", "unmatched", "pairs", "method", "zero-shot", "I2T", "T2I", "recall"]
     return f"""## Frozen encoders
 
-The same icons, split and 10 % of pairs, drawn at 224 pixels; a name becomes the text "an icon of
-NAME". EfficientNet-Lite0 and MiniLM encode them and are not trained; clip and gentle_clip are
-trained heads. Per cent, test icons, mean ± sample standard deviation over seeds
+The same icons, split and 10 % of pairs, rendered at 224 pixels; a name becomes the text "an icon of
+NAME". EfficientNet-Lite0 and MiniLM encode them without training; clip and gentle_clip are trained
+heads. Per cent, test icons, mean ± sample standard deviation over seeds
 {", ".join(map(str, content["seeds"]))}; I2T and T2I are means of R@1, 5 and 10, recall is the mean
-of both. *Gain*: points over CCA with a smoothed gallery of the same pairs and features, with a 95 %
-interval (test items resampled). *Unmatched*: "own" are the other Material icons and their names,
-"all" adds Phosphor, Remix and Font Awesome. These choices were made on validation icons first.
+of both. *Gain*: points over CCA with a smoothed gallery and the same pairs and features, with a 95
+% interval (bootstrap over test items). *Unmatched*: "own" are the other Material icons and their
+names, "all" adds Phosphor, Remix and Font Awesome. These choices were made on validation icons.
 
 {table([*heads, "I2T gain", "T2I gain"], rows, left=4)}
-Measured by icon_features.py, which stands at commit bd34294, on {machine_of(content)}:
+Measured by icon_features.py (script at commit bd34294) on {machine_of(content)}:
 [icon_features.json](icon_features.json).
 """
 
@@ -216,21 +216,21 @@ def _interval(gain: dict[str, float]) -> str:
 def proteins() -> str:
     return f"""# Proteins: towers trained on few pairs
 
-Per cent, test items, mean ± sample standard deviation over the seeds; a seed decides which training
-items are pairs, the first weights, and the batches. Each figure is that of the checkpoint with the
-best mean of crop MRR and the first kind of transfer on the validation items.
+Per cent, test items, mean ± sample standard deviation over the seeds; a seed determines which
+training items are pairs, the initial weights, and the batches. Each figure is from the checkpoint
+with the best mean of crop MRR and the first kind of transfer on the validation items.
 
 - *Crop MRR, R@1*: both views are cut to the same central 64 residues, so that neither length nor
-  ends give a pair away; shorter ones are left out; mean of both directions.
-- *Length-matched*: among the 20 nearest in length, where a random order has
+  ends reveal a pair; shorter items are left out; mean of both directions.
+- *Length-matched*: among the 20 items nearest in length; chance level
   {100 * statistics.mean(1 / k for k in range(1, 21)):.1f}. *Distinct*: only items that share few
   5-mers with an earlier one.
-- *Transfer* (class, topology, fold, reaction, EC): label of a whole structure by the nearest
-  prototype, prototypes being made of training *sequences*. A label that no training item has counts
-  as missed.
-- *Linear model of residues*: ridge regression of the amino acid on the structure in its own place.
+- *Transfer* (class, topology, fold, reaction, EC): a whole structure gets the label of the nearest
+  prototype; prototypes are made from training *sequences*. A label without a training item counts
+  as a miss.
+- *Linear model of residues*: ridge regression of the amino acid on the structure at its position.
 
-What follows from it: [protein.md](../protein.md).
+Conclusions: [protein.md](../protein.md).
 
 {chr(10).join(map(_protein_set, PROTEIN_SETS))}"""
 

@@ -41,7 +41,7 @@ TRAINED = {
     "without_sdd": ("Gentle-CLIP without SDD", (NO_SDD,)),
     "without_ssl": ("Gentle-CLIP without SSL", (NO_SSL,)),
     "clip_transported": ("CLIP + residue term, transported start", CLIP),
-    "clip_ssl_pairs": ("CLIP + SSL + residue term, pairs alone, transported start", CLIP_SSL),
+    "clip_ssl_pairs": ("CLIP + SSL + residue term, pairs only, transported start", CLIP_SSL),
 }
 # What is trained with so many of the pairs: all, and no more than says what the terms do.
 ASKED = {
@@ -54,7 +54,7 @@ UNTRAINED = {
     "transported_cca": "transported CCA, pooled",
     "cca": "CCA, pooled",
     "scales": "published scales, no pairs",
-    "lengths": "whole length alone (no crop shows it)",
+    "lengths": "length of the whole protein (hidden by crops)",
     "chance": "chance; largest class",
 }
 
