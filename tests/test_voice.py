@@ -1,8 +1,11 @@
 """The voice of messages and pages: phrases that a stranger would take for a riddle."""
 
+import argparse
 import ast
 import pathlib
 import re
+
+from gentle_clip_jax.commands import main
 
 ROOT = pathlib.Path(__file__).parents[1]
 # Each with the words to say instead.
@@ -40,5 +43,27 @@ def test_no_message_and_no_page_is_a_riddle():
         for place, text in texts()
         for phrase, instead in BANNED.items()
         for match in re.finditer(rf"\b{phrase}\b", text)
+    ]
+    assert not found, "\n".join(found)
+
+
+def helps(parser, name="gentle-clip"):
+    """Yield every help line of a parser and of its commands, with its place."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for command in action._choices_actions:
+                yield f"{name} {command.dest}", command.help
+            for command, below in action.choices.items():
+                yield from helps(below, f"{name} {command}")
+        elif action.help != argparse.SUPPRESS and not isinstance(action, argparse._HelpAction):
+            yield f"{name} {action.option_strings or action.dest}", action.help
+
+
+def test_every_help_line_is_complete():
+    fragment = re.compile(r"(of|for|what|which|how|so|e\.g\.|default:) ", re.IGNORECASE)
+    found = [
+        f"{place}: {line!r}"
+        for place, line in helps(main._parser())
+        if not line or fragment.match(line) or len(line.split()) < 2
     ]
     assert not found, "\n".join(found)

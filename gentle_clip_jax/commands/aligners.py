@@ -1,10 +1,9 @@
-"""Commands on aligners: ask, align, embed, index, search.
+"""Commands on aligners: ask, align, embed.
 
 Heavy imports wait inside the commands, so that --help does not.
 """
 
 import argparse
-import sys
 from typing import Any
 
 from gentle_clip_jax import progress
@@ -13,62 +12,66 @@ from gentle_clip_jax.commands import output, values
 
 def add(commands: Any) -> None:
     """Adds the commands to a parser's."""
-    for add_one in (_add_ask, _add_align, _add_embed, _add_index, _add_search):
+    for add_one in (_add_ask, _add_align, _add_embed):
         output.add(add_one(commands))
 
 
 def _add_ask(commands: Any) -> argparse.ArgumentParser:
     ask = commands.add_parser(
-        "ask", allow_abbrev=False, help="which items to describe, before and between pairs"
+        "ask", allow_abbrev=False, help="choose the items whose partners are worth finding first"
     )
     ask.add_argument(
-        "--x", required=True, type=values.path, metavar="PATH", help="embeddings to ask about"
+        "--x",
+        required=True,
+        type=values.path,
+        metavar="PATH",
+        help="collection to choose items from: features, or a folder of features",
     )
     ask.add_argument(
         "--num", type=values.number, default=12, metavar="N", help="number of items (default: 12)"
     )
+    values.add_out(ask, "output folder for ask.csv and ask.html")
     ask.add_argument(
-        "--out", required=True, type=values.path, metavar="DIR", help="for ask.csv and ask.html"
-    )
-    ask.add_argument(
-        "--pairs", type=values.path, metavar="CSV", help="pairs that are known already"
+        "--pairs", type=values.path, metavar="CSV", help="file of the pairs that exist already"
     )
     ask.add_argument(
         "--images",
         type=values.path,
         metavar="DIR",
-        help="the pictures, if encode does not know them",
+        help="folder of the pictures, if --x was not written by encode",
     )
-    ask.add_argument("--seed", type=values.seed, default=0)
+    values.add_seed(ask)
     ask.set_defaults(command=_ask)
     return ask
 
 
 def _add_align(commands: Any) -> argparse.ArgumentParser:
     align = commands.add_parser(
-        "align", allow_abbrev=False, help="fit an aligner to two sides and a few pairs, and save it"
+        "align", allow_abbrev=False, help="fit an aligner to two collections and a few pairs"
     )
     values.add_sides(align)
     values.add_pairs(align)
+    values.add_out(align, "output folder for the aligner")
     align.add_argument(
-        "--out", required=True, type=values.path, metavar="DIR", help="for the aligner"
-    )
-    align.add_argument(
-        "--method", type=values.name, default="auto", metavar="NAME", help="default: auto"
+        "--method",
+        type=values.name,
+        default="auto",
+        metavar="NAME",
+        help="method (default: auto, chosen by cross-validation)",
     )
     align.add_argument(
         "--names",
         choices=("encoder",),
-        help="use what the classes of the images' encoder are called; then no pair is needed",
+        help="use the class names of the image encoder; works without any pair",
     )
     align.add_argument(
         "--plan-items",
         type=values.number,
         default=4096,
         metavar="N",
-        help="unmatched items of either side that are planned (4096); more make several plans",
+        help="number of unmatched items of each modality in transport plans (default: 4096)",
     )
-    align.add_argument("--seed", type=values.seed, default=0)
+    values.add_seed(align)
     values.add_names(align)
     align.set_defaults(command=_align)
     return align
@@ -76,74 +79,20 @@ def _add_align(commands: Any) -> argparse.ArgumentParser:
 
 def _add_embed(commands: Any) -> argparse.ArgumentParser:
     embed = commands.add_parser(
-        "embed", allow_abbrev=False, help="take features into the space of an aligner"
+        "embed", allow_abbrev=False, help="embed items in the shared space of an aligner"
     )
     values.add_aligner(embed)
     sides = embed.add_mutually_exclusive_group(required=True)
     for name in ("x", "y"):
         sides.add_argument(
-            f"--{name}", type=values.path, metavar="PATH", help=f"embeddings of {name}"
+            f"--{name}",
+            type=values.path,
+            metavar="PATH",
+            help=f"collection of {name}: features, or a folder of features",
         )
-    embed.add_argument(
-        "--out", required=True, type=values.path, metavar="DIR", help="a folder for the rows"
-    )
+    values.add_out(embed, "output folder for the embedded rows")
     embed.set_defaults(command=_embed)
     return embed
-
-
-def _add_index(commands: Any) -> argparse.ArgumentParser:
-    index = commands.add_parser(
-        "index", allow_abbrev=False, help="keep the embedded items, so that a search opens at once"
-    )
-    values.add_aligner(index)
-    _add_gallery(index, required=True)
-    index.add_argument(
-        "--engine",
-        choices=("exact", "lance"),
-        default="exact",
-        help="exact compares all items (default); lance is approximate, and for more items than "
-        "fit into memory",
-    )
-    index.set_defaults(command=_index)
-    return index
-
-
-def _add_gallery(command: argparse.ArgumentParser, *, required: bool = False) -> None:
-    command.add_argument(
-        "--in",
-        dest="gallery",
-        required=required,
-        type=values.path,
-        metavar="PATH",
-        help="embeddings to search",
-    )
-    command.add_argument("--side", choices=("x", "y"), help="which side --in is of, if unclear")
-
-
-def _add_search(commands: Any) -> argparse.ArgumentParser:
-    search = commands.add_parser(
-        "search",
-        allow_abbrev=False,
-        help="find items by words or by another item, with an aligner or a run",
-        usage="gentle-clip search (--aligner=DIR --in=PATH | --workdir=DIR) [WORDS] [--like=ITEM] "
-        "[--num=N] [--html=FILE] [--csv=FILE]",
-    )
-    search.add_argument(
-        "words", nargs="?", metavar="WORDS", help='e.g. "shopping cart"; for proteins, a sequence'
-    )
-    search.add_argument(
-        "--aligner", type=values.path, metavar="DIR", help="of gentle-clip align, or of a run"
-    )
-    _add_gallery(search)
-    search.add_argument(
-        "--workdir", type=values.path, metavar="DIR", help="a run, whose test items are searched"
-    )
-    search.add_argument("--like", type=values.name, metavar="ITEM", help="an id of --in, or a file")
-    search.add_argument("--num", type=values.number, metavar="N", help="of items (20; of a run 5)")
-    search.add_argument("--html", type=values.file, metavar="FILE", help="a page with the pictures")
-    search.add_argument("--csv", type=values.file, metavar="FILE", help="a table")
-    search.set_defaults(command=_search)
-    return search
 
 
 def _ask(args: argparse.Namespace) -> output.Done:
@@ -181,47 +130,3 @@ def _embed(args: argparse.Namespace) -> output.Done:
 
     rows = len(embed(open_aligner(args.aligner), x=args.x, y=args.y, out=args.out).ids)
     return output.Done([f"{rows:,} rows."], {"rows": rows}, (args.out,))
-
-
-def _index(args: argparse.Namespace) -> output.Done:
-    from gentle_clip_jax.searching import index_gallery
-    from gentle_clip_jax.training.loading import open_aligner
-
-    aligner = open_aligner(args.aligner)
-    folder = index_gallery(aligner, args.gallery, side=args.side, engine=args.engine)
-    said = f"gentle-clip search --in={args.gallery} uses it from now on."
-    return output.Done([said], {}, (str(folder),))
-
-
-def _search(args: argparse.Namespace) -> output.Done:
-    if args.workdir:
-        return _search_run(args)
-    if not (args.aligner and args.gallery):
-        raise ValueError("Give --aligner=DIR and --in=PATH, or --workdir=DIR of a run.")
-    from gentle_clip_jax import search
-    from gentle_clip_jax.searching import shown
-    from gentle_clip_jax.training.loading import open_aligner
-
-    num = 20 if args.num is None else args.num
-    aligner = open_aligner(args.aligner)
-    hits = search(aligner, args.gallery, args.words, like=args.like, num=num, side=args.side)
-    if hits.note:
-        print(f"gentle-clip: {hits.note}", file=sys.stderr)
-    if args.csv:
-        hits.save_csv(args.csv)
-    if args.html:
-        hits.save_html(args.html)
-    written = tuple(path for path in (args.csv, args.html) if path)
-    facts = {"hits": [hit._asdict() for hit in hits]}
-    return output.Done(shown.lines(hits.hits), facts, written)
-
-
-def _search_run(args: argparse.Namespace) -> output.Done:
-    others = ("aligner", "gallery", "like", "side", "html", "csv")
-    if args.words is None or any(getattr(args, name) for name in others):
-        raise ValueError("Of --workdir=DIR, search takes words and --num alone.")
-    from gentle_clip_jax.training.evaluate import search
-
-    with progress.working("searching"):
-        found = search(args.workdir, args.words, num=5 if args.num is None else args.num)
-    return output.Done(found, {"hits": [*found]})

@@ -12,52 +12,75 @@ from gentle_clip_jax.commands import output, values
 
 def add(commands: Any) -> None:
     """Adds the commands to a parser's."""
-    example = commands.add_parser(
-        "example", allow_abbrev=False, help="two folders to try it on: pictures and texts"
-    )
-    example.add_argument(
-        "--out", required=True, type=values.path, metavar="DIR", help="for pictures/ and texts/"
-    )
-    example.add_argument(
-        "--number", type=values.whole(1, 100_000), default=500, metavar="N", help="of each (500)"
-    )
-    example.add_argument(
-        "--icons", action="store_true", help="icons of user interfaces instead of drawings"
-    )
-    example.add_argument("--seed", type=values.seed, default=0)
-    example.add_argument(
-        "--answer",
-        type=values.file,
-        metavar="CSV",
-        help="fill the partners into this ask.csv about --out, no more",
-    )
-    example.set_defaults(command=_example)
+    _add_example(commands)
     data = commands.add_parser("data", allow_abbrev=False, help="prepare data sets for training")
     actions = data.add_subparsers(metavar="ACTION", required=True)
-    listed = actions.add_parser("list", allow_abbrev=False, help="the data sets that are known")
+    listed = actions.add_parser(
+        "list", allow_abbrev=False, help="list the data sets that can be prepared"
+    )
     listed.set_defaults(command=_list)
     prepare = actions.add_parser(
-        "prepare", allow_abbrev=False, help="build a data set from a folder, for random access"
+        "prepare", allow_abbrev=False, help="convert a folder into a data set with random access"
     )
     prepare.add_argument(
-        "name", type=values.name, metavar="NAME", help="as in gentle-clip data list; e.g. folder"
+        "name",
+        type=values.name,
+        metavar="NAME",
+        help="name of the data set, see gentle-clip data list; e.g. folder",
     )
     prepare.add_argument(
-        "--from", dest="source", required=True, type=values.path, metavar="DIR", help="its files"
+        "--from",
+        dest="source",
+        required=True,
+        type=values.path,
+        metavar="DIR",
+        help="folder of its files",
     )
     prepare.add_argument(
-        "--to", required=True, type=values.path, metavar="DIR", help="for prepared data sets"
+        "--to",
+        required=True,
+        type=values.path,
+        metavar="DIR",
+        help="output folder for prepared data sets",
     )
     prepare.add_argument(
         "--max-skipped",
         type=values.whole(0, 10**9),
         default=10,
         metavar="N",
-        help="so many items may be damaged",
+        help="maximum number of damaged items",
     )
     prepare.set_defaults(command=_prepare)
-    for command in (example, listed, prepare):
+    for command in (listed, prepare):
         output.add(command)
+
+
+def _add_example(commands: Any) -> None:
+    example = commands.add_parser(
+        "example",
+        allow_abbrev=False,
+        help="write example data: a folder of pictures and one of texts",
+    )
+    values.add_out(example, "output folder for pictures/ and texts/")
+    example.add_argument(
+        "--number",
+        type=values.whole(1, 100_000),
+        default=500,
+        metavar="N",
+        help="number of pictures and of texts (default: 500)",
+    )
+    example.add_argument(
+        "--icons", action="store_true", help="icons of user interfaces instead of drawings"
+    )
+    values.add_seed(example)
+    example.add_argument(
+        "--answer",
+        type=values.file,
+        metavar="CSV",
+        help="only fill the partners into this ask.csv, made for the data in --out",
+    )
+    example.set_defaults(command=_example)
+    output.add(example)
 
 
 def _example(args: argparse.Namespace) -> output.Done:

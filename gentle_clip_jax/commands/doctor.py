@@ -12,7 +12,9 @@ from gentle_clip_jax.commands import failures, output
 def add(commands: Any) -> None:
     """Adds the command to a parser's."""
     doctor = commands.add_parser(
-        "doctor", allow_abbrev=False, help="what is installed, what is missing and how to get it"
+        "doctor",
+        allow_abbrev=False,
+        help="report what is installed, what is missing and how to install it",
     )
     output.add(doctor)
     doctor.set_defaults(command=_doctor)

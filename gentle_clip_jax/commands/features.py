@@ -31,28 +31,33 @@ def _add_encode(commands: Any) -> None:
         "--encoder",
         type=values.name,
         metavar="NAME",
-        help="efficientnet-lite0, minilm, a checkpoint's folder, or a Hugging Face repo",
+        help="encoder: efficientnet-lite0, minilm, a checkpoint folder, or a Hugging Face "
+        "repository",
     )
-    encode.add_argument("--role", choices=("image", "text"), help="of an encoder with two towers")
-    encode.add_argument("--data", type=values.path, metavar="PATH", help="a folder, or one file")
     encode.add_argument(
-        "--out",
-        required=True,
-        type=values.path,
-        metavar="DIR",
-        help="a new folder for the features",
+        "--role", choices=("image", "text"), help="encoder to use of a model that has two"
     )
+    encode.add_argument(
+        "--data", type=values.path, metavar="PATH", help="folder or file of the items"
+    )
+    values.add_out(encode, "output folder for the features")
     encode.add_argument(
         "--batch-size",
         type=values.whole(1, 65_536),
         metavar="N",
-        help="default: what suits the device",
+        help="number of items in a batch (default: depends on the device)",
     )
     encode.add_argument(
-        "--split", type=values.name, metavar="NAME", help="only what metadata.jsonl says is of it"
+        "--split",
+        type=values.name,
+        metavar="NAME",
+        help="encode only the items of this split in metadata.jsonl",
     )
     encode.add_argument(
-        "--prompt", type=values.name, metavar="TEXT", help='per class, e.g. "a photo of a {label}"'
+        "--prompt",
+        type=values.name,
+        metavar="TEXT",
+        help='template of a text for each class, e.g. "a photo of a {label}"',
     )
     _add_kinds(encode)
     _add_parts(encode)
@@ -62,17 +67,23 @@ def _add_encode(commands: Any) -> None:
 
 def _add_kinds(encode: argparse.ArgumentParser) -> None:
     """Which features of an item there are."""
-    encode.add_argument("--dtype", choices=("float16", "float32"), help="default: float32")
+    encode.add_argument(
+        "--dtype",
+        choices=("float16", "float32"),
+        help="data type of the features (default: float32)",
+    )
     encode.add_argument(
         "--layers",
         type=values.name,
         metavar="NAMES",
-        help="more than the last layer: rich, or numbers as in 5,6; better, larger features",
+        help="layers to use besides the last: rich, or numbers such as 5,6; better and "
+        "larger features",
     )
     encode.add_argument(
         "--views",
         choices=("mirror", "turns"),
-        help="mean over an image and its mirror image; or, where it has no top, over four turns",
+        help="average over an image and its mirror image, or over four rotations for images "
+        "without a top",
     )
 
 
@@ -82,19 +93,20 @@ def _add_parts(encode: argparse.ArgumentParser) -> None:
         "--shard",
         type=values.shard,
         metavar="I/N",
-        help="only part I of N, from 0: of jobs that share --out, each with an I of its own",
+        help="encode part I of N, counted from 0, if several jobs write to one --out",
     )
     parts.add_argument(
-        "--merge", action="store_true", help="put the parts in --out together, when all are there"
+        "--merge", action="store_true", help="merge the parts in --out once all are finished"
     )
     parts.add_argument(
-        "--engine", choices=("ray",), help="what decodes and embeds; default: this process"
+        "--engine", choices=("ray",), help="where to decode and embed (default: in this process)"
     )
     encode.add_argument(
         "--workers",
         type=values.whole(1, 65_536),
         metavar="N",
-        help="of --engine=ray: how many embed; default: one for each GPU, or one on CPUs",
+        help="number of embedding workers of --engine=ray (default: one for each GPU, or "
+        "one on CPUs)",
     )
 
 
@@ -102,37 +114,53 @@ def _add_compare(commands: Any) -> None:
     compare = commands.add_parser(
         "compare",
         allow_abbrev=False,
-        help="which way to align fits two collections best",
+        help="compare alignment methods on held-out pairs of two collections",
     )
     values.add_sides(compare)
     values.add_pairs(compare)
     values.add_names(compare)
     compare.add_argument(
-        "--methods", type=values.name, metavar="NAME,NAME", help="default: one of each kind"
+        "--methods",
+        type=values.name,
+        metavar="NAME,NAME",
+        help="methods to compare (default: one of each kind)",
     )
     compare.add_argument(
         "--seeds",
         type=values.whole(1, 1000),
         metavar="N",
-        help="how many splits of --pairs are tried (5)",
+        help="number of random splits of the pairs (default: 5)",
     )
-    compare.add_argument("--fast", action="store_true", help="closed forms alone: seconds a run")
     compare.add_argument(
-        "--workdir", required=True, type=values.path, metavar="DIR", help="for runs and results"
+        "--fast", action="store_true", help="compare only closed-form methods, which take seconds"
+    )
+    compare.add_argument(
+        "--workdir",
+        required=True,
+        type=values.path,
+        metavar="DIR",
+        help="folder for runs and results",
     )
     output.add(compare)
     compare.set_defaults(command=_compare)
 
 
 def _add_diagnose(commands: Any) -> None:
-    diagnose = commands.add_parser("diagnose", allow_abbrev=False, help="can unmatched data help?")
+    diagnose = commands.add_parser(
+        "diagnose",
+        allow_abbrev=False,
+        help="test whether unmatched items can help to align two collections",
+    )
     values.add_sides(diagnose)
     values.add_pairs(diagnose)
     values.add_names(diagnose)
     diagnose.add_argument(
-        "--out", type=values.path, metavar="DIR", help="for diagnosis.html and diagnosis.json"
+        "--out",
+        type=values.path,
+        metavar="DIR",
+        help="output folder for diagnosis.html and diagnosis.json",
     )
-    diagnose.add_argument("--seed", type=values.seed, default=0)
+    values.add_seed(diagnose)
     output.add(diagnose)
     diagnose.set_defaults(command=_diagnose)
 

@@ -74,6 +74,7 @@ def _parser() -> "argparse.ArgumentParser":
         quickstart,
         review,
         runs,
+        search,
         sharing,
         values,
     )
@@ -89,11 +90,11 @@ def _parser() -> "argparse.ArgumentParser":
         "--no-compilation-cache",
         dest="compilation_cache",
         action="store_false",
-        help="compile all programs anew; else they are kept in ~/.cache/gentle-clip, up to 512 MiB",
+        help="do not use the cache of compiled programs (~/.cache/gentle-clip, up to 512 MiB)",
     )
     completion.add(parser)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    groups = (quickstart, features, aligners, matches, sharing, review, runs, data, doctor)
+    groups = (quickstart, features, aligners, search, matches, sharing, review, runs, data, doctor)
     for group in groups:
         group.add(commands)
     return parser

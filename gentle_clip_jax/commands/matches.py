@@ -12,7 +12,7 @@ from gentle_clip_jax.commands import output, values
 def add(commands: Any) -> None:
     """Adds the command to a parser's."""
     match = commands.add_parser(
-        "match", allow_abbrev=False, help="a partner for every item, and how probable it is"
+        "match", allow_abbrev=False, help="find a partner for every item, with its probability"
     )
     values.add_aligner(match)
     values.add_sides(match)
@@ -20,26 +20,24 @@ def add(commands: Any) -> None:
         "--pairs",
         type=values.path,
         metavar="CSV",
-        help="matched ids (default: the pairs that the aligner was fitted to)",
+        help="file of pairs (default: the pairs that the aligner was fitted to)",
     )
     match.add_argument(
         "--share",
         type=values.share,
         metavar="S",
-        help="of the items of x without a known partner, how many have one in y: above 0 to 1; "
-        "without it no match has a probability",
+        help="share, above 0 to 1, of the unmatched items of x that have a partner in y; "
+        "without it matches have no probabilities",
     )
-    match.add_argument(
-        "--out", required=True, type=values.path, metavar="DIR", help="for matches.csv and the rest"
-    )
+    values.add_out(match, "output folder for matches.csv and the other results")
     ways = match.add_mutually_exclusive_group()
     ways.add_argument(
         "--many-to-one",
         action="store_true",
-        help="each item of x gets its nearest of y (the default)",
+        help="match each item of x with its nearest item of y (default)",
     )
-    ways.add_argument("--one-to-one", action="store_true", help="no item of y comes twice")
-    match.add_argument("--seed", type=values.seed, default=0, help="of what is drawn at random")
+    ways.add_argument("--one-to-one", action="store_true", help="use each item of y at most once")
+    values.add_seed(match)
     output.add(match)
     match.set_defaults(command=_match)
 

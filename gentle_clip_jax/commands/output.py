@@ -27,8 +27,8 @@ class Done(NamedTuple):
 def add(command: argparse.ArgumentParser) -> None:
     """Adds --quiet and --json to a command, which returns `Done`."""
     ways = command.add_mutually_exclusive_group()
-    ways.add_argument("--quiet", action="store_true", help="say nothing, unless something is wrong")
-    ways.add_argument("--json", action="store_true", help="one JSON object, for programs")
+    ways.add_argument("--quiet", action="store_true", help="print errors and warnings only")
+    ways.add_argument("--json", action="store_true", help="print one JSON object, for programs")
 
 
 def run(args: argparse.Namespace) -> int:

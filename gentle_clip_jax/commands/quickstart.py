@@ -39,13 +39,17 @@ def add(commands: Any) -> None:
     quickstart = commands.add_parser(
         "quickstart",
         allow_abbrev=False,
-        help="see it work: from icons and their names, a few of them matched, to a search page",
+        help="demonstration on icons and their names, from a few pairs to a search page",
     )
     quickstart.add_argument(
-        "--out", default="quickstart", type=values.path, metavar="DIR", help="for all of it"
+        "--out", default="quickstart", type=values.path, metavar="DIR", help="output folder"
     )
     quickstart.add_argument(
-        "--number", type=values.whole(60, 5000), default=1500, metavar="N", help="of icons (1,500)"
+        "--number",
+        type=values.whole(60, 5000),
+        default=1500,
+        metavar="N",
+        help="number of icons (default: 1,500)",
     )
     output.add(quickstart)
     quickstart.set_defaults(command=_quickstart)

@@ -12,19 +12,28 @@ from gentle_clip_jax.commands import output, values
 def add(commands: Any) -> None:
     """Adds the command to a parser's."""
     review = commands.add_parser(
-        "review", allow_abbrev=False, help="confirm pairs by hand, on a page in the browser"
+        "review", allow_abbrev=False, help="confirm pairs by hand in the browser"
     )
     values.add_aligner(review)
     values.add_sides(review)
     review.add_argument(
-        "--pairs", required=True, type=values.file, metavar="CSV", help="known pairs; it will grow"
+        "--pairs",
+        required=True,
+        type=values.file,
+        metavar="CSV",
+        help="file of pairs, to which the review adds",
     )
     review.add_argument(
-        "--images", type=values.path, metavar="DIR", help="pictures by the ids of their items"
+        "--images",
+        type=values.path,
+        metavar="DIR",
+        help="folder of pictures, named by the ids of their items",
     )
-    review.add_argument("--port", type=values.port, default=8000, help="default: 8000")
     review.add_argument(
-        "--seed", type=values.seed, default=0, help="of the screens drawn at random"
+        "--port", type=values.port, default=8000, help="port of the server (default: 8000)"
+    )
+    review.add_argument(
+        "--seed", type=values.seed, default=0, help="seed of the random screens (default: 0)"
     )
     output.add(review)
     review.set_defaults(command=_review)

@@ -16,17 +16,21 @@ def add(commands: Any) -> None:
     """Adds the commands to a parser's."""
     train = _add_train(commands)
     evaluate = commands.add_parser(
-        "evaluate", allow_abbrev=False, help="measure a run's best checkpoint on its test items"
+        "evaluate",
+        allow_abbrev=False,
+        help="evaluate the best checkpoint of a run on its test items",
     )
     evaluate.set_defaults(command=_evaluate)
     report = commands.add_parser(
-        "report", allow_abbrev=False, help="write a run's report.html, beside other runs if wanted"
+        "report",
+        allow_abbrev=False,
+        help="write the report of a run, optionally compared with other runs",
     )
     report.set_defaults(command=_report)
     for command in (train, evaluate, report):
         output.add(command)
         command.add_argument(
-            "--workdir", required=True, type=values.path, metavar="DIR", help="the run's folder"
+            "--workdir", required=True, type=values.path, metavar="DIR", help="folder of the run"
         )
     for command in (evaluate, report):
         command.add_argument(
@@ -35,7 +39,7 @@ def add(commands: Any) -> None:
             type=values.path,
             default=[],
             metavar="DIR",
-            help="the folder of an evaluated run to show beside it; may be repeated",
+            help="folder of another evaluated run to show beside it; may be repeated",
         )
     _add_show(commands)
 
@@ -44,7 +48,7 @@ def _add_train(commands: Any) -> argparse.ArgumentParser:
     train = commands.add_parser(
         "train",
         allow_abbrev=False,
-        help="train a config, or go on where its run was stopped",
+        help="train encoders as a config says, or continue an interrupted run",
         usage="gentle-clip train --config=CONFIG --workdir=DIR [--config.KEY=VALUE ...]",
         epilog="Any key of the config can be set: --config.loss.sdd_weight=0 --config.seed=1.",
     )
@@ -53,19 +57,25 @@ def _add_train(commands: Any) -> argparse.ArgumentParser:
         required=True,
         type=values.path,
         metavar="CONFIG",
-        help="the name of a shipped config, such as icons, or the path of a .py file",
+        help="name of a shipped config, such as icons, or path of a .py file",
     )
     train.add_argument(
         "--coordinator",
         type=values.address,
         metavar="HOST:PORT",
-        help="of the first of several processes, or auto",
+        help="address of the first of several processes, or auto",
     )
     train.add_argument(
-        "--num-processes", type=values.whole(1, 2**20), metavar="K", help="how many train together"
+        "--num-processes",
+        type=values.whole(1, 2**20),
+        metavar="K",
+        help="number of processes that train together",
     )
     train.add_argument(
-        "--process-id", type=values.whole(0, 2**20), metavar="I", help="which this is, from 0"
+        "--process-id",
+        type=values.whole(0, 2**20),
+        metavar="I",
+        help="number of this process, from 0",
     )
     train.set_defaults(command=_train)
     return train
@@ -73,11 +83,11 @@ def _add_train(commands: Any) -> argparse.ArgumentParser:
 
 def _add_show(commands: Any) -> None:
     show = commands.add_parser(
-        "show", allow_abbrev=False, help="what a run was made of, or in what two runs differ"
+        "show",
+        allow_abbrev=False,
+        help="show the config and versions of a run, or the differences of two runs",
     )
-    show.add_argument(
-        "runs", nargs="+", type=values.path, metavar="RUN", help="the folder of a run"
-    )
+    show.add_argument("runs", nargs="+", type=values.path, metavar="RUN", help="folder of a run")
     output.add(show)
     show.set_defaults(command=_show)
 

@@ -13,34 +13,44 @@ from gentle_clip_jax.commands import output, values
 def add(commands: Any) -> None:
     """Adds the commands to a parser's."""
     export = commands.add_parser(
-        "export", allow_abbrev=False, help="an aligner or a run for programs without this package"
+        "export",
+        allow_abbrev=False,
+        help="convert an aligner or a trained run for programs without this package",
     )
     of = export.add_mutually_exclusive_group(required=True)
-    of.add_argument("--aligner", type=values.path, metavar="DIR", help="of gentle-clip align")
-    of.add_argument("--workdir", type=values.path, metavar="DIR", help="of gentle-clip train")
+    of.add_argument("--aligner", type=values.path, metavar="DIR", help="folder of an aligner")
+    of.add_argument("--workdir", type=values.path, metavar="DIR", help="folder of a trained run")
     export.add_argument(
         "--format",
         choices=("stablehlo", "numpy", "onnx"),
         default="stablehlo",
-        help="programs for jax alone (the default), matrices, or ONNX",
+        help="stablehlo: programs for JAX (default); numpy: matrices; onnx",
     )
-    export.add_argument(
-        "--out", required=True, type=values.path, metavar="DIR", help="a new folder"
-    )
+    values.add_out(export, "output folder")
     export.set_defaults(command=_export)
     push = commands.add_parser(
-        "push", allow_abbrev=False, help="put an aligner on the Hugging Face Hub, with a card"
+        "push",
+        allow_abbrev=False,
+        help="upload an aligner and its model card to the Hugging Face Hub",
     )
-    push.add_argument("repo", type=values.name, metavar="ORG/NAME", help="made if it is not there")
-    push.add_argument("--private", action="store_true", help="of a repository that is made")
     push.add_argument(
-        "--license", type=values.name, metavar="NAME", help="of the aligner, e.g. apache-2.0"
+        "repo",
+        type=values.name,
+        metavar="ORG/NAME",
+        help="repository, which is created if it does not exist",
+    )
+    push.add_argument("--private", action="store_true", help="make a new repository private")
+    push.add_argument(
+        "--license",
+        type=values.name,
+        metavar="NAME",
+        help="licence of the aligner, e.g. apache-2.0",
     )
     push.add_argument(
         "--also",
         type=values.name,
         metavar="KEY,KEY",
-        help="more of what the aligner tells of itself, such as ids that were given to it",
+        help="further metadata of the aligner to upload, such as ids",
     )
     push.set_defaults(command=_push)
     values.add_aligner(push, runs=False)

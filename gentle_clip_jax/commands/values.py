@@ -132,23 +132,38 @@ def _shown(text: str) -> str:
 
 def add_aligner(command: argparse.ArgumentParser, *, runs: bool = True) -> None:
     """Adds --aligner, a folder that align has saved, or with `runs` that of a trained run."""
-    said = "of gentle-clip align"
+    text = "folder of an aligner"
     if runs:
-        said += ", or of a trained run, which takes raw items for features"
-    command.add_argument("--aligner", required=True, type=path, metavar="DIR", help=said)
+        text += ", or of a trained run, which takes raw items instead of features"
+    command.add_argument("--aligner", required=True, type=path, metavar="DIR", help=text)
 
 
 def add_sides(command: argparse.ArgumentParser) -> None:
     """Adds --x and --y, the embeddings of both modalities."""
-    for name in ("--x", "--y"):
-        command.add_argument(name, required=True, type=path, metavar="PATH", help="embeddings")
+    for name in ("x", "y"):
+        text = f"collection of {name}: features, or a folder of features"
+        command.add_argument(f"--{name}", required=True, type=path, metavar="PATH", help=text)
 
 
 def add_pairs(command: argparse.ArgumentParser) -> None:
     """Adds --pairs, of the ids that belong together."""
     command.add_argument(
-        "--pairs", type=path, metavar="CSV", help="matched ids; else equal ids are pairs"
+        "--pairs",
+        type=path,
+        metavar="CSV",
+        help="file of pairs: an id of x and of y on each line (default: equal ids are pairs)",
     )
+
+
+def add_out(command: argparse.ArgumentParser, text: str) -> None:
+    """Adds --out, a folder, with its help line."""
+    command.add_argument("--out", required=True, type=path, metavar="DIR", help=text)
+
+
+def add_seed(command: argparse.ArgumentParser) -> None:
+    """Adds --seed."""
+    text = "seed of random choices (default: 0)"
+    command.add_argument("--seed", type=seed, default=0, metavar="N", help=text)
 
 
 def add_names(command: argparse.ArgumentParser) -> None:
@@ -158,5 +173,5 @@ def add_names(command: argparse.ArgumentParser) -> None:
             f"--{side}-name",
             type=label,
             metavar="NAME",
-            help=f"what an item of {side} is called, e.g. cell; else as its file or folder is",
+            help=f"name for items of {side} on pages, e.g. cell (default: the name of the file)",
         )

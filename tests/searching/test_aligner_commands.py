@@ -10,7 +10,7 @@ from by_folder import open_gallery
 from PIL import Image
 
 from gentle_clip_jax.aligners import load
-from gentle_clip_jax.commands import aligners, output
+from gentle_clip_jax.commands import aligners, output, search
 from gentle_clip_jax.encoders.published import pretrained
 from gentle_clip_jax.features import names
 from gentle_clip_jax.features.encode import encode
@@ -56,7 +56,9 @@ def work(tmp_path_factory, weights):
 
 def run(*argv):
     parser = argparse.ArgumentParser()
-    aligners.add(parser.add_subparsers())
+    commands = parser.add_subparsers()
+    aligners.add(commands)
+    search.add(commands)
     args = parser.parse_args([str(arg) for arg in argv])
     assert output.run(args) == 0
 

@@ -11,7 +11,7 @@ from by_folder import open_gallery
 from PIL import Image
 
 from gentle_clip_jax import match, restore
-from gentle_clip_jax.commands import aligners, matches, output
+from gentle_clip_jax.commands import aligners, matches, output, search
 from gentle_clip_jax.features.read import read
 from gentle_clip_jax.tasks.icons import data
 from gentle_clip_jax.training import loop
@@ -97,7 +97,7 @@ def test_a_run_is_an_aligner(work):
 
 
 def test_words_an_item_and_a_file_find_pictures(work, capsys):
-    run(aligners, "search", f"--aligner={work}/run", f"--in={work}/pictures", "low a", "--num=3")
+    run(search, "search", f"--aligner={work}/run", f"--in={work}/pictures", "low a", "--num=3")
     lines = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
     towers, test = restore(work / "run"), tiny_run.dataset().test
     best = np.argsort(-(towers.embed_x(test.x) @ towers.embed_y(["low a"])[0]))[:3]
