@@ -42,7 +42,7 @@ def _run(argv: Sequence[str] | None) -> int:
     args, overrides = parser.parse_known_args(argv)
     if overrides and not getattr(args, "config", None):
         parser.error(f"unrecognized arguments: {' '.join(overrides)}")
-    args.overrides = overrides
+    args.overrides, args.main = overrides, main
     if argv is None and args.compilation_cache:
         from gentle_clip_jax.commands import compilation_cache
 

@@ -57,7 +57,6 @@ def add(commands: Any) -> None:
 
 def _quickstart(args: argparse.Namespace) -> output.Done:
     """Runs what is not done yet; ends with the first command that fails."""
-    from gentle_clip_jax.commands.main import main
     from gentle_clip_jax.data.example import ANSWERS, lines_of
 
     out, pairs = pathlib.Path(args.out), args.number // 5
@@ -75,7 +74,7 @@ def _quickstart(args: argparse.Namespace) -> output.Done:
         if done is None or not (out / done).exists():
             filled = step.format(out=shlex.quote(str(out)), number=args.number, pairs=pairs)
             print(f"\n$ gentle-clip {filled}", flush=True)
-            if code := main([*shlex.split(filled), *["--quiet"] * args.quiet]):
+            if code := args.main([*shlex.split(filled), *["--quiet"] * args.quiet]):
                 return output.Done(facts=None, code=code)
     known = {line[0] for line in lines_of(out / "ask" / "ask.csv")}
     right, found = dict(lines_of(answers)), lines_of(out / "matches" / "matches.csv")
