@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-SHEET = ["item", "partner"]  # the heading of the sheet that `gentle-clip ask` writes
+SHEET = ["x", "y"]  # the heading of the sheet that `gentle-clip ask` writes
 
 # A file; a list of id pairs; a table, i.e. a mapping or a data frame; [k, 2] numbers of items;
 # None for equal ids.
@@ -46,7 +46,8 @@ def read_pairs(
     id_sets = [dict.fromkeys(map(str, ids)) for ids in (x_ids, y_ids)]
     if isinstance(pairs, str | os.PathLike):
         place, lines = f"{pairs}, line", _read_lines(pathlib.Path(pairs))
-        if len(lines) > 1 and not any(id_ in ids for id_, ids in zip(lines[0][1], id_sets)):
+        has_heading = lines and not any(id_ in ids for id_, ids in zip(lines[0][1], id_sets))
+        if has_heading and (len(lines) > 1 or [*lines[0][1]] == SHEET):
             lines = lines[1:]
         if not lines:
             raise ValueError(f"{pairs} has no pairs: write an id of each set on every line.")
@@ -141,9 +142,7 @@ def _read_lines(path: pathlib.Path) -> _Lines:
         try:
             for cells in reader:
                 cells = [cell.strip() for cell in cells]
-                if not lines and cells == SHEET:
-                    is_sheet = True
-                    continue
+                is_sheet = is_sheet or (not lines and cells == SHEET)
                 if not any(cells) or (is_sheet and len(cells) == 2 and not cells[1]):
                     continue
                 if len(cells) > 2 or not all(cells):

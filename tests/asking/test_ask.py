@@ -78,7 +78,7 @@ def test_a_table_and_a_page_are_written(pictures):
     sheet = ask(pictures / "x.npz", 4, images=pictures / "pictures")
     sheet.save(pictures / "ask")
     table = (pictures / "ask" / "ask.csv").read_text().splitlines()
-    assert table == ["item,partner", *(f"{id_}," for id_ in sheet.ids)]
+    assert table == ["x,y", *(f"{id_}," for id_ in sheet.ids)]
     page = (pictures / "ask" / "ask.html").read_text()
     assert page.count("data:image/jpeg;base64,") == 4
     assert "<b>" not in page
@@ -87,7 +87,7 @@ def test_a_table_and_a_page_are_written(pictures):
 
 def test_what_is_filled_in_is_not_asked_again(pictures):
     filled = pictures / "filled.csv"
-    filled.write_text("item,partner\n<b>0,text\n<b>1,\n<b>2,other\n")
+    filled.write_text("x,y\n<b>0,text\n<b>1,\n<b>2,other\n")
     asked = ask(pictures / "x.npz", 4, filled).ids
     assert sorted(asked) == ["<b>1", "<b>3", "<b>4", "<b>5"]
     filled.write_text("7,text\n")

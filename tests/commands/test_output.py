@@ -100,7 +100,7 @@ def test_examples_and_data_sets_have_their_objects(tmp_path, capsys):
     assert said["number"] == 3
     assert said["outputs"] == [str(out / name) for name in ("pictures", "texts", "answers.csv")]
     sheet = tmp_path / "ask.csv"
-    sheet.write_text("item,partner\npicture-1,\n")
+    sheet.write_text("x,y\npicture-1,\n")
     filled = run(capsys, "example", f"--out={out}", f"--answer={sheet}", "--json")[0]
     assert json.loads(filled) == {"filled": 1, "outputs": [str(sheet)]}
     said = json.loads(run(capsys, "data", "list", "--json")[0])

@@ -50,13 +50,13 @@ def test_the_same_seed_draws_the_same(tmp_path):
 def test_a_sheet_is_filled_from_either_side(tmp_path, capsys):
     folder = example.write_example(tmp_path / "new", number=10)
     partner, sheet = answers(folder), tmp_path / "ask.csv"
-    sheet.write_text("item,partner\npicture-3,\npicture-7,\n")
+    sheet.write_text("x,y\npicture-3,\npicture-7,\n")
     assert main(["example", f"--out={folder}", f"--answer={sheet}"]) == 0
     assert "2 partners filled in" in capsys.readouterr().out
     ids = {f"{side}-{n}" for side in ("picture", "text") for n in range(10)}
     found = read_pairs(sheet, ids, ids).tolist()
     assert found == [[item, partner[item]] for item in ("picture-3", "picture-7")]
-    sheet.write_text("item,partner\ntext-3,\n")
+    sheet.write_text("x,y\ntext-3,\n")
     assert example.fill_sheet(folder, sheet) == 1
     (picture, text) = sheet.read_text().splitlines()[1].split(",")[::-1]
     assert partner[picture] == text == "text-3"
@@ -68,7 +68,7 @@ def test_what_cannot_be_done_is_said(tmp_path):
         example.write_example(folder)
     with pytest.raises(ValueError, match="There are 576 drawings"):
         example.write_example(tmp_path / "other", number=577)
-    (tmp_path / "ask.csv").write_text("item,partner\ncell 3,\n")
+    (tmp_path / "ask.csv").write_text("x,y\ncell 3,\n")
     with pytest.raises(ValueError, match='asks for "cell 3", which is not of'):
         example.fill_sheet(folder, tmp_path / "ask.csv")
     with pytest.raises(ValueError, match=r"answers.csv cannot be read"):

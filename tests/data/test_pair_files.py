@@ -65,12 +65,12 @@ def test_pairs_that_are_not_there(tmp_path):
 
 def test_a_sheet_of_ask_may_be_half_filled(tmp_path):
     ids = ["a", "b", "c"]
-    (tmp_path / "ask.csv").write_text("item,partner\na,\nb,c\nc,\n")
+    (tmp_path / "ask.csv").write_text("x,y\na,\nb,c\nc,\n")
     assert read_pairs(tmp_path / "ask.csv", ids, ids).tolist() == [["b", "c"]]
     (tmp_path / "pairs.csv").write_text("a,\nb,c\n")  # elsewhere an empty cell is a mistake
     with pytest.raises(ValueError, match="line 1: a pair is two ids"):
         read_pairs(tmp_path / "pairs.csv", ids, ids)
-    (tmp_path / "none.csv").write_text("item,partner\na,\n")
+    (tmp_path / "none.csv").write_text("x,y\na,\n")
     with pytest.raises(ValueError, match=r"none.csv has no pairs"):
         read_pairs(tmp_path / "none.csv", ids, ids)
 
