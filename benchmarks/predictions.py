@@ -252,35 +252,23 @@ def partners(folder: pathlib.Path, collection: pathlib.Path) -> dict[str, Any]:
 
 
 def review(aligner: pathlib.Path, collection: pathlib.Path, pairs: pathlib.Path) -> dict[str, Any]:
-    """A review by a person who knows every partner: screens, first candidates, recall curve.
-
-    Internal names: `review.opened.review`, the session's begin, question, answer and wait, and
-    review_curve.json. They are to become gentle_clip_jax.review(aligner, x, y, answers=function).
-    """
-    from gentle_clip_jax.reviewing import opened
-    from gentle_clip_jax.training.loading import open_aligner
+    """A review by a person who knows every partner: screens, first candidates, recall curve."""
+    import gentle_clip_jax
 
     partner_of = {y: x for x, y in lines_of(collection / "partners.csv")}
-    x, y = collection / "x.npz", collection / "y.npz"
     asked, first = [], []
-    with opened.review(open_aligner(aligner), x, y, pairs, seed=SEED) as opened_review:
-        session = opened_review.show.session
-        session.begin()
-        session.wait()
-        for _ in range(ANSWERS):
-            question = session.question()
-            assert question is not None
-            shown = [str(session.x.items[one]) for one in question.x]
-            asked.append(str(session.y.items[question.y]))
-            first.append(shown[0])
-            if partner_of[asked[-1]] in shown:
-                number = question.x[shown.index(partner_of[asked[-1]])]
-                session.answer(question.screen, "match", number)
-            else:
-                session.answer(question.screen, "none")
-            session.wait()  # refits run in a thread: without it, screens depend on its speed
-    curve = json.loads(pairs.with_name("review_curve.json").read_text("utf-8"))
-    points = [[point["pairs"], point["recall"]] for point in curve]
+
+    def answers(screen):
+        if screen.number > ANSWERS:
+            raise StopIteration
+        asked.append(screen.query)
+        first.append(screen.candidates[0])
+        partner = partner_of[screen.query]
+        return partner if partner in screen.candidates else None
+
+    sides = collection / "x.npz", collection / "y.npz"
+    found = gentle_clip_jax.review(aligner, *sides, pairs, answers=answers, seed=SEED)
+    points = [[point.pairs, point.recall] for point in found.curve]
     return {"asked": {"screens": asked}, "first": {"screens": first}, "curve": points}
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gentle_clip_jax.features.encode import encode
     from gentle_clip_jax.features.read import read
     from gentle_clip_jax.matching import match
+    from gentle_clip_jax.reviewing import review
     from gentle_clip_jax.searching.embed import embed
     from gentle_clip_jax.searching.hits import search
     from gentle_clip_jax.tasks.config import load_config
@@ -45,6 +46,7 @@ __all__ = [
     "match",
     "read",
     "restore",
+    "review",
     "search",
     "train",
 ]
@@ -86,6 +88,8 @@ def __getattr__(name: str) -> object:
             from gentle_clip_jax.features import read as home
         case "restore":
             from gentle_clip_jax.training import restored as home
+        case "review":
+            from gentle_clip_jax import reviewing as home
         case "search":
             from gentle_clip_jax.searching import hits as home
         case "train":

@@ -60,10 +60,10 @@ ARROWS = {
         "doctor": "storage parallel encoders",
         "exporting": "storage data aligners",
         "commands": "storage parallel progress data runs features aligners comparing searching "
-        "reviewing tasks report training doctor",
+        "tasks report training doctor",
         "__main__": "commands",
         "__init__": "losses encoders features aligners diagnosing comparing asking searching "
-        "matching tasks training exporting",
+        "matching reviewing tasks training exporting",
     }.items()
 }
 # What a room may load besides the standard library; the rooms left out are free.
@@ -83,7 +83,7 @@ PACKAGES = {
     "commands": {"rich", "jax", "shtab"},
     "matching": {"jax", "numpy", "scipy", "pyarrow", "matplotlib", "markupsafe", "pandas"},
     "exporting": {"jax", "numpy", "jax2onnx"},
-    "reviewing": {"jax", "numpy", "scipy", "PIL", "markupsafe", "starlette"} | {"uvicorn"},
+    "reviewing": {"jax", "numpy", "scipy", "PIL", "markupsafe", "pandas", "starlette", "uvicorn"},
 }
 VAGUE = {"util", "utils", "helper", "helpers", "common", "manager", "core", "base", "misc"}
 

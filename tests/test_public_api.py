@@ -30,6 +30,8 @@ FUNCTIONS = {
     "match": "(aligner, x, y, pairs=None, *, share=None, one_to_one=False, seed=0)",
     "read": "(path)",
     "restore": "(workdir)",
+    "review": "(aligner, x, y, pairs=None, *, answers=None, out=None, images=None, mode=None, "
+    "seed=0, port=8000, tell=<built-in function print>)",
     "search": "(aligner, collection, words=None, *, like=None, num=20, side=None)",
     "train": "(config, workdir)",
 }

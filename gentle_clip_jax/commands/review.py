@@ -18,10 +18,15 @@ def add(commands: Any) -> None:
     values.add_sides(review)
     review.add_argument(
         "--pairs",
-        required=True,
         type=values.file,
         metavar="CSV",
-        help="file of pairs, to which the review adds",
+        help="file of pairs, to which the review adds (default: the pairs of the aligner)",
+    )
+    review.add_argument(
+        "--out",
+        type=values.path,
+        metavar="DIR",
+        help="output folder for pairs.csv and the log (default: the folder of --pairs, or review)",
     )
     review.add_argument(
         "--images",
@@ -40,19 +45,23 @@ def add(commands: Any) -> None:
 
 
 def _review(args: argparse.Namespace) -> output.Done:
-    from gentle_clip_jax.reviewing import opened
+    from gentle_clip_jax import review
     from gentle_clip_jax.training.loading import open_aligner
 
-    aligner = open_aligner(args.aligner)
-    with opened.review(
-        aligner, args.x, args.y, args.pairs, images=args.images, seed=args.seed
-    ) as review:
-        if review.progress is None:
-            print("A run's towers stay as they are: answers are pairs for its next training.")
-        if review.show.session.question() is None:
-            return output.Done([review.show.nothing_left()])
-        from gentle_clip_jax.reviewing import server
-
-        review.show.session.begin()
-        server.serve(review.show, review.progress, args.port)
-        return output.Done(outputs=(args.pairs,))
+    reviewed = review(
+        open_aligner(args.aligner),
+        args.x,
+        args.y,
+        args.pairs,
+        out=args.out,
+        images=args.images,
+        seed=args.seed,
+        port=args.port,
+    )
+    facts = {
+        "answers": len(reviewed.answers),
+        "pairs": len(reviewed.pairs),
+        "known": reviewed.known,
+        "curve": [point._asdict() for point in reviewed.curve],
+    }
+    return output.Done([reviewed.summary], facts, (str(reviewed.path),))

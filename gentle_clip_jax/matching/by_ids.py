@@ -148,9 +148,7 @@ def match(
     opened = opened_of(aligner)
     (of_x, _), (of_y, _) = opened.read(x, "x"), opened.read(y, "y")
     path = str(pairs) if isinstance(pairs, str | pathlib.Path) else None
-    given = pairs
-    if pairs is None and isinstance(opened.aligner, Aligner):
-        given = _remembered(opened.aligner, of_x, of_y)
+    given = opened.remembered_pairs(of_x, of_y) if pairs is None else pairs
     joined_x, joined_y, ids = read_matched(given, of_x, of_y)
     numbers = [rows.numbers_of(ids[:, side]) for side, rows in enumerate((joined_x, joined_y))]
     classes = None
@@ -168,17 +166,3 @@ def match(
         held_out=held_out_of(opened.aligner, of_x, of_y, ids),
     )
     return MatchedCollections(matches, joined_x, joined_y, opened, path)
-
-
-def _remembered(aligner: Aligner, x: Collection, y: Collection) -> list[tuple[str, str]] | None:
-    """Return the pairs that an aligner was fitted to whose items are both here; None of none.
-
-    Numbers of rows mean nothing beside other arrays than those of the fit.
-    """
-    fitted = aligner.about.get("sha256", {})
-    for side, rows in (("x", x), ("y", y)):
-        if rows.is_numbered and rows.sha256 != fitted.get(side):
-            return None
-    x_ids, y_ids = {*x.ids.tolist()}, {*y.ids.tolist()}
-    pairs = [(a, b) for a, b in aligner.pairs or () if a in x_ids and b in y_ids]
-    return pairs or None

@@ -1,1 +1,5 @@
 """Confirming pairs by hand: a page that asks for partners, and files that keep every answer."""
+
+from gentle_clip_jax.reviewing.reviewed import Reviewed as Reviewed
+from gentle_clip_jax.reviewing.reviewed import Screen as Screen
+from gentle_clip_jax.reviewing.reviewed import review as review

@@ -136,7 +136,7 @@ class Journal:
         near = [(a.x, a.y) for a in self.answers.values() if a.kind == "near"]
         for path, rows in ((self.not_pairs, refused), (self.near_pairs, near)):
             if rows:
-                self._write(path, _csv([("x", "y"), *rows], ",", "\n"))
+                write_pairs(path, rows)
             else:
                 path.unlink(missing_ok=True)
 
@@ -153,6 +153,12 @@ class Journal:
     def _write(path: pathlib.Path, content: bytes) -> None:
         with writing(path, "wb") as file:
             file.write(content)
+
+
+def write_pairs(path: pathlib.Path, pairs: Iterable[tuple[Any, ...]]) -> None:
+    """Write a CSV file of pairs of ids, with the columns x and y."""
+    with writing(path, "wb") as file:
+        file.write(_csv([("x", "y"), *pairs], ",", "\n"))
 
 
 def _csv(rows: Iterable[tuple[Any, ...]], delimiter: str, end: str) -> bytes:

@@ -12,7 +12,8 @@ from gentle_clip_jax.evaluation.intervals import wilson
 from gentle_clip_jax.evaluation.splits import FOLDS, canonical_order, folds
 from gentle_clip_jax.reviewing.journal import KINDS, Answer
 from gentle_clip_jax.reviewing.queue import kind_of_screen
-from gentle_clip_jax.reviewing.session import Embed, Session
+from gentle_clip_jax.reviewing.schedule import Embed
+from gentle_clip_jax.reviewing.session import Session
 from gentle_clip_jax.storage.reading import parse_json
 from gentle_clip_jax.storage.writing import write_json
 

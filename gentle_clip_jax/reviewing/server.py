@@ -3,6 +3,7 @@
 import pathlib
 import secrets
 import socket
+import threading
 from collections.abc import Callable
 from typing import Any, get_args
 
@@ -171,8 +172,13 @@ class _Handlers:
         return respond
 
 
-def serve(show: Show, progress: Progress | None, port: int) -> None:
-    """Serves the page on 127.0.0.1 until Ctrl-C, and prints its address.
+def serve(show: Show, progress: Progress | None, port: int, tell: Callable[[str], object]) -> None:
+    """Serve the page on 127.0.0.1 until Ctrl-C.
+
+    Args:
+      show, progress: see `application`.
+      port: 0 for any that is free.
+      tell: is called with a sentence that has the address.
 
     Raises:
       ValueError: the port is taken.
@@ -196,8 +202,17 @@ def serve(show: Show, progress: Progress | None, port: int) -> None:
         server_header=False,
         limit_concurrency=256,
     )
-    print(f"Open http://127.0.0.1:{port}/?token={token} in your browser. Ctrl-C ends the review.")
-    uvicorn.Server(config).run(sockets=[listener])
+    tell(f"Open http://127.0.0.1:{port}/?token={token} in your browser. Ctrl-C ends the review.")
+    server = uvicorn.Server(config)
+    # In a thread of its own, as a notebook has a loop of events already.
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        while thread.is_alive():
+            thread.join(0.5)  # without an end, Ctrl-C does not get through on Windows
+    except KeyboardInterrupt:
+        server.should_exit = True
+        thread.join()
 
 
 def _is_number(value: Any) -> bool:

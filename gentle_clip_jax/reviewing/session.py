@@ -1,11 +1,11 @@
 """A review without a page: questions, answers, undo, and refits behind a person's back.
 
-The same seed, answers and fits bring the same screens; when a refit in the background is ready
-depends on the machine, and nothing else does.
+The same seed and answers bring the same screens, also after a stop; only when a refit in the
+background is ready depends on the machine.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -14,12 +14,9 @@ from gentle_clip_jax.reviewing import queue
 from gentle_clip_jax.reviewing.background import Background
 from gentle_clip_jax.reviewing.journal import KINDS, WITH_PARTNER, Answer, Journal, Kind
 from gentle_clip_jax.reviewing.queue import Mode, Question
+from gentle_clip_jax.reviewing.schedule import Embed, FittedTo, Schedule
 from gentle_clip_jax.reviewing.standing import Standing
 
-REFIT_EVERY = 10  # answers
-# From numbers of pairs, of x and of y, and the weight of each to unit rows of all items.
-Embed = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
-# Told the same after a refit, and how many of the pairs stood in the file before.
 AfterRefit = Callable[[np.ndarray, np.ndarray, np.ndarray, int], None]
 
 
@@ -34,7 +31,8 @@ class Session:
       own: unit rows of both by their own features, which tell ten different ones apart; those of
         `start` if not given.
       embed: a refit by pairs; None for a review without refits.
-      after_refit: called after each refit and at the start, in the background.
+      after_refit: called after each refit and at the start, with what it fitted to and the number
+        of pairs known before.
       seed: of what is drawn at random.
       background: whether refits run in a thread; otherwise `answer` waits for them.
 
@@ -62,10 +60,10 @@ class Session:
         self.standing = Standing(x, y, journal)
         self.mode: Mode = "grid"
         self.known = self.standing.known
-        self.ranking = queue.ranked(*start, self.waiting()[1], seed=seed)
+        then = self.standing if background else self.standing.first(0)
+        self.ranking = self._asked_by = queue.ranked(*start, then.waiting()[1], seed=seed)
         self._groups = [queue.clusters(rows, seed=seed) for rows in own or start]
-        self._refitted, self._since = len(self.known), 0
-        self._tasks = Background()
+        self._schedule, self._tasks = Schedule(len(self.known)), Background()
         self._question = self._next()
 
     def question(self) -> Question | None:
@@ -114,7 +112,8 @@ class Session:
             answer = self._described(question, kind, x)
             self.journal.add(answer)
             self._question = self._next()
-            self._refit_if_due()
+            if self._embed and (due := self._schedule.due(self.standing)):
+                self._refit(due)
         if not self._background:
             self.wait()
         return answer
@@ -151,14 +150,19 @@ class Session:
         with self._lock:
             return self.standing.waiting()
 
+    def cosines(self, question: Question) -> np.ndarray:
+        """Cosines [k] of the choices of the present question with its y."""
+        return self._asked_by.x[list(question.x)] @ self._asked_by.y[question.y]
+
     def begin(self) -> None:
-        """In the background, refits to answers of an earlier review, or measures what there is."""
+        """Refit to all earlier answers, or measure what there is; without a background, refit when
+        and as a review that was not stopped has done."""
         with self._lock:
             fitted_to = self.standing.fitted_to()
-            count = len(fitted_to[0])
-            if self._embed and count > max(self._refitted, 1):
-                if self._tasks.submit(self._run_refit, *fitted_to):
-                    self._refitted = count
+            if self._embed and not self._background and self.journal.answers:
+                self._go_on()
+            elif self._embed and self._schedule.has_more(fitted_to):
+                self._refit(fitted_to)
             else:
                 self._tasks.submit(self._after_refit, *fitted_to, len(self.known))
 
@@ -177,7 +181,7 @@ class Session:
         answer = Answer(number, y, kind, shown=shown, drawn=question.drawn)
         if x is None:
             return answer
-        cosine = float(self.ranking.x[x] @ self.ranking.y[question.y])
+        cosine = float(self._asked_by.x[x] @ self._asked_by.y[question.y])
         rank = question.x.index(x) + 1 if x in question.x else None
         return answer._replace(x=str(self.x.items[x]), rank=rank, cosine=round(cosine, 4))
 
@@ -185,7 +189,7 @@ class Session:
         chosen = self._chosen(None)
         if chosen is None:
             return None
-        self._screen += 1
+        self._screen, self._asked_by = self._screen + 1, self.ranking
         y, drawn = chosen
         return Question(self._screen, y, self._choices(y, drawn), drawn)
 
@@ -219,17 +223,27 @@ class Session:
             free, size = free & (group == group[self.standing.closest()[y]]), queue.TEN
         return tuple(queue.grid(self.ranking, y, free, size=size).tolist())
 
-    def _refit_if_due(self) -> None:
-        self._since += 1
-        fitted_to = self.standing.fitted_to()
-        count = len(fitted_to[0])
-        due = self._since >= REFIT_EVERY and count > max(self._refitted, 1)
-        if due and self._embed and self._tasks.submit(self._run_refit, *fitted_to):
-            self._refitted, self._since = count, 0
+    def _refit(self, fitted_to: FittedTo) -> None:
+        if self._tasks.submit(self._run_refit, *fitted_to):
+            self._schedule.made(fitted_to)
 
-    def _run_refit(self, of_x: np.ndarray, of_y: np.ndarray, weight: np.ndarray) -> None:
+    def _go_on(self) -> None:
+        """Refit and ask as a review that was not stopped; a refit spares the present question."""
+        for place, fitted_to in self._schedule.past(self.standing)[-2:]:
+            self._rank(self.standing.first(place), fitted_to)
+            if place < len(self.journal.answers):
+                self._question = self._next()
+
+    def _run_refit(self, *fitted_to: np.ndarray) -> None:
+        self._rank(self.standing, fitted_to)
+        with self._lock:
+            self._tasks.submit(self._after_refit, *fitted_to, len(self.known))
+
+    def _rank(self, standing: Standing, fitted_to: Sequence[np.ndarray]) -> None:
         assert self._embed is not None
-        ranking = queue.ranked(*self._embed(of_x, of_y, weight), self.waiting()[1], seed=self.seed)
+        rows = self._embed(*fitted_to)
+        with self._lock:
+            free = standing.waiting()[1]
+        ranking = queue.ranked(*rows, free, seed=self.seed)
         with self._lock:  # the screen that is shown stays as it is
             self.ranking = ranking
-            self._tasks.submit(self._after_refit, of_x, of_y, weight, len(self.known))

@@ -1,5 +1,7 @@
 """What the pairs and the answers that stand say, in numbers of items."""
 
+import copy
+import itertools
 from collections.abc import Iterable
 
 import numpy as np
@@ -22,13 +24,24 @@ class Standing:
     """
 
     def __init__(self, x: Collection, y: Collection, journal: Journal):
-        self._journal = journal
+        self._answers = journal.answers
         self.of_x = {id_: i for i, id_ in enumerate(x.items.tolist())}
         self.of_y = {id_: i for i, id_ in enumerate(y.items.tolist())}
         now = read_pairs(journal.pairs, x.items, y.items)
         for answer in journal.answers.values():
             self.check(answer, str(journal.log))
         self.known = now[: len(now) - sum(1 for _ in self._of_kind("match"))]
+
+    @property
+    def count(self) -> int:
+        """The number of answers."""
+        return len(self._answers)
+
+    def first(self, count: int) -> "Standing":
+        """Return what stood after so many of the answers that stand now."""
+        earlier = copy.copy(self)
+        earlier._answers = dict(itertools.islice(sorted(self._answers.items()), count))
+        return earlier
 
     def pairs(self) -> tuple[np.ndarray, np.ndarray]:
         """Numbers of x [p] and of y [p] of all pairs; those that were known before come first."""
@@ -57,7 +70,7 @@ class Standing:
         unasked, free = np.ones(len(self.of_y), bool), np.ones(len(self.of_x), bool)
         of_x, of_y = self.pairs()
         unasked[of_y], free[of_x] = False, False
-        for answer in self._journal.answers.values():
+        for answer in self._answers.values():
             if kind_of_screen(answer.drawn) == kind:
                 unasked[self.of_y[answer.y]] = False
         if kind == "within":
@@ -66,7 +79,7 @@ class Standing:
 
     def place(self, kind: str) -> int:
         """How many screens of a kind were answered."""
-        answers = self._journal.answers.values()
+        answers = self._answers.values()
         return sum(kind_of_screen(answer.drawn) == kind for answer in answers)
 
     def closest(self) -> dict[int, int]:
@@ -83,7 +96,7 @@ class Standing:
             )
 
     def _of_kind(self, kind: str) -> Iterable[Answer]:
-        return (answer for answer in self._journal.answers.values() if answer.kind == kind)
+        return (answer for answer in self._answers.values() if answer.kind == kind)
 
     def _numbers(self, x: list, y: list) -> tuple[np.ndarray, np.ndarray]:
         return np.array([self.of_x[i] for i in x], int), np.array([self.of_y[i] for i in y], int)

@@ -91,6 +91,21 @@ class Opened(NamedTuple):
         """Return the metadata of the encoder of a modality's features; None if unknown."""
         return self.aligner.about.get("encoders", {}).get(side)
 
+    def remembered_pairs(self, x: Collection, y: Collection) -> list[tuple[str, str]] | None:
+        """Return the pairs that it was fitted to whose items are both here; None of none.
+
+        Numbers of rows mean nothing beside other arrays than those of the fit.
+        """
+        if not isinstance(self.aligner, Aligner):
+            return None
+        fitted = self.aligner.about.get("sha256", {})
+        for side, rows in (("x", x), ("y", y)):
+            if rows.is_numbered and rows.sha256 != fitted.get(side):
+                return None
+        x_ids, y_ids = {*x.ids.tolist()}, {*y.ids.tolist()}
+        pairs = [(a, b) for a, b in self.aligner.pairs or () if a in x_ids and b in y_ids]
+        return pairs or None
+
     def width(self, side: str) -> int:
         """Return the number of features in a row of a modality."""
         return self.aligner.about["fitted_on"][f"features_{side}"]

@@ -1,12 +1,16 @@
-"""The command on files, with an aligner that was fitted and saved, and a refit in earnest."""
+"""`review` of files and collections, by a function and on a page, and its refits in earnest."""
 
 import argparse
+import json
+import signal
+import threading
 
 import numpy as np
 import pytest
 
 pytest.importorskip("starlette")
 
+import gentle_clip_jax as gc
 from gentle_clip_jax.aligners import Problem, align
 from gentle_clip_jax.aligners.closed_form.cca import cca
 from gentle_clip_jax.aligners.closed_form.transported import transported_cca
@@ -14,7 +18,8 @@ from gentle_clip_jax.aligners.problem import Features
 from gentle_clip_jax.commands import output
 from gentle_clip_jax.commands import review as command
 from gentle_clip_jax.features.collection import Collection
-from gentle_clip_jax.reviewing import opened, refit
+from gentle_clip_jax.features.pairs import read_pairs
+from gentle_clip_jax.reviewing import opening, refit
 from gentle_clip_jax.reviewing.progress import held_out_recall
 from gentle_clip_jax.training.loading import open_aligner
 
@@ -44,11 +49,6 @@ def paths(files):
     return [files / name for name in ("aligner", "x.npz", "y.npz", "pairs.csv")]
 
 
-def given(files):
-    aligner, *others = paths(files)
-    return [open_aligner(aligner), *others]
-
-
 def run(files, *more):
     parser = argparse.ArgumentParser()
     command.add(parser.add_subparsers())
@@ -58,21 +58,140 @@ def run(files, *more):
     output.run(args)
 
 
-def test_a_review_of_files_refits_and_measures(files):
-    with opened.review(*given(files)) as review:
-        session = review.show.session
-        for _ in range(12):
-            question = session.question()
-            held = question.y in question.x
-            session.answer(
-                question.screen, "match" if held else "none", question.y if held else None
-            )
-        session.wait()
-        point = review.progress.points()[-1]
-        assert point.pairs > KNOWN
-        assert 0.5 < point.low < point.recall <= point.high
-    with opened.review(*given(files)) as review:
-        assert review.progress.points()[-1] == point
+def truth(screen) -> str | None:
+    return screen.query if screen.query in screen.candidates else None
+
+
+def until(number: int, asked: list | None = None):
+    """Return a person who knows every partner and stops after so many answers."""
+
+    def answers(screen):
+        if screen.number > number:
+            raise StopIteration
+        if asked is not None:
+            asked.append(screen)
+        return truth(screen)
+
+    return answers
+
+
+@pytest.fixture(scope="module")
+def hard(tmp_path_factory):
+    """An aligner of 12 pairs of noisy items, whose recall leaves room; the pairs that it knows."""
+    folder, rng = tmp_path_factory.mktemp("hard"), np.random.default_rng(1)
+    common, ids = rng.normal(size=(400, 24)), np.array([f"item {i}" for i in range(400)])
+    for name, width in (("x", 32), ("y", 24)):
+        noise = 2.45 * rng.normal(size=(400, width))
+        np.savez(folder / name, features=common @ rng.normal(size=(24, width)) + noise, ids=ids)
+    pairs = [(id_, id_) for id_ in ids[:12].tolist()]
+    gc.align(folder / "x.npz", folder / "y.npz", pairs, method="cca", out=folder / "aligner")
+    return folder, pairs
+
+
+def reviewed(hard, out, answers, **settings):
+    folder, _ = hard
+    return gc.review(
+        gc.load(folder / "aligner"),
+        gc.read(folder / "x.npz"),
+        folder / "y.npz",
+        out=out,
+        answers=answers,
+        **settings,
+    )
+
+
+@pytest.fixture(scope="module")
+def whole(hard, tmp_path_factory):
+    out, asked = tmp_path_factory.mktemp("whole"), []
+    return reviewed(hard, out, until(60, asked)), asked, out
+
+
+def test_sixty_answers_are_logged_and_improve_recall(hard, whole):
+    found, asked, out = whole
+    assert [screen.number for screen in asked] == [*range(1, 61)]
+    lines = [json.loads(line) for line in (out / "review.jsonl").read_text().splitlines()]
+    assert [line["y"] for line in lines] == [screen.query for screen in asked]
+    assert [line["shown"] for line in lines] == [screen.candidates for screen in asked]
+    for screen in asked:
+        assert len(screen.candidates) == len(screen.cosines) == 48
+        assert screen.cosines == sorted(screen.cosines, reverse=True)
+        assert not screen.closest
+    confirmed = [(s.query, s.query) for s in asked if s.query in s.candidates]
+    assert 30 < len(confirmed) < 60
+    assert found.pairs == [*hard[1], *confirmed]
+    assert found.known == 12
+    assert read_pairs(found.path, *[np.array([f"item {i}" for i in range(400)])] * 2).tolist() == [
+        [*pair] for pair in found.pairs
+    ]
+    first, last = found.curve[0], found.curve[-1]
+    assert (first.pairs, last.pairs) == (12, len(found.pairs))
+    assert last.recall > first.recall + 0.2
+    assert f"{100 * first.recall:.0f} % with 12 pairs, {100 * last.recall:.0f} %" in repr(found)
+    assert len(repr(found)) < 1500
+
+
+@pytest.mark.parametrize("stop", [5, 30, 34])
+def test_a_review_that_was_stopped_asks_the_same(hard, whole, stop, tmp_path):
+    found, asked, out = whole
+    screens = []
+    reviewed(hard, tmp_path, until(stop, screens))
+    again = reviewed(hard, tmp_path, until(60, screens))
+    assert screens == asked
+    assert again.pairs == found.pairs
+    assert again.curve == found.curve
+    assert (tmp_path / "pairs.csv").read_bytes() == (out / "pairs.csv").read_bytes()
+
+
+def test_the_pairs_of_a_review_are_those_of_the_next_fit(hard, whole, tmp_path):
+    found, _, out = whole
+    found.save(tmp_path)
+    assert (tmp_path / "pairs.csv").read_text() == (out / "pairs.csv").read_text()
+    curve = json.loads((tmp_path / "review_curve.json").read_text())
+    assert [point["pairs"] for point in curve] == [point.pairs for point in found.curve]
+    table = pytest.importorskip("pandas") and found.to_pandas()
+    assert table["confirmed"].sum() == len(found.pairs) - 12
+    folder, x_and_y = hard[0], [hard[0] / name for name in ("x.npz", "y.npz")]
+    aligner = gc.align(*x_and_y, table, method="cca")
+    assert sorted(aligner.pairs) == sorted(found.pairs)
+    # An aligner of pairs of this review goes on with it; one of others does not.
+    more = gc.review(aligner, *x_and_y, out=out, answers=until(0))
+    assert more.pairs == found.pairs
+    with pytest.raises(ValueError, match="a review of other pairs: give another --out"):
+        gc.review(aligner, *x_and_y, hard[1][:5], out=out, answers=until(0))
+    with pytest.raises(ValueError, match="remembers no pairs of these items"):
+        gc.review(folder / "aligner", *(np.load(path)["features"] for path in x_and_y))
+
+
+def test_an_answer_is_an_item_of_x_without_a_partner(hard, tmp_path):
+    for answer, words in (("item 999", "'item 999', is no item of x"), ("item 3", "a partner")):
+        with pytest.raises(ValueError, match=words):
+            reviewed(hard, tmp_path, lambda _, answer=answer: answer)
+    assert (tmp_path / "review.jsonl").read_text() == ""
+
+    def ten(screen):
+        if screen.number > 3:
+            raise StopIteration
+        assert screen.closest
+        assert len(screen.candidates) == 10
+        return screen.candidates[screen.number]
+
+    found = reviewed(hard, tmp_path, ten, mode="ten")
+    assert [answer.kind for answer in found.answers] == ["near"] * 3
+    assert len(found.pairs) == 12
+    assert len((tmp_path / "near_pairs.csv").read_text().splitlines()) == 4
+
+
+def test_the_page_is_served_until_ctrl_c(hard, tmp_path, monkeypatch):
+    said = []
+
+    def tell(sentence):
+        said.append(sentence)
+        threading.Timer(0.5, signal.raise_signal, [signal.SIGINT]).start()
+
+    found = reviewed(hard, tmp_path, None, port=0, tell=tell)
+    assert "http://127.0.0.1:" in said[0]
+    assert found.pairs == hard[1]
+    assert found.path == tmp_path / "pairs.csv"
 
 
 def test_nothing_to_do_is_a_sentence(files, capsys):
@@ -146,14 +265,17 @@ def test_a_fit_takes_two_pairs():
 
 
 def test_few_pairs_of_many_items_begin_with_the_closest_of_ten(files, monkeypatch):
-    monkeypatch.setattr(opened, "TEN_ABOVE", NUMBER - 1)
-    with opened.review(*given(files)) as review:
+    aligner = open_aligner(files / "aligner")
+    sides = [aligner.read(files / f"{side}.npz", side)[0] for side in "xy"]
+    given = aligner, *sides, files / "pairs.csv"
+    monkeypatch.setattr(opening, "TEN_ABOVE", NUMBER - 1)
+    with opening.open_review(*given) as review:
         assert review.show.session.mode == "grid"
     (files / "pairs.csv").write_text("".join(f"item {i}\n" for i in range(12)))
-    with opened.review(*given(files)) as review:
+    with opening.open_review(*given) as review:
         assert review.show.session.mode == "ten"
-    monkeypatch.setattr(opened, "TEN_ABOVE", NUMBER)
-    with opened.review(*given(files)) as review:
+    monkeypatch.setattr(opening, "TEN_ABOVE", NUMBER)
+    with opening.open_review(*given) as review:
         assert review.show.session.mode == "grid"
         hits = review.show.finder.words("item 140")["x"]
         assert np.argmax(hits) == 140

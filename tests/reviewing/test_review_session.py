@@ -306,11 +306,11 @@ def test_a_review_that_goes_on_refits_to_what_was_confirmed(tmp_path):
         return latent()
 
     pairs = write_pairs(tmp_path)
-    review = session(pairs, embed=embed)
+    review = session(pairs, embed=embed, background=True)
     given = [answered(review) for _ in range(4)]
     review.begin()
     review.close()
-    review = session(pairs, embed=embed)
+    review = session(pairs, embed=embed, background=True)
     review.begin()
     review.wait()
     assert fits == [2 + sum(answer.kind == "match" for answer in given)] * 2

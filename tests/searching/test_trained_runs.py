@@ -10,6 +10,7 @@ import tiny_run
 from by_folder import open_gallery
 from PIL import Image
 
+import gentle_clip_jax as gc
 from gentle_clip_jax import match, restore
 from gentle_clip_jax.commands import aligners, matches, output, search
 from gentle_clip_jax.features.read import read
@@ -126,12 +127,13 @@ def test_match_takes_the_towers_as_they_are(work, capsys):
 
 def test_review_asks_by_the_towers_and_does_not_refit(work, tmp_path):
     pytest.importorskip("starlette")
-    from gentle_clip_jax.reviewing import opened
+    from gentle_clip_jax.reviewing.opening import open_review
 
     pairs = tmp_path / "pairs.csv"
     pairs.write_text((work / "pairs.csv").read_text())
-    run_of_icons = open_aligner(work / "run")
-    with opened.review(run_of_icons, work / "pictures", work / "words.jsonl", pairs) as review:
+    aligner = open_aligner(work / "run")
+    x, y = aligner.read(work / "pictures", "x")[0], aligner.read(work / "words.jsonl", "y")[0]
+    with open_review(aligner, x, y, pairs) as review:
         session = review.show.session
         assert review.progress is None
         before = session.ranking
@@ -144,6 +146,11 @@ def test_review_asks_by_the_towers_and_does_not_refit(work, tmp_path):
         assert session.ranking is before
         assert review.show.found("low a")
     assert len(pairs.read_text().splitlines()) > 6
+    said, files = [], (work / "pictures", work / "words.jsonl", pairs)
+    again = gc.review(aligner, *files, answers=lambda _: None, tell=said.append)
+    assert "trained run stay as they are" in said[0]
+    assert again.curve == []
+    assert len(again.answers) == len(y.items) - 6
 
 
 def test_what_does_not_fit_is_refused(work, tmp_path):

@@ -1,0 +1,239 @@
+"""`review`: pairs confirmed by a person, on a page in the browser, or by a function of screens."""
+
+import dataclasses
+import html
+import os
+import pathlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from gentle_clip_jax.aligners import Aligner
+from gentle_clip_jax.features.collection import Collection
+from gentle_clip_jax.features.given import Given
+from gentle_clip_jax.features.pairs import read_pairs
+from gentle_clip_jax.pages.items import previews_html
+from gentle_clip_jax.reviewing.journal import Answer, write_pairs
+from gentle_clip_jax.reviewing.opening import Review, open_review
+from gentle_clip_jax.reviewing.progress import AT, Point
+from gentle_clip_jax.reviewing.queue import Mode
+from gentle_clip_jax.reviewing.session import Session
+from gentle_clip_jax.searching.opened import Opened, opened_of
+from gentle_clip_jax.searching.run_items import Run
+from gentle_clip_jax.storage.writing import write_json
+
+if TYPE_CHECKING:
+    import pandas
+
+_PREVIEWS = 4  # pairs
+_OF_A_RUN = "The encoders of a trained run stay as they are: train it again with the new pairs."
+
+
+class Screen(NamedTuple):
+    """One question of a review: which item of x belongs to this item of y?
+
+    number: of the answer that it will get, from 1. query: the id of the item of y. candidates: ids
+    of items of x, the nearest first. cosines: of each candidate with the query, by the latest fit;
+    no probabilities. closest: True if the candidate closest to the query is asked for, in place of
+    its partner; such an answer is no pair.
+    """
+
+    number: int
+    query: str
+    candidates: list[str]
+    cosines: list[float]
+    closest: bool
+
+
+# The id of the partner, or None for "none of these"; StopIteration ends the review.
+Answers = Callable[[Screen], str | None]
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Reviewed:
+    """The pairs of a review, and what they bring.
+
+    pairs: ids of all pairs; the first `known` of them were there before the review.
+    answers: all answers, the first one first.
+    curve: recall at 10 of held-out pairs by number of pairs; empty where fewer than ten were known,
+      and of a trained run.
+    path: the file of pairs.
+    """
+
+    pairs: list[tuple[str, str]]
+    known: int
+    answers: list[Answer]
+    curve: list[Point]
+    path: pathlib.Path
+    x: Collection
+    y: Collection
+
+    @property
+    def summary(self) -> str:
+        """The numbers of answers and pairs, and the gain in recall, in a sentence or two."""
+        confirmed = len(self.pairs) - self.known
+        counts = (
+            f"{len(self.answers):,} answers, {confirmed:,} pairs confirmed, "
+            f"{len(self.pairs):,} pairs in all"
+        )
+        if not self.curve:
+            return f"{counts}."
+        first, last = self.curve[0], self.curve[-1]
+        before = f"{100 * first.recall:.0f} % with {first.pairs:,} pairs, " * (first != last)
+        return (
+            f"{counts}. Recall at {AT} of held-out pairs: {before}{100 * last.recall:.0f} % with "
+            f"{last.pairs:,}."
+        )
+
+    def save(self, folder: str | pathlib.Path) -> None:
+        """Write pairs.csv and review_curve.json into a folder.
+
+        Raises:
+          OSError: the folder cannot be written.
+        """
+        folder = pathlib.Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_pairs(folder / "pairs.csv", self.pairs)
+        write_json(folder / "review_curve.json", [point._asdict() for point in self.curve])
+
+    def to_pandas(self) -> "pandas.DataFrame":
+        """Return a table with the columns x, y and confirmed, False for pairs known before."""
+        import pandas
+
+        x, y = zip(*self.pairs) if self.pairs else ((), ())
+        confirmed = [number >= self.known for number in range(len(self.pairs))]
+        return pandas.DataFrame({"x": x, "y": y, "confirmed": confirmed})
+
+    def __repr__(self) -> str:
+        return f"Reviewed({self.summary[:1000]})"
+
+    def _repr_html_(self) -> str:
+        """Show the latest confirmed pairs in a notebook."""
+        shown = self.pairs[self.known :][-_PREVIEWS:]
+        of_x, of_y = (
+            items.previews([pair[side] for pair in shown])
+            for side, items in enumerate((self.x, self.y))
+        )
+        cards = [card for x, y in shown for card in (of_x[x], of_y[y])]
+        return f"<p>{html.escape(repr(self))}</p>{previews_html(cards)}"
+
+
+def review(
+    aligner: Opened | Aligner | Run | str | pathlib.Path,
+    x: Given,
+    y: Given,
+    pairs: Any = None,
+    *,
+    answers: Answers | None = None,
+    out: str | pathlib.Path | None = None,
+    images: str | pathlib.Path | None = None,
+    mode: Mode | None = None,
+    seed: int = 0,
+    port: int = 8000,
+    tell: Callable[[str], object] = print,
+) -> Reviewed:
+    """Confirm pairs by hand on a page in the browser, until Ctrl-C; or by a function of screens.
+
+    Every answer is saved; after every ten the pairs are fitted anew. The same call continues.
+
+    Args:
+      aligner: what `align` or `restore` returned, or a folder that an aligner was saved in.
+      x, y: collections, paths that `read` takes, or features; with a run, its raw items.
+      pairs: known pairs: a CSV file, which grows; or id pairs, a table, or numbers [k, 2] of items.
+        If not given, those that the aligner was fitted to.
+      answers: None to serve the page; or a function that takes a `Screen` and returns the id of
+        the partner, any item of x without one, or None for none of these. StopIteration ends it.
+      out: folder of pairs.csv, to which confirmed pairs are added, and of the files beside it; if
+        not given, that of the file of pairs, or else `review` in the current folder.
+      images: a folder of pictures by the ids of items, for the page.
+      mode: "grid" to ask for the partner among the 48 nearest, "ten" for the closest of ten
+        different items, "group" for that and then the partner near it. If not given, "ten" for
+        fewer than 20 pairs of more than 2,000 items, or else "grid".
+      seed: of the random screens; one in five is random.
+      port: of the page, which this machine alone can open; `tell` is called with its address.
+
+    Returns:
+      The pairs: `pairs`, `curve`, `summary`, `to_pandas()`, and `save(folder)`.
+
+    Raises:
+      ValueError: a file is not as it should be, the files belong to another review, or an answer is
+        no item of x without a partner.
+    """
+    space = opened_of(aligner)
+    (of_x, _), (of_y, _) = space.read(x, "x"), space.read(y, "y")
+    path = _file_of(pairs, out, space, of_x, of_y)
+    options: dict[str, Any] = {"seed": seed, "mode": mode, "background": answers is None}
+    with open_review(space, of_x, of_y, path, images=images, **options) as opened:
+        session = opened.show.session
+        if opened.progress is None:
+            tell(_OF_A_RUN)
+        session.begin()
+        if session.question() is None:
+            tell(opened.show.nothing_left())
+        elif answers is None:
+            from gentle_clip_jax.reviewing import server
+
+            server.serve(opened.show, opened.progress, port, tell)
+        else:
+            _play(session, answers)
+        return _reviewed(opened, path)
+
+
+def _play(session: Session, answers: Answers) -> None:
+    """Give the answers of a function until it stops or no question is left."""
+    session.wait()
+    while question := session.question():
+        closest = question.drawn == "ten"
+        screen = Screen(
+            session.journal.count + 1,
+            str(session.y.items[question.y]),
+            session.x.items[list(question.x)].tolist(),
+            session.cosines(question).tolist(),
+            closest,
+        )
+        try:
+            partner = answers(screen)
+        except StopIteration:
+            return
+        if partner is None:
+            session.answer(question.screen, "none")
+        elif partner in session.standing.of_x:
+            number = session.standing.of_x[partner]
+            session.answer(question.screen, "near" if closest else "match", number)
+        else:
+            raise ValueError(f"The answer to screen {screen.number}, {partner!r}, is no item of x.")
+
+
+def _reviewed(review: Review, path: pathlib.Path) -> Reviewed:
+    session, points = review.show.session, review.progress.points() if review.progress else []
+    of_x, of_y = session.pairs()
+    pairs = [*zip(session.x.items[of_x].tolist(), session.y.items[of_y].tolist())]
+    answers = session.answers()[::-1]
+    return Reviewed(pairs, len(session.known), answers, points, path, session.x, session.y)
+
+
+def _file_of(
+    pairs: Any, out: str | pathlib.Path | None, opened: Opened, x: Collection, y: Collection
+) -> pathlib.Path:
+    """Return the file of pairs that grows, written if it is not there yet."""
+    if isinstance(pairs, str | os.PathLike) and out is None:
+        return pathlib.Path(pairs)
+    given = opened.remembered_pairs(x, y) if pairs is None else pairs
+    if given is None:
+        raise ValueError(f"{opened.path} remembers no pairs of these items: give --pairs=CSV.")
+    ids = read_pairs(given, x.ids, y.ids).tolist()
+    path = pathlib.Path("review" if out is None else out) / "pairs.csv"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_pairs(path, ids)
+        return path
+    backup = path.with_name(f"{path.name}.bak")  # the pairs before the first answer
+    before, now = (
+        {tuple(pair) for pair in read_pairs(file, x.ids, y.ids).tolist()}
+        for file in (backup if backup.exists() else path, path)
+    )
+    if not before <= {tuple(pair) for pair in ids} <= now:
+        raise ValueError(
+            f"{path.parent} holds a review of other pairs: give another --out=DIR, or "
+            f"--pairs={path} to go on with its pairs."
+        )
+    return path

@@ -1,0 +1,44 @@
+"""When a review is refitted: after every ten answers, if there are more pairs by then."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from gentle_clip_jax.reviewing.standing import Standing
+
+REFIT_EVERY = 10  # answers
+FittedTo = tuple[np.ndarray, np.ndarray, np.ndarray]  # see `Standing.fitted_to`
+# From numbers of pairs, of x and of y, and the weight of each to unit rows of all items.
+Embed = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+
+class Schedule:
+    """Counts answers and pairs; known: number of pairs before the review."""
+
+    def __init__(self, known: int):
+        self._pairs, self._answers = known, 0
+
+    def has_more(self, fitted_to: FittedTo) -> bool:
+        """Return whether there are more pairs than at the last refit, and enough for one."""
+        return len(fitted_to[0]) > max(self._pairs, 1)
+
+    def due(self, standing: Standing) -> FittedTo | None:
+        """Count an answer; return what to refit to now, None if nothing is due."""
+        self._answers += 1
+        if self._answers < REFIT_EVERY:
+            return None
+        fitted_to = standing.fitted_to()
+        return fitted_to if self.has_more(fitted_to) else None
+
+    def made(self, fitted_to: FittedTo) -> None:
+        """Note that a refit was made or has begun."""
+        self._pairs, self._answers = len(fitted_to[0]), 0
+
+    def past(self, standing: Standing) -> list[tuple[int, FittedTo]]:
+        """Count all answers; return the refits due by then: after how many answers, and to what."""
+        refits = []
+        for place in range(1, standing.count + 1):
+            if fitted_to := self.due(standing.first(place)):
+                refits.append((place, fitted_to))
+                self.made(fitted_to)
+        return refits
