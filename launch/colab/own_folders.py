@@ -15,8 +15,9 @@
 # # Two folders of your own, twelve pairs
 #
 # Pictures in one folder, texts in the other; they belong together, but nobody wrote down which to
-# which. You look at twelve, and get a partner for each of the others. A CPU is enough; with the
-# drawings that this notebook makes itself it takes about five minutes.
+# which. You label twelve, confirm some more, and get a partner for each of the others: the tutorial
+# of the command line, in Python. A CPU is enough; with the drawings that this notebook makes itself
+# it takes about five minutes.
 
 # %%
 # Installs the package, unless it is there: a wheel beside this notebook, or else the release.
@@ -38,41 +39,25 @@ if None in map(importlib.util.find_spec, ("gentle_clip_jax", "starlette")):
 
 # %%
 import csv
-import html
 import pathlib
-import shlex
-import shutil
 import subprocess
 import sys
 
-from IPython.display import HTML, FileLink
-
-
-def gentle_clip(line):
-    """Runs a command, and stops the notebook if it fails."""
-    command = [sys.executable, "-m", "gentle_clip_jax", *shlex.split(line)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    print(done.stdout)
-    if done.returncode:
-        raise SystemExit(done.stderr)
-
-
-def page(path, height=500):
-    """A page of the project, inside the notebook."""
-    inside = html.escape(pathlib.Path(path).read_text("utf-8"))
-    return HTML(f'<div><iframe srcdoc="{inside}" width="100%" height="{height}"></iframe></div>')
-
+import gentle_clip_jax as gc
 
 # %% [markdown]
 # ## The folders
 #
-# Upload yours and name them here: images, and text files. Or keep these lines: the program draws
-# 500 pictures and writes 500 texts, and then also knows the answers.
+# Upload yours and name them here: images, and text files. Or keep these lines: the command
+# `gentle-clip example` draws 500 pictures and writes 500 texts. It also writes down which belong
+# together, in `answers.csv`, which stands for your eyes below.
 
 # %%
 PICTURES, TEXTS = "example/pictures", "example/texts"
-if PICTURES == "example/pictures":
-    gentle_clip("example --out=example")
+EXAMPLE = pathlib.Path("example")
+if PICTURES == "example/pictures" and not EXAMPLE.exists():
+    command = [sys.executable, "-m", "gentle_clip_jax", "example", "--out=example"]
+    subprocess.run(command, check=True, capture_output=True)
 
 # %% [markdown]
 # ## Features
@@ -80,54 +65,79 @@ if PICTURES == "example/pictures":
 # Two frozen encoders turn each file into a row of numbers.
 
 # %%
-gentle_clip(f"encode --encoder=efficientnet-lite0 --data={PICTURES} --out=features/pictures")
-gentle_clip(f"encode --encoder=minilm --data={TEXTS} --out=features/texts")
+pictures = gc.encode(PICTURES, "features/pictures", encoder="efficientnet-lite0")
+texts = gc.encode(TEXTS, "features/texts", encoder="minilm")
+print(pictures, texts, sep="\n")
 
 # %% [markdown]
 # ## Twelve pairs
 #
-# These pictures stand for the others. Write the id of each one's text into the second column of
-# `ask/ask.csv`; leave a line empty where you find none. With the drawings that is done for you.
+# Which twelve? `ask` chooses pictures that stand for the others.
 
 # %%
-SIDES = "--x=features/pictures --y=features/texts --pairs=ask/ask.csv"
-gentle_clip("ask --x=features/pictures --num=12 --out=ask")
-if PICTURES == "example/pictures":
-    gentle_clip("example --out=example --answer=ask/ask.csv")
-page("ask/ask.html")
+sheet = gc.ask(pictures, 12)
+sheet
+
+# %% [markdown]
+# Find the text of each, and list the ids of both as pairs. The answers of the example are looked
+# up; for folders of your own, fill in `ask/ask.csv` after `sheet.save("ask")`, and set
+# `pairs = "ask/ask.csv"`.
+
+# %%
+with open(EXAMPLE / "answers.csv", encoding="utf-8", newline="") as file:
+    text_of = dict(csv.reader(file))
+pairs = [(picture, text_of[picture]) for picture in sheet.ids]
+pairs[:3]
 
 # %% [markdown]
 # ## Align
 #
-# The first line says what to expect of items that the fit has not seen, the last whether the
+# The first sentence says what to expect of items that the fit has not seen, the last whether the
 # unmatched rest helped.
 
 # %%
-gentle_clip(f"align {SIDES} --out=aligner")
+aligner = gc.align(pictures, texts, pairs)
+print(*aligner.summary, sep="\n")
+
+# %% [markdown]
+# ## Search
+
+# %%
+gc.search(aligner, pictures, "three blue stars on a black ground", num=5)
 
 # %% [markdown]
 # ## Confirm
 #
-# Every pair that you add helps more than anything else. `gentle-clip review` shows a text above the
-# 48 pictures nearest to it: click the right one, or say that it is not there. It opens in a browser
-# on the machine where it runs, so take `aligner`, `features`, `ask` and the pictures there, and
-#
-# `gentle-clip review --aligner=aligner --x=features/pictures --y=features/texts
-# --pairs=ask/ask.csv --images=PICTURES`
-#
-# Then bring `ask/ask.csv` back and run the cell above again.
-
-# %% [markdown]
-# ## Match
-#
-# A partner for each picture that is in no pair. `--share` says how many of them have one: 1 if all
-# do. Below 60 pairs a match has no probability, and the command says so.
+# Every confirmed pair helps more than anything else. `gc.review(aligner, pictures, texts)` serves
+# a page that shows a text above the 48 pictures nearest to it; you click the right one, or say that
+# it is not there. **Here a function simulates you:** it knows the answers of the example, and
+# answers 60 questions. After every ten answers the pairs are fitted anew.
 
 # %%
-gentle_clip(f"match --aligner=aligner {SIDES} --share=1 --one-to-one --out=matches")
-with open("matches/matches.csv", encoding="utf-8", newline="") as file:
-    matches = list(csv.DictReader(file))
-for match in matches[:5]:
-    print(match["x"], match["y"], match["probability"])
-shutil.make_archive("matches", "zip", "matches")
-FileLink("matches.zip")
+picture_of = {text: picture for picture, text in text_of.items()}
+
+
+def simulated(screen):
+    if screen.number > 60:
+        raise StopIteration
+    partner = picture_of[screen.query]
+    return partner if partner in screen.candidates else None  # None: it is not among these
+
+
+reviewed = gc.review(aligner, pictures, texts, answers=simulated, out="review")
+reviewed
+
+# %% [markdown]
+# ## Align again, and match
+#
+# A partner for each picture that is in no pair. `share` says how many of them have one: 1 if all
+# do. From 60 pairs on each match has a probability, which is calibrated on held-out pairs. Only the
+# example knows how many are right.
+
+# %%
+aligner = gc.align(pictures, texts, reviewed.pairs, out="aligner")
+matches = gc.match(aligner, pictures, texts, share=1, one_to_one=True)
+matches.save("matches")  # matches.csv is the table, matches.html the page of all
+right = sum(row["y"] == text_of[row["x"]] for row in matches.rows)
+print(f"{right} of {len(matches.rows)} matches are right.")
+matches
