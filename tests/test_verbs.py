@@ -3,10 +3,14 @@
 import importlib
 import pkgutil
 
+import jax
 import numpy as np
 import pytest
+import tiny_encoders
+import tiny_run
 
 import gentle_clip_jax as gc
+from gentle_clip_jax.tasks.icons import task as icons
 
 PAIRS = [(f"a{i}", f"b{i}") for i in range(12)]
 
@@ -75,10 +79,53 @@ def test_the_other_verbs(time, files):
     written = gc.export(aligner, files / time / "exported", format="numpy")
     assert {path.name for path in written} >= {"export.json", "README.md"}
     assert gc.load_config("icons").task == "icons"
-    assert callable(gc.encode)
-    assert callable(gc.train)
-    assert callable(gc.restore)
-    assert callable(gc.load_encoder)
+    rows = gc.read(x).features
+    assert gc.losses.multi_kernel_mmd(rows, rows) < 1e-3
+
+
+@pytest.mark.parametrize("time", ["first", "again"])
+def test_review_by_a_function(time, files, tmp_path):
+    x, y = files / "pictures.npz", files / "texts.npz"
+
+    def answers(screen):
+        if screen.number > 10:
+            raise StopIteration
+        return f"a{screen.query[1:]}"
+
+    aligner = gc.align(x, y, PAIRS, method="cca")
+    found = gc.review(aligner, x, y, answers=answers, out=tmp_path)
+    assert found.pairs[:12] == PAIRS
+    assert all(a[1:] == b[1:] for a, b in found.pairs[12:])
+    assert short(found).startswith("Reviewed(10 answers, 10 pairs confirmed, 22 pairs in all. ")
+    assert "Recall at 10 of held-out pairs: " in short(found)
+
+
+@pytest.mark.parametrize("time", ["first", "again"])
+def test_encode_by_a_packaged_encoder(time, files, tmp_path, monkeypatch):
+    tiny_encoders.install(tmp_path, monkeypatch)
+    texts = tmp_path / "texts.csv"
+    texts.write_text("id,text\na,boat\nb,pier boat\n")
+    found = gc.encode(texts, tmp_path / "features", encoder="minilm")
+    assert found.items.tolist() == ["a", "b"]
+    assert "encoder minilm" in short(found)
+    assert gc.load_encoder("minilm").role == "text"
+
+
+@pytest.fixture(scope="module")
+def workdir(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(icons, "load_data", lambda config, workdir: tiny_run.dataset())
+        yield tmp_path_factory.mktemp("run")
+
+
+@pytest.mark.parametrize("time", ["first", "again"])
+def test_train_and_restore(time, files, workdir):
+    with jax.numpy_dtype_promotion("standard"):  # Optax's Adam promotes its count of steps
+        gc.train(tiny_run.config(**{"train.steps": 2}), workdir)
+    run = gc.restore(workdir)
+    test = tiny_run.dataset().test
+    assert run.embed_x(test.x).shape == run.embed_y(test.y).shape == (24, 16)
+    assert short(run).endswith("task icons, step 2)")
 
 
 def test_bare_arrays_have_numbered_items(files):

@@ -21,7 +21,7 @@ from gentle_clip_jax.training.manifest import digest
 from gentle_clip_jax.training.provenance import fingerprints
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Restored:
     """The towers of a run with the parameters that did best on its validation items.
 
@@ -68,6 +68,9 @@ class Restored:
     def smooth_gallery_y(self, rows: Any) -> Any:
         """Return the rows: a run smooths no gallery."""
         return rows
+
+    def __repr__(self) -> str:
+        return f"Restored({str(self.path)[:500]}, task {self.config.task}, step {self.step:,})"
 
     @property
     def can_refit(self) -> bool:

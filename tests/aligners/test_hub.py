@@ -83,11 +83,14 @@ def test_it_comes_back_as_it_was(aligner, remote, capsys):
 
 
 def test_nothing_of_the_items_goes_along(aligner, remote):
+    assert load(aligner).pairs == [(id_, id_) for id_ in IDS[:12]]
+    assert any(b"secret" in path.read_bytes() for path in aligner.rglob("*"))
     push(aligner, "org/name")
     for path in (remote / "org/name").rglob("*"):
         content = path.read_bytes()
         assert b"secret" not in content, path
         assert b"someone" not in content, path
+    assert load("hf://org/name").pairs is None
     about = load("hf://org/name").about
     assert "ids" not in about
     assert about["encoders"]["x"]["encoder"] == "net"
