@@ -14,7 +14,7 @@ import numpy as np
 from gentle_clip_jax.asking.choose import items_to_ask
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.given import Given, collection_of
-from gentle_clip_jax.features.pairs import SHEET
+from gentle_clip_jax.features.pairs import SHEET, read_cells
 from gentle_clip_jax.pages import Step, write
 from gentle_clip_jax.pages.items import items_page, previews_html
 from gentle_clip_jax.storage.writing import writing
@@ -159,15 +159,7 @@ def _lines(pairs: Any) -> Iterable[Sequence[str]]:
 
 def _filled(path: pathlib.Path) -> list[list[str]]:
     """Return the cells of each line that lacks none."""
-    if not path.is_file():
-        raise ValueError(f"There is no file of pairs {path}.")
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        try:
-            reader = csv.reader(file, delimiter="\t" if path.suffix == ".tsv" else ",")
-            lines = [[cell.strip() for cell in line] for line in reader]
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise ValueError(f"{path} is no text of pairs ({error}): save it as CSV.") from error
-    return [line for line in lines if line and all(line)]
+    return [cells for _, cells in read_cells(path) if all(cells)]
 
 
 def _write_table(path: pathlib.Path, ids: list[str]) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gentle_clip_jax.data.pairs import SHEET
+from gentle_clip_jax.data.pairs import SHEET, read_cells
 from gentle_clip_jax.storage.writing import rename, write_text, writing
 
 if TYPE_CHECKING:
@@ -126,11 +126,7 @@ def lines_of(path: pathlib.Path) -> list[list[str]]:
     Raises:
       ValueError: it cannot be read.
     """
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            return [line for line in csv.reader(file) if line]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"{path} cannot be read ({error}): give another file.") from error
+    return [cells for _, cells in read_cells(path)]
 
 
 def _drawings(number: int, rng: np.random.Generator) -> Iterator[tuple["Image.Image", str]]:

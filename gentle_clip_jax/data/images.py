@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from gentle_clip_jax.data import metadata, tfds_source
-from gentle_clip_jax.data.opened import Opened
+from gentle_clip_jax.data.open_files import OpenFile
 from gentle_clip_jax.data.pixels import decode as decode
 from gentle_clip_jax.data.texts import in_split
 from gentle_clip_jax.storage import reading
@@ -114,7 +114,7 @@ def _check_regular(path: pathlib.Path) -> None:
 def _in_zip(path: pathlib.Path) -> Iterator[Image]:
     _check_regular(path)
     try:
-        archive = Opened(zipfile.ZipFile, path)
+        archive = OpenFile(zipfile.ZipFile, path)
     except Exception as error:  # of any kind where a header is broken
         raise ValueError(f"{path} is no sound zip file ({error}).") from error
     for member in archive.file.infolist():
@@ -131,7 +131,7 @@ def _in_zip(path: pathlib.Path) -> Iterator[Image]:
             yield Image(str(name.with_suffix("")), None, None, read)
 
 
-def _read_member(archive: Opened[zipfile.ZipFile], member: zipfile.ZipInfo) -> bytes:
+def _read_member(archive: OpenFile[zipfile.ZipFile], member: zipfile.ZipInfo) -> bytes:
     reading.check_size(member.file_size, _MAX_BYTES)
     if stat.S_ISLNK(member.external_attr >> 16):
         raise ValueError("is a link to another file")
@@ -151,7 +151,7 @@ def _read_member(archive: Opened[zipfile.ZipFile], member: zipfile.ZipInfo) -> b
 def _in_parquet(path: pathlib.Path) -> Iterator[Image]:
     _check_regular(path)
     try:
-        opened = Opened(_Parquet, path)
+        opened = OpenFile(_Parquet, path)
     except ModuleNotFoundError:
         raise
     except Exception as error:  # of any kind where a footer is broken
@@ -191,7 +191,7 @@ class _Parquet:
         return self.file.read_row_group(group, columns=[self.column])[self.column]
 
 
-def _read_cell(opened: Opened[_Parquet], path: pathlib.Path, group: int, row: int) -> bytes:
+def _read_cell(opened: OpenFile[_Parquet], path: pathlib.Path, group: int, row: int) -> bytes:
     with opened.file.lock:  # threads would each read the group
         try:
             value = opened.file.images(group)[row].as_py()

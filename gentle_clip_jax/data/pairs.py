@@ -133,24 +133,34 @@ def _check(place: str, lines: _Lines, id_sets: Sequence[Mapping[str, Any]], seve
 
 def _read_lines(path: pathlib.Path) -> _Lines:
     """Return the number and pair of each line that is not empty."""
+    rows = read_cells(path)
+    is_sheet = [cells for _, cells in rows[:1]] == [SHEET]
+    lines = []
+    for number, cells in rows:
+        if is_sheet and len(cells) == 2 and not cells[1]:
+            continue
+        if len(cells) > 2 or not all(cells):
+            raise ValueError(
+                f"{path}, line {number}: a pair is two ids with a comma between, "
+                f"not {','.join(cells)!r}."
+            )
+        lines.append((number, (cells[0], cells[-1])))
+    return lines
+
+
+def read_cells(path: pathlib.Path) -> list[tuple[int, list[str]]]:
+    """Return the number and the cells of each line of a .csv or .tsv file that is not empty.
+
+    Raises:
+      ValueError: it is missing or no text.
+    """
     if not path.is_file():
         raise ValueError(f"There is no file of pairs {path}.")
-    lines, is_sheet = [], False
     # Spreadsheets begin a file with a byte order mark.
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file, delimiter="\t" if path.suffix == ".tsv" else ",")
         try:
-            for cells in reader:
-                cells = [cell.strip() for cell in cells]
-                is_sheet = is_sheet or (not lines and cells == SHEET)
-                if not any(cells) or (is_sheet and len(cells) == 2 and not cells[1]):
-                    continue
-                if len(cells) > 2 or not all(cells):
-                    raise ValueError(
-                        f"{path}, line {reader.line_num}: a pair is two ids with a comma between, "
-                        f"not {','.join(cells)!r}."
-                    )
-                lines.append((reader.line_num, (cells[0], cells[-1])))
+            rows = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
         except (csv.Error, UnicodeDecodeError) as error:
             raise ValueError(f"{path} is no text of pairs ({error}): save it as CSV.") from error
-    return lines
+    return [(number, cells) for number, cells in rows if any(cells)]

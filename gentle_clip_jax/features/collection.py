@@ -163,10 +163,6 @@ class Collection:
         """Return the texts of items by id, () for an item without."""
         return {id_: self.item_texts[self._numbers[id_]] for id_ in ids}
 
-    def labels_of(self, ids: Iterable[str]) -> dict[str, str]:
-        """Return the labels of items by id, "" for an item without."""
-        return {id_: self.item_labels[self._numbers[id_]] for id_ in ids}
-
     def previews(self, ids: Sequence[str], data: pathlib.Path | None = None) -> dict[str, "Card"]:
         """Return what a page shows of items, by id: their texts and small pictures.
 

@@ -1,6 +1,5 @@
 """The folder of a run: the single place that names its files."""
 
-import dataclasses
 import pathlib
 from typing import TYPE_CHECKING
 
@@ -12,66 +11,35 @@ if TYPE_CHECKING:
     from ml_collections import ConfigDict
 
 
-@dataclasses.dataclass(frozen=True)
 class RunFolder:
-    """Paths of the files in a run's folder."""
+    """Paths of the files in a run's folder.
 
-    path: pathlib.Path
+    path: the folder itself.
+    config, config_of_checkpoints: the config as JSON, and again beside the states it belongs to.
+    info: versions, devices, commit, fingerprints of the data, and the time that training took.
+    metrics: the log, a JSON object a line. tensorboard: the folder that TensorBoard reads.
+    checkpoints: the folder of training states. lock: the file that a training holds.
+    evaluation: figures on the test items. embeddings: these items before and after training.
+    report: the HTML page.
+    """
 
-    @property
-    def config(self) -> pathlib.Path:
-        """The config, as JSON."""
-        return self.path / "config.json"
-
-    @property
-    def config_of_checkpoints(self) -> pathlib.Path:
-        """The config again, beside the states that it belongs to."""
-        return self.checkpoints / "config.json"
-
-    @property
-    def info(self) -> pathlib.Path:
-        """Versions, devices, commit, fingerprints of the data, and the time it took."""
-        return self.path / "run.json"
-
-    @property
-    def metrics(self) -> pathlib.Path:
-        """A line of JSON for each note of a training."""
-        return self.path / "metrics.jsonl"
-
-    @property
-    def evaluation(self) -> pathlib.Path:
-        """Figures on the test items."""
-        return self.path / "evaluation.json"
-
-    @property
-    def embeddings(self) -> pathlib.Path:
-        """The test items before and after training."""
-        return self.path / "embeddings.npz"
-
-    @property
-    def checkpoints(self) -> pathlib.Path:
-        """The folder of training states."""
-        return self.path / "checkpoints"
-
-    @property
-    def tensorboard(self) -> pathlib.Path:
-        """The folder that TensorBoard reads."""
-        return self.path / "tensorboard"
-
-    @property
-    def lock(self) -> pathlib.Path:
-        """The file that a training holds while it goes on."""
-        return self.path / "lock"
+    def __init__(self, path: pathlib.Path):
+        self.path = path
+        self.config = path / "config.json"
+        self.checkpoints = path / "checkpoints"
+        self.config_of_checkpoints = self.checkpoints / "config.json"
+        self.info = path / "run.json"
+        self.metrics = path / "metrics.jsonl"
+        self.tensorboard = path / "tensorboard"
+        self.lock = path / "lock"
+        self.evaluation = path / "evaluation.json"
+        self.embeddings = path / "embeddings.npz"
+        self.report = path / "report.html"
 
     @property
     def local(self) -> pathlib.Path:
         """The folder whose cache/ holds what was prepared; on the disk, wherever the run is."""
         return stores.scratch(self.path)
-
-    @property
-    def report(self) -> pathlib.Path:
-        """The HTML report on the run."""
-        return self.path / "report.html"
 
     def embedded(self, items: pathlib.Path, side: str) -> pathlib.Path:
         """Return the folder of the embeddings of a user's own items of x or y."""

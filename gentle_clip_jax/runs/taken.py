@@ -2,7 +2,9 @@
 
 import contextlib
 import json
+import os
 import pathlib
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,10 +14,10 @@ from jax.experimental import multihost_utils
 
 from gentle_clip_jax.runs.differences import differences, flat
 from gentle_clip_jax.runs.folder import RunFolder
-from gentle_clip_jax.runs.lock import locked, not_writable
+from gentle_clip_jax.storage import locks
 from gentle_clip_jax.storage.records import read_record, write_record
 from gentle_clip_jax.storage.stores import is_local
-from gentle_clip_jax.storage.writing import put_aside
+from gentle_clip_jax.storage.writing import put_aside, write_text
 
 # Keys that may change in a run, since good steps do not depend on them but for rounding.
 _FREE = ("config.train.max_skipped", "config.train.max_damaged", "config.mesh.fsdp")
@@ -38,7 +40,7 @@ def taken(workdir: pathlib.Path, config: ml_collections.ConfigDict) -> Iterator[
         if is_local(workdir):
             workdir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise not_writable(workdir, error) from error
+        raise _not_writable(workdir, error) from error
     with locked(folder.lock):
         if jax.process_index() == 0 and not folder.has_started:
             _write(folder, asked)
@@ -61,7 +63,7 @@ def _write(folder: RunFolder, config: dict[str, Any]) -> None:
         for path in _copies(folder):
             write_record(path, config)
     except OSError as error:
-        raise not_writable(folder.path, error) from error
+        raise _not_writable(folder.path, error) from error
 
 
 def _kept(folder: RunFolder, asked: dict[str, Any]) -> dict[str, Any]:
@@ -98,3 +100,43 @@ def _mend(folder: RunFolder, config: dict[str, Any]) -> None:
             print(f"{path} is damaged ({error}): kept as {put_aside(path).name}, and written anew.")
     if lacking:
         _write(folder, config)
+
+
+@contextlib.contextmanager
+def locked(path: pathlib.Path) -> Iterator[None]:
+    """Lock a file in a run's folder for the duration of the block or of the process.
+
+    Who holds it stands beside it, in PATH.holder.
+
+    Raises:
+      ValueError: another process holds it; names its id and its machine.
+    """
+    if jax.process_index() or not is_local(path):
+        yield  # the first process holds it for all; a store has no locks
+        return
+    holder = path.with_name(path.name + ".holder")
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(locks.locked(path))
+            write_text(holder, f"process {os.getpid()} on {socket.gethostname()}")
+        except TimeoutError as error:
+            raise ValueError(
+                f"{path.parent} is in use by {_holder(holder)}: "
+                "wait until that run ends, stop it, or choose another --workdir."
+            ) from error
+        except OSError as error:
+            raise _not_writable(path.parent, error) from error
+        yield
+
+
+def _holder(file: pathlib.Path) -> str:
+    with contextlib.suppress(OSError):
+        return file.read_text(errors="replace") or "another process"
+    return "another process"
+
+
+def _not_writable(workdir: pathlib.Path, error: OSError) -> ValueError:
+    """Return the error for a run's folder that cannot be written to."""
+    return ValueError(
+        f"Cannot write to the workdir {workdir} ({error.strerror}): choose another --workdir."
+    )

@@ -73,12 +73,6 @@ def write_json_lines(path: pathlib.Path, rows: Iterable[Mapping[str, Any]]) -> N
         file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
-def write_array(path: pathlib.Path, array: np.ndarray) -> None:
-    """Write an .npy file."""
-    with writing(path, "wb") as file:
-        np.save(file, array, allow_pickle=False)
-
-
 def write_rows(
     path: pathlib.Path, count: int, dtype: str, blocks: Iterable[tuple[np.ndarray, np.ndarray]]
 ) -> None:

@@ -37,14 +37,12 @@ def test_rows_of_items():
     np.testing.assert_array_equal(found, [[[2, 3], [2, 3]], [[0, 1], [4, 5]]])
 
 
-def test_texts_labels_and_previews_of_items():
+def test_texts_and_previews_of_items():
     found = collection()
     assert found.texts_of(["b", "a"]) == {"b": ("one", "two"), "a": ()}
-    assert found.labels_of(["b", "c"]) == {"b": "L", "c": ""}
     assert [card.text for card in found.previews([*"abc"]).values()] == ["", "one\ntwo", "<three>"]
     bare = Collection(FEATURES, np.array([*"babc"]))
     assert bare.texts_of(["b"]) == {"b": ()}
-    assert bare.labels_of(["b"]) == {"b": ""}
 
 
 @pytest.mark.parametrize("chosen", [["c", "b"], np.array([True, False, True, True])])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gentle_clip_jax.storage.records import checked, read_record, unchecked, write_record
-from gentle_clip_jax.storage.writing import aside, put_aside, write_array, write_rows, write_text
+from gentle_clip_jax.storage.writing import aside, put_aside, write_arrays, write_rows, write_text
 
 RECORD = {
     "step": 3,
@@ -74,18 +74,18 @@ def test_what_is_put_aside_takes_the_place_of_nothing(tmp_path):
 
 
 def test_what_cannot_be_written_is_named_and_leaves_the_old(tmp_path, monkeypatch):
-    path = tmp_path / "a.npy"
+    path = tmp_path / "a.npz"
     path.write_text("old")
 
     def full(*_, **__):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(np, "save", full)
-    with pytest.raises(OSError, match=r"No space left.*a\.npy") as error:
-        write_array(path, np.ones(3))
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(OSError, match=r"No space left.*a\.npz") as error:
+        write_arrays(path, {"a": np.ones(3)})
     assert error.value.filename == str(path)
     assert path.read_text() == "old"
-    assert [one.name for one in tmp_path.iterdir()] == ["a.npy"]
+    assert [one.name for one in tmp_path.iterdir()] == ["a.npz"]
 
 
 def test_a_device_or_a_folder_is_not_replaced(tmp_path):
@@ -116,14 +116,14 @@ def test_rows_written_in_any_order_are_the_array(dtype, tmp_path):
         dtype,
         ((numbers, rows[numbers]) for numbers in (order[:7], np.sort(order[7:30]), order[30:])),
     )
-    write_array(tmp_path / "array.npy", rows.astype(dtype))
+    np.save(tmp_path / "array.npy", rows.astype(dtype))
     assert (tmp_path / "rows.npy").read_bytes() == (tmp_path / "array.npy").read_bytes()
     write_rows(tmp_path / "none.npy", 0, dtype, [])
     assert np.load(tmp_path / "none.npy").shape == (0, 0)
 
 
 def test_rows_that_stop_on_the_way_leave_what_was_there(tmp_path):
-    write_array(tmp_path / "rows.npy", np.ones(3))
+    np.save(tmp_path / "rows.npy", np.ones(3))
 
     def blocks():
         yield np.arange(2), np.zeros((2, 3))

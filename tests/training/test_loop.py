@@ -16,10 +16,9 @@ import tiny_run
 from gentle_clip_jax.data import batches
 from gentle_clip_jax.losses.objectives import OBJECTIVES
 from gentle_clip_jax.parallel import mesh
-from gentle_clip_jax.runs import lock
 from gentle_clip_jax.runs.folder import read_config
 from gentle_clip_jax.runs.read import lines_of, read_line
-from gentle_clip_jax.runs.taken import taken
+from gentle_clip_jax.runs.taken import locked, taken
 from gentle_clip_jax.tasks.icons import task as icons
 from gentle_clip_jax.tasks.rows import Rows
 from gentle_clip_jax.training import batching, loop, train_state
@@ -363,11 +362,11 @@ def test_checkpoints_alone_keep_the_folder_for_their_config(run, tmp_path):
 
 
 def test_one_run_at_a_time_in_a_folder(tmp_path):
-    with lock.locked(tmp_path / "lock"):
+    with locked(tmp_path / "lock"):
         message = rf"is in use by process {os.getpid()} on \S+: wait until"
         with pytest.raises(ValueError, match=message):
             loop.train(CONFIG, tmp_path)
-    with lock.locked(tmp_path / "lock"):
+    with locked(tmp_path / "lock"):
         pass
 
 

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 T = TypeVar("T")
 
 
-class Opened(Generic[T]):
+class OpenFile(Generic[T]):
     """An open file: the result of `reader` for a path, as `file`.
 
     Pickled it is the path alone. A process that is sent it many times opens it once, and again
@@ -24,5 +24,5 @@ class Opened(Generic[T]):
 
 
 @functools.lru_cache(maxsize=64)
-def _again(reader: Callable[[pathlib.Path], T], path: pathlib.Path, _: int) -> Opened[T]:
-    return Opened(reader, path)
+def _again(reader: Callable[[pathlib.Path], T], path: pathlib.Path, _: int) -> OpenFile[T]:
+    return OpenFile(reader, path)
