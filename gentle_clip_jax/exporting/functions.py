@@ -8,7 +8,6 @@ import jax
 import numpy as np
 
 from gentle_clip_jax.aligners import Aligner
-from gentle_clip_jax.data.batches import take
 
 
 class Function(NamedTuple):
@@ -46,7 +45,7 @@ def of_run(run: Any) -> dict[str, Function]:
     """embed_x and embed_y, of items as the run's data set holds them."""
     functions, sides = {}, zip("xy", run.task.MODALITIES, run.task.test_items(run.dataset))
     for side, modality, items in sides:
-        name, item = f"embed_{side}", jax.tree.map(_kind, take(items, slice(1)))
+        name, item = f"embed_{side}", jax.tree.map(lambda leaf: _kind(leaf[:1]), items)
         apply: Any = functools.partial(run.model.apply, {"params": run.params}, method=name)
         functions[name] = Function(apply, item, f"{modality}s, as the data set holds them")
     return functions
