@@ -2,11 +2,11 @@
 
 import dataclasses
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
+import msgspec
 import numpy as np
 
 from gentle_clip_jax.runs.differences import flat
@@ -18,7 +18,25 @@ from gentle_clip_jax.storage.stores import place
 Modalities = tuple[str, str]  # what an item of x and an item of y is called
 UNNAMED: Modalities = ("x", "y")
 _LINE_KEYS = ("step", "kind")
-_EVALUATED = {"split": str, "step": int, "num_items": int}
+_Finite = Annotated[float, msgspec.Meta(ge=-1e308, le=1e308)]
+
+
+class _Info(msgspec.Struct):
+    versions: dict[str, Any] = {}
+    seconds: _Finite = 0.0
+
+
+class _Metric(msgspec.Struct):
+    value: _Finite
+    low: _Finite
+    high: _Finite
+
+
+class _Evaluation(msgspec.Struct):
+    metrics: dict[str, _Metric]
+    split: str = ""
+    step: int = 0
+    num_items: int = 0
 
 
 class Embeddings(NamedTuple):
@@ -100,12 +118,7 @@ def read_info(folder: RunFolder) -> dict[str, Any]:
 
     Raises ValueError, in one sentence, if it cannot be read.
     """
-    info = _read_object(folder.info)
-    if not isinstance(info.get("versions", {}), dict):
-        raise _unreadable(folder.info, "its versions are no object")
-    if not _is_finite(info.get("seconds", 0.0)):
-        raise _unreadable(folder.info, "its seconds are no number")
-    return info
+    return _read_object(folder.info, _Info)
 
 
 def read_evaluation(folder: RunFolder) -> dict[str, Any] | None:
@@ -115,13 +128,7 @@ def read_evaluation(folder: RunFolder) -> dict[str, Any] | None:
     """
     if not folder.evaluation.exists():
         return None
-    evaluation = _read_object(folder.evaluation)
-    if not _is_evaluation(evaluation):
-        raise _unreadable(folder.evaluation, "it lacks metrics with value, low and high")
-    for name, kind in _EVALUATED.items():
-        if name in evaluation and not isinstance(evaluation[name], kind):
-            raise _unreadable(folder.evaluation, f"its {name} is no {kind.__name__}")
-    return evaluation
+    return _read_object(folder.evaluation, _Evaluation)
 
 
 def modalities_of(record: Mapping[str, Any], default: Modalities = UNNAMED) -> Modalities:
@@ -165,10 +172,6 @@ def _is_number(value: object) -> bool:
     return isinstance(value, float)
 
 
-def _is_finite(value: Any) -> bool:
-    return _is_number(value) and math.isfinite(value)
-
-
 def _unreadable(path: Path, reason: object) -> ValueError:
     command = "train" if path.name == "run.json" else "evaluate"
     return ValueError(
@@ -176,8 +179,8 @@ def _unreadable(path: Path, reason: object) -> ValueError:
     )
 
 
-def _read_object(path: Path) -> dict[str, Any]:
-    """Return the content of a JSON file, empty if there is none."""
+def _read_object(path: Path, schema: type[msgspec.Struct]) -> dict[str, Any]:
+    """Return the content of a JSON file that matches a schema, empty if there is none."""
     try:
         content = read_record(path)
         modalities_of(content)
@@ -185,16 +188,9 @@ def _read_object(path: Path) -> dict[str, Any]:
         return {}
     except ValueError as error:
         raise _unreadable(path, error) from error
+    if flaw := reading.schema_flaw(content, schema):
+        raise _unreadable(path, flaw)
     return content
-
-
-def _is_evaluation(evaluation: dict[str, Any]) -> bool:
-    metrics = evaluation.get("metrics")
-    return isinstance(metrics, dict) and all(
-        isinstance(metric, dict)
-        and all(_is_finite(metric.get(key)) for key in ("value", "low", "high"))
-        for metric in metrics.values()
-    )
 
 
 def _read_metrics(path: Path) -> tuple[list[dict[str, Any]], int]:

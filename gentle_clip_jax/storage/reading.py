@@ -173,12 +173,19 @@ def check_schema(where: str, content: Any, schema: type[msgspec.Struct]) -> None
     Raises:
       ValueError: a value is of another kind or size; says where, and names its key.
     """
+    if flaw := schema_flaw(content, schema):
+        raise ValueError(f"{where} cannot be used: {flaw}.")
+
+
+def schema_flaw(content: Any, schema: type[msgspec.Struct]) -> str | None:
+    """Return which value does not match a schema and why, in words; None if all do."""
     try:
         msgspec.convert(content, schema)
     except (msgspec.ValidationError, RecursionError) as error:
         reason, _, place = str(error).partition(" - at ")
         key = place.strip("`").removeprefix("$").removeprefix(".") or "what it holds"
-        raise ValueError(f"{where} cannot be used: {key} is wrong ({reason.lower()}).") from error
+        return f"{key} is wrong ({reason.lower()})"
+    return None
 
 
 @functools.cache

@@ -72,14 +72,18 @@ def test_a_damaged_line_is_left_out(run, rest):
         ("run.json", '{"seconds": null}', r"run\.json cannot be read"),
         ("run.json", '{"modalities": ["cell"]}', "modalities are not two names"),
         ("evaluation.json", '{"metrics": {}, "modalities": [1, 2]}', "are not two names"),
-        ("evaluation.json", '{"metrics": {}, "num_items": "7"}', "num_items is no int"),
+        ("evaluation.json", '{"metrics": {}, "num_items": "7"}', "num_items is wrong"),
         (
             "evaluation.json",
             '{"metrics": {"mrr": {"value": 1, "low": 1, "high": NaN}}}',
-            "lacks metrics",
+            r"metrics\[...\].high is wrong",
         ),
-        ("evaluation.json", '{"metrics": 3}', "lacks metrics with value, low and high"),
-        ("evaluation.json", '{"metrics": {"i2t_r1": {"value": 1}}}', "lacks metrics"),
+        ("evaluation.json", '{"metrics": 3}', "metrics is wrong"),
+        (
+            "evaluation.json",
+            '{"metrics": {"i2t_r1": {"value": 1}}}',
+            "missing required field `low`",
+        ),
         (
             "embeddings.npz",
             "no archive",
