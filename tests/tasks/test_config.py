@@ -9,7 +9,7 @@ import pytest
 from gentle_clip_jax import load_config
 from gentle_clip_jax.tasks import TASKS, default_config
 
-ROOT = pathlib.Path(__file__).parents[1]
+ROOT = pathlib.Path(__file__).parents[2]
 NAMES = sorted(path.stem for path in (ROOT / "configs").glob("[!_]*.py"))
 
 
