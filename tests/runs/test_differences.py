@@ -5,10 +5,11 @@ import pytest
 import tiny_run
 
 from gentle_clip_jax.commands import main
+from gentle_clip_jax.runs import read
 from gentle_clip_jax.runs.differences import ABSENT, differences, flat
 from gentle_clip_jax.storage.records import read_record, write_record
 from gentle_clip_jax.tasks.icons import task as icons
-from gentle_clip_jax.training import loop, provenance, read
+from gentle_clip_jax.training import loop, provenance
 
 DATASET = tiny_run.dataset()
 
