@@ -35,7 +35,7 @@ _STEPS = (
 
 
 def add(commands: Any) -> None:
-    """Adds the command to a parser's."""
+    """Add the command to a parser's."""
     quickstart = commands.add_parser(
         "quickstart",
         allow_abbrev=False,
@@ -56,7 +56,7 @@ def add(commands: Any) -> None:
 
 
 def _quickstart(args: argparse.Namespace) -> output.Done:
-    """Runs what is not done yet; ends with the first command that fails."""
+    """Run the steps that are not done yet, up to the first one that fails."""
     from gentle_clip_jax.data.example import ANSWERS, lines_of
 
     out, pairs = pathlib.Path(args.out), args.number // 5
@@ -67,8 +67,8 @@ def _quickstart(args: argparse.Namespace) -> output.Done:
             "another --out=DIR."
         )
     print(
-        f"{args.number:,} icons and their names, as two folders. A fifth of them gets its partner "
-        "from answers.csv, which stands for your eyes; the rest is for the program to find."
+        f"{args.number:,} icons and their names, in two folders. A fifth of the pairs comes "
+        "from answers.csv, in place of your eyes; the program finds the others."
     )
     for done, step in _STEPS:
         if done is None or not (out / done).exists():
@@ -81,10 +81,10 @@ def _quickstart(args: argparse.Namespace) -> output.Done:
     proposed = [(x, y) for x, y, *_ in found[1:] if y and x not in known]
     hits = sum(right[x] == y for x, y in proposed)
     lines = (
-        f"\nOf {len(proposed):,} matches that nobody had told, {hits:,} are right: answers.csv "
-        "knows. By chance it would be one.",
-        f"Open {out / 'hits.html'} and {out / 'matches' / 'matches.html'} in a browser. Then take "
-        "two folders of your own: docs/tutorial.md goes through the same commands.",
+        f"\nOf {len(proposed):,} matches of unlabelled icons, {hits:,} are right by answers.csv. "
+        "By chance, one would be.",
+        f"Open {out / 'hits.html'} and {out / 'matches' / 'matches.html'} in a browser. Then run "
+        "the same commands on two folders of your own, as docs/tutorial.md explains.",
     )
     written = tuple(str(out / name) for name in ("aligner", "matches", "hits.html"))
     return output.Done(lines, {"proposed": len(proposed), "right": hits}, written)

@@ -10,7 +10,7 @@ from gentle_clip_jax.commands import output, values
 
 
 def add(commands: Any) -> None:
-    """Adds the command to a parser's."""
+    """Add the command to a parser's."""
     review = commands.add_parser(
         "review", allow_abbrev=False, help="confirm pairs by hand in the browser"
     )

@@ -1,4 +1,4 @@
-"""Work behind a person's back: each task once at a time."""
+"""Background tasks, each running once at a time."""
 
 import concurrent.futures
 from collections.abc import Callable
@@ -6,26 +6,26 @@ from typing import Any
 
 
 class Background:
-    """Runs tasks in threads; one that is still running is not started again."""
+    """Runs tasks in threads, but starts no task again that is still running."""
 
     def __init__(self):
         self._pool = concurrent.futures.ThreadPoolExecutor(2, "review")
         self._running: dict[Callable, concurrent.futures.Future] = {}
 
     def submit(self, task: Callable | None, *args: Any) -> bool:
-        """Starts a task, if there is one and it does not run already; says whether."""
+        """Start a task unless it is None or running; return True if it was started."""
         if task is None or (task in self._running and not self._running[task].done()):
             return False
         self._running[task] = self._pool.submit(task, *args)
         return True
 
     def wait(self) -> None:
-        """Until all is done; raises what a task raised."""
+        """Wait for all tasks, and raise what a task raised."""
         while running := [task for task in self._running.values() if not task.done()]:
             concurrent.futures.wait(running)
         for task in self._running.values():
             task.result()
 
     def close(self) -> None:
-        """Waits for what runs, and starts nothing more."""
+        """Wait for the running tasks, and start no others."""
         self._pool.shutdown(cancel_futures=True)

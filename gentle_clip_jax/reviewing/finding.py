@@ -1,5 +1,5 @@
-"""Items by free words, or like another item: through the encoder that made their features, or else
-by the words that stand in their texts and names.
+"""Search of items by words or by another item: through the encoder that made their features, or
+else by the words of their texts and ids.
 """
 
 import threading
@@ -16,7 +16,7 @@ Rows = Callable[[np.ndarray], np.ndarray]
 
 
 class Space(NamedTuple):
-    """One fit: unit rows x [n, k] and y [m, k] of all items, and what embeds other raw features."""
+    """One fit: unit rows x [n, k] and y [m, k] of all items, and the maps of raw features."""
 
     x: np.ndarray
     y: np.ndarray
@@ -25,9 +25,9 @@ class Space(NamedTuple):
 
 
 class Finder:
-    """Ranks the items of both sides by their likeness to a query.
+    """Ranks the items of both modalities by their similarity to a query.
 
-    space: what the latest fit says; whoever refits replaces it.
+    space: the latest fit, which every refit replaces.
 
     Args:
       x, y: the items.
@@ -48,10 +48,10 @@ class Finder:
         self._reason = "" if load_encoder else "There is no encoder to search by words."
 
     def words(self, words: str) -> dict[str, np.ndarray]:
-        """Scores of all items, "x" [n] and "y" [m], for some words; higher is more similar.
+        """Return scores of all items, "x" [n] and "y" [m], for some words; higher is more similar.
 
-        Cosines where the aligner's encoder reads words, else shares of the words that stand in an
-        item's texts, label or id.
+        Scores are cosines where the encoder of the features reads words, else the shares of words
+        that are in an item's texts, label or id.
 
         Raises:
           ValueError: there are no words, too many, or no item has one of them.
@@ -69,7 +69,7 @@ class Finder:
         return self._standing_in(words)
 
     def like(self, side: str, number: int) -> dict[str, np.ndarray]:
-        """Cosines of all items with one of them.
+        """Return the cosines of all items with one of them.
 
         Raises:
           ValueError: there is no such item.

@@ -1,4 +1,4 @@
-"""Who may ask the server what: this machine's own browser, with the token, and nobody else."""
+"""Access control of the server: only the browser of this machine, with the token."""
 
 import hmac
 import json
@@ -24,7 +24,7 @@ _HEADERS = {
 
 
 class Guard:
-    """Lets through what comes from this machine's browser with the token; the rest is refused.
+    """Accepts requests of this machine's browser with the token, and refuses all others.
 
     A page of another address may know the port, and by a name that it points at 127.0.0.1 even
     count as the same origin: the Host and the Origin tell. The token comes in the first address,
@@ -76,7 +76,7 @@ class Guard:
 
 
 async def json_body(request: Request) -> dict[str, Any]:
-    """The object that a POST holds.
+    """Return the JSON object of a POST.
 
     Raises:
       ValueError: it is none, is not said to be JSON, or is larger than 16 KiB.

@@ -1,4 +1,4 @@
-"""The files of a review: answers that are only ever added, and pairs that derive from them.
+"""Files of a review: a log to which answers are appended, and the pairs derived from it.
 
 Beside pairs.csv there are review.jsonl, a line an answer or an undo, on the disk before the next
 screen is shown; pairs.csv.bak, the pairs as they were; not_pairs.csv; and near_pairs.csv, those
@@ -25,7 +25,7 @@ KINDS = get_args(Kind)
 
 
 class Answer(NamedTuple):
-    """What a person said of one screen.
+    """The answer of a person to one screen.
 
     number: counts answers, those undone too. y, x: ids; x is the partner of a "match", the closest
     of ten if "near", and else None. shown: ids of x in the grid, nearest first. drawn: how the
@@ -44,7 +44,7 @@ class Answer(NamedTuple):
 
 
 class Journal:
-    """The answers that stand, on disk; see the module.
+    """The answers that were not undone, on disk; see the module.
 
     Raises:
       ValueError: another review is open, or the files do not belong together.
@@ -86,11 +86,11 @@ class Journal:
         self._derive()
 
     def base_lines(self) -> bytes:
-        """pairs.csv as it was before the first answer."""
+        """Return pairs.csv as it was before the first answer."""
         return self._base
 
     def add(self, answer: Answer) -> None:
-        """Keeps an answer; it is on the disk when this returns.
+        """Log an answer; it is on the disk when this returns.
 
         Raises:
           OSError: the disk is full or gone; nothing has changed.
@@ -101,7 +101,7 @@ class Journal:
         self._derive()
 
     def undo(self, number: int) -> Answer:
-        """Takes an answer back.
+        """Undo an answer, and return it.
 
         Raises:
           KeyError: no such answer stands.
@@ -113,7 +113,7 @@ class Journal:
         return answer
 
     def close(self) -> None:
-        """Lets another review begin."""
+        """Close the files, so that another review can open them."""
         self._file.close()
         self._lock.close()
 
@@ -172,7 +172,7 @@ def _now() -> str:
 
 
 def _whole_lines(path: pathlib.Path) -> list[bytes]:
-    """The lines of the log; one that a kill has torn was not yet answered to, and is cut off."""
+    """Return the lines of the log, and cut off a last one that a kill left incomplete."""
     if not path.exists():
         return []
     content = path.read_bytes()
@@ -185,7 +185,7 @@ def _whole_lines(path: pathlib.Path) -> list[bytes]:
 
 
 def _parsed(line: bytes | str, where: str) -> Answer | int:
-    """An answer, or the number of one that is undone.
+    """Return an answer, or the number of one that is undone.
 
     Raises:
       ValueError: the line is neither.

@@ -37,7 +37,7 @@ class Pictures:
         return name in self._images
 
     def _thumbnail(self, name: str) -> bytes:
-        """The JPEG file of an item's picture.
+        """Return the JPEG file of an item's picture.
 
         Raises:
           KeyError: the item has none, or it lies outside of the folder.

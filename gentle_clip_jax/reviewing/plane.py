@@ -1,4 +1,4 @@
-"""A map of both sets: where their items lie in the plane in which they vary most."""
+"""A map of both modalities: their items in the plane in which they vary most."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ _FITTED = 4000  # items that decide the plane
 
 
 def plane(session: Session, *, seed: int = 0) -> dict[str, Any]:
-    """Marks of items with number and place, "x", "y" and "thumbs", and the "ties" of pairs.
+    """Return marks of items with number and place, "x", "y" and "thumbs", and "ties" of pairs.
 
     Axes are those of `principal_plane`, their units ranks, so that no region is crowded. Thumbs are
     as many x as have room beside each other.
@@ -44,7 +44,7 @@ def plane(session: Session, *, seed: int = 0) -> dict[str, Any]:
 
 
 def _ranks(points: np.ndarray) -> np.ndarray:
-    """Points [n, 2] whose coordinates are their ranks, within the square; upwards is up."""
+    """Return points [n, 2] whose coordinates are their ranks, within the square; y points up."""
     ranks = np.argsort(np.argsort(points, axis=0, kind="stable"), axis=0, kind="stable")
     share = ranks / max(len(points) - 1, 1)
     share[:, 1] = 1 - share[:, 1]
@@ -52,7 +52,7 @@ def _ranks(points: np.ndarray) -> np.ndarray:
 
 
 def _apart(numbers: list[int], where: dict[int, list[float]]) -> list[int]:
-    """Those of the numbers whose thumbs cover none of the earlier ones."""
+    """Return the numbers whose thumbnails cover no earlier one."""
     kept: list[int] = []
     places = np.empty((len(numbers), 2))
     for number in numbers:

@@ -1,4 +1,4 @@
-"""What a review has brought: recall of pairs that were held out, and what random screens say."""
+"""Progress of a review: recall of held-out pairs, estimates from random screens, forecasts."""
 
 import pathlib
 import threading
@@ -75,7 +75,7 @@ class Progress:
             raise ValueError(f"{path} is damaged: delete it.") from error
 
     def measure(self, of_x: np.ndarray, of_y: np.ndarray, weight: np.ndarray, known: int) -> None:
-        """Adds a point; what `Session` is to call after each refit."""
+        """Add a point; `Session` calls this after each refit."""
         point = held_out_recall(self._embed, of_x, of_y, weight, known)
         if point is not None:
             with self._lock:
@@ -83,12 +83,12 @@ class Progress:
                 write_json(self._path, [one._asdict() for one in self.points()])
 
     def points(self) -> list[Point]:
-        """The points, by number of pairs."""
+        """Return the points, sorted by number of pairs."""
         return [point for _, point in sorted(self._points.items())]
 
 
 def counts(session: Session) -> dict[str, int]:
-    """How many answers there are of each kind, how many pairs in all, how many items wait."""
+    """Return the numbers of answers by kind, of all pairs, and of items left to ask about."""
     kinds = [answer.kind for answer in session.answers()]
     left = int(session.waiting()[0].sum())
     found: dict[str, int] = {kind: kinds.count(kind) for kind in KINDS}
@@ -96,7 +96,7 @@ def counts(session: Session) -> dict[str, int]:
 
 
 def at_random(answers: Sequence[Answer]) -> dict[str, Any] | None:
-    """What screens drawn at random say of all: shares and intervals in per cent; None of none."""
+    """Return estimates for all items from random screens, in per cent; None without such."""
     drawn = [a for a in answers if a.drawn == "random" and a.kind != "unsure"]
     if not drawn:
         return None
@@ -110,7 +110,7 @@ def at_random(answers: Sequence[Answer]) -> dict[str, Any] | None:
 
 
 def forecast(answers: Sequence[Answer], points: Sequence[Point]) -> dict[str, Any] | None:
-    """What the next 50 screens above a grid should bring; None while fewer than ten are answered.
+    """Forecast the pairs of the next 50 grids; None while fewer than ten are answered.
 
     Of the latest 40 screens by chance, and of all at random, as many should hold the partner as
     did: "value", "low" and "high" count confirmed pairs, by 95 % intervals of both shares. "recall"
@@ -141,7 +141,7 @@ def _line(points: Sequence[Point], more: int) -> tuple[int, int] | None:
 
 
 def drawing(points: Sequence[Point]) -> dict[str, Any]:
-    """Where the curve's points, interval, ticks and labels lie in an SVG of 640 by 276."""
+    """Return the places of points, interval, ticks and labels in an SVG of 640 by 276."""
     left, right, top, bottom = 60, _WIDTH - 16, 14, _HEIGHT - 50
     pairs = [point.pairs for point in points]
     few, many = min(pairs), max(max(pairs), min(pairs) + 10)

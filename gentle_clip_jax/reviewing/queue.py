@@ -1,4 +1,4 @@
-"""Which item to ask about next, and what to choose from: 48 likely ones, or ten different ones."""
+"""Choice of the next item to ask about, and of the 48 likely or ten different items to show."""
 
 import warnings
 from typing import Literal, NamedTuple
@@ -15,7 +15,7 @@ _BLOCK = 512
 
 
 class Question(NamedTuple):
-    """A screen: the number of a y, those of x from the nearest on, and how y was drawn.
+    """A screen: the number of a y, those of x with the nearest first, and how y was chosen.
 
     screen: counts the screens that were shown, so that an answer to an old one is noticed. drawn:
     by "chance" or at "random" above a grid; "ten" if there are ten different x to choose from, and
@@ -29,7 +29,7 @@ class Question(NamedTuple):
 
 
 class Ranking(NamedTuple):
-    """What one fitted aligner says of the items.
+    """Unit rows of all items by one fit, and what the queue derives from them.
 
     x [n, k], y [m, k]: unit rows. chance [m]: how likely the grid of an item is to hold its
     partner, for ordering alone: it is no calibrated probability. cluster [m]: of the joint space.
@@ -42,7 +42,7 @@ class Ranking(NamedTuple):
 
 
 def ranked(x: np.ndarray, y: np.ndarray, free: np.ndarray, *, seed: int = 0) -> Ranking:
-    """The ranking of unit rows x [n, k] and y [m, k]; free [n]: which x have no partner yet.
+    """Return the ranking of unit rows x [n, k] and y [m, k]; free [n]: x without a partner.
 
     The chance is the softmax mass of the best 48 of the free x, at a temperature of 0.1.
     """
@@ -53,7 +53,7 @@ def ranked(x: np.ndarray, y: np.ndarray, free: np.ndarray, *, seed: int = 0) -> 
 def next_item(
     ranking: Ranking, unasked: np.ndarray, place: int, *, seed: int = 0
 ) -> tuple[int, str]:
-    """The number of the next y, and whether it was drawn by "chance" or at "random".
+    """Return the number of the next y, and whether it was chosen by "chance" or at "random".
 
     Args:
       unasked: [m] bool, those to choose from: at least one. The others, which have an answer or a
@@ -72,7 +72,7 @@ def next_item(
 def next_of_ten(
     group: np.ndarray, unasked: np.ndarray, place: int, *, seed: int = 0
 ) -> tuple[int, str]:
-    """The next y to show with ten different x, drawn as "ten"; see `next_item`.
+    """Return the next y to show with ten different x, and "ten"; see `next_item`.
 
     One of the groups [m] in which the fewest are known, drawn at random: a fit that a dozen pairs
     have made does not know yet of which it is sure.
@@ -84,14 +84,14 @@ def next_of_ten(
 
 
 def grid(ranking: Ranking, y: int, free: np.ndarray, *, size: int = GRID) -> np.ndarray:
-    """Numbers of the free x that are nearest to an item, nearest first."""
+    """Return the numbers of the free x nearest to an item, nearest first."""
     candidates = np.flatnonzero(free)
     cosines = ranking.x[candidates] @ ranking.y[y]
     return candidates[np.argsort(-cosines, kind="stable")[:size]]
 
 
 def ten(ranking: Ranking, y: int, free: np.ndarray, group: np.ndarray) -> np.ndarray:
-    """Numbers of the nearest free x of each of the ten likeliest groups [n], the likeliest first.
+    """Return the nearest free x of each of the ten likeliest groups [n], likeliest first.
 
     The likelihood of a group is its softmax mass at a temperature of 0.12.
     """
@@ -106,12 +106,12 @@ def ten(ranking: Ranking, y: int, free: np.ndarray, group: np.ndarray) -> np.nda
 
 
 def kind_of_screen(drawn: str) -> str:
-    """What a screen asked for: "ten", "within", or of those above a grid "grid"."""
+    """Return the kind of a screen: "ten", "within" or "grid"."""
     return drawn if drawn in ("ten", "within") else "grid"
 
 
 def clusters(rows: np.ndarray, *, seed: int = 0) -> np.ndarray:
-    """The cluster [n] of each of the unit rows [n, k]: one of 64, or of fewer if they are few."""
+    """Return the cluster [n] of each unit row [n, k]; 64 clusters, or fewer for few rows."""
     count = max(1, min(_CLUSTERS, len(rows) // 4))
     rows = rows.astype(np.float64)
     first = rows[np.random.default_rng(seed).choice(len(rows), count, replace=False)]

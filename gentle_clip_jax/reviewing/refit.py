@@ -1,4 +1,4 @@
-"""Refits that are quick enough to be made while a person goes on: gentle transport, made lean.
+"""Quick refits during a review: gentle transport without cross-validation.
 
 Features are prepared once: standardised, taken to their leading directions, and averaged with their
 neighbours. The closed forms of `aligners` then run on NumPy's arrays, without compiling for the

@@ -1,4 +1,4 @@
-"""When a review is refitted: after every ten answers, if there are more pairs by then."""
+"""Schedule of the refits of a review: after every ten answers, if pairs were added."""
 
 from collections.abc import Callable
 
@@ -31,7 +31,7 @@ class Schedule:
         return fitted_to if self.has_more(fitted_to) else None
 
     def made(self, fitted_to: FittedTo) -> None:
-        """Note that a refit was made or has begun."""
+        """Record that a refit was made or has begun."""
         self._pairs, self._answers = len(fitted_to[0]), 0
 
     def past(self, standing: Standing) -> list[tuple[int, FittedTo]]:

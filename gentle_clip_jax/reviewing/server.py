@@ -1,4 +1,4 @@
-"""The page in the browser: a thin layer of starlette over a session."""
+"""Web server of a review: starlette routes over a session."""
 
 import pathlib
 import secrets
@@ -30,7 +30,7 @@ ASSETS = pathlib.Path(__file__).parent / "assets"
 def application(
     show: Show, progress: Progress | None = None, *, token: str, cookie: str = "gentle_clip_review"
 ) -> ASGIApp:
-    """The guarded application.
+    """Return the guarded application.
 
     Args:
       show: what there is to see.
@@ -57,7 +57,7 @@ def application(
 
 
 class _Handlers:
-    """What the page asks for, and what it changes."""
+    """Handlers of the requests of the page."""
 
     def __init__(self, show: Show, progress: Progress | None):
         self._show, self._progress = show, progress
@@ -153,7 +153,7 @@ class _Handlers:
         return HTMLResponse(page, status)
 
     def changing(self, change: Callable[[dict[str, Any]], None]) -> Callable:
-        """A handler that makes a change and tells how things stand then."""
+        """Return a handler that makes a change and answers with the new state."""
 
         async def respond(request: Request) -> Response:
             try:

@@ -1,4 +1,4 @@
-"""A review without a page: questions, answers, undo, and refits behind a person's back.
+"""A review without a page: questions, answers, undo, and refits in the background.
 
 The same seed and answers bring the same screens, also after a stop; only when a refit in the
 background is ready depends on the machine.
@@ -21,7 +21,7 @@ AfterRefit = Callable[[np.ndarray, np.ndarray, np.ndarray, int], None]
 
 
 class Session:
-    """Asks for the partners of y and keeps the answers; safe to use from several threads.
+    """Asks for the partners of y and logs the answers; safe to use from several threads.
 
     Args:
       x: the items to choose from.
@@ -67,25 +67,25 @@ class Session:
         self._question = self._next()
 
     def question(self) -> Question | None:
-        """The screen that waits for an answer, if there is one."""
+        """Return the screen that waits for an answer, if there is one."""
         with self._lock:
             return self._question
 
     def following(self) -> tuple[int, tuple[int, ...]] | None:
-        """The likely next y and its x, to load their pictures ahead."""
+        """Return the likely next y and its x, to load their pictures ahead."""
         with self._lock:
             chosen = self._chosen(self._question)
             return chosen and (chosen[0], self._choices(*chosen))
 
     def switch(self, mode: Mode) -> None:
-        """Asks above a "grid", for the closest of "ten", or for that and then in its "group"."""
+        """Ask above a "grid", for the closest of "ten", or for that and then in its "group"."""
         with self._lock:
             if mode != self.mode:
                 self.mode, self._again = mode, []
                 self._question = self._next()
 
     def answer(self, screen: int, kind: Kind, x: int | None = None) -> Answer:
-        """Keeps the answer to the present screen, and goes on to the next.
+        """Log the answer to the present screen, and return it; the next screen follows.
 
         Args:
           screen: the number of the question.
@@ -119,7 +119,7 @@ class Session:
         return answer
 
     def undo(self, number: int | None = None) -> Answer:
-        """Takes the answer of that number back, or the last, and asks its question again.
+        """Undo the answer of that number, or the last, and ask its question again.
 
         Raises:
           ValueError: there is no such answer.
@@ -136,22 +136,22 @@ class Session:
             return answer
 
     def answers(self) -> list[Answer]:
-        """The answers that stand, the latest first."""
+        """Return the answers that were not undone, the latest first."""
         with self._lock:
             return sorted(self.journal.answers.values(), key=lambda answer: -answer.number)
 
     def pairs(self) -> tuple[np.ndarray, np.ndarray]:
-        """Numbers of x [p] and of y [p] of all pairs; those that were known before come first."""
+        """Return numbers of x [p] and of y [p] of all pairs; those known before come first."""
         with self._lock:
             return self.standing.pairs()
 
     def waiting(self) -> tuple[np.ndarray, np.ndarray]:
-        """Which y [m] have neither an answer above a grid nor a partner, which x [n] no partner."""
+        """Return masks of y [m] without grid answer and partner, and of x [n] without partner."""
         with self._lock:
             return self.standing.waiting()
 
     def cosines(self, question: Question) -> np.ndarray:
-        """Cosines [k] of the choices of the present question with its y."""
+        """Return the cosines [k] of the choices of the present question with its y."""
         return self._asked_by.x[list(question.x)] @ self._asked_by.y[question.y]
 
     def begin(self) -> None:
@@ -167,11 +167,11 @@ class Session:
                 self._tasks.submit(self._after_refit, *fitted_to, len(self.known))
 
     def wait(self) -> None:
-        """Until what runs in the background is done; raises what it raised."""
+        """Wait for refits in the background, and raise what they raised."""
         self._tasks.wait()
 
     def close(self) -> None:
-        """Waits for the refit under way and closes the files."""
+        """Wait for the running refit and close the files."""
         self._tasks.close()
         self.journal.close()
 
@@ -194,7 +194,7 @@ class Session:
         return Question(self._screen, y, self._choices(y, drawn), drawn)
 
     def _chosen(self, but: Question | None) -> tuple[int, str] | None:
-        """The next y and how it is drawn; the next after a question, if one is given."""
+        """Return the next y and how it was chosen; the next after a question, if one is given."""
         kind = "grid" if self.mode == "grid" else "ten"
         (unasked, free), place = self.standing.waiting(kind), self.standing.place(kind)
         if but is not None:

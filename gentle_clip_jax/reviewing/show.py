@@ -1,4 +1,4 @@
-"""What a page shows of an item: its texts, its picture, or its name and what it is near."""
+"""Items as the page shows them: texts, a picture, or a name with the nearest pairs."""
 
 import shlex
 from collections.abc import Iterable
@@ -31,7 +31,7 @@ class Show:
         self.pictured = "y" if any(session.x.item_texts) else "x"
 
     def picture(self, side: str, number: int) -> bytes:
-        """The JPEG file of an item.
+        """Return the JPEG file of an item.
 
         Raises:
           KeyError: there is no such item, or no picture of it.
@@ -43,7 +43,7 @@ class Show:
         return self.pictures.thumbnail(str(of.items[number]))
 
     def item(self, side: str, number: int) -> dict[str, Any]:
-        """{"texts"}, {"picture": the address} or {"name", "label"}."""
+        """Return {"texts"}, {"picture": the address} or {"name", "label"}."""
         of = self._side(side)
         if of.item_texts[number]:
             return {"texts": list(dict.fromkeys(of.item_texts[number]))}
@@ -53,21 +53,21 @@ class Show:
         return {"name": name, "label": of.item_labels[number]}
 
     def ask(self, *, ten: bool = False) -> str:
-        """The question above the grid, or above ten different x."""
+        """Return the question above the grid, or above ten different x."""
         x, y = (self._kind(side) for side in "xy")
         if ten:
             return f"Which of these different {x}s is closest to this {y}?"
         return f"Which {x} belongs to this {y}?"
 
     def items(self, side: str) -> str:
-        """What the items of a side are called."""
+        """Return the plural name of the items of a modality."""
         kind = self._kind(side)
         return (
             f"{kind}s" if kind != self._kind("y" if side == "x" else "x") else f"{kind}s of {side}"
         )
 
     def question(self, question: Question) -> dict[str, Any]:
-        """A screen: what is asked about, what there is to choose from."""
+        """Return a screen: the item asked about, and the choices."""
         item = self.item("y", question.y)
         if "name" in item:
             item["near"] = self._near(question.y)
@@ -79,11 +79,11 @@ class Show:
         }
 
     def choices(self, numbers: Iterable[int]) -> list[dict[str, Any]]:
-        """Items of x with their numbers."""
+        """Return items of x with their numbers."""
         return [{"number": number, **self.item("x", number)} for number in numbers]
 
     def found(self, words: str) -> list[dict[str, Any]]:
-        """The free x that fit some words best.
+        """Return the free x that fit some words best.
 
         Raises:
           ValueError: see `Finder.words`, or there is nothing to search by.
@@ -95,7 +95,7 @@ class Show:
         return self.choices(free[np.argsort(-scores[free], kind="stable")[:GRID]].tolist())
 
     def hits(self, side: str, scores: np.ndarray, but: int | None = None) -> list[dict[str, Any]]:
-        """The items of a side with the highest scores, and those; without one, if it is given."""
+        """Return the items of a modality with the highest scores, except `but`, with scores."""
         best = np.argsort(-scores, kind="stable")
         best = best[best != but][:_HITS] if but is not None else best[:_HITS]
         return [
@@ -105,7 +105,7 @@ class Show:
         ]
 
     def answer(self, answer: Answer) -> dict[str, Any]:
-        """A line of the last answers; figures are told now that it is given."""
+        """Return a line of the latest answers, with the rank and cosine of the partner."""
         numbers = self.session.standing
         found: dict[str, Any] = {
             "number": answer.number,
@@ -118,7 +118,7 @@ class Show:
         return found
 
     def state(self) -> dict[str, Any]:
-        """All that the page shows."""
+        """Return all that the page shows."""
         question, ahead = self.session.question(), self.session.following()
         items = [self.item("x", number) for number in ahead[1]] if ahead else []
         if ahead:
@@ -134,32 +134,32 @@ class Show:
         }
 
     def nothing_left(self) -> str:
-        """The sentence that ends a queue."""
+        """Return the sentence shown when no question is left."""
         found = counts(self.session)
         if self.session.mode != "grid" and found["left"]:
-            return "You have answered every screen of ten. Go on with the grid."
+            return "You have answered every screen of ten: continue with the grid."
         if found["left"]:
-            return "Every item of x has its partner now. Nothing is left to choose from."
+            return "Every item of x has a partner now, so that no candidate is left."
         if not self.session.answers():
-            return "Every item of y has its partner already. There is nothing to do."
+            return "Every item of y already has a partner: there is nothing to do."
         return f"You have answered every screen. {self.session.journal.pairs} holds your pairs."
 
     def next_steps(self) -> list[Step]:
-        """What to do with the pairs that there are by now."""
+        """Return the next steps with the pairs so far."""
         pairs = f"--pairs={shlex.quote(str(self.session.journal.pairs))}"
         return [
             Step(
-                "Enough for now? Fit to all pairs; those that are held out say what they brought.",
+                "With enough pairs, fit an aligner to all of them; held-out recall shows the gain.",
                 f"gentle-clip align --x=X --y=Y {pairs} --out=aligner",
             ),
             Step(
-                "Then take a partner for every other item, with its probability.",
+                "Then match every other item with a partner, with its probability.",
                 f"gentle-clip match --aligner=aligner --x=X --y=Y {pairs} --share=S --out=matches",
             ),
         ]
 
     def _near(self, y: int) -> list[str]:
-        """The nearest y with a partner, in words."""
+        """Return sentences on the nearest y with a partner."""
         of_x, of_y = self.session.pairs()
         if not len(of_y):
             return []

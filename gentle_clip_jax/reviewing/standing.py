@@ -1,4 +1,4 @@
-"""What the pairs and the answers that stand say, in numbers of items."""
+"""Pairs and answers as numbers of items."""
 
 import copy
 import itertools
@@ -38,13 +38,13 @@ class Standing:
         return len(self._answers)
 
     def first(self, count: int) -> "Standing":
-        """Return what stood after so many of the answers that stand now."""
+        """Return the state after the first `count` of these answers."""
         earlier = copy.copy(self)
         earlier._answers = dict(itertools.islice(sorted(self._answers.items()), count))
         return earlier
 
     def pairs(self) -> tuple[np.ndarray, np.ndarray]:
-        """Numbers of x [p] and of y [p] of all pairs; those that were known before come first."""
+        """Return numbers of x [p] and of y [p] of all pairs; those known before come first."""
         matched = [*self._of_kind("match")]
         return self._numbers(
             [*self.known[:, 0], *(a.x for a in matched)],
@@ -52,7 +52,7 @@ class Standing:
         )
 
     def fitted_to(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Numbers [p] of x and y of all pairs, then of the closest of ten, and the weight of each.
+        """Return numbers [p] of x and y of all pairs, then of the closest of ten, and weights.
 
         An item with a partner needs no other that is merely close.
         """
@@ -63,7 +63,7 @@ class Standing:
         return np.concatenate([of_x, near_x]), np.concatenate([of_y, near_y]), weight
 
     def waiting(self, kind: str = "grid") -> tuple[np.ndarray, np.ndarray]:
-        """Which y [m] have neither an answer nor a partner, and which x [n] have no partner.
+        """Return masks of y [m] without an answer or a partner, and of x [n] without a partner.
 
         kind: of the screens whose answers are meant; "within" waits for y with a closest of ten.
         """
@@ -78,16 +78,16 @@ class Standing:
         return unasked, free
 
     def place(self, kind: str) -> int:
-        """How many screens of a kind were answered."""
+        """Return the number of answered screens of a kind."""
         answers = self._answers.values()
         return sum(kind_of_screen(answer.drawn) == kind for answer in answers)
 
     def closest(self) -> dict[int, int]:
-        """The number of the closest of ten x of each y that has one."""
+        """Return the number of the closest of ten x of each y that has one."""
         return {self.of_y[a.y]: self.of_x[a.x] for a in self._of_kind("near") if a.x}
 
     def check(self, answer: Answer, where: str) -> None:
-        """Raises ValueError if an answer is of other items."""
+        """Raise ValueError if an answer is of other items."""
         of_x = (*answer.shown, answer.x) if answer.x is not None else answer.shown
         if answer.y not in self.of_y or not self.of_x.keys() >= set(of_x):
             raise ValueError(

@@ -31,7 +31,7 @@ def test_it_ends_in_matches_and_a_page_and_does_nothing_twice(tmp_path, capsys):
     found = [(x, y) for x, y, *_ in lines(out / "matches" / "matches.csv")[1:] if y]
     proposed = [(x, y) for x, y in found if x not in known]
     hits = sum(right[x] == y for x, y in proposed)
-    assert f"Of {len(proposed)} matches that nobody had told, {hits} are right" in said
+    assert f"Of {len(proposed)} matches of unlabelled icons, {hits} are right" in said
     assert (out / "hits.html").read_text().startswith("<!DOCTYPE html>")
 
     assert main(["quickstart", f"--out={out}", "--number=60"]) == 0

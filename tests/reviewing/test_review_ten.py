@@ -137,7 +137,7 @@ def test_the_end_of_ten_points_to_the_grid(tmp_path):
     for _ in range(6):
         review.answer(review.question().screen, "none")
     assert review.question() is None
-    assert Show(review).state()["message"].endswith("Go on with the grid.")
+    assert Show(review).state()["message"].endswith("continue with the grid.")
     review.switch("grid")
     assert review.question() is not None
     review.close()
