@@ -109,6 +109,7 @@ def encode_images(num: int) -> Made:
     from PIL import Image
 
     from gentle_clip_jax.data import images
+    from gentle_clip_jax.features.loading import load_encoder
     from gentle_clip_jax.features.work import image_work
 
     rng = np.random.default_rng(0)
@@ -118,7 +119,7 @@ def encode_images(num: int) -> Made:
         Image.fromarray(coarse).resize((256, 256)).save(file, "JPEG", quality=80)
         files.append(file.getvalue())
     listed = [images.Image(str(i), None, None, lambda f=f: f) for i, f in enumerate(files)]
-    work = image_work(listed)
+    work = image_work(listed, load_encoder("efficientnet-lite0"))
     embed = work.load()
     return lambda: [*embed(work.decode(work.inputs, [None] * num))], num
 
@@ -126,6 +127,7 @@ def encode_images(num: int) -> Made:
 def encode_captions(num: int) -> Made:
     """From the tokens of distinct texts of 5 to 20 words to features."""
     from gentle_clip_jax.data import texts
+    from gentle_clip_jax.features.loading import load_encoder
     from gentle_clip_jax.features.work import text_work
 
     words = ("a", "two", "red", "boat", "pier", "water", "near", "green", "people", "of", "large")
@@ -134,7 +136,7 @@ def encode_captions(num: int) -> Made:
         texts.Text(str(i), None, None, f"{i} " + " ".join(rng.choice(words, rng.integers(5, 21))))
         for i in range(num)
     ]
-    work = text_work(listed)
+    work = text_work(listed, load_encoder("minilm"))
     embed = work.load()
     return lambda: [*embed(work.inputs)], num
 

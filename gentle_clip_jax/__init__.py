@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from gentle_clip_jax.asking import ask
     from gentle_clip_jax.comparing import compare
     from gentle_clip_jax.diagnosing import diagnose
-    from gentle_clip_jax.encoders.published.pretrained import load as load_encoder
     from gentle_clip_jax.exporting import export
     from gentle_clip_jax.features.collection import Collection
     from gentle_clip_jax.features.encode import encode
+    from gentle_clip_jax.features.loading import load_encoder
     from gentle_clip_jax.features.read import read
     from gentle_clip_jax.matching import match
     from gentle_clip_jax.reviewing import review
@@ -79,9 +79,7 @@ def __getattr__(name: str) -> object:
         case "load_config":
             from gentle_clip_jax.tasks import config as home
         case "load_encoder":
-            from gentle_clip_jax.encoders.published import pretrained
-
-            return pretrained.load
+            from gentle_clip_jax.features import loading as home
         case "match":
             from gentle_clip_jax import matching as home
         case "read":

@@ -62,7 +62,7 @@ ARROWS = {
         "commands": "storage parallel progress data runs features aligners comparing searching "
         "tasks report training doctor",
         "__main__": "commands",
-        "__init__": "losses encoders features aligners diagnosing comparing asking searching "
+        "__init__": "losses features aligners diagnosing comparing asking searching "
         "matching reviewing tasks training exporting",
     }.items()
 }
@@ -73,7 +73,8 @@ PACKAGES = {
     "aligners": {"jax", "flax", "numpy", "optax", "ott", "safetensors", "scipy"}
     | {"huggingface_hub"},
     "encoders": {"jax", "flax", "numpy", "safetensors", "huggingface_hub", "msgspec"}
-    | {"onnx", "onnxruntime"},
+    | {"onnx", "onnxruntime", "torch", "sentence_transformers", "timm", "open_clip"}
+    | {"transformers"},
     "data": {"jax", "numpy", "grain", "PIL", "tokenizers", "pyarrow"}
     | {"tensorflow_datasets", "array_record", "rich", "msgspec"},
     "evaluation": {"jax", "numpy", "scipy"},

@@ -26,7 +26,7 @@ FUNCTIONS = {
     "export": "(aligner, out, *, format='stablehlo')",
     "load": "(folder)",
     "load_config": "(name_or_path, overrides=())",
-    "load_encoder": "(source, *, role=None)",
+    "load_encoder": "(source, *, role=None, layers=None, views=None, batch_size=None)",
     "match": "(aligner, x, y, pairs=None, *, share=None, one_to_one=False, seed=0)",
     "read": "(path)",
     "restore": "(workdir)",

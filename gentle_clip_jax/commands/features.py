@@ -31,8 +31,8 @@ def _add_encode(commands: Any) -> None:
         "--encoder",
         type=values.name,
         metavar="NAME",
-        help="encoder: efficientnet-lite0, minilm, a checkpoint folder, or a Hugging Face "
-        "repository",
+        help="encoder: efficientnet-lite0, minilm, a checkpoint folder, a Hugging Face repository, "
+        "or LIBRARY:NAME with timm, open_clip, transformers or sentence-transformers",
     )
     encode.add_argument(
         "--role", choices=("image", "text"), help="encoder to use of a model that has two"

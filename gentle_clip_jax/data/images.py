@@ -18,7 +18,7 @@ from gentle_clip_jax.data.texts import in_split
 from gentle_clip_jax.storage import reading
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".gif", ".bmp")
-_MAX_BYTES = 2**28
+MOST_BYTES = 2**28
 _UNREADABLE = (OSError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
@@ -97,7 +97,7 @@ def _in_file(folder: pathlib.Path, name: str) -> Iterator[Image]:
 
 
 def _read_file(folder: pathlib.Path, name: str) -> bytes:
-    return reading.read_bytes(folder / name, _MAX_BYTES)
+    return reading.read_bytes(folder / name, MOST_BYTES)
 
 
 def _refuse_name() -> bytes:
@@ -132,7 +132,7 @@ def _in_zip(path: pathlib.Path) -> Iterator[Image]:
 
 
 def _read_member(archive: OpenFile[zipfile.ZipFile], member: zipfile.ZipInfo) -> bytes:
-    reading.check_size(member.file_size, _MAX_BYTES)
+    reading.check_size(member.file_size, MOST_BYTES)
     if stat.S_ISLNK(member.external_attr >> 16):
         raise ValueError("is a link to another file")
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):

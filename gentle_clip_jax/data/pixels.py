@@ -1,8 +1,10 @@
 """The pixels of image files, whatever their kind."""
 
+import contextlib
 import functools
 import io
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -33,21 +35,41 @@ def decode(
     Raises:
       ValueError: it is damaged or no image, or has more than some 90 million pixels.
     """
-    pillow = _pillow()
+    around = max(size, resized or size)
+    with _explained(data):
+        image = _read(data, around)
+        return np.asarray(_centre(image, size, around, squash, resample))
+
+
+def picture(data: bytes) -> Any:
+    """Return a Pillow image of three colours, upright, of an image in its own size.
+
+    Raises:
+      ValueError: as `decode`.
+    """
+    with _explained(data):
+        return _read(data)
+
+
+@contextlib.contextmanager
+def _explained(data: bytes) -> Iterator[None]:
     if not data:
         raise ValueError("is empty: its file has 0 bytes")
     try:
-        image = _opened(data)
-        around = max(size, resized or size)
-        image.draft("", (2 * around, 2 * around))  # large JPEG files halved or less, much sooner
-        image.load()
-        image = _centre(_rgb(_upright(image)), size, around, squash, resample)
-    except pillow.UnidentifiedImageError as error:
+        yield
+    except _pillow().UnidentifiedImageError as error:
         raise ValueError("is no image of a kind that Pillow knows") from error
     except Exception as error:  # Pillow raises any kind for a broken file
         reason = str(error) or type(error).__name__
         raise ValueError(f"cannot be read as an image: {reason}") from error
-    return np.asarray(image)
+
+
+def _read(data: bytes, around: int | None = None) -> Any:
+    image = _opened(data)
+    if around:  # large JPEG files halved or less, much sooner
+        image.draft("", (2 * around, 2 * around))
+    image.load()
+    return _rgb(_upright(image))
 
 
 @functools.cache

@@ -9,7 +9,6 @@ import numpy as np
 
 from gentle_clip_jax.encoders.published import onnx_runtime
 from gentle_clip_jax.encoders.published.pretrained import Pretrained
-from gentle_clip_jax.features.views import over_views
 from gentle_clip_jax.parallel.cores import count_cores
 
 Stacked = tuple[np.ndarray, list[str | None]]  # rows [b, ...], and why one means nothing
@@ -17,32 +16,33 @@ Embed = Callable[[Iterable[Any]], Iterator[Stacked]]  # what was decoded -> feat
 
 
 def embedder(
-    weights: Pretrained,
-    stack: Callable[[Sequence[Any]], Stacked],
+    start: Callable[[], Callable[[Any], np.ndarray]],
+    stack: Callable[[Sequence[Any]], tuple[Any, list[str | None]]],
     batch_size: int,
     *,
     on_cpu: int | None = None,
-    views: str | None = None,
+    fill: bool = True,
 ) -> Callable[[], Embed]:
     """Return a function that puts an encoder on a device and returns its embedding function.
 
     Args:
-      stack: what was decoded -> rows [b, ...] as the encoder takes them, with b reasons why there
+      start: puts the encoder on a device, and returns the function from stacked inputs to features.
+      stack: what was decoded -> b inputs as the encoder takes them, with b reasons why there
         can be no features of one, None where there can; so are features [b, d].
       batch_size: rows that are embedded at once, on accelerators; `on_cpu`, if given, elsewhere.
-      views: of images, see `over_views`.
+      fill: whether the last batch is filled up, so that one program does for all.
     """
 
     def load() -> Embed:
         size = on_cpu if on_cpu and jax.default_backend() == "cpu" else batch_size
-        apply = over_views(compiled(weights), views)
+        apply = start()
 
         def embed(decoded: Iterable[Any]) -> Iterator[Stacked]:
             rest = iter(decoded)
             while batch := [*itertools.islice(rest, size)]:
                 rows, reasons = stack(batch)
-                # The last batch is filled up, so that one program does for all.
-                rows = np.concatenate([rows, np.repeat(rows[:1], size - len(batch), axis=0)])
+                if fill:
+                    rows = np.concatenate([rows, np.repeat(rows[:1], size - len(batch), axis=0)])
                 yield apply(rows)[: len(batch)], reasons
 
         return embed

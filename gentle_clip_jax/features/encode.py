@@ -2,18 +2,20 @@
 
 import contextlib
 import pathlib
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from gentle_clip_jax.data import images, sequences, texts
+from gentle_clip_jax.encoders.published.pretrained import role_of
 from gentle_clip_jax.features.arguments import check_folder
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.engine import Engine, in_this_process
+from gentle_clip_jax.features.loading import load_encoder
 from gentle_clip_jax.features.read import read
 from gentle_clip_jax.features.shards import folder_of
 from gentle_clip_jax.features.update import update
-from gentle_clip_jax.features.work import Work, image_work, role_of, sequence_work, text_work
+from gentle_clip_jax.features.work import Work, image_work, text_work
 from gentle_clip_jax.storage import locks
 
 
@@ -35,12 +37,10 @@ def encode(
 ) -> Collection:
     """Write the features of the images, texts or sequences of `data` into the folder `out`.
 
-    `encoder` is one that `encoders.pretrained.load` knows, for images (`images.list_images` says
-    what data may be), for texts (`texts.list_texts`; with a prompt, `texts.list_classes`) or for
-    the protein sequences of a FASTA file; of two towers `role`, image or text, chooses. `layers`
-    asks for more than the encoder's last: "rich", or numbers such as "5,6"; `views`, "mirror" or
-    "turns", for the mean over several views of each image, see `over_views`. In `out` there will
-    be features.npy [n, d]; rows.jsonl, a line for each row: the id, split and label of its item, a
+    `encoder` is one that `load_encoder` knows, as are `role`, `layers` and `views`: for images
+    (`images.list_images` says what data may be), for texts (`texts.list_texts`; with a prompt,
+    `texts.list_classes`) or for the protein sequences of a FASTA file. In `out` there will be
+    features.npy [n, d]; rows.jsonl, a line for each row: the id, split and label of its item, a
     text itself, and the SHA-256 of what the features are of; and manifest.json: where all came
     from, and what was skipped.
 
@@ -111,20 +111,21 @@ def _work(
     """Return the inputs to embed, and the encoder for them."""
     if batch_size is not None and batch_size < 1:
         raise ValueError(f"The batch size must be at least 1, not {batch_size}.")
-    encoder_role = role_of(encoder, role)
-    if prompt is not None and encoder_role != "text":
+    role = role_of(encoder, role)
+    if prompt is not None and role != "text":
         raise ValueError("A prompt makes texts: use it with an encoder of texts, as minilm is.")
-    if encoder_role == "image":
-        return image_work(images.list_images(data, split), batch_size, encoder, layers, views)
-    if views is not None:
-        raise ValueError(f"Only images have views: leave out --views={views}.")
-    if encoder_role == "text":
+    settings: Any = {"role": role, "layers": layers, "views": views, "batch_size": batch_size}
+    if role == "image":
+        pictures = images.list_images(data, split)
+        return image_work(pictures, load_encoder(encoder, **settings))
+    if role == "text":
         listed = (
             texts.list_texts(data, split)
             if prompt is None
             else texts.list_classes(data, prompt, split)
         )
-        return text_work(listed, batch_size, encoder, layers)
+        return text_work(listed, load_encoder(encoder, **settings))
     if split is not None:
         raise ValueError(f"Protein sequences have no splits: leave out --split={split}.")
-    return sequence_work(sequences.read_fasta(data), batch_size, encoder, layers)
+    proteins = [texts.Text(id_, None, None, one) for id_, one in sequences.read_fasta(data).items()]
+    return text_work(proteins, load_encoder(encoder, **settings))

@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from gentle_clip_jax.data.texts import Text
 from gentle_clip_jax.encoders.published import pretrained
 from gentle_clip_jax.encoders.published.weight_files import read_pth
-from gentle_clip_jax.features.work import role_of, text_work
+from gentle_clip_jax.features.loading import load_encoder
 
 _CLASSIFIES = "efficientnet-lite0"  # the encoder that comes with its classifier
 _PROMPT = "a photo of a {}"
@@ -34,7 +33,7 @@ def encoder_classes(x: Encoder, y: Encoder, *, width: int) -> tuple[np.ndarray, 
             f"--names=encoder is for images that were encoded by {_CLASSIFIES}, whose classes are "
             "known: encode x with it, or leave --names out."
         )
-    if y is None or role_of(y["encoder"], y["role"]) != "text":
+    if y is None or pretrained.role_of(y["encoder"], y["role"]) != "text":
         raise ValueError(
             "--names=encoder is for texts, as an encoder of texts says what classes are called: "
             "encode y with one, such as minilm, or leave --names out."
@@ -62,12 +61,11 @@ def _classifier() -> np.ndarray:
 def _features_of_names(y: Mapping[str, Any]) -> np.ndarray:
     classes = imagenet()
     sentences = [_PROMPT.format(name) for name, _ in classes] + [text for _, text in classes]
-    listed = [Text(str(i), None, None, text) for i, text in enumerate(sentences)]
-    work = text_work(listed, encoder=y["encoder"], layers=y.get("layers"))
-    if work.about["weights_sha256"] != y["weights_sha256"]:
+    encoder = load_encoder(y["encoder"], role="text", layers=y.get("layers"))
+    if encoder.metadata["weights_sha256"] != y["weights_sha256"]:
         raise ValueError(
             f"The weights of {y['encoder']} are not those that made the features of y: encode them "
             "again."
         )
-    rows = np.concatenate([features for features, _ in work.load()(work.inputs)])[work.index]
+    rows = encoder(sentences)
     return (rows[: len(classes)] + rows[len(classes) :]) / 2

@@ -1,16 +1,16 @@
 """Query encoders: the encoders that made an aligner's features, for words or a file."""
 
+import functools
 import pathlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from gentle_clip_jax.data import images, published_tokens
-from gentle_clip_jax.data.texts import Text
-from gentle_clip_jax.encoders.published import pretrained
-from gentle_clip_jax.features.embedder import Stacked
-from gentle_clip_jax.features.work import image_work, role_of, sequence_work, text_work
+from gentle_clip_jax.data import images
+from gentle_clip_jax.encoders.published.pretrained import role_of
+from gentle_clip_jax.features.encoder import Encoder
+from gentle_clip_jax.features.loading import load_encoder
 
 _WORDS = ("text", "sequence")
 
@@ -80,43 +80,21 @@ class FeatureItems:
         return None if encoder is None else role_of(encoder["encoder"], encoder["role"])
 
     def _loaded(self, modality: str) -> QueryEncoder:
-        encoder, role = self._encoders[modality], self._role(modality)
-        name, layers = encoder["encoder"], encoder.get("layers")
-        if role == "image":
-            work = image_work([], 1, name, layers, encoder.get("views"))
-            prepare: Callable[[Any], list[Any]] = _image
-        elif role == "text":
-            work = text_work([Text("query", None, None, "words")], 1, name, layers)
-            prepare = _tokens(name, work.about["max_tokens"])
-        else:
-            work = sequence_work({}, 1, name, layers)
-            prepare = _sequence
-        if work.about["weights_sha256"] != encoder["weights_sha256"]:
+        made_by = self._encoders[modality]
+        name, settings = made_by["encoder"], {k: made_by.get(k) for k in ("layers", "views")}
+        encoder = load_encoder(name, role=self._role(modality), batch_size=1, **settings)
+        if encoder.metadata["weights_sha256"] != made_by["weights_sha256"]:
             raise ValueError(
                 f"The weights of {name} are not those that made the features {self._name} was "
                 "fitted to: install the same, or encode again and align again."
             )
-        embed = work.load()
-        return QueryEncoder(
-            modality, lambda query: _features(embed(work.decode(prepare(query), [None])))
-        )
+        return QueryEncoder(modality, functools.partial(_features, encoder))
 
 
-def _features(batches: Iterator[Stacked]) -> np.ndarray:
-    features, reasons = next(batches)
+def _features(encoder: Encoder, query: Any) -> np.ndarray:
+    if encoder.role == "sequence":
+        query = "".join(query.split()).upper()
+    features, reasons = encoder.embed([query])
     if reasons[0] is not None:
         raise ValueError(f"There is nothing to search for: the query {reasons[0]}.")
     return features
-
-
-def _image(data: bytes) -> list[Any]:
-    return [images.Image("query", None, None, lambda: data)]
-
-
-def _sequence(words: str) -> list[Any]:
-    return ["".join(words.split()).upper()]
-
-
-def _tokens(encoder: str, most: int) -> Callable[[Any], list[Any]]:
-    tokenizer = published_tokens.read_tokenizer(pretrained.folder(encoder))
-    return lambda words: tokenizer.encode([words], most)[0]

@@ -245,7 +245,7 @@ def test_members_that_are_too_large_are_not_read(tmp_path, monkeypatch):
     with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a.png", bytes(10_000))
     (tmp_path / "b.png").write_bytes(bytes(10_000))
-    monkeypatch.setattr(images, "_MAX_BYTES", 9_999)
+    monkeypatch.setattr(images, "MOST_BYTES", 9_999)
     for image in images.list_images(tmp_path):
         with pytest.raises(ValueError, match="has 10000 bytes, more than 9999"):
             image.read()

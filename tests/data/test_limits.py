@@ -311,7 +311,7 @@ def test_a_zip_file_packed_in_a_way_that_has_no_bounds(method, tmp_path):
 
 
 def test_a_member_larger_than_a_picture_may_be(tmp_path, monkeypatch):
-    monkeypatch.setattr(images, "_MAX_BYTES", 10**5)
+    monkeypatch.setattr(images, "MOST_BYTES", 10**5)
     with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a.png", bytes(10**6))
     (image,) = images.list_images(tmp_path / "a.zip")

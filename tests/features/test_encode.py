@@ -15,7 +15,7 @@ from PIL import Image
 from tiny_encoders import COLOURS, encode_images, encode_texts, manifest
 
 from gentle_clip_jax.commands import main
-from gentle_clip_jax.features import embedder, update, work
+from gentle_clip_jax.features import loading, update, work
 from gentle_clip_jax.features.read import read
 
 
@@ -39,7 +39,7 @@ def test_images(pictures, tmp_path, capsys):
 
 
 def test_pictures_are_decoded_while_the_encoder_works(pictures, tmp_path, monkeypatch):
-    last, decode, compiled = threading.Event(), work._decode, embedder.compiled
+    last, decode, compiled = threading.Event(), work._decode, loading.compiled
 
     def decode_and_tell(image, *args):
         if image.id == "e":
@@ -51,7 +51,7 @@ def test_pictures_are_decoded_while_the_encoder_works(pictures, tmp_path, monkey
         return lambda images: last.wait(60) and embed(images)
 
     monkeypatch.setattr(work, "_decode", decode_and_tell)
-    monkeypatch.setattr(embedder, "compiled", wait_for_the_last)
+    monkeypatch.setattr(loading, "compiled", wait_for_the_last)
     found = encode_images(pictures, tmp_path / "out", batch_size=1)
     np.testing.assert_allclose(found.features, list(COLOURS.values()))
 

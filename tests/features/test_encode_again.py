@@ -12,7 +12,7 @@ from tiny_encoders import COLOURS, encode_images, encode_texts, manifest
 
 from gentle_clip_jax.commands import main
 from gentle_clip_jax.encoders.published import pretrained
-from gentle_clip_jax.features import folder, update, work
+from gentle_clip_jax.features import encode, folder, update, work
 from gentle_clip_jax.features.read import read
 from gentle_clip_jax.storage import locks
 
@@ -156,7 +156,7 @@ def test_stopped_and_taken_up_with_other_weights_is_no_mixture(
 
 
 def test_a_picture_that_changes_while_it_is_encoded(pictures, tmp_path, monkeypatch, decoded):
-    real_list = work.images.list_images
+    real_list = encode.images.list_images
 
     def listed(*args):
         return [
@@ -169,7 +169,7 @@ def test_a_picture_that_changes_while_it_is_encoded(pictures, tmp_path, monkeypa
         return lambda: contents.pop(0)
 
     with monkeypatch.context() as patch:
-        patch.setattr(work.images, "list_images", listed)
+        patch.setattr(encode.images, "list_images", listed)
         with pytest.raises(ValueError, match="c changed while it was encoded: give the same"):
             encode_images(pictures, tmp_path / "out")
     assert colours(encode_images(pictures, tmp_path / "out")) == COLOURS

@@ -9,7 +9,7 @@ import tiny_encoders
 from gentle_clip_jax.commands import aligners
 from gentle_clip_jax.encoders.published import pretrained
 from gentle_clip_jax.features import names
-from gentle_clip_jax.features.work import text_work
+from gentle_clip_jax.features.loading import load_encoder
 
 WORDS = ("red", "green", "blue")
 IMAGES = {"encoder": "efficientnet-lite0", "role": None}
@@ -34,7 +34,7 @@ def texts(tmp_path, monkeypatch):
     classes = [("red", "red red red"), ("green", "green"), ("blue", "blue")]
     monkeypatch.setattr(names, "imagenet", lambda: classes)
     monkeypatch.setattr(names, "_classifier", lambda: np.eye(3, dtype=np.float32))
-    about = text_work([], encoder="minilm").about
+    about = load_encoder("minilm").metadata
     return {"encoder": "minilm", "role": None, "weights_sha256": about["weights_sha256"]}
 
 

@@ -123,7 +123,7 @@ def test_embedded_features_are_read_and_searched(work, capsys):
 
 
 def test_other_weights_are_refused(work, weights, monkeypatch):
-    monkeypatch.setattr("gentle_clip_jax.features.work.sha256", lambda path: "other")
+    monkeypatch.setattr("gentle_clip_jax.features.loading.sha256", lambda path: "other")
     searcher = open_gallery(work / "aligner", work / "x")
     with pytest.raises(ValueError, match="The weights of minilm are not those that made"):
         searcher.words("red")

@@ -127,25 +127,34 @@ def _fetched(source: str) -> pathlib.Path:
             f"There is no encoder {source}: choose efficientnet-lite0, minilm, the folder of a "
             "checkpoint, or a Hugging Face repo such as openai/clip-vit-base-patch32."
         )
-    by_hand = f"download its files by hand into a folder, and give that folder instead of {source}"
+    folder = fetch(source, _SETTINGS)
+    # What is best to have, and the rest only where that is missing.
+    for names in _alternatives(folder):
+        fetch(source, names)
+        if any((folder / name).is_file() for name in names):
+            break
+    return folder
+
+
+def fetch(repo: str, patterns: list[str]) -> pathlib.Path:
+    """Return the folder of a Hugging Face repo with its files of these patterns.
+
+    Raises:
+      ValueError: they are not there, and cannot be fetched; says what to do.
+    """
+    by_hand = f"download its files by hand into a folder, and give that folder instead of {repo}"
     try:
         import huggingface_hub
     except ImportError as error:
         raise ValueError(
-            f"There is no folder {source}, and huggingface_hub is not installed to fetch it: run "
+            f"There is no folder {repo}, and huggingface_hub is not installed to fetch it: run "
             f"pip install huggingface_hub, or {by_hand}."
         ) from error
     try:
-        folder = pathlib.Path(huggingface_hub.snapshot_download(source, allow_patterns=_SETTINGS))
-        # What is best to have, and the rest only where that is missing.
-        for names in _alternatives(folder):
-            huggingface_hub.snapshot_download(source, allow_patterns=names)
-            if any((folder / name).is_file() for name in names):
-                break
+        return pathlib.Path(huggingface_hub.snapshot_download(repo, allow_patterns=patterns))
     except Exception as error:  # of the library and of what it calls: any kind
         reason = str(error).strip().partition("\n")[0]
         raise ValueError(
-            f"There is no folder {source}, and it cannot be fetched from Hugging Face ({reason}): "
+            f"There is no folder {repo}, and it cannot be fetched from Hugging Face ({reason}): "
             f"{by_hand}."
         ) from error
-    return folder

@@ -18,6 +18,7 @@ from gentle_clip_jax.encoders import (
     siglip,
     vision_transformer,
 )
+from gentle_clip_jax.encoders.adapters import sources
 from gentle_clip_jax.encoders.published import (
     checkpoints,
     open_clip,
@@ -110,14 +111,17 @@ def _loaded(checkpoint: checkpoints.Checkpoint, kind: str, role: str) -> Pretrai
 
 
 def role_of(source: str | os.PathLike, role: str | None = None) -> str:
-    """Return the role in which `load` would load an encoder, without reading weights.
+    """Return the role in which an encoder embeds, that of its only tower if `role` is None.
+
+    Weights are not read. `source` may be of another library, too, see `adapters`.
 
     Raises:
-      ValueError: as there.
+      ValueError: there is no such encoder or role, or several and none is chosen.
     """
-    if str(source) in _PACKAGED:
-        return _checked_role(source, role, _PACKAGED[str(source)])
-    return _checked_role(source, role, _ROLES[_found(source)[1]])
+    name = str(source)
+    if sources.is_adapted(name):
+        return _checked_role(source, role, sources.roles(name))
+    return _checked_role(source, role, _PACKAGED.get(name) or _ROLES[_found(source)[1]])
 
 
 def folder(source: str | os.PathLike) -> pathlib.Path:

@@ -1,0 +1,1 @@
+"""Encoders of other libraries, read by these libraries."""
