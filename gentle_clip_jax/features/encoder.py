@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from gentle_clip_jax.storage import reading
 from gentle_clip_jax.data.images import MOST_BYTES
 from gentle_clip_jax.features.embedder import Embed, Stacked
+from gentle_clip_jax.storage import reading
 
 _AHEAD = 128  # images that are decoded ahead of the encoder
 
