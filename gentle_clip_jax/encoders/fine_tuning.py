@@ -13,9 +13,7 @@ from gentle_clip_jax.encoders import lora
 from gentle_clip_jax.encoders.heads import FROZEN
 
 # What comes before the blocks, in every tower here.
-_INPUTS = re.compile(
-    r"stem(_\d+)?|words|positions?|segments|embedding_norm|patches|class_token|registers"
-)
+_INPUTS = re.compile(r"stem(_\d+)?|words|positions?|segments|embedding_norm|patches|class_token")
 
 
 class FineTuned(nn.Module):

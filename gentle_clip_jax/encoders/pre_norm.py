@@ -1,4 +1,4 @@
-"""The blocks that CLIP's and SigLIP's transformers are made of, and their names in checkpoints."""
+"""The blocks that CLIP's transformers are made of, and their names in checkpoints."""
 
 import functools
 from collections.abc import Mapping
@@ -13,7 +13,6 @@ from jax.typing import DTypeLike
 ACTIVATIONS = {
     "quick_gelu": lambda x: x * nn.sigmoid(1.702 * x),
     "gelu": functools.partial(nn.gelu, approximate=False),
-    "gelu_pytorch_tanh": functools.partial(nn.gelu, approximate=True),
 }
 
 

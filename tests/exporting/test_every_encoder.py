@@ -11,9 +11,6 @@ from gentle_clip_jax.encoders import (
     efficientnet_lite,
     esm2,
     modified_resnet,
-    resnet,
-    siglip,
-    vision_transformer,
 )
 from gentle_clip_jax.encoders.fine_tuning import FineTuned
 from gentle_clip_jax.encoders.patch_transformer import PatchTransformer
@@ -22,17 +19,13 @@ from gentle_clip_jax.encoders.text import TextTransformer
 IMAGE, TOKENS = np.zeros((1, 32, 32, 3), np.uint8), np.ones((1, 8), np.int32)
 SMALL = {"width": 16, "depth": 1, "num_heads": 2, "hidden": 16}
 PATCHES = {"image_size": 32, "patch_size": 16, **SMALL}
-VISION = vision_transformer.ClassTokenTransformer(**PATCHES, layers=(0,))
+VISION = clip.ImageTransformer(**PATCHES, dim=8)
 TOWERS = {
     "efficientnet": (efficientnet_lite.EfficientNetLite0(), IMAGE),
-    "resnet": (resnet.ResNet((1, 1, 1, 1), stem_width=8), IMAGE),
     "modified_resnet": (modified_resnet.ModifiedResNet((1, 1, 1, 1), 8, 32, 8), IMAGE),
-    "vision_transformer": (VISION, IMAGE),
-    "clip_image": (clip.ImageTransformer(**PATCHES, dim=8), IMAGE),
+    "clip_image": (VISION, IMAGE),
     "clip_text": (clip.TextTransformer(vocab_size=9, max_tokens=8, **SMALL, dim=8), TOKENS),
-    "siglip_image": (siglip.ImageTransformer(**PATCHES), IMAGE),
-    "siglip_text": (siglip.TextTransformer(vocab_size=9, max_tokens=8, **SMALL, dim=8), TOKENS),
-    "bert": (bert.Bert(vocab_size=9, **SMALL), TOKENS),
+    "bert": (bert.Bert(vocab_size=9, **SMALL, layers=(0, 1)), TOKENS),
     "esm2": (esm2.ESM2(**SMALL), TOKENS),
     "fine_tuned": (FineTuned(VISION, trained_blocks=1, lora_rank=2), IMAGE),
     "glyphs": (PatchTransformer(depth=1), IMAGE[..., 0]),

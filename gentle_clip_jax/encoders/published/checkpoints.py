@@ -5,8 +5,7 @@ import pathlib
 import re
 from typing import Any, NamedTuple
 
-from gentle_clip_jax.encoders.published import open_clip, schemas, timm_config
-from gentle_clip_jax.storage.reading import check_schema
+from gentle_clip_jax.encoders.published import open_clip, schemas
 from gentle_clip_jax.storage.reading import read_json as read_sound_json
 
 _SETTINGS = ["*config.json", "tokenizer.json", "vocab.*", "merges.txt"]
@@ -17,7 +16,7 @@ _SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
 
 
 class Checkpoint(NamedTuple):
-    """config: as Hugging Face or timm writes it. weights: a file, or the index of several.
+    """config: as Hugging Face writes it. weights: a file, or the index of several.
 
     preprocessing: of images, as in preprocessor_config.json; empty if there is none.
     """
@@ -41,19 +40,16 @@ def find(source: str | os.PathLike) -> Checkpoint:
     folder = path if path.is_dir() else path.parent
     config = read_json(folder / "config.json")
     open_clip_config = read_json(folder / "open_clip_config.json", schemas.OpenClip)
-    if "architecture" in config:
-        check_schema(str(folder / "config.json"), config, schemas.Timm)
-    usable = "model_type" in config or ("architecture" in config and not open_clip_config)
+    usable = "model_type" in config
     weights = path if path.is_file() else _weights(folder, _HUGGING_FACE)
     if usable and weights and not (open_clip_config and path.is_file()):
-        preprocessing = _of_processor(folder) or timm_config.preprocessing(config)
-        return Checkpoint(folder, config, weights, preprocessing, False)
+        return Checkpoint(folder, config, weights, _of_processor(folder), False)
     if open_clip_config:
         weights = path if path.is_file() else _weights(folder, _OPEN_CLIP)
     if not (usable or open_clip_config):
         raise ValueError(
             f"{folder} has no config.json with a model_type, and no open_clip_config.json: give "
-            "the folder of a whole checkpoint."
+            f"the folder of a whole checkpoint, or read one of timm by timm:{source}."
         )
     if weights is None:
         raise ValueError(
@@ -90,17 +86,6 @@ def read_json(path: pathlib.Path, schema: Any = None) -> dict[str, Any]:
     return read_sound_json(path, schema) if path.exists() else {}
 
 
-def pad_id(folder: pathlib.Path) -> int | None:
-    """Return the id that a tokenizer pads with, if tokenizer_config.json names it."""
-    config = read_json(folder / "tokenizer_config.json", schemas.Tokens)
-    token = config.get("pad_token")
-    content = token.get("content") if isinstance(token, dict) else token
-    for number, added in (config.get("added_tokens_decoder") or {}).items():
-        if added.get("content") == content:
-            return int(number)
-    return None
-
-
 def _weights(folder: pathlib.Path, names: tuple[str, ...]) -> pathlib.Path | None:
     """Return the first file of these names, or the only one that can hold weights."""
     named = [folder / name for name in names if (folder / name).is_file()]
@@ -111,12 +96,9 @@ def _weights(folder: pathlib.Path, names: tuple[str, ...]) -> pathlib.Path | Non
 def _alternatives(folder: pathlib.Path) -> list[list[str]]:
     """Return patterns of weight files in a repo with these settings, the best first."""
     # Where timm's config lies beside open_clip's, timm's weights are those of images alone.
+    theirs = []
     if "model_type" in read_json(folder / "config.json"):
         theirs = [["model.safetensors", _INDEX, "model-*.safetensors"], ["pytorch_model.bin"]]
-    elif (folder / "open_clip_config.json").is_file():
-        theirs = []
-    else:
-        theirs = [["model.safetensors"], ["pytorch_model.bin"]]
     return [*theirs, *([name] for name in _OPEN_CLIP)]
 
 

@@ -37,10 +37,7 @@ def from_preprocessing(config: Mapping[str, Any], size: int) -> Framing:
     if resized is None or (wanted.get("width") or resized) != resized:
         raise ValueError(f"Images resized to {wanted} are not supported: only to squares.")
     cropped = resized
-    if "ConvNext" in kind:  # a size from 384 on is not cropped to
-        share = config.get("crop_pct") or 224 / 256
-        squash, resized = resized >= 384, resized if resized >= 384 else int(resized / share)
-    elif config.get("crop_size") and config.get("do_center_crop", True):
+    if config.get("crop_size") and config.get("do_center_crop", True):
         cropped = config["crop_size"]
         cropped = cropped if isinstance(cropped, int) else cropped.get("height")
         if cropped is None:

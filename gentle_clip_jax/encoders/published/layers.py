@@ -4,7 +4,6 @@ from typing import Any
 
 from gentle_clip_jax.encoders.bert import Bert
 from gentle_clip_jax.encoders.efficientnet_lite import EfficientNetLite0
-from gentle_clip_jax.encoders.vision_transformer import ClassTokenTransformer
 
 RICH = "rich"
 
@@ -26,7 +25,7 @@ def with_layers(model: Any, layers: str | None, *, of: str) -> Any:
         return model
     if layers == RICH and isinstance(model, EfficientNetLite0):
         return model.clone(rich=True)
-    if not isinstance(model, Bert | ClassTokenTransformer):
+    if not isinstance(model, Bert):
         can = f"--layers={RICH}" if isinstance(model, EfficientNetLite0) else "no --layers"
         raise ValueError(f"--layers={layers}: {of} takes {can}.")
     depth = model.depth

@@ -9,36 +9,20 @@ import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
 
-from gentle_clip_jax.encoders import (
-    bert,
-    clip,
-    efficientnet_lite,
-    esm2,
-    resnet,
-    siglip,
-    vision_transformer,
-)
+from gentle_clip_jax.encoders import bert, clip, efficientnet_lite, esm2
 from gentle_clip_jax.encoders.adapters import sources
-from gentle_clip_jax.encoders.published import (
-    checkpoints,
-    open_clip,
-    packaged,
-    schemas,
-    vision_transformer_weights,
-)
+from gentle_clip_jax.encoders.published import checkpoints, open_clip, packaged, schemas
 from gentle_clip_jax.encoders.published.framing import Framing, from_preprocessing
 from gentle_clip_jax.encoders.published.params import load_params
 from gentle_clip_jax.encoders.published.weight_files import (
     read_pth,
     read_safetensors,
     read_weights,
-    split_attention,
 )
 
 # What a checkpoint of each model_type has a tower for.
 _ROLES: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("clip", "siglip"), ("image", "text")),
-    **dict.fromkeys(("vit", "dinov2", "dinov2_with_registers", "resnet"), ("image",)),
+    "clip": ("image", "text"),
     **dict.fromkeys(("bert", "roberta", "xlm-roberta", "camembert"), ("text",)),
     "esm": ("sequence",),
 }
@@ -63,7 +47,7 @@ class Pretrained(NamedTuple):
 def load(source: str | os.PathLike, *, role: str | None = None) -> Pretrained:
     """Return the encoder that `source` names, with its published weights.
 
-    `source` is efficientnet-lite0, minilm, the folder of a checkpoint (from transformers, timm or
+    `source` is efficientnet-lite0, minilm, the folder of a checkpoint (from transformers or
     open_clip), or the name of a Hugging Face repo with one. `role` is image, text or sequence; it
     chooses between towers, and may be left out where there is but one.
 
@@ -87,7 +71,7 @@ def load(source: str | os.PathLike, *, role: str | None = None) -> Pretrained:
 
 
 def _loaded(checkpoint: checkpoints.Checkpoint, kind: str, role: str) -> Pretrained:
-    if "architecture" not in checkpoint.config and not checkpoint.is_open_clip:
+    if not checkpoint.is_open_clip:
         path = checkpoint.folder / "config.json"
         checkpoint = checkpoint._replace(config=schemas.checked_model(str(path), checkpoint.config))
     weights = read_weights(checkpoint.weights)
@@ -150,12 +134,11 @@ def _found(source: str | os.PathLike) -> tuple[checkpoints.Checkpoint, str]:
     """Return the checkpoint and the type of its model."""
     checkpoint = checkpoints.find(source)
     config = checkpoint.config
-    if "architecture" in config:  # of timm
-        return checkpoint, "resnet" if config["architecture"].startswith("resnet") else "vit"
     kind = config["model_type"]
     if not isinstance(kind, str) or kind not in _ROLES:
         raise ValueError(
-            f"{source} holds a model of the type {kind}; what is supported: {', '.join(_ROLES)}."
+            f"{source} holds a model of the type {kind}, and not one of {', '.join(_ROLES)}: give "
+            f"transformers:{source}, which reads it by that library."
         )
     return checkpoint, kind
 
@@ -171,20 +154,6 @@ def _tower(
     if kind == "clip":
         model = clip.from_config(config)[number]
         return model, weights, clip.checkpoint_names(model), clip.UNUSED[role]
-    if kind == "siglip":
-        model = siglip.from_config(config, checkpoints.pad_id(checkpoint.folder))[number]
-        names = siglip.checkpoint_names(model)
-        return model, split_attention(weights), names, siglip.UNUSED[role]
-    if kind == "resnet":
-        model = resnet.from_config(config)
-        return model, weights, resnet.checkpoint_names(model, weights), resnet.UNUSED
-    if role == "image":
-        model, weights = (
-            vision_transformer.from_config(config),
-            vision_transformer_weights.separated(weights),
-        )
-        names = vision_transformer_weights.checkpoint_names(model, weights)
-        return model, weights, names, vision_transformer_weights.UNUSED
     if kind == "esm":
         model = esm2.from_config(config)
         return model, weights, esm2.checkpoint_names(model.depth, weights), esm2.UNUSED

@@ -22,7 +22,6 @@ Id = Annotated[int, Meta(ge=0, le=10_000_000)]
 Positive = Annotated[float, Meta(gt=0, le=1e6)]
 Ratio = Annotated[float, Meta(gt=0, le=64)]
 Epsilon = Annotated[float, Meta(gt=0, lt=1)]
-Share = Annotated[float, Meta(gt=0, le=1)]
 Mean = Annotated[list[Annotated[float, Meta(ge=-1e6, le=1e6)]], Meta(min_length=3, max_length=3)]
 Std = Annotated[list[Positive], Meta(min_length=3, max_length=3)]
 _MOST_PATCHES = 65_536
@@ -43,27 +42,15 @@ class Tower(Struct):
     max_position_embeddings: Length | None = None
     type_vocab_size: Length | None = None
     projection_dim: Width | None = None
-    projection_size: Width | None = None
-    num_register_tokens: Length | None = None
     layer_norm_eps: Epsilon | None = None
     rope_theta: Positive | None = None
-    mlp_ratio: Ratio | None = None
     hidden_act: str | None = None
     position_embedding_type: str | None = None
     pad_token_id: Id | None = None
     mask_token_id: Id | None = None
     eos_token_id: Id | None = None
-    qkv_bias: bool | None = None
-    use_swiglu_ffn: bool | None = None
     token_dropout: bool | None = None
     emb_layer_norm_before: bool | None = None
-    vision_use_head: bool | None = None
-    downsample_in_first_stage: bool | None = None
-    downsample_in_bottleneck: bool | None = None
-    layer_type: str | None = None
-    embedding_size: Width | None = None
-    depths: Annotated[list[Depth], Meta(min_length=1, max_length=8)] | None = None
-    hidden_sizes: Annotated[list[Width], Meta(min_length=1, max_length=8)] | None = None
     layers: Annotated[list[Depth], Meta(min_length=1, max_length=8)] | None = None
     width: Width | None = None
 
@@ -75,38 +62,6 @@ class HuggingFace(Tower):
     text_config: Tower | None = None
     vision_config_dict: Tower | None = None
     text_config_dict: Tower | None = None
-
-
-class TimmArgs(Struct):
-    """Arguments of timm's models."""
-
-    embed_dim: Width | None = None
-    depth: Depth | None = None
-    num_heads: Heads | None = None
-    patch_size: Side | None = None
-    mlp_ratio: Ratio | None = None
-    qkv_bias: bool | None = None
-    img_size: Side | Annotated[list[Side], Meta(min_length=1, max_length=2)] | None = None
-    channels: Annotated[list[Width], Meta(min_length=1, max_length=8)] | None = None
-
-
-class TimmImages(Struct):
-    """The image settings in a timm config."""
-
-    input_size: Annotated[list[Side], Meta(min_length=1, max_length=3)] | None = None
-    mean: Mean | None = None
-    std: Std | None = None
-    crop_pct: Share | None = None
-    crop_mode: str | None = None
-    interpolation: str | None = None
-
-
-class Timm(Struct):
-    """A config.json with an architecture."""
-
-    architecture: str
-    model_args: TimmArgs | None = None
-    pretrained_cfg: TimmImages | None = None
 
 
 class OpenClipTower(Struct):
@@ -153,7 +108,6 @@ class Images(Struct):
 
     size: Side | dict[str, Side | None] | None = None
     crop_size: Side | dict[str, Side | None] | None = None
-    crop_pct: Share | None = None
     do_resize: bool | None = None
     do_rescale: bool | None = None
     do_normalize: bool | None = None
@@ -168,19 +122,6 @@ class Processor(Struct):
     """A processor_config.json."""
 
     image_processor: Images | None = None
-
-
-class Token(Struct):
-    """A token of a tokenizer_config.json."""
-
-    content: str | None = None
-
-
-class Tokens(Struct):
-    """A tokenizer_config.json."""
-
-    pad_token: str | Token | None = None
-    added_tokens_decoder: dict[Annotated[str, Meta(pattern=r"^\d{1,8}$")], Token] | None = None
 
 
 class Sentences(Struct):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from gentle_clip_jax.data.published_tokens import read_tokenizer
+from gentle_clip_jax.encoders.modified_resnet import MEAN, STD
 from gentle_clip_jax.encoders.published import checkpoints, pretrained
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 3), dtype=np.uint8)
@@ -46,17 +47,20 @@ def test_open_clip(as_file, originals, tmp_path):
         read_tokenizer(pretrained.folder(source))
 
 
-def test_siglip_in_shards(originals, tmp_path):
+def test_clip_in_shards(originals, tmp_path):
     transformers, torch = pytest.importorskip("transformers"), originals.torch
     vision = {"num_attention_heads": 3, "image_size": 16, "patch_size": 4}
     text = {"num_attention_heads": 4, "max_position_embeddings": 5, "vocab_size": 20}
-    config = transformers.SiglipConfig(vision_config=SIZES | vision, text_config=SIZES | text)
-    theirs = originals.randomized(transformers.SiglipModel(config))
+    text |= {"eos_token_id": 19}
+    config = transformers.CLIPConfig(
+        vision_config=SIZES | vision, text_config=SIZES | text, projection_dim=12
+    )
+    theirs = originals.randomized(transformers.CLIPModel(config))
     theirs.save_pretrained(tmp_path, max_shard_size="20KB")
     image = pretrained.load(tmp_path, role="image")
     assert image.path.name == "model.safetensors.index.json"
     with torch.no_grad():
-        pixels = originals.pixels(IMAGES, [0.5] * 3, [0.5] * 3)
+        pixels = originals.pixels(IMAGES, MEAN, STD)
         expected = theirs.get_image_features(pixels).pooler_output
         originals.assert_close(originals.apply(image, IMAGES), expected)
         expected = theirs.get_text_features(torch.tensor(TOKENS)).pooler_output
@@ -68,7 +72,7 @@ def test_siglip_in_shards(originals, tmp_path):
     ("config", "words"),
     [
         (None, "has no config.json with a model_type, and no open_clip_config.json"),
-        ("{}", "has no config.json with a model_type, and no open_clip_config.json"),
+        ('{"architecture": "resnet50"}', "has no config.json with a model_type, .* by timm:"),
         ('{"model_type": "vit"}', r"has no weights: copy model.safetensors or pytorch_model.bin"),
         ("[1]", r"config.json must hold an object of JSON, not a list"),
         ("{", r"config.json is no sound .json file"),
@@ -84,8 +88,8 @@ def test_folders_without_a_checkpoint(config, words, tmp_path):
 @pytest.mark.parametrize(
     ("kind", "role", "words"),
     [
-        ("t5", None, "holds a model of the type t5; what is supported: clip, siglip, vit"),
-        ("vit", "text", "is no encoder for the role text, but for image"),
+        ("vit", None, "a model of the type vit, and not one of clip, .*: give transformers:"),
+        ("clip", "sequence", "is no encoder for the role sequence, but for image or text"),
         ("bert", "image", "is no encoder for the role image, but for text"),
         ("clip", None, "has a tower for each role image and text: choose one"),
         ("esm", "text", "is no encoder for the role text, but for sequence"),
@@ -108,23 +112,14 @@ def test_packaged_encoders_have_a_role():
 
 
 def test_one_file_of_another_name_is_taken_and_two_are_not(tmp_path):
-    (tmp_path / "config.json").write_text('{"architecture": "resnet50"}')
-    (tmp_path / "resnet50.pth").touch()
-    assert checkpoints.find(tmp_path).weights.name == "resnet50.pth"
-    assert pretrained.role_of(tmp_path) == "image"
+    (tmp_path / "config.json").write_text('{"model_type": "bert"}')
+    (tmp_path / "bert.pth").touch()
+    assert checkpoints.find(tmp_path).weights.name == "bert.pth"
+    assert pretrained.role_of(tmp_path) == "text"
     (tmp_path / "other.pth").touch()
     with pytest.raises(ValueError, match="has no weights"):
         checkpoints.find(tmp_path)
     assert checkpoints.find(tmp_path / "other.pth").weights.name == "other.pth"
-
-
-@pytest.mark.parametrize(
-    ("token", "number"), [("</s>", 1), ({"content": "</s>"}, 1), (None, None), ("other", None)]
-)
-def test_the_padding_of_a_tokenizer(token, number, tmp_path):
-    config = {"pad_token": token, "added_tokens_decoder": {"1": {"content": "</s>"}}}
-    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
-    assert checkpoints.pad_id(tmp_path) == number
 
 
 CONFIG, TIMM = {"model_type": "clip"}, {"architecture": "resnet50_clip"}
@@ -145,7 +140,6 @@ OPEN_CLIP = {
         (CONFIG, None, ["pytorch_model.bin", "tf_model.h5"], [0]),
         (TIMM, OPEN_CLIP, ["model.safetensors", "open_clip_model.safetensors"], [1]),
         (None, OPEN_CLIP, ["open_clip_pytorch_model.bin", "open_clip_model.safetensors"], [1]),
-        (TIMM, None, ["model.safetensors", "pytorch_model.bin"], [0]),
     ],
 )
 def test_of_a_repo_the_best_weights_are_fetched(

@@ -10,8 +10,8 @@ from captioned_sets import COLOURS, COUNTS, WORDS, encode
 from PIL import Image
 
 from gentle_clip_jax.encoders.bert import Bert
+from gentle_clip_jax.encoders.clip import ImageTransformer
 from gentle_clip_jax.encoders.published.pretrained import Pretrained
-from gentle_clip_jax.encoders.vision_transformer import ClassTokenTransformer
 from gentle_clip_jax.tasks.captioned_images import task as field
 
 
@@ -39,7 +39,7 @@ def folder(tmp_path_factory):
 def towers(monkeypatch):
     """Stands in for published weights."""
     models = {
-        "image": ClassTokenTransformer(16, 8, 16, 2, 2, 16),
+        "image": ImageTransformer(16, 8, 16, 2, 2, 16, dim=16),
         "text": Bert(len(WORDS), 16, 2, 2, 16, max_tokens=8),
     }
     rows = {"image": np.zeros((1, 16, 16, 3), np.uint8), "text": np.ones((1, 4), np.int32)}
