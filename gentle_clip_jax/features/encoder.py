@@ -16,7 +16,7 @@ from gentle_clip_jax.data.images import MOST_BYTES
 from gentle_clip_jax.features.embedder import Embed, Stacked
 from gentle_clip_jax.storage import reading
 
-_AHEAD = 128  # images that are decoded ahead of the encoder
+_AHEAD = 64  # images that are decoded ahead of the encoder
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
