@@ -11,7 +11,11 @@ from jax.typing import DTypeLike
 
 from gentle_clip_jax.encoders.published.weight_files import spelled
 
-_HEADS = r"(?:cls|lm_head|classifier|qa_outputs|mlp)\..*"
+# Of a checkpoint, the weights that the model has no place for.
+UNUSED = (
+    r"(?:cls|lm_head|classifier|qa_outputs|mlp)\..*|(?:\w+\.)?embeddings\.position_ids"
+    r"|(?:\w+\.)?pooler\..*"
+)
 
 
 class Block(nn.Module):
@@ -47,12 +51,11 @@ class Block(nn.Module):
 class Bert(nn.Module):
     """Token ids [b, t] int, pad_id = padding, at a row's end -> float32 features [b, width].
 
-    `pooling`: "mean" over a text's tokens, as sentence encoders; "class", the first token;
-    "pooler", tanh of a dense layer of it, as BERT and supervised SimCSE. Rows are not of unit
-    length. `layers`: the numbers of blocks whose outputs are pooled, side by side, 0 what the first
-    block sees; the last alone if none are given. RoBERTa numbers positions from pad_id + 1 on:
-    `first_position`. All tokens are of the first segment. Attention itself has no dropout. The
-    defaults are those of all-MiniLM-L6-v2.
+    `pooling`: "mean" over a text's tokens, as sentence encoders, or "class", the first token. Rows
+    are not of unit length. `layers`: the numbers of blocks whose outputs are pooled, side by side,
+    0 what the first block sees; the last alone if none are given. RoBERTa numbers positions from
+    pad_id + 1 on: `first_position`. All tokens are of the first segment. Attention itself has no
+    dropout. The defaults are those of all-MiniLM-L6-v2.
 
     Source: Devlin et al., arXiv 1810.04805; Reimers and Gurevych, arXiv 1908.10084, the mean;
     Gao et al., arXiv 2104.08821, the class token; Liu et al., arXiv 1907.11692, RoBERTa.
@@ -67,7 +70,7 @@ class Bert(nn.Module):
     num_segments: int = 2
     pad_id: int = 0
     first_position: int = 0
-    pooling: Literal["mean", "class", "pooler"] = "mean"
+    pooling: Literal["mean", "class"] = "mean"
     layers: tuple[int, ...] = ()
     epsilon: float = 1e-12
     dropout: float = 0.0
@@ -114,8 +117,6 @@ class Bert(nn.Module):
         if self.pooling == "mean":
             weight = (tokens != self.pad_id)[..., None].astype(jnp.float32)
             return (x * weight).sum(axis=1) / jnp.maximum(weight.sum(axis=1), 1.0)
-        if self.pooling == "pooler":
-            return jnp.tanh(nn.Dense(self.width, name="pooler")(x[:, 0]))
         return x[:, 0]
 
 
@@ -128,8 +129,8 @@ def from_config(config: Mapping[str, Any], pooling: str = "mean") -> Bert:
     kind = config.get("model_type")
     if kind not in ("bert", "roberta", "xlm-roberta", "camembert"):
         raise ValueError(f"A model of the type {kind} is no BERT: choose another folder.")
-    if pooling not in ("mean", "class", "pooler"):
-        raise ValueError(f"pooling must be mean, class or pooler, not {pooling}.")
+    if pooling not in ("mean", "class"):
+        raise ValueError(f"pooling must be mean or class, not {pooling}.")
     if (
         config.get("hidden_act", "gelu") != "gelu"
         or config.get("position_embedding_type", "absolute") != "absolute"
@@ -150,12 +151,6 @@ def from_config(config: Mapping[str, Any], pooling: str = "mean") -> Bert:
         pooling=pooling,  # type: ignore[reportArgumentType]
         epsilon=config.get("layer_norm_eps", 1e-12),
     )
-
-
-def unused(model: Bert) -> str:
-    """Return a pattern of the weights of a checkpoint that the model has no place for."""
-    more = "" if model.pooling == "pooler" else r"|(?:\w+\.)?pooler\..*"
-    return rf"{_HEADS}|(?:\w+\.)?embeddings\.position_ids{more}"
 
 
 def checkpoint_names(model: Bert, weights: Iterable[str] = ()) -> dict[str, str]:
@@ -184,8 +179,6 @@ def checkpoint_names(model: Bert, weights: Iterable[str] = ()) -> dict[str, str]
         dense[f"{ours}/project"] = f"{theirs}.output.dense"
         norms[f"{ours}/attention_norm"] = f"{theirs}.attention.output.LayerNorm"
         norms[f"{ours}/norm"] = f"{theirs}.output.LayerNorm"
-    if model.pooling == "pooler":
-        dense["pooler"] = "pooler.dense"
     for leaf, layers in (("kernel", dense), ("scale", norms)):
         for ours, theirs in layers.items():
             names[f"{ours}/{leaf}"] = f"{theirs}.weight"

@@ -97,7 +97,7 @@ def outputs(original, tokens, pad_id):
     model = getattr(original, original.base_model_prefix, original)
     with torch.no_grad():
         out = model(input_ids=ids, attention_mask=(ids != pad_id).long())
-    return out.last_hidden_state, out.pooler_output
+    return out.last_hidden_state
 
 
 def padded(pad_id):
@@ -113,7 +113,7 @@ def test_features_are_those_of_transformers(kind, tmp_path):
     torch, originals = pytest.importorskip("torch"), pytest.importorskip("originals")
     pad_id = KINDS[kind]
     theirs, tokens = original(kind, pad_token_id=pad_id), padded(pad_id)
-    states, _ = outputs(theirs, tokens, pad_id)
+    states = outputs(theirs, tokens, pad_id)
     ours = pretrained.load(originals.saved(theirs, tmp_path))
     assert ours.role == "text"
     assert ours.max_tokens == 12 - (pad_id + 1 if pad_id else 0)
@@ -127,22 +127,18 @@ def test_features_are_those_of_transformers(kind, tmp_path):
     originals.assert_close(originals.apply(ours, tokens), states[:, 0])
 
 
-def test_the_pooler_and_the_heads_of_training(tmp_path):
+def test_the_heads_of_training_and_the_names_of_tensorflow(tmp_path):
     originals = pytest.importorskip("originals")
     theirs, tokens = original("BertForPreTraining"), padded(0)
-    states, pooled = outputs(theirs, tokens, 0)
+    states = outputs(theirs, tokens, 0)
     ours = pretrained.load(originals.saved(theirs, tmp_path))
     means = (states * (originals.torch.tensor(tokens) != 0)[..., None]).sum(1)
     lengths = originals.torch.tensor(LENGTHS)[:, None]
     originals.assert_close(originals.apply(ours, tokens), means / lengths)
-    weights = weight_files.read_safetensors(tmp_path / "model.safetensors")
-    model = bert.from_config(theirs.config.to_dict(), "pooler")
-    for layout in (weights, _tensorflow(weights)):
-        names = bert.checkpoint_names(model, layout)
-        params = pretrained.load_params(model, tokens, layout, names, bert.unused(model))
-        originals.assert_close(
-            originals.apply(ours._replace(model=model, params=params), tokens), pooled
-        )
+    layout = _tensorflow(weight_files.read_safetensors(tmp_path / "model.safetensors"))
+    names = bert.checkpoint_names(ours.model, layout)
+    params = pretrained.load_params(ours.model, tokens, layout, names, bert.UNUSED)
+    originals.assert_close(originals.apply(ours._replace(params=params), tokens), means / lengths)
 
 
 def _tensorflow(weights):
@@ -172,7 +168,7 @@ def test_cut_and_foreign_checkpoints_are_refused(tmp_path):
     ("config", "pooling", "words"),
     [
         ({"model_type": "gpt2"}, "mean", "of the type gpt2 is no BERT"),
-        ({"model_type": "bert"}, "last", "must be mean, class or pooler, not last"),
+        ({"model_type": "bert"}, "last", "must be mean or class, not last"),
         ({"model_type": "bert", "hidden_act": "relu"}, "mean", "asks for a hidden_act"),
     ],
 )

@@ -161,7 +161,7 @@ def _tower(
         checkpoint.folder / "1_Pooling" / "config.json", schemas.Pooling
     )
     model = bert.from_config(config, "class" if pooling.get("pooling_mode_cls_token") else "mean")
-    return model, weights, bert.checkpoint_names(model, weights), bert.unused(model)
+    return model, weights, bert.checkpoint_names(model, weights), bert.UNUSED
 
 
 def _normalizing(model: Any, preprocessing: Mapping[str, Any]) -> Any:
@@ -197,6 +197,6 @@ def minilm() -> Pretrained:
     """
     path = packaged.known(packaged.minilm_folder() / "model.safetensors")
     model, tokens = bert.Bert(), jnp.zeros((1, 8), jnp.int32)
-    names, unused = bert.checkpoint_names(model), bert.unused(model)
+    names, unused = bert.checkpoint_names(model), bert.UNUSED
     params = load_params(model, tokens, read_safetensors(path), names, unused)
     return Pretrained(model, params, path, "text", 256)
