@@ -1,5 +1,6 @@
 """Validation of a config by the schema of its task: an error names the key and what it may be."""
 
+import re
 from typing import Any, Literal, get_args, get_origin
 
 import ml_collections
@@ -19,6 +20,22 @@ def check_keys(config: ml_collections.ConfigDict) -> None:
     """
     values = config.to_dict()
     _check_group(values, schema_of(str(values.get("task"))), "config")
+
+
+def check_trained(tower: ml_collections.ConfigDict, where: str) -> None:
+    """Refuse a published tower without an encoder, or low-rank updates without a valid pattern.
+
+    Raises:
+      ValueError: names the key.
+    """
+    if not tower.encoder:
+        raise ValueError(f"{where}.encoder is empty: name an encoder, or give its folder.")
+    try:
+        re.compile(tower.lora_kernels)
+    except (re.error, RecursionError, OverflowError) as error:
+        raise ValueError(
+            f"{where}.lora_kernels={tower.lora_kernels[:60]!r} is no regular expression ({error})."
+        ) from error
 
 
 def _check_group(group: Any, schema: type[msgspec.Struct], prefix: str) -> None:

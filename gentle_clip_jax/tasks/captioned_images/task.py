@@ -21,11 +21,11 @@ from gentle_clip_jax.encoders.two_towers import TwoTowers
 from gentle_clip_jax.tasks.captioned_images import data, listed, start
 from gentle_clip_jax.tasks.captioned_images.data import Classified
 from gentle_clip_jax.tasks.captioned_images.views import rgb_views
+from gentle_clip_jax.tasks.check_keys import check_trained
 from gentle_clip_jax.tasks.embedding import of_images, of_texts
 from gentle_clip_jax.tasks.raw import Modality, Raw, images_in, texts_in
 from gentle_clip_jax.tasks.rows import loss as loss
 from gentle_clip_jax.tasks.text_views import text_views
-from gentle_clip_jax.tasks.trained import check_trained
 
 Role = Literal["image", "text"]
 

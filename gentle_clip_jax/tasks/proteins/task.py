@@ -19,6 +19,7 @@ from gentle_clip_jax.encoders.two_towers import TwoTowers
 from gentle_clip_jax.evaluation.intervals import Interval
 from gentle_clip_jax.losses.objectives import Objective, Terms
 from gentle_clip_jax.losses.residue import residue_loss
+from gentle_clip_jax.tasks.check_keys import check_trained
 from gentle_clip_jax.tasks.embedding import embed
 from gentle_clip_jax.tasks.proteins import data as protein_data
 from gentle_clip_jax.tasks.proteins import language, measures, own
@@ -27,7 +28,6 @@ from gentle_clip_jax.tasks.proteins.views import are_backbones
 from gentle_clip_jax.tasks.proteins.views import views as views
 from gentle_clip_jax.tasks.raw import Modality, Raw
 from gentle_clip_jax.tasks.rows import Rows, embedded
-from gentle_clip_jax.tasks.trained import check_trained
 
 MODALITIES = ("sequence", "structure")
 HEADLINE = "mean_of_mrr_and_transfer"
