@@ -297,7 +297,7 @@ MODULES_THAT_WRITE = {"os", "json", "np", "numpy", "hashlib", "shutil", "pathlib
 MODULES_THAT_WRITE |= {"filelock", "fcntl"}
 
 
-def test_storage_alone_writes_renames_locks_and_hashes_files():
+def test_storage_alone_writes_renames_locks_hashes_and_parses_files():
     wrong = []
     for path in MODULES:
         found = set()
@@ -308,6 +308,10 @@ def test_storage_alone_writes_renames_locks_and_hashes_files():
                 of_path = name in ("write_text", "write_bytes", "rename")
                 if name in WRITES and (of_module or of_path):
                     found.add(name)
+                if ast.unparse(node.func) == "json.load" or (
+                    ast.unparse(node.func) == "json.loads" and ".read_" in ast.unparse(node)
+                ):
+                    found.add("json.load")  # of a file of any size, or of a pipe
                 if name == "open" and any(
                     isinstance(arg, ast.Constant) and str(arg.value)[:1] == "w" for arg in node.args
                 ):
