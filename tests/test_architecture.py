@@ -62,8 +62,8 @@ ARROWS = {
         "commands": "storage parallel progress data runs features aligners comparing searching "
         "tasks report training doctor",
         "__main__": "commands",
-        "__init__": "losses features aligners diagnosing comparing asking searching "
-        "matching reviewing tasks training exporting",
+        "__init__": "losses features aligners diagnosing comparing asking searching matching "
+        "reviewing tasks training exporting",
     }.items()
 }
 # What a room may load besides the standard library; the rooms left out are free.

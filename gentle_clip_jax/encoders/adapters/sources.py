@@ -5,7 +5,6 @@ Weights are read from .safetensors files alone, and code that comes with a model
 
 import contextlib
 import importlib.util
-import json
 import logging
 import pathlib
 import warnings
@@ -13,6 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from gentle_clip_jax.encoders.adapters import libraries
 from gentle_clip_jax.encoders.published.checkpoints import fetch
+from gentle_clip_jax.storage.reading import parse_json
 
 # The module of each library, and the packages that an encoder of it needs.
 _LIBRARIES = {
@@ -120,7 +120,7 @@ def _check_files(source: str, library: str, folder: pathlib.Path) -> None:
     if not safe:
         raise ValueError(f"{folder} has no .safetensors files: give the folder of a checkpoint.")
     for path in (folder / "modules.json",) if library == "sentence-transformers" else ():
-        modules = json.loads(path.read_text("utf-8")) if path.is_file() else []
+        modules = parse_json(path) if path.exists() else []
         for module in modules:
             if not str(module.get("type")).startswith("sentence_transformers."):
                 raise ValueError(
