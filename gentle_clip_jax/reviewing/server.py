@@ -202,17 +202,22 @@ def serve(show: Show, progress: Progress | None, port: int, tell: Callable[[str]
         server_header=False,
         limit_concurrency=256,
     )
-    tell(f"Open http://127.0.0.1:{port}/?token={token} in your browser. Ctrl-C ends the review.")
-    server = uvicorn.Server(config)
-    # In a thread of its own, as a notebook has a loop of events already.
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
+    server, address = uvicorn.Server(config), f"http://127.0.0.1:{port}/?token={token}"
+    # In a thread of its own, as a notebook already runs a loop of events.
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     try:
-        while thread.is_alive():
-            thread.join(0.5)  # without an end, Ctrl-C does not get through on Windows
+        thread.start()
+        tell(f"Open {address} in your browser. Ctrl-C ends the review.")
+        _wait(thread)
     except KeyboardInterrupt:
         server.should_exit = True
-        thread.join()
+        _wait(thread)
+
+
+def _wait(thread: threading.Thread) -> None:
+    """Wait until a thread ends, in steps, as Ctrl-C does not interrupt a longer wait on Windows."""
+    while thread.is_alive():
+        thread.join(0.5)
 
 
 def _is_number(value: Any) -> bool:
