@@ -87,7 +87,7 @@ Seeds 10 and 11; [the page of evidence](../evidence.md) has the table.
 
 Two standard normal sets in 16 dimensions, equal or one sigma apart in every dimension. "Gradient"
 is the norm of the gradient under a common shift of all rows of Y.
-[Conclusions](../method.md#what-it-changes).
+[Conclusions](../method.md#effect-of-the-batch-size).
 
 {table("N | official: equal | apart | gradient | stable: equal | apart | gradient", sdd)}"""
 

@@ -40,11 +40,11 @@ have ended.
 
 {inputs}
 
-## What tests notice
+## Mutation tests
 
 {mutants}
 
-## What to know
+## Behaviour in detail
 
 - **Stopping a run.** After SIGTERM or Ctrl-C a run finishes the current step (and a running
   validation), saves a checkpoint and exits with code 0 (130 after Ctrl-C, so that
