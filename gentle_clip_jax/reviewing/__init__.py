@@ -1,4 +1,4 @@
-"""Confirming pairs by hand: a page that asks for partners, and files that keep every answer."""
+"""Review of pairs by hand: a page that asks for partners, and files that record every answer."""
 
 from gentle_clip_jax.reviewing.reviewed import Reviewed as Reviewed
 from gentle_clip_jax.reviewing.reviewed import Screen as Screen

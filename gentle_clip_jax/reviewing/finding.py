@@ -32,7 +32,7 @@ class Finder:
     Args:
       x, y: the items.
       space: the first fit.
-      load_encoder: loads the encoder of words; None if there is none.
+      load_encoder: function that loads the encoder of words; None if there is none.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Finder:
         that are in an item's texts, label or id.
 
         Raises:
-          ValueError: there are no words, too many, or no item has one of them.
+          ValueError: there are no words or too many, or no item has any of them.
         """
         words = " ".join(words.split())
         if not words or len(words) > MOST:

@@ -26,9 +26,9 @@ _HEADERS = {
 class Guard:
     """Accepts requests of this machine's browser with the token, and refuses all others.
 
-    A page of another address may know the port, and by a name that it points at 127.0.0.1 even
-    count as the same origin: the Host and the Origin tell. The token comes in the first address,
-    and then as a cookie that no script can read and no other site can send.
+    A page of another site may guess the port, and by DNS rebinding it may even count as the same
+    origin: the Host and Origin headers reveal it. The token comes in the first address, and then
+    in a cookie that no script can read and no other site can send.
     """
 
     def __init__(self, app: ASGIApp, token: str, cookie: str):

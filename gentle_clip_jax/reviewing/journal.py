@@ -1,9 +1,9 @@
 """Files of a review: a log to which answers are appended, and the pairs derived from it.
 
-Beside pairs.csv there are review.jsonl, a line an answer or an undo, on the disk before the next
-screen is shown; pairs.csv.bak, the pairs as they were; not_pairs.csv; and near_pairs.csv, those
-that were the closest of ten. pairs.csv is at all times pairs.csv.bak and the confirmed pairs, so
-that undoing every answer restores it byte for byte.
+Beside pairs.csv there are review.jsonl, with a line for each answer or undo, synced to disk before
+the next screen is shown; pairs.csv.bak, the pairs before the review; not_pairs.csv; and
+near_pairs.csv, the answers to "closest of ten". pairs.csv is always pairs.csv.bak followed by the
+confirmed pairs, so that undoing every answer restores it byte for byte.
 """
 
 import contextlib
@@ -27,10 +27,10 @@ KINDS = get_args(Kind)
 class Answer(NamedTuple):
     """The answer of a person to one screen.
 
-    number: counts answers, those undone too. y, x: ids; x is the partner of a "match", the closest
-    of ten if "near", and else None. shown: ids of x in the grid, nearest first. drawn: how the
-    screen was chosen, by "chance" or at "random", or "ten" if ten different x were shown, "within"
-    if ten of one group. rank, cosine: of x in the grid; no rank if it was found otherwise.
+    number: counts answers, including undone ones. y, x: ids; x is the partner for "match", the
+    closest of ten for "near", else None. shown: ids of x in the grid, nearest first. drawn: how the
+    screen was sampled: "chance" by likelihood, or "random"; "ten" if ten different x were shown,
+    "within" if ten of one group. rank, cosine: of x in the grid; no rank if x came from a search.
     """
 
     number: int
@@ -104,7 +104,7 @@ class Journal:
         """Undo an answer, and return it.
 
         Raises:
-          KeyError: no such answer stands.
+          KeyError: there is no such answer in force.
         """
         answer = self.answers[number]
         self._append({"undo": number, "time": _now()})
@@ -156,7 +156,7 @@ class Journal:
 
 
 def write_pairs(path: pathlib.Path, pairs: Iterable[tuple[Any, ...]]) -> None:
-    """Write a CSV file of pairs of ids, with the columns x and y."""
+    """Write a CSV file of pairs of ids with the columns x and y."""
     with writing(path, "wb") as file:
         file.write(_csv([("x", "y"), *pairs], ",", "\n"))
 

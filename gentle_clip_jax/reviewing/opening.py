@@ -1,4 +1,4 @@
-"""Opening a review: from collections and a file of pairs to all that a page needs."""
+"""Opening of a review from collections and a file of pairs."""
 
 import contextlib
 import functools
@@ -26,7 +26,7 @@ TEN_BELOW, TEN_ABOVE = 20, 2000
 
 
 class Review(NamedTuple):
-    """A review that is open: its items and answers, and its recall curve; None of a trained run."""
+    """An open review: its items and answers, and its recall curve (None for a trained run)."""
 
     show: Show
     progress: Progress | None
@@ -47,18 +47,18 @@ def open_review(
     """Open a review; its files are closed when the block ends.
 
     Args:
-      aligner: a fitted one; or a trained run, which answers do not change.
+      aligner: a fitted one, or a trained run, which is not refitted.
       x, y: features that the aligner embeds.
       pairs: a CSV file of known pairs; it grows, and review.jsonl, not_pairs.csv, a backup and
         review_curve.json are kept beside it.
       images: pictures by the ids of items, see `Pictures`.
       seed: of the random screens.
-      mode: the way of asking at the start, see `Session.switch`; None to choose it by the numbers
+      mode: kind of question at the start, see `Session.switch`; None to choose it by the numbers
         of pairs and items.
       background: see `Session`.
 
     Raises:
-      ValueError: a file is not there, is damaged, or does not belong to the others.
+      ValueError: a file is missing, damaged, or does not belong to the others.
     """
     pictures = Pictures(images) if images is not None else None
     of_x = unit_rows(x.means(aligner.embed("x", x.features)))
@@ -80,9 +80,9 @@ def open_review(
 def _refits(
     aligner: Opened, finder: Finder, x: Collection, y: Collection, journal: Journal
 ) -> tuple[Progress | None, dict[str, Any]]:
-    """Return the recall curve and what `Session` takes for refits; None and {} of a trained run.
+    """Return the recall curve and the arguments of `Session` for refits; None and {} for a run.
 
-    A closed form of a few pairs would forget what the encoders of a run have learnt.
+    A run is not refitted: a closed form fitted to a few pairs would lose what its encoders learnt.
     """
     fitted = aligner.aligner
     if not fitted.can_refit:

@@ -1,4 +1,4 @@
-"""Pictures of a folder by the ids of items: small JPEG files, made once and kept in memory."""
+"""Thumbnails of a folder's pictures by item id, made once and cached in memory."""
 
 import functools
 import io
@@ -11,14 +11,14 @@ KEPT = 4096  # thumbnails in memory, about 10 KiB each
 
 
 class Pictures:
-    """The pictures of a folder, or of a zip or parquet file; nothing outside of it is read.
+    """Pictures of a folder, or of a zip or parquet file; nothing outside of it is read.
 
     Args:
-      folder: what `gentle-clip encode --data` takes.
-      size: of a thumbnail's sides, in pixels.
+      folder: as for `gentle-clip encode --data`.
+      size: side of a thumbnail in pixels.
 
     Raises:
-      ValueError: there are no pictures, or a file of many is a link to elsewhere.
+      ValueError: there are no pictures, or an archive is a link to another place.
     """
 
     def __init__(self, folder: str | pathlib.Path, size: int = 256):
@@ -40,8 +40,8 @@ class Pictures:
         """Return the JPEG file of an item's picture.
 
         Raises:
-          KeyError: the item has none, or it lies outside of the folder.
-          ValueError: it cannot be read.
+          KeyError: the item has no picture, or it is outside of the folder.
+          ValueError: the picture is unreadable.
         """
         from PIL import Image
 

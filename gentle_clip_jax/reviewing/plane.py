@@ -16,8 +16,8 @@ _FITTED = 4000  # items that decide the plane
 def plane(session: Session, *, seed: int = 0) -> dict[str, Any]:
     """Return marks of items with number and place, "x", "y" and "thumbs", and "ties" of pairs.
 
-    Axes are those of `principal_plane`, their units ranks, so that no region is crowded. Thumbs are
-    as many x as have room beside each other.
+    The axes are those of `principal_plane`, in ranks, so that no region is crowded. Thumbs are as
+    many x as fit without overlap.
     """
     x, y = session.ranking.x, session.ranking.y
     rng = np.random.default_rng(seed)

@@ -24,7 +24,7 @@ _WIDTH, _HEIGHT = 640, 276
 
 
 class Point(NamedTuple):
-    """Recall at 10 of held-out pairs, with a 95 % interval, when there were so many pairs."""
+    """Recall at 10 on held-out pairs with a 95 % interval, at a number of pairs."""
 
     pairs: int
     recall: float
@@ -37,8 +37,9 @@ def held_out_recall(
 ) -> Point | None:
     """Return the share of held-out y with their partner among the ten nearest of all x.
 
-    The pairs that are held out were known before the review, 200 at most: those that it confirmed
-    are easier than others, and the closest of ten are no pairs. None if there are too few.
+    Only pairs that were known before the review are held out, 200 at most: pairs confirmed in the
+    review are easier than others, and answers to "closest of ten" are no pairs. None if there are
+    too few.
 
     Args:
       embed: the fit.
@@ -60,7 +61,7 @@ def held_out_recall(
 
 
 class Progress:
-    """The curve of recall against pairs, kept in a file between reviews.
+    """Curve of recall against the number of pairs, stored in a file between reviews.
 
     Raises:
       ValueError: the file is damaged.

@@ -17,9 +17,9 @@ _BLOCK = 512
 class Question(NamedTuple):
     """A screen: the number of a y, those of x with the nearest first, and how y was chosen.
 
-    screen: counts the screens that were shown, so that an answer to an old one is noticed. drawn:
-    by "chance" or at "random" above a grid; "ten" if there are ten different x to choose from, and
-    "within" if they are ten of the group of the one that was chosen.
+    screen: counts screens, so that an answer to an earlier one is detected. drawn: "chance" (by
+    likelihood) or "random" with a grid; "ten" with ten different x to choose from, and "within" if
+    they are ten of the group that was chosen.
     """
 
     screen: int
@@ -31,8 +31,8 @@ class Question(NamedTuple):
 class Ranking(NamedTuple):
     """Unit rows of all items by one fit, and what the queue derives from them.
 
-    x [n, k], y [m, k]: unit rows. chance [m]: how likely the grid of an item is to hold its
-    partner, for ordering alone: it is no calibrated probability. cluster [m]: of the joint space.
+    x [n, k], y [m, k]: unit rows. chance [m]: score of how likely the grid of an item has its
+    partner, only for ordering: it is not calibrated. cluster [m]: of the joint space.
     """
 
     x: np.ndarray
@@ -56,10 +56,10 @@ def next_item(
     """Return the number of the next y, and whether it was chosen by "chance" or at "random".
 
     Args:
-      unasked: [m] bool, those to choose from: at least one. The others, which have an answer or a
-        partner, count for their clusters.
-      place: how many screens were answered before.
-      seed: of those at random.
+      unasked: [m] bool, True for at least one y to choose from. The others, which have an answer
+        or a partner, count for their clusters.
+      place: number of screens answered before.
+      seed: of the random choices.
     """
     choices = np.flatnonzero(unasked)
     if place % RANDOM_EVERY == RANDOM_EVERY - 1:
@@ -74,8 +74,8 @@ def next_of_ten(
 ) -> tuple[int, str]:
     """Return the next y to show with ten different x, and "ten"; see `next_item`.
 
-    One of the groups [m] in which the fewest are known, drawn at random: a fit that a dozen pairs
-    have made does not know yet of which it is sure.
+    It is sampled at random from the groups [m] with the fewest known partners: the confidence of a
+    fit to a dozen pairs is not reliable yet.
     """
     choices = np.flatnonzero(unasked)
     known = np.bincount(group[~unasked], minlength=group.max() + 1)[group[choices]]

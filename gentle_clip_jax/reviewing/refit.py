@@ -1,8 +1,8 @@
 """Quick refits during a review: gentle transport without cross-validation.
 
-Features are prepared once: standardised, taken to their leading directions, and averaged with their
-neighbours. The closed forms of `aligners` then run on NumPy's arrays, without compiling for the
-number of pairs; no setting is chosen by cross-validation.
+Features are prepared once: standardised, projected on their leading directions, and averaged with
+their neighbours. The closed forms of `aligners` then run on NumPy arrays, without compilation for
+each number of pairs; no setting is chosen by cross-validation.
 """
 
 from typing import NamedTuple
@@ -37,7 +37,7 @@ class Turned(NamedTuple):
 
 
 class Fit(NamedTuple):
-    """The part of a fit that no pair changes.
+    """The part of a fit that does not depend on the pairs.
 
     x [n, d], y [m, e]: standardised features of items in their leading directions.
     neighbours: [n, d] the mean of the neighbours of each x.
@@ -80,9 +80,10 @@ class Fit(NamedTuple):
         return Fitted(self, maps, smoothing)
 
     def own(self) -> Two:
-        """Return unit rows [n, k] and [m, k] that tell items of one modality apart.
+        """Return unit rows [n, k] and [m, k] for similarity within one modality.
 
-        No fit changes them: the first 64 directions, x half-way to its neighbours, as in `ask`.
+        They do not depend on pairs: the first 64 directions, x half-way to its neighbours, as in
+        `ask`.
         """
         leading = (
             rows[:, -Review.own_dimensions :] for rows in ((self.x + self.neighbours) / 2, self.y)

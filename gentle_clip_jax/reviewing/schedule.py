@@ -13,7 +13,7 @@ Embed = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndar
 
 
 class Schedule:
-    """Counts answers and pairs; known: number of pairs before the review."""
+    """Counter of answers and pairs; known: number of pairs before the review."""
 
     def __init__(self, known: int):
         self._pairs, self._answers = known, 0
@@ -23,7 +23,7 @@ class Schedule:
         return len(fitted_to[0]) > max(self._pairs, 1)
 
     def due(self, standing: Standing) -> FittedTo | None:
-        """Count an answer; return what to refit to now, None if nothing is due."""
+        """Count an answer; return the pairs to refit to now, None if no refit is due."""
         self._answers += 1
         if self._answers < REFIT_EVERY:
             return None

@@ -33,10 +33,10 @@ def application(
     """Return the guarded application.
 
     Args:
-      show: what there is to see.
-      progress: the curve; None for a review without refits.
-      token: what the first address must hold.
-      cookie: the name under which the browser keeps it.
+      show: the items and questions as JSON.
+      progress: the recall curve; None for a review without refits.
+      token: secret that the first address must have.
+      cookie: name of the cookie that stores the token in the browser.
     """
     handlers = _Handlers(show, progress)
     routes = [
@@ -178,10 +178,10 @@ def serve(show: Show, progress: Progress | None, port: int, tell: Callable[[str]
     Args:
       show, progress: see `application`.
       port: 0 for any that is free.
-      tell: is called with a sentence that has the address.
+      tell: function that is called with a sentence that has the address.
 
     Raises:
-      ValueError: the port is taken.
+      ValueError: the port is in use.
     """
     import uvicorn
 

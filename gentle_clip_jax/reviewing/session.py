@@ -1,7 +1,7 @@
 """A review without a page: questions, answers, undo, and refits in the background.
 
-The same seed and answers bring the same screens, also after a stop; only when a refit in the
-background is ready depends on the machine.
+The same seed and answers give the same screens, also after an interruption; only the moment when a
+background refit is ready depends on the machine.
 """
 
 import threading
@@ -28,12 +28,12 @@ class Session:
       y: the items to ask about.
       start: unit rows [n, k] and [m, k] of both, by the aligner.
       journal: the files.
-      own: unit rows of both by their own features, which tell ten different ones apart; those of
+      own: unit rows of both by their own features, used to choose ten different items; those of
         `start` if not given.
-      embed: a refit by pairs; None for a review without refits.
+      embed: function that refits to pairs; None for a review without refits.
       after_refit: called after each refit and at the start, with what it fitted to and the number
         of pairs known before.
-      seed: of what is drawn at random.
+      seed: of random choices.
       background: whether refits run in a thread; otherwise `answer` waits for them.
 
     Raises:
@@ -93,7 +93,7 @@ class Session:
             ten; "none" of these, or "unsure".
 
         Raises:
-          ValueError: the question is another one by now, or x is not to be had.
+          ValueError: another question is open by now, or x cannot be chosen.
         """
         with self._lock:
             question = self._question
@@ -155,8 +155,10 @@ class Session:
         return self._asked_by.x[list(question.x)] @ self._asked_by.y[question.y]
 
     def begin(self) -> None:
-        """Refit to all earlier answers, or measure what there is; without a background, refit when
-        and as a review that was not stopped has done."""
+        """Refit to all earlier answers, or measure the present fit.
+
+        Without background threads, refits are exactly those of an uninterrupted review.
+        """
         with self._lock:
             fitted_to = self.standing.fitted_to()
             if self._embed and not self._background and self.journal.answers:
@@ -228,7 +230,7 @@ class Session:
             self._schedule.made(fitted_to)
 
     def _go_on(self) -> None:
-        """Refit and ask as a review that was not stopped; a refit spares the present question."""
+        """Refit and ask as an uninterrupted review would; the open question stays."""
         for place, fitted_to in self._schedule.past(self.standing)[-2:]:
             self._rank(self.standing.first(place), fitted_to)
             if place < len(self.journal.answers):

@@ -19,9 +19,9 @@ _NEAR, _HITS = 3, 24
 
 
 class Show:
-    """The items of a session as a page takes them, ready for JSON.
+    """Items of a session, ready for JSON.
 
-    Pictures are those of x, or of y if x are texts. finder: for words; None for a page without.
+    Pictures are those of x, or of y if x are texts. finder: search by words, or None.
     """
 
     def __init__(
@@ -34,8 +34,8 @@ class Show:
         """Return the JPEG file of an item.
 
         Raises:
-          KeyError: there is no such item, or no picture of it.
-          ValueError: its picture cannot be read.
+          KeyError: there is no such item, or it has no picture.
+          ValueError: its picture is unreadable.
         """
         of = self._side(side)
         if self.pictures is None or side != self.pictured or not 0 <= number < len(of.items):
@@ -43,7 +43,7 @@ class Show:
         return self.pictures.thumbnail(str(of.items[number]))
 
     def item(self, side: str, number: int) -> dict[str, Any]:
-        """Return {"texts"}, {"picture": the address} or {"name", "label"}."""
+        """Return {"texts"}, {"picture": address} or {"name", "label"} of an item."""
         of = self._side(side)
         if of.item_texts[number]:
             return {"texts": list(dict.fromkeys(of.item_texts[number]))}
@@ -86,7 +86,7 @@ class Show:
         """Return the free x that fit some words best.
 
         Raises:
-          ValueError: see `Finder.words`, or there is nothing to search by.
+          ValueError: see `Finder.words`, or there is no search.
         """
         if self.finder is None:
             raise ValueError("There is nothing to search by here.")

@@ -15,7 +15,7 @@ NEAR_WEIGHT = 0.3  # of the closest of ten in a fit; a confirmed pair counts 1
 
 
 class Standing:
-    """The pairs known before and the answers of a journal.
+    """Pairs from before the review and the answers of a journal.
 
     of_x, of_y: numbers of items by their ids. known: [p, 2] ids of the pairs before the review.
 
@@ -34,7 +34,7 @@ class Standing:
 
     @property
     def count(self) -> int:
-        """The number of answers."""
+        """Number of answers."""
         return len(self._answers)
 
     def first(self, count: int) -> "Standing":
@@ -54,7 +54,7 @@ class Standing:
     def fitted_to(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return numbers [p] of x and y of all pairs, then of the closest of ten, and weights.
 
-        An item with a partner needs no other that is merely close.
+        The closest of ten is ignored for an item that has a partner.
         """
         of_x, of_y = self.pairs()
         near = [a for a in self._of_kind("near") if self.of_y[a.y] not in set(of_y.tolist())]
@@ -65,7 +65,7 @@ class Standing:
     def waiting(self, kind: str = "grid") -> tuple[np.ndarray, np.ndarray]:
         """Return masks of y [m] without an answer or a partner, and of x [n] without a partner.
 
-        kind: of the screens whose answers are meant; "within" waits for y with a closest of ten.
+        kind: of the screens whose answers count; "within" waits for y with a closest of ten.
         """
         unasked, free = np.ones(len(self.of_y), bool), np.ones(len(self.of_x), bool)
         of_x, of_y = self.pairs()
