@@ -181,7 +181,7 @@ def reviewed(
         assert question is not None
         partner = place[str(y.items[question.y])]
         held = partner in question.x
-        drawn.append((question.drawn, held))
+        drawn.append((question.sampling, held))
         others = [one for one in question.x if one != partner]
         if rng.random() < wrong:
             session.answer(question.screen, "match", int(rng.choice(others)))

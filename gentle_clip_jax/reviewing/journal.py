@@ -28,8 +28,8 @@ class Answer(NamedTuple):
     """The answer of a person to one screen.
 
     number: counts answers, including undone ones. y, x: ids; x is the partner for "match", the
-    closest of ten for "near", else None. shown: ids of x in the grid, nearest first. drawn: how the
-    screen was sampled: "chance" by likelihood, or "random"; "ten" if ten different x were shown,
+    closest of ten for "near", else None. shown: ids of x in the grid, nearest first. sampling: how
+    the screen was chosen: "chance" by likelihood, or "random"; "ten" if ten different x were shown,
     "within" if ten of one group. rank, cosine: of x in the grid; no rank if x came from a search.
     """
 
@@ -38,7 +38,7 @@ class Answer(NamedTuple):
     kind: Kind
     x: str | None = None
     shown: tuple[str, ...] = ()
-    drawn: str = "chance"
+    sampling: str = "chance"
     rank: int | None = None
     cosine: float | None = None
 

@@ -98,16 +98,16 @@ def counts(session: Session) -> dict[str, int]:
 
 def at_random(answers: Sequence[Answer]) -> dict[str, Any] | None:
     """Return estimates for all items from random screens, in per cent; None without such."""
-    drawn = [a for a in answers if a.drawn == "random" and a.kind != "unsure"]
-    if not drawn:
+    sampled = [a for a in answers if a.sampling == "random" and a.kind != "unsure"]
+    if not sampled:
         return None
-    found, first = sum(a.rank is not None for a in drawn), sum(a.rank == 1 for a in drawn)
-    names = {"in_grid": wilson(found, len(drawn)), "first": wilson(first, len(drawn))}
+    found, first = sum(a.rank is not None for a in sampled), sum(a.rank == 1 for a in sampled)
+    names = {"in_grid": wilson(found, len(sampled)), "first": wilson(first, len(sampled))}
     shares = {
         name: [round(100 * share[key]) for key in ("value", "low", "high")]
         for name, share in names.items()
     }
-    return {"screens": len(drawn), **shares}
+    return {"screens": len(sampled), **shares}
 
 
 def forecast(answers: Sequence[Answer], points: Sequence[Point]) -> dict[str, Any] | None:
@@ -118,13 +118,13 @@ def forecast(answers: Sequence[Answer], points: Sequence[Point]) -> dict[str, An
     is what a line through the curve against the logarithm of pairs says, before and after, in per
     cent; None if it does not rise, or spans less than 20 pairs.
     """
-    grids = [a for a in answers if kind_of_screen(a.drawn) == "grid"]
+    grids = [a for a in answers if kind_of_screen(a.sampling) == "grid"]
     grids.sort(key=lambda a: a.number)
     if len(grids) < _LEAST:
         return None
     sums = np.zeros(3)
-    for drawn, ahead in (("chance", 40), ("random", 10)):
-        latest = [a.kind == "match" for a in grids if a.drawn == drawn][-40:]
+    for sampling, ahead in (("chance", 40), ("random", 10)):
+        latest = [a.kind == "match" for a in grids if a.sampling == sampling][-40:]
         found, of = sum(latest), len(latest)
         sums += ahead * np.array([*wilson(found, of).values()] if of else [0.5, 0.0, 1.0])
     value, low, high = sums.round().astype(int).tolist()

@@ -17,7 +17,7 @@ _BLOCK = 512
 class Question(NamedTuple):
     """A screen: the number of a y, those of x with the nearest first, and how y was chosen.
 
-    screen: counts screens, so that an answer to an earlier one is detected. drawn: "chance" (by
+    screen: counts screens, so that an answer to an earlier one is detected. sampling: "chance" (by
     likelihood) or "random" with a grid; "ten" with ten different x to choose from, and "within" if
     they are ten of the group that was chosen.
     """
@@ -25,7 +25,7 @@ class Question(NamedTuple):
     screen: int
     y: int
     x: tuple[int, ...]
-    drawn: str
+    sampling: str
 
 
 class Ranking(NamedTuple):
@@ -105,9 +105,9 @@ def ten(ranking: Ranking, y: int, free: np.ndarray, group: np.ndarray) -> np.nda
     return candidates[order[first[likeliest]]]
 
 
-def kind_of_screen(drawn: str) -> str:
+def kind_of_screen(sampling: str) -> str:
     """Return the kind of a screen: "ten", "within" or "grid"."""
-    return drawn if drawn in ("ten", "within") else "grid"
+    return sampling if sampling in ("ten", "within") else "grid"
 
 
 def clusters(rows: np.ndarray, *, seed: int = 0) -> np.ndarray:

@@ -182,7 +182,7 @@ def _play(session: Session, answers: Answers) -> None:
     """Give the answers of a function until it stops or no question is left."""
     session.wait()
     while question := session.question():
-        closest = question.drawn == "ten"
+        closest = question.sampling == "ten"
         screen = Screen(
             session.journal.count + 1,
             str(session.y.items[question.y]),

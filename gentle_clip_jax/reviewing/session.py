@@ -99,7 +99,7 @@ class Session:
             question = self._question
             if question is None or question.screen != screen:
                 raise ValueError("This screen was answered already: go on with the present one.")
-            wrong = "match" if question.drawn == "ten" else "near"
+            wrong = "match" if question.sampling == "ten" else "near"
             if kind not in KINDS or kind == wrong or (kind in WITH_PARTNER) != (x is not None):
                 raise ValueError("An answer is a partner, none of these, or unsure.")
             if x is not None and x not in question.x:
@@ -131,7 +131,7 @@ class Session:
             if number not in standing:
                 raise ValueError("There is no such answer to undo.")
             answer = self.journal.undo(number)
-            self._again.append((self.standing.of_y[answer.y], answer.drawn))
+            self._again.append((self.standing.of_y[answer.y], answer.sampling))
             self._question = self._next()
             return answer
 
@@ -155,10 +155,7 @@ class Session:
         return self._asked_by.x[list(question.x)] @ self._asked_by.y[question.y]
 
     def begin(self) -> None:
-        """Refit to all earlier answers, or measure the present fit.
-
-        Without background threads, refits are exactly those of an uninterrupted review.
-        """
+        """Refit to all earlier answers as an uninterrupted review would, or measure the start."""
         with self._lock:
             fitted_to = self.standing.fitted_to()
             if self._embed and not self._background and self.journal.answers:
@@ -180,7 +177,7 @@ class Session:
     def _described(self, question: Question, kind: Kind, x: int | None) -> Answer:
         shown = tuple(self.x.items[list(question.x)].tolist())
         y, number = str(self.y.items[question.y]), self.journal.count + 1
-        answer = Answer(number, y, kind, shown=shown, drawn=question.drawn)
+        answer = Answer(number, y, kind, shown=shown, sampling=question.sampling)
         if x is None:
             return answer
         cosine = float(self._asked_by.x[x] @ self._asked_by.y[question.y])
@@ -192,8 +189,8 @@ class Session:
         if chosen is None:
             return None
         self._screen, self._asked_by = self._screen + 1, self.ranking
-        y, drawn = chosen
-        return Question(self._screen, y, self._choices(y, drawn), drawn)
+        y, sampling = chosen
+        return Question(self._screen, y, self._choices(y, sampling), sampling)
 
     def _chosen(self, but: Question | None) -> tuple[int, str] | None:
         """Return the next y and how it was chosen; the next after a question, if one is given."""
@@ -203,9 +200,9 @@ class Session:
             unasked[but.y], place = False, place + 1
         else:
             while self._again:
-                y, drawn = self._again[-1]
-                if self.standing.waiting(queue.kind_of_screen(drawn))[0][y]:
-                    return y, drawn
+                y, sampling = self._again[-1]
+                if self.standing.waiting(queue.kind_of_screen(sampling))[0][y]:
+                    return y, sampling
                 self._again.pop()
             last = self.answers()[:1]
             if self.mode == "group" and last and last[0].kind == "near":
@@ -216,12 +213,12 @@ class Session:
             return queue.next_of_ten(self._groups[1], unasked, place, seed=self.seed)
         return queue.next_item(self.ranking, unasked, place, seed=self.seed)
 
-    def _choices(self, y: int, drawn: str) -> tuple[int, ...]:
+    def _choices(self, y: int, sampling: str) -> tuple[int, ...]:
         free = self.waiting()[1]
         group, size = self._groups[0], queue.GRID
-        if drawn == "ten":
+        if sampling == "ten":
             return tuple(queue.ten(self.ranking, y, free, group).tolist())
-        if drawn == "within":
+        if sampling == "within":
             free, size = free & (group == group[self.standing.closest()[y]]), queue.TEN
         return tuple(queue.grid(self.ranking, y, free, size=size).tolist())
 

@@ -73,7 +73,7 @@ class Show:
             item["near"] = self._near(question.y)
         return {
             "screen": question.screen,
-            "ten": question.drawn == "ten",
+            "ten": question.sampling == "ten",
             "item": item,
             "choices": self.choices(question.x),
         }
@@ -124,7 +124,7 @@ class Show:
         if ahead:
             items.append(self.item("y", ahead[0]))
         return {
-            "ask": self.ask(ten=bool(question and question.drawn == "ten")),
+            "ask": self.ask(ten=bool(question and question.sampling == "ten")),
             "mode": self.session.mode,
             "question": self.question(question) if question else None,
             "message": None if question else self.nothing_left(),

@@ -71,7 +71,7 @@ class Standing:
         of_x, of_y = self.pairs()
         unasked[of_y], free[of_x] = False, False
         for answer in self._answers.values():
-            if kind_of_screen(answer.drawn) == kind:
+            if kind_of_screen(answer.sampling) == kind:
                 unasked[self.of_y[answer.y]] = False
         if kind == "within":
             unasked &= np.isin(np.arange(len(unasked)), [*self.closest()])
@@ -80,7 +80,7 @@ class Standing:
     def place(self, kind: str) -> int:
         """Return the number of answered screens of a kind."""
         answers = self._answers.values()
-        return sum(kind_of_screen(answer.drawn) == kind for answer in answers)
+        return sum(kind_of_screen(answer.sampling) == kind for answer in answers)
 
     def closest(self) -> dict[int, int]:
         """Return the number of the closest of ten x of each y that has one."""

@@ -214,14 +214,14 @@ def index_gallery(
     opened, side = searcher.opened, searcher.side
     num_rows = len(searcher.gallery.features)
     num_blocks = -(-num_rows // _BLOCK)
-    drawn = None
+    smoothed = None
     if opened.draws(side):
         ranked = (opened.draw(side, block) for block in searcher.blocks())
-        drawn = track(ranked, "indexing as ranked", num_blocks)
+        smoothed = track(ranked, "indexing as ranked", num_blocks)
     assert searcher.gallery.path is not None  # it was read from there
     folder = index_of(searcher.gallery.path)
     rows = track(searcher.blocks(), "indexing", num_blocks)
-    write_index(folder, engine, searcher.built_from, rows, drawn, num_rows=num_rows)
+    write_index(folder, engine, searcher.built_from, rows, smoothed, num_rows=num_rows)
     return folder
 
 

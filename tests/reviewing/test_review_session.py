@@ -74,10 +74,10 @@ def test_any_answer_can_be_changed(tmp_path):
         questions.append(review.question())
         answered(review)
     undone = review.undo(5)
-    assert undone.drawn == "random"
+    assert undone.sampling == "random"
     assert review.question().y == questions[4].y
     changed = answered(review, "unsure")
-    assert (changed.number, changed.y, changed.drawn) == (7, undone.y, "random")
+    assert (changed.number, changed.y, changed.sampling) == (7, undone.y, "random")
     with pytest.raises(ValueError, match="no such answer"):
         review.undo(5)
     review.close()
@@ -184,17 +184,17 @@ def test_the_seed_and_the_answers_decide_the_screens(tmp_path):
     first = screens("a", 0)
     assert first == screens("b", 0)
     assert first != screens("c", 1)
-    assert [drawn for *_, drawn in first] == (["chance"] * 4 + ["random"]) * 3
+    assert [sampling for *_, sampling in first] == (["chance"] * 4 + ["random"]) * 3
 
 
 def test_each_cluster_comes_once_before_one_comes_twice():
     ranking = queue.ranked(*latent(), np.ones(NUMBER, bool))
     unasked, seen = np.ones(NUMBER, bool), []
     for place in range(4):
-        y, drawn = queue.next_item(ranking, unasked, place)
+        y, sampling = queue.next_item(ranking, unasked, place)
         unasked[y] = False
         seen.append(ranking.cluster[y])
-        assert drawn == "chance"
+        assert sampling == "chance"
         same = ranking.cluster == ranking.cluster[y]
         assert ranking.chance[y] == ranking.chance[same].max()
     assert len(set(seen)) == 4
@@ -265,7 +265,7 @@ def test_a_partner_found_by_words_was_not_in_the_grid(tmp_path):
     for _ in range(4):
         answered(review)
     question = review.question()
-    assert question.drawn == "random"
+    assert question.sampling == "random"
     free = review.waiting()[1]
     found = next(n for n in np.flatnonzero(free).tolist() if n not in question.x)
     given = review.answer(question.screen, "match", found)
@@ -282,9 +282,9 @@ def test_what_the_next_screens_bring_is_what_the_last_ones_did(tmp_path):
     for number in range(20):
         assert (forecast(review.answers(), []) is None) == (number < 10)
         question = review.question()
-        kind = "match" if question.drawn == "random" or number % 2 else "none"
+        kind = "match" if question.sampling == "random" or number % 2 else "none"
         review.answer(question.screen, kind, question.x[0] if kind == "match" else None)
-    chance = [answer for answer in review.answers() if answer.drawn == "chance"]
+    chance = [answer for answer in review.answers() if answer.sampling == "chance"]
     share = np.mean([answer.kind == "match" for answer in chance])
     points = [Point(pairs, 0.1 * np.log(pairs), 0, 1) for pairs in (10, 30, 90)]
     found = forecast(review.answers(), points)

@@ -128,7 +128,7 @@ def test_an_undone_one_is_asked_again_among_ten(tmp_path):
     near(review)
     near(review)
     review.undo(1)
-    assert (review.question().y, review.question().drawn) == (first.y, "ten")
+    assert (review.question().y, review.question().sampling) == (first.y, "ten")
     review.close()
 
 
@@ -147,10 +147,10 @@ def test_a_group_first_and_then_ten_of_it(tmp_path):
     review = session(write_pairs(tmp_path))
     review.switch("group")
     first = review.question()
-    assert first.drawn == "ten"
+    assert first.sampling == "ten"
     given = near(review)
     second = review.question()
-    assert (second.y, second.drawn) == (first.y, "within")
+    assert (second.y, second.sampling) == (first.y, "within")
     group = queue.clusters(latent()[0])
     like = group[int(given.x[1:])]
     members = np.flatnonzero(group == like)
@@ -161,11 +161,11 @@ def test_a_group_first_and_then_ten_of_it(tmp_path):
     assert (second.x[0], second.y) in [*zip(*map(np.ndarray.tolist, review.pairs()))]
     assert review.standing.fitted_to()[2].tolist() == [1, 1, 1]
     third = review.question()
-    assert third.drawn == "ten"
+    assert third.sampling == "ten"
     review.answer(third.screen, "none")
-    assert review.question().drawn == "ten"  # without a group there is nothing within
+    assert review.question().sampling == "ten"  # without a group there is nothing within
     review.undo(2)
-    assert (review.question().y, review.question().drawn) == (first.y, "within")
+    assert (review.question().y, review.question().sampling) == (first.y, "within")
     review.undo(1)
-    assert (review.question().y, review.question().drawn) == (first.y, "ten")
+    assert (review.question().y, review.question().sampling) == (first.y, "ten")
     review.close()
