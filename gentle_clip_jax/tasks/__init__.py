@@ -1,4 +1,4 @@
-"""The tasks, one folder each: the data, towers and figures of a domain."""
+"""Training tasks, one folder each: the data, towers and metrics of one kind of data."""
 
 import importlib
 from typing import TYPE_CHECKING, Any, cast
@@ -12,13 +12,17 @@ if TYPE_CHECKING:
     from gentle_clip_jax.tasks.schema import Config
     from gentle_clip_jax.tasks.task import Task
 
-    _: tuple[Task, ...] = (icons, captioned_images, proteins)  # each has all that a task has
+    _: tuple[Task, ...] = (
+        icons,
+        captioned_images,
+        proteins,
+    )  # type-checked: each has the interface of a task
 
 TASKS = ("icons", "captioned_images", "proteins")
 
 
 def task_of(config: "ml_collections.ConfigDict") -> "Task":
-    """Return the task that a config names; only it is imported.
+    """Return the task that a config names; no other task is imported.
 
     Raises:
       ValueError: there is no task of that name.

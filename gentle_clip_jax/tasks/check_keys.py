@@ -1,4 +1,4 @@
-"""Validation of a config by the schema of its task: an error names the key and what it may be."""
+"""Validation of a config against the schema of its task."""
 
 import re
 from typing import Any, Literal, get_args, get_origin
@@ -8,15 +8,15 @@ import msgspec
 
 from gentle_clip_jax.tasks import schema_of
 
-_SHOWN = 60  # letters of a wrong value
+_SHOWN = 60  # characters of a wrong value that a message quotes
 _KINDS = {int: "a whole number", float: "a number", bool: "True or False", str: "a text"}
 
 
 def check_keys(config: ml_collections.ConfigDict) -> None:
-    """Refuse a config that lacks a key of its task's schema, or has a value that this forbids.
+    """Check that a config has every key of its task's schema with an allowed value.
 
     Raises:
-      ValueError: names the key, what it may be and its value.
+      ValueError: it does not; the message names the key, its allowed values and its value.
     """
     values = config.to_dict()
     _check_group(values, schema_of(str(values.get("task"))), "config")
@@ -45,7 +45,7 @@ def _check_group(group: Any, schema: type[msgspec.Struct], prefix: str) -> None:
         key = f"{prefix}.{field.name}"
         if field.name not in group:
             raise ValueError(
-                f'The config has no key {key}: begin it with base("NAME"), which has all keys.'
+                f'The config has no key {key}: start it with base("NAME"), which sets every key.'
             )
         value = group[field.name]
         if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
@@ -59,7 +59,7 @@ def _check_group(group: Any, schema: type[msgspec.Struct], prefix: str) -> None:
 
 
 def _allowed(kind: Any) -> str:
-    """Values that a type of the schema allows, in words."""
+    """Return the values that a type of the schema allows, in words."""
     if get_origin(kind) is Literal:
         values = get_args(kind)
         return " or ".join(values) if len(values) < 3 else f"one of {', '.join(values)}"
@@ -79,7 +79,7 @@ def _allowed(kind: Any) -> str:
         words += f" from {constraint('ge')}" if low is None else f" above {low}"
         words += f" to {constraint('le')}" if high is None else f" to below {high}"
     if most := constraint("max_length"):
-        words += f" of up to {most} letters"
+        words += f" of up to {most} characters"
     return words + (f" ({constraint('description')})" if constraint("description") else "")
 
 

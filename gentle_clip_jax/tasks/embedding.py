@@ -1,4 +1,4 @@
-"""Embeddings of many items, a chunk at a time."""
+"""Embeddings of many items, computed in chunks."""
 
 import functools
 from typing import Any, Literal
@@ -30,7 +30,7 @@ def of_images(
     module: nn.Module, params: Any, images: batches.Items, method: str = "__call__"
 ) -> np.ndarray:
     """Return the output of a module's method for images [n, height, width, 3]."""
-    # The caches of a CPU hold what a few images become on their way, not more.
+    # The caches of a CPU hold the activations of a few images, not of many.
     chunk = 4 if jax.default_backend() == "cpu" else 64
     return in_chunks(module, params, images, method, chunk=chunk)
 
@@ -40,12 +40,12 @@ def of_texts(
 ) -> np.ndarray:
     """Return the output of a module's method for texts: token ids [n, t], padded with 0 at the end.
 
-    A text is embedded once however often it comes, beside others of its length, and without most of
-    its padding: captions of one set repeat, and few are as long as the longest.
+    Each distinct text is embedded once, together with others of its length and without most of the
+    padding: captions of a data set repeat, and few are as long as the longest.
     """
     texts, index = np.unique(tokens, axis=0, return_inverse=True)
     ends = texts.shape[1] - np.argmax(texts[:, ::-1] != 0, axis=1)
-    # Multiples of 8 are few lengths, and a program is compiled for each.
+    # A program is compiled for each length: multiples of 8 keep their number small.
     lengths = np.minimum(-(-ends // 8) * 8, texts.shape[1])
     order, made = np.argsort(lengths, kind="stable"), []
     for length in np.unique(lengths):
@@ -64,7 +64,7 @@ def in_chunks(
 ) -> Any:
     """Return the output of a module's method for n items, arrays [n, ...], without dropout.
 
-    Each device takes its share of a chunk, each process reads its own; all get all that is made.
+    Each device computes its share of a chunk, each process reads only its own; all get all rows.
     """
     devices, num = mesh.data_mesh(), batches.count(items)
     params = mesh.on_all(params, devices)
@@ -72,10 +72,10 @@ def in_chunks(
     share = chunk // jax.process_count()
     made = []
     for start in range(0, num, chunk):
-        # This process's share; of a last chunk that has none for it, the last item.
+        # This process's share, or the last item if the last chunk has no share for it.
         first = min(start + jax.process_index() * share, num - 1)
         part = batches.take(items, slice(first, first + share))
-        # One shape is compiled, not one more for the last chunk.
+        # Padded, the last chunk needs no program of its own.
         padded = jax.tree.map(functools.partial(_pad, size=share), part)
         rows = mesh.shard_batch(padded, devices)
         embedded = _apply(module, params, rows, method, mesh.replicated(devices))

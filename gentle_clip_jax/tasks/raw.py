@@ -16,14 +16,14 @@ MODALITIES: tuple[Modality, Modality] = ("x", "y")
 
 
 class Raw(NamedTuple):
-    """Items of one modality, none of which is read yet.
+    """Items of one modality, whose content is not read yet.
 
-    rows [n]: the id of each and, where given, its split, label and text.
+    rows [n]: the id of each item and, where known, its split, label and text.
     inputs [n]: the source of each item.
-    digest: an input -> the SHA-256 of its content.
-    load: some inputs -> these items, as the task's `embed_x` or `embed_y` takes them.
+    digest: function from an input to the SHA-256 of its content.
+    load: function from some inputs to their items, as the task's `embed_x` or `embed_y` takes them.
 
-    The two functions raise OSError or ValueError, which says why, where an input cannot be used.
+    Both functions raise OSError or ValueError with the reason if an input cannot be used.
     """
 
     rows: list[dict[str, Any]]
@@ -33,7 +33,7 @@ class Raw(NamedTuple):
 
 
 def images_in(path: pathlib.Path, size: int) -> Raw:
-    """Return pictures, uint8 [n, size, size, 3]; errors are those of `images.list_images`."""
+    """Return images, loaded as uint8 [n, size, size, 3]; errors are those of `list_images`."""
 
     def load(some: Sequence[images.Image]) -> np.ndarray:
         with ThreadPoolExecutor() as pool:
@@ -45,7 +45,7 @@ def images_in(path: pathlib.Path, size: int) -> Raw:
 
 
 def texts_in(path: pathlib.Path, encode: Callable[[list[str]], np.ndarray]) -> Raw:
-    """Return texts as token ids [n, t] by `encode`; errors are those of `texts.list_texts`."""
+    """Return texts, loaded as token ids [n, t] by `encode`; errors are those of `list_texts`."""
     listed = texts.list_texts(path)
     rows = [{k: v for k, v in text._asdict().items() if k != "flaw"} for text in listed]
     return Raw(rows, listed, _digest_of_text, lambda some: encode([text.text for text in some]))

@@ -1,4 +1,4 @@
-"""Embeddings of a batch by the towers, and the objective on them."""
+"""Embeddings of a batch, and the objective computed from them."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -13,8 +13,8 @@ from gentle_clip_jax.losses.objectives import Embedded, Objective, Terms
 class Rows(NamedTuple):
     """Embeddings of a batch, the first `num_matched` rows of x and y being pairs.
 
-    x, y: [n, d] and [m, d]; with second views, which follow, [2n, d] and [2m, d].
-    teacher: the unmatched rows as the start embeds them, if an objective learns from that.
+    x, y: [n, d] and [m, d]; with second views, which come last, [2n, d] and [2m, d].
+    teacher: the unmatched rows embedded with the initial parameters, if the objective needs them.
     """
 
     x: jax.Array
@@ -25,7 +25,7 @@ class Rows(NamedTuple):
 
 
 def embedded(rows: Rows) -> Embedded:
-    """Return the rows as objectives take them."""
+    """Return the rows split into the fields that objectives take."""
     b = rows.num_matched
     (x, view_x), (y, view_y) = (
         jnp.split(z, 2) if rows.has_views else (z, None) for z in (rows.x, rows.y)
@@ -41,5 +41,5 @@ def loss(
     settings: Mapping[str, Any],
     model: TwoTowers,
 ) -> tuple[jax.Array, Terms]:
-    """Return the objective of the rows as they are; `Task.loss` of tasks that add nothing to it."""
+    """Return the objective of the rows: the `Task.loss` of tasks without a term of their own."""
     return objective(embedded(rows), temperature=temperature)

@@ -1,7 +1,7 @@
-"""The schema of a config: each key's type, bounds, unit and default; comments say what it is for.
+"""Schema of a config: type, bounds, unit and default of each key; comments explain its purpose.
 
-The keys of every task stand here. Each task adds its own in `schema.py` of its folder, and may have
-other defaults. What keys ask of each other is in `training/check.py` and in the task's `check`.
+This file has the keys that all tasks share. Each task adds its own in `schema.py` of its folder and
+may change defaults. `training/check.py` and the task's `check` compare keys with each other.
 """
 
 from typing import Annotated, Literal
@@ -39,15 +39,15 @@ Tokens = Annotated[int, Meta(ge=1, le=4096, description="tokens")]
 
 
 class Model(Struct, frozen=True):
-    """Towers and heads; a task adds its towers."""
+    """Keys of the heads; each task adds those of its towers."""
 
     embedding_dim: Width = 256  # method: arXiv 2406.05766, public demo
     head_dropout: Dropout = 0.1  # as above
-    dtype: Literal["float32", "bfloat16"] = "float32"  # of the towers' products; for TPU and GPU
+    dtype: Literal["float32", "bfloat16"] = "float32"  # of the towers' matrix products
 
 
 class Loss(Struct, frozen=True):
-    """Terms of gentle_clip and gentle_clip_official; other objectives do not read the first six."""
+    """Weights of the loss; only gentle_clip and gentle_clip_official read the first six keys."""
 
     clip_weight: Weight = 1.0
     mmd_weight: Weight = 0.1
@@ -58,12 +58,12 @@ class Loss(Struct, frozen=True):
     sdd_bandwidth: Annotated[
         float, Meta(ge=1e-3, le=1e3, description="root mean squared distances of the rows")
     ] = 0.5
-    temperature: Temperature = 0.07  # where it starts; Radford et al., arXiv 2103.00020
+    temperature: Temperature = 0.07  # initial value; Radford et al., arXiv 2103.00020
     learn_temperature: bool = True
 
 
 class Optimizer(Struct, frozen=True):
-    """AdamW; learning rates are those at the peak of the schedule."""
+    """Settings of AdamW; each learning rate is the peak of its schedule."""
 
     tower_learning_rate: Rate = 2e-3
     head_learning_rate: Rate = 2e-3
@@ -73,40 +73,40 @@ class Optimizer(Struct, frozen=True):
 
 
 class Train(Struct, frozen=True):
-    """Length of the training, batches, checkpoints."""
+    """Length of the training, batch sizes and checkpoints."""
 
     steps: Steps = 1000
     batch_matched: Annotated[BatchSize, Meta(description="pairs")] = 64
     batch_unmatched: Annotated[BatchSize, Meta(description="items")] = 64  # of each modality
-    # Parts that the towers see one at a time.
+    # Parts of a batch that pass through the towers one at a time.
     microbatches: Annotated[int, Meta(ge=1, le=2**24, description="parts of a batch")] = 1
-    # Decay of the moving average of the weights, which is what is evaluated.
+    # Decay of the moving average of the weights; this average is evaluated.
     average_decay: Annotated[
         float, Meta(ge=0, lt=1, description="a share of the average that is kept")
     ] = 0.98
-    keep_start: bool = False  # whether to validate the start, and keep it if nothing is better
-    # Steps whose loss or gradient is not finite, before the run stops.
+    keep_start: bool = False  # validate the initial parameters, and keep them if no step is better
+    # Most steps with a non-finite loss or gradient before the run stops.
     max_skipped: Annotated[Limit, Meta(description="steps")] = 0
-    # Items that cannot be read, before the run stops.
+    # Most unreadable items before the run stops.
     max_damaged: Annotated[Limit, Meta(description="items")] = 0
     log_every: Steps = 20
-    checkpoint_every: Steps = 200  # validates too
+    checkpoint_every: Steps = 200  # each checkpoint is validated
 
 
 class Mesh(Struct, frozen=True):
-    """Devices that share the parameters and the optimizer's state; the rest repeat them."""
+    """Number of devices that split the parameters and the optimizer's state among them."""
 
     fsdp: Annotated[int, Meta(ge=1, le=64, description="devices")] = 1
 
 
 class Encoder(Struct, frozen=True):
-    """A pretrained tower, of which a part is trained."""
+    """A pretrained tower, and the part of it that is trained."""
 
-    # A packaged one, a folder, or a Hugging Face repo.
+    # A packaged encoder, a folder, or a Hugging Face repository.
     encoder: Annotated[Text, Meta(description="the name of an encoder or its folder")] = ""
-    # The last ones, with all that follows them; 0: none, -1: all.
+    # The last blocks, with all layers after them; 0: none, -1: all.
     trained_blocks: Annotated[int, Meta(ge=-1, le=1000, description="blocks")] = 2
-    # Of updates of the kernels below; 0: none (arXiv 2106.09685).
+    # Rank of low-rank updates (LoRA, arXiv 2106.09685) of the kernels below; 0: no updates.
     lora_rank: Annotated[int, Meta(ge=0, le=2**16, description="a rank")] = 0
     lora_kernels: Annotated[Text, Meta(description="a pattern of paths")] = "query|value"
 
@@ -118,11 +118,11 @@ class TextViews(Struct, frozen=True):
 
 
 class Config(Struct, frozen=True):
-    """Gentle-CLIP in its stable form; a task adds `task`, `data` and `views`."""
+    """Keys of every task; each task adds `task`, `data` and `views`."""
 
-    # Which one: see gentle_clip_jax/losses/objectives.py.
+    # One of gentle_clip_jax/losses/objectives.py.
     objective: Annotated[Text, Meta(description="the name of an objective")] = "gentle_clip"
-    seed: Seed = 0  # of weights, batches, views, dropout, and of which training items are pairs
+    seed: Seed = 0  # of weights, batches, views, dropout and the choice of matched items
     model: Model = Model()
     loss: Loss = Loss()
     optimizer: Optimizer = Optimizer()

@@ -1,4 +1,4 @@
-"""The interface of a task: its data, its towers, its metrics and the words for its items."""
+"""Interface of a task: its data, its towers, its metrics and the names of its modalities."""
 
 import pathlib
 from collections.abc import Mapping
@@ -17,44 +17,44 @@ from gentle_clip_jax.tasks.rows import Rows
 
 
 class Task(Protocol):
-    """The module `task` of a folder in tasks/. Nothing outside of that folder knows its domain."""
+    """Interface of the module `task` in each folder of tasks/; only that folder knows its data."""
 
     @property
     def MODALITIES(self) -> tuple[str, str]:
-        """The names of an item of x and of an item of y, in the singular."""
+        """Name of one item of x and of one item of y, such as image and text."""
         ...
 
     @property
     def HEADLINE(self) -> str:
-        """The figure of `validate` by which checkpoints are chosen; the higher, the better."""
+        """Name of the `validate` metric that chooses the best checkpoint; higher is better."""
         ...
 
     @property
     def TYPED(self) -> Modality:
-        """The modality whose items a user can type: embedding takes a list of strings of it."""
+        """Modality whose items can be typed: its embedding function takes a list of strings."""
         ...
 
     def check(self, config: ml_collections.ConfigDict) -> None:
-        """Raise ValueError, in one sentence, where the config contradicts itself."""
+        """Raise ValueError, in one sentence, if keys of the config contradict each other."""
 
     def load_data(self, config: ml_collections.ConfigDict, workdir: pathlib.Path) -> Dataset:
-        """Return training and evaluation items; slow results are cached in workdir/cache."""
+        """Return the training and evaluation items; slow steps are cached in workdir/cache."""
         ...
 
     def build_model(self, config: ml_collections.ConfigDict, dataset: Dataset) -> TwoTowers:
-        """The towers and heads."""
+        """Return the towers and heads."""
         ...
 
     def init_params(
         self, config: ml_collections.ConfigDict, dataset: Dataset, model: TwoTowers
     ) -> Any:
-        """The parameters that training starts from, a function of the config and the data."""
+        """Return the initial parameters, a function of the config and the data."""
         ...
 
     def views(
         self, key: jax.Array, batch: Batch, config: ml_collections.ConfigDict
     ) -> tuple[Any, Any]:
-        """A random view of each item of a batch as the towers take it, matched rows first."""
+        """Return a random view of each item of a batch as towers take it, matched rows first."""
         ...
 
     def loss(
@@ -65,31 +65,31 @@ class Task(Protocol):
         settings: Mapping[str, Any],
         model: TwoTowers,
     ) -> tuple[jax.Array, Terms]:
-        """The objective of a batch's embeddings and its unweighted terms; settings: config.loss."""
+        """Return the loss of a batch's embeddings and its unweighted terms by config.loss."""
         ...
 
     def validate(self, model: TwoTowers, params: Any, dataset: Dataset) -> dict[str, float]:
-        """Figures on the validation items, shares from 0 to 1, `HEADLINE` among them."""
+        """Return metrics of the validation items, each in [0, 1], `HEADLINE` among them."""
         ...
 
     def evaluate(self, model: TwoTowers, params: Any, dataset: Dataset) -> dict[str, Interval]:
-        """Figures on the test items, with their intervals."""
+        """Return metrics of the test items, with their intervals."""
         ...
 
     def embed_x(self, model: TwoTowers, params: Any, dataset: Dataset, items: Any) -> np.ndarray:
-        """Unit rows [n, d] of n items of x, as the data set holds them or as a user has them."""
+        """Return unit rows [n, d] of n items of x, from the data set or of a user."""
         ...
 
     def embed_y(self, model: TwoTowers, params: Any, dataset: Dataset, items: Any) -> np.ndarray:
-        """Likewise of y."""
+        """Return unit rows [m, d] of m items of y likewise."""
         ...
 
     def test_items(self, dataset: Dataset) -> tuple[Items, Items]:
-        """x and y of the test items, one row of each an item, for `embed_x` and `embed_y`."""
+        """Return x and y of the test items, row by row, for `embed_x` and `embed_y`."""
         ...
 
     def pictures(self, dataset: Dataset) -> np.ndarray:
-        """The test items, uint8 [n, height, width] or [n, height, width, 3], for the report."""
+        """Return pictures of the test items, uint8 [n, height, width] or [n, height, width, 3]."""
         ...
 
     def read(
@@ -99,9 +99,9 @@ class Task(Protocol):
         modality: Modality,
         path: pathlib.Path,
     ) -> Raw:
-        """A user's own items of x or of y, from a file or a folder.
+        """Return a user's own items of one modality, from a file or a folder.
 
         Raises:
-          ValueError: there are no such items.
+          ValueError: the path has no such items.
         """
         ...

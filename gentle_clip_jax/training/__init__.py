@@ -1,1 +1,1 @@
-"""Training: the loop, its step, its checkpoints, and what is restored from them."""
+"""Training: the loop, its step, its checkpoints, and runs restored from them."""

@@ -22,8 +22,8 @@ def recorded(
 ) -> FloatingPointError:
     """Write bad_step_N.json and .npz into a run's folder and return the error to raise.
 
-    The first holds the metrics, the row numbers and the names of the matched items; the second the
-    batch. The parameters are those of the newest checkpoint before the step, trained on up to it.
+    The JSON has the metrics, the row numbers and the names of the matched items; the .npz has the
+    batch. Resuming from the newest checkpoint before the step reproduces its parameters.
     """
     path = RunFolder(workdir).bad_step(bad.step)
     if jax.process_index() == 0:
@@ -42,7 +42,7 @@ def recorded(
         f"{bad}: training stopped, the checkpoints before it in "
         f"{RunFolder(workdir).checkpoints} are kept. "
         "Lower the learning rates (config.optimizer) or the weight of that term (config.loss), or "
-        f"raise config.train.max_skipped. {path} and .npz hold the batch of that step."
+        f"raise config.train.max_skipped. {path} and its .npz file record the batch of that step."
     )
 
 

@@ -1,4 +1,4 @@
-"""The batches of a run, as its config asks for them."""
+"""Batches of a run, with the sizes and the seed of its config."""
 
 from collections.abc import Callable
 

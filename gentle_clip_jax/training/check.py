@@ -1,4 +1,4 @@
-"""Checks of a config across its keys, such as an objective that needs pairs."""
+"""Checks that involve several keys of a config, such as an objective that needs pairs."""
 
 import ml_collections
 
@@ -8,7 +8,7 @@ from gentle_clip_jax.tasks.check_keys import check_keys
 
 
 def check(config: ml_collections.ConfigDict) -> None:
-    """Raise ValueError, in one sentence, where a config cannot be trained."""
+    """Raise ValueError, in one sentence, if a config cannot be trained."""
     check_keys(config)
     task_of(config).check(config)
     _check_objective(config)
@@ -29,10 +29,10 @@ def _check_objective(config: ml_collections.ConfigDict) -> None:
                 "There are no matched pairs but config.loss.clip_weight is "
                 f"{config.loss.clip_weight:g}: {remedy}, or set the weight to 0."
             )
-        raise ValueError(f"There are no matched pairs, which {name} learns from: {remedy}.")
+        raise ValueError(f"The objective {name} needs matched pairs, but there are none: {remedy}.")
     if objectives.needs_teacher(name) and not config.train.batch_unmatched:
         raise ValueError(
-            f"The objective {name} learns from unmatched items: raise config.train.batch_unmatched."
+            f"The objective {name} needs unmatched items: raise config.train.batch_unmatched."
         )
 
 
@@ -43,5 +43,5 @@ def _check_batch(config: ml_collections.ConfigDict) -> None:
     if rows % config.train.microbatches:
         raise ValueError(
             f"A batch of {rows} rows cannot be cut into config.train.microbatches="
-            f"{config.train.microbatches} equal parts."
+            f"{config.train.microbatches} equal parts: choose a divisor of {rows}."
         )

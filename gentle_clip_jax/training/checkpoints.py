@@ -1,4 +1,4 @@
-"""Checkpoints: saved in the background, verified on the way back, never trusted blindly."""
+"""Checkpoints: saved in the background, and verified against checksums when restored."""
 
 import contextlib
 import functools
@@ -30,24 +30,24 @@ class Average(NamedTuple):
 
 
 class Checkpoints:
-    """The training states of one run: the newest and the best.
+    """The checkpoints of one run: the newest steps and the best one.
 
-    Each step carries a manifest with the SHA-256 of its arrays, because Orbax restores a flipped
-    byte silently; a step that is truncated or altered is passed over for the one before it.
-    `read_only`, nothing in the folder is changed, so that a run may train in it.
+    Each step has a manifest with the SHA-256 of its arrays, because Orbax restores a flipped byte
+    silently; a truncated or altered step is skipped, and the one before it is used. If `read_only`,
+    nothing in the folder is changed, so that a run may train in it meanwhile.
     """
 
     def __init__(self, folder: pathlib.Path, *, keep: int = 2, read_only: bool = False):
         self._folder = folder.resolve() if is_local(folder) else folder
         self._keep, self._read_only = keep, read_only
         self._records = Records(self._folder)
-        # Orbax and its tasks log pages where one sentence is printed here.
+        # Orbax and its tasks log pages about errors that are reported in one sentence here.
         for name in ("absl", "asyncio"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
 
     @functools.cached_property
     def _manager(self) -> ocp.CheckpointManager:
-        """The Orbax manager, opened only after unsound steps are removed, which would break it."""
+        """Orbax's manager, opened only after damaged steps are removed, which would break it."""
         self._pass_over_flawed()
         policy = ocp.checkpoint_managers
         preserved = policy.AnyPreservationPolicy([policy.LatestN(self._keep), self._records])
@@ -58,25 +58,25 @@ class Checkpoints:
         return ocp.CheckpointManager(self._folder, options=options)
 
     def save(self, step: int, state: Any, score: float | None) -> None:
-        """Save `state` as `step` in the background; the step with the highest `score` is best.
+        """Save `state` as `step` in the background; the best step has the highest `score`.
 
         Raises:
           OSError: this step or the one before it cannot be written.
         """
-        with self._said_in_a_sentence():
+        with self._write_errors_named():
             manager = self._manager  # before there is a record of this step
             record = ocp.args.JsonSave(self._records.new(step, state, score))
             args = ocp.args.Composite(**{STATE: ocp.args.StandardSave(state), RECORD: record})
             manager.save(step, args=args)
 
     def restore(self, like: Any, *, best: bool = False) -> Any | None:
-        """Return the state of the newest (or best) sound step, shaped and sharded as `like`.
+        """Return the state of the newest (or best) intact step, shaped and sharded as `like`.
 
-        None if there is no sound step. Unsound steps are named and, unless `read_only`, put aside,
-        since Orbax would save no step up to the last that it sees.
+        Return None if no step is intact. Damaged steps are reported and, unless `read_only`,
+        renamed, since Orbax saves no step below the highest one in the folder.
 
         Raises:
-          ValueError: a step holds other arrays than `like`; names each key, shape and dtype.
+          ValueError: the arrays of a step differ from `like`; names each key, shape and dtype.
         """
         for step in self._steps(best=best):
             state, reason = self._read(step, like)
@@ -86,9 +86,9 @@ class Checkpoints:
         return None
 
     def restore_best_average(self) -> Average | None:
-        """Return only the average of the best sound step.
+        """Return only the average of the best intact step.
 
-        Return None if there is no sound step.
+        Return None if no step is intact.
         """
         for step in self._steps(best=True):
             average, reason = self._read_average(step)
@@ -98,7 +98,7 @@ class Checkpoints:
         return None
 
     def _steps(self, *, best: bool = False) -> list[int]:
-        """Return the steps in the order in which to try them."""
+        """Return the intact steps in the order in which to try them."""
         self._pass_over_flawed()
         steps = sorted(self._records.sound, reverse=True)
         if best and (step := self._records.best_of(steps)) is not None:
@@ -113,9 +113,9 @@ class Checkpoints:
 
     def _pass_over(self, step: int, reason: str) -> None:
         path = self._folder / str(step)
-        note = "" if self._read_only else f"; what there is of it is kept in {aside(path)}"
+        note = "" if self._read_only else f"; its files are moved to {aside(path)}"
         if jax.process_index() == 0:
-            print(f"Checkpoint {step} cannot be used and is skipped: {reason}{note}.")
+            print(f"Checkpoint {step} is damaged and is skipped: {reason}{note}.")
         if self._read_only:
             return
         if jax.process_index() == 0:
@@ -124,11 +124,11 @@ class Checkpoints:
         self._records.forget(step)
 
     def _read_average(self, step: int) -> tuple[Any, str]:
-        """Return the average of a step, and the reason why it cannot be used."""
+        """Return the average of a step, and the reason why it cannot be used, empty if it can."""
         arrays = self._records.sound[step].arrays
         device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
         try:
-            # A checkpointer of its own, as the manager restores whole states alone.
+            # A separate checkpointer, since the manager restores only whole states.
             with ocp.PyTreeCheckpointer() as checkpointer:
                 path = self._folder / str(step) / STATE
                 tree: Any = checkpointer.metadata(path).item_metadata.tree
@@ -144,8 +144,7 @@ class Checkpoints:
         now = manifest.manifest(restored)
         of_average = {key: entry for key, entry in arrays.items() if key.startswith("average/")}
         altered = [key for key, entry in of_average.items() if entry != now.get(key)]
-        reason = f"{_listed(altered)} was altered since it was saved" if altered else ""
-        return restored["average"], reason
+        return restored["average"], _mismatch(altered)
 
     def _read(self, step: int, like: Any) -> tuple[Any, str]:
         """Return the state of a step, and the reason why it cannot be used, empty if it can."""
@@ -161,22 +160,22 @@ class Checkpoints:
             return None, reason
         now = manifest.manifest(state)
         altered = [key for key, entry in arrays.items() if entry != now[key]]
-        return state, f"{_listed(altered)} was altered since it was saved" if altered else ""
+        return state, _mismatch(altered)
 
     def _check_fits(self, step: int, saved: manifest.Manifest, like: Any) -> None:
         if differing := manifest.differences(saved, manifest.described(like)):
             raise ValueError(
-                f"Checkpoint {step} in {self._folder} is of another model: {_listed(differing)}. "
-                "Choose another --workdir, or the config and the versions that it was made with."
+                f"Checkpoint {step} in {self._folder} is from another model: {_listed(differing)}. "
+                "Choose another --workdir, or the config and the versions that it was saved with."
             )
 
     @contextlib.contextmanager
-    def _said_in_a_sentence(self) -> Iterator[None]:
+    def _write_errors_named(self) -> Iterator[None]:
         try:
             yield
         except jax.errors.JaxRuntimeError:
-            raise  # of a step, or of a process that was lost
-        except Exception as error:  # what Orbax and TensorStore raise has no common class
+            raise  # an error of a step, or a lost process
+        except Exception as error:  # errors of Orbax and TensorStore have no common class
             raise OSError(
                 f"No checkpoint can be written to {self._folder} ({cause(error)}): fix "
                 "this and run the same command again; it continues from the last complete one."
@@ -190,11 +189,11 @@ class Checkpoints:
     def __exit__(self, kind: type[BaseException] | None, *_) -> None:
         """Wait until everything is on disk."""
         try:
-            with self._said_in_a_sentence():
+            with self._write_errors_named():
                 if "_manager" in vars(self):
                     self._manager.wait_until_finished()
                     self._manager.close()
-            sys.unraisablehook = self._hook  # after a failure there is more to come
+            sys.unraisablehook = self._hook  # kept after a failure, when more errors may follow
         except OSError:
             # The error that ended the run is reported, not its consequences.
             if kind is None:
@@ -212,6 +211,11 @@ def _agreed(reason: str) -> str:
         if row.any():
             return row.tobytes().rstrip(b"\0").decode(errors="replace")
     return ""
+
+
+def _mismatch(altered: list[str]) -> str:
+    """Return the reason why a step with altered arrays cannot be used; empty if there are none."""
+    return f"checksum mismatch: {_listed(altered)} changed after it was saved" if altered else ""
 
 
 def _listed(names: list[str]) -> str:

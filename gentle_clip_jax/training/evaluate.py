@@ -1,4 +1,4 @@
-"""Evaluation of a run on held-out items."""
+"""Evaluation of a run on its test items, and search among them."""
 
 import pathlib
 from typing import Any
@@ -23,7 +23,7 @@ def evaluate(workdir: str | pathlib.Path) -> dict[str, Any]:
     items before and after training) into workdir, and returns the content of evaluation.json.
 
     Raises:
-      ValueError: workdir holds no run, or no sound checkpoint yet.
+      ValueError: workdir holds no run, or no intact checkpoint yet.
     """
     folder, run = RunFolder(place(workdir)), restore(workdir)
     task, dataset, model = run.task, run.dataset, run.model
@@ -58,7 +58,7 @@ def search(workdir: str | pathlib.Path, words: str, *, num: int = 5) -> list[str
     """Return the names of the `num` test items of a run that are nearest to `words`, nearest first.
 
     Raises:
-      ValueError: words are empty, or workdir holds no run or no sound checkpoint yet.
+      ValueError: words are empty, or workdir holds no run or no intact checkpoint yet.
     """
     if not words.strip():
         raise ValueError("There is nothing to search for: give some words.")

@@ -1,4 +1,4 @@
-"""The training loop: from a config and a folder to a run that can be killed and resumed."""
+"""The training loop, which can be killed at any time and resumed."""
 
 import functools
 import pathlib
@@ -28,18 +28,18 @@ from gentle_clip_jax.training.train_state import TrainState
 
 
 def train(config: ml_collections.ConfigDict, workdir: str | pathlib.Path) -> TrainState:
-    """Train until config.train.steps, from the newest sound checkpoint if there is one.
+    """Train until config.train.steps, from the newest intact checkpoint if there is one.
 
-    The files in workdir are those of `runs.folder.RunFolder`. SIGTERM and Ctrl-C end the training
-    after a step, with a checkpoint.
+    `runs.folder.RunFolder` describes the files in workdir. On SIGTERM or Ctrl-C the training saves
+    a checkpoint after the current step and ends.
 
     Raises:
       ValueError: the config contradicts itself, the data, the devices or the run in workdir, or
-        another run is going on there.
+        another process trains there.
       FloatingPointError: in more than config.train.max_skipped steps a metric is not finite; the
-        last good checkpoint stays.
+        last good checkpoint is kept.
       OSError: workdir cannot be written to.
-      KeyboardInterrupt: Ctrl-C ended it.
+      KeyboardInterrupt: Ctrl-C ended the training.
     """
     check(config)
     task, steps = task_of(config), config.train.steps
@@ -48,7 +48,7 @@ def train(config: ml_collections.ConfigDict, workdir: str | pathlib.Path) -> Tra
             dataset = task.load_data(config, folder.local)
             model = task.build_model(config, dataset)
             state = train_state.init_state(config, task, dataset, model)
-        if not is_local(folder.path):  # so that each machine has prepared its own
+        if not is_local(folder.path):  # each machine has prepared its own data
             state = multihost_utils.broadcast_one_to_all(state)
         advance = next_state(recipe(config, task, model), teacher_of(config, state))
         state = on_devices(config, state)
@@ -65,7 +65,7 @@ def train(config: ml_collections.ConfigDict, workdir: str | pathlib.Path) -> Tra
 
 
 def on_devices(config: ml_collections.ConfigDict, tree: Any) -> Any:
-    """Return a tree that every process has, spread over all devices as the config says."""
+    """Return a tree, the same in every process, sharded over all devices by config.mesh."""
     return mesh.place(tree, mesh.of_state(tree, mesh.data_mesh(config.mesh.fsdp)))
 
 
@@ -74,7 +74,7 @@ def next_state(
 ) -> Callable[[TrainState, Batch], tuple[TrainState, dict[str, jax.Array]]]:
     """Return the function from a state and this process's share of a batch to the next state.
 
-    Its first call compiles it and prints the memory it needs. `teacher`: see `train_step`.
+    Its first call compiles the step and prints its memory. `teacher`: see `train_step`.
     """
     devices = mesh.data_mesh(recipe.fsdp)
     compiled: list[Any] = []
@@ -103,7 +103,7 @@ def jitted_step(recipe: Recipe, state: TrainState) -> Any:
 def teacher_of(config: ml_collections.ConfigDict, state: TrainState) -> Any:
     """Return the initial parameters if the objective learns from them.
 
-    They are a copy, as steps donate their state.
+    They are a copy, since steps donate their state.
     """
     if not objectives.needs_teacher(config.objective):
         return None
@@ -120,7 +120,7 @@ def _run(
     log: RunLog,
     stop: StopRequest,
 ) -> TrainState:
-    """Run the steps from a state to the last, or until a stop is requested."""
+    """Run the steps from a state to the last one, or until a stop is requested."""
     sizes, task, first = config.train, task_of(config), int(state.step)
     batch_at = batching.batch_at(config, dataset)
 

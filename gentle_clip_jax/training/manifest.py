@@ -1,7 +1,7 @@
-"""The manifest of a tree of arrays: key, shape, dtype and SHA-256 of each, however it is spread.
+"""The manifest of a tree of arrays: key, shape, dtype and SHA-256 of each, for any sharding.
 
-An array is hashed in blocks along its longest axis, which is the axis that mesh.py spreads it over,
-so that each process hashes what it holds and the manifest is the same on any number of devices.
+An array is hashed in blocks along its longest axis, the axis along which mesh.py splits it, so that
+each process hashes its own blocks and the manifest is the same on any number of devices.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ from gentle_clip_jax.parallel.mesh import num_blocks, split_axis
 from gentle_clip_jax.storage.digests import sha256_of
 
 Manifest = dict[str, dict[str, Any]]
-_POOLED = 2**26  # bytes; less is hashed sooner than threads are started on a busy machine
+_POOLED = 2**26  # bytes; smaller trees are hashed before a busy machine has started threads
 
 
 def manifest(tree: Any) -> Manifest:
@@ -36,7 +36,7 @@ def manifest(tree: Any) -> Manifest:
 
 
 def described(tree: Any) -> Manifest:
-    """Return {key: {"shape", "dtype"}} of every array, or description of one, in a tree."""
+    """Return {key: {"shape", "dtype"}} of every array, or `ShapeDtypeStruct`, in a tree."""
     return {
         key: {"shape": list(np.shape(leaf)), "dtype": str(leaf.dtype)}
         for key, leaf in _by_key(tree).items()
@@ -55,8 +55,8 @@ def digest_of(entries: Manifest) -> str:
 
 def differences(saved: Manifest, wanted: Manifest) -> list[str]:
     """Return sentences on the keys, shapes and dtypes in which `wanted` differs from `saved`."""
-    flaws = [f"{key} is not in it" for key in wanted if key not in saved]
-    flaws += [f"{key} is in it but has no place" for key in saved if key not in wanted]
+    flaws = [f"{key} is missing" for key in wanted if key not in saved]
+    flaws += [f"{key} is not expected" for key in saved if key not in wanted]
     for key in wanted.keys() & saved.keys():
         for name in ("shape", "dtype"):
             if (was := saved[key][name]) != (now := wanted[key][name]):
@@ -88,12 +88,12 @@ def _digests(leaves: Sequence[Any]) -> list[np.ndarray]:
 
 
 def _hash(place: np.ndarray, values: np.ndarray) -> None:
-    """Write a SHA-256 into its place, uint8 [32]."""
+    """Write the SHA-256 of the values into `place`, uint8 [32]."""
     place[:] = np.frombuffer(bytes.fromhex(sha256_of(values.tobytes())), np.uint8)
 
 
 def _own_parts(leaf: Any) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield the parts that only this process hashes, and their starts along the longest axis."""
+    """Yield the parts that this process hashes, each after its start along the longest axis."""
     if not isinstance(leaf, jax.Array) or leaf.is_fully_addressable:
         yield 0, np.asarray(leaf)
         return
@@ -104,7 +104,7 @@ def _own_parts(leaf: Any) -> Iterator[tuple[int, np.ndarray]]:
 
 
 def _blocks(part: Any, first: int, shape: tuple[int, ...]) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield the number and values of each block of an array of `shape` that lies in a part."""
+    """Yield the number and values of each block in a part of an array of `shape`."""
     if not shape or not max(shape):
         yield 0, np.asarray(part)
         return

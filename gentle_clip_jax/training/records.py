@@ -1,4 +1,4 @@
-"""Records of a checkpoint beside its arrays: their manifest and its validation metrics."""
+"""Records of checkpoints: the manifest of their arrays and their validation score."""
 
 import pathlib
 from collections.abc import Sequence
@@ -12,49 +12,49 @@ from gentle_clip_jax.training.orbax_errors import first_line
 
 STATE, RECORD = "state", "manifest"  # the parts of a step
 _KEYS = {"arrays", "sha256", "score"}
-_KEYS_BEFORE = {"arrays", "sha256"}  # of an earlier version
+_KEYS_BEFORE = {"arrays", "sha256"}  # written by an earlier version
 
 
 class Record(NamedTuple):
-    """The manifest of a step's arrays, and its score, if it was validated."""
+    """The manifest of a step's arrays, and the step's score if it was validated."""
 
     arrays: Manifest
     score: float | None
 
 
 class Records:
-    """The records of the steps in a folder; as a policy of Orbax, it keeps the best step.
+    """The records of the steps in a folder, and a preservation policy of Orbax: keep the best step.
 
-    The scores are here because Orbax opens no folder in which one of its own files of scores is
+    Scores are stored here because Orbax opens no folder in which one of its own score files is
     damaged.
 
     Raises:
-      ValueError: a step is of an earlier version of this program.
+      ValueError: an earlier version of this program wrote a step.
     """
 
     def __init__(self, folder: pathlib.Path):
         self._folder = folder
         self.sound: dict[int, Record] = {}
-        self.flaws: dict[int, str] = {}  # why a step has none that can be used
+        self.flaws: dict[int, str] = {}  # reason why a step has no usable record
         for path in sorted(folder.glob("*")):
-            # On a store a step has its name before it is whole; Orbax removes what was left.
+            # On a store a step has its name before it is complete; Orbax removes incomplete ones.
             is_step = path.name.isdecimal() and path.is_dir()
             if is_step and ocp.path.step.is_checkpoint_finalized(path):
                 self._read(int(path.name))
 
     def new(self, step: int, state: Any, score: float | None) -> dict[str, Any]:
-        """Return the record of a state to be saved, for JSON."""
+        """Return the record of a state to be saved, as JSON values."""
         arrays = manifest(state)
         self.sound[step] = Record(arrays, score)
         return checked({"arrays": arrays, "sha256": digest_of(arrays), "score": score})
 
     def forget(self, step: int) -> None:
-        """Forget a step that was put aside."""
+        """Forget a step that was moved away."""
         self.sound.pop(step, None)
         self.flaws.pop(step, None)
 
     def best_of(self, steps: Sequence[int]) -> int | None:
-        """Return the step with the highest score, the last of several; None if none has a score."""
+        """Return the step with the highest score, the last in a tie; None if none has a score."""
         scores = {step: self.sound[step].score for step in steps if step in self.sound}
         scored = [(score, step) for step, score in scores.items() if score is not None]
         return max(scored)[1] if scored else None
@@ -72,16 +72,16 @@ class Records:
             return
         if record.keys() == _KEYS_BEFORE:
             raise ValueError(
-                f"Checkpoint {step} in {self._folder} was written by an earlier version: go on "
-                "with that, or choose another --workdir."
+                f"Checkpoint {step} in {self._folder} was written by an earlier version: continue "
+                "with that version, or choose another --workdir."
             )
         if record.keys() != _KEYS:
-            self.flaws[step] = "its manifest is another file's"
+            self.flaws[step] = "its manifest has other keys than expected"
             return
         try:
             # Orbax reads this of every step when it opens a folder.
             _ = ocp.path.step.standard_name_format().find_step(self._folder, step).commit_timestamp
         except Exception as error:
-            self.flaws[step] = f"what Orbax keeps of it cannot be read ({first_line(error)})"
+            self.flaws[step] = f"Orbax's record of it cannot be read ({first_line(error)})"
             return
         self.sound[step] = Record(record["arrays"], record["score"])

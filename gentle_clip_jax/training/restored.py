@@ -23,10 +23,10 @@ from gentle_clip_jax.training.provenance import fingerprints
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Restored:
-    """The towers of a run with the parameters that did best on its validation items.
+    """The towers of a run, with the parameters that scored best on its validation items.
 
     It satisfies the protocol of an aligner, `aligners.protocol.SharedSpace`. Its features are rows
-    that it has embedded, and embedding them again only gives them unit length.
+    that it has embedded; embedding them again only scales them to unit length.
 
     path: the folder of the run.
     params: the moving average at `step`; the optimizer's state is not read.
@@ -41,8 +41,8 @@ class Restored:
     step: int
 
     def embed_x(self, items: Any) -> np.ndarray:
-        """Return unit rows [n, d] of n items of x: arrays as the task's data set holds them, a list
-        of strings where the modality is one of texts or sequences, or embedded rows [n, d]."""
+        """Return unit rows [n, d] of n items of x: arrays in the form of the task's data set, a
+        list of strings if the modality can be typed, or embedded rows [n, d]."""
         return _unit(items) if self._are_embedded(items) else self.embed("x", items)
 
     def embed_y(self, items: Any) -> np.ndarray:
@@ -62,11 +62,11 @@ class Restored:
         return is_float and items.shape[1] == self._about["fitted_on"]["features_x"]
 
     def smooth_gallery_x(self, rows: Any) -> Any:
-        """Return the rows: a run smooths no gallery."""
+        """Return the rows unchanged: runs have no gallery smoothing."""
         return rows
 
     def smooth_gallery_y(self, rows: Any) -> Any:
-        """Return the rows: a run smooths no gallery."""
+        """Return the rows unchanged: runs have no gallery smoothing."""
         return rows
 
     def __repr__(self) -> str:
@@ -74,17 +74,17 @@ class Restored:
 
     @property
     def can_refit(self) -> bool:
-        """False: towers take a training to change."""
+        """False: towers change only by training."""
         return False
 
     @property
     def held_out(self) -> None:
-        """None: a run keeps no held-out pairs."""
+        """None: a run stores no held-out pairs."""
         return None
 
     @property
     def about(self) -> dict[str, Any]:
-        """Metadata: method, modalities, step, encoders, and the width of embedded rows."""
+        """Metadata: method, modalities, step, encoders, width of embedded rows."""
         return self._about
 
     @functools.cached_property
@@ -102,14 +102,14 @@ class Restored:
 
     @property
     def typed(self) -> Modality:
-        """The modality whose items can be typed as words."""
+        """Modality whose items can be typed as words."""
         return self.task.TYPED
 
     def read(self, path: pathlib.Path, modality: Modality | None = None) -> tuple[Modality, Raw]:
-        """Find a user's own items of a modality at a path, or of the first that fits.
+        """Return a user's own items at a path, of the given modality or of the first that fits.
 
         Raises:
-          ValueError: there are none.
+          ValueError: the path has no items of the run's modalities.
         """
         if modality is not None:
             return modality, self.task.read(self.config, self.dataset, modality, path)
@@ -118,15 +118,15 @@ class Restored:
             try:
                 return self.read(path, each)
             except (OSError, ValueError) as error:
-                reasons.append(f"of {name}s: {str(error).rstrip('.')}")
-        raise ValueError(f"{path} holds no items of {self.path}: {'; '.join(reasons)}.")
+                reasons.append(f"as {name}s: {str(error).rstrip('.')}")
+        raise ValueError(f"{path} has no items for the run {self.path}: {'; '.join(reasons)}.")
 
     def folder_of_rows(self, path: pathlib.Path, modality: Modality) -> pathlib.Path:
-        """Return the folder, within the run's, of the rows of a user's own items."""
+        """Return the folder, inside the run's, that caches the rows of a user's own items."""
         return RunFolder(self.path).embedded(path, modality)
 
     def search(self, words: str) -> np.ndarray:
-        """Cosines [n] of the run's test items with some words."""
+        """Return the cosines [n] of the run's test items with some words."""
         x, y = self.task.test_items(self.dataset)
         if self.task.TYPED == "y":
             return self.embed("x", x) @ self.embed("y", [words])[0]
@@ -134,30 +134,30 @@ class Restored:
 
     @property
     def sha256(self) -> str:
-        """SHA-256 of all that rows of `embed` hang on besides the items and the program."""
+        """SHA-256 of everything that determines `embed` besides the items and the program."""
         return self._sha256
 
     @functools.cached_property
     def _sha256(self) -> str:
-        about = {
+        inputs = {
             "config": self.config.to_dict(),
-            "data": fingerprints(self.dataset),  # tokens and other preparations are made of them
+            "data": fingerprints(self.dataset),  # for instance, tokens are learned from them
             "params": digest(self.params),
         }
-        return sha256_of(about)
+        return sha256_of(inputs)
 
 
 def restore(workdir: str | pathlib.Path) -> Restored:
-    """The best parameters of the run in a folder, which may be going on.
+    """Return the run in a folder with its best parameters; it may still be training.
 
     Raises:
-      ValueError: the folder holds no run, or no sound checkpoint yet.
+      ValueError: the folder holds no run, or no intact checkpoint yet.
     """
     path, config = place(workdir), read_config(workdir)
     folder = RunFolder(path)
     with Checkpoints(folder.checkpoints, read_only=True) as checkpoints:
-        found = checkpoints.restore_best_average()
-    if found is None:
+        best = checkpoints.restore_best_average()
+    if best is None:
         raise ValueError(
             f"{workdir} has no checkpoint to evaluate yet: "
             f"run gentle-clip train --workdir={workdir}."
@@ -165,7 +165,7 @@ def restore(workdir: str | pathlib.Path) -> Restored:
     task = task_of(config)
     dataset = task.load_data(config, folder.local)
     model = task.build_model(config, dataset)
-    return Restored(path, config, task, dataset, model, found.average, found.step)
+    return Restored(path, config, task, dataset, model, best.average, best.step)
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:

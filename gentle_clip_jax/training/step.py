@@ -1,4 +1,4 @@
-"""One training step: views, embeddings, the objective, gradients, an update."""
+"""One training step: views, embeddings, objective, gradients and update."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -22,15 +22,15 @@ from gentle_clip_jax.training.train_state import TrainState, build_optimizer
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Recipe:
-    """The fixed ingredients of a training step, besides a state and a batch.
+    """The fixed inputs of a training step, besides a state and a batch.
 
-    views: from a key and a batch to a random view of each item; see `Task.views`.
+    views: function from a key and a batch to a random view of each item; see `Task.views`.
     has_views: whether the objective contrasts a second view with the first.
     temperature: a number, or None if it is learned.
-    settings: of the task's loss, see `Task.loss`.
-    microbatches: parts of a batch that the towers see one at a time.
-    average_decay: of the moving average of the parameters.
-    fsdp: devices that share the parameters.
+    settings: settings of the task's loss; see `Task.loss`.
+    microbatches: parts of a batch that pass through the towers one at a time.
+    average_decay: decay of the moving average of the parameters.
+    fsdp: number of devices that split the parameters.
     """
 
     task: Task
@@ -71,7 +71,7 @@ def train_step(
 ) -> tuple[TrainState, dict[str, jax.Array]]:
     """Take one update from the views of a batch; return the new state and the metrics to log.
 
-    `teacher` are the parameters of the start, for objectives that learn from it.
+    `teacher`: the initial parameters, for objectives that need them.
     """
     model, (num_matched, num_rows) = recipe.model, _sizes(batch)
     view_key, dropout_key = jax.random.split(
@@ -130,7 +130,7 @@ def embed(
 def random_views(key: jax.Array, batch: Batch, recipe: Recipe) -> Any:
     """Return a view of each row of x and y, matched rows first.
 
-    A second follows where SSL needs it.
+    If SSL needs them, second views of all rows follow.
     """
     if not recipe.has_views:
         return recipe.views(key, batch)
@@ -146,9 +146,9 @@ def gradients(
     objective: Callable[..., tuple[jax.Array, dict]],
     microbatches: int,
 ) -> tuple[Any, dict]:
-    """Gradients of objective(params, *embed(params, inputs, key)) and the objective's metrics.
+    """Return gradients of objective(params, *embed(params, inputs, key)) and its metrics.
 
-    With several microbatches the towers see one at a time, forward and again backward, and only
+    Microbatches pass through the towers one at a time, forward and again backward, and only
     embeddings are stored for all of them; the objective still compares every row with every row.
 
     Source: Gao et al., GradCache (arXiv 2101.06983), section 3.
@@ -179,12 +179,12 @@ def gradients(
 
 
 def _sizes(batch: Batch) -> tuple[int, int]:
-    """Matched rows of each modality in a batch, and all of its rows."""
+    """Return the numbers of matched rows and of all rows of each modality in a batch."""
     return count(batch["matched"]), sum(count(part) for part in batch.values())
 
 
 def _unless_bad(new: TrainState, old: TrainState, metrics: dict[str, jax.Array]) -> TrainState:
-    """Return the new state if all metrics are finite, else the old one, counted as a skip."""
+    """Return the new state if all metrics are finite, else the old one, counted as skipped."""
     good = jnp.stack([jnp.isfinite(value) for value in metrics.values()]).all()
     guarded = jax.tree.map(lambda a, b: jnp.where(good, a, b), new, old)
     return guarded._replace(step=new.step, skipped=old.skipped + jnp.where(good, 0, 1))

@@ -1,4 +1,4 @@
-"""The training state: all that a run needs to resume."""
+"""The training state: everything that a run needs to resume."""
 
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ from gentle_clip_jax.tasks.task import Task
 class TrainState(NamedTuple):
     """The state after a step; `average` is the moving average of `params`.
 
-    `skipped` steps of the first `step` changed nothing, since their metrics were not finite.
+    `skipped`: number of steps so far that changed nothing, since their metrics were not finite.
     """
 
     step: jax.Array
@@ -27,7 +27,7 @@ class TrainState(NamedTuple):
 
 
 def build_optimizer(config: ml_collections.ConfigDict) -> optax.GradientTransformation:
-    """Return AdamW as the config sets it."""
+    """Return AdamW with the settings of the config."""
     return optimizer.adamw(**config.optimizer, steps=config.train.steps)
 
 

@@ -117,8 +117,8 @@ def test_every_key_has_its_bounds_and_its_unit(task):
         bool: "True or False",
         int: r"a whole number (from|above) [-\d]+ to (below )?[\d]+ \(.+\)",
         float: r"a number (from|above) [-\d.e+]+ to (below )?[\d.e+]+ \(.+\)",
-        str: r"(a text of up to 1000 letters \(.+\)|one of [a-z_, ]+|[a-z0-9]+ or [a-z0-9]+)",
-        tuple: r"a tuple of texts of up to 1000 letters \(.+\)",
+        str: r"(a text of up to 1000 characters \(.+\)|one of [a-z_, ]+|[a-z0-9]+ or [a-z0-9]+)",
+        tuple: r"a tuple of texts of up to 1000 characters \(.+\)",
     }
     sound = default_config(task)
     for key, value in leaves(sound).items():

@@ -63,7 +63,7 @@ def test_a_damaged_checkpoint(tmp_path, whole, record, damage, unsound):
     damage(workdir / "checkpoints")
     process = runs.finish(workdir)
     if unsound:
-        assert f"Checkpoint {unsound} cannot be used and is skipped: " in process.text
+        assert f"Checkpoint {unsound} is damaged and is skipped: " in process.text
         assert (workdir / "checkpoints" / f"{unsound}.unsound").is_dir()
     expected = "going on from step 54" if unsound == 60 else "all 60 steps are done"
     assert expected in process.text
@@ -169,7 +169,7 @@ def test_a_checkpoint_of_another_config(tmp_path, whole, record):
         config["model"]["embedding_dim"] = 8
         write_record(path, config)
     process = runs.train(workdir, "--config.model.embedding_dim=8")
-    assert_a_sentence(process, "is of another model: ", " has the shape [16, 16], not [16, 8]")
+    assert_a_sentence(process, "is from another model: ", " has the shape [16, 16], not [16, 8]")
     record("Checkpoint of another config")
 
 

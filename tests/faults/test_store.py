@@ -66,7 +66,7 @@ def test_goes_on_after_kills_and_damage_and_is_read(store, environment, copied, 
             store.put(name.replace(f"/{newest}/", f"/{newest + 1}/"), store.objects[name])
 
     process = runs.finish(WORKDIR, environment=environment)
-    assert f"Checkpoint {newest} cannot be used and is skipped" in process.text
+    assert f"Checkpoint {newest} is damaged and is skipped" in process.text
     assert f"Checkpoint {newest + 1}" not in process.text
     assert of_step(store, f"{newest}.unsound")
     assert runs.last_state(copied()) == runs.last_state(whole[0])

@@ -155,7 +155,7 @@ def test_review_asks_by_the_towers_and_does_not_refit(work, tmp_path):
 
 def test_what_does_not_fit_is_refused(work, tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ValueError, match=r"holds no items of .*: of images: .* of texts: "):
+    with pytest.raises(ValueError, match=r"has no items for the run .*: as images: .* as texts: "):
         open_gallery(work / "run", tmp_path / "empty")
     with pytest.raises(ValueError, match="has no images"):
         open_gallery(work / "run", work / "words.jsonl", side="x")

@@ -141,8 +141,8 @@ def test_a_damaged_step_is_skipped_with_a_message_and_saved_again(tmp_path, dama
     damage(tmp_path / "3")
     assert_same(restore(tmp_path), 2)
     said = capsys.readouterr().out
-    assert said.startswith("Checkpoint 3 cannot be used and is skipped: ")
-    assert said.endswith(f"; what there is of it is kept in {tmp_path / '3.unsound'}.\n")
+    assert said.startswith("Checkpoint 3 is damaged and is skipped: ")
+    assert said.endswith(f"; its files are moved to {tmp_path / '3.unsound'}.\n")
     assert (tmp_path / "3.unsound").is_dir()
     save(tmp_path, 3)
     assert_same(restore(tmp_path), 3)
@@ -175,7 +175,7 @@ def test_a_damaged_older_step_is_named_and_put_aside_too(tmp_path, damage, capsy
     save(tmp_path, 1, 2, 3, 4)
     damage(tmp_path / "2")
     assert_same(restore(tmp_path), 4)
-    assert "Checkpoint 2 cannot be used and is skipped: " in capsys.readouterr().out
+    assert "Checkpoint 2 is damaged and is skipped: " in capsys.readouterr().out
     assert (tmp_path / "2.unsound").is_dir()
 
 
@@ -203,7 +203,7 @@ def test_what_was_altered_is_named(tmp_path, capsys):
     flip_a_byte(tmp_path / "1")
     assert restore(tmp_path) is None
     said = capsys.readouterr().out
-    assert re.search(r"skipped: (weights|moments/0) was altered since it was saved", said)
+    assert re.search(r"skipped: checksum mismatch: (weights|moments/0) changed after", said)
 
 
 def test_each_damaged_step_is_kept(tmp_path):
@@ -232,15 +232,15 @@ def test_every_difference_to_what_is_wanted_is_named(tmp_path):
         "weights has the dtype float32, not bfloat16": {
             "weights": jnp.zeros((50, 20), jnp.bfloat16)
         },
-        "bias is not in it": {"bias": ones},
-        "moments/2 is not in it": {"moments": (jnp.zeros((50, 20)), ones, ones)},
-        "moments/1 is in it but has no place": {"moments": (jnp.zeros((50, 20)),)},
+        "bias is missing": {"bias": ones},
+        "moments/2 is missing": {"moments": (jnp.zeros((50, 20)), ones, ones)},
+        "moments/1 is not expected": {"moments": (jnp.zeros((50, 20)),)},
     }
     everything = {"bias": ones, "weights": jnp.zeros((50, 21), jnp.bfloat16)}
     three = ("bias is", "shape [50, 20], not [50, 21]", "dtype float32, not bfloat16")
     for parts, other in [*(((k,), v) for k, v in others.items()), (three, everything)]:
         with Checkpoints(tmp_path) as checkpoints:
-            start = f"^Checkpoint 1 in {tmp_path} is of another model: "
+            start = f"^Checkpoint 1 in {tmp_path} is from another model: "
             with pytest.raises(ValueError, match=start) as error:
                 checkpoints.restore(state(0) | other)
         assert all(part in str(error.value) for part in parts)
@@ -361,4 +361,4 @@ def test_an_average_that_was_altered_is_passed_over(tmp_path, capsys):
         path.write_bytes(bytes(len(path.read_bytes())))
     with Checkpoints(tmp_path, read_only=True) as checkpoints:
         assert checkpoints.restore_best_average().step == 1
-    assert "Checkpoint 2 cannot be used" in capsys.readouterr().out
+    assert "Checkpoint 2 is damaged" in capsys.readouterr().out

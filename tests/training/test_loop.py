@@ -188,8 +188,8 @@ def test_clip_alone_needs_no_unmatched_items():
         ({"objective": "other"}, "must be one of clip, siglip, .*, not other"),
         ({"data.matched_fraction": 0.0}, "no matched pairs but config.loss.clip_weight is 1"),
         ({"train.batch_matched": 0}, "no matched pairs but config.loss.clip_weight is 1"),
-        ({"train.batch_unmatched": 0, "objective": "plan_matching"}, "learns from unmatched items"),
-        ({"objective": "s_clip", "data.matched_fraction": 0.0}, "which s_clip learns from"),
+        ({"train.batch_unmatched": 0, "objective": "plan_matching"}, "needs unmatched items"),
+        ({"objective": "s_clip", "data.matched_fraction": 0.0}, "s_clip needs matched pairs"),
         ({"loss.sdd_weight": float("nan")}, "config.loss.sdd_weight must be a number from 0"),
         ({"train.microbatches": 3}, "16 rows cannot be cut into config.train.microbatches=3"),
         ({"train.batch_matched": 48}, "48 .* only 40"),
@@ -315,7 +315,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_is_recorded(tmp_path, bad_o
     ) as error:
         loop.train(tiny_run.config(**{"train.log_every": 3}), tmp_path)
     path = tmp_path / "bad_step_4.json"
-    assert f"{path} and .npz hold the batch" in str(error.value)
+    assert f"{path} and its .npz file record the batch" in str(error.value)
     with Checkpoints(tmp_path / "checkpoints") as checkpoints:
         assert int(checkpoints.restore(run[1]).step) == 2
     assert [line["step"] for line in read_lines(tmp_path, "train")] == [2, 3]

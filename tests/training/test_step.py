@@ -255,4 +255,4 @@ def test_an_average_that_differs_by_a_bit_is_passed_over(tmp_path, capsys):
     path.write_bytes(content)
     with Checkpoints(tmp_path, read_only=True) as checkpoints:
         assert checkpoints.restore_best_average().step == 1
-    assert "average/kernel was altered since it was saved" in capsys.readouterr().out
+    assert "average/kernel changed after it was saved" in capsys.readouterr().out

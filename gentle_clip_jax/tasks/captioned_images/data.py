@@ -1,4 +1,4 @@
-"""The dataset of captioned or labelled images, which are decoded when they are needed."""
+"""Dataset of captioned or labelled images, which are decoded only when they are needed."""
 
 import dataclasses
 import pathlib
@@ -21,7 +21,7 @@ class ImageRows:
     """Images whose pixels are decoded by threads on access: [rows] gives uint8 [b, size, size, 3].
 
     Raises:
-      ValueError: one cannot be read; names it.
+      ValueError: an image cannot be read; the message names it.
     """
 
     listed: Sequence[images.Image]
@@ -37,7 +37,7 @@ class ImageRows:
         return np.stack(pixels) if pixels else np.zeros((0, self.size, self.size, 3), np.uint8)
 
     def digests(self, rows: slice = slice(None)) -> list[str]:
-        """Return the SHA-256 of each file; for an unreadable file the reason."""
+        """Return the SHA-256 of each file, or the reason why it cannot be read."""
 
         def digest(image: images.Image) -> str:
             try:
@@ -53,7 +53,7 @@ class ImageRows:
         try:
             return images.decode(image.read(), self.size)
         except ValueError as error:
-            raise ValueError(f"The image {image.id} {error}: mend it or take it out.") from error
+            raise ValueError(f"The image {image.id} {error}: fix it or remove it.") from error
 
 
 class Classified(NamedTuple):
@@ -67,9 +67,9 @@ class Classified(NamedTuple):
 class About(NamedTuple):
     """The metadata of the task: tokenizer, cache folder, sources and classes.
 
-    encode: texts -> token ids. cache: the folder of cached results. sources: the data set of each
-    validation and of each test item. validation, test: images to classify, by the name of their
-    data set.
+    encode: function from texts to token ids. cache: folder of cached results. validation_sources,
+    test_sources: name of each item's data set. validation, test: images to classify, by the name of
+    their data set.
     """
 
     encode: Encode
@@ -93,15 +93,15 @@ def load_data(
 ) -> Dataset:
     """Return the dataset of the listed items, images of `size` pixels, and of the classes.
 
-    `zero_shot` names sets to classify as SET:SPLIT, folder/SET with a metadata.jsonl and images
-    each, "" being all of it; of those that are validated on, the split "val" is classified in
-    validation. y are token ids [n, k, t] of k captions an item.
+    `zero_shot` names the sets to classify as SET:SPLIT, each a folder/SET with metadata.jsonl and
+    images; an empty SPLIT means all splits. If a set is also validated on, its split "val" is
+    classified in validation. y are token ids [n, k, t] of k captions per item.
 
     Raises:
-      ValueError: a set is not there, or has no labels.
+      ValueError: a set does not exist or has no labels.
     """
     root, num_pairs = pathlib.Path(folder), len(listed.matched)
-    # Matched and unmatched items are of one batch, and so have as many captions.
+    # Matched and unmatched items share a batch, so they need the same number of captions.
     matched_captions = [captions for _, captions in listed.matched]
     tokens = _tokens([*matched_captions, *listed.unmatched_captions], encode)
     validation, test = (
@@ -109,7 +109,7 @@ def load_data(
         for part in (listed.validation, listed.test)
     )
     options = {"prompt": prompt, "excluded": excluded_labels, "encode": encode, "size": size}
-    asked = dict(one.split(":") for one in zero_shot)
+    split_of = dict(one.split(":") for one in zero_shot)
     metadata = About(
         encode=encode,
         cache=cache,
@@ -117,10 +117,10 @@ def load_data(
         test_sources=_sources(listed.test),
         validation={
             name: _classified(root / name, "val", **options)
-            for name in asked
+            for name in split_of
             if name in listed.validation
         },
-        test={name: _classified(root / name, split, **options) for name, split in asked.items()},
+        test={name: _classified(root / name, split, **options) for name, split in split_of.items()},
     )
     return Dataset(
         matched=_pairs(listed.matched, tokens[:num_pairs], size),
@@ -137,7 +137,7 @@ def _sources(sets: dict[str, Captioned]) -> np.ndarray:
 
 
 def _tokens(items: list[Captions], encode: Encode) -> np.ndarray:
-    """Return token ids [n, k, t]; captions are repeated for an item that has fewer than k."""
+    """Return token ids [n, k, t]; captions of an item that has fewer than k are repeated."""
     most = max(map(len, items))
     every = [captions[k % len(captions)] for captions in items for k in range(most)]
     return encode(every).reshape(len(items), most, -1)

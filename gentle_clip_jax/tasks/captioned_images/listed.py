@@ -1,4 +1,4 @@
-"""Lists of matched, held-out and unmatched images and captions, of data sets or of two places."""
+"""Lists of matched, held-out and unmatched images and captions, from data sets or two paths."""
 
 import pathlib
 from collections.abc import Sequence
@@ -16,10 +16,10 @@ _FEWEST = 5  # pairs: one to validate on, one to test on, three to learn from
 
 
 class Listed(NamedTuple):
-    """Items before they are read: images and texts.
+    """Images and texts, before they are read.
 
-    unmatched_images and unmatched_captions are two lists, each in an order of its own. validation,
-    test: by the name of their data set.
+    unmatched_images and unmatched_captions are unrelated lists, each in its own order. validation,
+    test: items by the name of their data set.
     """
 
     matched: Captioned
@@ -35,7 +35,7 @@ def of_sets(
     """Return the items of folder/SET; a seeded fraction of the split "train" is matched.
 
     Raises:
-      ValueError: a set is not there, or an item of it has no caption.
+      ValueError: a set does not exist, or one of its images has no caption.
     """
     train = [item for name in sets for item in _of_set(folder / name, "train")]
     is_matched = choose_matched(len(train), matched_fraction, seed=seed)
@@ -57,13 +57,13 @@ def of_two_places(
 ) -> Listed:
     """Return images and texts, paired by a file: an image's id and a text's id on each line.
 
-    A pair is of the split of its image, or of its text, "train" where neither has one. Where no
-    pair is of "val" or "test", a random fifth of the pairs is used for each. What is in no pair is
-    unmatched, unless it is of another split than "train".
+    A pair belongs to the split of its image, else to that of its text, else to "train". If no pair
+    belongs to "val" or "test", a random fifth of the pairs is held out for each. Items without a
+    partner are unmatched; those of "val" or "test" are left out.
 
     Raises:
-      ValueError: a file cannot be read, names what is not there or an item twice; there are fewer
-        than five pairs, or none of one of the three splits.
+      ValueError: a file cannot be read or has an unknown or repeated id; there are fewer than five
+        pairs, or one of the three splits has no pair.
     """
     listed, captioned = images.list_images(of_images), _sound_texts(of_texts)
     captions: dict[str, Captions] = {}
@@ -73,8 +73,8 @@ def of_two_places(
     partner = dict(read_pairs(pairs, (image.id for image in listed), captions).tolist())
     if len(partner) < _FEWEST:
         raise ValueError(
-            f"{pairs} has {len(partner)} pairs: {_FEWEST} at least are needed to learn and to "
-            "measure."
+            f"{pairs} has {len(partner)} pairs: add more; training and evaluation need at least "
+            f"{_FEWEST}."
         )
     paired = [image for image in listed if image.id in partner]
     parts = _parted(
@@ -101,9 +101,9 @@ def _of_set(folder: pathlib.Path, split: str) -> Captioned:
     listed = images.list_images(folder, split)
     if missing := [image.id for image in listed if image.id not in captions]:
         raise ValueError(
-            f"{len(missing)} images in {folder} have no caption, the first {missing[0]}: add "
-            "captions to its metadata.jsonl, or take the images out. Images and texts whose "
-            "partners are not known have config.data.images, texts and pairs."
+            f"{len(missing)} images in {folder} have no caption, such as {missing[0]}: add "
+            "captions to its metadata.jsonl or remove the images. For images and texts with "
+            "unknown partners, set config.data.images, texts and pairs instead."
         )
     return [(image, captions[image.id]) for image in listed]
 
@@ -112,7 +112,7 @@ def _sound_texts(data: pathlib.Path) -> list[texts.Text]:
     captions = texts.list_texts(data)
     for text in captions:
         if flaw := text.flaw or (None if text.text else "has no text"):
-            raise ValueError(f"The text {text.id} of {data} {flaw}: mend it or take it out.")
+            raise ValueError(f"The text {text.id} of {data} {flaw}: fix it or remove it.")
     return captions
 
 
@@ -129,7 +129,7 @@ def _parted(splits: list[str], pairs: pathlib.Path, seed: int) -> list[list[int]
     parts = [[k for k, one in enumerate(splits) if one == name] for name in _SPLITS]
     if lacking := [name for name, rows in zip(_SPLITS, parts) if not rows]:
         raise ValueError(
-            f"No pair of {pairs} is of the split {lacking[0]}: name some of all three, "
-            f"{', '.join(_SPLITS)}, or give no splits, and a fifth each is held out."
+            f"No pair of {pairs} belongs to the split {lacking[0]}: give pairs of all three, "
+            f"{', '.join(_SPLITS)}, or no splits at all to hold out a random fifth for each."
         )
     return parts

@@ -21,35 +21,36 @@ from gentle_clip_jax.storage.digests import sha256_of
 from gentle_clip_jax.storage.writing import put_aside, write_arrays
 from gentle_clip_jax.tasks.embedding import of_images, of_texts
 
-# Of `transported_cca`; chosen on validation images, of aerial ones and of photographs alike.
+# Settings of `transported_cca`, chosen on validation sets of aerial images and of photographs.
 _MIX, _WITHIN = 0.35, 0.5
 _HEADS = ("x_head", "y_head")
 _OF = "of"  # in a file of heads: the digest of what they depend on
 
 
 def identity(params: Any) -> Any:
-    """Return `params` whose heads change nothing, for towers that share a space, as CLIP's do.
+    """Return `params` with identity heads, for towers that already share a space, such as CLIP's.
 
     Raises:
-      ValueError: the towers' features have other dimensions than the embeddings.
+      ValueError: the features of a tower have another dimension than the embeddings.
     """
     kernels = [params[head]["map"]["kernel"] for head in _HEADS]
     if any(kernel.shape[0] != kernel.shape[1] for kernel in kernels):
         raise ValueError(
             "config.model.start=identity keeps the space that both towers share, but their "
             f"features have {kernels[0].shape[0]} and {kernels[1].shape[0]} dimensions and "
-            f"config.model.embedding_dim is {kernels[0].shape[1]}."
+            f"config.model.embedding_dim is {kernels[0].shape[1]}: make them equal or choose "
+            "another config.model.start."
         )
     heads = {}
     for head, kernel in zip(_HEADS, kernels):
-        # Each head has arrays of its own: a training step takes over the memory of all of them.
+        # Each head has its own arrays, since a training step donates the memory of all of them.
         start = {"map": {"kernel": jnp.eye(len(kernel))}, FROZEN: standard(len(kernel))}
         heads[head] = {**params[head], **start}
     return {**params, **heads}
 
 
 def digest(settings: Any, params: Any, dataset: batches.Dataset) -> str:
-    """Return a SHA-256 of the settings, towers, tokens and images that `from_pairs` depends on."""
+    """Return the SHA-256 of the settings, towers, tokens and images that `from_pairs` uses."""
     some = slice(None, PLAN_ITEMS)
     towers = [params[f"{side}_tower"] for side in "xy"]
     return sha256_of(
@@ -64,7 +65,7 @@ def digest(settings: Any, params: Any, dataset: batches.Dataset) -> str:
 
 
 def save(path: pathlib.Path, params: Any, of: str) -> None:
-    """Write the heads into an .npz file; `of` is the digest of all that they depend on."""
+    """Write the heads into an .npz file; `of` is the digest of everything they depend on."""
     path.parent.mkdir(parents=True, exist_ok=True)
     arrays: Any = traverse_util.flatten_dict({head: params[head] for head in _HEADS}, sep="/")
     write_arrays(path, {**arrays, _OF: of})
@@ -73,7 +74,7 @@ def save(path: pathlib.Path, params: Any, of: str) -> None:
 def load(path: pathlib.Path, params: Any, of: str) -> Any | None:
     """Return `params` with the heads of a file that `save` has written.
 
-    Return None if no file has this digest; a damaged file is reported and put aside.
+    Return None if there is no file with this digest; a damaged file is reported and renamed.
     """
     if not path.exists():
         return None
@@ -82,7 +83,7 @@ def load(path: pathlib.Path, params: Any, of: str) -> Any | None:
         if str(arrays.pop(_OF)) != of:
             return None
     except (ValueError, KeyError) as error:
-        print(f"{path} cannot be used ({error}): kept as {put_aside(path).name}, and made again.")
+        print(f"{path} is damaged ({error}): renamed to {put_aside(path).name} and written again.")
         return None
     arrays = {name: jnp.asarray(values) for name, values in arrays.items()}
     return {**params, **traverse_util.unflatten_dict(arrays, sep="/")}
@@ -94,9 +95,9 @@ def from_pairs(
     dataset: batches.Dataset,
     start: Literal["cca", "transported_cca"],
 ) -> Any:
-    """Return `params` whose heads are the maps of the dataset's pairs; y are token ids [n, k, t].
+    """Return `params` with heads fitted to the dataset's pairs; y are token ids [n, k, t].
 
-    Features of y are the mean over its k rows. The heads are `RefinedMap`s.
+    Features of y are the mean over its k captions. The heads are `RefinedMap`s.
     """
     x, texts = _images(model, params, dataset.matched.x), _texts(model, params, dataset.matched.y)
     y = texts.mean(axis=1)
@@ -126,16 +127,16 @@ def _cca(x: jax.Array, y: jax.Array, shrinkage: float, *, dim: int) -> Maps:
 
 
 def _deviation(rows: jax.Array) -> jax.Array:
-    """Return the deviation of each feature [1, f]; 1 for one that is constant but for rounding."""
+    """Return the standard deviation [1, f] of each feature; 1 if it is constant up to rounding."""
     return jnp.asarray(Standardizer.of(np.asarray(rows)).finite_deviation, jnp.float32)[None, :]
 
 
 def _head(
     params: Any, rows: jax.Array, mean: jax.Array, kernel: jax.Array, scale: jax.Array
 ) -> Any:
-    """Of a RefinedMap, params with which it maps features to (features / scale - mean) kernel."""
+    """Return the params of a `RefinedMap` that computes (features / scale - mean) kernel."""
     kernel = kernel / size_of((rows - mean[None, :]) @ kernel)
-    width = params["map"]["kernel"].shape[1] - kernel.shape[1]  # few pairs have few directions
+    width = params["map"]["kernel"].shape[1] - kernel.shape[1]  # few pairs determine few directions
     start = {
         "map": {"kernel": jnp.pad(kernel, ((0, 0), (0, width)))},
         FROZEN: {"mean": mean * scale[0], "scale": scale[0]},

@@ -1,4 +1,4 @@
-"""Captioned images: x are photographs, y captions; pretrained towers, heads started by a map."""
+"""Captioned images: x are images, y captions; pretrained towers, heads fitted before training."""
 
 import functools
 import pathlib
@@ -36,11 +36,11 @@ _ROLES: tuple[Role, Role] = ("image", "text")
 
 
 def check(config: ml_collections.ConfigDict) -> None:
-    """Raise ValueError where keys contradict each other, or an encoder cannot be trained so."""
+    """Raise ValueError if keys contradict each other or the keys of an encoder are invalid."""
     places = (config.data.images, config.data.texts, config.data.pairs)
     if any(places) == bool(config.data.sets) or any(places) != all(places):
         raise ValueError(
-            "Give data sets to learn from, config.data.sets, or else all three of "
+            "Set either config.data.sets, the data sets to train on, or all three of "
             "config.data.images, config.data.texts and config.data.pairs."
         )
     if not config.data.folder and (config.data.sets or config.data.zero_shot):
@@ -51,7 +51,7 @@ def check(config: ml_collections.ConfigDict) -> None:
 
 
 def load_data(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> Dataset:
-    """Return the config's data sets in config.data.folder, or images and texts of two places."""
+    """Return the dataset of config.data.sets, or of config.data.images, texts and pairs."""
     tokens = read_tokenizer(pretrained.folder(config.model.text.encoder))
     settings = dict(config.data)
     most = settings.pop("max_tokens")
@@ -66,7 +66,7 @@ def load_data(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> Datas
 
 
 def build_model(config: ml_collections.ConfigDict, dataset: Dataset) -> TwoTowers:
-    """Towers as their published weights need them; heads for the start the config names."""
+    """Return the published towers, and heads that suit config.model.start."""
     dim, dropout = config.model.embedding_dim, config.model.head_dropout
     if config.model.start == "random":
         heads = (ProjectionHead(dim, dropout) for _ in range(2))
@@ -90,7 +90,7 @@ def _load(encoder: str, role: Role) -> pretrained.Pretrained:
 
 
 def init_params(config: ml_collections.ConfigDict, dataset: Dataset, model: TwoTowers) -> Any:
-    """Towers with their published weights; heads for the start the config names."""
+    """Return the published weights of the towers, and heads initialised by config.model.start."""
     rows = {
         "x": jnp.asarray(dataset.validation.x[:1]),
         "y": jnp.asarray(dataset.validation.y[:1, 0]),
@@ -108,7 +108,7 @@ def init_params(config: ml_collections.ConfigDict, dataset: Dataset, model: TwoT
         return params
     if config.model.start == "identity":
         return start.identity(params)
-    # The towers are slow, and each command needs the start.
+    # Cached, since the towers are slow and every command needs these parameters.
     path = dataset.about.cache / "start.npz"
     of = start.digest([config.data.to_dict(), config.model.to_dict()], params, dataset)
     if (cached := start.load(path, params, of)) is not None:
@@ -133,7 +133,7 @@ def views(
 
 
 def validate(model: TwoTowers, params: Any, dataset: Dataset) -> dict[str, float]:
-    """Return retrieval and zero-shot figures on the validation splits, each a mean over sets."""
+    """Return retrieval and zero-shot metrics of the validation splits, each a mean over sets."""
     retrieved, classified = _measure(
         model,
         params,
@@ -147,9 +147,9 @@ def validate(model: TwoTowers, params: Any, dataset: Dataset) -> dict[str, float
 
 
 def evaluate(model: TwoTowers, params: Any, dataset: Dataset) -> dict[str, Any]:
-    """Return the same figures with intervals on the test splits: means over sets, and each set's.
+    """Return the same metrics of the test splits with intervals: means over sets, and each set's.
 
-    The interval of a mean is that of independent sets.
+    The interval of a mean assumes independent sets.
     """
     retrieved, classified = _measure(
         model,
@@ -178,7 +178,7 @@ def embed_y(
 
 
 def test_items(dataset: Dataset) -> tuple[Items, np.ndarray]:
-    """Return the test images, and of each its first caption."""
+    """Return the test images and the first caption of each."""
     return dataset.test.x, dataset.test.y[:, 0]
 
 
@@ -190,7 +190,7 @@ def pictures(dataset: Dataset) -> np.ndarray:
 def read(
     config: ml_collections.ConfigDict, dataset: Dataset, modality: Modality, path: pathlib.Path
 ) -> Raw:
-    """Return images or texts of a user's own."""
+    """Return a user's own images or texts."""
     if modality == "x":
         return images_in(path, config.data.size)
     return texts_in(path, dataset.about.encode)

@@ -1,7 +1,7 @@
 """Augmentations of photographs and aerial images: random views of a batch, inside the jitted step.
 
-Every change of place (crop, flips, blur) is linear and separable, so a view is R_y image R_x^T
-with one matrix a side: products of matrices are fast everywhere, gathers and convolutions are not.
+Crops, flips and blur are linear and separable, so a view is R_y image R_x^T with one matrix per
+axis: matrix products are fast on every device, gathers and convolutions are not.
 """
 
 import jax
@@ -26,28 +26,28 @@ def rgb_views(
     hue: float = 0.0,
     grey: float = 0.0,
 ) -> jax.Array:
-    """Return one random view each of images [b, h, w, 3], floats in 0..255.
+    """Return one random view of each image, floats [b, h, w, 3] in 0..255.
 
-    A setting of 0 is off: it changes nothing and costs nothing. Settings are Python numbers, so
-    that the program has only what is on. Each image has random numbers of its own.
+    A setting of 0 turns a change off at no cost: settings are Python numbers, and only the changes
+    that are on are compiled. Each image has its own random numbers.
 
     Args:
-      key: of this batch.
+      key: the random key of the batch.
       images: the images.
-      crop: up to this share of the area is cut off, 0 to below 1; the rest fills the view again.
-      stretch: a crop's width to height changes by a factor of exp(U(-stretch, stretch)).
-      flip: probability that left and right change places.
-      vertical_flip: probability that top and bottom do; for images from above.
-      turn: probability of a turn by 90, 180 or 270 degrees, each as likely; for square images.
-      blur: standard deviation of a Gaussian blur, up to so many pixels.
+      crop: largest share of the area that is cut off, 0 to below 1; the rest fills the view.
+      stretch: the aspect ratio of a crop changes by a factor of exp(U(-stretch, stretch)).
+      flip: probability of mirroring left and right.
+      vertical_flip: probability of mirroring top and bottom; for images from above.
+      turn: probability of a rotation by 90, 180 or 270 degrees, equally likely; for square images.
+      blur: largest standard deviation of a Gaussian blur, in pixels.
       brightness: all values are multiplied by U(1 - brightness, 1 + brightness).
-      contrast: distances from the image's mean grey likewise.
-      saturation: distances from each pixel's own grey likewise.
-      hue: colours turn around the grey axis by U(-hue, hue) degrees.
+      contrast: differences from the image's mean grey are multiplied likewise.
+      saturation: differences from each pixel's own grey are multiplied likewise.
+      hue: colours are rotated around the grey axis by U(-hue, hue) degrees.
       grey: probability that an image loses its colours.
 
     Raises:
-      ValueError: the images are no floats [b, h, w, 3], or not square where they are to be turned.
+      ValueError: images are not floats [b, h, w, 3], or `turn` is set and they are not square.
     """
     if images.ndim != 4 or images.shape[-1] != 3 or not jnp.issubdtype(images.dtype, jnp.floating):
         raise ValueError(
@@ -73,12 +73,12 @@ def rgb_views(
 
 
 def _turned(key: jax.Array, image: jax.Array, turn: float) -> jax.Array:
-    """Return the image [size, size, 3] turned by a right angle or two, or as it is."""
+    """Return the image [size, size, 3] rotated by a multiple of 90 degrees, or unchanged."""
     keys = jax.random.split(key)
     quarters = jnp.where(
         jax.random.bernoulli(keys[0], turn), jax.random.randint(keys[1], (), 1, 4), 0
     )
-    # Transposed and upside down, an image is turned by a quarter; both flips are a half.
+    # A transposition and a flip rotate by 90 degrees, both flips by 180.
     image = jnp.where(quarters % 2 == 1, image.swapaxes(0, 1), image)
     image = jnp.where((quarters == 1) | (quarters == 2), image[::-1], image)
     return jnp.where(quarters >= 2, image[:, ::-1], image)
@@ -97,7 +97,7 @@ def _moved(
     dtype = image.dtype
     area = jax.random.uniform(key_area, (), dtype, minval=1 - crop)
     log_aspect = jax.random.uniform(key_stretch, (), dtype, minval=-stretch, maxval=stretch)
-    # Shares of height and width that the crop has; a stretched crop may not stick out.
+    # The crop's shares of height and width; a stretched crop must stay within the image.
     shares = jnp.sqrt(area) * jnp.exp(jnp.stack([-log_aspect, log_aspect]) / 2)
     shares = jnp.minimum(shares, 1)
     place = jax.random.uniform(key_place, (2,), dtype)
@@ -122,7 +122,7 @@ def _resampling(
     weights = jnp.where(flipped, weights[::-1], weights)
     if deviation is None:
         return weights
-    # As narrow as this, a Gaussian is one pixel; 0 would divide by 0.
+    # A Gaussian this narrow covers one pixel; a deviation of 0 would divide by 0.
     scaled = (pixel[:, None] - pixel[None, :]) / jnp.maximum(deviation, 1e-3)
     return jnp.matmul(jax.nn.softmax(-(scaled**2) / 2, axis=1), weights, precision="highest")
 

@@ -1,7 +1,7 @@
-"""Icon search: 32 x 32 glyph images and the words of their names, from the fonts qtawesome carries.
+"""Dataset of icons: 32 x 32 glyph images and the words of their names, from fonts in qtawesome.
 
-Material Design icons are the matched domain; Phosphor, Remix and Font Awesome are other hands that
-only ever contribute unmatched images and unmatched names.
+Pairs and held-out items are Material Design icons; Phosphor, Remix and Font Awesome contribute only
+unmatched images and unmatched names.
 """
 
 import collections
@@ -45,7 +45,7 @@ class Icons:
 
 
 class Words(NamedTuple):
-    """Zero-shot `classes`, and how texts become one of `vocab_size` token ids [n, t]."""
+    """Zero-shot `classes`, and `encode` from n texts to token ids [n, t] below `vocab_size`."""
 
     classes: list[str]
     encode: Callable[[Any], np.ndarray]
@@ -65,10 +65,10 @@ def stem(name: str) -> str:
 
 
 def load_icons(cache: pathlib.Path, size: int = 32) -> Icons:
-    """Render every glyph once and cache the arrays in `cache` (an .npz file).
+    """Return the glyphs of all fonts, rendered once and cached in `cache`, an .npz file.
 
     Raises:
-      ValueError: qtawesome is missing, or a font or the cache cannot be read; says which file.
+      ValueError: qtawesome is missing, or a font or the cache cannot be read; names the file.
     """
     if cache.exists():
         try:
@@ -87,20 +87,20 @@ def load_icons(cache: pathlib.Path, size: int = 32) -> Icons:
 
 
 def pictures_and_names(number: int, *, seed: int, size: int = 224) -> list[tuple[Any, str]]:
-    """Material icons, black on white, and "an icon of ..." in the words of their names.
+    """Return Material icons, black on white, each with the text "an icon of NAME".
 
     Args:
-      number: how many; icons of one stem count as one.
-      seed: which ones.
-      size: pixels, height and width.
+      number: number of icons; icons with the same stem count once.
+      seed: seed of the random choice.
+      size: height and width in pixels.
 
     Raises:
-      ValueError: there are fewer, or qtawesome or its fonts are missing.
+      ValueError: there are fewer icons, or qtawesome or its fonts are missing.
     """
     ttf, codepoints = _font(_font_folder(), "material")
     stems = {stem(name): codepoint for name, codepoint in reversed(codepoints.items())}
     if not 1 <= number <= len(stems):
-        raise ValueError(f"There are {len(stems):,} icons: ask for so many at most.")
+        raise ValueError(f"There are only {len(stems):,} icons: ask for no more than that.")
     from PIL import Image
 
     chosen = np.random.default_rng(seed).permutation(sorted(stems))[:number]
@@ -185,10 +185,10 @@ def load_data(
     max_tokens: int,
     size: int = 32,
 ) -> Dataset:
-    """Icon search as a dataset: held-out Material stems, a few pairs, everything else unmatched.
+    """Return icons as a dataset: held-out Material stems, a few pairs, all other items unmatched.
 
-    All icons of a stem stay on one side of each split, and no other font's icon or name of a
-    held-out stem is trained on. `split_seed` fixes test and validation; `seed` chooses which
+    All icons of a stem belong to the same split, and icons and names of held-out stems are removed
+    from the other fonts. `split_seed` selects the test and validation stems; `seed` selects which
     training items are pairs.
     """
     icons = load_icons(cache, size)
@@ -201,7 +201,7 @@ def load_data(
     is_matched = choose_matched(len(train), matched_fraction, seed=seed)
     matched, unmatched = train[is_matched], train[~is_matched]
 
-    # A name is one item however many icons carry it: repeated, it would be its own negative.
+    # Each name is one item, however many icons share it: repeated, it would be its own negative.
     texts = np.unique(np.concatenate([unmatched.names, others.names]))
     tokenizer = train_tokenizer(np.concatenate([matched.names, texts]), vocab_size)
 
@@ -227,5 +227,5 @@ def load_data(
 
 
 def head_word(name: str) -> str:
-    """Return the first word of an icon's name: `account` of `account box`."""
+    """Return the first word of an icon's name: "account" for "account box"."""
     return name.split()[0]

@@ -1,4 +1,4 @@
-"""Icon search: x are glyphs, y the words of their names; small towers from scratch."""
+"""Icon search: x are glyphs, y the words of their names; small towers trained from scratch."""
 
 import functools
 import pathlib
@@ -29,7 +29,7 @@ TYPED = "y"
 
 
 def check(config: ml_collections.ConfigDict) -> None:
-    """Raise ValueError where heads do not divide a tower's width, or patches a glyph."""
+    """Raise ValueError if num_heads does not divide a tower's width, or patch_size the glyph."""
     for name in ("image", "text"):
         tower = config.model[name]
         if tower.num_heads < 1 or tower.width % tower.num_heads:
@@ -51,7 +51,7 @@ def load_data(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> Datas
 
 
 def build_model(config: ml_collections.ConfigDict, dataset: Dataset) -> TwoTowers:
-    """Return the towers and heads the config describes, for the dataset's tokens."""
+    """Return the towers and heads of the config, for the tokens of the dataset."""
     dtype = jnp.dtype(config.model.dtype)
     head = functools.partial(
         ProjectionHead, config.model.embedding_dim, config.model.head_dropout, dtype
@@ -83,7 +83,7 @@ def views(
 
 
 def validate(model: TwoTowers, params: Any, dataset: Dataset) -> dict[str, float]:
-    """Return the retrieval and zero-shot figures on the validation items."""
+    """Return the retrieval and zero-shot metrics of the validation items."""
     x, y = _embed_items(model, params, dataset.validation)
     names = dataset.validation.names
     metrics = evaluation.retrieval_metrics(x, y, image_ids=names, text_ids=names)
@@ -91,7 +91,7 @@ def validate(model: TwoTowers, params: Any, dataset: Dataset) -> dict[str, float
 
 
 def evaluate(model: TwoTowers, params: Any, dataset: Dataset) -> dict[str, Any]:
-    """Return the same figures on the test items, with intervals."""
+    """Return the same metrics of the test items, with intervals."""
     x, y = _embed_items(model, params, dataset.test)
     names = dataset.test.names
     metrics = evaluation.retrieval_intervals(x, y, image_ids=names, text_ids=names)
@@ -124,16 +124,16 @@ def pictures(dataset: Dataset) -> np.ndarray:
 def read(
     config: ml_collections.ConfigDict, dataset: Dataset, modality: Modality, path: pathlib.Path
 ) -> Raw:
-    """Return pictures of icons, dark on white, or their words."""
+    """Return a user's own pictures of icons, dark on white, or their words."""
     if modality == "y":
         return texts_in(path, dataset.about.encode)
     raw = images_in(path, dataset.test.x.shape[1])
-    # A glyph is ink alone, and paper is 0.
+    # Glyphs are white on black: 0 is the background.
     return raw._replace(load=lambda some: 255 - raw.load(some).mean(axis=-1).astype(np.uint8))
 
 
 def zero_shot_labels(names: np.ndarray, classes: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Return rows whose head word is a class, and the number of that class."""
+    """Return the rows whose head word is a class, and the index of that class."""
     heads = [data.head_word(name) for name in names]
     rows = [i for i, head in enumerate(heads) if head in classes]
     return np.array(rows), np.array([classes.index(heads[i]) for i in rows])
@@ -146,7 +146,7 @@ def _embed_items(model: TwoTowers, params: Any, items: Pairs) -> tuple[np.ndarra
 def _zero_shot(
     model: TwoTowers, params: Any, dataset: Dataset, x: np.ndarray, names: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the embeddings of glyphs that have a class and of the classes, and the labels."""
+    """Return the embeddings of the labelled glyphs and of the classes, and the labels."""
     rows, labels = zero_shot_labels(names, dataset.about.classes)
     classes = embed(model, params, dataset.about.encode(dataset.about.classes), "y")
     return x[rows], classes, labels

@@ -11,9 +11,9 @@ _SPECIAL = ["[PAD]", "[UNK]"]
 def train_tokenizer(texts: Iterable[str], vocab_size: int):
     """Learn byte-pair merges from `texts` and return a `tokenizers.Tokenizer`.
 
-    Every character seen in training is a token, so an unseen word falls into pieces, never into
-    an unknown. Words are marked where they begin: marked at their ends, characters would need a
-    second token for that place, and the trainer numbers those in another order every time.
+    Every character of the training texts is a token, so an unseen word is split into pieces and is
+    never unknown. A mark precedes each word: with marks at the ends, characters would need a second
+    token for the end of a word, and the trainer numbers those in a different order every time.
     """
     from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 

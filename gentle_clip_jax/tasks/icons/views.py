@@ -16,16 +16,16 @@ def glyph_views(
 ) -> jax.Array:
     """Return a random view of each glyph [b, size, size], values in [0, 1], 0 the background.
 
-    Nothing is flipped or turned: left and right are different words.
+    Glyphs are neither flipped nor rotated: left and right are different words.
 
     Args:
-      key: of this batch.
+      key: the random key of the batch.
       images: the glyphs.
       zoom: each glyph is scaled by exp(U(-zoom, zoom)) and stretched by up to a third of that.
-      shift: and moved by up to so many pixels on both axes.
-      erase: probability of losing a rectangle of up to 12 pixels a side.
+      shift: largest shift along each axis, in pixels.
+      erase: probability of erasing a rectangle with sides of up to 12 pixels.
       outline: probability that filled areas are reduced to their outlines.
-      stroke: strokes grow or shrink by up to so many pixels, at most 1.
+      stroke: largest change of a stroke's border, in pixels, at most 1.
     """
     keys = jax.random.split(key, 4)
     b, size, _ = images.shape
@@ -41,7 +41,7 @@ def glyph_views(
 
 
 def _resample(key: jax.Array, images: jax.Array, zoom: float, shift: float) -> jax.Array:
-    """Scale and move each image [size, size]: R_y image R_x^T, as resampling is separable."""
+    """Scale and shift each image [size, size]: R_y image R_x^T, as resampling is separable."""
     b, size, _ = images.shape
     keys = jax.random.split(key, 3)
     center = (size - 1) / 2

@@ -1,4 +1,4 @@
-"""Buckets for items of mixed lengths: a few padded sizes, so that little is compiled."""
+"""Buckets for items of mixed lengths: a few padded lengths, so that few programs are compiled."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,7 +7,7 @@ import numpy as np
 
 
 class Bucket(NamedTuple):
-    """Items to be padded to one `length`; indices [m] int, in their first order."""
+    """Items that are padded to the same `length`; indices [m] int, in their original order."""
 
     length: int
     indices: np.ndarray
@@ -16,13 +16,13 @@ class Bucket(NamedTuple):
 def group_by_length(
     lengths: Sequence[int] | np.ndarray, num_buckets: int = 4, *, multiple: int = 32
 ) -> list[Bucket]:
-    """At most `num_buckets` buckets, shortest first, that need the least padding in all.
+    """Return at most `num_buckets` buckets, shortest first, with the least total padding.
 
-    The length of a bucket is that of its longest item, rounded up to a `multiple`. Among these
-    lengths the best are exact, by dynamic programming over the sorted ones.
+    The length of a bucket is that of its longest item, rounded up to a multiple of `multiple`.
+    Dynamic programming over the sorted lengths finds the optimal buckets.
 
     Raises:
-      ValueError: a length is below 1, or num_buckets is.
+      ValueError: a length, num_buckets or multiple is below 1.
     """
     lengths = np.asarray(lengths, np.int64)
     if num_buckets < 1 or multiple < 1:
@@ -30,7 +30,7 @@ def group_by_length(
     if not len(lengths):
         return []
     if lengths.min() < 1:
-        raise ValueError(f"Item {lengths.argmin()} has the length {lengths.min()}: leave it out.")
+        raise ValueError(f"Item {lengths.argmin()} has the length {lengths.min()}: remove it.")
     rounded = -(-lengths // multiple) * multiple
     sizes, counts = np.unique(rounded, return_counts=True)
     edges = _least_padding(sizes, counts, min(num_buckets, len(sizes)))
@@ -39,10 +39,10 @@ def group_by_length(
 
 
 def pad(arrays: Sequence[np.ndarray], length: int, fill: float) -> np.ndarray:
-    """Arrays [n_i, ...] -> one [b, length, ...], each followed by `fill`.
+    """Return b arrays [n_i, ...] stacked into one [b, length, ...], each padded with `fill`.
 
     Raises:
-      ValueError: an array is longer.
+      ValueError: an array is longer than `length`.
     """
     first = arrays[0]
     stacked = np.full((len(arrays), length, *first.shape[1:]), fill, first.dtype)

@@ -1,4 +1,4 @@
-"""Proteins as a dataset: windows to learn from, crops to retrieve, whole domains to classify."""
+"""Dataset of proteins: windows for training, crops for retrieval, domains for classification."""
 
 import dataclasses
 from typing import NamedTuple
@@ -17,10 +17,10 @@ _BUCKETS = 3
 
 
 class Labelled(NamedTuple):
-    """Whole labelled domains: arrays [n_i, l_i], each of domains of similar length.
+    """Whole labelled domains, grouped by similar lengths.
 
-    tokens, structures: of all the domains; labels: for each kind of label, the label [n] of each
-    domain, "" where it has none of this kind.
+    tokens, structures: an array [n_i, l_i] for each group; labels: for each kind of label, the
+    label [n] of each domain, "" if it has none of this kind.
     """
 
     tokens: list[np.ndarray]
@@ -32,8 +32,8 @@ class Labelled(NamedTuple):
 class Domains:
     """The metadata of the domains of a split.
 
-    retrieved: rows [n] of the data set's items; lengths: [n] lengths of the whole domains;
-    distinct: [n] bool, whether a domain is unlike all earlier ones.
+    retrieved: row numbers [n] of their crops; lengths: [n] lengths of the whole domains; distinct:
+    [n] bool, whether a domain is dissimilar to all earlier ones.
     """
 
     retrieved: np.ndarray
@@ -44,9 +44,10 @@ class Domains:
 
 @dataclasses.dataclass(frozen=True)
 class About:
-    """The tokens for class prototypes, and the held-out domains by the name of their set.
+    """The metadata of the task.
 
-    crop: the length of the retrieved crops in residues.
+    train: the domains that class prototypes are made from. validation, test: the held-out domains,
+    by the name of their set. crop: the length of the retrieved crops in residues.
     """
 
     train: Labelled
@@ -67,16 +68,16 @@ def load_data(
     most_neighbours: int,
     cutoff: float,
 ) -> Dataset:
-    """Return windows of the training domains, some of them pairs; crops of the others.
+    """Return windows of the training domains, some of them pairs, and crops of the held-out ones.
 
     Args:
-      proteins: those of the splits `sequence` and `structure`, if any, are unmatched.
-      seed: decides which training domains are pairs.
-      matched_fraction: of the training domains.
-      unmatched: how the other domains lose their partner, shuffled or disjoint; see `separate`.
-      window: residues of a training item.
-      crop: residues that are retrieved, and that a view has.
-      stride: residues from a window to the next, at most.
+      proteins: the domains; those of the splits `sequence` and `structure`, if any, are unmatched.
+      seed: seed of the choice of matched domains.
+      matched_fraction: share of the training domains that are matched.
+      unmatched: choice of the unmatched x and y, shuffled or disjoint; see `separate`.
+      window: length of a training item in residues.
+      crop: length of a view and of a retrieved crop in residues.
+      stride: largest distance in residues between the starts of successive windows.
       most_neighbours, cutoff: see `neighbours`.
 
     Raises:
@@ -94,7 +95,7 @@ def load_data(
         owners, starts = domains.tiles(proteins, rows, window, stride)
         tokens, structures = domains.windows(proteins, owners, starts, window)
         items = with_neighbours(structures, near)
-        if isinstance(items, dict):  # a string's own end is seen, a backbone's is not
+        if isinstance(items, dict):  # a string's padding shows its end, a backbone's does not
             items["length"] = np.minimum(proteins.lengths[owners] - starts, window).astype(np.int32)
         return owners, tokens, items
 
@@ -120,7 +121,7 @@ def load_data(
 def with_neighbours(structures: np.ndarray, near: dict) -> Items:
     """Return backbones [n, l, 3, 3] with the neighbours of each residue.
 
-    Strings [n, l] are returned unchanged.
+    Strings of states [n, l] are returned unchanged.
     """
     if structures.ndim == 2:
         return structures
@@ -153,7 +154,7 @@ def _held_out(
 
 
 def _labelled(proteins: Proteins, rows: np.ndarray, near: dict | None) -> Labelled:
-    """Return those of `rows` that have a label; without `near`, without their structures."""
+    """Return the labelled ones of `rows`; structures are left out if `near` is None."""
     every = [labels[rows] != "" for labels in proteins.labels.values()]
     rows = rows[np.any(every, axis=0)] if every else rows[:0]
     order, tokens, structures = [], [], []
@@ -172,10 +173,10 @@ def _labelled(proteins: Proteins, rows: np.ndarray, near: dict | None) -> Labell
 def read(folder: str, fasta: str, structures: str, pairs: str, *, seed: int) -> Proteins:
     """Return the proteins of a public set's folder, or of a FASTA file and a folder of structures.
 
-    pairs: a file of those that belong together, or "" where equal ids do.
+    pairs: a file with the ids of each pair, or "" if equal ids are pairs.
 
     Raises:
-      ValueError: neither is given, or what is given cannot be read.
+      ValueError: neither is given, or a file cannot be read.
     """
     if fasta and structures:
         from gentle_clip_jax.tasks.proteins import structures as files
@@ -183,6 +184,6 @@ def read(folder: str, fasta: str, structures: str, pairs: str, *, seed: int) -> 
         return files.read(fasta, structures, pairs, seed=seed)
     if fasta or structures or not folder:
         raise ValueError(
-            "Give config.data.folder, or both config.data.fasta and config.data.structures."
+            "Set config.data.folder, or both config.data.fasta and config.data.structures."
         )
     return public_sets.read(folder)

@@ -1,4 +1,4 @@
-"""Protein domains with sequence and structure: splits, labels, windows of residues."""
+"""Protein domains with sequences and structures: splits, labels, windows of residues."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -14,14 +14,14 @@ NUM_TOKENS = 22
 
 @dataclasses.dataclass(frozen=True)
 class Proteins:
-    """n domains, their residues in one row after another: domain k has offsets[k]:offsets[k + 1].
+    """n domains whose residues are concatenated: domain k has offsets[k]:offsets[k + 1].
 
-    sequence: [residues] int8, a place in AMINO_ACIDS or UNKNOWN.
+    sequence: [residues] int8, indices into AMINO_ACIDS, or UNKNOWN.
     structure: backbones, [residues, 3, 3] float32, atoms N, CA, C in Angstrom, NaN where unknown;
-      or strings, [residues] int8, the place of each residue's state in STATES, or UNKNOWN.
-    split: [n]; rows of train, valid and test... hold both modalities, those of `sequence` and
-      `structure` one, and others are not used.
-    labels: by what they tell, [n] of strings, "" where a domain has none.
+      or strings, [residues] int8, indices of each residue's state in STATES, or UNKNOWN.
+    split: [n]; domains of train, valid and test* have both modalities, those of `sequence` and
+      `structure` only one; other splits are not used.
+    labels: for each kind of label [n] strings, "" for a domain without a label.
     """
 
     ids: np.ndarray
@@ -33,21 +33,21 @@ class Proteins:
 
     @property
     def lengths(self) -> np.ndarray:
-        """Residues of each domain [n]."""
+        """Number of residues of each domain [n]."""
         return np.diff(self.offsets)
 
     def rows(self, split: str) -> np.ndarray:
-        """Domains of a split."""
+        """Return the row numbers of the domains of a split."""
         return np.flatnonzero(self.split == split)
 
     @property
     def test_splits(self) -> list[str]:
-        """Names of the splits to test on."""
+        """Names of the test splits."""
         return sorted(name for name in set(self.split.tolist()) if name.startswith("test"))
 
 
 def tokens(letters: np.ndarray, alphabet: str = AMINO_ACIDS) -> np.ndarray:
-    """ASCII codes of one-letter residues, or of their states, uint8 -> int8, of the same shape."""
+    """Return the int8 index in the alphabet of each ASCII code, uint8 of any shape, or UNKNOWN."""
     places = np.full(256, UNKNOWN, np.int8)
     places[np.frombuffer(alphabet.encode(), np.uint8)] = np.arange(len(alphabet))
     return places[letters]
@@ -61,8 +61,8 @@ def windows(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return sequences [b, length] int32 and structures: [b, length, 3, 3], or int32 [b, length].
 
-    Window i holds up to `length` residues of domain rows[i] from its residue starts[i] on. Behind
-    the last residue a string is PADDING and a backbone NaN, as it is for an unknown atom.
+    Window i has up to `length` residues of domain rows[i] from its residue starts[i] on. After the
+    last residue, strings are padded with PADDING and backbones with NaN, as for unknown atoms.
     """
     sequences = np.full((len(rows), length), PADDING, np.int32)
     atoms = proteins.structure.shape[1:]
@@ -80,9 +80,9 @@ def windows(
 def crops(
     proteins: Proteins, rows: np.ndarray, length: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the central `length` residues of the rows that are long enough: rows [m], `windows`.
+    """Return the rows [m] with at least `length` residues, and the `windows` of their centres.
 
-    Lengths give pairs away, and where a chain begins and ends; crops of one length do not.
+    Lengths and the ends of chains would give pairs away; crops of one length hide both.
     """
     long_enough = rows[proteins.lengths[rows] >= length]
     starts = (proteins.lengths[long_enough] - length) // 2
@@ -108,7 +108,7 @@ def tiles(
 def distinct(proteins: Proteins, rows: np.ndarray, most: float = 0.3) -> np.ndarray:
     """Return the rows that share at most `most` of their 5-mers with any earlier selected row.
 
-    Containment of two sequences is the number of 5-mers they share over the fewer of the two.
+    The share is the number of common 5-mers over the smaller of both numbers of 5-mers.
     """
     starts, lengths = proteins.offsets[rows], proteins.lengths[rows]
     owners = np.repeat(np.arange(len(rows)), np.maximum(lengths - 4, 0))

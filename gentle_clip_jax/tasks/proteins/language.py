@@ -1,4 +1,4 @@
-"""A published language model, ESM-2, as the tower of protein sequences."""
+"""Tower of protein sequences with a published language model, ESM-2."""
 
 import functools
 from typing import Any
@@ -13,7 +13,7 @@ from gentle_clip_jax.encoders.protein_language import LanguageEncoder
 from gentle_clip_jax.encoders.published import pretrained
 from gentle_clip_jax.tasks.proteins.domains import AMINO_ACIDS
 
-# Of amino acids, an unknown one, PADDING and MASK, in the order of their tokens.
+# ESM-2's ids of the amino acids, an unknown one, PADDING and MASK, in the order of our tokens.
 IDS = tuple(ESM2_ALPHABET.index(one) for one in (*AMINO_ACIDS, "X", "<pad>", "<mask>"))
 
 
@@ -21,7 +21,7 @@ def tower(config: ml_collections.ConfigDict) -> LanguageEncoder:
     """Return the tower that config.model.language describes, without its weights.
 
     Raises:
-      ValueError: its encoder is no checkpoint of ESM-2, or has fewer blocks than are to be trained.
+      ValueError: its encoder is not an ESM-2 checkpoint, or has fewer blocks than trained_blocks.
     """
     settings = dict(config.model.language)
     model = _load(settings.pop("encoder")).model
@@ -38,7 +38,7 @@ def tower(config: ml_collections.ConfigDict) -> LanguageEncoder:
 
 
 def with_published(config: ml_collections.ConfigDict, model: Any, params: Any) -> Any:
-    """Return `params` of a model whose x_tower is a `tower`, with the weights of the checkpoint."""
+    """Return `params` with the published weights in x_tower, which must be a `tower`."""
     published = jax.tree.map(jnp.asarray, _load(config.model.language.encoder).params)
     parts = model.x_tower.language.parts(jax.random.key(config.seed), published)
     return {**params, "x_tower": {**params["x_tower"], "language": parts}}

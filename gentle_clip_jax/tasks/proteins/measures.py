@@ -11,30 +11,30 @@ def crop_figures(
     *,
     candidates: int = 20,
 ) -> dict[str, np.ndarray]:
-    """Return the retrieval figures of each crop, means of both directions: mrr, r1, two more mrr.
+    """Return the retrieval metrics of each crop, each averaged over both directions.
 
-    crop_mrr is the mean of 1 / rank, where ties count against the query; sequence_to_structure_r1
-    is of that direction only. length_matched_mrr ranks among the query's own and the `candidates` -
-    1 others nearest in length, so that clues to a domain's length, such as the compactness of a
-    crop, help little; chance is (ln candidates + 0.58) / candidates. distinct_crop_mrr ranks
-    distinct items among themselves.
+    crop_mrr is the mean of 1 / rank, where ties count against the query; crop_r1 is recall at 1;
+    sequence_to_structure_r1 is recall at 1 in that direction. length_matched_mrr ranks the partner
+    among the `candidates` items nearest in length, so that clues to a domain's length, such as the
+    compactness of a crop, help little; chance is (ln candidates + 0.58) / candidates.
+    distinct_crop_mrr ranks distinct items among themselves.
 
     Args:
       x: [n, d] embeddings of the sequences, compared by their inner products.
-      y: [n, d] embeddings of the structures; y[i] is the pair of x[i].
-      lengths: [n] residues of the whole domains.
-      distinct: [n] bool, items none of which is like another.
+      y: [n, d] embeddings of the structures; y[i] is the partner of x[i].
+      lengths: [n] lengths of the whole domains in residues.
+      distinct: [n] bool, a subset of mutually dissimilar items.
     """
     scores = np.asarray(x, np.float32) @ np.asarray(y, np.float32).T
     ranks = both_ranks(scores)
     near = both_ranks(scores, nearest_in_length(lengths, candidates))
-    apart = both_ranks(scores[np.ix_(distinct, distinct)])
+    among_distinct = both_ranks(scores[np.ix_(distinct, distinct)])
     return {
         "crop_mrr": np.mean(1 / ranks, axis=0),
         "crop_r1": np.mean(ranks == 1, axis=0),
         "sequence_to_structure_r1": (ranks[0] == 1).astype(float),
         "length_matched_mrr": np.mean(1 / near, axis=0),
-        "distinct_crop_mrr": np.mean(1 / apart, axis=0),
+        "distinct_crop_mrr": np.mean(1 / among_distinct, axis=0),
     }
 
 
@@ -45,22 +45,22 @@ def both_ranks(scores: np.ndarray, where: np.ndarray | None = None) -> np.ndarra
 
     Args:
       scores: [n, n] similarity of x_i and y_j.
-      where: [n, n] bool, whether j is a candidate of i; all are by default.
+      where: [n, n] bool, whether j is a candidate of i; by default all are.
     """
     where = np.ones(scores.shape, bool) if where is None else where
     others = where & ~np.eye(len(scores), dtype=bool)
     own = np.diagonal(scores)[:, None]
-    # The comparison fails, and so counts, for whatever is not a number.
+    # A comparison with NaN is false, so that NaN counts against the query.
     return np.stack([1 + np.sum(others & ~(s < own), axis=1) for s in (scores, scores.T)])
 
 
 def nearest_in_length(lengths: np.ndarray, candidates: int) -> np.ndarray:
     """Return [n, n] bool: whether j is i or one of the `candidates` - 1 nearest to it in length."""
     lengths = np.asarray(lengths)
-    apart = np.abs(lengths[:, None] - lengths[None, :]).astype(float)
-    np.fill_diagonal(apart, -1)
-    order = np.argsort(apart, axis=1, kind="stable")[:, :candidates]
-    where = np.zeros(apart.shape, bool)
+    difference = np.abs(lengths[:, None] - lengths[None, :]).astype(float)
+    np.fill_diagonal(difference, -1)
+    order = np.argsort(difference, axis=1, kind="stable")[:, :candidates]
+    where = np.zeros(difference.shape, bool)
     np.put_along_axis(where, order, True, axis=1)
     return where
 
@@ -68,15 +68,15 @@ def nearest_in_length(lengths: np.ndarray, candidates: int) -> np.ndarray:
 def transferred(
     train_x: np.ndarray, train_labels: np.ndarray, y: np.ndarray, labels: np.ndarray
 ) -> np.ndarray:
-    """Return whether the class of each row of y has the nearest prototype [m], made of x.
+    """Return for each row of y whether its class has the nearest prototype, bool [m].
 
     A prototype is the mean of a class's unit rows of x, scaled to unit length.
 
     Args:
       train_x: [n, d] embeddings of one modality.
-      train_labels: [n] their classes.
+      train_labels: [n] classes of train_x.
       y: [m, d] embeddings of the other modality.
-      labels: [m] theirs; a class missing from train_labels counts as wrong.
+      labels: [m] classes of y; a class missing from train_labels counts as wrong.
     """
     classes = np.unique(train_labels)
     rows = _unit(train_x)

@@ -1,4 +1,4 @@
-"""A user's own sequences and structures, as the towers of a run take them."""
+"""A user's own sequences and structures, in the form that the towers of a run take."""
 
 import pathlib
 from collections.abc import Callable, Sequence
@@ -16,13 +16,13 @@ from gentle_clip_jax.tasks.raw import Modality, Raw
 
 
 def read(path: pathlib.Path, modality: Modality, near: dict[str, Any] | None, crop: int) -> Raw:
-    """Read a FASTA file of sequences or of states.
+    """Return the items of a FASTA file of sequences or states, or of a folder of structures.
 
-    For y, read a folder of structures as well, see `read_folder`.
+    `structures.read_folder` reads the folder.
 
     Args:
-      near: of structures, see `neighbours`; None if those of the run are strings of states.
-      crop: residues in the middle that are embedded.
+      near: arguments of `neighbours`; None if the run's structures are strings of states.
+      crop: number of central residues that are embedded.
     """
     if modality == "y" and near is not None:
         chains = structures.read_folder(path)
@@ -33,7 +33,7 @@ def read(path: pathlib.Path, modality: Modality, near: dict[str, Any] | None, cr
 
 
 def centres(strings: Sequence[str], size: int, alphabet: str = domains.AMINO_ACIDS) -> np.ndarray:
-    """Return tokens [n, size] of the middle of strings, a letter for each residue or its state."""
+    """Return tokens [n, size] of the middle of n strings, with one letter per residue or state."""
     padded = np.full((len(strings), size), domains.PADDING, np.int32)
     for row, string in zip(padded, strings):
         residues = "".join(string.split()).upper().encode("ascii", "replace")

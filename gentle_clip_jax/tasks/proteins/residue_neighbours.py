@@ -5,20 +5,20 @@ import scipy.spatial
 
 
 def neighbours(ca: np.ndarray, *, most: int = 40, cutoff: float = 12.0) -> np.ndarray:
-    """Return places [n, most] int32 of each residue's neighbours, nearest first, then -1.
+    """Return indices [n, most] int32 of each residue's neighbours, nearest first, then -1.
 
-    Time and memory grow with n, by a tree of the points.
+    A k-d tree avoids the [n, n] distances.
 
     Args:
-      ca: [n, 3] C-alpha atoms, NaN where unknown; such a residue has and is no neighbour.
-      most: neighbours at most.
-      cutoff: distance at most, in the unit of ca.
+      ca: [n, 3] C-alpha atoms, NaN where unknown; such a residue neither has nor is a neighbour.
+      most: largest number of neighbours.
+      cutoff: largest distance, in the unit of ca.
     """
     places = np.full((len(ca), most), -1, np.int32)
     resolved = np.flatnonzero(np.isfinite(ca).all(axis=1))
     if len(resolved) > 1:
         tree = scipy.spatial.KDTree(ca[resolved])
-        # The nearest of all is the residue itself, or one in the same place.
+        # The nearest point is the residue itself, or one in the same place.
         _, nearest = tree.query(ca[resolved], k=most + 1, distance_upper_bound=cutoff)
         nearest = np.append(resolved, -1)[nearest]
         nearest = np.where(nearest == resolved[:, None], -1, nearest)

@@ -1,4 +1,4 @@
-"""Keys of protein sequences and structures: towers from scratch that work residue by residue."""
+"""Schema of protein sequences and structures: towers that embed each residue."""
 
 from typing import Annotated, Literal
 
@@ -15,16 +15,16 @@ class Data(Struct, frozen=True):
 
     folder: schema.Folder = "data/pdb-domains-3d"  # or "" and both of the following
     fasta: schema.File = ""  # sequences
-    structures: schema.Folder = ""  # PDB and mmCIF files; an id that both have makes a pair
-    pairs: schema.File = ""  # or a CSV whose lines are a sequence's id and a structure's
-    matched_fraction: schema.Share = 0.1  # of the training domains; a file of pairs has its own
+    structures: schema.Folder = ""  # PDB and mmCIF files; equal ids are pairs
+    pairs: schema.File = ""  # else a CSV with the ids of a sequence and of its structure per line
+    matched_fraction: schema.Share = 0.1  # of the training domains; not used with `pairs`
     # disjoint: no unmatched item has its partner in the other set.
     unmatched: Literal["shuffled", "disjoint"] = "shuffled"
-    # Of a training item.
+    # Length of a training item.
     window: Annotated[int, Meta(ge=4, le=10**9), _RESIDUES] = 96
-    # Of a view, and of what is retrieved.
+    # Length of a view and of a retrieved crop.
     crop: Annotated[int, Meta(ge=4, le=10**5), _RESIDUES] = 64
-    stride: Annotated[Count, _RESIDUES] = 32  # from a window to the next
+    stride: Annotated[Count, _RESIDUES] = 32  # between the starts of windows
     most_neighbours: Annotated[int, Meta(ge=1, le=10**4), _RESIDUES] = 40  # of a residue
     # Largest distance of a neighbour.
     cutoff: Annotated[float, Meta(gt=0, le=1e4, description="Angstrom")] = 12.0
@@ -39,7 +39,7 @@ class SequenceViews(Struct, frozen=True):
 class StructureViews(Struct, frozen=True):
     """Random views of a structure."""
 
-    # Standard deviation of what is added to coordinates.
+    # Standard deviation of the noise on coordinates.
     noise: Annotated[float, Meta(ge=0, le=100, description="Angstrom")] = 0.1
     mask: Dropout = 0.1  # probability that a state of a string is hidden
 
@@ -66,17 +66,19 @@ class SequenceTower(StructureTower, frozen=True):
 
 
 class Model(schema.Model, frozen=True):
-    """Two towers, and in place of that of sequences a published one, if its encoder is named."""
+    """Two towers; a published encoder, if one is named, replaces the sequence tower."""
 
-    embedding_dim: Width = 32  # of a residue, and of the summary of all
+    embedding_dim: Width = 32  # of a residue, and of the summary of a domain
     sequence: SequenceTower = SequenceTower()
     structure: StructureTower = StructureTower()
     language: schema.Encoder = schema.Encoder(trained_blocks=0)
-    start: Literal["random", "cca", "transported_cca"] = "transported_cca"  # of the summaries' maps
+    start: Literal["random", "cca", "transported_cca"] = (
+        "transported_cca"  # initial maps of summaries
+    )
 
 
 class Loss(schema.Loss, frozen=True):
-    """The terms of summaries, and one of residues."""
+    """Loss on the summaries, and one more term on the residues."""
 
     temperature: schema.Temperature = 0.02  # a row is the mean of many residues
     residue_weight: schema.Weight = 1.0
@@ -84,7 +86,7 @@ class Loss(schema.Loss, frozen=True):
 
 
 class Optimizer(schema.Optimizer, frozen=True):
-    """A rate more: that of what is trained of a published tower."""
+    """Settings of AdamW, with a learning rate for the trained part of a published tower."""
 
     tower_learning_rate: schema.Rate = 3e-3
     head_learning_rate: schema.Rate = 1e-4
@@ -93,7 +95,7 @@ class Optimizer(schema.Optimizer, frozen=True):
 
 
 class Config(schema.Config, frozen=True):
-    """Gentle-CLIP's terms on summaries of whole domains."""
+    """Config of proteins: Gentle-CLIP's terms on summaries of whole domains."""
 
     task: Literal["proteins"] = "proteins"
     data: Data = Data()

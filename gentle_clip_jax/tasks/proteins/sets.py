@@ -10,11 +10,11 @@ from gentle_clip_jax.storage import reading
 from gentle_clip_jax.tasks.proteins import domains
 from gentle_clip_jax.tasks.proteins.domains import Proteins
 
-# Test rows that are part of a train row, or have one as a part; the data set's README names them.
+# Test domains that contain a training domain or lie within one; the data set's README names them.
 LEAKS = ("d3aaab_", "2pbdA04", "d3ssba_")
 _CATH_CLASSES = ("1", "2", "3")  # mostly helices, mostly strands, both
 _MISSING = -32768  # a missing atom
-# Columns that tell what is what, besides ids and splits.
+# Columns that identify the kind of data set, besides ids and splits.
 _OF_BACKBONES = ("sequence", "backbone", "cath_class", "cath_topology")
 _OF_SCOPE = ("sequence", "ss8", "train_ok", "scop_class", "hou_fold")
 _OF_ENZYMES = ("sequence", "ss8", "ec")
@@ -23,10 +23,10 @@ _OF_ENZYMES = ("sequence", "ss8", "ec")
 def read(folder: str | pathlib.Path) -> Proteins:
     """Return the domains of a folder like pdb-domains-3d, scope-seq-ss or enzyme-reaction-ec.
 
-    Or of what `gentle-clip data prepare` has made of one, with the same rows in each split.
+    The folder may also be one that `gentle-clip data prepare` made, with the same splits.
 
     Raises:
-      ValueError: a file or a column is missing, or two files are not of the same domains.
+      ValueError: a file or a column is missing, or two files have different domains.
     """
     folder = pathlib.Path(folder)
     if tfds_source.is_prepared(folder):
@@ -54,11 +54,11 @@ def _with_backbones(folder: pathlib.Path) -> Proteins:
     except (ValueError, KeyError) as error:
         raise ValueError(f"{path} cannot be read ({error}): copy it again.") from error
     if backbone.shape != (len(letters), 3, 3) or offsets.shape != (len(ids) + 1,):
-        raise ValueError(f"{path} has arrays of other shapes than it should: copy it again.")
+        raise ValueError(f"{path}: the shapes of its arrays do not fit together: copy it again.")
     table = _columns(folder / "domains.parquet", ["id", "split", "cath_class", "cath_topology"])
     if not np.array_equal(table["id"], ids):
         raise ValueError(
-            f"{folder}: coords.npz and domains.parquet list other ids: copy both again."
+            f"{folder}: coords.npz and domains.parquet list different ids: copy both again."
         )
     return _labelled(
         table,
@@ -70,12 +70,12 @@ def _with_backbones(folder: pathlib.Path) -> Proteins:
 
 def _of_prepared(folder: pathlib.Path) -> Proteins:
     splits = tfds_source.splits(folder)
-    there = {*tfds_source.open_source(folder, splits[0]).features}
+    present = {*tfds_source.open_source(folder, splits[0]).features}
     kinds = {_with_prepared_backbones: _OF_BACKBONES, _scope: _OF_SCOPE, _enzymes: _OF_ENZYMES}
-    kind = next((kind for kind, names in kinds.items() if there >= {*names}), None)
+    kind = next((kind for kind, names in kinds.items() if present >= {*names}), None)
     if kind is None:
         raise ValueError(
-            f"{folder} holds no structures of proteins: prepare pdb-domains-3d, scope-seq-ss or "
+            f"{folder} has no protein structures: prepare pdb-domains-3d, scope-seq-ss or "
             "enzyme-reaction-ec."
         )
     rows = [
@@ -103,7 +103,7 @@ def _with_prepared_backbones(path: pathlib.Path, table: dict[str, Any]) -> Prote
 
 
 def _labelled(table: dict[str, Any], **arrays: np.ndarray) -> Proteins:
-    """Proteins with backbones, and the labels of CATH."""
+    """Return proteins with backbones and the labels of CATH."""
     classes = table["cath_class"]
     return Proteins(
         ids=table["id"],
@@ -145,7 +145,7 @@ def _with_strings(path: pathlib.Path, table: dict[str, np.ndarray], **columns: A
     for name, one, other in zip(columns["ids"], sequences, states):
         if len(one) != len(other):
             raise ValueError(
-                f"{path}: {name} has {len(one)} residues and {len(other)} states: mend its row."
+                f"{path}: {name} has {len(one)} residues and {len(other)} states: fix its row."
             )
     letters, letters_of_states = (
         np.frombuffer("".join(column).encode("ascii", "replace"), np.uint8)
@@ -160,9 +160,9 @@ def _with_strings(path: pathlib.Path, table: dict[str, np.ndarray], **columns: A
 
 
 def _columns(path: pathlib.Path, names: list[str], **renamed: str) -> dict[str, np.ndarray]:
-    """Columns of a table, as strings where they are; what a row lacks is "" there.
+    """Return columns of a table as arrays by name; missing values become "".
 
-    renamed: new names, and the columns that have them.
+    renamed: the columns to rename, by their new names.
     """
     import pyarrow.parquet
 

@@ -1,4 +1,4 @@
-"""Initial heads whose map of summaries is a closed form of the matched items."""
+"""Initial heads: closed-form maps of summaries, fitted to the matched items."""
 
 from typing import Any
 
@@ -20,10 +20,10 @@ _CHUNK = 64
 
 
 def from_pairs(model: TwoTowers, params: Any, dataset: batches.Dataset, start: str) -> Any:
-    """Return `params` whose heads map summaries as CCA of the matched items does.
+    """Return `params` with heads that map summaries by the CCA of the matched items.
 
-    With transported_cca, a plan between the unmatched items takes part in it. The heads are
-    `ResidueHead`s.
+    With transported_cca, a transport plan between the unmatched items refines the maps. The heads
+    are `ResidueHead`s.
     """
     towers = (model.x_tower, params["x_tower"]), (model.y_tower, params["y_tower"])
     pairs = [
@@ -51,13 +51,13 @@ def from_pairs(model: TwoTowers, params: Any, dataset: batches.Dataset, start: s
 
 
 def with_maps(params: Any, maps: Maps, scale_x: np.ndarray, scale_y: np.ndarray) -> Any:
-    """Return `params` whose heads map summaries s to (s / scale - mean) kernel."""
+    """Return `params` with heads that map summaries s to (s / scale - mean) kernel."""
     sides = {"x": (maps.mean_x, maps.map_x, scale_x), "y": (maps.mean_y, maps.map_y, scale_y)}
     heads = {}
     for name, (mean, kernel, scale) in sides.items():
         head = params[f"{name}_head"]
         width = head["summary"]["map"]["kernel"].shape[1] - kernel.shape[1]
-        kernel = jnp.pad(kernel, ((0, 0), (0, width)))  # few pairs have few directions
+        kernel = jnp.pad(kernel, ((0, 0), (0, width)))  # few pairs determine few directions
         start = {"kernel": kernel / jnp.asarray(scale)[:, None], "bias": -mean @ kernel}
         start = jax.tree.map(lambda a: a.astype(jnp.float32), start)
         heads[f"{name}_head"] = {**head, "summary": {**head["summary"], "map": start}}
@@ -65,5 +65,5 @@ def with_maps(params: Any, maps: Maps, scale_x: np.ndarray, scale_y: np.ndarray)
 
 
 def _summaries(tower: nn.Module, params: Any, items: batches.Items) -> np.ndarray:
-    """Summaries [n, f] of items, without augmentation or dropout."""
+    """Return the summaries [n, f] of items, without augmentation or dropout."""
     return in_chunks(tower, params, items, chunk=_CHUNK).summary

@@ -1,6 +1,6 @@
-"""Sequences and structures of the user's own: a FASTA file, and a folder of PDB or mmCIF files.
+"""A user's own sequences and structures: a FASTA file, and a folder of PDB or mmCIF files.
 
-Needs the extra `protein`.
+This module needs the extra `protein`.
 """
 
 import io
@@ -20,7 +20,7 @@ _ATOMS = ("N", "CA", "C")
 
 
 class Chain(NamedTuple):
-    """letters: one for each residue that was observed; backbone: [n, 3, 3] N, CA, C in Angstrom."""
+    """A protein chain: a letter per observed residue, and its N, CA, C [n, 3, 3] in Angstrom."""
 
     letters: str
     backbone: np.ndarray
@@ -29,23 +29,22 @@ class Chain(NamedTuple):
 def read(
     fasta: str | pathlib.Path, folder: str | pathlib.Path, pairs: str = "", *, seed: int
 ) -> Proteins:
-    """Return sequences and structures: an id of both is a pair, another is unmatched.
+    """Return sequences and structures: equal ids are pairs, all other items are unmatched.
 
-    With a file of `pairs`, a sequence's id and a structure's a line, these are the pairs instead.
-    A fifth of the pairs each is held out for validation and test, whatever they resemble. A pair's
-    residues are those of its sequence; what its structure lacks is unknown there.
+    A file `pairs`, with the ids of a sequence and of its structure on each line, replaces equal
+    ids. A random fifth of the pairs is held out for validation and another for test, regardless of
+    similarity. A pair has the residues of its sequence; those its structure lacks are unknown.
 
     Raises:
-      ValueError: a file cannot be read or names what is not there, or there are fewer than five
-        pairs.
+      ValueError: a file cannot be read or has an unknown id, or there are fewer than five pairs.
     """
     letters, chains = sequences.read_fasta(fasta), read_folder(folder)
     partner = _partners(letters, chains, pairs)
     if len(partner) < 5:
         raise ValueError(
             f"{fasta} and {folder} share {len(partner)} {'pairs' if pairs else 'ids'} (such as "
-            f"{', '.join(list(letters)[:2])} and {', '.join(list(chains)[:2])}): five at least are "
-            "needed to learn and to measure."
+            f"{', '.join(list(letters)[:2])} and {', '.join(list(chains)[:2])}): add more; "
+            "training and evaluation need at least five."
         )
     splits = np.full(len(partner), "train", object)
     for split, rows in zip(("valid", "test"), hold_out_fifths(len(partner), seed=seed)):
@@ -73,7 +72,7 @@ def read(
 
 
 def _partners(letters: dict[str, str], chains: dict[str, Chain], pairs: str) -> dict[str, str]:
-    """Return the structure's id of each sequence in a pair, sorted."""
+    """Return the structure's id for each matched sequence, sorted by sequence."""
     if pairs:
         return dict(sorted(map(tuple, read_pairs(pairs, letters, chains).tolist())))
     return {name: name for name in sorted(letters.keys() & chains.keys())}
@@ -82,11 +81,11 @@ def _partners(letters: dict[str, str], chains: dict[str, Chain], pairs: str) -> 
 def read_folder(folder: str | pathlib.Path) -> dict[str, Chain]:
     """Return the protein chains of all structure files of a folder, by id.
 
-    The id is the file's name without its ending; where a file has several protein chains, it is
-    followed by _ and the chain's name. Files may be compressed (.gz).
+    The id is the file's name without its ending; if a file has several protein chains, _ and the
+    chain's name follow. Files may be compressed (.gz).
 
     Raises:
-      ValueError: there is no such file, one cannot be read, or two give the same id.
+      ValueError: the folder has no such file, one cannot be read, or two chains get the same id.
     """
     folder = pathlib.Path(folder)
     if not folder.is_dir():
@@ -100,19 +99,19 @@ def read_folder(folder: str | pathlib.Path) -> dict[str, Chain]:
         for chain_name, chain in file_chains.items():
             own = stem if len(file_chains) == 1 else f"{stem}_{chain_name}"
             if own in chains:
-                raise ValueError(f"{path}: the id {own} is there twice in {folder}: rename one.")
+                raise ValueError(f"{path}: the id {own} occurs twice in {folder}: rename one.")
             chains[own] = chain
     if not chains:
-        raise ValueError(f"{folder} has no structures: they end in {', '.join(_ENDINGS)}.")
+        raise ValueError(f"{folder} has no structures: add files in {', '.join(_ENDINGS)}.")
     return chains
 
 
 def read_chains(path: pathlib.Path) -> dict[str, Chain]:
-    """Return the protein chains of a PDB or mmCIF file: of its first model, by name.
+    """Return the protein chains of the first model of a PDB or mmCIF file, by name.
 
-    Of an atom's alternative locations, the one with the highest occupancy is used. Residues with
-    different insertion codes are different residues; a residue without backbone atoms is left
-    out, as is anything but amino acids. An amino acid without a letter becomes X.
+    If an atom has alternative locations, the one with the highest occupancy is used. Residues with
+    different insertion codes are different residues. Residues without backbone atoms and molecules
+    other than amino acids are left out. An amino acid without a letter becomes X.
 
     Raises:
       ValueError: the file cannot be read or has no protein.
@@ -133,14 +132,14 @@ def read_chains(path: pathlib.Path) -> dict[str, Chain]:
         letters = (one_letter_code(residue) or "X" for residue in chain.res_name[starts[:-1]])
         chains[str(name) or "A"] = Chain("".join(letters), backbone)
     if not chains:
-        raise ValueError(f"{path} has no residue of a protein: remove it.")
+        raise ValueError(f"{path} has no protein residues: remove it.")
     return chains
 
 
 def aligned(sequence: str, chain: Chain) -> np.ndarray:
     """Return the backbone of a chain at the residues of its whole sequence [len(sequence), 3, 3].
 
-    Residues that the structure lacks, or has and the sequence lacks, are unknown.
+    Residues that only the sequence has are unknown; those that only the structure has are dropped.
     """
     if sequence == chain.letters:
         return chain.backbone
@@ -166,7 +165,7 @@ def _atoms(path: pathlib.Path) -> Any:
         from biotite.structure.io import pdb, pdbx
     except ImportError as error:
         raise ValueError(
-            'Structures are read by biotite: run pip install "gentle-clip-jax[protein]".'
+            'Structures need the package biotite: run pip install "gentle-clip-jax[protein]".'
         ) from error
     content = sequences.read_bytes(path)
     options: dict[str, Any] = {"model": 1, "altloc": "occupancy"}
@@ -177,5 +176,5 @@ def _atoms(path: pathlib.Path) -> Any:
         return pdbx.get_structure(pdbx.CIFFile.read(text), **options)
     except Exception as error:  # biotite raises many kinds
         raise ValueError(
-            f"{path} is no structure that can be read ({error}): remove it."
+            f"{path} cannot be read as a structure ({error}): fix it or remove it."
         ) from error

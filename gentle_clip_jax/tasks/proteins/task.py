@@ -1,4 +1,4 @@
-"""Proteins: x are sequences, y structures; both towers work residue by residue, from scratch."""
+"""Proteins: x are sequences, y structures; both towers embed each residue."""
 
 import functools
 import pathlib
@@ -37,7 +37,7 @@ _PART = 512  # items with whole rows in memory at once
 
 
 def check(config: ml_collections.ConfigDict) -> None:
-    """Raise ValueError where keys contradict each other."""
+    """Raise ValueError if keys contradict each other."""
     data = config.data
     if not data.crop <= data.window:
         raise ValueError(
@@ -46,14 +46,15 @@ def check(config: ml_collections.ConfigDict) -> None:
     own = (data.fasta, data.structures)
     if any(own) != all(own) or not (data.folder or any(own)) or (data.pairs and not any(own)):
         raise ValueError(
-            "Give config.data.folder, or both config.data.fasta and structures (and pairs of them)."
+            "Set config.data.folder, or both config.data.fasta and config.data.structures; "
+            "config.data.pairs needs both of them."
         )
     if config.model.language.encoder:
         check_trained(config.model.language, "config.model.language")
 
 
 def load_data(config: ml_collections.ConfigDict, workdir: Any) -> Dataset:
-    """Return the domains of config.data.folder, or sequences and structures of the user's own."""
+    """Return the domains of config.data.folder, or a user's own sequences and structures."""
     settings = dict(config.data)
     source = {name: settings.pop(name) for name in ("folder", "fasta", "structures", "pairs")}
     settings |= (
@@ -64,7 +65,7 @@ def load_data(config: ml_collections.ConfigDict, workdir: Any) -> Dataset:
 
 
 def build_model(config: ml_collections.ConfigDict, dataset: Dataset) -> TwoTowers:
-    """Both towers and heads, as the config describes them; a string has a tower like a sequence."""
+    """Return the towers and heads of the config; strings of states get a sequence tower."""
     dtype, dim = jnp.dtype(config.model.dtype), config.model.embedding_dim
     heads = (ResidueHead(dim, config.model.head_dropout) for _ in range(2))
     of_strings = functools.partial(SequenceEncoder, dim, **config.model.sequence, dtype=dtype)
@@ -78,7 +79,7 @@ def build_model(config: ml_collections.ConfigDict, dataset: Dataset) -> TwoTower
 
 
 def init_params(config: ml_collections.ConfigDict, dataset: Dataset, model: TwoTowers) -> Any:
-    """Return random towers; the heads' maps of summaries random, or a closed form's of the pairs.
+    """Return random towers, and heads that are random or fitted to the pairs (model.start).
 
     A language model has its published weights.
     """
@@ -101,9 +102,9 @@ def loss(
     settings: Mapping[str, Any],
     model: TwoTowers,
 ) -> tuple[jax.Array, Terms]:
-    """Return the objective, with a term of the residues of pairs.
+    """Return the objective plus a term on the residues of pairs.
 
-    Pairs are contrasted by whole rows, all else by summaries.
+    Pairs are contrasted by whole rows; all other terms see only summaries.
 
     Rows are those of `ResidueHead`.
     """
@@ -125,10 +126,9 @@ def loss(
 
 
 def validate(model: TwoTowers, params: Any, dataset: Dataset) -> dict[str, float]:
-    """Return the retrieval of crops and transfer of labels on the validation domains.
+    """Return metrics of the validation domains: retrieval of crops and transfer of labels.
 
-    `HEADLINE` chooses checkpoints: the mean of crop_mrr and, if there are labels, the transfer of
-    the first kind.
+    `HEADLINE` is the mean of crop_mrr and, if there are labels, the transfer of the first kind.
     """
     (figures,) = _measure(
         model, params, dataset, dataset.validation, dataset.about.validation
@@ -139,9 +139,9 @@ def validate(model: TwoTowers, params: Any, dataset: Dataset) -> dict[str, float
 
 
 def evaluate(model: TwoTowers, params: Any, dataset: Dataset) -> dict[str, Any]:
-    """Return the same figures on the test domains, with intervals.
+    """Return the same metrics of the test domains, with intervals.
 
-    With several sets, return the figures of each and their means.
+    With several sets, return the metrics of each and their means.
     """
     sets = {
         split: {name: _interval(one) for name, one in figures.items()}
@@ -181,9 +181,10 @@ def test_items(dataset: Dataset) -> tuple[Items, Items]:
 
 
 def pictures(dataset: Dataset) -> np.ndarray:
-    """Return pictures of the test crops' structures, uint8 [n, crop, crop]: 255 is most ink.
+    """Return pictures of the test crops' structures, uint8 [n, crop, crop], where 255 is darkest.
 
-    Of backbones the distances, the nearer the darker; of strings stripes, helices the darkest.
+    Backbones are shown by their distances, near residues darkest; strings by stripes, helices
+    darkest.
     """
     if are_backbones(dataset.test.y):
         ca = np.nan_to_num(dataset.test.y["backbone"][:, :, 1])
@@ -196,9 +197,9 @@ def pictures(dataset: Dataset) -> np.ndarray:
 def read(
     config: ml_collections.ConfigDict, dataset: Dataset, modality: Modality, path: pathlib.Path
 ) -> Raw:
-    """Read a FASTA file, or a folder of structures.
+    """Return a user's own sequences from a FASTA file, or structures from a folder.
 
-    If y are strings in the run, they are read from FASTA, too.
+    If the run's structures are strings of states, they are read from FASTA, too.
     """
     near = {"most": config.data.most_neighbours, "cutoff": config.data.cutoff}
     return own.read(
@@ -217,7 +218,7 @@ def _measure(
     items: Any,
     sets: dict[str, protein_data.Domains],
 ) -> dict[str, dict[str, np.ndarray]]:
-    """For each set, a figure for each query by name."""
+    """Return, for each set, each metric [n] of its n queries by name."""
     x, y = _crops(model, params, items.x, "x"), _crops(model, params, items.y, "y")
     train, figures_of_sets = dataset.about.train, {}
     sequences = _summaries(model, params, train.tokens, "x")
@@ -236,7 +237,7 @@ def _measure(
 
 
 def _summaries(model: TwoTowers, params: Any, groups: list[Items], modality: Any) -> np.ndarray:
-    """Return embeddings [n, d] of whole domains by the first part of a row."""
+    """Return embeddings [n, d] of whole domains: the first part of each row, the summary."""
     dim = model.x_head.dim
     rows = [
         # The whole rows of all domains together would need much memory.

@@ -1,4 +1,4 @@
-"""Views of proteins: a stretch of residues, some of them hidden or moved."""
+"""Views of proteins: a stretch of residues, some of them masked or moved."""
 
 from typing import Any
 
@@ -40,7 +40,7 @@ def views(key: jax.Array, batch: Batch, config: ml_collections.ConfigDict) -> tu
 def _string_views(
     key: jax.Array, strings: jax.Array, where: jax.Array, size: int, mask: float
 ) -> jax.Array:
-    """Return stretches [b, size] of strings [b, n], some of their places hidden."""
+    """Return stretches [b, size] of strings [b, n], some of their residues masked."""
     starts = _starts(where, jnp.sum(strings != domains.PADDING, axis=1), size)
     rows = stretches(strings, starts, size)
     hidden = jax.random.bernoulli(key, mask, rows.shape)
@@ -48,16 +48,16 @@ def _string_views(
 
 
 def are_backbones(structures: Items) -> bool:
-    """Return whether structures are backbones, not strings."""
+    """Return whether structures are backbones, not strings of states."""
     return isinstance(structures, dict)
 
 
 def stretches(rows: jax.Array, starts: jax.Array, size: int) -> jax.Array:
-    """Return places starts[i] to starts[i] + size of rows [b, n, ...]."""
+    """Return the slice starts[i] to starts[i] + size of each row i of rows [b, n, ...]."""
     return jax.vmap(lambda row, start: jax.lax.dynamic_slice_in_dim(row, start, size))(rows, starts)
 
 
 def _starts(uniform: jax.Array, lengths: jax.Array, size: int) -> jax.Array:
-    """Return the possible starts of a stretch: evenly spaced, up to the last that fits."""
+    """Return starts of stretches, from uniform numbers in [0, 1): 0 to the last start that fits."""
     choices = jnp.maximum(lengths - size, 0) + 1
     return (uniform * choices.astype(jnp.float32)).astype(jnp.int32)

@@ -38,5 +38,5 @@ def test_a_damaged_start_is_named_and_put_aside(tmp_path, way, capsys):
     path.write_bytes(damages.DAMAGES[way](path.read_bytes()))
     damaged = path.read_bytes()
     assert start.load(path, PARAMS, "a") is None
-    assert f"{path} cannot be used (" in capsys.readouterr().out
+    assert f"{path} is damaged (" in capsys.readouterr().out
     assert path.with_name("start.npz.unsound").read_bytes() == damaged

@@ -207,7 +207,7 @@ def test_keys_that_contradict_are_refused(key, value, message):
 
 
 def test_a_source_must_be_given():
-    with pytest.raises(ValueError, match=r"Give config\.data\.folder"):
+    with pytest.raises(ValueError, match=r"Set config\.data\.folder"):
         data.read("", "some.fasta", "", "", seed=0)
 
 
@@ -384,5 +384,5 @@ def test_prepared_names_of_proteins_have_no_structures(tmp_path):
     table = pa.table({"accession": ["a"], "sequence": ["MK"], "name": ["b"]})
     pq.write_table(table, tmp_path / "source" / "proteins.parquet")
     prepare.prepare("uniprot-names", tmp_path / "source", tmp_path / "prepared")
-    with pytest.raises(ValueError, match="holds no structures of proteins"):
+    with pytest.raises(ValueError, match="has no protein structures"):
         sets.read(tmp_path / "prepared" / "uniprot-names")
