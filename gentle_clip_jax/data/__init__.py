@@ -1,1 +1,1 @@
-"""Data on disk: sources of items, the matched / unmatched split, batches."""
+"""Data on disk: readers of items, splits into matched and unmatched items, batches."""

@@ -1,7 +1,7 @@
 """Batches: a few matched pairs and many unmatched items of each modality, as one pure function.
 
-Batch k is a function of (seed, k) alone, whatever ran before it and however many processes load
-it, so the state of the data is the step number.
+Batch k depends only on (seed, k), not on earlier batches or the number of processes, so the step
+number is the whole state of the data.
 """
 
 import dataclasses
@@ -11,15 +11,15 @@ from typing import Any
 import jax
 import numpy as np
 
-# Of one modality: an array, or a tree of arrays, with a row for each item. A leaf may also be what
-# has a length and gives the array of some rows: [rows], such as images read when asked for.
+# Items of one modality: an array, or a tree of arrays, with a row for each item. A leaf may also be
+# any object with a length whose [rows] is an array, such as images that are read on access.
 Items = Any
 Batch = dict[str, dict[str, Items]]
 
 
 @dataclasses.dataclass(frozen=True)
 class Pairs:
-    """Items of both modalities; row i of each is one item. Equal `names` [n] mark similar items."""
+    """Pairs of items: row i of x and row i of y. Items with equal `names` [n] count as similar."""
 
     x: Items
     y: Items
@@ -33,7 +33,7 @@ class Pairs:
 class Dataset:
     """Training items and evaluation items of a task.
 
-    `unmatched_x` and `unmatched_y` are two sets: their rows are unrelated.
+    The rows of `unmatched_x` and `unmatched_y` are unrelated.
     `about` is the task's metadata, such as its classes and its tokenizer.
     """
 
@@ -68,12 +68,12 @@ def batches(
     """Return the function from a step to this process's share of that step's batch.
 
     {"matched": {"x", "y"}, "unmatched": {"x", "y"}}: rows i of the matched items are a pair; the
-    unmatched items are independent samples. Each set is traversed in a new order every time.
-    The shares of the processes, one after the other, are the batch of one process. For an item that
-    cannot be read the next of its set stands in.
+    unmatched items are independent samples. Each set is shuffled anew for every pass through it.
+    The concatenated shares of all processes are the batch of a single process. An unreadable item
+    is replaced by the next one of its set.
 
     Raises:
-      ValueError: a set has fewer items than a batch takes from it; or, when a batch is asked for,
+      ValueError: a set has fewer items than a batch takes from it; or, when a batch is computed,
         more than `max_damaged` items cannot be read.
     """
     share = {"process_index": process_index, "process_count": process_count}
@@ -97,7 +97,7 @@ def batches(
 def batch_rows(
     dataset: Dataset, *, seed: int, num_matched: int, num_unmatched: int
 ) -> Callable[[int], dict[str, np.ndarray]]:
-    """Return the function from a step to the numbers of the rows in its batch, of all processes.
+    """Return the function from a step to the row numbers of its batch, over all processes.
 
     {"matched", "unmatched_x", "unmatched_y"}: int64 [b] each.
 
@@ -123,10 +123,10 @@ def batch_rows(
 class ReadableRows:
     """A reader of rows that replaces each unreadable row by the next readable one.
 
-    Names each item that cannot be read, once.
+    It reports each unreadable item once.
 
     Raises:
-      ValueError: there are more than `limit` of them.
+      ValueError: more than `limit` items cannot be read.
     """
 
     def __init__(self, limit: int):
@@ -149,7 +149,7 @@ class ReadableRows:
                 return int(number)
             except (OSError, ValueError) as error:
                 self._note(items, int(number), error)
-        raise ValueError("No item of a set can be read.")
+        raise ValueError("No item of a set can be read: check the files of the data set.")
 
     def _note(self, items: Items, row: int, error: Exception) -> None:
         self._damaged.add((id(items), row))
@@ -158,7 +158,7 @@ class ReadableRows:
                 f"{str(error).rstrip('.')}. More than config.train.max_damaged={self._limit} items "
                 "cannot be read."
             ) from error
-        print(f"{error} Skipped, {len(self._damaged)} of at most {self._limit}.")
+        print(f"{error} Skipped: {len(self._damaged)} of at most {self._limit}.")
 
 
 def _share(rows: np.ndarray, process_index: int, process_count: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""A small example to try the project on: pictures, and texts that describe them."""
+"""A small example data set: pictures, and texts that describe them."""
 
 import csv
 import itertools
@@ -49,23 +49,23 @@ def write_example(
 
     Args:
       out: a new or empty folder.
-      number: of pictures, and of texts.
-      seed: selects the drawings, the positions of their shapes, and the order of the files.
-      shown: pictures and their texts, if not drawings.
+      number: number of pictures, and of texts.
+      seed: seed of the choice of drawings, the positions of their shapes and the numbering.
+      shown: pictures and their texts; by default random drawings.
 
     Raises:
-      ValueError: the folder is not empty, or there are fewer drawings.
+      ValueError: the folder is not empty, or there are not that many drawings.
       OSError: the folder cannot be written.
     """
     folder = pathlib.Path(out)
     if folder.exists() and any(folder.iterdir()):
         raise ValueError(f"{folder} is not empty: give --out=DIR a new folder.")
     if shown is None and not 1 <= number <= len(DRAWINGS):
-        raise ValueError(f"There are {len(DRAWINGS)} drawings: ask for so many at most.")
+        raise ValueError(f"There are only {len(DRAWINGS)} drawings: ask for 1 to that many.")
     folder.parent.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
     shown = _drawings(number, rng) if shown is None else shown
-    # All of it or nothing: half of it would be in the way of a second try.
+    # A complete folder or none: a partial one would block the next attempt.
     with tempfile.TemporaryDirectory(prefix=f"{folder.name}-", dir=folder.parent) as begun:
         _write(pathlib.Path(begun) / "whole", number, rng, shown)
         if folder.exists():
@@ -81,9 +81,9 @@ def _write(
     shown: Iterable[tuple["Image.Image", str]],
 ) -> None:
     width, ids = len(str(number - 1)), {}
-    for side in ("picture", "text"):
-        ids[side] = [f"{side}-{n:0{width}}" for n in rng.permutation(number)]
-        (folder / f"{side}s").mkdir(parents=True)
+    for kind in ("picture", "text"):
+        ids[kind] = [f"{kind}-{n:0{width}}" for n in rng.permutation(number)]
+        (folder / f"{kind}s").mkdir(parents=True)
     for (image, caption), picture, text in zip(shown, ids["picture"], ids["text"], strict=True):
         image.save(folder / "pictures" / f"{picture}.png")
         write_text(folder / "texts" / f"{text}.txt", f"{caption}\n")
@@ -93,17 +93,17 @@ def _write(
 
 
 def fill_sheet(out: str | pathlib.Path, sheet: str | pathlib.Path) -> int:
-    """Fill in the partners in a sheet of `gentle-clip ask`, as a person would by looking at it.
+    """Fill in the partners in a sheet of `gentle-clip ask`, as a person would do by hand.
 
     Args:
-      out: a folder of `write_example`.
-      sheet: an ask.csv of its pictures or of its texts.
+      out: a folder that `write_example` wrote.
+      sheet: an ask.csv for its pictures or for its texts.
 
     Returns:
       The number of items that were filled in.
 
     Raises:
-      ValueError: one of the two files is missing or is of something else.
+      ValueError: a file is missing, or the sheet asks for other items.
     """
     answers, asked = lines_of(pathlib.Path(out) / ANSWERS), lines_of(pathlib.Path(sheet))
     partner = dict(answers) | {text: picture for picture, text in answers}
@@ -111,8 +111,8 @@ def fill_sheet(out: str | pathlib.Path, sheet: str | pathlib.Path) -> int:
     unknown = [item for item in items if item not in partner]
     if unknown or not items:
         raise ValueError(
-            f"{sheet} asks for {json.dumps(unknown[0]) if unknown else 'nothing'}, which is not of "
-            f"{out}: give the ask.csv that gentle-clip ask has written about its pictures or texts."
+            f"{sheet} asks for {json.dumps(unknown[0]) if unknown else 'nothing'}, which is not in "
+            f"{out}: give the ask.csv that gentle-clip ask wrote for its pictures or texts."
         )
     with writing(pathlib.Path(sheet)) as file:
         lines = [SHEET, *([item, partner[item]] for item in items)]
@@ -124,7 +124,7 @@ def lines_of(path: pathlib.Path) -> list[list[str]]:
     """Return the lines of a .csv file that are not empty.
 
     Raises:
-      ValueError: it cannot be read.
+      ValueError: the file cannot be read.
     """
     return [cells for _, cells in read_cells(path)]
 
@@ -140,7 +140,7 @@ def _drawings(number: int, rng: np.random.Generator) -> Iterator[tuple["Image.Im
 def _drawn(
     count: int, color: str, shape: str, ground: str, rng: np.random.Generator
 ) -> "Image.Image":
-    """Return a picture of a number of shapes, each in its own cell, randomly turned and scaled."""
+    """Return a picture of `count` shapes, each in its own cell, randomly rotated and scaled."""
     from PIL import Image, ImageDraw
 
     image = Image.new("RGB", (_PIXELS, _PIXELS), _GROUNDS[ground])

@@ -25,7 +25,7 @@ _UNREADABLE = (OSError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error)
 class Image(NamedTuple):
     """The id, split and label of an image, None where missing, and the reader of its file's bytes.
 
-    What cannot be read is a ValueError. It can be pickled, for other processes to read.
+    `read` raises ValueError if the file cannot be read. Images can be sent to other processes.
     """
 
     id: str
@@ -37,15 +37,15 @@ class Image(NamedTuple):
 def list_images(data: pathlib.Path, split: str | None = None) -> list[Image]:
     r"""Return the images of `data`, of all splits or of one, ordered by name, without reading them.
 
-    A folder: its image files and those of the folders below, and what .zip and .parquet files in it
-    hold; or what TensorFlow Datasets has prepared there as array_record. Or one such file. An image
-    is called by its path without suffix, a row of parquet by its column `id`, or else its file and
-    number. metadata.jsonl beside them may give `split` and `label` of an `id`. A file whose name is
-    not UTF-8 is listed with its odd bytes as \xe9, and cannot be read.
+    `data` is a folder with image files, .zip and .parquet files, at any depth; a folder that
+    TensorFlow Datasets prepared as array_record; or a single such file. The id of an image is its
+    path without suffix; in parquet it is the column `id`, else the name of the file and the row
+    number. metadata.jsonl beside them may give `split` and `label` by `id`. A file whose name is
+    not UTF-8 is listed with bytes escaped as \xe9, and cannot be read.
 
     Raises:
-      ValueError: there are none, none of that split, or two are called the same; metadata.jsonl
-        is of other images; or a zip file has members outside of itself.
+      ValueError: there are no images, or none of that split; two have the same id; metadata.jsonl
+        describes other images; or a zip file has members with paths outside of it.
     """
     if not data.exists():
         raise ValueError(f"There is no file or folder {data}.")
@@ -57,11 +57,11 @@ def list_images(data: pathlib.Path, split: str | None = None) -> list[Image]:
         images = [image for name in names for image in _in_file(folder, name)]
     if not images:
         raise ValueError(
-            f"{data} has no images: {', '.join(SUFFIXES)}, .zip and .parquet files are read."
+            f"{data} has no images: add {', '.join(SUFFIXES)}, .zip or .parquet files."
         )
     name, count = collections.Counter(image.id for image in images).most_common(1)[0]
     if count > 1:
-        raise ValueError(f"{count} images in {data} are called {name}: rename them or leave one.")
+        raise ValueError(f"{count} images in {data} have the id {name}: rename or remove some.")
     listing = (data if data.is_dir() else data.parent) / metadata.NAME
     if listing.is_file():
         images = _described(images, listing)
@@ -72,8 +72,8 @@ def _described(images: list[Image], listing: pathlib.Path) -> list[Image]:
     rows = metadata.by_id(metadata.read_lines(listing))
     if rows and not any(metadata.name_key(image.id) in rows for image in images):
         raise ValueError(
-            f"{listing} is of other images: its ids look like {min(rows)!r}, theirs like "
-            f"{images[0].id!r}."
+            f"{listing} describes other images: its ids look like {min(rows)!r}, but the images "
+            f"have ids like {images[0].id!r}."
         )
     described = []
     for image in images:
@@ -108,23 +108,23 @@ def _check_regular(path: pathlib.Path) -> None:
     try:
         reading.check_regular(path)
     except ValueError as error:
-        raise ValueError(f"{path} {error}: take it out of the folder.") from error
+        raise ValueError(f"{path} {error}: remove it from the folder.") from error
 
 
 def _in_zip(path: pathlib.Path) -> Iterator[Image]:
     _check_regular(path)
     try:
         archive = OpenFile(zipfile.ZipFile, path)
-    except Exception as error:  # of any kind where a header is broken
-        raise ValueError(f"{path} is no sound zip file ({error}).") from error
+    except Exception as error:  # of any kind if a header is broken
+        raise ValueError(f"{path} is not a valid zip file ({error}): copy it again.") from error
     for member in archive.file.infolist():
         name = pathlib.PurePosixPath(member.filename.replace("\\", "/"))
         if name.suffix.lower() not in SUFFIXES:
             continue
         if name.is_absolute() or ".." in name.parts or name.parts[0].endswith(":"):
             raise ValueError(
-                f"{path} has the member {member.filename!r} outside of itself: make it again "
-                "without that."
+                f"{path}: its member {member.filename!r} has a path outside of the zip file: make "
+                "the file again without it."
             )
         if not metadata.is_hidden(name):
             read = functools.partial(_read_member, archive, member)
@@ -136,13 +136,13 @@ def _read_member(archive: OpenFile[zipfile.ZipFile], member: zipfile.ZipInfo) ->
     if stat.S_ISLNK(member.external_attr >> 16):
         raise ValueError("is a link to another file")
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        # Python unpacks the others without an end, whatever size they say.
+        # Python unpacks other methods without limit, whatever size the member declares.
         raise ValueError(
-            f"is packed in another way than deflate: make {archive.file.filename} again"
+            f"is compressed by another method than deflate: make {archive.file.filename} again"
         )
     try:
         with archive.file.open(member) as file:
-            # Without a number all is unpacked, whatever size the member says it has.
+            # Without a limit everything is unpacked, whatever size the member declares.
             return file.read(member.file_size)
     except _UNREADABLE as error:
         raise ValueError(f"cannot be read from {archive.file.filename}: {error}") from error
@@ -154,18 +154,20 @@ def _in_parquet(path: pathlib.Path) -> Iterator[Image]:
         opened = OpenFile(_Parquet, path)
     except ModuleNotFoundError:
         raise
-    except Exception as error:  # of any kind where a footer is broken
-        raise ValueError(f"{path} is no sound parquet file ({error}).") from error
+    except Exception as error:  # of any kind if a footer is broken
+        raise ValueError(f"{path} is not a valid parquet file ({error}): copy it again.") from error
     file = opened.file.file
     if opened.file.column is None:
-        raise ValueError(f"{path} has no column with the bytes of image files.")
+        raise ValueError(f"{path} has no images: add a column with the bytes of image files.")
     names = [n for n in ("id", "split", "label") if n in file.schema_arrow.names]
     number = 0
     for group in range(file.num_row_groups):
         try:
             rows = file.read_row_group(group, columns=names).to_pylist()
         except _UNREADABLE as error:
-            raise ValueError(f"{path} is no sound parquet file ({error}).") from error
+            raise ValueError(
+                f"{path} is not a valid parquet file ({error}): copy it again."
+            ) from error
         for row in range(file.metadata.row_group(group).num_rows):
             where = f"{path}, row {number}"
             fields = {n: metadata.text(rows[row].get(n), where) for n in names}
@@ -176,8 +178,8 @@ def _in_parquet(path: pathlib.Path) -> Iterator[Image]:
 
 
 class _Parquet:
-    """A parquet file, its first column of images (None if none has the bytes of files), and the
-    images of each group of rows, with at most two in memory."""
+    """A parquet file, its first column with the bytes of files (else None), and the images of each
+    row group, with at most two groups in memory."""
 
     def __init__(self, path: pathlib.Path):
         import pyarrow.parquet as pq
@@ -192,7 +194,7 @@ class _Parquet:
 
 
 def _read_cell(opened: OpenFile[_Parquet], path: pathlib.Path, group: int, row: int) -> bytes:
-    with opened.file.lock:  # threads would each read the group
+    with opened.file.lock:  # else each thread would read the group
         try:
             value = opened.file.images(group)[row].as_py()
         except _UNREADABLE as error:
@@ -212,7 +214,7 @@ def _in_tfds(folder: pathlib.Path, only: str | None) -> Iterator[Image]:
     for split in [only] if only else tfds_source.splits(folder):
         column = tfds_source.open_source(folder, split).images
         if column is None:
-            raise ValueError(f"{folder} has no column of images.")
+            raise ValueError(f"{folder} has no images: prepare a data set with images.")
         images = tfds_source.open_source(folder, split, [column])
         for number, row in enumerate(tfds_source.open_source(folder, split, ["id", "label"])):
             name = str(row.get("id", f"{split}-{number}"))

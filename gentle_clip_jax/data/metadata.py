@@ -1,4 +1,4 @@
-"""Metadata of items: files with one JSON object a line, with the ids, splits and labels."""
+"""Metadata of items: files with ids, splits and labels, one JSON object per line."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from typing import IO, Any
 from gentle_clip_jax.storage import reading
 
 NAME = "metadata.jsonl"
-# NumPy makes all texts of an array as long as the longest: one of a megabyte would cost gigabytes.
+# NumPy pads all texts of an array to the longest one: a text of a megabyte would cost gigabytes.
 MOST_LETTERS = 1000
 
 
@@ -18,7 +18,7 @@ def read_lines(path: pathlib.Path) -> list[dict[str, Any]]:
     """Return the objects of a .jsonl file; `id`, `split` and `label`, where present, become text.
 
     Raises:
-      ValueError: a line is no JSON object in UTF-8; says which.
+      ValueError: a line is not a JSON object in UTF-8; the message has its number.
     """
     rows = []
     with _opened(path) as lines:
@@ -30,12 +30,12 @@ def read_lines(path: pathlib.Path) -> list[dict[str, Any]]:
                 row = json.loads(line)
             except UnicodeDecodeError as error:
                 raise ValueError(
-                    f"{path}, line {number} is no text in UTF-8 ({error}): save it as UTF-8."
+                    f"{path}, line {number} is not UTF-8 text ({error}): save it as UTF-8."
                 ) from error
             except (ValueError, RecursionError) as error:
-                raise ValueError(f"{path}, line {number} is no JSON ({error}).") from error
+                raise ValueError(f"{path}, line {number} is not valid JSON ({error}).") from error
             if not isinstance(row, dict):
-                raise ValueError(f'{path}, line {number} is no JSON object like {{"id": ...}}.')
+                raise ValueError(f'{path}, line {number} is not an object like {{"id": ...}}.')
             where = f"{path}, line {number}"
             rows.append(row | {k: text(row.get(k), where) for k in ("id", "split", "label")})
     return rows
@@ -50,43 +50,43 @@ def _opened(path: pathlib.Path) -> IO[bytes]:
 
 
 def text(value: Any, where: str) -> str | None:
-    """Return an id, split or label as text; None for None and for the empty text of CSV.
+    """Return an id, split or label as text; None for None and for an empty cell of CSV.
 
     Raises:
-      ValueError: it is too long to be one; says where.
+      ValueError: it is too long; the message begins with `where`.
     """
     if value is None or value == "":
         return None
     value = str(value)
     if len(value) > MOST_LETTERS:
         raise ValueError(
-            f"{where} has an id, split or label of {len(value)} letters: shorten it to "
-            f"{MOST_LETTERS} at most."
+            f"{where} has an id, split or label of {len(value)} characters: shorten it to at most "
+            f"{MOST_LETTERS}."
         )
     return writable(value)
 
 
 def writable(text: str) -> str:
-    """Return the text with ? for lone surrogates, which JSON can hold and no file can."""
+    """Return the text with ? for lone surrogates, which JSON allows but UTF-8 files do not."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def printable(path: pathlib.PurePath | str) -> str:
     r"""Return the path with / between its parts.
 
-    Bytes that are not UTF-8 become \xe9 and the like.
+    Bytes that are not UTF-8 are escaped, as in \xe9.
     """
     path = path if isinstance(path, str) else path.as_posix()
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def is_utf8(name: str) -> bool:
-    """Return whether the name of a file can be written in UTF-8."""
+    """Return whether a file name can be written in UTF-8."""
     return name == writable(name)
 
 
 def name_key(name: str) -> str:
-    """Return the Unicode normal form of an id: macOS splits accents from letters in file names."""
+    """Return an id in Unicode normal form, since macOS splits accents off letters in names."""
     return unicodedata.normalize("NFC", name)
 
 
@@ -96,22 +96,22 @@ def by_id(rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 
 def splits_of(entries: Iterable[str], where: str) -> dict[str, str]:
-    """Return data sets and the split of each, from entries SET:SPLIT; "" means all splits.
+    """Return the split of each data set, from entries SET:SPLIT; "" means all splits.
 
     Raises:
-      ValueError: an entry is malformed, or a set comes twice; says where.
+      ValueError: an entry is malformed, or a set occurs twice; the message begins with `where`.
     """
     splits: dict[str, str] = {}
     for entry in entries:
         name, colon, split = entry.partition(":")
         if not (name and colon) or ":" in split or name in splits:
-            raise ValueError(f"{where} must hold each set once, as SET:SPLIT or SET:, not {entry}.")
+            raise ValueError(f"{where} must list each set once, as SET:SPLIT or SET:, not {entry}.")
         splits[name] = split
     return splits
 
 
 def is_hidden(path: pathlib.PurePath) -> bool:
-    """Return whether a file below a folder was left by macOS or a file manager."""
+    """Return whether a part of a path is hidden, as files of macOS and of file managers are."""
     return any(map(is_hidden_name, path.parts))
 
 
@@ -121,10 +121,10 @@ def is_hidden_name(name: str) -> bool:
 
 
 def files_below(folder: str | os.PathLike, start: str = "") -> Iterator[str]:
-    """Return all files below a folder by their relative paths, ordered part by part.
+    """Yield the relative paths of all files below a folder, sorted part by part.
 
-    Hidden ones, links to folders and folders that may not be read are left out. Nothing but names
-    is read of a file, so that 100,000 take less than a second.
+    Hidden files, links to folders and unreadable folders are left out. Only names are read, so that
+    100,000 files take less than a second.
     """
     try:
         with os.scandir(folder) as entries:

@@ -1,4 +1,4 @@
-"""Open files that can be sent to other processes, each of which opens them for itself."""
+"""Open files that can be sent to other processes, where each process opens them again."""
 
 import functools
 import pathlib
@@ -9,10 +9,10 @@ T = TypeVar("T")
 
 
 class OpenFile(Generic[T]):
-    """An open file: the result of `reader` for a path, as `file`.
+    """An open file: `file` is the result of `reader` for a path.
 
-    Pickled it is the path alone. A process that is sent it many times opens it once, and again
-    when the file has changed.
+    Only the reader and the path are pickled. A process that receives it many times opens the file
+    once, and again if it has changed.
     """
 
     def __init__(self, reader: Callable[[pathlib.Path], T], path: pathlib.Path):

@@ -1,15 +1,15 @@
-"""Splits into matched, held-out and unmatched items, and a new order of unmatched partners."""
+"""Random splits into matched, held-out and unmatched items, and shuffling of unmatched items."""
 
 import numpy as np
 
 
 def hold_out_groups(groups: np.ndarray, num_items: int, *, seed: int) -> np.ndarray:
-    """Return a mask [n] of exactly `num_items` items that splits no group.
+    """Return a mask [n] of exactly `num_items` held-out items that splits no group.
 
-    Groups are visited in a seeded order and taken whole whenever they still fit.
+    Groups are visited in random order, and each is held out whole if it still fits.
 
     Raises:
-      ValueError: fewer items than asked for, or no union of whole groups has that size.
+      ValueError: there are fewer items, or the groups do not add up to that number.
     """
     _, codes, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     taken, left = np.zeros(len(sizes), bool), num_items
@@ -20,15 +20,15 @@ def hold_out_groups(groups: np.ndarray, num_items: int, *, seed: int) -> np.ndar
     if left:
         raise ValueError(
             f"Cannot hold out {num_items} of {len(groups)} items in whole groups: "
-            f"{left} are missing; hold out fewer."
+            f"{left} are missing: hold out fewer."
         )
     return taken[codes]
 
 
 def choose_matched(num_items: int, fraction: float, *, seed: int) -> np.ndarray:
-    """Return a mask [num_items] of round(fraction * num_items) matched items, chosen by seed."""
+    """Return a random mask [num_items] of round(fraction * num_items) matched items."""
     if not 0.0 <= fraction <= 1.0:
-        raise ValueError(f"The matched fraction must lie in [0, 1], got {fraction}.")
+        raise ValueError(f"The matched fraction must lie in [0, 1], not {fraction}.")
     mask = np.zeros(num_items, bool)
     order = np.random.default_rng(seed).permutation(num_items)
     mask[order[: round(fraction * num_items)]] = True
@@ -36,7 +36,7 @@ def choose_matched(num_items: int, fraction: float, *, seed: int) -> np.ndarray:
 
 
 def hold_out_fifths(num_items: int, *, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the row numbers of a random fifth to validate on and of another to test on.
+    """Return the row numbers of a random fifth for validation and of another for test.
 
     >>> [len(rows) for rows in hold_out_fifths(60, seed=0)]
     [12, 12]
@@ -50,7 +50,7 @@ UNMATCHED = ("shuffled", "disjoint", "shifted")
 
 
 def own_order(num_items: int, *, seed: int) -> np.ndarray:
-    """Return the order [num_items] of unmatched y, so that row i is unrelated to row i of x."""
+    """Return a random order [num_items] of unmatched y, unrelated to the order of x."""
     return np.random.default_rng(seed).permutation(num_items)
 
 
@@ -67,17 +67,17 @@ def separate(
     Args:
       num_items: the number of items.
       num_pairs: the number of random pairs.
-      seed: of all random choices.
+      seed: seed of all random choices.
       unmatched: "shuffled": x and y of all other items; "disjoint": x of one half of them and y of
-        the other, so that no unmatched item has its partner; "shifted": x of those that are of the
-        first item's source, y of those of other sources.
-      sources: [num_items], for "shifted".
+        the other half, so that no unmatched item has its partner; "shifted": x from the source of
+        the first item, y from the other sources.
+      sources: [num_items] the source of each item, for "shifted".
 
     Raises:
       ValueError: there are fewer items than pairs, or `unmatched` has another value.
     """
     if num_pairs > num_items:
-        raise ValueError(f"There are {num_items} items, fewer than {num_pairs} pairs: ask fewer.")
+        raise ValueError(f"There are only {num_items} items for {num_pairs} pairs: ask for fewer.")
     rng = np.random.default_rng(seed)
     order = rng.permutation(num_items)
     pairs, rest = order[:num_pairs], order[num_pairs:]

@@ -1,4 +1,4 @@
-"""The pixels of image files, whatever their kind."""
+"""Decoding of image files of any supported format to pixels."""
 
 import contextlib
 import functools
@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-# Pillow would start other programs for some of the rest (EPS).
+# Other formats are refused: for some of them (EPS) Pillow would start other programs.
 _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP")
-_MOST_PIXELS = 89_478_485  # of a picture: from here on Pillow takes it for a bomb
+_MOST_PIXELS = 89_478_485  # of an image: above this Pillow warns of a decompression bomb
 _MOST_LONG = 10**6  # pixels of a side
-# From what EXIF says of a camera to Pillow's number of the turn that makes the picture upright.
+# From EXIF's orientation to the number of Pillow's transposition that makes the image upright.
 _TURNS = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
 
 
@@ -25,15 +25,15 @@ def decode(
     squash: bool = False,
     resample: int = 3,
 ) -> np.ndarray:
-    """Return pixels [size, size, 3] uint8 of an image: shorter side to `size`, then its centre.
+    """Return an image's pixels [size, size, 3] uint8: its shorter side scaled, its centre cropped.
 
-    With `resized`, the shorter side has that many pixels before the centre is taken; with `squash`,
-    both sides have. `resample` is Pillow's number of the interpolation: 2 bilinear, 3 bicubic.
-    The image is rotated by its EXIF orientation; transparency becomes white; 16 bits become 8; an
-    animation is represented by its first frame.
+    The shorter side is scaled to `resized` pixels, by default to `size`; with `squash`, both sides
+    are. `resample` is Pillow's number of the interpolation: 2 bilinear, 3 bicubic.
+    The image is rotated by its EXIF orientation; transparency becomes white; 16 bits become 8; of
+    an animation only the first frame is used.
 
     Raises:
-      ValueError: it is damaged or no image, or has more than some 90 million pixels.
+      ValueError: it is damaged or not an image, or has more than about 90 million pixels.
     """
     around = max(size, resized or size)
     with _explained(data):
@@ -58,7 +58,7 @@ def _explained(data: bytes) -> Iterator[None]:
     try:
         yield
     except _pillow().UnidentifiedImageError as error:
-        raise ValueError("is no image of a kind that Pillow knows") from error
+        raise ValueError("is not an image that Pillow can read") from error
     except Exception as error:  # Pillow raises any kind for a broken file
         reason = str(error) or type(error).__name__
         raise ValueError(f"cannot be read as an image: {reason}") from error
@@ -76,7 +76,7 @@ def _read(data: bytes, around: int | None = None) -> Any:
 def _pillow() -> Any:
     from PIL import Image as pillow
 
-    # What Pillow warns of is refused here, in one sentence.
+    # Decompression bombs are refused, in one sentence.
     warnings.filterwarnings("error", category=pillow.DecompressionBombWarning)
     return pillow
 
@@ -92,19 +92,19 @@ def _opened(data: bytes) -> Any:
     if too_many:
         raise ValueError("it has more than 90 million pixels")
     if max(image.size) > _MOST_LONG:
-        raise ValueError(f"it is {image.width} x {image.height} pixels, longer than a million")
+        raise ValueError(f"it is {image.width} x {image.height} pixels, more than a million a side")
     if image.format == "TIFF" and getattr(image, "n_frames", 1) > 1:
         raise ValueError("it is a stack of several pictures")
     return image
 
 
 def _upright(image: Any) -> Any:
-    """Return the image rotated as its EXIF orientation says; unchanged if that cannot be read."""
+    """Return the image rotated by its EXIF orientation; unchanged if that cannot be read."""
     from PIL import ExifTags
 
-    try:  # Pillow's own way writes EXIF anew, which fails on what many cameras and programs leave
+    try:  # Pillow's exif_transpose rewrites EXIF, which fails for the files of many cameras
         orientation = image.getexif().get(ExifTags.Base.Orientation)
-    except Exception:  # of any kind where EXIF is broken
+    except Exception:  # of any kind if EXIF is broken
         return image
     turn = _TURNS.get(orientation) if isinstance(orientation, int) else None
     return image if turn is None else image.transpose(turn)
@@ -117,8 +117,8 @@ def _centre(image: Any, size: int, resized: int, squash: bool, resample: int) ->
         return image
     width, height = (max(size, round(side * s)) for side, s in zip(image.size, scales))
     left, top = (width - size) // 2, (height - size) // 2
-    # Only the centre is resized: of a very long image the rest would be large. Division comes
-    # last, or rounding could set the box over the edge.
+    # Only the centre is resized, since the rest of a very long image would be large. The division
+    # comes last, or rounding could move the box over the edge.
     across = [place * image.width / width for place in (left, left + size)]
     down = [place * image.height / height for place in (top, top + size)]
     return image.resize((size, size), resample, box=(across[0], down[0], across[1], down[1]))
@@ -129,7 +129,7 @@ def _rgb(image: Any) -> Any:
     if image.mode in ("I", "F"):
         raise ValueError("it has 32 bits a pixel; save it with 8 or 16")
     if image.mode.startswith("I;16"):
-        # Pillow would cut them off at 255.
+        # Pillow would clip the values at 255.
         image = pillow.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     if image.has_transparency_data:
         image = image.convert("RGBA")

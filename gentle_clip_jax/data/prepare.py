@@ -1,4 +1,4 @@
-"""Preparation of data sets for training: from a folder to TensorFlow Datasets' array_record."""
+"""Preparation of data sets for training: conversion of a folder to array_record files (TFDS)."""
 
 import pathlib
 import re
@@ -25,8 +25,8 @@ from gentle_clip_jax.storage.writing import rename, write_json, write_text
 
 _SUMS, _ABOUT = "SHA256SUMS", "prepared.json"
 _FOR_PROGRAMS = (
-    "Prepared, {names} can be read by programs of your own, by TensorFlow Datasets' data source; "
-    "gentle-clip train reads no names of proteins."
+    "Your own programs can read the prepared {names} with TensorFlow Datasets; "
+    "gentle-clip train does not use names of proteins."
 )
 
 
@@ -40,9 +40,9 @@ def prepare(
     resumes; finished shards are verified and reused.
 
     Raises:
-      ValueError: there is no such data set or folder; a file is not as its SHA256SUMS says; more
-        than `max_skipped` items are damaged; the target is there and is something else; or
-        another process prepares it.
+      ValueError: there is no such data set or folder; a file does not match its SHA256SUMS; more
+        than `max_skipped` items are damaged; the target exists and is something else; or another
+        process prepares it.
     """
     data_set, source, to = catalogue.find(name), pathlib.Path(source), pathlib.Path(to)
     if not source.is_dir():
@@ -58,7 +58,7 @@ def prepare(
         with alone_in(unfinished):
             _build(title, data_set, contents, unfinished, max_skipped, source_record)
             rename(unfinished / title, target.parent)
-        shutil.rmtree(unfinished)  # after the lock in it is closed, as Windows wants it
+        shutil.rmtree(unfinished)  # after the lock in it is closed, as Windows requires
     _say_what_is_there(target, source_record)
     if not data_set.trained:
         print(_FOR_PROGRAMS.format(names=name))
@@ -66,10 +66,7 @@ def prepare(
 
 
 def show_data_sets() -> dict[str, dict[str, str]]:
-    """Print the data sets that can be prepared.
-
-    Return the field, title and source of each by name.
-    """
+    """Print the data sets that can be prepared, and return their fields, titles and sources."""
     table = Table(box=None)
     for column in ("name", "field", "what it is", "source"):
         table.add_column(column, no_wrap=column in ("name", "field"))
@@ -91,7 +88,7 @@ def _build(
     source_record: dict[str, str],
 ) -> None:
     """Write unfinished/TITLE/1.0.0, reusing shards of an interrupted build of the same contents."""
-    # Before the bar, whose thread fails if it imports something while TFDS is being imported.
+    # Imported before the progress bar, whose thread fails if it imports modules meanwhile.
     import tensorflow_datasets  # noqa: F401  # pyright: ignore[reportMissingImports]
 
     plan = {
@@ -132,7 +129,7 @@ def _done(journal: pathlib.Path, plan: dict[str, Any]) -> dict[str, str]:
     try:
         before = reading.read_json(journal)
         done = dict(before["sha256"]) if before["plan"] == plan else {}
-    except (ValueError, LookupError, TypeError):  # none, cut short with the power, or damaged
+    except (ValueError, LookupError, TypeError):  # missing, truncated by a power cut, or damaged
         return {}
     return done
 
@@ -144,16 +141,16 @@ def _verify(folder: pathlib.Path, remedy: str) -> None:
     for line in track(lines, "checking files", transient=True):
         match = re.fullmatch(r"([0-9a-f]{64}) [ *](.+)", line)
         if not match:
-            raise ValueError(f"{path} is not what sha256sum writes, in the line {line[:80]!r}.")
+            raise ValueError(f"{path} is not a file of sha256sum: see its line {line[:80]!r}.")
         digest, file = match[1], folder / match[2]
         if not file.is_file():
-            raise ValueError(f"{file} is missing, which {path} lists: {remedy}.")
+            raise ValueError(f"{file} is missing, but {path} lists it: {remedy}.")
         if sha256(file) != digest:
-            raise ValueError(f"{file} is not as {path} says: {remedy}.")
+            raise ValueError(f"{file}: checksum mismatch with {path}: {remedy}.")
 
 
 def _fingerprint(folder: pathlib.Path) -> str:
-    """Return a SHA-256 of the files' names, sizes and checksums, without reading them all."""
+    """Return the SHA-256 of the files' names, sizes and SHA256SUMS, without reading all files."""
     files = sorted(file for file in folder.rglob("*") if file.is_file())
     names = [file.relative_to(folder) for file in files]
     sizes = [
@@ -169,10 +166,12 @@ def _say_what_is_there(target: pathlib.Path, source_record: dict[str, str]) -> N
     """Print a summary of a finished data set.
 
     Raises:
-      ValueError: it is of something else, or was altered.
+      ValueError: the folder is something else, was prepared from other files, or has changed.
     """
     if not (target / _ABOUT).is_file():
-        raise ValueError(f"{target.parent} is there but is no data set of ours: use another --to.")
+        raise ValueError(
+            f"{target.parent} exists but is not a prepared data set: use another --to."
+        )
     record = reading.read_json(target / _ABOUT)
     if any(record.get(key) != value for key, value in source_record.items()):
         raise ValueError(f"{target} was prepared from other files: delete it, or use another --to.")
@@ -184,4 +183,4 @@ def _say_what_is_there(target: pathlib.Path, source_record: dict[str, str]) -> N
     for item in record["skipped"][:3]:
         console.print(f"Skipped: {item['id']} {item['reason']}.")
     if len(record["skipped"]) > 3:
-        console.print(f"{len(record['skipped'])} were skipped in all: {target / _ABOUT}.")
+        console.print(f"{len(record['skipped'])} items were skipped: see {target / _ABOUT}.")

@@ -9,21 +9,21 @@ import numpy as np
 
 from gentle_clip_jax.storage import reading
 
-# Letters of a text that are read for each token it may have: far more than any language needs, and
-# so little that a text of a whole book takes no time.
+# Most characters of a text that are read for each token: far more than any language needs, and few
+# enough that the text of a whole book takes no time.
 _LETTERS = 256
 _START, _END = "<|startoftext|>", "<|endoftext|>"
-# What CLIP splits a text into: English endings, words, digits, other signs.
+# CLIP splits a text into these parts: English endings, words, digits, other characters.
 _CLIP_PARTS = r"'s|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+"
 
 
 class PublishedTokenizer(NamedTuple):
     """A callable from texts and max_tokens to token ids [n, max_tokens] int32.
 
-    A row is a text between the tokens that the encoder has around every text, then padding. What is
-    too long is cut, but the token at its end stays.
+    A row is a text between the special tokens that the encoder expects around it, then padding. A
+    text that is too long is truncated, but its last special token stays.
 
-    rules: of the library tokenizers. pad_id: the token of the padding.
+    rules: a `tokenizers.Tokenizer`. pad_id: id of the padding.
     """
 
     rules: Any
@@ -38,19 +38,19 @@ class PublishedTokenizer(NamedTuple):
 
     @property
     def num_around(self) -> int:
-        """Return the number of special tokens that are added to every text."""
+        """Number of special tokens that are added to every text."""
         return self.rules.num_special_tokens_to_add(False)
 
     def encode(self, texts: Iterable[str], max_tokens: int) -> tuple[list[list[int]], int]:
-        """Return the ids of each text without padding, and the number of texts that were cut.
+        """Return the ids of each text without padding, and the number of truncated texts.
 
         Raises:
-          ValueError: max_tokens has no room for a token of the text.
+          ValueError: max_tokens leaves no room for a token of the text.
         """
         if max_tokens <= self.num_around:
             raise ValueError(
-                f"{self.num_around} tokens are around every text: max_tokens must be more, not "
-                f"{max_tokens}."
+                f"Every text gets {self.num_around} special tokens: max_tokens must be more than "
+                f"that, not {max_tokens}."
             )
         self.rules.enable_truncation(max_tokens)
         whole, most = [str(text) for text in texts], _LETTERS * max_tokens
@@ -62,8 +62,8 @@ class PublishedTokenizer(NamedTuple):
 def read_tokenizer(folder: pathlib.Path) -> PublishedTokenizer:
     """Return the tokenizer of the text encoder in `folder`.
 
-    Of Hugging Face's tokenizer.json, or else CLIP's vocab.json with merges.txt, or else BERT's
-    vocab.txt. The padding is what tokenizer_config.json or config.json say, or 0.
+    It is read from Hugging Face's tokenizer.json, else from CLIP's vocab.json and merges.txt, else
+    from BERT's vocab.txt. tokenizer_config.json or config.json give the padding, by default 0.
 
     Raises:
       ValueError: there is no tokenizer, or it is damaged.
@@ -80,15 +80,15 @@ def read_tokenizer(folder: pathlib.Path) -> PublishedTokenizer:
                 rules = reader(folder)
             except ValueError:
                 raise
-            except Exception as error:  # the library raises plain ones
+            except Exception as error:  # the library raises bare Exceptions
                 raise ValueError(
-                    f"{' and '.join(names)} in {folder} are no sound tokenizer: {error}."
+                    f"The tokenizer in {folder} ({' and '.join(names)}) is damaged: {error}."
                 ) from error
             rules.no_padding()
             return PublishedTokenizer(rules, _pad_id(folder, rules))
     raise ValueError(
-        f"{folder} has no tokenizer: copy tokenizer.json into it from where the model was "
-        "published (for CLIP by open_clip: that of openai/clip-vit-base-patch32)."
+        f"{folder} has no tokenizer: copy tokenizer.json into it from the page of the "
+        "model (for CLIP models of open_clip: from openai/clip-vit-base-patch32)."
     )
 
 
@@ -107,8 +107,8 @@ def _read_clip(folder: pathlib.Path) -> Any:
     rules: Any = Tokenizer(bpe.from_file(*names, unk_token=_END, end_of_word_suffix="</w>"))
     if None in (rules.token_to_id(_START), rules.token_to_id(_END)):
         raise ValueError(
-            f"vocab.json in {folder} has no {_START} and {_END} as CLIP's has: copy tokenizer.json "
-            "from where the model was published."
+            f"vocab.json in {folder} lacks CLIP's tokens {_START} and {_END}: copy tokenizer.json "
+            "from the page of the model."
         )
     normal: Any = normalizers
     rules.normalizer = normal.Sequence(
@@ -136,9 +136,9 @@ def _read_bert(folder: pathlib.Path) -> Any:
         strip_accents=settings.get("strip_accents"),
         handle_chinese_chars=settings.get("tokenize_chinese_chars") is not False,
     )
-    if rules.token_to_id("[UNK]") is None:  # it would fail at the first unknown word
+    if rules.token_to_id("[UNK]") is None:  # else the first unknown word would fail
         raise ValueError(
-            f"vocab.txt in {folder} has no [UNK]: copy it anew from where the model was published."
+            f"vocab.txt in {folder} has no [UNK]: copy it again from the page of the model."
         )
     return rules
 
@@ -148,7 +148,7 @@ class _Token(msgspec.Struct):
 
 
 class _Rules(msgspec.Struct):
-    """The keys of a tokenizer_config.json that are read."""
+    """The keys that are read from tokenizer_config.json."""
 
     pad_token: str | _Token | None = None
     do_lower_case: bool | None = None
@@ -157,7 +157,7 @@ class _Rules(msgspec.Struct):
 
 
 class _Model(msgspec.Struct):
-    """The keys of a model's config.json that are read."""
+    """The keys that are read from a model's config.json."""
 
     pad_token_id: Annotated[int, msgspec.Meta(ge=0, le=10_000_000)] | None = None
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from gentle_clip_jax.storage import reading
 
-_PIECE = 2**20  # bytes that are unpacked at a time
-# The order is that of the published vocabulary: an id is a place in it.
+_PIECE = 2**20  # bytes that are decompressed at a time
+# In the order of the published vocabulary: the id of a token is its index.
 ESM2_ALPHABET = (
     *("<cls>", "<pad>", "<eos>", "<unk>"),
     *"LAGVSERTIDPKQNFYMHWCXBUZO.-",
@@ -25,12 +25,12 @@ _IDS = {token: number for number, token in enumerate(ESM2_ALPHABET)}
 def read_fasta(path: str | pathlib.Path) -> dict[str, str]:
     """Return the sequences of a FASTA file by id, in its order; the file may be compressed (.gz).
 
-    An id is the first word after `>`. Sequences come out in capital letters, without spaces, gaps
-    (`-` and `.`) and the stop `*` at their end. Lines that begin with `;` are comments.
+    An id is the first word after `>`. Sequences are returned in capital letters, without spaces,
+    gaps (`-` and `.`) and the stop `*` at their end. Lines that begin with `;` are comments.
 
     Raises:
-      ValueError: the file is none, is cut short or is empty; an id is missing or twice there; a
-        sequence is empty or has another character than letters.
+      ValueError: the file is missing, truncated, empty or not FASTA; an id is missing or occurs
+        twice; a sequence is empty or has characters other than letters.
     """
     path = pathlib.Path(path)
     sequences: dict[str, str] = {}
@@ -38,18 +38,18 @@ def read_fasta(path: str | pathlib.Path) -> dict[str, str]:
         if not name:
             raise ValueError(f"{path}, line {number}: a sequence has no id: write one after '>'.")
         if name in sequences:
-            raise ValueError(f"{path}, line {number}: the id {name!r} is there twice: rename one.")
+            raise ValueError(f"{path}, line {number}: the id {name!r} occurs twice: rename one.")
         sequences[name] = _cleaned(f"{path}, line {number}: {name}", sequence)
     if not sequences:
-        raise ValueError(f"{path} has no sequences: each begins with a line '>id'.")
+        raise ValueError(f"{path} has no sequences: begin each with a line '>id'.")
     return sequences
 
 
 def read_bytes(path: pathlib.Path) -> bytes:
-    """Return all bytes of a file, unpacked if its name ends in .gz.
+    """Return the bytes of a file, decompressed if its name ends in .gz.
 
     Raises:
-      ValueError: there is no such file, or it cannot be unpacked.
+      ValueError: there is no such file, or it is too large or cannot be decompressed.
     """
     if not path.is_file():
         raise ValueError(f"There is no file {path}.")
@@ -62,9 +62,9 @@ def read_bytes(path: pathlib.Path) -> bytes:
     try:
         return _unpacked(content)
     except (OSError, EOFError, zlib.error) as error:
-        raise ValueError(f"{path} cannot be unpacked ({error}): copy it again.") from error
+        raise ValueError(f"{path} cannot be decompressed ({error}): copy it again.") from error
     except ValueError as error:
-        raise ValueError(f"{path} {error} when it is unpacked: split it.") from error
+        raise ValueError(f"{path} {error} when decompressed: split it.") from error
 
 
 def _unpacked(content: bytes) -> bytes:
@@ -78,26 +78,26 @@ def _unpacked(content: bytes) -> bytes:
 
 
 def read_text(path: pathlib.Path) -> str:
-    """Return the text of a file in UTF-8, unpacked if its name ends in .gz.
+    """Return the text of a UTF-8 file, decompressed if its name ends in .gz.
 
     Raises:
-      ValueError: there is no such file, or it is not UTF-8.
+      ValueError: the file cannot be read, or it is not UTF-8.
     """
     try:
         return read_bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is no text in UTF-8 ({error}): save it as UTF-8.") from error
+        raise ValueError(f"{path} is not UTF-8 text ({error}): save it as UTF-8.") from error
 
 
 def esm2_tokens(sequences: Sequence[str], max_tokens: int | None = None) -> np.ndarray:
     """Return token ids [n, t] int32 of n sequences: <cls>, one per residue, <eos>, <pad> ...
 
-    t is the longest row's. Sequences too long for `max_tokens` lose their ends; <eos> stays.
-    Small letters count as capitals. A letter that the alphabet lacks (J) becomes <unk>, one for
-    each so that tokens and residues stay in line. `<mask>` stands for one residue.
+    t is the length of the longest row. A sequence too long for `max_tokens` is truncated, but <eos>
+    stays. Small letters count as capitals. Each letter outside of the alphabet (J) becomes <unk>,
+    so that tokens and residues stay aligned. `<mask>` stands for one residue.
 
     Raises:
-      ValueError: a sequence is empty, or max_tokens has no room for a residue.
+      ValueError: a sequence is empty, or max_tokens leaves no room for a residue.
     """
     if max_tokens is not None and max_tokens < 3:
         raise ValueError(f"max_tokens must be 3 or more (<cls>, a residue, <eos>): {max_tokens}.")
@@ -105,7 +105,7 @@ def esm2_tokens(sequences: Sequence[str], max_tokens: int | None = None) -> np.n
     for number, sequence in enumerate(sequences):
         residues = re.findall(r"<mask>|\S", sequence)
         if not residues:
-            raise ValueError(f"Sequence {number} is empty: leave it out.")
+            raise ValueError(f"Sequence {number} is empty: remove it.")
         shortened = residues[: None if max_tokens is None else max_tokens - 2]
         token_ids = (_IDS.get(r if len(r) > 1 else r.upper(), _UNK) for r in shortened)
         rows.append([_CLS, *token_ids, _EOS])
@@ -116,7 +116,7 @@ def esm2_tokens(sequences: Sequence[str], max_tokens: int | None = None) -> np.n
 
 
 def _records(path: pathlib.Path, text: str) -> Iterator[tuple[int, str, str]]:
-    """Line, id and raw sequence of each record."""
+    """Yield the line number, id and raw sequence of each record."""
     start, name, parts = 0, "", []
     for number, line in enumerate(text.splitlines(), start=1):
         line = line.strip()
@@ -142,6 +142,6 @@ def _cleaned(where: str, sequence: str) -> str:
         raise ValueError(f"{where} has a stop '*' before its end: cut it there or remove it.")
     if strange := re.search("[^A-Z]", cleaned):
         raise ValueError(
-            f"{where} has the character {strange[0]!r}: a sequence is letters, one for a residue."
+            f"{where} has the character {strange[0]!r}: use one letter for each residue."
         )
     return cleaned

@@ -1,4 +1,4 @@
-"""Texts from a folder or a file, and the names of classes put into words."""
+"""Texts from a folder or a file, and prompts for the names of classes."""
 
 import csv
 import io
@@ -13,9 +13,9 @@ _COLUMNS = ("captions", "text", "caption")
 
 
 class Text(NamedTuple):
-    """A text and the id of its item, which may have several; split and label, None where missing.
+    """A text with the id, split and label of its item, None where missing.
 
-    flaw: the reason why it cannot be used: no text, or a file name that is not UTF-8.
+    An item may have several texts. flaw: the reason why this one cannot be used, if any.
     """
 
     id: str
@@ -28,11 +28,11 @@ class Text(NamedTuple):
 def list_texts(data: pathlib.Path, split: str | None = None) -> list[Text]:
     """Return the texts of `data`, of all splits or of one.
 
-    A folder: `captions` of its metadata.jsonl, or of what TensorFlow Datasets has prepared there;
-    or else its .txt files, each a text whose id is its path without .txt, with `split` and `label`
-    of that id in metadata.jsonl. A .jsonl, .csv or .tsv file: the columns `text` (or `caption`,
-    `captions`), and `id`, `split`, `label` if there are. A .txt file: a text a line. Texts without
-    an id are numbered "0", "1", ...
+    In a folder: the `captions` of its metadata.jsonl, or of a data set that TensorFlow Datasets
+    prepared there; else its .txt files, one text each, whose id is the path without .txt and whose
+    `split` and `label` may be in metadata.jsonl. In a .jsonl, .csv or .tsv file: the column `text`
+    (or `caption`, `captions`), and `id`, `split`, `label` if present. In a .txt file: a text per
+    line. Texts without an id are numbered "0", "1", ...
 
     Raises:
       ValueError: there are no texts, or none of that split.
@@ -50,17 +50,17 @@ def list_texts(data: pathlib.Path, split: str | None = None) -> list[Text]:
 
 
 def list_classes(data: pathlib.Path, prompt: str, split: str | None = None) -> list[Text]:
-    """Return one text for each label of `data`: `prompt` with the label for {label}.
+    """Return one text for each label of `data`: `prompt` with the label in place of {label}.
 
-    Labels are those in its metadata.jsonl, or in the column `label` of what TensorFlow Datasets has
-    prepared there, in alphabetical order. A text's id and label are the label.
+    Labels come in alphabetical order from its metadata.jsonl, or from the column `label` of a data
+    set that TensorFlow Datasets prepared there. The label is also the id of its text.
 
     Raises:
-      ValueError: the prompt has no place for the label, or there are no labels.
+      ValueError: the prompt has no {label}, or there are no labels.
     """
     if "{label}" not in prompt:
         raise ValueError(
-            f"The prompt {prompt!r} has no place for the class: write {{label}} in it."
+            f"The prompt {prompt!r} has no place for the class: write {{label}} there."
         )
     if tfds_source.is_prepared(data):
         splits = [split] if split else tfds_source.splits(data)
@@ -72,25 +72,25 @@ def list_classes(data: pathlib.Path, prompt: str, split: str | None = None) -> l
     else:
         path = data / metadata.NAME if data.is_dir() else data
         if not path.is_file():
-            raise ValueError(f"{data} has no {metadata.NAME} with labels to put into the prompt.")
+            raise ValueError(f"{data} has no labels for the prompt: add a {metadata.NAME}.")
         rows = metadata.read_lines(path)
         labels = {row["label"] for row in rows if split in (None, row["split"])}
     names = sorted(label for label in labels if label is not None)
     if not names:
-        raise ValueError(f"{data} has no labels to put into the prompt.")
+        raise ValueError(f"{data} has no labels for the prompt: add a label to each item.")
     return [Text(x, None, x, prompt.replace("{label}", x)) for x in names]
 
 
 def in_split(items: list, split: str | None, data: pathlib.Path) -> list:
-    """Return the items of a split; all items if it is None.
+    """Return the items of a split, or all items if `split` is None.
 
     Raises:
-      ValueError: there are no such items; names the existing splits.
+      ValueError: there are no such items; the message names the existing splits.
     """
     selected = [item for item in items if split in (None, item.split)]
     if not selected:
         splits = sorted({str(item.split) for item in items})
-        raise ValueError(f"{data} has nothing of the split {split}, only of {', '.join(splits)}.")
+        raise ValueError(f"{data} has no items of the split {split}, only of {', '.join(splits)}.")
     return selected
 
 
@@ -115,7 +115,7 @@ def _in_tfds(folder: pathlib.Path, only: str | None) -> Iterator[Text]:
         source = tfds_source.open_source(folder, split, ["id", "label", "captions"])
         for number, row in enumerate(source):
             name, values = str(row.get("id", f"{split}-{number}")), row.get("captions")
-            values = values["text"] if isinstance(values, dict) else values  # as COCO has them
+            values = values["text"] if isinstance(values, dict) else values  # as in COCO
             for text in captions(f"{folder}, {name}", values):
                 yield Text(name, split, row.get("label"), text)
 
@@ -125,7 +125,7 @@ def _in_file(path: pathlib.Path) -> Iterator[Text]:
         raise ValueError(f"There is no file or folder {path}.")
     suffix = path.suffix.lower()
     if suffix == ".txt":
-        # Not str.splitlines: it breaks lines at characters that a text may have within.
+        # Not str.splitlines, which also splits at characters that may be inside a text.
         for number, line in enumerate(io.StringIO(_read(path))):
             yield Text(str(number), None, None, line.strip())
     elif suffix == ".jsonl":
@@ -137,7 +137,7 @@ def _in_file(path: pathlib.Path) -> Iterator[Text]:
             rows = list(reader)
         except csv.Error as error:
             raise ValueError(
-                f"{path}, line {reader.line_num} is no CSV ({error}): save it as CSV."
+                f"{path}, line {reader.line_num} is not valid CSV ({error}): save it as CSV."
             ) from error
         yield from _of_rows(path, rows)
 
@@ -146,7 +146,7 @@ def _of_rows(path: pathlib.Path, rows: list[dict[str, Any]]) -> Iterator[Text]:
     """Yield the texts of each row."""
     name = next((n for n in _COLUMNS if any(n in row for row in rows)), None)
     if name is None:
-        raise ValueError(f"{path} has no column {', '.join(_COLUMNS)}.")
+        raise ValueError(f"{path} has no texts: add a column {' or '.join(_COLUMNS)}.")
     has_ids = any(row.get("id") not in (None, "") for row in rows)
     for number, row in enumerate(rows):
         keys = ("id", "split", "label")
@@ -162,14 +162,14 @@ def _of_rows(path: pathlib.Path, rows: list[dict[str, Any]]) -> Iterator[Text]:
 
 
 def captions(where: str, value: Any) -> list[str]:
-    """Return the texts of a row: from one text, a list of texts, or nothing.
+    """Return the texts of a row, whose value is one text, a list of texts or empty.
 
     Raises:
-      ValueError: it is something else; says where.
+      ValueError: the value is something else; the message begins with `where`.
     """
     values = [] if value in (None, "") else value if isinstance(value, list) else [value]
     if any(isinstance(one, (dict, list)) for one in values):
-        raise ValueError(f"{where}: a caption must be a text, or there is a list of texts.")
+        raise ValueError(f"{where}: captions must be one text or a list of texts.")
     return [metadata.writable(str(one)).strip() for one in values if one is not None]
 
 
@@ -178,6 +178,6 @@ def _read(path: pathlib.Path) -> str:
         text = reading.read_bytes(path).decode("utf-8-sig")
         return text.replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is no text in UTF-8 ({error}): save it as UTF-8.") from error
+        raise ValueError(f"{path} is not UTF-8 text ({error}): save it as UTF-8.") from error
     except ValueError as error:
-        raise ValueError(f"{path} {error}: leave it out.") from error
+        raise ValueError(f"{path} {error}: remove it.") from error

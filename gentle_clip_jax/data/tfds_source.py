@@ -13,9 +13,9 @@ _INFO = "dataset_info.json"
 class Source:
     """Rows by number, as dicts of Python values.
 
-    Texts are str, lists of texts are lists, classes are their names (None for none), images are the
-    bytes of their files; other columns are numbers and arrays. `images` names the column of images,
-    None where there is none.
+    Texts are str, lists of texts are lists, classes are their names or None, images are the bytes
+    of their files; other columns are numbers and arrays. `images` is the name of the column of
+    images, or None.
     """
 
     records: Any
@@ -43,7 +43,7 @@ def open_source(
       name_or_folder: the folder of a prepared data set or of one of its versions; or its name in
         the catalogue, such as coco_captions, uc_merced or resisc45, if it is prepared in the folder
         that TFDS_DATA_DIR names (else ~/tensorflow_datasets).
-      split: a split, or a part of one, "train[:10%]".
+      split: a split, or a part of one such as "train[:10%]".
       columns: the columns to read; None for all. Fewer columns take less time.
 
     Raises:
@@ -67,8 +67,8 @@ def open_source(
         records: Any = builder.as_data_source(split=split, deserialize_method=as_bytes)
     except NotImplementedError as error:
         raise ValueError(
-            f"{name_or_folder} was prepared as {builder.info.file_format}, which has no rows by "
-            "number: prepare it again with file_format='array_record'."
+            f"{name_or_folder} was prepared as {builder.info.file_format}, which has no random "
+            "access: prepare it again with file_format='array_record'."
         ) from error
     parse = functools.partial(
         tfds.features.FeaturesDict(features).deserialize_example_np,
@@ -78,7 +78,7 @@ def open_source(
 
 
 def splits(name_or_folder: str | pathlib.Path) -> list[str]:
-    """Return the splits of a prepared data set, in its order."""
+    """Return the names of the splits of a prepared data set, in its order."""
     return list(_builder(name_or_folder).info.splits)
 
 
@@ -104,16 +104,16 @@ def _builder(name_or_folder: str | pathlib.Path) -> Any:
     if path.is_dir():
         if (folder := _version_folder(path)) is None:
             raise ValueError(
-                f"{path} is no prepared data set: it has no {_INFO}, and no version below it has."
+                f"{path} is not a prepared data set: neither it nor a version in it has {_INFO}."
             )
         return tfds.builder_from_directory(folder)
     try:
-        # Not tfds.builder: it would load the code that downloads, which may need TensorFlow.
+        # Not tfds.builder, which would import code for downloads that may need TensorFlow.
         return read_only_builder.builder_from_files(str(name_or_folder))
     except tfds.core.DatasetNotFoundError as error:
         raise ValueError(
-            f"There is no folder {name_or_folder}, and no data set of that name is prepared in the "
-            "folder TFDS_DATA_DIR (else ~/tensorflow_datasets)."
+            f"There is no folder {name_or_folder}, and no data set of that name is prepared in "
+            "TFDS_DATA_DIR (default: ~/tensorflow_datasets)."
         ) from error
 
 
@@ -128,7 +128,7 @@ def _plain(feature: Any, value: Any) -> Any:
     if isinstance(feature, tfds.features.Text):
         one: Any = _text
     elif isinstance(feature, tfds.features.ClassLabel):
-        # -1 stands for no class, and would be the last one's place.
+        # -1 stands for no class, but would be the index of the last one.
         one = lambda number: feature.int2str(int(number)) if number >= 0 else None  # noqa: E731
     else:
         return value

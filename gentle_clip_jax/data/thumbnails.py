@@ -1,4 +1,4 @@
-"""Small pictures of items, for pages."""
+"""Thumbnails of items for HTML pages."""
 
 import io
 import pathlib
@@ -12,14 +12,14 @@ _PIXELS, _QUALITY = 320, 80
 
 
 def thumbnails(data: pathlib.Path | None, ids: Iterable[str]) -> dict[str, bytes]:
-    """Return small square JPEGs of the items that are images in `data`, by id.
+    """Return small square JPEGs, by id, of the items that have an image in `data`.
 
-    They are cropped at the longer side like the input of the encoders.
+    The longer side is cropped, as it is for the input of encoders.
 
     Args:
       data: a path for `data.images.list_images`, or None; if it is missing or has no images, there
         are no thumbnails.
-      ids: of items.
+      ids: ids of items.
     """
     wanted = {metadata.name_key(id_): id_ for id_ in ids}
     try:
@@ -33,7 +33,7 @@ def thumbnails(data: pathlib.Path | None, ids: Iterable[str]) -> dict[str, bytes
             try:
                 jpegs[id_] = _jpeg(images.decode(image.read(), _PIXELS))
             except ValueError:
-                continue  # a page with a gap says more than none
+                continue  # a page with a gap is better than no page
     return jpegs
 
 

@@ -86,7 +86,7 @@ def test_zip_files_and_what_metadata_says(tmp_path):
     assert colour(listed[2]) == BLUE
     assert names(images.list_images(tmp_path, "train")) == ["b"]
     assert names(images.list_images(tmp_path / "images-test.zip")) == ["c"]
-    with pytest.raises(ValueError, match="nothing of the split val, only of None, test, train"):
+    with pytest.raises(ValueError, match="no items of the split val, only of None, test, train"):
         images.list_images(tmp_path, "val")
 
 
@@ -129,12 +129,12 @@ def test_other_processes_may_read_them(tmp_path):
 @pytest.mark.parametrize(
     ("files", "words"),
     [
-        ({}, "has no images: .jpg, .jpeg, .png"),
+        ({}, "has no images: add .jpg, .jpeg, .png"),
         ({"a.txt": b""}, "has no images"),
         ({"a.png": png(), "a.jpg": png()}, "2 images in .* are called a:"),
-        ({"a.zip": b"no zip"}, "a.zip is no sound zip file"),
-        ({"a.png": png(), "metadata.jsonl": b"{"}, "metadata.jsonl, line 1 is no JSON"),
-        ({"a.png": png(), "metadata.jsonl": b"{}\n3"}, "metadata.jsonl, line 2 is no JSON object"),
+        ({"a.zip": b"no zip"}, "a.zip is not a valid zip file"),
+        ({"a.png": png(), "metadata.jsonl": b"{"}, "metadata.jsonl, line 1 is not valid JSON"),
+        ({"a.png": png(), "metadata.jsonl": b"{}\n3"}, "metadata.jsonl, line 2 is not an object"),
     ],
 )
 def test_folders_that_cannot_be_used(files, words, tmp_path):
@@ -226,7 +226,7 @@ def bomb(side: int) -> bytes:
     ("content", "words"),
     [
         (b"", "is empty: its file has 0 bytes"),
-        (b"GIF89a", "is no image of a kind that Pillow knows"),
+        (b"GIF89a", "is not an image that Pillow can read"),
         (png()[:-30], "cannot be read as an image: "),
         (save(Image.new("RGB", (90, 90)), "JPEG")[:400], "cannot be read as an image"),
         (bomb(10_000), "cannot be read as an image: .*pixels"),

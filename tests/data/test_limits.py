@@ -179,10 +179,10 @@ LONG = "a" * 1001
 def test_long_ids_are_refused_where_they_are(key, tmp_path):
     row = {"id": "b", "text": "c"} | {key: LONG}
     (tmp_path / "x.jsonl").write_text(json.dumps({"text": "a"}) + "\n" + json.dumps(row) + "\n")
-    with pytest.raises(ValueError, match=r"x.jsonl, line 2 has an id, .* of 1001 letters: shorten"):
+    with pytest.raises(ValueError, match=r"x.jsonl, line 2 has an id, .* of 1001 characters: shorten"):
         texts.list_texts(tmp_path / "x.jsonl")
     (tmp_path / "x.csv").write_text(f"text,{key}\na,b\nc,{LONG}\n")
-    with pytest.raises(ValueError, match=r"x.csv, row 1 has an id, .* of 1001 letters"):
+    with pytest.raises(ValueError, match=r"x.csv, row 1 has an id, .* of 1001 characters"):
         texts.list_texts(tmp_path / "x.csv")
 
 
@@ -223,7 +223,7 @@ def test_texts_are_cut_before_they_are_tokenized():
 
 def test_a_picture_of_absurd_proportions_is_refused():
     Image.new("1", (80_000_000, 1)).save(file := io.BytesIO(), "PNG")
-    with pytest.raises(ValueError, match="it is 80000000 x 1 pixels, longer than a million"):
+    with pytest.raises(ValueError, match="it is 80000000 x 1 pixels, more than a million a side"):
         pixels.decode(file.getvalue())
 
 

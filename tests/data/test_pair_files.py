@@ -42,10 +42,10 @@ def test_without_a_file_equal_ids_are_pairs():
         ("a,1\ne,2\n", "line 2: there is no item 'e' in x; its ids look like 'a'"),
         ("a,1\nb,7\n", "line 2: there is no item '7' in y; its ids look like '1'"),
         ("a,1.txt\n", r"line 1: there is no item '1.txt' in y; write '1'\."),
-        ("a,1\nb,2\na,3\n", r"line 3: the item 'a' of x is in a pair already \(line 1\)"),
-        ("a,1\nb,1\n", r"line 2: the item '1' of y is in a pair already \(line 1\)"),
-        ("a,1,2\n", "line 1: a pair is two ids"),
-        ("a,1\nb,\n", "line 2: a pair is two ids"),
+        ("a,1\nb,2\na,3\n", r"line 3: the item 'a' of x already has a partner \(line 1\)"),
+        ("a,1\nb,1\n", r"line 2: the item '1' of y already has a partner \(line 1\)"),
+        ("a,1,2\n", "line 1: a pair must be two ids"),
+        ("a,1\nb,\n", "line 2: a pair must be two ids"),
     ],
 )
 def test_pairs_that_cannot_be_used(text, words, tmp_path):
@@ -68,7 +68,7 @@ def test_a_sheet_of_ask_may_be_half_filled(tmp_path):
     (tmp_path / "ask.csv").write_text("x,y\na,\nb,c\nc,\n")
     assert read_pairs(tmp_path / "ask.csv", ids, ids).tolist() == [["b", "c"]]
     (tmp_path / "pairs.csv").write_text("a,\nb,c\n")  # elsewhere an empty cell is a mistake
-    with pytest.raises(ValueError, match="line 1: a pair is two ids"):
+    with pytest.raises(ValueError, match="line 1: a pair must be two ids"):
         read_pairs(tmp_path / "pairs.csv", ids, ids)
     (tmp_path / "none.csv").write_text("x,y\na,\n")
     with pytest.raises(ValueError, match=r"none.csv has no pairs"):
@@ -104,14 +104,14 @@ def test_pairs_of_a_data_frame():
     ("pairs", "words"),
     [
         ([], "There are no pairs"),
-        ([("a", "1"), ("a",)], r"row 1: a pair is two ids, not \('a',\)"),
-        (["a1"], "row 0: a pair is two ids, not 'a1'"),
+        ([("a", "1"), ("a",)], r"row 1: a pair must be two ids, not \('a',\)"),
+        (["a1"], "row 0: a pair must be two ids, not 'a1'"),
         ([("a", "1"), ("e", "2")], "row 1: there is no item 'e' in x; its ids look like 'a'"),
-        ([("a", "1"), ("a", "2")], r"row 1: the item 'a' of x is in a pair already \(row 0\)"),
-        ({"x": ["a"]}, "has two columns, x and y, not 1"),
+        ([("a", "1"), ("a", "2")], r"row 1: the item 'a' of x already has a partner \(row 0\)"),
+        ({"x": ["a"]}, "needs two columns, x and y, but has 1"),
         (np.array([[0, 0], [1, 4]]), "row 1: there is no item 4 in y, which has 4 items"),
         (np.array([[0, 0], [-1, 1]]), "row 1: there is no item -1 in x, which has 4 items"),
-        (np.array([0, 1]), r"is \[k, 2\] numbers of items, not \(2,\)"),
+        (np.array([0, 1]), r"must be item numbers \[k, 2\], not \(2,\)"),
     ],
 )
 def test_pairs_that_are_no_file_and_cannot_be_used(pairs, words):

@@ -71,7 +71,7 @@ def test_cut_texts_keep_their_end_and_are_counted(clip_folder):
     assert num_cut == sum(len(row) > 6 for row in tokenizer.encode(TEXTS, 500)[0]) > 2
     assert all(row[0] == start and row[-1] == end for row in rows)
     assert tokenizer.num_around == 2
-    with pytest.raises(ValueError, match="2 tokens are around every text: max_tokens must be more"):
+    with pytest.raises(ValueError, match="Every text gets 2 special tokens: max_tokens must be more"):
         tokenizer(TEXTS, 2)
 
 
@@ -130,10 +130,10 @@ def test_what_is_no_tokenizer(tmp_path, clip_folder):
     with pytest.raises(ValueError, match=r"vocab.json in .* has no <\|startoftext\|> and"):
         published_tokens.read_tokenizer(tmp_path)
     (tmp_path / "merges.txt").write_text("#version: 0.2\nno such\n")
-    with pytest.raises(ValueError, match=r"vocab.json and merges.txt in .* are no sound tokenizer"):
+    with pytest.raises(ValueError, match=r"vocab.json and merges.txt.* is damaged"):
         published_tokens.read_tokenizer(tmp_path)
     (tmp_path / "tokenizer.json").write_text('{"version": ')
-    with pytest.raises(ValueError, match=r"tokenizer.json in .* are no sound tokenizer"):
+    with pytest.raises(ValueError, match=r"tokenizer.json\) is damaged"):
         published_tokens.read_tokenizer(tmp_path)
     words(tmp_path, "a", "b")
     (tmp_path / "tokenizer_config.json").write_text("{")

@@ -30,16 +30,16 @@ def test_long_sequences_and_short_ones(tmp_path):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("", "has no sequences: each begins with a line '>id'"),
+        ("", "has no sequences: begin each with a line '>id'"),
         ("MKT\n", "line 1: there is no '>id' before 'MKT'"),
         (">a\nMK\n> \nMK\n", "line 3: a sequence has no id"),
-        (">a\nMK\n>a other\nMK\n", "line 3: the id 'a' is there twice"),
+        (">a\nMK\n>a other\nMK\n", "line 3: the id 'a' occurs twice"),
         (">a\n>b\nMK\n", "line 1: a has no residues"),
         (">a\n--*\n", "line 1: a has no residues"),
         (">a\nM*K\n", "line 1: a has a stop '\\*' before its end"),
         (">a\nMK1\n", "line 1: a has the character '1'"),
         (">a\nMÉ\n", "line 1: a has the character 'É'"),
-        (b">a\nM\xff\n", "is no text in UTF-8"),
+        (b">a\nM\xff\n", "is not UTF-8 text"),
     ],
 )
 def test_unsound_files_are_refused(content, words, tmp_path):
@@ -50,7 +50,7 @@ def test_unsound_files_are_refused(content, words, tmp_path):
 def test_files_that_are_not_whole(tmp_path):
     path = fasta(tmp_path, ">a\n" + "MKTAYIAKQR" * 99, "a.fa.gz")
     path.write_bytes(path.read_bytes()[:-12])
-    with pytest.raises(ValueError, match=r"a\.fa\.gz cannot be unpacked"):
+    with pytest.raises(ValueError, match=r"a\.fa\.gz cannot be decompressed"):
         sequences.read_fasta(path)
     with pytest.raises(ValueError, match=r"There is no file .*b\.fasta"):
         sequences.read_fasta(tmp_path / "b.fasta")

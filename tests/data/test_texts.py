@@ -29,7 +29,7 @@ def test_captions_of_metadata(described):
     assert list_texts(described) == expected
     assert list_texts(described / "metadata.jsonl") == expected
     assert list_texts(described, "test") == expected[2:]
-    with pytest.raises(ValueError, match="nothing of the split val, only of test, train"):
+    with pytest.raises(ValueError, match="no items of the split val, only of test, train"):
         list_texts(described, "val")
 
 
@@ -74,11 +74,11 @@ def test_columns_of_csv(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("x.csv", "id,note\na,b\n", "x.csv has no column captions, text, caption"),
-        ("x.csv", "", "has no column"),
+        ("x.csv", "id,note\na,b\n", "x.csv has no texts: add a column captions or text"),
+        ("x.csv", "", "has no texts: add a column"),
         ("x.txt", "", "has no texts"),
         ("x.pdf", "", "has no texts: give a folder"),
-        ("x.jsonl", "{\n", "line 1 is no JSON"),
+        ("x.jsonl", "{\n", "line 1 is not valid JSON"),
     ],
 )
 def test_files_that_cannot_be_used(name, content, words, tmp_path):
@@ -93,7 +93,7 @@ def test_paths_that_cannot_be_read(tmp_path):
     with pytest.raises(ValueError, match="has no texts"):
         list_texts(tmp_path)
     (tmp_path / "x.txt").write_bytes("é".encode("latin-1"))
-    with pytest.raises(ValueError, match=r"x.txt is no text in UTF-8.*save it as UTF-8"):
+    with pytest.raises(ValueError, match=r"x.txt is not UTF-8 text.*save it as UTF-8"):
         list_texts(tmp_path / "x.txt")
 
 

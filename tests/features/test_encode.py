@@ -70,15 +70,15 @@ def test_broken_images_are_skipped_and_listed(pictures, tmp_path, capsys):
     np.testing.assert_allclose(found.features, [COLOURS[name] for name in "acd"])
     skipped = manifest(tmp_path / "out")["skipped"]
     assert [item["id"] for item in skipped] == ["b", "e"]
-    assert skipped[0]["reason"] == "is no image of a kind that Pillow knows"
-    assert "Skipped: b is no image" in capsys.readouterr().out
+    assert skipped[0]["reason"] == "is not an image that Pillow can read"
+    assert "Skipped: b is not an image" in capsys.readouterr().out
 
 
 def test_no_image_can_be_read(pictures, tmp_path):
     for path in pictures.glob("*.png"):
         path.write_bytes(b"no image")
     with pytest.raises(
-        ValueError, match=r"Nothing in .*pictures can be used: the first is no image"
+        ValueError, match=r"Nothing in .*pictures can be used: the first is not an image"
     ):
         encode_images(pictures, tmp_path / "out")
     assert not (tmp_path / "out").exists()

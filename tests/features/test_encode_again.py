@@ -303,7 +303,7 @@ def test_nothing_that_can_be_used_any_more_leaves_the_old(pictures, tmp_path):
     encode_images(pictures, tmp_path / "out")
     for path in pictures.glob("*.png"):
         path.write_bytes(b"no image")
-    with pytest.raises(ValueError, match="can be used: the first is no image"):
+    with pytest.raises(ValueError, match="can be used: the first is not an image"):
         encode_images(pictures, tmp_path / "out")
     assert colours(read(tmp_path / "out")) == COLOURS
 
@@ -382,5 +382,5 @@ def test_names_like_markup_are_shown_as_they_are(pictures, tmp_path, capsys):
     arguments = ["encode", "--encoder=efficientnet-lite0", f"--data={pictures}", f"--out={out}"]
     assert main.main(arguments) == 0
     said = capsys.readouterr().out
-    assert "Skipped: IMG [/b] is no image" in said
+    assert "Skipped: IMG [/b] is not an image" in said
     assert "out [red]: 5 rows." in said

@@ -1,4 +1,4 @@
-"""A writer of TensorFlow Datasets' array_record format, shard by shard, without TensorFlow."""
+"""Writer of TensorFlow Datasets' array_record format, shard by shard, without TensorFlow."""
 
 import contextlib
 import pathlib
@@ -28,8 +28,8 @@ class Contents(NamedTuple):
     columns: the kind of each column: "text", "texts", "image" (bytes of a file), "integer",
       "number", "truth", "backbone" (float [length, 3, 3]), or a list of class names.
     splits: the items of each split.
-    skipped: (id, reason) of items that cannot be in it.
-    beside: texts to put beside the records, by the name of their file.
+    skipped: (id, reason) of items that cannot be used.
+    beside: texts to write beside the records, by file name.
     """
 
     columns: dict[str, str | list[str]]
@@ -52,24 +52,24 @@ def build(
     """Write a data set into a folder and return (id, reason) of each item that was skipped.
 
     Args:
-      name: letters, digits and _.
+      name: the name of the data set, of letters, digits and _.
       contents: the items.
-      folder: of this version of the data set.
+      folder: the folder of this version of the data set.
       about: the description.
       max_skipped: the number of damaged items that is tolerated.
       done: SHA-256 of finished shards by file name; they are not written again. New shards are
-        added, except those with damaged items, which may be repaired before the next try.
+        added, except those with damaged items, which may be repaired before the next attempt.
       note: called whenever `done` has changed.
-      advance: called with the number of items that are done.
+      advance: called with the number of items that were just done.
 
     Raises:
-      ValueError: more items are damaged, all of a split are, or a split's name cannot be used.
+      ValueError: more items or a whole split are damaged, or the name of a split is not allowed.
       OSError: the folder cannot be written to.
     """
     for split in contents.splits:
         if not re.fullmatch(r"\w+", split, re.ASCII) or split.lower() == "all":
             raise ValueError(
-                f"A split cannot be called {split!r}: use letters, digits and _, and not 'all'."
+                f"A split cannot be called {split!r}: use letters, digits and _, but not 'all'."
             )
     skipped = [*contents.skipped]
     _check_skipped(skipped, max_skipped)
@@ -99,13 +99,13 @@ def _check_skipped(skipped: list[tuple[str, str]], most: int) -> None:
     if len(skipped) > most:
         first = "; ".join(f"{name} {reason}" for name, reason in skipped[:3])
         raise ValueError(
-            f"More than {most} items cannot be used, the first: {first}. Mend them, or allow more "
+            f"More than {most} items cannot be used, the first: {first}. Fix them, or allow more "
             "with --max-skipped."
         )
 
 
 def _shards(name: str, splits: dict[str, list[Item]]) -> Iterator[tuple[str, str, list[Item]]]:
-    """Return the split, file and items of each shard."""
+    """Yield the split, file name and items of each shard."""
     for split, items in splits.items():
         parts = [items[start : start + _SHARD] for start in range(0, len(items), _SHARD)]
         for number, part in enumerate(parts):
@@ -134,7 +134,7 @@ def _write(path: pathlib.Path, records: Iterable[bytes]) -> int:
     """Write a shard atomically and return its number of records.
 
     Raises:
-      OSError: it cannot be written, for one since the disk is full.
+      OSError: it cannot be written, for example because the disk is full.
     """
     from array_record.python.array_record_module import (  # pyright: ignore[reportMissingImports]
         ArrayRecordWriter,
@@ -173,7 +173,7 @@ def _features(columns: dict[str, str | list[str]]) -> Any:
 
 
 def _serializer(features: Any) -> Callable[[dict[str, Any]], bytes]:
-    """Return a function from a row to the bytes of a record, the same ones in every process."""
+    """Return the function from a row to the bytes of its record, the same in every process."""
     from tensorflow_datasets.core import (  # pyright: ignore[reportMissingImports]
         example_serializer,
     )
@@ -181,7 +181,7 @@ def _serializer(features: Any) -> Callable[[dict[str, Any]], bytes]:
     serializer = example_serializer.ExampleSerializer(features.get_serialized_info())
 
     def serialize(row: dict[str, Any]) -> bytes:
-        # Not features.serialize_example: the order of its columns is of the moment.
+        # Not features.serialize_example, whose order of columns varies between processes.
         example = serializer.get_tf_example(features.encode_example(row))
         return example.SerializeToString(deterministic=True)
 
@@ -191,7 +191,7 @@ def _serializer(features: Any) -> Callable[[dict[str, Any]], bytes]:
 def _write_metadata(
     name: str, folder: pathlib.Path, features: Any, lengths: dict[str, list[int]], about: str
 ) -> None:
-    """Write the metadata of the shards that TensorFlow Datasets needs."""
+    """Write the metadata that TensorFlow Datasets needs to read the shards."""
     import tensorflow_datasets as tfds  # pyright: ignore[reportMissingImports]
 
     infos = []
@@ -205,6 +205,6 @@ def _write_metadata(
         features=features,
         split_infos=infos,
         version=VERSION,
-        check_data=False,  # it would read them by TensorFlow
+        check_data=False,  # the check would need TensorFlow
         description=about,
     )

@@ -1,4 +1,4 @@
-"""The data sets that `gentle-clip data prepare` knows."""
+"""Catalogue of the data sets that `gentle-clip data prepare` can build."""
 
 import difflib
 import functools
@@ -14,7 +14,7 @@ from gentle_clip_jax.data.tfds_builders.protein_sets import read_table
 class DataSet(NamedTuple):
     """A data set: its field, title, citation, and the reader of its folder.
 
-    trained: whether `gentle-clip train` reads it when it is prepared.
+    trained: whether `gentle-clip train` can use the prepared data set.
     """
 
     field: str
@@ -89,7 +89,7 @@ def find(name: str) -> DataSet:
     """Return the data set of that name.
 
     Raises:
-      ValueError: there is no such data set; names the nearest.
+      ValueError: there is no such data set; the message suggests a similar name.
     """
     if name not in DATA_SETS:
         near = difflib.get_close_matches(name, DATA_SETS, n=1, cutoff=0.4)

@@ -1,4 +1,4 @@
-"""Images with captions or labels, from two layouts of a folder."""
+"""Readers of images with captions or labels, for two layouts of a folder."""
 
 import collections
 import functools
@@ -20,16 +20,18 @@ def read_described(folder: pathlib.Path) -> Contents:
     """Read images in zip files or folders, and metadata.jsonl: id, split, label, captions of each.
 
     Raises:
-      ValueError: a file is missing or broken, or metadata.jsonl names an image twice.
+      ValueError: a file is missing or damaged, or metadata.jsonl has an id twice.
     """
     rows = _rows(folder / metadata.NAME)
     names = [row["id"] for row in rows]
     twice = [name for name, count in collections.Counter(names).items() if count > 1]
     if twice:
-        raise ValueError(f"{folder / metadata.NAME} has the id {twice[0]} more than once.")
+        raise ValueError(
+            f"{folder / metadata.NAME} has the id {twice[0]} more than once: keep one line of it."
+        )
     listed = list_images(folder)
-    there = {metadata.name_key(image.id) for image in listed}
-    missing = [name for name in names if metadata.name_key(name) not in there]
+    present = {metadata.name_key(image.id) for image in listed}
+    missing = [name for name in names if metadata.name_key(name) not in present]
     captions = {
         metadata.name_key(row["id"]): texts.captions(f"{folder}, {row['id']}", row.get("captions"))
         for row in rows
@@ -41,15 +43,16 @@ def read_described(folder: pathlib.Path) -> Contents:
 def read_folder(folder: pathlib.Path) -> Contents:
     """Read images/, captions.jsonl (id, captions, split, label), and pairs.csv if ids differ.
 
-    pairs.csv: an image's id and its captions' id a line; without it, equal ids are pairs. Split and
-    label of an image are its captions', or else "train" and none. Captions of no image are in
-    `unmatched_captions.jsonl` beside the records, as `texts.list_texts` reads them.
+    Each line of pairs.csv has the id of an image and of its captions; without it, equal ids are
+    pairs. An image has the split and label of its captions, by default "train" and no label.
+    Captions without an image are written to `unmatched_captions.jsonl` beside the records, in the
+    format of `texts.list_texts`.
 
     Raises:
-      ValueError: a file is missing or broken, or a pair names what is not there.
+      ValueError: a file is missing or damaged, or a pair has an unknown id.
     """
     if not (folder / "images").is_dir():
-        raise ValueError(f"{folder} has no folder images with the images in it.")
+        raise ValueError(f"{folder} has no folder images: put the images there.")
     rows = _rows(folder / "captions.jsonl")
     listed = list_images(folder / "images")
     path = folder / "pairs.csv"
@@ -75,10 +78,10 @@ def read_folder(folder: pathlib.Path) -> Contents:
 
 def _rows(path: pathlib.Path) -> list[dict[str, Any]]:
     if not path.is_file():
-        raise ValueError(f"{path.parent} has no file {path.name}.")
+        raise ValueError(f"{path.parent} has no file {path.name}: add it.")
     rows = metadata.read_lines(path)
     if without := [number for number, row in enumerate(rows, start=1) if row["id"] is None]:
-        raise ValueError(f"{path}: the object number {without[0]} has no id.")
+        raise ValueError(f"{path}: object number {without[0]} has no id: add one.")
     return rows
 
 
@@ -108,5 +111,5 @@ def _contents(listed: Sequence[Image], captions: Sequence[list[str]]) -> Content
 
 def _read(image: Image, columns: dict[str, Any]) -> dict[str, Any]:
     content = image.read()
-    decode(content, 32)  # so that a damaged one fails now, not in the middle of training
+    decode(content, 32)  # so that a damaged image fails now, not during training
     return {"image": content, **columns}

@@ -1,4 +1,4 @@
-"""Proteins from a table, with the coordinates of their backbones where there are any."""
+"""Reader of proteins from a table, with the coordinates of their backbones if available."""
 
 import functools
 import pathlib
@@ -17,11 +17,11 @@ def read_table(
 ) -> Contents:
     """Read a .parquet file; the column of ids becomes `id`, the column of splits gives the splits.
 
-    With `backbone`, coords.npz beside it gives N, CA and C of each residue: the column `backbone`
+    With `backbone`, coords.npz beside it gives the column `backbone`: N, CA and C of each residue,
     [length, 3, 3] in Angstrom, NaN for a missing atom.
 
     Raises:
-      ValueError: a file is missing or broken, or the two list other proteins.
+      ValueError: a file is missing or damaged, or the two list different proteins.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -71,5 +71,7 @@ def _read_backbones(path: pathlib.Path, names: list[str]) -> list[np.ndarray]:
     except (ValueError, KeyError) as error:
         raise ValueError(f"{path} cannot be read: {error}.") from error
     if [*map(str, ids)] != names:
-        raise ValueError(f"{path} lists other proteins than the table beside it: copy both again.")
+        raise ValueError(
+            f"{path} and the table beside it list different proteins: copy both again."
+        )
     return np.split(atoms, offsets[1:-1])

@@ -43,7 +43,7 @@ def test_open_clip(as_file, originals, tmp_path):
         originals.assert_close(originals.apply(image, IMAGES), expected)
         expected = theirs.encode_text(torch.tensor(TOKENS))
         originals.assert_close(originals.apply(text, TOKENS), expected)
-    with pytest.raises(ValueError, match="for CLIP by open_clip: that of openai/clip-vit-base"):
+    with pytest.raises(ValueError, match="for CLIP models of open_clip: from openai/clip-vit-base"):
         read_tokenizer(pretrained.folder(source))
 
 

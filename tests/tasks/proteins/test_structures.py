@@ -208,7 +208,7 @@ def test_a_file_says_which_belong_together(tmp_path):
     with pytest.raises(ValueError, match=r"share 3 pairs \(such as p00, p01 and"):
         structures.read(tmp_path / "all.fasta", tmp_path / "other", str(pairs), seed=0)
     pairs.write_text("p00,s_p00\np00,s_p01\n")
-    with pytest.raises(ValueError, match="is in a pair already"):
+    with pytest.raises(ValueError, match="already has a partner"):
         structures.read(tmp_path / "all.fasta", tmp_path / "other", str(pairs), seed=0)
 
 
