@@ -1,4 +1,4 @@
-"""AdamW with warm-up and cosine decay; towers and heads have learning rates of their own."""
+"""AdamW with warm-up and cosine decay, and separate learning rates for towers and heads."""
 
 from collections.abc import Hashable
 
@@ -21,11 +21,11 @@ def adamw(
     warmup_steps: int,
     steps: int,
 ) -> optax.GradientTransformation:
-    """Return AdamW behind a clip of the global gradient norm.
+    """Return AdamW after clipping of the global gradient norm.
 
-    Weight decay spares vectors and scalars: biases, norms, the temperature. What lies under a
-    "frozen" keeps its value, and costs no moments. `language_learning_rate` is of what lies under a
-    "language", the published part of a tower that has new parts too.
+    Weight decay applies to matrices, not to vectors and scalars such as biases, norms and the
+    temperature. Parameters under a key "frozen" keep their values and need no moments.
+    `language_learning_rate` applies under a key "language", the published part of a tower.
     """
 
     def group(peak: float) -> optax.GradientTransformation:
@@ -53,7 +53,7 @@ def _group_labels(params):
 
 
 def _group_label(path, _) -> str:
-    """Return frozen or language under a part of that name, tower under *_tower, else head."""
+    """Return frozen or language under a key of that name, tower under *_tower, else head."""
     names = [part.key for part in path]
     if "frozen" in names:
         return "frozen"

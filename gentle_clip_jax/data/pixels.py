@@ -42,10 +42,10 @@ def decode(
 
 
 def picture(data: bytes) -> Any:
-    """Return a Pillow image of three colours, upright, of an image in its own size.
+    """Return an image as a Pillow RGB image, upright and in its own size.
 
     Raises:
-      ValueError: as `decode`.
+      ValueError: as in `decode`.
     """
     with _explained(data):
         return _read(data)
@@ -66,7 +66,7 @@ def _explained(data: bytes) -> Iterator[None]:
 
 def _read(data: bytes, around: int | None = None) -> Any:
     image = _opened(data)
-    if around:  # large JPEG files halved or less, much sooner
+    if around:  # decodes large JPEG files at half size or less, much faster
         image.draft("", (2 * around, 2 * around))
     image.load()
     return _rgb(_upright(image))

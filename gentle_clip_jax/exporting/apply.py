@@ -1,15 +1,15 @@
-"""Application of the matrices of aligner.npz to raw features; needs only NumPy.
+"""Application of the matrices in aligner.npz to raw features; needs only NumPy.
 
 aligner = load("aligner.npz")
 cosines = embed(aligner, "x", x) @ embed(aligner, "y", y).T  # x [n, dx], y [m, dy]
-ranked = smooth_gallery(aligner, "x", embed(aligner, "x", x))  # x as it is ranked for queries of y
+gallery = smooth_gallery(aligner, "x", embed(aligner, "x", x))  # x, to be ranked for queries of y
 """
 
 import numpy as np
 
 
 def load(path):
-    """Return the arrays of a file by name."""
+    """Return the arrays of an .npz file by name."""
     with np.load(path, allow_pickle=False) as arrays:
         return dict(arrays)
 
@@ -32,7 +32,7 @@ def embed(aligner, side, rows):
 
 
 def smooth_gallery(aligner, side, rows):
-    """Return embedded rows [n, k] of a modality for ranking, smoothed if its gallery is."""
+    """Return embedded rows [n, k] of a modality, smoothed if the aligner smooths that gallery."""
     if f"{side}_gallery_bank" not in aligner:
         return rows
     bank, temperature = aligner[f"{side}_gallery_bank"], aligner[f"{side}_gallery_temperature"]

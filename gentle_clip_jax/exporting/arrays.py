@@ -19,10 +19,10 @@ from gentle_clip_jax.exporting import apply
 
 
 def numpy(aligner: Aligner) -> dict[str, str | dict[str, Any]]:
-    """Return aligner.npz, and apply.py, which applies its arrays.
+    """Return the contents of aligner.npz, of apply.py, which applies its arrays, and of README.md.
 
     Raises:
-      ValueError: the aligner is something else than linear maps, with or without smoothing.
+      ValueError: the aligner is more than linear maps with or without smoothing.
     """
     arrays: dict[str, Any] = {}
     for side, standardizer in (("x", aligner.x), ("y", aligner.y)):
@@ -44,7 +44,7 @@ def numpy(aligner: Aligner) -> dict[str, str | dict[str, Any]]:
         maps = maps.maps
     if not isinstance(maps, Maps):
         raise ValueError(
-            f"{aligner.about['method']} is not matrices alone: use --format=stablehlo, or align by "
+            f"{aligner.about['method']} is more than matrices: use --format=stablehlo, or align by "
             "a closed form such as cca or gentle_transport."
         )
     arrays |= _linear(maps)
@@ -66,13 +66,13 @@ def _gallery(side: str, bank: Any, settings: dict[str, Any]) -> dict[str, Any]:
 
 _README = """# An aligner as matrices
 
-`aligner.npz` holds them, `apply.py` applies them with NumPy alone:
+`aligner.npz` has the matrices; `apply.py` applies them and needs only NumPy:
 
 ```python
 from apply import embed, smooth_gallery, load
 
 aligner = load("aligner.npz")
 cosines = embed(aligner, "x", x) @ embed(aligner, "y", y).T  # raw features x [n, dx], y [m, dy]
-ranked = smooth_gallery(aligner, "x", embed(aligner, "x", x))  # x, as it is ranked for queries of y
+gallery = smooth_gallery(aligner, "x", embed(aligner, "x", x))  # x, to be ranked for queries of y
 ```
 """

@@ -1,4 +1,4 @@
-"""Compiled programs of functions, for any number of items: StableHLO and ONNX."""
+"""Compilation of functions to StableHLO or ONNX programs, for any number of items."""
 
 import logging
 import warnings
@@ -27,13 +27,13 @@ def onnx(functions: Mapping[str, Function]) -> dict[str, bytes | str]:
     Raises:
       ValueError: jax2onnx is not installed, or cannot convert a function.
     """
-    for name in ("jax2onnx", "onnx_ir"):  # they log missing packages and unnamed shapes
+    for name in ("jax2onnx", "onnx_ir"):  # they log missing packages and unnamed shapes as warnings
         logging.getLogger(name).setLevel(logging.ERROR)
     try:
         import jax2onnx  # pyright: ignore[reportMissingImports] # noqa: F401
     except ModuleNotFoundError as error:
         raise ValueError(
-            f"ONNX is made by jax2onnx, for which {error.name} is not installed: run pip install "
+            f"ONNX export needs jax2onnx, for which {error.name} is not installed: run pip install "
             "onnx onnx-ir and pip install --no-deps jax2onnx, which asks for an older Orbax."
         ) from error
     files = {}
@@ -74,7 +74,7 @@ def _batched(item: jax.ShapeDtypeStruct, batch: Any) -> jax.ShapeDtypeStruct:
 
 
 def _listed(functions: Mapping[str, Function]) -> str:
-    """Return a line for each function with its items."""
+    """Return a list of the functions with the arrays that they take, in Markdown."""
     lines = []
     for name, (_, item, takes) in functions.items():
         paths = jax.tree_util.tree_leaves_with_path(item)
@@ -88,7 +88,7 @@ def _shape(item: jax.ShapeDtypeStruct) -> str:
 
 
 def _name(path: Any) -> str:
-    """Return the name of an array of an item."""
+    """Return the name of an array in an item."""
     return jax.tree_util.keystr(path, simple=True, separator=".") or "items"
 
 
@@ -98,12 +98,12 @@ def _first_line(error: Exception) -> str:
 
 _README = """# StableHLO
 
-Programs for CPU and accelerators, of any number of items:
+Programs for CPU and accelerators, for any number of items:
 
 {functions}
 
-They need jax and flatbuffers, nothing else; written by jax {version}, which an older one may not
-read.
+They need only jax and flatbuffers. They were written by jax {version}; an older version may not
+read them.
 
 ```python
 import numpy as np
@@ -124,7 +124,7 @@ Several arrays of one item are given as a dictionary.
 
 _README_ONNX = """# ONNX
 
-Programs of any number of items:
+Programs for any number of items:
 
 {functions}
 

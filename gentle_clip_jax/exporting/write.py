@@ -1,4 +1,4 @@
-"""Exported folders, which other programs use without this package."""
+"""Writing of exported folders, which other programs use without this package."""
 
 import pathlib
 from collections.abc import Mapping
@@ -22,13 +22,13 @@ def export(
     *,
     format: str = "stablehlo",
 ) -> list[pathlib.Path]:
-    """Write what embeds features or items of both modalities, for programs without this package.
+    """Write the embedding functions of both modalities, for programs without this package.
 
     Args:
-      aligner: what `align` or `restore` returned, or a folder that an aligner was saved in.
-      out: a new folder; it gets a README.md, and export.json says what all of it is of.
-      format: "stablehlo": programs that jax alone runs; "numpy": an .npz of matrices and the
-        Python that applies them; "onnx".
+      aligner: a result of `align` or `restore`, or the folder of a saved aligner.
+      out: a new folder; it gets a README.md, and export.json with the metadata of the aligner.
+      format: "stablehlo": programs that need only jax; "numpy": an .npz of matrices and a Python
+        file that applies them; "onnx".
 
     Returns:
       The files that were written.
@@ -52,10 +52,10 @@ def export(
 
 
 def _free(out: str | pathlib.Path) -> pathlib.Path:
-    """Return the folder if it is new, empty, or of an earlier export."""
+    """Return the folder if it is new, empty, or has an earlier export."""
     folder = pathlib.Path(out)
     if folder.exists() and (not folder.is_dir() or _is_others(folder)):
-        raise ValueError(f"{folder} holds something else: use another --out.")
+        raise ValueError(f"{folder} is not empty and not an export: use another --out.")
     return folder
 
 

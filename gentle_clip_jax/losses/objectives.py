@@ -1,6 +1,6 @@
 """Training objectives: functions of a batch's embeddings, the same for heads and for towers.
 
-Every objective is CLIP on the few pairs plus a method's term on the unmatched items.
+Most objectives are CLIP on the few pairs plus a term on the unmatched items.
 """
 
 import functools
@@ -24,10 +24,10 @@ class Embedded(NamedTuple):
     x, y: [b, d] pairs.
     unmatched_x, unmatched_y: [u, d] and [v, d]; u and v may be 0.
     view_x, view_y: [b + u, d] and [b + v, d] second views, matched rows first; None without.
-    teacher_x, teacher_y: [u, d] and [v, d] the unmatched rows as the start embeds them; None
-      without a start to learn from.
-    pair_x, pair_y: [b, e] what a pair is compared by where that is more than its x and y, as all
-      residues of a protein are; else None.
+    teacher_x, teacher_y: [u, d] and [v, d] the unmatched rows, embedded with the initial
+      parameters; None if no objective needs them.
+    pair_x, pair_y: [b, e] rows by which pairs are contrasted instead of x and y, such as all
+      residues of a protein; else None.
     """
 
     x: jax.Array
@@ -43,30 +43,30 @@ class Embedded(NamedTuple):
 
     @property
     def every_x(self) -> jax.Array:
-        """[b + u, d], matched rows first."""
+        """All rows of x [b + u, d], matched rows first."""
         return jnp.concatenate([self.x, self.unmatched_x])
 
     @property
     def every_y(self) -> jax.Array:
-        """[b + v, d], matched rows first."""
+        """All rows of y [b + v, d], matched rows first."""
         return jnp.concatenate([self.y, self.unmatched_y])
 
     @property
     def pairs(self) -> tuple[jax.Array, jax.Array]:
-        """[b, e] of both modalities: what is contrasted of pairs."""
+        """Rows [b, e] of both modalities by which pairs are contrasted."""
         if self.pair_x is None or self.pair_y is None:
             return self.x, self.y
         return self.pair_x, self.pair_y
 
 
 def clip(e: Embedded, *, temperature: jax.Array | float = 0.07) -> tuple[jax.Array, Terms]:
-    """Return CLIP of the pairs only."""
+    """Return CLIP on the pairs only."""
     value = losses.clip_loss(*e.pairs, temperature=temperature)
     return value, {"clip": value}
 
 
 def siglip(e: Embedded, *, temperature: jax.Array | float = 0.07) -> tuple[jax.Array, Terms]:
-    """Return SigLIP of the pairs only; the bias gives a random pair its prior chance to match."""
+    """Return SigLIP on the pairs only; the bias gives a random pair its prior chance to match."""
     bias = -jnp.log(jnp.float32(max(len(e.x) - 1, 1)))
     value = losses.sigmoid_loss(*e.pairs, temperature=temperature, bias=bias)
     return value, {"siglip": value}
@@ -77,7 +77,7 @@ def gentle_clip(
 ) -> tuple[jax.Array, Terms]:
     """Return CLIP, MMD, SDD and SSL in the stable forms.
 
-    `losses.gentle_clip_loss` has the weights.
+    `losses.gentle_clip_loss` describes the weights.
     """
     return _gentle_clip(losses.gentle_clip_loss, e, temperature, weights)
 
@@ -90,19 +90,19 @@ def gentle_clip_official(
 
 
 def hard_pl(e: Embedded, *, temperature: jax.Array | float = 0.07) -> tuple[jax.Array, Terms]:
-    """Return CLIP, with the most similar matched row's partner for each unmatched row."""
+    """Return CLIP, and pseudo-labels: the partner of the most similar matched row (Hard-PL)."""
     return _with_labels(e, temperature, losses.hard_labels)
 
 
 def soft_pl(e: Embedded, *, temperature: jax.Array | float = 0.07) -> tuple[jax.Array, Terms]:
-    """Return CLIP, with matched rows' partners for unmatched rows, weighted by similarity."""
+    """Return CLIP, and pseudo-labels: partners of matched rows, by similarity (Soft-PL)."""
     return _with_labels(
         e, temperature, functools.partial(losses.soft_labels, temperature=temperature)
     )
 
 
 def s_clip(e: Embedded, *, temperature: jax.Array | float = 0.07) -> tuple[jax.Array, Terms]:
-    """Return CLIP, with matched rows' partners for unmatched rows, by a transport plan."""
+    """Return CLIP, and pseudo-labels: partners of matched rows, by a transport plan (S-CLIP)."""
     return _with_labels(
         e, temperature, functools.partial(losses.transport_labels, temperature=temperature)
     )
@@ -120,12 +120,12 @@ def plan_matching(
     """Return CLIP and the divergence from the initial transport plan of unmatched rows (SOTAlign).
 
     Raises:
-      ValueError: there is no start to learn from, or a modality has no unmatched rows.
+      ValueError: there are no teacher rows, or a modality has no unmatched rows.
     """
     if e.teacher_x is None or e.teacher_y is None:
-        raise ValueError("plan_matching learns from a start: give a warm_start.")
+        raise ValueError("plan_matching needs rows of initial maps: give a warm_start.")
     if 0 in (len(e.unmatched_x), len(e.unmatched_y)):
-        raise ValueError("plan_matching needs unmatched items of both modalities.")
+        raise ValueError("plan_matching needs unmatched items of both modalities: give some.")
     target = losses.transport_plan(
         e.teacher_x, e.teacher_y, epsilon=teacher_epsilon, iterations=iterations
     )
@@ -139,7 +139,7 @@ def plan_matching(
 def cauchy_schwarz(
     e: Embedded, *, temperature: jax.Array | float = 0.07, weight: float = 1.0
 ) -> tuple[jax.Array, Terms]:
-    """Return CLIP, and the Cauchy-Schwarz divergence of all rows."""
+    """Return CLIP plus the Cauchy-Schwarz divergence of all rows."""
     divergence = losses.cauchy_schwarz_divergence(e.every_x, e.every_y)
     value, terms = clip(e, temperature=temperature)
     return value + weight * divergence, {**terms, "cauchy_schwarz": divergence}
@@ -160,7 +160,7 @@ _WEIGHED = ("gentle_clip", "gentle_clip_official")
 
 
 def weighed(name: str, settings: Mapping[str, Any]) -> Objective:
-    """Return the objective of a name with its arguments from config.loss.
+    """Return the objective of that name with the weights in config.loss.
 
     Raises:
       ValueError: there is no objective of that name.
@@ -173,7 +173,7 @@ def weighed(name: str, settings: Mapping[str, Any]) -> Objective:
 
 
 def needs_pairs(name: str, settings: Mapping[str, Any]) -> bool:
-    """Return whether the objective has a term of matched pairs."""
+    """Return whether the objective has a term on matched pairs."""
     return name not in _WEIGHED or bool(settings["clip_weight"])
 
 
@@ -183,7 +183,7 @@ def needs_views(name: str, settings: Mapping[str, Any]) -> bool:
 
 
 def needs_teacher(name: str) -> bool:
-    """Return whether the objective distils the initial model's targets for unmatched items."""
+    """Return whether the objective needs unmatched rows embedded with the initial parameters."""
     return name == "plan_matching"
 
 

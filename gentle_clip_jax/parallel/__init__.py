@@ -1,1 +1,1 @@
-"""Several devices and several processes that train as one."""
+"""Training on several devices and in several processes."""

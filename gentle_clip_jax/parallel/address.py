@@ -1,4 +1,4 @@
-"""The address at which several processes meet, checked before anything waits at it."""
+"""The address at which several processes connect, checked before any process waits for others."""
 
 import errno
 import os
@@ -18,10 +18,10 @@ def is_asked_for(coordinator: str | None) -> bool:
 
 
 def check_address(address: str) -> tuple[str, int] | None:
-    """Return the host and port of HOST:PORT; None of "auto".
+    """Return the host and port of HOST:PORT; None for "auto".
 
     Raises:
-      ValueError: it is neither.
+      ValueError: the address is neither.
     """
     if address == "auto":
         return None
@@ -37,24 +37,24 @@ def check_address(address: str) -> tuple[str, int] | None:
 def check_processes(
     coordinator: str | None, num_processes: int | None, process_id: int | None
 ) -> None:
-    """Refuse settings by which several processes cannot meet; None is left to the environment.
+    """Check that several processes can connect; None leaves a setting to the environment.
 
     Raises:
-      ValueError: there is a number of processes without a place to meet, an id that is none of
-        theirs, a port that is taken, or an unknown host.
+      ValueError: the number of processes is given without an address, the id is out of range, the
+        port is in use, or the host is unknown.
     """
     asked = coordinator or os.environ.get("JAX_COORDINATOR_ADDRESS")
     if not asked:
         if not is_asked_for(None) and (num_processes is not None or process_id is not None):
             raise ValueError(
-                f"--num-processes and --process-id need a place where processes meet: {_MEET}."
+                f"--num-processes and --process-id need the address of the first process: {_MEET}."
             )
         return
     num_processes = _known("num_processes", num_processes)
     process_id = _known("process_id", process_id)
     if num_processes is not None and process_id is not None and process_id >= num_processes:
         raise ValueError(
-            f"--process-id={process_id} is none of {num_processes} processes: they count from 0."
+            f"--process-id={process_id} is not one of {num_processes} processes: count from 0."
         )
     place = check_address(asked)
     if place is None:
@@ -63,7 +63,7 @@ def check_processes(
     try:
         socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise ValueError(f"The host {host} is not known here ({error}): {_MEET}.") from error
+        raise ValueError(f"The host {host} is unknown ({error}): {_MEET}.") from error
     if process_id == 0:
         _check_free(port)
 
@@ -73,12 +73,12 @@ def _known(name: str, given: int | None) -> int | None:
     if given is not None or not text:
         return given
     if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise ValueError(f"JAX_{name.upper()}={text} must be a whole number: mend it or unset it.")
+        raise ValueError(f"JAX_{name.upper()}={text} must be a whole number: fix it or unset it.")
     return int(text)
 
 
 def _check_free(port: int) -> None:
-    """Refuse a port in use, as JAX would abort the process with a signal."""
+    """Raise ValueError if a port is in use, where JAX would abort the process with a signal."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -87,6 +87,6 @@ def _check_free(port: int) -> None:
             if error.errno not in (errno.EADDRINUSE, errno.EACCES):
                 return
             raise ValueError(
-                f"Port {port} cannot be listened at ({error.strerror}): give all processes a "
+                f"Port {port} cannot be used ({error.strerror}): give all processes a "
                 "--coordinator with another port."
             ) from error

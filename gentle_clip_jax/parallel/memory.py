@@ -1,4 +1,4 @@
-"""The memory that a training step needs on each device, computed before the first step."""
+"""Memory that a training step needs on each device, computed before the first step."""
 
 import time
 from typing import Any
@@ -7,7 +7,7 @@ import jax
 
 
 def compiled_to_fit(step: Any, *args: Any) -> Any:
-    """Compile a jitted step for its arguments, and refuse it if it needs more memory than there is.
+    """Compile a jitted step for its arguments, and check that the devices have enough memory.
 
     Raises:
       ValueError: the step needs more memory than the devices report.

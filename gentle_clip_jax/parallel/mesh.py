@@ -1,4 +1,4 @@
-"""Devices: rows spread over all of them, large arrays of the state over those of one axis."""
+"""Sharding over devices: rows over all of them, large arrays of the state over one mesh axis."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import jax
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-_SMALL = 2**14  # entries; what is smaller costs more to gather than to hold
+_SMALL = 2**14  # entries; smaller arrays are cheaper to replicate than to gather
 _MOST_BLOCKS = 64
 
 
@@ -17,7 +17,7 @@ def data_mesh(fsdp: int = 1) -> Mesh:
     axes, the default of jax.make_mesh.
 
     Raises:
-      ValueError: `fsdp` is no power of two up to 64, or does not divide the number of devices.
+      ValueError: `fsdp` is not a power of two up to 64, or does not divide the number of devices.
     """
     devices = jax.device_count()
     if fsdp not in (1, 2, 4, 8, 16, 32, 64) or devices % fsdp:
@@ -35,14 +35,14 @@ def by_rows(mesh: Mesh) -> NamedSharding:
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
-    """Return the sharding of arrays that every device holds whole."""
+    """Return the sharding of arrays that are replicated on every device."""
     return NamedSharding(mesh, PartitionSpec())
 
 
 def of_state(tree: Any, mesh: Mesh) -> Any:
     """Return the sharding of a state's arrays: large ones split over "fsdp", the rest replicated.
 
-    They are split along their longest axis, if it has enough blocks (see `num_blocks`).
+    Arrays are split along their longest axis, if it has enough blocks (see `num_blocks`).
     """
 
     def sharding(leaf) -> NamedSharding:
@@ -55,10 +55,10 @@ def of_state(tree: Any, mesh: Mesh) -> Any:
 
 
 def gathered(tree: Any, fsdp: int) -> Any:
-    """Return a tree, inside jit, whose arrays each device gathers whole before use.
+    """Return a tree, inside jit, whose arrays are gathered on each device before use.
 
-    Otherwise XLA may split the activations as the parameters are split, and communicate them at
-    many times the cost.
+    Otherwise XLA may shard the activations like the parameters, and communicate them at many times
+    the cost.
     """
     return (
         tree if fsdp == 1 else jax.lax.with_sharding_constraint(tree, replicated(data_mesh(fsdp)))
@@ -69,7 +69,7 @@ def shard_batch(batch, mesh: Mesh):
     """Put this process's share of a batch on its devices, as rows of the global batch.
 
     Raises:
-      ValueError: a batch size does not divide by the number of devices.
+      ValueError: a batch size is not a multiple of the number of devices.
     """
     devices = mesh.size
 
@@ -86,11 +86,11 @@ def shard_batch(batch, mesh: Mesh):
 
 
 def on_all(tree: Any, mesh: Mesh) -> Any:
-    """Return a tree on all devices of a mesh: unchanged where it is already, else replicated."""
+    """Return a tree on all devices of a mesh; arrays that are not there yet are replicated."""
 
     def put(leaf):
-        there = isinstance(leaf, jax.Array) and leaf.sharding.device_set == set(mesh.devices.flat)
-        return leaf if there else _put(leaf, replicated(mesh))
+        is_on = isinstance(leaf, jax.Array) and leaf.sharding.device_set == set(mesh.devices.flat)
+        return leaf if is_on else _put(leaf, replicated(mesh))
 
     return jax.tree.map(put, tree)
 
@@ -103,17 +103,17 @@ def place(tree: Any, shardings: Any) -> Any:
 def _put(leaf: Any, sharding: NamedSharding) -> jax.Array:
     if jax.process_count() == 1:
         return jax.device_put(leaf, sharding)
-    # device_put would have all processes compare what they have.
+    # device_put would make all processes compare their values.
     values = np.asarray(leaf)
     return jax.make_array_from_callback(values.shape, sharding, lambda index: values[index])
 
 
 def split_axis(shape: tuple[int, ...]) -> int:
-    """Return the longest axis, the first of several; 0 of a scalar."""
+    """Return the longest axis, the first in a tie; 0 for a scalar."""
     return int(np.argmax(shape)) if shape else 0
 
 
 def num_blocks(shape: tuple[int, ...]) -> int:
-    """Return the most blocks for an array: a power of two that divides its longest axis."""
+    """Return the number of blocks of an array: a power of two that divides its longest axis."""
     length = max(shape, default=0)
     return min(length & -length, _MOST_BLOCKS) or 1

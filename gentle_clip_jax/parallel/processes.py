@@ -1,7 +1,7 @@
-"""Several processes that train as one: their connection, and the error when one is lost.
+"""Training in several processes: their connection, and the error if one is lost.
 
-JAX ends the processes that are left by aborting them from within: so a process that is to meet
-others is run by a parent, which only waits, passes signals on and reports the outcome.
+If a process is lost, JAX aborts the others from within. So each process runs as the child of a
+parent, which only waits, forwards signals and reports the outcome.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ import orbax.checkpoint as ocp
 
 from gentle_clip_jax.parallel.address import is_asked_for as is_asked_for
 
-_SUPERVISED = "GENTLE_CLIP_SUPERVISED"  # holds the number of a pipe that closes with the parent
+_SUPERVISED = "GENTLE_CLIP_SUPERVISED"  # the number of a pipe that closes when the parent ends
 _LOADING = 3600  # seconds that a process may take to load data or compile
 _PATIENCE = 20  # seconds without a heartbeat after which a process is lost
 _FROM_WITHIN = re.compile(
@@ -27,9 +27,9 @@ _FROM_WITHIN = re.compile(
     r"Additional GRPC)"
 )
 LOST = (
-    "Another process was lost: it was killed, is stopped, ran out of memory, or its machine cannot "
-    "be reached; see what it said last. Start all processes again: the run goes on from the last "
-    "checkpoint, with any number of them."
+    "Another process was lost: it was killed or stopped, ran out of memory, or its machine cannot "
+    "be reached; see its last output. Start all processes again: the run continues from the last "
+    "checkpoint, with any number of processes."
 )
 
 
@@ -48,10 +48,10 @@ def supervise() -> int:
         stderr=subprocess.PIPE,
         text=True,
         errors="replace",
-        start_new_session=True,  # so that Ctrl-C in a terminal reaches it once, through here
+        start_new_session=True,  # so that Ctrl-C in a terminal reaches it once, from here
     )
     os.close(alive)
-    signal.set_wakeup_fd(-1)  # what becomes of a signal is up to that process
+    signal.set_wakeup_fd(-1)  # the child handles signals
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _: process.send_signal(number))
     assert process.stderr is not None
@@ -72,10 +72,10 @@ def supervise() -> int:
 
 
 def join(coordinator: str | None, num_processes: int | None, process_id: int | None) -> None:
-    """Connect to the other processes; None is replaced from the environment or the cluster.
+    """Connect to the other processes; the environment or the cluster replaces None.
 
     Raises:
-      ValueError: the others or their number are not given, or do not come within five minutes.
+      ValueError: an argument is missing, or the others do not connect within five minutes.
     """
     threading.Thread(target=_end_with_parent, daemon=True).start()
     environment = {
@@ -94,7 +94,7 @@ def join(coordinator: str | None, num_processes: int | None, process_id: int | N
         )
     except (ValueError, TypeError, RuntimeError) as error:
         raise ValueError(
-            f"The processes cannot meet ({str(error).splitlines()[0].rstrip('.')}): give each "
+            f"The processes cannot connect ({str(error).splitlines()[0].rstrip('.')}): give each "
             "--coordinator=HOST:PORT of the first, --num-processes and its own --process-id."
         ) from error
 
@@ -117,9 +117,9 @@ def one_after_the_first() -> Iterator[None]:
 
 
 def wait_for_all(what: str) -> None:
-    """Wait until all processes are here, once for each name; an hour at most.
+    """Wait until all processes have called this with the same name, for at most an hour.
 
-    Gloo's collectives give up after half a minute, and one may load or compile for longer.
+    Gloo's collectives time out after half a minute, but a process may load or compile for longer.
     """
     if jax.process_count() > 1:
         everyone = set(range(jax.process_count()))
@@ -128,7 +128,7 @@ def wait_for_all(what: str) -> None:
 
 @contextlib.contextmanager
 def naming_lost_processes() -> Iterator[None]:
-    """Replace the error of a step that lost another process by one clear sentence.
+    """Replace JAX's error for a step that lost another process by one clear sentence.
 
     Raises:
       ConnectionError: another process was lost.

@@ -1,4 +1,4 @@
-"""Stop requests: on SIGTERM or Ctrl-C all processes end after a step, with a checkpoint."""
+"""Stop requests: on SIGTERM or Ctrl-C all processes save a checkpoint after a step and end."""
 
 import os
 import signal
@@ -10,15 +10,15 @@ from typing import Any
 import jax
 from jax.experimental import multihost_utils
 
-_INTERRUPTED = 130  # what shells expect after Ctrl-C
+_INTERRUPTED = 130  # the exit status that shells expect after Ctrl-C
 
 
 class StopRequest:
     """A listener for SIGTERM and SIGINT while open; a second SIGINT ends the process at once.
 
-    Python runs handlers between steps only, and a compilation takes minutes: a thread that the
-    system wakes ends the process as long as `may_leave`, when there is nothing to save.
-    With several processes JAX takes SIGTERM itself, and has all of them stop at the same step.
+    Python runs handlers only between steps, and a compilation takes minutes. So a thread, woken by
+    the system, ends the process while `may_leave` is true, when there is nothing to save.
+    With several processes JAX handles SIGTERM and stops all of them at the same step.
     """
 
     def __init__(self):
@@ -29,9 +29,9 @@ class StopRequest:
         self._waker: int | None = None
 
     def at(self, step: int) -> bool:
-        """Return whether to stop after this step, the same on all processes.
+        """Return whether to stop after this step, the same in all processes.
 
-        Call it at each step.
+        It must be called at each step.
         """
         if jax.process_count() > 1:
             return multihost_utils.reached_preemption_sync_point(step)
@@ -42,7 +42,7 @@ class StopRequest:
             return self  # signals belong to the main thread
         signals = [signal.SIGINT] if jax.process_count() > 1 else [signal.SIGINT, signal.SIGTERM]
         self._before = {number: signal.signal(number, self._note) for number in signals}
-        if os.name == "nt":  # pipes wake nobody there
+        if os.name == "nt":  # pipes cannot be waited for on Windows
             return self
         self._woken, self._waker = os.pipe()
         os.set_blocking(self._waker, False)
@@ -69,10 +69,12 @@ class StopRequest:
             interrupts += number[0] == signal.SIGINT
             name = signal.Signals(number[0]).name
             if interrupts > 1:
-                _leave("Stopped at once; the same command goes on from the last checkpoint.")
+                _leave(
+                    "Stopped at once; run the same command to continue from the last checkpoint."
+                )
             elif self.may_leave:
                 code = _INTERRUPTED if number[0] == signal.SIGINT else 0
-                _leave("Stopped before a step was done; the same command takes it up again.", code)
+                _leave("Stopped before a step was done; run the same command to start again.", code)
             else:
                 _say(f"{name}: saving after this step. Ctrl-C again ends without saving.")
         os.close(self._woken)

@@ -1,4 +1,4 @@
-"""The folder of a run: the single place that names its files."""
+"""The folder of a run: paths of all its files."""
 
 import pathlib
 from typing import TYPE_CHECKING
@@ -15,11 +15,11 @@ class RunFolder:
     """Paths of the files in a run's folder.
 
     path: the folder itself.
-    config, config_of_checkpoints: the config as JSON, and again beside the states it belongs to.
-    info: versions, devices, commit, fingerprints of the data, and the time that training took.
-    metrics: the log, a JSON object a line. tensorboard: the folder that TensorBoard reads.
-    checkpoints: the folder of training states. lock: the file that a training holds.
-    evaluation: figures on the test items. embeddings: these items before and after training.
+    config, config_of_checkpoints: the config as JSON, and a second copy beside the checkpoints.
+    info: versions, devices, commit, fingerprints of the data, and duration of the training.
+    metrics: the log, one JSON object per line. tensorboard: the folder that TensorBoard reads.
+    checkpoints: the folder of the checkpoints. lock: the lock file of the training process.
+    evaluation: metrics of the test items. embeddings: these items before and after training.
     report: the HTML page.
     """
 
@@ -38,7 +38,7 @@ class RunFolder:
 
     @property
     def local(self) -> pathlib.Path:
-        """The folder whose cache/ holds what was prepared; on the disk, wherever the run is."""
+        """A folder on the local disk, wherever the run is; its cache/ has prepared data."""
         return stores.scratch(self.path)
 
     def embedded(self, items: pathlib.Path, side: str) -> pathlib.Path:
@@ -47,17 +47,17 @@ class RunFolder:
         return self.local / "cache" / "embedded" / name
 
     def bad_step(self, step: int) -> pathlib.Path:
-        """Return the record of a step whose loss was not finite.
+        """Return the path of the record of a step whose loss was not finite.
 
-        Its batch lies beside it, as .npz.
+        The batch is beside it, as .npz.
         """
         return self.path / f"bad_step_{step}.json"
 
     @property
     def has_started(self) -> bool:
-        """Return whether the folder has a step, a validation or a checkpoint.
+        """Whether the folder has a logged step, a validation or a checkpoint.
 
-        A run that failed before that has not taken the folder.
+        A run that failed earlier does not occupy the folder.
         """
         logged = self.metrics.exists() and stores.about(self.metrics)[1] > 0
         saved = self.checkpoints.is_dir() and any(
@@ -75,7 +75,7 @@ def read_config(workdir: str | pathlib.Path) -> "ConfigDict":
     """Return the config of the run in a folder.
 
     Raises:
-      ValueError: the folder holds no readable config.json.
+      ValueError: the folder has no readable config.json.
     """
     from ml_collections import ConfigDict
 
@@ -89,5 +89,5 @@ def read_config(workdir: str | pathlib.Path) -> "ConfigDict":
     except (ValueError, TypeError) as error:
         raise ValueError(
             f"{path} cannot be read ({error}): run gentle-clip train again with the same config "
-            "and --workdir, which writes it anew."
+            "and --workdir to write it again."
         ) from error

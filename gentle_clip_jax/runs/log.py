@@ -1,4 +1,4 @@
-"""The log of a run beside its checkpoints: run.json, metrics.jsonl, TensorBoard, progress."""
+"""The log of a run: run.json, metrics.jsonl, TensorBoard, and a progress bar."""
 
 import contextlib
 import datetime
@@ -26,17 +26,17 @@ from gentle_clip_jax.storage.records import checked, write_record
 from gentle_clip_jax.storage.stores import is_local
 
 _PACKAGES = ("gentle-clip-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
-_CHECK_DIGITS = 8  # of a line: enough to see that it was damaged
+_CHECK_DIGITS = 8  # of the checksum of a line: enough to detect damage
 
 
 def processor() -> str:
-    """Return the processor's name and number of cores."""
+    """Return the number of cores and the name of the processor."""
     models = _models()
     return f"{len(models)} x {models[0]}" if models else platform.processor() or platform.machine()
 
 
 def machine() -> dict[str, str | int]:
-    """Return the influences on metrics besides the code: processor, Python, versions."""
+    """Return what may influence metrics besides the code: processor, device, versions."""
     models = _models()
     return {
         "processor": models[0] if models else platform.processor(),
@@ -48,13 +48,13 @@ def machine() -> dict[str, str | int]:
 
 
 def _models() -> list[str]:
-    """Return the model of each core, on Linux only."""
+    """Return the model of each core on Linux; an empty list elsewhere."""
     cpuinfo = pathlib.Path("/proc/cpuinfo")
     return re.findall(r"model name\s*: (.*)", cpuinfo.read_text()) if cpuinfo.exists() else []
 
 
 class NonFiniteStep(FloatingPointError):
-    """The error for too many steps with non-finite metrics: the step's number and metrics."""
+    """An error for too many steps with non-finite metrics: number and metrics of the last one."""
 
     def __init__(self, step: int, metrics: dict[str, float]):
         self.step, self.metrics = step, metrics
@@ -63,12 +63,12 @@ class NonFiniteStep(FloatingPointError):
 
 
 class RunLog:
-    """The records of one run, from `first_step` on; only the first of several processes writes.
+    """The log of one run, from `first_step` on; only the first of several processes writes.
 
-    `about` has more entries of run.json. Damage in an earlier log or run.json is reported
-    and put aside.
+    `about` has further entries of run.json. A damaged run.json and damaged lines of an earlier log
+    are reported and moved to other files.
 
-    Metrics stay on the devices until `write_train` asks for them, so that steps can overlap.
+    Metrics stay on the devices until `write_train` needs them, so that steps can overlap.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class RunLog:
         self._pending: list[tuple[int, dict[str, jax.Array]]] = []
         self._writes = jax.process_index() == 0
         self._started = self._last_write = time.monotonic()
-        # A path or a value may hold what rich would take for markup.
+        # A path or a value may contain text that rich would interpret as markup.
         self._console = Console(quiet=not self._writes, markup=False)
         self._lines = self._tensorboard = None
         self._before: dict[str, Any] = {}
@@ -126,7 +126,7 @@ class RunLog:
                 if self._tensorboard:
                     self._tensorboard.close()
         except OSError:
-            # What ended the run is raised, not what came of it.
+            # The error that ended the run is raised, not its consequences.
             if kind is None:
                 raise
 
@@ -138,10 +138,10 @@ class RunLog:
     def write_train(self, *, examples_per_step: int) -> None:
         """Write the means of all metrics since the last call, and the speed.
 
-        Leaves out steps whose metrics are not finite, names each and counts them.
+        Steps whose metrics are not finite are left out, reported and counted.
 
         Raises:
-          NonFiniteStep: there are more than `max_skipped` of them in the run.
+          NonFiniteStep: the run has more than `max_skipped` such steps.
         """
         pending, self._pending = jax.device_get(self._pending), []
         good = []
@@ -184,7 +184,7 @@ class RunLog:
             if self._lines:
                 line = checked({"step": step, "kind": kind, **metrics}, digits=_CHECK_DIGITS)
                 self._lines.write(json.dumps(line) + "\n")
-                # On a store that puts the whole log: once a checkpoint, from which a run goes on.
+                # On a store a flush uploads the whole log: do it once per checkpoint.
                 if is_local(self.workdir) or kind == "validation":
                     self._lines.flush()
             if self._tensorboard and plot:
@@ -220,7 +220,7 @@ def _write_errors_named(workdir: pathlib.Path) -> Iterator[None]:
 
 
 def _bad_name(metrics: dict[str, Any]) -> str:
-    """Return the name of a non-finite metric: a term rather than the total, which it spoils."""
+    """Return the name of a non-finite metric, if possible of a term that spoils the total."""
     bad = [name for name, value in metrics.items() if not np.isfinite(value)]
     terms = [name for name in bad if name.startswith("loss/") and name != "loss/total"]
     return (terms or bad or [""])[0]

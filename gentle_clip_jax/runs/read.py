@@ -1,4 +1,4 @@
-"""Readers of the files that a run leaves in its folder: config.json, metrics, embeddings."""
+"""Readers of the files in a run's folder: config, run.json, metrics, evaluation, embeddings."""
 
 import dataclasses
 import json
@@ -15,7 +15,7 @@ from gentle_clip_jax.storage import reading
 from gentle_clip_jax.storage.records import read_record, unchecked
 from gentle_clip_jax.storage.stores import place
 
-Modalities = tuple[str, str]  # what an item of x and an item of y is called
+Modalities = tuple[str, str]  # name of one item of x, and of one item of y
 UNNAMED: Modalities = ("x", "y")
 _LINE_KEYS = ("step", "kind")
 _Finite = Annotated[float, msgspec.Meta(ge=-1e308, le=1e308)]
@@ -40,7 +40,7 @@ class _Evaluation(msgspec.Struct):
 
 
 class Embeddings(NamedTuple):
-    """Held-out items before and after training; row i of every array is item i."""
+    """Embeddings of held-out items before and after training; row i of every array is item i."""
 
     x_initial: np.ndarray  # [n, d], unit rows, as the next three
     y_initial: np.ndarray
@@ -48,12 +48,12 @@ class Embeddings(NamedTuple):
     y: np.ndarray
     names: np.ndarray  # [n] strings
     pictures: np.ndarray  # uint8: glyphs [n, height, width], 0 is background; or [n, h, w, 3]
-    set: np.ndarray  # one string: which set they belong to
+    set: np.ndarray  # one string: the set that they belong to
 
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """One run folder; a part that is not there yet is empty or None."""
+    """The content of a run's folder; a part that does not exist yet is empty or None."""
 
     folder: RunFolder
     config: dict[str, Any]
@@ -65,7 +65,7 @@ class Run:
 
     @property
     def modalities(self) -> Modalities:
-        """The names of an item of x and an item of y, if the run records them."""
+        """Names of one item of x and of one item of y; x and y if the run has none."""
         return modalities_of(self.info | (self.evaluation or {}))
 
     def curve_names(self, kind: str) -> list[str]:
@@ -81,7 +81,7 @@ class Run:
 
     @property
     def last_step(self) -> int | None:
-        """The last step that was logged."""
+        """The last logged step, None if there is none."""
         return max((line["step"] for line in self.metrics), default=None)
 
 
@@ -107,14 +107,14 @@ def read_run(path: str | Path) -> Run:
 def facts(path: str | Path) -> dict[str, Any]:
     """Return versions, commit, devices, seed, data, command and config of a run, by dotted names.
 
-    Raises ValueError, in one sentence, if the folder holds no run or cannot be read.
+    Raises ValueError, in one sentence, if the folder has no run or cannot be read.
     """
     config = read_config(path).to_dict()
     return flat(read_info(RunFolder(place(path)))) | flat(config, "config.")
 
 
 def read_info(folder: RunFolder) -> dict[str, Any]:
-    """Return the content of run.json; empty if it is not there yet.
+    """Return the content of run.json; empty if it does not exist yet.
 
     Raises ValueError, in one sentence, if it cannot be read.
     """
@@ -132,7 +132,7 @@ def read_evaluation(folder: RunFolder) -> dict[str, Any] | None:
 
 
 def modalities_of(record: Mapping[str, Any], default: Modalities = UNNAMED) -> Modalities:
-    """Return the names under "modalities" in the file of a run, a comparison or a diagnosis.
+    """Return the names of the modalities in a record of a run, a comparison or a diagnosis.
 
     Raises ValueError if they are not two names.
     """
@@ -161,12 +161,12 @@ def read_line(content: bytes) -> dict[str, Any] | None:
 
 
 def lines_of(path: Path) -> list[bytes]:
-    """Return the lines of a file, whatever its content, and the rest after the last line's end."""
+    """Return the lines of a file as bytes, and the rest after the end of the last line."""
     return path.read_bytes().split(b"\n")
 
 
 def _is_number(value: object) -> bool:
-    """Return whether a value is a float64, NaN and infinity included, and no Boolean."""
+    """Return whether a value fits float64, including NaN and infinity but not Booleans."""
     if isinstance(value, int):
         return not isinstance(value, bool) and abs(value) < 2**63
     return isinstance(value, float)
@@ -175,7 +175,7 @@ def _is_number(value: object) -> bool:
 def _unreadable(path: Path, reason: object) -> ValueError:
     command = "train" if path.name == "run.json" else "evaluate"
     return ValueError(
-        f"{path} cannot be read ({reason}): delete it, and `gentle-clip {command}` writes it anew."
+        f"{path} cannot be read ({reason}): delete it and run `gentle-clip {command}` again."
     )
 
 
@@ -194,7 +194,7 @@ def _read_object(path: Path, schema: type[msgspec.Struct]) -> dict[str, Any]:
 
 
 def _read_metrics(path: Path) -> tuple[list[dict[str, Any]], int]:
-    """Return the lines in order of steps, and the number of damaged or truncated ones."""
+    """Return the lines in order of steps, and the number of damaged or truncated lines."""
     if not path.is_file():
         return [], 0
     *whole, last = lines_of(path)
@@ -222,9 +222,9 @@ def _read_embeddings(path: Path) -> Embeddings | None:
     if names.ndim != 1 or n == 0 or any(array.ndim != 2 or len(array) != n for array in rows):
         raise _unreadable(path, "its arrays disagree about the number of items")
     if len(dims) > 1 or any(array.dtype.kind != "f" for array in rows):
-        raise _unreadable(path, "its embeddings are not floats of one space")
+        raise _unreadable(path, "its embeddings are not floats of equal width")
     if not all(np.isfinite(array).all() for array in rows):
-        raise _unreadable(path, "it holds embeddings that are not finite")
+        raise _unreadable(path, "some embeddings are not finite")
     if pictures.dtype != np.uint8 or not _are_pictures(pictures.shape, n):
         raise _unreadable(path, "its pictures are not uint8 [n, height, width] or [n, h, w, 3]")
     return embeddings

@@ -1,4 +1,4 @@
-"""Repair of the log and of run.json when a run resumes."""
+"""Repair of the log and of run.json when a run is resumed."""
 
 import pathlib
 from collections.abc import Callable
@@ -11,38 +11,38 @@ from gentle_clip_jax.storage.writing import aside, put_aside, writing
 
 _MOST_NAMED = 5
 
-Say = Callable[[str], Any]  # tells a line to the user
+Say = Callable[[str], Any]  # prints a line for the user
 
 
 def continue_info(folder: RunFolder, say: Say) -> dict[str, Any]:
-    """Return the content of run.json; empty if it is missing or damaged, and then put it aside."""
+    """Return the content of run.json, empty if it is missing; a damaged file is renamed."""
     try:
         return read_info(folder)
     except ValueError:
         put_aside_at = put_aside(folder.info)
-        say(f"{folder.info} is damaged: it is kept as {put_aside_at.name}, and written anew.")
+        say(f"{folder.info} is damaged: renamed to {put_aside_at.name} and written again.")
         return {}
 
 
 def say_what_changed(before: dict[str, Any], about: dict[str, Any], say: Say) -> None:
-    """Report the sets of a run's data that have changed since its training began."""
+    """Print which sets of a run's data have changed since its training began."""
     was, now = before.get("data"), about.get("data", {})
     if not isinstance(was, dict):
         return
     if changed := [name for name in now if name in was and was[name] != now[name]]:
         say(
-            f"The data are not those that the run began with ({', '.join(changed)}): give a new "
-            "--workdir to learn from these alone."
+            f"The data have changed since the run began ({', '.join(changed)}): to train only on "
+            "the new data, give a new --workdir."
         )
 
 
 def continue_log(path: pathlib.Path, first_step: int, say: Say) -> TextIO:
-    """Open a log to append after `first_step`, and remove what a killed run wrote beyond it.
+    """Open a log to append after `first_step`, and remove later lines of a killed run.
 
-    Damaged lines are moved to another file and reported, and so are steps without a line.
+    Damaged lines are moved to another file and reported; missing steps are reported.
     """
     *lines, last_line = lines_of(path) if path.exists() else [b""]
-    if read_line(last_line):  # else it is what a killed run left of one, of its newest step
+    if read_line(last_line):  # else it is an incomplete line of a killed run
         lines.append(last_line)
     read = [read_line(line) for line in lines]
     damaged = [number for number, content in enumerate(read) if content is None]
@@ -52,12 +52,12 @@ def continue_log(path: pathlib.Path, first_step: int, say: Say) -> TextIO:
         named = ", ".join(str(number + 1) for number in damaged[:_MOST_NAMED])
         more = len(damaged) - _MOST_NAMED
         named += f" and {more} more" if more > 0 else ""
-        say(f"{path}: damaged lines are left out, and kept in {put_aside_at.name}: line {named}.")
+        say(f"{path}: damaged lines are moved to {put_aside_at.name}: line {named}.")
     recorded = [(line, content["step"]) for line, content in zip(lines, read) if content]
     recorded = [(line, step) for line, step in recorded if step <= first_step]
     last = max((step for _, step in recorded), default=0)
     if last < first_step:
-        say(f"{path} tells of no step between {last} and {first_step}: it was cut or lost.")
+        say(f"{path} has no line between step {last} and step {first_step}: some were lost.")
     _write(path, [line for line, _ in recorded])
     return appending(path)
 

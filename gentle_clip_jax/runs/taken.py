@@ -1,4 +1,4 @@
-"""The claim on the folder of a run: one training at a time, and of one config."""
+"""Exclusive use of a run's folder: by one process at a time, and for one config."""
 
 import contextlib
 import json
@@ -19,20 +19,20 @@ from gentle_clip_jax.storage.records import read_record, write_record
 from gentle_clip_jax.storage.stores import is_local
 from gentle_clip_jax.storage.writing import put_aside, write_text
 
-# Keys that may change in a run, since good steps do not depend on them but for rounding.
+# Keys that may change when a run is resumed: up to rounding, good steps do not depend on them.
 _FREE = ("config.train.max_skipped", "config.train.max_damaged", "config.mesh.fsdp")
 
 
 @contextlib.contextmanager
 def taken(workdir: pathlib.Path, config: ml_collections.ConfigDict) -> Iterator[RunFolder]:
-    """Make or reopen the folder of a run with the same config, and lock it for the block.
+    """Create or reopen the folder of a run with the same config, and lock it for the block.
 
     Nothing is written before the folder is locked. All processes of a run take part. The config is
-    stored twice, so that a run whose config.json is lost or damaged resumes with its own config.
+    stored twice, so that a run whose config.json is lost or damaged can resume.
 
     Raises:
       ValueError: the folder cannot be written to, another process trains in it, or it belongs to a
-        run of another config, or to one whose config is lost.
+        run with another config, or to one whose config is lost.
     """
     folder = RunFolder(workdir)
     asked = json.loads(json.dumps(config.to_dict()))  # in JSON a tuple is a list
@@ -74,21 +74,21 @@ def _kept(folder: RunFolder, asked: dict[str, Any]) -> dict[str, Any]:
             copies.append(read_record(path))
     if not copies:
         raise ValueError(
-            f"{folder.path} holds a run whose config is lost or damaged ({folder.config.name}): "
-            "put that file back, choose another --workdir, or delete that folder."
+            f"{folder.path} has a run whose config is lost or damaged ({folder.config.name}): "
+            "restore that file, choose another --workdir, or delete the folder."
         )
     for copy in copies:
         for key, (was, now) in differences(flat(copy, "config."), flat(asked, "config.")).items():
             if key not in _FREE:
                 raise ValueError(
-                    f"{folder.path} holds a run of another config ({key} was {was}, is {now}): "
-                    "choose another --workdir, or delete that folder."
+                    f"{folder.path} has a run with another config ({key} was {was}, is {now}): "
+                    "choose another --workdir, or delete the folder."
                 )
     return copies[0]
 
 
 def _mend(folder: RunFolder, config: dict[str, Any]) -> None:
-    """Put damaged copies of the config aside with a warning, and write the missing ones."""
+    """Rename damaged copies of the config with a warning, and write missing copies again."""
     lacking = []
     for path in _copies(folder):
         try:
@@ -97,7 +97,8 @@ def _mend(folder: RunFolder, config: dict[str, Any]) -> None:
             lacking.append(path)
         except ValueError as error:
             lacking.append(path)
-            print(f"{path} is damaged ({error}): kept as {put_aside(path).name}, and written anew.")
+            renamed = put_aside(path).name
+            print(f"{path} is damaged ({error}): renamed to {renamed} and written again.")
     if lacking:
         _write(folder, config)
 

@@ -1,11 +1,11 @@
-"""Scalars for TensorBoard."""
+"""Writer of scalars for TensorBoard."""
 
 import pathlib
 import sys
 import time
 
-# tensorboardX imports PyTorch and clients of object stores where they are installed: seconds and
-# memory that scalars in a folder do not need.
+# If PyTorch and clients of object stores are installed, tensorboardX imports them: time and memory
+# that scalars in a folder do not need.
 _hidden = {"torch", "boto3", "google.cloud.storage"} - sys.modules.keys()
 sys.modules.update(dict.fromkeys(_hidden))  # pyright: ignore[reportCallIssue, reportArgumentType]
 try:
@@ -18,10 +18,10 @@ finally:
 
 
 class ScalarWriter:
-    """A writer of scalars into a folder, one by one.
+    """A writer of scalars into a folder, in the calling thread.
 
-    tensorboardX's own SummaryWriter writes in a thread: a full disk would end that with a traceback
-    and go unnoticed by the run.
+    tensorboardX's SummaryWriter writes in another thread: on a full disk that thread would end with
+    a traceback, and the run would not notice.
     """
 
     def __init__(self, folder: pathlib.Path):
@@ -29,7 +29,7 @@ class ScalarWriter:
         self._events = EventsWriter(str(folder / "events"))
 
     def write(self, step: int, scalars: dict[str, float]) -> None:
-        """Raise OSError if they cannot be written."""
+        """Write the scalars of a step; raise OSError if that fails."""
         for name, value in scalars.items():
             event = event_pb2.Event(  # pyright: ignore[reportAttributeAccessIssue]
                 wall_time=time.time(), step=step, summary=scalar(name, value)
@@ -38,5 +38,5 @@ class ScalarWriter:
         self._events.flush()
 
     def close(self) -> None:
-        """Raise OSError if what is left cannot be written."""
+        """Write the remaining scalars and close the file; raise OSError if that fails."""
         self._events.close()

@@ -1,4 +1,4 @@
-"""Configs from Python files, shipped or a user's own, with overrides from the command line."""
+"""Configs from Python files, packaged or a user's own, with overrides from the command line."""
 
 import difflib
 import inspect
@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ml_collections import ConfigDict
 
-_SHOWN = 80  # letters of a wrong argument
+_SHOWN = 80  # characters of a wrong argument that a message quotes
 
 
 def load_config(name_or_path: str | pathlib.Path, overrides: Sequence[str] = ()) -> "ConfigDict":
     """Load a config and apply overrides like --config.seed=1.
 
     `name_or_path` is the name of a config that comes with the package, such as icons, or the path
-    of a .py file. The file has a function `get_config(base)`: `base(name)` is what it starts from,
-    the defaults of a task ("icons", "captioned_images" or "proteins") or another config, by its
-    name or by its path from the folder of the file.
+    of a .py file. The file has a function `get_config(base)`: `base(name)` returns the config to
+    start from, the defaults of a task ("icons", "captioned_images" or "proteins") or another
+    config, by its name or by its path relative to the folder of the file.
 
     Raises:
-      ValueError: there is no such config, it fails, or an override names an unknown key, has a
-        value of another type, or is none.
+      ValueError: there is no such config, it fails, or an override is malformed, names an unknown
+        key or has a value of another type.
     """
     from absl import flags
     from ml_collections import config_flags
@@ -47,7 +47,7 @@ def load_config(name_or_path: str | pathlib.Path, overrides: Sequence[str] = ())
         if match := re.match(r"flag --(?:no)?(config[\w.]*)", text):
             shown = text.removeprefix("flag ").partition(": ")[0][:_SHOWN]
             raise ValueError(
-                f"{shown} cannot be used: {match[1]} is {_kind(config, match[1])}."
+                f"{shown} cannot be used: {match[1]} must be {_kind(config, match[1])}."
             ) from error
         raise ValueError(
             f"An argument cannot be used ({text}): overrides look like --config.seed=1."
@@ -60,7 +60,7 @@ def load_config(name_or_path: str | pathlib.Path, overrides: Sequence[str] = ())
 
 
 def _read_config(path: pathlib.Path, above: tuple[pathlib.Path, ...] = ()) -> "ConfigDict":
-    """Return the config in a file; `above` lists the configs that build on it."""
+    """Return the config in a file; `above` lists the configs that are based on it."""
     from ml_collections import ConfigDict
 
     from gentle_clip_jax import tasks
@@ -72,10 +72,10 @@ def _read_config(path: pathlib.Path, above: tuple[pathlib.Path, ...] = ()) -> "C
 
     try:
         if path in above:
-            raise ValueError("it is its own base")
+            raise ValueError("it is based on itself")
         get_config = runpy.run_path(str(path))["get_config"]
         if len(inspect.signature(get_config).parameters) != 1:
-            raise TypeError('get_config takes one argument, as in config = base("icons")')
+            raise TypeError('get_config must take one argument, as in config = base("icons")')
         config = get_config(base)
     except Exception as error:
         lines = traceback.extract_tb(error.__traceback__)
@@ -96,7 +96,7 @@ def _find(
     folder: pathlib.Path = pathlib.Path(),
     others: Sequence[str] = (),
 ) -> pathlib.Path:
-    """Return the file of a config; `folder` resolves relative paths, `others` are further names."""
+    """Return the file of a config; paths are relative to `folder`, `others` are further names."""
     shipped = {file.stem: file for file in _shipped_folder().glob("*.py")}
     if str(name_or_path) in shipped:
         return shipped[str(name_or_path)]
@@ -105,22 +105,22 @@ def _find(
         return path
     names = sorted({*shipped, *others})
     nearest = difflib.get_close_matches(path.stem, names, n=1)
-    hint = f"; the nearest is {nearest[0]}" if nearest else ""
+    hint = f". Did you mean {nearest[0]}?" if nearest else "."
     raise ValueError(
         f"There is no config {name_or_path}: give the path of a .py file, or one of "
-        f"{', '.join(names)}{hint}."
+        f"{', '.join(names)}{hint}"
     )
 
 
 def _shipped_folder() -> pathlib.Path:
-    """Return the folder of the shipped configs: in the package, or beside it in a checkout."""
+    """Return the folder of the packaged configs: in the package, or beside it in a checkout."""
     package = pathlib.Path(__file__).parents[1]
     inside = package / "configs"
     return inside if inside.is_dir() else package.parent / "configs"
 
 
 def _kind(config: "ConfigDict", key: str) -> str:
-    """Return the kind of a key's value, in words."""
+    """Return a description of the allowed values of a key, by its type."""
     value: Any = config
     for name in key.split(".")[1:]:
         value = value[name]

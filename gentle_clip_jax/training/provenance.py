@@ -15,14 +15,14 @@ _SAMPLE = 4  # rows of a set; images are decoded for them
 
 
 def provenance(dataset: batches.Dataset) -> dict[str, Any]:
-    """Return {"commit": ..., "data": {set: "n items, SHA-256"}}, for run.json."""
+    """Return {"commit": ..., "data": {set: "n items, SHA-256"}} for run.json."""
     return {"commit": commit(), "data": fingerprints(dataset)}
 
 
 def commit() -> str | None:
-    """Return the commit of the checkout this package lies in, with + if files have changed.
+    """Return the commit of the checkout that contains this package, with + if files have changed.
 
-    Return None without a checkout.
+    Return None if there is no checkout.
     """
     git = ["git", "-C", str(pathlib.Path(__file__).parent)]
     with contextlib.suppress(OSError, subprocess.SubprocessError):
@@ -34,7 +34,7 @@ def commit() -> str | None:
 
 
 def fingerprints(dataset: batches.Dataset) -> dict[str, str]:
-    """Return each set's size and the start of a SHA-256 of its names and a few rows."""
+    """Return each set's size and the first digits of the SHA-256 of its names and a few rows."""
     sets = {"unmatched_x": dataset.unmatched_x, "unmatched_y": dataset.unmatched_y}
     for name in ("matched", "validation", "test"):
         pairs = getattr(dataset, name)

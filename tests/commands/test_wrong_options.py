@@ -295,8 +295,8 @@ def test_pairs_that_will_grow_are_a_file(ground, tmp_path, capsys):
         (["--coordinator=localhost:0"], ["1 to 65535"]),
         (["--coordinator=localhost:٣"], ["1 to 65535"]),
         (["--coordinator=:80"], ["HOST:PORT"]),
-        (["--num-processes=2"], ["need a place where processes meet"]),
-        (["--process-id=0"], ["need a place where processes meet"]),
+        (["--num-processes=2"], ["need the address of the first process"]),
+        (["--process-id=0"], ["need the address of the first process"]),
         (
             ["--coordinator=localhost:81", "--num-processes=2", "--process-id=2"],
             ["none of 2 processes"],

@@ -128,7 +128,7 @@ class Fragile:
     def __getitem__(self, rows):
         for number in np.arange(len(self.rows))[rows]:
             if number in self.damaged:
-                raise ValueError(f"The image {number} cannot be decoded: mend it or take it out.")
+                raise ValueError(f"The image {number} cannot be decoded: fix it or remove it.")
         return self.rows[rows]
 
 
@@ -155,7 +155,7 @@ def test_the_next_item_stands_in_for_one_that_cannot_be_read(capsys):
         np.testing.assert_array_equal(batch["x"][:, 0, 0], batch["y"][:, 0])
     said = capsys.readouterr().out.splitlines()
     assert len(said) == 4
-    assert "Skipped, 4 of at most 4." in said[-1]
+    assert "Skipped: 4 of at most 4." in said[-1]
     assert all("cannot be decoded" in line for line in said)
     late = batches(fragile_task(**damaged), seed=0, max_damaged=4, **SIZES)
     for step in reversed(steps):

@@ -179,7 +179,9 @@ LONG = "a" * 1001
 def test_long_ids_are_refused_where_they_are(key, tmp_path):
     row = {"id": "b", "text": "c"} | {key: LONG}
     (tmp_path / "x.jsonl").write_text(json.dumps({"text": "a"}) + "\n" + json.dumps(row) + "\n")
-    with pytest.raises(ValueError, match=r"x.jsonl, line 2 has an id, .* of 1001 characters: shorten"):
+    with pytest.raises(
+        ValueError, match=r"x.jsonl, line 2 has an id, .* of 1001 characters: shorten"
+    ):
         texts.list_texts(tmp_path / "x.jsonl")
     (tmp_path / "x.csv").write_text(f"text,{key}\na,b\nc,{LONG}\n")
     with pytest.raises(ValueError, match=r"x.csv, row 1 has an id, .* of 1001 characters"):

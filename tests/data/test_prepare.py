@@ -187,7 +187,9 @@ def test_what_is_done_is_recognised(scenes, tmp_path, monkeypatch):
     monkeypatch.setattr(prepare, "_build", None)  # would fail if called
     assert prepare.prepare("rsicd", scenes, tmp_path / "to") == target
     (target / "label.labels.txt").write_text("other\n")
-    with pytest.raises(ValueError, match=r"label\.labels\.txt: checksum mismatch with .*SHA256SUMS: delete"):
+    with pytest.raises(
+        ValueError, match=r"label\.labels\.txt: checksum mismatch with .*SHA256SUMS: delete"
+    ):
         prepare.prepare("rsicd", scenes, tmp_path / "to")
     (scenes / "SHA256SUMS").unlink()
     with pytest.raises(ValueError, match="was prepared from other files"):

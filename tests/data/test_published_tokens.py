@@ -71,7 +71,9 @@ def test_cut_texts_keep_their_end_and_are_counted(clip_folder):
     assert num_cut == sum(len(row) > 6 for row in tokenizer.encode(TEXTS, 500)[0]) > 2
     assert all(row[0] == start and row[-1] == end for row in rows)
     assert tokenizer.num_around == 2
-    with pytest.raises(ValueError, match="Every text gets 2 special tokens: max_tokens must be more"):
+    with pytest.raises(
+        ValueError, match="Every text gets 2 special tokens: max_tokens must be more"
+    ):
         tokenizer(TEXTS, 2)
 
 
@@ -93,7 +95,7 @@ def test_bert(lowercase, tmp_path):
 
 def test_words_without_one_for_the_unknown_are_refused(tmp_path):
     (tmp_path / "vocab.txt").write_text("\n".join(["[PAD]", "[CLS]", "[SEP]", "two", "boats"]))
-    with pytest.raises(ValueError, match=r"vocab.txt in .* has no \[UNK\]: copy it anew"):
+    with pytest.raises(ValueError, match=r"vocab.txt in .* has no \[UNK\]: copy it again"):
         published_tokens.read_tokenizer(tmp_path)
 
 

@@ -109,7 +109,7 @@ def test_sets_that_cannot_be_read(tmp_path, monkeypatch):
     monkeypatch.setattr("tensorflow_datasets.core.constants.DATA_DIR", str(tmp_path))
     with pytest.raises(ValueError, match="There is no folder uc_merced, and no data set of that"):
         tfds_source.open_source("uc_merced", "train")
-    with pytest.raises(ValueError, match="is not a prepared data set: neither .* dataset_info"):
+    with pytest.raises(ValueError, match=r"is not a prepared data set: neither .* dataset_info"):
         tfds_source.open_source(tmp_path, "train")
     catalogue_set(tmp_path)
     with pytest.raises(ValueError, match="has no split val, only train"):

@@ -137,7 +137,7 @@ def test_what_is_no_matrices_is_said(method, aligners, tmp_path, capsys):
     command = ["export", f"--aligner={aligners / method}", f"--out={tmp_path / 'out'}"]
     assert main.main([*command, "--format=numpy"]) == 2
     said = capsys.readouterr().err
-    assert f"{method} is not matrices alone: use --format=stablehlo" in said
+    assert f"{method} is more than matrices: use --format=stablehlo" in said
     assert said.count("\n") == 1
     assert not (tmp_path / "out").exists()
 
@@ -203,7 +203,7 @@ def test_the_command_names_what_it_wrote(aligners, tmp_path, capsys):
 def test_nothing_else_is_overwritten(aligners, tmp_path, capsys):
     (tmp_path / "mine.txt").touch()
     assert main.main(["export", f"--aligner={aligners / 'cca'}", f"--out={tmp_path}"]) == 2
-    assert "holds something else: use another --out" in capsys.readouterr().err
+    assert "is not empty and not an export: use another --out" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
     with pytest.raises(ValueError, match="holds no aligner"):
         export(tmp_path, tmp_path / "out", format="numpy")

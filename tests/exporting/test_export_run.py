@@ -48,8 +48,8 @@ def test_towers_run_without_the_package(workdir, tmp_path, capsys):
             for n in BATCHES:
                 np.testing.assert_allclose(found[f"{name}.{n}"], values[:n], **CLOSE)
     readme = (out / "README.md").read_text()
-    assert "`embed_x`: items uint8 [batch, 16, 16]: images, as the data set holds them" in readme
-    assert "`embed_y`: items int32 [batch, 3]: texts, as the data set holds them" in readme
+    assert "`embed_x`: items uint8 [batch, 16, 16]: images, in the form of the data set" in readme
+    assert "`embed_y`: items int32 [batch, 3]: texts, in the form of the data set" in readme
     about = json.loads((out / "export.json").read_text())["about"]
     assert about == {"task": "icons", "modalities": ["image", "text"], "step": restored.step}
 
@@ -102,5 +102,5 @@ def test_what_cannot_be_exported(change, words, workdir, tmp_path, capsys):
 
 def test_nothing_else_is_overwritten(workdir, tmp_path):
     (tmp_path / "mine.txt").touch()
-    with pytest.raises(ValueError, match="holds something else: use another --out"):
+    with pytest.raises(ValueError, match="is not empty and not an export: use another --out"):
         export(restore(workdir), tmp_path, format="stablehlo")

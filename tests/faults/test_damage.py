@@ -144,8 +144,8 @@ def test_data_that_cannot_be_read_in_mid_run(tmp_path, record):
     process = runs.train(tmp_path, environment=damaged)
     assert_a_sentence(process, "The picture ", "More than config.train.max_damaged=0 items")
     process = runs.finish(tmp_path, "--config.train.max_damaged=2", environment=damaged)
-    assert "The picture 3 cannot be decoded: mend it. Skipped, " in process.text
-    assert "The picture 11 cannot be decoded: mend it. Skipped, " in process.text
+    assert "The picture 3 cannot be decoded: mend it. Skipped: " in process.text
+    assert "The picture 11 cannot be decoded: mend it. Skipped: " in process.text
     record("Items that cannot be read", lost="these items", tried=2)
 
 

@@ -97,7 +97,7 @@ def test_one_that_is_lost_ends_the_others_in_a_sentence(tmp_path, record, number
             os.kill(trainer, signal.SIGKILL)  # or it would stay, stopped
         processes[victim].end()
     assert seconds < 30
-    assert "Another process was lost: it was killed, is stopped, " in other.text
+    assert "Another process was lost: it was killed or stopped, " in other.text
     assert "Traceback" not in other.text
     record(f"One of two processes: {number.name}", seconds=[seconds])
 

@@ -57,6 +57,8 @@ def test_before_the_first_step_there_is_nothing_to_save(tmp_path, record):
         found, seconds = stopped(process, number)
         assert found == code
         assert seconds < 10
-        assert "Stopped before a step was done; the same command takes it up again." in process.text
+        assert (
+            "Stopped before a step was done; run the same command to start again." in process.text
+        )
         assert "Traceback" not in process.text
     record("SIGTERM or Ctrl-C during the first compilation", tried=2)

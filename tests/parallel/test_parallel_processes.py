@@ -90,7 +90,7 @@ def test_processes_that_cannot_meet(tmp_path):
         command = [sys.executable, "-m", "gentle_clip_jax", *arguments]
         process = subprocess.run(command, capture_output=True, text=True, env=os.environ)
     assert process.returncode == 2
-    assert process.stderr.startswith(f"gentle-clip: Port {port} cannot be listened at (")
+    assert process.stderr.startswith(f"gentle-clip: Port {port} cannot be used (")
     assert process.stderr.count("\n") == 1
 
 
@@ -108,7 +108,7 @@ def test_a_free_port_can_be_listened_at():
         ({"JAX_COORDINATOR_ADDRESS": "localhost:99999"}, (None, 1, 0), "port from 1 to 65535"),
         ({"JAX_NUM_PROCESSES": "two"}, ("localhost:81", None, 1), "JAX_NUM_PROCESSES=two"),
         ({"JAX_PROCESS_ID": "3"}, ("localhost:81", 2, None), "--process-id=3 is none of 2"),
-        ({}, (None, 2, None), "need a place where processes meet"),
+        ({}, (None, 2, None), "need the address of the first process"),
     ],
 )
 def test_what_the_environment_says_is_checked(monkeypatch, variables, given, words):

@@ -56,7 +56,10 @@ def test_data_that_changed_are_told_when_a_run_goes_on(tmp_path, capsys):
     ):
         with RunLog(tmp_path, 3, 10, 0, first_step=first_step, about={"data": now}):
             said = " ".join(capsys.readouterr().out.split())
-        assert ("not those that the run began with (matched): give a new --workdir" in said) is told
+        assert (
+            "have changed since the run began (matched): to train only on the new data, give"
+            in said
+        ) is told
 
 
 def test_tensorboard_shows_the_same_figures(tmp_path):

@@ -80,7 +80,7 @@ def test_where_both_are_damaged_nothing_is_touched(workdir, kind):
         (workdir / name).write_bytes(DAMAGES[kind]((workdir / name).read_bytes()))
     before = contents(workdir)
     with (
-        pytest.raises(ValueError, match=r"config is lost or damaged \(config.json\): put that"),
+        pytest.raises(ValueError, match=r"config is lost or damaged \(config.json\): restore that"),
         taken(workdir, CONFIG),
     ):
         pass

@@ -63,9 +63,9 @@ def test_a_users_own_config_starts_from_another_in_its_folder(tmp_path):
     ("base", "words"),
     [
         ("protien", "There is no config protien"),
-        ("protien", "the nearest is protein"),
+        ("protien", "Did you mean protein"),
         ("elsewhere.py", "There is no config elsewhere.py"),
-        ("mine.py", "it is its own base"),
+        ("mine.py", "it is based on itself"),
     ],
 )
 def test_a_base_that_cannot_be_used_is_named_with_its_line(base, words, tmp_path):
@@ -97,7 +97,7 @@ def test_an_unknown_config_is_told_the_names_in_one_sentence(name, nearest):
         load_config(name)
     message = str(error.value)
     assert ", ".join(NAMES) in message
-    assert message.endswith(f"; the nearest is {nearest}." if nearest else f"{NAMES[-1]}.")
+    assert message.endswith(f". Did you mean {nearest}?" if nearest else f"{NAMES[-1]}.")
 
 
 def test_a_checkout_that_is_not_installed_has_its_configs(tmp_path):

@@ -52,10 +52,10 @@ def test_other_test_items_than_the_training_knew_are_told(workdir, capsys):
     info, data = RunFolder(workdir).info, fingerprints(DATASET)
     write_record(info, {"data": data})
     evaluate.evaluate(workdir)
-    assert "The data are not" not in capsys.readouterr().out
+    assert "The data have changed" not in capsys.readouterr().out
     write_record(info, {"data": data | {"test": "9 items, ab"}})
     evaluate.evaluate(workdir)
-    assert "not those that the run began with (test)" in capsys.readouterr().out
+    assert "The data have changed since the run began (test)" in capsys.readouterr().out
     info.write_text("[")
     evaluate.evaluate(workdir)
     assert f"{info} cannot be read" in capsys.readouterr().out

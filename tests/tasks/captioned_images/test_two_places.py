@@ -112,7 +112,9 @@ def test_splits_of_images_or_of_texts_are_kept(places):
     rows[25]["split"] = "test"  # unmatched, and not to be learned from
     about = places[0] / "metadata.jsonl"
     about.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    with pytest.raises(ValueError, match=r"pairs.csv belongs to the split test: give pairs of all three"):
+    with pytest.raises(
+        ValueError, match=r"pairs.csv belongs to the split test: give pairs of all three"
+    ):
         listed.of_two_places(*places, seed=0)
     rows = [row | ({"split": None} if row["id"] == "i9" else {}) for row in rows]
     about.write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -164,7 +166,7 @@ def test_either_sets_or_all_three(lacking, tmp_path):
                 settings.data.sets = ("one",)
             else:
                 settings.data[key.removeprefix("data.")] = ""
-    with pytest.raises(ValueError, match="Set either config.data.sets"):
+    with pytest.raises(ValueError, match=r"Set either config\.data\.sets"):
         check(settings)
 
 
