@@ -1,11 +1,11 @@
-"""Losses on embeddings: pure functions of arrays that import jax alone, transport ott-jax too.
+"""Losses on embeddings: pure functions of arrays that import only jax, and ott-jax for transport.
 
-The alphabet, the same everywhere: x [n, d] and y [m, d] are embeddings of two modalities, rows of
+Notation, the same everywhere: x [n, d] and y [m, d] are embeddings of two modalities, rows of
 unit length (`pairwise.normalize`); where_x [n] and where_y [m] are masks of valid rows; x_view
 [n, d] is a second view of the same items; temperature is tau; bandwidth is h or sigma. Every loss
-returns a float32 scalar, or float64 for float64 input, and sees the global batch: under jit with
-rows sharded over a mesh the plain call is already right, and inside a shard_map `over_axis` makes
-it so. A static block_size bounds memory: None chooses, 0 keeps all pairs in one array.
+returns a float32 scalar, or float64 for float64 input, and sees the global batch: call it as it is
+under jit with rows sharded over a mesh, and through `over_axis` inside a shard_map. A static
+block_size bounds memory: None chooses a size, 0 keeps all pairs in one array.
 """
 
 from gentle_clip_jax.losses import official as official

@@ -1,4 +1,4 @@
-"""Checks of a loss's arguments when it is traced; each error names the argument.
+"""Checks of a loss's arguments while it is traced; each error names the argument.
 
 Shapes and kinds are always checked. The value of a number is checked unless it is traced, such as a
 learned temperature.
@@ -38,11 +38,11 @@ def not_empty(**arrays: Any) -> None:
     """Refuse arrays without rows, which have no mean."""
     for name, array in arrays.items():
         if not array.shape[0]:
-            raise ValueError(f"{name} has no rows: a loss needs one at least.")
+            raise ValueError(f"{name} has no rows: a loss needs at least one.")
 
 
 def two_sets(x: Any, y: Any, where_x: Any = None, where_y: Any = None) -> None:
-    """Refuse two sets without rows, or of unlike numbers of features, and masks of other rows."""
+    """Refuse empty sets, sets with different numbers of features, and masks of another length."""
     rows(x=x, y=y)
     not_empty(x=x, y=y)
     masks(x.shape[:1], where_x=where_x)
@@ -63,7 +63,7 @@ def alike(**arrays: Any) -> None:
 
 
 def masks(shape: tuple[int, ...], **wheres: Any) -> None:
-    """Refuse masks that are not of bool or of another shape, `shape`."""
+    """Refuse masks that are not bool or have another shape than `shape`."""
     for name, where in wheres.items():
         if where is None:
             continue
@@ -109,7 +109,7 @@ def finite(**values: Any) -> None:
 
 
 def known(**values: Any) -> None:
-    """Refuse numbers that are traced or not finite, as the computation depends on them."""
+    """Refuse numbers that are traced or not finite: which terms are computed depends on them."""
     for name, value in values.items():
         if isinstance(value, Tracer):
             raise ValueError(f"{name} must be known when the loss is traced: pass a Python number.")

@@ -1,4 +1,4 @@
-"""Rows cut into blocks, and the tiles that the blocks of two sets make."""
+"""Rows cut into blocks, and tiles of pairs of blocks of two sets."""
 
 import math
 from typing import Any
@@ -11,7 +11,7 @@ from gentle_clip_jax.losses import ring
 
 
 def tile_indices(left, right, symmetric, weights, dtype):
-    """Tile indices, the weights of their totals, and whether their columns count."""
+    """Return tile indices, the weights of the tiles' totals, and whether their columns count."""
     i, j = np.divmod(np.arange(len(left[0]) * len(right[0]), dtype=np.int32), len(right[0]))
     if symmetric:
         i, j = i[i <= j], j[i <= j]
@@ -36,12 +36,12 @@ def joined(tree: Any, n: int) -> Any:
 
 
 def take(tree: Any, i: Any) -> Any:
-    """Block i of arrays in blocks."""
+    """Return block i of arrays in blocks."""
     return jax.tree.map(lambda v: v[i], tree)
 
 
 def expand(tree: Any, axis: int) -> Any:
-    """Return arrays with an axis of length 1 more."""
+    """Return arrays with an additional axis of length 1."""
     return jax.tree.map(lambda v: jnp.expand_dims(v, axis), tree)
 
 

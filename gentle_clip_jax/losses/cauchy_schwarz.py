@@ -1,4 +1,4 @@
-"""Cauchy-Schwarz divergence: how far two sets' densities are from being proportional."""
+"""Cauchy-Schwarz divergence of two sets' densities: 0 if they are proportional."""
 
 import jax
 import jax.numpy as jnp
@@ -22,7 +22,7 @@ def cauchy_schwarz_divergence(
     log mean_{i != j} k(x_i, x_j) + log mean_{i != j} k(y_i, y_j) - 2 log mean_ij k(x_i, y_j),
     k(a, b) = exp(-||a - b||^2 / (2 sigma^2)).
 
-    Minus the logarithm of the squared cosine of the two densities. A row's kernel with itself is
+    This is minus the log of the squared cosine of the two densities. A row's kernel with itself is
     left out, as in `multi_kernel_mmd`, so equal distributions give roughly 0, perhaps less.
 
     Args:

@@ -67,7 +67,7 @@ def semantic_density_loss(
     where_y: jax.Array | None = None,
     block_size: int | None = None,
 ) -> jax.Array:
-    """Stable SDD: a two-way divergence of the two sets' densities, small where they are alike.
+    """Return the stable SDD, a symmetric divergence of the two sets' densities.
 
     (J(X; Y) + J(Y; X)) (1 / r(X) + 1 / r(Y)),   r(D) = 12 V(D), the squared span of a uniform set,
     J(X; Y) = mean_{q in X} (p - p') (log p - log p') - (p + p') (e + e') / 2,

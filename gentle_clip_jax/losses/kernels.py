@@ -1,9 +1,9 @@
 """The kernels of the losses: terms of a tile of inner products, for `tiles.reduce_pairs`.
 
-Features of rows: "where", the mask of valid rows; "item", numbers of which equal ones make no
-pair; "square", squared lengths; "rates", of the MMD's kernels, and "level", taken off their sum;
-"inverse_scale", of densities; "bias", added to a logit; "offset" and "inverse_temperature", which
-make a logit of the product of centred rows; "candidate", the mask of rows with logits.
+Features of rows: "where", the mask of valid rows; "item", item numbers, as rows of one item are no
+pair; "square", squared lengths; "rates", of the MMD's kernels, and "level", subtracted from their
+sum; "inverse_scale", of densities; "bias", added to a logit; "offset" and "inverse_temperature",
+which turn the product of centred rows into a logit; "candidate", the mask of rows with logits.
 """
 
 from typing import NamedTuple
@@ -33,7 +33,7 @@ class Contrast(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """Sum of the losses of calling every pair unmatched."""
+    """Sum of the logistic losses of all pairs, each labelled unmatched."""
 
     @property
     def logs(self) -> tuple[Log, ...]:
@@ -51,9 +51,9 @@ class Decision(NamedTuple):
 class Distance(NamedTuple):
     """Gaussian kernels of squared distances, for MMD and densities, and logits on the way.
 
-    squarings: every rate comes with its double, its quadruple, ..., for one exponential in all.
-    density: the Log of the density's exponents, if wanted; count: whether to count pairs as well.
-    contrast: whether log-sum-exps of logits are wanted.
+    squarings: number of times that each rate is also doubled, by squaring its kernel.
+    density: the Log of the density's exponents, if needed; count: whether to count pairs as well.
+    contrast: whether to compute log-sum-exps of logits.
     """
 
     squarings: int = 0

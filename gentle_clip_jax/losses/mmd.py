@@ -1,4 +1,4 @@
-"""Maximum mean discrepancy: how far apart two sets are as distributions."""
+"""Maximum mean discrepancy, a distance between the distributions of two sets."""
 
 import jax
 import jax.numpy as jnp
@@ -26,7 +26,7 @@ def bandwidth_ladder(
       x: [n, d] embeddings.
       y: [m, d] embeddings.
       num: the number of rungs.
-      ratio: between neighbouring rungs.
+      ratio: the ratio of neighbouring rungs.
       where_x: [n] bool, the valid rows.
       where_y: [m] bool.
 
@@ -35,7 +35,7 @@ def bandwidth_ladder(
     >>> bandwidth_ladder(jnp.zeros((1, 2)), jnp.ones((1, 2)), num=3).round(3).tolist()
     [1.0, 2.0, 4.0]
     """
-    arguments.rows(x=x, y=y)  # one set alone has distances too
+    arguments.rows(x=x, y=y)  # one of the two may be empty
     arguments.masks(x.shape[:1], where_x=where_x)
     arguments.masks(y.shape[:1], where_y=where_y)
     arguments.whole(1, num=num)

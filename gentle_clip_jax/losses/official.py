@@ -55,8 +55,8 @@ def semantic_density(x: jax.Array, y: jax.Array, *, bandwidth: float = 0.5) -> j
         return jnp.sum((p - q) * (jnp.log(p) - jnp.log(q)))
 
     def squared_span(x: jax.Array) -> jax.Array:
-        # By position: the gradient of max compares x with its maximum, which a compiler that makes
-        # x twice, rounded otherwise, finds nowhere, and divides by the 0 places that hold it.
+        # By index: the gradient of max divides by the number of entries equal to the maximum, which
+        # is 0 if a compiler computes x twice with different rounding.
         ends = (jnp.argmax(x, axis=0), jnp.argmin(x, axis=0))
         most, least = (jnp.take_along_axis(x, end[None], axis=0) for end in ends)
         return jnp.sum(jnp.square(most - least))
@@ -134,7 +134,7 @@ def gentle_clip_loss(
 def total(x: jax.Array, y: jax.Array, num_matched: int) -> jax.Array:
     """Return the demo's objective on interleaved views: rows 2k and 2k + 1 are one item.
 
-    All terms but SSL see the first views alone, of which the first num_matched are the pairs.
+    All terms but SSL use only the first views, of which the first num_matched are the pairs.
     """
     arguments.alike(x=x, y=y)
     if len(x) % 2:
@@ -151,7 +151,7 @@ def _mmd(x: jax.Array, y: jax.Array, squared_bandwidths: tuple[float, ...]) -> j
     y, _ = pairwise.rows(y)
 
     def mean_kernel(distance: jax.Array) -> jax.Array:
-        # Minus 1, which the three means cancel: near 1 the kernels themselves lose float32 digits.
+        # Minus 1, which cancels in the three means: kernels near 1 would lose float32 digits.
         kernels = (jnp.expm1(-distance / (2 * squared)) for squared in squared_bandwidths)
         return jnp.mean(sum(kernels, start=jnp.zeros_like(distance)))
 

@@ -37,7 +37,7 @@ def axis_name() -> Axis:
 
 
 def forbid_axis(what: str) -> None:
-    """Raise ValueError inside a loss `over_axis`, which gives a device no other device's rows."""
+    """Raise ValueError inside a loss `over_axis`, where a device has only its own rows."""
     if axis_name() is not None:
         raise ValueError(
             f"{what} takes all rows at once: leave shard_map out and call the loss under jit, "
@@ -52,7 +52,7 @@ def total(values: jax.Array) -> jax.Array:
 
 
 def numbers(n: int) -> jax.Array:
-    """Return numbers [n] that tell n rows apart from each other, and from rows on other devices."""
+    """Return numbers [n] that identify n rows, also among the rows on other devices."""
     axis = axis_name()
     first = 0 if axis is None else n * jax.lax.axis_index(axis)
     return first + jnp.arange(n, dtype=jnp.int32)
@@ -89,7 +89,7 @@ def normalize(x: jax.Array) -> jax.Array:
     step = 2.0 ** round(0.6 * most)
     x = x * jnp.where(short, step, jnp.where(long, 1 / step, jnp.ones_like(squared)))
     squared = jnp.sum(jnp.square(x), axis=1, keepdims=True)
-    positive = ~(squared <= 0)  # what is not a number stays so, and is seen
+    positive = ~(squared <= 0)  # NaN stays NaN, so that it is noticed
     # The inner where keeps rsqrt's infinite slope at 0 out of the gradient.
     return jnp.where(positive, x * jax.lax.rsqrt(jnp.where(positive, squared, 1)), 0)
 
@@ -112,9 +112,9 @@ def squared_distance_within(x: jax.Array) -> jax.Array:
 
 
 def mean(values: jax.Array, where: jax.Array) -> jax.Array:
-    """Return the mean of the values [n] where the mask [n] holds.
+    """Return the mean of the values [n] where the mask [n] is true.
 
-    0, not NaN, where it holds nowhere.
+    Return 0, not NaN, if it is true nowhere.
     """
     return total(jnp.where(where, values, 0)) / jnp.maximum(count(where, values.dtype), 1)
 
@@ -137,7 +137,7 @@ def center(*sets: Set) -> jax.Array:
 def total_variance(*sets: Set) -> jax.Array:
     """Return the unbiased variance of the valid rows of all sets, summed over dimensions.
 
-    0 below two.
+    Return 0 if there are fewer than two rows.
     """
     middle = center(*sets)[None, :]
     deviations = [jnp.where(where[:, None], x - middle, 0) for x, where in sets]
@@ -146,7 +146,7 @@ def total_variance(*sets: Set) -> jax.Array:
 
 
 def floor(*sets: Set) -> jax.Array:
-    """Return the least variance of rows that counts: 1e-4 of their mean squared length."""
+    """Return the smallest variance to divide by: 1e-4 of the rows' mean squared length."""
     squares = [total(jnp.where(where, jnp.sum(jnp.square(x), axis=1), 0)) for x, where in sets]
     # The absolute part is for zeros alone; its inverse square, in gradients, must fit float32.
     return 1e-4 * sum(squares[1:], start=squares[0]) / jnp.maximum(_held(*sets), 1) + 1e-15

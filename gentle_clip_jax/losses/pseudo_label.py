@@ -1,7 +1,7 @@
-"""Pseudo-labels: an unmatched item borrows the partners of matched items that are like it.
+"""Pseudo-labels: an unmatched item borrows the partners of similar matched items.
 
-The query may be of either modality: support are the matched items of its own, partners their pairs
-in the other. Call once per side, and weigh both as you see fit.
+The query may be of either modality: the support are the matched items of its own modality, the
+partners their pairs in the other. Call once for each modality and weight the two losses.
 """
 
 import jax
@@ -29,7 +29,7 @@ def hard_labels(
     """
     scores, where = _scores(query, support, where)
     nearest = jax.nn.one_hot(jnp.argmax(scores, axis=1), scores.shape[1], dtype=scores.dtype)
-    # Anything but a number is nobody's neighbour.
+    # NaN has no nearest neighbour.
     nearest = jnp.where(jnp.isnan(jnp.max(scores, axis=1, keepdims=True)), jnp.nan, nearest)
     return jnp.where(where[None, :], jax.lax.stop_gradient(nearest), 0)
 
@@ -68,11 +68,11 @@ def transport_labels(
 ) -> jax.Array:
     """Return labels [q, n]: rows of the transport plan from the queries to the support, a constant.
 
-    q P for P = transport_plan(query, support) at epsilon = tau: unlike in `soft_labels`, each item
-    of the support is asked for as often as any other.
+    q P for P = transport_plan(query, support) at epsilon = tau: unlike in `soft_labels`, all items
+    of the support are used equally often.
 
-    Arguments are those of `soft_labels`; iterations: of Sinkhorn's algorithm, 10 in the source;
-    where_query: [q] bool, the valid queries; labels of the others are 0.
+    Arguments are those of `soft_labels`; iterations: number of Sinkhorn iterations, 10 in the
+    source; where_query: [q] bool, the valid queries; labels of the others are 0.
 
     Source: S-CLIP, Mo et al. 2023, arXiv 2305.14095.
 
@@ -101,7 +101,7 @@ def pseudo_label_loss(
     where_query: jax.Array | None = None,
     where: jax.Array | None = None,
 ) -> jax.Array:
-    """Return half the soft cross-entropy of queries that should find the partners that labels name.
+    """Return half the soft cross-entropy of queries against the partners that their labels name.
 
     -1/2q sum_ij L_ij log softmax_j(q_i . p_j / tau)
 

@@ -25,7 +25,7 @@ def residue_loss(
       x: [n, l, d] embeddings of the residues; their lengths are free.
       y: [n, l, d] likewise of the pairs.
       temperature: tau > 0; may be learned.
-      where: [n, l] bool, residues that both sides know; 0 is returned if there are none.
+      where: [n, l] bool, residues known in both modalities; 0 is returned if there are none.
       block_size: rows of a tile: None to choose, 0 for one tile.
 
     Raises:

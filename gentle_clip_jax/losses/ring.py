@@ -1,4 +1,4 @@
-"""Pairs of rows that are spread over devices: each holds its rows, and blocks travel in a ring."""
+"""Sums over pairs of rows on several devices: each keeps its rows, and blocks travel in a ring."""
 
 import math
 from collections.abc import Callable
@@ -12,9 +12,9 @@ Axis = str | tuple[str, ...] | None
 
 
 def mesh_of(x: jax.Array) -> AbstractMesh | None:
-    """Return the mesh of several devices that x, a traced array, is spread over by jit.
+    """Return the mesh of several devices over which jit shards x, a traced array.
 
-    Return None if it is on one device.
+    Return None if x is on one device.
     """
     mesh = jax.typeof(x).sharding.mesh
     spread = mesh.size > 1 and all(kind == AxisType.Auto for kind in mesh.axis_types)
@@ -33,11 +33,11 @@ def reduce(
     """Sweep all rows here against all rows there, or against each other if there is None.
 
     Args:
-      sweep: from shared, rows here and there, and the weights of their pairs, to totals that add
-        up, and to results of the rows here and there that merge; there is None for one device's
-        rows against themselves, which halves the tiles.
-      merge: joins two results of the same rows.
-      shared: what every sweep needs.
+      sweep: function from shared, rows here, rows there and the weights of their pairs to totals,
+        which are summed, and to results of the rows here and there, which are merged; there is None
+        for one device's rows against themselves, which halves the tiles.
+      merge: function that joins two results of the same rows.
+      shared: argument of every sweep.
       here: arrays [n, ...]; of one device's rows where the axis is given.
       there: arrays [m, ...] or None.
       axis: the mesh axis that a shard_map around this call splits the rows by.
@@ -65,7 +65,7 @@ def _turn(sweep, merge, axis, shared, here, there):
     if axis is None:
         return whole
     size = jax.lax.axis_size(axis)
-    # Among themselves the devices need to meet once, which half a turn does.
+    # Each two devices need to meet only once, for which half a turn is enough.
     last = size // 2 if symmetric else size - 1
 
     def step(carry, k):

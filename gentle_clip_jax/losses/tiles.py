@@ -14,7 +14,7 @@ from gentle_clip_jax.losses import pairwise, ring
 from gentle_clip_jax.losses.blocks import cut, expand, floating, joined, take, tile_indices
 
 Features = dict[str, Any]  # from names to arrays [n], or tuples of them
-# Inner products that a forward pass keeps for its backward pass, at most: those of 4,096 rows.
+# Most bytes of inner products that are stored for the backward pass: those of 4,096 rows.
 _KEPT_BYTES = 2**26
 
 
@@ -66,9 +66,9 @@ def reduce_pairs(
 ) -> Reduced:
     """Reduce a kernel over all pairs of rows of x [n, d] and y [m, d], or of x and x.
 
-    Pairs within x need a symmetric kernel: half of their tiles are computed, and what would be
-    columns is in the rows. The backward pass computes every tile again; the inner products of sets
-    that are small and on one device are stored for it.
+    Pairs within x need a symmetric kernel: half of their tiles are computed, and results of columns
+    are merged into those of rows. The backward pass computes every tile again; only the inner
+    products of small sets on one device are stored for it.
 
     Args:
       kernel: the terms of a tile, summands 0 and exponents `empty` where a row is not valid.
@@ -131,9 +131,9 @@ _blocked = jax.jit(_pass, static_argnums=(0, 1, 2, 3, 4))
 
 
 def _sweep(kernel, block_size, _, here, there, weights, *, keep=False):
-    """Return all tiles of two sets, or those of one set on and above the diagonal: `Reduced`.
+    """Return the `Reduced` of all tiles of two sets, or of one set's on and above the diagonal.
 
-    If wanted, the inner products [tiles, b, c] come last.
+    With `keep`, the inner products [tiles, b, c] come last.
     """
     n, m = here[0].shape[0], (there or here)[0].shape[0]
     left = cut(here, block_size)

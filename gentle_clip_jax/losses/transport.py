@@ -26,8 +26,8 @@ def transport_plan(
       x: [n, d] embeddings of unit length.
       y: [m, d] embeddings of unit length.
       epsilon: above 0.00012 in float32; the lower, the sharper the plan and the more iterations it
-        takes.
-      iterations: of Sinkhorn's algorithm, always all of them.
+        needs.
+      iterations: number of Sinkhorn iterations, without early stopping.
       where_x: [n] bool, the valid rows; the plan is 0 elsewhere.
       where_y: [m] bool.
 
@@ -68,7 +68,7 @@ def plan_matching_loss(
       x: [n, d] embeddings of unit length.
       y: [m, d] embeddings of unit length.
       target: [n, m] a plan with row sums 1 / n and column sums 1 / m, a constant.
-      epsilon: of P; see `transport_plan`, as for the other arguments.
+      epsilon: epsilon of P; see `transport_plan` for this and the other arguments.
 
     Source: KLOT of SOTAlign, arXiv 2602.23353, theorem 5.1.
 
@@ -84,7 +84,7 @@ def plan_matching_loss(
     cost = 1 - pairwise.similarity(x, y)
     log_plan = _log_plan(cost, epsilon, iterations, where_x, where_y)
     target = jax.lax.stop_gradient(target.astype(cost.dtype))
-    # Compared with zero from outside, a target that is not a number is not left out.
+    # NaN differs from zero, so that a target with NaN is not left out.
     empty = (target == 0) | ~(where_x[:, None] & where_y[None, :])
     ratio = jnp.log(jnp.where(empty, 1, target)) - jnp.where(empty, 0, log_plan)
     value = jnp.sum(jnp.where(empty, 0, target * ratio))
@@ -103,7 +103,7 @@ def _check(
 ) -> None:
     arguments.two_sets(x, y, where_x, where_y)
     arguments.whole(1, iterations=iterations)
-    # Costs in units of a smaller epsilon round so much that it shows in the plan's sums.
+    # Costs in units of a smaller epsilon are rounded so much that the sums of the plan are off.
     least = 1000 * jnp.finfo(jnp.float64 if x.dtype == jnp.float64 else jnp.float32).eps
     arguments.positive(above=float(least), epsilon=epsilon)
 
@@ -138,7 +138,7 @@ def _sinkhorn(cost: jax.Array, a: jax.Array, b: jax.Array, iterations: int) -> j
         ) from error
 
     solver = Sinkhorn(
-        inner_iterations=iterations,  # between two looks at the error: none is needed
+        inner_iterations=iterations,  # between two checks of the error: none is needed
         min_iterations=iterations,
         max_iterations=iterations,
         implicit_diff=None,
