@@ -120,7 +120,7 @@ class Checkpoints:
             return
         if jax.process_index() == 0:
             put_aside(path)
-        multihost_utils.sync_global_devices(f"checkpoint {step} is put aside")
+        multihost_utils.sync_global_devices(f"checkpoint {step} is renamed")
         self._records.forget(step)
 
     def _read_average(self, step: int) -> tuple[Any, str]:

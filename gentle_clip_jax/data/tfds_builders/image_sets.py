@@ -71,9 +71,11 @@ def read_folder(folder: pathlib.Path) -> Contents:
         images.append(image._replace(split=split, label=label))
         captions.append([text for row in own for text in _captions(folder, row)])
     taken = set(partner.values())
-    alone = [row | {"captions": _captions(folder, row)} for row in rows if row["id"] not in taken]
-    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in alone)
-    return _contents(images, captions)._replace(beside={UNMATCHED: lines} if alone else {})
+    unmatched = [
+        row | {"captions": _captions(folder, row)} for row in rows if row["id"] not in taken
+    ]
+    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in unmatched)
+    return _contents(images, captions)._replace(beside={UNMATCHED: lines} if unmatched else {})
 
 
 def _rows(path: pathlib.Path) -> list[dict[str, Any]]:

@@ -84,11 +84,13 @@ def of_two_places(
         [(paired[row], captions[partner[paired[row].id]]) for row in rows] for rows in parts
     )
     taken = {*partner.values()}
-    alone = [name for name, split in splits.items() if name not in taken and _learned_from(split)]
+    unmatched = [
+        name for name, split in splits.items() if name not in taken and _learned_from(split)
+    ]
     return Listed(
         train,
         [one for one in listed if one.id not in partner and _learned_from(one.split)],
-        [captions[alone[row]] for row in own_order(len(alone), seed=seed)],
+        [captions[unmatched[row]] for row in own_order(len(unmatched), seed=seed)],
         {of_images.name: validation},
         {of_images.name: test},
     )
