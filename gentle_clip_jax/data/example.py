@@ -61,7 +61,9 @@ def write_example(
     if folder.exists() and any(folder.iterdir()):
         raise ValueError(f"{folder} is not empty: give --out=DIR a new folder.")
     if shown is None and not 1 <= number <= len(DRAWINGS):
-        raise ValueError(f"There are only {len(DRAWINGS)} drawings: ask for 1 to that many.")
+        raise ValueError(
+            f"There are {len(DRAWINGS)} drawings: ask for 1 to {len(DRAWINGS)} of them."
+        )
     folder.parent.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
     shown = _drawings(number, rng) if shown is None else shown

@@ -141,7 +141,9 @@ def _verify(folder: pathlib.Path, remedy: str) -> None:
     for line in track(lines, "checking files", transient=True):
         match = re.fullmatch(r"([0-9a-f]{64}) [ *](.+)", line)
         if not match:
-            raise ValueError(f"{path} is not a file of sha256sum: see its line {line[:80]!r}.")
+            raise ValueError(
+                f"{path} is not in the format of sha256sum: see its line {line[:80]!r}."
+            )
         digest, file = match[1], folder / match[2]
         if not file.is_file():
             raise ValueError(f"{file} is missing, but {path} lists it: {remedy}.")

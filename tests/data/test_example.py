@@ -66,7 +66,7 @@ def test_what_cannot_be_done_is_said(tmp_path):
     folder = example.write_example(tmp_path / "new", number=2)
     with pytest.raises(ValueError, match="is not empty: give --out=DIR a new folder"):
         example.write_example(folder)
-    with pytest.raises(ValueError, match="There are only 576 drawings"):
+    with pytest.raises(ValueError, match="There are 576 drawings"):
         example.write_example(tmp_path / "other", number=577)
     (tmp_path / "ask.csv").write_text("x,y\ncell 3,\n")
     with pytest.raises(ValueError, match='asks for "cell 3", which is not of'):

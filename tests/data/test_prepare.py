@@ -283,7 +283,9 @@ def test_archives_with_members_outside_of_themselves(member, scenes, tmp_path, c
 
 def test_sums_that_are_none(scenes, tmp_path):
     (scenes / "SHA256SUMS").write_bytes(b"\xff no sums\n")
-    with pytest.raises(ValueError, match="SHA256SUMS is not a file of sha256sum: see its line"):
+    with pytest.raises(
+        ValueError, match="SHA256SUMS is not in the format of sha256sum: see its line"
+    ):
         prepare.prepare("rsicd", scenes, tmp_path / "to")
 
 

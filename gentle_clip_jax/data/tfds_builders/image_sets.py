@@ -27,7 +27,7 @@ def read_described(folder: pathlib.Path) -> Contents:
     twice = [name for name, count in collections.Counter(names).items() if count > 1]
     if twice:
         raise ValueError(
-            f"{folder / metadata.NAME} has the id {twice[0]} more than once: keep one line of it."
+            f"{folder / metadata.NAME} has the id {twice[0]} more than once: keep one line with it."
         )
     listed = list_images(folder)
     present = {metadata.name_key(image.id) for image in listed}

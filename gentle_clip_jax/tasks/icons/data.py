@@ -100,7 +100,7 @@ def pictures_and_names(number: int, *, seed: int, size: int = 224) -> list[tuple
     ttf, codepoints = _font(_font_folder(), "material")
     stems = {stem(name): codepoint for name, codepoint in reversed(codepoints.items())}
     if not 1 <= number <= len(stems):
-        raise ValueError(f"There are only {len(stems):,} icons: ask for no more than that.")
+        raise ValueError(f"There are {len(stems):,} icons: ask for 1 to {len(stems):,} of them.")
     from PIL import Image
 
     chosen = np.random.default_rng(seed).permutation(sorted(stems))[:number]
