@@ -299,7 +299,7 @@ def test_pairs_that_will_grow_are_a_file(ground, tmp_path, capsys):
         (["--process-id=0"], ["need the address of the first process"]),
         (
             ["--coordinator=localhost:81", "--num-processes=2", "--process-id=2"],
-            ["none of 2 processes"],
+            ["not one of 2 processes"],
         ),
         (
             ["--coordinator=no-such-host.invalid:81", "--num-processes=2", "--process-id=1"],

@@ -190,7 +190,9 @@ def describe(folder: pathlib.Path, *rows: dict):
 def test_ids_that_match_nothing(tmp_path):
     (tmp_path / "a.png").write_bytes(save(plain()))
     describe(tmp_path, {"id": "a.png", "split": "test"}, {"id": "b.png"})
-    with pytest.raises(ValueError, match=r"ids look like 'a\.png', the images have ids like 'a'"):
+    with pytest.raises(
+        ValueError, match=r"ids look like 'a\.png', but the images have ids like 'a'"
+    ):
         images.list_images(tmp_path)
     describe(tmp_path, {"id": "a", "split": "test"}, {"id": "b"})
     assert images.list_images(tmp_path)[0].split == "test"

@@ -107,7 +107,7 @@ def test_parquet(form, tmp_path):
     pq.write_table(pa.table({"image": column}), tmp_path / "x.parquet", row_group_size=2)
     assert names(images.list_images(tmp_path / "x.parquet")) == [f"x-{i}" for i in range(5)]
     pq.write_table(pa.table({"size": [1]}), tmp_path / "x.parquet")
-    with pytest.raises(ValueError, match="no column with the bytes"):
+    with pytest.raises(ValueError, match="add a column with the bytes"):
         images.list_images(tmp_path)
 
 
@@ -131,7 +131,7 @@ def test_other_processes_may_read_them(tmp_path):
     [
         ({}, "has no images: add .jpg, .jpeg, .png"),
         ({"a.txt": b""}, "has no images"),
-        ({"a.png": png(), "a.jpg": png()}, "2 images in .* are called a:"),
+        ({"a.png": png(), "a.jpg": png()}, "2 images in .* have the id a:"),
         ({"a.zip": b"no zip"}, "a.zip is not a valid zip file"),
         ({"a.png": png(), "metadata.jsonl": b"{"}, "metadata.jsonl, line 1 is not valid JSON"),
         ({"a.png": png(), "metadata.jsonl": b"{}\n3"}, "metadata.jsonl, line 2 is not an object"),

@@ -129,7 +129,9 @@ def test_what_is_no_tokenizer(tmp_path, clip_folder):
         published_tokens.read_tokenizer(tmp_path)
     (tmp_path / "vocab.json").write_text('{"a": 0}')
     (tmp_path / "merges.txt").write_text("#version: 0.2\n")
-    with pytest.raises(ValueError, match=r"vocab.json in .* has no <\|startoftext\|> and"):
+    with pytest.raises(
+        ValueError, match=r"vocab.json in .* lacks CLIP's tokens <\|startoftext\|> and"
+    ):
         published_tokens.read_tokenizer(tmp_path)
     (tmp_path / "merges.txt").write_text("#version: 0.2\nno such\n")
     with pytest.raises(ValueError, match=r"vocab.json and merges.txt.* is damaged"):

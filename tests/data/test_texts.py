@@ -109,5 +109,5 @@ def test_classes(described):
         list_classes(described, prompt, "val")
     with pytest.raises(ValueError, match=r"no place for the class: write \{label\}"):
         list_classes(described, "a photo")
-    with pytest.raises(ValueError, match=r"has no metadata.jsonl"):
+    with pytest.raises(ValueError, match=r"has no labels for the prompt: add a metadata.jsonl"):
         list_classes(described / "none", prompt)

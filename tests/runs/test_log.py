@@ -157,7 +157,7 @@ def test_damaged_lines_are_named_and_kept_in_another_file(tmp_path, capsys):
     write_steps(tmp_path, 4)
     assert [line["loss/total"] for line in read_lines(tmp_path)] == [1, 2, 3, 4]
     said = said_by(capsys)
-    assert "metrics.jsonl:damagedlinesareleftout,andkeptinmetrics.jsonl.unsound:" in said
+    assert "metrics.jsonl:damagedlinesaremovedtometrics.jsonl.unsound:" in said
     assert ":line2,3,4,5." in said
     assert (tmp_path / "metrics.jsonl.unsound").read_bytes() == b"\n".join(bad) + b"\n"
     write_steps(tmp_path, 5)
@@ -179,7 +179,7 @@ def test_a_log_that_was_cut_is_named(tmp_path, capsys, change):
     last = [0, *(line["step"] for line in map(read_line, lines_of(path)) if line)][-1]
     capsys.readouterr()
     write_steps(tmp_path, 5)
-    assert f"metrics.jsonltellsofnostepbetween{last}and4:" in said_by(capsys)
+    assert f"metrics.jsonlhasnolinebetweenstep{last}andstep4:" in said_by(capsys)
     assert [line["step"] for line in read_lines(tmp_path)] == [*range(1, last + 1), 5]
 
 
@@ -190,7 +190,7 @@ def test_a_damaged_run_json_is_named_and_put_aside(tmp_path, content, capsys):
     (tmp_path / "run.json").write_text(content)
     with open_log(tmp_path):
         pass
-    assert "run.jsonisdamaged:itiskeptasrun.json.unsound,andwrittenanew." in said_by(capsys)
+    assert "run.jsonisdamaged:renamedtorun.json.unsoundandwrittenagain." in said_by(capsys)
     assert (tmp_path / "run.json.unsound").read_text() == content
     assert read_record(tmp_path / "run.json")["seed"] == 3
 
