@@ -23,10 +23,10 @@ def check_keys(config: ml_collections.ConfigDict) -> None:
 
 
 def check_trained(tower: ml_collections.ConfigDict, where: str) -> None:
-    """Refuse a published tower without an encoder, or low-rank updates without a valid pattern.
+    """Check that a tower names its encoder and that its pattern of kernels is valid.
 
     Raises:
-      ValueError: names the key.
+      ValueError: one of the two is wrong; the message names the key.
     """
     if not tower.encoder:
         raise ValueError(f"{where}.encoder is empty: name an encoder, or give its folder.")
@@ -34,7 +34,8 @@ def check_trained(tower: ml_collections.ConfigDict, where: str) -> None:
         re.compile(tower.lora_kernels)
     except (re.error, RecursionError, OverflowError) as error:
         raise ValueError(
-            f"{where}.lora_kernels={tower.lora_kernels[:60]!r} is no regular expression ({error})."
+            f"{where}.lora_kernels={tower.lora_kernels[:60]!r} is not a valid regular expression "
+            f"({error}): fix the pattern."
         ) from error
 
 
