@@ -162,7 +162,8 @@ def taken(*argv: str) -> dict[str, Any]:
     """
     begun = time.perf_counter()
     command = [sys.executable, "-m", "gentle_clip_jax", *argv]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    both: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    process = subprocess.Popen(command, cwd=ROOT, text=True, **both)  # notices are on stderr
     said = process.stdout.read().splitlines() if process.stdout else []
     _, status, usage = os.wait4(process.pid, 0)
     if status:

@@ -2,6 +2,7 @@
 
 import collections
 import gc
+import logging
 import math
 import os
 import pathlib
@@ -88,6 +89,19 @@ def forget_programs():
     and all tests' programs together pass that, which ends it by a segmentation fault."""
     yield
     jax.clear_caches()
+
+
+@pytest.fixture
+def notices(caplog):
+    """The function that returns the lines that the package has logged since its last call."""
+    caplog.set_level(logging.INFO, "gentle_clip_jax")
+
+    def read() -> str:
+        lines = "\n".join(record.getMessage() for record in caplog.records)
+        caplog.clear()
+        return lines
+
+    return read
 
 
 @pytest.fixture(scope="session")

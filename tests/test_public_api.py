@@ -16,7 +16,7 @@ WHERE = "where=None, where_unmatched_x=None, where_unmatched_y=None"
 
 FUNCTIONS = {
     "align": "(x, y=None, pairs=None, *, method='auto', seed=0, classes=None, out=None, "
-    "modalities=(None, None), plan_items=4096, tell=None)",
+    "modalities=(None, None), plan_items=4096)",
     "ask": "(x, num=12, pairs=None, *, seed=0, images=None)",
     "compare": "(x, y, pairs, workdir, *, methods=None, seeds=5, fast=False)",
     "diagnose": "(x, y, pairs=None, *, seed=0)",

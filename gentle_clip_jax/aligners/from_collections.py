@@ -1,8 +1,8 @@
 """`align`: fit an aligner to two collections, hold pairs out, and say what to expect."""
 
 import dataclasses
+import logging
 import pathlib
-from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -25,6 +25,8 @@ from gentle_clip_jax.features.names import encoder_classes
 from gentle_clip_jax.features.pairs import Matched, read_matched, read_pairs
 from gentle_clip_jax.storage.digests import sha256_of
 
+_log = logging.getLogger(__name__)
+
 _LEAST_PAIRS = 3
 READ_ITEMS = 16384  # unmatched items of a side that are read, unless more are to be planned
 Classes = tuple[ArrayLike, ArrayLike]
@@ -41,7 +43,6 @@ def align(
     out: str | pathlib.Path | None = None,
     modalities: tuple[str | None, str | None] = (None, None),
     plan_items: int = PLAN_ITEMS,
-    tell: Callable[[str], object] | None = None,
 ) -> Aligner:
     """Fit an aligner to two collections and a few pairs; held-out pairs say what to expect of it.
 
@@ -60,7 +61,6 @@ def align(
       modalities: names of an item of x and of one of y; those of the files if not given.
       plan_items: see `Problem`. Of more than 16,384 unmatched items, closed forms read that many,
         or `plan_items` if that is more, chosen at random.
-      tell: is called, before a fit to large sets, with how long it will take.
 
     Returns:
       The aligner, fitted to all pairs, which it remembers. Its `about` has "modalities",
@@ -76,7 +76,7 @@ def align(
     if y is None:
         raise ValueError("align needs both modalities: give x, y and pairs, or a Problem.")
     given = _Given.of(x, y, pairs, method, classes, modalities)
-    fit = lambda: _fitted(given, method, seed, plan_items, tell)  # noqa: E731
+    fit = lambda: _fitted(given, method, seed, plan_items)  # noqa: E731
     if out is None:
         return fit()
     with kept_in(pathlib.Path(f"{pathlib.Path(out)}.rounds")):
@@ -151,7 +151,6 @@ def _fitted(
     method: str,
     seed: int,
     plan_items: int,
-    tell: Callable[[str], object] | None,
 ) -> Aligner:
     """Fit, cross-validate, and keep the candidates of held-out pairs and the pairs themselves."""
     pairs, chosen = given.joined.pairs, METHODS.get(method)  # None of "auto"
@@ -160,8 +159,8 @@ def _fitted(
         *given.joined, seed=seed, classes=given.classes, plan_items=plan_items, most=most
     )
     planned = chosen is None or (chosen.unmatched and not chosen.trained)
-    if tell and planned and (text := time_and_memory(problem)):
-        tell(text)
+    if planned and _log.isEnabledFor(logging.INFO) and (text := time_and_memory(problem)):
+        _log.info(text)
     key = jax.random.key(seed)
     if chosen and chosen.trained:
         aligner, held = aligners.align(problem, method, key=key), None

@@ -13,7 +13,7 @@ from gentle_clip_jax.aligners.methods import METHODS
 from gentle_clip_jax.aligners.problem import Problem
 from gentle_clip_jax.evaluation.held_out_pairs import HeldOutPairs, Rows, hold_out_pairs
 from gentle_clip_jax.evaluation.splits import folds
-from gentle_clip_jax.progress import track
+from gentle_clip_jax.storage.progress import track
 
 LEAST_PAIRS = 60  # minimum for calibration
 ROUGH = 300  # pairs; estimates from fewer are rough

@@ -17,6 +17,7 @@ from gentle_clip_jax.features.given import Given, collection_of
 from gentle_clip_jax.features.pairs import SHEET, read_cells
 from gentle_clip_jax.pages import Step, write
 from gentle_clip_jax.pages.items import items_page, previews_html
+from gentle_clip_jax.storage.progress import working
 from gentle_clip_jax.storage.writing import writing
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ class Sheet:
         return f"<p>{html.escape(repr(self))}</p>{previews_html(shown.values())}"
 
 
+@working("choosing")
 def ask(
     x: Given,
     num: int = 12,

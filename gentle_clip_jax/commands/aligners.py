@@ -1,112 +1,98 @@
-"""Commands on aligners: ask, align, embed.
-
-Heavy imports wait inside the commands, so that --help does not.
-"""
+"""Commands on aligners: ask, align, embed, index, search."""
 
 import argparse
 from typing import Any
 
-from gentle_clip_jax import progress
-from gentle_clip_jax.commands import output, values
+from gentle_clip_jax.commands import options, output
 
 
 def add(commands: Any) -> None:
-    """Adds the commands to a parser's."""
-    for add_one in (_add_ask, _add_align, _add_embed):
-        output.add(add_one(commands))
+    """Add the commands to a parser's."""
+    for add_one in (_add_ask, _add_align, _add_embed, _add_index, _add_search):
+        add_one(commands)
 
 
-def _add_ask(commands: Any) -> argparse.ArgumentParser:
-    ask = commands.add_parser(
-        "ask", allow_abbrev=False, help="choose the items whose partners are worth finding first"
-    )
-    ask.add_argument(
-        "--x",
-        required=True,
-        type=values.path,
-        metavar="PATH",
-        help="collection to choose items from: features, or a folder of features",
-    )
-    ask.add_argument(
-        "--num", type=values.number, default=12, metavar="N", help="number of items (default: 12)"
-    )
-    values.add_out(ask, "output folder for ask.csv and ask.html")
-    ask.add_argument(
-        "--pairs", type=values.path, metavar="CSV", help="file of the pairs that exist already"
-    )
-    ask.add_argument(
-        "--images",
-        type=values.path,
-        metavar="DIR",
-        help="folder of the pictures, if --x was not written by encode",
-    )
-    values.add_seed(ask)
-    ask.set_defaults(command=_ask)
-    return ask
+def _add_ask(commands: Any) -> None:
+    ask = options.add_command(commands, _ask)
+    ask.collection("--x", "to choose items from", required=True)
+    ask.option("--num", "N", "number of items (default: 12)", default=12)
+    ask.out("output folder for ask.csv and ask.html")
+    ask.option("--pairs", "CSV", "file of the pairs that exist already")
+    ask.option("--images", "DIR", "folder of the pictures, if --x was not written by encode")
+    ask.seed()
 
 
-def _add_align(commands: Any) -> argparse.ArgumentParser:
-    align = commands.add_parser(
-        "align", allow_abbrev=False, help="fit an aligner to two collections and a few pairs"
-    )
-    values.add_sides(align)
-    values.add_pairs(align)
-    values.add_out(align, "output folder for the aligner")
-    align.add_argument(
-        "--method",
-        type=values.name,
-        default="auto",
-        metavar="NAME",
-        help="method (default: auto, chosen by cross-validation)",
-    )
-    align.add_argument(
-        "--names",
-        choices=("encoder",),
-        help="use the class names of the image encoder; works without any pair",
-    )
-    align.add_argument(
-        "--plan-items",
-        type=values.number,
-        default=4096,
-        metavar="N",
-        help="number of unmatched items of each modality in transport plans (default: 4096)",
-    )
-    values.add_seed(align)
-    values.add_names(align)
-    align.set_defaults(command=_align)
-    return align
+def _add_align(commands: Any) -> None:
+    align = options.add_command(commands, _align)
+    align.collections()
+    align.pairs()
+    align.out("output folder for the aligner")
+    method = "method (default: auto, chosen by cross-validation)"
+    align.option("--method", "NAME", method, default="auto")
+    classes = "use the class names of the image encoder; works without any pair"
+    align.choice("--names", ("encoder",), classes)
+    planned = "number of unmatched items of each modality in transport plans (default: 4096)"
+    align.option("--plan-items", "N", planned, default=4096)
+    align.seed()
+    align.names()
 
 
-def _add_embed(commands: Any) -> argparse.ArgumentParser:
-    embed = commands.add_parser(
-        "embed", allow_abbrev=False, help="embed items in the shared space of an aligner"
-    )
-    values.add_aligner(embed)
-    sides = embed.add_mutually_exclusive_group(required=True)
-    for name in ("x", "y"):
-        sides.add_argument(
-            f"--{name}",
-            type=values.path,
-            metavar="PATH",
-            help=f"collection of {name}: features, or a folder of features",
-        )
-    values.add_out(embed, "output folder for the embedded rows")
-    embed.set_defaults(command=_embed)
-    return embed
+def _add_embed(commands: Any) -> None:
+    embed = options.add_command(commands, _embed)
+    embed.aligner()
+    modalities = embed.add_mutually_exclusive_group(required=True)
+    for name in "xy":
+        embed.collection(f"--{name}", f"of {name}", group=modalities)
+    embed.out("output folder for the embedded rows")
+
+
+def _add_index(commands: Any) -> None:
+    index = options.add_command(commands, _index)
+    index.aligner()
+    _add_gallery(index, required=True)
+    engine = "exact (default), or lance: approximate, for more items than fit into memory"
+    index.choice("--engine", ("exact", "lance"), engine, default="exact")
+
+
+def _add_gallery(command: options.Command, *, required: bool = False) -> None:
+    command.collection("--in", "to search", dest="gallery", required=required)
+    command.choice("--side", ("x", "y"), "modality of --in, if it cannot be detected")
+
+
+def _add_search(commands: Any) -> None:
+    search = options.add_command(commands, _search)
+    words = 'words to search for, e.g. "shopping cart"; for proteins, a sequence'
+    search.option("words", "WORDS", words, nargs="?")
+    search.option("--aligner", "DIR", "folder of an aligner, or of a trained run")
+    _add_gallery(search)
+    search.option("--workdir", "DIR", "folder of a trained run whose test items to search")
+    search.option("--like", "ITEM", "find items similar to this one: an id of --in, or a file")
+    search.option("--num", "N", "number of results (default: 20; with --workdir 5)")
+    search.option("--html", "FILE", "write the results as a web page to this file")
+    search.option("--csv", "FILE", "write the results as a table to this file")
 
 
 def _ask(args: argparse.Namespace) -> output.Done:
+    """Choose the items whose partners are worth finding first.
+
+    Example: gentle-clip ask --x=features/pictures --num=30 --out=ask
+    More: docs/align.md
+    """
     from gentle_clip_jax import ask
 
-    with progress.working("choosing"):
-        sheet = ask(args.x, args.num, args.pairs, seed=args.seed, images=args.images)
-        sheet.save(args.out)
-    said = f"{len(sheet.ids)} items to describe: ask.html shows them, ask.csv waits."
+    sheet = ask(args.x, args.num, args.pairs, seed=args.seed, images=args.images)
+    sheet.save(args.out)
+    said = f"{len(sheet.ids)} items to describe: see ask.html, and fill in ask.csv."
     files = f"{args.out}/ask.html", f"{args.out}/ask.csv"
     return output.Done([said], {"items": sheet.ids}, files)
 
 
 def _align(args: argparse.Namespace) -> output.Done:
+    """Fit an aligner to two collections and a few pairs.
+
+    Example: gentle-clip align --x=pictures.npy --y=texts.npy --pairs=pairs.csv --out=aligner
+    More: docs/align.md
+    """
     from gentle_clip_jax import align
 
     aligner = align(
@@ -119,14 +105,68 @@ def _align(args: argparse.Namespace) -> output.Done:
         modalities=(args.x_name, args.y_name),
         classes=args.names,
         plan_items=args.plan_items,
-        tell=print,
     )
     return output.Done(aligner.summary, {"about": aligner.about}, (args.out,))
 
 
 def _embed(args: argparse.Namespace) -> output.Done:
+    """Embed items in the shared space of an aligner.
+
+    Example: gentle-clip embed --aligner=aligner --x=features/new --out=aligned
+    More: docs/align.md
+    """
     from gentle_clip_jax import embed
     from gentle_clip_jax.training.loading import open_aligner
 
     rows = len(embed(open_aligner(args.aligner), x=args.x, y=args.y, out=args.out).ids)
     return output.Done([f"{rows:,} rows."], {"rows": rows}, (args.out,))
+
+
+def _index(args: argparse.Namespace) -> output.Done:
+    """Write an index of a collection for fast searches.
+
+    Example: gentle-clip index --aligner=aligner --in=features/pictures
+    More: docs/align.md
+    """
+    from gentle_clip_jax.searching import index_gallery
+    from gentle_clip_jax.training.loading import open_aligner
+
+    aligner = open_aligner(args.aligner)
+    folder = index_gallery(aligner, args.gallery, side=args.side, engine=args.engine)
+    said = f"gentle-clip search --in={args.gallery} uses it from now on."
+    return output.Done([said], {}, (str(folder),))
+
+
+def _search(args: argparse.Namespace) -> output.Done:
+    """Find items by words or by a similar item.
+
+    Example: gentle-clip search --aligner=aligner --in=features/pictures "two boats at a pier"
+    More: docs/align.md
+    """
+    if args.workdir:
+        return _search_run(args)
+    if not (args.aligner and args.gallery):
+        raise ValueError("Give --aligner=DIR and --in=PATH, or --workdir=DIR of a run.")
+    from gentle_clip_jax import search
+    from gentle_clip_jax.searching import shown
+    from gentle_clip_jax.training.loading import open_aligner
+
+    settings = {"like": args.like, "num": args.num or 20, "side": args.side}
+    hits = search(open_aligner(args.aligner), args.gallery, args.words, **settings)
+    if args.csv:
+        hits.save_csv(args.csv)
+    if args.html:
+        hits.save_html(args.html)
+    written = tuple(path for path in (args.csv, args.html) if path)
+    facts = {"hits": [hit._asdict() for hit in hits]}
+    return output.Done(shown.lines(hits.hits), facts, written)
+
+
+def _search_run(args: argparse.Namespace) -> output.Done:
+    others = ("aligner", "gallery", "like", "side", "html", "csv")
+    if args.words is None or any(getattr(args, name) for name in others):
+        raise ValueError("Of --workdir=DIR, search takes words and --num alone.")
+    from gentle_clip_jax.training.evaluate import search
+
+    found = search(args.workdir, args.words, num=args.num or 5)
+    return output.Done(found, {"hits": [*found]})

@@ -1,89 +1,40 @@
-"""Commands on data sets: example, list, prepare.
-
-Heavy imports wait inside the commands, so that --help does not.
-"""
+"""Commands on data sets: example, data list, data prepare."""
 
 import argparse
 from typing import Any
 
-from gentle_clip_jax import progress
-from gentle_clip_jax.commands import output, values
+from gentle_clip_jax.commands import options, output, values
 
 
 def add(commands: Any) -> None:
-    """Adds the commands to a parser's."""
-    _add_example(commands)
-    data = commands.add_parser("data", allow_abbrev=False, help="prepare data sets for training")
+    """Add the commands to a parser's."""
+    example = options.add_command(commands, _example)
+    example.out("output folder for pictures/ and texts/")
+    most, number = values.whole(1, 100_000), "number of pictures and of texts (default: 500)"
+    example.option("--number", "N", number, type=most, default=500)
+    example.flag("--icons", "draw icons of user interfaces instead of shapes")
+    example.seed()
+    answer = "only fill the partners into this ask.csv, made for the data in --out"
+    example.option("--answer", "FILE", answer)
+    purpose = "List or prepare data sets for training."
+    text = f"{purpose}\n\nExample: gentle-clip data list\nMore: docs/data.md"
+    data = commands.add_parser("data", help=purpose, description=text)
     actions = data.add_subparsers(metavar="ACTION", required=True)
-    listed = actions.add_parser(
-        "list", allow_abbrev=False, help="list the data sets that can be prepared"
-    )
-    listed.set_defaults(command=_list)
-    prepare = actions.add_parser(
-        "prepare", allow_abbrev=False, help="convert a folder into a data set with random access"
-    )
-    prepare.add_argument(
-        "name",
-        type=values.name,
-        metavar="NAME",
-        help="name of the data set, see gentle-clip data list; e.g. folder",
-    )
-    prepare.add_argument(
-        "--from",
-        dest="source",
-        required=True,
-        type=values.path,
-        metavar="DIR",
-        help="folder of its files",
-    )
-    prepare.add_argument(
-        "--to",
-        required=True,
-        type=values.path,
-        metavar="DIR",
-        help="output folder for prepared data sets",
-    )
-    prepare.add_argument(
-        "--max-skipped",
-        type=values.whole(0, 10**9),
-        default=10,
-        metavar="N",
-        help="maximum number of damaged items",
-    )
-    prepare.set_defaults(command=_prepare)
-    for command in (listed, prepare):
-        output.add(command)
-
-
-def _add_example(commands: Any) -> None:
-    example = commands.add_parser(
-        "example",
-        allow_abbrev=False,
-        help="write example data: a folder of pictures and one of texts",
-    )
-    values.add_out(example, "output folder for pictures/ and texts/")
-    example.add_argument(
-        "--number",
-        type=values.whole(1, 100_000),
-        default=500,
-        metavar="N",
-        help="number of pictures and of texts (default: 500)",
-    )
-    example.add_argument(
-        "--icons", action="store_true", help="icons of user interfaces instead of drawings"
-    )
-    values.add_seed(example)
-    example.add_argument(
-        "--answer",
-        type=values.file,
-        metavar="CSV",
-        help="only fill the partners into this ask.csv, made for the data in --out",
-    )
-    example.set_defaults(command=_example)
-    output.add(example)
+    options.add_command(actions, _list)
+    prepare = options.add_command(actions, _prepare)
+    prepare.option("name", "NAME", "name of the data set, see gentle-clip data list; e.g. folder")
+    prepare.option("--from", "DIR", "folder of its files", dest="source", required=True)
+    prepare.option("--to", "DIR", "output folder for prepared data sets", required=True)
+    skipped = "maximum number of damaged items (default: 10)"
+    prepare.option("--max-skipped", "N", skipped, type=values.whole(0, 10**9), default=10)
 
 
 def _example(args: argparse.Namespace) -> output.Done:
+    """Write example data: a folder of pictures and one of texts.
+
+    Example: gentle-clip example --out=example
+    More: docs/tutorial.md
+    """
     from gentle_clip_jax.data.example import ANSWERS, fill_sheet, write_example
 
     if args.answer:
@@ -95,19 +46,32 @@ def _example(args: argparse.Namespace) -> output.Done:
         from gentle_clip_jax.tasks.icons.data import pictures_and_names
 
         shown = pictures_and_names(args.number, seed=args.seed)
-    with progress.working("drawing"):
-        folder = write_example(args.out, number=args.number, seed=args.seed, shown=shown)
+    folder = write_example(args.out, number=args.number, seed=args.seed, shown=shown)
     written = tuple(str(folder / name) for name in ("pictures", "texts", ANSWERS))
     return output.Done([f"{args.number:,} of each."], {"number": args.number}, written)
 
 
 def _list(_: argparse.Namespace) -> output.Done:
-    from gentle_clip_jax.data.prepare import show_data_sets
+    """List the data sets that can be prepared.
 
-    return output.Done(facts={"data_sets": show_data_sets()})
+    Example: gentle-clip data list
+    More: docs/data.md
+    """
+    from gentle_clip_jax.data.prepare import list_data_sets, name_readers
+
+    known = list_data_sets()
+    rows = ((name, one["field"], one["title"], one["cite"]) for name, one in known.items())
+    table = output.table(["name", "field", "title", "source"], rows)
+    others = name_readers(name for name, one in known.items() if not one["trained"])
+    return output.Done([table, others], {"data_sets": known})
 
 
 def _prepare(args: argparse.Namespace) -> output.Done:
+    """Convert a folder into a data set with random access.
+
+    Example: gentle-clip data prepare rsicd --from=downloads/rsicd --to=data
+    More: docs/data.md
+    """
     from gentle_clip_jax.data.prepare import prepare
 
     folder = prepare(args.name, args.source, args.to, max_skipped=args.max_skipped)

@@ -1,27 +1,23 @@
-"""The command on the installation: doctor.
-
-Heavy imports wait inside the command, so that --help does not.
-"""
+"""The command on the installation: doctor."""
 
 import argparse
 from typing import Any
 
-from gentle_clip_jax.commands import failures, output
+from gentle_clip_jax.commands import failures, options, output
 
 
 def add(commands: Any) -> None:
-    """Adds the command to a parser's."""
-    doctor = commands.add_parser(
-        "doctor",
-        allow_abbrev=False,
-        help="report what is installed, what is missing and how to install it",
-    )
-    output.add(doctor)
-    doctor.set_defaults(command=_doctor)
+    """Add the command to a parser's."""
+    options.add_command(commands, _doctor)
 
 
 def _doctor(_: argparse.Namespace) -> output.Done:
+    """Report what is installed, what is missing and how to install it.
+
+    Example: gentle-clip doctor
+    More: docs/command_line.md
+    """
     from gentle_clip_jax import doctor
 
     found = doctor.examine()
-    return output.Done(doctor.lines(found), found, code=failures.MENDABLE * bool(found["broken"]))
+    return output.Done(doctor.lines(found), found, code=failures.USAGE * bool(found["broken"]))

@@ -1,4 +1,4 @@
-"""What a user reads of an error: one sentence that says what, where and what to do."""
+"""Messages of errors: one sentence that says what is wrong, where, and what to do."""
 
 import argparse
 import errno
@@ -7,7 +7,7 @@ import pathlib
 import sys
 import traceback
 
-MENDABLE, OURS = 2, 1  # exit codes: of what a user can mend, and of what only we can
+USAGE, BUG = 2, 1  # exit codes: bad input or usage, and a bug of this program
 
 # What to install for a package that only some commands need.
 _EXTRAS = {
@@ -24,50 +24,50 @@ _EXTRAS = {
     **dict.fromkeys(("tensorflow_datasets", "array_record"), "data"),
 }
 _REMEDIES = {
-    errno.ENOSPC: "free some space there, then run the same command again",
-    errno.EDQUOT: "free some space there, then run the same command again",
+    **dict.fromkeys(
+        (errno.ENOSPC, errno.EDQUOT), "free some space there, then run the same command again"
+    ),
     errno.EFBIG: "allow larger files there, or give another path",
     errno.ENOENT: "give a path that is there",
     errno.EEXIST: "move what is there, or give another path",
     errno.ENOTDIR: "give a path whose folders are folders",
     errno.EISDIR: "give a file, not a folder",
-    errno.EACCES: "change who may use it, or give another path",
-    errno.EPERM: "change who may use it, or give another path",
+    **dict.fromkeys((errno.EACCES, errno.EPERM), "change who may use it, or give another path"),
     errno.EROFS: "give a path that can be written to",
     errno.ENAMETOOLONG: "give a shorter path",
-    errno.ELOOP: "mend its links, or give another path",
+    errno.ELOOP: "fix its links, or give another path",
     errno.EMFILE: "allow more open files (ulimit -n), then run the same command again",
 }
 _TARGETS = ("out", "workdir", "to")  # options that name what is written to
 
 
-def told(error: Exception, args: argparse.Namespace) -> tuple[str, int]:
-    """The sentence for an error and the exit code; an empty one if nobody reads the output."""
+def format_error(error: Exception, args: argparse.Namespace) -> tuple[str, int]:
+    """Return the sentence for an error and the exit code; "" if nobody reads the output."""
     if isinstance(error, BrokenPipeError) and error.filename is None:
-        return "", MENDABLE
+        return "", USAGE
     if isinstance(error, ModuleNotFoundError):
         extra = _EXTRAS.get((error.name or "").partition(".")[0])
         if extra:
-            return f'{error}: run pip install "gentle-clip-jax[{extra}]".', MENDABLE
+            return f'{error}: run pip install "gentle-clip-jax[{extra}]".', USAGE
     if isinstance(error, OSError) and error.errno:
-        return _of_the_system(error, args), MENDABLE
+        return _format_system_error(error, args), USAGE
     if isinstance(error, (ValueError, FloatingPointError, OSError)) and str(error).strip():
-        return _one_line(str(error)), MENDABLE
+        return _one_line(str(error)), USAGE
     if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)[:1000]:
         return (
             "There is not enough memory for this: give fewer or smaller items, or a machine with "
             "more memory.",
-            MENDABLE,
+            USAGE,
         )
-    return _ours(error), OURS
+    return _format_bug(error), BUG
 
 
 def is_full(error: Exception) -> bool:
-    """Whether nothing more can be written where a command writes."""
+    """Return whether the disk or the user's share of it is full."""
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 
 
-def _of_the_system(error: OSError, args: argparse.Namespace) -> str:
+def _format_system_error(error: OSError, args: argparse.Namespace) -> str:
     reason = error.strerror or os.strerror(error.errno or 0)
     remedy = _REMEDIES.get(error.errno or 0, "fix this and run the same command again")
     where = next((os.fsdecode(n) for n in (error.filename2, error.filename) if _is_path(n)), None)
@@ -81,12 +81,12 @@ def _is_path(name: object) -> bool:
     return isinstance(name, (str, bytes, os.PathLike))
 
 
-def _ours(error: Exception) -> str:
+def _format_bug(error: Exception) -> str:
     place = traceback.extract_tb(error.__traceback__)[-1:]
     where = f", {pathlib.Path(place[0].filename).name} line {place[0].lineno}" if place else ""
     return (
-        f"This is a fault of gentle-clip ({type(error).__name__}: {_one_line(str(error))[:300]}"
-        f"{where}): run gentle-clip --traceback with the same arguments, and report what it says."
+        f"This is a bug of gentle-clip ({type(error).__name__}: {_one_line(str(error))[:300]}"
+        f"{where}): run gentle-clip --traceback with the same arguments, and report what it prints."
     )
 
 
@@ -95,5 +95,5 @@ def _one_line(text: str) -> str:
 
 
 def close_output() -> None:
-    """Keeps Python from writing to a pipe that nobody reads any more, when it ends."""
+    """Keep Python from writing, when it ends, to a pipe that nobody reads any more."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -7,18 +7,20 @@ commands, so that --help does not.
 import sys
 from collections.abc import Sequence
 
-from gentle_clip_jax.commands import interrupt
+from gentle_clip_jax.parallel import interrupt
 
+_PURPOSE = """\
+Align two modalities from a few matched pairs.
+
+Example: gentle-clip quickstart
+More: docs/tutorial.md"""
 TYPE_CHECKING = False  # without the module typing, which takes as long as all that is here
 if TYPE_CHECKING:
     import argparse
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command and returns its exit code.
-
-    That is 0, 2 for what a user can mend, 130 for Ctrl-C, and 1 for what only we can mend.
-    """
+    """Run one command; return 0, 2 for bad input or usage, 130 for Ctrl-C, or 1 for a bug."""
     try:
         if argv is None:  # the process is this command, and Ctrl-C its own
             interrupt.listen()
@@ -43,8 +45,8 @@ def _run(argv: Sequence[str] | None) -> int:
     if overrides and not getattr(args, "config", None):
         parser.error(f"unrecognized arguments: {' '.join(overrides)}")
     args.overrides, args.main = overrides, main
-    if argv is None and args.compilation_cache:
-        from gentle_clip_jax.commands import compilation_cache
+    if argv is None and not args.no_compilation_cache:
+        from gentle_clip_jax.parallel import compilation_cache
 
         compilation_cache.use()
     try:
@@ -54,7 +56,7 @@ def _run(argv: Sequence[str] | None) -> int:
     except Exception as error:
         if args.traceback:
             raise
-        message, code = failures.told(error, args)
+        message, code = failures.format_error(error, args)
         if message:
             print(f"gentle-clip: {message}", file=sys.stderr, flush=True)
         else:
@@ -71,37 +73,29 @@ def _parser() -> "argparse.ArgumentParser":
         doctor,
         features,
         matches,
+        options,
         quickstart,
         review,
         runs,
-        search,
         sharing,
         values,
     )
 
-    parser = values.Parser(
-        prog="gentle-clip",
-        description="Align two modalities from a few matched pairs.",
-        allow_abbrev=False,
-    )
+    parser = options.Command(prog="gentle-clip", description=_PURPOSE)
     parser.add_argument("--version", action=values.Version)
-    parser.add_argument("--traceback", action="store_true", help="show where an error comes from")
-    parser.add_argument(
-        "--no-compilation-cache",
-        dest="compilation_cache",
-        action="store_false",
-        help="do not use the cache of compiled programs (~/.cache/gentle-clip, up to 512 MiB)",
-    )
+    parser.flag("--traceback", "show where an error comes from")
+    cache = "do not use the cache of compiled programs (~/.cache/gentle-clip, up to 512 MiB)"
+    parser.flag("--no-compilation-cache", cache)
     completion.add(parser)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    groups = (quickstart, features, aligners, search, matches, sharing, review, runs, data, doctor)
+    groups = (quickstart, features, aligners, matches, sharing, review, runs, data, doctor)
     for group in groups:
         group.add(commands)
     return parser
 
 
 def _leave_others(code: int, *, at_once: bool = False) -> None:
-    """Ends this process where others would wait for it, or a full disk would add warnings."""
+    """End this process where others would wait for it, or a full disk would add warnings."""
     processes = sys.modules.get("gentle_clip_jax.parallel.processes")
     if processes is not None and (at_once or processes.is_supervised()):
         processes.leave(code)

@@ -1,59 +1,40 @@
-"""The command on matches: match.
-
-Heavy imports wait inside the command, so that --help does not.
-"""
+"""The command on matches: match."""
 
 import argparse
 from typing import Any
 
-from gentle_clip_jax.commands import output, values
+from gentle_clip_jax.commands import options, output
 
 
 def add(commands: Any) -> None:
-    """Adds the command to a parser's."""
-    match = commands.add_parser(
-        "match", allow_abbrev=False, help="find a partner for every item, with its probability"
+    """Add the command to a parser's."""
+    match = options.add_command(commands, _match)
+    match.aligner()
+    match.collections()
+    match.pairs("the pairs that the aligner was fitted to")
+    share = (
+        "share, above 0 to 1, of the unmatched items of x that have a partner in y; without it "
+        "matches have no probabilities"
     )
-    values.add_aligner(match)
-    values.add_sides(match)
-    match.add_argument(
-        "--pairs",
-        type=values.path,
-        metavar="CSV",
-        help="file of pairs (default: the pairs that the aligner was fitted to)",
-    )
-    match.add_argument(
-        "--share",
-        type=values.share,
-        metavar="S",
-        help="share, above 0 to 1, of the unmatched items of x that have a partner in y; "
-        "without it matches have no probabilities",
-    )
-    values.add_out(match, "output folder for matches.csv and the other results")
+    match.option("--share", "S", share)
+    match.out("output folder for matches.csv, matches.html and matches.json")
     ways = match.add_mutually_exclusive_group()
-    ways.add_argument(
-        "--many-to-one",
-        action="store_true",
-        help="match each item of x with its nearest item of y (default)",
-    )
-    ways.add_argument("--one-to-one", action="store_true", help="use each item of y at most once")
-    values.add_seed(match)
-    output.add(match)
-    match.set_defaults(command=_match)
+    match.flag("--many-to-one", "match each item of x with its nearest of y (default)", group=ways)
+    match.flag("--one-to-one", "use each item of y at most once", group=ways)
+    match.seed()
 
 
 def _match(args: argparse.Namespace) -> output.Done:
+    """Find a partner for every item of x, with its probability.
+
+    Example: gentle-clip match --aligner=aligner --x=pictures.npy --y=texts.npy --out=matches
+    More: docs/match.md
+    """
     from gentle_clip_jax import match
     from gentle_clip_jax.training.loading import open_aligner
 
-    matches = match(
-        open_aligner(args.aligner),
-        args.x,
-        args.y,
-        args.pairs,
-        share=args.share,
-        one_to_one=args.one_to_one,
-        seed=args.seed,
-    )
+    aligner, settings = open_aligner(args.aligner), {"one_to_one": args.one_to_one}
+    settings |= {"share": args.share, "seed": args.seed}
+    matches = match(aligner, args.x, args.y, args.pairs, **settings)
     matches.save(args.out)
     return output.Done([matches.summary], matches.about, (args.out,))

@@ -1,56 +1,116 @@
-"""What a command says: lines for people, one JSON object for programs, or nothing."""
+"""The output of a command: lines for people, one JSON object for programs, or nothing.
+
+Results go to stdout; notices, which the package logs, and progress to stderr.
+"""
 
 import argparse
 import contextlib
+import functools
 import json
+import logging
 import os
 import sys
-from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from gentle_clip_jax import progress
+from gentle_clip_jax.storage import progress
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+
+_WIDTH = 10_000  # columns of a pipe
 
 
 class Done(NamedTuple):
-    """What a command has done.
+    """The result of a command.
 
-    lines: for people. facts: the same for programs, ready for JSON; None where other processes have
-    done it and said so. outputs: the files and folders that it has written. code: the exit code.
+    lines: for people, with tables among them. facts: the same for programs, ready for JSON; None
+    where another process prints them. outputs: the files and folders that it has written. code: the
+    exit code.
     """
 
-    lines: Iterable[str] = ()
+    lines: "Iterable[str | Table]" = ()
     facts: Mapping[str, Any] | None = {}
     outputs: tuple[str, ...] = ()
     code: int = 0
 
 
-def add(command: argparse.ArgumentParser) -> None:
-    """Adds --quiet and --json to a command, which returns `Done`."""
-    ways = command.add_mutually_exclusive_group()
-    ways.add_argument("--quiet", action="store_true", help="print errors and warnings only")
-    ways.add_argument("--json", action="store_true", help="print one JSON object, for programs")
+def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> "Table":
+    """Return a table, for `Done`, of texts and of values that JSON has."""
+    from rich.table import Table
+    from rich.text import Text  # what looks like markup is none
+
+    table = Table()
+    for name in head:
+        table.add_column(Text(name), overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(v if isinstance(v, str) else json.dumps(v)) for v in row))
+    return table
 
 
 def run(args: argparse.Namespace) -> int:
-    """Runs the command and says what it has done; returns the exit code.
+    """Run the command and print its result on stdout, and notices on stderr; return the exit code.
 
-    With --json the object alone is on stdout, and whatever else is said on the way on stderr.
+    With --json the object alone is on stdout; with --quiet nothing is, and only warnings on stderr.
     """
-    if getattr(args, "quiet", False) or not sys.stderr.isatty():
+    quiet, is_json = getattr(args, "quiet", False), getattr(args, "json", False)
+    if quiet or not sys.stderr.isatty():
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # it shows them in files too
-    if getattr(args, "quiet", False):
-        with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
-            return args.command(args).code
-    with progress.shown():
-        if getattr(args, "json", False):
-            with contextlib.redirect_stdout(sys.stderr):
-                done = args.command(args)
-            if done.facts is not None:
-                print(json.dumps({**done.facts, "outputs": [*done.outputs]}, indent=2))
-            return done.code
-        done = args.command(args)
+    with open(os.devnull, "w") as nowhere, _notices(quiet):
+        elsewhere = nowhere if quiet else sys.stderr if is_json else sys.stdout
+        with contextlib.redirect_stdout(elsewhere):  # libraries may print as well
+            done = args.command(args)
+    if is_json and done.facts is not None:
+        print(json.dumps({**done.facts, "outputs": [*done.outputs]}, indent=2))
+    if is_json or quiet:
+        return done.code
     for line in done.lines:
-        print(line)
+        _print(line)
     if done.outputs:
         print(f"Written: {', '.join(done.outputs)}.")
     return done.code
+
+
+def _print(line: "str | Table") -> None:
+    if isinstance(line, str):
+        print(line)
+    else:  # each row on a line of its own, where a program may read it
+        _plain_console(width=None if sys.stdout.isatty() else _WIDTH).print(line)
+
+
+def _plain_console(**settings: Any) -> "Console":
+    """Return a console that prints texts as they are: a path may hold what looks like markup."""
+    from rich.console import Console
+
+    return Console(markup=False, emoji=False, highlight=False, **settings)
+
+
+class _Handler(logging.Handler):
+    """Prints notices as they are: on a terminal, above a progress bar, and warnings in yellow."""
+
+    def __init__(self, console: "Callable[[], Console]"):
+        super().__init__()
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        is_error, is_warning = (record.levelno >= n for n in (logging.ERROR, logging.WARNING))
+        text = f"{'gentle-clip: ' * is_error}{record.getMessage()}"
+        self._console().print(text, style="yellow" if is_warning else None)
+
+
+@contextlib.contextmanager
+def _notices(quiet: bool) -> Iterator[None]:
+    """Show progress and what the package logs; of a quiet command, warnings alone."""
+    console = functools.cache(lambda: _plain_console(stderr=True, soft_wrap=True))
+    logger, handler = logging.getLogger("gentle_clip_jax"), _Handler(console)
+    before = logger.handlers, logger.level, logger.propagate
+    logger.handlers, logger.propagate = [handler], False
+    logger.setLevel(logging.WARNING if quiet else logging.INFO)
+    try:
+        with progress.shown(None if quiet else console):
+            yield
+    finally:
+        logger.handlers, logger.propagate = before[0], before[2]
+        logger.setLevel(before[1])

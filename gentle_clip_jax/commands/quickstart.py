@@ -5,7 +5,7 @@ import pathlib
 import shlex
 from typing import Any
 
-from gentle_clip_jax.commands import output, values
+from gentle_clip_jax.commands import options, output, values
 
 # What each step writes last, by which a second run sees that it is done; and its command.
 _STEPS = (
@@ -36,27 +36,18 @@ _STEPS = (
 
 def add(commands: Any) -> None:
     """Add the command to a parser's."""
-    quickstart = commands.add_parser(
-        "quickstart",
-        allow_abbrev=False,
-        help="demonstration on icons and their names, from a few pairs to a search page",
-    )
-    quickstart.add_argument(
-        "--out", default="quickstart", type=values.path, metavar="DIR", help="output folder"
-    )
-    quickstart.add_argument(
-        "--number",
-        type=values.whole(60, 5000),
-        default=1500,
-        metavar="N",
-        help="number of icons (default: 1,500)",
-    )
-    output.add(quickstart)
-    quickstart.set_defaults(command=_quickstart)
+    quickstart = options.add_command(commands, _quickstart)
+    quickstart.option("--out", "DIR", "output folder (default: quickstart)", default="quickstart")
+    number = "number of icons (default: 1500)"
+    quickstart.option("--number", "N", number, type=values.whole(60, 5000), default=1500)
 
 
 def _quickstart(args: argparse.Namespace) -> output.Done:
-    """Run the steps that are not done yet, up to the first one that fails."""
+    """Demonstrate all steps on icons and their names, from a few pairs to a search page.
+
+    Example: gentle-clip quickstart --out=quickstart
+    More: docs/tutorial.md
+    """
     from gentle_clip_jax.data.example import ANSWERS, lines_of
 
     out, pairs = pathlib.Path(args.out), args.number // 5

@@ -1,50 +1,32 @@
-"""The command that asks a person for partners: review.
-
-Heavy imports wait inside the command, so that --help does not.
-"""
+"""The command that asks a person for partners: review."""
 
 import argparse
 from typing import Any
 
-from gentle_clip_jax.commands import output, values
+from gentle_clip_jax.commands import options, output, values
 
 
 def add(commands: Any) -> None:
     """Add the command to a parser's."""
-    review = commands.add_parser(
-        "review", allow_abbrev=False, help="confirm pairs by hand in the browser"
-    )
-    values.add_aligner(review)
-    values.add_sides(review)
-    review.add_argument(
-        "--pairs",
-        type=values.file,
-        metavar="CSV",
-        help="file of pairs, to which the review adds (default: the pairs of the aligner)",
-    )
-    review.add_argument(
-        "--out",
-        type=values.path,
-        metavar="DIR",
-        help="output folder for pairs.csv and the log (default: the folder of --pairs, or review)",
-    )
-    review.add_argument(
-        "--images",
-        type=values.path,
-        metavar="DIR",
-        help="folder of pictures, named by the ids of their items",
-    )
-    review.add_argument(
-        "--port", type=values.port, default=8000, help="port of the server (default: 8000)"
-    )
-    review.add_argument(
-        "--seed", type=values.seed, default=0, help="seed of the random screens (default: 0)"
-    )
-    output.add(review)
-    review.set_defaults(command=_review)
+    review = options.add_command(commands, _review)
+    review.aligner()
+    review.collections()
+    pairs = "file of pairs, to which the review adds (default: the pairs of the aligner)"
+    review.option("--pairs", "CSV", pairs, type=values.file)
+    out = "output folder for pairs.csv and the log (default: the folder of --pairs, or review)"
+    review.option("--out", "DIR", out)
+    review.option("--images", "DIR", "folder of pictures, named by the ids of their items")
+    port = "port of the server (default: 8000)"
+    review.option("--port", "N", port, type=values.port, default=8000)
+    review.seed()
 
 
 def _review(args: argparse.Namespace) -> output.Done:
+    """Confirm pairs by hand in the browser.
+
+    Example: gentle-clip review --aligner=aligner --x=pictures.npy --y=texts.npy --pairs=pairs.csv
+    More: docs/review.md
+    """
     from gentle_clip_jax import review
     from gentle_clip_jax.training.loading import open_aligner
 

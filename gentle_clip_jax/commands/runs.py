@@ -1,188 +1,105 @@
-"""Commands on runs: train, evaluate, report, show.
-
-Heavy imports wait inside the commands, so that --help does not.
-"""
+"""Commands on runs: train, evaluate, report, show."""
 
 import argparse
-import json
-from collections.abc import Iterable, Sequence
 from typing import Any
 
-from gentle_clip_jax import load_config, progress
-from gentle_clip_jax.commands import output, values
+from gentle_clip_jax import load_config
+from gentle_clip_jax.commands import options, output, values
 
 
 def add(commands: Any) -> None:
-    """Adds the commands to a parser's."""
-    train = _add_train(commands)
-    evaluate = commands.add_parser(
-        "evaluate",
-        allow_abbrev=False,
-        help="evaluate the best checkpoint of a run on its test items",
-    )
-    evaluate.set_defaults(command=_evaluate)
-    report = commands.add_parser(
-        "report",
-        allow_abbrev=False,
-        help="write the report of a run, optionally compared with other runs",
-    )
-    report.set_defaults(command=_report)
-    for command in (train, evaluate, report):
-        output.add(command)
-        command.add_argument(
-            "--workdir", required=True, type=values.path, metavar="DIR", help="folder of the run"
-        )
+    """Add the commands to a parser's."""
+    _add_train(commands)
+    evaluate = options.add_command(commands, _evaluate)
+    report = options.add_command(commands, _report)
+    compared = "folder of another evaluated run to show beside it; may be repeated"
     for command in (evaluate, report):
-        command.add_argument(
-            "--compare",
-            action="append",
-            type=values.path,
-            default=[],
-            metavar="DIR",
-            help="folder of another evaluated run to show beside it; may be repeated",
-        )
-    _add_show(commands)
+        command.option("--workdir", "DIR", "folder of the run", required=True)
+        command.option("--compare", "DIR", compared, action="append", default=[])
+    show = options.add_command(commands, _show)
+    show.option("runs", "RUN", "folder of a run", nargs="+", type=values.path)
 
 
-def _add_train(commands: Any) -> argparse.ArgumentParser:
-    train = commands.add_parser(
-        "train",
-        allow_abbrev=False,
-        help="train encoders as a config says, or continue an interrupted run",
-        usage="gentle-clip train --config=CONFIG --workdir=DIR [--config.KEY=VALUE ...]",
-        epilog="Any key of the config can be set: --config.loss.sdd_weight=0 --config.seed=1.",
-    )
-    train.add_argument(
-        "--config",
-        required=True,
-        type=values.path,
-        metavar="CONFIG",
-        help="name of a shipped config, such as icons, or path of a .py file",
-    )
-    train.add_argument(
-        "--coordinator",
-        type=values.address,
-        metavar="HOST:PORT",
-        help="address of the first of several processes, or auto",
-    )
-    train.add_argument(
-        "--num-processes",
-        type=values.whole(1, 2**20),
-        metavar="K",
-        help="number of processes that train together",
-    )
-    train.add_argument(
-        "--process-id",
-        type=values.whole(0, 2**20),
-        metavar="I",
-        help="number of this process, from 0",
-    )
-    train.set_defaults(command=_train)
-    return train
-
-
-def _add_show(commands: Any) -> None:
-    show = commands.add_parser(
-        "show",
-        allow_abbrev=False,
-        help="show the config and versions of a run, or the differences of two runs",
-    )
-    show.add_argument("runs", nargs="+", type=values.path, metavar="RUN", help="folder of a run")
-    output.add(show)
-    show.set_defaults(command=_show)
+def _add_train(commands: Any) -> None:
+    train = options.add_command(commands, _train)
+    config = "name of a shipped config, such as icons, or path of a .py file"
+    train.option("--config", "CONFIG", config, required=True)
+    train.option("--workdir", "DIR", "folder of the run", required=True)
+    address = "address of the first of several processes, or auto"
+    train.option("--coordinator", "HOST:PORT", address)
+    together = "number of processes that train together"
+    train.option("--num-processes", "N", together, type=values.whole(1, 2**20))
+    rank = "number of this process, from 0"
+    train.option("--process-id", "I", rank, type=values.whole(0, 2**20))
 
 
 def _train(args: argparse.Namespace) -> output.Done:
-    config = load_config(args.config, args.overrides)
-    if "task" not in config:
-        raise ValueError(f"The config {args.config} cannot be trained: it names no task.")
-    from gentle_clip_jax.parallel import address
+    """Train encoders as a config says, or continue an interrupted run.
 
-    address.check_processes(args.coordinator, args.num_processes, args.process_id)
+    Every key of the config can be set: --config.loss.sdd_weight=0 --config.seed=1.
+
+    Example: gentle-clip train --config=icons --workdir=runs/icons --config.seed=1
+    More: docs/icons.md
+    """
+    config = load_config(args.config, args.overrides)
     from gentle_clip_jax.parallel import processes
 
-    together = address.is_asked_for(args.coordinator)
-    if together and not processes.is_supervised():
-        return output.Done(facts=None, code=processes.supervise())
-    if together:
-        processes.join(args.coordinator, args.num_processes, args.process_id)
-    from gentle_clip_jax.training.loop import train
+    code = processes.meet(args.coordinator, args.num_processes, args.process_id)
+    if code is not None:
+        return output.Done(facts=None, code=code)
+    from gentle_clip_jax import train
 
-    with processes.naming_lost_processes():
-        state = train(config, args.workdir)
-    import jax
-
-    if jax.process_index():  # the first says what all have done
+    state = train(config, args.workdir)
+    if not processes.is_first():
         return output.Done(facts=None)
     facts = {"step": int(state.step), "skipped": int(state.skipped)}
     return output.Done(facts=facts, outputs=(args.workdir,))
 
 
 def _evaluate(args: argparse.Namespace) -> output.Done:
-    from rich.console import Console
+    """Evaluate the best checkpoint of a run on its test items.
 
+    Example: gentle-clip evaluate --workdir=runs/icons
+    More: docs/icons.md
+    """
     from gentle_clip_jax import report
     from gentle_clip_jax.runs.folder import RunFolder
     from gentle_clip_jax.storage.stores import place
     from gentle_clip_jax.training.evaluate import evaluate
 
-    others = {workdir: _read_evaluation(workdir) for workdir in args.compare}
-    with progress.working("measuring test items"):
-        found = evaluate(args.workdir)
-    Console().print(report.results_table({args.workdir: found, **others}))
+    others = report.evaluations(args.compare)
+    found = evaluate(args.workdir)
+    table = report.results_table({args.workdir: found, **others})
     folder = RunFolder(place(args.workdir))
     facts = {**found, "compared": others} if others else found
-    return output.Done(facts=facts, outputs=(str(folder.evaluation), str(folder.embeddings)))
-
-
-def _read_evaluation(workdir: str) -> dict:
-    from gentle_clip_jax.runs.read import read_run
-
-    evaluation = read_run(workdir).evaluation
-    if evaluation is None:
-        raise ValueError(
-            f"{workdir} has not been evaluated: run gentle-clip evaluate --workdir={workdir} first."
-        )
-    return evaluation
+    return output.Done([table], facts, (str(folder.evaluation), str(folder.embeddings)))
 
 
 def _report(args: argparse.Namespace) -> output.Done:
+    """Write the report of a run, optionally compared with other runs.
+
+    Example: gentle-clip report --workdir=runs/icons --compare=runs/icons_clip
+    More: docs/icons.md
+    """
     from gentle_clip_jax.report import write_report
 
-    with progress.working("drawing"):
-        path = write_report(args.workdir, args.compare)
-    return output.Done(outputs=(str(path),))
+    return output.Done(outputs=(str(write_report(args.workdir, args.compare)),))
 
 
 def _show(args: argparse.Namespace) -> output.Done:
-    from gentle_clip_jax.runs.differences import differences
-    from gentle_clip_jax.runs.read import facts
+    """Show the config and versions of a run, or the differences of two runs.
+
+    Example: gentle-clip show runs/icons runs/icons_clip
+    More: docs/icons.md
+    """
+    from gentle_clip_jax.runs.read import differing_facts, facts
 
     if len(args.runs) > 2:
         raise ValueError(f"Give one run, or two to compare, not {len(args.runs)}.")
-    first, *others = map(facts, args.runs)
-    if not others:
-        _print_table(["", *args.runs], first.items())
-        return output.Done(facts={"run": first})
-    rows = differences(first, *others)
-    for name in ("started", "seconds"):  # they differ from run to run by nature
-        rows.pop(name, None)
-    if rows:
-        _print_table(["", *args.runs], ((name, *values) for name, values in rows.items()))
-    else:
-        print("The two runs differ in nothing that was recorded.")
-    return output.Done(facts={"differences": rows})
-
-
-def _print_table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Prints a table of names and values, all as they are: none of them is rich markup."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table()
-    for name in head:
-        table.add_column(Text(name))
-    for row in rows:
-        table.add_row(*(Text(v if isinstance(v, str) else json.dumps(v)) for v in row))
-    Console(soft_wrap=True).print(table)
+    if len(args.runs) == 1:
+        found = facts(*args.runs)
+        return output.Done([output.table(["", *args.runs], found.items())], {"run": found})
+    found = differing_facts(*args.runs)
+    table = output.table(["", *args.runs], ((name, *both) for name, both in found.items()))
+    same = "The two runs differ in nothing that was recorded."
+    return output.Done([table if found else same], {"differences": found})

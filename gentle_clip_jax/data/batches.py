@@ -5,11 +5,14 @@ number is the whole state of the data.
 """
 
 import dataclasses
+import logging
 from collections.abc import Callable
 from typing import Any
 
 import jax
 import numpy as np
+
+_log = logging.getLogger(__name__)
 
 # Items of one modality: an array, or a tree of arrays, with a row for each item. A leaf may also be
 # any object with a length whose [rows] is an array, such as images that are read on access.
@@ -158,7 +161,7 @@ class ReadableRows:
                 f"{str(error).rstrip('.')}. More than config.train.max_damaged={self._limit} items "
                 "cannot be read."
             ) from error
-        print(f"{error} Skipped: {len(self._damaged)} of at most {self._limit}.")
+        _log.warning(f"{error} Skipped: {len(self._damaged)} of at most {self._limit}.")
 
 
 def _share(rows: np.ndarray, process_index: int, process_count: int) -> np.ndarray:

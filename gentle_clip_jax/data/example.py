@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gentle_clip_jax.data.pairs import SHEET, read_cells
+from gentle_clip_jax.storage.progress import working
 from gentle_clip_jax.storage.writing import rename, write_text, writing
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ _COUNTS = ("one", "two", "three", "five")
 DRAWINGS = [*itertools.product(_COUNTS, _COLORS, _SHAPES, _GROUNDS)]
 
 
+@working("drawing")
 def write_example(
     out: str | pathlib.Path,
     *,

@@ -1,33 +1,22 @@
 """Preparation of data sets for training: conversion of a folder to array_record files (TFDS)."""
 
+import logging
 import pathlib
 import re
 import shutil
+from collections.abc import Iterable
 from typing import Any
-
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-    track,
-)
-from rich.table import Table
 
 from gentle_clip_jax.data import metadata
 from gentle_clip_jax.data.tfds_builders import build, catalogue
-from gentle_clip_jax.storage import reading
+from gentle_clip_jax.storage import progress, reading
 from gentle_clip_jax.storage.digests import sha256, sha256_of
 from gentle_clip_jax.storage.locks import alone_in
 from gentle_clip_jax.storage.writing import rename, write_json, write_text
 
+_log = logging.getLogger(__name__)
+
 _SUMS, _ABOUT = "SHA256SUMS", "prepared.json"
-_FOR_PROGRAMS = (
-    "Your own programs can read the prepared {names} with TensorFlow Datasets; "
-    "gentle-clip train does not use names of proteins."
-)
 
 
 def prepare(
@@ -59,24 +48,24 @@ def prepare(
             _build(title, data_set, contents, unfinished, max_skipped, source_record)
             rename(unfinished / title, target.parent)
         shutil.rmtree(unfinished)  # after the lock in it is closed, as Windows requires
-    _say_what_is_there(target, source_record)
+    _check_prepared(target, source_record)
     if not data_set.trained:
-        print(_FOR_PROGRAMS.format(names=name))
+        _log.info(name_readers([name]))
     return target
 
 
-def show_data_sets() -> dict[str, dict[str, str]]:
-    """Print the data sets that can be prepared, and return their fields, titles and sources."""
-    table = Table(box=None)
-    for column in ("name", "field", "what it is", "source"):
-        table.add_column(column, no_wrap=column in ("name", "field"))
-    for name, data_set in catalogue.DATA_SETS.items():
-        table.add_row(name, data_set.field, data_set.title, data_set.cite)
-    Console().print(table)
-    names = (name for name, data_set in catalogue.DATA_SETS.items() if not data_set.trained)
-    print(_FOR_PROGRAMS.format(names=", ".join(names)))
-    fields = ("field", "title", "cite")
-    return {n: {key: getattr(d, key) for key in fields} for n, d in catalogue.DATA_SETS.items()}
+def list_data_sets() -> dict[str, dict[str, Any]]:
+    """Return the data sets that can be prepared: field, title, source, and if `train` reads it."""
+    keys = "field", "title", "cite", "trained"
+    return {n: {key: getattr(d, key) for key in keys} for n, d in catalogue.DATA_SETS.items()}
+
+
+def name_readers(names: Iterable[str]) -> str:
+    """Return a sentence on what reads prepared data sets that `train` does not use."""
+    return (
+        f"Your own programs can read the prepared {', '.join(names)} with TensorFlow Datasets; "
+        "gentle-clip train does not use names of proteins."
+    )
 
 
 def _build(
@@ -101,11 +90,9 @@ def _build(
     if not done:
         shutil.rmtree(unfinished / title, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
-    with Progress(*columns, TimeRemainingColumn()) as progress:
-        if done:
-            progress.console.print(f"{title}: going on after {len(done)} shards.", markup=False)
-        bar = progress.add_task(title, total=sum(plan["items"].values()))
+    if done:
+        _log.info(f"{title}: going on after {len(done)} shards.")
+    with progress.bar(title, sum(plan["items"].values())) as advance:
         skipped = build.build(
             title.replace("-", "_"),  # a name in TFDS has no hyphen
             contents,
@@ -114,7 +101,7 @@ def _build(
             max_skipped=max_skipped,
             done=done,
             note=lambda: write_json(journal, {"plan": plan, "sha256": done}),
-            advance=lambda number: progress.advance(bar, number),
+            advance=advance,
         )
     items = [{"id": item, "reason": reason} for item, reason in skipped]
     write_json(folder / _ABOUT, {**source_record, "skipped": items})
@@ -138,7 +125,7 @@ def _verify(folder: pathlib.Path, remedy: str) -> None:
     """Compare the files of a folder with its SHA256SUMS, if it has one."""
     path = folder / _SUMS
     lines = path.read_text("utf-8", "replace").splitlines() if path.is_file() else []
-    for line in track(lines, "checking files", transient=True):
+    for line in progress.track(lines, "checking files"):
         match = re.fullmatch(r"([0-9a-f]{64}) [ *](.+)", line)
         if not match:
             raise ValueError(
@@ -164,8 +151,8 @@ def _fingerprint(folder: pathlib.Path) -> str:
     return sha256_of([sizes, sums])
 
 
-def _say_what_is_there(target: pathlib.Path, source_record: dict[str, str]) -> None:
-    """Print a summary of a finished data set.
+def _check_prepared(target: pathlib.Path, source_record: dict[str, str]) -> None:
+    """Check a finished data set, and note its sizes and the items that were skipped.
 
     Raises:
       ValueError: the folder is something else, was prepared from other files, or has changed.
@@ -180,9 +167,8 @@ def _say_what_is_there(target: pathlib.Path, source_record: dict[str, str]) -> N
     _verify(target, f"delete {target} and prepare it again")
     info = reading.read_json(target / "dataset_info.json")
     sizes = [f"{s['name']} {sum(map(int, s['shardLengths'])):,}" for s in info["splits"]]
-    console = Console(soft_wrap=True, highlight=False, markup=False)
-    console.print(f"{target}: {', '.join(sizes)}.")
+    _log.info(f"{target}: {', '.join(sizes)}.")
     for item in record["skipped"][:3]:
-        console.print(f"Skipped: {item['id']} {item['reason']}.")
+        _log.warning(f"Skipped: {item['id']} {item['reason']}.")
     if len(record["skipped"]) > 3:
-        console.print(f"{len(record['skipped'])} items were skipped: see {target / _ABOUT}.")
+        _log.warning(f"{len(record['skipped'])} items were skipped: see {target / _ABOUT}.")

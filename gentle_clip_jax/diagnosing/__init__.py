@@ -17,7 +17,7 @@ from gentle_clip_jax.diagnosing.verdict import verdict
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.given import Given, collection_of
 from gentle_clip_jax.features.pairs import read_matched
-from gentle_clip_jax.progress import track
+from gentle_clip_jax.storage.progress import track
 
 
 def diagnose(

@@ -15,7 +15,7 @@ import numpy as np
 from gentle_clip_jax.evaluation import pairs
 from gentle_clip_jax.evaluation.splits import FOLDS, folds, repeated_folds
 from gentle_clip_jax.losses import pairwise
-from gentle_clip_jax.progress import track
+from gentle_clip_jax.storage.progress import track
 
 TOP = (1, 5, 10)
 # Cosines of unit rows in float32 are rounded by 1e-7: closer ones tie.

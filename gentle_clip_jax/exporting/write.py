@@ -8,6 +8,7 @@ from gentle_clip_jax.aligners import Aligner, load
 from gentle_clip_jax.exporting.arrays import numpy
 from gentle_clip_jax.exporting.functions import of_aligner, of_run
 from gentle_clip_jax.exporting.programs import onnx, stablehlo
+from gentle_clip_jax.storage.progress import working
 from gentle_clip_jax.storage.records import write_record
 from gentle_clip_jax.storage.writing import write_arrays, write_text, writing
 
@@ -16,6 +17,7 @@ _RECORD = "export.json"
 _ABOUT = ("method", "modalities", "encoders", "fitted_on", "expected", "versions")
 
 
+@working("compiling")
 def export(
     aligner: Aligner | str | pathlib.Path | Any,
     out: str | pathlib.Path,

@@ -1,13 +1,15 @@
 """The arguments that a folder of features was made with, stored twice in case one is damaged."""
 
 import contextlib
+import logging
 import pathlib
 from typing import Any
 
-from gentle_clip_jax.features.kept import Say
 from gentle_clip_jax.storage import locks
 from gentle_clip_jax.storage.records import read_record, write_record
 from gentle_clip_jax.storage.writing import put_aside
+
+_log = logging.getLogger(__name__)
 
 SHARDS = "shards"  # the folder in which parts of one wait for each other
 _COPIES = ("arguments.json", "arguments.copy.json")
@@ -44,7 +46,7 @@ def check_folder(out: pathlib.Path, arguments: dict[str, Any]) -> None:
             )
 
 
-def keep(out: pathlib.Path, arguments: dict[str, Any], say: Say) -> None:
+def keep(out: pathlib.Path, arguments: dict[str, Any]) -> None:
     """Write the missing copies of the arguments; put a damaged copy aside with a warning."""
     for path in _paths(out):
         try:
@@ -53,7 +55,8 @@ def keep(out: pathlib.Path, arguments: dict[str, Any], say: Say) -> None:
         except FileNotFoundError:
             pass
         except _UNSOUND as error:
-            say(f"{path} is damaged ({error}): kept as {put_aside(path).name}, and written anew.")
+            name = put_aside(path).name
+            _log.warning(f"{path} is damaged ({error}): kept as {name}, and written anew.")
         write_record(path, arguments)
 
 

@@ -2,8 +2,9 @@
 
 import contextlib
 import json
+import logging
 import pathlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,11 +14,11 @@ from gentle_clip_jax.features.folder import FEATURES, MANIFEST, ROWS
 from gentle_clip_jax.storage import reading
 from gentle_clip_jax.storage.writing import put_aside, write_arrays
 
+_log = logging.getLogger(__name__)
+
 PARTS = "parts"
 BLOCK = 512  # inputs per part, saved if a command is stopped, and rows in memory at a time
 _UNSOUND = (ValueError, LookupError, TypeError, AttributeError, RecursionError, OSError)
-
-Say = Callable[[str], None]  # tells a line to the user
 
 
 class Kept(NamedTuple):
@@ -72,7 +73,7 @@ def _features(path: pathlib.Path) -> np.ndarray:
     return reading.read_arrays(path)["features"]
 
 
-def read_finished(out: pathlib.Path, recipe: str, say: Say) -> Kept | None:
+def read_finished(out: pathlib.Path, recipe: str) -> Kept | None:
     """Return the features of an earlier, finished command; None if there are none by this recipe.
 
     A damaged file is put aside, and so its features are made again.
@@ -83,7 +84,9 @@ def read_finished(out: pathlib.Path, recipe: str, say: Say) -> Kept | None:
     try:
         manifest = folders.read_manifest(out)
         if manifest.get("recipe_sha256") != recipe:
-            say(f"{out} is of other weights, settings or versions: all is embedded again.")
+            _log.info(
+                f"{out} was made with other weights, settings or versions: all is embedded again."
+            )
             return None
         cached = Kept(manifest["contents_sha256"], [], {}, {})
         if changed := folders.changed_file(out, manifest):
@@ -94,12 +97,12 @@ def read_finished(out: pathlib.Path, recipe: str, say: Say) -> Kept | None:
         cached.add(digests, out / FEATURES, [None] * len(_features(out / FEATURES)))
         cached.flaws.update({s["sha256"]: s["reason"] for s in manifest["skipped"] if s["sha256"]})
     except _UNSOUND as error:
-        _put_aside(path, error, say)
+        _put_aside(path, error)
         return None
     return cached
 
 
-def read_parts(out: pathlib.Path, recipe: str, kept: Kept, say: Say) -> None:
+def read_parts(out: pathlib.Path, recipe: str, kept: Kept) -> None:
     """Add the parts that interrupted commands left; remove parts made by another recipe."""
     for path in sorted((out / PARTS).glob("*.npz")):
         try:
@@ -110,7 +113,7 @@ def read_parts(out: pathlib.Path, recipe: str, kept: Kept, say: Say) -> None:
             if not len(digests) == len(reasons) == len(features) or features.ndim != 2:
                 raise ValueError("it is no array of features")
         except _UNSOUND as error:
-            _put_aside(path, error, say)
+            _put_aside(path, error)
             continue
         if ours:
             kept.add(digests, path, reasons)
@@ -142,9 +145,10 @@ def write_part(
     return path
 
 
-def _put_aside(path: pathlib.Path, error: Exception, say: Say) -> None:
+def _put_aside(path: pathlib.Path, error: Exception) -> None:
     reason = str(error) or type(error).__name__
-    say(f"{path} cannot be used ({reason}): it is kept as {put_aside(path).name}, and made again.")
+    name = put_aside(path).name
+    _log.warning(f"{path} cannot be used ({reason}): it is kept as {name}, and made again.")
 
 
 def remove_parts(out: pathlib.Path) -> None:

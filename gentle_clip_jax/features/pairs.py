@@ -1,6 +1,7 @@
 """Collections and their pairs: items that share a partner become one item."""
 
 import dataclasses
+import logging
 import os
 from typing import NamedTuple
 
@@ -13,6 +14,8 @@ from gentle_clip_jax.data.pairs import Pairs
 from gentle_clip_jax.data.pairs import read_cells as read_cells
 from gentle_clip_jax.data.pairs import read_pairs as read_pairs
 from gentle_clip_jax.features.collection import Collection
+
+_log = logging.getLogger(__name__)
 
 
 class Matched(NamedTuple):
@@ -28,7 +31,7 @@ class Matched(NamedTuple):
 
 
 def read_matched(pairs: Pairs, x: Collection, y: Collection) -> Matched:
-    """Read pairs as `read_pairs` does, but an item may be in several: say how many were joined.
+    """Read pairs as `read_pairs` does, but an item may be in several pairs.
 
     The pairs come in an order that depends on their ids alone, so that folds, and with them all
     results, are the same however the lines of a file are sorted.
@@ -38,9 +41,9 @@ def read_matched(pairs: Pairs, x: Collection, y: Collection) -> Matched:
     count = item.max() + 1
     if count == len(ids):
         return Matched(x, y, _in_canonical_order(ids))
-    print(
-        f"The {len(ids):,} pairs{_source(pairs)} are of {count:,} items: what shares a "
-        "partner counts as one."
+    _log.info(
+        f"The {len(ids):,} pairs{_source(pairs)} are of {count:,} items, as items that "
+        "share a partner count as one."
     )
     joined, names = [], []
     for column, rows in enumerate((x, y)):

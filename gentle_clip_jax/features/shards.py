@@ -6,15 +6,13 @@ import shutil
 from collections.abc import Mapping
 from typing import Any
 
-from rich.console import Console
-
 from gentle_clip_jax.features import folder as folders
 from gentle_clip_jax.features.arguments import SHARDS, check_folder, keep
 from gentle_clip_jax.features.kept import Kept
 from gentle_clip_jax.features.update import (
     Content,
     contents_sha256,
-    say_what_is_there,
+    note_rest,
     write_features,
 )
 from gentle_clip_jax.storage import locks
@@ -54,13 +52,12 @@ def merge(out: str | pathlib.Path, arguments: Mapping[str, Any] | None = None) -
                 f"The shards in {out} are of --{name}={first['arguments'].get(name)}, not {value}: "
                 "run them again, or leave it out."
             )
-    console = Console(soft_wrap=True, highlight=False, markup=False)
     with locks.alone_in(out):
         check_folder(out, first["arguments"])
-        keep(out, first["arguments"], console.print)
+        keep(out, first["arguments"])
         _write(out, count, manifests)
         shutil.rmtree(out / SHARDS)
-    return say_what_is_there(out, console)
+    return note_rest(out)
 
 
 def _count(out: pathlib.Path) -> int:

@@ -2,14 +2,13 @@
 
 import importlib.metadata
 import itertools
+import logging
 import pathlib
 import shutil
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from gentle_clip_jax.data import metadata
 from gentle_clip_jax.features import folder as folders
@@ -18,7 +17,10 @@ from gentle_clip_jax.features.arguments import keep
 from gentle_clip_jax.features.engine import Engine, in_this_process
 from gentle_clip_jax.features.kept import BLOCK, Kept
 from gentle_clip_jax.features.work import Work
+from gentle_clip_jax.storage import progress
 from gentle_clip_jax.storage.digests import sha256_of
+
+_log = logging.getLogger(__name__)
 
 _PACKAGES = ("gentle-clip-jax", "jax", "jaxlib", "flax", "numpy")
 
@@ -34,14 +36,12 @@ def update(
     shard: tuple[int, int] | None = None,
     *,
     engine: Engine = in_this_process,
-    say: Console | None = None,
 ) -> dict[str, Any]:
-    """Bring the features in `out` up to date: embed what is missing, and print a summary.
+    """Bring the features in `out` up to date: embed what is missing.
 
     Args:
       shard: number i of n, from 0: of each n blocks of 512 inputs the one that `out` is of.
       engine: the engine that decodes and embeds.
-      say: where it does; on stdout if not given.
 
     Returns:
       What manifest.json holds.
@@ -49,8 +49,7 @@ def update(
     Raises:
       ValueError: nothing can be used, or features are not finite; earlier features stay.
     """
-    console = say or Console(soft_wrap=True, highlight=False, markup=False)
-    keep(out, arguments, console.print)
+    keep(out, arguments)
     blocks = [range(i, min(i + BLOCK, len(work.inputs))) for i in range(0, len(work.inputs), BLOCK)]
     blocks = blocks if shard is None else blocks[shard[0] :: shard[1]]
     contents = {i: content for block in blocks for i, content in zip(block, work.contents(block))}
@@ -59,18 +58,18 @@ def update(
     if shard is not None:
         metadata["listing_sha256"] = sha256_of([work.rows, work.index.tolist()])
     recipe = metadata["recipe_sha256"]
-    before = on_disk.read_finished(out, recipe, console.print)
+    before = on_disk.read_finished(out, recipe)
     if before is None or before.contents != metadata["contents_sha256"]:
         cached = before or Kept("", [], {}, {})
         old = {*cached.places} & {digest for digest, _ in contents.values()}
-        on_disk.read_parts(out, recipe, cached, console.print)
-        count = _embed(work, contents, out, arguments, recipe, cached, engine, console)
+        on_disk.read_parts(out, recipe, cached)
+        count = _embed(work, contents, out, arguments, recipe, cached, engine)
         _keep_until_replaced([*old], out, recipe, cached)
         write_features(rows, out, arguments, metadata, cached, shard)
         if old:
-            console.print(f"Embedded now: {count}; as before: {len(old)}.")
+            _log.info(f"Embedded now: {count}; reused: {len(old)}.")
     on_disk.remove_parts(out)
-    return say_what_is_there(out, console)
+    return note_rest(out)
 
 
 def _rows(work: Work, contents: Contents, shard: tuple[int, int] | None) -> Rows:
@@ -116,25 +115,19 @@ def _embed(
     recipe: str,
     cached: Kept,
     engine: Engine,
-    console: Console,
 ) -> int:
     """Embed every content without features once, and save each part of 512 on the way."""
     parts = _parts(contents, cached)
     total = sum(map(len, parts))
     inputs = (([work.inputs[i] for i in part], [contents[i][0] for i in part]) for part in parts)
     begun: dict[int, tuple[list[np.ndarray], list[str | None]]] = {}
-    columns = TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn()
-    rate = TextColumn("{task.fields[rate]}")
-    with Progress(*columns, rate, TimeRemainingColumn(), console=console) as progress:
-        name = metadata.printable(pathlib.PurePath(out.name))
-        bar = progress.add_task(name, total=total, rate="")
+    with progress.bar(metadata.printable(pathlib.PurePath(out.name)), total) as advance:
         for number, batch, why in engine(work, inputs):
             features, reasons = begun.setdefault(number, ([], []))
             ahead = parts[number][len(reasons) :]
             features.append(_checked(batch, why, ahead, work, arguments))
             reasons += why
-            speed = progress.tasks[bar].speed
-            progress.update(bar, advance=len(why), rate=f"{speed:.0f}/s" if speed else "")
+            advance(len(why))
             if len(reasons) == len(parts[number]):
                 digests = [contents[i][0] for i in parts[number]]
                 path = on_disk.write_part(out, recipe, digests, np.concatenate(features), reasons)
@@ -221,14 +214,14 @@ def write_features(
     folders.write_manifest(out, manifest)
 
 
-def say_what_is_there(out: pathlib.Path, console: Console) -> dict[str, Any]:
-    """Print a summary of a folder of features; return its manifest."""
+def note_rest(out: pathlib.Path) -> dict[str, Any]:
+    """Name the items of a folder of features that were skipped or cut; return its manifest."""
     manifest = folders.read_manifest(out)
-    console.print(f"{metadata.printable(out)}: {manifest['num_rows']} rows.")
     for item in manifest["skipped"][:3]:
-        console.print(f"Skipped: {item['id']} {item['reason']}.")
+        _log.warning(f"Skipped: {item['id']} {item['reason']}.")
     if len(manifest["skipped"]) > 3:
-        console.print(f"{len(manifest['skipped'])} were skipped in all: {out / folders.MANIFEST}.")
+        count, path = len(manifest["skipped"]), out / folders.MANIFEST
+        _log.warning(f"{count} items were skipped in all, which {path} lists.")
     if cut := manifest.get("num_cut"):
-        console.print(f"Cut to {manifest['max_tokens']} tokens: {cut}.")
+        _log.info(f"Cut to {manifest['max_tokens']} tokens: {cut}.")
     return manifest

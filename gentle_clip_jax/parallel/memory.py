@@ -1,9 +1,12 @@
 """Memory that a training step needs on each device, computed before the first step."""
 
+import logging
 import time
 from typing import Any
 
 import jax
+
+_log = logging.getLogger(__name__)
 
 
 def compiled_to_fit(step: Any, *args: Any) -> Any:
@@ -17,7 +20,7 @@ def compiled_to_fit(step: Any, *args: Any) -> Any:
     needed, limit = needed_bytes(compiled), limit_bytes(jax.local_devices()[0])
     if jax.process_index() == 0:
         of = f" of {limit / 2**20:,.0f}" if limit else ""
-        print(
+        _log.info(
             f"Compiled in {time.monotonic() - start:.1f} s; a step takes {needed / 2**20:,.0f} MiB"
             f"{of} on each of {jax.device_count()} devices."
         )

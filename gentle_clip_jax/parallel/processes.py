@@ -5,6 +5,7 @@ parent, which only waits, forwards signals and reports the outcome.
 """
 
 import contextlib
+import logging
 import os
 import re
 import signal
@@ -17,7 +18,9 @@ from typing import NoReturn
 import jax
 import orbax.checkpoint as ocp
 
-from gentle_clip_jax.parallel.address import is_asked_for as is_asked_for
+from gentle_clip_jax.parallel.address import check_processes, is_asked_for
+
+_log = logging.getLogger(__name__)
 
 _SUPERVISED = "GENTLE_CLIP_SUPERVISED"  # the number of a pipe that closes when the parent ends
 _LOADING = 3600  # seconds that a process may take to load data or compile
@@ -36,6 +39,31 @@ LOST = (
 def is_supervised() -> bool:
     """Return whether this is the training process, not the parent that waits for it."""
     return _SUPERVISED in os.environ
+
+
+def is_first() -> bool:
+    """Return whether this is the first process, which speaks for all."""
+    return jax.process_index() == 0
+
+
+def meet(coordinator: str | None, num_processes: int | None, process_id: int | None) -> int | None:
+    """Connect to the other processes, if there are to be any, in a child of this process.
+
+    None of an argument is replaced from the environment or the cluster.
+
+    Returns:
+      None where training goes on; in the parent, the exit code of the child once it has ended.
+
+    Raises:
+      ValueError: the processes cannot meet.
+    """
+    check_processes(coordinator, num_processes, process_id)
+    if not is_asked_for(coordinator):
+        return None
+    if not is_supervised():
+        return supervise()
+    join(coordinator, num_processes, process_id)
+    return None
 
 
 def supervise() -> int:
@@ -62,11 +90,11 @@ def supervise() -> int:
     code = process.wait()
     os.close(write_end)
     if code == -signal.SIGABRT:
-        print(f"gentle-clip: {LOST}", file=sys.stderr)
+        _log.error(LOST)
         return 1
     if code < 0:
         name = signal.Signals(-code).name
-        print(f"gentle-clip: This process was ended by {name}.", file=sys.stderr)
+        _log.error(f"This process was ended by {name}.")
         return 128 - code
     return code
 

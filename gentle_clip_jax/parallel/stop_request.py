@@ -10,7 +10,7 @@ from typing import Any
 import jax
 from jax.experimental import multihost_utils
 
-_INTERRUPTED = 130  # the exit status that shells expect after Ctrl-C
+from gentle_clip_jax.parallel import interrupt
 
 
 class StopRequest:
@@ -73,7 +73,7 @@ class StopRequest:
                     "Stopped at once; run the same command to continue from the last checkpoint."
                 )
             elif self.may_leave:
-                code = _INTERRUPTED if number[0] == signal.SIGINT else 0
+                code = interrupt.CODE if number[0] == signal.SIGINT else 0
                 _leave("Stopped before a step was done; run the same command to start again.", code)
             else:
                 _say(f"{name}: saving after this step. Ctrl-C again ends without saving.")
@@ -84,6 +84,6 @@ def _say(message: str) -> None:
     print(f"gentle-clip: {message}", file=sys.stderr, flush=True)
 
 
-def _leave(message: str, code: int = _INTERRUPTED) -> None:
+def _leave(message: str, code: int = interrupt.CODE) -> None:
     _say(message)
     os._exit(code)

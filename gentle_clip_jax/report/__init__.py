@@ -3,6 +3,13 @@
 from gentle_clip_jax.report.comparison import show_comparison
 from gentle_clip_jax.report.diagnosis import show_diagnosis, suspects
 from gentle_clip_jax.report.page import write_report
-from gentle_clip_jax.report.results import results_table
+from gentle_clip_jax.report.results import evaluations, results_table
 
-__all__ = ["results_table", "show_comparison", "show_diagnosis", "suspects", "write_report"]
+__all__ = [
+    "evaluations",
+    "results_table",
+    "show_comparison",
+    "show_diagnosis",
+    "suspects",
+    "write_report",
+]

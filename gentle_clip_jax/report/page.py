@@ -11,8 +11,10 @@ from gentle_clip_jax.report.maps import map_section
 from gentle_clip_jax.report.overview import results_section, verdict
 from gentle_clip_jax.report.settings import settings_section
 from gentle_clip_jax.runs.read import Run, read_run
+from gentle_clip_jax.storage.progress import working
 
 
+@working("drawing")
 def write_report(workdir: str | Path, compare: Iterable[str | Path] = ()) -> Path:
     """Write workdir/report.html on the run in `workdir`, beside the runs in `compare`.
 

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gentle_clip_jax.pages.names import capitalized
-from gentle_clip_jax.runs.read import UNNAMED, Modalities, modalities_of
+from gentle_clip_jax.runs.read import UNNAMED, Modalities, modalities_of, read_run
 
 _NAMES = {"mean_recall": "Mean of the R@k", "zero_shot_accuracy": "Zero-shot accuracy"}
 _WORDS = {"mrr": "MRR", "ec": "EC"}
@@ -84,6 +84,23 @@ def rows(evaluations: Mapping[str, Mapping[str, Any]]) -> list[Row]:
         _row(name, modalities, [e["metrics"].get(name) for e in evaluations.values()])
         for name in names
     ]
+
+
+def evaluations(workdirs: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return what evaluation.json of each run holds.
+
+    Raises:
+      ValueError: a run has not been evaluated.
+    """
+    found = {}
+    for workdir in workdirs:
+        if (evaluation := read_run(workdir).evaluation) is None:
+            raise ValueError(
+                f"{workdir} has not been evaluated: run gentle-clip evaluate --workdir={workdir} "
+                "first."
+            )
+        found[workdir] = evaluation
+    return found
 
 
 def results_table(evaluations: Mapping[str, Mapping[str, Any]]) -> Table:

@@ -10,7 +10,6 @@ import numpy as np
 
 from gentle_clip_jax.aligners.closed_form.arrays import unit_rows
 from gentle_clip_jax.features.collection import Collection
-from gentle_clip_jax.progress import working
 from gentle_clip_jax.reviewing import refit
 from gentle_clip_jax.reviewing.finding import Finder, Space
 from gentle_clip_jax.reviewing.journal import Journal
@@ -20,6 +19,7 @@ from gentle_clip_jax.reviewing.queue import Mode
 from gentle_clip_jax.reviewing.session import Session
 from gentle_clip_jax.reviewing.show import Show
 from gentle_clip_jax.searching.opened import Opened
+from gentle_clip_jax.storage.progress import working
 
 # A fit to fewer pairs than these rarely has the partner in a grid, if it is one of so many items.
 TEN_BELOW, TEN_ABOVE = 20, 2000

@@ -5,6 +5,7 @@ import datetime
 import importlib.metadata
 import importlib.util
 import json
+import logging
 import os
 import pathlib
 import platform
@@ -17,13 +18,14 @@ from typing import Any
 
 import jax
 import numpy as np
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from gentle_clip_jax.runs.folder import RunFolder
-from gentle_clip_jax.runs.resumed import continue_info, continue_log, say_what_changed
+from gentle_clip_jax.runs.resumed import continue_info, continue_log, warn_of_changed_data
+from gentle_clip_jax.storage import progress
 from gentle_clip_jax.storage.records import checked, write_record
 from gentle_clip_jax.storage.stores import is_local
+
+_log = logging.getLogger(__name__)
 
 _PACKAGES = ("gentle-clip-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 _CHECK_DIGITS = 8  # of the checksum of a line: enough to detect damage
@@ -89,35 +91,32 @@ class RunLog:
         self._pending: list[tuple[int, dict[str, jax.Array]]] = []
         self._writes = jax.process_index() == 0
         self._started = self._last_write = time.monotonic()
-        # A path or a value may contain text that rich would interpret as markup.
-        self._console = Console(quiet=not self._writes, markup=False)
         self._lines = self._tensorboard = None
         self._before: dict[str, Any] = {}
         if self._writes:
             with _write_errors_named(workdir):
-                self._before = continue_info(self._folder, self._console.print)
+                self._before = continue_info(self._folder)
                 if first_step:
-                    say_what_changed(self._before, self._about, self._console.print)
+                    warn_of_changed_data(self._before, self._about)
                 self._write_info()
-                self._lines = continue_log(self._folder.metrics, first_step, self._console.print)
+                self._lines = continue_log(self._folder.metrics, first_step)
                 if is_local(workdir) and importlib.util.find_spec("tensorboardX"):
                     from gentle_clip_jax.runs.tensorboard import ScalarWriter
 
                     self._tensorboard = ScalarWriter(self._folder.tensorboard)
         if first_step >= steps:
-            self._console.print(f"{workdir}: all {steps} steps are done.")
+            self._note(f"{workdir}: all {steps} steps are done.")
         elif first_step:
-            self._console.print(f"{workdir}: going on from step {first_step} of {steps}.")
-        columns = TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn()
-        self._progress = Progress(*columns, TimeRemainingColumn(), console=self._console)
-        self._bar = self._progress.add_task(workdir.name, total=steps, completed=first_step)
+            self._note(f"{workdir}: going on from step {first_step} of {steps}.")
+        silent = contextlib.nullcontext(lambda number: None)
+        self._bar = progress.bar(workdir.name, steps, first_step) if self._writes else silent
 
     def __enter__(self) -> "RunLog":
-        self._progress.start()
+        self._advance = self._bar.__enter__()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_) -> None:
-        self._progress.stop()
+        self._bar.__exit__(None, None, None)
         try:
             with _write_errors_named(self.workdir):
                 if self._lines:
@@ -133,7 +132,7 @@ class RunLog:
     def add(self, step: int, metrics: dict[str, jax.Array]) -> None:
         """Record the metrics of one step."""
         self._pending.append((step, metrics))
-        self._progress.advance(self._bar)
+        self._advance(1)
 
     def write_train(self, *, examples_per_step: int) -> None:
         """Write the means of all metrics since the last call, and the speed.
@@ -156,15 +155,20 @@ class RunLog:
         self._last_write = now
         self._write(pending[-1][0], "train", means)
 
+    def _note(self, text: str) -> None:
+        if self._writes:
+            _log.info(text)
+
     def _skip(self, step: int, metrics: dict[str, float]) -> None:
         self._skipped += 1
         if self._skipped > self._max_skipped:
             raise NonFiniteStep(step, metrics)
         name = _bad_name(metrics)
-        self._console.print(
-            f"step {step}: {name} is {metrics[name]}; skipped, {self._skipped} of at most "
-            f"{self._max_skipped}"
-        )
+        if self._writes:
+            _log.warning(
+                f"step {step}: {name} is {metrics[name]}; skipped, {self._skipped} of at most "
+                f"{self._max_skipped}"
+            )
         self._write(step, "skipped", {"term": name, "count": self._skipped}, plot=False)
 
     def write_validation(self, step: int, metrics: dict[str, float], headline: str) -> None:
@@ -177,7 +181,7 @@ class RunLog:
         zero_shot = metrics.get("zero_shot_accuracy")
         more = "" if zero_shot is None else f", zero-shot {zero_shot:.1%}"
         name = headline.replace("_", " ")
-        self._console.print(f"step {step}: validation {name} {metrics[headline]:.1%}{more}")
+        self._note(f"step {step}: validation {name} {metrics[headline]:.1%}{more}")
 
     def _write(self, step: int, kind: str, metrics: dict[str, Any], *, plot: bool = True) -> None:
         with _write_errors_named(self.workdir):

@@ -9,7 +9,7 @@ from typing import Annotated, Any, NamedTuple
 import msgspec
 import numpy as np
 
-from gentle_clip_jax.runs.differences import flat
+from gentle_clip_jax.runs.differences import differences, flat
 from gentle_clip_jax.runs.folder import RunFolder, read_config
 from gentle_clip_jax.storage import reading
 from gentle_clip_jax.storage.records import read_record, unchecked
@@ -111,6 +111,12 @@ def facts(path: str | Path) -> dict[str, Any]:
     """
     config = read_config(path).to_dict()
     return flat(read_info(RunFolder(place(path)))) | flat(config, "config.")
+
+
+def differing_facts(path: str | Path, other: str | Path) -> dict[str, tuple[Any, Any]]:
+    """Return the facts in which two runs differ, but for when and how long they ran."""
+    found = differences(facts(path), facts(other))
+    return {name: both for name, both in found.items() if name not in ("started", "seconds")}
 
 
 def read_info(folder: RunFolder) -> dict[str, Any]:

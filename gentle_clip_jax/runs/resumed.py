@@ -1,7 +1,7 @@
 """Repair of the log and of run.json when a run is resumed."""
 
+import logging
 import pathlib
-from collections.abc import Callable
 from typing import Any, TextIO
 
 from gentle_clip_jax.runs.folder import RunFolder
@@ -11,32 +11,32 @@ from gentle_clip_jax.storage.writing import aside, put_aside, writing
 
 _MOST_NAMED = 5
 
-Say = Callable[[str], Any]  # prints a line for the user
+_log = logging.getLogger(__name__)
 
 
-def continue_info(folder: RunFolder, say: Say) -> dict[str, Any]:
+def continue_info(folder: RunFolder) -> dict[str, Any]:
     """Return the content of run.json, empty if it is missing; a damaged file is renamed."""
     try:
         return read_info(folder)
     except ValueError:
         put_aside_at = put_aside(folder.info)
-        say(f"{folder.info} is damaged: renamed to {put_aside_at.name} and written again.")
+        _log.warning(f"{folder.info} is damaged: renamed to {put_aside_at.name} and written again.")
         return {}
 
 
-def say_what_changed(before: dict[str, Any], about: dict[str, Any], say: Say) -> None:
-    """Print which sets of a run's data have changed since its training began."""
+def warn_of_changed_data(before: dict[str, Any], about: dict[str, Any]) -> None:
+    """Warn which sets of a run's data have changed since its training began."""
     was, now = before.get("data"), about.get("data", {})
     if not isinstance(was, dict):
         return
     if changed := [name for name in now if name in was and was[name] != now[name]]:
-        say(
+        _log.warning(
             f"The data have changed since the run began ({', '.join(changed)}): to train only on "
             "the new data, give a new --workdir."
         )
 
 
-def continue_log(path: pathlib.Path, first_step: int, say: Say) -> TextIO:
+def continue_log(path: pathlib.Path, first_step: int) -> TextIO:
     """Open a log to append after `first_step`, and remove later lines of a killed run.
 
     Damaged lines are moved to another file and reported; missing steps are reported.
@@ -52,12 +52,14 @@ def continue_log(path: pathlib.Path, first_step: int, say: Say) -> TextIO:
         named = ", ".join(str(number + 1) for number in damaged[:_MOST_NAMED])
         more = len(damaged) - _MOST_NAMED
         named += f" and {more} more" if more > 0 else ""
-        say(f"{path}: damaged lines are moved to {put_aside_at.name}: line {named}.")
+        _log.warning(f"{path}: damaged lines are moved to {put_aside_at.name}: line {named}.")
     recorded = [(line, content["step"]) for line, content in zip(lines, read) if content]
     recorded = [(line, step) for line, step in recorded if step <= first_step]
     last = max((step for _, step in recorded), default=0)
     if last < first_step:
-        say(f"{path} has no line between step {last} and step {first_step}: some were lost.")
+        _log.warning(
+            f"{path} has no line between step {last} and step {first_step}: some were lost."
+        )
     _write(path, [line for line, _ in recorded])
     return appending(path)
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import os
 import pathlib
 import socket
@@ -18,6 +19,8 @@ from gentle_clip_jax.storage import locks
 from gentle_clip_jax.storage.records import read_record, write_record
 from gentle_clip_jax.storage.stores import is_local
 from gentle_clip_jax.storage.writing import put_aside, write_text
+
+_log = logging.getLogger(__name__)
 
 # Keys that may change when a run is resumed: up to rounding, good steps do not depend on them.
 _FREE = ("config.train.max_skipped", "config.train.max_damaged", "config.mesh.fsdp")
@@ -98,7 +101,7 @@ def _mend(folder: RunFolder, config: dict[str, Any]) -> None:
         except ValueError as error:
             lacking.append(path)
             renamed = put_aside(path).name
-            print(f"{path} is damaged ({error}): renamed to {renamed} and written again.")
+            _log.warning(f"{path} is damaged ({error}): renamed to {renamed} and written again.")
     if lacking:
         _write(folder, config)
 

@@ -13,10 +13,10 @@ from gentle_clip_jax.features import folder as folders
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.given import Given
 from gentle_clip_jax.features.read import read
-from gentle_clip_jax.progress import track
 from gentle_clip_jax.searching.opened import Opened, opened_of
 from gentle_clip_jax.searching.run_items import Run
 from gentle_clip_jax.storage import reading
+from gentle_clip_jax.storage.progress import track
 from gentle_clip_jax.storage.writing import write_rows
 
 RANKED = "ranked.npy"

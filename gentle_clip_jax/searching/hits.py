@@ -23,14 +23,12 @@ if TYPE_CHECKING:
 class Hits:
     """Results of a search, nearest first.
 
-    query: words, or the id or file of an item. data: the folder of pictures, if it is known. note:
-    a warning about an index, "" if there is none.
+    query: words, or the id or file of an item. data: the folder of pictures, if it is known.
     """
 
     hits: list[Hit]
     query: str
     data: pathlib.Path | None = None
-    note: str = ""
 
     @property
     def ids(self) -> list[str]:
@@ -115,4 +113,4 @@ def search(
     else:
         assert like is not None  # one of both is given
         hits, query = searcher.like(like, num), like
-    return Hits(hits, query, searcher.gallery.data, searcher.note)
+    return Hits(hits, query, searcher.gallery.data)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from gentle_clip_jax import progress
+from gentle_clip_jax.storage import progress
 
 # Of n rows there are sqrt(n) partitions, and 4 numbers of a row share a byte of its code. Chosen on
 # other rows than those of docs/results/speed.md, for recall@10 of 0.98 and more at a million rows.

@@ -11,7 +11,6 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from gentle_clip_jax import progress
 from gentle_clip_jax.aligners.protocol import SharedSpace
 from gentle_clip_jax.features import folder as folders
 from gentle_clip_jax.features.arguments import check_folder
@@ -106,7 +105,7 @@ class RunItems:
         arguments = {"encoder": name, "role": modality, "data": str(path), "dtype": "float32"}
         check_folder(out, arguments)
         with locks.alone_in(out):
-            update(self._work(raw, modality), out, arguments, say=progress.console())
+            update(self._work(raw, modality), out, arguments)
 
     def _work(self, raw: Any, modality: Modality) -> Work:
         def contents(numbers: Sequence[int]) -> list[tuple[str, str | None]]:

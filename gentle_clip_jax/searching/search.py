@@ -1,6 +1,7 @@
 """Search of a gallery of embeddings by words, by one of its items, or by a file."""
 
 import functools
+import logging
 import pathlib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -10,7 +11,6 @@ import numpy as np
 from gentle_clip_jax.data import images
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.given import Given
-from gentle_clip_jax.progress import track
 from gentle_clip_jax.searching.embed import RANKED
 from gentle_clip_jax.searching.encoder import QueryEncoder
 from gentle_clip_jax.searching.exact import nearest
@@ -18,6 +18,9 @@ from gentle_clip_jax.searching.index import Index, index_of, open_index, write_i
 from gentle_clip_jax.searching.opened import Opened, other
 from gentle_clip_jax.storage import reading
 from gentle_clip_jax.storage.digests import sha256
+from gentle_clip_jax.storage.progress import track
+
+_log = logging.getLogger(__name__)
 
 _ENDINGS = (*images.SUFFIXES, ".txt")
 _BLOCK = 8192
@@ -45,13 +48,12 @@ class Searcher:
       gallery: features of one modality, or rows that `embed` has written with the aligner.
       side: the modality of the gallery, "x" or "y".
 
-    Without an index all rows are compared. `note`: a warning about the index, "" if there is none.
+    Without an index all rows are compared.
     """
 
     def __init__(self, opened: Opened, gallery: Collection, side: str):
         self.opened, self.gallery, self.side = opened, gallery, side
         self.index: Index | None = None
-        self.note = ""
         self._encoders: dict[str, QueryEncoder] = {}
 
     @functools.cached_property
@@ -182,9 +184,9 @@ def open_gallery(aligner: Opened, gallery: Given, *, side: str | None = None) ->
         try:
             searcher.index = open_index(folder, searcher.built_from)
         except ValueError as error:
-            searcher.note = f"{folder} is not used, so every item is compared: {error}."
+            _log.warning(f"{folder} is not used, so every item is compared: {error}.")
     elif len(searcher.gallery.features) > _MANY and not searcher.is_embedded:
-        searcher.note = "All items are embedded first; gentle-clip index does that only once."
+        _log.info("All items are embedded first; gentle-clip index does that only once.")
     return searcher
 
 

@@ -9,6 +9,8 @@ from gentle_clip_jax.tasks.check_keys import check_keys
 
 def check(config: ml_collections.ConfigDict) -> None:
     """Raise ValueError, in one sentence, if a config cannot be trained."""
+    if "task" not in config:
+        raise ValueError("The config cannot be trained, as it names no task: set config.task.")
     check_keys(config)
     task_of(config).check(config)
     _check_objective(config)

@@ -19,6 +19,8 @@ from gentle_clip_jax.training import manifest
 from gentle_clip_jax.training.orbax_errors import cause, first_line, unless_late
 from gentle_clip_jax.training.records import RECORD, STATE, Records
 
+_log = logging.getLogger(__name__)
+
 _MOST_NAMED = 10
 
 
@@ -115,7 +117,7 @@ class Checkpoints:
         path = self._folder / str(step)
         note = "" if self._read_only else f"; its files are moved to {aside(path)}"
         if jax.process_index() == 0:
-            print(f"Checkpoint {step} is damaged and is skipped: {reason}{note}.")
+            _log.warning(f"Checkpoint {step} is damaged and is skipped: {reason}{note}.")
         if self._read_only:
             return
         if jax.process_index() == 0:

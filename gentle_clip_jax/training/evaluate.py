@@ -1,5 +1,6 @@
 """Evaluation of a run on its test items, and search among them."""
 
+import logging
 import pathlib
 from typing import Any
 
@@ -8,14 +9,18 @@ import numpy as np
 from gentle_clip_jax.data.batches import Dataset
 from gentle_clip_jax.runs.folder import RunFolder
 from gentle_clip_jax.runs.read import read_info
-from gentle_clip_jax.runs.resumed import say_what_changed
+from gentle_clip_jax.runs.resumed import warn_of_changed_data
+from gentle_clip_jax.storage.progress import working
 from gentle_clip_jax.storage.records import write_record
 from gentle_clip_jax.storage.stores import place
 from gentle_clip_jax.storage.writing import write_arrays
 from gentle_clip_jax.training.provenance import fingerprints
 from gentle_clip_jax.training.restored import restore
 
+_log = logging.getLogger(__name__)
 
+
+@working("measuring test items")
 def evaluate(workdir: str | pathlib.Path) -> dict[str, Any]:
     """Measure the best checkpoint of a run on its test items.
 
@@ -49,11 +54,12 @@ def evaluate(workdir: str | pathlib.Path) -> dict[str, Any]:
 def _compare_data(folder: RunFolder, dataset: Dataset) -> None:
     """Warn if the data differ from those of the training, which may include the test items."""
     try:
-        say_what_changed(read_info(folder), {"data": fingerprints(dataset)}, print)
+        warn_of_changed_data(read_info(folder), {"data": fingerprints(dataset)})
     except ValueError as error:
-        print(error)
+        _log.warning(error)
 
 
+@working("searching")
 def search(workdir: str | pathlib.Path, words: str, *, num: int = 5) -> list[str]:
     """Return the names of the `num` test items of a run that are nearest to `words`, nearest first.
 

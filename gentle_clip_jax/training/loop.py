@@ -27,6 +27,7 @@ from gentle_clip_jax.training.step import Recipe, recipe, train_step
 from gentle_clip_jax.training.train_state import TrainState
 
 
+@processes.naming_lost_processes()
 def train(config: ml_collections.ConfigDict, workdir: str | pathlib.Path) -> TrainState:
     """Train until config.train.steps, from the newest intact checkpoint if there is one.
 
@@ -74,7 +75,7 @@ def next_state(
 ) -> Callable[[TrainState, Batch], tuple[TrainState, dict[str, jax.Array]]]:
     """Return the function from a state and this process's share of a batch to the next state.
 
-    Its first call compiles the step and prints its memory. `teacher`: see `train_step`.
+    Its first call compiles the step and logs its memory. `teacher`: see `train_step`.
     """
     devices = mesh.data_mesh(recipe.fsdp)
     compiled: list[Any] = []

@@ -265,7 +265,7 @@ def test_compare_with_a_run_that_was_not_evaluated(tmp_path, capsys):
     ("error", "code", "words"),
     [
         (FloatingPointError("loss/sdd is nan at step 3."), 2, "loss/sdd is nan at step 3."),
-        (KeyboardInterrupt(), 130, "Stopped; the same command takes it up again."),
+        (KeyboardInterrupt(), 130, "Stopped. Run the same command again to continue."),
         (OSError(5, "Input/output error"), 2, "Input/output error"),
         (OSError(28, "No space left on device"), 2, "No space left on device"),
         (ModuleNotFoundError("No module named 'grain'", name="grain"), 2, "[quickstart]"),
@@ -296,7 +296,7 @@ def test_train_evaluate_report(tmp_path, capsys):
         assert train(other, *TINY, "--config.train.batch_unmatched=0", config="icons_clip.py") == 0
         capsys.readouterr()
         assert train(run, *TINY) == 0
-    assert "all 4 steps are done" in " ".join(capsys.readouterr().out.split())
+    assert "all 4 steps are done" in capsys.readouterr().err
 
     assert main.main(["evaluate", f"--workdir={other}"]) == 0
     assert main.main(["evaluate", f"--workdir={run}", "--compare", str(other)]) == 0

@@ -11,7 +11,7 @@ import time
 import numpy as np
 import pytest
 
-SAID = "gentle-clip: Stopped; the same command takes it up again.\n"
+SAID = "gentle-clip: Stopped. Run the same command again to continue.\n"
 TRIES = int(os.environ.get("GENTLE_CLIP_CTRL_C", "2"))  # of each command; 20 in a release
 LINES = {
     "ask": ["--x=x.npz", "--out=ask"],
@@ -34,7 +34,7 @@ LINES = {
 # Says when it listens: before, Python starts and imports a few lines of ours.
 SCRIPT = """
 import sys
-from gentle_clip_jax.commands import interrupt
+from gentle_clip_jax.parallel import interrupt
 from gentle_clip_jax.commands.main import main
 
 listen = interrupt.listen
@@ -126,7 +126,8 @@ def test_wherever_it_comes(body, code, tmp_path):
     (tmp_path / "body.py").write_text(body)
     script = (
         "import sys, time\n"
-        "from gentle_clip_jax.commands import interrupt, main\n"
+        "from gentle_clip_jax.commands import main\n"
+        "from gentle_clip_jax.parallel import interrupt\n"
         "interrupt._GRACE = 0.5\n"
         "def run(argv):\n"
         "    print('up', flush=True)\n"

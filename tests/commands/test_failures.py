@@ -33,7 +33,7 @@ NOWHERE = argparse.Namespace()
     ],
 )
 def test_errors_that_a_user_can_mend(error, args, words):
-    said, code = failures.told(error, argparse.Namespace(**args))
+    said, code = failures.format_error(error, argparse.Namespace(**args))
     assert code == 2
     assert "\n" not in said
     assert all(word in said for word in words), said
@@ -44,17 +44,17 @@ OURS = [TypeError("a\nb"), KeyError("x"), ValueError(), RecursionError()]
 
 @pytest.mark.parametrize("error", OURS)
 def test_what_only_we_can_mend_says_so(error):
-    said, code = failures.told(error, NOWHERE)
+    said, code = failures.format_error(error, NOWHERE)
     assert code == 1
     assert "\n" not in said
-    assert "fault of gentle-clip" in said
+    assert "bug of gentle-clip" in said
     assert type(error).__name__ in said
     assert "--traceback" in said
 
 
 def test_every_error_of_the_system_has_a_remedy():
     for number in errno.errorcode:
-        said, code = failures.told(OSError(number, os.strerror(number), "a"), NOWHERE)
+        said, code = failures.format_error(OSError(number, os.strerror(number), "a"), NOWHERE)
         assert code == 2
         assert said.count(": ") <= 1 + os.strerror(number).count(": ")
         assert said.endswith(".") or not said  # a broken pipe has no reader

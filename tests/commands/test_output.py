@@ -3,17 +3,22 @@
 import argparse
 import io
 import json
+import pathlib
+import re
+import shlex
 
 import jax
 import numpy as np
 import pytest
 import tiny_encoders
 import tiny_run
+from rich.console import Console
 
-from gentle_clip_jax import progress
 from gentle_clip_jax.commands import main
+from gentle_clip_jax.storage import progress
 from gentle_clip_jax.tasks.icons import task as icons
 
+ROOT = pathlib.Path(__file__).parents[2]
 TINY = [
     f"--config.{name}"
     for name in (
@@ -88,9 +93,22 @@ def commands_of(parser, path=()):
                 yield from inner or [((*path, name), child)]
 
 
-@pytest.mark.parametrize(("name", "parser"), [*commands_of(main._parser())])
-def test_every_command_can_speak_to_programs_and_be_quiet(name, parser):
-    assert {"--json", "--quiet"} <= {*parser._option_string_actions}, name
+def test_every_command_can_speak_to_programs_and_be_quiet():
+    for name, parser in commands_of(main._parser()):
+        assert {"--json", "--quiet"} <= {*parser._option_string_actions}, name
+
+
+def test_every_help_has_a_purpose_an_example_and_a_page():
+    root = main._parser()
+    for name, parser in [((), root), *commands_of(root)]:
+        purpose, *_, example, page = parser.description.splitlines()
+        assert re.fullmatch(r"[A-Z].*\w\.", purpose), name
+        command = shlex.split(example.removeprefix("Example: gentle-clip "))
+        assert tuple(command[: len(name)]) == name
+        args, overrides = root.parse_known_args(command)  # else it ends the test
+        assert all(word.startswith("--config.") for word in overrides), example
+        assert args.command
+        assert (ROOT / page.removeprefix("More: ")).is_file(), page
 
 
 def test_examples_and_data_sets_have_their_objects(tmp_path, capsys):
@@ -188,7 +206,7 @@ def test_progress_is_shown_on_a_terminal_where_a_command_asks(monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
     assert [*progress.track(range(3), "holding pairs out")] == [0, 1, 2]
     assert stderr.getvalue() == ""
-    with progress.shown():
+    with progress.shown(lambda: Console(stderr=True)):
         for one in progress.track("ab", "holding pairs out"):
             # Within a step there is no bar of its own.
             assert [*progress.track(range(2), "inner")] == [0, 1], one
@@ -204,13 +222,13 @@ def test_work_of_unknown_length_is_shown_on_a_terminal(monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
     with progress.working("compiling"):
         assert stderr.getvalue() == ""
-    with progress.shown(), progress.working("compiling"):
+    with progress.shown(lambda: Console(stderr=True)), progress.working("compiling"):
         assert [*progress.track("ab", "inner")] == [*"ab"]
     assert "compiling" in stderr.getvalue()
     assert "inner" not in stderr.getvalue()
 
 
 def test_progress_says_nothing_in_a_file(capsys):
-    with progress.shown(), progress.working("compiling"):
+    with progress.shown(lambda: Console(stderr=True)), progress.working("compiling"):
         assert [*progress.track(range(3), "folds")] == [0, 1, 2]
     assert capsys.readouterr() == ("", "")

@@ -141,7 +141,7 @@ def fragile_task(**damaged):
     )
 
 
-def test_the_next_item_stands_in_for_one_that_cannot_be_read(capsys):
+def test_the_next_item_stands_in_for_one_that_cannot_be_read(notices):
     """Whatever was read before, so that a run that goes on has the same batches."""
     damaged = {"matched": (3, 4, 39), "unmatched": (0,)}
     batch_at = batches(fragile_task(**damaged), seed=0, max_damaged=4, **SIZES)
@@ -153,7 +153,7 @@ def test_the_next_item_stands_in_for_one_that_cannot_be_read(capsys):
         expected = [stands_in.get(int(row), row) for row in rows]
         np.testing.assert_array_equal(batch["x"][:, 0, 0], expected)
         np.testing.assert_array_equal(batch["x"][:, 0, 0], batch["y"][:, 0])
-    said = capsys.readouterr().out.splitlines()
+    said = notices().splitlines()
     assert len(said) == 4
     assert "Skipped: 4 of at most 4." in said[-1]
     assert all("cannot be decoded" in line for line in said)

@@ -74,7 +74,7 @@ def run(*args: object) -> int:
 def test_a_captioned_set(scenes, tmp_path, capsys):
     to = tmp_path / "to"
     assert run("rsicd", f"--from={scenes}", f"--to={to}") == 0
-    assert "rsicd/1.0.0: test 2, train 4." in " ".join(capsys.readouterr().out.split())
+    assert "rsicd/1.0.0: test 2, train 4." in capsys.readouterr().err
     source = tfds_source.open_source(to / "rsicd", "train")
     assert len(source) == 4
     assert source.images == "image"
@@ -220,14 +220,14 @@ def damage(folder: pathlib.Path, name: str) -> None:
     seal(folder)
 
 
-def test_damaged_items_are_skipped_and_said(scenes, tmp_path, capsys):
+def test_damaged_items_are_skipped_and_said(scenes, tmp_path, notices):
     damage(scenes, "b")
     with (scenes / "metadata.jsonl").open("a") as file:
         file.write('{"id": "gone", "split": "test"}\n')
     (scenes / "SHA256SUMS").unlink()
     target = prepare.prepare("rsicd", scenes, tmp_path / "to", max_skipped=2)
     assert [row["id"] for row in tfds_source.open_source(target, "train")] == ["a", "c", "d"]
-    out = " ".join(capsys.readouterr().out.split())
+    out = " ".join(notices().split())
     assert "Skipped: gone has no image." in out
     assert "Skipped: b cannot be read from" in out
     assert [x["id"] for x in json.loads((target / "prepared.json").read_text())["skipped"]] == [
@@ -248,7 +248,7 @@ def test_too_many_damaged_items_stop_it(most, scenes, tmp_path, capsys):
     assert len(error.strip().splitlines()) == 1
     assert not (tmp_path / "to" / "rsicd").exists()
     assert run(*arguments, "--max-skipped=2") == 0
-    assert "going on after 1 shards" in capsys.readouterr().out  # those of the split test
+    assert "going on after 1 shards" in capsys.readouterr().err  # those of the split test
     assert len(tfds_source.open_source(tmp_path / "to" / "rsicd", "train")) == 2
 
 
@@ -370,11 +370,11 @@ def shard_numbers(folder: pathlib.Path) -> dict[str, int]:
     return {path.name: path.stat().st_ino for path in folder.rglob("*.array_record-*")}
 
 
-def test_killed_half_way_it_goes_on(killed, scenes, tmp_path, capsys):
+def test_killed_half_way_it_goes_on(killed, scenes, tmp_path, notices):
     before = shard_numbers(killed)
     assert len(before) == 2
     target = prepare.prepare("rsicd", scenes, killed)
-    assert "rsicd: going on after 2 shards." in capsys.readouterr().out
+    assert "rsicd: going on after 2 shards." in notices()
     assert before.items() < shard_numbers(target).items()
     assert [path.name for path in killed.iterdir()] == ["rsicd"]
     at_once = prepare.prepare("rsicd", scenes, tmp_path / "at once")

@@ -70,8 +70,8 @@ def names(said, folder, damaged):
 class Walk:
     """Copies a sound folder for each of its files, damages that file, and opens the copy."""
 
-    def __init__(self, sound, way, tmp_path, capsys):
-        self.sound, self.way, self.tmp_path, self.capsys = sound, way, tmp_path, capsys
+    def __init__(self, sound, way, tmp_path, notices):
+        self.sound, self.way, self.tmp_path, self.notices = sound, way, tmp_path, notices
         self.tried, self.wrong = 0, []
 
     def copies(self):
@@ -88,7 +88,7 @@ class Walk:
 
     def open(self, opening, expected, folder, damaged, *, partly=None):
         """What an opening gives, None for an error; notes whether it is as it should be."""
-        self.capsys.readouterr()
+        self.notices()
         found, said, note = None, "", self.note(f"{opening.__name__}: {damaged.name}")
         try:
             found = opening(folder)
@@ -98,7 +98,7 @@ class Walk:
         except Exception as error:
             note(False, f"{type(error).__name__}: {error}")
             return None
-        said += "".join(self.capsys.readouterr())
+        said += self.notices()
         is_right = found is not None and (same(found, expected) or (partly and partly(found)))
         note(is_right or names(said, folder, damaged), f"not named: {said!r}")
         return found
@@ -118,12 +118,12 @@ class Walk:
 
 
 @pytest.fixture
-def walk(tmp_path, capsys, record):
+def walk(tmp_path, notices, record):
     """Of a sound folder, in one way; at the end nothing may have gone wrong."""
 
     @contextlib.contextmanager
     def walking(sound, way, what):
-        found = Walk(sound, way, tmp_path, capsys)
+        found = Walk(sound, way, tmp_path, notices)
         yield found
         assert not found.wrong, "\n".join(found.wrong)
         assert found.tried
@@ -206,9 +206,9 @@ def test_every_file_of_a_run_that_goes_on(run, walk, way):
                 for line in DAMAGES[way]((sound / "metrics.jsonl").read_bytes()).split(b"\n")[:-1]:
                     note(line in kept, f"{line} is lost")
             note(found and same(found["state"], expected[go_on]["state"]), "another end")
-            files.capsys.readouterr()
+            files.notices()
             note(same(go_on(folder)["state"], expected[go_on]["state"]), "another end, again")
-            note(".unsound" not in "".join(files.capsys.readouterr()), "damaged still")
+            note(".unsound" not in files.notices(), "damaged still")
 
 
 @EACH_WAY

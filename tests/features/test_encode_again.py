@@ -44,10 +44,10 @@ def test_pictures_replaced_under_the_same_names(pictures, tmp_path):
     assert colours(encode_images(pictures, tmp_path / "out")) == dict.fromkeys(COLOURS, BEIGE)
 
 
-def test_only_what_is_new_or_changed_is_embedded(pictures, tmp_path, decoded, capsys):
+def test_only_what_is_new_or_changed_is_embedded(pictures, tmp_path, decoded, notices):
     encode_images(pictures, tmp_path / "out")
     decoded.clear()
-    capsys.readouterr()
+    notices()
     draw(pictures / "f.png", BEIGE)
     draw(pictures / "b.png", PINK)
     (pictures / "a.png").unlink()
@@ -57,7 +57,7 @@ def test_only_what_is_new_or_changed_is_embedded(pictures, tmp_path, decoded, ca
     assert found == {
         "b": PINK, "d": COLOURS["d"], "e": COLOURS["e"], "f": BEIGE, "moved": COLOURS["c"]
     }  # fmt: skip
-    assert "Embedded now: 2; as before: 3." in capsys.readouterr().out
+    assert "Embedded now: 2; reused: 3." in notices()
     assert not (tmp_path / "out" / "parts").exists()
 
 
@@ -83,14 +83,14 @@ def scaled(model, factor):
     return model._replace(params=params)
 
 
-def test_other_weights_embed_all_again(pictures, weights, tmp_path, monkeypatch, capsys):
+def test_other_weights_embed_all_again(pictures, weights, tmp_path, monkeypatch, notices):
     encode_images(pictures, tmp_path / "out")
     (weights / "weights").write_bytes(b"other weights")
     other = scaled(pretrained.efficientnet_lite0(), 2)
     monkeypatch.setattr(pretrained, "efficientnet_lite0", lambda: other)
     found = colours(encode_images(pictures, tmp_path / "out"))
     assert found == {name: tuple(2 * v for v in colour) for name, colour in COLOURS.items()}
-    assert "out is of other weights, settings or versions" in capsys.readouterr().out
+    assert "out was made with other weights, settings or versions" in notices()
 
 
 def test_another_tokenizer_embeds_all_again(tmp_path, weights):
@@ -192,14 +192,14 @@ DAMAGES = {
 
 @pytest.mark.parametrize("kind", DAMAGES)
 def test_a_damaged_part_is_named_put_aside_and_made_again(
-    kind, pictures, tmp_path, monkeypatch, capsys
+    kind, pictures, tmp_path, monkeypatch, notices
 ):
     stopped(pictures, tmp_path / "out", monkeypatch)
     part = tmp_path / "out" / "parts" / "0.npz"
     part.write_bytes(DAMAGES[kind](part.read_bytes()))
     damaged = part.read_bytes()
     assert colours(encode_images(pictures, tmp_path / "out")) == COLOURS
-    said = capsys.readouterr().out
+    said = notices()
     assert f"{part} cannot be used" in said
     assert "kept as 0.npz.unsound, and made again" in said
     assert part.with_name("0.npz.unsound").read_bytes() == damaged
@@ -207,14 +207,16 @@ def test_a_damaged_part_is_named_put_aside_and_made_again(
 
 @pytest.mark.parametrize("name", ["features.npy", "rows.jsonl", "manifest.json"])
 @pytest.mark.parametrize("kind", DAMAGES)
-def test_a_damaged_file_of_what_was_finished(kind, name, pictures, tmp_path, capsys):
+def test_a_damaged_file_of_what_was_finished(kind, name, pictures, tmp_path, notices):
     encode_images(pictures, tmp_path / "out")
     path = tmp_path / "out" / name
     path.write_bytes(DAMAGES[kind](path.read_bytes()))
     assert colours(encode_images(pictures, tmp_path / "out")) == COLOURS
     # A flipped letter of a manifest may be no damage to JSON: then it is of another recipe.
-    said = capsys.readouterr().out
-    assert f"{path} cannot be used" in said or "is of other weights" in said or name[0] == "m"
+    said = notices()
+    assert (
+        f"{path} cannot be used" in said or "was made with other weights" in said or name[0] == "m"
+    )
 
 
 COPIES = ("arguments.json", "arguments.copy.json")
@@ -224,7 +226,7 @@ each_kind = pytest.mark.parametrize("kind", ["cut", "emptied", "another", "deep"
 @each_kind
 @pytest.mark.parametrize("name", COPIES)
 def test_damaged_arguments_are_put_aside_and_the_others_taken(
-    kind, name, pictures, tmp_path, decoded, capsys
+    kind, name, pictures, tmp_path, decoded, notices
 ):
     out = tmp_path / "out"
     encode_images(pictures, out)
@@ -232,7 +234,7 @@ def test_damaged_arguments_are_put_aside_and_the_others_taken(
     (out / name).write_bytes(damaged)
     decoded.clear()
     encode_images(pictures, out)
-    assert f"{out / name} is damaged (" in capsys.readouterr().out.replace("\n", "")
+    assert f"{out / name} is damaged (" in notices().replace("\n", "")
     assert (out / f"{name}.unsound").read_bytes() == damaged
     assert (out / name).read_bytes() == sound
     assert not decoded
@@ -259,7 +261,7 @@ def test_damaged_arguments_are_not_taken_for_others(name, pictures, tmp_path):
         encode_images(pictures, tmp_path / "out", dtype="float16")
 
 
-def test_features_of_an_earlier_version_are_made_again(pictures, tmp_path, decoded, capsys):
+def test_features_of_an_earlier_version_are_made_again(pictures, tmp_path, decoded, notices):
     encode_images(pictures, tmp_path / "out")
     about = manifest(tmp_path / "out")
     del about["recipe_sha256"], about["contents_sha256"]
@@ -267,7 +269,7 @@ def test_features_of_an_earlier_version_are_made_again(pictures, tmp_path, decod
     decoded.clear()
     encode_images(pictures, tmp_path / "out")
     assert sorted(decoded) == [*COLOURS]
-    assert "is of other weights, settings or versions" in capsys.readouterr().out
+    assert "was made with other weights, settings or versions" in notices()
 
 
 @pytest.mark.parametrize("name", ["features.npy", "rows.jsonl", "manifest.json"])
@@ -324,7 +326,7 @@ def test_a_folder_that_cannot_be_made(pictures, tmp_path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names of any bytes are Linux's")
-def test_names_that_are_not_utf8_are_skipped_and_listed(pictures, tmp_path, capsys):
+def test_names_that_are_not_utf8_are_skipped_and_listed(pictures, tmp_path, notices):
     draw(pictures / "caf.png", BEIGE)
     os.rename(pictures / "caf.png", os.fsencode(pictures / "caf") + b"\xe9.png")
     assert colours(encode_images(pictures, tmp_path / "out")) == COLOURS
@@ -332,7 +334,7 @@ def test_names_that_are_not_utf8_are_skipped_and_listed(pictures, tmp_path, caps
     assert [(item["id"], item["reason"]) for item in skipped] == [
         (r"caf\xe9", "has a name that is not UTF-8: rename the file")
     ]
-    assert r"Skipped: caf\xe9 has a name" in capsys.readouterr().out
+    assert r"Skipped: caf\xe9 has a name" in notices()
     os.rename(os.fsencode(pictures / "caf") + b"\xe9.png", pictures / "café.png")
     assert colours(encode_images(pictures, tmp_path / "out"))["café"] == BEIGE
 
@@ -381,6 +383,6 @@ def test_names_like_markup_are_shown_as_they_are(pictures, tmp_path, capsys):
     out = tmp_path / "out [red]"
     arguments = ["encode", "--encoder=efficientnet-lite0", f"--data={pictures}", f"--out={out}"]
     assert main.main(arguments) == 0
-    said = capsys.readouterr().out
-    assert "Skipped: IMG [/b] is not an image" in said
-    assert "out [red]: 5 rows." in said
+    said = capsys.readouterr()
+    assert "Skipped: IMG [/b] is not an image" in said.err
+    assert said.out == f"5 rows.\nWritten: {out}.\n"

@@ -74,7 +74,7 @@ def test_both_towers_of_a_clip(clip, pictures, tmp_path, capsys):
     for role, features in expected.items():
         found = read(tmp_path / role)
         np.testing.assert_allclose(found.features, features, atol=1e-5)
-    assert "Cut to 13 tokens: 1." in capsys.readouterr().out
+    assert "Cut to 13 tokens: 1." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_proteins_of_a_fasta_file(esm2, tmp_path, capsys):
     out = tmp_path / "out"
     arguments = [("encoder", folder), ("data", tmp_path / "proteins.fasta"), ("out", out)]
     assert encode(*arguments) == 0
-    assert "Cut to 1024 tokens: 1." in capsys.readouterr().out
+    assert "Cut to 1024 tokens: 1." in capsys.readouterr().err
     found = read(out)
     assert found.ids.tolist() == [*proteins]
     for features, sequence in zip(found.features, proteins.values()):

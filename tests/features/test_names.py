@@ -1,12 +1,10 @@
 """What an encoder of images was trained to tell apart, as an encoder of texts reads it."""
 
-import argparse
-
 import numpy as np
 import pytest
 import tiny_encoders
 
-from gentle_clip_jax.commands import aligners
+from gentle_clip_jax.commands import aligners, options
 from gentle_clip_jax.encoders.published import pretrained
 from gentle_clip_jax.features import names
 from gentle_clip_jax.features.loading import load_encoder
@@ -62,7 +60,7 @@ def test_what_has_no_names(x, y, words, texts):
 
 
 def test_the_command_asks_for_them_only_where_it_is_told_to():
-    parser = argparse.ArgumentParser()
+    parser = options.Command()
     aligners.add(parser.add_subparsers())
     given = ["align", "--x=a", "--y=b", "--out=c"]
     assert parser.parse_args(given).names is None

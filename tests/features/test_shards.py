@@ -42,13 +42,14 @@ def contents(folder):
 def test_shards_put_together_are_one_run(kind, count, dtype, request, tmp_path, capsys):
     data, options = request.getfixturevalue(kind), (f"--dtype={dtype}", "--batch-size=2")
     assert encode_by_command(data, tmp_path / "one", *options) == 0
-    said = capsys.readouterr().out.partition("one: ")[2]
+    said = capsys.readouterr()
     in_shards(data, tmp_path / "many", count, *options)
     with pytest.raises(ValueError, match=r"many has no manifest.json"):
         read(tmp_path / "many")
     capsys.readouterr()
     assert main.main(["encode", "--merge", f"--out={tmp_path / 'many'}"]) == 0
-    assert capsys.readouterr().out.partition("many: ")[2] == said.replace("/one", "/many")
+    merged = capsys.readouterr()
+    assert (merged.out, merged.err) == (said.out.replace("/one", "/many"), said.err)
     assert contents(tmp_path / "many") == contents(tmp_path / "one")
     assert not (tmp_path / "many" / "shards").exists()
 
@@ -71,7 +72,7 @@ def test_what_is_merged_is_brought_up_to_date_as_ever(pictures, tmp_path, capsys
     Image.new("RGB", (9, 9), (1, 2, 3)).save(pictures / "new.png")
     capsys.readouterr()
     assert encode_by_command(pictures, tmp_path / "out") == 0
-    assert "Embedded now: 1; as before: 7." in capsys.readouterr().out
+    assert "Embedded now: 1; reused: 7." in capsys.readouterr().err
     in_shards(pictures, tmp_path / "out", 2)
     before = contents(tmp_path / "out")
     assert main.main(["encode", "--merge", f"--out={tmp_path / 'out'}"]) == 0

@@ -229,6 +229,6 @@ def test_the_extra_is_named_where_it_is_not_installed(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "anndata.io", None)
     with pytest.raises(ModuleNotFoundError) as caught:
         read(tmp_path / "x.h5ad")
-    said, code = failures.told(caught.value, None)
+    said, code = failures.format_error(caught.value, None)
     assert 'pip install "gentle-clip-jax[tables]"' in said
     assert code == 2

@@ -50,8 +50,8 @@ def test_a_cluster_says_whether_there_are_several(monkeypatch, variables, asked)
     ("end", "code", "said"),
     [
         ("sys.exit(3)", 3, ""),
-        ("os.abort()", 1, f"gentle-clip: {processes.LOST}\n"),
-        ("os.kill(os.getpid(), 9)", 137, "gentle-clip: This process was ended by SIGKILL.\n"),
+        ("os.abort()", 1, f"{processes.LOST}\n"),
+        ("os.kill(os.getpid(), 9)", 137, "This process was ended by SIGKILL.\n"),
     ],
     ids=["exit", "abort", "kill"],
 )
@@ -124,15 +124,15 @@ def test_a_cluster_knows_where_its_processes_meet(monkeypatch):
     address.check_processes("auto", None, None)
 
 
-def test_a_step_that_cannot_fit_is_refused_with_the_figure(monkeypatch, capsys):
+def test_a_step_that_cannot_fit_is_refused_with_the_figure(monkeypatch, notices):
     step, rows = jax.jit(lambda rows: rows @ rows.T), jnp.ones((1024, 8))
     compiled = memory.compiled_to_fit(step, rows)
     np.testing.assert_array_equal(compiled(rows), 8)
-    assert "a step takes 4 MiB on each of 4 devices" in capsys.readouterr().out
+    assert "a step takes 4 MiB on each of 4 devices" in notices()
     monkeypatch.setattr(memory, "limit_bytes", lambda device: 3 * 2**20)
     with pytest.raises(ValueError, match=r"needs 4 MiB on each device, which has 3: raise"):
         memory.compiled_to_fit(step, rows)
-    assert "takes 4 MiB of 3 on each" in capsys.readouterr().out
+    assert "takes 4 MiB of 3 on each" in notices()
 
 
 def test_large_arrays_are_spread_along_their_longest_axis():

@@ -1,6 +1,5 @@
 """`review` of files and collections, by a function and on a page, and its refits in earnest."""
 
-import argparse
 import json
 import signal
 import threading
@@ -15,7 +14,7 @@ from gentle_clip_jax.aligners import Problem, align
 from gentle_clip_jax.aligners.closed_form.cca import cca
 from gentle_clip_jax.aligners.closed_form.transported import transported_cca
 from gentle_clip_jax.aligners.problem import Features
-from gentle_clip_jax.commands import output
+from gentle_clip_jax.commands import options, output
 from gentle_clip_jax.commands import review as command
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.pairs import read_pairs
@@ -50,7 +49,7 @@ def paths(files):
 
 
 def run(files, *more):
-    parser = argparse.ArgumentParser()
+    parser = options.Command()
     command.add(parser.add_subparsers())
     names = ("aligner", "x", "y", "pairs")
     given = [f"--{name}={path}" for name, path in zip(names, paths(files))]

@@ -45,7 +45,7 @@ def test_lines_are_means_since_the_last(tmp_path):
     assert validation == {"step": 3, "kind": "validation", **FIGURES}
 
 
-def test_data_that_changed_are_told_when_a_run_goes_on(tmp_path, capsys):
+def test_data_that_changed_are_told_when_a_run_goes_on(tmp_path, notices):
     data = {"matched": "8 items, ab", "unmatched_x": "9 items, cd"}
     other = data | {"matched": "9 items, ef"}
     for first_step, now, told in (
@@ -55,7 +55,7 @@ def test_data_that_changed_are_told_when_a_run_goes_on(tmp_path, capsys):
         (4, other, False),
     ):
         with RunLog(tmp_path, 3, 10, 0, first_step=first_step, about={"data": now}):
-            said = " ".join(capsys.readouterr().out.split())
+            said = " ".join(notices().split())
         assert (
             "have changed since the run began (matched): to train only on the new data, give"
             in said
@@ -106,7 +106,7 @@ def test_a_bad_term_is_named_with_its_step(tmp_path):
     assert read_lines(tmp_path) == []
 
 
-def test_bad_steps_are_left_out_up_to_a_limit(tmp_path, capsys):
+def test_bad_steps_are_left_out_up_to_a_limit(tmp_path, notices):
     nan = {"loss/total": float("nan"), "loss/sdd": float("nan")}
     with open_log(tmp_path, max_skipped=2) as log:
         for step in range(1, 5):
@@ -122,7 +122,7 @@ def test_bad_steps_are_left_out_up_to_a_limit(tmp_path, capsys):
         (4, "skipped", "loss/sdd"),
     ]
     assert train["loss/sdd"] == 2.0
-    said = " ".join(capsys.readouterr().out.split())
+    said = " ".join(notices().split())
     assert "step 4: loss/sdd is nan; skipped, 2 of at most 2" in said
 
 
@@ -142,64 +142,64 @@ def test_a_killed_run_leaves_each_step_once(tmp_path):
     assert [line["step"] for line in read_lines(tmp_path)] == [1, 2, 3, 4]
 
 
-def said_by(capsys):
-    return "".join(capsys.readouterr().out.split())
+def said_by(notices):
+    return "".join(notices().split())
 
 
-def test_damaged_lines_are_named_and_kept_in_another_file(tmp_path, capsys):
+def test_damaged_lines_are_named_and_kept_in_another_file(tmp_path, notices):
     write_steps(tmp_path, 1, 2, 3)
     path = tmp_path / "metrics.jsonl"
     lines = path.read_bytes().splitlines()
     flipped = lines[1].replace(b"2.0", b"3.0")
     bad = [b"[]", b'{"st\x0c\xff', flipped, b"[" * 100_000]
     path.write_bytes(b"\n".join([lines[0], *bad, *lines[1:]]) + b"\n")
-    capsys.readouterr()
+    notices()
     write_steps(tmp_path, 4)
     assert [line["loss/total"] for line in read_lines(tmp_path)] == [1, 2, 3, 4]
-    said = said_by(capsys)
+    said = said_by(notices)
     assert "metrics.jsonl:damagedlinesaremovedtometrics.jsonl.unsound:" in said
     assert ":line2,3,4,5." in said
     assert (tmp_path / "metrics.jsonl.unsound").read_bytes() == b"\n".join(bad) + b"\n"
     write_steps(tmp_path, 5)
-    assert "leftout" not in said_by(capsys)
+    assert "leftout" not in said_by(notices)
 
 
-def test_of_many_damaged_lines_a_few_are_named(tmp_path, capsys):
+def test_of_many_damaged_lines_a_few_are_named(tmp_path, notices):
     (tmp_path / "metrics.jsonl").write_text("[]\n" * 7)
     with open_log(tmp_path):
         pass
-    assert "line1,2,3,4,5and2more." in said_by(capsys)
+    assert "line1,2,3,4,5and2more." in said_by(notices)
 
 
 @pytest.mark.parametrize("change", [lambda text: "", lambda text: text[: len(text) // 2]])
-def test_a_log_that_was_cut_is_named(tmp_path, capsys, change):
+def test_a_log_that_was_cut_is_named(tmp_path, notices, change):
     write_steps(tmp_path, 1, 2, 3, 4)
     path = tmp_path / "metrics.jsonl"
     path.write_text(change(path.read_text()))
     last = [0, *(line["step"] for line in map(read_line, lines_of(path)) if line)][-1]
-    capsys.readouterr()
+    notices()
     write_steps(tmp_path, 5)
-    assert f"metrics.jsonlhasnolinebetweenstep{last}andstep4:" in said_by(capsys)
+    assert f"metrics.jsonlhasnolinebetweenstep{last}andstep4:" in said_by(notices)
     assert [line["step"] for line in read_lines(tmp_path)] == [*range(1, last + 1), 5]
 
 
 @pytest.mark.parametrize(
     "content", ["[]", "3", '{"seconds": "long"}', '{"versions": []}', "{", "", '{"check": "0"}']
 )
-def test_a_damaged_run_json_is_named_and_put_aside(tmp_path, content, capsys):
+def test_a_damaged_run_json_is_named_and_put_aside(tmp_path, content, notices):
     (tmp_path / "run.json").write_text(content)
     with open_log(tmp_path):
         pass
-    assert "run.jsonisdamaged:renamedtorun.json.unsoundandwrittenagain." in said_by(capsys)
+    assert "run.jsonisdamaged:renamedtorun.json.unsoundandwrittenagain." in said_by(notices)
     assert (tmp_path / "run.json.unsound").read_text() == content
     assert read_record(tmp_path / "run.json")["seed"] == 3
 
 
-def test_paths_are_no_markup(tmp_path, capsys):
+def test_paths_are_no_markup(tmp_path, notices):
     (tmp_path / "[bold]a[").mkdir()
     with open_log(tmp_path / "[bold]a[", 10):
         pass
-    assert "[bold]a[:all10stepsaredone." in "".join(capsys.readouterr().out.split())
+    assert "[bold]a[:all10stepsaredone." in "".join(notices().split())
 
 
 def test_run_info_outlives_a_restart(tmp_path):
@@ -218,10 +218,10 @@ def test_run_info_outlives_a_restart(tmp_path):
 @pytest.mark.parametrize(
     ("first_step", "message"), [(10, "all 10 steps are done"), (4, "going on from step 4 of 10")]
 )
-def test_it_says_where_a_run_goes_on(tmp_path, capsys, first_step, message):
+def test_it_says_where_a_run_goes_on(tmp_path, notices, first_step, message):
     with open_log(tmp_path, first_step):
         pass
-    assert message in " ".join(capsys.readouterr().out.split())
+    assert message in " ".join(notices().split())
 
 
 def test_json_is_never_half_written(tmp_path):

@@ -59,7 +59,7 @@ DAMAGES = {**damages.DAMAGES, "edited": lambda text: text.replace(b'"seed": 0', 
 
 @pytest.mark.parametrize("kind", DAMAGES)
 @pytest.mark.parametrize("name", KEPT[:2])
-def test_a_damaged_config_is_named_put_aside_and_written_anew(workdir, name, kind, capsys):
+def test_a_damaged_config_is_named_put_aside_and_written_anew(workdir, name, kind, notices):
     path = workdir / name
     sound = path.read_bytes()
     path.write_bytes(DAMAGES[kind](sound))
@@ -69,7 +69,7 @@ def test_a_damaged_config_is_named_put_aside_and_written_anew(workdir, name, kin
     assert path.read_bytes() == damaged
     with taken(workdir, CONFIG):
         pass
-    assert f"{path} is damaged (" in capsys.readouterr().out
+    assert f"{path} is damaged (" in notices()
     assert path.with_name("config.json.unsound").read_bytes() == damaged
     assert path.read_bytes() == sound
 

@@ -1,6 +1,5 @@
 """The commands ask, align, embed and search, on encoders that take no time."""
 
-import argparse
 import json
 
 import numpy as np
@@ -10,7 +9,7 @@ from by_folder import open_gallery
 from PIL import Image
 
 from gentle_clip_jax.aligners import load
-from gentle_clip_jax.commands import aligners, output, search
+from gentle_clip_jax.commands import aligners, options, output
 from gentle_clip_jax.encoders.published import pretrained
 from gentle_clip_jax.features import names
 from gentle_clip_jax.features.encode import encode
@@ -55,10 +54,8 @@ def work(tmp_path_factory, weights):
 
 
 def run(*argv):
-    parser = argparse.ArgumentParser()
-    commands = parser.add_subparsers()
-    aligners.add(commands)
-    search.add(commands)
+    parser = options.Command()
+    aligners.add(parser.add_subparsers())
     args = parser.parse_args([str(arg) for arg in argv])
     assert output.run(args) == 0
 

@@ -62,7 +62,6 @@ def test_it_finds_what_comparing_all_finds(embedded, engine, work, gallery, tmp_
     assert index_gallery(work / "aligner", gallery, engine=engine) == index_of(gallery)
     indexed = open_gallery(work / "aligner", gallery)
     assert indexed.index is not None
-    assert not indexed.note
     recalls = []
     for number in range(40):
         row = exact.opened.embed("y", np.load(work / "y.npz")["features"][number : number + 1])
@@ -121,7 +120,7 @@ def test_an_index_of_something_else_is_one_sentence(change, engine, work, galler
     compared = capsys.readouterr()
     assert len(compared.out.splitlines()) == 20
     assert compared.err == (
-        f"gentle-clip: {index_of(gallery)} is not used, so every item is compared: {words}: run "
+        f"{index_of(gallery)} is not used, so every item is compared: {words}: run "
         "gentle-clip index again.\n"
     )
     assert main.main(["index", *command[1:3], f"--engine={engine}"]) == 0
@@ -132,11 +131,12 @@ def test_an_index_of_something_else_is_one_sentence(change, engine, work, galler
     assert found.out == compared.out
 
 
-def test_a_file_too_many_is_noticed(work, gallery):
+def test_a_file_too_many_is_noticed(work, gallery, notices):
     pytest.importorskip("lance")
     index_gallery(work / "aligner", gallery, engine="lance")
     (index_of(gallery) / "rows.lance" / "_versions" / "1.manifest").touch()
-    assert "it is incomplete or damaged" in open_gallery(work / "aligner", gallery).note
+    open_gallery(work / "aligner", gallery)
+    assert "it is incomplete or damaged" in notices()
 
 
 def test_the_last_engine_is_used_and_leaves_nothing_of_another(work, gallery):
@@ -201,16 +201,18 @@ def test_a_full_disk_is_told_as_such(tmp_path):
     assert said == f"{errno.EFBIG} {tmp_path / 'rows.lance'}\n"
 
 
-def test_many_items_that_are_embedded_first_are_noted(work, gallery, monkeypatch):
-    assert not open_gallery(work / "aligner", work / "x.npz").note
+def test_many_items_that_are_embedded_first_are_noted(work, gallery, monkeypatch, notices):
+    open_gallery(work / "aligner", work / "x.npz")
+    assert not notices()
     monkeypatch.setattr(search, "_MANY", 1999)
-    assert "index does that only once" in open_gallery(work / "aligner", work / "x.npz").note
+    open_gallery(work / "aligner", work / "x.npz")
+    assert "index does that only once" in notices()
     embedded = open_gallery(work / "aligner", gallery)
-    assert not embedded.note
+    assert not notices()
     assert isinstance(embedded.rows, np.memmap)  # it is searched where it lies
 
 
-def test_an_engine_that_is_not_installed(work, gallery, monkeypatch, capsys):
+def test_an_engine_that_is_not_installed(work, gallery, monkeypatch, capsys, notices):
     pytest.importorskip("lance")
     engine = "lance"
     index_gallery(work / "aligner", gallery, engine=engine)
@@ -226,7 +228,7 @@ def test_an_engine_that_is_not_installed(work, gallery, monkeypatch, capsys):
         searcher = open_gallery(work / "aligner", gallery)
         assert searcher.index is None
         install = 'pip install "gentle-clip-jax[lance]"'
-        assert f"it needs {engine}: run {install}." in searcher.note
+        assert f"it needs {engine}: run {install}." in notices()
         options = [f"--aligner={work / 'aligner'}", f"--in={gallery}", f"--engine={engine}"]
         assert main.main(["index", *options]) == 2
         said = capsys.readouterr().err

@@ -1,6 +1,5 @@
 """embed, search, match and review with a trained run's folder for --aligner: raw items in."""
 
-import argparse
 import json
 
 import jax
@@ -12,7 +11,7 @@ from PIL import Image
 
 import gentle_clip_jax as gc
 from gentle_clip_jax import match, restore
-from gentle_clip_jax.commands import aligners, matches, output, search
+from gentle_clip_jax.commands import aligners, matches, options, output
 from gentle_clip_jax.features.read import read
 from gentle_clip_jax.tasks.icons import data
 from gentle_clip_jax.training import loop
@@ -38,7 +37,7 @@ def work(tmp_path_factory):
 
 
 def run(command, *argv):
-    parser = argparse.ArgumentParser()
+    parser = options.Command()
     command.add(parser.add_subparsers())
     assert output.run(parser.parse_args([str(arg) for arg in argv])) == 0
 
@@ -98,7 +97,7 @@ def test_a_run_is_an_aligner(work):
 
 
 def test_words_an_item_and_a_file_find_pictures(work, capsys):
-    run(search, "search", f"--aligner={work}/run", f"--in={work}/pictures", "low a", "--num=3")
+    run(aligners, "search", f"--aligner={work}/run", f"--in={work}/pictures", "low a", "--num=3")
     lines = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
     towers, test = restore(work / "run"), tiny_run.dataset().test
     best = np.argsort(-(towers.embed_x(test.x) @ towers.embed_y(["low a"])[0]))[:3]

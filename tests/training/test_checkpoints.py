@@ -136,17 +136,17 @@ DAMAGE = pytest.mark.parametrize("damage", DAMAGES)
 
 
 @DAMAGE
-def test_a_damaged_step_is_skipped_with_a_message_and_saved_again(tmp_path, damage, capsys):
+def test_a_damaged_step_is_skipped_with_a_message_and_saved_again(tmp_path, damage, notices):
     save(tmp_path, 1, 2, 3)
     damage(tmp_path / "3")
     assert_same(restore(tmp_path), 2)
-    said = capsys.readouterr().out
+    said = notices()
     assert said.startswith("Checkpoint 3 is damaged and is skipped: ")
-    assert said.endswith(f"; its files are moved to {tmp_path / '3.unsound'}.\n")
+    assert said.endswith(f"; its files are moved to {tmp_path / '3.unsound'}.")
     assert (tmp_path / "3.unsound").is_dir()
     save(tmp_path, 3)
     assert_same(restore(tmp_path), 3)
-    assert capsys.readouterr().out == ""
+    assert notices() == ""
 
 
 def test_a_step_is_saved_in_the_place_of_an_unsound_one(tmp_path):
@@ -168,14 +168,14 @@ def test_a_stray_folder_does_not_stop_saving(tmp_path):
 
 
 @DAMAGE
-def test_a_damaged_older_step_is_named_and_put_aside_too(tmp_path, damage, capsys):
+def test_a_damaged_older_step_is_named_and_put_aside_too(tmp_path, damage, notices):
     """Else the best step would go without a word when the next is saved."""
     if damage in (flip_a_byte, truncate, lose_a_file):
         pytest.skip("its arrays are read when it is wanted")
     save(tmp_path, 1, 2, 3, 4)
     damage(tmp_path / "2")
     assert_same(restore(tmp_path), 4)
-    assert "Checkpoint 2 is damaged and is skipped: " in capsys.readouterr().out
+    assert "Checkpoint 2 is damaged and is skipped: " in notices()
     assert (tmp_path / "2.unsound").is_dir()
 
 
@@ -198,11 +198,11 @@ def test_a_damaged_best_step_is_skipped_and_left_alone(tmp_path, damage):
     assert kept(tmp_path) == [2, 3]
 
 
-def test_what_was_altered_is_named(tmp_path, capsys):
+def test_what_was_altered_is_named(tmp_path, notices):
     save(tmp_path, 1)
     flip_a_byte(tmp_path / "1")
     assert restore(tmp_path) is None
-    said = capsys.readouterr().out
+    said = notices()
     assert re.search(r"skipped: checksum mismatch: (weights|moments/0) changed after", said)
 
 
@@ -352,7 +352,7 @@ def test_the_average_alone_is_restored_with_what_is_empty_in_it(tmp_path):
     jax.tree.map(np.testing.assert_array_equal, found, jax.tree.map(lambda a: a + 1, average))
 
 
-def test_an_average_that_was_altered_is_passed_over(tmp_path, capsys):
+def test_an_average_that_was_altered_is_passed_over(tmp_path, notices):
     state = {"average": {"kernel": jnp.arange(4.0)}}
     with Checkpoints(tmp_path) as checkpoints:
         checkpoints.save(1, state, 0.1)
@@ -361,4 +361,4 @@ def test_an_average_that_was_altered_is_passed_over(tmp_path, capsys):
         path.write_bytes(bytes(len(path.read_bytes())))
     with Checkpoints(tmp_path, read_only=True) as checkpoints:
         assert checkpoints.restore_best_average().step == 1
-    assert "Checkpoint 2 is damaged" in capsys.readouterr().out
+    assert "Checkpoint 2 is damaged" in notices()

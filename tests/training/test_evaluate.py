@@ -48,17 +48,17 @@ def workdir(tmp_path, initial, dataset):
     return tmp_path
 
 
-def test_other_test_items_than_the_training_knew_are_told(workdir, capsys):
+def test_other_test_items_than_the_training_knew_are_told(workdir, notices):
     info, data = RunFolder(workdir).info, fingerprints(DATASET)
     write_record(info, {"data": data})
     evaluate.evaluate(workdir)
-    assert "The data have changed" not in capsys.readouterr().out
+    assert "The data have changed" not in notices()
     write_record(info, {"data": data | {"test": "9 items, ab"}})
     evaluate.evaluate(workdir)
-    assert "The data have changed since the run began (test)" in capsys.readouterr().out
+    assert "The data have changed since the run began (test)" in notices()
     info.write_text("[")
     evaluate.evaluate(workdir)
-    assert f"{info} cannot be read" in capsys.readouterr().out
+    assert f"{info} cannot be read" in notices()
 
 
 def test_the_best_checkpoint_is_measured_on_test_items(workdir, initial):

@@ -76,7 +76,7 @@ def test_metrics_are_well_formed(run):
     assert all({"mean_recall", "zero_shot_accuracy"} <= line.keys() for line in lines)
 
 
-def test_a_finished_run_is_done(run, monkeypatch, capsys):
+def test_a_finished_run_is_done(run, monkeypatch, notices):
     workdir, state = run
     before = (workdir / "metrics.jsonl").read_text()
     monkeypatch.setattr(icons, "load_data", lambda config, workdir: DATASET)
@@ -85,7 +85,7 @@ def test_a_finished_run_is_done(run, monkeypatch, capsys):
     monkeypatch.setattr(loop, "train_step", pytest.fail)
     again = loop.train(CONFIG, workdir)
     jax.tree.map(np.testing.assert_array_equal, again, state)
-    assert "all 6 steps are done" in " ".join(capsys.readouterr().out.split())
+    assert "all 6 steps are done" in " ".join(notices().split())
     assert (workdir / "metrics.jsonl").read_text() == before
 
 

@@ -243,7 +243,7 @@ def test_every_step_has_its_own_batch(monkeypatch):
         assert notes.batches == [*range(first, 5)]
 
 
-def test_an_average_that_differs_by_a_bit_is_passed_over(tmp_path, capsys):
+def test_an_average_that_differs_by_a_bit_is_passed_over(tmp_path, notices):
     average = {"kernel": jnp.asarray(RNG.normal(size=(50, 20)), jnp.float32)}
     with Checkpoints(tmp_path) as checkpoints:
         for number in (1, 2):
@@ -255,4 +255,4 @@ def test_an_average_that_differs_by_a_bit_is_passed_over(tmp_path, capsys):
     path.write_bytes(content)
     with Checkpoints(tmp_path, read_only=True) as checkpoints:
         assert checkpoints.restore_best_average().step == 1
-    assert "average/kernel changed after it was saved" in capsys.readouterr().out
+    assert "average/kernel changed after it was saved" in notices()

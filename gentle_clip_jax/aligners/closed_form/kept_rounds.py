@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib.metadata
+import logging
 import pathlib
 from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
@@ -10,10 +11,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from gentle_clip_jax import progress
 from gentle_clip_jax.aligners import saved
 from gentle_clip_jax.aligners.closed_form.cca import Maps
 from gentle_clip_jax.storage.digests import sha256_of
+
+_log = logging.getLogger(__name__)
 
 _folder: ContextVar[pathlib.Path | None] = ContextVar("folder", default=None)
 _KINDS = {"Maps": Maps}.get
@@ -60,7 +62,7 @@ def last(identity: str | None) -> tuple[int, Maps | None]:
         raise ValueError(f"{folder} holds an aligner, where rounds would be kept: move it away.")
     if metadata.get("identity") != identity:
         return 0, None
-    progress.console().print(f"{folder}: going on after {metadata['rounds']} rounds.")
+    _log.info(f"{folder}: going on after {metadata['rounds']} rounds.")
     return metadata["rounds"], parts["maps"]
 
 
@@ -77,5 +79,5 @@ def _read(folder: pathlib.Path) -> tuple[dict[str, Any], dict[str, Any]]:
         try:
             return saved.read(folder, _KINDS)
         except ValueError as error:
-            progress.console().print(f"The rounds begin anew. {error}")
+            _log.warning(f"The rounds begin anew. {error}")
     return {}, {}

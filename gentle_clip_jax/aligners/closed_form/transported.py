@@ -13,7 +13,7 @@ from gentle_clip_jax.aligners.closed_form.plan import transported_covariance
 from gentle_clip_jax.aligners.problem import PLAN_ITEMS, Features
 from gentle_clip_jax.aligners.settings import Transport
 from gentle_clip_jax.evaluation.cross_validation import Embeds
-from gentle_clip_jax.progress import track
+from gentle_clip_jax.storage.progress import track
 
 Start = TypeVar("Start", bound=Embeds)
 

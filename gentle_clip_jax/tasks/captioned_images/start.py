@@ -1,6 +1,7 @@
 """Initial heads: a closed-form map of the matched items, or the identity."""
 
 import functools
+import logging
 import pathlib
 from typing import Any, Literal
 
@@ -20,6 +21,8 @@ from gentle_clip_jax.storage import reading
 from gentle_clip_jax.storage.digests import sha256_of
 from gentle_clip_jax.storage.writing import put_aside, write_arrays
 from gentle_clip_jax.tasks.embedding import of_images, of_texts
+
+_log = logging.getLogger(__name__)
 
 # Settings of `transported_cca`, chosen on validation sets of aerial images and of photographs.
 _MIX, _WITHIN = 0.35, 0.5
@@ -83,7 +86,8 @@ def load(path: pathlib.Path, params: Any, of: str) -> Any | None:
         if str(arrays.pop(_OF)) != of:
             return None
     except (ValueError, KeyError) as error:
-        print(f"{path} is damaged ({error}): renamed to {put_aside(path).name} and written again.")
+        name = put_aside(path).name
+        _log.warning(f"{path} is damaged ({error}): renamed to {name} and written again.")
         return None
     arrays = {name: jnp.asarray(values) for name, values in arrays.items()}
     return {**params, **traverse_util.unflatten_dict(arrays, sep="/")}

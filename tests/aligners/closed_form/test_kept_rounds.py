@@ -2,7 +2,6 @@ import jax
 import numpy as np
 import pytest
 
-from gentle_clip_jax import progress
 from gentle_clip_jax.aligners import closed_form, saved
 from gentle_clip_jax.aligners.closed_form import Features, transported
 from gentle_clip_jax.aligners.closed_form.kept_rounds import kept_in
@@ -49,11 +48,11 @@ def stopped(tmp_path, refits):
     return folder
 
 
-def test_a_stopped_fit_goes_on_to_the_same_maps(stopped, refits, capsys):
-    with progress.shown(), kept_in(stopped):
+def test_a_stopped_fit_goes_on_to_the_same_maps(stopped, refits, notices):
+    with kept_in(stopped):
         maps = fit()
     assert refits["made"] == 3
-    assert "going on after 5 rounds" in capsys.readouterr().err
+    assert "going on after 5 rounds" in notices()
     assert not stopped.exists()
     refits["made"] = 0
     for one, other in zip(maps, fit()):
@@ -71,13 +70,13 @@ def test_another_fit_begins_anew(stopped, refits, other):
 
 
 @pytest.mark.parametrize("name", ["aligner.json", "arrays-*"])
-def test_what_is_damaged_is_told_and_not_used(stopped, refits, name, capsys):
+def test_what_is_damaged_is_told_and_not_used(stopped, refits, name, notices):
     (path,) = stopped.glob(name)
     path.write_bytes(path.read_bytes()[:-9])
-    with progress.shown(), kept_in(stopped):
+    with kept_in(stopped):
         fit()
     assert refits["made"] == ROUNDS
-    assert f"{path.name} is damaged" in "".join(capsys.readouterr().err.split("\n"))
+    assert f"{path.name} is damaged" in "".join(notices().split("\n"))
 
 
 def test_what_else_lies_there_stays(tmp_path, stopped):
@@ -96,7 +95,7 @@ def test_what_else_lies_there_stays(tmp_path, stopped):
 
 
 @pytest.mark.slow
-def test_align_goes_on_beside_the_aligner(tmp_path, refits, capsys):
+def test_align_goes_on_beside_the_aligner(tmp_path, refits, notices):
     draw, turn = np.random.default_rng(0).standard_normal, np.eye(6, 5)
     x = np.float32(draw((4400, 6)))
     np.save(tmp_path / "x.npy", x)
@@ -110,8 +109,7 @@ def test_align_goes_on_beside_the_aligner(tmp_path, refits, capsys):
     assert (tmp_path / "out.rounds").is_dir()
     assert not out.exists()
     refits["most"] = 1000  # held-out trials make some too
-    with progress.shown():
-        align(*files, out=out, **settings)
-    assert "out.rounds: going on after" in capsys.readouterr().err
+    align(*files, out=out, **settings)
+    assert "out.rounds: going on after" in notices()
     assert out.is_dir()
     assert not (tmp_path / "out.rounds").exists()

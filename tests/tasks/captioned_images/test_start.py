@@ -32,11 +32,11 @@ def test_a_start_of_another_config_is_not_taken(tmp_path):
 
 
 @pytest.mark.parametrize("way", damages.DAMAGES)
-def test_a_damaged_start_is_named_and_put_aside(tmp_path, way, capsys):
+def test_a_damaged_start_is_named_and_put_aside(tmp_path, way, notices):
     path = tmp_path / "start.npz"
     start.save(path, PARAMS, "a")
     path.write_bytes(damages.DAMAGES[way](path.read_bytes()))
     damaged = path.read_bytes()
     assert start.load(path, PARAMS, "a") is None
-    assert f"{path} is damaged (" in capsys.readouterr().out
+    assert f"{path} is damaged (" in notices()
     assert path.with_name("start.npz.unsound").read_bytes() == damaged

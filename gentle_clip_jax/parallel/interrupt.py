@@ -1,4 +1,4 @@
-"""Ctrl-C, from the first moment of a command to its last: one line, and exit code 130.
+"""Ctrl-C at any moment of a command: one line, and exit code 130.
 
 What takes time to import is imported after `listen`, and nothing here does.
 """
@@ -9,7 +9,7 @@ import sys
 from types import FrameType
 
 CODE = 130  # what shells expect after Ctrl-C
-_SENTENCE = "gentle-clip: Stopped; the same command takes it up again."
+_SENTENCE = "gentle-clip: Stopped. Run the same command again to continue."
 _GRACE = 5.0  # seconds in which a command may close what it has open
 _SHOW_CURSOR = "\x1b[?25h"  # a bar of progress hides it
 _raised: list[bool] = []
@@ -17,7 +17,7 @@ _said: list[bool] = []
 
 
 def listen() -> None:
-    """Ctrl-C is a KeyboardInterrupt, but ends the process at once while something is imported.
+    """Make Ctrl-C a KeyboardInterrupt, but the end of the process while something is imported.
 
     An exception in the middle of an import can be lost, or taken for a package that is not
     installed. Where one is lost, or a call into a library goes on for minutes, a thread that the
@@ -36,7 +36,7 @@ def listen() -> None:
 
 
 def say() -> int:
-    """Says that the command was stopped; returns the exit code."""
+    """Print that the command was stopped; return the exit code."""
     _said.append(True)
     try:  # noqa: SIM105 (contextlib may be being imported)
         print(_SENTENCE, file=sys.stderr, flush=True)

@@ -7,11 +7,12 @@ import sys
 
 import pytest
 
-from gentle_clip_jax.commands import compilation_cache, main
+from gentle_clip_jax.commands import main
+from gentle_clip_jax.parallel import compilation_cache
 
 PROGRAM = """
 import sys
-from gentle_clip_jax.commands import compilation_cache
+from gentle_clip_jax.parallel import compilation_cache
 compilation_cache.use()
 assert "jax" not in sys.modules
 import jax
@@ -128,7 +129,7 @@ def test_what_the_environment_says_comes_first(tmp_path):
 def test_the_commands_use_it_unless_told_not_to(monkeypatch):
     used = []
     monkeypatch.setattr(compilation_cache, "use", lambda: used.append("used"))
-    monkeypatch.setattr("gentle_clip_jax.commands.interrupt.listen", lambda: None)
+    monkeypatch.setattr("gentle_clip_jax.parallel.interrupt.listen", lambda: None)
     for options in ([], ["--no-compilation-cache"]):
         monkeypatch.setattr(sys, "argv", ["gentle-clip", *options, "show", "no run"])
         assert main.main() == 2

@@ -1,4 +1,4 @@
-"""What is compiled for one command the next ones read: JAX's cache, in the user's cache folder.
+"""Cache of compiled programs for all commands: JAX's, in the user's cache folder.
 
 JAX reads its settings from the environment when it is imported, so nothing here imports it.
 """
@@ -20,7 +20,7 @@ _NOT_WRITTEN = "Error writing persistent compilation cache"
 
 
 def use() -> None:
-    """Keeps compiled programs in the user's cache folder, which processes may share.
+    """Keep compiled programs in the user's cache folder, which processes may share.
 
     What the environment says (JAX_COMPILATION_CACHE_DIR, JAX_ENABLE_COMPILATION_CACHE and JAX's
     other variables) comes first. A folder that cannot be written to, or is another user's, is not
@@ -43,7 +43,7 @@ def use() -> None:
 
 
 def _folder() -> pathlib.Path:
-    """One for each kind of CPU: JAX's keys do not tell apart those of one home on two machines."""
+    """Return a folder per kind of CPU, which JAX's keys lack: machines may share a home."""
     try:
         cpu = "\n".join(sorted({*_CPU.findall(pathlib.Path("/proc/cpuinfo").read_text())}))
     except OSError:
@@ -58,8 +58,7 @@ def _is_of_another(folder: pathlib.Path) -> bool:
 
 
 def _remove_unfinished(folder: pathlib.Path) -> None:
-    """Removes what a killed process left, or JAX writes no more: of a program it writes "-cache",
-    then "-atime"."""
+    """Remove what a killed process left: JAX writes "-cache" of a program, then "-atime"."""
     with locks.locked(folder / ".lockfile", timeout=1):  # JAX's own
         names = {entry.name for entry in os.scandir(folder)}
         for name in names:
@@ -70,8 +69,10 @@ def _remove_unfinished(folder: pathlib.Path) -> None:
 
 
 def _heal(folder: pathlib.Path) -> None:
-    """A program that cannot be read is removed and compiled again, and one not written is no news:
-    JAX would warn of each at every start."""
+    """Remove a damaged program, which is then compiled again, where JAX would warn at every start.
+
+    A program that cannot be written is ignored.
+    """
     show = warnings.showwarning
 
     def forget(message, *args, **keywords):

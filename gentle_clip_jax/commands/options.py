@@ -1,0 +1,97 @@
+"""Declarations of commands, and of the options that several of them share."""
+
+import argparse
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from gentle_clip_jax.commands import output, values
+
+# What an option takes, by its name in --help.
+_KINDS = {
+    **dict.fromkeys(("CONFIG", "CSV", "DIR", "PATH"), values.path),
+    **dict.fromkeys(("ITEM", "KEY,KEY", "NAME", "NAME,NAME", "ORG/NAME", "TEXT"), values.name),
+    "FILE": values.file,
+    "N": values.number,
+    "HOST:PORT": values.address,
+    "I/N": values.shard,
+    "S": values.share,
+}
+
+
+class Command(argparse.ArgumentParser):
+    """A parser that shows a description as it is, and whose errors are one line."""
+
+    def __init__(self, **settings: Any):
+        kind = argparse.RawDescriptionHelpFormatter
+        super().__init__(formatter_class=kind, allow_abbrev=False, **settings)
+
+    def error(self, message: str) -> NoReturn:
+        """End the command with exit code 2."""
+        self.exit(2, f"gentle-clip: {' '.join(message.split())}: see {self.prog} --help.\n")
+
+    def option(
+        self, name: str, kind: str, help: str, *, group: Any = None, **settings: Any
+    ) -> None:
+        """Add an option or argument of a kind, such as "PATH" or "N", to a group or to all."""
+        settings = {"type": _KINDS.get(kind), **settings}
+        (group or self).add_argument(name, metavar=kind, help=help, **settings)
+
+    def choice(
+        self, name: str, choices: Sequence[str], help: str, *, group: Any = None, **settings: Any
+    ) -> None:
+        """Add an option that takes one of a few words."""
+        (group or self).add_argument(name, choices=choices, help=help, **settings)
+
+    def flag(self, name: str, help: str, *, group: Any = None) -> None:
+        """Add an option without a value."""
+        (group or self).add_argument(name, action="store_true", help=help)
+
+    def out(self, help: str) -> None:
+        """Add --out, the folder that the command writes."""
+        self.option("--out", "DIR", help, required=True)
+
+    def seed(self) -> None:
+        """Add --seed."""
+        help = "seed of random choices (default: 0)"
+        self.option("--seed", "N", help, type=values.seed, default=0)
+
+    def aligner(self, *, runs: bool = True) -> None:
+        """Add --aligner, a folder that align has saved, or with `runs` that of a trained run."""
+        run = ", or of a trained run, which takes raw items instead of features" if runs else ""
+        self.option("--aligner", "DIR", f"folder of an aligner{run}", required=True)
+
+    def collection(self, name: str, of: str, **settings: Any) -> None:
+        """Add an option that takes a collection."""
+        self.option(name, "PATH", f"collection {of}: features, or a folder of features", **settings)
+
+    def collections(self) -> None:
+        """Add --x and --y, the collections of both modalities."""
+        for name in "xy":
+            self.collection(f"--{name}", f"of {name}", required=True)
+
+    def pairs(self, default: str = "equal ids are pairs") -> None:
+        """Add --pairs, the ids that belong together."""
+        help = f"file of pairs: an id of x and of y on each line (default: {default})"
+        self.option("--pairs", "CSV", help)
+
+    def names(self) -> None:
+        """Add --x-name and --y-name, by which pages and sentences call the items."""
+        for name in "xy":
+            help = f"name for items of {name} on pages, e.g. cell (default: the name of the file)"
+            self.option(f"--{name}-name", "NAME", help, type=values.label)
+
+
+def add_command(commands: Any, run: Callable[..., output.Done]) -> Command:
+    """Add a command, which `run` carries out, with the options that every command has.
+
+    It has the function's name, and its docstring as --help: a purpose, an example and a page.
+    """
+    text = inspect.getdoc(run) or ""
+    help = text.partition("\n")[0]
+    command = commands.add_parser(run.__name__.strip("_"), help=help, description=text)
+    command.set_defaults(command=run)
+    ways = command.add_mutually_exclusive_group()
+    command.flag("--quiet", "print nothing but warnings and errors", group=ways)
+    command.flag("--json", "print one JSON object, for programs", group=ways)
+    return command
