@@ -27,7 +27,7 @@ from gentle_clip_jax.data import (
     texts,
 )
 from gentle_clip_jax.data.pairs import read_pairs
-from gentle_clip_jax.encoders.published import checkpoints, weight_files
+from gentle_clip_jax.encoders.published import checkpoints, torch_files, weight_files
 from gentle_clip_jax.features import arguments, kept
 from gentle_clip_jax.features.read import read
 from gentle_clip_jax.reviewing.journal import Journal
@@ -112,12 +112,11 @@ def of_evaluated():
     return of_npz(**arrays, names=np.array(_IDS), pictures=pictures, set="test")
 
 
-def of_pth(**options):
+def of_pth():
     import torch
 
-    torch.save(
-        {"a.weight": torch.ones(3, 4), "b": torch.arange(5)}, file := io.BytesIO(), **options
-    )
+    weights, file = {"a.weight": torch.ones(3, 4), "b": torch.arange(5)}, io.BytesIO()
+    torch.save(weights, file, _use_new_zipfile_serialization=False)
     return file.getvalue()
 
 
@@ -220,10 +219,7 @@ ARRAYS = {
         lambda: of_parquet(id=_IDS, features=_ROWS.tolist()), read
     ),
     "weights.safetensors": (of_safetensors, weight_files.read_safetensors),
-    "weights.pth": (of_pth, weight_files.read_pth),
-    "old.pth": (
-        lambda: of_pth(_use_new_zipfile_serialization=False), weight_files.read_pth
-    ),
+    "weights.pth": (of_pth, torch_files.read_pth),
     "part.npz": (
         lambda: of_npz(recipe_sha256="r", digests='["a"]', reasons="[null]", features=_ROWS[:1]),
         beside("parts/0.npz", read_kept),

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 _BOUND = 64 * 2**20  # bytes
 _PATIENCE = 20  # seconds
 _TRIES = 40  # of each reader
-_NEEDS = {"weights.pth": "torch", "old.pth": "torch"}
+_NEEDS = {"weights.pth": "torch"}
 _NEEDS |= {"protein.pdb": "biotite", "protein.cif": "biotite"}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from gentle_clip_jax.encoders.published import pretrained
-from gentle_clip_jax.encoders.published.weight_files import read_pth
+from gentle_clip_jax.encoders.published.torch_files import read_pth
 from gentle_clip_jax.features.loading import load_encoder
 
 _CLASSIFIES = "efficientnet-lite0"  # the encoder that comes with its classifier

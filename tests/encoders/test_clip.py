@@ -109,10 +109,12 @@ def open_clip_model(resnet, quick_gelu):
 @pytest.mark.parametrize("quick_gelu", [True, False])
 @pytest.mark.parametrize("resnet", [True, False], ids=["resnet", "transformer"])
 def test_open_clip(resnet, quick_gelu, tmp_path):
+    from safetensors.torch import save_file
+
     theirs, about = open_clip_model(resnet, quick_gelu)
     training = {f"module.{name}": tensor for name, tensor in theirs.state_dict().items()}
-    torch.save({"epoch": 3, "state_dict": training}, tmp_path / "a.pt")
-    weights = open_clip.weights(weight_files.read_weights(tmp_path / "a.pt"))
+    save_file(training, tmp_path / "a.safetensors")
+    weights = open_clip.weights(weight_files.read_weights(tmp_path / "a.safetensors"))
     image, text = clip.from_config(open_clip.config(about))
     images = IMAGES.repeat(4, axis=1).repeat(4, axis=2) if resnet else IMAGES
     image = image.clone(mean=MEAN, std=STD)

@@ -10,9 +10,8 @@ from gentle_clip_jax.storage.reading import read_json as read_sound_json
 
 _SETTINGS = ["*config.json", "tokenizer.json", "vocab.*", "merges.txt"]
 _INDEX = "model.safetensors.index.json"
-_HUGGING_FACE = ("model.safetensors", _INDEX, "pytorch_model.bin")
-_OPEN_CLIP = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
-_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
+_HUGGING_FACE = ("model.safetensors", _INDEX)
+_OPEN_CLIP = ("open_clip_model.safetensors",)
 
 
 class Checkpoint(NamedTuple):
@@ -53,7 +52,8 @@ def find(source: str | os.PathLike) -> Checkpoint:
         )
     if weights is None:
         raise ValueError(
-            f"{folder} has no weights: copy {' or '.join(_HUGGING_FACE[::2])} into it."
+            f"{folder} has no weights in a .safetensors file: copy model.safetensors into it; "
+            "save_pretrained of transformers writes it."
         )
     config, preprocessing = (
         open_clip.config(open_clip_config),
@@ -89,17 +89,8 @@ def read_json(path: pathlib.Path, schema: Any = None) -> dict[str, Any]:
 def _weights(folder: pathlib.Path, names: tuple[str, ...]) -> pathlib.Path | None:
     """Return the first file of these names, or the only one that can hold weights."""
     named = [folder / name for name in names if (folder / name).is_file()]
-    others = [path for path in folder.iterdir() if path.suffix in _SUFFIXES]
+    others = [*folder.glob("*.safetensors")]
     return (named or (others if len(others) == 1 else [None]))[0]
-
-
-def _alternatives(folder: pathlib.Path) -> list[list[str]]:
-    """Return patterns of weight files in a repo with these settings, the best first."""
-    # Where timm's config lies beside open_clip's, timm's weights are those of images alone.
-    theirs = []
-    if "model_type" in read_json(folder / "config.json"):
-        theirs = [["model.safetensors", _INDEX, "model-*.safetensors"], ["pytorch_model.bin"]]
-    return [*theirs, *([name] for name in _OPEN_CLIP)]
 
 
 def _fetched(source: str) -> pathlib.Path:
@@ -107,15 +98,15 @@ def _fetched(source: str) -> pathlib.Path:
     if not re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", source):
         raise ValueError(
             f"There is no encoder {source}: choose efficientnet-lite0, minilm, the folder of a "
-            "checkpoint, or a Hugging Face repo such as openai/clip-vit-base-patch32."
+            "checkpoint, or a Hugging Face repo such as openai/clip-vit-large-patch14."
         )
     folder = fetch(source, _SETTINGS)
-    # What is best to have, and the rest only where that is missing.
-    for names in _alternatives(folder):
-        fetch(source, names)
-        if any((folder / name).is_file() for name in names):
-            break
-    return folder
+    # Where timm's config lies beside open_clip's, timm's weights are those of images alone.
+    if "model_type" in read_json(folder / "config.json"):
+        fetch(source, [*_HUGGING_FACE, "model-*.safetensors"])
+        if any((folder / name).is_file() for name in _HUGGING_FACE):
+            return folder
+    return fetch(source, [*_OPEN_CLIP])
 
 
 def fetch(repo: str, patterns: list[str]) -> pathlib.Path:

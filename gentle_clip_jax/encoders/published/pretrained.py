@@ -14,11 +14,8 @@ from gentle_clip_jax.encoders.adapters import sources
 from gentle_clip_jax.encoders.published import checkpoints, open_clip, packaged, schemas
 from gentle_clip_jax.encoders.published.framing import Framing, from_preprocessing
 from gentle_clip_jax.encoders.published.params import load_params
-from gentle_clip_jax.encoders.published.weight_files import (
-    read_pth,
-    read_safetensors,
-    read_weights,
-)
+from gentle_clip_jax.encoders.published.torch_files import read_pth
+from gentle_clip_jax.encoders.published.weight_files import read_safetensors, read_weights
 
 # What a checkpoint of each model_type has a tower for.
 _ROLES: dict[str, tuple[str, ...]] = {

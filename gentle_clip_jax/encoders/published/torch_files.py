@@ -1,4 +1,4 @@
-"""Arrays by name from PyTorch's files, without PyTorch."""
+"""Arrays by name from PyTorch's older files, without PyTorch."""
 
 import collections
 import io
@@ -7,7 +7,6 @@ import os
 import pathlib
 import pickle
 import pickletools
-import zipfile
 from collections.abc import Callable, Sequence
 from typing import Any, BinaryIO, NamedTuple
 
@@ -17,7 +16,6 @@ import numpy as np
 from gentle_clip_jax.storage import reading
 
 _MAGIC = 0x1950A86A20F9469CFC6C
-_PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 def check_files(path: pathlib.Path, files: Sequence[pathlib.Path]) -> None:
@@ -44,14 +42,9 @@ def _rebuild_tensor(storage: tuple[np.dtype, str], offset: int, shape, strides, 
     return _Tensor(*storage, offset, shape, strides)
 
 
-def _rebuild_parameter(tensor: _Tensor, *_) -> _Tensor:
-    return tensor
-
-
 _ALLOWED = {
     "collections.OrderedDict": collections.OrderedDict,
     "torch._utils._rebuild_tensor_v2": _rebuild_tensor,
-    "torch._utils._rebuild_parameter": _rebuild_parameter,
     "torch.DoubleStorage": np.dtype("<f8"),
     "torch.FloatStorage": np.dtype("<f4"),
     "torch.HalfStorage": np.dtype("<f2"),
@@ -77,14 +70,11 @@ class _Unpickler(pickle.Unpickler):
 
 
 def read_pth(path: pathlib.Path) -> dict[str, np.ndarray]:
-    """Return all arrays of a state dict that PyTorch saved, by name.
+    """Return all arrays of a state dict that PyTorch saved before version 1.6, by name.
 
-    A training checkpoint's arrays are those of its `state_dict`.
-
-    Since version 1.6 such a file is a zip file of a pickle, data.pkl, and of a member data/KEY for
-    each storage. Before, it is a magic number, a version, the writer's machine, the dictionary, the
-    keys of its storages, each a pickle, then the storages: a count and the elements. Unpickling can
-    run anything, so only what such a dictionary needs is allowed.
+    Such a file, as that of EfficientNet-Lite0 is, holds a magic number, a version, the writer's
+    machine, the dictionary, the keys of its storages, each a pickle, then the storages: a count and
+    the elements. Unpickling can run anything, so only what such a dictionary needs is allowed.
 
     Raises:
       ValueError: the file is no state dict, is truncated, or has other content.
@@ -92,10 +82,7 @@ def read_pth(path: pathlib.Path) -> dict[str, np.ndarray]:
     check_files(path, [path])
     try:
         with path.open("rb") as whole:
-            file: Any = _Within(whole)
-            read = _read_zip if zipfile.is_zipfile(file) else _read_old
-            file.seek(0)
-            return read(file)
+            return _read_old(_Within(whole))
     except OSError:
         raise
     except Exception as error:  # of pickle and of what it calls: any kind
@@ -133,28 +120,7 @@ def _unpickled(file: BinaryIO) -> Any:
     return _Unpickler(content).load()
 
 
-def _read_zip(file: BinaryIO) -> dict[str, np.ndarray]:
-    with zipfile.ZipFile(file) as archive:
-        pickled = next((n for n in archive.namelist() if n.endswith("/data.pkl")), None)
-        if pickled is None:
-            raise ValueError("it has no data.pkl")
-        folder = pickled.removesuffix("data.pkl")
-        order = f"{folder}byteorder"
-        if order in archive.namelist() and archive.read(order) != b"little":
-            raise ValueError("its bytes are in another order")
-        reading.check_size(sum(member.file_size for member in archive.infolist()))
-        # Other ways to pack ask for memory by what they say of themselves.
-        if any(member.compress_type not in _PACKED for member in archive.infolist()):
-            raise ValueError("it is packed in a way that PyTorch knows nothing of")
-        state = _unpickled(io.BytesIO(archive.read(pickled)))
-
-        def read_storage(tensor: _Tensor) -> np.ndarray:
-            return np.frombuffer(archive.read(f"{folder}data/{tensor.storage}"), tensor.dtype)
-
-        return _arrays(state, read_storage)
-
-
-def _read_old(file: BinaryIO) -> dict[str, np.ndarray]:
+def _read_old(file: Any) -> dict[str, np.ndarray]:
     if _unpickled(file) != _MAGIC:
         raise ValueError("it does not begin like one")
     for _ in range(2):
@@ -174,7 +140,6 @@ def _read_storage(file: BinaryIO, dtype: np.dtype) -> np.ndarray:
 
 
 def _tensors(state: Any) -> dict[str, _Tensor]:
-    state = state.get("state_dict", state)
     strange = [name for name, tensor in state.items() if not isinstance(tensor, _Tensor)]
     if strange:
         raise ValueError(f"{strange[0]} in it is no tensor")

@@ -1,4 +1,4 @@
-"""Arrays by name from .safetensors files and PyTorch's, and names that are spelled otherwise."""
+"""Arrays by name from .safetensors files, and names that are spelled otherwise."""
 
 import pathlib
 from collections.abc import Collection, Mapping
@@ -6,24 +6,21 @@ from collections.abc import Collection, Mapping
 import numpy as np
 
 from gentle_clip_jax.encoders.published import schemas
-from gentle_clip_jax.encoders.published.torch_files import check_files, read_pth
+from gentle_clip_jax.encoders.published.torch_files import check_files
 from gentle_clip_jax.storage import reading
 
 _INDEX = ".safetensors.index.json"
 
 
 def read_weights(path: pathlib.Path) -> dict[str, np.ndarray]:
-    """Return all arrays by name of a .safetensors file, an index of several, or a PyTorch file.
+    """Return all arrays by name of a .safetensors file, or of an index of several.
 
     Raises:
       ValueError: a file is not there, or not sound.
     """
-    if path.name.endswith((".safetensors", _INDEX)):
-        files = parts(path)
-        check_files(path, files)
-        arrays = [read_safetensors(part) for part in files]
-        return {name: array for part in arrays for name, array in part.items()}
-    return read_pth(path)
+    files = parts(path)
+    check_files(path, files)
+    return {name: array for file in files for name, array in read_safetensors(file).items()}
 
 
 def parts(path: pathlib.Path) -> list[pathlib.Path]:

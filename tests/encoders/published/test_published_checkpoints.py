@@ -23,6 +23,8 @@ def originals():
 @pytest.mark.slow
 @pytest.mark.parametrize("as_file", [False, True])
 def test_open_clip(as_file, originals, tmp_path):
+    from safetensors.torch import save_file
+
     open_clip, torch = pytest.importorskip("open_clip"), originals.torch
     vision = {"image_size": 16, "layers": 2, "width": 24, "head_width": 8, "patch_size": 4}
     text = {"context_length": 5, "vocab_size": 20, "width": 16, "heads": 4, "layers": 2}
@@ -31,8 +33,8 @@ def test_open_clip(as_file, originals, tmp_path):
     about = {"model_cfg": config, "preprocess_cfg": {"mean": mean, "std": std}}
     theirs = originals.randomized(open_clip.model.CLIP(**config))
     (tmp_path / "open_clip_config.json").write_text(json.dumps(about))
-    source = tmp_path / "epoch_3.pt"
-    torch.save({"epoch": 3, "state_dict": theirs.state_dict()}, source)
+    source = tmp_path / "epoch_3.safetensors"
+    save_file(theirs.state_dict(), source)
     image, text = (
         pretrained.load(source if as_file else tmp_path, role=role) for role in ("image", "text")
     )
@@ -73,7 +75,7 @@ def test_clip_in_shards(originals, tmp_path):
     [
         (None, "has no config.json with a model_type, and no open_clip_config.json"),
         ('{"architecture": "resnet50"}', "has no config.json with a model_type, .* by timm:"),
-        ('{"model_type": "vit"}', r"has no weights: copy model.safetensors or pytorch_model.bin"),
+        ('{"model_type": "vit"}', r"has no weights in a .safetensors file"),
         ("[1]", r"config.json must hold an object of JSON, not a list"),
         ("{", r"config.json is no sound .json file"),
     ],
@@ -113,13 +115,13 @@ def test_packaged_encoders_have_a_role():
 
 def test_one_file_of_another_name_is_taken_and_two_are_not(tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
-    (tmp_path / "bert.pth").touch()
-    assert checkpoints.find(tmp_path).weights.name == "bert.pth"
+    (tmp_path / "bert.safetensors").touch()
+    assert checkpoints.find(tmp_path).weights.name == "bert.safetensors"
     assert pretrained.role_of(tmp_path) == "text"
-    (tmp_path / "other.pth").touch()
+    (tmp_path / "other.safetensors").touch()
     with pytest.raises(ValueError, match="has no weights"):
         checkpoints.find(tmp_path)
-    assert checkpoints.find(tmp_path / "other.pth").weights.name == "other.pth"
+    assert checkpoints.find(tmp_path / "other.safetensors").weights.name == "other.safetensors"
 
 
 CONFIG, TIMM = {"model_type": "clip"}, {"architecture": "resnet50_clip"}
@@ -137,7 +139,7 @@ OPEN_CLIP = {
     [
         (CONFIG, OPEN_CLIP, ["model.safetensors", "open_clip_model.safetensors"], [0]),
         (CONFIG, None, ["pytorch_model.bin", "model-1-of-2.safetensors"], [1, 2]),
-        (CONFIG, None, ["pytorch_model.bin", "tf_model.h5"], [0]),
+        (CONFIG, None, ["model.safetensors", "tf_model.h5"], [0]),
         (TIMM, OPEN_CLIP, ["model.safetensors", "open_clip_model.safetensors"], [1]),
         (None, OPEN_CLIP, ["open_clip_pytorch_model.bin", "open_clip_model.safetensors"], [1]),
     ],
