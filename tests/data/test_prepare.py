@@ -515,4 +515,4 @@ def test_a_damaged_journal_is_begun_again(content, tmp_path):
 def test_what_is_there_and_damaged_is_named(content, tmp_path):
     (tmp_path / "prepared.json").write_text(content)
     with pytest.raises(ValueError, match=r"prepared\.json (is no sound|must hold)"):
-        prepare._say_what_is_there(tmp_path, {})
+        prepare._check_prepared(tmp_path, {})
