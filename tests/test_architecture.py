@@ -46,8 +46,8 @@ ARROWS = {
         "runs": "storage",
         "features": "storage parallel pages encoders evaluation data",
         "aligners": "storage losses optimizer parallel encoders evaluation features",
-        "diagnosing": "storage losses evaluation features aligners",
-        "comparing": "storage evaluation data runs features aligners",
+        "diagnosing": "storage losses pages evaluation features aligners",
+        "comparing": "storage pages evaluation runs features aligners",
         "asking": "storage pages features aligners",
         "searching": "storage pages encoders data features aligners",
         "matching": "storage pages evaluation features aligners searching",
@@ -58,7 +58,7 @@ ARROWS = {
         "tasks",
         "doctor": "storage parallel encoders",
         "exporting": "storage aligners",
-        "commands": "storage parallel data runs features aligners comparing searching "
+        "commands": "storage parallel data runs features aligners searching "
         "tasks report training doctor",
         "__main__": "commands",
         "__init__": "losses features aligners diagnosing comparing asking searching matching "
@@ -77,7 +77,8 @@ PACKAGES = {
     "data": {"jax", "numpy", "grain", "PIL", "tokenizers", "pyarrow"}
     | {"tensorflow_datasets", "array_record", "msgspec"},
     "evaluation": {"jax", "numpy", "scipy"},
-    "diagnosing": {"jax", "numpy", "scipy"},
+    "diagnosing": {"jax", "numpy", "scipy", "markupsafe", "matplotlib", "pandas"},
+    "comparing": {"jax", "numpy", "matplotlib", "pandas"},
     "pages": {"numpy", "matplotlib", "jinja2", "markupsafe", "markdown_it"},
     "report": {"numpy", "matplotlib", "rich", "PIL", "markupsafe"},
     "commands": {"rich", "jax", "shtab"},
@@ -92,7 +93,6 @@ VAGUE = {"util", "utils", "helper", "helpers", "common", "manager", "core", "bas
 KNOWN_LONG = {
     "_train",
     "compare",
-    "compare_pool",
     "encode",
     "gentle_clip_loss",
     "load_data",

@@ -18,8 +18,9 @@ FUNCTIONS = {
     "align": "(x, y=None, pairs=None, *, method='auto', seed=0, classes=None, out=None, "
     "modalities=(None, None), plan_items=4096)",
     "ask": "(x, num=12, pairs=None, *, seed=0, images=None)",
-    "compare": "(x, y, pairs, workdir, *, methods=None, seeds=5, fast=False)",
-    "diagnose": "(x, y, pairs=None, *, seed=0)",
+    "compare": "(x, y, pairs=None, workdir=None, *, aligner=None, methods=None, seed=0, "
+    "fast=False, modalities=(None, None))",
+    "diagnose": "(x, y, pairs=None, *, aligner=None, seed=0, modalities=(None, None))",
     "embed": "(aligner, *, x=None, y=None, out=None)",
     "encode": "(data, out, *, encoder, role=None, dtype='float32', batch_size=None, split=None, "
     "prompt=None, layers=None, views=None, shard=None, engine=None, workers=None)",

@@ -72,9 +72,12 @@ def test_from_collections_to_matches(time, files):
 @pytest.mark.parametrize("time", ["first", "again"])
 def test_the_other_verbs(time, files):
     x, y = files / "pictures.npz", files / "texts.npz"
-    assert gc.diagnose(x, y, PAIRS)["counts"]["pairs"] == 12
-    found = gc.compare(x, y, PAIRS, files / time / "compared", methods=["cca"], seeds=1)
-    assert {run["method"] for run in found["runs"]} == {"cca"}
+    diagnosis = gc.diagnose(x, y, PAIRS)
+    assert diagnosis.about["counts"]["pairs"] == 12
+    assert short(diagnosis).startswith("Diagnosis(")
+    comparison = gc.compare(x, y, PAIRS, files / time / "compared", methods=["cca"])
+    assert {row["method"] for row in comparison.rows} == {"cca"}
+    assert short(comparison).startswith("Comparison(1 methods; ")
     aligner = gc.align(x, y, PAIRS, method="cca")
     written = gc.export(aligner, files / time / "exported", format="numpy")
     assert {path.name for path in written} >= {"export.json", "README.md"}

@@ -12,6 +12,7 @@ from jax.typing import ArrayLike
 from gentle_clip_jax import aligners
 from gentle_clip_jax.aligners import METHODS, Aligner, Problem
 from gentle_clip_jax.aligners.closed_form.kept_rounds import kept_in
+from gentle_clip_jax.aligners.evidence import check_count, digests_of
 from gentle_clip_jax.aligners.expected import expected, held_out_figures
 from gentle_clip_jax.aligners.fit import fit_method
 from gentle_clip_jax.aligners.forecast import time_and_memory
@@ -23,11 +24,9 @@ from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.given import Given, collection_of, modalities_of
 from gentle_clip_jax.features.names import encoder_classes
 from gentle_clip_jax.features.pairs import Matched, read_matched, read_pairs
-from gentle_clip_jax.storage.digests import sha256_of
 
 _log = logging.getLogger(__name__)
 
-_LEAST_PAIRS = 3
 READ_ITEMS = 16384  # unmatched items of a side that are read, unless more are to be planned
 Classes = tuple[ArrayLike, ArrayLike]
 
@@ -63,7 +62,7 @@ def align(
         or `plan_items` if that is more, chosen at random.
 
     Returns:
-      The aligner, fitted to all pairs, which it remembers. Its `about` has "modalities",
+      The aligner, fitted to all pairs, which it remembers. Its `about` has "seed", "modalities",
       "encoders", "sha256" of features, ids and pairs, and "expected": recall with its interval, and
       the gain from unmatched items; None without pairs.
 
@@ -132,13 +131,8 @@ class _Given(NamedTuple):
             joined = read_matched(pairs, of_x, of_y)
             every = read_pairs(pairs, of_x.ids, of_y.ids, several=True)
         count = len(joined.pairs)
-        if count < _LEAST_PAIRS and (classes is None or count):
-            name = "Equal ids" if pairs is None else "The pairs"
-            name = str(pairs) if isinstance(pairs, str | pathlib.Path) else name
-            raise ValueError(
-                f"{name} give {count} pairs, too few to fit to and to hold one out: give 3 or "
-                "more; gentle-clip ask says which items to describe."
-            )
+        if count or classes is None:
+            check_count(pairs, count)
         if classes is None and method in METHODS and METHODS[method].named:
             raise ValueError(f"{method} needs the classes of x's encoder: add --names=encoder.")
         if isinstance(classes, str):
@@ -169,9 +163,10 @@ def _fitted(
     if len(pairs) and method != "auto":
         held = held_out_figures(problem, method, key, seed)
     about = {
+        "seed": seed,
         "modalities": list(given.modalities),
         "encoders": {"x": given.x.encoder, "y": given.y.encoder},
-        "sha256": _digests(given.x, given.y, pairs),
+        "sha256": digests_of(given.x, given.y, pairs),
         "expected": held and expected(problem, aligner.about, held),
     }
     aligner = aligner.with_about(about).with_pairs(given.pairs)
@@ -192,16 +187,12 @@ def held_out_of(
       pairs: [k, 2] ids, as `read_matched` returns them.
     """
     held = aligner.held_out
-    if held is None or aligner.about.get("sha256") != _digests(x, y, pairs):
+    if held is None or aligner.about.get("sha256") != digests_of(x, y, pairs):
         return None
     unmatched = [
         len(np.setdiff1d(rows.items, pairs[:, column])) for column, rows in enumerate((x, y))
     ]
     return held if np.array_equal(held.galleries, unmatched) else None
-
-
-def _digests(x: Collection, y: Collection, pairs: np.ndarray) -> dict[str, Any]:
-    return {"x": x.sha256, "y": y.sha256, "pairs": sha256_of(pairs.tolist())}
 
 
 def problem_of(

@@ -11,26 +11,33 @@ def sentences(about: dict[str, Any]) -> list[str]:
     >>> sentences({"method": "cca", "fitted_on": {"pairs": 12}, "expected": expected})[0]
     'Of items that it has not seen, 30 % have their partner among the first ten of 900.'
     """
-    expected, pairs = about["expected"], about["fitted_on"]["pairs"]
+    expected = about["expected"]
     if expected is None:
         return [
             "No pair says how well this does: it rests on the names of classes alone. Make a dozen "
             "pairs by gentle-clip review, and align again."
         ]
-    recall, method = expected["recall"], about["method"]
+    recall = expected["recall"]
     first = (
         f"Of items that it has not seen, {_cent(recall['at']['10'])} % have their partner among "
         f"the first ten of {expected['among']:,}."
     )
-    second = (
-        f"Method {method}, {pairs} pairs; recall (mean of R@1, 5 and 10, both ways) "
+    return [first, of_method(about), of_unmatched(expected["unmatched"])]
+
+
+def of_method(about: dict[str, Any]) -> str:
+    """Return the sentence on the recall of held-out pairs; of metadata that have some."""
+    expected, pairs = about["expected"], about["fitted_on"]["pairs"]
+    recall = expected["recall"]
+    return (
+        f"Method {about['method']}, {pairs} pairs; recall (mean of R@1, 5 and 10, both ways) "
         f"{_cent(recall['value'])} %, between {_cent(recall['low'])} and {_cent(recall['high'])} % "
         f"(95 %, {expected['splits']} splits); by chance {_cent(expected['chance'])} %."
     )
-    return [first, second, _of_unmatched(expected["unmatched"])]
 
 
-def _of_unmatched(found: dict[str, Any] | None) -> str:
+def of_unmatched(found: dict[str, Any] | None) -> str:
+    """Return the sentence on whether unmatched items help, by the figures of `verdict.gain`."""
     if found is None:
         return "This method uses no unmatched items."
     points = (

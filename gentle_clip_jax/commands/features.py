@@ -1,7 +1,6 @@
 """Commands on features of frozen encoders: encode, compare, diagnose."""
 
 import argparse
-import pathlib
 from typing import Any
 
 from gentle_clip_jax.commands import options, output, values
@@ -50,22 +49,29 @@ def _add_encode(commands: Any) -> None:
 def _add_compare(commands: Any) -> None:
     compare = options.add_command(commands, _compare)
     compare.collections()
-    compare.pairs()
+    _add_aligner(compare)
     compare.names()
-    compare.option("--methods", "NAME,NAME", "methods to compare (default: one of each kind)")
-    splits = "number of random splits of the pairs (default: 5)"
-    compare.option("--seeds", "N", splits, type=values.whole(1, 1000), default=5)
+    methods = "methods to compare (default: the closed forms of align, and one of each other kind)"
+    compare.option("--methods", "NAME,NAME", methods)
     compare.flag("--fast", "compare only closed-form methods, which take seconds")
-    compare.option("--workdir", "DIR", "folder for runs and results", required=True)
+    compare.option("--workdir", "DIR", "output folder for the page and the figures", required=True)
+    compare.seed()
 
 
 def _add_diagnose(commands: Any) -> None:
     diagnose = options.add_command(commands, _diagnose)
     diagnose.collections()
-    diagnose.pairs()
+    _add_aligner(diagnose)
     diagnose.names()
     diagnose.option("--out", "DIR", "output folder for diagnosis.html and diagnosis.json")
     diagnose.seed()
+
+
+def _add_aligner(command: options.Command) -> None:
+    """Add --pairs, and --aligner, which remembers pairs and what they showed when held out."""
+    command.pairs("the pairs of --aligner, or else equal ids")
+    help = "folder of a fitted aligner, whose verdict is used if it was fitted to these pairs"
+    command.option("--aligner", "DIR", help)
 
 
 def _encode(args: argparse.Namespace) -> output.Done:
@@ -98,22 +104,21 @@ def _compare(args: argparse.Namespace) -> output.Done:
     Example: gentle-clip compare --x=pictures.npy --y=texts.npy --pairs=pairs.csv --workdir=compare
     More: docs/compare.md
     """
-    from gentle_clip_jax import comparing, report
+    from gentle_clip_jax import compare
 
-    modalities = modalities_of(args, stem_of(args.x), stem_of(args.y))
-    results = comparing.compare(
+    comparison = compare(
         args.x,
         args.y,
         args.pairs,
         args.workdir,
+        aligner=args.aligner,
         methods=args.methods.split(",") if args.methods else None,
-        seeds=args.seeds,
+        seed=args.seed,
         fast=args.fast,
+        modalities=(args.x_name, args.y_name),
     )
-    report.show_comparison(args.workdir, modalities)
-    folder = pathlib.Path(args.workdir)
-    files = folder / "results.json", *sorted(folder.glob("comparison.[!j]*"))
-    return output.Done(facts=results, outputs=tuple(map(str, files)))
+    files = tuple(f"{args.workdir}/comparison.{kind}" for kind in ("html", "json"))
+    return output.Done(comparison.lines, comparison.about, files)
 
 
 def _diagnose(args: argparse.Namespace) -> output.Done:
@@ -122,34 +127,18 @@ def _diagnose(args: argparse.Namespace) -> output.Done:
     Example: gentle-clip diagnose --x=pictures.npy --y=texts.npy --pairs=pairs.csv --out=diagnosis
     More: docs/diagnose.md
     """
-    from gentle_clip_jax import diagnose, read, report
+    from gentle_clip_jax import diagnose
 
-    modalities = modalities_of(args, stem_of(args.x), stem_of(args.y))
-    found = diagnose(args.x, args.y, args.pairs, seed=args.seed)
-    found = {**found, "modalities": [*modalities]}
-    strange = report.suspects(found) if args.out else ()
-    cards = {
-        side: read(path).previews([one[side] for one in strange]) if strange else {}
-        for side, path in (("x", args.x), ("y", args.y))
-    }
-    report.show_diagnosis(found, args.out, cards)
-    names = ("diagnosis.html", "diagnosis.json") if args.out else ()
-    return output.Done(facts=found, outputs=tuple(f"{args.out}/{name}" for name in names))
-
-
-def stem_of(path: str) -> str:
-    """What a folder or file of embeddings is called, without an ending."""
-    full = pathlib.Path(path).resolve()
-    return full.name if full.is_dir() else full.stem
-
-
-def modalities_of(args: argparse.Namespace, x: str, y: str) -> tuple[str, str]:
-    """The names asked for, or those of the files if these differ and are short, or x and y."""
-    if x == y or not x or not y or max(len(x), len(y)) > values.MOST_LETTERS:
-        x, y = "x", "y"
-    x, y = (
-        name.encode("utf-8", "replace").decode() for name in (args.x_name or x, args.y_name or y)
+    diagnosis = diagnose(
+        args.x,
+        args.y,
+        args.pairs,
+        aligner=args.aligner,
+        seed=args.seed,
+        modalities=(args.x_name, args.y_name),
     )
-    if x == y:
-        raise ValueError(f"Both modalities are called {x}: give another --x-name or --y-name.")
-    return x, y
+    files = ()
+    if args.out:
+        diagnosis.save(args.out)
+        files = tuple(f"{args.out}/diagnosis.{kind}" for kind in ("html", "json"))
+    return output.Done(diagnosis.lines, diagnosis.about, files)

@@ -1,6 +1,4 @@
-"""Comparison of aligners on frozen features, at several numbers of pairs."""
+"""Comparison of methods on held-out pairs of two collections."""
 
-from gentle_clip_jax.aligners import METHODS as METHODS
-from gentle_clip_jax.comparing.runs import Plan as Plan
-from gentle_clip_jax.comparing.runs import compare_pool as compare_pool
-from gentle_clip_jax.comparing.sources import compare as compare
+from gentle_clip_jax.comparing.comparison import Comparison as Comparison
+from gentle_clip_jax.comparing.evaluated import compare as compare

@@ -64,6 +64,15 @@ class HeldOut(NamedTuple):
     gallery: int
     splits: int
 
+    def without(self, names: Iterable[str]) -> "HeldOut":
+        """Return the same without the figures of some methods."""
+        left_out = {*names}
+        log_rank, recall = (
+            {name: values for name, values in figures.items() if name not in left_out}
+            for figures in (self.log_rank, self.recall)
+        )
+        return self._replace(log_rank=log_rank, recall=recall)
+
 
 def cross_validate(
     candidates: Mapping[str, Candidate], num_pairs: int, *, seed: int = 0

@@ -22,7 +22,6 @@ def ranks(
     *,
     query_ids: ArrayLike,
     gallery_ids: ArrayLike,
-    forgive_ties: bool = False,
 ) -> np.ndarray:
     """Return the rank of the first hit among the gallery, nearest first, for each query.
 
@@ -33,11 +32,9 @@ def ranks(
       gallery: embeddings [m, d], likewise.
       query_ids: [n], strings or integers; a candidate is a hit if its id equals the query's.
       gallery_ids: [m], of the same kind.
-      forgive_ties: whether a candidate that ties with a hit is no miss, for galleries that hold one
-        caption under several ids.
 
     Returns:
-      Integers [n] from 1 to m. By default a tie counts against the query, so that a model that maps
+      Integers [n] from 1 to m. A tie counts against the query, so that a model that maps
       everything to one point ranks last, not first. Memory is linear in n and in m.
 
     Raises:
@@ -51,8 +48,9 @@ def ranks(
     _check(queries, gallery, query_ids, gallery_ids)
     ids = np.unique(np.concatenate([query_ids, gallery_ids]), return_inverse=True)[1].astype("i4")
     block_size = max(1, _SCORES_PER_BLOCK // len(gallery))
-    tie = -_TIE if forgive_ties else _TIE
-    first_hits = _ranks(queries, gallery, ids[: len(queries)], ids[len(queries) :], tie, block_size)
+    first_hits = _ranks(
+        queries, gallery, ids[: len(queries)], ids[len(queries) :], _TIE, block_size
+    )
     return np.asarray(first_hits).astype(int)
 
 

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from gentle_clip_jax.aligners import Aligner, load
+from gentle_clip_jax.aligners.evidence import remembered_pairs
 from gentle_clip_jax.aligners.protocol import SharedSpace
 from gentle_clip_jax.aligners.saved import local
 from gentle_clip_jax.features.collection import Collection
@@ -92,19 +93,8 @@ class Opened(NamedTuple):
         return self.aligner.about.get("encoders", {}).get(side)
 
     def remembered_pairs(self, x: Collection, y: Collection) -> list[tuple[str, str]] | None:
-        """Return the pairs that it was fitted to whose items are both here; None of none.
-
-        Numbers of rows mean nothing beside other arrays than those of the fit.
-        """
-        if not isinstance(self.aligner, Aligner):
-            return None
-        fitted = self.aligner.about.get("sha256", {})
-        for side, rows in (("x", x), ("y", y)):
-            if rows.is_numbered and rows.sha256 != fitted.get(side):
-                return None
-        x_ids, y_ids = {*x.ids.tolist()}, {*y.ids.tolist()}
-        pairs = [(a, b) for a, b in self.aligner.pairs or () if a in x_ids and b in y_ids]
-        return pairs or None
+        """Return the pairs that it was fitted to whose items are both here; None of none."""
+        return remembered_pairs(self.aligner, x, y) if isinstance(self.aligner, Aligner) else None
 
     def width(self, side: str) -> int:
         """Return the number of features in a row of a modality."""

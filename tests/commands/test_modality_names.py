@@ -1,52 +1,44 @@
-"""What compare and diagnose call the two modalities."""
+"""Names of the two modalities in compare and diagnose."""
 
-import json
+import pathlib
 
+import numpy as np
 import pytest
 
 from gentle_clip_jax.commands import main
+from gentle_clip_jax.features.collection import Collection
+from gentle_clip_jax.features.given import modalities_of
 
 
-@pytest.fixture
-def shown(monkeypatch):
-    """Gathers what would be shown instead of measuring anything."""
-    shown = []
-    monkeypatch.setattr("gentle_clip_jax.comparing.compare", lambda *_, **__: None)
-    monkeypatch.setattr("gentle_clip_jax.diagnosing.diagnose", lambda *_, **__: {"seed": 0})
-    monkeypatch.setattr(
-        "gentle_clip_jax.report.show_comparison", lambda folder, names: shown.append(names)
-    )
-    monkeypatch.setattr(
-        "gentle_clip_jax.report.show_diagnosis",
-        lambda found, *_: shown.append(json.loads(json.dumps(found))["modalities"]),
-    )
-    return shown
+def collection(path):
+    return Collection(np.eye(3), np.array([*"abc"]), path=pathlib.Path(path))
 
 
-@pytest.mark.parametrize("command", [["compare", "--workdir=out"], ["diagnose"]])
 @pytest.mark.parametrize(
-    ("args", "names"),
+    ("paths", "given", "names"),
     [
-        (["--x=features/pictures", "--y=features/v1.2"], ("pictures", "v1.2")),
-        (["--x=cells.npy", "--y=b/words.parquet"], ("cells", "words")),
-        (["--x=.", "--y=words.npy"], ("here", "words")),
-        (["--x=a/features.npz", "--y=b/features.npz"], ("x", "y")),
-        (["--x=a/f.npz", "--y=b/f.npz", "--x-name=cell", "--y-name=word"], ("cell", "word")),
-        (["--x=cells.npy", "--y=words.npy", "--y-name=[term]"], ("cells", "[term]")),
-        ([f"--x={'a' * 61}.npy", "--y=words.npy"], ("x", "y")),
+        (("features/pictures", "features/v1.2"), (None, None), ("pictures", "v1.2")),
+        (("cells.npy", "b/words.parquet"), (None, None), ("cells", "words")),
+        ((".", "words.npy"), (None, None), ("here", "words")),
+        (("a/features.npz", "b/features.npz"), (None, None), ("x", "y")),
+        (("a/f.npz", "b/f.npz"), ("cell", "word"), ("cell", "word")),
+        (("cells.npy", "words.npy"), (None, "[term]"), ("cells", "[term]")),
+        ((f"{'a' * 61}.npy", "words.npy"), (None, None), ("x", "y")),
     ],
 )
-def test_they_are_called_as_asked_or_as_their_files(
-    command, args, names, shown, tmp_path, monkeypatch
-):
+def test_they_are_called_as_asked_or_as_their_files(paths, given, names, tmp_path, monkeypatch):
     (tmp_path / "here" / "features" / "v1.2").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "here")
-    assert main.main([*command, *args]) == 0
-    assert [tuple(one) for one in shown] == [names]
+    assert modalities_of(*map(collection, paths), given) == names
 
 
-def test_equal_names_are_refused(shown, capsys):
-    args = ["--x=cells.npy", "--y=words.npy", "--x-name=words"]
-    assert main.main(["diagnose", *args]) == 2
+@pytest.mark.parametrize("command", ["compare", "diagnose"])
+def test_equal_names_are_refused(command, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for name in ("cells", "words"):
+        np.savez(f"{name}.npz", features=np.eye(3), ids=[*"abc"])
+    out = ["--workdir=out"] if command == "compare" else []
+    line = [command, "--x=cells.npz", "--y=words.npz", "--x-name=words", *out]
+    assert main.main(line) == 2
     assert "Both modalities are called words" in capsys.readouterr().err
-    assert not shown
+    assert not (tmp_path / "out").exists()

@@ -142,7 +142,7 @@ def sound(path, ground, out):
             "--aligner": ground / "aligner",
         },
         ("encode",): {"--encoder": "minilm", "--data": ground / "texts.csv", "--out": out},
-        ("compare",): {**pair, "--workdir": out, "--methods": "procrustes", "--seeds": 1},
+        ("compare",): {**pair, "--workdir": out, "--methods": "procrustes", "--seed": 1},
         ("diagnose",): {**pair, "--out": out},
         ("train",): {"--config": "icons", "--workdir": out},
         ("evaluate",): {"--workdir": out},

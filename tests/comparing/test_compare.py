@@ -1,194 +1,158 @@
-"""Comparisons on frozen features: what is run, kept, refused and written."""
+"""Comparison of methods: figures, pages, stored figures, refusals, and the command."""
 
 import json
 
-import jax
 import numpy as np
 import pytest
-import tiny_heads
+from page_parser import Page
 
-from gentle_clip_jax import comparing
-from gentle_clip_jax.aligners import Problem, align, load
+from gentle_clip_jax.aligners.from_collections import align
 from gentle_clip_jax.commands import main
-from gentle_clip_jax.comparing import METHODS, Plan, measure, pool, runs
-from gentle_clip_jax.comparing.pool import Pool, Retrieval, ZeroShot
+from gentle_clip_jax.comparing import Comparison, compare, evaluated
+
+PAIRS = [(f"a{i}", f"b{i}") for i in range(12)]
+METHODS = ["cca", "procrustes"]
 
 
-def points(n=60):
-    """Two noisy linear views of points around eight centres."""
+def write(folder, num=40):
+    """Two noisy views of the same points; the partner of a7 is b7."""
     rng = np.random.default_rng(0)
-    centres, to_x, to_y = (rng.normal(size=s) for s in ((8, 6), (6, 10), (6, 7)))
-
-    def views(n):
-        kinds = rng.integers(8, size=n)
-        latent = centres[kinds] + 0.3 * rng.normal(size=(n, 6))
-        return np.float32(latent @ to_x), np.float32(latent @ to_y), kinds
-
-    (x, y, _), (test_x, test_y, kinds) = views(n), views(20)
-    ids = np.arange(20).astype(str)
-    texts = np.array([f"text {i // 2}" for i in range(20)])
-    retrieval = {"points": Retrieval(test_x, ids, test_y, ids, texts)}
-    zero_shot = {"points": ZeroShot(test_x, np.float32(centres @ to_y), kinds)}
-    x, y = x[:, None], y[:, None]
-    return Pool(x, y, np.repeat("all", n), x[:0], y[:0], retrieval, zero_shot)
-
-
-CLOSED = ("cca", "transported_cca", "gentle_transport")
+    common = rng.normal(size=(num, 3))
+    for name, letter, width in (("x", "a", 6), ("y", "b", 5)):
+        rows = common @ rng.normal(size=(3, width)) + 0.3 * rng.normal(size=(num, width))
+        ids = np.array([f"{letter}{i}" for i in range(num)])
+        np.savez(folder / f"{name}.npz", features=rows.astype(np.float32), ids=ids)
+    return folder / "x.npz", folder / "y.npz"
 
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory):
+    """Two collections, and the comparison of two methods in a folder."""
     folder = tmp_path_factory.mktemp("comparison")
-    plan = Plan(CLOSED, (8, 0.5), (0, 1))
-    return folder, plan, comparing.compare_pool(points(), plan, folder, title="points")
+    files = write(folder)
+    return files, folder / "w", compare(*files, PAIRS, folder / "w", methods=METHODS)
 
 
-@pytest.mark.slow
-def test_a_comparison_holds_every_run_and_its_difference_from_the_best_of_pairs(done):
-    folder, _, results = done
-    assert len(results["runs"]) == 3 * 2 * 2
-    assert {run["pairs"] for run in results["runs"]} == {8, 30}
-    metrics = results["runs"][0]["metrics"]
-    assert {"zero_shot", "i2t", "t2i", "i2t_strict", "t2i_equal", "i2t/points"} <= metrics.keys()
-    assert all(0 <= value <= 1 for value in metrics.values())
-    assert all(one["against"] == "cca" for one in results["differences"])
-    assert all(one["low"] <= one["value"] <= one["high"] for one in results["differences"])
-    assert json.loads((folder / "results.json").read_text())["runs"] == results["runs"]
+def test_each_method_has_its_recall_and_its_difference_from_the_best_of_pairs(done):
+    _, _, comparison = done
+    assert {row["method"] for row in comparison.rows} == {*METHODS}
+    values = [row["recall"] for row in comparison.rows]
+    assert values == sorted(values, reverse=True)
+    for row in comparison.rows:
+        assert 0 <= row["low"] <= row["recall"] <= row["high"] <= 1
+        tops = [row[f"recall_at_{top}"] for top in (1, 5, 10)]
+        assert row["recall"] == pytest.approx(np.mean(tops))
+        if row["difference"] is not None:
+            assert row["difference_low"] <= row["difference"] <= row["difference_high"]
+    about = comparison.about
+    assert about["counts"] == {"pairs": 12, "unmatched_x": 28, "unmatched_y": 28}
+    assert (about["splits"], about["fitted"]) == (20, 9)
+    assert about["chance"] == pytest.approx(np.mean([top / about["among"] for top in (1, 5, 10)]))
+    assert comparison.verdict in ("helped", "hurt", "alike", "too early")
+    # Of so few pairs `align` considers no relative representations.
+    assert "relative" not in about["align"]["held_out"]["mean_log_rank"]
 
 
-def test_an_aligner_fitted_to_raw_features_scores_as_the_comparison_says(done, tmp_path):
-    """The recipe of docs/compare.md, on features of other units, saved and loaded again."""
-    folder, _, results = done
-    items = points()
-    for run in results["runs"]:
-        if run["pairs"] != 8 or run["seed"] != 1:
-            continue
-        drawn = pool.draw(items, 8, seed=1, unmatched="shuffled")
-        problem = Problem(drawn.x[:, 0], drawn.y[:, 0], drawn.unmatched_x, drawn.unmatched_y)
-        aligner = align(problem, run["method"], key=jax.random.key(1))
-        aligner.save(tmp_path / run["method"])
-        scores = measure.score(load(tmp_path / run["method"]), items)
-        assert measure.summarize(scores) == run["metrics"]
-        with np.load(folder / "runs" / f"{run['method']}-8-1.npz") as kept:
-            for name, values in scores.items():
-                np.testing.assert_array_equal(values, kept[name])
+def test_a_difference_is_that_of_the_method_less_the_reference(done):
+    files, folder, _ = done
+    methods = [*METHODS, "ridge"]
+    rows = {row["method"]: row for row in compare(*files, PAIRS, folder, methods=methods).rows}
+    (against,) = (name for name, row in rows.items() if row["difference"] is None)
+    assert against in ("cca", "ridge")
+    for name in {*rows} - {against}:
+        expected = rows[name]["recall"] - rows[against]["recall"]
+        assert rows[name]["difference"] == pytest.approx(expected)
 
 
-def test_runs_of_two_seeds_have_other_pairs(done):
-    _, _, results = done
-    of_seed = {run["seed"]: run["metrics"] for run in results["runs"] if run["pairs"] == 8}
-    assert of_seed[0] != of_seed[1]
+def test_the_page_the_table_and_the_representations(done):
+    _, folder, comparison = done
+    assert json.loads((folder / "comparison.json").read_text()) == comparison.about
+    page = (folder / "comparison.html").read_text()
+    for text in (*METHODS, "What now", "gentle-clip align", "20 splits"):
+        assert text in Page(page).text
+    assert "<script" not in page
+    assert comparison.summary[0].startswith("Whether unmatched items help")
+    assert repr(comparison).startswith("Comparison(2 methods; ")
+    assert len(repr(comparison)) < 1500
+    assert "procrustes" in comparison._repr_html_()
+    table = comparison.to_pandas()
+    assert table["method"].tolist() == [row["method"] for row in comparison.rows]
 
 
-def test_other_items_of_the_same_size_are_another_comparison(done):
-    """The kept runs of a comparison are of its pairs, and say nothing of others."""
-    folder, plan, _ = done
-    items = points()
-    swapped = items.y[[1, 0, *range(2, len(items.y))]]
-    with pytest.raises(ValueError, match="comparison on other data"):
-        comparing.compare_pool(items._replace(y=swapped), plan, folder, title="points")
+def test_the_same_call_evaluates_nothing_again(done, monkeypatch):
+    files, folder, comparison = done
+    monkeypatch.setattr(evaluated, "closed_forms", None)
+    monkeypatch.setattr(evaluated, "cross_validate", None)
+    again = compare(*files, PAIRS[::-1], folder, methods=METHODS)
+    assert again.about == comparison.about
 
 
-def test_the_same_call_runs_nothing_again(done, monkeypatch):
-    folder, plan, results = done
-    monkeypatch.setattr(runs, "_run", None)
-    assert comparing.compare_pool(points(), plan, folder, title="points")["runs"] == results["runs"]
+def test_another_seed_or_other_items_are_another_comparison(done, tmp_path):
+    files, folder, _ = done
+    with pytest.raises(ValueError, match="another seed"):
+        compare(*files, PAIRS, folder, methods=METHODS, seed=1)
+    x, y = write(tmp_path, num=41)
+    with pytest.raises(ValueError, match="other data"):
+        compare(x, y, PAIRS, folder, methods=METHODS)
 
 
-def test_a_run_that_was_stopped_is_run_again(done):
-    folder, plan, results = done
-    path = folder / "runs" / "cca-8-0.npz"
-    path.rename(path.with_suffix(".partial"))
-    again = comparing.compare_pool(points(), plan, folder, title="points")
-    assert again["runs"][0]["metrics"] == results["runs"][0]["metrics"]
+def test_a_comparison_takes_the_pairs_of_an_aligner_and_states_its_verdict(done):
+    files, folder, comparison = done
+    aligner = align(*files, PAIRS, method="cca")
+    again = compare(*files, workdir=folder, aligner=aligner, methods=METHODS)
+    assert again.about["align"] == comparison.about["align"]
+    stated = aligner.about["expected"]["recall"]
+    (row,) = (row for row in again.about["methods"] if row["method"] == "cca")
+    assert row["recall"] == stated
 
 
-def test_a_method_of_named_classes_gets_them_or_says_where_they_belong(tmp_path):
-    plan = Plan(("cca", "named_transport"), (8,), (0,))
-    with pytest.raises(ValueError, match="named_transport needs the classes"):
-        comparing.compare_pool(points(), plan, tmp_path, title="points")
-    rng = np.random.default_rng(1)
-    classes = tuple(np.float32(rng.normal(size=(5, d))) for d in (10, 7))
-    known = points()._replace(classes=classes)
-    results = comparing.compare_pool(known, plan, tmp_path, title="points")
-    assert [run["method"] for run in results["runs"]] == ["cca", "named_transport"]
-
-
-def test_other_data_are_refused(done):
-    folder, plan, _ = done
-    with pytest.raises(ValueError, match="comparison on other data"):
-        comparing.compare_pool(points(50), plan, folder, title="points")
-
-
-def test_without_unmatched_items_only_methods_of_pairs_run(tmp_path):
-    results = comparing.compare_pool(points(12), Plan(CLOSED, (1.0,), (0,)), tmp_path, title="")
-    assert [run["method"] for run in results["runs"]] == ["cca"]
+def test_an_aligner_of_other_pairs_or_another_seed(done):
+    files, *_ = done
+    aligner = align(*files, PAIRS[:9], method="cca", seed=3)
+    other = compare(*files, PAIRS, aligner=aligner, methods=["cca"]).about
+    assert (other["seed"], other["counts"]["pairs"]) == (0, 12)
+    own = compare(*files, aligner=aligner, methods=["cca"]).about
+    assert (own["seed"], own["counts"]["pairs"]) == (3, 9)
+    assert own["methods"][0]["recall"] == aligner.about["expected"]["recall"]
 
 
 @pytest.mark.parametrize(
-    ("plan", "message"),
+    ("options", "message"),
     [
-        ({"methods": ("magic",), "pairs": (8,)}, "no method magic"),
-        ({"methods": CLOSED, "pairs": (8,), "unmatched": "lost"}, "shuffled, disjoint or shifted"),
-        ({"methods": CLOSED, "pairs": (0.01,)}, "is 1 pairs"),
+        ({"methods": ["magic"]}, "no method magic"),
+        ({"methods": []}, "Nothing is left to compare"),
+        ({"methods": ["clip"], "fast": True}, "clip are trained, which --fast leaves out"),
+        ({"pairs": PAIRS[:2]}, "2 pairs, too few"),
     ],
 )
-def test_a_plan_that_cannot_be_run_is_refused(plan, message, tmp_path):
+def test_what_cannot_be_compared_is_refused(done, options, message):
+    files, *_ = done
     with pytest.raises(ValueError, match=message):
-        comparing.compare_pool(points(), Plan(**plan), tmp_path, title="")
+        compare(*files, **{"pairs": PAIRS, **options})
 
 
-# Of 20 items by chance 0.27, and of 8 classes 0.13. Smoothing draws these few clusters together.
-LEAST = dict.fromkeys(("gentle_transport", "gentle_clip_warm"), 0.55)
+def test_constant_features_are_refused(done, tmp_path):
+    (x, _), *_ = done
+    ids = np.array([b for _, b in PAIRS])
+    np.savez(tmp_path / "y.npz", features=np.ones((12, 4)), ids=ids)
+    with pytest.raises(ValueError, match=r"All rows of .*y\.npz are the same"):
+        compare(x, tmp_path / "y.npz", PAIRS)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=() if name in (*CLOSED, "relative") else pytest.mark.slow)
-        for name in METHODS
-        if not METHODS[name].named
-    ],
-)
-def test_every_method_finds_most_partners(name):
-    problem = pool.draw(points(), 30, seed=0, unmatched="shuffled")
-    aligner = METHODS[name].fit(problem, jax.random.key(0))
-    found = measure.summarize(measure.score(aligner, points()))
-    assert min(found[metric] for metric in measure.MAIN) > LEAST.get(name, 0.75), found
+def test_names_are_escaped_on_the_page(done, tmp_path):
+    _, _, comparison = done
+    Comparison({**comparison.about, "modalities": ["<b>cell", "$word$"]}).save(tmp_path)
+    page = (tmp_path / "comparison.html").read_text()
+    assert "&lt;b&gt;cell" in page
+    assert "<b>cell" not in page
 
 
-def test_equal_captions_are_forgiven_and_the_strict_count_is_lower():
-    class Same:
-        def embed_x(self, x):
-            return x
-
-        embed_y = embed_x
-
-    rows = np.eye(4, dtype="f4")[[0, 0, 1, 2]]
-    ids, texts = np.array(["a", "b", "c", "d"]), np.array(["same", "same", "c", "d"])
-    retrieval = {"r": Retrieval(rows, ids, rows, ids, texts)}
-    scores = measure.score(Same(), points()._replace(retrieval=retrieval, zero_shot={}))
-    assert scores["i2t/r"][0] == 1
-    assert scores["i2t_strict/r"][0] < 1
-    assert scores["t2i_equal/r"][0] <= 1
-
-
-def test_a_difference_is_paired():
-    rng = np.random.default_rng(0)
-    base = rng.random(200)
-    found = measure.difference([{"i2t/a": base + 0.1}], [{"i2t/a": base}], "i2t")
-    np.testing.assert_allclose([found["value"], found["low"], found["high"]], 0.1, rtol=1e-6)
-
-
-@pytest.mark.slow
-def test_own_files_are_compared_by_one_command(tmp_path, monkeypatch, capsys):
-    tiny_heads.install(monkeypatch)
-    data = points(40)
-    np.save(tmp_path / "x.npy", data.x[:, 0])
-    np.save(tmp_path / "y.npy", data.y[:, 0])
-    (tmp_path / "pairs.csv").write_text("".join(f"{i},{i}\n" for i in range(12)))
-    arguments = [f"--{name}={tmp_path / file}" for name, file in (("x", "x.npy"), ("y", "y.npy"))]
-    arguments += [f"--pairs={tmp_path / 'pairs.csv'}", f"--workdir={tmp_path / 'run'}", "--seeds=2"]
-    assert main.main(["compare", *arguments]) == 0
-    assert (tmp_path / "run" / "comparison.md").exists()
-    assert "gentle_transport" in capsys.readouterr().out
+def test_the_command_prints_the_table_and_writes_the_page(done, tmp_path, capsys):
+    (x, y), folder, _ = done
+    (tmp_path / "pairs.csv").write_text("".join(f"{a},{b}\n" for a, b in PAIRS))
+    line = [f"--x={x}", f"--y={y}", f"--pairs={tmp_path / 'pairs.csv'}", f"--workdir={folder}"]
+    assert main.main(["compare", *line, "--methods=cca,procrustes"]) == 0
+    printed = capsys.readouterr().out
+    assert "12 pairs, 28 unmatched items of x and 28 of y" in printed
+    assert "procrustes" in printed
+    assert f"{folder}/comparison.html" in printed

@@ -19,12 +19,9 @@ from jax.sharding import AxisType
 
 from gentle_clip_jax import comparing
 from gentle_clip_jax.aligners import Problem, align, gallery, load
-from gentle_clip_jax.comparing import Plan
-from gentle_clip_jax.comparing.pool import Pool, Retrieval
 from gentle_clip_jax.features import update
 from gentle_clip_jax.features.read import read
 from gentle_clip_jax.parallel import mesh
-from gentle_clip_jax.report.comparison import write_comparison
 from gentle_clip_jax.runs.read import lines_of, read_line, read_run
 from gentle_clip_jax.searching import open_gallery
 from gentle_clip_jax.searching.embed import embed
@@ -331,37 +328,22 @@ def test_every_file_of_embedded_items(embedded, walk, way):
             files.keep(folder, damaged)
 
 
-def points():
-    """Two noisy linear views of the same points."""
+def compared(folder):
+    """A comparison on two noisy linear views of the same points."""
     rng = np.random.default_rng(0)
     latent = rng.normal(size=(40, 4))
     x, y = (np.float32(latent @ rng.normal(size=(4, width))) for width in (6, 5))
-    ids = np.arange(10).astype(str)
-    sets = x[:30, None], y[:30, None], np.repeat("all", 30), x[:0, None], y[:0, None]
-    return Pool(*sets, {"points": Retrieval(x[30:], ids, y[30:], ids)}, {})
-
-
-def compared(folder):
-    plan = Plan(("cca", "ridge"), (8,), (0, 1))
-    found = comparing.compare_pool(points(), plan, folder, title="points")
-    for run in found["runs"]:
-        run.pop("seconds")
-    return {"runs": found["runs"], "differences": found["differences"]}
-
-
-def page(folder):
-    return {"text": write_comparison(folder).read_text()}
+    pairs = np.stack([np.arange(8)] * 2, axis=1)
+    return comparing.compare(x, y, pairs, folder, methods=["cca", "procrustes"]).about
 
 
 @EACH_WAY
 def test_every_file_of_a_comparison(tmp_path, walk, way):
     sound = tmp_path / "sound"
     expected = compared(sound)
-    expected_page = page(sound)
-    written = r"results\.json|comparison\.(md|svg)"
+    written = r"comparison\.(html|json)"
     with walk(sound, way, "a comparison") as files:
         for folder, damaged in files.copies():
-            files.open(page, expected_page, folder, damaged)
             found = files.open(compared, expected, folder, damaged)
             files.keep(folder, damaged, but=written)
             files.note(damaged.name)(found and same(found, expected), "not done again")

@@ -3,10 +3,8 @@
 import numpy as np
 import pytest
 
-from gentle_clip_jax.aligners.from_collections import align
+from gentle_clip_jax.aligners.from_collections import align, problem_of
 from gentle_clip_jax.commands import main
-from gentle_clip_jax.comparing import pool
-from gentle_clip_jax.comparing.measure import score
 from gentle_clip_jax.data.pairs import RowNumbers
 from gentle_clip_jax.diagnosing import diagnose
 from gentle_clip_jax.features.pairs import read_matched
@@ -86,38 +84,16 @@ def test_an_aligner_is_fitted_to_items(sides):
         assert about[0][name] == about[1][name]
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_no_photograph_is_learned_from_whose_other_is_asked_for(sides, seed):
-    of_x, of_y, pairs = matched(sides)
-    drawn = pool.own_pool(of_x, of_y, pairs, seed=seed)
-    asked = drawn.retrieval[pool.OWN]
-    assert drawn.x.shape[:2] == (16, SHOTS)
-    assert [*np.unique(asked.x_ids, return_counts=True)[1]] == [SHOTS] * 8
-    learned = {row.tobytes() for row in drawn.x.reshape(-1, 6)}
-    assert not learned & {row.tobytes() for row in asked.x}
-
-
-def test_an_item_counts_once_however_many_photographs_it_has():
-    class Same:
-        embed_x = embed_y = staticmethod(lambda rows: rows)
-
-    x, y = np.eye(20)[[0, 0, 0, 1]], np.eye(20)
-    y[[1, 19]] = y[[19, 1]]  # item 1 is not found
-    wrong = np.concatenate([np.arange(1, 2), np.arange(12)])
-    asked = pool.Retrieval(
-        x, np.array([*"aaab"]), np.concatenate([y[:1], y[1:2], x[[3] * len(wrong)]]),
-        np.array(["a", "b", *(f"u{i}" for i in range(len(wrong)))]),
-    )  # fmt: skip
-    empty = np.empty((0, 1, 20))
-    one = pool.Pool(empty, empty, np.array([]), empty, empty, {"own": asked}, {})
-    scores = score(Same(), one)
-    assert scores["i2t/own"].tolist() == [1.0, 0.0]
+def test_the_photographs_of_an_item_are_held_out_together(sides):
+    problem, _ = problem_of(*matched(sides))
+    assert problem.x.shape[:2] == (ITEMS, SHOTS)
+    assert len(problem.unmatched_x) == 0
 
 
 @pytest.mark.slow
 def test_diagnose_and_match_take_items(sides, capsys):
     files = sides / "x.npz", sides / "y.npz", sides / "pairs.csv"
-    assert diagnose(*files)["counts"]["pairs"] == ITEMS
+    assert diagnose(*files).about["counts"]["pairs"] == ITEMS
     lines = (sides / "pairs.csv").read_text().splitlines(keepends=True)[: 20 * SHOTS]
     (sides / "pairs.csv").write_text("".join(lines))
     align(*files, out=sides / "aligner", method="cca")

@@ -1,10 +1,13 @@
 """Embeddings from tables and AnnData equal those of .npy; one sentence for what is wrong."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
-from gentle_clip_jax.commands import failures, features
+from gentle_clip_jax.commands import failures
 from gentle_clip_jax.data.pairs import RowNumbers
+from gentle_clip_jax.features.given import modalities_of
 from gentle_clip_jax.features.read import read
 from gentle_clip_jax.storage import reading
 
@@ -190,7 +193,8 @@ def test_anndata(cells, tmp_path):
         assert found.ids.tolist() == IDS
         assert found.labels.tolist() == ["x", "", "x", "y"]
         assert found.splits.tolist() == ["train"] * 4
-    assert features.stem_of(f"{tmp_path}/x.h5ad:X_pca") == "x"
+    pca = read(f"{tmp_path}/x.h5ad:X_pca")
+    assert modalities_of(pca, dataclasses.replace(pca, path=tmp_path / "y.npy")) == ("x", "y")
 
 
 def test_anndata_that_cannot_be_used(cells, tmp_path, monkeypatch):

@@ -1,7 +1,5 @@
 """Every page that is a file, in a real browser."""
 
-import json
-
 import numpy as np
 import page_examples
 import pytest
@@ -9,8 +7,10 @@ from page_check import check
 from synthetic_run import write_run
 
 from gentle_clip_jax.asking import ask
+from gentle_clip_jax.comparing import Comparison
+from gentle_clip_jax.diagnosing import Diagnosis
 from gentle_clip_jax.pages.items import Card
-from gentle_clip_jax.report import show_comparison, show_diagnosis, write_report
+from gentle_clip_jax.report import write_report
 from gentle_clip_jax.searching.search import Hit
 from gentle_clip_jax.searching.shown import write_hits
 
@@ -20,10 +20,10 @@ LONG = "a-name-without-any-place-to-break-it-" * 4
 
 @pytest.fixture
 def pages(tmp_path):
-    strange = {"x": {"<b>": Card("<b>", text=LONG)}, "y": {}}
-    show_diagnosis(page_examples.diagnosis(), tmp_path / "diagnosis", strange)
-    (tmp_path / "results.json").write_text(json.dumps(page_examples.comparison()))
-    show_comparison(tmp_path)
+    strange = page_examples.Items("x")
+    strange.previews = lambda ids: {"<b>": Card("<b>", text=LONG)}
+    Diagnosis(page_examples.diagnosis(), strange).save(tmp_path / "diagnosis")
+    Comparison(page_examples.comparison()).save(tmp_path)
     hits = [Hit(LONG, "", 0.5, "two boats " * 40), Hit("b", "", 0.25, "<b>waves</b>")]
     write_hits(tmp_path / "hits.html", f"boats {LONG}", hits, None)
     (tmp_path / "matches.html").write_text(page_examples.page_of(page_examples.matches()))

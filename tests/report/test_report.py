@@ -1,46 +1,15 @@
 import json
 import os
 import re
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from page_parser import Page
 from synthetic_run import CONFIG, embeddings, write_run
 
 from gentle_clip_jax.report import write_report
 
-VOID = {"meta", "img", "br", "hr", "input", "link"}
 CLIP_ONLY = CONFIG | {"loss": {"clip_weight": 1.0, "mmd_weight": 0.0}}
-
-
-class Page(HTMLParser):
-    """Checks that tags nest, and gathers attributes and text."""
-
-    def __init__(self, html):
-        super().__init__()
-        self.open, self.tags, self.attributes, self.text = [], [], [], ""
-        self.feed(html)
-        assert not self.open
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.attributes += attrs
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.tags.append(tag)
-        self.attributes += attrs
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if self.open and self.open[-1] not in ("style", "title"):
-            self.text += data
-
-    def values(self, name):
-        return [value for key, value in self.attributes if key == name]
 
 
 @pytest.fixture(scope="module")

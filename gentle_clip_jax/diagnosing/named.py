@@ -4,17 +4,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gentle_clip_jax.pages.names import named
-from gentle_clip_jax.runs.read import modalities_of
 
 _Say = Callable[[str], str]
 
 
 def named_diagnosis(diagnosis: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the diagnosis with the modalities' names instead of x and y; ids are unchanged.
-
-    Raises ValueError if its modalities are not two names.
-    """
-    x, y = modalities_of(diagnosis)
+    """Return the diagnosis with the modalities' names instead of x and y; ids are unchanged."""
+    x, y = diagnosis.get("modalities", ("x", "y"))
 
     def say(text: str) -> str:
         return named(text, x, y)

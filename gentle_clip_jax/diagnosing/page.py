@@ -1,40 +1,43 @@
-"""The report of a diagnosis, as a table for a terminal and as one HTML page."""
+"""The report of a diagnosis, as lines for a terminal and as one HTML page."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
-from gentle_clip_jax.pages import Step, render, write
+from gentle_clip_jax.aligners.sentences import of_unmatched
+from gentle_clip_jax.diagnosing.named import named_diagnosis
+from gentle_clip_jax.diagnosing.plots import draw
+from gentle_clip_jax.pages import Step, render
 from gentle_clip_jax.pages.items import Card, Pair
-from gentle_clip_jax.report.diagnosis.named import named_diagnosis
-from gentle_clip_jax.report.diagnosis.plots import draw
+from gentle_clip_jax.pages.names import named
 
 Cards = Mapping[str, Mapping[str, Card]]  # of the sides "x" and "y", by id
 
 _MARKS = {"good": "✓", "warning": "!", "bad": "✗", "unknown": "?"}
+_SUGGESTED = {
+    "likely": "Unmatched data is likely to help",
+    "unlikely": "Unmatched data is unlikely to help",
+    "unclear": "Whether unmatched data can help is unclear",
+}
 _FEW = 300  # pairs: from there on, chosen ones bring no more than others
 _DATA = "--x=X --y=Y --pairs=PAIRS"  # as they were given
-_STYLES = {"good": "green", "warning": "yellow", "bad": "red", "unknown": "dim"}
 
 
-def headlines(diagnosis: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the verdict in two sentences: on unmatched data, and on aligning without pairs."""
+def headlines(diagnosis: Mapping[str, Any]) -> list[str]:
+    """Return the verdict in sentences: on unmatched data, and on aligning without pairs.
+
+    What held-out pairs say of unmatched items comes first, in the words of `align`. What the other
+    figures suggest follows only where held-out pairs cannot tell.
+    """
     verdict = named_diagnosis(diagnosis)["verdict"]
-    helps = {
-        "likely": "Unmatched data is likely to help",
-        "unlikely": "Unmatched data is unlikely to help",
-        "unclear": "Whether unmatched data can help is unclear",
-    }[verdict["unmatched_data"]]
-    return (
-        f"{helps}: {verdict['because']}",
-        f"Aligning without pairs is {verdict['no_pairs']}: {verdict['no_pairs_because']}",
-    )
+    held_out = (diagnosis.get("held_out") or {}).get("expected") or {}
+    sentences = []
+    if held_out.get("unmatched"):
+        x, y = diagnosis.get("modalities", ("x", "y"))
+        sentences.append(named(of_unmatched(held_out["unmatched"]), x, y))
+    if verdict["unmatched_data"] in _SUGGESTED:
+        sentences.append(f"{_SUGGESTED[verdict['unmatched_data']]}: {verdict['because']}")
+    no_pairs = f"Aligning without pairs is {verdict['no_pairs']}: {verdict['no_pairs_because']}"
+    return [*sentences, no_pairs]
 
 
 def suspects(diagnosis: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -42,65 +45,35 @@ def suspects(diagnosis: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [one for finding in diagnosis["findings"] for one in _suspects(finding)]
 
 
-def show_diagnosis(
-    diagnosis: Mapping[str, Any], out: str | Path | None = None, cards: Cards = MappingProxyType({})
-) -> None:
-    """Print the result of `diagnose`, and write it into the folder `out` if one is given.
-
-    cards: what the page shows of items; of the others it shows ids.
-    """
-    console = Console(markup=False, highlight=False)
-    console.print(diagnosis_table(diagnosis))
-    for sentence in headlines(diagnosis):
-        console.print(sentence, style="bold")
-    if out is not None:
-        print(write_diagnosis(diagnosis, out, cards))
-
-
-def diagnosis_table(diagnosis: Mapping[str, Any]) -> Table:
-    """Return a rich table of the figures, one per row."""
+def lines_of(diagnosis: Mapping[str, Any]) -> list[str]:
+    """Return the numbers of items and pairs, and two lines for each figure."""
     diagnosis = named_diagnosis(diagnosis)
-    table = Table(title=Text(_counts(diagnosis)), show_lines=True)
-    for column in ("", "Figure", "Here, and by chance", "Meaning"):
-        table.add_column(column)
-    for finding in diagnosis["findings"]:
-        mark = Text(_MARKS[finding["level"]], _STYLES[finding["level"]])
-        value = Text(finding["value"]).append(f"\n{finding['chance']}", "dim")
-        table.add_row(mark, Text(finding["title"]), value, Text(finding["sentence"]))
-    return table
+    lines = [_counts(diagnosis)]
+    for one in diagnosis["findings"]:
+        chance = f"; by chance {one['chance']}" if one["chance"] else ""
+        lines.append(f"{_MARKS[one['level']]} {one['title']}: {one['value']}{chance}")
+        lines.append(f"  {one['sentence']}")
+    return lines
 
 
-def write_diagnosis(diagnosis: Mapping[str, Any], out: str | Path, cards: Cards) -> Path:
-    """Write the result of `diagnose` as diagnosis.json and diagnosis.html into the folder `out`.
-
-    Returns the page's path.
-
-    Raises ValueError, in one sentence, if they cannot be written.
-    """
-    out = Path(out)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ValueError(f"{out} cannot be made a folder ({error.strerror}).") from error
-    helps, no_pairs = headlines(diagnosis)
+def diagnosis_page(diagnosis: Mapping[str, Any], cards: Cards) -> str:
+    """Render the page; cards: previews of items, of the others it shows ids."""
+    verdict, *lead = headlines(diagnosis)
     shown = named_diagnosis(diagnosis)
-    page = render(
-        "report/templates/diagnosis.html",
+    return render(
+        "diagnosing/templates/diagnosis.html",
         kind="diagnosis",
         name=_counts(shown),
-        verdict=helps,
-        lead=[no_pairs],
+        verdict=verdict,
+        lead=lead,
         findings=[_finding(finding, cards) for finding in shown["findings"]],
         drawn=_drawn(shown),
         now=_now(shown),
     )
-    write(out / "diagnosis.json", json.dumps(diagnosis, indent=1, allow_nan=False) + "\n")
-    write(out / "diagnosis.html", page)
-    return out / "diagnosis.html"
 
 
 def _now(diagnosis: Mapping[str, Any]) -> Iterable[Step]:
-    if diagnosis["verdict"]["unmatched_data"] == "likely":
+    if diagnosis["verdict"]["unmatched_data"] in ("helped", "likely"):
         yield Step(
             "Align. It says on held-out pairs what the unmatched rest brought.",
             f"gentle-clip align {_DATA} --out=aligner",

@@ -1,0 +1,120 @@
+"""`Comparison`: the methods side by side, with what `align` concludes from the same folds."""
+
+import dataclasses
+import html
+import pathlib
+from typing import TYPE_CHECKING, Any
+
+from gentle_clip_jax.aligners.sentences import of_method, of_unmatched
+from gentle_clip_jax.comparing.page import HEAD, cells, comparison_page
+from gentle_clip_jax.pages import write
+from gentle_clip_jax.storage.writing import write_json
+
+if TYPE_CHECKING:
+    import pandas
+
+_RECALL = {"recall": "value", "low": "low", "high": "high"}
+_DIFFERENCE = {"difference": "value", "difference_low": "low", "difference_high": "high"}
+FILES = ("comparison.html", "comparison.json")
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Comparison:
+    """Methods by the recall of held-out pairs, the best first.
+
+    about: what comparison.json holds. Under "align" there is what `align` concludes from the same
+      folds: its method, its recall and whether unmatched items help.
+    """
+
+    about: dict[str, Any]
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """A dict for each method: recall (mean of R@1, 5 and 10) with its 95 % interval, and the
+        difference from the best pairs-only method with its 99 % interval."""
+        return [
+            {
+                **{name: row[name] for name in ("method", "unmatched", "trained")},
+                **{name: row["recall"][key] for name, key in _RECALL.items()},
+                **{f"recall_at_{top}": value for top, value in row["recall"]["at"].items()},
+                **{name: (row["difference"] or {}).get(key) for name, key in _DIFFERENCE.items()},
+            }
+            for row in self.about["methods"]
+        ]
+
+    @property
+    def verdict(self) -> str | None:
+        """Whether unmatched items help: "helped", "hurt", "alike" or "too early", as `align` says.
+
+        None without unmatched items.
+        """
+        unmatched = self.about["align"]["expected"]["unmatched"]
+        return unmatched and unmatched["verdict"]
+
+    @property
+    def summary(self) -> list[str]:
+        """Sentences: the verdict of `align`, its method, and how the table is to be read."""
+        align, rows = self.about["align"], self.about["methods"]
+        expected = align["expected"]
+        said = [
+            of_unmatched(expected["unmatched"])
+            if expected["unmatched"]
+            else "One modality has no unmatched items, so that only pairs-only methods compete.",
+            f"This is what align states of these pairs. {of_method(align)}",
+        ]
+        if expected["recall"]["low"] <= expected["chance"]:
+            said.append("At 95 % this is not above chance for sure: give more pairs.")
+        if len(rows) > 1:
+            best = rows[0]
+            said.append(
+                f"The highest recall in the table is that of {best['method']}, "
+                f"{100 * best['recall']['value']:.0f} %; it is the best of {len(rows)} on the same "
+                "folds, which flatters it a little."
+            )
+        return said
+
+    @property
+    def lines(self) -> list[str]:
+        """The table and the summary, for a terminal."""
+        x, y = self.about["modalities"]
+        counts = self.about["counts"]
+        rows = [HEAD, *map(cells, self.about["methods"])]
+        widths = [max(map(len, column)) for column in zip(*rows)]
+        table = [
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
+            for row in rows
+        ]
+        title = (
+            f"{counts['pairs']:,} pairs, {counts['unmatched_x']:,} unmatched items of {x} and "
+            f"{counts['unmatched_y']:,} of {y}"
+        )
+        return [title, *table, *self.summary]
+
+    def to_pandas(self) -> "pandas.DataFrame":
+        """Return a table with a line for each method."""
+        import pandas
+
+        return pandas.DataFrame(self.rows)
+
+    def save(self, folder: str | pathlib.Path) -> None:
+        """Write comparison.html and comparison.json.
+
+        Raises:
+          ValueError: the page cannot be written.
+          OSError: the folder cannot be made.
+        """
+        folder = pathlib.Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        page, record = (folder / name for name in FILES)
+        write(page, comparison_page(self.about, self.summary))
+        write_json(record, self.about)
+
+    def __repr__(self) -> str:
+        return f"Comparison({len(self.about['methods'])} methods; {' '.join(self.summary)[:1000]})"
+
+    def _repr_html_(self) -> str:
+        """Show the table in a notebook."""
+        rows = [HEAD, *map(cells, self.about["methods"])]
+        lines = ("".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in rows)
+        table = "".join(f"<tr>{line}</tr>" for line in lines)
+        return f"<p>{html.escape(' '.join(self.summary))}</p><table>{table}</table>"

@@ -1,0 +1,202 @@
+"""`compare`: methods side by side on the held-out pairs of two collections."""
+
+import functools
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from gentle_clip_jax.aligners import METHODS, Problem, reduced
+from gentle_clip_jax.aligners.candidates import NAMED, PAIRS_ONLY
+from gentle_clip_jax.aligners.evidence import (
+    Evidence,
+    GivenAligner,
+    check_count,
+    closed_forms,
+    conclude,
+    digests_of,
+    is_constant,
+    read_evidence,
+)
+from gentle_clip_jax.aligners.from_collections import READ_ITEMS, problem_of
+from gentle_clip_jax.comparing.comparison import Comparison
+from gentle_clip_jax.comparing.stored import Folder
+from gentle_clip_jax.evaluation import verdict
+from gentle_clip_jax.evaluation.cross_validation import TOP, HeldOut, cross_validate
+from gentle_clip_jax.evaluation.intervals import mean_interval
+from gentle_clip_jax.features.given import Given, modalities_of
+from gentle_clip_jax.features.names import encoder_classes
+from gentle_clip_jax.parallel.cores import one_core_for_lapack
+from gentle_clip_jax.runs.log import machine
+from gentle_clip_jax.storage.digests import sha256_of
+
+# Beside the closed forms that `align` chooses among, one of each kind.
+_FURTHER = ("procrustes", "transported_cca", "clip", "gentle_clip", "gentle_clip_warm")
+_CLOSED_FORMS = "closed_forms"  # evaluated together, as `align` does
+_CONCLUDED = ("method", "held_out", "fitted_on", "expected")
+
+
+def compare(
+    x: Given,
+    y: Given,
+    pairs: Any = None,
+    workdir: str | pathlib.Path | None = None,
+    *,
+    aligner: GivenAligner | None = None,
+    methods: Sequence[str] | None = None,
+    seed: int = 0,
+    fast: bool = False,
+    modalities: tuple[str | None, str | None] = (None, None),
+) -> Comparison:
+    """Compare methods by the recall of held-out pairs, on the folds of `align`.
+
+    Args:
+      x: a collection, a path that `read` takes, or features [n, d].
+      y: likewise, of the other modality.
+      pairs: a CSV file, id pairs, a table, or numbers [k, 2] of items. If not given, the pairs that
+        the aligner was fitted to; or else equal ids.
+      workdir: a folder for the page and the figures. The figures of each method are kept there as
+        soon as they are known, and the same call goes on with what is missing.
+      aligner: a fitted aligner or its folder. Where it was fitted to these items and pairs, its
+        folds and its verdict are used.
+      methods: names in `aligners.METHODS`. If not given, the closed forms that `align` chooses
+        among, and one of each other kind.
+      seed: of the folds and of all random choices.
+      fast: only closed forms, which take seconds.
+      modalities: names of an item of x and of one of y; those of the files if not given.
+
+    Raises:
+      ValueError: a file is not as it should be, all rows of one are the same, there are fewer than
+        three pairs, no method is left, or the workdir holds another comparison.
+    """
+    further = _names(methods, fast)
+    evidence = read_evidence(x, y, pairs, aligner)
+    called = modalities_of(evidence.x, evidence.y, evidence.modalities(modalities))
+    check_count(pairs, len(evidence.joined.pairs))
+    for rows in (evidence.x, evidence.y):
+        if is_constant(rows):
+            raise ValueError(
+                f"All rows of {rows.name} are the same, so that nothing can be learned from them: "
+                "encode its items again."
+            )
+    seed = evidence.seed(seed)
+    classes = _classes(evidence, further)
+    problem, _ = problem_of(*evidence.joined, seed=seed, classes=classes, most=READ_ITEMS)
+    data = digests_of(evidence.x, evidence.y, evidence.joined.pairs)
+    folder = Folder(workdir, sha256_of({**data, "seed": seed, "named": classes is not None}))
+    evaluated = _evaluated(problem, further, folder, seed)
+    concluded = evidence.stated or conclude(problem, evaluated[_CLOSED_FORMS])
+    chosen = methods or list({name: None for one in evaluated.values() for name in one.recall})
+    comparison = Comparison(
+        {
+            "modalities": list(called),
+            "seed": seed,
+            "counts": _counts(evidence),
+            **_folds(evaluated[_CLOSED_FORMS]),
+            "align": {name: concluded[name] for name in _CONCLUDED if name in concluded},
+            "methods": _rows(evaluated, chosen, concluded),
+            "machine": machine(),
+        }
+    )
+    if workdir is not None:
+        comparison.save(workdir)
+    return comparison
+
+
+def _counts(evidence: Evidence) -> dict[str, int]:
+    """Return the numbers of pairs and of the unmatched items of x and y."""
+    x, y, pairs = evidence.joined
+    unmatched = (len(rows.items) - len(pairs) for rows in (x, y))
+    return {"pairs": len(pairs), **dict(zip(("unmatched_x", "unmatched_y"), unmatched))}
+
+
+def _folds(closed: HeldOut) -> dict[str, Any]:
+    """Return the numbers of the folds, and the recall by chance."""
+    chance = np.mean([min(1.0, top / closed.gallery) for top in TOP])
+    return {
+        "splits": closed.splits,
+        "fitted": closed.fitted,
+        "among": closed.gallery,
+        "chance": float(chance),
+    }
+
+
+def _names(methods: Sequence[str] | None, fast: bool) -> list[str]:
+    """Return the names of the methods to evaluate beside the closed forms of `align`."""
+    if methods is not None and not methods:
+        raise ValueError("Nothing is left to compare: give methods.")
+    for name in methods or ():
+        if name not in METHODS:
+            raise ValueError(f"There is no method {name}: choose from {', '.join(METHODS)}.")
+    names = [name for name in methods or _FURTHER if not (fast and METHODS[name].trained)]
+    if not names:
+        raise ValueError(
+            f"Nothing is left to compare: {', '.join(methods or ())} are trained, which --fast "
+            "leaves out."
+        )
+    return names
+
+
+def _classes(evidence: Evidence, names: Sequence[str]) -> Any:
+    """Return the classes of x's encoder, if a method or the aligner uses their names."""
+    ranks = (evidence.metadata or {}).get("held_out", {}).get("mean_log_rank", {})
+    if NAMED not in ranks and NAMED not in names:
+        return None
+    x, y = evidence.x, evidence.y
+    return encoder_classes(x.encoder, y.encoder, width=x.features.shape[1])
+
+
+def _evaluated(
+    problem: Problem, names: Sequence[str], folder: Folder, seed: int
+) -> dict[str, HeldOut]:
+    """Return the figures of the closed forms together, and of each further method by its name."""
+    evaluated = {
+        _CLOSED_FORMS: folder.kept(_CLOSED_FORMS, functools.partial(closed_forms, problem, seed))
+    }
+    for name in names:
+        if name not in evaluated[_CLOSED_FORMS].recall:
+            one = functools.partial(_of_method, problem, name, seed)
+            evaluated[name] = folder.kept(name, one)
+    return evaluated
+
+
+@one_core_for_lapack
+def _of_method(problem: Problem, name: str, seed: int) -> HeldOut:
+    """Cross-validate a method as it is, on raw features; as `align --method` does."""
+    key = jax.random.key(seed)
+    candidate = reduced.raw_candidate(problem, lambda part: METHODS[name].fit(part, key))
+    return cross_validate({name: candidate}, len(problem.x), seed=seed)
+
+
+def _rows(
+    evaluated: Mapping[str, HeldOut], names: Sequence[str], concluded: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """Return the figures of each method, and its difference from the best pairs-only method."""
+    held = {name: one for one in evaluated.values() for name in one.recall}
+    each = {name: held[name].recall[name].mean(axis=(1, 2)) for name in held}
+    unmatched = concluded["expected"]["unmatched"]
+    best = max((name for name in PAIRS_ONLY if name in each), key=lambda name: each[name].mean())
+    against = unmatched["against"] if unmatched else best
+    rows = []
+    for name in names:
+        fitted, method = held[name].fitted, METHODS.get(name)
+        recall = mean_interval(each[name], fitted=fitted, level=verdict.EXPECTED, bounds=(0.0, 1.0))
+        at = held[name].recall[name].mean(axis=(0, 1))
+        difference = None
+        if name != against:
+            gain = verdict.gain(each[name], each[against], fitted=fitted)
+            difference = {**gain, "against": against}
+        rows.append(
+            {
+                "method": name,
+                "label": method.label if method else name,
+                # A candidate that is no method is a form of one that uses them.
+                "unmatched": method.unmatched if method else True,
+                "trained": bool(method and method.trained),
+                "recall": {**recall, "at": dict(zip(map(str, TOP), at.tolist()))},
+                "difference": difference,
+            }
+        )
+    return sorted(rows, key=lambda row: -row["recall"]["value"])

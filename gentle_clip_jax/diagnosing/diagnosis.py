@@ -1,0 +1,89 @@
+"""`Diagnosis`: the figures of two collections and their verdict."""
+
+import dataclasses
+import html
+import json
+import pathlib
+from typing import TYPE_CHECKING, Any
+
+from gentle_clip_jax.diagnosing.page import diagnosis_page, headlines, lines_of, suspects
+from gentle_clip_jax.features.collection import Collection
+from gentle_clip_jax.pages import write
+
+if TYPE_CHECKING:
+    import pandas
+
+FILES = ("diagnosis.html", "diagnosis.json")
+_COLUMNS = ("name", "level", "title", "value", "chance", "sentence")
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Diagnosis:
+    """Figures of two collections that say whether unmatched items can help.
+
+    about: what diagnosis.json holds: "verdict", "counts", "findings"; under "held_out" what `align`
+      states of the pairs, or would.
+    x, y: the collections, for pictures of suspicious pairs; None to show ids alone.
+    """
+
+    about: dict[str, Any]
+    x: Collection | None = None
+    y: Collection | None = None
+
+    @property
+    def verdict(self) -> str:
+        """Whether unmatched items help.
+
+        "helped", "hurt" or "alike" where held-out pairs decide it, as `align` says; or else what
+        the figures suggest: "likely", "unlikely" or "unclear" to help.
+        """
+        return self.about["verdict"]["unmatched_data"]
+
+    @property
+    def findings(self) -> list[dict[str, Any]]:
+        """A dict for each figure: its value, that by chance, its level and a sentence."""
+        return [{name: one[name] for name in _COLUMNS} for one in self.about["findings"]]
+
+    @property
+    def summary(self) -> list[str]:
+        """The verdicts in sentences: on unmatched items, and on aligning without pairs."""
+        return headlines(self.about)
+
+    @property
+    def lines(self) -> list[str]:
+        """The figures and the summary, for a terminal."""
+        return [*lines_of(self.about), *self.summary]
+
+    def to_pandas(self) -> "pandas.DataFrame":
+        """Return a table with a line for each figure."""
+        import pandas
+
+        return pandas.DataFrame(self.findings)
+
+    def save(self, folder: str | pathlib.Path) -> None:
+        """Write diagnosis.html, with the most suspicious pairs, and diagnosis.json.
+
+        Raises:
+          ValueError: they cannot be written.
+        """
+        folder = pathlib.Path(folder)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ValueError(f"{folder} cannot be made a folder ({error.strerror}).") from error
+        strange = suspects(self.about)
+        cards = {
+            side: rows.previews([one[side] for one in strange]) if rows and strange else {}
+            for side, rows in (("x", self.x), ("y", self.y))
+        }
+        record = json.dumps(self.about, indent=1, allow_nan=False)
+        write(folder / FILES[1], f"{record}\n")
+        write(folder / FILES[0], diagnosis_page(self.about, cards))
+
+    def __repr__(self) -> str:
+        return f"Diagnosis({len(self.findings)} figures; {' '.join(self.summary)[:1000]})"
+
+    def _repr_html_(self) -> str:
+        """Show the figures in a notebook."""
+        lines = (f"<li>{html.escape(line)}</li>" for line in lines_of(self.about)[1:])
+        return f"<p>{html.escape(' '.join(self.summary))}</p><ul>{''.join(lines)}</ul>"
