@@ -53,7 +53,7 @@ ARROWS = {
         "matching": "storage pages evaluation features aligners searching",
         "reviewing": "storage pages evaluation data features aligners searching",
         "tasks": "storage losses parallel encoders evaluation data aligners",
-        "report": "storage pages runs",
+        "report": "pages runs",
         "training": "storage losses optimizer parallel encoders evaluation data runs searching "
         "tasks",
         "doctor": "storage parallel encoders",
@@ -78,7 +78,7 @@ PACKAGES = {
     | {"tensorflow_datasets", "array_record", "msgspec"},
     "evaluation": {"jax", "numpy", "scipy"},
     "diagnosing": {"jax", "numpy", "scipy", "markupsafe", "matplotlib", "pandas"},
-    "comparing": {"jax", "numpy", "matplotlib", "pandas"},
+    "comparing": {"numpy", "matplotlib", "pandas"},
     "pages": {"numpy", "matplotlib", "jinja2", "markupsafe", "markdown_it"},
     "report": {"numpy", "matplotlib", "rich", "PIL", "markupsafe"},
     "commands": {"rich", "jax", "shtab"},

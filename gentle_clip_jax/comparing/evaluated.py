@@ -5,10 +5,9 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import jax
 import numpy as np
 
-from gentle_clip_jax.aligners import METHODS, Problem, reduced
+from gentle_clip_jax.aligners import METHODS, Problem
 from gentle_clip_jax.aligners.candidates import NAMED, PAIRS_ONLY
 from gentle_clip_jax.aligners.evidence import (
     Evidence,
@@ -17,6 +16,7 @@ from gentle_clip_jax.aligners.evidence import (
     closed_forms,
     conclude,
     digests_of,
+    evaluate_method,
     is_constant,
     read_evidence,
 )
@@ -24,11 +24,10 @@ from gentle_clip_jax.aligners.from_collections import READ_ITEMS, problem_of
 from gentle_clip_jax.comparing.comparison import Comparison
 from gentle_clip_jax.comparing.stored import Folder
 from gentle_clip_jax.evaluation import verdict
-from gentle_clip_jax.evaluation.cross_validation import TOP, HeldOut, cross_validate
+from gentle_clip_jax.evaluation.cross_validation import TOP, HeldOut
 from gentle_clip_jax.evaluation.intervals import mean_interval
 from gentle_clip_jax.features.given import Given, modalities_of
 from gentle_clip_jax.features.names import encoder_classes
-from gentle_clip_jax.parallel.cores import one_core_for_lapack
 from gentle_clip_jax.runs.log import machine
 from gentle_clip_jax.storage.digests import sha256_of
 
@@ -157,17 +156,9 @@ def _evaluated(
     }
     for name in names:
         if name not in evaluated[_CLOSED_FORMS].recall:
-            one = functools.partial(_of_method, problem, name, seed)
+            one = functools.partial(evaluate_method, problem, name, seed)
             evaluated[name] = folder.kept(name, one)
     return evaluated
-
-
-@one_core_for_lapack
-def _of_method(problem: Problem, name: str, seed: int) -> HeldOut:
-    """Cross-validate a method as it is, on raw features; as `align --method` does."""
-    key = jax.random.key(seed)
-    candidate = reduced.raw_candidate(problem, lambda part: METHODS[name].fit(part, key))
-    return cross_validate({name: candidate}, len(problem.x), seed=seed)
 
 
 def _rows(

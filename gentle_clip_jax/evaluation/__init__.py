@@ -13,7 +13,6 @@ from gentle_clip_jax.evaluation.alignment import (
 )
 from gentle_clip_jax.evaluation.intervals import bootstrap_intervals
 from gentle_clip_jax.evaluation.means import by_set, mean_intervals, means
-from gentle_clip_jax.evaluation.neighbours import foscttm, label_transfer
 from gentle_clip_jax.evaluation.retrieval import (
     mean_reciprocal_rank,
     ranks,
@@ -26,8 +25,6 @@ __all__ = [
     "alignment_metrics",
     "bootstrap_intervals",
     "by_set",
-    "foscttm",
-    "label_transfer",
     "mean_intervals",
     "mean_reciprocal_rank",
     "means",
