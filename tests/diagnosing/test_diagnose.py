@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from gentle_clip_jax import losses
+from gentle_clip_jax.aligners.sentences import of_unmatched
 from gentle_clip_jax.commands import main
 from gentle_clip_jax.diagnosing import (
     agreement,
@@ -367,11 +368,14 @@ def test_the_command_prints_and_writes(files, capsys):
     out = files / "new" / "out"
     assert command(files, f"--pairs={files / 'pairs.csv'}", f"--out={out}") == 0
     printed = capsys.readouterr().out
-    assert "Unmatched data is likely to help" in printed
     assert printed.endswith(f"{out / 'diagnosis.html'}, {out / 'diagnosis.json'}.\n")
     written = json.loads((out / "diagnosis.json").read_text())
     assert written["counts"]["pairs"] == 100
-    assert "Unmatched data is likely to help" in (out / "diagnosis.html").read_text()
+    stated = written["held_out"]["expected"]["unmatched"]
+    assert of_unmatched(stated) in printed
+    assert of_unmatched(stated) in (out / "diagnosis.html").read_text()
+    is_decided = written["verdict"]["unmatched_data"] == stated["verdict"]
+    assert is_decided == (stated["verdict"] != "too early")
     assert {path.name for path in out.iterdir()} == {"diagnosis.html", "diagnosis.json"}
 
 
