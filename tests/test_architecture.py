@@ -53,7 +53,7 @@ ARROWS = {
         "matching": "storage pages evaluation features aligners searching",
         "reviewing": "storage pages evaluation data features aligners searching",
         "tasks": "storage losses parallel encoders evaluation data aligners",
-        "report": "pages runs",
+        "report": "storage pages runs",
         "training": "storage losses optimizer parallel encoders evaluation data runs searching "
         "tasks",
         "doctor": "storage parallel encoders",
