@@ -63,7 +63,7 @@ class Aligner:
         return self.maps.embed_x(_standard("x", self.x, x))
 
     def embed_y(self, y: ArrayLike) -> jax.Array:
-        """Return the unit rows [m, k] of raw features [m, dy]; errors as of `embed_x`."""
+        """Return the unit rows [m, k] of raw features [m, dy]; raises the errors of `embed_x`."""
         return self.maps.embed_y(_standard("y", self.y, y))
 
     @property

@@ -40,10 +40,10 @@ class Procrustes:
 
 @dataclasses.dataclass(frozen=True)
 class Relative:
-    """Relative representations.
+    """Relative representations: an item as its similarities to the items of the pairs.
 
-    kept: similarities of an item that are not set to 0. power: the higher, the more the nearest
-    pairs decide.
+    kept: number of greatest similarities; the others become 0. power: exponent of a similarity;
+    a high one gives the nearest pairs most of the weight.
     """
 
     kept: int = 800

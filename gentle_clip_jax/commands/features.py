@@ -32,7 +32,7 @@ def _add_encode(commands: Any) -> None:
     encode.option("--prompt", "TEXT", prompt)
     precision = "data type of the features (default: float32)"
     encode.choice("--dtype", ("float16", "float32"), precision)
-    layers = "layers besides the last: rich, or numbers such as 5,6; better and larger features"
+    layers = "more layers than the last: rich (a tested choice), or their numbers, such as 5,6"
     encode.option("--layers", "NAME", layers)
     views = "average over an image and its mirror image, or four turns of an image without a top"
     encode.choice("--views", ("mirror", "turns"), views)
@@ -40,7 +40,7 @@ def _add_encode(commands: Any) -> None:
     shard = "encode part I of N, counted from 0, if several jobs write to one --out"
     encode.option("--shard", "I/N", shard, group=parts)
     encode.flag("--merge", "merge the parts in --out once all are finished", group=parts)
-    engine = "where to decode and embed (default: in this process)"
+    engine = "decode and embed on a Ray cluster (default: in this process)"
     encode.choice("--engine", ("ray",), engine, group=parts)
     workers = "number of embedding workers of --engine=ray (default: one per GPU, or one on CPUs)"
     encode.option("--workers", "N", workers, type=number)

@@ -63,7 +63,12 @@ class Command(argparse.ArgumentParser):
 
     def collection(self, name: str, of: str, **settings: Any) -> None:
         """Add an option that takes a collection."""
-        self.option(name, "PATH", f"collection {of}: features, or a folder of features", **settings)
+        self.option(
+            name,
+            "PATH",
+            f"collection {of}: a file of features, or a folder written by encode",
+            **settings,
+        )
 
     def collections(self) -> None:
         """Add --x and --y, the collections of both modalities."""

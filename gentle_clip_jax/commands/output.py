@@ -38,7 +38,7 @@ class Done(NamedTuple):
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> "Table":
-    """Return a table, for `Done`, of texts and of values that JSON has."""
+    """Return a table of texts and numbers, as one of the results in `Done`."""
     from rich.table import Table
     from rich.text import Text  # what looks like markup is none
 

@@ -44,8 +44,8 @@ def numpy(aligner: Aligner) -> dict[str, str | dict[str, Any]]:
         maps = maps.maps
     if not isinstance(maps, Maps):
         raise ValueError(
-            f"{aligner.about['method']} is more than matrices: use --format=stablehlo, or align by "
-            "a closed form such as cca or gentle_transport."
+            f"{aligner.about['method']} cannot be written as matrices: use "
+            "--format=stablehlo, or align by a closed form such as cca or gentle_transport."
         )
     arrays |= _linear(maps)
     arrays = {name: np.asarray(array) for name, array in arrays.items()}

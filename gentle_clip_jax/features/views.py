@@ -9,10 +9,10 @@ _Apply = Callable[[np.ndarray], np.ndarray]
 
 
 def check_views(views: str | None) -> None:
-    """Refuse a name that is none of the views.
+    """Check that views of that name exist.
 
     Raises:
-      ValueError: names the existing views.
+      ValueError: they do not; the message lists the names that exist.
     """
     if views not in (None, *_VIEWS):
         raise ValueError(f"--views={views} must be one of {', '.join(_VIEWS)}.")

@@ -105,7 +105,9 @@ def gentle_clip_loss(
     ssl_temperature: float = 0.05,
     sdd_bandwidth: float = 0.5,
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """Return the paper's objective, (total, terms), in the demo's forms and with its weights.
+    """Return the paper's objective, (total, terms), as its authors' demo computes it.
+
+    Default weights are those of the demo.
 
     The arguments are those of `losses.gentle_clip_loss`.
     """

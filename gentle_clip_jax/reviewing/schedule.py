@@ -19,7 +19,7 @@ class Schedule:
         self._pairs, self._answers = known, 0
 
     def has_more(self, fitted_to: FittedTo) -> bool:
-        """Return whether there are more pairs than at the last refit, and enough for one."""
+        """Return whether there are more pairs than at the last refit, and enough for a refit."""
         return len(fitted_to[0]) > max(self._pairs, 1)
 
     def due(self, standing: Standing) -> FittedTo | None:

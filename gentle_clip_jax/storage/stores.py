@@ -16,10 +16,10 @@ from gentle_clip_jax.storage.digests import sha256_of
 
 
 def place(path: str | os.PathLike[str]) -> pathlib.Path:
-    """Return the path of a folder or a file, on the disk or on the store.
+    """Return a local path, or an object on Google Cloud Storage for a text that starts with gs://.
 
     Raises:
-      ValueError: it is on a store that cannot be used, or cannot be reached.
+      ValueError: the store is of another kind, or cannot be reached.
       ModuleNotFoundError: gcsfs is missing.
     """
     text = os.fspath(path)

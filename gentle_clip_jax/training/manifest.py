@@ -44,7 +44,7 @@ def described(tree: Any) -> Manifest:
 
 
 def digest(tree: Any) -> str:
-    """Return the SHA-256 of a tree's manifest."""
+    """Return the SHA-256 of a pytree's manifest, which has the digest of every array."""
     return digest_of(manifest(tree))
 
 

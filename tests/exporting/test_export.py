@@ -137,7 +137,7 @@ def test_what_is_no_matrices_is_said(method, aligners, tmp_path, capsys):
     command = ["export", f"--aligner={aligners / method}", f"--out={tmp_path / 'out'}"]
     assert main.main([*command, "--format=numpy"]) == 2
     said = capsys.readouterr().err
-    assert f"{method} is more than matrices: use --format=stablehlo" in said
+    assert f"{method} cannot be written as matrices: use --format=stablehlo" in said
     assert said.count("\n") == 1
     assert not (tmp_path / "out").exists()
 

@@ -88,7 +88,10 @@ def build(
             done[file] = sha256(path)
             note()
     if empty := [split for split in contents.splits if not sum(lengths[split])]:
-        raise ValueError(f"Every item of the split {empty[0]} is damaged: {skipped[0][1]}.")
+        raise ValueError(
+            f"Every item of the split {empty[0]} is damaged, the first because "
+            f"{skipped[0][1]}: copy them again, or leave the split out."
+        )
     _write_metadata(name, folder, features, lengths, about)
     for file, text in contents.beside.items():
         write_text(folder / file, text)

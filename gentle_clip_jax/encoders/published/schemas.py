@@ -143,10 +143,10 @@ class Index(Struct):
 
 
 def checked_model(where: str, config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a Hugging Face config.json, checked for building a model, without empty keys.
+    """Check a Hugging Face config.json; return it without the keys whose value is null.
 
     Raises:
-      ValueError: a value is of another kind, sign or size; names its key.
+      ValueError: a value has the wrong type, sign or size; the message names its key.
     """
     reading.check_schema(where, config, HuggingFace)
     for key in _REQUIRED.get(config["model_type"], ()):

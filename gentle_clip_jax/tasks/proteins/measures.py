@@ -11,7 +11,7 @@ def crop_figures(
     *,
     candidates: int = 20,
 ) -> dict[str, np.ndarray]:
-    """Return the retrieval metrics of each crop, each averaged over both directions.
+    """Return retrieval metrics, averaged over all crops and, unless named otherwise, directions.
 
     crop_mrr is the mean of 1 / rank, where ties count against the query; crop_r1 is recall at 1;
     sequence_to_structure_r1 is recall at 1 in that direction. length_matched_mrr ranks the partner

@@ -171,7 +171,7 @@ def embed_x(
 
 
 def embed_y(model: TwoTowers, params: Any, dataset: Dataset, items: Items) -> np.ndarray:
-    """Return the unit rows [n, d] of crops of structures, as the data set holds them."""
+    """Return the unit rows [n, d] of structures, each cropped as in the data set."""
     return _crops(model, params, items, "y")
 
 
