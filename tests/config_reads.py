@@ -26,6 +26,9 @@ class Recorder:
 
     __getattr__ = __getitem__
 
+    def __contains__(self, name: str) -> bool:
+        return name in self._config
+
     def keys(self):
         return self._config.keys()
 

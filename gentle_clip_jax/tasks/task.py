@@ -54,7 +54,7 @@ class Task(Protocol):
     def views(
         self, key: jax.Array, batch: Batch, config: ml_collections.ConfigDict
     ) -> tuple[Any, Any]:
-        """Return inputs of the towers: a random view of each item of a batch, matched ones first."""
+        """Return inputs of the towers: a random view of each item of a batch, matched first."""
         ...
 
     def loss(
