@@ -60,7 +60,7 @@ class Comparison:
             of_unmatched(expected["unmatched"])
             if expected["unmatched"]
             else "One modality has no unmatched items, so that only pairs-only methods compete.",
-            f"This is what align states of these pairs. {of_method(align)}",
+            f"This is the verdict of align on these pairs. {of_method(align)}",
         ]
         if expected["recall"]["low"] <= expected["chance"]:
             said.append("At 95 % this is not above chance for sure: give more pairs.")
