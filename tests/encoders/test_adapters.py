@@ -206,7 +206,7 @@ def test_images_as_they_come(pictures, tmp_path):
     image = Image.open(path)
     rows = encoder([path, str(path), path.read_bytes(), image, np.asarray(image)])
     np.testing.assert_array_equal(rows, rows[:1].repeat(5, axis=0))
-    with pytest.raises(ValueError, match="Item 1 cannot be used: it is no image"):
+    with pytest.raises(ValueError, match="Item 1 cannot be used: it is not an image"):
         encoder([path, b"none"])
 
 

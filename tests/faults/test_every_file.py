@@ -61,7 +61,7 @@ def names(said, folder, damaged):
     """Whether what was said names a damaged file, or the step of a checkpoint that it is of."""
     said = "".join(said.split())  # a console breaks long lines
     step = re.match(r"checkpoints/(\d+)/", str(damaged.relative_to(folder)))
-    return str(damaged) in said or (step and f"Checkpoint{step[1]}cannotbeused" in said)
+    return str(damaged) in said or (step and f"Checkpoint{step[1]}isdamaged" in said)
 
 
 class Walk:
