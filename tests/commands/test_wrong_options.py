@@ -303,7 +303,7 @@ def test_pairs_that_will_grow_are_a_file(ground, tmp_path, capsys):
         ),
         (
             ["--coordinator=no-such-host.invalid:81", "--num-processes=2", "--process-id=1"],
-            ["no-such-host.invalid is not known"],
+            ["no-such-host.invalid is unknown"],
         ),
     ],
 )
