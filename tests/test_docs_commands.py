@@ -96,6 +96,12 @@ pictures, texts = Collection(x, ids), Collection(y, ids)
 pictures.save("features/pictures"), texts.save("features/texts")
 align("features/pictures", "features/texts", rows_of_pairs, method="cca", out="aligner")
 """
+COMPARED = """
+np.save("structures.npy", np.concatenate([x, unmatched_x]))
+np.save("sequences.npy", np.concatenate([y, unmatched_y]))
+with open("pairs.csv", "w") as file:
+    file.writelines(f"{number},{number}\\n" for number in range(40))
+"""
 
 
 @pytest.mark.slow
@@ -103,7 +109,7 @@ align("features/pictures", "features/texts", rows_of_pairs, method="cca", out="a
     ("name", "before", "result"),
     [
         ("align.md", "", ("ranked", (9, 9))),
-        ("compare.md", "", ("similarity", (9, 9))),
+        ("compare.md", COMPARED, ("similarity", (9, 9))),
         ("match.md", FITTED, ("matches", None)),
     ],
 )
