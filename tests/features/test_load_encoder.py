@@ -52,7 +52,7 @@ def test_texts_are_embedded_as_by_encode_in_their_order(tmp_path):
         ("minilm", [], "takes a list of at least one item"),
         ("minilm", "boat", r"takes a list of at least one item: encoder\(\[item\]\)"),
         ("efficientnet-lite0", ["nowhere.png"], "Item 0 cannot be used: it .*No such file"),
-        ("efficientnet-lite0", [b"none"], "Item 0 cannot be used: it is no image"),
+        ("efficientnet-lite0", [b"none"], "Item 0 cannot be used: it is not an image"),
     ],
 )
 def test_items_that_cannot_be_used(name, items, words):
