@@ -190,7 +190,7 @@ def open_journal(folder):
 
 def read_kept(folder):
     found = kept.Kept("", [], {}, {})
-    kept.read_parts(folder, "r", found, lambda said: None)
+    kept.read_parts(folder, "r", found)
 
 
 def check_begun(folder):
