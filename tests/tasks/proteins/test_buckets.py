@@ -42,7 +42,7 @@ def test_indices_keep_their_order():
 
 def test_nothing_and_nonsense():
     assert buckets.group_by_length([]) == []
-    with pytest.raises(ValueError, match="Item 1 has the length 0: leave it out"):
+    with pytest.raises(ValueError, match="Item 1 has the length 0: remove it"):
         buckets.group_by_length([4, 0])
     with pytest.raises(ValueError, match="must be 1 or more: 0, 32"):
         buckets.group_by_length([4], 0)
