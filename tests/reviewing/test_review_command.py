@@ -187,7 +187,12 @@ def test_the_page_is_served_until_ctrl_c(hard, tmp_path, monkeypatch):
         said.append(sentence)
         threading.Timer(0.5, signal.raise_signal, [signal.SIGINT]).start()
 
-    found = reviewed(hard, tmp_path, None, port=0, tell=tell)
+    # Python's own handler: a test before may have left another, which raises nothing.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        found = reviewed(hard, tmp_path, None, port=0, tell=tell)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert "http://127.0.0.1:" in said[0]
     assert found.pairs == hard[1]
     assert found.path == tmp_path / "pairs.csv"
