@@ -62,7 +62,7 @@ class Fit(NamedTuple):
           ValueError: there are fewer than two pairs.
         """
         if len(of_x) < 2:
-            raise ValueError("There are fewer than two pairs, the minimum of a fit: confirm more.")
+            raise ValueError("A refit needs two pairs or more: confirm more.")
         few = few_pairs_weight(round(float(weight.sum())))
         smoothing = GentleTransport.neighbours * few if self.planned else 0.0
         items = self._smoothed(smoothing), self.y
