@@ -90,7 +90,8 @@ class Restored:
     @functools.cached_property
     def _about(self) -> dict[str, Any]:
         x, _ = self.task.test_items(self.dataset)
-        width = self.embed("x", take(x, slice(0, 1))).shape[1]
+        one = take(x, slice(0, 1))
+        width = self.task.embed_x(self.model, self.params, self.dataset, one).shape[1]
         encoder = {"encoder": str(self.path), "prompt": None, "weights_sha256": self.sha256}
         return {
             "method": "towers",
