@@ -44,7 +44,7 @@ class Comparison:
 
     @property
     def verdict(self) -> str | None:
-        """Whether unmatched items help: "helped", "hurt", "alike" or "too early", as `align` says.
+        """Verdict of `align` on unmatched items: "helped", "hurt", "alike" or "too early".
 
         None without unmatched items.
         """

@@ -32,10 +32,10 @@ class Diagnosis:
 
     @property
     def verdict(self) -> str:
-        """Whether unmatched items help.
+        """Verdict on unmatched items.
 
-        "helped", "hurt" or "alike" where held-out pairs decide it, as `align` says; or else what
-        the figures suggest: "likely", "unlikely" or "unclear" to help.
+        That of `align`, "helped", "hurt" or "alike", if held-out pairs decide; else that of the
+        other figures: "likely", "unlikely" or "unclear" to help.
         """
         return self.about["verdict"]["unmatched_data"]
 

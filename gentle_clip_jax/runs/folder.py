@@ -55,7 +55,7 @@ class RunFolder:
 
     @property
     def has_started(self) -> bool:
-        """Whether the folder has a logged step, a validation or a checkpoint.
+        """True if the folder has a logged step, a validation or a checkpoint.
 
         A run that failed earlier does not occupy the folder.
         """
