@@ -18,7 +18,7 @@ from gentle_clip_jax.features.pairs import Matched, read_matched
 from gentle_clip_jax.parallel.cores import one_core_for_lapack
 from gentle_clip_jax.storage.digests import sha256_of
 
-_LEAST_PAIRS = 3
+LEAST_PAIRS = 3  # to fit to two and hold one out
 _RELATIVES = (candidates.RELATIVE, candidates.CCA_JOINED, candidates.JOINED)
 GivenAligner = Aligner | str | pathlib.Path
 
@@ -102,7 +102,7 @@ def remembered_pairs(
 
 def check_count(pairs: Any, count: int) -> None:
     """Raise ValueError if the `count` items that pairs join are too few to hold one out."""
-    if count < _LEAST_PAIRS:
+    if count < LEAST_PAIRS:
         name = "Equal ids" if pairs is None else "The pairs"
         name = str(pairs) if isinstance(pairs, str | pathlib.Path) else name
         raise ValueError(

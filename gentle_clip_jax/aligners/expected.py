@@ -35,21 +35,30 @@ def expected(problem: Problem, about: dict[str, Any], held: HeldOut) -> dict[str
     chosen = about.get("held_out", {})
     method = chosen.get("chosen", about["method"])
     each = {name: values.mean(axis=(1, 2)) for name, values in held.recall.items()}
-    recall = mean_interval(
-        each[method], fitted=held.fitted, level=verdict.EXPECTED, bounds=(0.0, 1.0)
-    )
-    at = held.recall[method].mean(axis=(0, 1))
     rival = chosen.get("best_with_unmatched_items")
     if rival is None and METHODS[about["method"]].unmatched:
         rival = method
     has_unmatched = min(len(problem.unmatched_x), len(problem.unmatched_y)) > 0
     return {
-        "recall": {**recall, "at": dict(zip(map(str, TOP), at.tolist()))},
+        "recall": recall_of(held, method),
         "among": held.gallery,
         "splits": held.splits,
-        "chance": float(np.mean([min(1.0, top / held.gallery) for top in TOP])),
+        "chance": chance_of(held),
         "unmatched": _unmatched(each, rival, held.fitted) if rival and has_unmatched else None,
     }
+
+
+def recall_of(held: HeldOut, method: str) -> dict[str, Any]:
+    """Return the recall of a method: "value" (mean of R@1, 5 and 10), "low", "high" and "at"."""
+    values = held.recall[method]
+    each, at = values.mean(axis=(1, 2)), values.mean(axis=(0, 1))
+    interval = mean_interval(each, fitted=held.fitted, level=verdict.EXPECTED, bounds=(0.0, 1.0))
+    return {**interval, "at": dict(zip(map(str, TOP), at.tolist()))}
+
+
+def chance_of(held: HeldOut) -> float:
+    """Return the chance level of the mean of R@1, 5 and 10."""
+    return float(np.mean([min(1.0, top / held.gallery) for top in TOP]))
 
 
 def _unmatched(each: dict[str, np.ndarray], rival: str, fitted: int) -> dict[str, Any]:

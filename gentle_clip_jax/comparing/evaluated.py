@@ -5,8 +5,6 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from gentle_clip_jax.aligners import METHODS, Problem
 from gentle_clip_jax.aligners.candidates import NAMED, PAIRS_ONLY
 from gentle_clip_jax.aligners.evidence import (
@@ -20,12 +18,12 @@ from gentle_clip_jax.aligners.evidence import (
     is_constant,
     read_evidence,
 )
+from gentle_clip_jax.aligners.expected import chance_of, recall_of
 from gentle_clip_jax.aligners.from_collections import READ_ITEMS, problem_of
 from gentle_clip_jax.comparing.comparison import Comparison
 from gentle_clip_jax.comparing.stored import Folder
 from gentle_clip_jax.evaluation import verdict
-from gentle_clip_jax.evaluation.cross_validation import TOP, HeldOut
-from gentle_clip_jax.evaluation.intervals import mean_interval
+from gentle_clip_jax.evaluation.cross_validation import HeldOut
 from gentle_clip_jax.features.given import Given, modalities_of
 from gentle_clip_jax.features.names import encoder_classes
 from gentle_clip_jax.runs.log import machine
@@ -113,12 +111,11 @@ def _counts(evidence: Evidence) -> dict[str, int]:
 
 def _folds(closed: HeldOut) -> dict[str, Any]:
     """Return the numbers of the folds, and the recall by chance."""
-    chance = np.mean([min(1.0, top / closed.gallery) for top in TOP])
     return {
         "splits": closed.splits,
         "fitted": closed.fitted,
         "among": closed.gallery,
-        "chance": float(chance),
+        "chance": chance_of(closed),
     }
 
 
@@ -173,8 +170,6 @@ def _rows(
     rows = []
     for name in names:
         fitted, method = held[name].fitted, METHODS.get(name)
-        recall = mean_interval(each[name], fitted=fitted, level=verdict.EXPECTED, bounds=(0.0, 1.0))
-        at = held[name].recall[name].mean(axis=(0, 1))
         difference = None
         if name != against:
             gain = verdict.gain(each[name], each[against], fitted=fitted)
@@ -186,7 +181,7 @@ def _rows(
                 # A candidate that is no method is a form of one that uses them.
                 "unmatched": method.unmatched if method else True,
                 "trained": bool(method and method.trained),
-                "recall": {**recall, "at": dict(zip(map(str, TOP), at.tolist()))},
+                "recall": recall_of(held[name], name),
                 "difference": difference,
             }
         )

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from gentle_clip_jax.aligners.evidence import (
+    LEAST_PAIRS,
     Evidence,
     GivenAligner,
     closed_forms,
@@ -18,7 +19,6 @@ from gentle_clip_jax.diagnosing.measures import diagnosis_of
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.given import Given, modalities_of
 
-_LEAST_PAIRS = 3
 _DECIDED = ("helped", "hurt", "alike")
 
 
@@ -68,7 +68,7 @@ def _held_out(
     """Return what `align` states of the pairs, or would; None where nothing can be held out."""
     if evidence.stated is None:
         unmatched = (len(rows.items) - len(pairs) for rows in (x, y))
-        if len(pairs) < _LEAST_PAIRS or not all(unmatched) or is_constant(x) or is_constant(y):
+        if len(pairs) < LEAST_PAIRS or not all(unmatched) or is_constant(x) or is_constant(y):
             return None
         problem, _ = problem_of(x, y, pairs, seed=evidence.seed(seed), most=READ_ITEMS)
         stated = conclude(problem, closed_forms(problem, evidence.seed(seed)))

@@ -1,7 +1,6 @@
 """`match`: matches of two collections, with the ids of their items."""
 
 import dataclasses
-import html
 import pathlib
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,7 @@ from gentle_clip_jax.matching.match import match_arrays
 from gentle_clip_jax.matching.matches import Expected, Matches
 from gentle_clip_jax.matching.page import Named, matches_page
 from gentle_clip_jax.matching.written import rows_of, write
-from gentle_clip_jax.pages.items import previews_html
+from gentle_clip_jax.pages.items import pairs_html
 from gentle_clip_jax.searching.opened import Opened, opened_of
 from gentle_clip_jax.searching.run_items import Run
 
@@ -105,12 +104,7 @@ class MatchedCollections:
         """Show the most probable matches in a notebook."""
         found = [row for row in self.rows if row["y"]]
         found = sorted(found, key=lambda row: -(row["probability"] or 0))[:_PREVIEWS]
-        of_x, of_y = (
-            items.previews([row[name] for row in found])
-            for name, items in (("x", self.x), ("y", self.y))
-        )
-        cards = [card for row in found for card in (of_x[row["x"]], of_y[row["y"]])]
-        return f"<p>{html.escape(repr(self))}</p>{previews_html(cards)}"
+        return pairs_html(repr(self), self.x, self.y, [(row["x"], row["y"]) for row in found])
 
 
 def match(

@@ -1,7 +1,8 @@
 """Items as pages show them, and a page of items only."""
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+import html
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 from gentle_clip_jax.pages.render import Step, render
 
@@ -47,6 +48,21 @@ def items_page(
     )
 
 
+class HasPreviews(Protocol):
+    """A collection whose items have cards."""
+
+    def previews(self, ids: Sequence[str], /) -> Mapping[str, Card]: ...
+
+
 def previews_html(cards: Iterable[Card]) -> str:
     """Return cards side by side, as HTML that a notebook shows."""
     return render("pages/templates/previews.html", cards=[*cards])
+
+
+def pairs_html(
+    summary: str, x: HasPreviews, y: HasPreviews, pairs: Sequence[tuple[str, str]]
+) -> str:
+    """Return a sentence and the cards of pairs of ids, as HTML that a notebook shows."""
+    of_x, of_y = x.previews([a for a, _ in pairs]), y.previews([b for _, b in pairs])
+    cards = [card for a, b in pairs for card in (of_x[a], of_y[b])]
+    return f"<p>{html.escape(summary)}</p>{previews_html(cards)}"

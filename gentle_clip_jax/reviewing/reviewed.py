@@ -1,7 +1,6 @@
 """`review`: pairs confirmed by a person, on a page in the browser, or by a function of screens."""
 
 import dataclasses
-import html
 import os
 import pathlib
 from collections.abc import Callable
@@ -11,7 +10,7 @@ from gentle_clip_jax.aligners import Aligner
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.given import Given
 from gentle_clip_jax.features.pairs import read_pairs
-from gentle_clip_jax.pages.items import previews_html
+from gentle_clip_jax.pages.items import pairs_html
 from gentle_clip_jax.reviewing.journal import Answer, write_pairs
 from gentle_clip_jax.reviewing.opening import Review, open_review
 from gentle_clip_jax.reviewing.progress import AT, Point
@@ -108,13 +107,7 @@ class Reviewed:
 
     def _repr_html_(self) -> str:
         """Show the latest confirmed pairs in a notebook."""
-        shown = self.pairs[self.known :][-_PREVIEWS:]
-        of_x, of_y = (
-            items.previews([pair[side] for pair in shown])
-            for side, items in enumerate((self.x, self.y))
-        )
-        cards = [card for x, y in shown for card in (of_x[x], of_y[y])]
-        return f"<p>{html.escape(repr(self))}</p>{previews_html(cards)}"
+        return pairs_html(repr(self), self.x, self.y, self.pairs[self.known :][-_PREVIEWS:])
 
 
 def review(
