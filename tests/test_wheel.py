@@ -16,6 +16,7 @@ from built_wheel import PIP, ROOT, run, sources
 from packaging.requirements import Requirement
 
 import gentle_clip_jax
+from gentle_clip_jax.commands import main
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 FEW = [
@@ -190,6 +191,16 @@ def test_a_release_is_tested_on_every_python_and_needs_no_password():
     assert jobs["publish"]["permissions"] == {"id-token": "write", "attestations": "write"}
     assert "permissions" not in jobs["build"] | jobs["test"]
     assert not re.search(r"secrets\.|password|token:(?! write)", text.replace("has a password", ""))
+    commands = [line.split()[1:] for line in text.splitlines() if "          gentle-clip" in line]
+    assert [words[0] for words in commands][-1] == "match"
+    for words in commands:
+        main._parser().parse_args(words)
+
+
+def test_a_proposed_change_runs_what_every_machine_runs():
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())
+    assert ".ci/run" in [step.get("run") for step in workflow["jobs"]["test"]["steps"]]
+    assert workflow["permissions"] == {"contents": "read"}
 
 
 def test_the_citation_has_the_paper_in_both_versions():
