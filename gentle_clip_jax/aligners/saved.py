@@ -5,6 +5,7 @@ by its content and the JSON file is written last, so that after a crash the fold
 complete old aligner or the new one.
 """
 
+import contextlib
 import dataclasses
 import pathlib
 from collections.abc import Callable, Mapping
@@ -13,12 +14,14 @@ from typing import Any
 import jax
 import numpy as np
 
+from gentle_clip_jax.storage import locks, owned
 from gentle_clip_jax.storage.digests import sha256, sha256_of
 from gentle_clip_jax.storage.reading import parse_json
-from gentle_clip_jax.storage.writing import write_json, writing
+from gentle_clip_jax.storage.records import read_record
+from gentle_clip_jax.storage.writing import writing
 
 _FORMAT = 2
-_JSON = "aligner.json"
+JSON, KIND = "aligner.json", "aligner"
 _HUB = "hf://"
 _WHAT_TO_DO = "copy the folder anew, or save the aligner again"
 
@@ -39,7 +42,7 @@ def local(folder: str | pathlib.Path) -> pathlib.Path:
     import huggingface_hub
 
     repo, _, revision = str(folder).removeprefix(_HUB).partition("@")
-    names = [_JSON, "arrays-*.safetensors"]
+    names = [JSON, "arrays-*.safetensors"]
     try:
         path = huggingface_hub.snapshot_download(
             repo, revision=revision or None, allow_patterns=names
@@ -58,9 +61,11 @@ def write(
 ) -> None:
     """Write named parts, made of the given classes, numbers, arrays and dicts of them.
 
+    Another process that saves into the same folder is waited for.
+
     Raises:
       OSError: the folder cannot be written; its old content is unchanged.
-      ValueError: the metadata cannot be written as JSON.
+      ValueError: the metadata cannot be written as JSON, or the folder holds something else.
     """
     from safetensors.numpy import save
 
@@ -68,17 +73,36 @@ def write(
     tree = {name: _described(part, name, arrays, kinds) for name, part in parts.items()}
     content = save(arrays)
     digest = sha256_of(content)
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"arrays-{digest[:16]}.safetensors"
-    if not path.exists() or sha256(path) != digest:
-        with writing(path, "wb") as file:
-            file.write(content)
-    record = {"format": _FORMAT, "arrays": path.name, "sha256": digest, "parts": tree}
-    record["about"] = dict(metadata)
-    write_json(folder / _JSON, {**record, "check": sha256_of(record)})
-    for old in folder.glob("arrays-*.safetensors"):
-        if old != path:
-            old.unlink()
+    record = {**owned.stated(KIND), "format": _FORMAT, "sha256": digest, "parts": tree}
+    record |= {"arrays": f"arrays-{digest[:16]}.safetensors", "about": dict(metadata)}
+    owned.check_owned(folder, JSON, KIND)
+    with locks.alone_in(folder, timeout=locks.WAIT):
+        owned.begin(folder, JSON, KIND)
+        before = _named_arrays(folder)
+        path = folder / record["arrays"]
+        if not path.exists() or sha256(path) != digest:
+            with writing(path, "wb") as file:
+                file.write(content)
+        owned.finish(folder, JSON, record)
+        if before not in (None, path):
+            before.unlink(missing_ok=True)
+
+
+def remove(folder: pathlib.Path) -> None:
+    """Remove what `write` has written into a folder, and the folder if it has nothing else."""
+    with locks.alone_in(folder):
+        if arrays := _named_arrays(folder):
+            arrays.unlink(missing_ok=True)
+            (folder / JSON).unlink()
+    with contextlib.suppress(OSError):  # not empty
+        folder.rmdir()
+
+
+def _named_arrays(folder: pathlib.Path) -> pathlib.Path | None:
+    """Return the file of arrays that a folder's aligner names, None without an aligner."""
+    with contextlib.suppress(OSError, ValueError, LookupError):
+        return folder / pathlib.PurePath(read_record(folder / JSON)["arrays"]).name
+    return None
 
 
 def read(folder: pathlib.Path, kinds: Kinds) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -90,7 +114,7 @@ def read(folder: pathlib.Path, kinds: Kinds) -> tuple[dict[str, Any], dict[str, 
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
-    record = _record(folder / _JSON)
+    record = _record(folder / JSON)
     try:
         path = folder / pathlib.PurePath(record["arrays"]).name
         content = path.read_bytes()
@@ -102,7 +126,7 @@ def read(folder: pathlib.Path, kinds: Kinds) -> tuple[dict[str, Any], dict[str, 
     except FileNotFoundError as error:
         raise ValueError(f"{error.filename} is missing: {_WHAT_TO_DO}.") from error
     except (KeyError, TypeError, AttributeError, SafetensorError) as error:
-        raise ValueError(f"{folder / _JSON} is damaged: {_WHAT_TO_DO}.") from error
+        raise ValueError(f"{folder / JSON} is damaged: {_WHAT_TO_DO}.") from error
 
 
 def _record(path: pathlib.Path) -> dict[str, Any]:

@@ -8,12 +8,12 @@ from gentle_clip_jax.aligners import Aligner, load
 from gentle_clip_jax.exporting.arrays import numpy
 from gentle_clip_jax.exporting.functions import of_aligner, of_run
 from gentle_clip_jax.exporting.programs import onnx, stablehlo
+from gentle_clip_jax.storage import locks, owned
 from gentle_clip_jax.storage.progress import working
-from gentle_clip_jax.storage.records import write_record
 from gentle_clip_jax.storage.writing import write_arrays, write_text, writing
 
 _PROGRAMS = {"stablehlo": stablehlo, "onnx": onnx}
-_RECORD = "export.json"
+_RECORD, KIND = "export.json", "export"
 _ABOUT = ("method", "modalities", "encoders", "fitted_on", "expected", "versions")
 
 
@@ -56,27 +56,23 @@ def export(
 def _free(out: str | pathlib.Path) -> pathlib.Path:
     """Return the folder if it is new, empty, or has an earlier export."""
     folder = pathlib.Path(out)
-    if folder.exists() and (not folder.is_dir() or _is_others(folder)):
-        raise ValueError(f"{folder} is not empty and not an export: use another --out.")
+    owned.check_owned(folder, _RECORD, KIND)
     return folder
-
-
-def _is_others(folder: pathlib.Path) -> bool:
-    return any(folder.iterdir()) and not (folder / _RECORD).exists()
 
 
 def _write(
     folder: pathlib.Path, contents: Mapping[str, Any], record: dict[str, Any]
 ) -> list[pathlib.Path]:
-    folder.mkdir(parents=True, exist_ok=True)
-    write_record(folder / _RECORD, record)
-    for name, content in contents.items():
-        path = folder / name
-        if isinstance(content, str):
-            write_text(path, content)
-        elif isinstance(content, Mapping):
-            write_arrays(path, content)
-        else:
-            with writing(path, "wb") as file:
-                file.write(content)
+    with locks.alone_in(folder, timeout=locks.WAIT):
+        owned.begin(folder, _RECORD, KIND)
+        for name, content in contents.items():
+            path = folder / name
+            if isinstance(content, str):
+                write_text(path, content)
+            elif isinstance(content, Mapping):
+                write_arrays(path, content)
+            else:
+                with writing(path, "wb") as file:
+                    file.write(content)
+        owned.finish(folder, _RECORD, {**owned.stated(KIND), **record})
     return [folder / name for name in (*contents, _RECORD)]

@@ -11,7 +11,7 @@ import numpy as np
 
 from gentle_clip_jax.data.pairs import RowNumbers
 from gentle_clip_jax.features import folder as folders
-from gentle_clip_jax.storage import reading
+from gentle_clip_jax.storage import locks, reading
 from gentle_clip_jax.storage.digests import sha256_of
 
 if TYPE_CHECKING:
@@ -213,13 +213,15 @@ class Collection:
           OSError: it cannot be written.
         """
         folder, count = pathlib.Path(folder), len(self.features)
-        folders.open_folder(folder)
+        folders.check_folder(folder)
         starts = range(0, count, _BLOCK)
         numbers = (np.arange(start, min(start + _BLOCK, count)) for start in starts)
         blocks = zip(numbers, reading.blocks_of(self.features, _BLOCK))
-        folders.write_contents(folder, count, self.features.dtype.name, blocks, self.lines())
         manifest = {**self.manifest, "num_rows": count, "row_numbers": self.is_numbered}
-        folders.write_manifest(folder, manifest)
+        with locks.alone_in(folder, timeout=locks.WAIT):
+            folders.open_folder(folder)
+            folders.write_contents(folder, count, self.features.dtype.name, blocks, self.lines())
+            folders.write_manifest(folder, manifest)
 
     def to_pandas(self) -> "pandas.DataFrame":
         """Return a table with a line for each row: its id, split, label, text and features."""

@@ -1,7 +1,7 @@
 """A folder of features: features.npy [n, d], rows.jsonl with a line for each row, manifest.json.
 
-The manifest holds the SHA-256 of the other files. It is written last and removed first, so that a
-folder with a manifest is whole.
+The manifest holds the SHA-256 of the other files, and states that the folder is one of features. It
+is written last and removed first, so that a folder with a manifest is whole.
 """
 
 import json
@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from gentle_clip_jax.storage import reading
+from gentle_clip_jax.storage import owned, reading
 from gentle_clip_jax.storage.digests import sha256
 from gentle_clip_jax.storage.records import unchecked, write_record
-from gentle_clip_jax.storage.writing import PART, write_json_lines, write_rows
+from gentle_clip_jax.storage.writing import write_json_lines, write_rows
 
 FEATURES, ROWS, MANIFEST = "features.npy", "rows.jsonl", "manifest.json"
+KIND = "features"
 
 Blocks = Iterable[tuple[np.ndarray, np.ndarray]]  # numbers [k] of rows, and these rows [k, d]
 
@@ -57,20 +58,26 @@ def read_rows(folder: pathlib.Path) -> list[dict[str, Any]]:
 
 
 def open_folder(folder: pathlib.Path, others: Sequence[str] = ()) -> None:
-    """Make a folder ready for writing: remove its manifest and the files `others`.
+    """Make a locked folder ready for writing: remove its manifest and the files `others`.
 
     Raises:
       ValueError: it holds anything else than an earlier call has left there.
     """
-    if folder.exists():
-        is_folder = folder.is_dir()
-        names = {path.name.removesuffix(PART) for path in folder.iterdir()} if is_folder else ()
-        is_ours = "arguments.json" not in names and (MANIFEST in names or ROWS in names)
-        if not is_folder or (names and not is_ours):
-            raise ValueError(f"{folder} holds something else: use another folder.")
+    check_folder(folder)
+    write_record(folder / owned.UNFINISHED, owned.stated(KIND))
     for name in (MANIFEST, *others):
         (folder / name).unlink(missing_ok=True)
-    folder.mkdir(parents=True, exist_ok=True)
+
+
+def check_folder(folder: pathlib.Path) -> None:
+    """Refuse a folder that is not missing, empty, or of features that `encode` has not made.
+
+    Raises:
+      ValueError: it holds something else, which stays untouched.
+    """
+    if (folder / "arguments.json").exists():
+        raise ValueError(f"{folder} holds something else: use another folder, or move it away.")
+    owned.check_owned(folder, MANIFEST, KIND)
 
 
 def write_contents(
@@ -87,7 +94,7 @@ def write_contents(
       rows: the id, split, label and text of each.
     """
     (folder / MANIFEST).unlink(missing_ok=True)
-    write_json_lines(folder / ROWS, rows)  # first, so that `open_folder` knows the folder again
+    write_json_lines(folder / ROWS, rows)
     write_rows(folder / FEATURES, count, dtype, blocks)
 
 
@@ -96,4 +103,4 @@ def write_manifest(
 ) -> None:
     """Write the manifest with the digests of the files beside it; the folder is whole then."""
     digests = {name: sha256(folder / name) for name in names}
-    write_record(folder / MANIFEST, {**manifest, "sha256": digests})
+    owned.finish(folder, MANIFEST, owned.stated(KIND) | {**manifest, "sha256": digests})

@@ -12,6 +12,7 @@ import numpy as np
 from gentle_clip_jax.features import folder as folders
 from gentle_clip_jax.features.folder import FEATURES, MANIFEST, ROWS
 from gentle_clip_jax.storage import reading
+from gentle_clip_jax.storage.locks import refuse_link
 from gentle_clip_jax.storage.writing import put_aside, write_arrays
 
 _log = logging.getLogger(__name__)
@@ -104,6 +105,7 @@ def read_finished(out: pathlib.Path, recipe: str) -> Kept | None:
 
 def read_parts(out: pathlib.Path, recipe: str, kept: Kept) -> None:
     """Add the parts that interrupted commands left; remove parts made by another recipe."""
+    refuse_link(out / PARTS)
     for path in sorted((out / PARTS).glob("*.npz")):
         try:
             part = reading.read_arrays(path)

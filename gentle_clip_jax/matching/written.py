@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 
 from gentle_clip_jax.matching.matches import Candidates, Matches
+from gentle_clip_jax.storage import locks, owned
 from gentle_clip_jax.storage.digests import sha256
-from gentle_clip_jax.storage.writing import write_json, write_text, writing
+from gentle_clip_jax.storage.records import write_record
+from gentle_clip_jax.storage.writing import write_text, writing
 
 TABLES = ("matches.csv", "groups.csv", "candidates.parquet")
-_RECORD, _PAGE = "matches.json", "matches.html"
+_RECORD, _PAGE, KIND = "matches.json", "matches.html", "matches"
 _HEADING = ("x", "y", "probability", "runner_up", "runner_up_probability", "mutual")
 _OF_GROUPS = ("group", "group_probability", "group_set")
 
@@ -40,7 +42,7 @@ def write(
 
     Raises:
       OSError: the folder cannot be written.
-      ValueError: there are not as many ids as items.
+      ValueError: there are not as many ids as items, or the folder holds something else.
       ModuleNotFoundError: pyarrow is not installed.
     """
     import pyarrow
@@ -54,23 +56,23 @@ def write(
         _columns("y", matches.of_y, y_ids, x_ids),
     ]
     folder = pathlib.Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    # A folder without it is unfinished.
-    for name in (_RECORD, _PAGE):
-        (folder / name).unlink(missing_ok=True)
-    _write_csv(
-        folder / "matches.csv", (*_HEADING, *_OF_GROUPS), _rows(matches, x_ids, y_ids, labels)
-    )
-    sizes = np.bincount(matches.groups.of_item, minlength=len(labels))
-    _write_csv(
-        folder / "groups.csv", ("number", "group", "items"), zip(range(len(labels)), labels, sizes)
-    )
-    with writing(folder / "candidates.parquet", "wb") as file:
-        parquet.write_table(pyarrow.concat_tables(map(pyarrow.table, tables)), file)
-    if page:
-        write_text(folder / _PAGE, page)
-    digests = {name: sha256(folder / name) for name in TABLES}
-    write_json(folder / _RECORD, {**matches.about, "sha256": digests})
+    owned.check_owned(folder, _RECORD, KIND)
+    with locks.alone_in(folder, timeout=locks.WAIT):
+        write_record(folder / owned.UNFINISHED, owned.stated(KIND))
+        # A folder without it is unfinished.
+        for name in (_RECORD, _PAGE):
+            (folder / name).unlink(missing_ok=True)
+        heading = (*_HEADING, *_OF_GROUPS)
+        sizes = np.bincount(matches.groups.of_item, minlength=len(labels))
+        _write_csv(folder / "matches.csv", heading, _rows(matches, x_ids, y_ids, labels))
+        groups = zip(range(len(labels)), labels, sizes)
+        _write_csv(folder / "groups.csv", ("number", "group", "items"), groups)
+        with writing(folder / "candidates.parquet", "wb") as file:
+            parquet.write_table(pyarrow.concat_tables(map(pyarrow.table, tables)), file)
+        if page:
+            write_text(folder / _PAGE, page)
+        digests = {name: sha256(folder / name) for name in TABLES}
+        owned.finish(folder, _RECORD, {**owned.stated(KIND), **matches.about, "sha256": digests})
 
 
 def rows_of(

@@ -1,18 +1,23 @@
 """Index of a gallery: its embedded rows, or a compressed form of them, read from the disk."""
 
+import contextlib
 import pathlib
+import re
+import secrets
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from gentle_clip_jax.searching.ivf_pq import IvfPq
 from gentle_clip_jax.searching.mapped_rows import MappedRows
+from gentle_clip_jax.storage import locks, owned
 from gentle_clip_jax.storage.digests import sha256
-from gentle_clip_jax.storage.records import read_record, write_record
+from gentle_clip_jax.storage.records import read_record
 
-MANIFEST = "manifest.json"
+MANIFEST, KIND = "manifest.json", "index"
+_PART = re.compile(r"(rows|ranked)-[0-9a-f]{16}\.(npy|lance)")
 _DAMAGED = "it is incomplete or damaged: run gentle-clip index again"
 ENGINES: dict[str, type[MappedRows] | type[IvfPq]] = {"exact": MappedRows, "lance": IvfPq}
 
@@ -56,7 +61,9 @@ def write_index(
     *,
     num_rows: int,
 ) -> None:
-    """Build and write an index; the manifest, which marks it as complete, comes last.
+    """Build and write an index; the manifest, which names its files, comes last.
+
+    Until then an earlier index stays as it is.
 
     Args:
       engine: one of `ENGINES`.
@@ -66,22 +73,44 @@ def write_index(
       num_rows: number of rows in all.
 
     Raises:
-      ValueError: there is no such engine.
+      ValueError: there is no such engine, or the folder holds something else.
       ModuleNotFoundError: the engine is not installed.
     """
     if engine not in ENGINES:
         raise ValueError(f"There is no engine {engine!r}: take one of {', '.join(ENGINES)}.")
     about = ENGINES[engine].about()  # before anything is touched: it may not be installed
-    folder.mkdir(exist_ok=True)
-    (folder / MANIFEST).unlink(missing_ok=True)
-    for name in ENGINES:
-        for path in _parts(folder, name):  # files that another search reads are gone when it ends
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-    for path, blocks in zip(_parts(folder, engine), (rows, ranked)):
-        if blocks is not None:
-            ENGINES[engine].build(path, blocks, num_rows)
-    manifest = {"engine": engine, "built_from": built_from, **about}
-    write_record(folder / MANIFEST, manifest | {"sha256": _digests(folder, engine)})
+    owned.check_owned(folder, MANIFEST, KIND)
+    with locks.alone_in(folder):
+        owned.begin(folder, MANIFEST, KIND)
+        _remove_all_but(folder, _named(folder))  # what a killed writer has left
+        token, parts = secrets.token_hex(8), {}
+        try:
+            for name, blocks in (("rows", rows), ("ranked", ranked)):
+                if blocks is not None:
+                    parts[name] = f"{name}-{token}.{ENGINES[engine].SUFFIX}"
+                    ENGINES[engine].build(folder / parts[name], blocks, num_rows)
+            manifest = {**owned.stated(KIND), "engine": engine, "built_from": built_from, **about}
+            manifest |= {"parts": parts, "sha256": _digests(folder, parts)}
+            owned.finish(folder, MANIFEST, manifest)
+        finally:
+            _remove_all_but(folder, _named(folder))
+
+
+def _named(folder: pathlib.Path) -> set[str]:
+    """Return the names of the files of the index that is in force."""
+    with contextlib.suppress(OSError, ValueError, LookupError, AttributeError):
+        return {*read_record(folder / MANIFEST)["parts"].values()}
+    return set()
+
+
+def _remove_all_but(folder: pathlib.Path, names: set[str]) -> None:
+    """Remove parts of other indexes; a search that reads them has them open."""
+    for path in folder.iterdir():
+        if _PART.fullmatch(path.name) and path.name not in names:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
 
 
 def open_index(folder: pathlib.Path, built_from: dict[str, Any]) -> Index:
@@ -93,34 +122,28 @@ def open_index(folder: pathlib.Path, built_from: dict[str, Any]) -> Index:
     """
     try:
         manifest = read_record(folder / MANIFEST)
-        engine = manifest["engine"]
+        engine, names = manifest["engine"], manifest["parts"]
         digests, is_same = manifest["sha256"], manifest["built_from"] == built_from
     except (OSError, ValueError, LookupError, AttributeError) as error:
         raise ValueError(_DAMAGED) from error
     if not is_same:
         raise ValueError("it has other items or another aligner: run gentle-clip index again")
     try:
-        if _digests(folder, engine) != digests:
+        if not all(map(_PART.fullmatch, names.values())) or _digests(folder, names) != digests:
             raise ValueError("checksum mismatch: the file changed after it was written")
-        parts = [ENGINES[engine](path) for path in _parts(folder, engine) if path.exists()]
-        return Index(*parts)
+        return Index(**{name: ENGINES[engine](folder / path) for name, path in names.items()})
     except ModuleNotFoundError as error:
         install = f'pip install "gentle-clip-jax[{engine}]"'
         raise ValueError(f"it needs {engine}: run {install}") from error
-    except (OSError, ValueError, LookupError, TypeError, RuntimeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError) as error:
         raise ValueError(_DAMAGED) from error
 
 
-def _parts(folder: pathlib.Path, engine: str) -> list[pathlib.Path]:
-    """Return the paths, files or folders, of an engine's rows and smoothed rows."""
-    return [folder / f"{name}.{ENGINES[engine].SUFFIX}" for name in ("rows", "ranked")]
-
-
-def _digests(folder: pathlib.Path, engine: str) -> dict[str, str]:
-    """Return the SHA-256 of every file of an engine; an extra file is as wrong as a missing one."""
+def _digests(folder: pathlib.Path, parts: Mapping[str, str]) -> dict[str, str]:
+    """Return the SHA-256 of every file of the parts; an extra one is as wrong as a missing one."""
     files = [
         path
-        for part in _parts(folder, engine)
+        for part in (folder / name for name in parts.values())
         for path in ([part] if part.is_file() else sorted(part.rglob("*")))
         if path.is_file()
     ]

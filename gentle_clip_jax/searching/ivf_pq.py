@@ -76,9 +76,9 @@ class IvfPq:
             for table in _tables(blocks):
                 lance.write_dataset(table, path, mode="append")
             _partition(lance.dataset(path), num_rows)
-        except OSError as error:
+        except (OSError, RuntimeError) as error:
             number = re.search(r"\(os error (\d+)\)", str(error))  # of the disk, say, if it is full
-            if error.errno is None and number:
+            if getattr(error, "errno", None) is None and number:
                 raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error
             raise
 

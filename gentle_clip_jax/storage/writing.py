@@ -1,7 +1,8 @@
 """Atomic writing of files, and new names for damaged ones.
 
-A file is written under another name beside its own, forced to the disk, and renamed; on a store it
-is uploaded at once. Whenever the program is killed, the old or the new file is there, complete.
+A file is written under an unguessable name beside its own, which nobody can have planted a link
+under, forced to the disk, and renamed; on a store it is uploaded at once. Whenever the program is
+killed, the old or the new file is there, complete.
 """
 
 import contextlib
@@ -11,6 +12,9 @@ import itertools
 import json
 import os
 import pathlib
+import re
+import secrets
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from typing import IO, Any
 
@@ -18,15 +22,23 @@ import numpy as np
 
 from gentle_clip_jax.storage import stores
 
-PART = ".part"  # ends the name of what is not finished
+_PART = re.compile(r"(.+)\.[0-9a-f]{16}\.part", re.DOTALL)  # of what is not finished
+# New and no link; O_BINARY is for Windows, which has neither of the others.
+_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+_FLAGS |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
 @contextlib.contextmanager
-def writing(path: pathlib.Path, mode: str = "w") -> Iterator[IO[Any]]:
+def writing(
+    path: pathlib.Path, mode: str = "w", *, like: pathlib.Path | None = None
+) -> Iterator[IO[Any]]:
     """Open a file that replaces `path` when the block ends without an error.
+
+    The target of a link is replaced, not the link. A file that is replaced keeps its permissions.
 
     Args:
       mode: "w" for text, which is UTF-8, or "wb" for bytes.
+      like: a file whose permissions a new file gets; by default those of any new file.
 
     Raises:
       OSError: it cannot be written; `path` is as it was. A device or a pipe is not replaced.
@@ -36,20 +48,49 @@ def writing(path: pathlib.Path, mode: str = "w") -> Iterator[IO[Any]]:
         yield content
         stores.put(path, content.getvalue())
         return
-    if path.exists() and not path.is_file():
-        raise OSError(errno.EISDIR if path.is_dir() else errno.EINVAL, "Not a file", str(path))
-    part = path.with_name(path.name + PART)
+    target = pathlib.Path(os.path.realpath(path)) if path.is_symlink() else path
+    if target.is_symlink():
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+    if target.exists() and not target.is_file():
+        raise OSError(errno.EISDIR if target.is_dir() else errno.EINVAL, "Not a file", str(path))
+    part = target.with_name(f"{target.name}.{secrets.token_hex(8)}.part")
     try:
-        with part.open(mode, encoding=None if "b" in mode else "utf-8") as file:
+        number = os.open(part, _FLAGS, 0o666)
+        with open(number, mode, encoding=None if "b" in mode else "utf-8") as file:
+            copy_permissions(target if target.exists() else like, number)
             yield file
             file.flush()
             os.fsync(file.fileno())
-        rename(part, path)
+        rename(part, target)
     except BaseException as error:
         part.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno and error.filename is None:
+        if isinstance(error, OSError) and error.errno and error.filename in (None, str(part)):
             raise OSError(error.errno, error.strerror, str(path)) from error  # say where
         raise
+
+
+def copy_permissions(source: pathlib.Path | None, number: int) -> None:
+    """Give an open file the permissions of another, if there is one."""
+    if source is not None and hasattr(os, "fchmod"):  # not on Windows
+        with contextlib.suppress(FileNotFoundError, PermissionError):
+            os.fchmod(number, stat.S_IMODE(source.stat().st_mode))
+
+
+def is_part(name: str) -> bool:
+    """Return whether a file's name is one that `writing` gives to what is not finished."""
+    return _PART.fullmatch(name) is not None
+
+
+def remove_parts(folder: pathlib.Path, name: str | None = None) -> None:
+    """Remove what killed writers left in a folder; for who holds the lock of what they wrote.
+
+    Args:
+      name: of the only file whose parts are removed.
+    """
+    for path in folder.iterdir():
+        match = _PART.fullmatch(path.name)
+        if match and name in (None, match[1]) and path.is_file() and not path.is_symlink():
+            path.unlink()
 
 
 def write_text(path: pathlib.Path, text: str) -> None:

@@ -101,10 +101,41 @@ def test_saving_anew_replaces_the_old(folder):
 
 def test_a_save_that_fails_leaves_the_old(folder, monkeypatch):
     before = load(folder).embed_x(X)
-    monkeypatch.setattr(aligner.saved, "write_json", lambda *_: (_ for _ in ()).throw(OSError()))
+    monkeypatch.setattr(aligner.saved.owned, "finish", lambda *_: (_ for _ in ()).throw(OSError()))
     with pytest.raises(OSError):  # noqa: PT011
         align(problem(12), "ridge").save(folder)
     np.testing.assert_array_equal(load(folder).embed_x(X), before)
+
+
+def test_what_another_has_in_the_folder_is_untouched(tmp_path):
+    foreign = tmp_path / "arrays-0123456789abcdef.safetensors"
+    foreign.write_bytes(b"mine")
+    with pytest.raises(ValueError, match="holds something else: use another folder"):
+        align(problem(), "ridge").save(tmp_path)
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [
+        (foreign.name, b"mine")
+    ]
+
+
+SAVE = """
+import sys
+from gentle_clip_jax.aligners import load
+aligner = load(sys.argv[1])
+for number in range(20):
+    aligner.with_about({"seed": number}).save(sys.argv[2])
+"""
+
+
+def test_two_that_save_at_once_leave_a_whole_aligner(folder, tmp_path):
+    out = tmp_path / "out"
+    align(problem(12), "ridge").save(tmp_path / "other")
+    commands = [
+        [sys.executable, "-c", SAVE, str(f), str(out)] for f in (folder, tmp_path / "other")
+    ]
+    processes = [subprocess.Popen(command) for command in commands]
+    assert [process.wait() for process in processes] == [0, 0]
+    assert load(out).about["seed"] == 19
+    assert len([*out.iterdir()]) == 2
 
 
 def arrays(folder):

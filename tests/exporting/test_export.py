@@ -203,7 +203,7 @@ def test_the_command_names_what_it_wrote(aligners, tmp_path, capsys):
 def test_nothing_else_is_overwritten(aligners, tmp_path, capsys):
     (tmp_path / "mine.txt").touch()
     assert main.main(["export", f"--aligner={aligners / 'cca'}", f"--out={tmp_path}"]) == 2
-    assert "is not empty and not an export: use another --out" in capsys.readouterr().err
+    assert "holds something else: use another folder" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
     with pytest.raises(ValueError, match="holds no aligner"):
         export(tmp_path, tmp_path / "out", format="numpy")

@@ -102,5 +102,5 @@ def test_what_cannot_be_exported(change, words, workdir, tmp_path, capsys):
 
 def test_nothing_else_is_overwritten(workdir, tmp_path):
     (tmp_path / "mine.txt").touch()
-    with pytest.raises(ValueError, match="is not empty and not an export: use another --out"):
+    with pytest.raises(ValueError, match="holds something else: use another folder"):
         export(restore(workdir), tmp_path, format="stablehlo")

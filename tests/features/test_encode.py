@@ -30,7 +30,6 @@ def test_images(pictures, tmp_path):
         "arguments.copy.json",
         "arguments.json",
         "features.npy",
-        "lock",
         "manifest.json",
         "rows.jsonl",
     ]

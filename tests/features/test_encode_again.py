@@ -284,8 +284,9 @@ def test_stopped_while_all_is_put_together(name, pictures, tmp_path, monkeypatch
     decoded.clear()
     with monkeypatch.context() as patch:
         for writer in ("write_rows", "write_json_lines", "write_record"):
-            real = getattr(folder, writer)
-            patch.setattr(folder, writer, lambda path, *a, real=real: stop(path) or real(path, *a))
+            module = folder.owned if writer == "write_record" else folder
+            real = getattr(module, writer)
+            patch.setattr(module, writer, lambda path, *a, real=real: stop(path) or real(path, *a))
         with pytest.raises(Stop):
             encode_images(pictures, tmp_path / "out")
     with pytest.raises(ValueError, match=r"has no manifest.json.*run it \(again\)"):

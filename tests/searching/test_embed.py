@@ -71,7 +71,9 @@ def test_what_was_ended_on_the_way_is_not_read_and_is_made_again(
             embed_files(work / "aligner", work / "x.npy", tmp_path / "out", side="x")
     with pytest.raises(ValueError, match=r"out has no manifest\.json"):
         read(tmp_path / "out")
-    (tmp_path / "out" / "features.npy.part").write_bytes(b"of a call that was killed")
+    (tmp_path / "out" / "features.npy.0123456789abcdef.part").write_bytes(
+        b"of a call that was killed"
+    )
     embed_files(work / "aligner", work / "x.npy", tmp_path / "out", side="x")
     names = {path.name for path in (tmp_path / "whole").iterdir()}
     assert {path.name for path in (tmp_path / "out").iterdir()} == names
@@ -84,3 +86,8 @@ def test_a_folder_of_something_else_is_left_alone(work, tmp_path):
     with pytest.raises(ValueError, match="holds something else: use another folder"):
         embed_files(work / "aligner", work / "x.npy", tmp_path, side="x")
     assert (tmp_path / "features.npy").read_bytes() == b"mine"
+    (tmp_path / "manifest.json").write_text('{"mine": 1}')
+    with pytest.raises(ValueError, match="holds something else: use another folder"):
+        embed_files(work / "aligner", work / "x.npy", tmp_path, side="x")
+    names = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert names == {"features.npy": b"mine", "manifest.json": b'{"mine": 1}'}

@@ -2,6 +2,7 @@
 
 import builtins
 import errno
+import re
 import shutil
 import subprocess
 import sys
@@ -107,7 +108,7 @@ def lost(work, gallery):
 
 
 def unfinished(work, gallery):
-    (index_of(gallery) / "manifest.json").unlink()
+    (index_of(gallery) / "manifest.json").rename(index_of(gallery) / "unfinished.json")
     return "it is incomplete or damaged"
 
 
@@ -131,10 +132,15 @@ def test_an_index_of_something_else_is_one_sentence(change, engine, work, galler
     assert found.out == compared.out
 
 
+def part(gallery, name, suffix):
+    (path,) = index_of(gallery).glob(f"{name}-*.{suffix}")
+    return path
+
+
 def test_a_file_too_many_is_noticed(work, gallery, notices):
     pytest.importorskip("lance")
     index_gallery(work / "aligner", gallery, engine="lance")
-    (index_of(gallery) / "rows.lance" / "_versions" / "1.manifest").touch()
+    (part(gallery, "rows", "lance") / "_versions" / "1.manifest").touch()
     open_gallery(work / "aligner", gallery)
     assert "it is incomplete or damaged" in notices()
 
@@ -143,12 +149,12 @@ def test_the_last_engine_is_used_and_leaves_nothing_of_another(work, gallery):
     pytest.importorskip("lance")
     for name, engine in ENGINES.items():
         index_gallery(work / "aligner", gallery, engine=name)
-        names = {path.name for path in index_of(gallery).iterdir()}
-        assert names == {"manifest.json", f"rows.{engine.SUFFIX}", f"ranked.{engine.SUFFIX}"}
+        assert len([*index_of(gallery).iterdir()]) == 3
+        assert all(part(gallery, name, engine.SUFFIX).exists() for name in ("rows", "ranked"))
         assert isinstance(open_gallery(work / "aligner", gallery).index.rows, engine)
 
 
-def test_an_index_whose_writing_ended_is_unfinished(engine, tmp_path):
+def test_a_writing_that_ended_leaves_the_earlier_index(engine, tmp_path):
     rows = np.float32(RNG.normal(size=(300, 8)))
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     write_index(tmp_path, engine, {}, [rows], None, num_rows=300)
@@ -158,10 +164,21 @@ def test_an_index_whose_writing_ended_is_unfinished(engine, tmp_path):
         yield rows
         raise KeyboardInterrupt
 
+    before = sorted(tmp_path.rglob("*"))
     with pytest.raises(KeyboardInterrupt):
         write_index(tmp_path, engine, {}, blocks(), None, num_rows=600)
-    with pytest.raises(ValueError, match="it is incomplete or damaged"):
-        open_index(tmp_path, {})
+    assert sorted(tmp_path.rglob("*")) == before
+    assert open_index(tmp_path, {}).nearest(rows[1:2], 1)[0] == [[1]]
+
+
+def test_what_another_has_in_its_place_is_untouched(work, gallery):
+    index_of(gallery).mkdir()
+    for name in ("manifest.json", "rows.lance", "rows-0123456789abcdef.npy"):
+        (index_of(gallery) / name).write_text('{"mine": 1}')
+    with pytest.raises(ValueError, match=r"x\.index holds something else"):
+        index_gallery(work / "aligner", gallery)
+    assert {path.read_text() for path in index_of(gallery).iterdir()} == {'{"mine": 1}'}
+    assert len([*index_of(gallery).iterdir()]) == 3
 
 
 @pytest.mark.parametrize(("number", "width"), [(1, 3), (10, 8), (300, 1), (300, 5)])
@@ -179,8 +196,8 @@ def test_rows_that_are_gone_are_one_sentence(work, gallery):
     pytest.importorskip("lance")
     index_gallery(work / "aligner", gallery, engine="lance")
     searcher = open_gallery(work / "aligner", gallery)
-    shutil.rmtree(index_of(gallery) / "rows.lance")
-    with pytest.raises(ValueError, match=r"rows\.lance was changed while it was searched: search"):
+    shutil.rmtree(part(gallery, "rows", "lance"))
+    with pytest.raises(ValueError, match=r"lance was changed while it was searched: search"):
         searcher.like("item 3")
 
 
@@ -198,7 +215,9 @@ def test_a_full_disk_is_told_as_such(tmp_path):
     )
     command = [sys.executable, "-c", script, str(tmp_path)]
     said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-    assert said == f"{errno.EFBIG} {tmp_path / 'rows.lance'}\n"
+    path = re.escape(str(tmp_path / "rows"))
+    assert re.fullmatch(rf"{errno.EFBIG} {path}-\w+\.lance\n", said)
+    assert [path.name for path in tmp_path.iterdir()] == ["unfinished.json"]
 
 
 def test_many_items_that_are_embedded_first_are_noted(work, gallery, monkeypatch, notices):

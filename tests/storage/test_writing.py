@@ -8,6 +8,7 @@ import damages
 import numpy as np
 import pytest
 
+from gentle_clip_jax.storage import locks, writing
 from gentle_clip_jax.storage.records import checked, read_record, unchecked, write_record
 from gentle_clip_jax.storage.writing import aside, put_aside, write_arrays, write_rows, write_text
 
@@ -133,3 +134,63 @@ def test_rows_that_stop_on_the_way_leave_what_was_there(tmp_path):
         write_rows(tmp_path / "rows.npy", 4, "float32", blocks())
     assert np.load(tmp_path / "rows.npy").tolist() == [1, 1, 1]
     assert [path.name for path in tmp_path.iterdir()] == ["rows.npy"]
+
+
+def test_no_write_goes_through_a_planted_link(tmp_path, monkeypatch):
+    (tmp_path / "victim").write_text("mine")
+    (tmp_path / "a.txt.part").symlink_to(tmp_path / "victim")
+    monkeypatch.setattr(writing.secrets, "token_hex", lambda _: "0" * 16)
+    part = tmp_path / f"b.txt.{'0' * 16}.part"
+    part.symlink_to(tmp_path / "victim")
+    write_text(tmp_path / "a.txt", "new")
+    with pytest.raises(FileExistsError):
+        write_text(tmp_path / "b.txt", "new")
+    assert (tmp_path / "victim").read_text() == "mine"
+
+
+def test_the_target_of_a_link_is_replaced_and_keeps_its_permissions(tmp_path):
+    (tmp_path / "there").mkdir()
+    target = tmp_path / "there" / "pairs.csv"
+    target.write_text("old")
+    target.chmod(0o600)
+    (tmp_path / "pairs.csv").symlink_to(target)
+    write_text(tmp_path / "pairs.csv", "new")
+    assert (tmp_path / "pairs.csv").is_symlink()
+    assert (target.read_text(), target.stat().st_mode & 0o777) == ("new", 0o600)
+    with writing.writing(tmp_path / "pairs.csv.bak", like=target) as file:
+        file.write("old")
+    assert (tmp_path / "pairs.csv.bak").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_link_to_itself_is_an_error_and_stays(tmp_path):
+    (tmp_path / "a").symlink_to(tmp_path / "a")
+    with pytest.raises(OSError, match="symbolic links"):
+        write_text(tmp_path / "a", "text")
+    assert (tmp_path / "a").is_symlink()
+
+
+def test_what_killed_writers_left_is_removed_and_nothing_else(tmp_path):
+    mine = {"a.npy.part", "0123456789abcdef.part", "a.0123.part"}
+    for name in (*mine, "a.npy.0123456789abcdef.part"):
+        (tmp_path / name).touch()
+    with locks.alone_in(tmp_path):
+        pass
+    assert {path.name for path in tmp_path.iterdir()} == mine
+
+
+def test_a_folder_that_is_a_link_is_not_written_to(tmp_path):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "out").symlink_to(tmp_path / "there")
+    with (
+        pytest.raises(ValueError, match=r"out is a link to .*there: give"),
+        locks.alone_in(tmp_path / "out"),
+    ):
+        pass
+
+
+def test_a_lock_that_is_a_link_empties_nothing(tmp_path):
+    (tmp_path / "victim").write_text("mine")
+    (tmp_path / "lock").symlink_to(tmp_path / "victim")
+    with pytest.raises(ValueError, match="cannot be written to"), locks.alone_in(tmp_path):
+        pass
+    assert (tmp_path / "victim").read_text() == "mine"

@@ -34,10 +34,7 @@ def kept_in(folder: pathlib.Path | None) -> Iterator[None]:
     finally:
         _folder.reset(token)
     if folder is not None and "identity" in _read(folder)[1]:
-        for path in (*folder.glob("arrays-*.safetensors"), folder / "aligner.json"):
-            path.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):
-            folder.rmdir()
+        saved.remove(folder)
 
 
 def identity(arrays: Iterable[jax.Array], settings: dict[str, float]) -> str | None:
