@@ -67,7 +67,7 @@ ARROWS = {
 }
 # What a room may load besides the standard library; the rooms left out are free.
 PACKAGES = {
-    "storage": {"etils", "gcsfs", "numpy", "msgspec", "filelock", "rich"},
+    "storage": {"etils", "gcsfs", "numpy", "msgspec", "filelock", "rich", "openpyxl"},
     "losses": {"jax", "numpy", "ott"},
     "aligners": {"jax", "flax", "numpy", "optax", "ott", "safetensors", "scipy"}
     | {"huggingface_hub"},

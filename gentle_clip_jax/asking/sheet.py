@@ -1,6 +1,5 @@
 """`ask`: the items to describe, as a table to fill in and a page to look at."""
 
-import csv
 import dataclasses
 import html
 import os
@@ -14,11 +13,11 @@ import numpy as np
 from gentle_clip_jax.asking.choose import items_to_ask
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.given import Given, collection_of
-from gentle_clip_jax.features.pairs import SHEET, read_cells
+from gentle_clip_jax.features.pairs import SHEET, filled_cells
 from gentle_clip_jax.pages import Step, write
 from gentle_clip_jax.pages.items import items_page, previews_html
 from gentle_clip_jax.storage.progress import working
-from gentle_clip_jax.storage.writing import writing
+from gentle_clip_jax.storage.tables import write_csv, write_workbook
 
 if TYPE_CHECKING:
     import pandas
@@ -38,8 +37,11 @@ class Sheet:
     collection: Collection
     images: pathlib.Path | None = None
 
-    def save(self, folder: str | pathlib.Path) -> None:
+    def save(self, folder: str | pathlib.Path, *, xlsx: bool = False) -> None:
         """Write ask.csv, an id a line with an empty column for its partner, and ask.html.
+
+        Args:
+          xlsx: whether to write ask.xlsx too, the same as a workbook of text cells.
 
         Raises:
           ValueError: ask.csv holds answers already, or `images` has no picture of these items.
@@ -53,7 +55,15 @@ class Sheet:
                 "folder encoded."
             )
         folder.mkdir(parents=True, exist_ok=True)
-        _write_table(folder / "ask.csv", self.ids)
+        rows = [SHEET, *([id_, ""] for id_ in self.ids)]
+        tables = {folder / "ask.csv": write_csv} | (
+            {folder / "ask.xlsx": write_workbook} if xlsx else {}
+        )
+        for path in tables:
+            if path.exists() and filled_cells(path):
+                raise ValueError(f"{path} holds answers: use another --out, or move it away.")
+        for path, write_table in tables.items():
+            write_table(path, rows)
         path, sheet = self.collection.path, shlex.quote(str(folder / "ask.csv"))
         name = "this collection" if path is None else path.name
         page = items_page(
@@ -151,23 +161,9 @@ def _labelled(ids: list[str], pairs: Any) -> np.ndarray:
 def _lines(pairs: Any) -> Iterable[Sequence[str]]:
     """Return the cells of each pair that lacks none: of a file, a table or a list."""
     if isinstance(pairs, str | os.PathLike):
-        return _filled(pathlib.Path(pairs))
+        return filled_cells(pairs)
     if isinstance(pairs, Mapping) or hasattr(pairs, "columns"):
         columns = [*pairs][:2]
         pairs = zip(*(pairs[name] for name in columns))
     lines = [["" if cell is None else str(cell) for cell in line] for line in pairs]
     return [line for line in lines if all(line)]
-
-
-def _filled(path: pathlib.Path) -> list[list[str]]:
-    """Return the cells of each line that lacks none."""
-    return [cells for _, cells in read_cells(path) if all(cells)]
-
-
-def _write_table(path: pathlib.Path, ids: list[str]) -> None:
-    if path.exists() and [line for line in _filled(path) if line != SHEET]:
-        raise ValueError(f"{path} holds answers: use another --out, or move it away.")
-    with writing(path) as file:
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(SHEET)
-        table.writerows([id_, ""] for id_ in ids)

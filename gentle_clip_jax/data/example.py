@@ -1,6 +1,5 @@
 """A small example data set: pictures, and texts that describe them."""
 
-import csv
 import itertools
 import json
 import math
@@ -11,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gentle_clip_jax.data.pairs import SHEET, read_cells
+from gentle_clip_jax.data.pairs import SHEET
 from gentle_clip_jax.storage.progress import working
-from gentle_clip_jax.storage.writing import rename, write_text, writing
+from gentle_clip_jax.storage.tables import read_table, write_csv
+from gentle_clip_jax.storage.writing import rename, write_text
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -91,9 +91,7 @@ def _write(
     for (image, caption), picture, text in zip(shown, ids["picture"], ids["text"], strict=True):
         image.save(folder / "pictures" / f"{picture}.png")
         write_text(folder / "texts" / f"{text}.txt", f"{caption}\n")
-    with writing(folder / ANSWERS) as file:
-        lines = sorted(zip(ids["picture"], ids["text"], strict=True))
-        csv.writer(file, lineterminator="\n").writerows(lines)
+    write_csv(folder / ANSWERS, sorted(zip(ids["picture"], ids["text"], strict=True)))
 
 
 def fill_sheet(out: str | pathlib.Path, sheet: str | pathlib.Path) -> int:
@@ -118,19 +116,17 @@ def fill_sheet(out: str | pathlib.Path, sheet: str | pathlib.Path) -> int:
             f"{sheet} asks for {json.dumps(unknown[0]) if unknown else 'nothing'}, which is not in "
             f"{out}: give the ask.csv that gentle-clip ask wrote for its pictures or texts."
         )
-    with writing(pathlib.Path(sheet)) as file:
-        lines = [SHEET, *([item, partner[item]] for item in items)]
-        csv.writer(file, lineterminator="\n").writerows(lines)
+    write_csv(pathlib.Path(sheet), [SHEET, *([item, partner[item]] for item in items)])
     return len(items)
 
 
 def lines_of(path: pathlib.Path) -> list[list[str]]:
-    """Return the lines of a .csv file that are not empty.
+    """Return the cells of each row of a table that is not empty.
 
     Raises:
       ValueError: the file cannot be read.
     """
-    return [cells for _, cells in read_cells(path)]
+    return [cells for _, cells in read_table(path).rows]
 
 
 def _drawings(number: int, rng: np.random.Generator) -> Iterator[tuple["Image.Image", str]]:

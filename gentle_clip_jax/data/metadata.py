@@ -1,13 +1,14 @@
 """Metadata of items: files with ids, splits and labels, one JSON object per line."""
 
-import json
 import os
 import pathlib
 import unicodedata
 from collections.abc import Iterable, Iterator
-from typing import IO, Any
+from typing import Any
 
 from gentle_clip_jax.storage import reading
+from gentle_clip_jax.storage.tables import Altered, read_objects
+from gentle_clip_jax.storage.text import decode
 
 NAME = "metadata.jsonl"
 # NumPy pads all texts of an array to the longest one: a text of a megabyte would cost gigabytes.
@@ -18,52 +19,51 @@ def read_lines(path: pathlib.Path) -> list[dict[str, Any]]:
     """Return the objects of a .jsonl file; `id`, `split` and `label`, where present, become text.
 
     Raises:
-      ValueError: a line is not a JSON object in UTF-8; the message has its number.
+      ValueError: a line is not a JSON object; the message has its number.
     """
-    rows = []
-    with _opened(path) as lines:
-        for number, line in enumerate(lines, start=1):
-            try:
-                line = line.decode("utf-8-sig" if number == 1 else "utf-8")
-                if not line.strip():
-                    continue
-                row = json.loads(line)
-            except UnicodeDecodeError as error:
-                raise ValueError(
-                    f"{path}, line {number} is not UTF-8 text ({error}): save it as UTF-8."
-                ) from error
-            except (ValueError, RecursionError) as error:
-                raise ValueError(f"{path}, line {number} is not valid JSON ({error}).") from error
-            if not isinstance(row, dict):
-                raise ValueError(f'{path}, line {number} is not an object like {{"id": ...}}.')
-            where = f"{path}, line {number}"
-            rows.append(row | {k: text(row.get(k), where) for k in ("id", "split", "label")})
-    return rows
-
-
-def _opened(path: pathlib.Path) -> IO[bytes]:
     try:
-        reading.check_size(reading.check_regular(path))
+        content = decode(reading.read_bytes(path)).removeprefix("\ufeff")
     except ValueError as error:
-        raise ValueError(f"{path} {error}: give another file.") from error
-    return path.open("rb")
+        comma = "," * str(error).startswith("line ")
+        raise ValueError(f"{path}{comma} {error}: save it as UTF-8.") from error
+    return [
+        row | {k: text(row.get(k), f"{path}, line {number}") for k in ("id", "split", "label")}
+        for number, row in read_objects(path, content)
+    ]
 
 
 def text(value: Any, where: str) -> str | None:
-    """Return an id, split or label as text; None for None and for an empty cell of CSV.
+    """Return an id, split or label as text; None for None and for a blank cell.
 
     Raises:
-      ValueError: it is too long; the message begins with `where`.
+      ValueError: it cannot be one, see `check_id`; the message begins with `where`.
     """
-    if value is None or value == "":
+    if value is None or not (value := value if isinstance(value, str) else str(value)).strip():
         return None
-    value = str(value)
+    check_id(value, where)
+    return writable(value)
+
+
+def check_id(value: str, where: str) -> None:
+    """Refuse an id, split or label that is too long, ends in a null or was altered.
+
+    Raises:
+      ValueError: it is; the message begins with `where`.
+    """
     if len(value) > MOST_LETTERS:
         raise ValueError(
             f"{where} has an id, split or label of {len(value)} characters: shorten it to at most "
             f"{MOST_LETTERS}."
         )
-    return writable(value)
+    if "\0" in value:  # NumPy drops those at the end, so that two ids would become one
+        raise ValueError(
+            f"{where} has an id, split or label with a null character ({value[:40]!r}): remove it."
+        )
+    if isinstance(value, Altered):
+        raise ValueError(
+            f"{where} has an id, split or label that a spreadsheet turned into a date, an error or "
+            f"a rounded number ({value[:40]}): format the column as text and enter it again."
+        )
 
 
 def writable(text: str) -> str:

@@ -1,6 +1,7 @@
 """Pairs of items of two sets, read from a file, a table, a list, an array or equal ids."""
 
 import csv
+import logging
 import math
 import os
 import pathlib
@@ -9,12 +10,18 @@ from typing import Any
 
 import numpy as np
 
+from gentle_clip_jax.data.ids import Ids
+from gentle_clip_jax.storage.tables import Altered, read_table
+
+_log = logging.getLogger(__name__)
+
 SHEET = ["x", "y"]  # the heading of the sheet that `gentle-clip ask` writes
 
 # A file; a list of id pairs; a table, that is a mapping or a data frame; an array [k, 2] of item
 # numbers; None for equal ids.
 Pairs = str | os.PathLike | Sequence[Sequence[str]] | Mapping[str, Any] | np.ndarray | Any | None
 _Lines = list[tuple[int, tuple[str, str]]]  # number and pair
+_Cells = list[tuple[int, list[str]]]  # number and cells
 
 
 class RowNumbers(np.ndarray):
@@ -27,12 +34,13 @@ def read_pairs(
     """Return the ids [k, 2] of k pairs: column 0 has ids of x, column 1 ids of y.
 
     Args:
-      pairs: a .csv or .tsv file with a pair per line, or one id per line if x and y share ids. Its
-        first line is a heading if it has no id. After the heading of a sheet of `gentle-clip ask`,
-        `SHEET`, items without a partner are left out. Or a list of id pairs; a table, such as a
-        pandas data frame or a dict of columns, with the columns x and y, or else its first two,
-        where items without a partner are left out; an array [k, 2] of item numbers, counted over
-        the distinct ids; or None: equal ids are pairs, in the order of x_ids.
+      pairs: a table (.csv, .tsv, .xlsx, .jsonl, see `storage.tables`) with a pair per line, or one
+        id per line if x and y share ids. FILE:NAME,NAME names its columns, that of x first; the
+        columns x and y need no names. After such a heading items without a partner are left out.
+        Another first line is a heading if it has no id. Ids: see `Ids.find`. Or a list of id
+        pairs; a table, such as a pandas data frame or a dict of columns, with the columns x and y,
+        or else its first two, where items without a partner are left out; an array [k, 2] of item
+        numbers, counted over the distinct ids; or None: equal ids are pairs, in the order of x_ids.
       x_ids, y_ids: the ids of both sets; an id may occur more than once.
       several: whether an item may be in more than one pair.
 
@@ -42,20 +50,16 @@ def read_pairs(
     """
     if pairs is None or (isinstance(pairs, str) and not pairs):
         return _equal_ids(x_ids, y_ids)
-    id_sets = [dict.fromkeys(map(str, ids)) for ids in (x_ids, y_ids)]
+    sides = [Ids(name, ids) for name, ids in (("x", x_ids), ("y", y_ids))]
     if isinstance(pairs, str | os.PathLike):
-        place, lines = f"{pairs}, line", _read_lines(pathlib.Path(pairs))
-        has_heading = lines and not any(id_ in ids for id_, ids in zip(lines[0][1], id_sets))
-        if has_heading and (len(lines) > 1 or [*lines[0][1]] == SHEET):
-            lines = lines[1:]
+        place, lines = f"{pairs}, line", _lines_of_file(str(pairs), sides)
         if not lines:
             raise ValueError(f"{pairs} has no pairs: write an id of x and an id of y on each line.")
     else:
-        place, lines = "The pairs, row", _rows(pairs, [[*ids] for ids in id_sets])
+        place, lines = "The pairs, row", _rows(pairs, [[*side.exact] for side in sides])
         if not lines:
             raise ValueError("There are no pairs: give an id of x and an id of y for each pair.")
-    _check(place, lines, id_sets, several)
-    return np.array([pair for _, pair in lines])
+    return _checked(place, lines, sides, several)
 
 
 def _equal_ids(x_ids: Iterable[str], y_ids: Iterable[str]) -> np.ndarray:
@@ -110,56 +114,130 @@ def _is_empty(cell: Any) -> bool:
     return cell is None or cell == "" or (isinstance(cell, float) and math.isnan(cell))
 
 
-def _check(place: str, lines: _Lines, id_sets: Sequence[Mapping[str, Any]], several: bool) -> None:
-    """Raise ValueError if an id is unknown, or an item is in two pairs."""
+def _checked(place: str, lines: _Lines, sides: Sequence[Ids], several: bool) -> np.ndarray:
+    """Return the ids [k, 2]; raise ValueError if one is unknown, or an item is in two pairs."""
     word = place.rpartition(" ")[2]
-    for side, (name, ids) in enumerate(zip("xy", id_sets)):
+    columns = []
+    for number, (side, other) in enumerate((sides, sides[::-1])):
         first_line: dict[str, int] = {}
-        for number, pair in lines:
-            if pair[side] not in ids:
-                stem = pair[side].rpartition(".")[0]
-                hint = f"write {stem!r}" if stem in ids else f"its ids look like {min(ids)!r}"
+        for line, pair in lines:
+            text = pair[number]
+            try:
+                id_ = side.find(text)
+            except ValueError as error:
+                raise ValueError(f"{place} {line}: in {side.name}, {error}.") from error
+            if id_ is None:
                 raise ValueError(
-                    f"{place} {number}: there is no item {pair[side]!r} in {name}; {hint}."
+                    f"{place} {line}: there is no item {text!r} in {side.name}; "
+                    f"{_hint(text, side, other)}"
                 )
-            if pair[side] in first_line and not several:
+            if id_ in first_line and not several:
                 raise ValueError(
-                    f"{place} {number}: the item {pair[side]!r} of {name} already has a partner "
-                    f"({word} {first_line[pair[side]]}): remove one of the two."
+                    f"{place} {line}: the item {id_!r} of {side.name} already has a partner "
+                    f"({word} {first_line[id_]}): remove one of the two."
                 )
-            first_line[pair[side]] = number
+            first_line[id_] = line
+            columns.append(id_)
+    return np.array(columns).reshape(2, -1).T
 
 
-def _read_lines(path: pathlib.Path) -> _Lines:
-    """Return the line number and ids of each pair in a file."""
-    rows = read_cells(path)
-    is_sheet = [cells for _, cells in rows[:1]] == [SHEET]
+def _hint(text: str, side: Ids, other: Ids) -> str:
+    if other.is_known(text):
+        return f"it is an item of {other.name}: swap the two columns."
+    if isinstance(text, Altered):
+        return "a spreadsheet altered it: format the column as text and enter the id again."
+    nearest = side.nearest(text)
+    if nearest is not None:
+        return f"did you mean {nearest!r}?"
+    return f"its ids look like {min(side.exact, default='')!r}."
+
+
+def _lines_of_file(pairs: str, sides: Sequence[Ids]) -> _Lines:
+    """Return the line number and the two cells of each pair in a table."""
+    path, rows, columns = _columns(pairs)
+    if columns is None:
+        width = max((len(cells) for _, cells in rows), default=0)
+        if width > 2:
+            names = [cell.strip() for cell in rows[0][1]]
+            raise ValueError(
+                f"{path} has {width} columns ({', '.join(names)}): a pair must be two ids, so name "
+                f"their columns, x first, as in --pairs={path}:{names[0]},{names[1]}."
+            )
+        if _has_heading(path, rows, sides):
+            rows = rows[1:]
     lines = []
     for number, cells in rows:
-        if is_sheet and len(cells) == 2 and not cells[1]:
+        x, y = (cells[c] if c < len(cells) else "" for c in columns or (0, width - 1))
+        if columns is not None and not y.strip():
             continue
-        if len(cells) > 2 or not all(cells):
+        if not (x.strip() and y.strip()):
             raise ValueError(
                 f"{path}, line {number}: a pair must be two ids with a comma between them, "
                 f"not {','.join(cells)!r}."
             )
-        lines.append((number, (cells[0], cells[-1])))
+        lines.append((number, (x, y)))
     return lines
 
 
-def read_cells(path: pathlib.Path) -> list[tuple[int, list[str]]]:
-    """Return the line number and the cells of each line of a .csv or .tsv file that is not empty.
+def filled_cells(pairs: str | os.PathLike) -> list[tuple[str, str]]:
+    """Return the two cells of each line of a table of pairs that has both, but of a heading x,y.
 
     Raises:
-      ValueError: the file is missing or is not text.
+      ValueError: the file is missing, cannot be read, or lacks a named column.
     """
+    _, rows, columns = _columns(str(pairs))
+    both = ([cells[c] for c in columns or (0, -1) if c < len(cells)] for _, cells in rows)
+    return [(cells[0], cells[-1]) for cells in both if len(cells) == 2 and all(cells)]
+
+
+def _columns(
+    pairs: str,
+) -> tuple[pathlib.Path, _Cells, tuple[int, int] | None]:
+    """Return the path, the rows, and the columns that the heading or FILE:X,Y names, if any.
+
+    The heading is no longer among the rows then. Columns without any text are left out.
+    """
+    path, names = pathlib.Path(pairs), None
     if not path.is_file():
-        raise ValueError(f"There is no file of pairs {path}.")
-    # Spreadsheets begin a file with a byte order mark.
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file, delimiter="\t" if path.suffix == ".tsv" else ",")
-        try:
-            rows = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise ValueError(f"{path} is not valid CSV ({error}): save it as CSV.") from error
-    return [(number, cells) for number, cells in rows if any(cells)]
+        file, colon, tail = pairs.rpartition(":")
+        if colon and pathlib.Path(file).is_file():
+            path, names = (
+                pathlib.Path(file),
+                [name.strip() for name in next(csv.reader([tail]), [])],
+            )
+        else:
+            raise ValueError(f"There is no file of pairs {pairs}.")
+    if names is not None and len(names) != 2:
+        raise ValueError(f"{pairs}: name two columns, that of x first, as in {path}:x,y.")
+    table = read_table(path)
+    rows = [
+        (n, ["" if c is None else c if isinstance(c, str) else str(c) for c in cells])
+        for n, cells in table.rows
+    ]
+    width = max((k for _, cells in rows for k, c in enumerate(cells, 1) if c.strip()), default=0)
+    rows = [(number, cells[:width]) for number, cells in rows]
+    heading = [cell.strip() for cell in rows[0][1]] if rows else []
+    if names is None:
+        is_sheet = heading[:2] == SHEET or (rows and rows[0][0] == 0 and {*SHEET} <= {*heading})
+        if not is_sheet:
+            return path, rows, None
+        names = SHEET
+    if missing := [name for name in names if heading.count(name) != 1]:
+        raise ValueError(
+            f"{path} has {heading.count(missing[0]) or 'no'} column {missing[0]!r}: it has "
+            f"{', '.join(map(repr, heading)) or 'none'}."
+        )
+    return path, rows[1:], (heading.index(names[0]), heading.index(names[1]))
+
+
+def _has_heading(path: pathlib.Path, rows: _Cells, sides: Sequence[Ids]) -> bool:
+    """Return whether the first row names columns: no cell of it is an id, or one mistyped."""
+    if rows and rows[0][0] == 0:  # the keys of objects
+        return True
+    cells = rows[0][1] if len(rows) > 1 else []
+    if not cells or any(side.is_known(cell) for side in sides for cell in cells):
+        return False
+    if all(side.seems_mistyped(cell) for side, cell in zip(sides, (cells[0], cells[-1]))):
+        return False
+    _log.info(f"{path}: the first line ({', '.join(cells)}) is taken as the heading.")
+    return True

@@ -1,13 +1,17 @@
 """Texts from a folder or a file, and prompts for the names of classes."""
 
-import csv
 import io
+import logging
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from gentle_clip_jax.data import metadata, tfds_source
 from gentle_clip_jax.storage import reading
+from gentle_clip_jax.storage.tables import SUFFIXES, read_table
+from gentle_clip_jax.storage.text import decode
+
+_log = logging.getLogger(__name__)
 
 _COLUMNS = ("captions", "text", "caption")
 
@@ -25,26 +29,39 @@ class Text(NamedTuple):
     flaw: str | None = None
 
 
-def list_texts(data: pathlib.Path, split: str | None = None) -> list[Text]:
+class Columns(NamedTuple):
+    """Names of the columns of texts and of ids, None for those that are looked for."""
+
+    text: str | None = None
+    id: str | None = None
+
+
+_USUAL = Columns()
+
+
+def list_texts(
+    data: pathlib.Path, split: str | None = None, columns: Columns = _USUAL
+) -> list[Text]:
     """Return the texts of `data`, of all splits or of one.
 
     In a folder: the `captions` of its metadata.jsonl, or of a data set that TensorFlow Datasets
     prepared there; else its .txt files, one text each, whose id is the path without .txt and whose
-    `split` and `label` may be in metadata.jsonl. In a .jsonl, .csv or .tsv file: the column `text`
-    (or `caption`, `captions`), and `id`, `split`, `label` if present. In a .txt file: a text per
-    line. Texts without an id are numbered "0", "1", ...
+    `split` and `label` may be in metadata.jsonl; else its only table. In a table (.csv, .tsv,
+    .xlsx, .jsonl, see `storage.tables`): the column `text` (or `caption`, `captions`), and `id`,
+    `split`, `label` if present. In a .txt file: a text per line. Texts without an id are numbered
+    "0", "1", ...
 
     Raises:
-      ValueError: there are no texts, or none of that split.
+      ValueError: there are no texts, or none of that split, or a column is missing.
     """
     if tfds_source.is_prepared(data):
         texts = list(_in_tfds(data, split))
     else:
-        texts = list(_in_folder(data) if data.is_dir() else _in_file(data))
+        texts = list((_in_folder if data.is_dir() else _in_file)(data, columns))
     if not texts:
         raise ValueError(
-            f"{data} has no texts: give a folder with {metadata.NAME} or with .txt files, or a "
-            ".txt, .csv, .tsv or .jsonl file."
+            f"{data} has no texts: give a folder with {metadata.NAME}, with .txt files or with one "
+            f"table, or a file that ends in .txt, {', '.join(SUFFIXES)}."
         )
     return in_split(texts, split, data)
 
@@ -52,8 +69,8 @@ def list_texts(data: pathlib.Path, split: str | None = None) -> list[Text]:
 def list_classes(data: pathlib.Path, prompt: str, split: str | None = None) -> list[Text]:
     """Return one text for each label of `data`: `prompt` with the label in place of {label}.
 
-    Labels come in alphabetical order from its metadata.jsonl, or from the column `label` of a data
-    set that TensorFlow Datasets prepared there. The label is also the id of its text.
+    Labels come in alphabetical order from its metadata.jsonl, from a table, or from a data set that
+    TensorFlow Datasets prepared there: the column `label`. The label is also the id of its text.
 
     Raises:
       ValueError: the prompt has no {label}, or there are no labels.
@@ -73,8 +90,8 @@ def list_classes(data: pathlib.Path, prompt: str, split: str | None = None) -> l
         path = data / metadata.NAME if data.is_dir() else data
         if not path.is_file():
             raise ValueError(f"{data} has no labels for the prompt: add a {metadata.NAME}.")
-        rows = metadata.read_lines(path)
-        labels = {row["label"] for row in rows if split in (None, row["split"])}
+        rows = [*_rows(path, ("split", "label"))]
+        labels = {row.get("label") for _, row in rows if split in (None, row.get("split"))}
     names = sorted(label for label in labels if label is not None)
     if not names:
         raise ValueError(f"{data} has no labels for the prompt: add a label to each item.")
@@ -94,20 +111,27 @@ def in_split(items: list, split: str | None, data: pathlib.Path) -> list:
     return selected
 
 
-def _in_folder(folder: pathlib.Path) -> Iterator[Text]:
+def _in_folder(folder: pathlib.Path, columns: Columns) -> Iterator[Text]:
     listing = folder / metadata.NAME
     rows = metadata.read_lines(listing) if listing.is_file() else []
-    if any(name in row for row in rows for name in _COLUMNS):
-        yield from _of_rows(listing, rows)
+    if any(name in row for row in rows for name in (columns.text, *_COLUMNS)):
+        yield from _of_table(listing, columns)
         return
-    row_by_id = metadata.by_id(rows)
-    for file in metadata.files_below(folder):
-        if file.endswith(".txt") and (folder / file).is_file():
-            name = metadata.printable(file.removesuffix(".txt"))
-            row = row_by_id.get(metadata.name_key(name), {})
-            flaw = None if metadata.is_utf8(file) else "has a name that is not UTF-8"
-            text = "" if flaw else " ".join(_read(folder / file).split())
-            yield Text(name, row.get("split"), row.get("label"), text, flaw)
+    row_by_id, files = metadata.by_id(rows), [*metadata.files_below(folder)]
+    names = [file for file in files if file.endswith(".txt") and (folder / file).is_file()]
+    for file in names:
+        name = metadata.printable(file.removesuffix(".txt"))
+        row = row_by_id.get(metadata.name_key(name), {})
+        flaw = None if metadata.is_utf8(file) else "has a name that is not UTF-8"
+        text = "" if flaw else " ".join(_read(folder / file).split())
+        yield Text(name, row.get("split"), row.get("label"), text, flaw)
+    tables = [one for one in files if one.lower().endswith(SUFFIXES) and one != metadata.NAME]
+    if not names and len(tables) > 1:
+        raise ValueError(
+            f"{folder} has {len(tables)} tables ({', '.join(tables[:5])}): give the path of one."
+        )
+    if not names and tables:
+        yield from _of_table(folder / tables[0], columns)
 
 
 def _in_tfds(folder: pathlib.Path, only: str | None) -> Iterator[Text]:
@@ -120,7 +144,7 @@ def _in_tfds(folder: pathlib.Path, only: str | None) -> Iterator[Text]:
                 yield Text(name, split, row.get("label"), text)
 
 
-def _in_file(path: pathlib.Path) -> Iterator[Text]:
+def _in_file(path: pathlib.Path, columns: Columns) -> Iterator[Text]:
     if not path.is_file():
         raise ValueError(f"There is no file or folder {path}.")
     suffix = path.suffix.lower()
@@ -128,37 +152,60 @@ def _in_file(path: pathlib.Path) -> Iterator[Text]:
         # Not str.splitlines, which also splits at characters that may be inside a text.
         for number, line in enumerate(io.StringIO(_read(path))):
             yield Text(str(number), None, None, line.strip())
-    elif suffix == ".jsonl":
-        yield from _of_rows(path, metadata.read_lines(path))
-    elif suffix in (".csv", ".tsv"):
-        lines = io.StringIO(_read(path), newline="")
-        reader = csv.DictReader(lines, delimiter="\t" if suffix == ".tsv" else ",")
-        try:
-            rows = list(reader)
-        except csv.Error as error:
-            raise ValueError(
-                f"{path}, line {reader.line_num} is not valid CSV ({error}): save it as CSV."
-            ) from error
-        yield from _of_rows(path, rows)
+    elif suffix in SUFFIXES:
+        yield from _of_table(path, columns)
 
 
-def _of_rows(path: pathlib.Path, rows: list[dict[str, Any]]) -> Iterator[Text]:
+def _of_table(path: pathlib.Path, columns: Columns) -> Iterator[Text]:
     """Yield the texts of each row."""
-    name = next((n for n in _COLUMNS if any(n in row for row in rows)), None)
+    rows = [*_rows(path, (columns.id or "id", "split", "label"))]
+    names = [*dict.fromkeys(name for _, row in rows for name in row)]
+    name = _column(path, names, columns.text, _COLUMNS, "text")
+    id_ = _column(path, names, columns.id, ("id",), "id") or "id"
     if name is None:
-        raise ValueError(f"{path} has no texts: add a column {' or '.join(_COLUMNS)}.")
-    has_ids = any(row.get("id") not in (None, "") for row in rows)
-    for number, row in enumerate(rows):
-        keys = ("id", "split", "label")
-        item, split, label = (metadata.text(row.get(k), f"{path}, row {number}") for k in keys)
-        if item is None and has_ids:
-            raise ValueError(f"{path}, row {number} (counted from 0) has no id: give it one.")
-        item = item or str(number)
-        texts = captions(f"{path}, {item}", row.get(name))
+        raise ValueError(
+            f"{path} has no texts: add a column {' or '.join(_COLUMNS)}, or name one of its "
+            f"columns by --text-column=NAME ({', '.join(names) or 'it has none'})."
+        )
+    has_ids = any(row.get(id_) is not None for _, row in rows)
+    if not has_ids and {*names} - {name, "split", "label", "id"}:
+        _log.info(
+            f"{path} has no column id, so its rows are numbered from 0: --id-column=NAME names the "
+            f"column of ids ({', '.join(names)})."
+        )
+    for number, (line, row) in enumerate(rows):
+        if row.get(id_) is None and has_ids:
+            raise ValueError(f"{path}, line {line} has no id: give it one.")
+        item = row.get(id_) or str(number)
+        split, label = row.get("split"), row.get("label")
+        texts = captions(f"{path}, line {line}", row.get(name))
         for text in texts:
             yield Text(item, split, label, text)
-        if not texts and path.suffix.lower() in (".csv", ".tsv"):
+        if not texts and path.suffix.lower() != ".jsonl":
             yield Text(item, split, label, "", "has no text")
+
+
+def _rows(path: pathlib.Path, names: Iterable[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield the line and the cells of each row; the columns `names` become text, None if blank."""
+    for line, row in read_table(path).records():
+        lower = {name.lower(): name for name in row}
+        for name in names:
+            if (own := name if name in row else lower.get(name.lower())) is not None:
+                row[name] = metadata.text(row.pop(own), f"{path}, line {line}")
+        yield line, row
+
+
+def _column(
+    path: pathlib.Path, names: list[str], wanted: str | None, usual: Iterable[str], kind: str
+) -> str | None:
+    """Return the name of the column that is wanted, or else the first usual one, None if none."""
+    if wanted is not None and wanted not in names:
+        raise ValueError(
+            f"{path} has no column {wanted!r}, which --{kind}-column names: its columns are "
+            f"{', '.join(names) or 'none'}."
+        )
+    lower = {name.lower(): name for name in names}
+    return wanted or next((lower[name] for name in usual if name in lower), None)
 
 
 def captions(where: str, value: Any) -> list[str]:
@@ -175,9 +222,9 @@ def captions(where: str, value: Any) -> list[str]:
 
 def _read(path: pathlib.Path) -> str:
     try:
-        text = reading.read_bytes(path).decode("utf-8-sig")
-        return text.replace("\r\n", "\n").replace("\r", "\n")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not UTF-8 text ({error}): save it as UTF-8.") from error
+        text = decode(reading.read_bytes(path)).removeprefix("\ufeff")
     except ValueError as error:
-        raise ValueError(f"{path} {error}: remove it.") from error
+        comma, text = "," * str(error).startswith("line "), " text" in str(error)
+        advice = "save it as UTF-8" if text else "remove it"
+        raise ValueError(f"{path}{comma} {error}: {advice}.") from error
+    return text.replace("\r\n", "\n").replace("\r", "\n")

@@ -11,7 +11,7 @@ from scipy.sparse.csgraph import connected_components
 
 from gentle_clip_jax.data.pairs import SHEET as SHEET
 from gentle_clip_jax.data.pairs import Pairs
-from gentle_clip_jax.data.pairs import read_cells as read_cells
+from gentle_clip_jax.data.pairs import filled_cells as filled_cells
 from gentle_clip_jax.data.pairs import read_pairs as read_pairs
 from gentle_clip_jax.features.collection import Collection
 

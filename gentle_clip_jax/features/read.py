@@ -20,10 +20,11 @@ def read(path: str | pathlib.Path) -> Collection:
 
     .npy: one array [n, d]. .npz: the array `features`, `embeddings` or `embedding`, or its only one
     of two dimensions; `ids`, `splits`, `labels` and `texts` beside it if there are. .safetensors:
-    as .npz, without those. .csv, .tsv: columns of numbers; `id`, `split`, `label` and `text` if
-    there are; a first column without a name, with one that ends in id, or of texts, is that of the
-    ids. .parquet: the column `features`, `embeddings` or `embedding` of lists, or the first of
-    lists, or else all columns of numbers; the others as of .csv, and the index of pandas for ids.
+    as .npz, without those. .csv, .tsv, .xlsx, .jsonl: columns of numbers; `id`, `split`,
+    `label` and `text` if there are; a first column without a name, with one that ends in id, or of
+    texts, is that of the ids. .parquet: the column `features`, `embeddings` or `embedding` of
+    lists, or the first of lists, or else all columns of numbers; the others as of .csv, and the
+    index of pandas for ids.
     .h5ad: X, dense or sparse; the names of obs are the ids, and its columns `split`, `label` and
     `text` count. PATH:NAME reads another array or column of lists, or of .h5ad an entry of obsm or
     layers: cells.h5ad:X_pca. Rows without ids are numbered "0", "1", ..., by `RowNumbers`.
@@ -127,9 +128,10 @@ def _checked(path: pathlib.Path, arrays: Mapping[str, Any]) -> tuple[Any, ...]:
             raise ValueError(f"{path} has {len(features)} rows but {size} {name}.")
         # Texts are Python's own strings: NumPy's would all be as long as the longest.
         kind = object if name == "texts" else str
-        texts = ["" if value is None else str(value) for value in values]
+        texts = ["" if value is None else _text(path, value) for value in values]
         if name != "texts":
-            _check_lengths(path, name, texts)
+            for row, text in enumerate(texts):
+                metadata.check_id(text, f"{path}, row {row} (counted from 0)")
         if name == "ids" and not all(map(str.strip, texts)):
             row = next(row for row, text in enumerate(texts) if not text.strip())
             raise ValueError(f"{path} has no id for row {row} (counted from 0): give it one.")
@@ -137,13 +139,15 @@ def _checked(path: pathlib.Path, arrays: Mapping[str, Any]) -> tuple[Any, ...]:
     return features, *(columns.get(name) for name in ("ids", "splits", "labels", "texts"))
 
 
-def _check_lengths(path: pathlib.Path, name: str, texts: list[str]) -> None:
-    longest = max(range(len(texts)), key=lambda row: len(texts[row]))
-    if len(texts[longest]) > metadata.MOST_LETTERS:
+def _text(path: pathlib.Path, value: Any) -> str:
+    if not isinstance(value, bytes):
+        return value if isinstance(value, str) else str(value)
+    try:
+        return value.decode()
+    except UnicodeDecodeError as error:
         raise ValueError(
-            f"{path} has {len(texts[longest])} letters in {name}, row {longest}: shorten it to "
-            f"{metadata.MOST_LETTERS} at most."
-        )
+            f"{path} has ids or labels of bytes that are not UTF-8: {value!r}."
+        ) from error
 
 
 def _rows_not_finite(features: np.ndarray, block: int = 8192) -> np.ndarray:

@@ -4,7 +4,6 @@ A reader takes a path and the name of the array to use, None for the one that is
 """
 
 import array
-import csv
 import itertools
 import math
 import pathlib
@@ -14,6 +13,7 @@ from typing import Any, cast
 import numpy as np
 
 from gentle_clip_jax.storage import reading
+from gentle_clip_jax.storage.tables import SUFFIXES, Table, read_table
 
 _FEATURES = ("features", "embeddings", "embedding")
 _ABOUT = ("id", "split", "label", "text")  # columns of a table that are no features
@@ -80,38 +80,51 @@ def _stacked(column: str, lists: np.ndarray) -> np.ndarray:
     return np.stack(lists.tolist())
 
 
-def _read_csv(path: pathlib.Path, key: str | None) -> dict[str, Any]:
+def _read_table(path: pathlib.Path, key: str | None) -> dict[str, Any]:
     """Read a table with a heading, or of numbers only; cells become float64."""
     _no_key(key)
-    reading.check_size(path.stat().st_size)
-    # Spreadsheets begin a file with a byte order mark.
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file, delimiter="\t" if path.suffix == ".tsv" else ",")
-        lines = ((reader.line_num, cells) for cells in reader if cells)
-        top = [*itertools.islice(lines, 2)]
-        first = [cell.strip() for cell in top[0][1]] if top else []
-        heading = first if _is_heading(first) else []
-        column_of = _columns_about(heading, top[-1][1] if top else [])
-        numbers = [column for column in range(len(first)) if column not in column_of.values()]
-        values = array.array("d")
-        columns: dict[str, list[str]] = {name: [] for name in column_of}
-        for number, cells in itertools.chain(top[bool(heading) :], lines):
-            if len(cells) != len(first):
-                raise ValueError(f"line {number} has {len(cells)} cells, the first {len(first)}")
-            try:
-                values.extend(float(cells[column]) for column in numbers)
-            except ValueError:
-                bad = next(column for column in numbers if not _is_number(cells[column]))
-                raise ValueError(
-                    f"line {number}, column {heading[bad] if heading else bad + 1} holds "
-                    f"{cells[bad][:40]!r}, which is no number"
-                ) from None
-            for name, column in column_of.items():
-                columns[name].append(cells[column])
+    table = read_table(path)
+    top = [*itertools.islice(table.rows, 2)]
+    first = [str(cell).strip() for cell in top[0][1]] if top else []
+    heading = first if _is_heading(first) else []
+    column_of = _columns_about(heading, top[-1][1] if top else [])
+    numbers = [column for column in range(len(first)) if column not in column_of.values()]
+    values = array.array("d")
+    columns: dict[str, list[Any]] = {name: [] for name in column_of}
+    rows = itertools.chain(top[bool(heading) :], table.rows)
+    decimal = _decimal(table, top[-1][1] if top else [], numbers)
+    for line, cells in rows:
+        if len(cells) != len(first):
+            raise ValueError(f"line {line} has {len(cells)} cells, the first {len(first)}")
+        texts = [decimal(str(cells[column])) for column in numbers]
+        try:
+            values.extend(map(float, texts))
+            bad = next((k for k, text in zip(numbers, texts) if "_" in text), None)
+        except ValueError:
+            bad = next(k for k, text in zip(numbers, texts) if not _is_number(text))
+        if bad is not None:  # Python's numbers may have _, and ids do
+            raise ValueError(
+                f"line {line}, column {heading[bad] if heading else bad + 1} holds "
+                f"{str(cells[bad])[:40]!r}, which is no number"
+            )
+        for name, column in column_of.items():
+            columns[name].append(cells[column])
     return {"features": np.asarray(values).reshape(-1, max(1, len(numbers))), **columns}
 
 
-def _columns_about(heading: list[str], second: list[str]) -> dict[str, int]:
+def _decimal(table: Table, cells: list[Any], numbers: list[int]) -> Callable[[str], str]:
+    """Return the function from a cell to a number with a decimal point.
+
+    A decimal comma is one only in a table with semicolons, and if the first row of numbers has it.
+    """
+    shown = "".join(str(cells[k]) for k in numbers if k < len(cells))
+    if table.delimiter != ";" or "," not in shown or "." in shown:
+        return str
+    # A point would separate thousands there.
+    return lambda text: text.replace(".", "_").replace(",", ".")
+
+
+def _columns_about(heading: list[str], second: list[Any]) -> dict[str, int]:
     """Return the columns of ids, splits, labels and texts in a table, by its first two lines.
 
     Ids are the column "id", or else the first if it has no name, as an index has none, its name
@@ -124,7 +137,7 @@ def _columns_about(heading: list[str], second: list[str]) -> dict[str, int]:
     others = {column for name, column in columns.items() if name != "texts"}  # those may be ids too
     if heading and "ids" not in columns and 0 not in others:
         name = heading[0].lower()
-        if not name or name.endswith("id") or not _is_number(second[0]):
+        if not name or name.endswith("id") or not _is_number(str(second[0])):
             columns["ids"] = 0
     return columns
 
@@ -207,8 +220,7 @@ def _no_key(key: str | None) -> None:
 READERS = {
     ".npy": _read_npy,
     ".npz": _read_npz,
-    ".csv": _read_csv,
-    ".tsv": _read_csv,
+    **dict.fromkeys(SUFFIXES, _read_table),
     ".h5ad": _read_h5ad,
     ".parquet": _read_parquet,
     ".safetensors": _read_safetensors,

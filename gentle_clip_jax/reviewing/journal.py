@@ -7,9 +7,7 @@ confirmed pairs, so that undoing every answer restores it byte for byte.
 """
 
 import contextlib
-import csv
 import datetime
-import io
 import json
 import os
 import pathlib
@@ -17,6 +15,7 @@ from collections.abc import Iterable
 from typing import Any, Literal, NamedTuple, get_args
 
 from gentle_clip_jax.storage.locks import locked
+from gentle_clip_jax.storage.tables import csv_bytes, write_csv
 from gentle_clip_jax.storage.writing import writing
 
 Kind = Literal["match", "none", "unsure", "near"]
@@ -147,7 +146,7 @@ class Journal:
         end = "\r\n" if b"\r\n" in self._base else "\n"
         gap = b"" if self._base.endswith(b"\n") else end.encode()
         delimiter = "\t" if self.pairs.suffix == ".tsv" else ","
-        return self._base + gap + _csv(confirmed, delimiter, end)
+        return self._base + gap + csv_bytes(confirmed, delimiter, end)
 
     @staticmethod
     def _write(path: pathlib.Path, content: bytes) -> None:
@@ -157,14 +156,7 @@ class Journal:
 
 def write_pairs(path: pathlib.Path, pairs: Iterable[tuple[Any, ...]]) -> None:
     """Write a CSV file of pairs of ids with the columns x and y."""
-    with writing(path, "wb") as file:
-        file.write(_csv([("x", "y"), *pairs], ",", "\n"))
-
-
-def _csv(rows: Iterable[tuple[Any, ...]], delimiter: str, end: str) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, delimiter=delimiter, lineterminator=end).writerows(rows)
-    return text.getvalue().encode()
+    write_csv(path, [("x", "y"), *pairs])
 
 
 def _now() -> str:

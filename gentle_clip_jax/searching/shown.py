@@ -1,6 +1,5 @@
 """Results of a search as lines, as a table and as a page."""
 
-import csv
 import pathlib
 from collections.abc import Sequence
 
@@ -8,7 +7,7 @@ from gentle_clip_jax.data.thumbnails import thumbnails
 from gentle_clip_jax.pages import Step, write
 from gentle_clip_jax.pages.items import Card, items_page
 from gentle_clip_jax.searching.search import Hit
-from gentle_clip_jax.storage.writing import writing
+from gentle_clip_jax.storage.tables import write_csv
 
 # X, Y and PAIRS are what the aligner was fitted to.
 _NOW = (
@@ -37,11 +36,11 @@ def write_table(path: str | pathlib.Path, hits: Sequence[Hit]) -> None:
     Raises:
       OSError: it cannot be written.
     """
-    with writing(pathlib.Path(path)) as file:
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(["rank", "id", "score", "path", "text"])
-        for rank, hit in enumerate(hits, start=1):
-            table.writerow([rank, hit.id, f"{hit.score:.6f}", hit.path, hit.text])
+    rows = (
+        (rank, hit.id, f"{hit.score:.6f}", hit.path, hit.text)
+        for rank, hit in enumerate(hits, start=1)
+    )
+    write_csv(pathlib.Path(path), [("rank", "id", "score", "path", "text"), *rows])
 
 
 def write_hits(

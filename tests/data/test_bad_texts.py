@@ -63,15 +63,23 @@ def test_byte_order_marks_are_no_text(name, content, tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("x.jsonl", b'{"text": "a"}\n{"text": "\xe9"}', r"x.jsonl, line 2 is not UTF-8 text"),
-        ("x.jsonl", '{"text": "a"}'.encode("utf-16"), r"line 1 is not UTF-8 text"),
-        ("x.csv", b"text\n\xe9", "x.csv is not UTF-8 text"),
-        ("x.txt", b"\xff", "x.txt is not UTF-8 text"),
-        ("x.csv", b"text\n" + b"a" * 200_000, r"x.csv, line 1 is not valid CSV \(field larger"),
+        (
+            "x.jsonl",
+            '{"text": "é"}\n'.encode() + b'{"text": "\xe9"}',
+            r"x.jsonl, line 2 is not UTF-8 text",
+        ),
+        ("x.jsonl", '{"text": "a"}'.encode("utf-16")[:-1], r"x.jsonl is not UTF-8 or UTF-16 text"),
+        ("x.csv", b"text\n\x81", "x.csv, line 2 is not UTF-8 text .*: save it as CSV in UTF-8"),
+        ("x.txt", b"\x81", "x.txt, line 1 is not UTF-8 text .*: save it as UTF-8"),
+        ("x.csv", b"text\n" + b"a" * 200_000, r"x.csv, line 2 is not valid CSV \(field larger"),
         ("x.jsonl", b"[" * 100_000, "line 1 is not valid JSON"),
         ("x.jsonl", b'{"text": ' + b"1" * 5_000 + b"}", "line 1 is not valid JSON"),
-        ("x.jsonl", b'{"id": 7, "text": {"en": "a"}}', "x.jsonl, 7: captions must be one text"),
-        ("x.jsonl", b'{"captions": [["a"]]}', "x.jsonl, 0: captions must be one text"),
+        (
+            "x.jsonl",
+            b'{"id": 7, "text": {"en": "a"}}',
+            "x.jsonl, line 1: captions must be one text",
+        ),
+        ("x.jsonl", b'{"captions": [["a"]]}', "x.jsonl, line 1: captions must be one text"),
     ],
 )
 def test_files_that_cannot_be_read(name, content, words, tmp_path):

@@ -71,7 +71,7 @@ def test_what_cannot_be_done_is_said(tmp_path):
     (tmp_path / "ask.csv").write_text("x,y\ncell 3,\n")
     with pytest.raises(ValueError, match='asks for "cell 3", which is not in'):
         example.fill_sheet(folder, tmp_path / "ask.csv")
-    with pytest.raises(ValueError, match=r"There is no file of pairs .*answers.csv"):
+    with pytest.raises(ValueError, match=r"There is no file .*answers.csv"):
         example.fill_sheet(tmp_path, tmp_path / "ask.csv")
 
 

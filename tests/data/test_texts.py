@@ -92,8 +92,8 @@ def test_paths_that_cannot_be_read(tmp_path):
         list_texts(tmp_path / "none")
     with pytest.raises(ValueError, match="has no texts"):
         list_texts(tmp_path)
-    (tmp_path / "x.txt").write_bytes("é".encode("latin-1"))
-    with pytest.raises(ValueError, match=r"x.txt is not UTF-8 text.*save it as UTF-8"):
+    (tmp_path / "x.txt").write_bytes("é".encode() + b"\n\xe9")
+    with pytest.raises(ValueError, match=r"x.txt, line 2 is not UTF-8 text.*save it as UTF-8"):
         list_texts(tmp_path / "x.txt")
 
 

@@ -118,7 +118,9 @@ def test_tables_that_cannot_be_used(text, words, tmp_path):
 
 def test_a_table_in_another_encoding(tmp_path):
     (tmp_path / "x.csv").write_bytes("id,f0\nä,1\n".encode("latin-1"))
-    with pytest.raises(ValueError, match=r"x.csv cannot be read: .*utf-8"):
+    assert read(tmp_path / "x.csv").ids.tolist() == ["ä"]
+    (tmp_path / "x.csv").write_bytes("id,f0\nä,1\n".encode() + b"\xe4,2\n")
+    with pytest.raises(ValueError, match=r"x.csv cannot be read: .*line 3 is not UTF-8 text"):
         read(tmp_path / "x.csv")
 
 
