@@ -279,7 +279,7 @@ a speed-up. *Needed* and *sent* are from the compiled program, per device and st
 {table(heads, measured)}
 Calculated, not measured: CLIP + MMD + SDD, 32,768 rows per modality, TPU v5e. A chip has 197
 TFLOP/s in bfloat16, of which towers reach 40 %, and one link of 50 GB/s; a host has 8 chips. Losses
-are counted as in [scaling](../scaling.md), float32 products as 6 passes, a message of the ring as 2
+are counted as in [scale.md](../scale.md), float32 products as 6 passes, a message of the ring as 2
 µs; nothing overlaps, and each item has one view. *Busy*: share of the step spent on products.
 *Cores* and *processes*: needed for decoding, in total and because of Python's lock, from [image
 data](#image-data).

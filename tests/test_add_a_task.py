@@ -1,4 +1,4 @@
-"""docs/add_a_task.md: what stands there trains, is evaluated, searched and reported."""
+"""CONTRIBUTING.md, "Add a task": what stands there trains, is evaluated, searched and reported."""
 
 import pathlib
 import re
@@ -13,7 +13,7 @@ from gentle_clip_jax import load_config, report, tasks
 from gentle_clip_jax.training.evaluate import evaluate, search
 from gentle_clip_jax.training.loop import train
 
-PAGE = pathlib.Path(__file__).parents[1] / "docs" / "add_a_task.md"
+PAGE = pathlib.Path(__file__).parents[1] / "CONTRIBUTING.md"
 TASK, SCHEMA, CONFIG = re.findall(r"```python\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)
 
 

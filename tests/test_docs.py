@@ -8,13 +8,11 @@ import numpy as np
 import pytest
 
 import gentle_clip_jax
-from gentle_clip_jax import load_config
+from gentle_clip_jax import load_config, losses, read
 
 ROOT = pathlib.Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted([*DOCS.glob("*.md"), *(ROOT / name for name in ("README.md", "CONTRIBUTING.md"))])
-# Who adds a task works inside the package, and names files that are still to be written.
-OUTSIDE = [path for path in PAGES if path.name != "add_a_task.md"]
 CONFIGS = sorted(path.stem for path in ROOT.glob("configs/[!_]*.py"))
 
 
@@ -23,7 +21,16 @@ def name_of(path: pathlib.Path) -> str:
 
 
 def blocks(path: pathlib.Path, language: str = "python") -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", path.read_text(), flags=re.DOTALL)
+    return code(path.read_text(), language)
+
+
+def code(text: str, language: str = "python") -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
+
+
+def for_users(path: pathlib.Path) -> str:
+    """The text before "Add a task", which imports private names and has files yet to be written."""
+    return path.read_text().partition("\n## Add a task\n")[0]
 
 
 def keys(config, prefix="config"):
@@ -41,7 +48,7 @@ def test_the_index_names_every_page():
     index = (DOCS / "README.md").read_text()
     linked = re.findall(r"\]\(([^)]+\.md)\)", index)
     pages = {str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md")}
-    assert sorted(linked) == sorted({*pages, "../README.md", "add_a_task.md"} - {"README.md"})
+    assert sorted(linked) == sorted({*pages, "../README.md"} - {"README.md"})
 
 
 def test_links_lead_somewhere():
@@ -59,8 +66,8 @@ def test_links_lead_somewhere():
 def test_paths_and_keys_are_there():
     folders, wrong = "gentle_clip_jax|configs|tests|benchmarks|launch|docs", []
     keys_of_all = {*known_keys(), "config.json", "config.py"}
-    for path in OUTSIDE:
-        text = path.read_text()
+    for path in PAGES:
+        text = for_users(path)
         paths = re.findall(rf"`((?:{folders})/[\w./]*)", text)
         lost = [named for named in paths if not (ROOT / named).exists()]
         named = re.findall(r"\bconfig\.[a-z_]+(?:\.[a-z_]+)*\b(?!\()", text)
@@ -83,9 +90,10 @@ def test_python_needs_the_public_names_alone():
     public, wrong = set(gentle_clip_jax.__all__), []
     inside = re.compile(r"`((?:from )?gentle_clip_jax\.(?!losses)\w+)")
     modules = {"gentle_clip_jax.losses"}
-    for path in OUTSIDE:
-        private = inside.findall(path.read_text())
-        for node in (node for block in blocks(path) for node in ast.walk(ast.parse(block))):
+    for path in PAGES:
+        text = for_users(path)
+        private = inside.findall(text)
+        for node in (node for block in code(text) for node in ast.walk(ast.parse(block))):
             if isinstance(node, ast.Import):
                 names = [alias.name for alias in node.names]
                 private += [name for name in names if name.startswith("gentle_clip_jax.")]
@@ -97,13 +105,20 @@ def test_python_needs_the_public_names_alone():
     assert not wrong, "\n".join(wrong)
 
 
-def test_the_losses_are_imported_as_shown():
-    for block in blocks(DOCS / "losses.md"):
-        exec(block, {})
+def test_each_loss_has_a_section():
+    page = (DOCS / "losses.md").read_text()
+    sections = re.findall(r"^### `(\w+)`", page, flags=re.MULTILINE)
+    assert sections == re.findall(r"^\| \[`(\w+)`\]\(#\1\)", page, flags=re.MULTILINE)
+    assert len(sections) == 10
+    ours, _, demo = page.partition("## The forms of the public demo")
+    for module, text in ((losses, ours), (losses.official, demo)):
+        named = re.findall(r"`(\w+_(?:loss|labels|mmd|divergence|density|plan|ladder))`", text)
+        assert named
+        assert all(callable(getattr(module, name)) for name in named)
 
 
 def test_the_config_of_a_data_set_loads(tmp_path):
-    (block,) = blocks(DOCS / "data.md")
+    (block,) = (one for one in blocks(DOCS / "train_encoders.md") if "get_config" in one)
     (tmp_path / "harbours.py").write_text(block)
     assert load_config(tmp_path / "harbours.py").data.sets == ("harbours",)
 
@@ -118,6 +133,19 @@ def test_the_diagnosis_of_two_files_is_shown(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     exec(block.replace('/pictures"', '/pictures.npy"').replace('ns"', 'ns.npy"'), {})
     assert "held" in capsys.readouterr().out
+
+
+def test_the_k_mers_of_proteins_are_features(tmp_path, monkeypatch):
+    (block,) = blocks(DOCS / "proteins.md")
+    fasta = ">P1 kinase OS=Mus\nMKVLA\nGGX\n>P2\nmkvla\nGG\n>P3\nWWCY\n"
+    (tmp_path / "proteins.fasta").write_text(fasta)
+    monkeypatch.chdir(tmp_path)
+    exec(block, {})
+    sequences = read("sequences.npz")
+    assert sequences.ids.tolist() == ["P1", "P2", "P3"]
+    assert sequences.features.shape == (3, 1150)
+    np.testing.assert_allclose(sequences.features[0], sequences.features[1])
+    assert np.abs(sequences.features[0] - sequences.features[2]).max() > 0.5
 
 
 def test_a_published_encoder_is_applied():

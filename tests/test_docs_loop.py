@@ -1,4 +1,4 @@
-"""docs/training_loop.md: its loop learns in bfloat16 on the default mesh of one or more devices."""
+"""docs/losses.md: its training loop learns in bfloat16 on the default mesh of its devices."""
 
 import json
 import os
@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from jax.sharding import AxisType
 
-PAGE = (pathlib.Path(__file__).parents[1] / "docs" / "training_loop.md").read_text()
+PAGE = (pathlib.Path(__file__).parents[1] / "docs" / "losses.md").read_text()
 (LOOP,) = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
 TELL = "import json; print(json.dumps([float(terms['total']) for terms in history]))"
 

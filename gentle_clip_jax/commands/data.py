@@ -17,7 +17,7 @@ def add(commands: Any) -> None:
     answer = "only fill the partners into this ask.csv, made for the data in --out"
     example.option("--answer", "FILE", answer)
     purpose = "List or prepare data sets for training."
-    text = f"{purpose}\n\nExample: gentle-clip data list\nMore: docs/data.md"
+    text = f"{purpose}\n\nExample: gentle-clip data list\nMore: docs/train_encoders.md"
     data = commands.add_parser("data", help=purpose, description=text)
     actions = data.add_subparsers(metavar="ACTION", required=True)
     options.add_command(actions, _list)
@@ -55,7 +55,7 @@ def _list(_: argparse.Namespace) -> output.Done:
     """List the data sets that can be prepared.
 
     Example: gentle-clip data list
-    More: docs/data.md
+    More: docs/train_encoders.md
     """
     from gentle_clip_jax.data.prepare import list_data_sets, name_readers
 
@@ -70,7 +70,7 @@ def _prepare(args: argparse.Namespace) -> output.Done:
     """Convert a folder into a data set with random access.
 
     Example: gentle-clip data prepare rsicd --from=downloads/rsicd --to=data
-    More: docs/data.md
+    More: docs/train_encoders.md
     """
     from gentle_clip_jax.data.prepare import prepare
 

@@ -39,7 +39,7 @@ def _train(args: argparse.Namespace) -> output.Done:
     Every key of the config can be set: --config.loss.sdd_weight=0 --config.seed=1.
 
     Example: gentle-clip train --config=icons --workdir=runs/icons --config.seed=1
-    More: docs/icons.md
+    More: docs/train_encoders.md
     """
     config = load_config(args.config, args.overrides)
     from gentle_clip_jax.parallel import processes
@@ -60,7 +60,7 @@ def _evaluate(args: argparse.Namespace) -> output.Done:
     """Evaluate the best checkpoint of a run on its test items.
 
     Example: gentle-clip evaluate --workdir=runs/icons
-    More: docs/icons.md
+    More: docs/train_encoders.md
     """
     from gentle_clip_jax import report
     from gentle_clip_jax.runs.folder import RunFolder
@@ -79,7 +79,7 @@ def _report(args: argparse.Namespace) -> output.Done:
     """Write the report of a run, optionally compared with other runs.
 
     Example: gentle-clip report --workdir=runs/icons --compare=runs/icons_clip
-    More: docs/icons.md
+    More: docs/train_encoders.md
     """
     from gentle_clip_jax.report import write_report
 
@@ -90,7 +90,7 @@ def _show(args: argparse.Namespace) -> output.Done:
     """Show the config and versions of a run, or the differences of two runs.
 
     Example: gentle-clip show runs/icons runs/icons_clip
-    More: docs/icons.md
+    More: docs/train_encoders.md
     """
     from gentle_clip_jax.runs.read import differing_facts, facts
 

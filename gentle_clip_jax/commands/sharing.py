@@ -28,7 +28,7 @@ def _export(args: argparse.Namespace) -> output.Done:
     """Convert an aligner or a trained run for programs without this package.
 
     Example: gentle-clip export --aligner=aligner --format=numpy --out=exported
-    More: docs/export.md
+    More: docs/share_and_export.md
     """
     from gentle_clip_jax import export, restore
 
@@ -41,7 +41,7 @@ def _push(args: argparse.Namespace) -> output.Done:
     """Upload an aligner and its model card to the Hugging Face Hub.
 
     Example: gentle-clip push --aligner=aligner ORG/NAME --license=apache-2.0
-    More: docs/export.md
+    More: docs/share_and_export.md
     """
     from gentle_clip_jax.aligners.hub import push
 

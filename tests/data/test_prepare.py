@@ -485,7 +485,7 @@ def test_the_real_sets(name, shared_data, tmp_path):
 
 
 def test_the_folder_of_the_documentation(tmp_path):
-    page = (pathlib.Path(__file__).parents[2] / "docs" / "data.md").read_text()
+    page = (pathlib.Path(__file__).parents[2] / "docs" / "train_encoders.md").read_text()
     assert all(f"| `{name}` |" in page for name in catalogue.DATA_SETS)
     (captions,) = re.findall(r"```jsonl\n(.*?)```", page, flags=re.DOTALL)
     (pairs,) = re.findall(r"```csv\n(.*?)```", page, flags=re.DOTALL)

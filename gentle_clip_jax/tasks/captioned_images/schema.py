@@ -13,7 +13,8 @@ _Source = Annotated[Text, Meta(description="a folder or a file")]
 class Data(Struct, frozen=True):
     """Data sets with captions, or images and texts that are paired by a file."""
 
-    folder: schema.Folder = "data"  # one folder for each set: images, metadata.jsonl; docs/data.md
+    # A folder for each set, with images and metadata.jsonl; see docs/train_encoders.md.
+    folder: schema.Folder = "data"
     sets: schema.Sets = ()  # trained on their split "train", evaluated on "val" and "test"
     # Instead of sets, all three: images, texts, and a CSV of the matched pairs, with the ids of an
     # image and of its text on each line.

@@ -176,7 +176,7 @@ def test_no_matched_fraction_is_needed():
 
 
 def test_the_command_of_the_page_is_a_config_that_fits():
-    text = (ROOT / "docs" / "towers.md").read_text().replace("\\\n", " ")
+    text = (ROOT / "docs" / "train_encoders.md").read_text().replace("\\\n", " ")
     (command,) = re.findall(r"gentle-clip (train --config=images_and_texts .*)", text)
     arguments = [one for one in shlex.split(command) if one.startswith("--config.")]
     config = load_config("images_and_texts", arguments)
