@@ -92,7 +92,7 @@ class Items:
         self.items = np.array([f"<{side}{number}>" for number in range(ITEMS)])
         self.picture = b"\xff\xd8" if side == "x" else None
 
-    def previews(self, ids):
+    def previews(self, ids, *, pixels=320):
         return {one: Card(one, text=f"text of {one}", picture=self.picture) for one in ids}
 
 
@@ -110,7 +110,7 @@ def matches(num_pairs=PAIRS, **settings):
     return match_arrays(aligner, x, y, pairs=known, **{"share": 0.8, **settings})
 
 
-def page_of(found, pairs="pairs.csv"):
+def page_of(found, pairs="pairs.csv", **settings):
     """The page of such matches."""
     x, y = Named(Items("x"), "photo", "my x.npz"), Named(Items("y"), "word", "y.npz")
-    return matches_page(found, x, y, aligner="aligner", pairs=pairs)
+    return matches_page(found, x, y, aligner="aligner", pairs=pairs, **settings)

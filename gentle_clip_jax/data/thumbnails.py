@@ -7,11 +7,14 @@ from collections.abc import Iterable
 import numpy as np
 
 from gentle_clip_jax.data import images, metadata
+from gentle_clip_jax.storage import progress
 
 _PIXELS, _QUALITY = 320, 80
 
 
-def thumbnails(data: pathlib.Path | None, ids: Iterable[str]) -> dict[str, bytes]:
+def thumbnails(
+    data: pathlib.Path | None, ids: Iterable[str], *, pixels: int = _PIXELS
+) -> dict[str, bytes]:
     """Return small square JPEGs, by id, of the items that have an image in `data`.
 
     The longer side is cropped, as it is for the input of encoders.
@@ -20,20 +23,20 @@ def thumbnails(data: pathlib.Path | None, ids: Iterable[str]) -> dict[str, bytes
       data: a path for `data.images.list_images`, or None; if it is missing or has no images, there
         are no thumbnails.
       ids: ids of items.
+      pixels: of a side.
     """
     wanted = {metadata.name_key(id_): id_ for id_ in ids}
     try:
         listed = images.list_images(data) if data is not None else []
     except ValueError:
         return {}
+    keys = [(wanted.get(metadata.name_key(image.id)), image) for image in listed]
     jpegs = {}
-    for image in listed:
-        id_ = wanted.get(metadata.name_key(image.id))
-        if id_ is not None:
-            try:
-                jpegs[id_] = _jpeg(images.decode(image.read(), _PIXELS))
-            except ValueError:
-                continue  # a page with a gap is better than no page
+    for id_, image in progress.track([one for one in keys if one[0] is not None], "Thumbnails"):
+        try:
+            jpegs[id_] = _jpeg(images.decode(image.read(), pixels))
+        except ValueError:
+            continue  # a page with a gap is better than no page
     return jpegs
 
 

@@ -86,7 +86,7 @@ def mean_interval(
     return Interval(value=float(values.mean()), low=float(low), high=float(high))
 
 
-def wilson(hits: int, of: int) -> Interval:
+def wilson(hits: float, of: int) -> Interval:
     """Return a share with its 95 % interval. Source: Wilson 1927, J. Am. Stat. Assoc. 22.
 
     >>> round(wilson(5, 10)["low"], 2), round(wilson(5, 10)["high"], 2)

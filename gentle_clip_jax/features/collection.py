@@ -163,16 +163,19 @@ class Collection:
         """Return the texts of items by id, () for an item without."""
         return {id_: self.item_texts[self._numbers[id_]] for id_ in ids}
 
-    def previews(self, ids: Sequence[str], data: pathlib.Path | None = None) -> dict[str, "Card"]:
+    def previews(
+        self, ids: Sequence[str], data: pathlib.Path | None = None, *, pixels: int = 320
+    ) -> dict[str, "Card"]:
         """Return what a page shows of items, by id: their texts and small pictures.
 
         Args:
           data: the pictures, where the manifest does not say where they are.
+          pixels: of a side of a picture.
         """
         from gentle_clip_jax.data.thumbnails import thumbnails
         from gentle_clip_jax.pages.items import Card
 
-        texts, pictures = self.texts_of(ids), thumbnails(data or self.data, ids)
+        texts, pictures = self.texts_of(ids), thumbnails(data or self.data, ids, pixels=pixels)
         return {
             id_: Card(id_, text="\n".join(texts[id_]), picture=pictures.get(id_)) for id_ in ids
         }

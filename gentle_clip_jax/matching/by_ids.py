@@ -1,6 +1,7 @@
 """`match`: matches of two collections, with the ids of their items."""
 
 import dataclasses
+import functools
 import pathlib
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.given import Given
 from gentle_clip_jax.features.names import encoder_classes
 from gentle_clip_jax.features.pairs import read_matched
+from gentle_clip_jax.matching.accepted import LEAST, Accepted, accepted_pairs, methods_of
 from gentle_clip_jax.matching.match import match_arrays
 from gentle_clip_jax.matching.matches import Expected, Matches
 from gentle_clip_jax.matching.page import Named, matches_page
@@ -32,14 +34,15 @@ _PREVIEWS = 8
 class MatchedCollections:
     """A partner for each unmatched item of x, and how probable it is.
 
-    matches: the same by numbers of items. x, y: the collections. opened: the aligner. pairs: a path
-    of the pairs, for commands on the page.
+    matches: the same by numbers of items. x, y: the collections. opened: the aligner. given: ids
+    [k, 2] of the pairs. pairs: their path, for commands on the page.
     """
 
     matches: Matches
     x: Collection
     y: Collection
     opened: Opened
+    given: np.ndarray
     pairs: str | None = None
 
     @property
@@ -67,8 +70,22 @@ class MatchedCollections:
         """The summary and what it rests on, for JSON."""
         return self.matches.about
 
-    def save(self, folder: str | pathlib.Path) -> None:
-        """Write matches.csv, groups.csv, candidates.parquet, matches.html and matches.json.
+    def accepted(self, least: float = LEAST) -> Accepted:
+        """Return the final table: the given pairs and the matches of at least a probability."""
+        ids = self.x.items, self.y.items
+        return accepted_pairs(self.matches, *ids, self.given.tolist(), self._methods, least)
+
+    @functools.cached_property
+    def _methods(self) -> str:
+        metadata, count = self.opened.aligner.about, len(self.given)
+        return methods_of(self.matches, self.x, self.y, metadata, count)
+
+    def save(self, folder: str | pathlib.Path, *, accept: float = LEAST) -> None:
+        """Write matches.csv, accepted.csv, groups.csv, candidates.parquet, matches.html and
+        matches.json.
+
+        Args:
+          accept: least probability of a match in accepted.csv.
 
         Raises:
           OSError: the folder cannot be written.
@@ -81,10 +98,13 @@ class MatchedCollections:
             Named(self.y, y_name, str(self.y.path or "Y")),
             aligner=str(self.opened.path),
             pairs=self.pairs,
+            given=self.given.tolist(),
+            methods=self._methods,
             is_run=not self.opened.aligner.can_refit,
         )
         ids = self.x.items, self.y.items
-        write(self.matches, folder, *ids, y_texts=self._first_texts(), page=page)
+        texts, accepted = self._first_texts(), self.accepted(accept)
+        write(self.matches, folder, *ids, y_texts=texts, page=page, accepted=accepted)
 
     def to_pandas(self) -> "pandas.DataFrame":
         """Return a table with a line for each unmatched item of x."""
@@ -159,4 +179,4 @@ def match(
         classes=classes,
         held_out=held_out_of(opened.aligner, of_x, of_y, ids),
     )
-    return MatchedCollections(matches, joined_x, joined_y, opened, path)
+    return MatchedCollections(matches, joined_x, joined_y, opened, ids, path)

@@ -15,11 +15,13 @@ from scipy import optimize, special
 
 from gentle_clip_jax.evaluation.cross_validation import TIE
 from gentle_clip_jax.evaluation.held_out_pairs import TEMPERATURES, Direction
+from gentle_clip_jax.evaluation.intervals import wilson
 from gentle_clip_jax.evaluation.nearest import NEAREST
 
 # Prior standard deviations of the slope around 1, and of the offset around 0.
 _SLOPE, OFFSET = 0.3, 0.3
 _MISSES = 0.1  # share of prediction sets without the right group
+_OF_A_BIN, _BINS = 12, 8  # least held-out pairs of a bin, and the most bins
 
 
 class Grid(NamedTuple):
@@ -196,6 +198,31 @@ def conformal_threshold(groups: np.ndarray, own: np.ndarray) -> float:
     right = np.sort(groups[np.arange(len(own)), own])
     allowed = int(np.floor(_MISSES * (len(right) + 1)))
     return float(right[allowed - 1]) if allowed else 0.0
+
+
+class Bin(NamedTuple):
+    """Held-out pairs of similar probability: its mean, and the share of right ones (95 %)."""
+
+    probability: float
+    value: float
+    low: float
+    high: float
+    pairs: int
+
+
+def reliability(probability: np.ndarray, right: np.ndarray) -> list[Bin]:
+    """Return the reliability of probabilities [k], in bins of equally many outcomes from 0 to 1.
+
+    >>> [one.pairs for one in reliability(np.linspace(0, 1, 30), np.ones(30))]
+    [15, 15]
+    """
+    order = np.argsort(probability, kind="stable")
+    bins = []
+    for rows in np.array_split(order, min(_BINS, max(1, len(order) // _OF_A_BIN))):
+        if len(rows):
+            share = wilson(float(right[rows].sum()), len(rows))
+            bins.append(Bin(float(probability[rows].mean()), **share, pairs=len(rows)))
+    return bins
 
 
 def expected_calibration_error(probability: np.ndarray, right: np.ndarray) -> float:

@@ -18,6 +18,7 @@ from gentle_clip_jax.evaluation.held_out_pairs import TEMPERATURES, HeldOutPairs
 from gentle_clip_jax.evaluation.nearest import Nearest, nearest
 from gentle_clip_jax.matching.assignment import assign, assigned_held_out, edges
 from gentle_clip_jax.matching.calibrated import Calibration, assigned_choices, calibrate
+from gentle_clip_jax.matching.calibration import Bin, candidates, grid, reliability
 from gentle_clip_jax.matching.groups import group
 from gentle_clip_jax.matching.matches import Expected, Matches
 from gentle_clip_jax.matching.probabilities import (
@@ -132,15 +133,18 @@ def match_arrays(
         calibration=calibration,
         share=share,
         expected=chosen.expected,
+        reliability=chosen.reliability,
     )
 
 
 class _Chosen(NamedTuple):
-    """Choices: y [n] row of the unmatched, -1 for none; probability [n]; expected right ones."""
+    """Choices: y [n] row of the unmatched, -1 for none; probability [n]; expected right ones; and
+    the reliability of such choices of held-out pairs."""
 
     y: np.ndarray
     probability: np.ndarray
     expected: Expected | None
+    reliability: list[Bin] | None
 
 
 def _chosen(
@@ -158,17 +162,19 @@ def _chosen(
         possible = edges(rows, near_y, near_x, (calibration.to_y, calibration.to_x))
         y = assign(possible, len(near_y.index), len(near_x.index))
     if share is None or evidence is None:
-        return _Chosen(y, np.full(len(y), np.nan), None)
+        return _Chosen(y, np.full(len(y), np.nan), None, None)
     plain = softmax_probability(np.sum(rows.x * rows.ranked_y[y], axis=1), near_y, calibration.to_y)
-    choices = calibration.first_y
-    if possible is not None:
-        best = [
-            int(np.argmin(np.abs(TEMPERATURES - t))) for t in (calibration.to_y, calibration.to_x)
-        ]
-        outcome = assigned_held_out(evidence, possible, near_y, near_x, (best[0], best[1]))
+    choices, temperatures = calibration.first_y, (calibration.to_y, calibration.to_x)
+    best_y, best_x = (int(np.argmin(np.abs(TEMPERATURES - t))) for t in temperatures)
+    if possible is None:
+        firsts = candidates(evidence.to_y, grid(evidence.to_y), best_y)
+        outcome = firsts.probability[:, 0], firsts.right[:, 0]
+    else:
+        outcome = assigned_held_out(evidence, possible, near_y, near_x, (best_y, best_x))
         choices = assigned_choices(*outcome)
     probability = np.where(y < 0, np.nan, share * choices.platt(plain))
-    return _Chosen(y, probability, expected_right(np.nan_to_num(probability), choices.factors))
+    expected = expected_right(np.nan_to_num(probability), choices.factors)
+    return _Chosen(y, probability, expected, reliability(choices.platt(outcome[0]), outcome[1]))
 
 
 def _places(items: np.ndarray, count: int) -> np.ndarray:

@@ -7,6 +7,7 @@ import numpy as np
 from gentle_clip_jax.aligners.refits import LEAST_PAIRS, ROUGH
 from gentle_clip_jax.evaluation.nearest import NEAREST
 from gentle_clip_jax.matching.calibrated import Calibration
+from gentle_clip_jax.matching.calibration import Bin
 from gentle_clip_jax.matching.groups import Groups
 
 
@@ -46,6 +47,7 @@ class Matches(NamedTuple):
     of_x, of_y: candidates both ways.
     calibration: of the probabilities; share: of unmatched x that have a partner.
     expected: right ones among the matches, None where no probability is shown.
+    reliability: of the probabilities that held-out pairs would get; None likewise.
     """
 
     x: np.ndarray
@@ -63,6 +65,7 @@ class Matches(NamedTuple):
     calibration: Calibration
     share: float | None
     expected: Expected | None
+    reliability: list[Bin] | None = None
 
     @property
     def summary(self) -> str:
@@ -103,6 +106,9 @@ class Matches(NamedTuple):
             "share": self.share,
             "expected": None if self.expected is None else self.expected._asdict(),
             "calibration": self.calibration.about,
+            "reliability": None
+            if self.reliability is None
+            else [one._asdict() for one in self.reliability],
         }
 
 

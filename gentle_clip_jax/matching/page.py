@@ -1,22 +1,29 @@
-"""Page of matches: their probabilities, the surest ones, and a random sample."""
+"""Page of matches: a table in which each can be accepted or rejected, and their reliability."""
 
+import base64
+import functools
+import pathlib
 import shlex
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 from markupsafe import Markup
 
+from gentle_clip_jax.matching.accepted import COUNTS, LEAST
 from gentle_clip_jax.matching.matches import Matches
 from gentle_clip_jax.pages import Step, render
-from gentle_clip_jax.pages.items import Card, Pair
+from gentle_clip_jax.pages.items import Card
 from gentle_clip_jax.pages.names import named
 from gentle_clip_jax.pages.plot import PAGE, plot
+from gentle_clip_jax.storage.digests import sha256_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_SHOWN = 12
+_ASSETS = pathlib.Path(__file__).parent / "assets"
+_LETTERS = 240  # of a text in the table
+_FEW, _LARGE, _SMALL = 1000, 160, 88  # pictures; pixels of each for so few, and for more
 
 
 class Items(Protocol):
@@ -25,7 +32,7 @@ class Items(Protocol):
     @property
     def items(self) -> np.ndarray: ...
 
-    def previews(self, ids: Sequence[str]) -> Mapping[str, Card]: ...
+    def previews(self, ids: Sequence[str], *, pixels: int) -> Mapping[str, Card]: ...
 
 
 class Named(NamedTuple):
@@ -37,53 +44,106 @@ class Named(NamedTuple):
 
 
 def matches_page(
-    matches: Matches, x: Named, y: Named, *, aligner: str, pairs: str | None, is_run: bool = False
+    matches: Matches,
+    x: Named,
+    y: Named,
+    *,
+    aligner: str,
+    pairs: str | None,
+    given: Sequence[tuple[str, str]] = (),
+    methods: str = "",
+    is_run: bool = False,
 ) -> str:
     """Render the page of a result of `match`.
 
     aligner, pairs: their paths on the command line; pairs may be equal ids, without a path.
+    given: ids of the pairs; methods: the sentence of `methods_of`.
     is_run: the aligner is a trained run, which `align` cannot refit.
     """
     matched = np.flatnonzero(matches.y >= 0)
     shown = matches.expected is not None
-    cosine = _cosine(matches)
-    sure = matches.probability if shown else cosine
-    surest = matched[np.argsort(-sure[matched], kind="stable")[:_SHOWN]]
-    sampled = np.sort(np.random.default_rng(0).permutation(matched)[:_SHOWN])
-    notes = [_note(*of) for of in zip(matches.probability, cosine, matches.mutual)]
-    pictured = _pairs(matches, [*surest, *sampled], x.items, y.items, notes)
+    order = matches.probability if shown else _cosine(matches)
+    matched = matched[np.argsort(-order[matched], kind="stable")]
     verdict, _, rest = named(matches.summary, x.name, y.name).partition(". ")
-    sides = f"--x={shlex.quote(x.path)} --y={shlex.quote(y.path)}"
-    sides += f" --pairs={shlex.quote(pairs or 'PAIRS')}"
-    confirm = Step(
-        "Confirm those that are unsure: every pair makes the next matches better.",
-        f"gentle-clip review --aligner={shlex.quote(aligner)} {sides}",
-    )
-    anew = Step(
-        "With more pairs, align anew and match again.",
-        f"gentle-clip align {sides} --out={shlex.quote(aligner)}",
-    )
+    script = (_ASSETS / "matches.js").read_text("utf-8")
+    digest = base64.b64encode(bytes.fromhex(sha256_of(script.encode()))).decode()
     return render(
         "matching/templates/matches.html",
         kind="matches",
         name=f"{len(matched):,} of {len(matches.x):,} items of {x.name} with a partner in {y.name}",
         verdict=verdict,
         lead=[rest] if rest else [],
-        histogram=_histogram(matches.probability[matched]) if shown else None,
-        surest=pictured[: len(surest)],
-        drawn=pictured[len(surest) :],
-        now=[confirm] if is_run else [confirm, anew],
+        data=_data(matches, matched, x, y, given, methods),
+        names=(x.name, y.name),
+        shown=shown,
+        least=round(100 * LEAST),
+        histogram=_histogram(matches.probability[matched]) if shown and len(matched) else None,
+        reliability=_reliability(matches) if matches.reliability else None,
+        css=Markup((_ASSETS / "matches.css").read_text("utf-8")),
+        script=Markup(script),
+        script_digest=digest,
+        now=_now(x, y, aligner, pairs, is_run),
     )
 
 
-def _pairs(
-    matches: Matches, rows: Sequence[int], x: Items, y: Items, notes: Sequence[str]
-) -> list[Pair]:
-    """Return the matches of some rows with previews; `rows` are places in `matches.x`."""
-    x_ids, y_ids = x.items.tolist(), y.items.tolist()
-    ids = [(x_ids[matches.x[row]], y_ids[matches.y[row]]) for row in rows]
-    of_x, of_y = x.previews([one for one, _ in ids]), y.previews([one for _, one in ids])
-    return [Pair(of_x[a], of_y[b], notes[row]) for row, (a, b) in zip(rows, ids)]
+def _now(x: Named, y: Named, aligner: str, pairs: str | None, is_run: bool) -> list[Step]:
+    sides = f"--x={shlex.quote(x.path)} --y={shlex.quote(y.path)}"
+    of_pairs = f"--pairs={shlex.quote(pairs or 'PAIRS')}"
+    confirm = Step(
+        "Confirm those that are unsure: every pair makes the next matches better.",
+        f"gentle-clip review --aligner={shlex.quote(aligner)} {sides} {of_pairs}",
+    )
+    anew = Step(
+        "With more pairs, align anew and match again. accepted.csv is such a file of pairs, "
+        "once you have looked through it.",
+        f"gentle-clip align {sides} --pairs=accepted.csv --out={shlex.quote(aligner)}",
+    )
+    return [confirm] if is_run else [confirm, anew]
+
+
+def _data(
+    matches: Matches,
+    matched: np.ndarray,
+    x: Named,
+    y: Named,
+    given: Sequence[tuple[str, str]],
+    methods: str,
+) -> dict[str, Any]:
+    """Return the content of the table, for the script of the page; the surest match first."""
+    cosine, of_x, of_y = _cosine(matches), matches.x[matched], matches.y[matched]
+    # Each item of y once, however many items of x it is matched with.
+    partners, place = np.unique(of_y, return_inverse=True)
+    ids = x.items.items[of_x].tolist(), y.items.items[partners].tolist()
+    pixels = _LARGE if max(map(len, ids)) <= _FEW else _SMALL
+    cards = [rows.items.previews(of, pixels=pixels) for rows, of in zip((x, y), ids)]
+    pairs = [[ids[0][i], ids[1][j]] for i, j in enumerate(place.tolist())]
+    rounded = functools.partial(_rounded, of=matched)
+    return {
+        "digest": sha256_of(pairs),
+        "x": [_item(cards[0][id_]) for id_ in ids[0]],
+        "y": [_item(cards[1][id_]) for id_ in ids[1]],
+        "partner": place.tolist(),
+        "probability": rounded(matches.probability),
+        "cosine": rounded(cosine),
+        "mutual": matches.mutual[matched].astype(int).tolist(),
+        "given": [[str(a), str(b)] for a, b in given],
+        "methods": methods,
+        "counts": COUNTS,
+    }
+
+
+def _item(card: Card) -> list[str]:
+    """Return an item's id, text, and picture in base64."""
+    text = " ".join(card.text.split())
+    text = text if len(text) <= _LETTERS else f"{text[: _LETTERS - 1]}…"
+    parts = [card.id, text, base64.b64encode(card.picture or b"").decode()]
+    # A path on the disk may be no text.
+    return [part.encode("utf-8", "backslashreplace").decode() for part in parts]
+
+
+def _rounded(values: np.ndarray, of: np.ndarray) -> list[float | None]:
+    """Return numbers for JSON, None where there is none."""
+    return [None if np.isnan(one) else float(f"{one:.4g}") for one in values[of].tolist()]
 
 
 def _cosine(matches: Matches) -> np.ndarray:
@@ -92,20 +152,39 @@ def _cosine(matches: Matches) -> np.ndarray:
     return np.where(is_match.any(axis=1), np.sum(is_match * matches.of_x.cosine, axis=1), np.nan)
 
 
-def _note(probability: float, cosine: float, mutual: bool) -> str:
-    sure = f"{100 * probability:.0f}\u202f% probable"
-    if np.isnan(probability):
-        sure = "" if np.isnan(cosine) else f"cosine {cosine:.2f}"
-    both = "nearest both ways" if mutual else ""
-    return ", ".join(one for one in (sure, both) if one)
-
-
 def _histogram(probability: np.ndarray) -> Markup:
+    most = _end(probability)
+
     def paint(axes: "Axes") -> None:
-        counts, edges = np.histogram(probability, bins=20, range=(0, 1))
+        counts, edges = np.histogram(probability, bins=20, range=(0, most))
         axes.stairs(counts, 100 * edges, fill=True, color=PAGE["blue"], alpha=0.6)
-        axes.set_xlim(0, 100)
+        axes.set_xlim(0, 100 * most)
         axes.set_xlabel("probability, per cent")
         axes.set_ylabel("matches")
 
-    return plot("probability", "How probable the matches are", paint, (4.2, 2.2))
+    return plot("probability", "How probable the matches are", paint, (4.2, 2.6))
+
+
+def _reliability(matches: Matches) -> Markup:
+    bins = matches.reliability or []
+    most = _end([one.high for one in bins] + [one.probability for one in bins])
+
+    def paint(axes: "Axes") -> None:
+        axes.plot([0, 100 * most], [0, 100 * most], color=PAGE["muted"], linewidth=0.8)
+        for one in bins:
+            place = 100 * one.probability
+            axes.plot([place] * 2, [100 * one.low, 100 * one.high], color=PAGE["blue"])
+            axes.plot(place, 100 * one.value, "o", color=PAGE["blue"], markersize=5)
+        axes.set_xlim(0, 100 * most)
+        axes.set_ylim(0, 100 * most)
+        axes.set_xlabel("stated probability, per cent")
+        axes.set_ylabel("right, per cent")
+
+    return plot("reliability", "Share of right matches by probability", paint, (4.2, 2.6))
+
+
+def _end(values: Iterable[float]) -> float:
+    """Return the end of an axis that starts at 0: the next 5 or 10 per cent above all values."""
+    most = max(values)
+    step = 0.05 if most < 0.3 else 0.1
+    return min(1.0, step * (1 + most // step))

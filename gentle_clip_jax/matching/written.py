@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from gentle_clip_jax.matching.accepted import HEADING, Accepted
 from gentle_clip_jax.matching.matches import Candidates, Matches
 from gentle_clip_jax.storage import locks, owned
 from gentle_clip_jax.storage.digests import sha256
@@ -15,7 +16,7 @@ from gentle_clip_jax.storage.records import write_record
 from gentle_clip_jax.storage.writing import write_text, writing
 
 TABLES = ("matches.csv", "groups.csv", "candidates.parquet")
-_RECORD, _PAGE, KIND = "matches.json", "matches.html", "matches"
+_RECORD, _PAGE, _ACCEPTED, KIND = "matches.json", "matches.html", "accepted.csv", "matches"
 _HEADING = ("x", "y", "probability", "runner_up", "runner_up_probability", "mutual")
 _OF_GROUPS = ("group", "group_probability", "group_set")
 
@@ -28,8 +29,9 @@ def write(
     *,
     y_texts: Sequence[str] | np.ndarray | None = None,
     page: str = "",
+    accepted: Accepted | None = None,
 ) -> None:
-    """Write matches.csv, groups.csv, candidates.parquet, matches.html and, last, matches.json.
+    """Write the tables of matches, matches.html and, last, matches.json.
 
     Each file is whole or not there, and matches.json, which has the SHA-256 of the tables, is
     there only if all are. docs/match.md describes them.
@@ -39,6 +41,7 @@ def write(
       y_texts: [m] texts that name groups, "" for an item without; a group is named by its most
         central item, else by that item's id.
       page: of `matches_page`; without it there is no matches.html.
+      accepted: of `accepted_pairs`; without it there is no accepted.csv.
 
     Raises:
       OSError: the folder cannot be written.
@@ -51,16 +54,14 @@ def write(
     x_ids, y_ids = (np.asarray(ids).astype(str) for ids in (x_ids, y_ids))
     _check_ids(matches, x_ids, y_ids)
     labels = _labels(matches, y_ids, y_texts)
-    tables = [
-        _columns("x", matches.of_x, x_ids, y_ids),
-        _columns("y", matches.of_y, y_ids, x_ids),
-    ]
+    of_x = _columns("x", matches.of_x, x_ids, y_ids)
+    tables = [of_x, _columns("y", matches.of_y, y_ids, x_ids)]
     folder = pathlib.Path(folder)
     owned.check_owned(folder, _RECORD, KIND)
     with locks.alone_in(folder, timeout=locks.WAIT):
         write_record(folder / owned.UNFINISHED, owned.stated(KIND))
         # A folder without it is unfinished.
-        for name in (_RECORD, _PAGE):
+        for name in (_RECORD, _PAGE, _ACCEPTED):
             (folder / name).unlink(missing_ok=True)
         heading = (*_HEADING, *_OF_GROUPS)
         sizes = np.bincount(matches.groups.of_item, minlength=len(labels))
@@ -71,8 +72,13 @@ def write(
             parquet.write_table(pyarrow.concat_tables(map(pyarrow.table, tables)), file)
         if page:
             write_text(folder / _PAGE, page)
-        digests = {name: sha256(folder / name) for name in TABLES}
-        owned.finish(folder, _RECORD, {**owned.stated(KIND), **matches.about, "sha256": digests})
+        record = {**owned.stated(KIND), **matches.about}
+        if accepted is not None:
+            _write_csv(folder / _ACCEPTED, HEADING, accepted.rows)
+            record["accepted"] = {"pairs": len(accepted.rows), "methods": accepted.methods}
+        written = (*TABLES, _ACCEPTED) if accepted else TABLES
+        digests = {name: sha256(folder / name) for name in written}
+        owned.finish(folder, _RECORD, {**record, "sha256": digests})
 
 
 def rows_of(

@@ -1,13 +1,24 @@
-"""The page of matches: the surest and some at random, by their sides' names."""
+"""The page of matches: its table, decisions by keyboard, and the final table of pairs."""
 
+import csv
+import json
 import re
+import time
 
 import pytest
 from page_examples import ITEMS, PAIRS, Items, matches, page_of
+from selenium.webdriver import ActionChains
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select
 
 from gentle_clip_jax.matching import write
+from gentle_clip_jax.matching.accepted import accepted_pairs
 
 pytest.importorskip("pyarrow")
+
+
+def data_of(page):
+    return json.loads(page.partition('id="data">')[2].partition("</script>")[0])
 
 
 def test_the_surest_come_first_with_picture_and_text(tmp_path):
@@ -15,15 +26,17 @@ def test_the_surest_come_first_with_picture_and_text(tmp_path):
     page = page_of(found)
     assert f"{ITEMS - PAIRS} of {ITEMS - PAIRS} items of photo with a partner in word" in page
     assert "Of 96 items of photo we expect" in page
-    shown = [float(one) for one in re.findall("([0-9]+)\u202f% probable", page)]
-    assert len(shown) == 24
-    assert shown[:12] == sorted(shown[:12], reverse=True)
-    assert shown[0] == round(100 * found.probability.max())
-    assert page.count("data:image/jpeg;base64,") == 24
+    data = data_of(page)
+    assert len(data["x"]) == len(data["partner"]) == 96
+    assert data["probability"] == sorted(data["probability"], reverse=True)
+    assert data["probability"][0] == pytest.approx(found.probability.max(), rel=1e-3)
+    assert all(picture for _, _, picture in data["x"])
+    id_, text, picture = data["y"][0]
+    assert text == f"text of {id_}"
+    assert not picture
     assert "<x" not in page
-    assert "text of &lt;y" in page
     assert "probability, per cent" in page
-    assert page.count("<svg") == 1
+    assert page.count("<svg") == 2
     end = re.sub("<[^>]*>", "", page.partition("What now")[2])
     sides = "--x=&#39;my x.npz&#39; --y=y.npz --pairs=pairs.csv"
     assert f"gentle-clip review --aligner=aligner {sides}" in end
@@ -35,17 +48,108 @@ def test_the_surest_come_first_with_picture_and_text(tmp_path):
 
 def test_without_probabilities_there_are_cosines():
     page = page_of(matches(num_pairs=30, share=1))
-    assert "probable" not in page.partition("<main>")[2].partition("What now")[0]
     assert "<svg" not in page
-    assert len(re.findall(r"cosine 0\.\d\d", page)) == 24
+    data = data_of(page)
+    assert {*data["probability"]} == {None}
+    assert data["cosine"] == sorted(data["cosine"], reverse=True)
 
 
 def test_one_to_one_shows_each_item_of_y_once_at_most():
-    found = matches(share=None, one_to_one=True)
-    page = page_of(found, pairs=None)
-    surest = page.partition("<h2>The surest")[2].partition("<h2>Some at random")[0]
-    shown = re.findall(r'dot y"></i>&lt;(y\d+)&gt;', surest)
-    assert len({*shown}) == len(shown) == 12
-    cosines = [float(one) for one in re.findall(r"cosine (-?0\.\d+)", surest)]
-    assert cosines == sorted(cosines, reverse=True)
+    page = page_of(matches(share=None, one_to_one=True), pairs=None)
+    data = data_of(page)
+    assert len({*data["partner"]}) == len(data["partner"]) > 90
     assert "--pairs=PAIRS" in re.sub("<[^>]*>", "", page)
+
+
+def test_reliability_counts_all_held_out_pairs():
+    found = matches()
+    assert sum(one.pairs for one in found.reliability) == PAIRS
+    assert all(one.low <= one.value <= one.high for one in found.reliability)
+    assert found.about["reliability"][0]["pairs"] == found.reliability[0].pairs
+    assert matches(share=None).reliability is None
+    assert matches(one_to_one=True).reliability
+
+
+def test_accepted_pairs_are_the_given_and_the_probable_ones(tmp_path):
+    found, ids = matches(), (Items("x").items, Items("y").items)
+    accepted = accepted_pairs(found, *ids, [("<x0>", "<y0>")], "We did.", 0.6)
+    probable = found.probability[found.probability >= 0.6]
+    assert accepted.rows[0] == ("<x0>", "<y0>", "", "given")
+    assert len(accepted.rows) == 1 + len(probable) > 5
+    assert f"The table has {1 + len(probable)} pairs: 1 given and" in accepted.methods
+    assert f"({100 * (1 - probable).mean():.0f} %) are expected to be wrong" in accepted.methods
+    write(found, tmp_path, *ids, accepted=accepted)
+    record = json.loads((tmp_path / "matches.json").read_text())
+    assert record["accepted"]["methods"] == accepted.methods
+    assert "accepted.csv" in record["sha256"]
+    rows = [*csv.reader((tmp_path / "accepted.csv").read_text().splitlines())]
+    assert rows[0] == ["x", "y", "probability", "decision"]
+    write(found, tmp_path, *ids)
+    assert not (tmp_path / "accepted.csv").exists()
+
+
+@pytest.fixture
+def table(browser, tmp_path):
+    """The page in a browser that downloads into its folder."""
+    browser.execute_cdp_cmd(
+        "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)}
+    )
+    page = tmp_path / "matches.html"
+    page.write_text(page_of(matches(), given=[("a,b", "c")], methods="We did."))
+    browser.get(page.as_uri())
+    return browser
+
+
+def downloaded(path):
+    end = time.monotonic() + 60
+    while not path.exists():
+        assert time.monotonic() < end, "there is no download"
+        time.sleep(0.05)
+    return [*csv.reader(path.read_text().splitlines())]
+
+
+@pytest.mark.slow
+def test_decisions_by_keyboard_survive_a_reload_and_are_exported(table, tmp_path):
+    find = lambda css: table.find_elements("css selector", css)  # noqa: E731
+    first, second = (row.find_element("tag name", "b").text for row in find("#lines tr")[:2])
+    ActionChains(table).send_keys(Keys.ARROW_DOWN, "r", "a").perform()
+    assert "1 accepted, 1 rejected" in find("#state")[0].text
+    table.refresh()
+    assert "1 accepted, 1 rejected" in find("#state")[0].text
+    assert [row.get_attribute("class") for row in find("#lines tr")[:2]] == ["rejected", "accepted"]
+    ActionChains(table).send_keys(Keys.ARROW_DOWN, "u").perform()
+    assert "1 accepted, 0 rejected" in find("#state")[0].text
+    find("#lines tr")[0].find_element("css selector", ".reject").click()
+    find("#accepted")[0].click()
+    rows = downloaded(tmp_path / "accepted.csv")
+    assert rows[:2] == [["x", "y", "probability", "decision"], ["a,b", "c", "", "given"]]
+    assert [row[3] for row in rows if row[0] == second] == ["accepted"]
+    assert first not in [row[0] for row in rows]
+    text = find("#methods")[0].text
+    assert text.startswith(f"We did. The table has {len(rows) - 1} pairs: 1 given, 1 matches")
+    find("#decisions")[0].click()
+    rows = downloaded(tmp_path / "decisions.csv")
+    assert len(rows) == 97
+    assert [row[3] for row in rows[1:4]] == ["rejected", "accepted", "undecided"]
+
+
+@pytest.mark.slow
+def test_the_table_sorts_and_filters(table):
+    find = lambda css: table.find_elements("css selector", css)  # noqa: E731
+    ids = lambda: [one.text for one in find("#lines th b")]  # noqa: E731
+    before = ids()
+    find("th[data-sort=sure] button")[0].click()
+    assert ids() == before[::-1]
+    assert find("th[data-sort=sure]")[0].get_attribute("aria-sort") == "ascending"
+    Select(find("#order")[0]).select_by_value("random")
+    assert sorted(ids()) == sorted(before)
+    assert ids() not in (before, before[::-1])
+    Select(find("#order")[0]).select_by_value("sure")
+    find("#text")[0].send_keys("TEXT of " + before[3])
+    assert ids() == [before[3]]
+    find("#text")[0].clear()
+    find("#text")[0].send_keys("a")
+    find("#text")[0].send_keys(Keys.BACKSPACE)
+    find("#low")[0].send_keys("60")
+    assert 0 < len(ids()) < len(before)
+    assert ids() == before[: len(ids())]

@@ -1,0 +1,104 @@
+"""The final table of pairs: the given ones and the probable matches, with a sentence on them."""
+
+import importlib.metadata
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gentle_clip_jax.features.collection import Collection
+from gentle_clip_jax.matching.matches import Matches
+
+LEAST = 0.5  # probability of a match that counts as accepted
+HEADING = ("x", "y", "probability", "decision")
+# Filled in here, and by the page for other decisions; {least} and {share} are per cent.
+COUNTS = {
+    "table": "The table has {total} pairs: {parts}.",
+    "given": "{given} given",
+    "accepted": "{accepted} matches accepted by hand",
+    "probable": "{probable} matches with a probability of {least} % or more, of which {wrong} "
+    "({share} %) are expected to be wrong according to held-out pairs",
+}
+
+
+class Accepted(NamedTuple):
+    """Pairs to use from now on.
+
+    rows: x, y, probability ("" for a given pair) and decision ("given" or "probable") of each.
+    methods: sentences for the methods section of a paper.
+    """
+
+    rows: list[tuple[str, str, str, str]]
+    methods: str
+
+
+def accepted_pairs(
+    matches: Matches,
+    x_ids: np.ndarray,
+    y_ids: np.ndarray,
+    given: Sequence[tuple[str, str]],
+    methods: str,
+    least: float = LEAST,
+) -> Accepted:
+    """Return the given pairs, then the matches of at least a probability, most probable first.
+
+    Args:
+      x_ids, y_ids: ids of all items.
+      given: ids of the pairs that items were matched with.
+      methods: the sentence of `methods_of`.
+      least: probability, from 0 to 1.
+    """
+    chosen = np.flatnonzero((matches.y >= 0) & (matches.probability >= least))
+    chosen = chosen[np.argsort(-matches.probability[chosen], kind="stable")]
+    rows = [(str(x), str(y), "", "given") for x, y in given]
+    for i in chosen:
+        x, y = x_ids[matches.x[i]], y_ids[matches.y[i]]
+        rows.append((str(x), str(y), f"{matches.probability[i]:.4g}", "probable"))
+    parts = [COUNTS["given"].format(given=f"{len(given):,}")]
+    if len(chosen):
+        share = float(np.mean(1 - matches.probability[chosen]))
+        figures = {"least": f"{100 * least:g}", "share": f"{100 * share:.0f}"}
+        figures |= {"probable": f"{len(chosen):,}", "wrong": f"{share * len(chosen):,.0f}"}
+        parts.append(COUNTS["probable"].format(**figures))
+    counts = COUNTS["table"].format(total=f"{len(rows):,}", parts=_joined(parts))
+    return Accepted(rows, f"{methods} {counts}")
+
+
+def methods_of(
+    matches: Matches, x: Collection, y: Collection, metadata: dict[str, Any], given: int
+) -> str:
+    """Return the sentence on data, encoders, pairs, method and version.
+
+    Args:
+      metadata: of the aligner.
+      given: number of pairs that items were matched with.
+    """
+    names = metadata.get("modalities", ("x", "y"))
+    data = " and ".join(_described(rows, name) for rows, name in zip((x, y), names))
+    version = importlib.metadata.version("gentle-clip-jax")
+    partners = matches.y[matches.y >= 0]
+    way = "one to one" if len(np.unique(partners)) == len(partners) else "with the nearest"
+    share = ""
+    if matches.expected is not None:
+        share = f", of which {100 * (matches.share or 0):g} % were assumed to have a partner"
+    return (
+        f"We aligned {data} with {given:,} given pairs by the method {metadata['method']} of "
+        f"gentle-clip-jax {version}, and matched {way} the other {len(matches.x):,} items of "
+        f"{names[0]}{share}."
+    )
+
+
+def _described(rows: Collection, name: str) -> str:
+    encoder = f", features of {rows.encoder['encoder']}" if rows.encoder else ""
+    where = f" ({rows.path.name}{encoder})" if rows.path else ""
+    return f"{len(rows.items):,} items of {name}{where}"
+
+
+def _joined(parts: Sequence[str]) -> str:
+    """Return words as a list in a sentence.
+
+    >>> _joined(["a", "b", "c"])
+    'a, b and c'
+    """
+    *first, last = parts
+    return f"{', '.join(first)} and {last}" if first else last
