@@ -10,6 +10,7 @@ import argparse
 import functools
 from collections.abc import Callable
 
+import few_pairs.page
 import page_closed
 import page_comparisons
 import page_diagnose
@@ -38,6 +39,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "protein": page_towers.proteins,
     "protein_names": page_comparisons.protein_names,
     "few_pairs": page_few_pairs.page,
+    "few_pairs_benchmark": few_pairs.page.page,
     "diagnose": page_diagnose.page,
     "speed": page_speed.page,
     "closed": page_closed.page,
