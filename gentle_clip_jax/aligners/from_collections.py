@@ -19,6 +19,7 @@ from gentle_clip_jax.aligners.forecast import time_and_memory
 from gentle_clip_jax.aligners.problem import PLAN_ITEMS
 from gentle_clip_jax.aligners.protocol import SharedSpace
 from gentle_clip_jax.aligners.refits import LEAST_PAIRS, held_out_pairs
+from gentle_clip_jax.aligners.standardize import standardized
 from gentle_clip_jax.evaluation.held_out_pairs import HeldOutPairs
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.given import Given, collection_of, modalities_of
@@ -152,6 +153,7 @@ def _fitted(
     problem, unmatched = problem_of(
         *given.joined, seed=seed, classes=given.classes, plan_items=plan_items, most=most
     )
+    _report_constant(problem, given)
     planned = chosen is None or (chosen.unmatched and not chosen.trained)
     if planned and _log.isEnabledFor(logging.INFO) and (text := time_and_memory(problem)):
         _log.info(text)
@@ -175,6 +177,19 @@ def _fitted(
         evidence = held_out_pairs(aligner, problem, key).numbered(*unmatched)
         aligner = dataclasses.replace(aligner, held_out=evidence)
     return aligner
+
+
+def _report_constant(problem: Problem, given: _Given) -> None:
+    """Log how many features are constant; raise ValueError if all of a modality are."""
+    for by, rows in zip(standardized(problem)[:2], (given.x, given.y)):
+        count, width = int(np.isinf(by.deviation).sum()), len(by.deviation)
+        if count == width:
+            raise ValueError(
+                f"All {width} features of {rows.name} are the same in every row, so that nothing "
+                "can be learned from them: give other features."
+            )
+        if count:
+            _log.info(f"{count} of {width} features of {rows.name} are constant, and not used.")
 
 
 def held_out_of(

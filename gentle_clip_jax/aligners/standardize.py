@@ -12,6 +12,7 @@ from gentle_clip_jax.aligners.problem import Features, Problem, once_a_problem
 
 # Share of the largest deviation; one feature of MiniLM is constant but for rounding.
 _CONSTANT = 1e-5
+_LARGE = 1e140  # magnitude, beyond which sums of squares may be out of range
 _ROUNDING = 4  # times the precision of the numbers, in units of the mean
 _BLOCK = 8192  # rows in float64 at a time
 MOST_FEATURES = 1280  # maximum for a fit; more are projected on principal components
@@ -37,10 +38,16 @@ class Standardizer(NamedTuple):
         count, width = sum(map(len, groups)), groups[0].shape[1]
         if not count:
             return cls(np.zeros(width), np.ones(width))
-        sums = [rows.sum(axis=0, dtype=np.float64) for rows in groups]
-        mean = np.sum(sums, axis=0) / count
-        squares = (np.square(block - mean).sum(axis=0) for block in _blocks(*groups))
-        deviation = np.sqrt(sum(squares) / count)
+        scale = _scale(groups)
+        if scale is None:
+            sums = [rows.sum(axis=0, dtype=np.float64) for rows in groups]
+            mean = np.sum(sums, axis=0) / count
+            squares = (np.square(block - mean).sum(axis=0) for block in _blocks(*groups))
+            deviation = np.sqrt(sum(squares) / count)
+        else:
+            mean = sum((block / scale).sum(axis=0) / count for block in _blocks(*groups))
+            squares = (np.square(block / scale - mean).sum(axis=0) for block in _blocks(*groups))
+            mean, deviation = mean * scale, np.sqrt(sum(squares) / count) * scale
         rounding = _ROUNDING * np.finfo(np.result_type(*groups)).eps * np.abs(mean)
         varies = (deviation > _CONSTANT * deviation.max(initial=0)) & (deviation > rounding)
         return cls(mean, np.where(varies, deviation, np.inf))
@@ -91,6 +98,18 @@ class Standardizer(NamedTuple):
             return self
         rows = [self.rows(items.reshape(-1, width)) for items in groups]
         return self._replace(basis=principal_components(np.concatenate(rows), MOST_FEATURES))
+
+
+def _scale(groups: tuple[np.ndarray, ...]) -> np.ndarray | None:
+    """Return a power of two near the largest number of each feature [d], by which to divide it.
+
+    Return None where no square of a number is out of the range of float64.
+    """
+    largest = np.max([np.abs(rows).max(axis=0, initial=0) for rows in groups], axis=0)
+    largest = largest.astype(np.float64)
+    if ((largest < _LARGE) & ((largest > 1 / _LARGE) | (largest == 0))).all():
+        return None
+    return np.ldexp(1.0, np.frexp(largest)[1] - 1)
 
 
 def _blocks(*groups: np.ndarray) -> Iterator[np.ndarray]:

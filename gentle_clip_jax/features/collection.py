@@ -12,7 +12,7 @@ import numpy as np
 from gentle_clip_jax.data.pairs import RowNumbers
 from gentle_clip_jax.features import folder as folders
 from gentle_clip_jax.storage import locks, reading
-from gentle_clip_jax.storage.digests import sha256_of
+from gentle_clip_jax.storage.digests import sha256_of, sha256_of_npy
 
 if TYPE_CHECKING:
     import pandas
@@ -112,9 +112,9 @@ class Collection:
 
     @property
     def sha256(self) -> dict[str, str]:
-        """SHA-256 of the features and of their ids."""
+        """SHA-256 of the features, as their .npy file has it, and of their ids."""
         features = self.manifest.get("sha256", {}).get(folders.FEATURES)
-        features = features or sha256_of(np.asarray(self.features))
+        features = features or sha256_of_npy(np.asarray(self.features))
         return {"features": features, "ids": sha256_of(self.ids.tolist())}
 
     def of_items(self, ids: Sequence[str] | np.ndarray) -> np.ndarray:

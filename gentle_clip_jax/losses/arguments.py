@@ -12,13 +12,16 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
+# Arrays that a caller may leave out.
+_OPTIONAL = {"x_view", "y_view", "unmatched_x", "unmatched_y"}
+
 
 def rows(**arrays: Any) -> None:
-    """Refuse anything but non-empty arrays [rows, features] with equal numbers of features."""
-    arrays = {name: array for name, array in arrays.items() if array is not None}
+    """Refuse anything but arrays [rows, features] with equal numbers of features, at least one."""
+    arrays = {n: array for n, array in arrays.items() if array is not None or n not in _OPTIONAL}
+    given(**arrays)
     for name, array in arrays.items():
-        _check_array(name, array)
-        if array.ndim != 2:
+        if array.ndim != 2 or not array.shape[1]:
             raise ValueError(f"{name} must be an array [rows, features], not {array.shape}.")
         if not (
             jnp.issubdtype(array.dtype, np.floating) or jnp.issubdtype(array.dtype, np.integer)
@@ -32,6 +35,12 @@ def rows(**arrays: Any) -> None:
                 f"{first} has {widths[first]} features a row and {name} has {width}: both need the "
                 "same number."
             )
+
+
+def given(**arrays: Any) -> None:
+    """Refuse anything but arrays."""
+    for name, array in arrays.items():
+        _check_array(name, array)
 
 
 def not_empty(**arrays: Any) -> None:
@@ -51,8 +60,8 @@ def two_sets(x: Any, y: Any, where_x: Any = None, where_y: Any = None) -> None:
 
 def alike(**arrays: Any) -> None:
     """Refuse rows whose shapes differ, where row i of one belongs to row i of the other."""
-    arrays = {name: array for name, array in arrays.items() if array is not None}
     rows(**arrays)
+    arrays = {name: array for name, array in arrays.items() if array is not None}
     (first, array), *others = arrays.items()
     for name, other in others:
         if other.shape != array.shape:

@@ -53,7 +53,8 @@ def kernel_density(
     kernel = kernels.Distance(density=Log(columns=False))
     pairs = reduce_pairs(kernel, query, left, data, right, block_size=block_size)
     num_rows = pairwise.count(where, query.dtype)
-    return jnp.exp(pairs.rows[0][0]) / jnp.maximum(num_rows, 1)
+    density = jnp.exp(pairs.rows[0][0]) / jnp.maximum(num_rows, 1)
+    return jnp.where(jnp.isfinite(query).all(axis=1), density, jnp.nan)
 
 
 def semantic_density_loss(

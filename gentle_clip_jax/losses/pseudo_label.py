@@ -161,6 +161,7 @@ def keyword_loss(
     0.1566
     """
     _check(where_query, where, query=query, keywords=keywords)
+    arguments.given(candidates=candidates)
     arguments.masks((len(query), len(keywords)), candidates=candidates)
     query, where_query = pairwise.rows(query, where_query)
     keywords, where = pairwise.rows(keywords, where)

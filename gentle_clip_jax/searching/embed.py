@@ -98,6 +98,7 @@ def _manifest(opened: Opened, given: Collection, side: str) -> dict[str, Any]:
             **{name: arguments.get(name) for name in ("data", "split")},
         },
         "aligner_sha256": opened.sha256,
+        "source_sha256": given.sha256,
         "num_rows": len(given.ids),
         "row_numbers": given.is_numbered,
         "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},

@@ -1,5 +1,6 @@
 """An opened aligner with its items and queries, and the check that features fit it."""
 
+import logging
 import pathlib
 from typing import Any, NamedTuple, Protocol
 
@@ -11,11 +12,13 @@ from gentle_clip_jax.aligners.evidence import remembered_pairs
 from gentle_clip_jax.aligners.protocol import SharedSpace
 from gentle_clip_jax.aligners.saved import local
 from gentle_clip_jax.features.collection import Collection
+from gentle_clip_jax.features.folder import MANIFEST
 from gentle_clip_jax.features.given import Given, collection_of
 from gentle_clip_jax.searching.encoder import FeatureItems, QueryEncoder
 from gentle_clip_jax.searching.run_items import Run, RunItems
 from gentle_clip_jax.storage.digests import sha256, sha256_of
 
+_log = logging.getLogger(__name__)
 _OTHER = {"x": "y", "y": "x"}
 
 
@@ -61,7 +64,9 @@ class Opened(NamedTuple):
         given = collection_of(items)
         made_by = given.manifest.get("aligner_sha256")
         if made_by is None:
-            return given, self.side_of(given, side)
+            which = self.side_of(given, side)
+            self.warn_changed(given, which)
+            return given, which
         if not aligned:
             raise ValueError(
                 f"{given.name} was made by gentle-clip embed: give the features that it was made "
@@ -72,7 +77,22 @@ class Opened(NamedTuple):
                 f"{given.name} was embedded by another aligner than {self.path}: run gentle-clip "
                 "embed again."
             )
+        warn_stale(given)
         return given, given.manifest["arguments"]["side"]
+
+    def warn_changed(self, given: Collection, side: str) -> None:
+        """Warn if these are the items that the aligner was fitted to, with other features.
+
+        Numbers of rows are the same for other items.
+        """
+        fitted = self.aligner.about.get("sha256", {}).get(side)
+        if not isinstance(fitted, dict) or given.is_numbered:
+            return
+        if sha256_of(given.ids.tolist()) == fitted.get("ids") and given.sha256 != fitted:
+            _log.warning(
+                f"{given.name} has the items that {self.path} was fitted to, but other features: "
+                "run gentle-clip align again."
+            )
 
     def embed(self, side: str, features: np.ndarray) -> np.ndarray:
         """Return unit rows [n, k] of raw features [n, d] of a modality, "x" or "y"."""
@@ -167,6 +187,28 @@ def opened_of(given: "Opened | Aligner | Run | str | pathlib.Path") -> Opened:
 def open_run(run: Run) -> Opened:
     """Open a trained run, which embeds raw items."""
     return Opened(run.path, run, run.sha256, RunItems(run))
+
+
+def warn_stale(embedded: Collection) -> None:
+    """Warn if the features that embedded rows were made of have changed since, if they are there.
+
+    A file that is older than the rows is not read.
+    """
+    source = embedded.manifest.get("source_sha256")
+    path, out = pathlib.Path(embedded.manifest["arguments"]["features"]), embedded.path
+    try:
+        if source is None or out is None or not path.exists():
+            return
+        if path.is_file() and path.stat().st_mtime < (out / MANIFEST).stat().st_mtime:
+            return
+        is_same = collection_of(path).sha256 == source
+    except (OSError, ValueError):
+        is_same = False
+    if not is_same:
+        _log.warning(
+            f"{path} changed since {embedded.name} was embedded from it: run gentle-clip embed "
+            "again."
+        )
 
 
 def _is_same(known: dict[str, Any] | None, made: dict[str, Any]) -> bool:

@@ -1,6 +1,7 @@
 """SHA-256 digests of files, arrays and JSON."""
 
 import hashlib
+import io
 import json
 import pathlib
 from typing import Any
@@ -12,6 +13,17 @@ def sha256(path: pathlib.Path) -> str:
     """Return the SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_of_npy(array: np.ndarray) -> str:
+    """Return the SHA-256 that the .npy file of an array would have."""
+    array, header = np.ascontiguousarray(array), io.BytesIO()
+    of = {"shape": array.shape, "fortran_order": False}
+    of["descr"] = np.lib.format.dtype_to_descr(array.dtype)
+    np.lib.format.write_array_header_1_0(header, of)
+    digest = hashlib.sha256(header.getvalue())
+    digest.update(array.data)
+    return digest.hexdigest()
 
 
 def sha256_of(value: Any) -> str:

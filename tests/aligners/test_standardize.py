@@ -95,6 +95,15 @@ def test_the_guard_knows_no_units():
         np.testing.assert_allclose(found, Standardizer.of(rows).rows(rows), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("scale", [1e-300, 1e-162, 1e154, 1e300])
+def test_features_near_the_ends_of_float64_count_as_others_do(scale):
+    rows = 2 + RNG.normal(size=(50, 3))
+    rows[:, 2] = 7
+    found, plain = Standardizer.of(rows * scale), Standardizer.of(rows)
+    assert np.isfinite(found.deviation).tolist() == [True, True, False]
+    np.testing.assert_allclose(found.rows(rows * scale), plain.rows(rows), rtol=1e-5, atol=1e-6)
+
+
 def test_all_features_constant_is_no_division_by_zero():
     given = Problem(np.ones((5, 3)), RNG.normal(size=(5, 3)), np.ones((4, 3)))
     aligner = align(given, "cca")

@@ -1,6 +1,7 @@
 """What a loss cannot mean is refused when it is traced, in a sentence that names the argument."""
 
 import functools
+import inspect
 
 import jax
 import jax.numpy as jnp
@@ -190,3 +191,30 @@ def test_a_row_that_is_not_a_number_stays_one():
     rows = pairwise.normalize(X.at[3, 2].set(jnp.nan))
     assert jnp.isnan(rows[3]).all()
     assert jnp.isfinite(rows[:3]).all()
+
+
+@pytest.mark.parametrize("far", ["all rows", "one row"])
+@pytest.mark.parametrize("loss", [clip, mmd, divergence, sdd])
+def test_rows_up_to_1e15_give_finite_values_and_slopes(loss, far):
+    x = X * 1e15 if far == "all rows" else X.at[0].multiply(1e15)
+    value, slope = jax.value_and_grad(loss)(x, x[::-1] / 2)
+    assert jnp.isfinite(value)
+    assert jnp.isfinite(slope).all()
+
+
+@pytest.mark.parametrize("loss", [clip, mmd, divergence, sdd, density])
+def test_what_is_missing_or_has_no_features_is_named(loss):
+    first, second = [*inspect.signature(loss).parameters][:2]
+    for arguments in ((None, X), (X, None)):
+        name = first if arguments[0] is None else second
+        with pytest.raises(ValueError, match=f"^{name} must be an array, not NoneType"):
+            loss(*arguments)
+    with pytest.raises(ValueError, match=rf"{first} must be an array \[rows, features\], not"):
+        loss(X[:, :0], X[:, :0])
+
+
+@pytest.mark.parametrize("wrong", [jnp.nan, jnp.inf])
+def test_the_density_at_a_row_that_is_not_finite_is_not_a_number(wrong):
+    found = density(X.at[1, 0].set(wrong), X)
+    assert jnp.isnan(found[1])
+    assert jnp.isfinite(found).sum() == len(X) - 1

@@ -6,6 +6,7 @@ from by_folder import embed_files
 
 from gentle_clip_jax.aligners import gallery
 from gentle_clip_jax.aligners.from_collections import align
+from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.read import read
 from gentle_clip_jax.searching import embed
 from gentle_clip_jax.searching.embed import RANKED
@@ -91,3 +92,23 @@ def test_a_folder_of_something_else_is_left_alone(work, tmp_path):
         embed_files(work / "aligner", work / "x.npy", tmp_path, side="x")
     names = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     assert names == {"features.npy": b"mine", "manifest.json": b'{"mine": 1}'}
+
+
+def test_what_changed_since_is_said(tmp_path, notices):
+    """Rows whose source changed, and other features under the ids of the fit."""
+    rng = np.random.default_rng(0)
+    ids = np.array([f"item {i}" for i in range(40)])
+    x, y = (rng.normal(size=(40, width)).astype(np.float32) for width in (7, 5))
+    Collection(x, ids).save(tmp_path / "x")
+    aligner = align(Collection(x, ids), Collection(y, ids), method="cca", out=tmp_path / "aligner")
+    embed_files(tmp_path / "aligner", tmp_path / "x", tmp_path / "out", side="x")
+    opened = open_aligner(tmp_path / "aligner")
+    opened.read(tmp_path / "out", aligned=True)
+    assert not notices()
+    Collection(x[::-1], ids).save(tmp_path / "x")
+    opened.read(tmp_path / "out", aligned=True)
+    assert "x changed since" in notices()
+    opened.read(tmp_path / "x", "x")
+    assert "but other features: run gentle-clip align again" in notices()
+    embed.embed(aligner, x=x[::-1])  # numbers of rows say nothing
+    assert not notices()
