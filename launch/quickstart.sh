@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# From icons and their names, a few of them matched, to matches and a search page.
+# From emoji and their names, 60 of them matched, to a review, matches and a page to show.
 # --towers trains Gentle-CLIP from scratch on icon search instead, beside CLIP on the same few pairs;
 # what follows overrides keys of both configs: launch/quickstart.sh --towers --config.train.steps=100
 # Run again, either goes on where it was stopped. PYTHON=/path/to/python3 chooses the interpreter.

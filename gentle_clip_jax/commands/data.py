@@ -10,9 +10,12 @@ def add(commands: Any) -> None:
     """Add the commands to a parser's."""
     example = options.add_command(commands, _example)
     example.out("output folder for pictures/ and texts/")
-    most, number = values.whole(1, 100_000), "number of pictures and of texts (default: 500)"
-    example.option("--number", "N", number, type=most, default=500)
-    example.flag("--icons", "draw icons of user interfaces instead of shapes")
+    most, number = (
+        values.whole(1, 100_000),
+        "number of pictures and of texts (default: 500; with --emoji all)",
+    )
+    example.option("--number", "N", number, type=most)
+    example.flag("--emoji", "draw emoji, with their English names, instead of shapes")
     example.seed()
     answer = "only fill the partners into this ask.csv, made for the data in --out"
     example.option("--answer", "FILE", answer)
@@ -41,14 +44,15 @@ def _example(args: argparse.Namespace) -> output.Done:
         filled = fill_sheet(args.out, args.answer)
         said = f"{args.answer}: {filled} partners filled in."
         return output.Done([said], {"filled": filled}, (args.answer,))
-    shown = None
-    if args.icons:
-        from gentle_clip_jax.tasks.icons.data import pictures_and_names
+    shown, notes, number = None, [], args.number or 500
+    if args.emoji:
+        from gentle_clip_jax.data import openmoji
 
-        shown = pictures_and_names(args.number, seed=args.seed)
-    folder = write_example(args.out, number=args.number, seed=args.seed, shown=shown)
+        shown = openmoji.pictures_and_names(args.number, seed=args.seed)
+        notes, number = [openmoji.LICENCE], len(shown)
+    folder = write_example(args.out, number=number, seed=args.seed, shown=shown, notes=notes)
     written = tuple(str(folder / name) for name in ("pictures", "texts", ANSWERS))
-    return output.Done([f"{args.number:,} of each."], {"number": args.number}, written)
+    return output.Done([f"{number:,} of each.", *notes], {"number": number}, written)
 
 
 def _list(_: argparse.Namespace) -> output.Done:

@@ -5,7 +5,7 @@ import json
 import math
 import pathlib
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -43,6 +43,7 @@ def write_example(
     number: int = 500,
     seed: int = 0,
     shown: Iterable[tuple["Image.Image", str]] | None = None,
+    notes: Sequence[str] = (),
 ) -> pathlib.Path:
     """Write pictures/, texts/ and answers.csv, the list of true pairs.
 
@@ -54,6 +55,7 @@ def write_example(
       number: number of pictures, and of texts.
       seed: seed of the choice of drawings, the positions of their shapes and the numbering.
       shown: pictures and their texts; by default random drawings.
+      notes: lines of LICENCE.txt, if there are any.
 
     Raises:
       ValueError: the folder is not empty, or there are not that many drawings.
@@ -72,6 +74,10 @@ def write_example(
     # A complete folder or none: a partial one would block the next attempt.
     with tempfile.TemporaryDirectory(prefix=f"{folder.name}-", dir=folder.parent) as begun:
         _write(pathlib.Path(begun) / "whole", number, rng, shown)
+        if notes:
+            write_text(
+                pathlib.Path(begun) / "whole" / "LICENCE.txt", "".join(f"{n}\n" for n in notes)
+            )
         if folder.exists():
             folder.rmdir()
         rename(pathlib.Path(begun) / "whole", folder)

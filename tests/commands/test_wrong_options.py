@@ -17,7 +17,7 @@ import pytest
 import tiny_encoders
 from PIL import Image
 
-from gentle_clip_jax.commands import main, quickstart
+from gentle_clip_jax.commands import main, output, quickstart
 from gentle_clip_jax.encoders.published import pretrained
 from gentle_clip_jax.training.check import check
 
@@ -115,6 +115,7 @@ def light(monkeypatch, tmp_path_factory):
     monkeypatch.setattr("huggingface_hub.HfApi", Hub)
     monkeypatch.setattr("gentle_clip_jax.reviewing.server.serve", lambda *_: None)
     monkeypatch.setattr(quickstart, "_STEPS", quickstart._STEPS[:1])  # the others have their tests
+    monkeypatch.setattr(quickstart, "_shown", lambda out: output.Done())
 
 
 def sound(path, ground, out):

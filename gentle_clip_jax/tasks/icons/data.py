@@ -86,31 +86,6 @@ def load_icons(cache: pathlib.Path, size: int = 32) -> Icons:
     return icons
 
 
-def pictures_and_names(number: int, *, seed: int, size: int = 224) -> list[tuple[Any, str]]:
-    """Return Material icons, black on white, each with the text "an icon of NAME".
-
-    Args:
-      number: number of icons; icons with the same stem count once.
-      seed: seed of the random choice.
-      size: height and width in pixels.
-
-    Raises:
-      ValueError: there are fewer icons, or qtawesome or its fonts are missing.
-    """
-    ttf, codepoints = _font(_font_folder(), "material")
-    stems = {stem(name): codepoint for name, codepoint in reversed(codepoints.items())}
-    if not 1 <= number <= len(stems):
-        raise ValueError(f"There are {len(stems):,} icons: ask for 1 to {len(stems):,} of them.")
-    from PIL import Image
-
-    chosen = np.random.default_rng(seed).permutation(sorted(stems))[:number]
-    glyphs = _render(ttf, [stems[name] for name in chosen], size)
-    return [
-        (Image.fromarray(255 - glyph), f"an icon of {name}")
-        for glyph, name in zip(glyphs, chosen, strict=True)
-    ]
-
-
 def _font_folder() -> pathlib.Path:
     # find_spec locates the package without importing it, since its __init__ imports Qt.
     spec = importlib.util.find_spec("qtawesome")
