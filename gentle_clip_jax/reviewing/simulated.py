@@ -103,15 +103,18 @@ def simulate(
         settings: Any = {"embed": embed, "own": (own[0], own[1][place]), "background": False}
         session = Session(x, asked, start, journal, seed=seed, **settings)
         with contextlib.closing(session):
-            session.begin()
-            right = {b: a for a, b in partner.items()}
-            while journal.count < screens and (question := session.question()):
-                number = session.standing.of_x[right[str(asked.items[question.y])]]
-                if look_up or number in question.x:
-                    session.answer(question.screen, "match", number)
-                else:
-                    session.answer(question.screen, "none")
+            _answer(session, {b: a for a, b in partner.items()}, screens, look_up)
     return points
+
+
+def _answer(session: Session, right: Mapping[str, str], screens: int, look_up: bool) -> None:
+    session.begin()
+    while session.journal.count < screens and (question := session.question()):
+        number = session.standing.of_x[right[str(session.y.items[question.y])]]
+        if look_up or number in question.x:
+            session.answer(question.screen, "match", number)
+        else:
+            session.answer(question.screen, "none")
 
 
 def _recall(rows: np.ndarray, queries: np.ndarray, right: np.ndarray) -> float:
