@@ -165,9 +165,9 @@ def _shown(out: pathlib.Path) -> output.Done:
             for query, ids in hits.items()
         }
         stages.append(Stage(len(pairs), recall(aligner, x, y, tested), named))
-    found = [
-        (a, b, float(p or 0)) for a, b, p, *_ in lines_of(out / "matches/matches.csv")[1:] if b
-    ]
+    heading, *rows = lines_of(out / "matches" / "matches.csv")
+    matched = [row for row in (dict(zip(heading, cells)) for cells in rows) if row["y"]]
+    found = [(row["x"], row["y"], float(row["probability"] or 0)) for row in matched]
     right = sum(partner[a] == b for a, b, _ in found)
     sure = sorted(found, key=lambda match: -match[2])[:15]
     pictures = x.previews([a for a, _, _ in sure])

@@ -79,8 +79,8 @@ def write_quickstart(
         lead=[
             f"This is the share of {tested} emoji, in no pair and never asked about, whose picture "
             f"is among the first ten of {items:,} for their name; by chance {1000 / items:.1f} %.",
-            "The program saw pictures, names, and a few pairs of both. The pairs and the answers "
-            "were given by a program that knows the truth, in place of a person.",
+            "Nobody sat here: the true names gave the first pairs and the answers, also where the "
+            "picture was not among the 48 on the screen. Everything else the program had to find.",
         ],
         stages=stages,
         queries=[*after.hits],
@@ -100,6 +100,5 @@ def _curve(points: Sequence[tuple[int, int, float]]) -> Markup:
         axes.plot(answers, recall, color=PAGE["blue"], linewidth=2, marker="o", markersize=4)
         axes.set_ylim(0, None)
         axes.set_xlabel("answers")
-        axes.set_ylabel("among the first ten, per cent")
 
     return plot("curve", "Recall at ten against answers", paint, (5.6, 2.6))
