@@ -1,6 +1,6 @@
 """Emoji and their names: what unmatched items, answers of a review, and searches bring.
 
-    python benchmarks/emoji.py --work=runs/emoji [--half reporting] [--settings last]
+    python benchmarks/emoji_names.py --work=runs/emoji [--half reporting] [--settings last]
 
 Writes emoji.json; rows that are there already are not measured again. Protocol: the SHA-256 of its
 name puts each emoji into the choosing or the reporting half. Pairs, answers and tested items are
@@ -54,7 +54,11 @@ def main() -> None:
             key = (args.half, settings, args.screens, args.look_up, seed)
             if key not in done:
                 row = dict(zip(names, key)) | draw(*of, seed, args.screens, args.look_up)
-                about = {"commit": commit(), "machine": machine(), "command": command("emoji")}
+                about = {
+                    "commit": commit(),
+                    "machine": machine(),
+                    "command": command("emoji_names"),
+                }
                 content["rows"].append(row | about)
                 print(json.dumps(row), flush=True)
                 publish("emoji", content, args.out)
@@ -100,7 +104,11 @@ def draw(
             first, half_x, half_y, asked, partner, out=folder, tell=lambda _: None, **settings
         )
         pairs = [(a, b) for a, b in lines_of(pathlib.Path(folder) / "pairs.csv")[1:]]
-    found: dict[str, Any] = {"items": len(partner), "tested": len(tested), "curve": points}
+    found: dict[str, Any] = {
+        "items": len(partner),
+        "tested": len(tested),
+        "curve": [list(point) for point in points],
+    }
     for name, given in (("first", asked), ("last", pairs)):
         aligner = first if name == "first" else gc.align(x, y, given, seed=seed)
         cca = gc.align(x, y, given, seed=seed, method="cca")
