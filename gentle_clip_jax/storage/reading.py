@@ -145,9 +145,16 @@ def parse_json(path: pathlib.Path) -> Any:
     if not path.exists():
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
     try:
-        return json.loads(read_bytes(path, _JSON).decode("utf-8"))
+        return json.loads(read_bytes(path, _JSON).decode("utf-8"), parse_float=_finite)
     except RecursionError as error:
         raise ValueError(str(error)) from error
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"the number {text[:40]} is too large")
+    return number
 
 
 def read_json(path: pathlib.Path, schema: type[msgspec.Struct] | None = None) -> dict[str, Any]:

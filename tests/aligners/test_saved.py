@@ -1,5 +1,6 @@
 """Aligners in folders: the same in a new process, and what is damaged or foreign is named."""
 
+import dataclasses
 import json
 import pathlib
 import subprocess
@@ -115,6 +116,14 @@ def test_what_another_has_in_the_folder_is_untouched(tmp_path):
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [
         (foreign.name, b"mine")
     ]
+
+
+def test_maps_that_are_not_finite_are_refused(tmp_path):
+    fitted = align(problem(), "ridge")
+    maps = jax.tree.map(lambda leaf: leaf * np.nan, fitted.maps)
+    dataclasses.replace(fitted, maps=maps).save(tmp_path / "out")
+    with pytest.raises(ValueError, match="out are not finite: align again"):
+        load(tmp_path / "out")
 
 
 SAVE = """

@@ -194,3 +194,9 @@ def test_a_lock_that_is_a_link_empties_nothing(tmp_path):
     with pytest.raises(ValueError, match="cannot be written to"), locks.alone_in(tmp_path):
         pass
     assert (tmp_path / "victim").read_text() == "mine"
+
+
+def test_a_number_that_no_float_holds_is_named(tmp_path):
+    (tmp_path / "a.json").write_text('{"seed": 1e400}')
+    with pytest.raises(ValueError, match="the number 1e400 is too large"):
+        read_record(tmp_path / "a.json")
