@@ -17,7 +17,8 @@ def _add_ask(commands: Any) -> None:
     ask.collection("--x", "to choose items from", required=True)
     ask.option("--num", "N", "number of items (default: 12)", default=12)
     ask.out("output folder for ask.csv and ask.html")
-    ask.option("--pairs", "CSV", "file of the pairs that exist already")
+    ask.flag("--xlsx", "write ask.xlsx too, a workbook of text cells")
+    ask.option("--pairs", "CSV", "table of the pairs that exist already")
     ask.option("--images", "DIR", "folder of the pictures, if --x was not written by encode")
     ask.seed()
 
@@ -81,7 +82,7 @@ def _ask(args: argparse.Namespace) -> output.Done:
     from gentle_clip_jax import ask
 
     sheet = ask(args.x, args.num, args.pairs, seed=args.seed, images=args.images)
-    sheet.save(args.out)
+    sheet.save(args.out, xlsx=args.xlsx)
     said = f"{len(sheet.ids)} items to describe: see ask.html, and fill in ask.csv."
     files = f"{args.out}/ask.html", f"{args.out}/ask.csv"
     return output.Done([said], {"items": sheet.ids}, files)

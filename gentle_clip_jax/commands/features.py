@@ -28,6 +28,10 @@ def _add_encode(commands: Any) -> None:
     size = "number of items in a batch (default: depends on the device)"
     encode.option("--batch-size", "N", size, type=number)
     encode.option("--split", "NAME", "encode only the items of this split in metadata.jsonl")
+    column = "name of the column of texts in a table (default: captions, text or caption)"
+    encode.option("--text-column", "NAME", column)
+    column = "name of the column of ids in a table (default: id, or else row numbers from 0)"
+    encode.option("--id-column", "NAME", column)
     prompt = 'template of a text for each class, e.g. "a photo of a {label}"'
     encode.option("--prompt", "TEXT", prompt)
     precision = "data type of the features (default: float32)"
@@ -81,6 +85,7 @@ def _encode(args: argparse.Namespace) -> output.Done:
     More: docs/features.md
     """
     names = ("encoder", "role", "data", "split", "prompt", "dtype", "layers", "views")
+    names += ("text_column", "id_column")
     arguments = {name: getattr(args, name) for name in names}
     if args.merge:
         from gentle_clip_jax.features.shards import merge

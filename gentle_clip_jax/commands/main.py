@@ -33,6 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(argv: Sequence[str] | None) -> int:
     from gentle_clip_jax.commands import failures, output
+    from gentle_clip_jax.storage.text import escaped
 
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a name of a file may be no text
@@ -58,7 +59,7 @@ def _run(argv: Sequence[str] | None) -> int:
             raise
         message, code = failures.format_error(error, args)
         if message:
-            print(f"gentle-clip: {message}", file=sys.stderr, flush=True)
+            print(f"gentle-clip: {escaped(message)}", file=sys.stderr, flush=True)
         else:
             failures.close_output()
         _leave_others(code, at_once=failures.is_full(error))

@@ -20,6 +20,7 @@ def add(commands: Any) -> None:
     match.out("output folder for matches.csv, accepted.csv, matches.html and matches.json")
     least = "least probability, above 0 to 1, of a match in accepted.csv (default: 0.5)"
     match.option("--accept", "S", least, default=0.5)
+    match.flag("--xlsx", "write matches.xlsx too, a workbook of text cells")
     ways = match.add_mutually_exclusive_group()
     match.flag("--many-to-one", "match each item of x with its nearest of y (default)", group=ways)
     match.flag("--one-to-one", "use each item of y at most once", group=ways)
@@ -38,5 +39,5 @@ def _match(args: argparse.Namespace) -> output.Done:
     aligner, settings = open_aligner(args.aligner), {"one_to_one": args.one_to_one}
     settings |= {"share": args.share, "seed": args.seed}
     matches = match(aligner, args.x, args.y, args.pairs, **settings)
-    matches.save(args.out, accept=args.accept)
+    matches.save(args.out, accept=args.accept, xlsx=args.xlsx)
     return output.Done([matches.summary], matches.about, (args.out,))

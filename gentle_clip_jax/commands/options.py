@@ -77,7 +77,10 @@ class Command(argparse.ArgumentParser):
 
     def pairs(self, default: str = "equal ids are pairs") -> None:
         """Add --pairs, the ids that belong together."""
-        help = f"file of pairs: an id of x and of y on each line (default: {default})"
+        help = (
+            "table of pairs, an id of x and of y on each line; FILE:NAME,NAME names its columns "
+            f"(default: {default})"
+        )
         self.option("--pairs", "CSV", help)
 
     def names(self) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gentle_clip_jax.storage import progress
+from gentle_clip_jax.storage.text import escaped
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -46,7 +47,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> "Table":
     for name in head:
         table.add_column(Text(name), overflow="fold")
     for row in rows:
-        table.add_row(*(Text(v if isinstance(v, str) else json.dumps(v)) for v in row))
+        table.add_row(*(Text(escaped(v) if isinstance(v, str) else json.dumps(v)) for v in row))
     return table
 
 
@@ -69,13 +70,13 @@ def run(args: argparse.Namespace) -> int:
     for line in done.lines:
         _print(line)
     if done.outputs:
-        print(f"Written: {', '.join(done.outputs)}.")
+        print(escaped(f"Written: {', '.join(done.outputs)}."))
     return done.code
 
 
 def _print(line: "str | Table") -> None:
     if isinstance(line, str):
-        print(line)
+        print(escaped(line))
     else:  # each row on a line of its own, where a program may read it
         _plain_console(width=None if sys.stdout.isatty() else _WIDTH).print(line)
 
@@ -96,7 +97,7 @@ class _Handler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         is_error, is_warning = (record.levelno >= n for n in (logging.ERROR, logging.WARNING))
-        text = f"{'gentle-clip: ' * is_error}{record.getMessage()}"
+        text = f"{'gentle-clip: ' * is_error}{escaped(record.getMessage())}"
         self._console().print(text, style="yellow" if is_warning else None)
 
 

@@ -31,6 +31,8 @@ def encode(
     prompt: str | None = None,
     layers: str | None = None,
     views: str | None = None,
+    text_column: str | None = None,
+    id_column: str | None = None,
     shard: tuple[int, int] | None = None,
     engine: Literal["ray"] | None = None,
     workers: int | None = None,
@@ -38,11 +40,11 @@ def encode(
     """Write the features of the images, texts or sequences of `data` into the folder `out`.
 
     `encoder` is one that `load_encoder` knows, as are `role`, `layers` and `views`: for images
-    (`images.list_images` says what data may be), for texts (`texts.list_texts`; with a prompt,
-    `texts.list_classes`) or for the protein sequences of a FASTA file. In `out` there will be
-    features.npy [n, d]; rows.jsonl, a line for each row: the id, split and label of its item, a
-    text itself, and the SHA-256 of what the features are of; and manifest.json: where all came
-    from, and what was skipped.
+    (`images.list_images` says what data may be), for texts (`texts.list_texts`, with the names of
+    two columns of a table; with a prompt, `texts.list_classes`) or for the protein sequences of a
+    FASTA file. In `out` there will be features.npy [n, d]; rows.jsonl, a line for each row: the id,
+    split and label of its item, a text itself, and the SHA-256 of what the features are of; and
+    manifest.json: where all came from, and what was skipped.
 
     After an interruption, the same call resumes. A later call embeds new or changed items and drops
     removed ones; other weights, settings or versions embed everything again.
@@ -72,9 +74,12 @@ def encode(
         "dtype": dtype,
         "layers": layers,
         "views": views,
+        "text_column": text_column,
+        "id_column": id_column,
     }
     with _engine(engine, workers) as embed:
-        work = _work(data, encoder, role, batch_size, split, prompt, layers, views)
+        columns = texts.Columns(text_column, id_column)
+        work = _work(data, encoder, role, batch_size, split, prompt, layers, views, columns)
         if shard is not None:
             out = folder_of(out, shard)
         check_folder(out, arguments)
@@ -107,6 +112,7 @@ def _work(
     prompt: str | None,
     layers: str | None,
     views: str | None,
+    columns: texts.Columns,
 ) -> Work:
     """Return the inputs to embed, and the encoder for them."""
     if batch_size is not None and batch_size < 1:
@@ -114,13 +120,18 @@ def _work(
     role = role_of(encoder, role)
     if prompt is not None and role != "text":
         raise ValueError("A prompt makes texts: use it with an encoder of texts, as minilm is.")
+    if any(columns) and (role != "text" or prompt is not None):
+        raise ValueError(
+            "--text-column and --id-column are for tables of texts, with an encoder of texts and "
+            "without --prompt: leave them out."
+        )
     settings: Any = {"role": role, "layers": layers, "views": views, "batch_size": batch_size}
     if role == "image":
         pictures = images.list_images(data, split)
         return image_work(pictures, load_encoder(encoder, **settings))
     if role == "text":
         listed = (
-            texts.list_texts(data, split)
+            texts.list_texts(data, split, columns)
             if prompt is None
             else texts.list_classes(data, prompt, split)
         )

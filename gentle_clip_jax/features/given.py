@@ -6,6 +6,7 @@ import pathlib
 import numpy as np
 from jax.typing import ArrayLike
 
+from gentle_clip_jax.data import images, metadata
 from gentle_clip_jax.data.pairs import RowNumbers
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.read import read
@@ -41,6 +42,21 @@ def collection_of(given: Given) -> Collection:
     several = rows.shape[1] if rows.ndim == 3 else 1
     ids = np.repeat(np.arange(len(rows)).astype(str), several).view(RowNumbers)
     return Collection(rows.reshape(-1, rows.shape[-1]), ids)
+
+
+def files_of(collection: Collection) -> list[str]:
+    """Return the path of each item's file below the folder that was encoded, "" without one."""
+    folder = collection.data
+    if folder is None or not folder.is_dir():
+        return [""] * len(collection.items)
+    endings = images.SUFFIXES if collection.texts is None else (".txt",)
+    names = (metadata.printable(file) for file in metadata.files_below(folder))
+    files = {
+        metadata.name_key(os.path.splitext(name)[0]): name
+        for name in names
+        if name.lower().endswith(endings)
+    }
+    return [files.get(metadata.name_key(id_), "") for id_ in collection.items.tolist()]
 
 
 def modalities_of(

@@ -12,14 +12,14 @@ from gentle_clip_jax.aligners import Aligner
 from gentle_clip_jax.aligners.candidates import NAMED
 from gentle_clip_jax.aligners.from_collections import held_out_of
 from gentle_clip_jax.features.collection import Collection
-from gentle_clip_jax.features.given import Given
+from gentle_clip_jax.features.given import Given, files_of
 from gentle_clip_jax.features.names import encoder_classes
 from gentle_clip_jax.features.pairs import read_matched
 from gentle_clip_jax.matching.accepted import LEAST, Accepted, accepted_pairs, methods_of
 from gentle_clip_jax.matching.match import match_arrays
 from gentle_clip_jax.matching.matches import Expected, Matches
 from gentle_clip_jax.matching.page import Named, matches_page
-from gentle_clip_jax.matching.written import rows_of, write
+from gentle_clip_jax.matching.written import Shown, rows_of, write
 from gentle_clip_jax.pages.items import pairs_html
 from gentle_clip_jax.searching.opened import Opened, opened_of
 from gentle_clip_jax.searching.run_items import Run
@@ -80,12 +80,15 @@ class MatchedCollections:
         metadata, count = self.opened.aligner.about, len(self.given)
         return methods_of(self.matches, self.x, self.y, metadata, count)
 
-    def save(self, folder: str | pathlib.Path, *, accept: float = LEAST) -> None:
+    def save(
+        self, folder: str | pathlib.Path, *, accept: float = LEAST, xlsx: bool = False
+    ) -> None:
         """Write matches.csv, accepted.csv, groups.csv, candidates.parquet, matches.html and
         matches.json.
 
         Args:
           accept: least probability of a match in accepted.csv.
+          xlsx: whether to write matches.xlsx too, the same as matches.csv in text cells.
 
         Raises:
           OSError: the folder cannot be written.
@@ -103,8 +106,13 @@ class MatchedCollections:
             is_run=not self.opened.aligner.can_refit,
         )
         ids = self.x.items, self.y.items
-        texts, accepted = self._first_texts(), self.accepted(accept)
-        write(self.matches, folder, *ids, y_texts=texts, page=page, accepted=accepted)
+        x_texts, y_texts = (
+            [" ".join(" ".join(texts).split()) for texts in of.item_texts]
+            for of in (self.x, self.y)
+        )
+        shown = Shown(files_of(self.x), x_texts, files_of(self.y), y_texts)
+        extra: Any = {"page": page, "shown": shown, "xlsx": xlsx, "accepted": self.accepted(accept)}
+        write(self.matches, folder, *ids, y_texts=self._first_texts(), **extra)
 
     def to_pandas(self) -> "pandas.DataFrame":
         """Return a table with a line for each unmatched item of x."""

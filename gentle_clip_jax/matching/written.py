@@ -1,10 +1,9 @@
 """Matches in a folder: tables for people, candidates for programs, and their evidence."""
 
-import csv
 import math
 import pathlib
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,12 +12,23 @@ from gentle_clip_jax.matching.matches import Candidates, Matches
 from gentle_clip_jax.storage import locks, owned
 from gentle_clip_jax.storage.digests import sha256
 from gentle_clip_jax.storage.records import write_record
+from gentle_clip_jax.storage.tables import write_csv, write_workbook
 from gentle_clip_jax.storage.writing import write_text, writing
 
 TABLES = ("matches.csv", "groups.csv", "candidates.parquet")
 _RECORD, _PAGE, _ACCEPTED, KIND = "matches.json", "matches.html", "accepted.csv", "matches"
+_WORKBOOK = "matches.xlsx"
 _HEADING = ("x", "y", "probability", "runner_up", "runner_up_probability", "mutual")
 _OF_GROUPS = ("group", "group_probability", "group_set")
+
+
+class Shown(NamedTuple):
+    """The file name and text of each item of x [n] and of y [m], "" for one without."""
+
+    x_file: Sequence[str]
+    x_text: Sequence[str]
+    y_file: Sequence[str]
+    y_text: Sequence[str]
 
 
 def write(
@@ -30,11 +40,12 @@ def write(
     y_texts: Sequence[str] | np.ndarray | None = None,
     page: str = "",
     accepted: Accepted | None = None,
+    shown: Shown | None = None,
+    xlsx: bool = False,
 ) -> None:
     """Write the tables of matches, matches.html and, last, matches.json.
 
-    Each file is whole or not there, and matches.json, which has the SHA-256 of the tables, is
-    there only if all are. docs/match.md describes them.
+    matches.json has the SHA-256 of the tables; it is there only if all are. See docs/match.md.
 
     Args:
       x_ids: [n] of all items of x, those of pairs too; y_ids: [m] likewise.
@@ -42,39 +53,39 @@ def write(
         central item, else by that item's id.
       page: of `matches_page`; without it there is no matches.html.
       accepted: of `accepted_pairs`; without it there is no accepted.csv.
+      shown: file names and texts beside the ids; xlsx: whether to write matches.xlsx too.
 
     Raises:
       OSError: the folder cannot be written.
       ValueError: there are not as many ids as items, or the folder holds something else.
       ModuleNotFoundError: pyarrow is not installed.
     """
-    import pyarrow
-    from pyarrow import parquet
+    import pyarrow  # noqa: F401  # before anything is written
 
     x_ids, y_ids = (np.asarray(ids).astype(str) for ids in (x_ids, y_ids))
     _check_ids(matches, x_ids, y_ids)
     labels = _labels(matches, y_ids, y_texts)
-    of_x = _columns("x", matches.of_x, x_ids, y_ids)
-    tables = [of_x, _columns("y", matches.of_y, y_ids, x_ids)]
     folder = pathlib.Path(folder)
     owned.check_owned(folder, _RECORD, KIND)
     with locks.alone_in(folder, timeout=locks.WAIT):
         write_record(folder / owned.UNFINISHED, owned.stated(KIND))
         # A folder without it is unfinished.
-        for name in (_RECORD, _PAGE, _ACCEPTED):
+        for name in (_RECORD, _PAGE, _ACCEPTED, _WORKBOOK):
             (folder / name).unlink(missing_ok=True)
-        heading = (*_HEADING, *_OF_GROUPS)
+        rows = [(*_HEADING, *_OF_GROUPS), *_rows(matches, x_ids, y_ids, labels)]
+        rows = _with_shown(matches, rows, shown)
         sizes = np.bincount(matches.groups.of_item, minlength=len(labels))
-        _write_csv(folder / "matches.csv", heading, _rows(matches, x_ids, y_ids, labels))
+        write_csv(folder / "matches.csv", rows)
+        if xlsx:
+            write_workbook(folder / _WORKBOOK, rows)
         groups = zip(range(len(labels)), labels, sizes)
-        _write_csv(folder / "groups.csv", ("number", "group", "items"), groups)
-        with writing(folder / "candidates.parquet", "wb") as file:
-            parquet.write_table(pyarrow.concat_tables(map(pyarrow.table, tables)), file)
+        write_csv(folder / "groups.csv", [("number", "group", "items"), *groups])
+        _write_candidates(folder / "candidates.parquet", matches, x_ids, y_ids)
         if page:
             write_text(folder / _PAGE, page)
         record = {**owned.stated(KIND), **matches.about}
         if accepted is not None:
-            _write_csv(folder / _ACCEPTED, HEADING, accepted.rows)
+            write_csv(folder / _ACCEPTED, [HEADING, *accepted.rows])
             record["accepted"] = {"pairs": len(accepted.rows), "methods": accepted.methods}
         written = (*TABLES, _ACCEPTED) if accepted else TABLES
         digests = {name: sha256(folder / name) for name in written}
@@ -150,13 +161,29 @@ def _cell(probability: float) -> str:
     return "" if math.isnan(probability) else f"{probability:.4g}"
 
 
-def _write_csv(
-    path: pathlib.Path, heading: tuple[str, ...], rows: Iterable[tuple[Any, ...]]
+def _with_shown(
+    matches: Matches, rows: list[tuple[Any, ...]], shown: Shown | None
+) -> list[tuple[Any, ...]]:
+    """Insert the columns of `shown` that are not empty after those of the ids."""
+    numbers = (matches.x, matches.x, matches.y, matches.y)
+    columns = [
+        [name, *(values[i] if i >= 0 else "" for i in of)]
+        for name, values, of in zip(Shown._fields, shown or (), numbers)
+        if any(values)
+    ]
+    return [(*row[:2], *more, *row[2:]) for row, *more in zip(rows, *columns)]
+
+
+def _write_candidates(
+    path: pathlib.Path, matches: Matches, x_ids: np.ndarray, y_ids: np.ndarray
 ) -> None:
-    with writing(path) as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(heading)
-        writer.writerows(rows)
+    import pyarrow
+    from pyarrow import parquet
+
+    of_x = _columns("x", matches.of_x, x_ids, y_ids)
+    tables = [of_x, _columns("y", matches.of_y, y_ids, x_ids)]
+    with writing(path, "wb") as file:
+        parquet.write_table(pyarrow.concat_tables(map(pyarrow.table, tables)), file)
 
 
 def _columns(side: str, of: Candidates, ids: np.ndarray, others: np.ndarray) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from gentle_clip_jax.reviewing.queue import Mode
 from gentle_clip_jax.reviewing.session import Session
 from gentle_clip_jax.searching.opened import Opened, opened_of
 from gentle_clip_jax.searching.run_items import Run
+from gentle_clip_jax.storage.tables import check_grows
 from gentle_clip_jax.storage.writing import write_json
 
 if TYPE_CHECKING:
@@ -209,6 +210,7 @@ def _file_of(
 ) -> pathlib.Path:
     """Return the file of pairs that grows, written if it is not there yet."""
     if isinstance(pairs, str | os.PathLike) and out is None:
+        check_grows(pathlib.Path(pairs))
         return pathlib.Path(pairs)
     given = opened.remembered_pairs(x, y) if pairs is None else pairs
     if given is None:

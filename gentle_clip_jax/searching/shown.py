@@ -8,6 +8,7 @@ from gentle_clip_jax.pages import Step, write
 from gentle_clip_jax.pages.items import Card, items_page
 from gentle_clip_jax.searching.search import Hit
 from gentle_clip_jax.storage.tables import write_csv
+from gentle_clip_jax.storage.text import escaped
 
 # X, Y and PAIRS are what the aligner was fitted to.
 _NOW = (
@@ -25,7 +26,8 @@ _NOW = (
 def lines(hits: Sequence[Hit]) -> list[str]:
     """Return a line for each hit: score, id, and path or else text, separated by tabs."""
     return [
-        f"{hit.score:.3f}\t{hit.id}\t{hit.path or ' '.join(hit.text.split())}".rstrip()
+        f"{hit.score:.3f}\t{escaped(hit.id, keep='')}\t"
+        f"{hit.path or ' '.join(hit.text.split())}".rstrip()
         for hit in hits
     ]
 

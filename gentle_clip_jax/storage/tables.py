@@ -8,6 +8,7 @@ import itertools
 import json
 import pathlib
 import re
+import types
 import warnings
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -185,19 +186,39 @@ def _shown(cell: Any) -> str:
     return repr(value)
 
 
+def check_grows(path: pathlib.Path) -> None:
+    """Refuse a table to which lines in UTF-8, with commas or in .tsv tabs, cannot be added.
+
+    Raises:
+      ValueError: it is another; says what to do.
+    """
+    delimiter = "\t" if path.suffix == ".tsv" else ","
+    content = reading.read_bytes(path) if path.is_file() else b""
+    try:
+        grows = path.suffix.lower() not in (".xlsx", ".jsonl") and ":" not in path.suffix
+        grows = grows and _delimiter(content.decode("utf-8-sig")) == delimiter
+    except UnicodeDecodeError:
+        grows = False
+    if not grows:
+        raise ValueError(
+            f"{path} cannot take more pairs, as it is no table with commas in UTF-8: give "
+            "--out=DIR, and its pairs are copied to DIR/pairs.csv."
+        )
+
+
 def write_csv(path: pathlib.Path, rows: Iterable[Sequence[Any]]) -> None:
     """Write a table with commas in UTF-8; the first row is the heading."""
     with writing(path, "wb") as file:
         file.write(csv_bytes(rows))
 
 
-def csv_bytes(
-    rows: Iterable[Sequence[Any]], delimiter: str = ",", end: str = "\n", encoding: str = "utf-8"
-) -> bytes:
+def csv_bytes(rows: Iterable[Sequence[Any]], delimiter: str = ",", end: str = "\n") -> bytes:
     """Return rows as lines of a table."""
-    text = io.StringIO()
-    csv.writer(text, delimiter=delimiter, lineterminator=end).writerows(rows)
-    return text.getvalue().encode(encoding)
+    lines: list[str] = []
+    sink: Any = types.SimpleNamespace(write=lines.append)
+    # This end makes the writer quote a cell with a carriage return, even a lone one.
+    csv.writer(sink, delimiter=delimiter, lineterminator="\r\n").writerows(rows)
+    return "".join(line.removesuffix("\r\n") + end for line in lines).encode()
 
 
 def write_workbook(path: pathlib.Path, rows: Iterable[Sequence[Any]]) -> None:

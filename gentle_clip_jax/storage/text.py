@@ -11,7 +11,7 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 
 def decode(content: bytes) -> str:
@@ -51,10 +51,12 @@ def decode(content: bytes) -> str:
         raise ValueError(f"line {line} is not UTF-8 text ({error.reason})") from error
 
 
-def escaped(text: str) -> str:
-    r"""Return the text with control characters other than tabs and line feeds as escapes.
+def escaped(text: str, keep: str = "\t\n") -> str:
+    r"""Return the text with control characters, but those to keep, as escapes.
 
     >>> escaped("\x1b[31mred")
     '\\x1b[31mred'
     """
-    return _CONTROLS.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
+    return _CONTROLS.sub(
+        lambda match: match[0] if match[0] in keep else ascii(match[0])[1:-1], text
+    )

@@ -11,6 +11,7 @@ from match_data import pairs, sets
 from gentle_clip_jax.aligners import METHODS, Problem
 from gentle_clip_jax.matching import match_arrays, write, written
 from gentle_clip_jax.storage.digests import sha256
+from gentle_clip_jax.storage.tables import read_table
 
 parquet = pytest.importorskip("pyarrow.parquet")
 
@@ -56,6 +57,22 @@ def test_the_tables(found, tmp_path):
     assert {row["group"] for row in rows} <= labels
     for row, members in zip(rows, found.group_sets):
         assert row["group_set"] == " ".join(map(str, np.flatnonzero(members)))
+
+
+def test_file_names_and_texts_beside_the_ids_and_the_same_as_a_workbook(found, tmp_path):
+    ids = ["=1+1", *X_IDS[1:-1], "007"]  # what a spreadsheet would compute, or shorten
+    texts = [f"text of {id_}" for id_ in Y_IDS]
+    shown = written.Shown([""] * N, [""] * N, [f"{id_}.txt" for id_ in Y_IDS], texts)
+    write(found, tmp_path, ids, Y_IDS, shown=shown, xlsx=True)
+    rows = rows_of(tmp_path / "matches.csv")
+    assert [*rows[0]][:5] == ["x", "y", "y_file", "y_text", "probability"]
+    assert rows[-1]["x"] == "007"
+    for row in rows:
+        assert (row["y_file"], row["y_text"]) == (f"{row['y']}.txt", f"text of {row['y']}")
+    tables = [[*read_table(tmp_path / f"matches.{kind}").rows] for kind in ("csv", "xlsx")]
+    assert tables[0] == tables[1]
+    write(found, tmp_path, ids, Y_IDS)
+    assert not (tmp_path / "matches.xlsx").exists()  # it would be of other matches
 
 
 def test_candidates(found, tmp_path):
