@@ -39,7 +39,11 @@ def _run(argv: Sequence[str] | None) -> int:
         if hasattr(stream, "reconfigure"):  # a name of a file may be no text
             stream.reconfigure(errors="backslashreplace")  # pyright: ignore
     parser = _parser()
-    for given in sys.argv[1:] if argv is None else argv:
+    words = sys.argv[1:] if argv is None else argv
+    if not words:  # as git does: help, and an exit code that a script notices
+        parser.print_help()
+        return failures.USAGE
+    for given in words:
         if given.startswith("--") and given.endswith("=--"):  # argparse would make a list of it
             parser.error(f"argument {given.removesuffix('=--')}: -- is no value")
     args, overrides = parser.parse_known_args(argv)

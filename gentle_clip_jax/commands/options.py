@@ -1,8 +1,11 @@
 """Declarations of commands, and of the options that several of them share."""
 
 import argparse
+import difflib
 import inspect
-from collections.abc import Callable, Sequence
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NoReturn
 
 from gentle_clip_jax.commands import output, values
@@ -28,7 +31,28 @@ class Command(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """End the command with exit code 2."""
-        self.exit(2, f"gentle-clip: {' '.join(message.split())}: see {self.prog} --help.\n")
+        see = " See" if message.endswith("?") else ": see"
+        self.exit(2, f"gentle-clip: {' '.join(message.split())}{see} {self.prog} --help.\n")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse; a mistyped command or option is named before others that are missing."""
+        options = self._option_string_actions
+        for word in sys.argv[1:] if args is None else args:
+            name = word.partition("=")[0]
+            if word == "--" or (self._subparsers and not word.startswith("-")):
+                break
+            # --config.KEY overrides a config, which says itself what is wrong with it.
+            if re.fullmatch(r"--[^ .]+", name) and name not in options:
+                near = _like(name, options)
+                if near or "--config" not in options:
+                    self.error(f"there is no option {name}{near}")
+        return super().parse_known_args(args, namespace)
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if isinstance(action, argparse._SubParsersAction) and value not in action.choices:
+            kind = str(action.metavar).lower()
+            self.error(f"there is no {kind} {value!r}{_like(value, action.choices)}")
+        super()._check_value(action, value)
 
     def option(
         self, name: str, kind: str, help: str, *, group: Any = None, **settings: Any
@@ -88,6 +112,21 @@ class Command(argparse.ArgumentParser):
         for name in "xy":
             help = f"name for items of {name} on pages, e.g. cell (default: the name of the file)"
             self.option(f"--{name}-name", "NAME", help, type=values.label)
+
+
+def _like(word: str, known: Iterable[str]) -> str:
+    """Return a question that names the known word nearest to a mistyped one, or nothing."""
+    near = difflib.get_close_matches(word, [*known], 1, cutoff=0.7)
+    return f". Did you mean {near[0]}?" if near else ""
+
+
+def all_actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
+    """Yield the options and arguments of a parser and of all its commands."""
+    for action in parser._actions:
+        yield action
+        if isinstance(action, argparse._SubParsersAction):
+            for command in action.choices.values():
+                yield from all_actions(command)
 
 
 def add_command(commands: Any, run: Callable[..., output.Done]) -> Command:

@@ -72,7 +72,6 @@ def test_help(args, capsys):
 @pytest.mark.parametrize(
     "args",
     [
-        [],
         ["fit"],
         ["train"],
         ["train", "--workdir=a"],
@@ -86,6 +85,33 @@ def test_wrong_usage(args, capsys):
         main.main(args)
     assert exit_.value.code == 2
     assert "gentle-clip" in capsys.readouterr().err
+
+
+def test_alone_it_prints_the_help(capsys):
+    assert main.main([]) == 2
+    out, err = capsys.readouterr()
+    assert out.startswith("usage: gentle-clip")
+    assert "quickstart" in out
+    assert not err
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["serach", "a house"], ["no command 'serach'", "Did you mean search?"]),
+        (["data", "lsit"], ["no action 'lsit'", "Did you mean list?"]),
+        (["--verison"], ["no option --verison", "Did you mean --version?"]),
+        (["ask", "--x=a", "--nmu=3", "--out=b"], ["no option --nmu", "Did you mean --num?"]),
+        (["align", "--alinger=a"], ["no option --alinger"]),
+        (["train", "--wrokdir=a"], ["no option --wrokdir", "Did you mean --workdir?"]),
+        (["ask", "--zzzzzz"], ["no option --zzzzzz: see gentle-clip ask --help"]),
+    ],
+)
+def test_a_mistyped_word_is_named_with_the_nearest(args, words, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        main.main(args)
+    assert exit_.value.code == 2
+    assert_one_sentence(capsys, *words)
 
 
 def test_runs_as_a_module_and_answers_before_anything_heavy_is_imported():
