@@ -152,7 +152,7 @@ class Opened:
         pairs = pathlib.Path(self._folder.name) / "pairs.csv"
         pairs.write_text("".join(f"{id_},{id_}\n" for id_ in ids))
         settings = {"own": self.fit.own(), "embed": self._embed, "background": background}
-        self.session = Session(x, y, start, Journal(pairs), seed=seed, **settings)
+        self.session = Session(x, y, start, Journal(pairs, x.items, y.items), seed=seed, **settings)
 
     def _embed(self, of_x, of_y, weight):
         begun = time.process_time()

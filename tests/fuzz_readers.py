@@ -171,9 +171,9 @@ def beside(name, reader, **others):
     def read_beside(path):
         folder = path.parent / "folder"
         folder.mkdir()
+        (folder / name).parent.mkdir(exist_ok=True)
         for other, content in others.items():
             (folder / other.replace("__", ".")).write_bytes(content)
-        (folder / name).parent.mkdir(exist_ok=True)
         path.replace(folder / name)
         return reader(folder)
 
@@ -185,7 +185,7 @@ def read_tokens(folder):
 
 
 def open_journal(folder):
-    Journal(folder / "pairs.csv").close()
+    Journal(folder / "pairs.csv", np.array([*"ab"]), np.array([*"ac"])).close()
 
 
 def read_kept(folder):
@@ -259,9 +259,13 @@ TEXTS = {
     "proteins.gz": (lambda: gzip.compress(b">a\nMKVL\nAA\n>b\nGGG\n"), sequences.read_fasta),
     "protein.pdb": (of_pdb, structures.read_chains),
     "protein.cif": (of_cif, structures.read_chains),
-    "review.jsonl": (
+    "log.jsonl": (
         lambda: of_lines(ANSWER),
-        beside("review.jsonl", open_journal, pairs__csv=PAIRS, pairs__csv__bak=PAIRS),
+        beside(
+            "pairs.csv.review/log.jsonl",
+            open_journal,
+            **{"pairs.csv": PAIRS, "pairs.csv.review/given.csv": PAIRS},
+        ),
     ),
 }  # fmt: skip
 SETTINGS = {

@@ -17,7 +17,7 @@ from gentle_clip_jax.features.pairs import SHEET, filled_cells
 from gentle_clip_jax.pages import Step, write
 from gentle_clip_jax.pages.items import items_page, previews_html
 from gentle_clip_jax.storage.progress import working
-from gentle_clip_jax.storage.tables import write_csv, write_workbook
+from gentle_clip_jax.storage.tables import read_table, write_csv, write_workbook
 
 if TYPE_CHECKING:
     import pandas
@@ -60,7 +60,7 @@ class Sheet:
             {folder / "ask.xlsx": write_workbook} if xlsx else {}
         )
         for path in tables:
-            if path.exists() and filled_cells(path):
+            if path.exists() and _is_filled(path):
                 raise ValueError(f"{path} holds answers: use another --out, or move it away.")
         for path, write_table in tables.items():
             write_table(path, rows)
@@ -167,3 +167,9 @@ def _lines(pairs: Any) -> Iterable[Sequence[str]]:
         pairs = zip(*(pairs[name] for name in columns))
     lines = [["" if cell is None else str(cell) for cell in line] for line in pairs]
     return [line for line in lines if all(line)]
+
+
+def _is_filled(path: pathlib.Path) -> bool:
+    """Return whether a person has written beside any id of a sheet."""
+    rows = ([str(cell).strip() for cell in cells] for _, cells in read_table(path).rows)
+    return any(any(cells[1:]) for cells in rows if cells[:2] != SHEET)

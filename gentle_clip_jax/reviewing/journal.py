@@ -1,100 +1,104 @@
 """Files of a review: a log to which answers are appended, and the pairs derived from it.
 
-Beside pairs.csv there are review.jsonl, with a line for each answer or undo, synced to disk before
-the next screen is shown; pairs.csv.bak, the pairs before the review; not_pairs.csv; and
-near_pairs.csv, the answers to "closest of ten". pairs.csv is always pairs.csv.bak followed by the
-confirmed pairs, so that undoing every answer restores it byte for byte.
+Beside pairs.csv there is the folder pairs.csv.review: log.jsonl, with a line for each answer or
+undo, synced to the disk before the next screen is shown; given.csv, the pairs that were not
+confirmed here; not_pairs.csv; and near_pairs.csv, the answers to "closest of ten". An answer counts
+once its line is synced. pairs.csv is always given.csv followed by the confirmed pairs, so that
+undoing every answer restores it byte for byte; lines that a person adds to it meanwhile are given.
 """
 
 import contextlib
-import datetime
-import json
-import os
 import pathlib
 from collections.abc import Iterable
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any
 
+import numpy as np
+
+from gentle_clip_jax.data.pairs import SHEET, read_pairs
+from gentle_clip_jax.reviewing.log import SOURCES, Answer, Ids, Log, replayed
 from gentle_clip_jax.storage.locks import locked
-from gentle_clip_jax.storage.tables import csv_bytes, write_csv
+from gentle_clip_jax.storage.tables import check_grows, csv_bytes, read_table, write_csv
 from gentle_clip_jax.storage.writing import writing
-
-Kind = Literal["match", "none", "unsure", "near"]
-WITH_PARTNER = ("match", "near")
-KINDS = get_args(Kind)
-
-
-class Answer(NamedTuple):
-    """The answer of a person to one screen.
-
-    number: counts answers, including undone ones. y, x: ids; x is the partner for "match", the
-    closest of ten for "near", else None. shown: ids of x in the grid, nearest first. sampling: how
-    the screen was chosen: "chance" by likelihood, or "random"; "ten" if ten different x were shown,
-    "within" if ten of one group. rank, cosine: of x in the grid; no rank if x came from a search.
-    """
-
-    number: int
-    y: str
-    kind: Kind
-    x: str | None = None
-    shown: tuple[str, ...] = ()
-    sampling: str = "chance"
-    rank: int | None = None
-    cosine: float | None = None
 
 
 class Journal:
     """The answers that were not undone, on disk; see the module.
 
+    given: ids of the pairs that were not confirmed here. behind: why pairs.csv could not be written
+    yet, or "".
+
+    Args:
+      pairs: a file of pairs; one that is missing or empty gets a heading.
+      x_ids, y_ids: ids of the items.
+
     Raises:
       ValueError: another review is open, or the files do not belong together.
     """
 
-    def __init__(self, pairs: str | pathlib.Path):
-        self.pairs = pathlib.Path(pairs)
-        if not self.pairs.is_file():
-            raise ValueError(f"There is no file of pairs {pairs}.")
-        folder = self.pairs.parent
-        self.log, self.not_pairs = folder / "review.jsonl", folder / "not_pairs.csv"
-        self.near_pairs = folder / "near_pairs.csv"
-        self.backup = folder / f"{self.pairs.name}.bak"
+    def __init__(self, pairs: str | pathlib.Path, x_ids: np.ndarray, y_ids: np.ndarray):
+        self.pairs, self._ids = pathlib.Path(pairs), (x_ids, y_ids)
+        if self.pairs.is_dir():
+            raise ValueError(f"{pairs} is a folder: give a file of pairs.")
+        self.folder = self.pairs.with_name(f"{self.pairs.name}.review")
+        self.behind, self.given = "", []
         with contextlib.ExitStack() as stack:
+            self._make_folder()
             try:
-                stack.enter_context(locked(folder / f"{self.pairs.name}.lock"))
+                stack.enter_context(locked(self.folder / "lock"))
             except TimeoutError as error:
                 raise ValueError(f"Another review of {pairs} is open: close it first.") from error
+            self.log = Log(self.folder / "log.jsonl")
+            stack.callback(self.log.close)
             self._open()
             self._lock = stack.pop_all()
 
+    def _make_folder(self) -> None:
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        if not self.pairs.exists() or not self.pairs.stat().st_size:
+            _write(self.pairs, ",".join(SHEET).encode() + b"\n")
+        others_read = self.pairs.stat().st_mode & 0o044
+        self.folder.mkdir(mode=0o777 if others_read else 0o700, exist_ok=True)
+
     def _open(self) -> None:
-        lines = _whole_lines(self.log)
-        self.answers, self.count = _replayed(lines, self.log)
-        before, _ = _replayed(lines[:-1], self.log)
-        now = self.pairs.read_bytes()
-        if lines and not self.backup.exists():
-            raise ValueError(f"{self.backup} is missing: put it back, or move {self.log} away.")
-        self._base = self.backup.read_bytes() if lines else now
-        # A program that was killed may have written the last answer and not yet the pairs.
-        if now not in (self._with(self.answers), self._with(before)):
-            raise ValueError(
-                f"{self.pairs} was changed since the last review: to go on from it as it is, "
-                f"move {self.log} and {self.backup} away."
-            )
+        lines, given = self.log.lines, self.folder / "given.csv"
+        self.answers, self.count = replayed(lines, self.log.path)
+        now = self._now()
+        if lines and not given.exists():
+            raise ValueError(f"{given} is missing: put it back, or move {self.folder} away.")
+        self._base = given.read_bytes() if lines else now
+        self._seen, self._ours = now, self._confirmed()
+        if now != self._with(self._ours):
+            # A program that was killed may have logged answers without writing the pairs.
+            earlier = (replayed(lines[:end], self.log.path)[0] for end in range(len(lines)))
+            confirmed = (_matches(answers) for answers in earlier)
+            ours = next((one for one in confirmed if self._with(one) == now), None)
+            self._ours = self._confirmed() if ours is None else ours
+            self._seen = b"" if ours is None else now
+        self.given = self._read_given()
         if not lines:
-            self._write(self.backup, now)
-        self._file = self.log.open("ab")
+            _write(given, now)
+        self._take_in_edits()
         self._derive()
 
-    def base_lines(self) -> bytes:
-        """Return pairs.csv as it was before the first answer."""
-        return self._base
-
     def add(self, answer: Answer) -> None:
-        """Log an answer; it is on the disk when this returns.
+        """Log an answer; it is on the disk when this returns, and counts.
 
         Raises:
-          OSError: the disk is full or gone; nothing has changed.
+          OSError: it could not be logged; nothing has changed.
+          ValueError: pairs.csv was edited so that they do not fit; nothing has changed.
         """
-        self._append({**answer._asdict(), "time": _now()})
+        self._take_in_edits()
+        if answer.kind == "match":
+            for column, id_ in enumerate((answer.x, answer.y)):
+                if any(pair[column] == id_ for pair in self.given):
+                    raise ValueError(
+                        f"{self.pairs} was edited, and {id_!r} has a partner there: go on with "
+                        "another item."
+                    )
+        if not self.log.lines:
+            self._log({"given": self.given})
+        source = {"source": SOURCES[answer.sampling]} if answer.kind == "match" else {}
+        self._log({**answer._asdict(), **source})
         self.answers[answer.number] = answer
         self.count = max(self.count, answer.number)
         self._derive()
@@ -104,106 +108,126 @@ class Journal:
 
         Raises:
           KeyError: there is no such answer in force.
+          OSError, ValueError: as of `add`.
         """
         answer = self.answers[number]
-        self._append({"undo": number, "time": _now()})
+        self._take_in_edits(undone=answer)
+        self._log({"undo": number})
         del self.answers[number]
         self._derive()
         return answer
 
     def close(self) -> None:
-        """Close the files, so that another review can open them."""
-        self._file.close()
+        """Write what is still to be written, so that another review can open the files."""
+        if self.behind:
+            self._derive()
         self._lock.close()
 
-    def _append(self, line: dict[str, Any]) -> None:
-        end = self._file.tell()
-        try:
-            self._file.write((json.dumps(line, ensure_ascii=False) + "\n").encode())
-            self._file.flush()
-            os.fsync(self._file.fileno())
-        except OSError:
-            self._file = self.log.open("ab")
-            self._file.truncate(end)
-            raise
+    def _log(self, line: dict[str, Any]) -> None:
+        self.log.append(line)
+        self.log.lines.append(b"")
+
+    def _take_in_edits(self, undone: Answer | None = None) -> None:
+        """Take pairs that a person has changed in pairs.csv meanwhile for given ones."""
+        now = self._now()
+        if now == self._seen:
+            return
+        if now:
+            check_grows(self.pairs)
+        ours = [pair for pair in self._ours if undone is None or pair != (undone.x, undone.y)]
+        rows = {tuple(cells[:2]) for _, cells in _rows(self.pairs)} if now else set()
+        if lacking := [pair for pair in ours if pair not in rows]:
+            raise ValueError(
+                f"{self.pairs} was edited and lacks the pair {','.join(lacking[0])} that you "
+                f"confirmed: put it back, or move {self.folder} away to go on from the file as it "
+                "is."
+            )
+        base, given = self._without(now, self._ours), self._read_given()
+        for x, y in self._confirmed():
+            if any((a == x) != (b == y) for a, b in given):
+                raise ValueError(
+                    f"{self.pairs} was edited, and gives {x!r} or {y!r} another partner than you "
+                    "did here: take that line out."
+                )
+        _write(self.folder / "given.csv", base)
+        self._log({"given": given})
+        self._base, self.given, self._seen = base, given, now
+
+    def _read_given(self) -> Ids:
+        """Return the pairs of pairs.csv that were not confirmed here; [] of a heading alone."""
+        rows = [cells for _, cells in _rows(self.pairs)]
+        is_sheet = bool(rows) and rows[0][:2] == SHEET
+        with_partner = [row for row in rows[is_sheet:] if not is_sheet or any(row[1:])]
+        known = [{*map(str, ids.tolist())} for ids in self._ids]
+        is_heading = len(rows) == 1 and not any(cell in ids for cell in rows[0] for ids in known)
+        if not with_partner or is_heading:
+            return []
+        pairs = map(tuple, read_pairs(self.pairs, *self._ids).tolist())
+        ours = {*self._ours}
+        return [(x, y) for x, y in pairs if (x, y) not in ours]
 
     def _derive(self) -> None:
-        new = self._with(self.answers)
-        if self.pairs.read_bytes() != new:
-            self._write(self.pairs, new)
+        """Write the pairs and what was refused; where that fails, the next answer tries again."""
+        confirmed = self._confirmed()
+        new = self._with(confirmed)
         refused = [(x, a.y) for a in self.answers.values() if a.kind == "none" for x in a.shown]
         near = [(a.x, a.y) for a in self.answers.values() if a.kind == "near"]
-        for path, rows in ((self.not_pairs, refused), (self.near_pairs, near)):
-            if rows:
-                write_pairs(path, rows)
-            else:
-                path.unlink(missing_ok=True)
+        try:
+            if self._seen != new:
+                _write(self.pairs, new)
+            self._seen, self._ours = new, confirmed
+            for name, rows in (("not_pairs.csv", refused), ("near_pairs.csv", near)):
+                if rows:
+                    write_pairs(self.folder / name, rows)
+                else:
+                    (self.folder / name).unlink(missing_ok=True)
+        except OSError as error:
+            self.behind = (
+                f"Your answers are kept in {self.log.path}, but {error.filename or self.pairs} "
+                f"could not be written: {error.strerror}. The next answer tries again."
+            )
+        else:
+            self.behind = ""
 
-    def _with(self, answers: dict[int, Answer]) -> bytes:
-        confirmed = [(a.x, a.y) for a in answers.values() if a.kind == "match"]
+    def _confirmed(self) -> Ids:
+        return _matches(self.answers)
+
+    def _now(self) -> bytes:
+        return self.pairs.read_bytes() if self.pairs.exists() else b""
+
+    def _with(self, confirmed: Ids) -> bytes:
         if not confirmed:
             return self._base
         end = "\r\n" if b"\r\n" in self._base else "\n"
-        gap = b"" if self._base.endswith(b"\n") else end.encode()
+        gap = b"" if not self._base or self._base.endswith(b"\n") else end.encode()
         delimiter = "\t" if self.pairs.suffix == ".tsv" else ","
         return self._base + gap + csv_bytes(confirmed, delimiter, end)
 
-    @staticmethod
-    def _write(path: pathlib.Path, content: bytes) -> None:
-        with writing(path, "wb") as file:
-            file.write(content)
+    def _without(self, content: bytes, ours: Ids) -> bytes:
+        """Return a file's content without the lines of these pairs."""
+        left_out = (
+            {number for number, cells in _rows(self.pairs) if tuple(cells[:2]) in {*ours}}
+            if content
+            else set()
+        )
+        lines = content.splitlines(keepends=True)
+        return b"".join(line for n, line in enumerate(lines, 1) if n not in left_out)
+
+
+def _rows(path: pathlib.Path) -> list[tuple[int, list[str]]]:
+    """Return the line number and the cells of each row of a table."""
+    return [(line, [str(cell).strip() for cell in cells]) for line, cells in read_table(path).rows]
 
 
 def write_pairs(path: pathlib.Path, pairs: Iterable[tuple[Any, ...]]) -> None:
     """Write a CSV file of pairs of ids with the columns x and y."""
-    write_csv(path, [("x", "y"), *pairs])
+    write_csv(path, [SHEET, *pairs])
 
 
-def _now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+def _matches(answers: dict[int, Answer]) -> Ids:
+    return [(str(a.x), str(a.y)) for a in answers.values() if a.kind == "match"]
 
 
-def _whole_lines(path: pathlib.Path) -> list[bytes]:
-    """Return the lines of the log, and cut off a last one that a kill left incomplete."""
-    if not path.exists():
-        return []
-    content = path.read_bytes()
-    whole = content[: content.rfind(b"\n") + 1]
-    if len(whole) < len(content):
-        with path.open("r+b") as file:
-            file.truncate(len(whole))
-            os.fsync(file.fileno())
-    return whole.splitlines()
-
-
-def _parsed(line: bytes | str, where: str) -> Answer | int:
-    """Return an answer, or the number of one that is undone.
-
-    Raises:
-      ValueError: the line is neither.
-    """
-    try:
-        row = json.loads(line)
-        if "undo" in row:
-            return int(row["undo"])
-        answer = Answer(**{name: row[name] for name in Answer._fields if name in row})
-        has_partner = answer.kind in WITH_PARTNER
-        if answer.kind not in KINDS or has_partner != isinstance(answer.x, str):
-            raise ValueError("an answer of no kind")
-        shown = tuple(map(str, answer.shown))
-        return answer._replace(number=int(answer.number), y=str(answer.y), shown=shown)
-    except (ValueError, TypeError, KeyError) as error:
-        raise ValueError(f"{where} is no answer of a review: take the line out.") from error
-
-
-def _replayed(lines: list[bytes], path: pathlib.Path) -> tuple[dict[int, Answer], int]:
-    answers: dict[int, Answer] = {}
-    count = 0
-    for place, line in enumerate(lines, 1):
-        found = _parsed(line, f"{path}, line {place}")
-        if isinstance(found, int):
-            answers.pop(found, None)
-        else:
-            answers[found.number] = found
-            count = max(count, found.number)
-    return answers, count
+def _write(path: pathlib.Path, content: bytes) -> None:
+    with writing(path, "wb") as file:
+        file.write(content)

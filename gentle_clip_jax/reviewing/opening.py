@@ -49,8 +49,8 @@ def open_review(
     Args:
       aligner: a fitted one, or a trained run, which is not refitted.
       x, y: features that the aligner embeds.
-      pairs: a CSV file of known pairs; it grows, and review.jsonl, not_pairs.csv, a backup and
-        review_curve.json are kept beside it.
+      pairs: a CSV file of known pairs, which may be missing or empty; it grows, and the folder
+        PAIRS.review beside it holds the log and the other files, see `Journal`.
       images: pictures by the ids of items, see `Pictures`.
       seed: of the random screens.
       mode: kind of question at the start, see `Session.switch`; None to choose it by the numbers
@@ -66,7 +66,7 @@ def open_review(
     embed_x, embed_y = (functools.partial(aligner.embed, name) for name in "xy")
     space = Space(of_x, of_y, embed_x, embed_y)
     finder = Finder(x, y, space, functools.partial(aligner.items.word_encoder, "y"))
-    with contextlib.closing(Journal(pairs)) as journal:
+    with contextlib.closing(Journal(pairs, x.items, y.items)) as journal:
         with working("opening the review"):
             progress, refits = _refits(aligner, finder, x, y, journal)
             refits |= {"seed": seed, "background": background}
@@ -88,7 +88,7 @@ def _refits(
     if not fitted.can_refit:
         return None, {}
     fit = refit.prepare(x, y, fitted.about.get("method", ""))
-    progress = Progress(fit.embedded, journal.pairs.with_name("review_curve.json"))
+    progress = Progress(fit.embedded, journal.folder / "curve.json")
 
     def embed(*pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         found = fit.fitted(*pairs)

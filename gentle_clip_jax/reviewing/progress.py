@@ -10,7 +10,7 @@ import numpy as np
 from gentle_clip_jax.evaluation.cross_validation import rank_of_partner
 from gentle_clip_jax.evaluation.intervals import wilson
 from gentle_clip_jax.evaluation.splits import FOLDS, canonical_order, folds
-from gentle_clip_jax.reviewing.journal import KINDS, Answer
+from gentle_clip_jax.reviewing.log import KINDS, Answer
 from gentle_clip_jax.reviewing.queue import kind_of_screen
 from gentle_clip_jax.reviewing.schedule import Embed
 from gentle_clip_jax.reviewing.session import Session
@@ -115,8 +115,8 @@ def forecast(answers: Sequence[Answer], points: Sequence[Point]) -> dict[str, An
 
     Of the latest 40 screens by chance, and of all at random, as many should hold the partner as
     did: "value", "low" and "high" count confirmed pairs, by 95 % intervals of both shares. "recall"
-    is what a line through the curve against the logarithm of pairs says, before and after, in per
-    cent; None if it does not rise, or spans less than 20 pairs.
+    is the last point of the curve, and that point raised by the slope of the curve against the
+    logarithm of pairs, in per cent; None if it does not rise, or spans less than 20 pairs.
     """
     grids = [a for a in answers if kind_of_screen(a.sampling) == "grid"]
     grids.sort(key=lambda a: a.number)
@@ -135,10 +135,11 @@ def _line(points: Sequence[Point], more: int) -> tuple[int, int] | None:
     pairs, recall = (np.array([point[i] for point in points], float) for i in (0, 1))
     if len(points) < 3 or pairs.max() - pairs.min() < 20:
         return None
-    slope, start = np.polyfit(np.log(pairs), recall, 1)
-    ends = start + slope * np.log([pairs.max(), pairs.max() + more])
+    slope, _ = np.polyfit(np.log(pairs), recall, 1)
+    last = recall[pairs.argmax()]
+    ends = np.array([last, last + slope * np.log(1 + more / pairs.max())])
     before, after = (100 * ends.clip(0, 1)).round().astype(int).tolist()
-    return (before, after) if slope > 0 else None
+    return (before, after) if after > before else None
 
 
 def drawing(points: Sequence[Point]) -> dict[str, Any]:

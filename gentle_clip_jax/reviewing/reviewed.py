@@ -11,7 +11,8 @@ from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.given import Given
 from gentle_clip_jax.features.pairs import read_pairs
 from gentle_clip_jax.pages.items import pairs_html
-from gentle_clip_jax.reviewing.journal import Answer, write_pairs
+from gentle_clip_jax.reviewing.journal import write_pairs
+from gentle_clip_jax.reviewing.log import Answer
 from gentle_clip_jax.reviewing.opening import Review, open_review
 from gentle_clip_jax.reviewing.progress import AT, Point
 from gentle_clip_jax.reviewing.queue import Mode
@@ -221,10 +222,10 @@ def _file_of(
         path.parent.mkdir(parents=True, exist_ok=True)
         write_pairs(path, ids)
         return path
-    backup = path.with_name(f"{path.name}.bak")  # the pairs before the first answer
+    given = path.with_name(f"{path.name}.review") / "given.csv"  # before the first answer
     before, now = (
         {tuple(pair) for pair in read_pairs(file, x.ids, y.ids).tolist()}
-        for file in (backup if backup.exists() else path, path)
+        for file in (given if given.exists() else path, path)
     )
     if not before <= {tuple(pair) for pair in ids} <= now:
         raise ValueError(

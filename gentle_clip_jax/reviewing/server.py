@@ -18,13 +18,14 @@ from starlette.types import ASGIApp
 from gentle_clip_jax import pages
 from gentle_clip_jax.reviewing.finding import MOST
 from gentle_clip_jax.reviewing.guard import Guard, json_body
-from gentle_clip_jax.reviewing.journal import KINDS
+from gentle_clip_jax.reviewing.log import KINDS
 from gentle_clip_jax.reviewing.plane import plane
 from gentle_clip_jax.reviewing.progress import Progress, at_random, counts, drawing, forecast
 from gentle_clip_jax.reviewing.queue import Mode
 from gentle_clip_jax.reviewing.show import Show
 
 ASSETS = pathlib.Path(__file__).parent / "assets"
+_DIGITS = 10  # of the number of an item
 
 
 def application(
@@ -46,7 +47,7 @@ def application(
         Route("/map", handlers.map_page),
         Route("/state", handlers.state),
         Route("/find", handlers.find),
-        Route("/thumb/{side}/{number:int}", handlers.thumb),
+        Route("/thumb/{side}/{number}", handlers.thumb),
         Route("/answer", handlers.changing(handlers.answer), methods=["POST"]),
         Route("/undo", handlers.changing(handlers.undo), methods=["POST"]),
         Route("/mode", handlers.changing(handlers.mode), methods=["POST"]),
@@ -90,7 +91,7 @@ class _Handlers:
             "named": show.items,
         }
         side, _, digits = like.partition("-")
-        number = int(digits) if digits.isdecimal() else -1
+        number = int(digits) if digits.isdecimal() and len(digits) < _DIGITS else -1
         try:
             if finder is not None and like:
                 found = finder.like(side, number)
@@ -119,7 +120,8 @@ class _Handlers:
         return JSONResponse(self._show.state())
 
     def thumb(self, request: Request) -> Response:
-        side, number = request.path_params["side"], request.path_params["number"]
+        side, digits = request.path_params["side"], request.path_params["number"]
+        number = int(digits) if digits.isdecimal() and len(digits) < _DIGITS else -1
         try:
             picture = self._show.picture(side, number)
         except (KeyError, ValueError):
@@ -165,7 +167,7 @@ class _Handlers:
             except ValueError as error:
                 return JSONResponse({"error": str(error)}, 409)
             except OSError as error:
-                reason = f"The answer was not kept: {error.strerror}. Mend that and answer again."
+                reason = f"Your answer was not kept: {error.strerror}. Fix this and answer again."
                 return JSONResponse({"error": reason}, 507)
             return JSONResponse(await run_in_threadpool(self._show.state))
 
@@ -194,8 +196,11 @@ def serve(show: Show, progress: Progress | None, port: int, tell: Callable[[str]
         raise ValueError(f"Port {port} cannot be used ({error}): give another --port.") from error
     port = listener.getsockname()[1]
     app = application(show, progress, token=token, cookie=f"gentle_clip_review_{port}")
+    from gentle_clip_jax.reviewing.timed import Timed
+
     config = uvicorn.Config(
         app,
+        http=Timed,
         loop="asyncio",  # uvloop, where it is installed, fails if Ctrl-C comes while it starts
         log_level="warning",
         access_log=False,

@@ -12,7 +12,8 @@ import numpy as np
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.reviewing import queue
 from gentle_clip_jax.reviewing.background import Background
-from gentle_clip_jax.reviewing.journal import KINDS, WITH_PARTNER, Answer, Journal, Kind
+from gentle_clip_jax.reviewing.journal import Journal
+from gentle_clip_jax.reviewing.log import KINDS, WITH_PARTNER, Answer, Kind
 from gentle_clip_jax.reviewing.queue import Mode, Question
 from gentle_clip_jax.reviewing.schedule import Embed, FittedTo, Schedule
 from gentle_clip_jax.reviewing.standing import Standing
@@ -59,12 +60,16 @@ class Session:
         self._again: list[tuple[int, str]] = []
         self.standing = Standing(x, y, journal)
         self.mode: Mode = "grid"
-        self.known = self.standing.known
         then = self.standing if background else self.standing.first(0)
         self.ranking = self._asked_by = queue.ranked(*start, then.waiting()[1], seed=seed)
         self._groups = [queue.clusters(rows, seed=seed) for rows in own or start]
         self._schedule, self._tasks = Schedule(len(self.known)), Background()
         self._question = self._next()
+
+    @property
+    def known(self) -> list[tuple[str, str]]:
+        """Ids of the pairs that were not confirmed in this review."""
+        return self.standing.known
 
     def question(self) -> Question | None:
         """Return the screen that waits for an answer, if there is one."""

@@ -9,7 +9,7 @@ import numpy as np
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.pages import Step
 from gentle_clip_jax.reviewing.finding import Finder
-from gentle_clip_jax.reviewing.journal import Answer
+from gentle_clip_jax.reviewing.log import Answer
 from gentle_clip_jax.reviewing.pictures import Pictures
 from gentle_clip_jax.reviewing.progress import counts
 from gentle_clip_jax.reviewing.queue import GRID, Question
@@ -128,6 +128,7 @@ class Show:
             "mode": self.session.mode,
             "question": self.question(question) if question else None,
             "message": None if question else self.nothing_left(),
+            "notice": self.session.journal.behind or None,
             "counts": counts(self.session),
             "answers": [self.answer(answer) for answer in self.session.answers()[:10]],
             "ahead": [item["picture"] for item in items if "picture" in item],

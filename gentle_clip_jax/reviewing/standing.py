@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import numpy as np
 
 from gentle_clip_jax.features.collection import Collection
-from gentle_clip_jax.features.pairs import read_pairs
-from gentle_clip_jax.reviewing.journal import Answer, Journal
+from gentle_clip_jax.reviewing.journal import Journal
+from gentle_clip_jax.reviewing.log import Answer
 from gentle_clip_jax.reviewing.queue import kind_of_screen
 
 NEAR_WEIGHT = 0.3  # of the closest of ten in a fit; a confirmed pair counts 1
@@ -17,20 +17,23 @@ NEAR_WEIGHT = 0.3  # of the closest of ten in a fit; a confirmed pair counts 1
 class Standing:
     """Pairs from before the review and the answers of a journal.
 
-    of_x, of_y: numbers of items by their ids. known: [p, 2] ids of the pairs before the review.
+    of_x, of_y: numbers of items by their ids.
 
     Raises:
       ValueError: the pairs or the answers are of other items.
     """
 
     def __init__(self, x: Collection, y: Collection, journal: Journal):
-        self._answers = journal.answers
+        self._journal, self._answers = journal, journal.answers
         self.of_x = {id_: i for i, id_ in enumerate(x.items.tolist())}
         self.of_y = {id_: i for i, id_ in enumerate(y.items.tolist())}
-        now = read_pairs(journal.pairs, x.items, y.items)
         for answer in journal.answers.values():
-            self.check(answer, str(journal.log))
-        self.known = now[: len(now) - sum(1 for _ in self._of_kind("match"))]
+            self.check(answer, str(journal.log.path))
+
+    @property
+    def known(self) -> list[tuple[str, str]]:
+        """Ids of the pairs that were not confirmed in this review."""
+        return self._journal.given
 
     @property
     def count(self) -> int:
@@ -47,8 +50,8 @@ class Standing:
         """Return numbers of x [p] and of y [p] of all pairs; those known before come first."""
         matched = [*self._of_kind("match")]
         return self._numbers(
-            [*self.known[:, 0], *(a.x for a in matched)],
-            [*self.known[:, 1], *(a.y for a in matched)],
+            [*(x for x, _ in self.known), *(a.x for a in matched)],
+            [*(y for _, y in self.known), *(a.y for a in matched)],
         )
 
     def fitted_to(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -35,11 +35,16 @@ def write_pairs(folder: pathlib.Path, content: bytes = b"x,y\nx0,y0\nx1,y1\n") -
     return path
 
 
+def opened(pairs: pathlib.Path, number: int = NUMBER) -> Journal:
+    x, y = sides(number=number)
+    return Journal(pairs, x.items, y.items)
+
+
 def session(pairs: pathlib.Path, *, number: int = NUMBER, **settings) -> Session:
     x, y = sides(number=number)
     start = tuple(rows[:number] for rows in latent())
     settings.setdefault("background", False)
-    return Session(x, y, start, Journal(pairs), **settings)
+    return Session(x, y, start, opened(pairs, number), **settings)
 
 
 def finder(review: Session) -> Finder:

@@ -108,7 +108,11 @@ def whole(hard, tmp_path_factory):
 def test_sixty_answers_are_logged_and_improve_recall(hard, whole):
     found, asked, out = whole
     assert [screen.number for screen in asked] == [*range(1, 61)]
-    lines = [json.loads(line) for line in (out / "review.jsonl").read_text().splitlines()]
+    lines = [
+        json.loads(line)
+        for line in (out / "pairs.csv.review" / "log.jsonl").read_text().splitlines()
+    ]
+    assert lines.pop(0)["given"] == [[*pair] for pair in hard[1]]
     assert [line["y"] for line in lines] == [screen.query for screen in asked]
     assert [line["shown"] for line in lines] == [screen.candidates for screen in asked]
     for screen in asked:
@@ -165,7 +169,7 @@ def test_an_answer_is_an_item_of_x_without_a_partner(hard, tmp_path):
     for answer, words in (("item 999", "'item 999', is no item of x"), ("item 3", "a partner")):
         with pytest.raises(ValueError, match=words):
             reviewed(hard, tmp_path, lambda _, answer=answer: answer)
-    assert (tmp_path / "review.jsonl").read_text() == ""
+    assert (tmp_path / "pairs.csv.review" / "log.jsonl").read_text() == ""
 
     def ten(screen):
         if screen.number > 3:
@@ -177,7 +181,7 @@ def test_an_answer_is_an_item_of_x_without_a_partner(hard, tmp_path):
     found = reviewed(hard, tmp_path, ten, mode="ten")
     assert [answer.kind for answer in found.answers] == ["near"] * 3
     assert len(found.pairs) == 12
-    assert len((tmp_path / "near_pairs.csv").read_text().splitlines()) == 4
+    assert len((tmp_path / "pairs.csv.review" / "near_pairs.csv").read_text().splitlines()) == 4
 
 
 def test_the_page_is_served_until_ctrl_c(hard, tmp_path, monkeypatch):

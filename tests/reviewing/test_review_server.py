@@ -1,7 +1,11 @@
 """Who may ask the page what."""
 
+import contextlib
 import io
 import json
+import socket
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -134,7 +138,17 @@ def test_thumbnails_are_small_and_by_number(client):
     found = client.get("/thumb/x/3")
     assert found.headers["content-type"] == "image/jpeg"
     assert Image.open(io.BytesIO(found.content)).size == (256, 256)
-    for path in ("x/70", "x/999", "x/-1", "y/3", "z/1", "x/x3.png", "x/..%2f..%2fpairs", "x/%2e"):
+    for path in (
+        "x/70",
+        "x/999",
+        "x/-1",
+        "y/3",
+        "z/1",
+        "x/x3.png",
+        "x/..%2f..%2fpairs",
+        "x/%2e",
+        "x/" + "9" * 5000,
+    ):
         assert client.get(f"/thumb/{path}").status_code == 404, path
     for path in ("../server.py", "%2e%2e/server.py", "..%2fserver.py", "/etc/passwd"):
         assert client.get(f"/assets/{path}").status_code == 404, path
@@ -187,7 +201,9 @@ def test_items_without_texts_are_told_by_their_neighbours(tmp_path):
     from gentle_clip_jax.reviewing.session import Session
 
     x, y = sides(texts=False)
-    review = Session(x, y, latent(), Journal(write_pairs(tmp_path)), background=False)
+    review = Session(
+        x, y, latent(), Journal(write_pairs(tmp_path), x.items, y.items), background=False
+    )
     question = Show(review).state()["question"]
     near = question["item"]["near"]
     assert set(near) == {"y0 belongs to x0", "y1 belongs to x1"}
@@ -218,7 +234,17 @@ def test_a_search_shows_both_sides(client):
     assert page.index("/thumb/x/3") < page.index("Nearest pictures") < page.index("Nearest texts")
     assert 'like=x-3"' not in page
     assert 'like=y-3"' in page
-    for like in ("x-80", "z-1", "x-", "x--1", "x-1.5", "x-" + "9" * 40, "-", "x-\u00b2"):
+    for like in (
+        "x-80",
+        "z-1",
+        "x-",
+        "x--1",
+        "x-1.5",
+        "x-" + "9" * 40,
+        "-",
+        "x-\u00b2",
+        "x-" + "9" * 5000,
+    ):
         answer = client.get("/search", params={"like": like})
         assert (answer.status_code, "There is no such item." in answer.text) == (400, True), like
     too_long = client.get("/search", params={"words": "a" * 301})
@@ -247,3 +273,45 @@ def test_the_mode_is_switched(client, review):
     assert client.post("/mode", json={"mode": True}).status_code == 409
     assert not client.post("/mode", json={"mode": "grid"}).json()["question"]["ten"]
     assert review.pairs()[0].tolist() == [0, 1]
+
+
+def test_half_open_connections_end(review, monkeypatch):
+    """More than the server takes at once, none of which sends all of its headers."""
+    from gentle_clip_jax.reviewing import server, timed
+
+    monkeypatch.setattr(timed, "SECONDS", 1)
+    address, sockets, over = [], [], threading.Event()
+
+    def wait(thread):
+        over.wait(100)
+        raise SystemExit
+
+    def run():
+        with pytest.raises(SystemExit):
+            server.serve(Show(review), None, 0, lambda said: address.append(said.split()[1]))
+
+    def connect():
+        for _ in range(600):  # the server may only begin to listen
+            with contextlib.suppress(ConnectionRefusedError, IndexError):
+                port = int(address[0].split(":")[2].split("/")[0])
+                sockets.append(socket.create_connection(("127.0.0.1", port), timeout=30))
+                return sockets[-1]
+            time.sleep(0.1)
+        raise AssertionError("the server does not listen")
+
+    monkeypatch.setattr(server, "_wait", wait)
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        for number in range(300):
+            connect().sendall(b"GET / HTTP/1.1\r\nHost: 127" if number % 2 else b"")
+        for one in sockets:
+            assert one.recv(4096) == b""  # closed by the server
+        whole = connect()
+        whole.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+        assert whole.recv(64).startswith(b"HTTP/1.1 403")
+    finally:
+        over.set()
+        thread.join()
+        for one in sockets:
+            one.close()

@@ -8,7 +8,7 @@ import sys
 
 import numpy as np
 import pytest
-from review_items import NUMBER, answered, latent, session, sides, write_pairs
+from review_items import NUMBER, answered, latent, opened, session, sides, write_pairs
 
 from gentle_clip_jax.reviewing import queue
 from gentle_clip_jax.reviewing.journal import Journal
@@ -33,22 +33,24 @@ def test_pairs_grow_and_undo_restores_them_byte_for_byte(tmp_path, base):
     rows = list(csv.reader(pairs.read_text("utf-8-sig").splitlines()))
     assert [tuple(row) for row in rows[-len(confirmed) :]] == confirmed
     assert pairs.read_bytes().startswith(base)
-    assert (tmp_path / "pairs.csv.bak").read_bytes() == base
+    assert (tmp_path / "pairs.csv.review" / "given.csv").read_bytes() == base
     while review.answers():
         review.undo()
     assert pairs.read_bytes() == base
-    assert not (tmp_path / "not_pairs.csv").exists()
+    assert not (tmp_path / "pairs.csv.review" / "not_pairs.csv").exists()
     review.close()
 
 
 def test_none_of_these_are_not_pairs(tmp_path):
     review = session(write_pairs(tmp_path))
     given = answered(review, "none")
-    rows = list(csv.reader((tmp_path / "not_pairs.csv").read_text().splitlines()))
+    rows = list(
+        csv.reader((tmp_path / "pairs.csv.review" / "not_pairs.csv").read_text().splitlines())
+    )
     assert rows[0] == ["x", "y"]
     assert rows[1:] == [[x, given.y] for x in given.shown]
     answered(review, "unsure")
-    assert len((tmp_path / "not_pairs.csv").read_text().splitlines()) == 49
+    assert len((tmp_path / "pairs.csv.review" / "not_pairs.csv").read_text().splitlines()) == 49
     review.close()
 
 
@@ -138,12 +140,12 @@ def test_a_torn_line_is_cut_off(tmp_path):
     review = session(pairs)
     answered(review)
     review.close()
-    with (tmp_path / "review.jsonl").open("ab") as file:
+    with (tmp_path / "pairs.csv.review" / "log.jsonl").open("ab") as file:
         file.write(b'{"number": 2, "y"')
     review = session(pairs)
     answered(review)
-    lines = (tmp_path / "review.jsonl").read_text().splitlines()
-    assert [json.loads(line)["number"] for line in lines] == [1, 2]
+    lines = (tmp_path / "pairs.csv.review" / "log.jsonl").read_text().splitlines()
+    assert [json.loads(line)["number"] for line in lines[1:]] == [1, 2]
     review.close()
 
 
@@ -152,23 +154,24 @@ def test_files_that_do_not_belong_together_are_refused(tmp_path):
     review = session(pairs)
     answered(review)
     with pytest.raises(ValueError, match="Another review"):
-        Journal(pairs)
+        opened(pairs)
     review.close()
-    as_it_was = pairs.read_bytes()
-    pairs.write_bytes(b"x5,y5\n")
-    with pytest.raises(ValueError, match="was changed since"):
-        Journal(pairs)
-    pairs.write_bytes(as_it_was)
+    with pytest.raises(ValueError, match="there is no item"):
+        opened(pairs, number=3)
     x, y = sides(number=3)
-    journal = Journal(pairs)
-    with pytest.raises(ValueError, match=r"of other items|there is no item"):
+    pairs.write_bytes(b"x0,y0\nx1,y1\n")
+    (tmp_path / "pairs.csv.review" / "given.csv").write_bytes(b"x0,y0\nx1,y1\n")
+    log = tmp_path / "pairs.csv.review" / "log.jsonl"
+    log.write_text(log.read_text().replace('"match"', '"none"').replace('"x": "x', '"x_": "x'))
+    journal = opened(pairs, number=3)
+    with pytest.raises(ValueError, match="of other items"):
         Session(x, y, tuple(rows[:3] for rows in latent()), journal)
     journal.close()
-    (tmp_path / "review.jsonl").write_text("nothing\n")
+    log.write_text("nothing\n")
     with pytest.raises(ValueError, match="line 1 is no answer"):
-        Journal(pairs)
-    with pytest.raises(ValueError, match="There is no file of pairs"):
-        Journal(tmp_path / "none.csv")
+        opened(pairs)
+    with pytest.raises(ValueError, match="is a folder"):
+        opened(tmp_path)
 
 
 def test_the_seed_and_the_answers_decide_the_screens(tmp_path):
@@ -292,6 +295,10 @@ def test_what_the_next_screens_bring_is_what_the_last_ones_did(tmp_path):
     assert 0 <= found["low"] < found["value"] < found["high"] <= 50
     assert found["recall"][0] == 45
     assert found["recall"][1] == round(10 * np.log(90 + found["value"]))
+    full = [*points[:-1], points[-1]._replace(recall=1.0)]  # the line through them is below it
+    assert forecast(review.answers(), full)["recall"] is None
+    late = [Point(100, 0.1, 0, 1), Point(110, 0.9, 0, 1), Point(130, 0.92, 0, 1)]
+    assert forecast(review.answers(), late)["recall"][0] == 92
     falling = [point._replace(recall=1 - point.recall) for point in points]
     assert forecast(review.answers(), falling)["recall"] is None
     assert forecast(review.answers(), points[:2])["recall"] is None

@@ -49,7 +49,9 @@ def test_close_ones_have_their_own_file_and_are_no_pairs(tmp_path):
     given = [near(review, place) for place in range(3)]
     assert len({answer.y for answer in given}) == 3
     assert (tmp_path / "pairs.csv").read_bytes() == before
-    rows = list(csv.reader((tmp_path / "near_pairs.csv").read_text().splitlines()))
+    rows = list(
+        csv.reader((tmp_path / "pairs.csv.review" / "near_pairs.csv").read_text().splitlines())
+    )
     assert rows == [["x", "y"], *([answer.x, answer.y] for answer in given)]
     assert review.pairs()[0].tolist() == [0, 1]
     assert at_random(review.answers()) is None
@@ -59,7 +61,7 @@ def test_close_ones_have_their_own_file_and_are_no_pairs(tmp_path):
     assert again.answers() == given[::-1]
     while again.answers():
         again.undo()
-    assert not (tmp_path / "near_pairs.csv").exists()
+    assert not (tmp_path / "pairs.csv.review" / "near_pairs.csv").exists()
     again.close()
 
 

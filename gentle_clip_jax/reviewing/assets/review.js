@@ -140,7 +140,8 @@ function told(given) {
 
 function show(next, said, right) {
   state = next;
-  byId("error").hidden = true;
+  byId("error").hidden = !next.notice;
+  byId("error").textContent = next.notice || "";
   const { match, near, none, unsure, left } = state.counts;
   const close = near ? ` · ${near} closest` : "";
   byId("counts").textContent = `${match} confirmed${close} · ${none} none · ${unsure} unsure · ${left} left`;
