@@ -93,7 +93,7 @@ def counts(session: Session) -> dict[str, int]:
     kinds = [answer.kind for answer in session.answers()]
     left = int(session.waiting()[0].sum())
     found: dict[str, int] = {kind: kinds.count(kind) for kind in KINDS}
-    return {**found, "pairs": len(session.known) + found["match"], "left": left}
+    return {**found, "pairs": len(session.standing.known) + found["match"], "left": left}
 
 
 def at_random(answers: Sequence[Answer]) -> dict[str, Any] | None:

@@ -203,7 +203,7 @@ def _reviewed(review: Review, path: pathlib.Path) -> Reviewed:
     of_x, of_y = session.pairs()
     pairs = [*zip(session.x.items[of_x].tolist(), session.y.items[of_y].tolist())]
     answers = session.answers()[::-1]
-    return Reviewed(pairs, len(session.known), answers, points, path, session.x, session.y)
+    return Reviewed(pairs, len(session.standing.known), answers, points, path, session.x, session.y)
 
 
 def _file_of(
@@ -214,10 +214,12 @@ def _file_of(
         check_grows(pathlib.Path(pairs))
         return pathlib.Path(pairs)
     given = opened.remembered_pairs(x, y) if pairs is None else pairs
+    path = pathlib.Path("review" if out is None else out) / "pairs.csv"
+    if given is None and isinstance(opened.aligner, Aligner) and not opened.aligner.pairs:
+        return path  # it was fitted without pairs, so that the first ones are made here
     if given is None:
         raise ValueError(f"{opened.path} remembers no pairs of these items: give --pairs=CSV.")
     ids = read_pairs(given, x.ids, y.ids).tolist()
-    path = pathlib.Path("review" if out is None else out) / "pairs.csv"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         write_pairs(path, ids)

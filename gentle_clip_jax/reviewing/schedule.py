@@ -7,6 +7,7 @@ import numpy as np
 from gentle_clip_jax.reviewing.standing import Standing
 
 REFIT_EVERY = 10  # answers
+_LEAST = 12  # pairs of a refit where the first fit had none: names of classes say more than fewer
 FittedTo = tuple[np.ndarray, np.ndarray, np.ndarray]  # see `Standing.fitted_to`
 # From numbers of pairs, of x and of y, and the weight of each to unit rows of all items.
 Embed = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -16,7 +17,7 @@ class Schedule:
     """Counter of answers and pairs; known: number of pairs before the review."""
 
     def __init__(self, known: int):
-        self._pairs, self._answers = known, 0
+        self._pairs, self._answers = known or _LEAST - 1, 0
 
     def has_more(self, fitted_to: FittedTo) -> bool:
         """Return whether there are more pairs than at the last refit, and enough for a refit."""

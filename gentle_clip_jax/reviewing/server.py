@@ -75,7 +75,7 @@ class _Handlers:
             "counts": counts(self._session),
             "random": at_random(self._session.answers()),
             "forecast": forecast(self._session.answers(), points),
-            "enough": len(self._session.known) >= 10,
+            "enough": len(self._session.standing.known) >= 10,
             "refits": self._progress is not None,
         }
         return self._rendered("progress", **values)

@@ -63,13 +63,8 @@ class Session:
         then = self.standing if background else self.standing.first(0)
         self.ranking = self._asked_by = queue.ranked(*start, then.waiting()[1], seed=seed)
         self._groups = [queue.clusters(rows, seed=seed) for rows in own or start]
-        self._schedule, self._tasks = Schedule(len(self.known)), Background()
+        self._schedule, self._tasks = Schedule(len(self.standing.known)), Background()
         self._question = self._next()
-
-    @property
-    def known(self) -> list[tuple[str, str]]:
-        """Ids of the pairs that were not confirmed in this review."""
-        return self.standing.known
 
     def question(self) -> Question | None:
         """Return the screen that waits for an answer, if there is one."""
@@ -168,7 +163,7 @@ class Session:
             elif self._embed and self._schedule.has_more(fitted_to):
                 self._refit(fitted_to)
             else:
-                self._tasks.submit(self._after_refit, *fitted_to, len(self.known))
+                self._tasks.submit(self._after_refit, *fitted_to, len(self.standing.known))
 
     def wait(self) -> None:
         """Wait for refits in the background, and raise what they raised."""
@@ -241,7 +236,7 @@ class Session:
     def _run_refit(self, *fitted_to: np.ndarray) -> None:
         self._rank(self.standing, fitted_to)
         with self._lock:
-            self._tasks.submit(self._after_refit, *fitted_to, len(self.known))
+            self._tasks.submit(self._after_refit, *fitted_to, len(self.standing.known))
 
     def _rank(self, standing: Standing, fitted_to: Sequence[np.ndarray]) -> None:
         assert self._embed is not None

@@ -1,6 +1,7 @@
 """`review` of files and collections, by a function and on a page, and its refits in earnest."""
 
 import json
+import pathlib
 import signal
 import threading
 
@@ -287,3 +288,19 @@ def test_few_pairs_of_many_items_begin_with_the_closest_of_ten(files, monkeypatc
         assert review.show.session.mode == "grid"
         hits = review.show.finder.words("item 140")["x"]
         assert np.argmax(hits) == 140
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_a_review_begins_after_an_aligner_without_pairs(tmp_path, monkeypatch, named):
+    """Such as one of names of classes; a refit waits for twelve pairs."""
+    monkeypatch.chdir(tmp_path)
+    x, y = features()
+    aligner = align(Problem(x[:KNOWN], y[:KNOWN]), "cca")
+    pairs = tmp_path / "new" / "pairs.csv" if named else None
+    found = gc.review(aligner, x, y, pairs, answers=until(20))
+    assert found.known == 0
+    assert 12 < len(found.pairs) <= 20
+    assert found.path.exists()
+    again = gc.review(aligner, x, y, pairs, answers=until(22))
+    assert again.pairs[: len(found.pairs)] == found.pairs
+    assert again.path == (pairs or pathlib.Path("review/pairs.csv"))

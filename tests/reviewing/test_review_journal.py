@@ -117,9 +117,9 @@ def test_an_edit_by_hand_is_merged(tmp_path, closed):
     assert content[:3] == ["x,y", f"x{free},y{free}", "x1,y1"]
     assert f"{ours.x},{ours.y}" in content[3:]
     assert len({*content}) == len(content)
-    assert (f"x{free}", f"y{free}") in review.known
+    assert (f"x{free}", f"y{free}") in review.standing.known
     assert not review.waiting()[0][free]
-    assert ("x0", "y0") not in review.known
+    assert ("x0", "y0") not in review.standing.known
     while review.answers():
         review.undo()
     assert pairs.read_text().splitlines() == ["x,y", f"x{free},y{free}", "x1,y1"]
@@ -152,7 +152,7 @@ def test_the_answer_to_a_pair_taken_out_by_hand_can_be_undone(tmp_path):
     pairs.write_bytes(b"x,y\nx1,y1\n")
     review.undo()
     assert pairs.read_bytes() == b"x,y\nx1,y1\n"
-    assert review.known == [("x1", "y1")]
+    assert review.standing.known == [("x1", "y1")]
     review.close()
 
 
@@ -161,7 +161,7 @@ def test_two_files_of_pairs_in_one_folder(tmp_path):
     second.write_bytes(b"x5\ty5\nx6\ty6\nx7\ty7\n")
     for _ in range(2):
         reviews = [session(first), session(second)]
-        assert [len(review.known) for review in reviews] == [2, 3]
+        assert [len(review.standing.known) for review in reviews] == [2, 3]
         for review in reviews:
             answered(review)
             review.close()
@@ -174,7 +174,7 @@ def test_a_file_without_pairs_is_a_beginning(tmp_path, content):
     if content is not None:
         write_pairs(tmp_path / "new", content)
     review = session(pairs)
-    assert review.known == []
+    assert review.standing.known == []
     review.answer(**match(review))
     lines = pairs.read_text().splitlines()
     assert lines[0] == ("picture,text" if content == b"picture,text\n" else "x,y")
