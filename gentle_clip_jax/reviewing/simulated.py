@@ -97,7 +97,7 @@ def simulate(
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         write_pairs(path, pairs)
-    with contextlib.closing(Journal(path)) as journal:
+    with contextlib.closing(Journal(path, x.items, asked.items)) as journal:
         known = [side.numbers_of(ids) for side, ids in zip((x, asked), zip(*pairs))]
         start = embed(known[0], known[1], np.ones(len(pairs), np.float32))
         settings: Any = {"embed": embed, "own": (own[0], own[1][place]), "background": False}
