@@ -29,13 +29,15 @@ def comparison_page(about: Mapping[str, Any], summary: Sequence[str]) -> str:
     """Render the page of a comparison's figures and sentences."""
     x, y = about["modalities"]
     counts, rows = about["counts"], about["methods"]
-    verdict, *lead = (named(sentence, x, y) for sentence in summary)
+    align = about["align"]
+    recall = 100 * align["expected"]["recall"]["value"]
+    answer = f"Use {align['method']}: its recall of held-out pairs is {recall:.0f} %"
     return render(
         "comparing/templates/comparison.html",
         kind="comparison",
         name=f"{counts['pairs']:,} pairs of {x} and {y}, {len(rows)} methods",
-        verdict=verdict,
-        lead=lead,
+        verdict=f"{answer}, by chance {100 * about['chance']:.1f} %",
+        lead=[named(sentence, x, y) for sentence in summary],
         head=HEAD,
         rows=[(look(row["method"]), cells(row)) for row in rows],
         plot=_plot(rows, about["chance"]),
