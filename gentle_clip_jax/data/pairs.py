@@ -15,6 +15,7 @@ from gentle_clip_jax.storage.tables import Altered, read_table
 
 _log = logging.getLogger(__name__)
 
+_DECISION, _NO_PAIR = "decision", {"rejected", "undecided"}
 SHEET = ["x", "y"]  # the heading of the sheet that `gentle-clip ask` writes
 
 # A file; a list of id pairs; a table, that is a mapping or a data frame; an array [k, 2] of item
@@ -195,7 +196,8 @@ def _columns(
 ) -> tuple[pathlib.Path, _Cells, tuple[int, int] | None]:
     """Return the path, the rows, and the columns that the heading or FILE:X,Y names, if any.
 
-    The heading is no longer among the rows then. Columns without any text are left out.
+    The heading is no longer among the rows then, nor are matches that a person rejected or has not
+    decided on. Columns without any text are left out.
     """
     path, names = pathlib.Path(pairs), None
     if not path.is_file():
@@ -227,6 +229,9 @@ def _columns(
             f"{path} has {heading.count(missing[0]) or 'no'} column {missing[0]!r}: it has "
             f"{', '.join(map(repr, heading)) or 'none'}."
         )
+    if _DECISION in heading:  # of decisions.csv, which the page of matches exports
+        at = heading.index(_DECISION)
+        rows = [row for row in rows if row[1][at].strip() not in _NO_PAIR]
     return path, rows[1:], (heading.index(names[0]), heading.index(names[1]))
 
 

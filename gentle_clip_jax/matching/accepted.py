@@ -1,7 +1,7 @@
 """The final table of pairs: the given ones and the probable matches, with a sentence on them."""
 
 import importlib.metadata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -65,7 +65,7 @@ def accepted_pairs(
 
 
 def methods_of(
-    matches: Matches, x: Collection, y: Collection, metadata: dict[str, Any], given: int
+    matches: Matches, x: Collection, y: Collection, metadata: Mapping[str, Any], given: int
 ) -> str:
     """Return the sentence on data, encoders, pairs, method and version.
 

@@ -117,3 +117,10 @@ def test_pairs_of_a_data_frame():
 def test_pairs_that_are_no_file_and_cannot_be_used(pairs, words):
     with pytest.raises(ValueError, match=words):
         read_abcd(pairs)
+
+
+def test_decisions_of_the_page_of_matches_are_pairs_where_they_are_accepted(tmp_path):
+    file = tmp_path / "decisions.csv"
+    lines = ["a,1,0.9,accepted", "b,2,0.8,rejected", "c,3,0.7,undecided", "d,4,,given"]
+    file.write_text("\n".join(["x,y,probability,decision", *lines]))
+    assert read_pairs(file, "abcd", "1234").tolist() == [["a", "1"], ["d", "4"]]
