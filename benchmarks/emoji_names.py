@@ -3,14 +3,16 @@
     python benchmarks/emoji_names.py --work=runs/emoji [--half reporting] [--settings last]
 
 Writes emoji.json; rows that are there already are not measured again. Protocol: the SHA-256 of its
-name puts each emoji into the choosing or the reporting half. Pairs, answers and tested items are
-of one half; the other half's pictures and names are unmatched items and part of every gallery.
+name puts each emoji into the choosing or the reporting half. Pairs, answers and tested items are of
+one half; the other half's pictures and names are unmatched items and part of every gallery.
 Features and settings were chosen on the choosing half; the reporting half gives the figures, once,
 with the chosen settings. emoji_queries.json was committed before any measurement. "all" is both
-halves, as in the quickstart. A draw is a seed: of every tenth of the 60 items that `ask` names, of
-the fits, of a review that the truth answers, and of a quarter of the half's items, which no pair
-holds and whose texts rank all pictures, before and after. With --look-up the partner is found also
-where it is not among the 48 shown, as in the quickstart.
+halves, as in the quickstart. Two things were decided after emoji of both halves had been seen in
+trial runs: that the truth looks up partners that are not among the 48 shown, as recall did not rise
+in a run that took only partners shown; and what counts as unseen. A draw is a seed: of every tenth
+of the 60 items that `ask` names, of the fits, of a review that the truth answers, and of a quarter
+of the half's items, which no pair holds and whose texts rank all pictures, before and after. With
+--look-up the partner is found also where it is not among the 48 shown, as in the quickstart.
 """
 
 import argparse
