@@ -74,6 +74,7 @@ def main() -> None:
             "command": "python benchmarks/few_pairs/run.py --data=DATA --cache=CACHE",
             "fields": {name: about.get(name) for name in fields},  # None if it was never loaded
             "methods": {name: module.LABEL for name, module in methods.items()},
+            "without_pairs": [name for name, one in methods.items() if _without_pairs(one)],
             "rows": [row for cell, row in rows_of(file).items() if cell.field in fields],
         }
         publish("few_pairs", content, *([args.out] if args.out else []), columns=COLUMNS)
