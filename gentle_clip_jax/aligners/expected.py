@@ -29,8 +29,9 @@ def expected(problem: Problem, about: dict[str, Any], held: HeldOut) -> dict[str
     """Return the held-out figures of the method that `about` names.
 
     recall: "value" (mean of R@1, 5 and 10, both ways), "low", "high" and the recalls "at" 1, 5 and
-    10; chance: that value by chance; among: how many items a partner was among; splits; unmatched:
-    see `verdict.gain`, with the methods that were compared, None without unmatched items.
+    10; chance: that value by chance; above_chance: see `verdict.above_chance`; among: how many
+    items a partner was among; splits; unmatched: see `verdict.gain`, with the methods that were
+    compared, None without unmatched items.
     """
     chosen = about.get("held_out", {})
     method = chosen.get("chosen", about["method"])
@@ -44,6 +45,7 @@ def expected(problem: Problem, about: dict[str, Any], held: HeldOut) -> dict[str
         "among": held.gallery,
         "splits": held.splits,
         "chance": chance_of(held),
+        "above_chance": verdict.above_chance(held.log_rank[method], among=held.gallery),
         "unmatched": _unmatched(each, rival, held.fitted) if rival and has_unmatched else None,
     }
 

@@ -189,7 +189,7 @@ def _report_constant(problem: Problem, given: _Given) -> None:
                 "can be learned from them: give other features."
             )
         if count:
-            _log.info(f"{count} of {width} features of {rows.name} are constant, and not used.")
+            _log.info(f"{rows.name}: constant features, which are not used: {count} of {width:,}.")
 
 
 def held_out_of(

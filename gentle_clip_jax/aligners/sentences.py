@@ -22,7 +22,24 @@ def sentences(about: dict[str, Any]) -> list[str]:
         f"Of items that it has not seen, {_cent(recall['at']['10'])} % have their partner among "
         f"the first ten of {expected['among']:,}."
     )
-    return [first, of_method(about), of_unmatched(expected["unmatched"])]
+    warning = of_chance(about)
+    rest = [first, of_method(about), of_unmatched(expected["unmatched"])]
+    return [warning, *rest] if warning else rest
+
+
+def of_chance(about: dict[str, Any]) -> str | None:
+    """Return the sentence that warns of an aligner no better than chance; None if it is better."""
+    pairs = about["fitted_on"]["pairs"]
+    found = f"partners of held-out pairs rank no better than by chance ({pairs:,} pairs)"
+    check = (
+        "Check that the pairs are right and no column is shifted, then try other features, such as "
+        "encode --layers=rich or another encoder"
+    )
+    return {
+        "too early": f"Too early to tell: so far {found}. Make more pairs.",
+        "not yet": f"Nothing is found yet: {found}. {check}, before you make more pairs.",
+        "no": f"Stop: this cannot work with these features, because {found}. {check}.",
+    }.get(about["expected"].get("above_chance"))
 
 
 def of_method(about: dict[str, Any]) -> str:

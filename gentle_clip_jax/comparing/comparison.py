@@ -5,7 +5,7 @@ import html
 import pathlib
 from typing import TYPE_CHECKING, Any
 
-from gentle_clip_jax.aligners.sentences import of_method, of_unmatched
+from gentle_clip_jax.aligners.sentences import of_chance, of_method, of_unmatched
 from gentle_clip_jax.comparing.page import HEAD, cells, comparison_page
 from gentle_clip_jax.pages import write
 from gentle_clip_jax.storage.writing import write_json
@@ -62,8 +62,8 @@ class Comparison:
             else "One modality has no unmatched items, so that only pairs-only methods compete.",
             f"This is the verdict of align on these pairs. {of_method(align)}",
         ]
-        if expected["recall"]["low"] <= expected["chance"]:
-            said.append("At 95 % this is not above chance for sure: give more pairs.")
+        if warning := of_chance(align):
+            said.insert(0, warning)
         if len(rows) > 1:
             best = rows[0]
             said.append(

@@ -28,3 +28,16 @@ def test_the_words():
         "Whether unmatched items help is not clear yet: +5 points against cca, the best pairs-only "
         "method, between -10 and +20 (99 %); about 110 pairs would decide it.",
     ]
+
+
+def test_an_aligner_no_better_than_chance_begins_with_a_warning():
+    recall = {"value": 0.01, "low": 0.0, "high": 0.02, "at": {"10": 0.02}}
+    expected = {"recall": recall, "among": 900, "splits": 10, "chance": 0.01, "unmatched": None}
+    about = {"method": "cca", "fitted_on": {"pairs": 200}, "expected": expected}
+    assert len(sentences(about)) == 3
+    for told, words in (("no", "Stop: this cannot work"), ("not yet", "Nothing is found yet")):
+        first, *rest = sentences(about | {"expected": expected | {"above_chance": told}})
+        assert first.startswith(words)
+        assert "(200 pairs)" in first
+        assert rest == sentences(about)
+    assert sentences(about | {"expected": expected | {"above_chance": "yes"}}) == sentences(about)

@@ -53,3 +53,22 @@ def test_the_other_verdicts():
     early = verdict.gain(theirs[:20] + rng.normal(size=20) * 0.2 + 0.1, theirs[:20], fitted=16)
     assert early["verdict"] == "too early"
     assert 20 < early["pairs_needed"] < 400
+
+
+def random_log_ranks(rng, n, among):
+    """[n] mean logarithms of ranks by chance, over the splits and both directions."""
+    return np.log(rng.integers(1, among + 1, size=(n, SPLITS, 2))).mean(axis=(1, 2))
+
+
+@pytest.mark.parametrize(("n", "told"), [(12, "too early"), (30, "not yet"), (100, "no")])
+def test_ranks_by_chance_are_hardly_ever_called_better(n, told):
+    rng = np.random.default_rng(0)
+    answers = [verdict.above_chance(random_log_ranks(rng, n, 50), among=50) for _ in range(300)]
+    assert {*answers} <= {told, "yes"}
+    assert answers.count("yes") <= 3
+
+
+def test_weak_ranks_of_many_pairs_are_above_chance():
+    ranks = random_log_ranks(np.random.default_rng(0), 300, 500) - 0.3  # a quarter nearer
+    assert verdict.above_chance(ranks, among=500) == "yes"
+    assert verdict.above_chance(ranks[:30], among=500) == "not yet"
