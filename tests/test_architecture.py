@@ -51,7 +51,7 @@ ARROWS = {
         "asking": "storage pages features aligners",
         "searching": "storage pages encoders data features aligners",
         "matching": "storage pages evaluation features aligners searching",
-        "reviewing": "storage pages evaluation data features aligners searching",
+        "reviewing": "storage pages evaluation data features aligners asking searching",
         "tasks": "storage losses parallel encoders evaluation data aligners",
         "report": "storage pages runs",
         "training": "storage losses optimizer parallel encoders evaluation data runs searching "

@@ -80,10 +80,10 @@ class Command(argparse.ArgumentParser):
         help = "seed of random choices (default: 0)"
         self.option("--seed", "N", help, type=values.seed, default=0)
 
-    def aligner(self, *, runs: bool = True) -> None:
+    def aligner(self, *, runs: bool = True, required: bool = True) -> None:
         """Add --aligner, a folder that align has saved, or with `runs` that of a trained run."""
         run = ", or of a trained run, which takes raw items instead of features" if runs else ""
-        self.option("--aligner", "DIR", f"folder of an aligner{run}", required=True)
+        self.option("--aligner", "DIR", f"folder of an aligner{run}", required=required)
 
     def collection(self, name: str, of: str, **settings: Any) -> None:
         """Add an option that takes a collection."""

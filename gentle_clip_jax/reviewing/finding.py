@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gentle_clip_jax.aligners.closed_form.arrays import unit_rows
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.searching.encoder import QueryEncoder
 
@@ -27,7 +28,7 @@ class Space(NamedTuple):
 class Finder:
     """Ranks the items of both modalities by their similarity to a query.
 
-    space: the latest fit, which every refit replaces.
+    space: the latest fit, which every refit replaces; None before the first one.
 
     Args:
       x, y: the items.
@@ -39,7 +40,7 @@ class Finder:
         self,
         x: Collection,
         y: Collection,
-        space: Space,
+        space: Space | None,
         load_encoder: Callable[[], QueryEncoder] | None = None,
     ):
         self._sides, self.space, self._load_encoder = {"x": x, "y": y}, space, load_encoder
@@ -51,7 +52,8 @@ class Finder:
         """Return scores of all items, "x" [n] and "y" [m], for some words; higher is more similar.
 
         Scores are cosines where the encoder of the features reads words, else the shares of words
-        that are in an item's texts, label or id.
+        that are in an item's texts, label or id. Before the first fit they are these shares, and in
+        the modality of that encoder the cosines of centred features are added.
 
         Raises:
           ValueError: there are no words or too many, or no item has any of them.
@@ -63,6 +65,8 @@ class Finder:
             encoder = self._opened()
             if encoder is not None:
                 space, features = self.space, encoder.embed(words)
+                if space is None:
+                    return self._before_a_fit(words, encoder.side, features)
                 embed = space.embed_x if encoder.side == "x" else space.embed_y
                 query = embed(features)[0]
                 return {"x": space.x @ query, "y": space.y @ query}
@@ -74,10 +78,13 @@ class Finder:
         Raises:
           ValueError: there is no such item.
         """
-        rows = {"x": self.space.x, "y": self.space.y}.get(side)
+        space = self.space
+        if space is None:
+            raise ValueError("Nothing is fitted yet: find three pairs first.")
+        rows = {"x": space.x, "y": space.y}.get(side)
         if rows is None or not 0 <= number < len(rows):
             raise ValueError("There is no such item.")
-        return {"x": self.space.x @ rows[number], "y": self.space.y @ rows[number]}
+        return {"x": space.x @ rows[number], "y": space.y @ rows[number]}
 
     def _opened(self) -> QueryEncoder | None:
         if self._encoder is None and not self._reason:
@@ -88,15 +95,25 @@ class Finder:
                 self._reason = str(error)
         return self._encoder
 
+    def _before_a_fit(self, words: str, side: str, features: np.ndarray) -> dict[str, np.ndarray]:
+        scores = self._shares(words)
+        rows = self._sides[side].means()
+        centre = rows.mean(axis=0)
+        near = unit_rows(rows - centre) @ unit_rows(features.reshape(1, -1) - centre)[0]
+        return {**scores, side: scores[side] + np.maximum(near, 0)}
+
     def _standing_in(self, words: str) -> dict[str, np.ndarray]:
-        wanted = words.casefold().split()
-        scores = {
-            name: np.array([_share(wanted, side, number) for number in range(len(side.items))])
-            for name, side in self._sides.items()
-        }
+        scores = self._shares(words)
         if not any(of.any() for of in scores.values()):
             raise ValueError(f"No text and no name holds these words. {self._reason}")
         return scores
+
+    def _shares(self, words: str) -> dict[str, np.ndarray]:
+        wanted = words.casefold().split()
+        return {
+            name: np.array([_share(wanted, side, number) for number in range(len(side.items))])
+            for name, side in self._sides.items()
+        }
 
 
 def _share(wanted: list[str], side: Collection, number: int) -> float:

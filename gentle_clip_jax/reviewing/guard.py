@@ -10,6 +10,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 BODY_BYTES = 16 * 2**10
+_DIGITS = 10  # of the number of an item
 _HOSTS = ("127.0.0.1", "localhost", "[::1]")
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
@@ -96,3 +97,8 @@ async def json_body(request: Request) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError("The answer is no JSON object.")
     return value
+
+
+def number_of(digits: str, otherwise: int) -> int:
+    """Return the number that an address names, or another if it is none or too long."""
+    return int(digits) if digits.isdecimal() and len(digits) < _DIGITS else otherwise

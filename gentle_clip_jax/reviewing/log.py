@@ -10,10 +10,11 @@ from typing import Any, Literal, NamedTuple, get_args
 Kind = Literal["match", "none", "unsure", "near"]
 WITH_PARTNER = ("match", "near")
 KINDS = get_args(Kind)
+ASKED, RANDOMLY_ASKED = "asked", "asked at random"
 # How a pair came about, by the sampling of its screen; pairs from elsewhere are "given".
 SOURCES = {
-    "asked": "asked",
-    "asked at random": "random",
+    ASKED: "asked",
+    RANDOMLY_ASKED: "random",
     "random": "random",
     "chance": "reviewed",
     "within": "reviewed",

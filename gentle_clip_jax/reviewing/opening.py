@@ -1,10 +1,11 @@
 """Opening of a review from collections and a file of pairs."""
 
 import contextlib
+import dataclasses
 import functools
 import pathlib
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -12,29 +13,46 @@ from gentle_clip_jax.aligners.closed_form.arrays import unit_rows
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.reviewing import refit
 from gentle_clip_jax.reviewing.finding import Finder, Space
+from gentle_clip_jax.reviewing.first_pairs import FirstPairs
 from gentle_clip_jax.reviewing.journal import Journal
 from gentle_clip_jax.reviewing.pictures import Pictures
 from gentle_clip_jax.reviewing.progress import Progress
 from gentle_clip_jax.reviewing.queue import Mode
 from gentle_clip_jax.reviewing.session import Session
 from gentle_clip_jax.reviewing.show import Show
-from gentle_clip_jax.searching.opened import Opened
+from gentle_clip_jax.searching.encoder import FeatureItems
+from gentle_clip_jax.searching.opened import Opened, other
 from gentle_clip_jax.storage.progress import working
 
 # A fit to fewer pairs than these rarely has the partner in a grid, if it is one of so many items.
 TEN_BELOW, TEN_ABOVE = 20, 2000
 
 
-class Review(NamedTuple):
-    """An open review: its items and answers, and its recall curve (None for a trained run)."""
+@dataclasses.dataclass
+class Review:
+    """An open review: its items and answers, and its recall curve (None for a trained run).
+
+    begin: makes the session of the first fit; None if there was an aligner, or once it is made.
+    """
 
     show: Show
     progress: Progress | None
+    begin: Callable[[], Session] | None = None
+
+    def advance(self) -> Show | None:
+        """Go on with fits once the first pairs are found; return what is shown then, else None."""
+        first = self.show.session
+        if self.begin is None or not isinstance(first, FirstPairs) or not first.is_done:
+            return None
+        session, self.begin = self.begin(), None
+        self.show = Show(session, self.show.pictures, self.show.finder)
+        session.begin()
+        return self.show
 
 
 @contextlib.contextmanager
 def open_review(
-    aligner: Opened,
+    aligner: Opened | None,
     x: Collection,
     y: Collection,
     pairs: pathlib.Path,
@@ -47,7 +65,8 @@ def open_review(
     """Open a review; its files are closed when the block ends.
 
     Args:
-      aligner: a fitted one, or a trained run, which is not refitted.
+      aligner: a fitted one, or a trained run, which is not refitted; None to begin with three pairs
+        that are found by words, see `FirstPairs`.
       x, y: features that the aligner embeds.
       pairs: a CSV file of known pairs, which may be missing or empty; it grows, and the folder
         PAIRS.review beside it holds the log and the other files, see `Journal`.
@@ -61,33 +80,79 @@ def open_review(
       ValueError: a file is missing, damaged, or does not belong to the others.
     """
     pictures = Pictures(images) if images is not None else None
+    with contextlib.closing(Journal(pairs, x.items, y.items)) as journal:
+        with working("opening the review"):
+            settings = {"seed": seed, "background": background}
+            opening = _from_nothing if aligner is None else _from_aligner
+            review = opening(aligner, x, y, journal, pictures, mode, settings)
+        try:
+            yield review
+        finally:
+            review.show.session.close()
+
+
+def _from_aligner(
+    aligner: Opened | None,
+    x: Collection,
+    y: Collection,
+    journal: Journal,
+    pictures: Pictures | None,
+    mode: Mode | None,
+    settings: dict[str, Any],
+) -> Review:
+    assert aligner is not None
     of_x = unit_rows(x.means(aligner.embed("x", x.features)))
     of_y = unit_rows(y.means(aligner.embed("y", y.features)))
     embed_x, embed_y = (functools.partial(aligner.embed, name) for name in "xy")
     space = Space(of_x, of_y, embed_x, embed_y)
     finder = Finder(x, y, space, functools.partial(aligner.items.word_encoder, "y"))
-    with contextlib.closing(Journal(pairs, x.items, y.items)) as journal:
-        with working("opening the review"):
-            progress, refits = _refits(aligner, finder, x, y, journal)
-            refits |= {"seed": seed, "background": background}
-            session = Session(x, y, (of_x, of_y), journal, **refits)
-        with contextlib.closing(session):
-            few, many = len(session.pairs()[0]) < TEN_BELOW, len(x.items) > TEN_ABOVE
-            session.switch(mode or ("ten" if few and many else "grid"))
-            yield Review(Show(session, pictures, finder), progress)
+    # A run is not refitted: a closed form of a few pairs would lose what its encoders learnt.
+    progress, fitted = None, aligner.aligner
+    if fitted.can_refit:
+        fit = refit.prepare(x, y, fitted.about.get("method", ""))
+        progress, refits = _refits(fit, finder, journal)
+        settings = settings | refits
+    session = Session(x, y, (of_x, of_y), journal, **settings)
+    _switch(session, mode)
+    return Review(Show(session, pictures, finder), progress)
 
 
-def _refits(
-    aligner: Opened, finder: Finder, x: Collection, y: Collection, journal: Journal
-) -> tuple[Progress | None, dict[str, Any]]:
-    """Return the recall curve and the arguments of `Session` for refits; None and {} for a run.
+def _from_nothing(
+    aligner: Opened | None,
+    x: Collection,
+    y: Collection,
+    journal: Journal,
+    pictures: Pictures | None,
+    mode: Mode | None,
+    settings: dict[str, Any],
+) -> Review:
+    assert aligner is None
+    items = FeatureItems("The review", {"x": x.encoder, "y": y.encoder})
+    first = FirstPairs(x, y, journal, seed=settings["seed"])
+    asked = other(first.asked)
+    finder = Finder(x, y, None, functools.partial(items.word_encoder, asked))
+    fit = refit.prepare(x, y, "")
+    progress, refits = _refits(fit, finder, journal)
 
-    A run is not refitted: a closed form fitted to a few pairs would lose what its encoders learnt.
-    """
-    fitted = aligner.aligner
-    if not fitted.can_refit:
-        return None, {}
-    fit = refit.prepare(x, y, fitted.about.get("method", ""))
+    def begin() -> Session:
+        of_x, of_y = first.first_fit()
+        start = refits["embed"](of_x, of_y, np.ones(len(of_x), np.float32))
+        session = Session(x, y, start, journal, fitted=len(of_x), **settings, **refits)
+        _switch(session, mode)
+        return session
+
+    review = Review(Show(first, pictures, finder), progress, begin)
+    review.advance()
+    return review
+
+
+def _switch(session: Session, mode: Mode | None) -> None:
+    few, many = len(session.pairs()[0]) < TEN_BELOW, len(session.x.items) > TEN_ABOVE
+    session.switch(mode or ("ten" if few and many else "grid"))
+
+
+def _refits(fit: refit.Fit, finder: Finder, journal: Journal) -> tuple[Progress, dict[str, Any]]:
+    """Return the recall curve and the arguments of `Session` for refits."""
     progress = Progress(fit.embedded, journal.folder / "curve.json")
 
     def embed(*pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

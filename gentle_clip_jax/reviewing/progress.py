@@ -10,6 +10,7 @@ import numpy as np
 from gentle_clip_jax.evaluation.cross_validation import rank_of_partner
 from gentle_clip_jax.evaluation.intervals import wilson
 from gentle_clip_jax.evaluation.splits import FOLDS, canonical_order, folds
+from gentle_clip_jax.reviewing.first_pairs import FirstPairs
 from gentle_clip_jax.reviewing.log import KINDS, Answer
 from gentle_clip_jax.reviewing.queue import kind_of_screen
 from gentle_clip_jax.reviewing.schedule import Embed
@@ -88,7 +89,7 @@ class Progress:
         return [point for _, point in sorted(self._points.items())]
 
 
-def counts(session: Session) -> dict[str, int]:
+def counts(session: Session | FirstPairs) -> dict[str, int]:
     """Return the numbers of answers by kind, of all pairs, and of items left to ask about."""
     kinds = [answer.kind for answer in session.answers()]
     left = int(session.waiting()[0].sum())

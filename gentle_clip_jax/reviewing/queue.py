@@ -19,13 +19,15 @@ class Question(NamedTuple):
 
     screen: counts screens, so that an answer to an earlier one is detected. sampling: "chance" (by
     likelihood) or "random" with a grid; "ten" with ten different x to choose from, and "within" if
-    they are ten of the group that was chosen.
+    they are ten of the group that was chosen; see `Answer` for the others. asked: the modality of
+    the item asked about; if it is "x", `y` is the number of an x, and `x` are numbers of y.
     """
 
     screen: int
     y: int
     x: tuple[int, ...]
     sampling: str
+    asked: str = "y"
 
 
 class Ranking(NamedTuple):

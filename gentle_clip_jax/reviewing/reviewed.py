@@ -4,19 +4,19 @@ import dataclasses
 import os
 import pathlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from gentle_clip_jax.aligners import Aligner
 from gentle_clip_jax.features.collection import Collection
-from gentle_clip_jax.features.given import Given
+from gentle_clip_jax.features.given import Given, collection_of
 from gentle_clip_jax.features.pairs import read_pairs
 from gentle_clip_jax.pages.items import pairs_html
 from gentle_clip_jax.reviewing.journal import write_pairs
 from gentle_clip_jax.reviewing.log import Answer
 from gentle_clip_jax.reviewing.opening import Review, open_review
-from gentle_clip_jax.reviewing.progress import AT, Point
+from gentle_clip_jax.reviewing.played import Answers, play
+from gentle_clip_jax.reviewing.progress import AT, Point, at_random
 from gentle_clip_jax.reviewing.queue import Mode
-from gentle_clip_jax.reviewing.session import Session
 from gentle_clip_jax.searching.opened import Opened, opened_of
 from gentle_clip_jax.searching.run_items import Run
 from gentle_clip_jax.storage.tables import check_grows
@@ -27,26 +27,6 @@ if TYPE_CHECKING:
 
 _PREVIEWS = 4  # pairs
 _OF_A_RUN = "The encoders of a trained run stay as they are: train it again with the new pairs."
-
-
-class Screen(NamedTuple):
-    """One question of a review: which item of x belongs to this item of y?
-
-    number: of the answer that it will get, from 1. query: the id of the item of y. candidates: ids
-    of items of x, the nearest first. cosines: of each candidate with the query, by the latest fit;
-    no probabilities. closest: True if the candidate closest to the query is asked for, in place of
-    its partner; such an answer is no pair.
-    """
-
-    number: int
-    query: str
-    candidates: list[str]
-    cosines: list[float]
-    closest: bool
-
-
-# The id of the partner, or None for "none of these"; StopIteration ends the review.
-Answers = Callable[[Screen], str | None]
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -77,7 +57,10 @@ class Reviewed:
             f"{len(self.pairs):,} pairs in all"
         )
         if not self.curve:
-            return f"{counts}."
+            sample = at_random(self.answers)
+            share = "{} % ({} to {})".format(*sample["in_grid"]) if sample else ""
+            of = f" Of {sample['screens']} random screens, {share} showed it." if sample else ""
+            return f"{counts}.{of}"
         first, last = self.curve[0], self.curve[-1]
         before = f"{100 * first.recall:.0f} % with {first.pairs:,} pairs, " * (first != last)
         return (
@@ -113,7 +96,7 @@ class Reviewed:
 
 
 def review(
-    aligner: Opened | Aligner | Run | str | pathlib.Path,
+    aligner: Opened | Aligner | Run | str | pathlib.Path | None,
     x: Given,
     y: Given,
     pairs: Any = None,
@@ -131,12 +114,14 @@ def review(
     Every answer is saved; after every ten the pairs are fitted anew. The same call continues.
 
     Args:
-      aligner: what `align` or `restore` returned, or a folder that an aligner was saved in.
+      aligner: what `align` or `restore` returned, or a folder that an aligner was saved in. None to
+        begin without one, and without pairs: the first three are found by words.
       x, y: collections, paths that `read` takes, or features; with a run, its raw items.
       pairs: known pairs: a CSV file, which grows; or id pairs, a table, or numbers [k, 2] of items.
-        If not given, those that the aligner was fitted to.
+        If not given, those that the aligner was fitted to. The file may be missing or empty.
       answers: None to serve the page; or a function that takes a `Screen` and returns the id of
-        the partner, any item of x without one, or None for none of these. StopIteration ends it.
+        the partner, any item of that modality without one, or None for none of these.
+        StopIteration ends it.
       out: folder of pairs.csv, to which confirmed pairs are added, and of the files beside it; if
         not given, that of the file of pairs, or else `review` in the current folder.
       images: a folder of pictures by the ids of items, for the page.
@@ -153,49 +138,28 @@ def review(
       ValueError: a file is not as it should be, the files belong to another review, or an answer is
         no item of x without a partner.
     """
-    space = opened_of(aligner)
-    (of_x, _), (of_y, _) = space.read(x, "x"), space.read(y, "y")
+    if aligner is None:
+        space, of_x, of_y = None, collection_of(x), collection_of(y)
+    else:
+        space = opened_of(aligner)
+        (of_x, _), (of_y, _) = space.read(x, "x"), space.read(y, "y")
     path = _file_of(pairs, out, space, of_x, of_y)
     options: dict[str, Any] = {"seed": seed, "mode": mode, "background": answers is None}
     with open_review(space, of_x, of_y, path, images=images, **options) as opened:
         session = opened.show.session
         if opened.progress is None:
             tell(_OF_A_RUN)
-        session.begin()
+        if aligner is not None:
+            session.begin()
         if session.question() is None:
             tell(opened.show.nothing_left())
         elif answers is None:
             from gentle_clip_jax.reviewing import server
 
-            server.serve(opened.show, opened.progress, port, tell)
+            server.serve(opened.show, opened.progress, port, tell, opened.advance)
         else:
-            _play(session, answers)
+            play(opened, answers)
         return _reviewed(opened, path)
-
-
-def _play(session: Session, answers: Answers) -> None:
-    """Give the answers of a function until it stops or no question is left."""
-    session.wait()
-    while question := session.question():
-        closest = question.sampling == "ten"
-        screen = Screen(
-            session.journal.count + 1,
-            str(session.y.items[question.y]),
-            session.x.items[list(question.x)].tolist(),
-            session.cosines(question).tolist(),
-            closest,
-        )
-        try:
-            partner = answers(screen)
-        except StopIteration:
-            return
-        if partner is None:
-            session.answer(question.screen, "none")
-        elif partner in session.standing.of_x:
-            number = session.standing.of_x[partner]
-            session.answer(question.screen, "near" if closest else "match", number)
-        else:
-            raise ValueError(f"The answer to screen {screen.number}, {partner!r}, is no item of x.")
 
 
 def _reviewed(review: Review, path: pathlib.Path) -> Reviewed:
@@ -207,17 +171,19 @@ def _reviewed(review: Review, path: pathlib.Path) -> Reviewed:
 
 
 def _file_of(
-    pairs: Any, out: str | pathlib.Path | None, opened: Opened, x: Collection, y: Collection
+    pairs: Any, out: str | pathlib.Path | None, opened: Opened | None, x: Collection, y: Collection
 ) -> pathlib.Path:
     """Return the file of pairs that grows, written if it is not there yet."""
     if isinstance(pairs, str | os.PathLike) and out is None:
         check_grows(pathlib.Path(pairs))
         return pathlib.Path(pairs)
-    given = opened.remembered_pairs(x, y) if pairs is None else pairs
+    given = opened.remembered_pairs(x, y) if opened and pairs is None else pairs
     path = pathlib.Path("review" if out is None else out) / "pairs.csv"
-    if given is None and isinstance(opened.aligner, Aligner) and not opened.aligner.pairs:
-        return path  # it was fitted without pairs, so that the first ones are made here
+    aligner = opened.aligner if opened else None
+    if given is None and (not opened or (isinstance(aligner, Aligner) and not aligner.pairs)):
+        return path  # nothing was fitted to pairs, so that the first ones are made here
     if given is None:
+        assert opened is not None
         raise ValueError(f"{opened.path} remembers no pairs of these items: give --pairs=CSV.")
     ids = read_pairs(given, x.ids, y.ids).tolist()
     if not path.exists():

@@ -14,10 +14,15 @@ Embed = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndar
 
 
 class Schedule:
-    """Counter of answers and pairs; known: number of pairs before the review."""
+    """Counter of answers and pairs.
 
-    def __init__(self, known: int):
-        self._pairs, self._answers = known or _LEAST - 1, 0
+    Args:
+      fitted: number of pairs of the first fit.
+      begun: number of answers before it.
+    """
+
+    def __init__(self, fitted: int, begun: int = 0):
+        self._pairs, self._answers, self._begun = fitted or _LEAST - 1, 0, begun
 
     def has_more(self, fitted_to: FittedTo) -> bool:
         """Return whether there are more pairs than at the last refit, and enough for a refit."""
@@ -38,7 +43,7 @@ class Schedule:
     def past(self, standing: Standing) -> list[tuple[int, FittedTo]]:
         """Count all answers; return the refits due by then: after how many answers, and to what."""
         refits = []
-        for place in range(1, standing.count + 1):
+        for place in range(self._begun + 1, standing.count + 1):
             if fitted_to := self.due(standing.first(place)):
                 refits.append((place, fitted_to))
                 self.made(fitted_to)

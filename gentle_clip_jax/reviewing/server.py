@@ -17,19 +17,26 @@ from starlette.types import ASGIApp
 
 from gentle_clip_jax import pages
 from gentle_clip_jax.reviewing.finding import MOST
-from gentle_clip_jax.reviewing.guard import Guard, json_body
+from gentle_clip_jax.reviewing.first_pairs import FirstPairs
+from gentle_clip_jax.reviewing.guard import Guard, json_body, number_of
 from gentle_clip_jax.reviewing.log import KINDS
 from gentle_clip_jax.reviewing.plane import plane
 from gentle_clip_jax.reviewing.progress import Progress, at_random, counts, drawing, forecast
 from gentle_clip_jax.reviewing.queue import Mode
+from gentle_clip_jax.reviewing.session import Session
 from gentle_clip_jax.reviewing.show import Show
 
 ASSETS = pathlib.Path(__file__).parent / "assets"
-_DIGITS = 10  # of the number of an item
+Advance = Callable[[], Show | None]
 
 
 def application(
-    show: Show, progress: Progress | None = None, *, token: str, cookie: str = "gentle_clip_review"
+    show: Show,
+    progress: Progress | None = None,
+    *,
+    token: str,
+    cookie: str = "gentle_clip_review",
+    advance: Advance = lambda: None,
 ) -> ASGIApp:
     """Return the guarded application.
 
@@ -38,8 +45,9 @@ def application(
       progress: the recall curve; None for a review without refits.
       token: secret that the first address must have.
       cookie: name of the cookie that stores the token in the browser.
+      advance: called after each answer; returns what takes the place of `show`, or None.
     """
-    handlers = _Handlers(show, progress)
+    handlers = _Handlers(show, progress, advance)
     routes = [
         Route("/", handlers.page),
         Route("/progress", handlers.progress_page),
@@ -60,9 +68,12 @@ def application(
 class _Handlers:
     """Handlers of the requests of the page."""
 
-    def __init__(self, show: Show, progress: Progress | None):
-        self._show, self._progress = show, progress
-        self._session = show.session
+    def __init__(self, show: Show, progress: Progress | None, advance: Advance):
+        self._show, self._progress, self._advance = show, progress, advance
+
+    @property
+    def _session(self) -> Session | FirstPairs:
+        return self._show.session
 
     def page(self, request: Request) -> Response:
         return self._rendered("review")
@@ -91,7 +102,7 @@ class _Handlers:
             "named": show.items,
         }
         side, _, digits = like.partition("-")
-        number = int(digits) if digits.isdecimal() and len(digits) < _DIGITS else -1
+        number = number_of(digits, -1)
         try:
             if finder is not None and like:
                 found = finder.like(side, number)
@@ -106,13 +117,14 @@ class _Handlers:
         return self._rendered("search", **values)
 
     def map_page(self, request: Request) -> Response:
-        return self._rendered("map", map=plane(self._session), show=self._show)
+        session = self._session
+        found = None if isinstance(session, FirstPairs) else plane(session)
+        return self._rendered("map", map=found, show=self._show)
 
     def find(self, request: Request) -> Response:
+        words, start = (request.query_params.get(name, "") for name in ("words", "start"))
         try:
-            return JSONResponse(
-                {"choices": self._show.found(request.query_params.get("words", ""))}
-            )
+            return JSONResponse({"choices": self._show.found(words, number_of(start, 0))})
         except ValueError as error:
             return JSONResponse({"error": str(error)}, 400)
 
@@ -120,8 +132,7 @@ class _Handlers:
         return JSONResponse(self._show.state())
 
     def thumb(self, request: Request) -> Response:
-        side, digits = request.path_params["side"], request.path_params["number"]
-        number = int(digits) if digits.isdecimal() and len(digits) < _DIGITS else -1
+        side, number = request.path_params["side"], number_of(request.path_params["number"], -1)
         try:
             picture = self._show.picture(side, number)
         except (KeyError, ValueError):
@@ -136,6 +147,7 @@ class _Handlers:
         if not _is_number(screen) or kind not in KINDS or not (x is None or _is_number(x)):
             raise ValueError("An answer has a screen, a kind, and a number x if it is a match.")
         self._session.answer(screen, kind, x)
+        self._show = self._advance() or self._show
 
     def undo(self, body: dict[str, Any]) -> None:
         number = body.get("number")
@@ -174,11 +186,17 @@ class _Handlers:
         return respond
 
 
-def serve(show: Show, progress: Progress | None, port: int, tell: Callable[[str], object]) -> None:
+def serve(
+    show: Show,
+    progress: Progress | None,
+    port: int,
+    tell: Callable[[str], object],
+    advance: Advance = lambda: None,
+) -> None:
     """Serve the page on 127.0.0.1 until Ctrl-C.
 
     Args:
-      show, progress: see `application`.
+      show, progress, advance: see `application`.
       port: 0 for any that is free.
       tell: function that is called with a sentence that has the address.
 
@@ -195,7 +213,8 @@ def serve(show: Show, progress: Progress | None, port: int, tell: Callable[[str]
         listener.close()
         raise ValueError(f"Port {port} cannot be used ({error}): give another --port.") from error
     port = listener.getsockname()[1]
-    app = application(show, progress, token=token, cookie=f"gentle_clip_review_{port}")
+    cookie = f"gentle_clip_review_{port}"
+    app = application(show, progress, token=token, cookie=cookie, advance=advance)
     from gentle_clip_jax.reviewing.timed import Timed
 
     config = uvicorn.Config(

@@ -36,6 +36,7 @@ class Session:
         of pairs known before.
       seed: of random choices.
       background: whether refits run in a thread; otherwise `answer` waits for them.
+      fitted: number of pairs of `start`, if there are others than those known before.
 
     Raises:
       ValueError: the pairs or the answers are of other items.
@@ -53,6 +54,7 @@ class Session:
         after_refit: AfterRefit | None = None,
         seed: int = 0,
         background: bool = True,
+        fitted: int | None = None,
     ):
         self.x, self.y, self.journal, self.seed = x, y, journal, seed
         self._embed, self._after_refit, self._background = embed, after_refit, background
@@ -63,7 +65,8 @@ class Session:
         then = self.standing if background else self.standing.first(0)
         self.ranking = self._asked_by = queue.ranked(*start, then.waiting()[1], seed=seed)
         self._groups = [queue.clusters(rows, seed=seed) for rows in own or start]
-        self._schedule, self._tasks = Schedule(len(self.standing.known)), Background()
+        first = len(self.standing.known) if fitted is None else fitted
+        self._schedule, self._tasks = Schedule(first, self.standing.begun), Background()
         self._question = self._next()
 
     def question(self) -> Question | None:
@@ -105,10 +108,8 @@ class Session:
             if x is not None and x not in question.x:
                 free = self.waiting()[1]
                 if kind == "near" or not 0 <= x < len(free) or not free[x]:
-                    raise ValueError(
-                        "That item already has a partner or is not on this screen: choose one "
-                        "that is shown."
-                    )
+                    words = "That item already has a partner or is not on this screen"
+                    raise ValueError(f"{words}: choose one that is shown.")
             answer = self._described(question, kind, x)
             self.journal.add(answer)
             self._question = self._next()
@@ -131,7 +132,8 @@ class Session:
             if number not in standing:
                 raise ValueError("There is no such answer to undo.")
             answer = self.journal.undo(number)
-            self._again.append((self.standing.of_y[answer.y], answer.sampling))
+            if answer.asked == "y":
+                self._again.append((self.standing.of_y[answer.item], answer.sampling))
             self._question = self._next()
             return answer
 
@@ -206,7 +208,7 @@ class Session:
                 self._again.pop()
             last = self.answers()[:1]
             if self.mode == "group" and last and last[0].kind == "near":
-                return self.standing.of_y[last[0].y], "within"
+                return self.standing.of_y[last[0].item], "within"
         if not unasked.any() or not free.any():
             return None
         if kind == "ten":

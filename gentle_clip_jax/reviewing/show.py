@@ -9,11 +9,13 @@ import numpy as np
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.pages import Step
 from gentle_clip_jax.reviewing.finding import Finder
-from gentle_clip_jax.reviewing.log import Answer
+from gentle_clip_jax.reviewing.first_pairs import FirstPairs
+from gentle_clip_jax.reviewing.log import ASKED, RANDOMLY_ASKED, Answer
 from gentle_clip_jax.reviewing.pictures import Pictures
 from gentle_clip_jax.reviewing.progress import counts
 from gentle_clip_jax.reviewing.queue import GRID, Question
 from gentle_clip_jax.reviewing.session import Session
+from gentle_clip_jax.searching.opened import other
 
 _NEAR, _HITS = 3, 24
 
@@ -25,7 +27,10 @@ class Show:
     """
 
     def __init__(
-        self, session: Session, pictures: Pictures | None = None, finder: Finder | None = None
+        self,
+        session: Session | FirstPairs,
+        pictures: Pictures | None = None,
+        finder: Finder | None = None,
     ):
         self.session, self.pictures, self.finder = session, pictures, finder
         self.pictured = "y" if any(session.x.item_texts) else "x"
@@ -52,12 +57,18 @@ class Show:
             return {"picture": f"/thumb/{side}/{number}"}
         return {"name": name, "label": of.item_labels[number]}
 
-    def ask(self, *, ten: bool = False) -> str:
-        """Return the question above the grid, or above ten different x."""
-        x, y = (self._kind(side) for side in "xy")
-        if ten:
-            return f"Which of these different {x}s is closest to this {y}?"
-        return f"Which {x} belongs to this {y}?"
+    def ask(self, question: Question | None) -> str:
+        """Return the sentence above a question."""
+        asked = question.asked if question else "y"
+        item, choice = self._kind(asked), self._kind(other(asked))
+        if question and question.sampling == "ten":
+            return f"Which of these different {choice}s is closest to this {item}?"
+        if question and question.sampling in (ASKED, RANDOMLY_ASKED):
+            return (
+                f"Which {choice} belongs to this {item}? Find it by words, or look through all. "
+                "From three pairs on, likely ones are suggested."
+            )
+        return f"Which {choice} belongs to this {item}?"
 
     def items(self, side: str) -> str:
         """Return the plural name of the items of a modality."""
@@ -68,31 +79,42 @@ class Show:
 
     def question(self, question: Question) -> dict[str, Any]:
         """Return a screen: the item asked about, and the choices."""
-        item = self.item("y", question.y)
+        item = self.item(question.asked, question.y)
         if "name" in item:
             item["near"] = self._near(question.y)
         return {
             "screen": question.screen,
             "ten": question.sampling == "ten",
+            "first": self.session.ranking is None,
             "item": item,
-            "choices": self.choices(question.x),
+            "choices": self.choices(question.x, other(question.asked)),
         }
 
-    def choices(self, numbers: Iterable[int]) -> list[dict[str, Any]]:
-        """Return items of x with their numbers."""
-        return [{"number": number, **self.item("x", number)} for number in numbers]
+    def choices(self, numbers: Iterable[int], side: str = "x") -> list[dict[str, Any]]:
+        """Return items of a modality with their numbers."""
+        return [{"number": number, **self.item(side, number)} for number in numbers]
 
-    def found(self, words: str) -> list[dict[str, Any]]:
-        """Return the free x that fit some words best.
+    def found(self, words: str, start: int = 0) -> list[dict[str, Any]]:
+        """Return the free choices that fit some words best.
+
+        Without words before the first fit, they are all choices in their order.
+
+        Args:
+          words: what is looked for.
+          start: how many of the choices to leave out.
 
         Raises:
           ValueError: see `Finder.words`, or there is no search.
         """
-        if self.finder is None:
-            raise ValueError("There is nothing to search by here.")
-        scores = self.finder.words(words)["x"]
-        free = np.flatnonzero(self.session.waiting()[1] & (scores > scores.min(initial=0)))
-        return self.choices(free[np.argsort(-scores[free], kind="stable")[:GRID]].tolist())
+        question, free = self.session.question(), np.flatnonzero(self.session.waiting()[1])
+        side = other(question.asked) if question else "x"
+        if words.strip() or self.session.ranking is not None:
+            if self.finder is None:
+                raise ValueError("There is nothing to search by here.")
+            scores = self.finder.words(words)[side]
+            free = free[scores[free] > scores.min(initial=0)]
+            free = free[np.argsort(-scores[free], kind="stable")]
+        return self.choices(free[start : start + GRID].tolist(), side)
 
     def hits(self, side: str, scores: np.ndarray, but: int | None = None) -> list[dict[str, Any]]:
         """Return the items of a modality with the highest scores, except `but`, with scores."""
@@ -110,10 +132,11 @@ class Show:
         found: dict[str, Any] = {
             "number": answer.number,
             "kind": answer.kind,
-            "item": self.item("y", numbers.of_y[answer.y]),
+            "item": self.item(answer.asked, numbers.of(answer.asked)[answer.item]),
         }
-        if answer.x is not None:
-            partner = self.item("x", numbers.of_x[answer.x])
+        if answer.partner is not None:
+            side = other(answer.asked)
+            partner = self.item(side, numbers.of(side)[answer.partner])
             found |= {"partner": partner, "rank": answer.rank, "cosine": answer.cosine}
         return found
 
@@ -124,7 +147,7 @@ class Show:
         if ahead:
             items.append(self.item("y", ahead[0]))
         return {
-            "ask": self.ask(ten=bool(question and question.sampling == "ten")),
+            "ask": self.ask(question),
             "mode": self.session.mode,
             "question": self.question(question) if question else None,
             "message": None if question else self.nothing_left(),
@@ -165,6 +188,8 @@ class Show:
         if not len(of_y):
             return []
         ranking = self.session.ranking
+        if ranking is None:
+            return []
         nearest = np.argsort(-(ranking.y[of_y] @ ranking.y[y]), kind="stable")[:_NEAR]
         ids = self.session.y.items[of_y[nearest]], self.session.x.items[of_x[nearest]]
         return [f"{of} belongs to {partner}" for of, partner in zip(*ids)]

@@ -8,7 +8,7 @@ import numpy as np
 
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.reviewing.journal import Journal
-from gentle_clip_jax.reviewing.log import Answer
+from gentle_clip_jax.reviewing.log import ASKED, RANDOMLY_ASKED, Answer
 from gentle_clip_jax.reviewing.queue import kind_of_screen
 
 NEAR_WEIGHT = 0.3  # of the closest of ten in a fit; a confirmed pair counts 1
@@ -40,11 +40,20 @@ class Standing:
         """Number of answers."""
         return len(self._answers)
 
+    @property
+    def begun(self) -> int:
+        """Number of answers before the first fit, where there was no aligner."""
+        return sum(answer.sampling in (ASKED, RANDOMLY_ASKED) for answer in self._answers.values())
+
     def first(self, count: int) -> "Standing":
         """Return the state after the first `count` of these answers."""
         earlier = copy.copy(self)
         earlier._answers = dict(itertools.islice(sorted(self._answers.items()), count))
         return earlier
+
+    def of(self, side: str) -> dict[str, int]:
+        """Return the numbers of the items of a modality, "x" or "y", by their ids."""
+        return self.of_x if side == "x" else self.of_y
 
     def pairs(self) -> tuple[np.ndarray, np.ndarray]:
         """Return numbers of x [p] and of y [p] of all pairs; those known before come first."""
@@ -73,17 +82,16 @@ class Standing:
         unasked, free = np.ones(len(self.of_y), bool), np.ones(len(self.of_x), bool)
         of_x, of_y = self.pairs()
         unasked[of_y], free[of_x] = False, False
-        for answer in self._answers.values():
+        for answer in self._asked_of_y():
             if kind_of_screen(answer.sampling) == kind:
-                unasked[self.of_y[answer.y]] = False
+                unasked[self.of_y[answer.item]] = False
         if kind == "within":
             unasked &= np.isin(np.arange(len(unasked)), [*self.closest()])
         return unasked, free
 
     def place(self, kind: str) -> int:
         """Return the number of answered screens of a kind."""
-        answers = self._answers.values()
-        return sum(kind_of_screen(answer.sampling) == kind for answer in answers)
+        return sum(kind_of_screen(answer.sampling) == kind for answer in self._asked_of_y())
 
     def closest(self) -> dict[int, int]:
         """Return the number of the closest of ten x of each y that has one."""
@@ -91,12 +99,18 @@ class Standing:
 
     def check(self, answer: Answer, where: str) -> None:
         """Raise ValueError if an answer is of other items."""
-        of_x = (*answer.shown, answer.x) if answer.x is not None else answer.shown
-        if answer.y not in self.of_y or not self.of_x.keys() >= set(of_x):
+        of_item, others = self.of_y, self.of_x
+        if answer.asked == "x":
+            of_item, others = others, of_item
+        partner = () if answer.partner is None else (answer.partner,)
+        if answer.item not in of_item or not others.keys() >= {*answer.shown, *partner}:
             raise ValueError(
-                f"{where} is of other items ({answer.y}): move it away, or give the x and y that "
-                "it was made with."
+                f"{where} is of other items ({answer.item}): move it away, or give the x and y "
+                "that it was made with."
             )
+
+    def _asked_of_y(self) -> Iterable[Answer]:
+        return (answer for answer in self._answers.values() if answer.asked == "y")
 
     def _of_kind(self, kind: str) -> Iterable[Answer]:
         return (answer for answer in self._answers.values() if answer.kind == kind)

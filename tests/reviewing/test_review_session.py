@@ -187,7 +187,7 @@ def test_the_seed_and_the_answers_decide_the_screens(tmp_path):
     first = screens("a", 0)
     assert first == screens("b", 0)
     assert first != screens("c", 1)
-    assert [sampling for *_, sampling in first] == (["chance"] * 4 + ["random"]) * 3
+    assert [sampling for *_, sampling, _ in first] == (["chance"] * 4 + ["random"]) * 3
 
 
 def test_each_cluster_comes_once_before_one_comes_twice():

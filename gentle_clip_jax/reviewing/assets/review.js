@@ -33,13 +33,14 @@ function server() {
     answer: (screen, kind, x) => asked("/answer", { screen, kind, x }),
     undo: (number) => asked("/undo", { number }),
     mode: (mode) => asked("/mode", { mode }),
-    find: (words) => asked(`/find?words=${encodeURIComponent(words)}`),
+    find: (words, start) => asked(`/find?words=${encodeURIComponent(words)}&start=${start}`),
   };
 }
 
 const source = server();
 let state = null;
 let busy = false;
+let start = 0; // of the choices that are shown, where nothing is ranked yet
 
 function shown(item) {
   if (item.picture) {
@@ -153,6 +154,10 @@ function show(next, said, right) {
   byId("message").textContent = state.message || "";
   byId("next").hidden = !state.message;
   showAnswers(state.answers);
+  start = 0;
+  const first = Boolean(state.question && state.question.first);
+  byId("modes").hidden = first;
+  byId("more").hidden = !first;
   for (const id of ["none", "unsure"]) byId(id).disabled = !state.question;
   byId("undo").disabled = !state.answers.length;
   byId("words").value = "";
@@ -160,8 +165,9 @@ function show(next, said, right) {
   for (const mode of MODES) byId(`${mode}-mode`).setAttribute("aria-pressed", String(mode === state.mode));
   for (const address of state.ahead) new Image().src = address;
   window.scrollTo(0, 0);
-  const first = byId("grid").querySelector("button");
-  if (first) first.focus({ preventScroll: true });
+  const button = byId("grid").querySelector("button");
+  if (first) byId("words").focus({ preventScroll: true });
+  else if (button) button.focus({ preventScroll: true });
 }
 
 async function change(act, words) {
@@ -197,12 +203,15 @@ function switchMode(mode) {
   if (state && mode !== state.mode) change(() => source.mode(mode), () => [""]);
 }
 
-// Words of one's own: what fits them stands in the grid until they are taken out.
-async function find() {
+// Words of one's own: what fits them stands in the grid until they are taken out. Where nothing is
+// ranked yet, the choices from `from` on are shown.
+async function find(from = 0) {
   const words = byId("words").value.trim();
   const asked = state.question;
   try {
-    const choices = words ? (await source.find(words)).choices : asked.choices;
+    let { choices } = words || from ? await source.find(words, from) : asked;
+    start = choices.length ? from : 0; // after the last ones the first
+    if (!choices.length && from) choices = words ? (await source.find(words, 0)).choices : asked.choices;
     if (state.question !== asked || byId("words").value.trim() !== words) return;
     byId("error").hidden = true;
     byId("said").textContent = words ? `Nearest to “${words}”. Empty the box to go back.` : "";
@@ -258,6 +267,7 @@ document.addEventListener("keydown", (event) => {
 byId("none").addEventListener("click", () => answer("none"));
 byId("unsure").addEventListener("click", () => answer("unsure"));
 byId("undo").addEventListener("click", () => undo());
+byId("more").addEventListener("click", () => find(start + 48));
 byId("help").addEventListener("click", () => byId("keys").showModal());
 for (const mode of MODES) byId(`${mode}-mode`).addEventListener("click", () => switchMode(mode));
 byId("tools").addEventListener("submit", (event) => {
