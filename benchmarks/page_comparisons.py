@@ -9,7 +9,7 @@ OTHER_COUNTS = {"i2t_strict": "{x} to {y}, strict", "t2i_equal": "{y} to {x}, eq
 HOW_TO_READ = """Held-out items, per cent: mean ± sample standard deviation over the seeds; a seed
 decides which items are the matched pairs. *Zero-shot*: accuracy, mean over the test sets.
 *{x} to {y}*, *{y} to {x}*: retrieval, mean of R@1, R@5 and R@10. *Smoothed gallery*: see the
-[glossary](../glossary.md). The *reference* is the pairs-only method with the
+[glossary](../reference.md#glossary). The *reference* is the pairs-only method with the
 highest mean of the three figures. The last column is the difference from it in points, in the same
 order; ▲ and ▼ mark differences whose 95 % interval (paired bootstrap over the test items) does not
 include zero. The JSON has the intervals.

@@ -34,11 +34,12 @@ def page() -> str:
 ## Constructed failures
 
 Images and captions of the training split of RSICD (features of EfficientNet-Lite0 and MiniLM). Some
-are matched pairs; the unmatched items depend on the case. [diagnose.md](../diagnose.md) explains
-each figure. *AUC*: probability that a held-out pair looks better matched than a mismatched one,
-with its 95 % interval. *Wrong*: estimated share of wrong pairs. *Suspects*: number of listed
-suspects that are wrong by construction. *Excess*: distance between the unmatched sets beyond that
-between held-out pairs, as a share of the distance between opposite halves of a set, with its
+are matched pairs; the unmatched items depend on the case.
+[choose_a_method.md](../choose_a_method.md#the-figures) explains each figure. *AUC*: probability
+that a held-out pair looks better matched than a mismatched one, with its 95 % interval. *Wrong*:
+estimated share of wrong pairs. *Suspects*: number of listed suspects that are wrong by
+construction. *Excess*: distance between the unmatched sets beyond that between held-out pairs, as a
+share of the distance between opposite halves of a set, with its
 p-value. *Shift*: AUC of matched against unmatched items.
 
 {table(_CASE, [_case(row, labels) for row in cases])}

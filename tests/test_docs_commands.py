@@ -96,11 +96,13 @@ pictures, texts = Collection(x, ids), Collection(y, ids)
 pictures.save("features/pictures"), texts.save("features/texts")
 align("features/pictures", "features/texts", rows_of_pairs, method="cca", out="aligner")
 """
-COMPARED = """
-np.save("structures.npy", np.concatenate([x, unmatched_x]))
-np.save("sequences.npy", np.concatenate([y, unmatched_y]))
+TWO_FOLDERS = """
+from gentle_clip_jax import Collection
+ids = np.array([f"i{number}" for number in range(100)])
+Collection(np.concatenate([x, unmatched_x]), ids).save("features/pictures")
+Collection(np.concatenate([y, unmatched_y]), ids).save("features/descriptions")
 with open("pairs.csv", "w") as file:
-    file.writelines(f"{number},{number}\\n" for number in range(40))
+    file.writelines(f"i{number},i{number}\\n" for number in range(40))
 """
 
 
@@ -108,9 +110,8 @@ with open("pairs.csv", "w") as file:
 @pytest.mark.parametrize(
     ("name", "before", "result"),
     [
-        ("align.md", "", ("ranked", (9, 9))),
-        ("compare.md", COMPARED, ("similarity", (9, 9))),
-        ("match.md", FITTED, ("matches", None)),
+        ("choose_a_method.md", TWO_FOLDERS, ("ranked", (9, 9))),
+        ("review_and_match.md", FITTED, ("matches", None)),
     ],
 )
 def test_python_on_arrays_runs(name, before, result, tmp_path, monkeypatch):
@@ -118,10 +119,11 @@ def test_python_on_arrays_runs(name, before, result, tmp_path, monkeypatch):
     found = {}
     exec(PLACEHOLDERS + before, found)
     for block in blocks(DOCS / name):
-        exec(block, found)
+        if "gc.review(" not in block:  # which waits for a person, or needs all partners
+            exec(block, found)
     variable, shape = result
     assert shape is None or np.shape(found[variable]) == shape
-    assert name != "match.md" or len(found["matches"].rows) == 10
+    assert name != "review_and_match.md" or len(found["matches"].rows) == 10
 
 
 def test_the_start_page_runs():

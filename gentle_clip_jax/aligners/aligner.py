@@ -89,7 +89,7 @@ class Aligner:
     def smooth_gallery_x(self, rows: ArrayLike) -> jax.Array:
         """Smooth rows [n, k] of `embed_x` that are ranked for queries of y; queries stay as is.
 
-        Source: ours, gallery smoothing; see docs/align.md.
+        Source: ours, gallery smoothing; see docs/choose_a_method.md.
         """
         rows, maps = jnp.asarray(rows), self.maps
         return maps.smooth_gallery_x(rows) if isinstance(maps, SmoothedGallery) else rows

@@ -52,7 +52,8 @@ def align(
       y: likewise, of the other modality.
       pairs: a CSV file, id pairs, a table, or numbers [k, 2] of items; None if equal ids are pairs.
         Items that share a partner count as one.
-      method: "auto", which chooses by held-out pairs, or the name of a method, see docs/align.md.
+      method: "auto", which chooses by held-out pairs, or the name of a method: see
+        docs/choose_a_method.md.
       seed: of all random choices.
       classes: "encoder" to use what the classes of x's encoder are called, or arrays, see
         `Problem`; then no pair is needed.

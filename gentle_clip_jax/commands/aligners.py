@@ -77,7 +77,7 @@ def _ask(args: argparse.Namespace) -> output.Done:
     """Choose the items whose partners are worth finding first.
 
     Example: gentle-clip ask --x=features/pictures --num=30 --out=ask
-    More: docs/align.md
+    More: docs/choose_a_method.md
     """
     from gentle_clip_jax import ask
 
@@ -92,7 +92,7 @@ def _align(args: argparse.Namespace) -> output.Done:
     """Fit an aligner to two collections and a few pairs.
 
     Example: gentle-clip align --x=pictures.npy --y=texts.npy --pairs=pairs.csv --out=aligner
-    More: docs/align.md
+    More: docs/choose_a_method.md
     """
     from gentle_clip_jax import align
 
@@ -114,7 +114,7 @@ def _embed(args: argparse.Namespace) -> output.Done:
     """Embed items in the shared space of an aligner.
 
     Example: gentle-clip embed --aligner=aligner --x=features/new --out=aligned
-    More: docs/align.md
+    More: docs/choose_a_method.md
     """
     from gentle_clip_jax import embed
     from gentle_clip_jax.training.loading import open_aligner
@@ -127,7 +127,7 @@ def _index(args: argparse.Namespace) -> output.Done:
     """Write an index of a collection for fast searches.
 
     Example: gentle-clip index --aligner=aligner --in=features/pictures
-    More: docs/align.md
+    More: docs/choose_a_method.md
     """
     from gentle_clip_jax.searching import index_gallery
     from gentle_clip_jax.training.loading import open_aligner
@@ -142,7 +142,7 @@ def _search(args: argparse.Namespace) -> output.Done:
     """Find items by words or by a similar item.
 
     Example: gentle-clip search --aligner=aligner --in=features/pictures "two boats at a pier"
-    More: docs/align.md
+    More: docs/choose_a_method.md
     """
     if args.workdir:
         return _search_run(args)

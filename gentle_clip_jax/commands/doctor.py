@@ -15,7 +15,7 @@ def _doctor(_: argparse.Namespace) -> output.Done:
     """Report what is installed, what is missing and how to install it.
 
     Example: gentle-clip doctor
-    More: docs/command_line.md
+    More: docs/reference.md
     """
     from gentle_clip_jax import doctor
 

@@ -107,7 +107,7 @@ def _compare(args: argparse.Namespace) -> output.Done:
     """Compare methods of alignment on held-out pairs of two collections.
 
     Example: gentle-clip compare --x=pictures.npy --y=texts.npy --pairs=pairs.csv --workdir=compare
-    More: docs/compare.md
+    More: docs/choose_a_method.md
     """
     from gentle_clip_jax import compare
 
@@ -130,7 +130,7 @@ def _diagnose(args: argparse.Namespace) -> output.Done:
     """Test whether unmatched items can help to align two collections.
 
     Example: gentle-clip diagnose --x=pictures.npy --y=texts.npy --pairs=pairs.csv --out=diagnosis
-    More: docs/diagnose.md
+    More: docs/choose_a_method.md
     """
     from gentle_clip_jax import diagnose
 

@@ -31,7 +31,7 @@ def _match(args: argparse.Namespace) -> output.Done:
     """Find a partner for every item of x, with its probability.
 
     Example: gentle-clip match --aligner=aligner --x=pictures.npy --y=texts.npy --out=matches
-    More: docs/match.md
+    More: docs/review_and_match.md
     """
     from gentle_clip_jax import match
     from gentle_clip_jax.training.loading import open_aligner

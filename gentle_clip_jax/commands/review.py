@@ -30,7 +30,7 @@ def _review(args: argparse.Namespace) -> output.Done:
     """Find and confirm pairs by hand in the browser; without --aligner, begin with none.
 
     Example: gentle-clip review --x=features/pictures --y=features/texts --pairs=pairs.csv
-    More: docs/review.md
+    More: docs/review_and_match.md
     """
     from gentle_clip_jax import align, review
     from gentle_clip_jax.training.loading import open_aligner

@@ -27,7 +27,7 @@ def verdict(
     unmatched_y: int,
     constant: Sequence[str] = (),
 ) -> Verdict:
-    """Return the verdict of the first rule that applies; docs/diagnose.md lists them.
+    """Return the verdict of the first rule that applies; docs/choose_a_method.md lists them.
 
     constant: modalities, "x" or "y", whose rows are all equal.
     """

@@ -165,7 +165,7 @@ def match(
       ValueError: the features are not of the aligner's modalities, there are fewer than three
         pairs, or nothing is unmatched.
 
-    Source: see `gentle_clip_jax.matching.match.match_arrays` and docs/match.md.
+    Source: see `gentle_clip_jax.matching.match.match_arrays` and docs/review_and_match.md.
     """
     opened = opened_of(aligner)
     (of_x, _), (of_y, _) = opened.read(x, "x"), opened.read(y, "y")
