@@ -45,8 +45,7 @@ def write(
 ) -> None:
     """Write the tables of matches, matches.html and, last, matches.json.
 
-    matches.json has the SHA-256 of the tables; it is there only if all are. See
-    docs/review_and_match.md.
+    matches.json has the SHA-256 of the tables; it is there only if all are.
 
     Args:
       x_ids: [n] of all items of x, those of pairs too; y_ids: [m] likewise.

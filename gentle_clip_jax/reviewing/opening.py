@@ -46,7 +46,6 @@ class Review:
             return None
         session, self.begin = self.begin(), None
         self.show = Show(session, self.show.pictures, self.show.finder)
-        session.begin()
         return self.show
 
 
@@ -114,6 +113,7 @@ def _from_aligner(
         settings = settings | refits
     session = Session(x, y, (of_x, of_y), journal, **settings)
     _switch(session, mode)
+    session.begin()
     return Review(Show(session, pictures, finder), progress)
 
 
@@ -139,6 +139,7 @@ def _from_nothing(
         start = refits["embed"](of_x, of_y, np.ones(len(of_x), np.float32))
         session = Session(x, y, start, journal, fitted=len(of_x), **settings, **refits)
         _switch(session, mode)
+        session.begin()
         return session
 
     review = Review(Show(first, pictures, finder), progress, begin)

@@ -117,11 +117,10 @@ def review(
       aligner: what `align` or `restore` returned, or a folder that an aligner was saved in. None to
         begin without one, and without pairs: the first three are found by words.
       x, y: collections, paths that `read` takes, or features; with a run, its raw items.
-      pairs: known pairs: a CSV file, which grows; or id pairs, a table, or numbers [k, 2] of items.
-        If not given, those that the aligner was fitted to. The file may be missing or empty.
+      pairs: known pairs: a CSV file, which grows and may be missing; or id pairs, a table, or
+        numbers [k, 2] of items. If not given, those that the aligner was fitted to.
       answers: None to serve the page; or a function that takes a `Screen` and returns the id of
-        the partner, any item of that modality without one, or None for none of these.
-        StopIteration ends it.
+        any item without a partner, or None for none of these. StopIteration ends it.
       out: folder of pairs.csv, to which confirmed pairs are added, and of the files beside it; if
         not given, that of the file of pairs, or else `review` in the current folder.
       images: a folder of pictures by the ids of items, for the page.
@@ -138,20 +137,14 @@ def review(
       ValueError: a file is not as it should be, the files belong to another review, or an answer is
         no item of x without a partner.
     """
-    if aligner is None:
-        space, of_x, of_y = None, collection_of(x), collection_of(y)
-    else:
-        space = opened_of(aligner)
-        (of_x, _), (of_y, _) = space.read(x, "x"), space.read(y, "y")
+    space = None if aligner is None else opened_of(aligner)
+    of_x, of_y = (_read(space, items, side) for side, items in (("x", x), ("y", y)))
     path = _file_of(pairs, out, space, of_x, of_y)
     options: dict[str, Any] = {"seed": seed, "mode": mode, "background": answers is None}
     with open_review(space, of_x, of_y, path, images=images, **options) as opened:
-        session = opened.show.session
         if opened.progress is None:
             tell(_OF_A_RUN)
-        if aligner is not None:
-            session.begin()
-        if session.question() is None:
+        if opened.show.session.question() is None:
             tell(opened.show.nothing_left())
         elif answers is None:
             from gentle_clip_jax.reviewing import server
@@ -160,6 +153,10 @@ def review(
         else:
             play(opened, answers)
         return _reviewed(opened, path)
+
+
+def _read(space: Opened | None, items: Given, side: str) -> Collection:
+    return space.read(items, side)[0] if space else collection_of(items)
 
 
 def _reviewed(review: Review, path: pathlib.Path) -> Reviewed:

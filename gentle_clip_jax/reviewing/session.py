@@ -65,8 +65,8 @@ class Session:
         then = self.standing if background else self.standing.first(0)
         self.ranking = self._asked_by = queue.ranked(*start, then.waiting()[1], seed=seed)
         self._groups = [queue.clusters(rows, seed=seed) for rows in own or start]
-        first = len(self.standing.known) if fitted is None else fitted
-        self._schedule, self._tasks = Schedule(first, self.standing.begun), Background()
+        fitted = len(self.standing.known) if fitted is None else fitted
+        self._schedule, self._tasks = Schedule(fitted, self.standing.begun), Background()
         self._question = self._next()
 
     def question(self) -> Question | None:
@@ -106,10 +106,9 @@ class Session:
             if kind not in KINDS or kind == wrong or (kind in WITH_PARTNER) != (x is not None):
                 raise ValueError("An answer is a partner, none of these, or unsure.")
             if x is not None and x not in question.x:
-                free = self.waiting()[1]
+                free, words = self.waiting()[1], "already has a partner or is not on this screen"
                 if kind == "near" or not 0 <= x < len(free) or not free[x]:
-                    words = "That item already has a partner or is not on this screen"
-                    raise ValueError(f"{words}: choose one that is shown.")
+                    raise ValueError(f"That item {words}: choose one that is shown.")
             answer = self._described(question, kind, x)
             self.journal.add(answer)
             self._question = self._next()
