@@ -160,9 +160,10 @@ def _lines_of_file(pairs: str, sides: Sequence[Ids]) -> _Lines:
         width = max((len(cells) for _, cells in rows), default=0)
         if width > 2:
             names = [cell.strip() for cell in rows[0][1]]
+            example = ",".join(names[:2]) if len(names) > 1 else "x,y"
             raise ValueError(
                 f"{path} has {width} columns ({', '.join(names)}): a pair must be two ids, so name "
-                f"their columns, x first, as in --pairs={path}:{names[0]},{names[1]}."
+                f"their columns, x first, as in --pairs={path}:{example}."
             )
         if _has_heading(path, rows, sides):
             rows = rows[1:]
