@@ -103,6 +103,7 @@ class MatchedCollections:
             pairs=self.pairs,
             given=self.given.tolist(),
             methods=self._methods,
+            least=accept,
             is_run=not self.opened.aligner.can_refit,
         )
         ids = self.x.items, self.y.items

@@ -52,12 +52,14 @@ def matches_page(
     pairs: str | None,
     given: Sequence[tuple[str, str]] = (),
     methods: str = "",
+    least: float = LEAST,
     is_run: bool = False,
 ) -> str:
     """Render the page of a result of `match`.
 
     aligner, pairs: their paths on the command line; pairs may be equal ids, without a path.
     given: ids of the pairs; methods: the sentence of `methods_of`.
+    least: probability from which on a match counts as accepted, at first.
     is_run: the aligner is a trained run, which `align` cannot refit.
     """
     matched = np.flatnonzero(matches.y >= 0)
@@ -76,7 +78,7 @@ def matches_page(
         data=_data(matches, matched, x, y, given, methods),
         names=(x.name, y.name),
         shown=shown,
-        least=round(100 * LEAST),
+        least=f"{100 * least:g}",
         histogram=_histogram(matches.probability[matched]) if shown and len(matched) else None,
         reliability=_reliability(matches) if matches.reliability else None,
         css=Markup((_ASSETS / "matches.css").read_text("utf-8")),

@@ -46,6 +46,12 @@ def test_the_surest_come_first_with_picture_and_text(tmp_path):
     assert not (tmp_path / "matches.html").exists()
 
 
+def test_the_page_begins_at_the_probability_that_accepted_matches_have():
+    assert 'id="least" type="number" min="0" max="100" step="any" value="12.5"' in page_of(
+        matches(), least=0.125
+    )
+
+
 def test_without_probabilities_there_are_cosines():
     page = page_of(matches(num_pairs=30, share=1))
     assert "<svg" not in page
