@@ -9,7 +9,7 @@ from gentle_clip_jax.aligners.standardize import Standardizer
 
 _COMPONENTS = 48
 _SHARPNESS = 8.0  # of the similarity; 5 and 10 do as well, on validation items
-_RANDOM_EVERY = (
+RANDOM_EVERY = (
     10  # one item in so many is random; a fifth cost 1 to 2 points more, on validation items
 )
 _RANDOM_FROM = 300  # pairs; beyond, representative items are no better than random ones
@@ -60,7 +60,7 @@ def items_to_ask(
     if not np.isfinite(rows).all():
         raise ValueError("features holds numbers that are not finite: leave those items out.")
     rng = np.random.default_rng(seed)
-    chosen = min(number - number // _RANDOM_EVERY, max(0, _RANDOM_FROM - len(old)))
+    chosen = min(number - number // RANDOM_EVERY, max(0, _RANDOM_FROM - len(old)))
     telling: list[int] = []
     if chosen:
         space = _components(Standardizer.of(rows).rows(rows))
@@ -71,10 +71,10 @@ def items_to_ask(
 
 def _interleaved(telling: list[int], sampled: list[int]) -> list[int]:
     """Insert a random item as every tenth; further random items come last."""
-    asked, others = [], _RANDOM_EVERY - 1
+    asked, others = [], RANDOM_EVERY - 1
     for start in range(0, max(len(telling), 1), others):
         asked += telling[start : start + others]
-        if sampled and len(asked) % _RANDOM_EVERY == others:
+        if sampled and len(asked) % RANDOM_EVERY == others:
             asked.append(sampled.pop(0))
     return asked + sampled
 

@@ -1,10 +1,11 @@
 """The first three pairs of a review that begins without an aligner: partners found by words."""
 
+import functools
 import threading
 
 import numpy as np
 
-from gentle_clip_jax.asking.choose import items_to_ask
+from gentle_clip_jax.asking.choose import RANDOM_EVERY, items_to_ask
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.reviewing.journal import Journal
 from gentle_clip_jax.reviewing.log import ASKED, RANDOMLY_ASKED, Answer, Kind
@@ -34,33 +35,45 @@ class FirstPairs:
         self.x, self.y, self.journal = x, y, journal
         self.standing, self._lock = Standing(x, y, journal), threading.RLock()
         self.asked = "y" if any(x.item_texts) and not any(y.item_texts) else "x"
-        items = x if self.asked == "x" else y
-        numbers = self.standing.of(self.asked)
-        known = [numbers[pair["xy".index(self.asked)]] for pair in journal.given]
+        self._place, self._seed = "xy".index(self.asked), seed  # of the modality in a pair
+
+    @functools.cached_property
+    def _order(self) -> list[int]:
+        """Numbers of the items to ask about; it takes seconds, and none if all pairs are given."""
+        items, numbers = (self.x, self.y)[self._place], self.standing.of(self.asked)
+        known = [numbers[pair[self._place]] for pair in self.journal.given]
         count = min(_MOST, len(items.items) - len(known))
-        self._order = items_to_ask(items.means(), count, seed=seed, pairs=known) if count else []
+        return items_to_ask(items.means(), count, seed=self._seed, pairs=known) if count else []
 
     @property
     def is_done(self) -> bool:
-        """Whether there are pairs enough for a fit."""
+        """True once there are enough pairs for a fit."""
         return len(self.standing.pairs()[0]) >= PAIRS
 
     def question(self) -> Question | None:
         """Return the item to ask about, with the first choices in their order, if there is one."""
         with self._lock:
-            waiting = self._waiting_to_be_asked()
-            free = np.flatnonzero(self._free())
-            left = [number for number in self._order if waiting[number]]
-            if self.is_done or not left or not len(free):
+            if self.is_done:
                 return None
-            sampling = ASKED if (self._order.index(left[0]) + 1) % 10 else RANDOMLY_ASKED
+            waiting, free = self.waiting()
+            left = [number for number in self._order if waiting[number]]
+            free = np.flatnonzero(free)
+            if not left or not len(free):
+                return None
+            place = self._order.index(left[0]) + 1
+            sampling = ASKED if place % RANDOM_EVERY else RANDOMLY_ASKED
             choices = tuple(free[:GRID].tolist())
             return Question(self.journal.count + 1, left[0], choices, sampling, self.asked)
 
     def waiting(self) -> tuple[np.ndarray, np.ndarray]:
         """Return masks of the items to ask about, and of those to choose from."""
         with self._lock:
-            return self._waiting_to_be_asked(), self._free()
+            masks, numbers = self.standing.free(), self.standing.of(self.asked)
+            waiting, choices = masks[self._place], masks[1 - self._place]
+            for answer in self.journal.answers.values():
+                if answer.asked == self.asked:
+                    waiting[numbers[answer.item]] = False
+            return waiting, choices
 
     def following(self) -> None:
         """Return None: no picture need be loaded ahead."""
@@ -91,12 +104,12 @@ class FirstPairs:
                 raise ValueError("This screen was answered already: go on with the present one.")
             if kind not in ("match", "none", "unsure") or (kind == "match") != (x is not None):
                 raise ValueError("An answer is a partner, none of these, or unsure.")
-            free = self._free()
+            free = self.waiting()[1]
             if x is not None and not (0 <= x < len(free) and free[x]):
                 raise ValueError("That item already has a partner: choose another one.")
-            sides = (self.x, self.y) if self.asked == "x" else (self.y, self.x)
-            item = str(sides[0].items[question.y])
-            partner = None if x is None else str(sides[1].items[x])
+            sides = self.x, self.y
+            item = str(sides[self._place].items[question.y])
+            partner = None if x is None else str(sides[1 - self._place].items[x])
             of_x, of_y = (item, partner) if self.asked == "x" else (partner, item)
             # What stood on the screen is no guess of anything, so that none of it was refused.
             answer = Answer(screen, of_y, kind, of_x, (), question.sampling, asked=self.asked)
@@ -110,15 +123,12 @@ class FirstPairs:
           ValueError: there is no such answer.
         """
         with self._lock:
-            number = max(self.journal.answers, default=0) if number is None else number
-            if number not in self.journal.answers:
-                raise ValueError("There is no such answer to undo.")
             return self.journal.undo(number)
 
     def answers(self) -> list[Answer]:
         """Return the answers that were not undone, the latest first."""
         with self._lock:
-            return sorted(self.journal.answers.values(), key=lambda answer: -answer.number)
+            return self.journal.latest()
 
     def pairs(self) -> tuple[np.ndarray, np.ndarray]:
         """Return numbers of x [p] and of y [p] of all pairs."""
@@ -142,18 +152,3 @@ class FirstPairs:
     def close(self) -> None:
         """Close the files."""
         self.journal.close()
-
-    def _free(self) -> np.ndarray:
-        unasked, free = self.standing.waiting()
-        return unasked if self.asked == "x" else free
-
-    def _waiting_to_be_asked(self) -> np.ndarray:
-        """Return a mask of the items asked about that have neither a partner nor an answer."""
-        of_x, of_y = self.standing.pairs()
-        numbers = self.standing.of(self.asked)
-        waiting = np.ones(len(numbers), bool)
-        waiting[of_x if self.asked == "x" else of_y] = False
-        for answer in self.journal.answers.values():
-            if answer.asked == self.asked:
-                waiting[numbers[answer.item]] = False
-        return waiting

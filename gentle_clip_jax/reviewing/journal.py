@@ -103,13 +103,20 @@ class Journal:
         self.count = max(self.count, answer.number)
         self._derive()
 
-    def undo(self, number: int) -> Answer:
-        """Undo an answer, and return it.
+    def latest(self) -> list[Answer]:
+        """Return the answers that were not undone, the latest first."""
+        return sorted(self.answers.values(), key=lambda answer: -answer.number)
+
+    def undo(self, number: int | None = None) -> Answer:
+        """Undo the answer of that number, or the last, and return it.
 
         Raises:
-          KeyError: there is no such answer in force.
-          OSError, ValueError: as of `add`.
+          ValueError: there is no such answer in force; or as of `add`.
+          OSError: as of `add`.
         """
+        number = max(self.answers, default=0) if number is None else number
+        if number not in self.answers:
+            raise ValueError("There is no such answer to undo.")
         answer = self.answers[number]
         self._take_in_edits(undone=answer)
         self._log({"undo": number})

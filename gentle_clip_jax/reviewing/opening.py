@@ -5,7 +5,7 @@ import dataclasses
 import functools
 import pathlib
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -81,84 +81,72 @@ def open_review(
     pictures = Pictures(images) if images is not None else None
     with contextlib.closing(Journal(pairs, x.items, y.items)) as journal:
         with working("opening the review"):
-            settings = {"seed": seed, "background": background}
-            opening = _from_nothing if aligner is None else _from_aligner
-            review = opening(aligner, x, y, journal, pictures, mode, settings)
+            new = _New(x, y, journal, pictures, mode, {"seed": seed, "background": background})
+            review = _from_nothing(new) if aligner is None else _from_aligner(new, aligner)
         try:
             yield review
         finally:
             review.show.session.close()
 
 
-def _from_aligner(
-    aligner: Opened | None,
-    x: Collection,
-    y: Collection,
-    journal: Journal,
-    pictures: Pictures | None,
-    mode: Mode | None,
-    settings: dict[str, Any],
-) -> Review:
-    assert aligner is not None
-    of_x = unit_rows(x.means(aligner.embed("x", x.features)))
-    of_y = unit_rows(y.means(aligner.embed("y", y.features)))
-    embed_x, embed_y = (functools.partial(aligner.embed, name) for name in "xy")
-    space = Space(of_x, of_y, embed_x, embed_y)
-    finder = Finder(x, y, space, functools.partial(aligner.items.word_encoder, "y"))
+class _New(NamedTuple):
+    """What a review opens with, whether there is an aligner or not; settings: of `Session`."""
+
+    x: Collection
+    y: Collection
+    journal: Journal
+    pictures: Pictures | None
+    mode: Mode | None
+    settings: dict[str, Any]
+
+    def session(self, start: tuple[np.ndarray, np.ndarray], **more: Any) -> Session:
+        """Return a session that has begun with unit rows of all items."""
+        session = Session(self.x, self.y, start, self.journal, **self.settings, **more)
+        few, many = len(session.pairs()[0]) < TEN_BELOW, len(self.x.items) > TEN_ABOVE
+        session.switch(self.mode or ("ten" if few and many else "grid"))
+        session.begin()
+        return session
+
+    def refits(self, finder: Finder, method: str) -> tuple[Progress, dict[str, Any]]:
+        """Return the recall curve and the arguments of `Session` for refits."""
+        fit = refit.prepare(self.x, self.y, method)
+        progress = Progress(fit.embedded, self.journal.folder / "curve.json")
+
+        def embed(*pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            found = fit.fitted(*pairs)
+            finder.space = Space(*found.embedded(), found.embed_x, found.embed_y)
+            return finder.space.x, finder.space.y
+
+        return progress, {"own": fit.own(), "embed": embed, "after_refit": progress.measure}
+
+
+def _from_aligner(new: _New, aligner: Opened) -> Review:
+    start = tuple(
+        unit_rows(rows.means(aligner.embed(side, rows.features)))
+        for side, rows in (("x", new.x), ("y", new.y))
+    )
+    space = Space(*start, *(functools.partial(aligner.embed, side) for side in "xy"))
+    finder = Finder(new.x, new.y, space, functools.partial(aligner.items.word_encoder, "y"))
     # A run is not refitted: a closed form of a few pairs would lose what its encoders learnt.
-    progress, fitted = None, aligner.aligner
+    progress, refits, fitted = None, {}, aligner.aligner
     if fitted.can_refit:
-        fit = refit.prepare(x, y, fitted.about.get("method", ""))
-        progress, refits = _refits(fit, finder, journal)
-        settings = settings | refits
-    session = Session(x, y, (of_x, of_y), journal, **settings)
-    _switch(session, mode)
-    session.begin()
-    return Review(Show(session, pictures, finder), progress)
+        progress, refits = new.refits(finder, fitted.about.get("method", ""))
+    session = new.session((space.x, space.y), **refits)
+    return Review(Show(session, new.pictures, finder), progress)
 
 
-def _from_nothing(
-    aligner: Opened | None,
-    x: Collection,
-    y: Collection,
-    journal: Journal,
-    pictures: Pictures | None,
-    mode: Mode | None,
-    settings: dict[str, Any],
-) -> Review:
-    assert aligner is None
-    items = FeatureItems("The review", {"x": x.encoder, "y": y.encoder})
-    first = FirstPairs(x, y, journal, seed=settings["seed"])
-    asked = other(first.asked)
-    finder = Finder(x, y, None, functools.partial(items.word_encoder, asked))
-    fit = refit.prepare(x, y, "")
-    progress, refits = _refits(fit, finder, journal)
+def _from_nothing(new: _New) -> Review:
+    items = FeatureItems("The review", {"x": new.x.encoder, "y": new.y.encoder})
+    first = FirstPairs(new.x, new.y, new.journal, seed=new.settings["seed"])
+    encoder = functools.partial(items.word_encoder, other(first.asked))
+    finder = Finder(new.x, new.y, None, encoder)
+    progress, refits = new.refits(finder, "")
 
     def begin() -> Session:
         of_x, of_y = first.first_fit()
         start = refits["embed"](of_x, of_y, np.ones(len(of_x), np.float32))
-        session = Session(x, y, start, journal, fitted=len(of_x), **settings, **refits)
-        _switch(session, mode)
-        session.begin()
-        return session
+        return new.session(start, fitted=len(of_x), **refits)
 
-    review = Review(Show(first, pictures, finder), progress, begin)
+    review = Review(Show(first, new.pictures, finder), progress, begin)
     review.advance()
     return review
-
-
-def _switch(session: Session, mode: Mode | None) -> None:
-    few, many = len(session.pairs()[0]) < TEN_BELOW, len(session.x.items) > TEN_ABOVE
-    session.switch(mode or ("ten" if few and many else "grid"))
-
-
-def _refits(fit: refit.Fit, finder: Finder, journal: Journal) -> tuple[Progress, dict[str, Any]]:
-    """Return the recall curve and the arguments of `Session` for refits."""
-    progress = Progress(fit.embedded, journal.folder / "curve.json")
-
-    def embed(*pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        found = fit.fitted(*pairs)
-        finder.space = Space(*found.embedded(), found.embed_x, found.embed_y)
-        return finder.space.x, finder.space.y
-
-    return progress, {"own": fit.own(), "embed": embed, "after_refit": progress.measure}

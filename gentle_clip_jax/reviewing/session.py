@@ -125,11 +125,6 @@ class Session:
           ValueError: there is no such answer.
         """
         with self._lock:
-            standing = self.journal.answers
-            if number is None:
-                number = max(standing, default=0)
-            if number not in standing:
-                raise ValueError("There is no such answer to undo.")
             answer = self.journal.undo(number)
             if answer.asked == "y":
                 self._again.append((self.standing.of_y[answer.item], answer.sampling))
@@ -139,7 +134,7 @@ class Session:
     def answers(self) -> list[Answer]:
         """Return the answers that were not undone, the latest first."""
         with self._lock:
-            return sorted(self.journal.answers.values(), key=lambda answer: -answer.number)
+            return self.journal.latest()
 
     def pairs(self) -> tuple[np.ndarray, np.ndarray]:
         """Return numbers of x [p] and of y [p] of all pairs; those known before come first."""

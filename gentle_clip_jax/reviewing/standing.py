@@ -74,14 +74,19 @@ class Standing:
         weight = np.repeat([1.0, NEAR_WEIGHT], [len(of_x), len(near)]).astype(np.float32)
         return np.concatenate([of_x, near_x]), np.concatenate([of_y, near_y]), weight
 
+    def free(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return masks of x [n] and of y [m] without a partner."""
+        masks = np.ones(len(self.of_x), bool), np.ones(len(self.of_y), bool)
+        for mask, numbers in zip(masks, self.pairs()):
+            mask[numbers] = False
+        return masks
+
     def waiting(self, kind: str = "grid") -> tuple[np.ndarray, np.ndarray]:
         """Return masks of y [m] without an answer or a partner, and of x [n] without a partner.
 
         kind: of the screens whose answers count; "within" waits for y with a closest of ten.
         """
-        unasked, free = np.ones(len(self.of_y), bool), np.ones(len(self.of_x), bool)
-        of_x, of_y = self.pairs()
-        unasked[of_y], free[of_x] = False, False
+        free, unasked = self.free()
         for answer in self._asked_of_y():
             if kind_of_screen(answer.sampling) == kind:
                 unasked[self.of_y[answer.item]] = False
