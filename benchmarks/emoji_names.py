@@ -56,12 +56,12 @@ def main() -> None:
             key = (args.half, settings, args.screens, args.look_up, seed)
             if key not in done:
                 row = dict(zip(names, key)) | draw(*of, seed, args.screens, args.look_up)
-                about = {
+                metadata = {
                     "commit": commit(),
                     "machine": machine(),
                     "command": command("emoji_names"),
                 }
-                content["rows"].append(row | about)
+                content["rows"].append(row | metadata)
                 print(json.dumps(row), flush=True)
                 publish("emoji", content, args.out)
 
@@ -116,8 +116,8 @@ def draw(
         cca = gc.align(x, y, given, seed=seed, method="cca")
         found[name] = {
             "pairs": len(given),
-            "method": aligner.about["method"],
-            "unmatched": aligner.about["expected"]["unmatched"],
+            "method": aligner.metadata["method"],
+            "unmatched": aligner.metadata["expected"]["unmatched"],
             "recall_10": recall(aligner, x, y, tested),
             "recall_10_cca": recall(cca, x, y, tested),
             "queries": searched(aligner, x, names, {a for a, _ in given}),

@@ -55,21 +55,21 @@ def main() -> None:
     )
     parser.add_argument("--out", type=pathlib.Path, default=RESULTS)
     args = parser.parse_args()
-    about = {name: [] for name in parts} | read("large_sets", args.out)
+    metadata = {name: [] for name in parts} | read("large_sets", args.out)
     sizes = {"made": ("items", args.items), "embedded": ("rows", args.rows)}
     for name in args.only:
         size, asked = sizes.get(name, ("", ()))
-        about[name] = [row for row in about[name] if size and row[size] not in asked]
+        metadata[name] = [row for row in metadata[name] if size and row[size] not in asked]
         for row in parts[name](args):
-            about[name].append(row)
+            metadata[name].append(row)
             print(row, flush=True)
-            publish("large_sets", about, args.out)
+            publish("large_sets", metadata, args.out)
     asked = []
     for name in ("items", "rows"):
         asked += [f"--{name}", *map(str, getattr(args, name))]
-    about |= {"command": shlex.join(["python", "benchmarks/large_sets.py", *asked])}
-    about |= {"machine": machine()}
-    publish("large_sets", about, args.out)
+    metadata |= {"command": shlex.join(["python", "benchmarks/large_sets.py", *asked])}
+    metadata |= {"machine": machine()}
+    publish("large_sets", metadata, args.out)
 
 
 def costs(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
@@ -129,7 +129,7 @@ def made(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
                     np.asarray(embed(np.load(folder / f"test_{side}.npy")))
                     for side, embed in (("x", aligner.embed_x), ("y", aligner.embed_y))
                 ]
-                chosen = aligner.about.get("held_out", {}).get("chosen")
+                chosen = aligner.metadata.get("held_out", {}).get("chosen")
                 yield row | {"chosen": chosen, "recall": recall(*found)}
 
 
@@ -141,7 +141,7 @@ def embedded(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
         flags = [f"--{name}={folder}/{name}.npy" for name in ("x", "y")]
         flags += [f"--pairs={folder}/pairs.csv", f"--out={folder}/aligner", "--method=cca"]
         taken("align", *flags)
-        drawn = load(folder / "aligner").about["smoothed_galleries"]["x"]
+        drawn = load(folder / "aligner").metadata["smoothed_galleries"]["x"]
         for rows in args.rows:
             file = np.lib.format.open_memmap(folder / "rows.npy", "w+", np.float32, (rows, 512))
             rng = np.random.default_rng(0)

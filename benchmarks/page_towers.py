@@ -256,10 +256,10 @@ Conclusions: [proteins.md](../proteins.md#sequences-with-structures).
 
 
 def _protein_set(name: str) -> str:
-    title, about, transfers = PROTEIN_SETS[name]
+    title, description, transfers = PROTEIN_SETS[name]
     content, first = read(name), next(iter(transfers))
     shown = {HEADLINE: "mean of MRR and transfer", "crop_mrr": "crop MRR", first: transfers[first]}
-    parts = [f"## {title}\n\n{about}\n"]
+    parts = [f"## {title}\n\n{description}\n"]
     for fraction, words in FRACTIONS.items():
         parts.append(f"**{words} of the pairs**\n\n{_proteins(content, transfers, fraction)}")
     for fraction, words in FRACTIONS.items():

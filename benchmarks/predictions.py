@@ -182,9 +182,9 @@ def number_of_ask() -> str:
 def fitted(aligner: pathlib.Path) -> dict[str, Any]:
     """The chosen method and the held-out figures that an aligner's folder tells.
 
-    The keys are those of aligner.json, "about": whoever renames them there renames them here.
+    The keys are those of aligner.json, "metadata": whoever renames them there renames them here.
     """
-    record = json.loads((aligner / "aligner.json").read_text("utf-8"))["about"]
+    record = json.loads((aligner / "aligner.json").read_text("utf-8"))["metadata"]
     expected, held_out = record["expected"], record.get("held_out", {})
     figures = {
         f"held_out {name}": value

@@ -49,7 +49,7 @@ def both_splits(dataset, measure) -> dict[str, dict[str, float]]:
     """What `measure(split, items, sets)` finds, by set, as the field's evaluation names it."""
     found = {}
     for split in ("validation", "test"):
-        sets = measure(split, getattr(dataset, split), getattr(dataset.about, split))
+        sets = measure(split, getattr(dataset, split), getattr(dataset.metadata, split))
         found[split] = evaluation.means(sets)
         if len(sets) > 1:
             found[split] |= evaluation.by_set(sets)
@@ -68,7 +68,7 @@ def retrieval(sets, x, y) -> dict[str, dict[str, float]]:
 
 def transfer(dataset, sets, sequences, structures) -> dict[str, dict[str, float]]:
     """Of embeddings of whole labelled domains, of the training sequences and by set."""
-    found, train = {}, dataset.about.train.labels
+    found, train = {}, dataset.metadata.train.labels
     for name, one_set in sets.items():
         found[name] = {}
         for kind, labels in one_set.labelled.labels.items():
@@ -116,12 +116,12 @@ def linear(dataset) -> dict:
     frequency = kinds.mean(axis=0) + 1e-3
     targets = kinds / frequency - 1  # what a kind is likelier by, given the structure
     gram, cross = inputs.T @ inputs, inputs.T @ targets
-    train = dataset.about.train.tokens
+    train = dataset.metadata.train.tokens
     train = pooled(train, map(one_hot, train))
     of_crops = {split: features(getattr(dataset, split).y) for split in ("validation", "test")}
     of_whole = {
         name: [features(one) for one in one_set.labelled.structures]
-        for name, one_set in {**dataset.about.validation, **dataset.about.test}.items()
+        for name, one_set in {**dataset.metadata.validation, **dataset.metadata.test}.items()
     }
 
     def measure(ridge):
@@ -142,7 +142,7 @@ def linear(dataset) -> dict:
         return of
 
     def validated(ridge):
-        sets = measure(ridge)("validation", dataset.validation, dataset.about.validation)
+        sets = measure(ridge)("validation", dataset.validation, dataset.metadata.validation)
         return evaluation.means(sets)["crop_mrr"]
 
     return both_splits(dataset, measure(max(RIDGES, key=validated)))
@@ -192,7 +192,7 @@ def scales(dataset) -> dict:
         return of_backbones(items["backbone"]) if isinstance(items, dict) else of_states(items)
 
     def of(split, items, sets):
-        train = pooled(dataset.about.train.tokens, map(of_tokens, dataset.about.train.tokens))
+        train = pooled(dataset.metadata.train.tokens, map(of_tokens, dataset.metadata.train.tokens))
         whole = {
             name: pooled(one_set.labelled.tokens, map(of_structures, one_set.labelled.structures))
             for name, one_set in sets.items()
@@ -246,7 +246,7 @@ def summaries(config, dataset) -> dict:
     model = field.build_model(config, dataset)
     params = field.init_params(config, dataset, model)
     dim = config.model.embedding_dim
-    train = field._summaries(model, params, dataset.about.train.tokens, "x")
+    train = field._summaries(model, params, dataset.metadata.train.tokens, "x")
 
     def of(split, items, sets):
         x, y = (

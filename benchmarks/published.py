@@ -134,5 +134,5 @@ def compact_svg(text: str) -> str:
 
 def machine_of(content: dict) -> str:
     """Return the number and the name of the processors that a benchmark ran on."""
-    about = content["machine"]
-    return about if isinstance(about, str) else f"{about['cpus']} x {about['processor']}"
+    machine = content["machine"]
+    return machine if isinstance(machine, str) else f"{machine['cpus']} x {machine['processor']}"

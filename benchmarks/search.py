@@ -73,7 +73,7 @@ def fit(folder: pathlib.Path) -> bool:
     x = y @ rng.normal(size=(y.shape[1], DIM)) / 4 + rng.normal(size=(len(y), DIM)) / 2
     np.savez(folder / "x.npz", features=np.float32(x), ids=[str(n) for n in range(PAIRS)])
     aligner = align(folder / "x.npz", folder / "y", out=folder / "aligner", method="cca")
-    return bool(aligner.about.get("smoothed_galleries", {}).get("x"))
+    return bool(aligner.metadata.get("smoothed_galleries", {}).get("x"))
 
 
 def write_items(path: pathlib.Path, number: int) -> None:

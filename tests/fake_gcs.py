@@ -54,9 +54,9 @@ class Store:
             return _refused(403, "You may not write here.")
         self._generations[name] = self._generations.get(name, 0) + 1
         self.objects[name] = content
-        return JSONResponse(self._about(name))
+        return JSONResponse(self._metadata(name))
 
-    def _about(self, name: str) -> dict[str, str]:
+    def _metadata(self, name: str) -> dict[str, str]:
         content, generation = self.objects[name], str(self._generations[name])
         crc32c = google_crc32c.value(content).to_bytes(4, "big")
         return {
@@ -84,14 +84,14 @@ class Store:
         name, query = request.path_params["name"], request.query_params
         if name not in self.objects:
             return _refused(404, f"No such object: {BUCKET}/{name}")
-        about = self._about(name)
+        metadata = self._metadata(name)
         if query.get("alt") != "media":
-            return JSONResponse(about)
-        if query.get("ifGenerationNotMatch") == about["generation"]:
+            return JSONResponse(metadata)
+        if query.get("ifGenerationNotMatch") == metadata["generation"]:
             return Response(status_code=304)
         if self._changed(request, name):
             return _refused(412, "It was changed.")
-        content, headers = self.objects[name], {"x-goog-generation": about["generation"]}
+        content, headers = self.objects[name], {"x-goog-generation": metadata["generation"]}
         found = re.fullmatch(r"bytes=(\d*)-(\d*)", request.headers.get("range", ""))
         if not found:
             return Response(content, headers=headers)
@@ -116,7 +116,7 @@ class Store:
             if below:
                 folders.add(prefix + head + delimiter)
             else:
-                items.append(self._about(name))
+                items.append(self._metadata(name))
         return JSONResponse({"items": items, "prefixes": sorted(folders)})
 
     async def _upload(self, request: Request) -> Response:
@@ -135,8 +135,8 @@ class Store:
             asked = urllib.parse.urlencode({"uploadType": "resumable", "upload_id": token})
             return Response(headers={"location": str(request.url.replace(query=asked))})
         if query["uploadType"] == "multipart":
-            about, content = (_content(part) for part in _parts(request, body))
-            return self.put(json.loads(about)["name"], content)
+            metadata, content = (_content(part) for part in _parts(request, body))
+            return self.put(json.loads(metadata)["name"], content)
         if self._changed(request, query["name"]):
             return _refused(412, "It was changed.")
         return self.put(query["name"], body)
@@ -146,7 +146,7 @@ class Store:
         if source not in self.objects:
             return _refused(404, f"No such object: {BUCKET}/{source}")
         self.put(name, self.objects[source])
-        return JSONResponse({"done": True, "resource": self._about(name)})
+        return JSONResponse({"done": True, "resource": self._metadata(name)})
 
     async def _delete(self, request: Request) -> Response:
         gone = self.objects.pop(request.path_params["name"], None)

@@ -39,7 +39,7 @@ FUNCTIONS = {
 }
 FIELDS = {"Problem": "(x, y, unmatched_x=None, unmatched_y=None, *, classes=None, plan_items=4096)"}
 METHODS = {
-    "Aligner": {"about", "embed_x", "embed_y", "pairs", "save"},
+    "Aligner": {"metadata", "embed_x", "embed_y", "pairs", "save"},
     "Collection": {"features", "ids", "items", "save", "select", "to_pandas"},
 }
 LOSSES = {

@@ -47,7 +47,7 @@ def test_from_collections_to_matches(time, files):
     assert len((files / time / "ask" / "ask.csv").read_text().splitlines()) == 6
     aligner = gc.align(x, y, PAIRS, method="cca", out=files / time / "aligner")
     assert gc.load(files / time / "aligner").pairs == aligner.pairs == PAIRS
-    assert aligner.about["modalities"] == ["pictures", "texts"]
+    assert aligner.metadata["modalities"] == ["pictures", "texts"]
     assert "cca" in short(aligner)
     of_x = gc.embed(aligner, x=x)
     assert of_x.ids.tolist() == x.ids.tolist()
@@ -73,7 +73,7 @@ def test_from_collections_to_matches(time, files):
 def test_the_other_verbs(time, files):
     x, y = files / "pictures.npz", files / "texts.npz"
     diagnosis = gc.diagnose(x, y, PAIRS)
-    assert diagnosis.about["counts"]["pairs"] == 12
+    assert diagnosis.metadata["counts"]["pairs"] == 12
     assert short(diagnosis).startswith("Diagnosis(")
     comparison = gc.compare(x, y, PAIRS, files / time / "compared", methods=["cca"])
     assert {row["method"] for row in comparison.rows} == {"cca"}

@@ -62,8 +62,8 @@ def dataset(seed: int = 0) -> Dataset:
     """40 pairs, 60 unmatched items of each modality, 24 items for validation and for test."""
     rng = np.random.default_rng(seed)
     matched, images, texts, validation, test = (items(rng, n) for n in (40, 60, 60, 24, 24))
-    about = Words(["low", "mid", "high", "top"], encode, len(VOCABULARY))
-    return Dataset(matched, images.x, texts.y, validation, test, about)
+    metadata = Words(["low", "mid", "high", "top"], encode, len(VOCABULARY))
+    return Dataset(matched, images.x, texts.y, validation, test, metadata)
 
 
 def begin(workdir: pathlib.Path, config: ml_collections.ConfigDict) -> None:

@@ -67,12 +67,12 @@ def main() -> None:
         with file.open("a") as lines:
             lines.write(json.dumps(row) + "\n")
     if not args.choose:
-        about = {path.stem: json.loads(path.read_text()) for path in args.cache.glob("*.field")}
+        metadata = {path.stem: json.loads(path.read_text()) for path in args.cache.glob("*.field")}
         content = {
             "machine": _machine(),
             "versions": _versions(),
             "command": "python benchmarks/few_pairs/run.py --data=DATA --cache=CACHE",
-            "fields": {name: about.get(name) for name in fields},  # None if it was never loaded
+            "fields": {name: metadata.get(name) for name in fields},  # None if it was never loaded
             "methods": {name: module.LABEL for name, module in methods.items()},
             "without_pairs": [name for name, one in methods.items() if _without_pairs(one)],
             "rows": [row for cell, row in rows_of(file).items() if cell.field in fields],

@@ -42,7 +42,7 @@ class Aligner:
 
     x, y: standardise the features of either modality.
     maps: embed standardised features.
-    record: JSON of the metadata, see `about`.
+    record: JSON of the metadata, see `metadata`.
     held_out: candidates of held-out pairs, from which `match` calibrates; None of a `Problem`.
     pair_ids: UTF-8 bytes of the JSON of `pairs`, uint8; None of a `Problem`, which has no ids.
     """
@@ -67,7 +67,7 @@ class Aligner:
         return self.maps.embed_y(_standard("y", self.y, y))
 
     @property
-    def about(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
         """Return the metadata: method, settings, data, SHA-256, versions, held-out figures."""
         return json.loads(self.record)
 
@@ -79,12 +79,12 @@ class Aligner:
     @property
     def summary(self) -> list[str]:
         """Held-out recall in plain sentences; of an aligner fitted to collections."""
-        return sentences(self.about)
+        return sentences(self.metadata)
 
     @property
     def smoothed_galleries(self) -> Galleries:
         """Return which galleries `smooth_gallery_x` and `smooth_gallery_y` smooth."""
-        return Galleries(**{"x": False, "y": False, **self.about.get("smoothed_galleries", {})})
+        return Galleries(**{"x": False, "y": False, **self.metadata.get("smoothed_galleries", {})})
 
     def smooth_gallery_x(self, rows: ArrayLike) -> jax.Array:
         """Smooth rows [n, k] of `embed_x` that are ranked for queries of y; queries stay as is.
@@ -99,9 +99,9 @@ class Aligner:
         rows, maps = jnp.asarray(rows), self.maps
         return maps.smooth_gallery_y(rows) if isinstance(maps, SmoothedGallery) else rows
 
-    def with_about(self, about: Mapping[str, Any]) -> "Aligner":
+    def with_metadata(self, metadata: Mapping[str, Any]) -> "Aligner":
         """Return the same aligner with more metadata: ids, encoders, hashes of weights."""
-        return dataclasses.replace(self, record=json.dumps({**self.about, **about}))
+        return dataclasses.replace(self, record=json.dumps({**self.metadata, **metadata}))
 
     @property
     def pairs(self) -> list[tuple[str, str]] | None:
@@ -122,10 +122,10 @@ class Aligner:
           OSError: the folder cannot be written.
         """
         parts = {name: getattr(self, name) for name in _PARTS}
-        saved.write(pathlib.Path(folder), parts, self.about, _kind)
+        saved.write(pathlib.Path(folder), parts, self.metadata, _kind)
 
     def __repr__(self) -> str:
-        metadata = self.about
+        metadata = self.metadata
         fitted = metadata.get("fitted_on", {})
         lines = [f"Aligner by {metadata.get('method', 'an unknown method')}"]
         if fitted:
@@ -204,7 +204,7 @@ def fitted(problem: Problem, fit: MapsFit) -> Aligner:
     x, y, features, classes = standardized(problem)
     maps, metadata = fit(features, classes)
     versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
-    record = {**metadata, "fitted_on": problem.about, "versions": versions}
+    record = {**metadata, "fitted_on": problem.metadata, "versions": versions}
     return Aligner(x, y, maps, json.dumps(record))
 
 
@@ -227,7 +227,7 @@ def with_gallery_smoothing(
     smoothed = {"x": maps.bank_y is not None, "y": maps.bank_x is not None}
     if any(smoothed.values()):
         aligner = dataclasses.replace(aligner, maps=maps)
-    return aligner.with_about({"smoothed_galleries": smoothed})
+    return aligner.with_metadata({"smoothed_galleries": smoothed})
 
 
 def _standard(name: str, by: Standardizer, rows: ArrayLike) -> jax.Array:

@@ -49,7 +49,7 @@ class Evidence(NamedTuple):
 
     def modalities(self, names: tuple[str | None, str | None]) -> tuple[str | None, str | None]:
         """The names of the modalities that were given, or else those of the aligner."""
-        fitted = self.aligner and self.aligner.about.get("modalities")
+        fitted = self.aligner and self.aligner.metadata.get("modalities")
         if not fitted or any(names):
             return names
         return fitted[0], fitted[1]
@@ -79,8 +79,8 @@ def read_evidence(
     else:
         joined = read_matched(pairs, of_x, of_y)
     metadata = None
-    if opened and opened.about.get("sha256") == digests_of(of_x, of_y, joined.pairs):
-        metadata = opened.about
+    if opened and opened.metadata.get("sha256") == digests_of(of_x, of_y, joined.pairs):
+        metadata = opened.metadata
     return Evidence(of_x, of_y, joined, metadata, opened)
 
 
@@ -91,7 +91,7 @@ def remembered_pairs(
 
     Numbers of rows mean nothing beside other arrays than those of the fit.
     """
-    fitted = aligner.about.get("sha256", {})
+    fitted = aligner.metadata.get("sha256", {})
     for side, rows in (("x", x), ("y", y)):
         if rows.is_numbered and rows.sha256 != fitted.get(side):
             return None
@@ -138,7 +138,7 @@ def evaluate_method(problem: Problem, method: str, seed: int) -> HeldOut:
 def conclude(problem: Problem, held_out: HeldOut) -> dict[str, Any]:
     """Return the metadata of the aligner that `align` would fit by the figures of `closed_forms`.
 
-    They have "method", "held_out", "fitted_on" and "expected", as `Aligner.about` has.
+    They have "method", "held_out", "fitted_on" and "expected", as `Aligner.metadata` has.
     """
     features, classes = reduced.reduced_problem(problem)
     if len(problem.x) < FEW_PAIRS:  # `align` does not consider them

@@ -25,19 +25,19 @@ def held_out_figures(problem: Problem, method: str, key: jax.Array, seed: int) -
     return cross_validate(evaluated, len(problem.x), seed=seed)
 
 
-def expected(problem: Problem, about: dict[str, Any], held: HeldOut) -> dict[str, Any]:
-    """Return the held-out figures of the method that `about` names.
+def expected(problem: Problem, metadata: dict[str, Any], held: HeldOut) -> dict[str, Any]:
+    """Return the held-out figures of the method that `metadata` names.
 
     recall: "value" (mean of R@1, 5 and 10, both ways), "low", "high" and the recalls "at" 1, 5 and
     10; chance: that value by chance; above_chance: see `verdict.above_chance`; among: how many
     items a partner was among; splits; unmatched: see `verdict.gain`, with the methods that were
     compared, None without unmatched items.
     """
-    chosen = about.get("held_out", {})
-    method = chosen.get("chosen", about["method"])
+    chosen = metadata.get("held_out", {})
+    method = chosen.get("chosen", metadata["method"])
     each = {name: values.mean(axis=(1, 2)) for name, values in held.recall.items()}
     rival = chosen.get("best_with_unmatched_items")
-    if rival is None and METHODS[about["method"]].unmatched:
+    if rival is None and METHODS[metadata["method"]].unmatched:
         rival = method
     has_unmatched = min(len(problem.unmatched_x), len(problem.unmatched_y)) > 0
     return {

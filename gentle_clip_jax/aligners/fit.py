@@ -37,7 +37,7 @@ def align(
       classes: raw classifier and names of classes, see `Problem`.
 
     Returns:
-      An aligner that embeds raw features; of "auto", `about["held_out"]` has the figures.
+      An aligner that embeds raw features; of "auto", `metadata["held_out"]` has the figures.
 
     Raises:
       ValueError: there is no such method, or the problem lacks what it needs.
@@ -48,7 +48,7 @@ def align(
     is_trained = method in METHODS and METHODS[method].trained
     ordered = _shuffled(in_canonical_order(problem), key, pairs=is_trained)
     aligner, _ = fit_method(ordered, method, key)
-    return aligner.with_about({"fitted_on": problem.about})
+    return aligner.with_metadata({"fitted_on": problem.metadata})
 
 
 def fit_method(problem: Problem, method: str, key: jax.Array) -> tuple[Aligner, HeldOut | None]:
@@ -82,7 +82,7 @@ def refit(aligner: Aligner, problem: Problem, key: jax.Array) -> Aligner:
     The candidate that held-out pairs chose and the galleries that are smoothed stay; settings such
     as the shrinkage are chosen again.
     """
-    metadata = aligner.about
+    metadata = aligner.metadata
     method, chosen = metadata["method"], metadata.get("held_out", {}).get("chosen")
     if chosen is None:
         refitted = METHODS[method].fit(problem, key)

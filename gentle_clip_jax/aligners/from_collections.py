@@ -64,7 +64,7 @@ def align(
         or `plan_items` if that is more, chosen at random.
 
     Returns:
-      The aligner, fitted to all pairs, which it remembers. Its `about` has "seed", "modalities",
+      The aligner, fitted to all pairs, which it remembers. Its `metadata` has "seed", "modalities",
       "encoders", "sha256" of features, ids and pairs, and "expected": recall with its interval, and
       the gain from unmatched items; None without pairs.
 
@@ -165,15 +165,15 @@ def _fitted(
         aligner, held = fit_method(problem, method, key)
     if len(pairs) and method != "auto":
         held = held_out_figures(problem, method, key, seed)
-    about = {
+    metadata = {
         "seed": seed,
         "modalities": list(given.modalities),
         "encoders": {"x": given.x.encoder, "y": given.y.encoder},
         "sha256": digests_of(given.x, given.y, pairs),
-        "expected": held and expected(problem, aligner.about, held),
+        "expected": held and expected(problem, aligner.metadata, held),
     }
-    aligner = aligner.with_about(about).with_pairs(given.pairs)
-    is_evaluable = len(pairs) >= LEAST_PAIRS and aligner.about["method"] in METHODS
+    aligner = aligner.with_metadata(metadata).with_pairs(given.pairs)
+    is_evaluable = len(pairs) >= LEAST_PAIRS and aligner.metadata["method"] in METHODS
     if is_evaluable and all(map(len, unmatched)):  # else there is nothing to match
         evidence = held_out_pairs(aligner, problem, key).numbered(*unmatched)
         aligner = dataclasses.replace(aligner, held_out=evidence)
@@ -203,7 +203,7 @@ def held_out_of(
       pairs: [k, 2] ids, as `read_matched` returns them.
     """
     held = aligner.held_out
-    if held is None or aligner.about.get("sha256") != digests_of(x, y, pairs):
+    if held is None or aligner.metadata.get("sha256") != digests_of(x, y, pairs):
         return None
     unmatched = [
         len(np.setdiff1d(rows.items, pairs[:, column])) for column, rows in enumerate((x, y))

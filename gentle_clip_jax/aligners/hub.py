@@ -44,7 +44,7 @@ def push(
       repo: "ORG/NAME", made if it is not there.
       private: only the owners see a new repository.
       license: of the aligner, as the Hub spells it.
-      also: further keys of `about` to upload.
+      also: further keys of `metadata` to upload.
 
     Raises:
       ValueError: the folder has no aligner, the name or the license is invalid, a key is missing,
@@ -86,7 +86,7 @@ def card(aligner: Aligner, repo: str, license: str | None = None) -> str:
     metadata = ModelCardData(
         license=license, library_name="gentle-clip-jax", tags=["gentle-clip", "jax"]
     )
-    record = aligner.about
+    record = aligner.metadata
     x, y = record.get("modalities", ("x", "y"))
     fitted_on = record["fitted_on"]
     expected = sentences(record) if "expected" in record else []
@@ -110,7 +110,7 @@ def card(aligner: Aligner, repo: str, license: str | None = None) -> str:
 
 
 def _with_uploaded_metadata(aligner: Aligner, also: Sequence[str]) -> Aligner:
-    record = aligner.about
+    record = aligner.metadata
     if missing := [key for key in also if key not in record]:
         raise ValueError(
             f"The aligner tells nothing of {missing[0][:100]!r}: it has {', '.join(record)}."

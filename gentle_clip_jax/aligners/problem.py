@@ -94,7 +94,7 @@ class Problem:
         object.__setattr__(self, "classes", classes)
 
     @functools.cached_property
-    def about(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
         """Return the numbers of pairs, unmatched items and features, and each array's SHA-256."""
         names = ("x", "y", "unmatched_x", "unmatched_y")
         return {

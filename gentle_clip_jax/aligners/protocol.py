@@ -9,13 +9,13 @@ from gentle_clip_jax.evaluation.held_out_pairs import HeldOutPairs
 class SharedSpace(Protocol):
     """Maps features of two modalities into one space, where cosines compare them.
 
-    about: metadata: "method", "modalities", "encoders" and "fitted_on" of either modality.
+    metadata: "method", "modalities", "encoders" and "fitted_on" of either modality.
     held_out: candidates of held-out pairs that the fit kept; None if it kept none.
     can_refit: whether other pairs can be fitted in moments; if not, it stays as it is.
     """
 
     @property
-    def about(self) -> Mapping[str, Any]: ...
+    def metadata(self) -> Mapping[str, Any]: ...
 
     @property
     def held_out(self) -> HeldOutPairs | None: ...

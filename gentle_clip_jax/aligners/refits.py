@@ -55,7 +55,7 @@ def held_out_pairs(aligner: Embedder, problem: Problem, key: jax.Array) -> HeldO
 
 def method_of(aligner: Embedder) -> str | None:
     """Return the method that can be refitted, or None."""
-    method = getattr(aligner, "about", {}).get("method")
+    method = getattr(aligner, "metadata", {}).get("method")
     return method if method in METHODS else None
 
 

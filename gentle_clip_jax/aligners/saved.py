@@ -20,7 +20,7 @@ from gentle_clip_jax.storage.reading import parse_json
 from gentle_clip_jax.storage.records import read_record
 from gentle_clip_jax.storage.writing import writing
 
-_FORMAT = 2
+_FORMAT = 3
 JSON, KIND = "aligner.json", "aligner"
 _HUB = "hf://"
 _WHAT_TO_DO = "copy the folder anew, or save the aligner again"
@@ -74,7 +74,7 @@ def write(
     content = save(arrays)
     digest = sha256_of(content)
     record = {**owned.stated(KIND), "format": _FORMAT, "sha256": digest, "parts": tree}
-    record |= {"arrays": f"arrays-{digest[:16]}.safetensors", "about": dict(metadata)}
+    record |= {"arrays": f"arrays-{digest[:16]}.safetensors", "metadata": dict(metadata)}
     owned.check_owned(folder, JSON, KIND)
     with locks.alone_in(folder, timeout=locks.WAIT):
         owned.begin(folder, JSON, KIND)
@@ -122,7 +122,7 @@ def read(folder: pathlib.Path, kinds: Kinds) -> tuple[dict[str, Any], dict[str, 
             raise ValueError(f"{path} is damaged: {_WHAT_TO_DO}.")
         arrays = load(content)
         parts = {name: _built(tree, arrays, kinds) for name, tree in record["parts"].items()}
-        return parts, record["about"]
+        return parts, record["metadata"]
     except FileNotFoundError as error:
         raise ValueError(f"{error.filename} is missing: {_WHAT_TO_DO}.") from error
     except (KeyError, TypeError, AttributeError, SafetensorError) as error:

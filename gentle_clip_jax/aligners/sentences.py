@@ -3,7 +3,7 @@
 from typing import Any
 
 
-def sentences(about: dict[str, Any]) -> list[str]:
+def sentences(metadata: dict[str, Any]) -> list[str]:
     """Return the held-out figures of an aligner's metadata in plain words.
 
     >>> recall = {"value": 0.2, "low": 0.1, "high": 0.4, "at": {"1": 0.1, "5": 0.2, "10": 0.3}}
@@ -11,7 +11,7 @@ def sentences(about: dict[str, Any]) -> list[str]:
     >>> sentences({"method": "cca", "fitted_on": {"pairs": 12}, "expected": expected})[0]
     'Of items that it has not seen, 30 % have their partner among the first ten of 900.'
     """
-    expected = about["expected"]
+    expected = metadata["expected"]
     if expected is None:
         return [
             "No pair says how well this does: it rests on the names of classes alone. Make a dozen "
@@ -22,14 +22,14 @@ def sentences(about: dict[str, Any]) -> list[str]:
         f"Of items that it has not seen, {_cent(recall['at']['10'])} % have their partner among "
         f"the first ten of {expected['among']:,}."
     )
-    warning = of_chance(about)
-    rest = [first, of_method(about), of_unmatched(expected["unmatched"])]
+    warning = of_chance(metadata)
+    rest = [first, of_method(metadata), of_unmatched(expected["unmatched"])]
     return [warning, *rest] if warning else rest
 
 
-def of_chance(about: dict[str, Any]) -> str | None:
+def of_chance(metadata: dict[str, Any]) -> str | None:
     """Return the sentence that warns of an aligner no better than chance; None if it is better."""
-    pairs = about["fitted_on"]["pairs"]
+    pairs = metadata["fitted_on"]["pairs"]
     found = f"partners of held-out pairs rank no better than by chance ({pairs:,} pairs)"
     check = (
         "Check that the pairs are right and no column is shifted, then try other features, such as "
@@ -39,15 +39,15 @@ def of_chance(about: dict[str, Any]) -> str | None:
         "too early": f"Too early to tell: so far {found}. Make more pairs.",
         "not yet": f"Nothing is found yet: {found}. {check}, before you make more pairs.",
         "no": f"Stop: this cannot work with these features, because {found}. {check}.",
-    }.get(about["expected"].get("above_chance"))
+    }.get(metadata["expected"].get("above_chance"))
 
 
-def of_method(about: dict[str, Any]) -> str:
+def of_method(metadata: dict[str, Any]) -> str:
     """Return the sentence on the recall of held-out pairs; of metadata that have some."""
-    expected, pairs = about["expected"], about["fitted_on"]["pairs"]
+    expected, pairs = metadata["expected"], metadata["fitted_on"]["pairs"]
     recall = expected["recall"]
     return (
-        f"Method {about['method']}, {pairs} pairs; recall (mean of R@1, 5 and 10, both ways) "
+        f"Method {metadata['method']}, {pairs} pairs; recall (mean of R@1, 5 and 10, both ways) "
         f"{_cent(recall['value'])} %, between {_cent(recall['low'])} and {_cent(recall['high'])} % "
         f"(95 %, {expected['splits']} splits); by chance {_cent(expected['chance'])} %."
     )

@@ -107,7 +107,7 @@ def _align(args: argparse.Namespace) -> output.Done:
         classes=args.names,
         plan_items=args.plan_items,
     )
-    return output.Done(aligner.summary, {"about": aligner.about}, (args.out,))
+    return output.Done(aligner.summary, {"metadata": aligner.metadata}, (args.out,))
 
 
 def _embed(args: argparse.Namespace) -> output.Done:

@@ -123,7 +123,7 @@ def _compare(args: argparse.Namespace) -> output.Done:
         modalities=(args.x_name, args.y_name),
     )
     files = tuple(f"{args.workdir}/comparison.{kind}" for kind in ("html", "json"))
-    return output.Done(comparison.lines, comparison.about, files)
+    return output.Done(comparison.lines, comparison.metadata, files)
 
 
 def _diagnose(args: argparse.Namespace) -> output.Done:
@@ -146,4 +146,4 @@ def _diagnose(args: argparse.Namespace) -> output.Done:
     if args.out:
         diagnosis.save(args.out)
         files = tuple(f"{args.out}/diagnosis.{kind}" for kind in ("html", "json"))
-    return output.Done(diagnosis.lines, diagnosis.about, files)
+    return output.Done(diagnosis.lines, diagnosis.metadata, files)

@@ -40,4 +40,4 @@ def _match(args: argparse.Namespace) -> output.Done:
     settings |= {"share": args.share, "seed": args.seed}
     matches = match(aligner, args.x, args.y, args.pairs, **settings)
     matches.save(args.out, accept=args.accept, xlsx=args.xlsx)
-    return output.Done([matches.summary], matches.about, (args.out,))
+    return output.Done([matches.summary], matches.metadata, (args.out,))

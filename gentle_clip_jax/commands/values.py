@@ -35,10 +35,10 @@ def path(text: str) -> str:
 def file(text: str) -> str:
     """Return the path of an output file, which may replace a regular file alone."""
     try:
-        about = os.stat(path(text))
+        metadata = os.stat(path(text))
     except (OSError, ValueError):  # it is not there, or the command will say what is wrong with it
         return text
-    if not stat.S_ISREG(about.st_mode):
+    if not stat.S_ISREG(metadata.st_mode):
         raise argparse.ArgumentTypeError(
             f"{_shown(text)} is a folder, a device or a pipe, give a file"
         )

@@ -22,11 +22,11 @@ FILES = ("comparison.html", "comparison.json")
 class Comparison:
     """Methods by the recall of held-out pairs, the best first.
 
-    about: what comparison.json holds. Under "align" there is what `align` concludes from the same
-      folds: its method, its recall and whether unmatched items help.
+    metadata: what comparison.json holds. Under "align" there is what `align` concludes from the
+      same folds: its method, its recall and whether unmatched items help.
     """
 
-    about: dict[str, Any]
+    metadata: dict[str, Any]
 
     @property
     def rows(self) -> list[dict[str, Any]]:
@@ -39,7 +39,7 @@ class Comparison:
                 **{f"recall_at_{top}": value for top, value in row["recall"]["at"].items()},
                 **{name: (row["difference"] or {}).get(key) for name, key in _DIFFERENCE.items()},
             }
-            for row in self.about["methods"]
+            for row in self.metadata["methods"]
         ]
 
     @property
@@ -48,13 +48,13 @@ class Comparison:
 
         None without unmatched items.
         """
-        unmatched = self.about["align"]["expected"]["unmatched"]
+        unmatched = self.metadata["align"]["expected"]["unmatched"]
         return unmatched and unmatched["verdict"]
 
     @property
     def summary(self) -> list[str]:
         """Sentences: the verdict of `align`, its method, and how the table is to be read."""
-        align, rows = self.about["align"], self.about["methods"]
+        align, rows = self.metadata["align"], self.metadata["methods"]
         expected = align["expected"]
         said = [
             of_unmatched(expected["unmatched"])
@@ -76,9 +76,9 @@ class Comparison:
     @property
     def lines(self) -> list[str]:
         """The table and the summary, for a terminal."""
-        x, y = self.about["modalities"]
-        counts = self.about["counts"]
-        rows = [HEAD, *map(cells, self.about["methods"])]
+        x, y = self.metadata["modalities"]
+        counts = self.metadata["counts"]
+        rows = [HEAD, *map(cells, self.metadata["methods"])]
         widths = [max(map(len, column)) for column in zip(*rows)]
         table = [
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
@@ -106,15 +106,17 @@ class Comparison:
         folder = pathlib.Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         page, record = (folder / name for name in FILES)
-        write(page, comparison_page(self.about, self.summary))
-        write_json(record, self.about)
+        write(page, comparison_page(self.metadata, self.summary))
+        write_json(record, self.metadata)
 
     def __repr__(self) -> str:
-        return f"Comparison({len(self.about['methods'])} methods; {' '.join(self.summary)[:1000]})"
+        return (
+            f"Comparison({len(self.metadata['methods'])} methods; {' '.join(self.summary)[:1000]})"
+        )
 
     def _repr_html_(self) -> str:
         """Show the table in a notebook."""
-        rows = [HEAD, *map(cells, self.about["methods"])]
+        rows = [HEAD, *map(cells, self.metadata["methods"])]
         lines = ("".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in rows)
         table = "".join(f"<tr>{line}</tr>" for line in lines)
         return f"<p>{html.escape(' '.join(self.summary))}</p><table>{table}</table>"

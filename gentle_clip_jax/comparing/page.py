@@ -25,23 +25,23 @@ _NOW = (
 )
 
 
-def comparison_page(about: Mapping[str, Any], summary: Sequence[str]) -> str:
+def comparison_page(metadata: Mapping[str, Any], summary: Sequence[str]) -> str:
     """Render the page of a comparison's figures and sentences."""
-    x, y = about["modalities"]
-    counts, rows = about["counts"], about["methods"]
-    align = about["align"]
+    x, y = metadata["modalities"]
+    counts, rows = metadata["counts"], metadata["methods"]
+    align = metadata["align"]
     recall = 100 * align["expected"]["recall"]["value"]
     answer = f"Use {align['method']}: its recall of held-out pairs is {recall:.0f} %"
     return render(
         "comparing/templates/comparison.html",
         kind="comparison",
         name=f"{counts['pairs']:,} pairs of {x} and {y}, {len(rows)} methods",
-        verdict=f"{answer}, by chance {100 * about['chance']:.1f} %",
+        verdict=f"{answer}, by chance {100 * metadata['chance']:.1f} %",
         lead=[named(sentence, x, y) for sentence in summary],
         head=HEAD,
         rows=[(look(row["method"]), cells(row)) for row in rows],
-        plot=_plot(rows, about["chance"]),
-        about=about,
+        plot=_plot(rows, metadata["chance"]),
+        metadata=metadata,
         now=_NOW,
     )
 

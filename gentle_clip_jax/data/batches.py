@@ -37,7 +37,7 @@ class Dataset:
     """Training items and evaluation items of a task.
 
     The rows of `unmatched_x` and `unmatched_y` are unrelated.
-    `about` is the task's metadata, such as its classes and its tokenizer.
+    `metadata` is the task's metadata, such as its classes and its tokenizer.
     """
 
     matched: Pairs
@@ -45,7 +45,7 @@ class Dataset:
     unmatched_y: Items
     validation: Pairs
     test: Pairs
-    about: Any
+    metadata: Any
 
 
 def take(items: Items, rows: np.ndarray | slice) -> Items:

@@ -38,11 +38,11 @@ def emoji_names() -> dict[str, str]:
         ) from error
     joins = features.check("raqm")
     names = {}
-    for characters, about in emoji.EMOJI_DATA.items():
-        codes, name = [ord(one) for one in characters], about["en"].strip(":").replace("_", " ")
+    for characters, metadata in emoji.EMOJI_DATA.items():
+        codes, name = [ord(one) for one in characters], metadata["en"].strip(":").replace("_", " ")
         is_plain = not any(code in _TONES or code in _TAGS or code in _REGIONS for code in codes)
         is_drawn = joins or len(characters.replace("\ufe0f", "")) == 1
-        is_whole = about["status"] == emoji.STATUS["fully_qualified"]
+        is_whole = metadata["status"] == emoji.STATUS["fully_qualified"]
         if is_whole and is_plain and is_drawn and "flag" not in name.split():
             names[characters] = name
     return names

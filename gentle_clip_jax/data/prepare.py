@@ -16,7 +16,7 @@ from gentle_clip_jax.storage.writing import rename, write_json, write_text
 
 _log = logging.getLogger(__name__)
 
-_SUMS, _ABOUT = "SHA256SUMS", "prepared.json"
+_SUMS, _RECORD = "SHA256SUMS", "prepared.json"
 
 
 def prepare(
@@ -97,14 +97,14 @@ def _build(
             title.replace("-", "_"),  # a name in TFDS has no hyphen
             contents,
             folder,
-            about=f"{data_set.title} ({data_set.cite})",
+            description=f"{data_set.title} ({data_set.cite})",
             max_skipped=max_skipped,
             done=done,
             note=lambda: write_json(journal, {"plan": plan, "sha256": done}),
             advance=advance,
         )
     items = [{"id": item, "reason": reason} for item, reason in skipped]
-    write_json(folder / _ABOUT, {**source_record, "skipped": items})
+    write_json(folder / _RECORD, {**source_record, "skipped": items})
     names = sorted(path.name for path in folder.iterdir() if path.name != _SUMS)
     sums = {name: done.get(name) or sha256(folder / name) for name in names}
     lines = [f"{digest}  {name}\n" for name, digest in sums.items()]
@@ -157,11 +157,11 @@ def _check_prepared(target: pathlib.Path, source_record: dict[str, str]) -> None
     Raises:
       ValueError: the folder is something else, was prepared from other files, or has changed.
     """
-    if not (target / _ABOUT).is_file():
+    if not (target / _RECORD).is_file():
         raise ValueError(
             f"{target.parent} exists but is not a prepared data set: use another --to."
         )
-    record = reading.read_json(target / _ABOUT)
+    record = reading.read_json(target / _RECORD)
     if any(record.get(key) != value for key, value in source_record.items()):
         raise ValueError(f"{target} was prepared from other files: delete it, or use another --to.")
     _verify(target, f"delete {target} and prepare it again")
@@ -171,4 +171,4 @@ def _check_prepared(target: pathlib.Path, source_record: dict[str, str]) -> None
     for item in record["skipped"][:3]:
         _log.warning(f"Skipped: {item['id']} {item['reason']}.")
     if len(record["skipped"]) > 3:
-        _log.warning(f"{len(record['skipped'])} items were skipped: see {target / _ABOUT}.")
+        _log.warning(f"{len(record['skipped'])} items were skipped: see {target / _RECORD}.")

@@ -21,12 +21,12 @@ _COLUMNS = ("name", "level", "title", "value", "chance", "sentence")
 class Diagnosis:
     """Figures of two collections that say whether unmatched items can help.
 
-    about: what diagnosis.json holds: "verdict", "counts", "findings"; under "held_out" what `align`
-      states of the pairs, or would.
+    metadata: what diagnosis.json holds: "verdict", "counts", "findings"; under "held_out" what
+      `align` states of the pairs, or would.
     x, y: the collections, for pictures of suspicious pairs; None to show ids alone.
     """
 
-    about: dict[str, Any]
+    metadata: dict[str, Any]
     x: Collection | None = None
     y: Collection | None = None
 
@@ -37,22 +37,22 @@ class Diagnosis:
         That of `align`, "helped", "hurt" or "alike", if held-out pairs decide; else that of the
         other figures: "likely", "unlikely" or "unclear" to help.
         """
-        return self.about["verdict"]["unmatched_data"]
+        return self.metadata["verdict"]["unmatched_data"]
 
     @property
     def findings(self) -> list[dict[str, Any]]:
         """A dict for each figure: its value, that by chance, its level and a sentence."""
-        return [{name: one[name] for name in _COLUMNS} for one in self.about["findings"]]
+        return [{name: one[name] for name in _COLUMNS} for one in self.metadata["findings"]]
 
     @property
     def summary(self) -> list[str]:
         """The verdicts in sentences: on unmatched items, and on aligning without pairs."""
-        return headlines(self.about)
+        return headlines(self.metadata)
 
     @property
     def lines(self) -> list[str]:
         """The figures and the summary, for a terminal."""
-        return [*lines_of(self.about), *self.summary]
+        return [*lines_of(self.metadata), *self.summary]
 
     def to_pandas(self) -> "pandas.DataFrame":
         """Return a table with a line for each figure."""
@@ -71,19 +71,19 @@ class Diagnosis:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ValueError(f"{folder} cannot be made a folder ({error.strerror}).") from error
-        strange = suspects(self.about)
+        strange = suspects(self.metadata)
         cards = {
             side: rows.previews([one[side] for one in strange]) if rows and strange else {}
             for side, rows in (("x", self.x), ("y", self.y))
         }
-        record = json.dumps(self.about, indent=1, allow_nan=False)
+        record = json.dumps(self.metadata, indent=1, allow_nan=False)
         write(folder / FILES[1], f"{record}\n")
-        write(folder / FILES[0], diagnosis_page(self.about, cards))
+        write(folder / FILES[0], diagnosis_page(self.metadata, cards))
 
     def __repr__(self) -> str:
         return f"Diagnosis({len(self.findings)} figures; {' '.join(self.summary)[:1000]})"
 
     def _repr_html_(self) -> str:
         """Show the figures in a notebook."""
-        lines = (f"<li>{html.escape(line)}</li>" for line in lines_of(self.about)[1:])
+        lines = (f"<li>{html.escape(line)}</li>" for line in lines_of(self.metadata)[1:])
         return f"<p>{html.escape(' '.join(self.summary))}</p><ul>{''.join(lines)}</ul>"

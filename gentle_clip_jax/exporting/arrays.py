@@ -44,7 +44,7 @@ def numpy(aligner: Aligner) -> dict[str, str | dict[str, Any]]:
         maps = maps.maps
     if not isinstance(maps, Maps):
         raise ValueError(
-            f"{aligner.about['method']} cannot be written as matrices: use "
+            f"{aligner.metadata['method']} cannot be written as matrices: use "
             "--format=stablehlo, or align by a closed form such as cca or gentle_transport."
         )
     arrays |= _linear(maps)

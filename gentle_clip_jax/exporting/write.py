@@ -14,7 +14,7 @@ from gentle_clip_jax.storage.writing import write_arrays, write_text, writing
 
 _PROGRAMS = {"stablehlo": stablehlo, "onnx": onnx}
 _RECORD, KIND = "export.json", "export"
-_ABOUT = ("method", "modalities", "encoders", "fitted_on", "expected", "versions")
+_METADATA = ("method", "modalities", "encoders", "fitted_on", "expected", "versions")
 
 
 @working("compiling")
@@ -43,14 +43,14 @@ def export(
     fitted = load(aligner) if isinstance(aligner, str | pathlib.Path) else aligner
     if isinstance(fitted, Aligner):
         contents = numpy(fitted) if format == "numpy" else _PROGRAMS[format](of_aligner(fitted))
-        about = {name: fitted.about[name] for name in _ABOUT if name in fitted.about}
+        metadata = {name: fitted.metadata[name] for name in _METADATA if name in fitted.metadata}
     else:
         if format not in _PROGRAMS:
             raise ValueError("The towers of a run are more than matrices: use --format=stablehlo.")
         contents = _PROGRAMS[format](of_run(fitted))
         task = fitted.task
-        about = {"task": fitted.config.task, "modalities": task.MODALITIES, "step": fitted.step}
-    return _write(folder, contents, {"format": format, "about": about})
+        metadata = {"task": fitted.config.task, "modalities": task.MODALITIES, "step": fitted.step}
+    return _write(folder, contents, {"format": format, "metadata": metadata})
 
 
 def _free(out: str | pathlib.Path) -> pathlib.Path:

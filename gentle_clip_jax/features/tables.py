@@ -16,7 +16,7 @@ from gentle_clip_jax.storage import reading
 from gentle_clip_jax.storage.tables import SUFFIXES, Table, read_table
 
 _FEATURES = ("features", "embeddings", "embedding")
-_ABOUT = ("id", "split", "label", "text")  # columns of a table that are no features
+_METADATA = ("id", "split", "label", "text")  # columns of a table that are no features
 
 
 def _read_npy(path: pathlib.Path, key: str | None) -> dict[str, Any]:
@@ -44,8 +44,8 @@ def _read_parquet(path: pathlib.Path, key: str | None) -> dict[str, Any]:
     reading.check_size(sum(group.total_byte_size for group in groups))
     table = pq.read_table(path)
     ids = "id" if "id" in table.column_names else _pandas_index(table.schema)
-    rest = [field for field in table.schema if field.name not in (*_ABOUT, ids)]
-    names = {f"{name}s": name for name in _ABOUT} | {"ids": ids}
+    rest = [field for field in table.schema if field.name not in (*_METADATA, ids)]
+    names = {f"{name}s": name for name in _METADATA} | {"ids": ids}
     columns = {k: table[n].to_pylist() for k, n in names.items() if n in table.column_names}
     lists = [field.name for field in rest if _is_list(field.type)]
     chosen = _chosen(lists, key) if key or lists else None
@@ -87,7 +87,7 @@ def _read_table(path: pathlib.Path, key: str | None) -> dict[str, Any]:
     top = [*itertools.islice(table.rows, 2)]
     first = [str(cell).strip() for cell in top[0][1]] if top else []
     heading = first if _is_heading(first) else []
-    column_of = _columns_about(heading, top[-1][1] if top else [])
+    column_of = _columns_of(heading, top[-1][1] if top else [])
     numbers = [column for column in range(len(first)) if column not in column_of.values()]
     values = array.array("d")
     columns: dict[str, list[Any]] = {name: [] for name in column_of}
@@ -124,16 +124,16 @@ def _decimal(table: Table, cells: list[Any], numbers: list[int]) -> Callable[[st
     return lambda text: text.replace(".", "_").replace(",", ".")
 
 
-def _columns_about(heading: list[str], second: list[Any]) -> dict[str, int]:
+def _columns_of(heading: list[str], second: list[Any]) -> dict[str, int]:
     """Return the columns of ids, splits, labels and texts in a table, by its first two lines.
 
     Ids are the column "id", or else the first if it has no name, as an index has none, its name
     ends in id, or it is a text.
     """
-    for name in _ABOUT:
+    for name in _METADATA:
         if heading.count(name) > 1:
             raise ValueError(f"{heading.count(name)} columns are called {name}")
-    columns = {f"{name}s": heading.index(name) for name in _ABOUT if name in heading}
+    columns = {f"{name}s": heading.index(name) for name in _METADATA if name in heading}
     others = {column for name, column in columns.items() if name != "texts"}  # those may be ids too
     if heading and "ids" not in columns and 0 not in others:
         name = heading[0].lower()
@@ -183,7 +183,7 @@ def _read_h5ad(path: pathlib.Path, key: str | None) -> dict[str, Any]:
         )
     metadata = {
         f"{name}s": [value if value == value else None for value in obs[name].astype(object)]
-        for name in _ABOUT[1:]
+        for name in _METADATA[1:]
         if name in obs
     }
     return {"features": np.asarray(features), "ids": ids.tolist(), **metadata}
@@ -191,7 +191,7 @@ def _read_h5ad(path: pathlib.Path, key: str | None) -> dict[str, Any]:
 
 def _named(arrays: Mapping[str, np.ndarray], key: str | None) -> dict[str, Any]:
     """Return the features among several arrays, and the ids or metadata of their rows."""
-    rest = {f"{name}s": arrays[f"{name}s"] for name in _ABOUT if f"{name}s" in arrays}
+    rest = {f"{name}s": arrays[f"{name}s"] for name in _METADATA if f"{name}s" in arrays}
     others = [name for name in arrays if name not in rest]
     if key is None and not any(name in arrays for name in _FEATURES):
         matrices = [name for name in others if arrays[name].ndim == 2]

@@ -53,7 +53,7 @@ def update(
     blocks = [range(i, min(i + BLOCK, len(work.inputs))) for i in range(0, len(work.inputs), BLOCK)]
     blocks = blocks if shard is None else blocks[shard[0] :: shard[1]]
     contents = {i: content for block in blocks for i, content in zip(block, work.contents(block))}
-    rows, metadata = _rows(work, contents, shard), _about(work)
+    rows, metadata = _rows(work, contents, shard), _metadata(work)
     metadata["contents_sha256"] = contents_sha256(metadata, rows)
     if shard is not None:
         metadata["listing_sha256"] = sha256_of([work.rows, work.index.tolist()])
@@ -87,9 +87,9 @@ def _rows(work: Work, contents: Contents, shard: tuple[int, int] | None) -> Rows
     ]
 
 
-def contents_sha256(about: dict[str, Any], rows: Rows) -> str:
+def contents_sha256(metadata: dict[str, Any], rows: Rows) -> str:
     """Return a digest of everything that a folder's features depend on."""
-    return sha256_of([about["recipe_sha256"], [row for row, _ in rows], [of for _, of in rows]])
+    return sha256_of([metadata["recipe_sha256"], [row for row, _ in rows], [of for _, of in rows]])
 
 
 def _keep_until_replaced(old: list[str], out: pathlib.Path, recipe: str, cached: Kept) -> None:
@@ -99,12 +99,12 @@ def _keep_until_replaced(old: list[str], out: pathlib.Path, recipe: str, cached:
         on_disk.write_part(out, recipe, digests, np.asarray(features))
 
 
-def _about(work: Work) -> dict[str, Any]:
+def _metadata(work: Work) -> dict[str, Any]:
     """Return the manifest's entries on the encoder, with a digest of those that change features."""
     versions = {n: importlib.metadata.version(n) for n in (*_PACKAGES, *work.packages)}
-    matters = {k: v for k, v in work.about.items() if k != "num_cut"}
+    matters = {k: v for k, v in work.metadata.items() if k != "num_cut"}
     matters["versions"] = {n: versions[n] for n in (_PACKAGES[0], *work.packages)}
-    return {**work.about, "versions": versions, "recipe_sha256": sha256_of(matters)}
+    return {**work.metadata, "versions": versions, "recipe_sha256": sha256_of(matters)}
 
 
 def _embed(
@@ -187,7 +187,7 @@ def write_features(
     rows: Rows,
     out: pathlib.Path,
     arguments: dict[str, Any],
-    about: dict[str, Any],
+    metadata: dict[str, Any],
     kept: Kept,
     shard: tuple[int, int] | None = None,
 ) -> None:
@@ -210,7 +210,7 @@ def write_features(
         for (row, (of, _)), reason in zip(rows, reasons)
         if reason is not None
     ]
-    manifest = {"arguments": arguments, "num_rows": len(used), "skipped": skipped, **about}
+    manifest = {"arguments": arguments, "num_rows": len(used), "skipped": skipped, **metadata}
     folders.write_manifest(out, manifest)
 
 

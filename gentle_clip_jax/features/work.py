@@ -24,7 +24,7 @@ class Work(NamedTuple):
     input of each row. contents: from numbers of inputs to the SHA-256 of each content and the
     reason why it cannot be used, None where it can. decode: from inputs and the expected digests of
     their contents, or None, to encoder inputs or the reason why there is none. load: puts the
-    encoder on a device and returns the function that embeds there. about: other entries of the
+    encoder on a device and returns the function that embeds there. metadata: other entries of the
     manifest. packages: dependencies of the features, besides JAX.
 
     Other processes may decode and embed: cloudpickle takes both functions, and pickle the inputs.
@@ -36,7 +36,7 @@ class Work(NamedTuple):
     contents: Callable[[Sequence[int]], list[tuple[str, str | None]]]
     decode: Callable[[Sequence[Any], Sequence[str | None]], Iterator[Any]]
     load: Callable[[], Embed]
-    about: dict[str, Any]
+    metadata: dict[str, Any]
     packages: tuple[str, ...]
 
 

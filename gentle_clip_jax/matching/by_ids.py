@@ -66,9 +66,9 @@ class MatchedCollections:
         )
 
     @property
-    def about(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
         """The summary and what it rests on, for JSON."""
-        return self.matches.about
+        return self.matches.metadata
 
     def accepted(self, least: float = LEAST) -> Accepted:
         """Return the final table: the given pairs and the matches of at least a probability."""
@@ -77,7 +77,7 @@ class MatchedCollections:
 
     @functools.cached_property
     def _methods(self) -> str:
-        metadata, count = self.opened.aligner.about, len(self.given)
+        metadata, count = self.opened.aligner.metadata, len(self.given)
         return methods_of(self.matches, self.x, self.y, metadata, count)
 
     def save(
@@ -94,7 +94,7 @@ class MatchedCollections:
           OSError: the folder cannot be written.
           ModuleNotFoundError: pyarrow is not installed.
         """
-        x_name, y_name = self.opened.aligner.about.get("modalities", ("x", "y"))
+        x_name, y_name = self.opened.aligner.metadata.get("modalities", ("x", "y"))
         page = matches_page(
             self.matches,
             Named(self.x, x_name, str(self.x.path or "X")),
@@ -175,7 +175,7 @@ def match(
     joined_x, joined_y, ids = read_matched(given, of_x, of_y)
     numbers = [rows.numbers_of(ids[:, side]) for side, rows in enumerate((joined_x, joined_y))]
     classes = None
-    if opened.aligner.about["method"] == NAMED:
+    if opened.aligner.metadata["method"] == NAMED:
         classes = encoder_classes(of_x.encoder, of_y.encoder, width=of_x.features.shape[1])
     matches = match_arrays(
         opened.aligner,

@@ -83,7 +83,7 @@ class Calibration(NamedTuple):
         return self.pair_bias is not None and self.pair_bias > _FAR
 
     @property
-    def about(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
         """Return the calibration as JSON data."""
         platts = {"first_y": self.first_y.platt, "first_x": self.first_x.platt, "platt": self.platt}
         return {**self._asdict(), **{name: one._asdict() for name, one in platts.items()}}

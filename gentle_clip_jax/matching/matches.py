@@ -99,13 +99,13 @@ class Matches(NamedTuple):
         return f"Matches({len(self.x):,} items; {self.summary[:1000]})"
 
     @property
-    def about(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
         """Return the summary and its evidence as JSON data."""
         return {
             "summary": self.summary,
             "share": self.share,
             "expected": None if self.expected is None else self.expected._asdict(),
-            "calibration": self.calibration.about,
+            "calibration": self.calibration.metadata,
             "reliability": None
             if self.reliability is None
             else [one._asdict() for one in self.reliability],

@@ -83,7 +83,7 @@ def write(
         _write_candidates(folder / "candidates.parquet", matches, x_ids, y_ids)
         if page:
             write_text(folder / _PAGE, page)
-        record = {**owned.stated(KIND), **matches.about}
+        record = {**owned.stated(KIND), **matches.metadata}
         if accepted is not None:
             write_csv(folder / _ACCEPTED, [HEADING, *accepted.rows])
             record["accepted"] = {"pairs": len(accepted.rows), "methods": accepted.methods}

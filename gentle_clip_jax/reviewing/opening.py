@@ -130,7 +130,7 @@ def _from_aligner(new: _New, aligner: Opened) -> Review:
     # A run is not refitted: a closed form of a few pairs would lose what its encoders learnt.
     progress, refits, fitted = None, {}, aligner.aligner
     if fitted.can_refit:
-        progress, refits = new.refits(finder, fitted.about.get("method", ""))
+        progress, refits = new.refits(finder, fitted.metadata.get("method", ""))
     session = new.session((space.x, space.y), **refits)
     return Review(Show(session, new.pictures, finder), progress)
 

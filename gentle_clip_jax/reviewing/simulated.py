@@ -81,7 +81,7 @@ def simulate(
     Returns:
       Recall at 10 of `tested` after each refit of this call, and before the first answer.
     """
-    fit, points = refit.prepare(x, y, aligner.about["method"]), list[Point]()
+    fit, points = refit.prepare(x, y, aligner.metadata["method"]), list[Point]()
     asked = y.select(np.setdiff1d(y.items, [b for _, b in tested]))
     place, own = y.numbers_of(asked.items), fit.own()
     tested_x, tested_y = (side.numbers_of(ids) for side, ids in zip((x, y), zip(*tested)))

@@ -59,7 +59,7 @@ class RunFolder:
 
         A run that failed earlier does not occupy the folder.
         """
-        logged = self.metrics.exists() and stores.about(self.metrics)[1] > 0
+        logged = self.metrics.exists() and stores.metadata(self.metrics)[1] > 0
         saved = self.checkpoints.is_dir() and any(
             child.name.isdigit() for child in self.checkpoints.iterdir()
         )

@@ -67,8 +67,8 @@ class NonFiniteStep(FloatingPointError):
 class RunLog:
     """The log of one run, from `first_step` on; only the first of several processes writes.
 
-    `about` has further entries of run.json. A damaged run.json and damaged lines of an earlier log
-    are reported and moved to other files.
+    `metadata` has further entries of run.json. A damaged run.json and damaged lines of an earlier
+    log are reported and moved to other files.
 
     Metrics stay on the devices until `write_train` needs them, so that steps can overlap.
     """
@@ -82,12 +82,12 @@ class RunLog:
         *,
         first_step: int,
         skipped: int = 0,
-        about: dict[str, Any] | None = None,
+        metadata: dict[str, Any] | None = None,
     ):
         self.workdir, self._seed = workdir, seed
         self._folder = RunFolder(workdir)
         self._skipped, self._max_skipped = skipped, max_skipped
-        self._about = about or {}
+        self._metadata = metadata or {}
         self._pending: list[tuple[int, dict[str, jax.Array]]] = []
         self._writes = jax.process_index() == 0
         self._started = self._last_write = time.monotonic()
@@ -97,7 +97,7 @@ class RunLog:
             with _write_errors_named(workdir):
                 self._before = continue_info(self._folder)
                 if first_step:
-                    warn_of_changed_data(self._before, self._about)
+                    warn_of_changed_data(self._before, self._metadata)
                 self._write_info()
                 self._lines = continue_log(self._folder.metrics, first_step)
                 if is_local(workdir) and importlib.util.find_spec("tensorboardX"):
@@ -204,7 +204,7 @@ class RunLog:
             "num_processes": jax.process_count(),
             "num_cpus": os.cpu_count(),
             "seed": self._seed,
-            **self._about,
+            **self._metadata,
             "command": shlex.join([pathlib.Path(sys.argv[0]).name, *sys.argv[1:]]),
             "started": self._before.setdefault("started", now),
             "seconds": round(seconds, 1),

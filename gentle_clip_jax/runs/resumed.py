@@ -24,9 +24,9 @@ def continue_info(folder: RunFolder) -> dict[str, Any]:
         return {}
 
 
-def warn_of_changed_data(before: dict[str, Any], about: dict[str, Any]) -> None:
+def warn_of_changed_data(before: dict[str, Any], metadata: dict[str, Any]) -> None:
     """Warn which sets of a run's data have changed since its training began."""
-    was, now = before.get("data"), about.get("data", {})
+    was, now = before.get("data"), metadata.get("data", {})
     if not isinstance(was, dict):
         return
     if changed := [name for name in now if name in was and was[name] != now[name]]:

@@ -78,7 +78,7 @@ def write_index(
     """
     if engine not in ENGINES:
         raise ValueError(f"There is no engine {engine!r}: take one of {', '.join(ENGINES)}.")
-    about = ENGINES[engine].about()  # before anything is touched: it may not be installed
+    metadata = ENGINES[engine].metadata()  # before anything is touched: it may not be installed
     owned.check_owned(folder, MANIFEST, KIND)
     with locks.alone_in(folder):
         owned.begin(folder, MANIFEST, KIND)
@@ -89,7 +89,12 @@ def write_index(
                 if blocks is not None:
                     parts[name] = f"{name}-{token}.{ENGINES[engine].SUFFIX}"
                     ENGINES[engine].build(folder / parts[name], blocks, num_rows)
-            manifest = {**owned.stated(KIND), "engine": engine, "built_from": built_from, **about}
+            manifest = {
+                **owned.stated(KIND),
+                "engine": engine,
+                "built_from": built_from,
+                **metadata,
+            }
             manifest |= {"parts": parts, "sha256": _digests(folder, parts)}
             owned.finish(folder, MANIFEST, manifest)
         finally:

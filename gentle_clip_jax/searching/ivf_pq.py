@@ -59,7 +59,7 @@ class IvfPq:
         return rows[order], 1 - distances[order]
 
     @staticmethod
-    def about() -> dict[str, Any]:
+    def metadata() -> dict[str, Any]:
         """Return the settings and versions of `build`, for the manifest."""
         return {"settings": _SETTINGS, "versions": {"pylance": _lance().__version__}}
 

@@ -34,7 +34,7 @@ class MappedRows:
         return rows[0], cosines[0]
 
     @staticmethod
-    def about() -> dict[str, Any]:
+    def metadata() -> dict[str, Any]:
         """Return the settings and versions of `build`, for the manifest."""
         return {"settings": {}, "versions": {"numpy": np.__version__}}
 

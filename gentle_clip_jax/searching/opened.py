@@ -85,7 +85,7 @@ class Opened(NamedTuple):
 
         Numbers of rows are the same for other items.
         """
-        fitted = self.aligner.about.get("sha256", {}).get(side)
+        fitted = self.aligner.metadata.get("sha256", {}).get(side)
         if not isinstance(fitted, dict) or given.is_numbered:
             return
         if sha256_of(given.ids.tolist()) == fitted.get("ids") and given.sha256 != fitted:
@@ -106,11 +106,11 @@ class Opened(NamedTuple):
 
     def draws(self, side: str) -> bool:
         """Return whether the gallery of a modality is smoothed."""
-        return self.aligner.about.get("smoothed_galleries", {}).get(side, False)
+        return self.aligner.metadata.get("smoothed_galleries", {}).get(side, False)
 
     def encoder(self, side: str) -> dict[str, Any] | None:
         """Return the metadata of the encoder of a modality's features; None if unknown."""
-        return self.aligner.about.get("encoders", {}).get(side)
+        return self.aligner.metadata.get("encoders", {}).get(side)
 
     def remembered_pairs(self, x: Collection, y: Collection) -> list[tuple[str, str]] | None:
         """Return the pairs that it was fitted to whose items are both here; None of none."""
@@ -118,7 +118,7 @@ class Opened(NamedTuple):
 
     def width(self, side: str) -> int:
         """Return the number of features in a row of a modality."""
-        return self.aligner.about["fitted_on"][f"features_{side}"]
+        return self.aligner.metadata["fitted_on"][f"features_{side}"]
 
     def side_of(self, given: Collection, asked: str | None = None) -> str:
         """Return the modality of features, "x" or "y", by their encoder or else their width.
@@ -164,7 +164,7 @@ def open_fitted(folder: str | pathlib.Path) -> Opened:
     """
     path = local(folder)
     aligner = load(path)
-    items = FeatureItems(str(path), aligner.about.get("encoders", {}))
+    items = FeatureItems(str(path), aligner.metadata.get("encoders", {}))
     return Opened(path, aligner, sha256(path / "aligner.json"), items)
 
 
@@ -180,7 +180,7 @@ def opened_of(given: "Opened | Aligner | Run | str | pathlib.Path") -> Opened:
     if not isinstance(given, Aligner):
         return open_run(given)
     leaves = [sha256_of(np.asarray(leaf)) for leaf in jax.tree.leaves(given)]
-    items = FeatureItems("aligner", given.about.get("encoders", {}))
+    items = FeatureItems("aligner", given.metadata.get("encoders", {}))
     return Opened(pathlib.Path("aligner"), given, sha256_of([given.record, *leaves]), items)
 
 

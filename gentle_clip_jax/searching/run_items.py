@@ -125,7 +125,7 @@ class RunItems:
             return self._run.embed(modality, raw.load(inputs)), [None] * len(inputs)
         except _UNREADABLE as error:
             if len(inputs) == 1:
-                width = self._run.about["fitted_on"][f"features_{modality}"]
+                width = self._run.metadata["fitted_on"][f"features_{modality}"]
                 return np.zeros((1, width), np.float32), [str(error)]
         parts = [self._embedded(raw, modality, [one]) for one in inputs]
         return np.concatenate([rows for rows, _ in parts]), [why for _, (why,) in parts]

@@ -49,7 +49,7 @@ def check_regular(path: pathlib.Path) -> int:
       ValueError: it is a pipe, a device, a folder or not there; says "is ..." without the path.
     """
     try:
-        is_regular, size = stores.about(path)
+        is_regular, size = stores.metadata(path)
     except OSError as error:
         raise ValueError(f"cannot be read: {error.strerror}") from error
     if not is_regular:

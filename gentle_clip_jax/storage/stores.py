@@ -50,7 +50,7 @@ def is_local(path: pathlib.Path) -> bool:
     return isinstance(path, pathlib.Path)
 
 
-def about(path: pathlib.Path) -> tuple[bool, int]:
+def metadata(path: pathlib.Path) -> tuple[bool, int]:
     """Return whether a path is a regular file, or a link to one, and its size in bytes.
 
     Raises:

@@ -58,7 +58,7 @@ def train(config: ml_collections.ConfigDict, workdir: str | pathlib.Path) -> Tra
             limit = config.train.max_skipped
             done = {"first_step": int(state.step), "skipped": int(state.skipped)}
             metadata = provenance(dataset) | {"modalities": [*task.MODALITIES]}
-            with RunLog(folder.path, config.seed, steps, limit, **done, about=metadata) as log:
+            with RunLog(folder.path, config.seed, steps, limit, **done, metadata=metadata) as log:
                 state = _run(config, dataset, model, state, advance, checkpoints, log, stop)
     if stop.interrupted:
         raise KeyboardInterrupt

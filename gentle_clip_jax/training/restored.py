@@ -59,7 +59,7 @@ class Restored:
         if not (isinstance(items, np.ndarray) and items.ndim == 2):
             return False
         is_float = np.issubdtype(items.dtype, np.floating)
-        return is_float and items.shape[1] == self._about["fitted_on"]["features_x"]
+        return is_float and items.shape[1] == self._metadata["fitted_on"]["features_x"]
 
     def smooth_gallery_x(self, rows: Any) -> Any:
         """Return the rows unchanged: runs have no gallery smoothing."""
@@ -83,12 +83,12 @@ class Restored:
         return None
 
     @property
-    def about(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
         """Metadata: method, modalities, step, encoders, width of embedded rows."""
-        return self._about
+        return self._metadata
 
     @functools.cached_property
-    def _about(self) -> dict[str, Any]:
+    def _metadata(self) -> dict[str, Any]:
         x, _ = self.task.test_items(self.dataset)
         one = take(x, slice(0, 1))
         width = self.task.embed_x(self.model, self.params, self.dataset, one).shape[1]

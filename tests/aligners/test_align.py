@@ -64,7 +64,7 @@ def test_in_few_dimensions_it_is_never_much_worse_than_pairs_alone(pairs, method
 def test_in_many_dimensions_unmatched_items_are_used_unless_pairs_object():
     problem, test = many_dimensional(6)
     aligner = align(problem)
-    assert aligner.about["method"] == "gentle_transport"
+    assert aligner.metadata["method"] == "gentle_transport"
     # 0.81 and 1.50; twelve pairs of this world are enough for CCA.
     assert mean_log_rank(aligner, *test) < mean_log_rank(align(problem, "cca"), *test) - 0.2
 
@@ -75,24 +75,24 @@ def test_pairs_object_to_unmatched_items_of_another_kind():
     rng = np.random.default_rng(0)
     unlike = 30 * rng.normal(size=problem.unmatched_y.shape) + 20
     strange = Problem(problem.x, problem.y, problem.unmatched_x, unlike)
-    about = align(strange).about
-    assert about["held_out"]["chosen"] in ("cca", "ridge", choose.UNPLANNED)
+    metadata = align(strange).metadata
+    assert metadata["held_out"]["chosen"] in ("cca", "ridge", choose.UNPLANNED)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("pairs", "expected"), [(2, "cca"), (4, "cca")])
 def test_a_few_pairs_decide_nothing(pairs, expected):
-    about = align(low_dimensional(pairs, seed=0)[0]).about
-    assert about["method"] == expected
-    assert "too few" in about["held_out"]["decided_by"]
-    assert align(many_dimensional(pairs)[0]).about["method"] == "gentle_transport"
+    metadata = align(low_dimensional(pairs, seed=0)[0]).metadata
+    assert metadata["method"] == expected
+    assert "too few" in metadata["held_out"]["decided_by"]
+    assert align(many_dimensional(pairs)[0]).metadata["method"] == "gentle_transport"
 
 
 def test_without_unmatched_items_pairs_alone_are_used():
     problem, _ = many_dimensional(30)
-    about = align(Problem(problem.x, problem.y)).about
-    assert about["method"] in ("cca", "ridge")
-    assert about["held_out"]["mean_log_rank"].keys() == {"cca", "ridge"}
+    metadata = align(Problem(problem.x, problem.y)).metadata
+    assert metadata["method"] in ("cca", "ridge")
+    assert metadata["held_out"]["mean_log_rank"].keys() == {"cca", "ridge"}
 
 
 def of_families(pairs, *, unmatched=600, test=300):
@@ -111,13 +111,13 @@ def of_families(pairs, *, unmatched=600, test=300):
 def test_families_that_no_line_tells_apart_are_found_by_what_items_resemble():
     problem, test = of_families(200)
     aligner = align(problem)
-    assert aligner.about["method"] in ("relative", "cca_relative", "gentle_relative")
+    assert aligner.metadata["method"] in ("relative", "cca_relative", "gentle_relative")
     assert mean_log_rank(aligner, *test) < mean_log_rank(align(problem, "cca"), *test) - 0.3
-    alone = align(Problem(problem.x, problem.y)).about
+    alone = align(Problem(problem.x, problem.y)).metadata
     assert alone["method"] in ("relative", "cca_relative")
     # Fewer than 60 pairs resemble nothing.
     few = Problem(problem.x[:59], problem.y[:59], problem.unmatched_x, problem.unmatched_y)
-    assert "relative" not in align(few).about["held_out"]["mean_log_rank"]
+    assert "relative" not in align(few).metadata["held_out"]["mean_log_rank"]
 
 
 def test_without_pairs_it_needs_classes():
@@ -128,7 +128,7 @@ def test_without_pairs_it_needs_classes():
         with pytest.raises(ValueError, match=f"{n} pairs say nothing about how"):
             align(few)
         classes = rng.normal(size=(6, 10)), rng.normal(size=(6, 20))
-        assert align(few, classes=classes).about["method"] == "named_classes"
+        assert align(few, classes=classes).metadata["method"] == "named_classes"
 
 
 def test_features_are_brought_to_few_components_once(monkeypatch):
@@ -144,7 +144,7 @@ def test_names_of_classes_are_used_where_they_are_known():
     world = np.random.default_rng(7)
     centres = 2 * world.normal(size=(40, 12))
     classes = tuple(centres @ world.normal(size=(12, d)) for d in (150, 120))
-    assert align(problem, classes=classes).about["method"] == "named_transport"
+    assert align(problem, classes=classes).metadata["method"] == "named_transport"
 
 
 def test_a_method_that_is_not_there_is_named_with_those_that_are():
@@ -166,7 +166,7 @@ def test_align_is_the_method_of_the_table():
         same = with_gallery_smoothing(same, problem)
         # Sums over pairs in another order differ by rounding.
         np.testing.assert_allclose(fitted.embed_x(x), same.embed_x(x), atol=1e-4)
-        assert fitted.about["method"] == same.about["method"] == name
+        assert fitted.metadata["method"] == same.metadata["method"] == name
 
 
 def test_an_item_of_several_rows_is_their_mean():
@@ -263,4 +263,4 @@ def test_the_order_of_pairs_changes_nothing(method):
     first, second = align(problem, method), align(sorted_anew, method)
     np.testing.assert_array_equal(first.embed_x(x), second.embed_x(x))
     np.testing.assert_array_equal(first.embed_y(y), second.embed_y(y))
-    assert first.about.get("held_out") == second.about.get("held_out")
+    assert first.metadata.get("held_out") == second.metadata.get("held_out")

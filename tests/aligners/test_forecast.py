@@ -47,17 +47,17 @@ def test_a_fit_to_large_sets_tells_what_it_takes(tmp_path, notices):
     given = sides(tmp_path, 4400)
     aligner = align(*given, method="gentle_transport", plan_items=4380)
     assert notices().startswith("4,380 and 4,380 unmatched items make 2 plans")
-    assert aligner.about["fitted_on"]["unmatched_x"] == 4380
+    assert aligner.metadata["fitted_on"]["unmatched_x"] == 4380
 
 
 @pytest.mark.slow
 def test_no_more_items_are_read_than_are_used(tmp_path, monkeypatch):
     x, y, pairs = sides(tmp_path, 300)
     monkeypatch.setattr(from_collections, "READ_ITEMS", 100)
-    about = align(x, y, pairs, method="cca", plan_items=50).about["fitted_on"]
-    assert (about["unmatched_x"], about["unmatched_y"]) == (100, 100)
-    about = align(x, y, pairs, method="cca", plan_items=200).about["fitted_on"]
-    assert (about["unmatched_x"], about["unmatched_y"]) == (200, 200)
+    metadata = align(x, y, pairs, method="cca", plan_items=50).metadata["fitted_on"]
+    assert (metadata["unmatched_x"], metadata["unmatched_y"]) == (100, 100)
+    metadata = align(x, y, pairs, method="cca", plan_items=200).metadata["fitted_on"]
+    assert (metadata["unmatched_x"], metadata["unmatched_y"]) == (200, 200)
 
 
 def test_items_that_are_read_are_drawn_at_random(tmp_path):

@@ -31,34 +31,34 @@ def fit(folder, pairs="pairs.csv", **keywords):
 
 def test_it_is_saved_and_says_what_to_expect(sides):
     aligner = fit(sides, method="cca", modalities=("picture", "text"))
-    about = load(sides / "out").about
-    assert about == aligner.about
-    assert about["modalities"] == ["picture", "text"]
-    assert about["encoders"] == {"x": None, "y": None}
-    assert [*about["sha256"]["x"]] == ["features", "ids"]
-    assert about["fitted_on"]["pairs"] == 12
-    expected = about["expected"]
+    metadata = load(sides / "out").metadata
+    assert metadata == aligner.metadata
+    assert metadata["modalities"] == ["picture", "text"]
+    assert metadata["encoders"] == {"x": None, "y": None}
+    assert [*metadata["sha256"]["x"]] == ["features", "ids"]
+    assert metadata["fitted_on"]["pairs"] == 12
+    expected = metadata["expected"]
     assert (expected["splits"], expected["among"]) == (20, 3 + 12)
     assert expected["unmatched"] is None
     assert expected["recall"]["low"] < expected["recall"]["value"] < expected["recall"]["high"]
     assert expected["recall"]["value"] > 1.2 * expected["chance"]
-    assert sentences(about)[0].startswith("Of items that it has not seen, ")
+    assert sentences(metadata)[0].startswith("Of items that it has not seen, ")
 
 
 def test_unmatched_items_are_compared_with_pairs_alone(sides):
-    unmatched = fit(sides, method="gentle_transport").about["expected"]["unmatched"]
+    unmatched = fit(sides, method="gentle_transport").metadata["expected"]["unmatched"]
     assert unmatched["against"] in ("cca", "ridge")
     assert unmatched["low"] <= unmatched["value"] <= unmatched["high"]
 
 
 def test_methods_that_are_fitted_as_they_are(sides):
-    expected = fit(sides, method="procrustes").about["expected"]
+    expected = fit(sides, method="procrustes").metadata["expected"]
     assert expected["unmatched"] is None
     assert expected["recall"]["value"] > expected["chance"]
 
 
 def test_the_same_call_gives_the_same(sides):
-    first, again = (fit(sides, method="ridge", seed=3).about for _ in range(2))
+    first, again = (fit(sides, method="ridge", seed=3).metadata for _ in range(2))
     assert first == again
 
 

@@ -26,7 +26,9 @@ def problem(n=100, unmatched=900, **keywords):
 
 
 def smoothed_galleries(given):
-    return with_gallery_smoothing(METHODS["cca"].fit(given, KEY), given).about["smoothed_galleries"]
+    return with_gallery_smoothing(METHODS["cca"].fit(given, KEY), given).metadata[
+        "smoothed_galleries"
+    ]
 
 
 @pytest.mark.parametrize(("gains", "sides"), [((0, 0), "x"), ((-2, 2), "y"), ((3, 3), "xy")])
@@ -65,7 +67,7 @@ def test_a_bank_is_held_to_its_memory(monkeypatch):
 def test_two_methods_draw_the_same_sides():
     given = problem()
     sides = [
-        with_gallery_smoothing(METHODS[name].fit(given, KEY), given).about["smoothed_galleries"]
+        with_gallery_smoothing(METHODS[name].fit(given, KEY), given).metadata["smoothed_galleries"]
         for name in ("cca", "relative")
     ]
     assert sides[0] == sides[1]
@@ -83,7 +85,7 @@ def test_a_saved_aligner_draws_the_same(tmp_path, monkeypatch):
     )
     assert np.abs(aligner.smooth_gallery_x(rows) - rows).max() > 0.01
     np.testing.assert_array_equal(again.smooth_gallery_y(rows), rows)
-    assert again.about["smoothed_galleries"] == {"x": True, "y": False}
+    assert again.metadata["smoothed_galleries"] == {"x": True, "y": False}
 
 
 def _items(given):

@@ -64,7 +64,7 @@ def fitted(tmp_path_factory):
     fitted = align(*files, method="gentle_transport", modalities=("photo", "text"))
     encoder = {"encoder": "/home/someone/net", "role": "image", "weights_sha256": "ab" * 32}
     told = {"encoders": {"x": encoder, "y": None}, "ids": IDS, "note": "mine"}
-    return fitted.with_about(told)
+    return fitted.with_metadata(told)
 
 
 @pytest.fixture
@@ -91,12 +91,12 @@ def test_nothing_of_the_items_goes_along(aligner, remote):
         assert b"secret" not in content, path
         assert b"someone" not in content, path
     assert load("hf://org/name").pairs is None
-    about = load("hf://org/name").about
-    assert "ids" not in about
-    assert about["encoders"]["x"]["encoder"] == "net"
-    assert about["expected"] == load(aligner).about["expected"]
+    metadata = load("hf://org/name").metadata
+    assert "ids" not in metadata
+    assert metadata["encoders"]["x"]["encoder"] == "net"
+    assert metadata["expected"] == load(aligner).metadata["expected"]
     push(aligner, "org/name", also=["note"])
-    assert load("hf://org/name").about["note"] == "mine"
+    assert load("hf://org/name").metadata["note"] == "mine"
 
 
 def test_the_card_says_what_to_expect(aligner, remote):
@@ -249,4 +249,4 @@ def test_over_http_what_goes_wrong_is_one_sentence(line, change, words, aligner,
 
 def test_a_folder_may_be_called_anything(aligner):
     assert pathlib.Path(open_aligner(aligner).path) == aligner
-    assert json.loads((aligner / "aligner.json").read_text())["about"]["ids"] == IDS
+    assert json.loads((aligner / "aligner.json").read_text())["metadata"]["ids"] == IDS

@@ -15,7 +15,7 @@ def test_arrays_are_kept_as_items_rows_and_features():
     assert problem.y.shape == (4, 2, 5)
     assert problem.unmatched_x.shape == (0, 1, 3)
     assert problem.unmatched_y.shape == (7, 1, 5)
-    assert problem.about["unmatched_y"] == 7
+    assert problem.metadata["unmatched_y"] == 7
     assert Problem(np.arange(12).reshape(4, 3), Y).x.dtype == np.float64
     assert Problem(jnp.ones((4, 3), jnp.bfloat16), Y).x.dtype == np.float32
 
@@ -24,9 +24,9 @@ def test_what_it_was_given_is_told_by_its_content():
     changed = X.copy()
     changed[0, 0] = 2
     one, same, other = Problem(X, Y), Problem(X.copy(), Y), Problem(changed, Y)
-    assert one.about == same.about
-    assert one.about["sha256"]["x"] != other.about["sha256"]["x"]
-    assert one.about["sha256"]["y"] == other.about["sha256"]["y"]
+    assert one.metadata == same.metadata
+    assert one.metadata["sha256"]["x"] != other.metadata["sha256"]["x"]
+    assert one.metadata["sha256"]["y"] == other.metadata["sha256"]["y"]
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ from gentle_clip_jax.aligners import load
 for folder in sys.argv[1:]:
     aligner, rows = load(folder), np.load(folder + "/rows.npz")
     cosines = np.asarray(aligner.embed_x(rows["x"])) @ np.asarray(aligner.embed_y(rows["y"])).T
-    assert np.abs(cosines - rows["cosines"]).max() < 1e-6, (folder, aligner.about["method"])
+    assert np.abs(cosines - rows["cosines"]).max() < 1e-6, (folder, aligner.metadata["method"])
 print("flax" in sys.modules)
 """
 
@@ -46,7 +46,7 @@ def reloaded_elsewhere(names, tmp_path):
         fitted, folder = align(problem(), name), tmp_path / name
         fitted.save(folder)
         cosines = fitted.embed_x(X) @ fitted.embed_y(Y).T
-        assert load(folder).about == fitted.about
+        assert load(folder).metadata == fitted.metadata
         np.savez(folder / "rows.npz", x=X, y=Y, cosines=cosines)
         folders.append(str(folder))
     run = [sys.executable, "-c", _READ, *folders]
@@ -83,14 +83,14 @@ def folder(tmp_path) -> pathlib.Path:
 
 
 def test_it_tells_what_it_was_fitted_by_and_on(tmp_path):
-    fitted = align(problem()).with_about({"encoders": {"x": "efficientnet_lite0"}})
+    fitted = align(problem()).with_metadata({"encoders": {"x": "efficientnet_lite0"}})
     fitted.save(tmp_path)
-    about = load(tmp_path).about
-    assert about["encoders"] == {"x": "efficientnet_lite0"}
-    assert about["fitted_on"] == problem().about
-    assert about["method"] in METHODS
-    assert "mean_log_rank" in about["held_out"]
-    assert {"jax", "numpy", "gentle-clip-jax"} <= about["versions"].keys()
+    metadata = load(tmp_path).metadata
+    assert metadata["encoders"] == {"x": "efficientnet_lite0"}
+    assert metadata["fitted_on"] == problem().metadata
+    assert metadata["method"] in METHODS
+    assert "mean_log_rank" in metadata["held_out"]
+    assert {"jax", "numpy", "gentle-clip-jax"} <= metadata["versions"].keys()
 
 
 def test_saving_anew_replaces_the_old(folder):
@@ -143,7 +143,7 @@ def test_two_that_save_at_once_leave_a_whole_aligner(folder, tmp_path):
     ]
     processes = [subprocess.Popen(command) for command in commands]
     assert [process.wait() for process in processes] == [0, 0]
-    assert load(out).about["seed"] == 19
+    assert load(out).metadata["seed"] == 19
     assert len([*out.iterdir()]) == 2
 
 
@@ -161,7 +161,7 @@ def flip(folder):
 def edit(folder):
     path = folder / "aligner.json"
     record = json.loads(path.read_text())
-    record["about"]["method"] = "ridge"
+    record["metadata"]["method"] = "ridge"
     path.write_text(json.dumps(record))
 
 
@@ -213,4 +213,4 @@ def test_an_aligner_is_a_pytree():
     fitted = align(problem(), "gentle_transport")
     again = jax.tree.map(lambda leaf: leaf, fitted)
     np.testing.assert_array_equal(again.embed_x(X), fitted.embed_x(X))
-    assert again.about == fitted.about
+    assert again.metadata == fitted.metadata

@@ -5,7 +5,7 @@ from gentle_clip_jax.aligners.sentences import sentences
 
 def test_the_words():
     unmatched = {"value": 0.05, "low": -0.1, "high": 0.2, "against": "cca"}
-    about = {
+    metadata = {
         "method": "gentle_transport",
         "fitted_on": {"pairs": 12},
         "expected": {
@@ -21,7 +21,7 @@ def test_the_words():
             "unmatched": {**unmatched, "verdict": "too early", "pairs_needed": 110},
         },
     }
-    assert sentences(about) == [
+    assert sentences(metadata) == [
         "Of items that it has not seen, 31 % have their partner among the first ten of 1,003.",
         "Method gentle_transport, 12 pairs; recall (mean of R@1, 5 and 10, both ways) 18 %, "
         "between 7.0 and 31 % (95 %, 20 splits); by chance 0.5 %.",
@@ -33,11 +33,13 @@ def test_the_words():
 def test_an_aligner_no_better_than_chance_begins_with_a_warning():
     recall = {"value": 0.01, "low": 0.0, "high": 0.02, "at": {"10": 0.02}}
     expected = {"recall": recall, "among": 900, "splits": 10, "chance": 0.01, "unmatched": None}
-    about = {"method": "cca", "fitted_on": {"pairs": 200}, "expected": expected}
-    assert len(sentences(about)) == 3
+    metadata = {"method": "cca", "fitted_on": {"pairs": 200}, "expected": expected}
+    assert len(sentences(metadata)) == 3
     for told, words in (("no", "Stop: this cannot work"), ("not yet", "Nothing is found yet")):
-        first, *rest = sentences(about | {"expected": expected | {"above_chance": told}})
+        first, *rest = sentences(metadata | {"expected": expected | {"above_chance": told}})
         assert first.startswith(words)
         assert "(200 pairs)" in first
-        assert rest == sentences(about)
-    assert sentences(about | {"expected": expected | {"above_chance": "yes"}}) == sentences(about)
+        assert rest == sentences(metadata)
+    assert sentences(metadata | {"expected": expected | {"above_chance": "yes"}}) == sentences(
+        metadata
+    )

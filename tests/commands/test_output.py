@@ -76,7 +76,7 @@ def test_every_command_on_files_has_its_object(files, capsys):
             assert (files / path).exists(), path
         if name in ("embed", "search", "diagnose"):
             assert run(capsys, name, *options, "--quiet") == ("", ""), name
-    assert found["align"]["about"]["method"] == "cca"
+    assert found["align"]["metadata"]["method"] == "cca"
     assert found["embed"]["rows"] == 80
     assert len(found["search"]["hits"]) == 2
     assert len(found["ask"]["items"]) == 3

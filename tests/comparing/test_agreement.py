@@ -40,18 +40,18 @@ DO_NOT = problem(60, noise=2.0, within=1.0, shifted=True)
 def test_the_verdict_is_the_same(items, help_, tmp_path):
     x, y, pairs = items
     aligner = align(x, y, pairs)
-    stated = aligner.about["expected"]
+    stated = aligner.metadata["expected"]
     assert (stated["unmatched"]["value"] > 0.05) == help_
     for given in (None, aligner):  # without an aligner the same folds are evaluated anew
         known = {"pairs": pairs} if given is None else {"aligner": given}
         comparison = compare(x, y, workdir=tmp_path, methods=["cca", "gentle_transport"], **known)
         diagnosis = diagnose(x, y, **known)
-        for about in (comparison.about["align"], diagnosis.about["held_out"]):
-            assert about["method"] == aligner.about["method"]
-            assert about["expected"] == stated
+        for metadata in (comparison.metadata["align"], diagnosis.metadata["held_out"]):
+            assert metadata["method"] == aligner.metadata["method"]
+            assert metadata["expected"] == stated
         assert comparison.verdict == stated["unmatched"]["verdict"]
         assert comparison.summary[0] == diagnosis.summary[0] == aligner.summary[2]
-        rows = {row["method"]: row for row in comparison.about["methods"]}
+        rows = {row["method"]: row for row in comparison.metadata["methods"]}
         if {stated["unmatched"][name] for name in ("method", "against")} <= rows.keys():
             chosen = rows[stated["unmatched"]["method"]]["difference"]
             assert chosen["value"] == stated["unmatched"]["value"]
@@ -61,8 +61,9 @@ def test_another_seed_of_the_aligner_is_used(tmp_path):
     x, y, pairs = problem(12, noise=5.0, within=0.3)
     aligner = align(x, y, pairs, seed=3, out=tmp_path / "aligner")
     comparison = compare(x, y, aligner=tmp_path / "aligner", methods=["cca"])
-    assert comparison.about["seed"] == 3
-    assert comparison.about["align"]["expected"] == aligner.about["expected"]
+    assert comparison.metadata["seed"] == 3
+    assert comparison.metadata["align"]["expected"] == aligner.metadata["expected"]
     assert (
-        diagnose(x, y, aligner=aligner).about["held_out"]["expected"] == aligner.about["expected"]
+        diagnose(x, y, aligner=aligner).metadata["held_out"]["expected"]
+        == aligner.metadata["expected"]
     )

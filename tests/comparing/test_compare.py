@@ -45,13 +45,15 @@ def test_each_method_has_its_recall_and_its_difference_from_the_best_of_pairs(do
         assert row["recall"] == pytest.approx(np.mean(tops))
         if row["difference"] is not None:
             assert row["difference_low"] <= row["difference"] <= row["difference_high"]
-    about = comparison.about
-    assert about["counts"] == {"pairs": 12, "unmatched_x": 28, "unmatched_y": 28}
-    assert (about["splits"], about["fitted"]) == (20, 9)
-    assert about["chance"] == pytest.approx(np.mean([top / about["among"] for top in (1, 5, 10)]))
+    metadata = comparison.metadata
+    assert metadata["counts"] == {"pairs": 12, "unmatched_x": 28, "unmatched_y": 28}
+    assert (metadata["splits"], metadata["fitted"]) == (20, 9)
+    assert metadata["chance"] == pytest.approx(
+        np.mean([top / metadata["among"] for top in (1, 5, 10)])
+    )
     assert comparison.verdict in ("helped", "hurt", "alike", "too early")
     # Of so few pairs `align` considers no relative representations.
-    assert "relative" not in about["align"]["held_out"]["mean_log_rank"]
+    assert "relative" not in metadata["align"]["held_out"]["mean_log_rank"]
 
 
 def test_a_difference_is_that_of_the_method_less_the_reference(done, tmp_path):
@@ -68,7 +70,7 @@ def test_a_difference_is_that_of_the_method_less_the_reference(done, tmp_path):
 
 def test_the_page_the_table_and_the_representations(done):
     _, folder, comparison = done
-    assert json.loads((folder / "comparison.json").read_text()) == comparison.about
+    assert json.loads((folder / "comparison.json").read_text()) == comparison.metadata
     page = (folder / "comparison.html").read_text()
     for text in (*METHODS, "What now", "gentle-clip align", "20 splits"):
         assert text in Page(page).text
@@ -86,7 +88,7 @@ def test_the_same_call_evaluates_nothing_again(done, monkeypatch):
     for name in ("closed_forms", "evaluate_method"):
         monkeypatch.setattr(evaluated, name, lambda *_: pytest.fail("evaluated again"))
     again = compare(*files, PAIRS[::-1], folder, methods=METHODS)
-    assert again.about == comparison.about
+    assert again.metadata == comparison.metadata
 
 
 def test_another_seed_or_other_items_are_another_comparison(done, tmp_path):
@@ -102,20 +104,20 @@ def test_a_comparison_takes_the_pairs_of_an_aligner_and_states_its_verdict(done)
     files, folder, comparison = done
     aligner = align(*files, PAIRS, method="cca")
     again = compare(*files, workdir=folder, aligner=aligner, methods=METHODS)
-    assert again.about["align"] == comparison.about["align"]
-    stated = aligner.about["expected"]["recall"]
-    (row,) = (row for row in again.about["methods"] if row["method"] == "cca")
+    assert again.metadata["align"] == comparison.metadata["align"]
+    stated = aligner.metadata["expected"]["recall"]
+    (row,) = (row for row in again.metadata["methods"] if row["method"] == "cca")
     assert row["recall"] == stated
 
 
 def test_an_aligner_of_other_pairs_or_another_seed(done):
     files, *_ = done
     aligner = align(*files, PAIRS[:9], method="cca", seed=3)
-    other = compare(*files, PAIRS, aligner=aligner, methods=["cca"]).about
+    other = compare(*files, PAIRS, aligner=aligner, methods=["cca"]).metadata
     assert (other["seed"], other["counts"]["pairs"]) == (0, 12)
-    own = compare(*files, aligner=aligner, methods=["cca"]).about
+    own = compare(*files, aligner=aligner, methods=["cca"]).metadata
     assert (own["seed"], own["counts"]["pairs"]) == (3, 9)
-    assert own["methods"][0]["recall"] == aligner.about["expected"]["recall"]
+    assert own["methods"][0]["recall"] == aligner.metadata["expected"]["recall"]
 
 
 @pytest.mark.parametrize(
@@ -143,7 +145,7 @@ def test_constant_features_are_refused(done, tmp_path):
 
 def test_names_are_escaped_on_the_page(done, tmp_path):
     _, _, comparison = done
-    Comparison({**comparison.about, "modalities": ["<b>cell", "$word$"]}).save(tmp_path)
+    Comparison({**comparison.metadata, "modalities": ["<b>cell", "$word$"]}).save(tmp_path)
     page = (tmp_path / "comparison.html").read_text()
     assert "&lt;b&gt;cell" in page
     assert "<b>cell" not in page

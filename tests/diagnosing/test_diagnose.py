@@ -399,14 +399,14 @@ def test_held_out_rows_decide_nothing(files):
         found.append(
             diagnose(files / "x.npz", files / "y.npz", files / "pairs.csv", seed=seed // 2)
         )
-    assert found[0].about == found[1].about
-    assert found[0].about["counts"]["x"]["items"] == 500
+    assert found[0].metadata == found[1].metadata
+    assert found[0].metadata["counts"]["x"]["items"] == 500
 
 
 def test_files_without_common_ids_have_no_pairs(files):
     rows = np.load(files / "y.npz")["features"]
     np.save(files / "y.npy", rows)
-    assert diagnose(files / "x.npz", files / "y.npy").about["counts"]["pairs"] == 0
+    assert diagnose(files / "x.npz", files / "y.npy").metadata["counts"]["pairs"] == 0
 
 
 @pytest.mark.parametrize("name", ["same", "unrelated"])

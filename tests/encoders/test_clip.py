@@ -102,8 +102,8 @@ def open_clip_model(resnet, quick_gelu):
     text = {"context_length": 7, "vocab_size": 42, "width": 16, "heads": 4, "layers": 2}
     config = {"embed_dim": 12, "quick_gelu": quick_gelu, "vision_cfg": vision, "text_cfg": text}
     model = theirs.model.CLIP(**config)
-    about = {"model_cfg": config, "preprocess_cfg": {"mean": MEAN, "std": STD}}
-    return randomize(model), about
+    metadata = {"model_cfg": config, "preprocess_cfg": {"mean": MEAN, "std": STD}}
+    return randomize(model), metadata
 
 
 @pytest.mark.parametrize("quick_gelu", [True, False])
@@ -111,11 +111,11 @@ def open_clip_model(resnet, quick_gelu):
 def test_open_clip(resnet, quick_gelu, tmp_path):
     from safetensors.torch import save_file
 
-    theirs, about = open_clip_model(resnet, quick_gelu)
+    theirs, metadata = open_clip_model(resnet, quick_gelu)
     training = {f"module.{name}": tensor for name, tensor in theirs.state_dict().items()}
     save_file(training, tmp_path / "a.safetensors")
     weights = open_clip.weights(weight_files.read_weights(tmp_path / "a.safetensors"))
-    image, text = clip.from_config(open_clip.config(about))
+    image, text = clip.from_config(open_clip.config(metadata))
     images = IMAGES.repeat(4, axis=1).repeat(4, axis=2) if resnet else IMAGES
     image = image.clone(mean=MEAN, std=STD)
     names = clip.checkpoint_names(image)

@@ -19,7 +19,9 @@ TOKENS = jnp.array([[3, 4, 0, 0], [5, 6, 7, 0], [8, 0, 0, 0], [9, 9, 9, 9], [2, 
 
 
 def build(**overrides):
-    dataset = dataclasses.replace(tiny_run.dataset(), about=Words([], tiny_run.encode, VOCAB_SIZE))
+    dataset = dataclasses.replace(
+        tiny_run.dataset(), metadata=Words([], tiny_run.encode, VOCAB_SIZE)
+    )
     return icons.build_model(tiny_run.config(**overrides), dataset)
 
 

@@ -44,7 +44,7 @@ def aligners(tmp_path_factory):
             inner = fitted.maps.maps if isinstance(fitted.maps, SmoothedGallery) else fitted.maps
             maps = SmoothedGallery(inner, fitted.embed_x(X), fitted.embed_y(Y))
             fitted = dataclasses.replace(fitted, maps=maps)
-            fitted = fitted.with_about({"smoothed_galleries": {"x": True, "y": True}})
+            fitted = fitted.with_metadata({"smoothed_galleries": {"x": True, "y": True}})
         fitted.save(folder / method)
     return folder
 
@@ -196,7 +196,7 @@ def test_the_command_names_what_it_wrote(aligners, tmp_path, capsys):
     assert capsys.readouterr().out == ""
     record = json.loads((tmp_path / "a" / "export.json").read_text())
     assert record["format"] == "numpy"
-    assert record["about"]["method"] == "cca"
+    assert record["metadata"]["method"] == "cca"
     assert "ids" not in json.dumps(record)
 
 

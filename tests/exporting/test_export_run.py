@@ -50,8 +50,8 @@ def test_towers_run_without_the_package(workdir, tmp_path, capsys):
     readme = (out / "README.md").read_text()
     assert "`embed_x`: items uint8 [batch, 16, 16]: images, in the form of the data set" in readme
     assert "`embed_y`: items int32 [batch, 3]: texts, in the form of the data set" in readme
-    about = json.loads((out / "export.json").read_text())["about"]
-    assert about == {"task": "icons", "modalities": ["image", "text"], "step": restored.step}
+    metadata = json.loads((out / "export.json").read_text())["metadata"]
+    assert metadata == {"task": "icons", "modalities": ["image", "text"], "step": restored.step}
 
 
 @pytest.mark.slow

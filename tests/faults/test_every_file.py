@@ -289,7 +289,7 @@ def test_every_file_of_an_aligner(tmp_path, walk, way):
 
     def opened(folder):
         aligner = load(folder)
-        return {"x": aligner.embed_x(x), "y": aligner.embed_y(y), "about": aligner.about}
+        return {"x": aligner.embed_x(x), "y": aligner.embed_y(y), "metadata": aligner.metadata}
 
     expected = opened(sound)
     with walk(sound, way, "an aligner") as files:
@@ -334,7 +334,7 @@ def compared(folder):
     latent = rng.normal(size=(40, 4))
     x, y = (np.float32(latent @ rng.normal(size=(4, width))) for width in (6, 5))
     pairs = np.stack([np.arange(8)] * 2, axis=1)
-    return comparing.compare(x, y, pairs, folder, methods=["cca", "procrustes"]).about
+    return comparing.compare(x, y, pairs, folder, methods=["cca", "procrustes"]).metadata
 
 
 @EACH_WAY

@@ -97,9 +97,9 @@ def test_texts(tmp_path, notices):
         found.features[:, 1:],
         [[1, 1, 2, 1, 0], [1, 1, 0, 1, 0], [1, 1, 0, 1, 0], [1, 1, 254, 0, 0], [1, 1, 0, 0, 1]],
     )
-    about = manifest(tmp_path / "out")
-    assert [(item["id"], item["reason"]) for item in about["skipped"]] == [("2", "is empty")]
-    assert (about["num_cut"], about["max_tokens"]) == (1, 256)
+    metadata = manifest(tmp_path / "out")
+    assert [(item["id"], item["reason"]) for item in metadata["skipped"]] == [("2", "is empty")]
+    assert (metadata["num_cut"], metadata["max_tokens"]) == (1, 256)
     rows = [*map(json.loads, (tmp_path / "out" / "rows.jsonl").read_text().splitlines())]
     digest = hashlib.sha256(b"pier").hexdigest()
     assert rows[2] == {"id": "3", "split": None, "label": None, "text": "pier", "sha256": digest}

@@ -263,9 +263,9 @@ def test_damaged_arguments_are_not_taken_for_others(name, pictures, tmp_path):
 
 def test_features_of_an_earlier_version_are_made_again(pictures, tmp_path, decoded, notices):
     encode_images(pictures, tmp_path / "out")
-    about = manifest(tmp_path / "out")
-    del about["recipe_sha256"], about["contents_sha256"]
-    (tmp_path / "out" / "manifest.json").write_text(json.dumps(about))
+    metadata = manifest(tmp_path / "out")
+    del metadata["recipe_sha256"], metadata["contents_sha256"]
+    (tmp_path / "out" / "manifest.json").write_text(json.dumps(metadata))
     decoded.clear()
     encode_images(pictures, tmp_path / "out")
     assert sorted(decoded) == [*COLOURS]

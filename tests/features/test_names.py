@@ -32,8 +32,8 @@ def texts(tmp_path, monkeypatch):
     classes = [("red", "red red red"), ("green", "green"), ("blue", "blue")]
     monkeypatch.setattr(names, "imagenet", lambda: classes)
     monkeypatch.setattr(names, "_classifier", lambda: np.eye(3, dtype=np.float32))
-    about = load_encoder("minilm").metadata
-    return {"encoder": "minilm", "role": None, "weights_sha256": about["weights_sha256"]}
+    metadata = load_encoder("minilm").metadata
+    return {"encoder": "minilm", "role": None, "weights_sha256": metadata["weights_sha256"]}
 
 
 def test_a_class_is_the_mean_of_its_name_and_its_definition(texts):

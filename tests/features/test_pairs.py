@@ -75,13 +75,13 @@ def test_rows_without_ids_stay_numbered(tmp_path):
 
 
 def test_an_aligner_is_fitted_to_items(sides):
-    about = [
-        align(f / "x.npz", f / "y.npz", f / "pairs.csv", method="cca").about
+    metadata = [
+        align(f / "x.npz", f / "y.npz", f / "pairs.csv", method="cca").metadata
         for f in (sides, sides / "named")
     ]
-    assert about[0]["fitted_on"]["pairs"] == ITEMS
+    assert metadata[0]["fitted_on"]["pairs"] == ITEMS
     for name in ("fitted_on", "expected"):
-        assert about[0][name] == about[1][name]
+        assert metadata[0][name] == metadata[1][name]
 
 
 def test_the_photographs_of_an_item_are_held_out_together(sides):
@@ -93,7 +93,7 @@ def test_the_photographs_of_an_item_are_held_out_together(sides):
 @pytest.mark.slow
 def test_diagnose_and_match_take_items(sides, capsys):
     files = sides / "x.npz", sides / "y.npz", sides / "pairs.csv"
-    assert diagnose(*files).about["counts"]["pairs"] == ITEMS
+    assert diagnose(*files).metadata["counts"]["pairs"] == ITEMS
     lines = (sides / "pairs.csv").read_text().splitlines(keepends=True)[: 20 * SHOTS]
     (sides / "pairs.csv").write_text("".join(lines))
     align(*files, out=sides / "aligner", method="cca")

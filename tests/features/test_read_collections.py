@@ -75,13 +75,13 @@ def test_parquet(form, tmp_path):
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    about = {"id": IDS, "split": ["train"] * 4, "note": ["n"] * 4}
+    metadata = {"id": IDS, "split": ["train"] * 4, "note": ["n"] * 4}
     if form == "columns":
         columns = {f"x{i}": FEATURES[:, i] for i in range(3)}
     else:
         size = 3 if form == "lists of one size" else -1
         columns = {"embedding": pa.array(FEATURES.tolist(), pa.list_(pa.float32(), size))}
-    pq.write_table(pa.table(about | columns), tmp_path / "x.parquet")
+    pq.write_table(pa.table(metadata | columns), tmp_path / "x.parquet")
     found = read(tmp_path / "x.parquet")
     np.testing.assert_array_equal(found.features, FEATURES)
     assert found.features.dtype == np.float32

@@ -177,10 +177,10 @@ def cells(tmp_path):
     import pandas as pd
     import scipy.sparse
 
-    about = {"label": pd.Categorical(["x", None, "x", "y"]), "split": ["train"] * 4}
+    metadata = {"label": pd.Categorical(["x", None, "x", "y"]), "split": ["train"] * 4}
     return anndata.AnnData(
         scipy.sparse.csr_matrix(np.round(FEATURES, 1) * (FEATURES > 0)),
-        obs=pd.DataFrame(about, index=IDS),
+        obs=pd.DataFrame(metadata, index=IDS),
         obsm={"X_pca": FEATURES},
         layers={"counts": np.arange(12.0).reshape(4, 3)},
     )

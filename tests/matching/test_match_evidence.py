@@ -97,7 +97,7 @@ def test_kept_evidence_gives_the_matches_of_refits(problem, one_to_one, monkeypa
     np.testing.assert_array_equal(kept.y, refitted.y)
     np.testing.assert_array_equal(kept.probability, refitted.probability)
     assert kept.expected == refitted.expected
-    json.dumps(kept.about)
+    json.dumps(kept.metadata)
 
 
 def test_one_to_one_uses_the_cosines_of_both_directions():

@@ -71,7 +71,7 @@ def test_reliability_counts_all_held_out_pairs():
     found = matches()
     assert sum(one.pairs for one in found.reliability) == PAIRS
     assert all(one.low <= one.value <= one.high for one in found.reliability)
-    assert found.about["reliability"][0]["pairs"] == found.reliability[0].pairs
+    assert found.metadata["reliability"][0]["pairs"] == found.reliability[0].pairs
     assert matches(share=None).reliability is None
     assert matches(one_to_one=True).reliability
 

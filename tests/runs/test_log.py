@@ -54,7 +54,7 @@ def test_data_that_changed_are_told_when_a_run_goes_on(tmp_path, notices):
         (3, other, True),
         (4, other, False),
     ):
-        with RunLog(tmp_path, 3, 10, 0, first_step=first_step, about={"data": now}):
+        with RunLog(tmp_path, 3, 10, 0, first_step=first_step, metadata={"data": now}):
             said = " ".join(notices().split())
         assert (
             "have changed since the run began (matched): to train only on the new data, give"

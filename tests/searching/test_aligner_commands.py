@@ -61,10 +61,10 @@ def run(*argv):
 
 
 def test_the_aligner_knows_its_encoders(work):
-    about = json.loads((work / "aligner" / "aligner.json").read_text())["about"]
-    assert about["encoders"]["x"]["encoder"] == "efficientnet-lite0"
-    assert about["encoders"]["y"]["encoder"] == "minilm"
-    assert about["modalities"] == ["x", "y"]
+    metadata = json.loads((work / "aligner" / "aligner.json").read_text())["metadata"]
+    assert metadata["encoders"]["x"]["encoder"] == "efficientnet-lite0"
+    assert metadata["encoders"]["y"]["encoder"] == "minilm"
+    assert metadata["modalities"] == ["x", "y"]
 
 
 def test_align_says_the_verdict_first(work, capsys):
@@ -170,7 +170,7 @@ def test_names_of_classes_need_no_pair(work, tmp_path, monkeypatch, capsys):
     run("align", *sides, f"--out={tmp_path}/named", "--names=encoder")
     assert "No pair says how well this does" in capsys.readouterr().out
     aligner = load(tmp_path / "named")
-    assert aligner.about["expected"] is None
+    assert aligner.metadata["expected"] is None
     x, y = (np.asarray(read(work / side).features) for side in "xy")
     ids = [[int(id_[1:]) for id_ in read(work / side).ids] for side in "xy"]
     cosines = np.asarray(aligner.embed_x(x) @ aligner.embed_y(y).T)

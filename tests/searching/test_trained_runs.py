@@ -80,8 +80,8 @@ def test_a_run_is_an_aligner(work):
     """Its features are rows that it has embedded: they keep their directions, at unit length."""
     towers, test = restore(work / "run"), tiny_run.dataset().test
     x, y = towers.embed_x(test.x), towers.embed_y(list(test.names))
-    assert towers.about["fitted_on"] == {"features_x": x.shape[1], "features_y": y.shape[1]}
-    assert towers.about["modalities"] == ["image", "text"]
+    assert towers.metadata["fitted_on"] == {"features_x": x.shape[1], "features_y": y.shape[1]}
+    assert towers.metadata["modalities"] == ["image", "text"]
     assert (towers.can_refit, towers.held_out) == (False, None)
     for embed, smooth, rows in (
         (towers.embed_x, towers.smooth_gallery_x, x),

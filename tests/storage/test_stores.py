@@ -25,8 +25,8 @@ def test_what_is_made_again_lies_on_the_disk(tmp_path, monkeypatch):
 
 def test_a_file_and_a_folder_are_told_apart(tmp_path):
     (tmp_path / "file").write_bytes(b"four")
-    assert stores.about(tmp_path / "file") == (True, 4)
-    assert not stores.about(tmp_path)[0]
+    assert stores.metadata(tmp_path / "file") == (True, 4)
+    assert not stores.metadata(tmp_path)[0]
 
 
 def test_lines_are_added_to_a_text(tmp_path):

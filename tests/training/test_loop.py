@@ -216,7 +216,7 @@ def gradients_of():
     rng = np.random.default_rng(0)
     inputs = (
         rng.uniform(size=(32, 16, 16, 1)).astype(np.float32),
-        rng.integers(1, DATASET.about.vocab_size, (32, 3)).astype(np.int32),
+        rng.integers(1, DATASET.metadata.vocab_size, (32, 3)).astype(np.int32),
     )
     shapes = jax.eval_shape(lambda: model.init(jax.random.key(0), *inputs)["params"])
     params = jax.tree.map(lambda s: rng.normal(0, 0.3, s.shape).astype(s.dtype), shapes)

@@ -16,10 +16,10 @@ def load(data, cache):
     import emoji
 
     named = {
-        text: about["en"].strip(":").replace("_", " ").replace("-", " ")
-        for text, about in emoji.EMOJI_DATA.items()
-        if about["status"] == emoji.STATUS["fully_qualified"]
-        and "skin_tone" not in about["en"]
+        text: metadata["en"].strip(":").replace("_", " ").replace("-", " ")
+        for text, metadata in emoji.EMOJI_DATA.items()
+        if metadata["status"] == emoji.STATUS["fully_qualified"]
+        and "skin_tone" not in metadata["en"]
         and not any("\U0001f1e6" <= sign <= "\U0001f1ff" or sign > "\U000e0000" for sign in text)
     }
     names = [*named.values()]

@@ -6,5 +6,5 @@ from few_pairs.protocol import Field
 
 def load(data, cache):
     x, y, ids = captioned(data, cache, "flickr8k")
-    about = "photographs and the mean of five captions (Flickr8k)"
-    return Field(x, y, ids, about, (IMAGES, TEXTS), "research use")
+    metadata = "photographs and the mean of five captions (Flickr8k)"
+    return Field(x, y, ids, metadata, (IMAGES, TEXTS), "research use")

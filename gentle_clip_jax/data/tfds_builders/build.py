@@ -43,7 +43,7 @@ def build(
     contents: Contents,
     folder: pathlib.Path,
     *,
-    about: str,
+    description: str,
     max_skipped: int,
     done: dict[str, str],
     note: Callable[[], None],
@@ -55,7 +55,7 @@ def build(
       name: the name of the data set, of letters, digits and _.
       contents: the items.
       folder: the folder of this version of the data set.
-      about: the description.
+      description: what it is, with its citation.
       max_skipped: the number of damaged items that is tolerated.
       done: SHA-256 of finished shards by file name; they are not written again. New shards are
         added, except those with damaged items, which may be repaired before the next attempt.
@@ -92,7 +92,7 @@ def build(
             f"Every item of the split {empty[0]} is damaged, the first because "
             f"{skipped[0][1]}: copy them again, or leave the split out."
         )
-    _write_metadata(name, folder, features, lengths, about)
+    _write_metadata(name, folder, features, lengths, description)
     for file, text in contents.beside.items():
         write_text(folder / file, text)
     return skipped
@@ -192,7 +192,7 @@ def _serializer(features: Any) -> Callable[[dict[str, Any]], bytes]:
 
 
 def _write_metadata(
-    name: str, folder: pathlib.Path, features: Any, lengths: dict[str, list[int]], about: str
+    name: str, folder: pathlib.Path, features: Any, lengths: dict[str, list[int]], description: str
 ) -> None:
     """Write the metadata that TensorFlow Datasets needs to read the shards."""
     import tensorflow_datasets as tfds  # pyright: ignore[reportMissingImports]
@@ -209,5 +209,5 @@ def _write_metadata(
         split_infos=infos,
         version=VERSION,
         check_data=False,  # the check would need TensorFlow
-        description=about,
+        description=description,
     )

@@ -46,14 +46,14 @@ _INSIDE = {
 _TURNED = ("visual.proj", "text_projection")
 
 
-def config(about: Mapping[str, Any]) -> dict[str, Any]:
+def config(metadata: Mapping[str, Any]) -> dict[str, Any]:
     """Return a CLIPModel's config.json from an open_clip_config.json.
 
     Raises:
       ValueError: it is of a kind that CLIP itself is not.
     """
     try:
-        model = about["model_cfg"]
+        model = metadata["model_cfg"]
         vision, text = model["vision_cfg"], model["text_cfg"]
         _check(vision, text)
         return _config(model, vision, text)
@@ -103,15 +103,15 @@ def _tower(config: Mapping[str, Any], num_heads: int, act: str) -> dict[str, Any
     }
 
 
-def preprocessing(about: Mapping[str, Any]) -> dict[str, Any]:
+def preprocessing(metadata: Mapping[str, Any]) -> dict[str, Any]:
     """Return a preprocessor_config.json from an open_clip_config.json.
 
     Raises:
       ValueError: images are to be resized in a way that is not supported.
     """
     own, size = (
-        about.get("preprocess_cfg") or {},
-        about["model_cfg"]["vision_cfg"].get("image_size", 224),
+        metadata.get("preprocess_cfg") or {},
+        metadata["model_cfg"]["vision_cfg"].get("image_size", 224),
     )
     mode, method = own.get("resize_mode", "shortest"), own.get("interpolation", "bicubic")
     if mode not in ("shortest", "squash") or method not in RESAMPLING:

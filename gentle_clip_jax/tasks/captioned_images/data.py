@@ -64,7 +64,7 @@ class Classified(NamedTuple):
     labels: np.ndarray
 
 
-class About(NamedTuple):
+class Metadata(NamedTuple):
     """The metadata of the task: tokenizer, cache folder, sources and classes.
 
     encode: function from texts to token ids. cache: folder of cached results. validation_sources,
@@ -110,7 +110,7 @@ def load_data(
     )
     options = {"prompt": prompt, "excluded": excluded_labels, "encode": encode, "size": size}
     split_of = dict(one.split(":") for one in zero_shot)
-    metadata = About(
+    metadata = Metadata(
         encode=encode,
         cache=cache,
         validation_sources=_sources(listed.validation),
@@ -128,7 +128,7 @@ def load_data(
         unmatched_y=tokens[num_pairs:],
         validation=_pairs(validation, _tokens([texts for _, texts in validation], encode), size),
         test=_pairs(test, _tokens([texts for _, texts in test], encode), size),
-        about=metadata,
+        metadata=metadata,
     )
 
 

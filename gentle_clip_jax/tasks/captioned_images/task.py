@@ -109,7 +109,7 @@ def init_params(config: ml_collections.ConfigDict, dataset: Dataset, model: TwoT
     if config.model.start == "identity":
         return start.identity(params)
     # Cached, since the towers are slow and every command needs these parameters.
-    path = dataset.about.cache / "start.npz"
+    path = dataset.metadata.cache / "start.npz"
     of = start.digest([config.data.to_dict(), config.model.to_dict()], params, dataset)
     if (cached := start.load(path, params, of)) is not None:
         return cached
@@ -138,8 +138,8 @@ def validate(model: TwoTowers, params: Any, dataset: Dataset) -> dict[str, float
         model,
         params,
         dataset.validation,
-        dataset.about.validation_sources,
-        dataset.about.validation,
+        dataset.metadata.validation_sources,
+        dataset.metadata.validation,
         evaluation.retrieval_metrics,
         evaluation.zero_shot_metrics,
     )
@@ -155,8 +155,8 @@ def evaluate(model: TwoTowers, params: Any, dataset: Dataset) -> dict[str, Any]:
         model,
         params,
         dataset.test,
-        dataset.about.test_sources,
-        dataset.about.test,
+        dataset.metadata.test_sources,
+        dataset.metadata.test,
         evaluation.retrieval_intervals,
         evaluation.zero_shot_intervals,
     )
@@ -173,7 +173,7 @@ def embed_y(
     model: TwoTowers, params: Any, dataset: Dataset, items: np.ndarray | Sequence[str]
 ) -> np.ndarray:
     """Return the unit rows [n, d] of texts, or of their token ids [n, t]."""
-    tokens = items if isinstance(items, np.ndarray) else dataset.about.encode(items)
+    tokens = items if isinstance(items, np.ndarray) else dataset.metadata.encode(items)
     return of_texts(model, params, tokens, "embed_y")
 
 
@@ -193,7 +193,7 @@ def read(
     """Return a user's own images or texts."""
     if modality == "x":
         return images_in(path, config.data.size)
-    return texts_in(path, dataset.about.encode)
+    return texts_in(path, dataset.metadata.encode)
 
 
 def _measure(

@@ -193,7 +193,7 @@ def load_data(
         unmatched_y=encode_texts(texts)[own_order(len(texts), seed=seed)],
         validation=pairs(validation),
         test=pairs(test),
-        about=Words(
+        metadata=Words(
             classes=[word for word, _ in heads.most_common(num_classes)],
             encode=encode_texts,
             vocab_size=tokenizer.get_vocab_size(),

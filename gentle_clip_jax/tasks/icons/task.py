@@ -58,7 +58,7 @@ def build_model(config: ml_collections.ConfigDict, dataset: Dataset) -> TwoTower
     )
     return TwoTowers(
         x_tower=PatchTransformer(**config.model.image, dtype=dtype),
-        y_tower=TextTransformer(dataset.about.vocab_size, **config.model.text, dtype=dtype),
+        y_tower=TextTransformer(dataset.metadata.vocab_size, **config.model.text, dtype=dtype),
         x_head=head(),
         y_head=head(),
         init_temperature=config.loss.temperature,
@@ -107,7 +107,7 @@ def embed_y(
     model: TwoTowers, params: Any, dataset: Dataset, items: np.ndarray | Sequence[str]
 ) -> np.ndarray:
     """Return the unit rows [n, d] of words, or of their token ids [n, t]."""
-    tokens = items if isinstance(items, np.ndarray) else dataset.about.encode(items)
+    tokens = items if isinstance(items, np.ndarray) else dataset.metadata.encode(items)
     return embed(model, params, tokens, "y")
 
 
@@ -126,7 +126,7 @@ def read(
 ) -> Raw:
     """Return a user's own pictures of icons, dark on white, or their words."""
     if modality == "y":
-        return texts_in(path, dataset.about.encode)
+        return texts_in(path, dataset.metadata.encode)
     raw = images_in(path, dataset.test.x.shape[1])
     # Glyphs are white on black: 0 is the background.
     return raw._replace(load=lambda some: 255 - raw.load(some).mean(axis=-1).astype(np.uint8))
@@ -147,6 +147,6 @@ def _zero_shot(
     model: TwoTowers, params: Any, dataset: Dataset, x: np.ndarray, names: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the embeddings of the labelled glyphs and of the classes, and the labels."""
-    rows, labels = zero_shot_labels(names, dataset.about.classes)
-    classes = embed(model, params, dataset.about.encode(dataset.about.classes), "y")
+    rows, labels = zero_shot_labels(names, dataset.metadata.classes)
+    classes = embed(model, params, dataset.metadata.encode(dataset.metadata.classes), "y")
     return x[rows], classes, labels

@@ -43,7 +43,7 @@ class Domains:
 
 
 @dataclasses.dataclass(frozen=True)
-class About:
+class Metadata:
     """The metadata of the task.
 
     train: the domains that class prototypes are made from. validation, test: the held-out domains,
@@ -109,7 +109,7 @@ def load_data(
         unmatched_y=windows(of_y)[2],
         validation=validation,
         test=test,
-        about=About(
+        metadata=Metadata(
             train=_labelled(proteins, train, None),
             validation=of_validation,
             test=of_test,

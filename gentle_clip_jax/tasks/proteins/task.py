@@ -131,7 +131,7 @@ def validate(model: TwoTowers, params: Any, dataset: Dataset) -> dict[str, float
     `HEADLINE` is the mean of crop_mrr and, if there are labels, the transfer of the first kind.
     """
     (figures,) = _measure(
-        model, params, dataset, dataset.validation, dataset.about.validation
+        model, params, dataset, dataset.validation, dataset.metadata.validation
     ).values()
     values = {name: float(np.mean(one)) for name, one in figures.items()}
     chosen = ["crop_mrr", *(name for name in values if name.endswith("_transfer"))][:2]
@@ -146,7 +146,7 @@ def evaluate(model: TwoTowers, params: Any, dataset: Dataset) -> dict[str, Any]:
     sets = {
         split: {name: _interval(one) for name, one in figures.items()}
         for split, figures in _measure(
-            model, params, dataset, dataset.test, dataset.about.test
+            model, params, dataset, dataset.test, dataset.metadata.test
         ).items()
     }
     means = evaluation.mean_intervals(sets)
@@ -166,7 +166,7 @@ def embed_x(
 ) -> np.ndarray:
     """Return the unit rows [n, d] of the centres of sequences, or of their tokens [n, crop]."""
     if not isinstance(items, np.ndarray):
-        items = own.centres(items, dataset.about.crop)
+        items = own.centres(items, dataset.metadata.crop)
     return _crops(model, params, items, "x")
 
 
@@ -203,7 +203,7 @@ def read(
     """
     near = {"most": config.data.most_neighbours, "cutoff": config.data.cutoff}
     return own.read(
-        path, modality, near if are_backbones(dataset.test.y) else None, dataset.about.crop
+        path, modality, near if are_backbones(dataset.test.y) else None, dataset.metadata.crop
     )
 
 
@@ -220,7 +220,7 @@ def _measure(
 ) -> dict[str, dict[str, np.ndarray]]:
     """Return, for each set, each metric [n] of its n queries by name."""
     x, y = _crops(model, params, items.x, "x"), _crops(model, params, items.y, "y")
-    train, figures_of_sets = dataset.about.train, {}
+    train, figures_of_sets = dataset.metadata.train, {}
     sequences = _summaries(model, params, train.tokens, "x")
     for split, one in sets.items():
         rows, labelled = one.retrieved, one.labelled

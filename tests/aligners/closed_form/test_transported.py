@@ -133,9 +133,9 @@ def test_without_unmatched_items_the_start_is_returned():
     few = features(8, 0)
     maps = start(few.x[:, 0], few.y[:, 0])
     assert closed_form.transported_cca(few, maps) is maps
-    fitted, about = choose.gentle_transport(few)
+    fitted, metadata = choose.gentle_transport(few)
     assert np.isfinite(found(fitted))
-    assert about["held_out"]["chosen"] == "cca"
+    assert metadata["held_out"]["chosen"] == "cca"
 
 
 @pytest.mark.slow
@@ -155,8 +155,8 @@ def test_held_out_pairs_turn_down_a_plan_between_sets_of_different_things(pairs)
     alike, (x, y) = features(pairs, 300), clusters(pairs, seed=1)
     unmatched_y = jnp.float32(np.random.default_rng(5).normal(size=(300, 9)) * np.std(y) + 3)
     unlike = alike._replace(unmatched_y=unmatched_y[:, None])
-    maps, about = choose.gentle_transport(unlike)
-    chosen = about["held_out"]["chosen"]
+    maps, metadata = choose.gentle_transport(unlike)
+    chosen = metadata["held_out"]["chosen"]
     assert chosen in ("cca", choose.UNPLANNED)
     if chosen == "cca":
         alone = closed_form.shrunk_cca(
@@ -220,8 +220,8 @@ def test_held_out_pairs_turn_down_wrong_names_of_classes():
     many, (x, _) = features(80, 300), clusters(100, seed=1)
     rng = np.random.default_rng(0)
     wrong = tuple(jnp.float32(rng.normal(size=(5, d))) for d in (12, 9))
-    (plain, _), (named, about) = (choose.gentle_transport(many, c) for c in (None, wrong))
-    assert about["held_out"]["chosen"] not in (choose.NAMED, choose.NAMES_JOINED)
+    (plain, _), (named, metadata) = (choose.gentle_transport(many, c) for c in (None, wrong))
+    assert metadata["held_out"]["chosen"] not in (choose.NAMED, choose.NAMES_JOINED)
     np.testing.assert_array_equal(plain.embed_x(x), named.embed_x(x))
 
 

@@ -27,10 +27,10 @@ def difference(kind, settings, folder):
     processor = getattr(transformers, kind)(**settings, do_normalize=False, do_convert_rgb=True)
     theirs = processor(image, return_tensors="np")["pixel_values"][0].transpose(1, 2, 0) * 255
     processor.save_pretrained(folder)
-    about = checkpoints.read_json(folder / "preprocessor_config.json")
+    metadata = checkpoints.read_json(folder / "preprocessor_config.json")
     file = io.BytesIO()
     image.save(file, "PNG")
-    ours = images.decode(file.getvalue(), **from_preprocessing(about, 224)._asdict())
+    ours = images.decode(file.getvalue(), **from_preprocessing(metadata, 224)._asdict())
     assert ours.shape == theirs.shape
     return np.abs(ours - theirs).mean()
 

@@ -30,9 +30,9 @@ def test_open_clip(as_file, originals, tmp_path):
     text = {"context_length": 5, "vocab_size": 20, "width": 16, "heads": 4, "layers": 2}
     config = {"embed_dim": 12, "vision_cfg": vision, "text_cfg": text}
     mean, std = [0.4, 0.5, 0.6], [0.2, 0.3, 0.25]
-    about = {"model_cfg": config, "preprocess_cfg": {"mean": mean, "std": std}}
+    metadata = {"model_cfg": config, "preprocess_cfg": {"mean": mean, "std": std}}
     theirs = originals.randomized(open_clip.model.CLIP(**config))
-    (tmp_path / "open_clip_config.json").write_text(json.dumps(about))
+    (tmp_path / "open_clip_config.json").write_text(json.dumps(metadata))
     source = tmp_path / "epoch_3.safetensors"
     save_file(theirs.state_dict(), source)
     image, text = (

@@ -109,7 +109,7 @@ def test_the_seed_chooses_the_pairs_and_not_what_is_judged(folder):
 
 
 def test_classes_that_are_excluded_are_left_out(folder):
-    classified = load(folder).about.test["one"]
+    classified = load(folder).metadata.test["one"]
     assert len(classified.classes) == 3
     assert len(classified.images) == len(classified.labels) == 9
 

@@ -110,14 +110,14 @@ def test_unmatched_texts_have_an_order_of_their_own(places):
 def test_splits_of_images_or_of_texts_are_kept(places):
     rows = [{"id": f"i{k}", "split": "val" if k < 3 else "train"} for k in range(30)]
     rows[25]["split"] = "test"  # unmatched, and not to be learned from
-    about = places[0] / "metadata.jsonl"
-    about.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    metadata = places[0] / "metadata.jsonl"
+    metadata.write_text("".join(json.dumps(row) + "\n" for row in rows))
     with pytest.raises(
         ValueError, match=r"pairs.csv belongs to the split test: give pairs of all three"
     ):
         listed.of_two_places(*places, seed=0)
     rows = [row | ({"split": None} if row["id"] == "i9" else {}) for row in rows]
-    about.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    metadata.write_text("".join(json.dumps(row) + "\n" for row in rows))
     splits = {9: "test", 30: "val"}
     lines = "".join(f"t{k},{splits.get(k, '')},a field\n" for k in range(40))
     places[1].write_text(f"id,split,text\n{lines}")

@@ -149,7 +149,7 @@ def test_held_out_items_are_exact_and_disjoint_by_stem(dataset):
 
 def test_no_training_text_or_image_is_of_a_held_out_stem(dataset, glyphs):
     held_out = np.concatenate([dataset.validation.names, dataset.test.names])
-    forbidden = {tokens.tobytes() for tokens in dataset.about.encode(held_out)}
+    forbidden = {tokens.tobytes() for tokens in dataset.metadata.encode(held_out)}
     trained = np.concatenate([dataset.matched.y, dataset.unmatched_y])
     assert forbidden.isdisjoint(tokens.tobytes() for tokens in trained)
     # Other fonts draw held-out stems too: all of those stay out, and nothing else does.
@@ -161,7 +161,7 @@ def test_no_training_text_or_image_is_of_a_held_out_stem(dataset, glyphs):
 def test_matched_fraction_and_classes(dataset, glyphs):
     num_train = (glyphs.fonts == "material").sum() - 1000
     assert len(dataset.matched) == round(0.1 * num_train)
-    assert len(dataset.about.classes) == len(set(dataset.about.classes)) == 40
+    assert len(dataset.metadata.classes) == len(set(dataset.metadata.classes)) == 40
 
 
 def test_unmatched_texts_are_distinct(dataset):
@@ -205,7 +205,7 @@ def test_classes_and_vocabulary_are_of_training_names_alone(few):
         [word for word, _ in collections.Counter(map(data.head_word, names)).most_common(4)]
         for names in (training, dataset.test.names)
     )
-    assert dataset.about.classes == expected != of_test
+    assert dataset.metadata.classes == expected != of_test
 
 
 def test_unmatched_texts_have_an_order_of_their_own(few):
@@ -213,7 +213,7 @@ def test_unmatched_texts_have_an_order_of_their_own(few):
     numbers = dataset.unmatched_x[:, 0, 0]
     held_out = {*dataset.validation.names, *dataset.test.names}
     assert held_out.isdisjoint(icons.names[numbers])
-    tokens = dataset.about.encode(icons.names)
+    tokens = dataset.metadata.encode(icons.names)
     texts = {row.tobytes(): name for row, name in zip(tokens, icons.names)}
     order = [texts[row.tobytes()] for row in dataset.unmatched_y]
     assert sorted(order) == sorted({*icons.names[numbers]})
