@@ -131,7 +131,7 @@ import sys
 from gentle_clip_jax.aligners import load
 aligner = load(sys.argv[1])
 for number in range(20):
-    aligner.with_about({"seed": number}).save(sys.argv[2])
+    aligner.with_metadata({"seed": number}).save(sys.argv[2])
 """
 
 
