@@ -44,6 +44,7 @@ SECONDS = {"noticed": 300, "own": 600, "folder": 1800}  # after which a stage of
 SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 SWAPPED = {ast.And: ast.Or, ast.Or: ast.And}
 REMOVED = {"axis", "keepdims", "where", "axis_name"}  # keywords that a call may lose
+SYMMETRIC = {"max", "min", "maximum", "minimum", "logaddexp"}  # calls whose arguments commute
 PRINTING = {"print", "say", "tell", "info", "warning", "warn"}
 
 
@@ -239,7 +240,8 @@ def operators(node: ast.AST, parameters: set[str]) -> Iterator[tuple[str, ast.AS
         case ast.Return(value=ast.Call(args=[ast.Name(id=name), *_])) if name in parameters:
             yield "return", ast.Return(ast.Name(name, ast.Load()))
     if isinstance(node, ast.Call):
-        if len(node.args) == 2 and ast.dump(node.args[0]) != ast.dump(node.args[1]):
+        symmetric = ast.unparse(node.func).rpartition(".")[2] in SYMMETRIC
+        if len({*map(ast.dump, node.args)}) == 2 == len(node.args) and not symmetric:
             yield "arguments", ast.Call(node.func, node.args[::-1], node.keywords)
         for keyword in node.keywords:
             if keyword.arg in REMOVED:

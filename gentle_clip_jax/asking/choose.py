@@ -74,7 +74,7 @@ def _interleaved(telling: list[int], sampled: list[int]) -> list[int]:
     asked, others = [], RANDOM_EVERY - 1
     for start in range(0, max(len(telling), 1), others):
         asked += telling[start : start + others]
-        if sampled and len(asked) % RANDOM_EVERY == others:
+        if sampled:
             asked.append(sampled.pop(0))
     return asked + sampled
 

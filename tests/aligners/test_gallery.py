@@ -31,7 +31,7 @@ def smoothed_galleries(given):
     ]
 
 
-@pytest.mark.parametrize(("gains", "sides"), [((0, 0), "x"), ((-2, 2), "y"), ((3, 3), "xy")])
+@pytest.mark.parametrize(("gains", "sides"), [((-0.5, 0.5), "x"), ((-2, 2), "y"), ((3, 3), "xy")])
 def test_the_doubt_is_for_x_and_against_y(gains, sides, monkeypatch):
     monkeypatch.setattr(gallery, "_gains", lambda features, seed: gains)
     assert smoothed_galleries(problem()) == {side: side in sides for side in "xy"}
@@ -53,8 +53,37 @@ def test_a_bank_that_misleads_is_refused():
     assert gallery._gains(features, 0)[0] < -1
 
 
+def test_gains_are_means_over_folds_with_banks_of_pairs_and_unmatched_items(monkeypatch):
+    """Six pairs in five folds of two: some are held out more often than others."""
+    gains, number = np.array([0.1, -0.3, 0.2, 0.5, 0.4, -0.1]), np.arange(15.0)[:, None]
+    banks = []
+
+    def ranks(maps, all_x, all_y, held):
+        if isinstance(maps, gallery._Ranked):
+            rows = maps.smoothed.bank_x if maps.smoothed.bank_y is None else maps.smoothed.bank_y
+            banks.append(({*all_x[:held, 0].tolist()}, {*rows[:, 0].tolist()}))
+            return np.ones((held, 2))
+        return np.exp(np.stack([gains[all_x[:held, 0].astype(int)]] * 2, axis=1) * [-1, 1])
+
+    class Maps:
+        embed_x = embed_y = staticmethod(lambda rows: rows)
+
+    monkeypatch.setattr(gallery, "partner_ranks", ranks)
+    monkeypatch.setattr(gallery, "chosen_shrinkage", lambda *_: 0)
+    monkeypatch.setattr(gallery, "shrunk_cca", lambda *_: Maps)
+    matched, unmatched = np.split(np.float32(number)[:, None], [6])
+    found = gallery._gains(gallery.Features(matched, matched, unmatched, unmatched), 0)
+    error = gains.std(ddof=1) / np.sqrt(6)
+    assert found == pytest.approx((gains.mean() / error, -gains.mean() / error))
+    for held_out, bank in banks:  # a third of the unmatched items are distractors
+        assert bank == {*range(6), *range(6, 12)} - held_out
+
+
 def test_few_rows_make_no_bank():
     assert smoothed_galleries(problem(n=40, unmatched=100)) == {"x": False, "y": False}
+    rows = np.ones((300, 2))
+    assert gallery._bank(lambda rows: rows, rows[:299]) is None
+    assert len(gallery._bank(lambda rows: rows, rows)) == 300
 
 
 def test_a_bank_is_held_to_its_memory(monkeypatch):

@@ -49,6 +49,9 @@ def test_from_300_pairs_on_all_are_drawn_at_random():
     asked = items_to_ask(rows, 50, pairs=np.arange(320))
     assert len({*asked}) == 50
     assert min(asked) >= 320
+    assert items_to_ask(rows[::-1], 50, pairs=np.arange(320)) == asked
+    few = [items_to_ask(some, 50, pairs=np.arange(290))[:12] for some in (rows, rows[::-1])]
+    assert few[0] != few[1]
     assert sorted(items_to_ask(rows[:310], 310)) == [*range(310)]
 
 

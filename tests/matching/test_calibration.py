@@ -94,6 +94,23 @@ def test_platt_scaling_finds_what_bent_the_probabilities():
     assert few[:2] == pytest.approx((1, 0), abs=0.1)
 
 
+def test_a_less_similar_candidate_is_never_likelier():
+    probability = np.linspace(0.1, 0.9, 40)
+    assert calibration.platt(probability, probability < 0.5).slope == 0
+
+
+def test_the_temperature_is_the_likeliest_of_all_pairs_together():
+    likely_but_for_one, likely = [0, 0, -90], [-1, -1, -1]
+    assert calibration.likeliest(np.array([likely_but_for_one, likely, likely])) == 1
+
+
+@pytest.mark.parametrize(("pairs", "threshold"), [(8, 0), (9, 1), (18, 1), (19, 2)])
+def test_prediction_sets_miss_a_tenth_of_the_pairs_and_a_new_one(pairs, threshold):
+    groups = np.stack([np.arange(pairs, 0, -1), np.full(pairs, 99)], axis=1)
+    found = calibration.conformal_threshold(groups, np.zeros(pairs, int))
+    assert found == threshold
+
+
 @pytest.mark.parametrize("rate", [0.02, 0.2])
 def test_the_truth_is_among_what_is_as_likely(rate):
     """Also where two of a hundred are right, and sometimes none."""
