@@ -8,14 +8,18 @@ ITEMS = 4000
 
 
 def load(data, cache):
-    from gentle_clip_jax.tasks.icons.data import pictures_and_names
+    from PIL import Image
 
-    items = pictures_and_names(ITEMS, seed=0)
-    names = [text.removeprefix("an icon of ") for _, text in items]
+    from gentle_clip_jax.tasks.icons.data import render_fonts
+
+    icons = render_fonts(224, ["material"])
+    row_of = {name: row for row, name in reversed([*enumerate(icons.names)])}
+    names = np.random.default_rng(0).permutation(sorted(row_of))[:ITEMS]
+    images = (Image.fromarray(255 - icons.images[row_of[name]]) for name in names)
     return Field(
-        pictures(cache, "icons", (image for image, _ in items)),
-        texts(cache, "icons", [text for _, text in items]),
-        np.array(names),
+        pictures(cache, "icons", images),
+        texts(cache, "icons", [f"an icon of {name}" for name in names]),
+        names,
         "icons and their names (Material Design)",
         (IMAGES, TEXTS),
         "Apache-2.0",

@@ -8,7 +8,7 @@ import collections
 import dataclasses
 import importlib.util
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -80,7 +80,7 @@ def load_icons(cache: pathlib.Path, size: int = 32) -> Icons:
             ) from error
         if icons.images.shape == (len(icons.names), size, size):
             return icons
-    icons = _render_fonts(_font_folder(), size)
+    icons = render_fonts(size)
     cache.parent.mkdir(parents=True, exist_ok=True)
     write_arrays(cache, dataclasses.asdict(icons), compressed=True)
     return icons
@@ -97,9 +97,15 @@ def _font_folder() -> pathlib.Path:
     return pathlib.Path(spec.origin).parent / "fonts"
 
 
-def _render_fonts(folder: pathlib.Path, size: int) -> Icons:
+def render_fonts(size: int, chosen: Iterable[str] = FONTS) -> Icons:
+    """Return all glyphs of the chosen fonts, `size` pixels high and wide.
+
+    Raises:
+      ValueError: qtawesome or one of its fonts is missing.
+    """
+    folder = _font_folder()
     images, names, fonts = [], [], []
-    for font in FONTS:
+    for font in chosen:
         ttf, codepoints = _font(folder, font)
         images.append(_render(ttf, list(codepoints.values()), size))
         names += [stem(name) for name in codepoints]

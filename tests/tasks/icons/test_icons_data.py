@@ -68,7 +68,7 @@ def test_names_are_stems(glyphs):
 
 
 def test_the_cache_holds_what_was_rendered(cache, glyphs, monkeypatch):
-    monkeypatch.setattr(data, "_render_fonts", pytest.fail)
+    monkeypatch.setattr(data, "render_fonts", pytest.fail)
     again = data.load_icons(cache)
     for name in ("images", "names", "fonts"):
         np.testing.assert_array_equal(getattr(again, name), getattr(glyphs, name))
@@ -76,9 +76,9 @@ def test_the_cache_holds_what_was_rendered(cache, glyphs, monkeypatch):
 
 def test_another_size_is_rendered_anew(tmp_path, monkeypatch):
     one = data.Icons(np.zeros((1, 8, 8), np.uint8), np.array(["a"]), np.array(["material"]))
-    monkeypatch.setattr(data, "_render_fonts", lambda folder, size: one)
+    monkeypatch.setattr(data, "render_fonts", lambda size: one)
     data.load_icons(tmp_path / "icons.npz", 8)
-    monkeypatch.setattr(data, "_render_fonts", lambda folder, size: glyph_of(size))
+    monkeypatch.setattr(data, "render_fonts", lambda size: glyph_of(size))
 
     def glyph_of(size):
         return data.Icons(np.zeros((1, size, size), np.uint8), one.names, one.fonts)
