@@ -6,6 +6,7 @@ A test goes through all files and lists every violation, so that one run shows a
 import ast
 import contextlib
 import functools
+import importlib.util
 import inspect
 import os
 import pathlib
@@ -395,3 +396,20 @@ def test_one_standardizer():
     of_features = re.compile(r"\bstd\([^)]*axis=|\bdeviation = np\.sqrt\(")
     found = [name_of(path) for path in MODULES if of_features.search(path.read_text())]
     assert found == ["aligners/standardize.py"]
+
+
+def test_what_benchmarks_import_exists():
+    """Benchmarks import inside functions too, which nothing runs before one starts them."""
+    missing = []
+    for path in sorted(ROOT.glob("benchmarks/**/*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("gentle_clip"):
+                module = importlib.import_module(node.module)
+                names = [alias.name for alias in node.names if not hasattr(module, alias.name)]
+                names = [name for name in names if not _is_module(f"{node.module}.{name}")]
+                missing += [f"{path.relative_to(ROOT)}: {node.module}.{name}" for name in names]
+    assert not missing, missing
+
+
+def _is_module(name: str) -> bool:
+    return importlib.util.find_spec(name) is not None
