@@ -337,5 +337,5 @@ def test_train_evaluate_report(tmp_path, capsys):
 
     assert main.main(["report", f"--workdir={run}", f"--compare={other}"]) == 0
     assert capsys.readouterr().out.strip() == f"Written: {run / 'report.html'}."
-    assert "What sets the runs apart" in (run / "report.html").read_text()
+    assert "Differences between the runs" in (run / "report.html").read_text()
     assert json.loads((run / "run.json").read_text())["seed"] == 0
