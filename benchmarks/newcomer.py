@@ -90,7 +90,7 @@ def elsewhere(folder: pathlib.Path, number: int, pythons: list[str]) -> list[dic
 
 def own_items(folder: pathlib.Path, number: int, commands: dict, wheel, python: str) -> dict:
     """The steps from a wheel to matches of drawn items, and how many of them are right."""
-    ours("example", "--emoji", f"--number={number}", f"--out={folder / 'own'}")
+    ours("example", "--emoji", f"--num={number}", f"--out={folder / 'own'}")
     answer = ("example", f"--out={folder / 'own'}", f"--answer={folder / 'ask' / 'ask.csv'}")
     found = steps(folder, commands, {"which to describe": answer}, python=python, wheel=wheel)
     version = subprocess.run([python, "--version"], check=True, capture_output=True, text=True)

@@ -109,7 +109,7 @@ def drawings(made: pathlib.Path, code: pathlib.Path):
     """The pictures and texts of `gentle-clip example`."""
     out = made / "example"
     if not out.exists():
-        command(code, "example", f"--number={NUM_DRAWINGS}", f"--out={out}")
+        command(code, "example", f"--num={NUM_DRAWINGS}", f"--out={out}")
     encode("efficientnet-lite0", out / "pictures", made / "example-pictures", code)
     encode("minilm", out / "texts", made / "example-texts", code)
     with (out / "answers.csv").open(newline="", encoding="utf-8") as file:

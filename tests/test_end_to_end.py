@@ -37,7 +37,7 @@ def record_linker(folder):
 
 def archive(folder):
     """A folder of pictures and a folder of texts, numbered each in its own order."""
-    run("example", f"--out={folder}", "--number=150")
+    run("example", f"--out={folder}", "--num=150")
     encoded(folder, "efficientnet-lite0", "pictures", "x")
     encoded(folder, "minilm", "texts", "y")
     with (folder / "answers.csv").open(newline="") as file:

@@ -5,7 +5,7 @@ import ast
 import pathlib
 import re
 
-from gentle_clip_jax.commands import main
+from gentle_clip_jax.commands import main, options
 
 ROOT = pathlib.Path(__file__).parents[1]
 # Each with the words to say instead.
@@ -57,6 +57,20 @@ def helps(parser, name="gentle-clip"):
                 yield from helps(below, f"{name} {command}")
         elif action.help != argparse.SUPPRESS and not isinstance(action, argparse._HelpAction):
             yield f"{name} {action.option_strings or action.dest}", action.help
+
+
+def test_every_option_that_may_be_left_out_states_its_default():
+    left_out = [
+        f"{action.option_strings}: {action.help!r}"
+        for action in options.all_actions(main._parser())
+        if action.option_strings and action.nargs != 0 and not action.required
+        if "default" not in action.help and "required unless" not in action.help
+        if action.dest not in ("x", "y", "aligner", "workdir")  # one of two is required
+    ]
+    assert not left_out, "\n".join(left_out)
+    for action in options.all_actions(main._parser()):
+        if isinstance(action.default, int | float) and action.nargs != 0:
+            assert f"default: {action.default}" in action.help, action.option_strings
 
 
 def test_every_help_line_is_complete():

@@ -113,7 +113,7 @@ def test_wheel_and_sdist_are_ready_for_an_index(dist, wheel):
 
 @pytest.mark.slow
 def test_the_quickstart_runs_where_the_wheel_is_installed(installed, tmp_path):
-    said = run(installed / "gentle-clip", "quickstart", "--number=150", cwd=tmp_path)
+    said = run(installed / "gentle-clip", "quickstart", "--num=150", cwd=tmp_path)
     assert "matches in no pair" in said
     assert (tmp_path / "quickstart" / "quickstart.html").read_text().startswith("<!")
 

@@ -136,7 +136,7 @@ class _Given(NamedTuple):
         if count or classes is None:
             check_count(pairs, count)
         if classes is None and method in METHODS and METHODS[method].named:
-            raise ValueError(f"{method} needs the classes of x's encoder: add --names=encoder.")
+            raise ValueError(f"{method} needs the classes of x's encoder: add --classes=encoder.")
         if isinstance(classes, str):
             classes = encoder_classes(of_x.encoder, of_y.encoder, width=of_x.features.shape[1])
         return cls(of_x, of_y, joined, every, classes, called)

@@ -30,16 +30,24 @@ def sentences(metadata: dict[str, Any]) -> list[str]:
 def of_chance(metadata: dict[str, Any]) -> str | None:
     """Return the sentence that warns of an aligner no better than chance; None if it is better."""
     pairs = metadata["fitted_on"]["pairs"]
-    found = f"partners of held-out pairs rank no better than by chance ({pairs:,} pairs)"
+    measured = f"partners of held-out pairs rank no better than by chance ({pairs:,} pairs)"
+    return chance_warning(metadata["expected"].get("above_chance"), measured)
+
+
+def chance_warning(above_chance: str | None, measured: str) -> str | None:
+    """Return the sentence for a verdict of `verdict.above_chance`; None if it is "yes".
+
+    measured: which partners rank no better than by chance, and how many they are.
+    """
     check = (
         "Check that the pairs are right and no column is shifted, then try other features, such as "
         "encode --layers=rich or another encoder"
     )
     return {
-        "too early": f"Too early to tell: so far {found}. Make more pairs.",
-        "not yet": f"Nothing is found yet: {found}. {check}, before you make more pairs.",
-        "no": f"Stop: this cannot work with these features, because {found}. {check}.",
-    }.get(metadata["expected"].get("above_chance"))
+        "too early": f"Too early to tell: so far {measured}. Make more pairs.",
+        "not yet": f"Nothing is found yet: {measured}. {check}, before you make more pairs.",
+        "no": f"Stop: this cannot work with these features, because {measured}. {check}.",
+    }.get(above_chance or "")
 
 
 def of_method(metadata: dict[str, Any]) -> str:

@@ -18,20 +18,20 @@ def _add_ask(commands: Any) -> None:
     ask.option("--num", "N", "number of items (default: 12)", default=12)
     ask.out("output folder for ask.csv and ask.html")
     ask.flag("--xlsx", "write ask.xlsx too, a workbook of text cells")
-    ask.option("--pairs", "CSV", "table of the pairs that exist already")
-    ask.option("--images", "DIR", "folder of the pictures, if --x was not written by encode")
+    ask.option("--pairs", "CSV", "table of the pairs that exist already (default: none)")
+    ask.option("--images", "DIR", "folder of the pictures (default: those that encode read)")
     ask.seed()
 
 
 def _add_align(commands: Any) -> None:
-    align = options.add_command(commands, _align)
+    align = options.add_command(commands, _align, statistics=True)
     align.collections()
     align.pairs()
     align.out("output folder for the aligner")
     method = "method (default: auto, chosen by cross-validation)"
     align.option("--method", "NAME", method, default="auto")
-    classes = "use the class names of the image encoder; works without any pair"
-    align.choice("--names", ("encoder",), classes)
+    classes = "use the class names of the image encoder, even without any pair (default: no names)"
+    align.choice("--classes", ("encoder",), classes)
     planned = "number of unmatched items of each modality in transport plans (default: 4096)"
     align.option("--plan-items", "N", planned, default=4096)
     align.seed()
@@ -56,21 +56,28 @@ def _add_index(commands: Any) -> None:
 
 
 def _add_gallery(command: options.Command, *, required: bool = False) -> None:
-    command.collection("--in", "to search", dest="gallery", required=required)
-    command.choice("--side", ("x", "y"), "modality of --in, if it cannot be detected")
+    unless = "" if required else " (required unless --workdir)"
+    command.collection("--in", "to search", unless, dest="gallery", required=required)
+    command.choice("--side", ("x", "y"), "modality of --in (default: detected)")
 
 
 def _add_search(commands: Any) -> None:
     search = options.add_command(commands, _search)
     words = 'words to search for, e.g. "shopping cart"; for proteins, a sequence'
     search.option("words", "WORDS", words, nargs="?")
-    search.option("--aligner", "DIR", "folder of an aligner, or of a trained run")
+    search.option(
+        "--aligner", "DIR", "folder of an aligner, or of a trained run (required unless --workdir)"
+    )
     _add_gallery(search)
-    search.option("--workdir", "DIR", "folder of a trained run whose test items to search")
-    search.option("--like", "ITEM", "find items similar to this one: an id of --in, or a file")
+    search.option(
+        "--workdir", "DIR", "folder of a trained run whose test items to search (default: none)"
+    )
+    search.option(
+        "--like", "ITEM", "item to find similar ones of: an id of --in, or a file (default: none)"
+    )
     search.option("--num", "N", "number of results (default: 20; with --workdir 5)")
-    search.option("--html", "FILE", "write the results as a web page to this file")
-    search.option("--csv", "FILE", "write the results as a table to this file")
+    search.option("--html", "FILE", "output file for a web page of the results (default: none)")
+    search.option("--csv", "FILE", "output file for a table of the results (default: none)")
 
 
 def _ask(args: argparse.Namespace) -> output.Done:
@@ -104,7 +111,7 @@ def _align(args: argparse.Namespace) -> output.Done:
         method=args.method,
         seed=args.seed,
         modalities=(args.x_name, args.y_name),
-        classes=args.names,
+        classes=args.classes,
         plan_items=args.plan_items,
     )
     return output.Done(aligner.summary, {"metadata": aligner.metadata}, (args.out,))

@@ -28,5 +28,6 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--print-completion",
         action=PrintCompletion,
         choices=SHELLS,
-        help='completion by a shell: eval "$(gentle-clip --print-completion bash)"',
+        help='print the completion of a shell (default: none), used as in eval "$(gentle-clip '
+        '--print-completion bash)"',
     )

@@ -14,10 +14,10 @@ def add(commands: Any) -> None:
         values.whole(1, 100_000),
         "number of pictures and of texts (default: 500; with --emoji all)",
     )
-    example.option("--number", "N", number, type=most)
+    example.option("--num", "N", number, type=most)
     example.flag("--emoji", "draw emoji, with their English names, instead of shapes")
     example.seed()
-    answer = "only fill the partners into this ask.csv, made for the data in --out"
+    answer = "ask.csv, made for the data in --out, to fill the partners into (default: none)"
     example.option("--answer", "FILE", answer)
     purpose = "List or prepare data sets for training."
     text = f"{purpose}\n\nExample: gentle-clip data list\nMore: docs/train_encoders.md"
@@ -26,8 +26,8 @@ def add(commands: Any) -> None:
     options.add_command(actions, _list)
     prepare = options.add_command(actions, _prepare)
     prepare.option("name", "NAME", "name of the data set, see gentle-clip data list; e.g. folder")
-    prepare.option("--from", "DIR", "folder of its files", dest="source", required=True)
-    prepare.option("--to", "DIR", "output folder for prepared data sets", required=True)
+    prepare.option("--data", "DIR", "folder of its files", required=True)
+    prepare.out("output folder for prepared data sets")
     skipped = "maximum number of damaged items (default: 10)"
     prepare.option("--max-skipped", "N", skipped, type=values.whole(0, 10**9), default=10)
 
@@ -44,11 +44,11 @@ def _example(args: argparse.Namespace) -> output.Done:
         filled = fill_sheet(args.out, args.answer)
         said = f"{args.answer}: {filled} partners filled in."
         return output.Done([said], {"filled": filled}, (args.answer,))
-    shown, notes, number = None, [], args.number or 500
+    shown, notes, number = None, [], args.num or 500
     if args.emoji:
         from gentle_clip_jax.data import openmoji
 
-        shown = openmoji.pictures_and_names(args.number, seed=args.seed)
+        shown = openmoji.pictures_and_names(args.num, seed=args.seed)
         notes, number = [openmoji.LICENCE], len(shown)
     folder = write_example(args.out, number=number, seed=args.seed, shown=shown, notes=notes)
     written = tuple(str(folder / name) for name in ("pictures", "texts", ANSWERS))
@@ -73,10 +73,10 @@ def _list(_: argparse.Namespace) -> output.Done:
 def _prepare(args: argparse.Namespace) -> output.Done:
     """Convert a folder into a data set with random access.
 
-    Example: gentle-clip data prepare rsicd --from=downloads/rsicd --to=data
+    Example: gentle-clip data prepare rsicd --data=downloads/rsicd --out=data
     More: docs/train_encoders.md
     """
     from gentle_clip_jax.data.prepare import prepare
 
-    folder = prepare(args.name, args.source, args.to, max_skipped=args.max_skipped)
+    folder = prepare(args.name, args.data, args.out, max_skipped=args.max_skipped)
     return output.Done(outputs=(str(folder),))

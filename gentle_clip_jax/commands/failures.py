@@ -38,7 +38,7 @@ _REMEDIES = {
     errno.ELOOP: "fix its links, or give another path",
     errno.EMFILE: "allow more open files (ulimit -n), then run the same command again",
 }
-_TARGETS = ("out", "workdir", "to")  # options that name what is written to
+_TARGETS = ("out", "workdir")  # options that name what is written to
 
 
 def format_error(error: Exception, args: argparse.Namespace) -> tuple[str, int]:

@@ -20,28 +20,36 @@ def _add_encode(commands: Any) -> None:
         "--encoder",
         "NAME",
         "encoder: efficientnet-lite0, minilm, a checkpoint folder, a Hugging Face repository, or "
-        "LIBRARY:NAME with timm, open_clip, transformers or sentence-transformers",
+        "LIBRARY:NAME with timm, open_clip, transformers or sentence-transformers (required unless "
+        "--merge)",
     )
-    encode.choice("--role", ("image", "text"), "encoder to use of a model that has two")
-    encode.option("--data", "PATH", "folder or file of the items")
+    encode.choice(
+        "--role",
+        ("image", "text"),
+        "encoder to use of a model that has two (default: the only one)",
+    )
+    encode.option("--data", "PATH", "folder or file of the items (required unless --merge)")
     encode.out("output folder for the features")
     size = "number of items in a batch (default: depends on the device)"
     encode.option("--batch-size", "N", size, type=number)
-    encode.option("--split", "NAME", "encode only the items of this split in metadata.jsonl")
+    encode.option("--split", "NAME", "split in metadata.jsonl to encode (default: all items)")
     column = "name of the column of texts in a table (default: captions, text or caption)"
     encode.option("--text-column", "NAME", column)
     column = "name of the column of ids in a table (default: id, or else row numbers from 0)"
     encode.option("--id-column", "NAME", column)
-    prompt = 'template of a text for each class, e.g. "a photo of a {label}"'
+    prompt = 'text for each class, e.g. "a photo of a {label}" (default: the texts of the items)'
     encode.option("--prompt", "TEXT", prompt)
     precision = "data type of the features (default: float32)"
     encode.choice("--dtype", ("float16", "float32"), precision)
-    layers = "more layers than the last: rich (a tested choice), or their numbers, such as 5,6"
+    layers = "layers to use: rich (a tested choice), or numbers, such as 5,6 (default: the last)"
     encode.option("--layers", "NAME", layers)
-    views = "average over an image and its mirror image, or four turns of an image without a top"
+    views = (
+        "average over an image and its mirror image, or four turns of an image without a top "
+        "(default: the image alone)"
+    )
     encode.choice("--views", ("mirror", "turns"), views)
     parts = encode.add_mutually_exclusive_group()
-    shard = "encode part I of N, counted from 0, if several jobs write to one --out"
+    shard = "part to encode, I from 0 to N-1, if several jobs write to one --out (default: all)"
     encode.option("--shard", "I/N", shard, group=parts)
     encode.flag("--merge", "merge the parts in --out once all are finished", group=parts)
     engine = "decode and embed on a Ray cluster (default: in this process)"
@@ -51,7 +59,7 @@ def _add_encode(commands: Any) -> None:
 
 
 def _add_compare(commands: Any) -> None:
-    compare = options.add_command(commands, _compare)
+    compare = options.add_command(commands, _compare, statistics=True)
     compare.collections()
     _add_aligner(compare)
     compare.names()
@@ -63,18 +71,23 @@ def _add_compare(commands: Any) -> None:
 
 
 def _add_diagnose(commands: Any) -> None:
-    diagnose = options.add_command(commands, _diagnose)
+    diagnose = options.add_command(commands, _diagnose, statistics=True)
     diagnose.collections()
     _add_aligner(diagnose)
     diagnose.names()
-    diagnose.option("--out", "DIR", "output folder for diagnosis.html and diagnosis.json")
+    diagnose.option(
+        "--out", "DIR", "output folder for diagnosis.html and diagnosis.json (default: none)"
+    )
     diagnose.seed()
 
 
 def _add_aligner(command: options.Command) -> None:
     """Add --pairs, and --aligner, which remembers pairs and what they showed when held out."""
     command.pairs("the pairs of --aligner, or else equal ids")
-    help = "folder of a fitted aligner, whose verdict is used if it was fitted to these pairs"
+    help = (
+        "folder of a fitted aligner, whose verdict is used if it was fitted to these pairs "
+        "(default: none)"
+    )
     command.option("--aligner", "DIR", help)
 
 
@@ -123,7 +136,8 @@ def _compare(args: argparse.Namespace) -> output.Done:
         modalities=(args.x_name, args.y_name),
     )
     files = tuple(f"{args.workdir}/comparison.{kind}" for kind in ("html", "json"))
-    return output.Done(comparison.lines, comparison.metadata, files)
+    facts = comparison.metadata
+    return output.Done(comparison.summary, facts, files, statistics=comparison.lines)
 
 
 def _diagnose(args: argparse.Namespace) -> output.Done:
@@ -146,4 +160,5 @@ def _diagnose(args: argparse.Namespace) -> output.Done:
     if args.out:
         diagnosis.save(args.out)
         files = tuple(f"{args.out}/diagnosis.{kind}" for kind in ("html", "json"))
-    return output.Done(diagnosis.lines, diagnosis.metadata, files)
+    facts = diagnosis.metadata
+    return output.Done(diagnosis.summary, facts, files, statistics=diagnosis.lines)

@@ -8,13 +8,13 @@ from gentle_clip_jax.commands import options, output
 
 def add(commands: Any) -> None:
     """Add the command to a parser's."""
-    match = options.add_command(commands, _match)
+    match = options.add_command(commands, _match, statistics=True)
     match.aligner()
     match.collections()
     match.pairs("the pairs that the aligner was fitted to")
     share = (
-        "share, above 0 to 1, of the unmatched items of x that have a partner in y; without it "
-        "matches have no probabilities"
+        "share, above 0 to 1, of the unmatched items of x that have a partner in y (default: none, "
+        "and matches have no probabilities)"
     )
     match.option("--share", "S", share)
     match.out("output folder for matches.csv, accepted.csv, matches.html and matches.json")
@@ -40,4 +40,9 @@ def _match(args: argparse.Namespace) -> output.Done:
     settings |= {"share": args.share, "seed": args.seed}
     matches = match(aligner, args.x, args.y, args.pairs, **settings)
     matches.save(args.out, accept=args.accept, xlsx=args.xlsx)
-    return output.Done([matches.summary], matches.metadata, (args.out,))
+    facts = matches.metadata
+    names = ("probability", "value", "low", "high")
+    bins = [[f"{100 * one[name]:.0f}" for name in names] for one in facts["reliability"] or ()]
+    head = ["stated probability of held-out pairs, %", "right, %", "from (95 %)", "to"]
+    reliability = [output.table(head, bins)] if bins else []
+    return output.Done([matches.summary], facts, (args.out,), statistics=reliability)

@@ -83,14 +83,15 @@ class Command(argparse.ArgumentParser):
     def aligner(self, *, runs: bool = True, required: bool = True) -> None:
         """Add --aligner, a folder that align has saved, or with `runs` that of a trained run."""
         run = ", or of a trained run, which takes raw items instead of features" if runs else ""
-        self.option("--aligner", "DIR", f"folder of an aligner{run}", required=required)
+        default = "" if required else " (default: none, and the first pairs are found by words)"
+        self.option("--aligner", "DIR", f"folder of an aligner{run}{default}", required=required)
 
-    def collection(self, name: str, of: str, **settings: Any) -> None:
+    def collection(self, name: str, of: str, default: str = "", **settings: Any) -> None:
         """Add an option that takes a collection."""
         self.option(
             name,
             "PATH",
-            f"collection {of}: a file of features, or a folder written by encode",
+            f"collection {of}: a file of features, or a folder written by encode{default}",
             **settings,
         )
 
@@ -129,10 +130,13 @@ def all_actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
                 yield from all_actions(command)
 
 
-def add_command(commands: Any, run: Callable[..., output.Done]) -> Command:
+def add_command(
+    commands: Any, run: Callable[..., output.Done], *, statistics: bool = False
+) -> Command:
     """Add a command, which `run` carries out, with the options that every command has.
 
-    It has the function's name, and its docstring as --help: a purpose, an example and a page.
+    It has the function's name, and its docstring as --help: a purpose, an example and a page. With
+    `statistics` it prints plain sentences, and their figures with --verbose.
     """
     text = inspect.getdoc(run) or ""
     help = text.partition("\n")[0]
@@ -141,4 +145,6 @@ def add_command(commands: Any, run: Callable[..., output.Done]) -> Command:
     ways = command.add_mutually_exclusive_group()
     command.flag("--quiet", "print nothing but warnings and errors", group=ways)
     command.flag("--json", "print one JSON object, for programs", group=ways)
+    if statistics:
+        command.flag("--verbose", "print the statistics behind each sentence too", group=ways)
     return command

@@ -9,6 +9,7 @@ import functools
 import json
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -29,13 +30,14 @@ class Done(NamedTuple):
 
     lines: for people, with tables among them. facts: the same for programs, ready for JSON; None
     where another process prints them. outputs: the files and folders that it has written. code: the
-    exit code.
+    exit code. statistics: further lines and tables, printed with --verbose.
     """
 
     lines: "Iterable[str | Table]" = ()
     facts: Mapping[str, Any] | None = {}
     outputs: tuple[str, ...] = ()
     code: int = 0
+    statistics: "Iterable[str | Table]" = ()
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> "Table":
@@ -67,11 +69,32 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps({**done.facts, "outputs": [*done.outputs]}, indent=2))
     if is_json or quiet:
         return done.code
-    for line in done.lines:
+    lines, statistics = [*done.lines], [*done.statistics]
+    if getattr(args, "verbose", None) is False:  # None: the command has no such option
+        full = lines, statistics
+        lines = [plain(line) if isinstance(line, str) else line for line in lines]
+        hint = ["Add --verbose for the statistics."]
+        statistics = hint if full != (lines, []) else []
+    for line in [*lines, *statistics]:
         _print(line)
     if done.outputs:
         print(escaped(f"Written: {', '.join(done.outputs)}."))
     return done.code
+
+
+def plain(sentence: str) -> str:
+    """Return a sentence without its statistics: intervals, differences and recall.
+
+    >>> plain("Unmatched items help: +5 points against cca, between +1 and +9 (99 %).")
+    'Unmatched items help.'
+    >>> plain("It is not clear yet: +1 points, between -1 and +3; 90 pairs would decide it.")
+    'It is not clear yet; 90 pairs would decide it.'
+    >>> plain("Of 20 random screens, 60 % (39 to 78 %) showed the partner.")
+    'Of 20 random screens, 60 % showed the partner.'
+    """
+    sentence = re.sub(r" \(\d+ to \d+ %\)", "", sentence)
+    sentence = re.sub(r": [+-]\d[^;]*?(?=;|\.?$)", "", sentence)
+    return re.sub(r"; recall \(.*", ".", sentence)
 
 
 def _print(line: "str | Table") -> None:

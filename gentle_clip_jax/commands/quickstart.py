@@ -63,9 +63,7 @@ def add(commands: Any) -> None:
     """Add the command to a parser's."""
     quickstart = options.add_command(commands, _quickstart)
     quickstart.option("--out", "DIR", "output folder (default: quickstart)", default="quickstart")
-    quickstart.option(
-        "--number", "N", "number of emoji (default: all)", type=values.whole(60, 5000)
-    )
+    quickstart.option("--num", "N", "number of emoji (default: all)", type=values.whole(60, 5000))
 
 
 def _quickstart(args: argparse.Namespace) -> output.Done:
@@ -77,9 +75,9 @@ def _quickstart(args: argparse.Namespace) -> output.Done:
     from gentle_clip_jax.data.example import ANSWERS, lines_of
 
     out, answers = pathlib.Path(args.out), pathlib.Path(args.out) / "emoji" / ANSWERS
-    if answers.exists() and args.number and len(lines_of(answers)) != args.number:
+    if answers.exists() and args.num and len(lines_of(answers)) != args.num:
         raise ValueError(
-            f"{out} holds a quickstart of {len(lines_of(answers)):,} emoji: give that --number, or "
+            f"{out} holds a quickstart of {len(lines_of(answers)):,} emoji: give that --num, or "
             "another --out=DIR."
         )
     print(
@@ -87,15 +85,15 @@ def _quickstart(args: argparse.Namespace) -> output.Done:
         "program finds pictures that it was never told the name of. In this demonstration "
         f"{answers} gives the pairs and the answers, in place of your eyes."
     )
-    asked = min(60, (args.number or 300) // 5)
-    filled = {"number": f" --number={args.number}" if args.number else "", "asked": asked}
+    asked = min(60, (args.num or 300) // 5)
+    filled = {"number": f" --num={args.num}" if args.num else "", "asked": asked}
     filled |= {"few": min(12, asked // 2), "out": shlex.quote(str(out))}
     for done, step in _STEPS:
         if done is None or not (out / done).exists():
             command = step.format(**filled)
             print(f"\n$ gentle-clip {command}", flush=True)
             if step.startswith("review"):
-                _review(out, screens=300 if args.number is None else args.number // 40 * 10)
+                _review(out, screens=300 if args.num is None else args.num // 40 * 10)
             elif code := args.main([*shlex.split(command), *["--quiet"] * args.quiet]):
                 return output.Done(facts=None, code=code)
     return _shown(out)

@@ -4,11 +4,12 @@ import argparse
 from typing import Any
 
 from gentle_clip_jax.commands import options, output, values
+from gentle_clip_jax.parallel import interrupt
 
 
 def add(commands: Any) -> None:
     """Add the command to a parser's."""
-    review = options.add_command(commands, _review)
+    review = options.add_command(commands, _review, statistics=True)
     review.aligner(required=False)
     review.collections()
     pairs = (
@@ -18,10 +19,12 @@ def add(commands: Any) -> None:
     review.option("--pairs", "CSV", pairs, type=values.file)
     out = "output folder for pairs.csv and the log (default: the folder of --pairs, or review)"
     review.option("--out", "DIR", out)
-    review.option("--images", "DIR", "folder of pictures, named by the ids of their items")
+    review.option(
+        "--images", "DIR", "folder of pictures, named by the ids of their items (default: none)"
+    )
     port = "port of the server (default: 8000)"
     review.option("--port", "N", port, type=values.port, default=8000)
-    save = "at the end, align with all pairs and save the aligner in this folder"
+    save = "output folder for an aligner that is fitted to all pairs at the end (default: none)"
     review.option("--save-aligner", "DIR", save)
     review.seed()
 
@@ -45,13 +48,14 @@ def _review(args: argparse.Namespace) -> output.Done:
         seed=args.seed,
         port=args.port,
     )
+    interrupt.handled()  # Ctrl-C ended the page, and what follows may take longer
     facts = {
         "answers": len(reviewed.answers),
         "pairs": len(reviewed.pairs),
         "known": reviewed.known,
         "curve": [point._asdict() for point in reviewed.curve],
     }
-    lines, written = [reviewed.summary], [str(reviewed.path)]
+    lines, written = reviewed.summary, [str(reviewed.path)]
     if args.save_aligner:
         aligner = align(args.x, args.y, reviewed.path, out=args.save_aligner)
         lines, written = [*lines, *aligner.summary], [*written, args.save_aligner]
@@ -60,4 +64,7 @@ def _review(args: argparse.Namespace) -> output.Done:
             f"Next: gentle-clip align --x={args.x} --y={args.y} --pairs={reviewed.path} "
             "--out=aligner"
         )
-    return output.Done(lines, facts, tuple(written))
+    head = ["pairs", "held-out partners among the first ten, %", "from (95 %)", "to"]
+    points = [[f"{p.pairs:,}", *(f"{100 * s:.0f}" for s in p[1:])] for p in reviewed.curve]
+    curve = [output.table(head, points)] if points else []
+    return output.Done(lines, facts, tuple(written), statistics=curve)

@@ -12,7 +12,7 @@ def add(commands: Any) -> None:
     _add_train(commands)
     evaluate = options.add_command(commands, _evaluate)
     report = options.add_command(commands, _report)
-    compared = "folder of another evaluated run to show beside it; may be repeated"
+    compared = "folder of another evaluated run to show beside it; may be repeated (default: none)"
     for command in (evaluate, report):
         command.option("--workdir", "DIR", "folder of the run", required=True)
         command.option("--compare", "DIR", compared, action="append", default=[])
@@ -25,11 +25,11 @@ def _add_train(commands: Any) -> None:
     config = "name of a shipped config, such as icons, or path of a .py file"
     train.option("--config", "CONFIG", config, required=True)
     train.option("--workdir", "DIR", "folder of the run", required=True)
-    address = "address of the first of several processes, or auto"
+    address = "address of the first of several processes, or auto (default: this process alone)"
     train.option("--coordinator", "HOST:PORT", address)
-    together = "number of processes that train together"
+    together = "number of processes that train together (default: detected on a cluster)"
     train.option("--num-processes", "N", together, type=values.whole(1, 2**20))
-    rank = "number of this process, from 0"
+    rank = "number of this process, from 0 (default: detected on a cluster)"
     train.option("--process-id", "I", rank, type=values.whole(0, 2**20))
 
 

@@ -18,8 +18,8 @@ def add(commands: Any) -> None:
     push = options.add_command(commands, _push)
     push.option("repo", "ORG/NAME", "repository, which is created if it does not exist")
     push.flag("--private", "make a new repository private")
-    push.option("--license", "NAME", "license of the aligner, e.g. apache-2.0")
-    also = "further metadata of the aligner to upload, such as ids"
+    push.option("--license", "NAME", "license of the aligner, e.g. apache-2.0 (default: none)")
+    also = "further metadata of the aligner to upload, such as ids (default: none)"
     push.option("--also", "KEY,KEY", also)
     push.aligner(runs=False)
 

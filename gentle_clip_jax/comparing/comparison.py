@@ -53,10 +53,13 @@ class Comparison:
 
     @property
     def summary(self) -> list[str]:
-        """Sentences: the verdict of `align`, its method, and how the table is to be read."""
+        """Sentences: the method to use, the verdict of `align`, and how to read the table."""
         align, rows = self.metadata["align"], self.metadata["methods"]
         expected = align["expected"]
+        recall, chance = expected["recall"]["value"], self.metadata["chance"]
         said = [
+            f"Use {align['method']}: its recall of held-out pairs is {100 * recall:.0f} %, by "
+            f"chance {100 * chance:.1f} %.",
             of_unmatched(expected["unmatched"])
             if expected["unmatched"]
             else "One modality has no unmatched items, so that only pairs-only methods compete.",
@@ -67,15 +70,15 @@ class Comparison:
         if len(rows) > 1:
             best = rows[0]
             said.append(
-                f"The highest recall in the table is that of {best['method']}, "
-                f"{100 * best['recall']['value']:.0f} %; it is the best of {len(rows)} on the same "
-                "folds, which flatters it a little."
+                f"{best['method']} has the highest recall of all {len(rows)} methods, "
+                f"{100 * best['recall']['value']:.0f} %, slightly overestimated: it is the best of "
+                "many on the same folds."
             )
         return said
 
     @property
     def lines(self) -> list[str]:
-        """The table and the summary, for a terminal."""
+        """The table, for a terminal."""
         x, y = self.metadata["modalities"]
         counts = self.metadata["counts"]
         rows = [HEAD, *map(cells, self.metadata["methods"])]
@@ -88,7 +91,7 @@ class Comparison:
             f"{counts['pairs']:,} pairs, {counts['unmatched_x']:,} unmatched items of {x} and "
             f"{counts['unmatched_y']:,} of {y}"
         )
-        return [title, *table, *self.summary]
+        return [title, *table]
 
     def to_pandas(self) -> "pandas.DataFrame":
         """Return a table with a line for each method."""

@@ -29,15 +29,13 @@ def comparison_page(metadata: Mapping[str, Any], summary: Sequence[str]) -> str:
     """Render the page of a comparison's figures and sentences."""
     x, y = metadata["modalities"]
     counts, rows = metadata["counts"], metadata["methods"]
-    align = metadata["align"]
-    recall = 100 * align["expected"]["recall"]["value"]
-    answer = f"Use {align['method']}: its recall of held-out pairs is {recall:.0f} %"
+    verdict, *lead = (named(sentence, x, y) for sentence in summary)
     return render(
         "comparing/templates/comparison.html",
         kind="comparison",
         name=f"{counts['pairs']:,} pairs of {x} and {y}, {len(rows)} methods",
-        verdict=f"{answer}, by chance {100 * metadata['chance']:.1f} %",
-        lead=[named(sentence, x, y) for sentence in summary],
+        verdict=verdict,
+        lead=lead,
         head=HEAD,
         rows=[(look(row["method"]), cells(row)) for row in rows],
         plot=_plot(rows, metadata["chance"]),

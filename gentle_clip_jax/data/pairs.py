@@ -204,10 +204,8 @@ def _columns(
     if not path.is_file():
         file, colon, tail = pairs.rpartition(":")
         if colon and pathlib.Path(file).is_file():
-            path, names = (
-                pathlib.Path(file),
-                [name.strip() for name in next(csv.reader([tail]), [])],
-            )
+            path = pathlib.Path(file)
+            names = [name.strip() for name in next(csv.reader([tail]), [])]
         else:
             raise ValueError(f"There is no file of pairs {pairs}.")
     if names is not None and len(names) != 2:
@@ -232,7 +230,8 @@ def _columns(
         )
     if _DECISION in heading:  # of decisions.csv, which the page of matches exports
         at = heading.index(_DECISION)
-        rows = [row for row in rows if row[1][at].strip() not in _NO_PAIR]
+        # The lines that a review adds have no decision.
+        rows = [row for row in rows if "".join(row[1][at : at + 1]).strip() not in _NO_PAIR]
     return path, rows[1:], (heading.index(names[0]), heading.index(names[1]))
 
 

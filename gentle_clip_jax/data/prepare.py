@@ -159,11 +159,13 @@ def _check_prepared(target: pathlib.Path, source_record: dict[str, str]) -> None
     """
     if not (target / _RECORD).is_file():
         raise ValueError(
-            f"{target.parent} exists but is not a prepared data set: use another --to."
+            f"{target.parent} exists but is not a prepared data set: use another --out."
         )
     record = reading.read_json(target / _RECORD)
     if any(record.get(key) != value for key, value in source_record.items()):
-        raise ValueError(f"{target} was prepared from other files: delete it, or use another --to.")
+        raise ValueError(
+            f"{target} was prepared from other files: delete it, or use another --out."
+        )
     _verify(target, f"delete {target} and prepare it again")
     info = reading.read_json(target / "dataset_info.json")
     sizes = [f"{s['name']} {sum(map(int, s['shardLengths'])):,}" for s in info["splits"]]

@@ -51,8 +51,8 @@ class Diagnosis:
 
     @property
     def lines(self) -> list[str]:
-        """The figures and the summary, for a terminal."""
-        return [*lines_of(self.metadata), *self.summary]
+        """The figures, for a terminal."""
+        return lines_of(self.metadata)
 
     def to_pandas(self) -> "pandas.DataFrame":
         """Return a table with a line for each figure."""

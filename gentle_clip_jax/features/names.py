@@ -30,13 +30,13 @@ def encoder_classes(x: Encoder, y: Encoder, *, width: int) -> tuple[np.ndarray, 
     """
     if x is None or x["encoder"] != _CLASSIFIES:
         raise ValueError(
-            f"--names=encoder is for images that were encoded by {_CLASSIFIES}, whose classes are "
-            "known: encode x with it, or leave --names out."
+            f"--classes=encoder is for images that were encoded by {_CLASSIFIES}, whose classes "
+            "are known: encode x with it, or leave --classes out."
         )
     if y is None or pretrained.role_of(y["encoder"], y["role"]) != "text":
         raise ValueError(
-            "--names=encoder is for texts, as an encoder of texts says what classes are called: "
-            "encode y with one, such as minilm, or leave --names out."
+            "--classes=encoder is for texts, as an encoder of texts says what classes are called: "
+            "encode y with one, such as minilm, or leave --classes out."
         )
     classifier = _classifier()
     # Rich features begin with those that the classifier sees.

@@ -14,6 +14,7 @@ _GRACE = 5.0  # seconds in which a command may close what it has open
 _SHOW_CURSOR = "\x1b[?25h"  # a bar of progress hides it
 _raised: list[bool] = []
 _said: list[bool] = []
+_handled: list[bool] = []
 
 
 def listen() -> None:
@@ -33,6 +34,13 @@ def listen() -> None:
     os.set_blocking(waker, False)
     signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
     threading.Thread(target=_watch, args=(woken,), daemon=True).start()
+
+
+def handled() -> None:
+    """Go on after a KeyboardInterrupt that a command has handled, if there was one."""
+    if _raised:
+        _handled.append(True)
+        _raised.clear()
 
 
 def say() -> int:
@@ -61,12 +69,14 @@ def _is_importing(frame: FrameType | None) -> bool:
 
 
 def _watch(woken: int) -> None:
-    while os.read(woken, 1)[0] != signal.SIGINT:
-        pass
     import time
 
-    time.sleep(_GRACE)
-    _leave()
+    while True:
+        if os.read(woken, 1)[0] == signal.SIGINT:
+            time.sleep(_GRACE)
+            if not _handled:
+                _leave()
+            _handled.clear()
 
 
 def _leave() -> None:

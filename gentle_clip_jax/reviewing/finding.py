@@ -28,7 +28,7 @@ class Space(NamedTuple):
 class Finder:
     """Ranks the items of both modalities by their similarity to a query.
 
-    space: the latest fit, which every refit replaces; None before the first one.
+    space: the latest fit, which every refit replaces; None before the first one. first: the first.
 
     Args:
       x, y: the items.
@@ -43,13 +43,25 @@ class Finder:
         space: Space | None,
         load_encoder: Callable[[], QueryEncoder] | None = None,
     ):
-        self._sides, self.space, self._load_encoder = {"x": x, "y": y}, space, load_encoder
+        self._sides, self._load_encoder = {"x": x, "y": y}, load_encoder
+        self.space = self.first = space
         self._encoder: QueryEncoder | None = None
         self._lock = threading.Lock()
         self._reason = "" if load_encoder else "There is no encoder to search by words."
 
-    def words(self, words: str) -> dict[str, np.ndarray]:
+    @property
+    def is_refitted(self) -> bool:
+        """Whether the latest fit is another than the first."""
+        return self.space is not self.first
+
+    def fitted(self, space: Space) -> None:
+        """Use another fit from now on."""
+        self.first, self.space = self.first or space, space
+
+    def words(self, words: str, *, first: bool = False) -> dict[str, np.ndarray]:
         """Return scores of all items, "x" [n] and "y" [m], for some words; higher is more similar.
+
+        `first`: use the first fit in place of the latest; {} if no fit is used.
 
         Scores are cosines where the encoder of the features reads words, else the shares of words
         that are in an item's texts, label or id. Before the first fit they are these shares, and in
@@ -64,21 +76,21 @@ class Finder:
         with self._lock:
             encoder = self._opened()
             if encoder is not None:
-                space, features = self.space, encoder.embed(words)
+                space, features = self.first if first else self.space, encoder.embed(words)
                 if space is None:
                     return self._before_a_fit(words, encoder.side, features)
                 embed = space.embed_x if encoder.side == "x" else space.embed_y
                 query = embed(features)[0]
                 return {"x": space.x @ query, "y": space.y @ query}
-        return self._standing_in(words)
+        return {} if first else self._standing_in(words)
 
-    def like(self, side: str, number: int) -> dict[str, np.ndarray]:
-        """Return the cosines of all items with one of them.
+    def like(self, side: str, number: int, *, first: bool = False) -> dict[str, np.ndarray]:
+        """Return the cosines of all items with one of them, by the latest fit or by the first.
 
         Raises:
           ValueError: there is no such item.
         """
-        space = self.space
+        space = self.first if first else self.space
         if space is None:
             raise ValueError("Nothing is fitted yet: find three pairs first.")
         rows = {"x": space.x, "y": space.y}.get(side)

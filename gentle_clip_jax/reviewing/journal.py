@@ -169,7 +169,7 @@ class Journal:
         is_heading = len(rows) == 1 and not any(cell in ids for cell in rows[0] for ids in known)
         if not with_partner or is_heading:
             return []
-        pairs = map(tuple, read_pairs(self.pairs, *self._ids).tolist())
+        pairs = map(tuple, read_pairs(self.pairs, *self._ids, several=True).tolist())
         ours = {*self._ours}
         return [(x, y) for x, y in pairs if (x, y) not in ours]
 

@@ -114,8 +114,9 @@ class _New(NamedTuple):
 
         def embed(*pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             found = fit.fitted(*pairs)
-            finder.space = Space(*found.embedded(), found.embed_x, found.embed_y)
-            return finder.space.x, finder.space.y
+            space = Space(*found.embedded(), found.embed_x, found.embed_y)
+            finder.fitted(space)
+            return space.x, space.y
 
         return progress, {"own": fit.own(), "embed": embed, "after_refit": progress.measure}
 

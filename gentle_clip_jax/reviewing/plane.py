@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from gentle_clip_jax.pages.plane import principal_plane
+from gentle_clip_jax.reviewing.queue import Ranking
 from gentle_clip_jax.reviewing.session import Session
 
 SIDE = 1000  # user units of the square
@@ -13,13 +14,23 @@ _DOTS, _TIES = 1500, 60
 _FITTED = 4000  # items that decide the plane
 
 
-def plane(session: Session, *, seed: int = 0) -> dict[str, Any]:
+def maps(session: Session) -> list[tuple[str, dict[str, Any]]]:
+    """Return titled maps by the latest fit and, if it is another, by the first."""
+    found = [("By the latest fit", plane(session.ranking, session.pairs()))]
+    if session.ranking is not session.first:
+        found.append(("By the first fit", plane(session.first, session.pairs())))
+    return found
+
+
+def plane(
+    ranking: Ranking, pairs: tuple[np.ndarray, np.ndarray], *, seed: int = 0
+) -> dict[str, Any]:
     """Return marks of items with number and place, "x", "y" and "thumbs", and "ties" of pairs.
 
     The axes are those of `principal_plane`, in ranks, so that no region is crowded. Thumbs are as
     many x as fit without overlap.
     """
-    x, y = session.ranking.x, session.ranking.y
+    x, y = ranking.x, ranking.y
     rng = np.random.default_rng(seed)
     chosen = [np.sort(rng.permutation(len(rows))[:_FITTED]) for rows in (x, y)]
     at_x, at_y, share = principal_plane(x[chosen[0]], y[chosen[1]])
@@ -29,7 +40,7 @@ def plane(session: Session, *, seed: int = 0) -> dict[str, Any]:
     thumbs = _apart(rng.permutation(chosen[0]).tolist(), where[0])
     ties = [
         (*where[0][a], *where[1][b])
-        for a, b in zip(*(numbers[::-1].tolist() for numbers in session.pairs()))
+        for a, b in zip(*(numbers[::-1].tolist() for numbers in pairs))
         if a in where[0] and b in where[1]
     ]
     return {

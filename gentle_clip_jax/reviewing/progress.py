@@ -7,12 +7,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gentle_clip_jax.aligners.sentences import chance_warning
+from gentle_clip_jax.evaluation import verdict
 from gentle_clip_jax.evaluation.cross_validation import rank_of_partner
 from gentle_clip_jax.evaluation.intervals import wilson
 from gentle_clip_jax.evaluation.splits import FOLDS, canonical_order, folds
 from gentle_clip_jax.reviewing.first_pairs import FirstPairs
 from gentle_clip_jax.reviewing.log import KINDS, Answer
-from gentle_clip_jax.reviewing.queue import kind_of_screen
+from gentle_clip_jax.reviewing.queue import GRID, kind_of_screen
 from gentle_clip_jax.reviewing.schedule import Embed
 from gentle_clip_jax.reviewing.session import Session
 from gentle_clip_jax.storage.reading import parse_json
@@ -21,7 +23,8 @@ from gentle_clip_jax.storage.writing import write_json
 AT = 10
 _MOST = 200
 _LEAST = 10  # pairs; of fewer nothing is held out
-_WIDTH, _HEIGHT = 640, 276
+SECONDS = 5  # that a person is assumed to need for a screen
+_WIDTH, _HEIGHT = 640, 256
 
 
 class Point(NamedTuple):
@@ -53,7 +56,11 @@ def held_out_recall(
     keys = [f"{x} {y}" for x, y in zip(of_x[:known], of_y[:known])]
     tested, hit = canonical_order(keys)[:_MOST], np.zeros(known, bool)
     for held, _ in folds(tested, FOLDS):
-        rest = np.setdiff1d(np.arange(len(of_x)), held)
+        # A pair that shares an item with a held-out one would give its partner away.
+        shared = np.isin(of_x, of_x[held]) | np.isin(of_y, of_y[held])
+        rest = np.flatnonzero(~shared | (weight != 1))
+        if len(rest) < 2:
+            return None
         x, y = embed(of_x[rest], of_y[rest], weight[rest])
         cosines = y[of_y[held]] @ x.T
         hit[held] = rank_of_partner(cosines, cosines[np.arange(len(held)), of_x[held]]) <= AT
@@ -97,8 +104,20 @@ def counts(session: Session | FirstPairs) -> dict[str, int]:
     return {**found, "pairs": len(session.standing.known) + found["match"], "left": left}
 
 
-def at_random(answers: Sequence[Answer]) -> dict[str, Any] | None:
-    """Return estimates for all items from random screens, in per cent; None without such."""
+def at_random(answers: Sequence[Answer], free: int) -> dict[str, Any] | None:
+    """Return estimates for all items from random screens, in per cent; None without such.
+
+    The partner on a random screen was in no fit before, so that these are held-out figures.
+
+    Args:
+      answers: of the review, in any order.
+      free: number of x without a partner before the first answer.
+
+    Returns:
+      screens: their number. in_grid, first: share of partners among the candidates, and of those
+      that came first, with 95 % intervals. warning: a sentence if the partners rank no better than
+      by chance, else None.
+    """
     sampled = [a for a in answers if a.sampling == "random" and a.kind != "unsure"]
     if not sampled:
         return None
@@ -108,7 +127,28 @@ def at_random(answers: Sequence[Answer]) -> dict[str, Any] | None:
         name: [round(100 * share[key]) for key in ("value", "low", "high")]
         for name, share in names.items()
     }
-    return {"screens": len(sampled), **shares}
+    return {"screens": len(sampled), **shares, "warning": _warning(sampled, answers, free)}
+
+
+def _warning(sampled: list[Answer], answers: Sequence[Answer], free: int) -> str | None:
+    """Return the warning of `align` if the partners of random screens rank as by chance."""
+    confirmed = np.sort([a.number for a in answers if a.kind == "match"])
+    before = np.searchsorted(confirmed, [a.number for a in sampled])
+    among = round(np.exp(np.log(np.maximum(free - before, 1)).mean()))
+    if among <= GRID or len(sampled) < _LEAST:
+        return None
+    logs = np.log(np.arange(1, among + 1))
+    # A partner that was not shown has the mean of the ranks after the grid.
+    logs = [logs[GRID:].mean() if a.rank is None else np.log(a.rank) for a in sampled]
+    above = verdict.above_chance(np.array(logs), among=among)
+    measured = f"partners of random items rank no better than by chance ({len(sampled):,} screens)"
+    return chance_warning(above, measured)
+
+
+def estimate(session: Session | FirstPairs) -> dict[str, Any] | None:
+    """Return what the random screens of a session estimate; see `at_random`."""
+    taken = {x for x, _ in session.standing.known}
+    return at_random(session.answers(), len(session.x.items) - len(taken))
 
 
 def forecast(answers: Sequence[Answer], points: Sequence[Point]) -> dict[str, Any] | None:
@@ -143,9 +183,14 @@ def _line(points: Sequence[Point], more: int) -> tuple[int, int] | None:
     return (before, after) if after > before else None
 
 
-def drawing(points: Sequence[Point]) -> dict[str, Any]:
-    """Return the places of points, interval, ticks and labels in an SVG of 640 by 276."""
-    left, right, top, bottom = 60, _WIDTH - 16, 14, _HEIGHT - 50
+def drawing(points: Sequence[Point], session: Session | FirstPairs) -> dict[str, Any]:
+    """Return the places of points, interval, ticks and labels in an SVG of 640 by 256.
+
+    A tick has a number of pairs, and the minutes that the answers up to then take a person.
+    """
+    left, right, top, bottom = 70, _WIDTH - 16, 14, _HEIGHT - 30
+    is_pair = [answer.kind == "match" for answer in session.answers()[::-1]]
+    reached = len(session.standing.known) + np.cumsum([0, *is_pair])
     pairs = [point.pairs for point in points]
     few, many = min(pairs), max(max(pairs), min(pairs) + 10)
     most = max(0.1, np.ceil(max(point.high for point in points) * 10) / 10)
@@ -168,5 +213,22 @@ def drawing(points: Sequence[Point]) -> dict[str, Any]:
         "dots": dots,
         "whiskers": [(dot["x"], down(dot["point"].low), down(dot["point"].high)) for dot in dots],
         "levels": [(down(share), round(100 * share)) for share in (0, most / 2, most)],
-        "counts": [(across(count), count) for count in sorted({few, (few + many) // 2, many})],
+        "counts": [
+            (across(count), count, round(np.searchsorted(reached, count) * SECONDS / 60))
+            for count in sorted({few, (few + many) // 2, many})
+            if count <= reached[-1]
+        ],
+    }
+
+
+def figures(session: Session | FirstPairs, points: Sequence[Point]) -> dict[str, Any]:
+    """Return all that the page of progress shows."""
+    return {
+        "curve": drawing(points, session) if points else None,
+        "points": points,
+        "seconds": SECONDS,
+        "counts": counts(session),
+        "random": estimate(session),
+        "forecast": forecast(session.answers(), points),
+        "enough": len(session.standing.known) >= _LEAST,
     }

@@ -37,6 +37,7 @@ class Reviewed:
     answers: all answers, the first one first.
     curve: recall at 10 of held-out pairs by number of pairs; empty where fewer than ten were known,
       and of a trained run.
+    summary: sentences: what is stored, a warning if partners rank as by chance, held-out figures.
     path: the file of pairs.
     """
 
@@ -49,24 +50,26 @@ class Reviewed:
     y: Collection
 
     @property
-    def summary(self) -> str:
-        """The numbers of answers and pairs, and the gain in recall, in a sentence or two."""
+    def summary(self) -> list[str]:
+        """What is stored, a warning if partners rank as by chance, and the held-out recall."""
         confirmed = len(self.pairs) - self.known
-        counts = (
-            f"{len(self.answers):,} answers, {confirmed:,} pairs confirmed, "
-            f"{len(self.pairs):,} pairs in all"
-        )
-        if not self.curve:
-            sample = at_random(self.answers)
-            share = "{} % ({} to {})".format(*sample["in_grid"]) if sample else ""
-            of = f" Of {sample['screens']} random screens, {share} showed it." if sample else ""
-            return f"{counts}.{of}"
-        first, last = self.curve[0], self.curve[-1]
-        before = f"{100 * first.recall:.0f} % with {first.pairs:,} pairs, " * (first != last)
-        return (
-            f"{counts}. Recall at {AT} of held-out pairs: {before}{100 * last.recall:.0f} % with "
-            f"{last.pairs:,}."
-        )
+        found = [
+            f"{len(self.answers):,} answers are stored, and {self.path} holds {len(self.pairs):,} "
+            f"pairs, {confirmed:,} of them confirmed here."
+        ]
+        taken = {x for x, _ in self.pairs[: self.known]}
+        if sample := at_random(self.answers, len(self.x.items) - len(taken)):
+            share = "{} % ({} to {} %)".format(*sample["in_grid"])
+            found += [sample["warning"]] if sample["warning"] else []
+            found.append(f"Of {sample['screens']:,} random screens, {share} showed the partner.")
+        if self.curve:
+            first, last = self.curve[0], self.curve[-1]
+            before = f"{100 * first.recall:.0f} % with {first.pairs:,} pairs, " * (first != last)
+            found.append(
+                f"Of held-out partners, {before}{100 * last.recall:.0f} % with {last.pairs:,} "
+                f"pairs are among the first {AT}."
+            )
+        return found
 
     def save(self, folder: str | pathlib.Path) -> None:
         """Write pairs.csv and review_curve.json into a folder.
@@ -88,7 +91,7 @@ class Reviewed:
         return pandas.DataFrame({"x": x, "y": y, "confirmed": confirmed})
 
     def __repr__(self) -> str:
-        return f"Reviewed({self.summary[:1000]})"
+        return f"Reviewed({' '.join(self.summary)[:1000]})"
 
     def _repr_html_(self) -> str:
         """Show the latest confirmed pairs in a notebook."""
@@ -182,14 +185,14 @@ def _file_of(
     if given is None:
         assert opened is not None
         raise ValueError(f"{opened.path} remembers no pairs of these items: give --pairs=CSV.")
-    ids = read_pairs(given, x.ids, y.ids).tolist()
+    ids = read_pairs(given, x.ids, y.ids, several=True).tolist()
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         write_pairs(path, ids)
         return path
     given = path.with_name(f"{path.name}.review") / "given.csv"  # before the first answer
     before, now = (
-        {tuple(pair) for pair in read_pairs(file, x.ids, y.ids).tolist()}
+        {tuple(pair) for pair in read_pairs(file, x.ids, y.ids, several=True).tolist()}
         for file in (given if given.exists() else path, path)
     )
     if not before <= {tuple(pair) for pair in ids} <= now:

@@ -20,8 +20,8 @@ from gentle_clip_jax.reviewing.finding import MOST
 from gentle_clip_jax.reviewing.first_pairs import FirstPairs
 from gentle_clip_jax.reviewing.guard import Guard, json_body, number_of
 from gentle_clip_jax.reviewing.log import KINDS
-from gentle_clip_jax.reviewing.plane import plane
-from gentle_clip_jax.reviewing.progress import Progress, at_random, counts, drawing, forecast
+from gentle_clip_jax.reviewing.plane import maps
+from gentle_clip_jax.reviewing.progress import Progress, figures
 from gentle_clip_jax.reviewing.queue import Mode
 from gentle_clip_jax.reviewing.session import Session
 from gentle_clip_jax.reviewing.show import Show
@@ -80,16 +80,8 @@ class _Handlers:
 
     def progress_page(self, request: Request) -> Response:
         points = self._progress.points() if self._progress else []
-        values = {
-            "curve": drawing(points) if points else None,
-            "points": points,
-            "counts": counts(self._session),
-            "random": at_random(self._session.answers()),
-            "forecast": forecast(self._session.answers(), points),
-            "enough": len(self._session.standing.known) >= 10,
-            "refits": self._progress is not None,
-        }
-        return self._rendered("progress", **values)
+        values = figures(self._session, points)
+        return self._rendered("progress", **values, refits=self._progress is not None)
 
     def search_page(self, request: Request) -> Response:
         words, like = (request.query_params.get(name, "") for name in ("words", "like"))
@@ -98,28 +90,33 @@ class _Handlers:
             "words": words[:MOST],
             "asked": None,
             "hits": {},
+            "before": {},
             "error": "",
             "named": show.items,
         }
         side, _, digits = like.partition("-")
         number = number_of(digits, -1)
+        if finder is None or not (words or like):
+            return self._rendered("search", **values)
         try:
-            if finder is not None and like:
-                found = finder.like(side, number)
-                values["asked"] = show.item(side, number)
-            else:
-                found = finder.words(words) if finder is not None and words else {}
+            for first in (False, True) if finder.is_refitted else (False,):
+                if like:
+                    found = finder.like(side, number, first=first)
+                    values["asked"] = show.item(side, number)
+                else:
+                    found = finder.words(words, first=first)
+                values["before" if first else "hits"] = {
+                    name: show.hits(name, scores, number if name == side else None)
+                    for name, scores in found.items()
+                }
         except ValueError as error:
             return self._rendered("search", 400, **(values | {"error": str(error)}))
-        for name, scores in found.items():
-            own = number if name == side else None
-            values["hits"][name] = show.hits(name, scores, own)
         return self._rendered("search", **values)
 
     def map_page(self, request: Request) -> Response:
         session = self._session
-        found = None if isinstance(session, FirstPairs) else plane(session)
-        return self._rendered("map", map=found, show=self._show)
+        found = [] if isinstance(session, FirstPairs) else maps(session)
+        return self._rendered("map", maps=found, show=self._show)
 
     def find(self, request: Request) -> Response:
         words, start = (request.query_params.get(name, "") for name in ("words", "start"))

@@ -64,6 +64,7 @@ class Session:
         self.mode: Mode = "grid"
         then = self.standing if background else self.standing.first(0)
         self.ranking = self._asked_by = queue.ranked(*start, then.waiting()[1], seed=seed)
+        self.first = self.ranking  # of the first fit, to show what the answers changed
         self._groups = [queue.clusters(rows, seed=seed) for rows in own or start]
         fitted = len(self.standing.known) if fitted is None else fitted
         self._schedule, self._tasks = Schedule(fitted, self.standing.begun), Background()

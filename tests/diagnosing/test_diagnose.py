@@ -366,7 +366,7 @@ def command(folder, *more):
 
 def test_the_command_prints_and_writes(files, capsys):
     out = files / "new" / "out"
-    assert command(files, f"--pairs={files / 'pairs.csv'}", f"--out={out}") == 0
+    assert command(files, f"--pairs={files / 'pairs.csv'}", f"--out={out}", "--verbose") == 0
     printed = capsys.readouterr().out
     assert printed.endswith(f"{out / 'diagnosis.html'}, {out / 'diagnosis.json'}.\n")
     written = json.loads((out / "diagnosis.json").read_text())

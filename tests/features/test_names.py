@@ -63,5 +63,5 @@ def test_the_command_asks_for_them_only_where_it_is_told_to():
     parser = options.Command()
     aligners.add(parser.add_subparsers())
     given = ["align", "--x=a", "--y=b", "--out=c"]
-    assert parser.parse_args(given).names is None
-    assert parser.parse_args([*given, "--names=encoder"]).names == "encoder"
+    assert parser.parse_args(given).classes is None
+    assert parser.parse_args([*given, "--classes=encoder"]).classes == "encoder"

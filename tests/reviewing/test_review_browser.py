@@ -75,7 +75,10 @@ def test_the_keyboard_alone_suffices(browser, address, review):
     assert len(browser.find_elements("css selector", "#grid button img")) == 48
     assert HOSTILE in text(browser, "item")
     question = review.question()
-    press(browser, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.ARROW_LEFT, Keys.ENTER)
+    press(browser, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.ARROW_LEFT)
+    names = browser.find_elements("css selector", "#grid .name")
+    assert [name.text for name in names if name.is_displayed()] == [f"x{question.x[1]}"]
+    press(browser, Keys.ENTER)
     wait(lambda: "1 confirmed" in text(browser, "counts"))
     assert review.answers()[0].x == f"x{question.x[1]}"
     press(browser, "0")

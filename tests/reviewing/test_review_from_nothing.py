@@ -65,7 +65,7 @@ def test_it_begins_with_three_pairs_and_goes_on_with_fits(before, sides, tmp_pat
     sources = [line["source"] for line in lines if "source" in line]
     assert sources[:3] == ["asked"] * 3
     assert {*sources[3:]} == {"reviewed", "random"}
-    assert "random screens" in found.summary
+    assert "random screens" in " ".join(found.summary)
 
 
 def test_the_first_items_are_those_that_ask_names(sides, tmp_path):

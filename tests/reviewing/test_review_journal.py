@@ -4,6 +4,7 @@ import errno
 import json
 import os
 
+import numpy as np
 import pytest
 from review_items import answered, finder, opened, session, write_pairs
 
@@ -182,6 +183,23 @@ def test_a_file_without_pairs_is_a_beginning(tmp_path, content):
     review.undo()
     assert pairs.read_bytes() == (content or b"x,y\n")
     review.close()
+
+
+def test_several_items_with_one_partner_are_a_beginning(tmp_path):
+    """As accepted.csv has them, which `match` writes; its decisions stay."""
+    table = b"x,y,probability,decision\nx0,y0,,given\nx1,y0,0.9,probable\nx2,y2,0.1,rejected\n"
+    pairs = write_pairs(tmp_path, table)
+    review = session(pairs)
+    assert review.standing.known == [("x0", "y0"), ("x1", "y0")]
+    assert np.flatnonzero(~review.waiting()[0]).tolist() == [0]
+    given = answered(review)
+    review.close()
+    assert pairs.read_bytes() == table + f"{given.x},{given.y}\n".encode()
+    again = session(pairs)
+    assert again.pairs()[0].tolist()[:2] == [0, 1]
+    again.undo()
+    again.close()
+    assert pairs.read_bytes() == table
 
 
 def test_the_log_says_how_each_pair_came_about(tmp_path):

@@ -12,7 +12,8 @@ from review_items import NUMBER, answered, latent, opened, session, sides, write
 
 from gentle_clip_jax.reviewing import queue
 from gentle_clip_jax.reviewing.journal import Journal
-from gentle_clip_jax.reviewing.progress import Point, at_random, counts, forecast
+from gentle_clip_jax.reviewing.log import Answer
+from gentle_clip_jax.reviewing.progress import Point, at_random, counts, estimate, forecast
 from gentle_clip_jax.reviewing.session import Session
 from gentle_clip_jax.reviewing.show import Show
 
@@ -253,13 +254,47 @@ def test_a_refit_follows_ten_answers_and_spares_the_screen(tmp_path):
 
 def test_only_screens_at_random_estimate(tmp_path):
     review = session(write_pairs(tmp_path))
-    assert at_random(review.answers()) is None
+    assert estimate(review) is None
     for _ in range(10):
         answered(review)
-    found = at_random(review.answers())
+    found = estimate(review)
     assert found["screens"] == 2
     low, high = found["in_grid"][1:]
     assert 0 <= low < high <= 100
+    review.close()
+
+
+def answers_at_random(ranks):
+    """Answers to random screens with these ranks of the partner, None for "none of these"."""
+    return [
+        Answer(n, f"y{n}", *(("match", f"x{n}") if rank else ("none",)))._replace(
+            sampling="random", rank=rank
+        )
+        for n, rank in enumerate(ranks, 1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [(20, "Too early to tell"), (40, "Nothing is found yet"), (110, "Stop: this cannot work")],
+)
+def test_partners_that_rank_as_by_chance_are_a_reason_to_stop(count, words):
+    ranks = np.random.default_rng(0).integers(1, 1001, count).tolist()
+    found = at_random(answers_at_random([rank if rank <= 48 else None for rank in ranks]), 1000)
+    assert found["warning"].startswith(words)
+    assert f"({count} screens)" in found["warning"]
+    half = [rank % 48 + 1 if n % 2 else None for n, rank in enumerate(ranks)]
+    assert at_random(answers_at_random(half), 1000)["warning"] is None
+    # With few items every screen shows the partner, so that its rank says little.
+    assert at_random(answers_at_random(half), 40)["warning"] is None
+
+
+def test_the_page_warns_unless_it_is_too_early(tmp_path, monkeypatch):
+    review = session(write_pairs(tmp_path))
+    for answers, is_shown in (([None] * 20, False), ([None] * 40, True)):
+        monkeypatch.setattr(review, "answers", lambda given=answers: answers_at_random(given))
+        monkeypatch.setattr(Show, "answer", lambda *_: {})
+        assert (Show(review).state()["notice"] is not None) == is_shown
     review.close()
 
 
@@ -273,7 +308,7 @@ def test_a_partner_found_by_words_was_not_in_the_grid(tmp_path):
     found = next(n for n in np.flatnonzero(free).tolist() if n not in question.x)
     given = review.answer(question.screen, "match", found)
     assert (given.x, given.rank) == (f"x{found}", None)
-    assert at_random(review.answers())["in_grid"][0] == 0
+    assert estimate(review)["in_grid"][0] == 0
     for taken in (found, 0, NUMBER, -1):
         with pytest.raises(ValueError, match="already has a partner"):
             review.answer(review.question().screen, "match", taken)

@@ -7,7 +7,7 @@ import pytest
 from review_items import NUMBER, latent, session, write_pairs
 
 from gentle_clip_jax.reviewing import queue
-from gentle_clip_jax.reviewing.progress import Progress, at_random, counts
+from gentle_clip_jax.reviewing.progress import Progress, counts, estimate
 from gentle_clip_jax.reviewing.show import Show
 from gentle_clip_jax.reviewing.standing import NEAR_WEIGHT
 
@@ -54,7 +54,7 @@ def test_close_ones_have_their_own_file_and_are_no_pairs(tmp_path):
     )
     assert rows == [["x", "y"], *([answer.x, answer.y] for answer in given)]
     assert review.pairs()[0].tolist() == [0, 1]
-    assert at_random(review.answers()) is None
+    assert estimate(review) is None
     assert counts(review)["near"] == 3
     review.close()
     again = of_ten(tmp_path)

@@ -167,7 +167,7 @@ def test_names_of_classes_need_no_pair(work, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(names, "imagenet", lambda: classes)
     monkeypatch.setattr(names, "_classifier", lambda: np.eye(3, dtype=np.float32) / 30)
     sides = f"--x={work}/x", f"--y={work}/y"
-    run("align", *sides, f"--out={tmp_path}/named", "--names=encoder")
+    run("align", *sides, f"--out={tmp_path}/named", "--classes=encoder")
     assert "No pair says how well this does" in capsys.readouterr().out
     aligner = load(tmp_path / "named")
     assert aligner.metadata["expected"] is None

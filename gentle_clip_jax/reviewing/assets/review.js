@@ -54,7 +54,7 @@ function shown(item) {
   return [make("p", item.label ? `${item.name} · ${item.label}` : item.name)];
 }
 
-const inWords = (item) => (item.texts ? item.texts[0] : item.name || "A picture");
+const inWords = (item) => (item.texts ? item.texts[0] : item.name);
 
 function showQuestion(question) {
   byId("question").hidden = !question;
@@ -80,8 +80,10 @@ function showChoices(choices) {
     button.type = "button";
     button.tabIndex = place ? -1 : 0;
     if (choice.picture) {
-      button.append(...shown(choice));
-      button.setAttribute("aria-label", `Picture ${place + 1} of ${choices.length}`);
+      const name = make("span", choice.name);
+      name.className = "name";
+      button.append(...shown(choice), name);
+      button.setAttribute("aria-label", `${choice.name}, picture ${place + 1} of ${choices.length}`);
     } else if (choice.texts) {
       button.append(make("span", choice.texts[0]));
       for (const text of choice.texts.slice(1, 3)) button.append(make("small", text));
@@ -136,7 +138,7 @@ function told(given) {
   if (given.kind in KINDS) return KINDS[given.kind][0];
   const cosine = given.cosine === null || given.cosine === undefined ? "" : `, cosine ${given.cosine.toFixed(2)}`;
   if (given.kind === "near") return `Closest of ten${cosine}`;
-  return (given.rank === null ? "By words" : `Place ${given.rank}`) + cosine;
+  return (given.rank === null ? "By words" : `Rank ${given.rank}`) + cosine;
 }
 
 function show(next, said, right) {
@@ -189,14 +191,14 @@ function answer(kind, x = null) {
   if (!state || !state.question) return;
   change(() => source.answer(state.question.screen, kind, x), (next) => {
     const given = next.answers[0];
-    if (kind === "near") return [`≈ Kept. ${told(given)}.`, true];
-    return kind === "match" ? [`✓ Confirmed. ${told(given)}.`, true] : [`${KINDS[kind][0]}: kept.`];
+    if (kind === "near") return [`≈ Saved. ${told(given)}.`, true];
+    return kind === "match" ? [`✓ Confirmed. ${told(given)}.`, true] : [`${KINDS[kind][0]}: saved.`];
   });
 }
 
 function undo(number = null) {
   if (!state || !state.answers.length) return;
-  change(() => source.undo(number), () => ["Taken back. Answer it again."]);
+  change(() => source.undo(number), () => ["Undone: answer it again."]);
 }
 
 function switchMode(mode) {
