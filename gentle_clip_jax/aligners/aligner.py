@@ -150,8 +150,7 @@ def load(folder: str | pathlib.Path) -> Aligner:
         Hub that `gentle-clip push` has made, which is downloaded unless it is there.
 
     Raises:
-      ValueError: the folder holds none, or one that is damaged or of another version, or it cannot
-        be fetched.
+      ValueError: the folder holds none that is whole and of this version, or cannot be fetched.
     """
     parts, metadata = saved.read(saved.local(folder), _kind)
     if parts.keys() != {*_PARTS} or not isinstance(parts["x"], Standardizer):
@@ -160,7 +159,13 @@ def load(folder: str | pathlib.Path) -> Aligner:
         is_figure = any(getattr(key, "name", "") == "history" for key in path)  # no loss at step 0
         if not is_figure and np.asarray(leaf).dtype.kind == "f" and not np.isfinite(leaf).all():
             raise ValueError(f"The maps in {folder} are not finite: align again.")
-    return Aligner(**parts, record=json.dumps(metadata))
+    aligner = Aligner(**parts, record=json.dumps(metadata))
+    try:  # to embed a row, of which the shape alone is computed
+        for embed, by in ((aligner.embed_x, aligner.x), (aligner.embed_y, aligner.y)):
+            jax.eval_shape(embed, jax.ShapeDtypeStruct((1, len(by.mean)), np.float32))
+    except Exception as error:
+        raise ValueError(f"The maps in {folder} do not fit its features: align again.") from error
+    return aligner
 
 
 _KINDS = (
@@ -184,8 +189,7 @@ def _kind(name: str) -> type | None:
         from gentle_clip_jax.aligners.heads.sides import Side
         from gentle_clip_jax.encoders.heads import ProjectionHead, RefinedMap
 
-        heads = (Refined, Trained, Side, ProjectionHead, RefinedMap)
-        kinds = {kind.__name__: kind for kind in heads}
+        kinds = {k.__name__: k for k in (Refined, Trained, Side, ProjectionHead, RefinedMap)}
     return kinds.get(name)
 
 

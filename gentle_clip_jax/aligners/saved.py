@@ -73,17 +73,15 @@ def write(
     tree = {name: _described(part, name, arrays, kinds) for name, part in parts.items()}
     content = save(arrays)
     digest = sha256_of(content)
-    record = {**owned.stated(KIND), "format": _FORMAT, "sha256": digest, "parts": tree}
+    record = {"format": _FORMAT, "sha256": digest, "parts": tree}
     record |= {"arrays": f"arrays-{digest[:16]}.safetensors", "metadata": dict(metadata)}
-    owned.check_owned(folder, JSON, KIND)
-    with locks.alone_in(folder, timeout=locks.WAIT):
-        owned.begin(folder, JSON, KIND)
+    with owned.writing(folder, JSON, KIND) as finish:
         before = _named_arrays(folder)
         path = folder / record["arrays"]
         if not path.exists() or sha256(path) != digest:
             with writing(path, "wb") as file:
                 file.write(content)
-        owned.finish(folder, JSON, record)
+        finish(record)
         if before not in (None, path):
             before.unlink(missing_ok=True)
 

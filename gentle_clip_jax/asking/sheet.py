@@ -15,7 +15,8 @@ from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.given import Given, collection_of
 from gentle_clip_jax.features.pairs import SHEET, filled_cells
 from gentle_clip_jax.pages import Step, write
-from gentle_clip_jax.pages.items import items_page, previews_html
+from gentle_clip_jax.pages.items import Card, items_page, previews_html
+from gentle_clip_jax.storage import locks
 from gentle_clip_jax.storage.progress import working
 from gentle_clip_jax.storage.tables import read_table, write_csv, write_workbook
 
@@ -47,26 +48,30 @@ class Sheet:
           ValueError: ask.csv holds answers already, or `images` has no picture of these items.
           OSError: the folder cannot be written.
         """
-        folder, count = pathlib.Path(folder), len(self.ids)
+        folder = pathlib.Path(folder)
         cards = self.collection.previews(self.ids, self.images)
         if self.images is not None and not any(card.picture for card in cards.values()):
             raise ValueError(
                 f"{self.images} has no pictures of the items of {self.collection.name}: give the "
                 "folder encoded."
             )
-        folder.mkdir(parents=True, exist_ok=True)
         rows = [SHEET, *([id_, ""] for id_ in self.ids)]
         tables = {folder / "ask.csv": write_csv} | (
             {folder / "ask.xlsx": write_workbook} if xlsx else {}
         )
-        for path in tables:
-            if path.exists() and _is_filled(path):
-                raise ValueError(f"{path} holds answers: use another --out, or move it away.")
-        for path, write_table in tables.items():
-            write_table(path, rows)
+        with locks.alone_in(folder, timeout=locks.WAIT):
+            for path in tables:
+                if path.exists() and _is_filled(path):
+                    raise ValueError(f"{path} holds answers: use another --out, or move it away.")
+            write(folder / "ask.html", self._page(folder, cards))
+            for path, write_table in tables.items():
+                write_table(path, rows)
+
+    def _page(self, folder: pathlib.Path, cards: Mapping[str, Card]) -> str:
+        count = len(self.ids)
         path, sheet = self.collection.path, shlex.quote(str(folder / "ask.csv"))
         name = "this collection" if path is None else path.name
-        page = items_page(
+        return items_page(
             "questions",
             f"{count} of {len(self.collection.items):,} items of {name}",
             [
@@ -87,7 +92,6 @@ class Sheet:
                 )
             ],
         )
-        write(folder / "ask.html", page)
 
     def to_pandas(self) -> "pandas.DataFrame":
         """Return a table with the columns x, the ids, and y, to be filled in."""
@@ -135,8 +139,10 @@ def ask(
     2
     """
     collection = collection_of(x)
-    ids = collection.items.tolist()
+    ids = sorted(collection.items.tolist())  # so that the order of rows does not matter
     features = collection.of_items(ids).mean(axis=1)
+    if isinstance(pairs, np.ndarray) and pairs.dtype.kind in "iu":
+        pairs = [(id_,) for id_ in collection.items[pairs[:, 0]].tolist()] or None
     rows = items_to_ask(features, num, seed=seed, pairs=_labelled(ids, pairs))
     folder = None if images is None else pathlib.Path(images)
     return Sheet([ids[row] for row in rows], collection, folder)
@@ -146,8 +152,6 @@ def _labelled(ids: list[str], pairs: Any) -> np.ndarray:
     """Return rows of the items that have a pair; a line without a partner is no pair yet."""
     if pairs is None:
         return np.zeros(0, int)
-    if isinstance(pairs, np.ndarray) and pairs.dtype.kind in "iu":
-        return pairs[:, 0]
     row = {id_: number for number, id_ in enumerate(ids)}
     labelled = [row[cell] for line in _lines(pairs) for cell in line if cell in row]
     if not labelled:
@@ -170,6 +174,7 @@ def _lines(pairs: Any) -> Iterable[Sequence[str]]:
 
 
 def _is_filled(path: pathlib.Path) -> bool:
-    """Return whether a person has written beside any id of a sheet."""
+    """Return whether a person has written beside any id of a sheet, or it is another table."""
     rows = ([str(cell).strip() for cell in cells] for _, cells in read_table(path).rows)
-    return any(any(cells[1:]) for cells in rows if cells[:2] != SHEET)
+    first = next(rows, SHEET)
+    return first[:2] != SHEET or any(any(cells[1:]) for cells in rows)

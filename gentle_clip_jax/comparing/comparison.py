@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 from gentle_clip_jax.aligners.sentences import of_chance, of_method, of_unmatched
 from gentle_clip_jax.comparing.page import HEAD, cells, comparison_page
 from gentle_clip_jax.pages import write
-from gentle_clip_jax.storage.writing import write_json
+from gentle_clip_jax.storage import owned
 
 if TYPE_CHECKING:
     import pandas
 
 _RECALL = {"recall": "value", "low": "low", "high": "high"}
 _DIFFERENCE = {"difference": "value", "difference_low": "low", "difference_high": "high"}
-FILES = ("comparison.html", "comparison.json")
+FILES, KIND = ("comparison.html", "comparison.json"), "comparison"
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -103,14 +103,13 @@ class Comparison:
         """Write comparison.html and comparison.json.
 
         Raises:
-          ValueError: the page cannot be written.
-          OSError: the folder cannot be made.
+          ValueError: the folder holds something else, or the page cannot be written.
+          OSError: the folder cannot be written.
         """
         folder = pathlib.Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        page, record = (folder / name for name in FILES)
-        write(page, comparison_page(self.metadata, self.summary))
-        write_json(record, self.metadata)
+        with owned.writing(folder, FILES[1], KIND, remove=FILES[1:]) as finish:
+            write(folder / FILES[0], comparison_page(self.metadata, self.summary))
+            finish(self.metadata)
 
     def __repr__(self) -> str:
         return (

@@ -83,7 +83,8 @@ def compare(
     problem, _ = problem_of(*evidence.joined, seed=seed, classes=classes, most=READ_ITEMS)
     data = digests_of(evidence.x, evidence.y, evidence.joined.pairs)
     folder = Folder(workdir, sha256_of({**data, "seed": seed, "named": classes is not None}))
-    evaluated = _evaluated(problem, further, folder, seed)
+    with folder.writing():
+        evaluated = _evaluated(problem, further, folder, seed)
     concluded = evidence.stated or conclude(problem, evaluated[_CLOSED_FORMS])
     chosen = methods or list({name: None for one in evaluated.values() for name in one.recall})
     comparison = Comparison(

@@ -1,13 +1,16 @@
 """Figures of methods in the folder of a comparison, so that an interruption costs one method."""
 
+import contextlib
 import logging
 import pathlib
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
+from gentle_clip_jax.comparing.comparison import FILES, KIND
 from gentle_clip_jax.evaluation.cross_validation import HeldOut
-from gentle_clip_jax.storage import reading
+from gentle_clip_jax.storage import owned, reading
 from gentle_clip_jax.storage.writing import put_aside, write_arrays
 
 _log = logging.getLogger(__name__)
@@ -25,6 +28,12 @@ class Folder:
     def __init__(self, path: str | pathlib.Path | None, digest: str):
         self.path = None if path is None else pathlib.Path(path) / "methods"
         self.digest = digest
+
+    def writing(self) -> contextlib.AbstractContextManager[Any]:
+        """Lock the folder of the comparison, if there is one."""
+        if self.path is None:
+            return contextlib.nullcontext()
+        return owned.writing(self.path.parent, FILES[1], KIND, timeout=0)
 
     def kept(self, name: str, evaluate: Callable[[], HeldOut]) -> HeldOut:
         """Return the figures that are kept under a name, or evaluate and keep them.

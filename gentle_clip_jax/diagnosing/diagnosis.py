@@ -2,18 +2,18 @@
 
 import dataclasses
 import html
-import json
 import pathlib
 from typing import TYPE_CHECKING, Any
 
 from gentle_clip_jax.diagnosing.page import diagnosis_page, headlines, lines_of, suspects
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.pages import write
+from gentle_clip_jax.storage import owned
 
 if TYPE_CHECKING:
     import pandas
 
-FILES = ("diagnosis.html", "diagnosis.json")
+FILES, KIND = ("diagnosis.html", "diagnosis.json"), "diagnosis"
 _COLUMNS = ("name", "level", "title", "value", "chance", "sentence")
 
 
@@ -64,21 +64,17 @@ class Diagnosis:
         """Write diagnosis.html, with the most suspicious pairs, and diagnosis.json.
 
         Raises:
-          ValueError: they cannot be written.
+          ValueError: the folder holds something else, or cannot be written.
         """
         folder = pathlib.Path(folder)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ValueError(f"{folder} cannot be made a folder ({error.strerror}).") from error
         strange = suspects(self.metadata)
         cards = {
             side: rows.previews([one[side] for one in strange]) if rows and strange else {}
             for side, rows in (("x", self.x), ("y", self.y))
         }
-        record = json.dumps(self.metadata, indent=1, allow_nan=False)
-        write(folder / FILES[1], f"{record}\n")
-        write(folder / FILES[0], diagnosis_page(self.metadata, cards))
+        with owned.writing(folder, FILES[1], KIND, remove=FILES[1:]) as finish:
+            write(folder / FILES[0], diagnosis_page(self.metadata, cards))
+            finish(self.metadata)
 
     def __repr__(self) -> str:
         return f"Diagnosis({len(self.findings)} figures; {' '.join(self.summary)[:1000]})"

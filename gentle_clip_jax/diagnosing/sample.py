@@ -61,7 +61,8 @@ def _modality(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return means and single rows of sampled matched items, and rows of unmatched items."""
     items, item_of = np.unique(rows.ids, return_inverse=True)
-    order = rng.permutation(len(item_of))
+    # Of rows in the order of their ids, so that the order in a file does not matter.
+    order = np.argsort(item_of, kind="stable")[rng.permutation(len(item_of))]
     some_row = order[np.unique(item_of[order], return_index=True)[1]]
     sampled = np.searchsorted(items, sampled_ids)
     free = np.flatnonzero(~np.isin(items, matched_ids))

@@ -8,7 +8,7 @@ from gentle_clip_jax.aligners import Aligner, load
 from gentle_clip_jax.exporting.arrays import numpy
 from gentle_clip_jax.exporting.functions import of_aligner, of_run
 from gentle_clip_jax.exporting.programs import onnx, stablehlo
-from gentle_clip_jax.storage import locks, owned
+from gentle_clip_jax.storage import owned
 from gentle_clip_jax.storage.progress import working
 from gentle_clip_jax.storage.writing import write_arrays, write_text, writing
 
@@ -39,7 +39,8 @@ def export(
       ValueError: the format cannot represent the aligner, or the folder has other content.
       OSError: the folder cannot be written.
     """
-    folder = _free(out)
+    folder = pathlib.Path(out)
+    owned.check_owned(folder, _RECORD, KIND)  # before minutes of compiling
     fitted = load(aligner) if isinstance(aligner, str | pathlib.Path) else aligner
     if isinstance(fitted, Aligner):
         contents = numpy(fitted) if format == "numpy" else _PROGRAMS[format](of_aligner(fitted))
@@ -53,18 +54,10 @@ def export(
     return _write(folder, contents, {"format": format, "metadata": metadata})
 
 
-def _free(out: str | pathlib.Path) -> pathlib.Path:
-    """Return the folder if it is new, empty, or has an earlier export."""
-    folder = pathlib.Path(out)
-    owned.check_owned(folder, _RECORD, KIND)
-    return folder
-
-
 def _write(
     folder: pathlib.Path, contents: Mapping[str, Any], record: dict[str, Any]
 ) -> list[pathlib.Path]:
-    with locks.alone_in(folder, timeout=locks.WAIT):
-        owned.begin(folder, _RECORD, KIND)
+    with owned.writing(folder, _RECORD, KIND) as finish:
         for name, content in contents.items():
             path = folder / name
             if isinstance(content, str):
@@ -74,5 +67,5 @@ def _write(
             else:
                 with writing(path, "wb") as file:
                     file.write(content)
-        owned.finish(folder, _RECORD, {**owned.stated(KIND), **record})
+        finish(record)
     return [folder / name for name in (*contents, _RECORD)]

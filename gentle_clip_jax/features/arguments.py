@@ -22,10 +22,11 @@ def check_folder(out: pathlib.Path, arguments: dict[str, Any]) -> None:
     Raises:
       ValueError: it holds anything else.
     """
+    # First, as another process that begins to write there writes the arguments before all else.
+    names = locks.names_in(out) if out.is_dir() else {out.name} if out.exists() else set()
     paths = [path for path in _paths(out) if path.exists()]
     if not paths:
-        names = [p.name for p in out.iterdir()] if out.is_dir() else [out.name] * out.exists()
-        if any(name not in (locks.NAME, SHARDS) for name in names):
+        if names - {SHARDS}:
             raise ValueError(f"{out} is not an empty folder: use another --out.")
         return
     records = []

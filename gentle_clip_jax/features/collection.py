@@ -11,7 +11,7 @@ import numpy as np
 
 from gentle_clip_jax.data.pairs import RowNumbers
 from gentle_clip_jax.features import folder as folders
-from gentle_clip_jax.storage import locks, reading
+from gentle_clip_jax.storage import reading
 from gentle_clip_jax.storage.digests import sha256_of, sha256_of_npy
 
 if TYPE_CHECKING:
@@ -216,13 +216,11 @@ class Collection:
           OSError: it cannot be written.
         """
         folder, count = pathlib.Path(folder), len(self.features)
-        folders.check_folder(folder)
         starts = range(0, count, _BLOCK)
         numbers = (np.arange(start, min(start + _BLOCK, count)) for start in starts)
         blocks = zip(numbers, reading.blocks_of(self.features, _BLOCK))
         manifest = {**self.manifest, "num_rows": count, "row_numbers": self.is_numbered}
-        with locks.alone_in(folder, timeout=locks.WAIT):
-            folders.open_folder(folder)
+        with folders.writing(folder):
             folders.write_contents(folder, count, self.features.dtype.name, blocks, self.lines())
             folders.write_manifest(folder, manifest)
 

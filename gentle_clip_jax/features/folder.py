@@ -4,16 +4,17 @@ The manifest holds the SHA-256 of the other files, and states that the folder is
 is written last and removed first, so that a folder with a manifest is whole.
 """
 
+import contextlib
 import json
 import pathlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from gentle_clip_jax.storage import owned, reading
+from gentle_clip_jax.storage import locks, owned, reading
 from gentle_clip_jax.storage.digests import sha256
-from gentle_clip_jax.storage.records import unchecked, write_record
+from gentle_clip_jax.storage.records import unchecked
 from gentle_clip_jax.storage.writing import write_json_lines, write_rows
 
 FEATURES, ROWS, MANIFEST = "features.npy", "rows.jsonl", "manifest.json"
@@ -57,27 +58,20 @@ def read_rows(folder: pathlib.Path) -> list[dict[str, Any]]:
         return [json.loads(line) for line in lines]
 
 
-def open_folder(folder: pathlib.Path, others: Sequence[str] = ()) -> None:
-    """Make a locked folder ready for writing: remove its manifest and the files `others`.
+@contextlib.contextmanager
+def writing(
+    folder: pathlib.Path, others: Sequence[str] = (), *, timeout: float = locks.WAIT
+) -> Iterator[None]:
+    """Lock a folder to write features, and remove its manifest and the files `others`.
 
     Raises:
-      ValueError: it holds anything else than an earlier call has left there.
-    """
-    check_folder(folder)
-    write_record(folder / owned.UNFINISHED, owned.stated(KIND))
-    for name in (MANIFEST, *others):
-        (folder / name).unlink(missing_ok=True)
-
-
-def check_folder(folder: pathlib.Path) -> None:
-    """Refuse a folder that is not missing, empty, or of features that `encode` has not made.
-
-    Raises:
-      ValueError: it holds something else, which stays untouched.
+      ValueError: it is not missing, empty, or of features that `encode` has not made; what it holds
+        stays untouched. Or another process writes to it.
     """
     if (folder / "arguments.json").exists():
         raise ValueError(f"{folder} holds something else: use another folder, or move it away.")
-    owned.check_owned(folder, MANIFEST, KIND)
+    with owned.writing(folder, MANIFEST, KIND, remove=(MANIFEST, *others), timeout=timeout):
+        yield
 
 
 def write_contents(
@@ -103,4 +97,4 @@ def write_manifest(
 ) -> None:
     """Write the manifest with the digests of the files beside it; the folder is whole then."""
     digests = {name: sha256(folder / name) for name in names}
-    owned.finish(folder, MANIFEST, owned.stated(KIND) | {**manifest, "sha256": digests})
+    owned.finish(folder, MANIFEST, KIND, {**manifest, "sha256": digests})

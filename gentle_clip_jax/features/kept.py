@@ -11,7 +11,7 @@ import numpy as np
 
 from gentle_clip_jax.features import folder as folders
 from gentle_clip_jax.features.folder import FEATURES, MANIFEST, ROWS
-from gentle_clip_jax.storage import reading
+from gentle_clip_jax.storage import reading, writing
 from gentle_clip_jax.storage.locks import refuse_link
 from gentle_clip_jax.storage.writing import put_aside, write_arrays
 
@@ -160,5 +160,6 @@ def remove_parts(out: pathlib.Path) -> None:
     """
     for path in (out / PARTS).glob("*.npz"):
         path.unlink()
-    with contextlib.suppress(OSError):  # not empty
+    with contextlib.suppress(OSError):  # not there, or not empty
+        writing.remove_parts(out / PARTS)
         (out / PARTS).rmdir()

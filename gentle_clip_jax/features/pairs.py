@@ -3,6 +3,7 @@
 import dataclasses
 import logging
 import os
+import pathlib
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ from gentle_clip_jax.data.pairs import Pairs
 from gentle_clip_jax.data.pairs import filled_cells as filled_cells
 from gentle_clip_jax.data.pairs import read_pairs as read_pairs
 from gentle_clip_jax.features.collection import Collection
+from gentle_clip_jax.storage.records import read_record
 
 _log = logging.getLogger(__name__)
 
@@ -37,6 +39,7 @@ def read_matched(pairs: Pairs, x: Collection, y: Collection) -> Matched:
     results, are the same however the lines of a file are sorted.
     """
     ids = read_pairs(pairs, x.ids, y.ids, several=True)
+    warn_stale(pairs, x, y)
     item = _joined(ids)
     count = item.max() + 1
     if count == len(ids):
@@ -53,6 +56,22 @@ def read_matched(pairs: Pairs, x: Collection, y: Collection) -> Matched:
         new = np.array([of.get(id_, id_) for id_ in rows.ids.tolist()]).view(type(rows.ids))
         joined.append(dataclasses.replace(rows, ids=new))
     return Matched(joined[0], joined[1], _in_canonical_order(np.stack(names, axis=1)))
+
+
+def warn_stale(pairs: Pairs, x: Collection, y: Collection) -> None:
+    """Warn if pairs are a table of `match`, which was made with other features or items."""
+    if not isinstance(pairs, str | os.PathLike):
+        return
+    try:
+        built_from = read_record(pathlib.Path(pairs).with_name("matches.json"))["built_from"]
+    except (OSError, ValueError, LookupError):
+        return  # a table of a person's own
+    for side, rows in (("x", x), ("y", y)):
+        if built_from.get(side, rows.sha256) != rows.sha256:
+            _log.warning(
+                f"{pairs} was made with other features or items of {side} than those of "
+                f"{rows.name}: run gentle-clip match again."
+            )
 
 
 def _in_canonical_order(pairs: np.ndarray) -> np.ndarray:

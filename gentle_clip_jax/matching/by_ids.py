@@ -10,6 +10,7 @@ import numpy as np
 
 from gentle_clip_jax.aligners import Aligner
 from gentle_clip_jax.aligners.candidates import NAMED
+from gentle_clip_jax.aligners.evidence import digests_of
 from gentle_clip_jax.aligners.from_collections import held_out_of
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.given import Given, files_of
@@ -35,7 +36,8 @@ class MatchedCollections:
     """A partner for each unmatched item of x, and how probable it is.
 
     matches: the same by numbers of items. x, y: the collections. opened: the aligner. given: ids
-    [k, 2] of the pairs. pairs: their path, for commands on the page.
+    [k, 2] of the pairs. built_from: digests of all of these. pairs: their path, for commands on the
+    page.
     """
 
     matches: Matches
@@ -43,6 +45,7 @@ class MatchedCollections:
     y: Collection
     opened: Opened
     given: np.ndarray
+    built_from: dict[str, Any]
     pairs: str | None = None
 
     @property
@@ -113,6 +116,7 @@ class MatchedCollections:
         )
         shown = Shown(files_of(self.x), x_texts, files_of(self.y), y_texts)
         extra: Any = {"page": page, "shown": shown, "xlsx": xlsx, "accepted": self.accepted(accept)}
+        extra["built_from"] = self.built_from
         write(self.matches, folder, *ids, y_texts=self._first_texts(), **extra)
 
     def to_pandas(self) -> "pandas.DataFrame":
@@ -186,6 +190,8 @@ def match(
         one_to_one=one_to_one,
         key=jax.random.key(seed),
         classes=classes,
+        y_order=np.argsort(joined_y.items),
         held_out=held_out_of(opened.aligner, of_x, of_y, ids),
     )
-    return MatchedCollections(matches, joined_x, joined_y, opened, ids, path)
+    built_from = {"aligner": opened.sha256, **digests_of(of_x, of_y, ids)}
+    return MatchedCollections(matches, joined_x, joined_y, opened, ids, built_from, path)

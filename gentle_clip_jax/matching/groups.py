@@ -25,14 +25,18 @@ class Groups(NamedTuple):
     central: np.ndarray
 
 
-def group(y: np.ndarray, key: jax.Array) -> Groups:
+def group(y: np.ndarray, key: jax.Array, order: np.ndarray | None = None) -> Groups:
     """Cluster items y [m, d] by k-means into 30 groups, fewer if their mean size were below five.
 
     The clustering sees the standardised features of y alone, not the joint space: the groups are
     the same for every fold, and independent of held-out pairs. Neighbour smoothing comes first, so
     that borders lie where items are sparse.
+
+    Args:
+      order: [m] items in the order in which random choices see them; as they are if not given.
     """
-    rows = Standardizer.of(y).rows(y)
+    order = np.arange(len(y)) if order is None else order
+    rows = Standardizer.of(y).rows(y)[order]
     bank = rows[np.asarray(jax.random.permutation(key, len(rows)))[:_BANK]]
     rows = smoothed(rows, bank)
     count = max(1, min(GROUPS, len(rows) // _LEAST_ITEMS))
@@ -41,7 +45,7 @@ def group(y: np.ndarray, key: jax.Array) -> Groups:
     nonempty, member = np.unique(np.argmin(distance, axis=1), return_inverse=True)
     distance = distance[:, nonempty] + np.sum(rows**2, axis=1)[:, None]
     inside = np.where(member[:, None] == np.arange(len(nonempty))[None, :], distance, np.inf)
-    return Groups(member, np.argmin(inside, axis=0))
+    return Groups(member[np.argsort(order)], order[np.argmin(inside, axis=0)])
 
 
 def smoothed(rows: np.ndarray, bank: np.ndarray) -> np.ndarray:

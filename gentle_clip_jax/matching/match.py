@@ -50,6 +50,7 @@ def match_arrays(
     one_to_one: bool = False,
     key: jax.Array | None = None,
     classes: tuple[ArrayLike, ArrayLike] | None = None,
+    y_order: np.ndarray | None = None,
     held_out: HeldOutPairs | None = None,
 ) -> Matches:
     """Return a partner for each unmatched item of x, and how probable it is.
@@ -75,6 +76,7 @@ def match_arrays(
         gets its nearest.
       key: of folds, groups and refits; that of seed 0 if not given.
       classes: for named_transport, see `Problem`.
+      y_order: [m] items of y by their ids, so that groups do not depend on the order of rows.
       held_out: evidence of the same pairs and items, numbered by rows of x and y; the aligner is
         refitted if not given.
 
@@ -88,7 +90,7 @@ def match_arrays(
         raise ValueError(f"share is {share}: give what part of x has a partner, above 0 to 1.")
     key = jax.random.key(0) if key is None else key
     sides, problem = _sides(x, y, np.asarray(pairs), classes)
-    groups = group(means(sides.y), key)
+    groups = group(means(sides.y), key, y_order)
     of_y = groups.of_item[sides.of_y]
     evidence, calibration = None, Calibration.of_few(len(sides.pairs))
     if calibration.shown:

@@ -2,16 +2,15 @@
 
 import math
 import pathlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from gentle_clip_jax.matching.accepted import HEADING, Accepted
 from gentle_clip_jax.matching.matches import Candidates, Matches
-from gentle_clip_jax.storage import locks, owned
+from gentle_clip_jax.storage import owned
 from gentle_clip_jax.storage.digests import sha256
-from gentle_clip_jax.storage.records import write_record
 from gentle_clip_jax.storage.tables import write_csv, write_workbook
 from gentle_clip_jax.storage.writing import write_text, writing
 
@@ -42,6 +41,7 @@ def write(
     accepted: Accepted | None = None,
     shown: Shown | None = None,
     xlsx: bool = False,
+    built_from: Mapping[str, Any] | None = None,
 ) -> None:
     """Write the tables of matches, matches.html and, last, matches.json.
 
@@ -54,6 +54,7 @@ def write(
       page: of `matches_page`; without it there is no matches.html.
       accepted: of `accepted_pairs`; without it there is no accepted.csv.
       shown: file names and texts beside the ids; xlsx: whether to write matches.xlsx too.
+      built_from: digests of the aligner and of what it matched, for `features.pairs.warn_stale`.
 
     Raises:
       OSError: the folder cannot be written.
@@ -66,12 +67,8 @@ def write(
     _check_ids(matches, x_ids, y_ids)
     labels = _labels(matches, y_ids, y_texts)
     folder = pathlib.Path(folder)
-    owned.check_owned(folder, _RECORD, KIND)
-    with locks.alone_in(folder, timeout=locks.WAIT):
-        write_record(folder / owned.UNFINISHED, owned.stated(KIND))
-        # A folder without it is unfinished.
-        for name in (_RECORD, _PAGE, _ACCEPTED, _WORKBOOK):
-            (folder / name).unlink(missing_ok=True)
+    stale = (_RECORD, _PAGE, _ACCEPTED, _WORKBOOK)
+    with owned.writing(folder, _RECORD, KIND, remove=stale) as finish:
         rows = [(*_HEADING, *_OF_GROUPS), *_rows(matches, x_ids, y_ids, labels)]
         rows = _with_shown(matches, rows, shown)
         sizes = np.bincount(matches.groups.of_item, minlength=len(labels))
@@ -83,13 +80,13 @@ def write(
         _write_candidates(folder / "candidates.parquet", matches, x_ids, y_ids)
         if page:
             write_text(folder / _PAGE, page)
-        record = {**owned.stated(KIND), **matches.metadata}
+        record = {"built_from": dict(built_from or {}), **matches.metadata}
         if accepted is not None:
             write_csv(folder / _ACCEPTED, [HEADING, *accepted.rows])
             record["accepted"] = {"pairs": len(accepted.rows), "methods": accepted.methods}
         written = (*TABLES, _ACCEPTED) if accepted else TABLES
         digests = {name: sha256(folder / name) for name in written}
-        owned.finish(folder, _RECORD, {**record, "sha256": digests})
+        finish({**record, "sha256": digests})
 
 
 def rows_of(

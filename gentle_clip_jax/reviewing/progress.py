@@ -79,7 +79,10 @@ class Progress:
         self._embed, self._path, self._lock = embed, path, threading.Lock()
         try:
             rows = parse_json(path) if path.exists() else []
-            self._points = {int(row["pairs"]): Point(**row) for row in rows}
+            points = [Point(**row) for row in rows]
+            if not all(0 < p.pairs < 2**31 and 0 <= min(p[1:]) <= max(p[1:]) <= 1 for p in points):
+                raise ValueError("it has figures that are no shares")
+            self._points = {point.pairs: point for point in points}
         except (ValueError, TypeError, KeyError) as error:
             raise ValueError(f"{path} is damaged: delete it.") from error
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gentle_clip_jax.aligners import Aligner
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.given import Given, collection_of
-from gentle_clip_jax.features.pairs import read_pairs
+from gentle_clip_jax.features.pairs import read_pairs, warn_stale
 from gentle_clip_jax.pages.items import pairs_html
 from gentle_clip_jax.reviewing.journal import write_pairs
 from gentle_clip_jax.reviewing.log import Answer
@@ -174,6 +174,7 @@ def _file_of(
     pairs: Any, out: str | pathlib.Path | None, opened: Opened | None, x: Collection, y: Collection
 ) -> pathlib.Path:
     """Return the file of pairs that grows, written if it is not there yet."""
+    warn_stale(pairs, x, y)
     if isinstance(pairs, str | os.PathLike) and out is None:
         check_grows(pathlib.Path(pairs))
         return pathlib.Path(pairs)

@@ -15,7 +15,7 @@ from gentle_clip_jax.features.given import Given
 from gentle_clip_jax.features.read import read
 from gentle_clip_jax.searching.opened import Opened, opened_of
 from gentle_clip_jax.searching.run_items import Run
-from gentle_clip_jax.storage import locks, reading
+from gentle_clip_jax.storage import reading
 from gentle_clip_jax.storage.progress import track
 from gentle_clip_jax.storage.writing import write_rows
 
@@ -61,22 +61,16 @@ def embed(
             return read(folder)
     given, _ = opened.read(items, side)
     if folder:
-        _write(opened, given, side, folder)
+        with folders.writing(folder, (RANKED,), timeout=0):
+            _write_rows(opened, given, side, folder)
         return read(folder)
     rows = [opened.embed(side, block) for block in reading.blocks_of(given.features, _BLOCK)]
     manifest = _manifest(opened, given, side)
     return dataclasses.replace(given, features=np.concatenate(rows), path=None, manifest=manifest)
 
 
-def _write(opened: Opened, given: Collection, side: str, folder: pathlib.Path) -> None:
-    """Write the collection; the manifest, without which it cannot be read, comes last."""
-    folders.check_folder(folder)
-    with locks.alone_in(folder):
-        folders.open_folder(folder, others=(RANKED,))
-        _write_rows(opened, given, side, folder)
-
-
 def _write_rows(opened: Opened, given: Collection, side: str, folder: pathlib.Path) -> None:
+    """Write the collection; the manifest, without which it cannot be read, comes last."""
     count, names = len(given.ids), [folders.FEATURES, folders.ROWS]
     blocks = _blocks(folders.FEATURES, given.features, lambda rows: opened.embed(side, rows))
     folders.write_contents(folder, count, "float32", blocks, given.lines())

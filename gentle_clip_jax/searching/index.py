@@ -12,7 +12,7 @@ import numpy as np
 
 from gentle_clip_jax.searching.ivf_pq import IvfPq
 from gentle_clip_jax.searching.mapped_rows import MappedRows
-from gentle_clip_jax.storage import locks, owned
+from gentle_clip_jax.storage import owned
 from gentle_clip_jax.storage.digests import sha256
 from gentle_clip_jax.storage.records import read_record
 
@@ -79,9 +79,7 @@ def write_index(
     if engine not in ENGINES:
         raise ValueError(f"There is no engine {engine!r}: take one of {', '.join(ENGINES)}.")
     metadata = ENGINES[engine].metadata()  # before anything is touched: it may not be installed
-    owned.check_owned(folder, MANIFEST, KIND)
-    with locks.alone_in(folder):
-        owned.begin(folder, MANIFEST, KIND)
+    with owned.writing(folder, MANIFEST, KIND, timeout=0) as finish:
         _remove_all_but(folder, _named(folder))  # what a killed writer has left
         token, parts = secrets.token_hex(8), {}
         try:
@@ -89,14 +87,8 @@ def write_index(
                 if blocks is not None:
                     parts[name] = f"{name}-{token}.{ENGINES[engine].SUFFIX}"
                     ENGINES[engine].build(folder / parts[name], blocks, num_rows)
-            manifest = {
-                **owned.stated(KIND),
-                "engine": engine,
-                "built_from": built_from,
-                **metadata,
-            }
-            manifest |= {"parts": parts, "sha256": _digests(folder, parts)}
-            owned.finish(folder, MANIFEST, manifest)
+            manifest = {"engine": engine, "built_from": built_from, **metadata}
+            finish({**manifest, "parts": parts, "sha256": _digests(folder, parts)})
         finally:
             _remove_all_but(folder, _named(folder))
 

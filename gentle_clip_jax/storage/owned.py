@@ -1,12 +1,13 @@
 """Output folders: only a folder whose manifest states its format and kind is written to again."""
 
 import contextlib
+import functools
 import pathlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from gentle_clip_jax.storage.locks import names_in, refuse_link
+from gentle_clip_jax.storage.locks import WAIT, alone_in, names_in, refuse_link
 from gentle_clip_jax.storage.reading import check_regular
 from gentle_clip_jax.storage.records import write_record
 
@@ -27,28 +28,54 @@ def check_owned(folder: pathlib.Path, manifest: str, kind: str) -> None:
     refuse_link(folder)
     is_new = not folder.exists() or (folder.is_dir() and not names_in(folder))
     if not is_new and not any(_kind_of(folder / name) == kind for name in (manifest, UNFINISHED)):
-        raise ValueError(f"{folder} holds something else: use another folder, or move it away.")
+        why = f" ({folder / manifest} is of something else)" if (folder / manifest).exists() else ""
+        raise ValueError(
+            f"{folder} holds something else: use another folder, or move it away{why}."
+        )
 
 
-def begin(folder: pathlib.Path, manifest: str, kind: str) -> None:
-    """Mark a locked folder as one of this kind, so that it is known again if the writer is killed.
+@contextlib.contextmanager
+def writing(
+    folder: pathlib.Path,
+    manifest: str,
+    kind: str,
+    *,
+    remove: Sequence[str] = (),
+    timeout: float = WAIT,
+) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    """Lock an output folder; yield the function that writes its manifest, after all other files.
+
+    Until then the folder is marked as one of this kind, so that it is known again if the writer is
+    killed.
+
+    Args:
+      remove: names of files to remove first. With the manifest among them, the folder is not
+        complete until the new one is written; without, the old manifest is valid until then.
+      timeout: seconds to wait for another process.
 
     Raises:
-      ValueError: it holds something else.
+      ValueError: the folder holds something else, is a link, or another process writes to it.
+      OSError: it cannot be written.
     """
     check_owned(folder, manifest, kind)
-    if _kind_of(folder / manifest) != kind:
-        write_record(folder / UNFINISHED, stated(kind))
+    with alone_in(folder, timeout=timeout):
+        check_owned(folder, manifest, kind)  # again: another process may have written meanwhile
+        write_record(folder / UNFINISHED, _stated(kind))
+        for name in remove:
+            (folder / name).unlink(missing_ok=True)
+        try:
+            yield functools.partial(finish, folder, manifest, kind)
+        finally:
+            if _kind_of(folder / manifest) == kind:
+                (folder / UNFINISHED).unlink(missing_ok=True)
 
 
-def finish(folder: pathlib.Path, manifest: str, record: Mapping[str, Any]) -> None:
-    """Write the manifest, which states the kind; the folder is complete then."""
-    write_record(folder / manifest, record)
-    (folder / UNFINISHED).unlink(missing_ok=True)
+def finish(folder: pathlib.Path, manifest: str, kind: str, record: Mapping[str, Any]) -> None:
+    """Write the manifest, which states its kind at its beginning; the folder is complete then."""
+    write_record(folder / manifest, {**_stated(kind), **record})
 
 
-def stated(kind: str) -> dict[str, Any]:
-    """Return the entries by which a manifest states its format and kind; they come first in it."""
+def _stated(kind: str) -> dict[str, Any]:
     return {"format": FORMAT, "kind": f"gentle-clip {kind}"}
 
 

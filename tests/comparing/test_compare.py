@@ -1,6 +1,5 @@
 """Comparison of methods: figures, pages, stored figures, refusals, and the command."""
 
-import json
 import re
 import shutil
 
@@ -11,6 +10,7 @@ from page_parser import Page
 from gentle_clip_jax.aligners.from_collections import align
 from gentle_clip_jax.commands import main
 from gentle_clip_jax.comparing import Comparison, compare, evaluated
+from gentle_clip_jax.storage.records import read_record
 
 PAIRS = [(f"a{i}", f"b{i}") for i in range(12)]
 METHODS = ["cca", "procrustes"]
@@ -71,7 +71,7 @@ def test_a_difference_is_that_of_the_method_less_the_reference(done, tmp_path):
 
 def test_the_page_the_table_and_the_representations(done):
     _, folder, comparison = done
-    assert json.loads((folder / "comparison.json").read_text()) == comparison.metadata
+    assert (kept := read_record(folder / "comparison.json")) == kept | comparison.metadata
     page = (folder / "comparison.html").read_text()
     for text in (*METHODS, "What now", "gentle-clip align", "20 splits"):
         assert text in Page(page).text

@@ -346,4 +346,6 @@ def test_every_file_of_a_comparison(tmp_path, walk, way):
         for folder, damaged in files.copies():
             found = files.open(compared, expected, folder, damaged)
             files.keep(folder, damaged, but=written)
-            files.note(damaged.name)(found and same(found, expected), "not done again")
+            # A record that does not say what it is may be another program's.
+            is_refused = found is None and damaged.name == "comparison.json"
+            files.note(damaged.name)(is_refused or same(found, expected), "not done again")

@@ -88,6 +88,11 @@ def test_they_stay_out_of_held_out_figures(tmp_path):
         return latent()
 
     pairs = b"".join(b"x%d,y%d\n" % (n, n) for n in range(12))
+    high = '{"pairs": 9, "recall": 2, "low": 0, "high": 1}'
+    for odd in ("[" * 9000, '[{"pairs": 1e400}]', f"[{high}]"):
+        (tmp_path / "odd.json").write_text(odd)
+        with pytest.raises(ValueError, match="is damaged: delete it"):
+            Progress(embed, tmp_path / "odd.json")
     progress = Progress(embed, tmp_path / "curve.json")
 
     def measure(*told):

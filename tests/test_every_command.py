@@ -1,0 +1,391 @@
+"""Every command that writes, when the disk is full, when it is killed, beside links, another's
+files and another writer; and every result, when its input comes in another form.
+
+A new command joins by a line in WRITERS or RESULTS, or names its own tests in ELSEWHERE.
+"""
+
+import concurrent.futures
+import dataclasses
+import errno
+import itertools
+import os
+import pathlib
+import re
+import shutil
+import types
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+import gentle_clip_jax as gc
+from gentle_clip_jax.commands import main
+from gentle_clip_jax.diagnosing import diagnosis
+from gentle_clip_jax.features import encode
+from gentle_clip_jax.features.work import Work, as_they_are
+from gentle_clip_jax.searching.index import open_index, write_index
+from gentle_clip_jax.storage.records import read_record
+
+PAIRS = [(f"a{i}", f"b{i}") for i in range(12)]
+
+
+def collections(num=24):
+    """Two collections of as many items that share three numbers; the partner of a7 is b7."""
+    rng = np.random.default_rng(0)
+    common, sides = rng.normal(size=(num, 3)), []
+    for letter, width in (("a", 6), ("b", 5)):
+        rows = common @ rng.normal(size=(3, width)) + 0.3 * rng.normal(size=(num, width))
+        ids = np.array([f"{letter}{i}" for i in range(num)])
+        sides.append(gc.Collection(rows.astype(np.float32), ids))
+    return sides
+
+
+def with_other_seed(result):
+    return dataclasses.replace(result, metadata={**result.metadata, "seed": 9})
+
+
+@pytest.fixture(scope="module")
+def given():
+    """Results to write, and others to replace them by."""
+    with pytest.MonkeyPatch.context() as patch:  # its plots take half a second
+        patch.setattr(diagnosis, "diagnosis_page", lambda metadata, _: str(metadata["seed"]))
+        yield results_of(*collections())
+
+
+def results_of(x, y):
+    settings = {"fast": True, "methods": ["cca"]}
+    aligner = gc.align(x, y, PAIRS, method="cca")
+    compared, diagnosed = gc.compare(x, y, PAIRS, **settings), gc.diagnose(x, y, PAIRS)
+    first = types.SimpleNamespace(
+        x=x, aligner=aligner, ask=gc.ask(x, 3), search=gc.search(aligner, x, like="a3"),
+        match=gc.match(aligner, x, y), compare=compared, diagnose=diagnosed,
+    )  # fmt: skip
+    other = types.SimpleNamespace(
+        x=dataclasses.replace(x, features=x.features[:, ::-1]), ask=gc.ask(x, 4),
+        aligner=aligner.with_metadata({"seed": 9}), search=gc.search(aligner, x, like="a4"),
+        match=gc.match(aligner, x, y, one_to_one=True), compare=with_other_seed(compared),
+        diagnose=with_other_seed(diagnosed),
+    )  # fmt: skip
+    return first, other
+
+
+def encode_rows(given, out):
+    """Calls `encode` with the rows of x for the results of an encoder."""
+    rows = [{"id": id_} for id_ in given.x.ids.tolist()]
+    work = Work(
+        rows, [*given.x.features], np.arange(len(rows)),
+        lambda numbers: [(f"{number}", None) for number in numbers], as_they_are,
+        lambda: lambda inputs: [(np.stack([*inputs]), [None] * len(rows))],
+        {"weights_sha256": str(given.x.features[0, 0])}, (),
+    )  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(encode, "_work", lambda *_: work)
+        gc.encode("texts.csv", out, encoder="minilm")
+
+
+def index_rows(given, out):
+    write_index(out, "exact", {}, [given.x.features], None, num_rows=len(given.x.ids))
+
+
+def save_hits(given, out):
+    out.mkdir(exist_ok=True)
+    given.search.save_csv(out / "hits.csv")
+
+
+def tables(*names):
+    return lambda out: [(out / name).read_bytes() for name in names]
+
+
+def record(name):
+    """Reads the record of a result: whole, it has the digests of what it rests on."""
+    return lambda out: (read_record(out / f"{name}.json"), (out / f"{name}.html").read_bytes())
+
+
+class Writer(NamedTuple):
+    """write: results into a folder. read: what is in it. is_owned: the folder is for it alone."""
+
+    write: Callable[[Any, Any], Any]
+    read: Callable[[Any], Any]
+    is_owned: bool = True
+
+
+WRITERS = {
+    "encode": Writer(encode_rows, lambda out: gc.read(out).features.copy()),
+    "save": Writer(lambda g, out: g.x.save(out), lambda out: gc.read(out).features.copy()),
+    "align": Writer(lambda g, out: g.aligner.save(out), lambda out: gc.load(out).metadata),
+    "embed": Writer(
+        lambda g, out: gc.embed(g.aligner, x=g.x, out=out),
+        lambda out: (gc.read(out).features.copy(), gc.read(out).manifest["aligner_sha256"]),
+    ),
+    "index": Writer(
+        index_rows, lambda out: open_index(out, {}).nearest(np.ones((1, 6), np.float32), 3)[1]
+    ),
+    "ask": Writer(lambda g, out: g.ask.save(out), tables("ask.csv")),
+    "search": Writer(save_hits, tables("hits.csv"), is_owned=False),
+    "match": Writer(lambda g, out: g.match.save(out), record("matches")),
+    "compare": Writer(lambda g, out: g.compare.save(out), record("comparison")),
+    "diagnose": Writer(lambda g, out: g.diagnose.save(out), record("diagnosis")),
+    "export": Writer(
+        lambda g, out: gc.export(g.aligner, out, format="numpy"), tables("export.json")
+    ),
+}
+ELSEWHERE = {
+    "train": "faults/test_killed.py",
+    "evaluate": "faults/test_every_file.py",
+    "report": "report/test_report.py",
+    "show": "commands/test_command_line.py",
+    "review": "reviewing/test_review_journal.py",
+    "data": "data/test_prepare.py",
+    "example": "data/test_example.py",
+    "push": "aligners/test_hub.py",
+    "quickstart": "commands/test_quickstart.py",
+    "doctor": "test_doctor.py",
+    "load": "test_fuzz.py",
+    "load_config": "commands/test_wrong_config_values.py",
+    "load_encoder": "encoders/published/test_bad_folders.py",
+    "read": "test_fuzz.py",
+    "restore": "faults/test_every_file.py",
+}
+EVERY = pytest.mark.parametrize("name", WRITERS)
+
+
+def test_every_command_and_verb_has_joined():
+    commands = next(a for a in main._parser()._actions if isinstance(a.choices, dict)).choices
+    verbs = {name for name in gc.__all__ if name[0].islower()} - {"losses"}
+    assert {*commands} | verbs | {"save"} == {*WRITERS} | {*ELSEWHERE}
+    tests = pathlib.Path(__file__).parent
+    assert all((tests / path).is_file() for path in ELSEWHERE.values())
+    # These keep features, and have no figures of their own.
+    assert {*RESULTS} == {*WRITERS} - {"encode", "save", "index", "export"}
+
+
+def contents(folder):
+    """Bytes by name, without what is random in the names and in the record of an index."""
+    return {
+        re.sub(r"-[0-9a-f]{16}\.npy", "", path.name): re.sub(
+            rb'-[0-9a-f]{16}\.npy|"check": "\w+"', b"", path.read_bytes()
+        )
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != "lock"
+    }
+
+
+def same(one, other):
+    if isinstance(one, tuple):
+        return all(map(same, one, other))
+    return np.array_equal(one, other) if isinstance(one, np.ndarray) else one == other
+
+
+def state(writer, out):
+    """What is in a folder; None if it is said in one sentence that it is not whole."""
+    try:
+        return writer.read(out)
+    except (ValueError, FileNotFoundError) as error:
+        said = str(error)
+    assert "\n" not in said
+    return None
+
+
+@pytest.fixture
+def writer(name):
+    return WRITERS[name]
+
+
+@pytest.fixture
+def results(given, name, tmp_path, writer):
+    """The folder of the first results, and what is read of the first and of the others."""
+    writer.write(given[1], tmp_path / "other")
+    writer.write(given[0], tmp_path / "out")
+    return tmp_path / "out", writer.read(tmp_path / "out"), writer.read(tmp_path / "other")
+
+
+@EVERY
+def test_killed_at_every_write(writer, given, results, tmp_path, monkeypatch, record_property):
+    """The old or the new result is there, or a sentence says that none is; the command goes on."""
+    (out, old, new), snapshots = results, []
+
+    def taking_snapshots(function):
+        def taken(*args, **settings):
+            snapshots.append(tmp_path / f"killed {len(snapshots)}")
+            shutil.copytree(out, snapshots[-1], symlinks=True)
+            return function(*args, **settings)
+
+        return taken
+
+    with monkeypatch.context() as patch:
+        for function in ("fsync", "replace", "unlink"):
+            patch.setattr(os, function, taking_snapshots(getattr(os, function)))
+        writer.write(given[1], out)
+    assert len(snapshots) > 1
+    whole = contents(out)
+    for killed in snapshots:
+        found = state(writer, killed)
+        assert found is None or same(found, old) or same(found, new)
+        writer.write(given[1], killed)
+        assert not writer.is_owned or contents(killed).keys() == whole.keys()
+        assert same(writer.read(killed), new)
+    record_property("tries", len(snapshots))
+
+
+class FullDisk:
+    """Takes the place of os.fsync, which fails after so many calls."""
+
+    def __init__(self, calls):
+        self.left, self.sync = calls, os.fsync
+
+    def __call__(self, handle):
+        self.left -= 1
+        if self.left < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self.sync(handle)
+
+
+@EVERY
+def test_full_disk_at_every_write(writer, given, results, tmp_path, monkeypatch, record_property):
+    """What was there stays, or a sentence says that it is not whole; nothing else is left."""
+    out, old, new = results
+    names = {*contents(out), *contents(tmp_path / "other"), "unfinished.json", "0.npz"}
+    for number in itertools.count():
+        shutil.copytree(out, full := tmp_path / f"full {number}")
+        disk, said = FullDisk(number), "No space left"
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", disk)
+            try:
+                writer.write(given[1], full)
+            except (OSError, ValueError) as error:
+                said = str(error)
+        found = state(writer, full)
+        assert "No space left" in said
+        assert found is None or same(found, old) or same(found, new)
+        assert contents(full).keys() <= names
+        writer.write(given[1], full)
+        assert same(writer.read(full), new)
+        if disk.left >= 0:
+            break
+    assert number > 1
+    record_property("tries", number)
+
+
+@EVERY
+def test_again_two_at_once_links_and_files_of_another(writer, given, results, tmp_path):
+    out, old, new = results
+    before = contents(out)
+    writer.write(given[0], out)
+    assert contents(out) == before
+
+    def write(number):
+        try:
+            return writer.write(given[number % 2], tmp_path / "both") and ""
+        except ValueError as error:
+            return str(error)
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        for _ in range(3):
+            said = [*pool.map(write, range(4))]
+            assert [text for text in said if text and "Another process writes to" not in text] == []
+            found = writer.read(tmp_path / "both")
+            assert same(found, old) or same(found, new)
+    if not writer.is_owned:
+        return
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "there")
+    (tmp_path / "victim").write_bytes(b"mine")
+    (tmp_path / "locked").mkdir()
+    (tmp_path / "locked" / "lock").symlink_to(tmp_path / "victim")
+    (tmp_path / "mine").mkdir()
+    for path in [*before, "notes.txt"]:
+        (tmp_path / "mine" / path).write_bytes(b"mine")
+    for folder in ("link", "locked", "mine"):
+        with pytest.raises((ValueError, OSError)):
+            writer.write(given[0], tmp_path / folder)
+    assert [*(tmp_path / "there").iterdir()] == []
+    assert (tmp_path / "victim").read_bytes() == b"mine"
+    assert {*contents(tmp_path / "mine").values()} == {b"mine"}
+
+
+# Results when their input comes in another form ---------------------------------------------------
+
+
+def cosines(x, y):
+    """Cosines of embedded rows of x and of y, in the order of their ids."""
+    rows = [np.asarray(rows)[np.argsort(of.ids)] for of, rows in (x, y)]
+    return rows[0] @ rows[1].T
+
+
+def align(x, y, pairs):
+    aligner = fit(x, y, pairs)
+    return cosines((x, aligner.embed_x(x.features)), (y, aligner.embed_y(y.features)))
+
+
+def embed(x, y, pairs):
+    embedded = gc.embed(fit(x, y, pairs), y=y)
+    return cosines((embedded, embedded.features), (embedded, embedded.features))
+
+
+def fit(x, y, pairs):
+    return gc.align(x, y, pairs, method="cca")
+
+
+RESULTS = {
+    "align": align,
+    "embed": embed,
+    "search": lambda x, y, pairs: [
+        tuple(hit) for hit in gc.search(fit(x, y, pairs), x, like="a15").hits
+    ],
+    "match": lambda x, y, pairs: {
+        row["x"]: row for row in gc.match(fit(x, y, pairs), x, y, share=1).rows
+    },
+    "ask": lambda x, y, pairs: gc.ask(x, 10, pairs).ids,
+    "compare": lambda x, y, pairs: gc.compare(x, y, pairs, fast=True, methods=["cca"]).rows,
+    "diagnose": lambda x, y, pairs: gc.diagnose(x, y, pairs).findings,
+}
+
+
+def in_another_order(rows):
+    order = np.random.default_rng(1).permutation(len(rows.ids))
+    return gc.Collection(rows.features[order], rows.ids[order])
+
+
+def in_other_units(rows):
+    order = np.random.default_rng(2).permutation(rows.features.shape[1])
+    return gc.Collection(rows.features[:, order].astype(np.float64) * 512 + 100, rows.ids)
+
+
+FORMS = {
+    "again": lambda x, y, pairs: (x, y, pairs),
+    "order of rows and pairs": lambda x, y, pairs: (
+        in_another_order(x), in_another_order(y), pairs[::-1],
+    ),
+    "pairs given twice": lambda x, y, pairs: (x, y, [*pairs, *pairs[:4]]),
+    "order of columns, offset, scale, dtype": lambda x, y, pairs: (
+        in_other_units(x), in_other_units(y), pairs,
+    ),
+}  # fmt: skip
+
+
+def assert_close(found, wanted, tolerance):
+    if isinstance(wanted, dict):
+        assert found.keys() == wanted.keys()
+        for key in wanted:
+            assert_close(found[key], wanted[key], tolerance)
+    elif isinstance(wanted, (list, tuple)):
+        assert len(found) == len(wanted)
+        for pair in zip(found, wanted):
+            assert_close(*pair, tolerance)
+    elif isinstance(wanted, (float, np.ndarray)):
+        np.testing.assert_allclose(found, wanted, rtol=tolerance, atol=tolerance)
+    elif not isinstance(wanted, str) or not re.search(r"\d\.\d", wanted):  # a sentence with figures
+        assert found == wanted
+
+
+@pytest.fixture(scope="module")
+def expected():
+    return {name: result(*collections(), PAIRS) for name, result in RESULTS.items()}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("name", RESULTS)
+def test_a_result_does_not_depend_on_the_form_of_its_input(name, form, expected):
+    found = RESULTS[name](*FORMS[form](*collections(), PAIRS))
+    assert_close(found, expected[name], 0 if form == "again" else 1e-5)
