@@ -100,14 +100,6 @@ def test_saving_anew_replaces_the_old(folder):
     assert len(list(folder.iterdir())) == 2
 
 
-def test_a_save_that_fails_leaves_the_old(folder, monkeypatch):
-    before = load(folder).embed_x(X)
-    monkeypatch.setattr(aligner.saved.owned, "finish", lambda *_: (_ for _ in ()).throw(OSError()))
-    with pytest.raises(OSError):  # noqa: PT011
-        align(problem(12), "ridge").save(folder)
-    np.testing.assert_array_equal(load(folder).embed_x(X), before)
-
-
 def test_maps_that_are_not_finite_or_of_another_shape_are_refused(tmp_path):
     fitted = align(problem(), "ridge")
     for change, said in (

@@ -98,9 +98,3 @@ def test_what_cannot_be_exported(change, words, workdir, tmp_path, capsys):
     assert words in said
     assert said.count("\n") == 1
     assert not (tmp_path / "out").exists()
-
-
-def test_nothing_else_is_overwritten(workdir, tmp_path):
-    (tmp_path / "mine.txt").touch()
-    with pytest.raises(ValueError, match="holds something else: use another folder"):
-        export(restore(workdir), tmp_path, format="stablehlo")

@@ -111,12 +111,6 @@ def test_a_collection_is_saved_whole_or_not_read(tmp_path, monkeypatch):
     assert read(tmp_path / "out").items.tolist() == ["b", "a", "c"]
 
 
-def test_other_files_are_not_overwritten(tmp_path):
-    (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(ValueError, match="holds something else"):
-        collection().save(tmp_path)
-
-
 def test_a_collection_shows_itself():
     encoder = {"arguments": {"encoder": "minilm" * 1000}}
     many = collection(manifest=encoder, path="p" * 5000)

@@ -105,13 +105,3 @@ def test_diagnose_and_match_take_items(sides, capsys):
     assert sorted(line.split(",")[0] for line in table) == [
         f"p{i}_{shot}" for i in range(20, 24) for shot in range(SHOTS)
     ]
-
-
-def test_the_order_of_lines_changes_nothing(sides):
-    found = matched(sides)
-    lines = (sides / "pairs.csv").read_text().splitlines(keepends=True)
-    (sides / "pairs.csv").write_text("".join(lines[::-1]))
-    again = matched(sides)
-    np.testing.assert_array_equal(again.pairs, found.pairs)
-    np.testing.assert_array_equal(again.x.ids, found.x.ids)
-    np.testing.assert_array_equal(again.y.ids, found.y.ids)

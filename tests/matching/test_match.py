@@ -68,14 +68,6 @@ def test_mutual_is_both_ways(matched):
     assert 0 < matched.mutual.mean() < 1
 
 
-def test_the_same_twice(easy, matched):
-    made, aligner = easy
-    again = match_arrays(aligner, *made, pairs=pairs(K), share=1)
-    assert again.summary == matched.summary
-    np.testing.assert_array_equal(again.probability, matched.probability)
-    np.testing.assert_array_equal(again.group_sets, matched.group_sets)
-
-
 def test_one_to_one(easy):
     made, aligner = easy
     found = match_arrays(aligner, *made, pairs=pairs(K), share=1, one_to_one=True)

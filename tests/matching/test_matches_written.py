@@ -95,21 +95,6 @@ def test_the_record_has_the_hashes_of_the_others(found, tmp_path):
     assert record["sha256"] == {name: sha256(tmp_path / name) for name in written.TABLES}
 
 
-def test_no_record_where_writing_was_cut_off(found, tmp_path, monkeypatch):
-    write(found, tmp_path, X_IDS, Y_IDS)
-    before = (tmp_path / "groups.csv").read_bytes()
-
-    def stopped(*_):
-        raise OSError("no space is left")
-
-    monkeypatch.setattr(parquet, "write_table", stopped)
-    with pytest.raises(OSError, match="no space"):
-        write(found, tmp_path, X_IDS, Y_IDS)
-    assert not (tmp_path / "matches.json").exists()
-    assert (tmp_path / "groups.csv").read_bytes() == before
-    assert not list(tmp_path.glob("*.part"))
-
-
 def test_empty_cells_where_no_probability_is_shown(made, aligner, tmp_path):
     found = match_arrays(aligner, *made, pairs=pairs(K)[:30], share=1)
     write(found, tmp_path, X_IDS, Y_IDS)

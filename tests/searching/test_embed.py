@@ -54,46 +54,6 @@ def test_rows_are_embedded_block_by_block(work, tmp_path, sizes):
     assert read(tmp_path / "out").ids.tolist() == [str(i) for i in range(400)]
 
 
-def test_what_was_ended_on_the_way_is_not_read_and_is_made_again(
-    work, tmp_path, sizes, monkeypatch
-):
-    whole = Opened.embed
-
-    def ended(opened, side, features):
-        if len(sizes) == 3:
-            raise KeyboardInterrupt
-        return whole(opened, side, features)
-
-    embed_files(work / "aligner", work / "x.npy", tmp_path / "whole", side="x")
-    sizes.clear()
-    with monkeypatch.context() as patch:
-        patch.setattr(Opened, "embed", ended)
-        with pytest.raises(KeyboardInterrupt):
-            embed_files(work / "aligner", work / "x.npy", tmp_path / "out", side="x")
-    with pytest.raises(ValueError, match=r"out has no manifest\.json"):
-        read(tmp_path / "out")
-    (tmp_path / "out" / "features.npy.0123456789abcdef.part").write_bytes(
-        b"of a call that was killed"
-    )
-    embed_files(work / "aligner", work / "x.npy", tmp_path / "out", side="x")
-    names = {path.name for path in (tmp_path / "whole").iterdir()}
-    assert {path.name for path in (tmp_path / "out").iterdir()} == names
-    for name in names - {"manifest.json"}:
-        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
-
-
-def test_a_folder_of_something_else_is_left_alone(work, tmp_path):
-    (tmp_path / "features.npy").write_bytes(b"mine")
-    with pytest.raises(ValueError, match="holds something else: use another folder"):
-        embed_files(work / "aligner", work / "x.npy", tmp_path, side="x")
-    assert (tmp_path / "features.npy").read_bytes() == b"mine"
-    (tmp_path / "manifest.json").write_text('{"mine": 1}')
-    with pytest.raises(ValueError, match="holds something else: use another folder"):
-        embed_files(work / "aligner", work / "x.npy", tmp_path, side="x")
-    names = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    assert names == {"features.npy": b"mine", "manifest.json": b'{"mine": 1}'}
-
-
 def test_what_changed_since_is_said(tmp_path, notices):
     """Rows whose source changed, and other features under the ids of the fit."""
     rng = np.random.default_rng(0)

@@ -171,16 +171,6 @@ def test_a_writing_that_ended_leaves_the_earlier_index(engine, tmp_path):
     assert open_index(tmp_path, {}).nearest(rows[1:2], 1)[0] == [[1]]
 
 
-def test_what_another_has_in_its_place_is_untouched(work, gallery):
-    index_of(gallery).mkdir()
-    for name in ("manifest.json", "rows.lance", "rows-0123456789abcdef.npy"):
-        (index_of(gallery) / name).write_text('{"mine": 1}')
-    with pytest.raises(ValueError, match=r"x\.index holds something else"):
-        index_gallery(work / "aligner", gallery)
-    assert {path.read_text() for path in index_of(gallery).iterdir()} == {'{"mine": 1}'}
-    assert len([*index_of(gallery).iterdir()]) == 3
-
-
 @pytest.mark.parametrize(("number", "width"), [(1, 3), (10, 8), (300, 1), (300, 5)])
 def test_rows_of_any_number_and_width(number, width, engine, tmp_path):
     rows = RNG.normal(size=(number, width))

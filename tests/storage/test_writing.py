@@ -178,24 +178,6 @@ def test_what_killed_writers_left_is_removed_and_nothing_else(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == mine
 
 
-def test_a_folder_that_is_a_link_is_not_written_to(tmp_path):
-    (tmp_path / "there").mkdir()
-    (tmp_path / "out").symlink_to(tmp_path / "there")
-    with (
-        pytest.raises(ValueError, match=r"out is a link to .*there: give"),
-        locks.alone_in(tmp_path / "out"),
-    ):
-        pass
-
-
-def test_a_lock_that_is_a_link_empties_nothing(tmp_path):
-    (tmp_path / "victim").write_text("mine")
-    (tmp_path / "lock").symlink_to(tmp_path / "victim")
-    with pytest.raises(ValueError, match="cannot be written to"), locks.alone_in(tmp_path):
-        pass
-    assert (tmp_path / "victim").read_text() == "mine"
-
-
 def test_a_number_that_no_float_holds_is_named(tmp_path):
     (tmp_path / "a.json").write_text('{"seed": 1e400}')
     with pytest.raises(ValueError, match="the number 1e400 is too large"):
