@@ -6,6 +6,7 @@ memory more than it has and 10 seconds each, and says how many were read and how
 
 import collections
 import gzip
+import hashlib
 import io
 import json
 import pathlib
@@ -29,10 +30,14 @@ from gentle_clip_jax.data import (
 from gentle_clip_jax.data.pairs import read_pairs
 from gentle_clip_jax.encoders.published import checkpoints, torch_files, weight_files
 from gentle_clip_jax.features import arguments, kept
+from gentle_clip_jax.features.collection import Collection
+from gentle_clip_jax.features.pairs import warn_stale
 from gentle_clip_jax.features.read import read
 from gentle_clip_jax.reviewing.journal import Journal
+from gentle_clip_jax.reviewing.progress import Progress, drawing
 from gentle_clip_jax.runs.folder import read_config
 from gentle_clip_jax.runs.read import read_run
+from gentle_clip_jax.searching.index import open_index
 from gentle_clip_jax.storage import reading
 from gentle_clip_jax.storage.digests import sha256_of
 from gentle_clip_jax.storage.records import checked
@@ -207,6 +212,9 @@ ALIGNER |= {"parts": {"x": {"array": "features"}, "y": {"number": 1}}}
 EVALUATED = {"metrics": {"r1": {"value": 0.5, "low": 0.4, "high": 0.6}}, "step": 3}
 ANSWER = {"number": 1, "y": "a", "kind": "match", "x": "a", "shown": ["a"], "time": "now"}
 CLIP_WORDS = ("<|startoftext|>", "<|endoftext|>", "a", "a</w>", "aa</w>")
+ROWS, GIVEN = "rows-0123456789abcdef.npy", Collection(_ROWS, np.array(_IDS))
+INDEX = {"engine": "exact", "built_from": {}, "parts": {"rows": ROWS}}
+INDEX |= {"sha256": {ROWS: hashlib.sha256(of_npy()).hexdigest()}}
 PAIRS = b"x,y\na,a\nb,c\n"
 DOMAINS = {"id": ["a", "b"], "split": ["train"] * 2, "cath_class": ["1"] * 2}
 STATES = {"chain": ["a", "b"], "sequence": ["ACD", "GG"], "ss8": ["HHH", "EE"]}
@@ -308,6 +316,18 @@ SETTINGS = {
     "vocab.json": (
         lambda: of_json({word: number for number, word in enumerate(CLIP_WORDS)}),
         beside("vocab.json", read_tokens, merges__txt=b"#version: 0.2\na a</w>\n"),
+    ),
+    "manifest.json": (
+        lambda: of_json(checked(INDEX)),
+        beside("manifest.json", lambda folder: open_index(folder, {}), **{ROWS: of_npy()}),
+    ),
+    "matches.json": (
+        lambda: of_json(checked({"built_from": {"x": GIVEN.sha256, "y": GIVEN.sha256}})),
+        beside("matches.json", lambda folder: warn_stale(folder / "a.csv", GIVEN, GIVEN)),
+    ),
+    "review_curve.json": (
+        lambda: of_json([{"pairs": 9, "recall": 0.5, "low": 0.4, "high": 0.6}]),
+        lambda path: drawing(Progress(len, path).points()),
     ),
     "any.json": (lambda: of_json({"a": [1, {"b": None}]}), reading.read_json),
 }  # fmt: skip

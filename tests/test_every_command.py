@@ -23,6 +23,7 @@ import gentle_clip_jax as gc
 from gentle_clip_jax.commands import main
 from gentle_clip_jax.diagnosing import diagnosis
 from gentle_clip_jax.features import encode
+from gentle_clip_jax.features.pairs import read_matched
 from gentle_clip_jax.features.work import Work, as_they_are
 from gentle_clip_jax.searching.index import open_index, write_index
 from gentle_clip_jax.storage.records import read_record
@@ -39,10 +40,6 @@ def collections(num=24):
         ids = np.array([f"{letter}{i}" for i in range(num)])
         sides.append(gc.Collection(rows.astype(np.float32), ids))
     return sides
-
-
-def with_other_seed(result):
-    return dataclasses.replace(result, metadata={**result.metadata, "seed": 9})
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +61,9 @@ def results_of(x, y):
     other = types.SimpleNamespace(
         x=dataclasses.replace(x, features=x.features[:, ::-1]), ask=gc.ask(x, 4),
         aligner=aligner.with_metadata({"seed": 9}), search=gc.search(aligner, x, like="a4"),
-        match=gc.match(aligner, x, y, one_to_one=True), compare=with_other_seed(compared),
-        diagnose=with_other_seed(diagnosed),
+        match=gc.match(aligner, x, y, one_to_one=True),
+        compare=dataclasses.replace(compared, metadata={**compared.metadata, "seed": 9}),
+        diagnose=dataclasses.replace(diagnosed, metadata={**diagnosed.metadata, "seed": 9}),
     )  # fmt: skip
     return first, other
 
@@ -84,21 +82,7 @@ def encode_rows(given, out):
         gc.encode("texts.csv", out, encoder="minilm")
 
 
-def index_rows(given, out):
-    write_index(out, "exact", {}, [given.x.features], None, num_rows=len(given.x.ids))
-
-
-def save_hits(given, out):
-    out.mkdir(exist_ok=True)
-    given.search.save_csv(out / "hits.csv")
-
-
-def tables(*names):
-    return lambda out: [(out / name).read_bytes() for name in names]
-
-
 def record(name):
-    """Reads the record of a result: whole, it has the digests of what it rests on."""
     return lambda out: (read_record(out / f"{name}.json"), (out / f"{name}.html").read_bytes())
 
 
@@ -119,33 +103,37 @@ WRITERS = {
         lambda out: (gc.read(out).features.copy(), gc.read(out).manifest["aligner_sha256"]),
     ),
     "index": Writer(
-        index_rows, lambda out: open_index(out, {}).nearest(np.ones((1, 6), np.float32), 3)[1]
+        lambda g, out: write_index(out, "exact", {}, [g.x.features], None, num_rows=24),
+        lambda out: open_index(out, {}).nearest(np.ones((1, 6), np.float32), 3)[1],
     ),
-    "ask": Writer(lambda g, out: g.ask.save(out), tables("ask.csv")),
-    "search": Writer(save_hits, tables("hits.csv"), is_owned=False),
+    "ask": Writer(lambda g, out: g.ask.save(out), lambda out: (out / "ask.csv").read_bytes()),
+    "search": Writer(
+        lambda g, out: out.mkdir(exist_ok=True) or g.search.save_csv(out / "hits.csv"),
+        lambda out: (out / "hits.csv").read_bytes(),
+        is_owned=False,
+    ),
     "match": Writer(lambda g, out: g.match.save(out), record("matches")),
     "compare": Writer(lambda g, out: g.compare.save(out), record("comparison")),
     "diagnose": Writer(lambda g, out: g.diagnose.save(out), record("diagnosis")),
     "export": Writer(
-        lambda g, out: gc.export(g.aligner, out, format="numpy"), tables("export.json")
+        lambda g, out: gc.export(g.aligner, out, format="numpy"),
+        lambda out: (out / "export.json").read_bytes(),
     ),
 }
-ELSEWHERE = {
-    "train": "faults/test_killed.py",
-    "evaluate": "faults/test_every_file.py",
-    "report": "report/test_report.py",
-    "show": "commands/test_command_line.py",
-    "review": "reviewing/test_review_journal.py",
-    "data": "data/test_prepare.py",
-    "example": "data/test_example.py",
-    "push": "aligners/test_hub.py",
-    "quickstart": "commands/test_quickstart.py",
-    "doctor": "test_doctor.py",
-    "load": "test_fuzz.py",
-    "load_config": "commands/test_wrong_config_values.py",
-    "load_encoder": "encoders/published/test_bad_folders.py",
-    "read": "test_fuzz.py",
-    "restore": "faults/test_every_file.py",
+ELSEWHERE = {  # by the file of their tests
+    "faults/test_killed.py": ["train"],
+    "faults/test_every_file.py": ["evaluate", "restore"],
+    "report/test_report.py": ["report"],
+    "commands/test_command_line.py": ["show"],
+    "reviewing/test_review_journal.py": ["review"],
+    "data/test_prepare.py": ["data"],
+    "data/test_example.py": ["example"],
+    "aligners/test_hub.py": ["push"],
+    "commands/test_quickstart.py": ["quickstart"],
+    "test_doctor.py": ["doctor"],
+    "test_fuzz.py": ["load", "read"],
+    "commands/test_wrong_config_values.py": ["load_config"],
+    "encoders/published/test_bad_folders.py": ["load_encoder"],
 }
 EVERY = pytest.mark.parametrize("name", WRITERS)
 
@@ -153,9 +141,8 @@ EVERY = pytest.mark.parametrize("name", WRITERS)
 def test_every_command_and_verb_has_joined():
     commands = next(a for a in main._parser()._actions if isinstance(a.choices, dict)).choices
     verbs = {name for name in gc.__all__ if name[0].islower()} - {"losses"}
-    assert {*commands} | verbs | {"save"} == {*WRITERS} | {*ELSEWHERE}
-    tests = pathlib.Path(__file__).parent
-    assert all((tests / path).is_file() for path in ELSEWHERE.values())
+    assert {*commands} | verbs | {"save"} == {*WRITERS}.union(*ELSEWHERE.values())
+    assert all((pathlib.Path(__file__).parent / path).is_file() for path in ELSEWHERE)
     # These keep features, and have no figures of their own.
     assert {*RESULTS} == {*WRITERS} - {"encode", "save", "index", "export"}
 
@@ -228,19 +215,6 @@ def test_killed_at_every_write(writer, given, results, tmp_path, monkeypatch, re
     record_property("tries", len(snapshots))
 
 
-class FullDisk:
-    """Takes the place of os.fsync, which fails after so many calls."""
-
-    def __init__(self, calls):
-        self.left, self.sync = calls, os.fsync
-
-    def __call__(self, handle):
-        self.left -= 1
-        if self.left < 0:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        self.sync(handle)
-
-
 @EVERY
 def test_full_disk_at_every_write(writer, given, results, tmp_path, monkeypatch, record_property):
     """What was there stays, or a sentence says that it is not whole; nothing else is left."""
@@ -248,9 +222,15 @@ def test_full_disk_at_every_write(writer, given, results, tmp_path, monkeypatch,
     names = {*contents(out), *contents(tmp_path / "other"), "unfinished.json", "0.npz"}
     for number in itertools.count():
         shutil.copytree(out, full := tmp_path / f"full {number}")
-        disk, said = FullDisk(number), "No space left"
+        calls, said = itertools.count(), "No space left"
+
+        def fsync(handle, real=os.fsync, calls=calls, number=number):
+            if next(calls) >= number:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            real(handle)
+
         with monkeypatch.context() as patch:
-            patch.setattr(os, "fsync", disk)
+            patch.setattr(os, "fsync", fsync)
             try:
                 writer.write(given[1], full)
             except (OSError, ValueError) as error:
@@ -261,7 +241,7 @@ def test_full_disk_at_every_write(writer, given, results, tmp_path, monkeypatch,
         assert contents(full).keys() <= names
         writer.write(given[1], full)
         assert same(writer.read(full), new)
-        if disk.left >= 0:
+        if next(calls) <= number:
             break
     assert number > 1
     record_property("tries", number)
@@ -288,54 +268,50 @@ def test_again_two_at_once_links_and_files_of_another(writer, given, results, tm
             assert same(found, old) or same(found, new)
     if not writer.is_owned:
         return
-    (tmp_path / "there").mkdir()
-    (tmp_path / "link").symlink_to(tmp_path / "there")
-    (tmp_path / "victim").write_bytes(b"mine")
-    (tmp_path / "locked").mkdir()
-    (tmp_path / "locked" / "lock").symlink_to(tmp_path / "victim")
-    (tmp_path / "mine").mkdir()
-    for path in [*before, "notes.txt"]:
+    for name in ("there", "locked", "mine"):
+        (tmp_path / name).mkdir()
+    for path in ["../victim", *before, "notes.txt"]:
         (tmp_path / "mine" / path).write_bytes(b"mine")
-    for folder in ("link", "locked", "mine"):
-        with pytest.raises((ValueError, OSError)):
-            writer.write(given[0], tmp_path / folder)
+    (tmp_path / "link").symlink_to(tmp_path / "there")
+    (tmp_path / "locked" / "lock").symlink_to(tmp_path / "victim")
+    refusals = {"link": "is a link to .*there: give", "locked": "cannot be written to"}
+    refusals["mine"] = "use another (folder|--out)"
+    for name, said in refusals.items():
+        with pytest.raises(ValueError, match=said):
+            writer.write(given[0], tmp_path / name)
     assert [*(tmp_path / "there").iterdir()] == []
     assert (tmp_path / "victim").read_bytes() == b"mine"
     assert {*contents(tmp_path / "mine").values()} == {b"mine"}
 
 
+def test_a_table_of_matches_is_compared_with_the_features(given, tmp_path, notices):
+    given[0].match.save(tmp_path)
+    x, y = collections()
+    read_matched(tmp_path / "accepted.csv", x, y)
+    assert not notices()
+    read_matched(tmp_path / "accepted.csv", x, in_other_units(y))
+    assert "accepted.csv was made with other features or items of y than" in notices()
+
+
 # Results when their input comes in another form ---------------------------------------------------
 
 
-def cosines(x, y):
-    """Cosines of embedded rows of x and of y, in the order of their ids."""
-    rows = [np.asarray(rows)[np.argsort(of.ids)] for of, rows in (x, y)]
-    return rows[0] @ rows[1].T
-
-
 def align(x, y, pairs):
-    aligner = fit(x, y, pairs)
-    return cosines((x, aligner.embed_x(x.features)), (y, aligner.embed_y(y.features)))
-
-
-def embed(x, y, pairs):
-    embedded = gc.embed(fit(x, y, pairs), y=y)
-    return cosines((embedded, embedded.features), (embedded, embedded.features))
-
-
-def fit(x, y, pairs):
     return gc.align(x, y, pairs, method="cca")
 
 
+def cosines(x, y, pairs):
+    """Cosines of embedded rows of x and of y, in the order of their ids."""
+    aligner = align(x, y, pairs)
+    of_x, of_y = aligner.embed_x(x.features), gc.embed(aligner, y=y).features
+    return np.asarray(of_x)[np.argsort(x.ids)] @ of_y[np.argsort(y.ids)].T
+
+
 RESULTS = {
-    "align": align,
-    "embed": embed,
-    "search": lambda x, y, pairs: [
-        tuple(hit) for hit in gc.search(fit(x, y, pairs), x, like="a15").hits
-    ],
-    "match": lambda x, y, pairs: {
-        row["x"]: row for row in gc.match(fit(x, y, pairs), x, y, share=1).rows
-    },
+    "align": cosines,
+    "embed": cosines,
+    "search": lambda x, y, pairs: [*gc.search(align(x, y, pairs), x, like="a15").hits],
+    "match": lambda x, y, pairs: {row["x"]: row for row in gc.match(align(x, y, pairs), x, y).rows},
     "ask": lambda x, y, pairs: gc.ask(x, 10, pairs).ids,
     "compare": lambda x, y, pairs: gc.compare(x, y, pairs, fast=True, methods=["cca"]).rows,
     "diagnose": lambda x, y, pairs: gc.diagnose(x, y, pairs).findings,
@@ -352,16 +328,12 @@ def in_other_units(rows):
     return gc.Collection(rows.features[:, order].astype(np.float64) * 512 + 100, rows.ids)
 
 
-FORMS = {
-    "again": lambda x, y, pairs: (x, y, pairs),
-    "order of rows and pairs": lambda x, y, pairs: (
-        in_another_order(x), in_another_order(y), pairs[::-1],
-    ),
-    "pairs given twice": lambda x, y, pairs: (x, y, [*pairs, *pairs[:4]]),
-    "order of columns, offset, scale, dtype": lambda x, y, pairs: (
-        in_other_units(x), in_other_units(y), pairs,
-    ),
-}  # fmt: skip
+FORMS = {  # of both collections, and of the pairs
+    "again": (lambda rows: rows, lambda pairs: pairs),
+    "order of rows and pairs": (in_another_order, lambda pairs: pairs[::-1]),
+    "pairs given twice": (lambda rows: rows, lambda pairs: [*pairs, *pairs[:4]]),
+    "order of columns, offset, scale, dtype": (in_other_units, lambda pairs: pairs),
+}
 
 
 def assert_close(found, wanted, tolerance):
@@ -387,5 +359,6 @@ def expected():
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("name", RESULTS)
 def test_a_result_does_not_depend_on_the_form_of_its_input(name, form, expected):
-    found = RESULTS[name](*FORMS[form](*collections(), PAIRS))
+    of_rows, of_pairs = FORMS[form]
+    found = RESULTS[name](*map(of_rows, collections()), of_pairs(PAIRS))
     assert_close(found, expected[name], 0 if form == "again" else 1e-5)

@@ -64,10 +64,11 @@ def warn_stale(pairs: Pairs, x: Collection, y: Collection) -> None:
         return
     try:
         built_from = read_record(pathlib.Path(pairs).with_name("matches.json"))["built_from"]
-    except (OSError, ValueError, LookupError):
+        sides = (built_from["x"], x, "x"), (built_from["y"], y, "y")
+    except (OSError, ValueError, LookupError, TypeError):
         return  # a table of a person's own
-    for side, rows in (("x", x), ("y", y)):
-        if built_from.get(side, rows.sha256) != rows.sha256:
+    for digests, rows, side in sides:
+        if digests != rows.sha256:
             _log.warning(
                 f"{pairs} was made with other features or items of {side} than those of "
                 f"{rows.name}: run gentle-clip match again."
