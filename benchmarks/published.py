@@ -75,15 +75,6 @@ def table(heads: Sequence[str] | str, rows: Iterable[Sequence[str]], left: int =
     return "\n".join(f"| {' | '.join(row)} |" for row in (heads, rule, *rows)) + "\n"
 
 
-def fill(rows: Iterable[dict], *templates: str) -> list[list[str]]:
-    """Return rows of a table: each template filled in with the row's figures.
-
-    >>> fill([{"items": 1000, "ms": 7.26}], "{items:,}", "{ms:.1f}")
-    [['1,000', '7.3']]
-    """
-    return [[template.format(**row) for template in templates] for row in rows]
-
-
 def spread(values: Iterable[float], digits: int = 1, sign: str = "", times: float = 1) -> str:
     """Return the mean and the sample standard deviation; of one value the value alone.
 
