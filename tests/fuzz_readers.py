@@ -204,8 +204,6 @@ def check_begun(folder):
 
 CONFIG = of_json(checked({"seed": 0, "train": {"steps": 3}}))
 BERT = {"model_type": "bert", "hidden_size": 8, "num_hidden_layers": 1, "pad_token_id": 0}
-VISION, TEXT = {"width": 64, "layers": 1, "patch_size": 8}, {"width": 8, "layers": 1, "heads": 2}
-OPEN_CLIP = {"model_cfg": {"embed_dim": 8, "vision_cfg": VISION, "text_cfg": TEXT}}
 WEIGHTS = of_safetensors()
 ALIGNER = {"format": 3, "arrays": "a", "sha256": sha256_of(WEIGHTS), "metadata": {}}
 ALIGNER |= {"parts": {"x": {"array": "features"}, "y": {"number": 1}}}
@@ -296,10 +294,6 @@ SETTINGS = {
     "encoder.json": (
         lambda: of_json(BERT),
         beside("config.json", checkpoints.find, model__safetensors=WEIGHTS),
-    ),
-    "open_clip.json": (
-        lambda: of_json(OPEN_CLIP),
-        beside("open_clip_config.json", checkpoints.find, model__safetensors=WEIGHTS),
     ),
     "index.json": (
         lambda: of_json({"weight_map": {"features": "model.safetensors"}}),

@@ -87,8 +87,7 @@ def read_tokenizer(folder: pathlib.Path) -> PublishedTokenizer:
             rules.no_padding()
             return PublishedTokenizer(rules, _pad_id(folder, rules))
     raise ValueError(
-        f"{folder} has no tokenizer: copy tokenizer.json into it from the page of the "
-        "model (for CLIP models of open_clip: from openai/clip-vit-base-patch32)."
+        f"{folder} has no tokenizer: copy tokenizer.json into it from the page of the model."
     )
 
 

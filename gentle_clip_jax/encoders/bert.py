@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import DTypeLike
 
+from gentle_clip_jax.encoders.pre_norm import parameter_names
 from gentle_clip_jax.encoders.published.weight_files import spelled
 
 # Of a checkpoint, the weights that the model has no place for.
@@ -169,18 +170,17 @@ def checkpoint_names(model: Bert, weights: Iterable[str] = ()) -> dict[str, str]
             ("segments", "token_type"),
         )
     }
-    norms, dense = {"embedding_norm": "embeddings.LayerNorm"}, {}
+    layers = {"embedding_norm": "embeddings.LayerNorm"}
     for i in range(model.depth):
-        ours, theirs = f"block_{i}", f"encoder.layer.{i}"
-        for name in ("query", "key", "value"):
-            dense[f"{ours}/{name}"] = f"{theirs}.attention.self.{name}"
-        dense[f"{ours}/out"] = f"{theirs}.attention.output.dense"
-        dense[f"{ours}/expand"] = f"{theirs}.intermediate.dense"
-        dense[f"{ours}/project"] = f"{theirs}.output.dense"
-        norms[f"{ours}/attention_norm"] = f"{theirs}.attention.output.LayerNorm"
-        norms[f"{ours}/norm"] = f"{theirs}.output.LayerNorm"
-    for leaf, layers in (("kernel", dense), ("scale", norms)):
-        for ours, theirs in layers.items():
-            names[f"{ours}/{leaf}"] = f"{theirs}.weight"
-            names[f"{ours}/bias"] = f"{theirs}.bias"
+        norms = {"attention_norm": "attention.output.LayerNorm", "norm": "output.LayerNorm"}
+        layers |= block_layers(f"block_{i}", f"encoder.layer.{i}", norms)
+    names |= parameter_names(layers)
     return {ours: spelled(prefix + theirs, weights) for ours, theirs in names.items()}
+
+
+def block_layers(ours: str, theirs: str, norms: Mapping[str, str]) -> dict[str, str]:
+    """Map the names of a block's layers, `norms` among them, to names in a checkpoint."""
+    layers = {name: f"attention.self.{name}" for name in ("query", "key", "value")}
+    layers |= {"out": "attention.output.dense", "expand": "intermediate.dense"}
+    layers |= {"project": "output.dense", **norms}
+    return {f"{ours}/{name}": f"{theirs}.{their_name}" for name, their_name in layers.items()}

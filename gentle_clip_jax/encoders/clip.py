@@ -8,8 +8,6 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import DTypeLike
 
-from gentle_clip_jax.encoders import modified_resnet
-from gentle_clip_jax.encoders.modified_resnet import MEAN, STD, ModifiedResNet
 from gentle_clip_jax.encoders.pre_norm import (
     block_layers,
     checked_activation,
@@ -19,11 +17,12 @@ from gentle_clip_jax.encoders.pre_norm import (
     through_blocks,
 )
 
+MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 _BOTH = r"logit_scale|logit_bias|.*position_ids|.*\.num_batches_tracked"
 # Of a published checkpoint, what each tower leaves: above all the other one.
 UNUSED = {
     "image": rf"text_model\..*|text_projection\..*|{_BOTH}",
-    "text": rf"(vision_model|visual)\..*|visual_projection\..*|{_BOTH}",
+    "text": rf"vision_model\..*|visual_projection\..*|{_BOTH}",
 }
 
 
@@ -111,13 +110,8 @@ class TextTransformer(nn.Module):
         return nn.Dense(self.dim, use_bias=False, name="projection")(x)
 
 
-ImageTower = ImageTransformer | ModifiedResNet
-
-
-def from_config(config: Mapping[str, Any]) -> tuple[ImageTower, TextTransformer]:
+def from_config(config: Mapping[str, Any]) -> tuple[ImageTransformer, TextTransformer]:
     """Return the towers of images and of texts that a CLIPModel's config.json describes.
-
-    Where `layers` of the images' part is a list, that tower is a ResNet; Hugging Face has none.
 
     Raises:
       ValueError: it is of another architecture.
@@ -133,12 +127,9 @@ def from_config(config: Mapping[str, Any]) -> tuple[ImageTower, TextTransformer]
     return _image_tower(vision, dim), _text_tower(text, dim)
 
 
-def _image_tower(config: Mapping[str, Any], dim: int) -> ImageTower:
-    size = config.get("image_size", 224)
-    if "layers" in config:
-        return ModifiedResNet(tuple(config["layers"]), config["width"], size, dim)
+def _image_tower(config: Mapping[str, Any], dim: int) -> ImageTransformer:
     return ImageTransformer(
-        image_size=size,
+        image_size=config.get("image_size", 224),
         patch_size=config.get("patch_size", 32),
         width=config.get("hidden_size", 768),
         depth=config.get("num_hidden_layers", 12),
@@ -167,10 +158,8 @@ def _text_tower(config: Mapping[str, Any], dim: int) -> TextTransformer:
     )
 
 
-def checkpoint_names(model: ImageTower | TextTransformer) -> dict[str, str]:
+def checkpoint_names(model: ImageTransformer | TextTransformer) -> dict[str, str]:
     """Map the names of the parameters to names in a CLIPModel's checkpoint."""
-    if isinstance(model, ModifiedResNet):
-        return modified_resnet.checkpoint_names(model)
     tower, projection = "text_model", "text_projection"
     layers = {"final_norm": f"{tower}.final_layer_norm"}
     alone = {"words/embedding": "token_embedding.weight"}

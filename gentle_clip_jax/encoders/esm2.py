@@ -9,6 +9,8 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import DTypeLike
 
+from gentle_clip_jax.encoders.bert import block_layers
+from gentle_clip_jax.encoders.pre_norm import parameter_names
 from gentle_clip_jax.encoders.published.weight_files import spelled
 
 # Of a published checkpoint: heads that features do not need, position numbers, a table of positions
@@ -191,19 +193,9 @@ def checkpoint_names(depth: int, weights: Collection[str]) -> dict[str, str]:
         "frequencies": frequencies,
         "words/embedding": "embeddings.word_embeddings.weight",
     }
-    norms = {"norm_before": "embeddings.layer_norm", "norm": "encoder.emb_layer_norm_after"}
-    dense = {}
+    layers = {"norm_before": "embeddings.layer_norm", "norm": "encoder.emb_layer_norm_after"}
     for i in range(depth):
-        ours, theirs = f"block_{i}", f"encoder.layer.{i}"
-        for name in ("query", "key", "value"):
-            dense[f"{ours}/{name}"] = f"{theirs}.attention.self.{name}"
-        dense[f"{ours}/out"] = f"{theirs}.attention.output.dense"
-        dense[f"{ours}/expand"] = f"{theirs}.intermediate.dense"
-        dense[f"{ours}/project"] = f"{theirs}.output.dense"
-        norms[f"{ours}/attention_norm"] = f"{theirs}.attention.LayerNorm"
-        norms[f"{ours}/norm"] = f"{theirs}.LayerNorm"
-    for leaf, layers in (("kernel", dense), ("scale", norms)):
-        for ours, theirs in layers.items():
-            names[f"{ours}/{leaf}"] = f"{theirs}.weight"
-            names[f"{ours}/bias"] = f"{theirs}.bias"
+        norms = {"attention_norm": "attention.LayerNorm", "norm": "LayerNorm"}
+        layers |= block_layers(f"block_{i}", f"encoder.layer.{i}", norms)
+    names |= parameter_names(layers)
     return {ours: spelled(prefix + theirs, weights) for ours, theirs in names.items()}

@@ -17,24 +17,22 @@ ACTIVATIONS = {
 
 
 class Attention(nn.Module):
-    """Queries [b, t, width] look at keys [b, s, width] -> [b, t, features], by default width."""
+    """x [b, t, width] -> [b, t, width]: every place looks at all, or at those up to it."""
 
     num_heads: int
     causal: bool = False
-    features: int | None = None
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(self, queries: Array, keys: Array) -> Array:
-        width = keys.shape[-1]
+    def __call__(self, x: Array) -> Array:
+        width = x.shape[-1]
+        heads = (*x.shape[:2], self.num_heads, width // self.num_heads)
         q, k, v = (
-            nn.Dense(width, dtype=self.dtype, name=name)(x).reshape(
-                *x.shape[:2], self.num_heads, width // self.num_heads
-            )
-            for name, x in (("query", queries), ("key", keys), ("value", keys))
+            nn.Dense(width, dtype=self.dtype, name=name)(x).reshape(heads)
+            for name in ("query", "key", "value")
         )
-        h = jax.nn.dot_product_attention(q, k, v, is_causal=self.causal).reshape(queries.shape)
-        return nn.Dense(self.features or width, dtype=self.dtype, name="out")(h)
+        h = jax.nn.dot_product_attention(q, k, v, is_causal=self.causal).reshape(x.shape)
+        return nn.Dense(width, dtype=self.dtype, name="out")(h)
 
 
 class Mlp(nn.Module):
@@ -65,9 +63,7 @@ class Block(nn.Module):
     def __call__(self, x: Array, *, train: bool = False) -> Array:
         drop = nn.Dropout(self.dropout, deterministic=not train)
         h = normed(self.epsilon, "attention_norm", x).astype(self.dtype)
-        x = x + drop(
-            Attention(self.num_heads, self.causal, dtype=self.dtype, name="attention")(h, h)
-        )
+        x = x + drop(Attention(self.num_heads, self.causal, self.dtype, name="attention")(h))
         h = normed(self.epsilon, "mlp_norm", x).astype(self.dtype)
         return x + drop(Mlp(self.hidden, self.activation, self.dtype, name="mlp")(h))
 
@@ -128,7 +124,9 @@ def parameter_names(layers: Mapping[str, str]) -> dict[str, str]:
     """Map names of layers to names of their kernels (or scales) and biases."""
     names = {}
     for ours, theirs in layers.items():
-        names[f"{ours}/{'scale' if ours.endswith('norm') else 'kernel'}"] = f"{theirs}.weight"
+        names[f"{ours}/{'scale' if 'norm' in ours.rpartition('/')[2] else 'kernel'}"] = (
+            f"{theirs}.weight"
+        )
         names[f"{ours}/bias"] = f"{theirs}.bias"
     return names
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gentle_clip_jax.encoders import clip
-from gentle_clip_jax.encoders.published import open_clip, pretrained, weight_files
+from gentle_clip_jax.encoders.published import pretrained, weight_files
 
 torch = pytest.importorskip("torch", reason="run pip install '.[parity]' for these tests")
 
@@ -94,64 +94,17 @@ def test_hugging_face(act, end, tmp_path):
     close(apply(text, text_params, TOKENS[:2, :3]), short)
 
 
-def open_clip_model(resnet, quick_gelu):
-    theirs = pytest.importorskip("open_clip")
-    vision = {"image_size": 16, "layers": 2, "width": 24, "head_width": 8, "patch_size": 4}
-    if resnet:
-        vision = {"image_size": 64, "layers": [1, 2, 1, 1], "width": 8, "patch_size": None}
-    text = {"context_length": 7, "vocab_size": 42, "width": 16, "heads": 4, "layers": 2}
-    config = {"embed_dim": 12, "quick_gelu": quick_gelu, "vision_cfg": vision, "text_cfg": text}
-    model = theirs.model.CLIP(**config)
-    metadata = {"model_cfg": config, "preprocess_cfg": {"mean": MEAN, "std": STD}}
-    return randomize(model), metadata
-
-
-@pytest.mark.parametrize("quick_gelu", [True, False])
-@pytest.mark.parametrize("resnet", [True, False], ids=["resnet", "transformer"])
-def test_open_clip(resnet, quick_gelu, tmp_path):
-    from safetensors.torch import save_file
-
-    theirs, metadata = open_clip_model(resnet, quick_gelu)
-    training = {f"module.{name}": tensor for name, tensor in theirs.state_dict().items()}
-    save_file(training, tmp_path / "a.safetensors")
-    weights = open_clip.weights(weight_files.read_weights(tmp_path / "a.safetensors"))
-    image, text = clip.from_config(open_clip.config(metadata))
-    images = IMAGES.repeat(4, axis=1).repeat(4, axis=2) if resnet else IMAGES
-    image = image.clone(mean=MEAN, std=STD)
-    names = clip.checkpoint_names(image)
-    image_params = pretrained.load_params(image, images, weights, names, clip.UNUSED["image"])
-    names = clip.checkpoint_names(text)
-    text_params = pretrained.load_params(text, TOKENS, weights, names, clip.UNUSED["text"])
-    tokens = np.pad(TOKENS, ((0, 0), (0, 2)))
-    with torch.no_grad():
-        close(apply(image, image_params, images), theirs.encode_image(pixels(images)))
-        close(apply(text, text_params, TOKENS), theirs.encode_text(torch.tensor(tokens)))
-
-
 @pytest.mark.slow
 def test_dropout_and_half_precision():
     image = clip.ImageTransformer(16, 4, 24, 2, 3, 40, 12, dropout=0.5, dtype=jnp.bfloat16)
     text = clip.TextTransformer(42, 7, 16, 2, 4, 36, 12, dropout=0.5, dtype=jnp.bfloat16)
-    resnet = clip.ModifiedResNet((1, 1), 8, 64, 12, dropout=0.5, dtype=jnp.bfloat16)
-    large = jnp.asarray(IMAGES.repeat(4, axis=1).repeat(4, axis=2))
-    for tower, inputs in ((image, IMAGES), (text, TOKENS), (resnet, large)):
+    for tower, inputs in ((image, IMAGES), (text, TOKENS)):
         with jax.numpy_dtype_promotion("standard"):  # jax.nn.dot_product_attention promotes
             params = jax.jit(tower.init)(jax.random.key(0), inputs)
             train = functools.partial(tower.apply, train=True, rngs={"dropout": jax.random.key(1)})
             same, other = jax.jit(tower.apply)(params, inputs), jax.jit(train)(params, inputs)
         assert same.dtype == other.dtype == jnp.float32
         assert not np.allclose(same, other)
-
-
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [("timm_model_name", "vit_base"), ("pool_type", "avg"), ("attentional_pool", True)],
-)
-def test_other_kinds_of_open_clip_are_refused(key, value):
-    vision = {"image_size": 16, "layers": 2, "width": 24, "patch_size": 4, key: value}
-    text = {"width": 16, "heads": 4, "layers": 2}
-    with pytest.raises(ValueError, match=f"open_clip model with {key} {value} is not supported"):
-        open_clip.config({"model_cfg": {"embed_dim": 3, "vision_cfg": vision, "text_cfg": text}})
 
 
 def test_what_does_not_suit_is_said():

@@ -8,7 +8,6 @@ from gentle_clip_jax.encoders.bert import Bert
 from gentle_clip_jax.encoders.clip import ImageTransformer, TextTransformer
 from gentle_clip_jax.encoders.efficientnet_lite import EfficientNetLite0
 from gentle_clip_jax.encoders.fine_tuning import FineTuned
-from gentle_clip_jax.encoders.modified_resnet import ModifiedResNet
 
 BERT = Bert(vocab_size=20, width=8, depth=3, num_heads=2, hidden=16, max_tokens=6, dropout=0.1)
 TOKENS = jnp.array([[2, 7, 4, 3, 0, 0], [2, 5, 3, 0, 0, 0]], jnp.int32)
@@ -82,7 +81,6 @@ IMAGES = jnp.zeros((1, 32, 32, 3))
 CLIP = {"width": 16, "depth": 3, "num_heads": 2, "hidden": 16, "dim": 8}
 TOWERS = {
     "efficientnet": (EfficientNetLite0(), IMAGES),
-    "resnet": (ModifiedResNet((1, 1, 1, 1), 8, 32, 8), IMAGES),
     "clip image": (ImageTransformer(image_size=32, patch_size=16, **CLIP), IMAGES),
     "clip text": (TextTransformer(vocab_size=20, max_tokens=6, **CLIP), TOKENS),
 }

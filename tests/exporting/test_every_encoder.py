@@ -10,7 +10,6 @@ from gentle_clip_jax.encoders import (
     clip,
     efficientnet_lite,
     esm2,
-    modified_resnet,
 )
 from gentle_clip_jax.encoders.fine_tuning import FineTuned
 from gentle_clip_jax.encoders.patch_transformer import PatchTransformer
@@ -22,7 +21,6 @@ PATCHES = {"image_size": 32, "patch_size": 16, **SMALL}
 VISION = clip.ImageTransformer(**PATCHES, dim=8)
 TOWERS = {
     "efficientnet": (efficientnet_lite.EfficientNetLite0(), IMAGE),
-    "modified_resnet": (modified_resnet.ModifiedResNet((1, 1, 1, 1), 8, 32, 8), IMAGE),
     "clip_image": (VISION, IMAGE),
     "clip_text": (clip.TextTransformer(vocab_size=9, max_tokens=8, **SMALL, dim=8), TOKENS),
     "bert": (bert.Bert(vocab_size=9, **SMALL, layers=(0, 1)), TOKENS),

@@ -5,13 +5,12 @@ import pathlib
 import re
 from typing import Any, NamedTuple
 
-from gentle_clip_jax.encoders.published import open_clip, schemas
+from gentle_clip_jax.encoders.published import schemas
 from gentle_clip_jax.storage.reading import read_json as read_sound_json
 
 _SETTINGS = ["*config.json", "tokenizer.json", "vocab.*", "merges.txt"]
 _INDEX = "model.safetensors.index.json"
-_HUGGING_FACE = ("model.safetensors", _INDEX)
-_OPEN_CLIP = ("open_clip_model.safetensors",)
+_WEIGHTS = ("model.safetensors", _INDEX)
 
 
 class Checkpoint(NamedTuple):
@@ -24,7 +23,6 @@ class Checkpoint(NamedTuple):
     config: dict[str, Any]
     weights: pathlib.Path
     preprocessing: dict[str, Any]
-    is_open_clip: bool
 
 
 def find(source: str | os.PathLike) -> Checkpoint:
@@ -38,28 +36,19 @@ def find(source: str | os.PathLike) -> Checkpoint:
         path = _fetched(str(source))
     folder = path if path.is_dir() else path.parent
     config = read_json(folder / "config.json")
-    open_clip_config = read_json(folder / "open_clip_config.json", schemas.OpenClip)
-    usable = "model_type" in config
-    weights = path if path.is_file() else _weights(folder, _HUGGING_FACE)
-    if usable and weights and not (open_clip_config and path.is_file()):
-        return Checkpoint(folder, config, weights, _of_processor(folder), False)
-    if open_clip_config:
-        weights = path if path.is_file() else _weights(folder, _OPEN_CLIP)
-    if not (usable or open_clip_config):
+    if "model_type" not in config:
+        library = "open_clip" if (folder / "open_clip_config.json").exists() else "timm"
         raise ValueError(
-            f"{folder} has no config.json with a model_type, and no open_clip_config.json: give "
-            f"the folder of a whole checkpoint, or read one of timm by timm:{source}."
+            f"{folder} has no config.json with a model_type: give the folder of a whole "
+            f"checkpoint, or read one of {library} by {library}:{source}."
         )
+    weights = path if path.is_file() else _weights(folder)
     if weights is None:
         raise ValueError(
             f"{folder} has no weights in a .safetensors file: copy model.safetensors into it; "
             "save_pretrained of transformers writes it."
         )
-    config, preprocessing = (
-        open_clip.config(open_clip_config),
-        open_clip.preprocessing(open_clip_config),
-    )
-    return Checkpoint(folder, config, weights, preprocessing, True)
+    return Checkpoint(folder, config, weights, _of_processor(folder))
 
 
 def settings(folder: pathlib.Path) -> list[pathlib.Path]:
@@ -86,9 +75,9 @@ def read_json(path: pathlib.Path, schema: Any = None) -> dict[str, Any]:
     return read_sound_json(path, schema) if path.exists() else {}
 
 
-def _weights(folder: pathlib.Path, names: tuple[str, ...]) -> pathlib.Path | None:
-    """Return the first file of these names, or the only one that can hold weights."""
-    named = [folder / name for name in names if (folder / name).is_file()]
+def _weights(folder: pathlib.Path) -> pathlib.Path | None:
+    """Return the file of the usual name, or the only one that can hold weights."""
+    named = [folder / name for name in _WEIGHTS if (folder / name).is_file()]
     others = [*folder.glob("*.safetensors")]
     return (named or (others if len(others) == 1 else [None]))[0]
 
@@ -101,12 +90,9 @@ def _fetched(source: str) -> pathlib.Path:
             "checkpoint, or a Hugging Face repo such as openai/clip-vit-large-patch14."
         )
     folder = fetch(source, _SETTINGS)
-    # Where timm's config lies beside open_clip's, timm's weights are those of images alone.
     if "model_type" in read_json(folder / "config.json"):
-        fetch(source, [*_HUGGING_FACE, "model-*.safetensors"])
-        if any((folder / name).is_file() for name in _HUGGING_FACE):
-            return folder
-    return fetch(source, [*_OPEN_CLIP])
+        fetch(source, [*_WEIGHTS, "model-*.safetensors"])
+    return folder
 
 
 def fetch(repo: str, patterns: list[str]) -> pathlib.Path:

@@ -11,7 +11,7 @@ import numpy as np
 
 from gentle_clip_jax.encoders import bert, clip, efficientnet_lite, esm2
 from gentle_clip_jax.encoders.adapters import sources
-from gentle_clip_jax.encoders.published import checkpoints, open_clip, packaged, schemas
+from gentle_clip_jax.encoders.published import checkpoints, packaged, schemas
 from gentle_clip_jax.encoders.published.framing import Framing, from_preprocessing
 from gentle_clip_jax.encoders.published.params import load_params
 from gentle_clip_jax.encoders.published.torch_files import read_pth
@@ -44,8 +44,8 @@ class Pretrained(NamedTuple):
 def load(source: str | os.PathLike, *, role: str | None = None) -> Pretrained:
     """Return the encoder that `source` names, with its published weights.
 
-    `source` is efficientnet-lite0, minilm, the folder of a checkpoint (from transformers or
-    open_clip), or the name of a Hugging Face repo with one. `role` is image, text or sequence; it
+    `source` is efficientnet-lite0, minilm, the folder of a checkpoint of transformers, or the name
+    of a Hugging Face repo with one. `role` is image, text or sequence; it
     chooses between towers, and may be left out where there is but one.
 
     Raises:
@@ -68,13 +68,10 @@ def load(source: str | os.PathLike, *, role: str | None = None) -> Pretrained:
 
 
 def _loaded(checkpoint: checkpoints.Checkpoint, kind: str, role: str) -> Pretrained:
-    if not checkpoint.is_open_clip:
-        path = checkpoint.folder / "config.json"
-        checkpoint = checkpoint._replace(config=schemas.checked_model(str(path), checkpoint.config))
+    path = checkpoint.folder / "config.json"
+    checkpoint = checkpoint._replace(config=schemas.checked_model(str(path), checkpoint.config))
     weights = read_weights(checkpoint.weights)
-    if checkpoint.is_open_clip:
-        weights = open_clip.weights(weights)
-    model, weights, names, unused = _tower(kind, role, checkpoint, weights)
+    model, names, unused = _tower(kind, role, checkpoint, weights)
     framing, max_tokens, inputs = Framing(), None, jnp.zeros((1, 2), jnp.int32)
     if role == "image":
         size: int = getattr(model, "image_size", 224)
@@ -140,25 +137,22 @@ def _found(source: str | os.PathLike) -> tuple[checkpoints.Checkpoint, str]:
     return checkpoint, kind
 
 
-Weights = dict[str, np.ndarray]
-
-
 def _tower(
-    kind: str, role: str, checkpoint: checkpoints.Checkpoint, weights: Weights
-) -> tuple[Any, Weights, dict[str, str], str]:
-    """Return a model, its split weights, their names, and the names of weights to ignore."""
+    kind: str, role: str, checkpoint: checkpoints.Checkpoint, weights: Mapping[str, np.ndarray]
+) -> tuple[Any, dict[str, str], str]:
+    """Return a model, the names of its weights, and the names of weights to ignore."""
     config, number = checkpoint.config, ("image", "text").index(role) if role != "sequence" else 0
     if kind == "clip":
         model = clip.from_config(config)[number]
-        return model, weights, clip.checkpoint_names(model), clip.UNUSED[role]
+        return model, clip.checkpoint_names(model), clip.UNUSED[role]
     if kind == "esm":
         model = esm2.from_config(config)
-        return model, weights, esm2.checkpoint_names(model.depth, weights), esm2.UNUSED
+        return model, esm2.checkpoint_names(model.depth, weights), esm2.UNUSED
     pooling = checkpoints.read_json(
         checkpoint.folder / "1_Pooling" / "config.json", schemas.Pooling
     )
     model = bert.from_config(config, "class" if pooling.get("pooling_mode_cls_token") else "mean")
-    return model, weights, bert.checkpoint_names(model, weights), bert.UNUSED
+    return model, bert.checkpoint_names(model, weights), bert.UNUSED
 
 
 def _normalizing(model: Any, preprocessing: Mapping[str, Any]) -> Any:

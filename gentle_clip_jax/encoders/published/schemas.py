@@ -20,7 +20,6 @@ Length = Annotated[int, Meta(ge=1, le=1_000_000)]  # tokens
 Vocabulary = Annotated[int, Meta(ge=1, le=10_000_000)]
 Id = Annotated[int, Meta(ge=0, le=10_000_000)]
 Positive = Annotated[float, Meta(gt=0, le=1e6)]
-Ratio = Annotated[float, Meta(gt=0, le=64)]
 Epsilon = Annotated[float, Meta(gt=0, lt=1)]
 Mean = Annotated[list[Annotated[float, Meta(ge=-1e6, le=1e6)]], Meta(min_length=3, max_length=3)]
 Std = Annotated[list[Positive], Meta(min_length=3, max_length=3)]
@@ -51,8 +50,6 @@ class Tower(Struct):
     eos_token_id: Id | None = None
     token_dropout: bool | None = None
     emb_layer_norm_before: bool | None = None
-    layers: Annotated[list[Depth], Meta(min_length=1, max_length=8)] | None = None
-    width: Width | None = None
 
 
 class HuggingFace(Tower):
@@ -62,45 +59,6 @@ class HuggingFace(Tower):
     text_config: Tower | None = None
     vision_config_dict: Tower | None = None
     text_config_dict: Tower | None = None
-
-
-class OpenClipTower(Struct):
-    """A tower of an open_clip_config.json."""
-
-    image_size: Side | None = None
-    layers: Depth | Annotated[list[Depth], Meta(min_length=1, max_length=8)] | None = None
-    width: Width | None = None
-    head_width: Width | None = None
-    patch_size: Side | None = None
-    mlp_ratio: Ratio | None = None
-    context_length: Length | None = None
-    vocab_size: Vocabulary | None = None
-    heads: Heads | None = None
-
-
-class OpenClipModel(Struct):
-    """The model of an open_clip_config.json."""
-
-    embed_dim: Width
-    vision_cfg: OpenClipTower
-    text_cfg: OpenClipTower
-    quick_gelu: bool | None = None
-
-
-class OpenClipImages(Struct):
-    """The image settings in an open_clip config."""
-
-    mean: Mean | None = None
-    std: Std | None = None
-    interpolation: str | None = None
-    resize_mode: str | None = None
-
-
-class OpenClip(Struct):
-    """An open_clip_config.json."""
-
-    model_cfg: OpenClipModel
-    preprocess_cfg: OpenClipImages | None = None
 
 
 class Images(Struct):

@@ -1,7 +1,7 @@
 """Arrays by name from .safetensors files, and names that are spelled otherwise."""
 
 import pathlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 
 import numpy as np
 
@@ -57,19 +57,6 @@ def read_safetensors(path: pathlib.Path) -> dict[str, np.ndarray]:
         raise
     except Exception as error:  # a KeyError for kinds of numbers that NumPy lacks, and others
         raise ValueError(f"{path} is no sound .safetensors file: {error}.") from error
-
-
-def split_attention(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return the weights with in_proj of PyTorch's attention split into q_proj, k_proj, v_proj."""
-    split = {}
-    for name, array in weights.items():
-        stem, _, leaf = name.rpartition("in_proj_")
-        if leaf in ("weight", "bias") and array.shape[0] % 3 == 0:
-            for letter, part in zip("qkv", np.split(array, 3)):
-                split[f"{stem}{letter}_proj.{leaf}"] = part
-        else:
-            split[name] = array
-    return split
 
 
 def spelled(name: str, weights: Collection[str]) -> str:

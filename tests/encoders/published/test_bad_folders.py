@@ -169,7 +169,6 @@ BRACKETS = "[" * 100_000
         ("bert", "1_Pooling/config.json"),
         ("clip", "preprocessor_config.json"),
         ("clip", "processor_config.json"),
-        ("clip", "open_clip_config.json"),
         ("bert", "model.safetensors.index.json"),
     ],
 )

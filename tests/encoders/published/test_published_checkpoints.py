@@ -6,8 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from gentle_clip_jax.data.published_tokens import read_tokenizer
-from gentle_clip_jax.encoders.modified_resnet import MEAN, STD
+from gentle_clip_jax.encoders.clip import MEAN, STD
 from gentle_clip_jax.encoders.published import checkpoints, pretrained
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 3), dtype=np.uint8)
@@ -18,35 +17,6 @@ SIZES = {"hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 2}
 @pytest.fixture(scope="module")
 def originals():
     return pytest.importorskip("originals", reason="run pip install '.[parity]' for these tests")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("as_file", [False, True])
-def test_open_clip(as_file, originals, tmp_path):
-    from safetensors.torch import save_file
-
-    open_clip, torch = pytest.importorskip("open_clip"), originals.torch
-    vision = {"image_size": 16, "layers": 2, "width": 24, "head_width": 8, "patch_size": 4}
-    text = {"context_length": 5, "vocab_size": 20, "width": 16, "heads": 4, "layers": 2}
-    config = {"embed_dim": 12, "vision_cfg": vision, "text_cfg": text}
-    mean, std = [0.4, 0.5, 0.6], [0.2, 0.3, 0.25]
-    metadata = {"model_cfg": config, "preprocess_cfg": {"mean": mean, "std": std}}
-    theirs = originals.randomized(open_clip.model.CLIP(**config))
-    (tmp_path / "open_clip_config.json").write_text(json.dumps(metadata))
-    source = tmp_path / "epoch_3.safetensors"
-    save_file(theirs.state_dict(), source)
-    image, text = (
-        pretrained.load(source if as_file else tmp_path, role=role) for role in ("image", "text")
-    )
-    assert image.framing == (16, 16, False, 3)
-    assert text.max_tokens == 5
-    with torch.no_grad():
-        expected = theirs.encode_image(originals.pixels(IMAGES, mean, std))
-        originals.assert_close(originals.apply(image, IMAGES), expected)
-        expected = theirs.encode_text(torch.tensor(TOKENS))
-        originals.assert_close(originals.apply(text, TOKENS), expected)
-    with pytest.raises(ValueError, match="for CLIP models of open_clip: from openai/clip-vit-base"):
-        read_tokenizer(pretrained.folder(source))
 
 
 def test_clip_in_shards(originals, tmp_path):
@@ -73,7 +43,7 @@ def test_clip_in_shards(originals, tmp_path):
 @pytest.mark.parametrize(
     ("config", "words"),
     [
-        (None, "has no config.json with a model_type, and no open_clip_config.json"),
+        (None, "has no config.json with a model_type: give the folder of a whole checkpoint"),
         ('{"architecture": "resnet50"}', "has no config.json with a model_type, .* by timm:"),
         ('{"model_type": "vit"}', r"has no weights in a .safetensors file"),
         ("[1]", r"config.json must hold an object of JSON, not a list"),
@@ -124,31 +94,16 @@ def test_one_file_of_another_name_is_taken_and_two_are_not(tmp_path):
     assert checkpoints.find(tmp_path / "other.safetensors").weights.name == "other.safetensors"
 
 
-CONFIG, TIMM = {"model_type": "clip"}, {"architecture": "resnet50_clip"}
-OPEN_CLIP = {
-    "model_cfg": {
-        "embed_dim": 8,
-        "vision_cfg": {"layers": [1, 1], "width": 8, "image_size": 32},
-        "text_cfg": {"width": 16, "heads": 4, "layers": 2},
-    }
-}
-
-
 @pytest.mark.parametrize(
-    ("config", "open_clip_config", "weights", "fetched"),
+    ("weights", "fetched"),
     [
-        (CONFIG, OPEN_CLIP, ["model.safetensors", "open_clip_model.safetensors"], [0]),
-        (CONFIG, None, ["pytorch_model.bin", "model-1-of-2.safetensors"], [1, 2]),
-        (CONFIG, None, ["model.safetensors", "tf_model.h5"], [0]),
-        (TIMM, OPEN_CLIP, ["model.safetensors", "open_clip_model.safetensors"], [1]),
-        (None, OPEN_CLIP, ["open_clip_pytorch_model.bin", "open_clip_model.safetensors"], [1]),
+        (["pytorch_model.bin", "model-1-of-2.safetensors"], [1, 2]),
+        (["model.safetensors", "tf_model.h5", "open_clip_model.safetensors"], [0]),
     ],
 )
-def test_of_a_repo_the_best_weights_are_fetched(
-    config, open_clip_config, weights, fetched, tmp_path, monkeypatch
-):
+def test_of_a_repo_the_best_weights_are_fetched(weights, fetched, tmp_path, monkeypatch):
     hub = pytest.importorskip("huggingface_hub")
-    repo = {"config.json": config, "open_clip_config.json": open_clip_config, "merges.txt": ""}
+    repo = {"config.json": {"model_type": "clip"}, "merges.txt": ""}
     repo |= dict.fromkeys(weights, "")
     if "model-1-of-2.safetensors" in weights:
         weights.append("model.safetensors.index.json")
@@ -156,13 +111,22 @@ def test_of_a_repo_the_best_weights_are_fetched(
 
     def snapshot_download(name, allow_patterns):
         for file, content in repo.items():
-            if content is not None and any(fnmatch.fnmatch(file, p) for p in allow_patterns):
+            if any(fnmatch.fnmatch(file, p) for p in allow_patterns):
                 (tmp_path / file).write_text(json.dumps(content))
         return str(tmp_path)
 
     monkeypatch.setattr(hub, "snapshot_download", snapshot_download)
     found = checkpoints.find("some/model")
-    assert found.is_open_clip == (open_clip_config is not None and config is not CONFIG)
     assert {name for name in weights if (tmp_path / name).exists()} == {weights[i] for i in fetched}
     assert found.weights.name == weights[fetched[-1]]
     assert (tmp_path / "merges.txt").exists()
+
+
+@pytest.mark.parametrize("config", [{"architecture": "resnet50_clip"}, None])
+def test_a_repo_of_open_clip_is_for_its_library(config, tmp_path, monkeypatch):
+    (tmp_path / "open_clip_config.json").write_text("{}")
+    if config:
+        (tmp_path / "config.json").write_text(json.dumps(config))
+    monkeypatch.setattr(checkpoints, "fetch", lambda *_: tmp_path)
+    with pytest.raises(ValueError, match="by open_clip:some/model"):
+        checkpoints.find("some/model")

@@ -11,8 +11,7 @@ from captioned_sets import COLOURS, CONFIGS, WORDS, config, encode, initial
 from config_reads import Recorder, leaves
 from PIL import Image
 
-from gentle_clip_jax.encoders.clip import TextTransformer
-from gentle_clip_jax.encoders.modified_resnet import ModifiedResNet
+from gentle_clip_jax.encoders.clip import ImageTransformer, TextTransformer
 from gentle_clip_jax.encoders.published.pretrained import Pretrained
 from gentle_clip_jax.tasks.captioned_images import data, listed
 from gentle_clip_jax.tasks.captioned_images import task as field
@@ -237,10 +236,10 @@ def test_a_config_that_cannot_be_met_is_refused(folder, towers, tmp_path, key, v
 
 
 @pytest.mark.slow
-def test_clips_resnet_takes_a_step_as_its_config_says(folder, tmp_path, monkeypatch):
+def test_clips_towers_take_a_step_as_their_config_says(folder, tmp_path, monkeypatch):
     models = {
-        "image": ModifiedResNet(depths=(1, 1, 1, 1), width=16),
-        "text": TextTransformer(vocab_size=64, depth=2, dim=1024),
+        "image": ImageTransformer(width=16, depth=1, num_heads=2, hidden=16),
+        "text": TextTransformer(vocab_size=64, depth=1, dim=512),
     }
     rows = {"image": np.zeros((1, 224, 224, 3), np.uint8), "text": np.ones((1, 77), np.int32)}
 
@@ -251,7 +250,7 @@ def test_clips_resnet_takes_a_step_as_its_config_says(folder, tmp_path, monkeypa
     monkeypatch.setattr(field, "_load", load)
     monkeypatch.setattr(field.pretrained, "folder", pathlib.Path)
     monkeypatch.setattr(field, "read_tokenizer", lambda folder: encode)
-    settings = load_config(CONFIGS / "remote_sensing_clip_rn50.py", [])
+    settings = load_config(CONFIGS / "remote_sensing_clip.py", [])
     overrides = {
         "data.folder": str(folder),
         "data.sets": ("one",),
