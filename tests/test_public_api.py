@@ -23,8 +23,7 @@ FUNCTIONS = {
     "diagnose": "(x, y, pairs=None, *, aligner=None, seed=0, modalities=(None, None))",
     "embed": "(aligner, *, x=None, y=None, out=None)",
     "encode": "(data, out, *, encoder, role=None, dtype='float32', batch_size=None, split=None, "
-    "prompt=None, layers=None, views=None, text_column=None, id_column=None, shard=None, "
-    "engine=None, workers=None)",
+    "prompt=None, layers=None, views=None, text_column=None, id_column=None, shard=None)",
     "export": "(aligner, out, *, format='stablehlo')",
     "load": "(folder)",
     "load_config": "(name_or_path, overrides=())",

@@ -19,7 +19,6 @@ _EXTRAS = {
     **dict.fromkeys(("starlette", "uvicorn", "jinja2", "markupsafe"), "review"),
     "ott": "transport",
     "gcsfs": "gcs",
-    "ray": "ray",
     "lance": "lance",
     **dict.fromkeys(("tensorflow_datasets", "array_record"), "data"),
 }

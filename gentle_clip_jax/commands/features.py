@@ -52,10 +52,6 @@ def _add_encode(commands: Any) -> None:
     shard = "part to encode, I from 0 to N-1, if several jobs write to one --out (default: all)"
     encode.option("--shard", "I/N", shard, group=parts)
     encode.flag("--merge", "merge the parts in --out once all are finished", group=parts)
-    engine = "decode and embed on a Ray cluster (default: in this process)"
-    encode.choice("--engine", ("ray",), engine, group=parts)
-    workers = "number of embedding workers of --engine=ray (default: one per GPU, or one on CPUs)"
-    encode.option("--workers", "N", workers, type=number)
 
 
 def _add_compare(commands: Any) -> None:
@@ -108,7 +104,7 @@ def _encode(args: argparse.Namespace) -> output.Done:
         from gentle_clip_jax import encode
 
         arguments["dtype"] = args.dtype or "float32"
-        for name in ("out", "batch_size", "shard", "engine", "workers"):
+        for name in ("out", "batch_size", "shard"):
             arguments[name] = getattr(args, name)
         manifest = encode(**arguments).manifest
     else:

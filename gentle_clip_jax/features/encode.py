@@ -1,8 +1,7 @@
 """Features of frozen encoders: images, texts or protein sequences become a folder of embeddings."""
 
-import contextlib
 import pathlib
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -10,7 +9,6 @@ from gentle_clip_jax.data import images, sequences, texts
 from gentle_clip_jax.encoders.published.pretrained import role_of
 from gentle_clip_jax.features.arguments import check_folder
 from gentle_clip_jax.features.collection import Collection
-from gentle_clip_jax.features.engine import Engine, in_this_process
 from gentle_clip_jax.features.loading import load_encoder
 from gentle_clip_jax.features.read import read
 from gentle_clip_jax.features.shards import folder_of
@@ -34,8 +32,6 @@ def encode(
     text_column: str | None = None,
     id_column: str | None = None,
     shard: tuple[int, int] | None = None,
-    engine: Literal["ray"] | None = None,
-    workers: int | None = None,
 ) -> Collection:
     """Write the features of the images, texts or sequences of `data` into the folder `out`.
 
@@ -53,16 +49,12 @@ def encode(
     read and embedded, into a folder below `out`; `shards.merge` merges the finished shards. Several
     processes that share the folder may make the shards at the same time.
 
-    With the engine "ray" a Ray cluster does the work: its CPUs decode, and `workers` of its actors
-    embed, one for each GPU by default, or one on CPUs. The result is the same.
-
     Returns:
       The features of all items, or of the shard; its `manifest` is what manifest.json holds.
 
     Raises:
       ValueError: data or out cannot be used, weights are not there, or features are not finite;
         says what to do.
-      ModuleNotFoundError: Ray is not installed, and asked for.
     """
     data, out = pathlib.Path(data), pathlib.Path(out)
     arguments = {
@@ -77,30 +69,17 @@ def encode(
         "text_column": text_column,
         "id_column": id_column,
     }
-    with _engine(engine, workers) as embed:
-        columns = texts.Columns(text_column, id_column)
-        work = _work(data, encoder, role, batch_size, split, prompt, layers, views, columns)
-        if shard is not None:
-            out = folder_of(out, shard)
-        check_folder(out, arguments)
-        with locks.alone_in(out):
-            check_folder(out, arguments)  # again: another command may have ended in between
-            manifest = update(work, out, arguments, shard, engine=embed)
+    columns = texts.Columns(text_column, id_column)
+    work = _work(data, encoder, role, batch_size, split, prompt, layers, views, columns)
+    if shard is not None:
+        out = folder_of(out, shard)
+    check_folder(out, arguments)
+    with locks.alone_in(out):
+        check_folder(out, arguments)  # again: another command may have ended in between
+        manifest = update(work, out, arguments, shard)
     if not manifest["num_rows"]:  # a shard of few inputs
         return Collection(np.zeros((0, 0)), np.zeros(0, str), path=out, manifest=manifest)
     return read(out)
-
-
-def _engine(
-    name: Literal["ray"] | None, workers: int | None
-) -> contextlib.AbstractContextManager[Engine]:
-    if name is None:
-        if workers is not None:
-            raise ValueError(f"--workers={workers} are Ray's: give --engine=ray too.")
-        return contextlib.nullcontext(in_this_process)
-    from gentle_clip_jax.features.ray_engine import on_ray
-
-    return on_ray(workers)
 
 
 def _work(

@@ -14,7 +14,6 @@ from gentle_clip_jax.data import metadata
 from gentle_clip_jax.features import folder as folders
 from gentle_clip_jax.features import kept as on_disk
 from gentle_clip_jax.features.arguments import keep
-from gentle_clip_jax.features.engine import Engine, in_this_process
 from gentle_clip_jax.features.kept import BLOCK, Kept
 from gentle_clip_jax.features.work import Work
 from gentle_clip_jax.storage import progress
@@ -34,14 +33,11 @@ def update(
     out: pathlib.Path,
     arguments: dict[str, Any],
     shard: tuple[int, int] | None = None,
-    *,
-    engine: Engine = in_this_process,
 ) -> dict[str, Any]:
     """Bring the features in `out` up to date: embed what is missing.
 
     Args:
       shard: number i of n, from 0: of each n blocks of 512 inputs the one that `out` is of.
-      engine: the engine that decodes and embeds.
 
     Returns:
       What manifest.json holds.
@@ -63,7 +59,7 @@ def update(
         cached = before or Kept("", [], {}, {})
         old = {*cached.places} & {digest for digest, _ in contents.values()}
         on_disk.read_parts(out, recipe, cached)
-        count = _embed(work, contents, out, arguments, recipe, cached, engine)
+        count = _embed(work, contents, out, arguments, recipe, cached)
         _keep_until_replaced([*old], out, recipe, cached)
         write_features(rows, out, arguments, metadata, cached, shard)
         if old:
@@ -114,25 +110,23 @@ def _embed(
     arguments: dict[str, Any],
     recipe: str,
     cached: Kept,
-    engine: Engine,
 ) -> int:
     """Embed every content without features once, and save each part of 512 on the way."""
     parts = _parts(contents, cached)
-    total = sum(map(len, parts))
-    inputs = (([work.inputs[i] for i in part], [contents[i][0] for i in part]) for part in parts)
-    begun: dict[int, tuple[list[np.ndarray], list[str | None]]] = {}
+    if not parts:
+        return 0
+    total, embed = sum(map(len, parts)), work.load()
     with progress.bar(metadata.printable(pathlib.PurePath(out.name)), total) as advance:
-        for number, batch, why in engine(work, inputs):
-            features, reasons = begun.setdefault(number, ([], []))
-            ahead = parts[number][len(reasons) :]
-            features.append(_checked(batch, why, ahead, work, arguments))
-            reasons += why
-            advance(len(why))
-            if len(reasons) == len(parts[number]):
-                digests = [contents[i][0] for i in parts[number]]
-                path = on_disk.write_part(out, recipe, digests, np.concatenate(features), reasons)
-                cached.add(digests, path, reasons)
-                del begun[number]
+        for part in parts:
+            digests = [contents[i][0] for i in part]
+            features: list[np.ndarray] = []
+            reasons: list[str | None] = []
+            for batch, why in embed(work.decode([work.inputs[i] for i in part], digests)):
+                features.append(_checked(batch, why, part[len(reasons) :], work, arguments))
+                reasons += why
+                advance(len(why))
+            path = on_disk.write_part(out, recipe, digests, np.concatenate(features), reasons)
+            cached.add(digests, path, reasons)
     return total
 
 

@@ -26,8 +26,6 @@ class Work(NamedTuple):
     their contents, or None, to encoder inputs or the reason why there is none. load: puts the
     encoder on a device and returns the function that embeds there. metadata: other entries of the
     manifest. packages: dependencies of the features, besides JAX.
-
-    Other processes may decode and embed: cloudpickle takes both functions, and pickle the inputs.
     """
 
     rows: list[dict[str, Any]]

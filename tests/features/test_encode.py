@@ -6,7 +6,6 @@ import json
 import pathlib
 import re
 import shlex
-import sys
 import threading
 
 import numpy as np
@@ -205,30 +204,6 @@ def test_what_the_command_line_says(arguments, words, tmp_path, capsys):
     assert not out.exists()
 
 
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        (["--engine=ray"], 'run pip install "gentle-clip-jax[ray]".'),
-        (["--engine=ray", "--shard=0/2"], "--shard: not allowed with argument --engine"),
-        (["--merge", "--engine=ray"], "--engine: not allowed with argument --merge"),
-        (["--workers=2"], "--workers=2 are Ray's: give --engine=ray too"),
-    ],
-)
-def test_another_engine_is_one_sentence(options, words, pictures, tmp_path, monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, "ray", None)  # as if it were not installed
-    monkeypatch.delitem(sys.modules, "gentle_clip_jax.features.ray_engine", raising=False)
-    command = ["encode", "--encoder=efficientnet-lite0", f"--data={pictures}"]
-    try:
-        code = main.main([*command, f"--out={tmp_path / 'out'}", *options])
-    except SystemExit as error:
-        code = error.code
-    error = capsys.readouterr().err
-    assert code == 2
-    assert words in error
-    assert error.count("\n") == 1
-    assert not (tmp_path / "out").exists()
-
-
 def test_the_command_line(pictures, tmp_path):
     command = ["encode", "--encoder=efficientnet-lite0", f"--data={pictures}"]
     assert main.main([*command, f"--out={tmp_path / 'out'}", "--batch-size=2", "--split=test"]) == 0
@@ -283,9 +258,8 @@ def test_the_commands_of_the_manual(pictures, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     lines = re.findall(r"^gentle-clip (encode .*)$", manual.read_text(), flags=re.MULTILINE)
     for line in lines:
-        # Of a network, test_encode_published.py; of layers and other libraries, tests/encoders; of
-        # Ray, test_ray.py.
-        if re.search("openai/|facebook/|--layers|--engine|--encoder=[a-z_-]+:", line):
+        # Of a network, test_encode_published.py; of layers and other libraries, tests/encoders.
+        if re.search("openai/|facebook/|--layers|--encoder=[a-z_-]+:", line):
             continue
         assert main.main(shlex.split(line)) == 0
     sizes = [len(read(path).ids) for path in sorted(tmp_path.glob("features/*"))]
