@@ -25,8 +25,7 @@ def prepare(
     """Build the data set `name` from the folder `source` and return its folder, to/NAME/1.0.0.
 
     The folder contains the records, prepared.json (the source, and skipped items with the reasons)
-    and SHA256SUMS. It gets its name when it is complete. After an interruption, the same call
-    resumes; finished shards are verified and reused.
+    and SHA256SUMS. It gets its name when it is complete.
 
     Raises:
       ValueError: there is no such data set or folder; a file does not match its SHA256SUMS; more
@@ -45,8 +44,8 @@ def prepare(
         contents = data_set.read(source)
         unfinished = to / f".{title}.unfinished"
         with alone_in(unfinished):
-            _build(title, data_set, contents, unfinished, max_skipped, source_record)
-            rename(unfinished / title, target.parent)
+            folder = _build(title, data_set, contents, unfinished, max_skipped, source_record)
+            rename(folder, target.parent)
         shutil.rmtree(unfinished)  # after the lock in it is closed, as Windows requires
     _check_prepared(target, source_record)
     if not data_set.trained:
@@ -75,50 +74,29 @@ def _build(
     unfinished: pathlib.Path,
     max_skipped: int,
     source_record: dict[str, str],
-) -> None:
-    """Write unfinished/TITLE/1.0.0, reusing shards of an interrupted build of the same contents."""
+) -> pathlib.Path:
+    """Write the data set below `unfinished` and return its folder, in which 1.0.0 lies."""
     # Imported before the progress bar, whose thread fails if it imports modules meanwhile.
     import tensorflow_datasets  # noqa: F401  # pyright: ignore[reportMissingImports]
 
-    plan = {
-        **source_record,
-        "columns": contents.columns,
-        "items": {split: len(items) for split, items in contents.splits.items()},
-    }
-    folder, journal = unfinished / title / build.VERSION, unfinished / "done.json"
-    done = _done(journal, plan)
-    if not done:
-        shutil.rmtree(unfinished / title, ignore_errors=True)
-    folder.mkdir(parents=True, exist_ok=True)
-    if done:
-        _log.info(f"{title}: going on after {len(done)} shards.")
-    with progress.bar(title, sum(plan["items"].values())) as advance:
+    name = title.replace("-", "_")  # a name in TFDS has no hyphen
+    shutil.rmtree(unfinished / name, ignore_errors=True)
+    with progress.bar(title, sum(map(len, contents.splits.values()))) as advance:
         skipped = build.build(
-            title.replace("-", "_"),  # a name in TFDS has no hyphen
+            name,
             contents,
-            folder,
+            unfinished,
             description=f"{data_set.title} ({data_set.cite})",
             max_skipped=max_skipped,
-            done=done,
-            note=lambda: write_json(journal, {"plan": plan, "sha256": done}),
             advance=advance,
         )
+    folder = unfinished / name / build.VERSION
     items = [{"id": item, "reason": reason} for item, reason in skipped]
     write_json(folder / _RECORD, {**source_record, "skipped": items})
     names = sorted(path.name for path in folder.iterdir() if path.name != _SUMS)
-    sums = {name: done.get(name) or sha256(folder / name) for name in names}
-    lines = [f"{digest}  {name}\n" for name, digest in sums.items()]
+    lines = [f"{sha256(folder / name)}  {name}\n" for name in names]
     write_text(folder / _SUMS, "".join(lines))
-
-
-def _done(journal: pathlib.Path, plan: dict[str, Any]) -> dict[str, str]:
-    """Return the SHA-256 of the shards that an interrupted build of the same contents finished."""
-    try:
-        before = reading.read_json(journal)
-        done = dict(before["sha256"]) if before["plan"] == plan else {}
-    except (ValueError, LookupError, TypeError):  # missing, truncated by a power cut, or damaged
-        return {}
-    return done
+    return folder.parent
 
 
 def _verify(folder: pathlib.Path, remedy: str) -> None:

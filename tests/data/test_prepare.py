@@ -17,7 +17,7 @@ from PIL import Image
 from gentle_clip_jax.commands import main
 from gentle_clip_jax.data import images, prepare, tfds_source
 from gentle_clip_jax.data.texts import Text, list_classes, list_texts
-from gentle_clip_jax.data.tfds_builders import build, catalogue
+from gentle_clip_jax.data.tfds_builders import catalogue
 from gentle_clip_jax.storage.digests import sha256
 from gentle_clip_jax.tasks.config import load_config
 
@@ -248,16 +248,7 @@ def test_too_many_damaged_items_stop_it(most, scenes, tmp_path, capsys):
     assert len(error.strip().splitlines()) == 1
     assert not (tmp_path / "to" / "rsicd").exists()
     assert run(*arguments, "--max-skipped=2") == 0
-    assert "going on after 1 shards" in capsys.readouterr().err  # those of the split test
     assert len(tfds_source.open_source(tmp_path / "to" / "rsicd", "train")) == 2
-
-
-def test_a_shard_without_a_sound_item(scenes, tmp_path, monkeypatch):
-    monkeypatch.setattr(build, "_SHARD", 2)
-    for name in "ab":
-        damage(scenes, name)
-    target = prepare.prepare("rsicd", scenes, tmp_path / "to")
-    assert [row["id"] for row in tfds_source.open_source(target, "train")] == ["c", "d"]
 
 
 def test_a_split_that_is_all_damaged(scenes, tmp_path):
@@ -333,7 +324,7 @@ def test_list(capsys):
 SLOW = """
 import sys, time
 from gentle_clip_jax.data import prepare
-from gentle_clip_jax.data.tfds_builders import build, image_sets
+from gentle_clip_jax.data.tfds_builders import image_sets
 
 def read(image, about, read=image_sets._read):
     if image.id == "c":
@@ -341,15 +332,12 @@ def read(image, about, read=image_sets._read):
         time.sleep(60)
     return read(image, about)
 
-image_sets._read, build._SHARD, sys.stdout = read, 2, sys.stderr
+image_sets._read, sys.stdout = read, sys.stderr
 prepare.prepare("rsicd", *sys.argv[1:])
 """
 
 
-@pytest.fixture
-def killed(scenes, tmp_path, monkeypatch):
-    """Where a process was killed when the items e, f, a, b were in shards of two; c and d not."""
-    monkeypatch.setattr(build, "_SHARD", 2)
+def test_killed_half_way_it_begins_anew(scenes, tmp_path):
     to = tmp_path / "to"
     command = [sys.executable, "-c", SLOW, str(scenes), str(to)]
     with subprocess.Popen(
@@ -362,47 +350,9 @@ def killed(scenes, tmp_path, monkeypatch):
         process.send_signal(signal.SIGKILL)
     assert [path.name for path in to.iterdir()] == [".rsicd.unfinished"]
     assert not tfds_source.is_prepared(to / "rsicd")
-    return to
-
-
-def shard_numbers(folder: pathlib.Path) -> dict[str, int]:
-    """What the disk calls each shard; another one if it is written again."""
-    return {path.name: path.stat().st_ino for path in folder.rglob("*.array_record-*")}
-
-
-def test_killed_half_way_it_goes_on(killed, scenes, tmp_path, notices):
-    before = shard_numbers(killed)
-    assert len(before) == 2
-    target = prepare.prepare("rsicd", scenes, killed)
-    assert "rsicd: going on after 2 shards." in notices()
-    assert before.items() < shard_numbers(target).items()
-    assert [path.name for path in killed.iterdir()] == ["rsicd"]
-    at_once = prepare.prepare("rsicd", scenes, tmp_path / "at once")
-    for path in [*target.iterdir(), *at_once.iterdir()]:
-        assert (target / path.name).read_bytes() == (at_once / path.name).read_bytes()
-
-
-def test_after_a_kill_what_was_altered_is_written_again(killed, scenes, tmp_path):
-    (cut,) = killed.rglob("*-test.array_record-*")
-    cut.write_bytes(cut.read_bytes()[:-1])
-    target = prepare.prepare("rsicd", scenes, killed)
-    assert [row["id"] for row in tfds_source.open_source(target, "test")] == ["e", "f"]
-
-
-def test_after_a_kill_a_broken_record_of_it_is_no_matter(killed, scenes):
-    (journal,) = killed.rglob("done.json")
-    journal.write_text(journal.read_text()[:-9])
-    target = prepare.prepare("rsicd", scenes, killed)
-    assert len(tfds_source.open_source(target, "train")) == 4
-
-
-def test_after_a_kill_other_files_are_begun_anew(killed, scenes):
-    with zipfile.ZipFile(scenes / "images-train.zip", "w") as archive:
-        archive.writestr("a.png", png(1))
-    (scenes / "SHA256SUMS").unlink()
-    target = prepare.prepare("rsicd", scenes, killed)
-    assert [row["image"] for row in tfds_source.open_source(target, "train")] == [png(1)]
-    assert len(shard_numbers(target)) == 2
+    target = prepare.prepare("rsicd", scenes, to)
+    assert [row["id"] for row in tfds_source.open_source(target, "train")] == [*"abcd"]
+    assert [path.name for path in to.iterdir()] == ["rsicd"]
 
 
 def test_a_full_disk(scenes, tmp_path):
@@ -414,7 +364,7 @@ def test_a_full_disk(scenes, tmp_path):
     )
     assert process.returncode == 2
     (sentence,) = process.stderr.strip().splitlines()
-    assert "array_record-00000-of-00001 cannot be written: " in sentence
+    assert "cannot be written: " in sentence
     assert not (tmp_path / "to" / "rsicd").exists()
 
 
@@ -503,12 +453,6 @@ def test_the_folder_of_the_documentation(tmp_path):
     (config,) = re.findall(r"```python\n(def get_config.*?)```", page, flags=re.DOTALL)
     (tmp_path / "harbours.py").write_text(config)
     assert load_config(tmp_path / "harbours.py").data.sets == ("harbours",)
-
-
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"plan": {}}', '{"plan": {}, "sha256": 3}'])
-def test_a_damaged_journal_is_begun_again(content, tmp_path):
-    (tmp_path / "done.json").write_text(content)
-    assert prepare._done(tmp_path / "done.json", {}) == {}
 
 
 @pytest.mark.parametrize("content", ["", "[]", "[" * 100_000])

@@ -1,18 +1,17 @@
-"""Writer of TensorFlow Datasets' array_record format, shard by shard, without TensorFlow."""
+"""Writer of data sets by TensorFlow Datasets, as array_record, without TensorFlow."""
 
 import contextlib
+import io
 import pathlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from gentle_clip_jax.storage.digests import sha256
-from gentle_clip_jax.storage.writing import rename, write_text
+from gentle_clip_jax.storage.writing import write_text
 
 VERSION = "1.0.0"
-_SHARD = 1024  # items
 
 
 class Item(NamedTuple):
@@ -45,21 +44,16 @@ def build(
     *,
     description: str,
     max_skipped: int,
-    done: dict[str, str],
-    note: Callable[[], None],
     advance: Callable[[int], None],
 ) -> list[tuple[str, str]]:
-    """Write a data set into a folder and return (id, reason) of each item that was skipped.
+    """Write a data set into folder/NAME/1.0.0; return (id, reason) of each item that was skipped.
 
     Args:
       name: the name of the data set, of letters, digits and _.
-      contents: the items.
-      folder: the folder of this version of the data set.
+      contents: the items, which are written in their order.
+      folder: the folder of data sets.
       description: what it is, with its citation.
       max_skipped: the number of damaged items that is tolerated.
-      done: SHA-256 of finished shards by file name; they are not written again. New shards are
-        added, except those with damaged items, which may be repaired before the next attempt.
-      note: called whenever `done` has changed.
       advance: called with the number of items that were just done.
 
     Raises:
@@ -73,28 +67,18 @@ def build(
             )
     skipped = [*contents.skipped]
     _check_skipped(skipped, max_skipped)
-    features = _features(contents.columns)
-    serialize = _serializer(features)
-    lengths: dict[str, list[int]] = {split: [] for split in contents.splits}
-    for split, file, items in _shards(name, contents.splits):
-        path = folder / file
-        if path.is_file() and sha256(path) == done.get(file):
-            lengths[split].append(len(items))
-            advance(len(items))
-            continue
-        rows = _rows(items, skipped, max_skipped, advance)
-        lengths[split].append(_write(path, map(serialize, rows)))
-        if lengths[split][-1] == len(items):
-            done[file] = sha256(path)
-            note()
-    if empty := [split for split in contents.splits if not sum(lengths[split])]:
-        raise ValueError(
-            f"Every item of the split {empty[0]} is damaged, the first because "
-            f"{skipped[0][1]}: copy them again, or leave the split out."
-        )
-    _write_metadata(name, folder, features, lengths, description)
+    rows = {
+        split: _rows(split, items, skipped, max_skipped, advance)
+        for split, items in contents.splits.items()
+    }
+    builder = _builder(name, _features(contents.columns), rows, description)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            builder(data_dir=folder, file_format="array_record").download_and_prepare()
+    except RuntimeError as error:  # of array_record: for example because the disk is full
+        raise OSError(f"{folder} cannot be written: {error}.") from error
     for file, text in contents.beside.items():
-        write_text(folder / file, text)
+        write_text(folder / name / VERSION / file, text)
     return skipped
 
 
@@ -107,21 +91,15 @@ def _check_skipped(skipped: list[tuple[str, str]], most: int) -> None:
         )
 
 
-def _shards(name: str, splits: dict[str, list[Item]]) -> Iterator[tuple[str, str, list[Item]]]:
-    """Yield the split, file name and items of each shard."""
-    for split, items in splits.items():
-        parts = [items[start : start + _SHARD] for start in range(0, len(items), _SHARD)]
-        for number, part in enumerate(parts):
-            yield split, f"{name}-{split}.array_record-{number:05d}-of-{len(parts):05d}", part
-
-
 def _rows(
+    split: str,
     items: list[Item],
     skipped: list[tuple[str, str]],
     max_skipped: int,
     advance: Callable[[int], None],
-) -> Iterator[dict[str, Any]]:
-    """Yield the rows of undamaged items; add the others to `skipped`."""
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield numbers and rows of the undamaged items of a split; add the others to `skipped`."""
+    number = 0
     for item in items:
         try:
             row = item.read()
@@ -129,30 +107,40 @@ def _rows(
             skipped.append((item.id, str(error)))
             _check_skipped(skipped, max_skipped)
         else:
-            yield {"id": item.id, **row}
+            yield number, {"id": item.id, **row}
+            number += 1
         advance(1)
+    if not number:
+        raise ValueError(
+            f"Every item of the split {split} is damaged, the first because {skipped[0][1]}: copy "
+            "them again, or leave the split out."
+        )
 
 
-def _write(path: pathlib.Path, records: Iterable[bytes]) -> int:
-    """Write a shard atomically and return its number of records.
+def _builder(
+    name: str, features: Any, rows: dict[str, Iterator[tuple[int, dict]]], description: str
+) -> Any:
+    """Return the class of a data set, in the form that TensorFlow Datasets asks for."""
+    import tensorflow_datasets as tfds  # pyright: ignore[reportMissingImports]
 
-    Raises:
-      OSError: it cannot be written, for example because the disk is full.
-    """
-    from array_record.python.array_record_module import (  # pyright: ignore[reportMissingImports]
-        ArrayRecordWriter,
-    )
+    tfds.disable_progress_bar()
+    info = {"description": description, "features": features, "disable_shuffling": True}
 
-    part, count = path.with_name("unfinished.part"), 0
-    try:
-        with contextlib.closing(ArrayRecordWriter(str(part), "group_size:1")) as writer:
-            for record in records:
-                writer.write(record)
-                count += 1
-    except RuntimeError as error:
-        raise OSError(f"{path} cannot be written: {error}.") from error
-    rename(part, path)
-    return count
+    class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+        VERSION = tfds.core.Version(VERSION)
+        code_path = pkg_dir_path = None  # beside which the library would look for checksums
+
+        def _info(self) -> Any:
+            return tfds.core.DatasetInfo(builder=self, **info)
+
+        def _split_generators(self, dl_manager: Any) -> Any:
+            return rows
+
+        def _generate_examples(self) -> Any:  # abstract
+            raise NotImplementedError
+
+    Builder.name = name
+    return Builder
 
 
 def _features(columns: dict[str, str | list[str]]) -> Any:
@@ -172,42 +160,4 @@ def _features(columns: dict[str, str | list[str]]) -> Any:
             column: kinds[kind] if isinstance(kind, str) else tfds.features.ClassLabel(names=kind)
             for column, kind in columns.items()
         }
-    )
-
-
-def _serializer(features: Any) -> Callable[[dict[str, Any]], bytes]:
-    """Return the function from a row to the bytes of its record, the same in every process."""
-    from tensorflow_datasets.core import (  # pyright: ignore[reportMissingImports]
-        example_serializer,
-    )
-
-    serializer = example_serializer.ExampleSerializer(features.get_serialized_info())
-
-    def serialize(row: dict[str, Any]) -> bytes:
-        # Not features.serialize_example, whose order of columns varies between processes.
-        example = serializer.get_tf_example(features.encode_example(row))
-        return example.SerializeToString(deterministic=True)
-
-    return serialize
-
-
-def _write_metadata(
-    name: str, folder: pathlib.Path, features: Any, lengths: dict[str, list[int]], description: str
-) -> None:
-    """Write the metadata that TensorFlow Datasets needs to read the shards."""
-    import tensorflow_datasets as tfds  # pyright: ignore[reportMissingImports]
-
-    infos = []
-    for split, numbers in lengths.items():
-        where: Any = folder  # TFDS has a Path of its own
-        template = tfds.core.ShardedFileTemplate(where, dataset_name=name, split=split)
-        size = sum(path.stat().st_size for path in folder.glob(f"{name}-{split}.array_record-*"))
-        infos.append(tfds.core.SplitInfo(split, numbers, size, template))
-    tfds.folder_dataset.write_metadata(
-        data_dir=folder,
-        features=features,
-        split_infos=infos,
-        version=VERSION,
-        check_data=False,  # the check would need TensorFlow
-        description=description,
     )
