@@ -249,6 +249,8 @@ with the best mean of crop MRR and the first kind of transfer on the validation 
   prototype; prototypes are made from training *sequences*. A label without a training item counts
   as a miss.
 - *Linear model of residues*: ridge regression of the amino acid on the structure at its position.
+  It and the other methods without training were measured by protein_baselines.py (script at commit
+  bb1d44c).
 
 Conclusions: [proteins.md](../proteins.md#sequences-with-structures).
 

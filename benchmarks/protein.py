@@ -1,18 +1,16 @@
-"""Proteins measured: towers trained on few pairs, and what needs no training, side by side.
+"""Proteins measured: towers trained on few pairs.
 
     python benchmarks/protein.py protein --config.data.folder=data/pdb-domains-3d [--seeds 0 1]
     python benchmarks/protein.py protein_scope --config.data.folder=data/scope-seq-ss
     python benchmarks/protein.py protein_enzymes --config.data.folder=data/enzyme-reaction-ec
 
 Each training is a process of its own that goes on where it was stopped, so the command can be
-killed and run again. Writes docs/results/NAME.json, NAME being the first argument.
+killed and run again. Writes docs/results/NAME.json, NAME being the first argument; figures of
+methods that need no training stay there as protein_baselines.py measured them (commit bb1d44c).
 Arguments it does not know go to every training.
 """
 
-import json
-import pathlib
 import statistics
-import subprocess
 import sys
 
 import training
@@ -85,34 +83,8 @@ def main() -> None:
         for run in runs.values():
             run["test"][HEADLINE] = statistics.mean(run["test"][m] for m in ("crop_mrr", transfer))
     content["labels"] = {key: label for key, (label, _) in TRAINED.items()} | UNTRAINED
-    content["untrained"] = untrained(name, content["runs"], folder)
+    content["untrained"] = read(name).get("untrained", {})
     publish(name, content, folder)
-
-
-def untrained(name: str, runs: dict, folder: pathlib.Path) -> dict:
-    """Figures of what is not trained, by fraction and seed; measured once and kept."""
-    before = read(name, folder).get("untrained", {})
-    out = training.ROOT / "runs" / f"{name}_benchmark" / "untrained"
-    if "--out" in sys.argv:
-        out = pathlib.Path(sys.argv[sys.argv.index("--out") + 1]) / "untrained"
-    seeds = sorted({str(seed) for one in runs.values() for seed in one})
-    overrides = [word for word in sys.argv[1:] if word.startswith("--config.")]
-    results: dict[str, dict[str, dict]] = {}
-    for fraction in FRACTIONS.values():
-        for seed in seeds[:1] if fraction == "1.0" else seeds:  # all pairs are the same for all
-            path = out / fraction / f"{seed}.json"
-            if path.exists() or seed in before.get(fraction, {}):
-                continue
-            if "--report-only" not in sys.argv:
-                script = pathlib.Path(__file__).with_name("protein_baselines.py")
-                own = [f"--config.seed={seed}", f"--config.data.matched_fraction={fraction}"]
-                command = [sys.executable, script, BENCHMARKS[name][0], path]
-                subprocess.run([*command, *own, *overrides], check=True)
-        found = {path.stem: path for path in sorted((out / fraction).glob("*.json"))}
-        new = {seed: json.loads(path.read_text()) for seed, path in found.items()}
-        if known := before.get(fraction, {}) | new:
-            results[fraction] = known
-    return results
 
 
 if __name__ == "__main__":
