@@ -44,7 +44,7 @@ def test_clip_in_shards(originals, tmp_path):
     ("config", "words"),
     [
         (None, "has no config.json with a model_type: give the folder of a whole checkpoint"),
-        ('{"architecture": "resnet50"}', "has no config.json with a model_type, .* by timm:"),
+        ('{"architecture": "resnet50"}', "has no config.json with a model_type: .* by timm:"),
         ('{"model_type": "vit"}', r"has no weights in a .safetensors file"),
         ("[1]", r"config.json must hold an object of JSON, not a list"),
         ("{", r"config.json is no sound .json file"),
