@@ -209,7 +209,6 @@ ALIGNER = {"format": 3, "arrays": "a", "sha256": sha256_of(WEIGHTS), "metadata":
 ALIGNER |= {"parts": {"x": {"array": "features"}, "y": {"number": 1}}}
 EVALUATED = {"metrics": {"r1": {"value": 0.5, "low": 0.4, "high": 0.6}}, "step": 3}
 ANSWER = {"number": 1, "y": "a", "kind": "match", "x": "a", "shown": ["a"], "time": "now"}
-CLIP_WORDS = ("<|startoftext|>", "<|endoftext|>", "a", "a</w>", "aa</w>")
 ROWS, GIVEN = "rows-0123456789abcdef.npy", Collection(_ROWS, np.array(_IDS))
 INDEX = {"engine": "exact", "built_from": {}, "parts": {"rows": ROWS}}
 INDEX |= {"sha256": {ROWS: hashlib.sha256(of_npy()).hexdigest()}}
@@ -306,10 +305,6 @@ SETTINGS = {
     "tokenizer.json": (of_tokenizer, beside("tokenizer.json", read_tokens)),
     "vocab.txt": (
         lambda: b"[PAD]\n[UNK]\n[CLS]\n[SEP]\nboat\npier\n", beside("vocab.txt", read_tokens)
-    ),
-    "vocab.json": (
-        lambda: of_json({word: number for number, word in enumerate(CLIP_WORDS)}),
-        beside("vocab.json", read_tokens, merges__txt=b"#version: 0.2\na a</w>\n"),
     ),
     "manifest.json": (
         lambda: of_json(checked(INDEX)),

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from gentle_clip_jax.data import metadata, tfds_source
-from gentle_clip_jax.data.open_files import OpenFile
 from gentle_clip_jax.data.pixels import decode as decode
 from gentle_clip_jax.data.texts import in_split
 from gentle_clip_jax.storage import reading
@@ -25,7 +24,7 @@ _UNREADABLE = (OSError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error)
 class Image(NamedTuple):
     """The id, split and label of an image, None where missing, and the reader of its file's bytes.
 
-    `read` raises ValueError if the file cannot be read. Images can be sent to other processes.
+    `read` raises ValueError if the file cannot be read.
     """
 
     id: str
@@ -114,10 +113,10 @@ def _check_regular(path: pathlib.Path) -> None:
 def _in_zip(path: pathlib.Path) -> Iterator[Image]:
     _check_regular(path)
     try:
-        archive = OpenFile(zipfile.ZipFile, path)
+        archive = zipfile.ZipFile(path)
     except Exception as error:  # of any kind if a header is broken
         raise ValueError(f"{path} is not a valid zip file ({error}): copy it again.") from error
-    for member in archive.file.infolist():
+    for member in archive.infolist():
         name = pathlib.PurePosixPath(member.filename.replace("\\", "/"))
         if name.suffix.lower() not in SUFFIXES:
             continue
@@ -131,33 +130,33 @@ def _in_zip(path: pathlib.Path) -> Iterator[Image]:
             yield Image(str(name.with_suffix("")), None, None, read)
 
 
-def _read_member(archive: OpenFile[zipfile.ZipFile], member: zipfile.ZipInfo) -> bytes:
+def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
     reading.check_size(member.file_size, MOST_BYTES)
     if stat.S_ISLNK(member.external_attr >> 16):
         raise ValueError("is a link to another file")
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         # Python unpacks other methods without limit, whatever size the member declares.
         raise ValueError(
-            f"is compressed by another method than deflate: make {archive.file.filename} again"
+            f"is compressed by another method than deflate: make {archive.filename} again"
         )
     try:
-        with archive.file.open(member) as file:
+        with archive.open(member) as file:
             # Without a limit everything is unpacked, whatever size the member declares.
             return file.read(member.file_size)
     except _UNREADABLE as error:
-        raise ValueError(f"cannot be read from {archive.file.filename}: {error}") from error
+        raise ValueError(f"cannot be read from {archive.filename}: {error}") from error
 
 
 def _in_parquet(path: pathlib.Path) -> Iterator[Image]:
     _check_regular(path)
     try:
-        opened = OpenFile(_Parquet, path)
+        opened = _Parquet(path)
     except ModuleNotFoundError:
         raise
     except Exception as error:  # of any kind if a footer is broken
         raise ValueError(f"{path} is not a valid parquet file ({error}): copy it again.") from error
-    file = opened.file.file
-    if opened.file.column is None:
+    file = opened.file
+    if opened.column is None:
         raise ValueError(f"{path} has no images: add a column with the bytes of image files.")
     names = [n for n in ("id", "split", "label") if n in file.schema_arrow.names]
     number = 0
@@ -193,10 +192,10 @@ class _Parquet:
         return self.file.read_row_group(group, columns=[self.column])[self.column]
 
 
-def _read_cell(opened: OpenFile[_Parquet], path: pathlib.Path, group: int, row: int) -> bytes:
-    with opened.file.lock:  # else each thread would read the group
+def _read_cell(opened: _Parquet, path: pathlib.Path, group: int, row: int) -> bytes:
+    with opened.lock:  # else each thread would read the group
         try:
-            value = opened.file.images(group)[row].as_py()
+            value = opened.images(group)[row].as_py()
         except _UNREADABLE as error:
             raise ValueError(f"cannot be read from {path}: {error}") from error
     return (value["bytes"] if isinstance(value, dict) else value) or b""

@@ -46,7 +46,7 @@ def hold_out_fifths(num_items: int, *, seed: int) -> tuple[np.ndarray, np.ndarra
     return order[:number], order[number : 2 * number]
 
 
-UNMATCHED = ("shuffled", "disjoint", "shifted")
+UNMATCHED = ("shuffled", "disjoint")
 
 
 def own_order(num_items: int, *, seed: int) -> np.ndarray:
@@ -60,7 +60,6 @@ def separate(
     *,
     seed: int,
     unmatched: str = "shuffled",
-    sources: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the row numbers of the pairs, of the unmatched x, and of the unmatched y.
 
@@ -69,9 +68,7 @@ def separate(
       num_pairs: the number of random pairs.
       seed: seed of all random choices.
       unmatched: "shuffled": x and y of all other items; "disjoint": x of one half of them and y of
-        the other half, so that no unmatched item has its partner; "shifted": x from the source of
-        the first item, y from the other sources.
-      sources: [num_items] the source of each item, for "shifted".
+        the other half, so that no unmatched item has its partner.
 
     Raises:
       ValueError: there are fewer items than pairs, or `unmatched` has another value.
@@ -85,9 +82,6 @@ def separate(
         of_x, of_y = rest, rest
     elif unmatched == "disjoint":
         of_x, of_y = rest[: len(rest) // 2], rest[len(rest) // 2 :]
-    elif unmatched == "shifted" and sources is not None:
-        first = sources[rest] == sources[0]
-        of_x, of_y = rest[first], rest[~first]
     else:
         raise ValueError(f"unmatched must be one of {', '.join(UNMATCHED)}, not {unmatched}.")
     return pairs, of_x, rng.permutation(of_y)

@@ -12,9 +12,6 @@ from gentle_clip_jax.storage import reading
 # Most characters of a text that are read for each token: far more than any language needs, and few
 # enough that the text of a whole book takes no time.
 _LETTERS = 256
-_START, _END = "<|startoftext|>", "<|endoftext|>"
-# CLIP splits a text into these parts: English endings, words, digits, other characters.
-_CLIP_PARTS = r"'s|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+"
 
 
 class PublishedTokenizer(NamedTuple):
@@ -62,27 +59,22 @@ class PublishedTokenizer(NamedTuple):
 def read_tokenizer(folder: pathlib.Path) -> PublishedTokenizer:
     """Return the tokenizer of the text encoder in `folder`.
 
-    It is read from Hugging Face's tokenizer.json, else from CLIP's vocab.json and merges.txt, else
-    from BERT's vocab.txt. tokenizer_config.json or config.json give the padding, by default 0.
+    It is read from Hugging Face's tokenizer.json, else from BERT's vocab.txt. tokenizer_config.json
+    or config.json give the padding, by default 0.
 
     Raises:
       ValueError: there is no tokenizer, or it is damaged.
     """
-    read = {
-        ("tokenizer.json",): _read_whole,
-        ("vocab.json", "merges.txt"): _read_clip,
-        ("vocab.txt",): _read_bert,
-    }
-    for names, reader in read.items():
-        if all((folder / name).is_file() for name in names):
+    for name, reader in (("tokenizer.json", _read_whole), ("vocab.txt", _read_bert)):
+        if (folder / name).is_file():
             try:
-                reading.check_size(sum((folder / name).stat().st_size for name in names))
+                reading.check_size((folder / name).stat().st_size)
                 rules = reader(folder)
             except ValueError:
                 raise
             except Exception as error:  # the library raises bare Exceptions
                 raise ValueError(
-                    f"The tokenizer in {folder} ({' and '.join(names)}) is damaged: {error}."
+                    f"The tokenizer in {folder} ({name}) is damaged: {error}."
                 ) from error
             rules.no_padding()
             return PublishedTokenizer(rules, _pad_id(folder, rules))
@@ -95,34 +87,6 @@ def _read_whole(folder: pathlib.Path) -> Any:
     from tokenizers import Tokenizer
 
     return Tokenizer.from_file(str(folder / "tokenizer.json"))
-
-
-def _read_clip(folder: pathlib.Path) -> Any:
-    # tokenizers builds its classes in Rust, without types for Python.
-    from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
-
-    names = str(folder / "vocab.json"), str(folder / "merges.txt")
-    bpe: Any = models.BPE
-    rules: Any = Tokenizer(bpe.from_file(*names, unk_token=_END, end_of_word_suffix="</w>"))
-    if None in (rules.token_to_id(_START), rules.token_to_id(_END)):
-        raise ValueError(
-            f"vocab.json in {folder} lacks CLIP's tokens {_START} and {_END}: copy tokenizer.json "
-            "from the page of the model."
-        )
-    normal: Any = normalizers
-    rules.normalizer = normal.Sequence(
-        [normal.NFC(), normal.Replace(Regex(r"\s+"), " "), normal.Lowercase()]
-    )
-    before: Any = pre_tokenizers
-    parts = before.Split(Regex(_CLIP_PARTS), "removed", invert=True)
-    rules.pre_tokenizer = before.Sequence([parts, before.ByteLevel(add_prefix_space=False)])
-    around = [(token, rules.token_to_id(token)) for token in (_START, _END)]
-    rules.add_special_tokens([_START, _END])
-    after: Any = processors
-    rules.post_processor = after.TemplateProcessing(
-        single=f"{_START} $A {_END}", special_tokens=around
-    )
-    return rules
 
 
 def _read_bert(folder: pathlib.Path) -> Any:

@@ -4,12 +4,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import DTypeLike
 
-from gentle_clip_jax.encoders.pre_norm import parameter_names
+from gentle_clip_jax.encoders.pre_norm import attend, parameter_names
 from gentle_clip_jax.encoders.published.weight_files import spelled
 
 # Of a checkpoint, the weights that the model has no place for.
@@ -32,13 +31,7 @@ class Block(nn.Module):
     def __call__(self, x: Array, where: Array, *, train: bool = False) -> Array:
         width = x.shape[-1]
         drop = nn.Dropout(self.dropout, deterministic=not train)
-        heads = (*x.shape[:2], self.num_heads, width // self.num_heads)
-        q, k, v = (
-            nn.Dense(width, dtype=self.dtype, name=name)(x).reshape(heads)
-            for name in ("query", "key", "value")
-        )
-        h = jax.nn.dot_product_attention(q, k, v, mask=where[:, None, None, :])
-        h = nn.Dense(width, dtype=self.dtype, name="out")(h.reshape(x.shape))
+        h = attend(x, self.num_heads, self.dtype, where=where)
         x = self._norm("attention_norm", x + drop(h))
         h = nn.Dense(self.hidden, dtype=self.dtype, name="expand")(x)
         h = nn.gelu(h, approximate=False)

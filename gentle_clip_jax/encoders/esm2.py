@@ -1,5 +1,6 @@
 """ESM-2, a transformer of protein sequences with rotary positions."""
 
+import functools
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -10,7 +11,7 @@ from jax import Array
 from jax.typing import DTypeLike
 
 from gentle_clip_jax.encoders.bert import block_layers
-from gentle_clip_jax.encoders.pre_norm import parameter_names
+from gentle_clip_jax.encoders.pre_norm import attend, parameter_names
 from gentle_clip_jax.encoders.published.weight_files import spelled
 
 # Of a published checkpoint: heads that features do not need, position numbers, a table of positions
@@ -39,16 +40,10 @@ class Block(nn.Module):
     @nn.compact
     def __call__(self, x: Array, angles: Array, where: Array, *, train: bool = False) -> Array:
         width = x.shape[-1]
-        heads = (*x.shape[:2], self.num_heads, width // self.num_heads)
         drop = nn.Dropout(self.dropout, deterministic=not train)
         h = _norm(self.epsilon, "attention_norm")(x).astype(self.dtype)
-        q, k, v = (
-            nn.Dense(width, dtype=self.dtype, name=name)(h).reshape(heads)
-            for name in ("query", "key", "value")
-        )
-        q, k = _rotate(q, angles), _rotate(k, angles)
-        h = jax.nn.dot_product_attention(q, k, v, mask=where[:, None, None, :])
-        h = nn.Dense(width, dtype=self.dtype, name="out")(h.reshape(x.shape))
+        turn = functools.partial(_rotate, angles=angles)
+        h = attend(h, self.num_heads, self.dtype, where=where, turn=turn)
         x = x + drop(h).astype(jnp.float32)
         h = _norm(self.epsilon, "norm")(x).astype(self.dtype)
         h = nn.Dense(self.hidden, dtype=self.dtype, name="expand")(h)

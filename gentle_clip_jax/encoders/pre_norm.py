@@ -1,7 +1,7 @@
 """The blocks that CLIP's transformers are made of, and their names in checkpoints."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import flax.linen as nn
@@ -16,6 +16,31 @@ ACTIVATIONS = {
 }
 
 
+def attend(
+    x: Array,
+    num_heads: int,
+    dtype: DTypeLike,
+    *,
+    where: Array | None = None,
+    causal: bool = False,
+    turn: Callable[[Array], Array] = lambda heads: heads,
+) -> Array:
+    """Self-attention of x [b, t, width], by layers query, key, value and out of the caller.
+
+    where: [b, t] bool, what may be looked at. causal: each place looks at those up to it. turn: of
+    queries and keys [b, t, num_heads, size], before they are compared.
+    """
+    width = x.shape[-1]
+    heads = (*x.shape[:2], num_heads, width // num_heads)
+    q, k, v = (
+        nn.Dense(width, dtype=dtype, name=name)(x).reshape(heads)
+        for name in ("query", "key", "value")
+    )
+    mask = None if where is None else where[:, None, None, :]
+    h = jax.nn.dot_product_attention(turn(q), turn(k), v, mask=mask, is_causal=causal)
+    return nn.Dense(width, dtype=dtype, name="out")(h.reshape(x.shape))
+
+
 class Attention(nn.Module):
     """x [b, t, width] -> [b, t, width]: every place looks at all, or at those up to it."""
 
@@ -25,14 +50,7 @@ class Attention(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        width = x.shape[-1]
-        heads = (*x.shape[:2], self.num_heads, width // self.num_heads)
-        q, k, v = (
-            nn.Dense(width, dtype=self.dtype, name=name)(x).reshape(heads)
-            for name in ("query", "key", "value")
-        )
-        h = jax.nn.dot_product_attention(q, k, v, is_causal=self.causal).reshape(x.shape)
-        return nn.Dense(width, dtype=self.dtype, name="out")(h)
+        return attend(x, self.num_heads, self.dtype, causal=self.causal)
 
 
 class Mlp(nn.Module):

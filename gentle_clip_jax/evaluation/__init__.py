@@ -5,12 +5,7 @@ has as many right answers as the other modality has rows of its id. The function
 _intervals return {"name": {"value", "low", "high"}} with bootstrap 95 % intervals.
 """
 
-from gentle_clip_jax.evaluation.alignment import (
-    alignment_metrics,
-    modality_gap,
-    pair_distance,
-    uniformity,
-)
+from gentle_clip_jax.evaluation.alignment import alignment_metrics, modality_gap
 from gentle_clip_jax.evaluation.intervals import bootstrap_intervals
 from gentle_clip_jax.evaluation.means import by_set, mean_intervals, means
 from gentle_clip_jax.evaluation.retrieval import (
@@ -29,11 +24,9 @@ __all__ = [
     "mean_reciprocal_rank",
     "means",
     "modality_gap",
-    "pair_distance",
     "ranks",
     "retrieval_intervals",
     "retrieval_metrics",
-    "uniformity",
     "zero_shot_intervals",
     "zero_shot_metrics",
 ]

@@ -3,7 +3,6 @@
 import io
 import json
 import os
-import pickle
 import zipfile
 import zlib
 
@@ -109,21 +108,6 @@ def test_parquet(form, tmp_path):
     pq.write_table(pa.table({"size": [1]}), tmp_path / "x.parquet")
     with pytest.raises(ValueError, match="add a column with the bytes"):
         images.list_images(tmp_path)
-
-
-def test_other_processes_may_read_them(tmp_path):
-    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
-    (tmp_path / "a.png").write_bytes(png())
-    pq.write_table(pa.table({"id": ["b", "c"], "image": [png()] * 2}), tmp_path / "x.parquet")
-    for expected in (RED, BLUE):  # the zip file is another then
-        (tmp_path / "y.zip").unlink(missing_ok=True)
-        with zipfile.ZipFile(tmp_path / "y.zip", "w") as archive:
-            archive.writestr("d.png", png(expected))
-            archive.writestr("e.png", png(expected))
-        sent = [pickle.loads(pickle.dumps(image)) for image in images.list_images(tmp_path)]
-        assert names(sent) == [*"abcde"]
-        assert [*map(colour, sent)] == [RED] * 3 + [expected] * 2
-        (archive,) = {image.read.args[0] for image in sent[3:]}  # opened once
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gentle_clip_jax.evaluation import alignment_metrics, modality_gap, pair_distance, uniformity
+from gentle_clip_jax.evaluation import alignment_metrics, modality_gap
 from gentle_clip_jax.losses import multi_kernel_mmd
 
 
@@ -15,10 +15,7 @@ def unit_rows(seed, n, d=16):
 def test_figures_match_float64():
     x, y = unit_rows(0, 50), unit_rows(1, 50)
     a, b = np.asarray(x, float), np.asarray(y, float)
-    squared = ((a[:, None] - a[None]) ** 2).sum(-1)[~np.eye(50, dtype=bool)]
     assert modality_gap(x, y) == pytest.approx(np.linalg.norm(a.mean(0) - b.mean(0)), rel=1e-5)
-    assert pair_distance(x, y) == pytest.approx(((a - b) ** 2).sum(1).mean(), rel=1e-5)
-    assert uniformity(x) == pytest.approx(np.log(np.exp(-2 * squared).mean()), rel=1e-4)
 
 
 def test_the_sets_may_differ_in_size():
@@ -29,9 +26,6 @@ def test_the_sets_may_differ_in_size():
 def test_collapsed_sets():
     x = jnp.tile(unit_rows(0, 1), (10, 1))
     assert modality_gap(x, -x) == pytest.approx(2, rel=1e-6)
-    assert pair_distance(x, x) == 0
-    assert uniformity(x) == pytest.approx(0, abs=1e-6)
-    assert uniformity(x[:1]) == 0
 
 
 def test_alignment_metrics_under_jit():

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from gentle_clip_jax.encoders.published import schemas
 from gentle_clip_jax.storage.reading import read_json as read_sound_json
 
-_SETTINGS = ["*config.json", "tokenizer.json", "vocab.*", "merges.txt"]
+_SETTINGS = ["*config.json", "tokenizer.json", "vocab.txt"]
 _INDEX = "model.safetensors.index.json"
 _WEIGHTS = ("model.safetensors", _INDEX)
 

@@ -103,7 +103,7 @@ def test_one_file_of_another_name_is_taken_and_two_are_not(tmp_path):
 )
 def test_of_a_repo_the_best_weights_are_fetched(weights, fetched, tmp_path, monkeypatch):
     hub = pytest.importorskip("huggingface_hub")
-    repo = {"config.json": {"model_type": "clip"}, "merges.txt": ""}
+    repo = {"config.json": {"model_type": "clip"}, "vocab.txt": ""}
     repo |= dict.fromkeys(weights, "")
     if "model-1-of-2.safetensors" in weights:
         weights.append("model.safetensors.index.json")
@@ -119,7 +119,7 @@ def test_of_a_repo_the_best_weights_are_fetched(weights, fetched, tmp_path, monk
     found = checkpoints.find("some/model")
     assert {name for name in weights if (tmp_path / name).exists()} == {weights[i] for i in fetched}
     assert found.weights.name == weights[fetched[-1]]
-    assert (tmp_path / "merges.txt").exists()
+    assert (tmp_path / "vocab.txt").exists()
 
 
 @pytest.mark.parametrize("config", [{"architecture": "resnet50_clip"}, None])
