@@ -6,7 +6,7 @@ import numpy as np
 
 from gentle_clip_jax.diagnosing import (
     agreement,
-    geometry,
+    duplicates,
     mapped_sets,
     pair_noise,
     shift,
@@ -42,7 +42,7 @@ def diagnosis_of(
         lambda: [agreement.finding(sample, rngs[2])],
         lambda: [mapped_sets.finding(sample, rngs[3])],
         lambda: shift.findings(sample, rngs[4]),
-        lambda: geometry.findings(sample, x, y, pair_ids, rngs[5]),
+        lambda: [duplicates.finding(sample, x, y, pair_ids, rngs[5])],
         lambda: [structure.finding(sample, rngs[6])],
     ]
     findings = [finding for measure in track(measures, "measuring") for finding in measure()]

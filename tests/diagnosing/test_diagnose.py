@@ -14,7 +14,7 @@ from gentle_clip_jax.diagnosing import (
     agreement,
     diagnose,
     diagnosis_of,
-    geometry,
+    duplicates,
     maps,
     pair_noise,
     shift,
@@ -294,16 +294,6 @@ def test_the_classifier_knows_a_shift_whatever_the_sizes():
     assert shift.classifier_auc(x + 2, y, rng)[0] > 0.99
 
 
-@pytest.mark.parametrize("dimension", [2, 5, 10])
-def test_intrinsic_dimension_of_a_gaussian(dimension):
-    rng = np.random.default_rng(0)
-    rows = rng.normal(size=(2000, dimension)) @ rng.normal(size=(dimension, 40))
-    distance = geometry.nearest(rows.astype(np.float32), rng).distance
-    low, value, high = geometry.intrinsic_dimension(distance)
-    assert value == pytest.approx(dimension, rel=0.15)
-    assert low < value < high
-
-
 def test_duplicates_are_counted_exact_and_near():
     x, y, pair_ids = case("same")
     features = x.features.copy()
@@ -326,7 +316,7 @@ def test_duplicates_are_counted_exact_and_near():
 
 def test_equal_captions_of_one_item_are_no_duplicates():
     rows = Collection(np.array([[1.0], [1.0], [2.0]]), np.array(["a", "a", "b"]))
-    assert geometry.exact_duplicates(rows, np.array(["a"])) == (0, 0)
+    assert duplicates.exact_duplicates(rows, np.array(["a"])) == (0, 0)
 
 
 def test_matching_by_shape_finds_a_permutation_and_none_where_there_is_none():

@@ -1,24 +1,22 @@
-"""Intrinsic dimension and duplicates of each set."""
+"""Exact and near duplicates in each set."""
 
 from typing import NamedTuple
 
 import numpy as np
 
-from gentle_clip_jax.diagnosing.finding import Finding, bars, number, unknown
+from gentle_clip_jax.diagnosing.finding import Finding, bars, number
 from gentle_clip_jax.diagnosing.sample import Sample
 from gentle_clip_jax.features.collection import Collection
 
-_DIMENSION = "dimension", "Intrinsic dimension"
-_DUPLICATES = "duplicates", "Duplicates"
+NAME, TITLE = "duplicates", "Duplicates"
 _MAX_QUERIES = 1000
 _NEIGHBORS = 10
 _LEAST_ITEMS = 50
 _NEAR = 0.2  # share of the distance to the tenth nearest
-_SAME = 1e-3  # share of the median distance; float16 copies of an item differ by less
 
 
 class Nearest(NamedTuple):
-    """Distances [q, k] of some rows to their nearest other rows, in units of the median distance.
+    """Distances [q, k] of some rows to their nearest other rows.
 
     query: [q] the query rows; neighbor: [q] the nearest row of each.
     """
@@ -35,30 +33,10 @@ def nearest(rows: np.ndarray, rng: np.random.Generator, k: int = _NEIGHBORS) -> 
     distance = square[query, None] + square - 2 * rows[query] @ rows.T
     distance = np.sqrt(np.maximum(distance, 0))
     distance[np.arange(len(query)), query] = np.inf
-    median = np.median(distance[np.isfinite(distance)])
     near = np.argpartition(distance, k, axis=1)[:, :k]
     order = np.argsort(np.take_along_axis(distance, near, axis=1), axis=1)
     near = np.take_along_axis(near, order, axis=1)
-    closest = np.take_along_axis(distance, near, axis=1)
-    return Nearest(query, near[:, 0], closest / (median if median > 0 else 1))
-
-
-def intrinsic_dimension(distance: np.ndarray) -> tuple[float, float, float]:
-    """Return the maximum-likelihood dimension from distances [q, k], with its 95 % interval.
-
-    1 / mean_i mean_{j < k} log(T_ik / T_ij); rows with a duplicate are left out. NaN if none is
-    left. Source: Levina and Bickel, NIPS 2004, equation 8, averaged as MacKay and Ghahramani do
-    (2005, comment on it).
-    """
-    distance = distance[distance[:, 0] > _SAME]
-    if len(distance) < 2:
-        return np.nan, np.nan, np.nan
-    inverse = np.mean(np.log(distance[:, -1:] / distance[:, :-1]), axis=1)
-    mean, error = np.mean(inverse), 1.96 * np.std(inverse) / np.sqrt(len(inverse))
-    low, mid, high = (
-        1 / part if part > 0 else np.inf for part in (mean + error, mean, mean - error)
-    )
-    return float(low), float(mid), float(high)
+    return Nearest(query, near[:, 0], np.take_along_axis(distance, near, axis=1))
 
 
 def exact_duplicates(rows: Collection, matched_ids: np.ndarray) -> tuple[int, int]:
@@ -73,10 +51,10 @@ def exact_duplicates(rows: Collection, matched_ids: np.ndarray) -> tuple[int, in
     return len(np.unique(item_of[shared])), len(np.unique(item_of[across]))
 
 
-def findings(
+def finding(
     sample: Sample, x: Collection, y: Collection, matched: np.ndarray, rng: np.random.Generator
-) -> list[Finding]:
-    """Measure the dimension and the duplicates of both modalities."""
+) -> Finding:
+    """Count the duplicates of both modalities."""
     sets = {
         "x": np.concatenate([sample.one_x, sample.unmatched_x]),
         "y": np.concatenate([sample.one_y, sample.unmatched_y]),
@@ -88,44 +66,10 @@ def findings(
         "x": exact_duplicates(x, matched[:, 0]),
         "y": exact_duplicates(y, matched[:, 1]),
     }
-    return [
-        _dimension_finding(nearest_rows, len(matched)),
-        _duplicates_finding(nearest_rows, exact, len(sample.x), {"x": x, "y": y}),
-    ]
+    return _finding(nearest_rows, exact, len(sample.x), {"x": x, "y": y})
 
 
-def _dimension_finding(nearest_rows: dict[str, Nearest], pairs: int) -> Finding:
-    if len(nearest_rows) < 2:
-        return unknown(*_DIMENSION, f"It needs {_LEAST_ITEMS} items of each modality.")
-    sizes = {name: intrinsic_dimension(one.distance) for name, one in nearest_rows.items()}
-    if not np.isfinite([size for _, size, _ in sizes.values()]).all():
-        return unknown(*_DIMENSION, "The items are too much alike for a dimension.")
-    largest = max(size for _, size, _ in sizes.values())
-    enough = pairs > 2 * largest
-    sentence = (
-        f"Locally, x varies in about {sizes['x'][1]:.0f} directions and y in {sizes['y'][1]:.0f}; "
-        f"the {pairs:,} pairs are "
-        + (
-            "enough to see each."
-            if enough
-            else "too few to see each, so what they miss is guessed."
-        )
-    )
-    return Finding(
-        *_DIMENSION,
-        f"x {sizes['x'][1]:.1f}, y {sizes['y'][1]:.1f}",
-        "",
-        sentence,
-        "good" if enough else "warning",
-        {
-            name: {"value": number(mid), "low": number(low), "high": number(high)}
-            for name, (low, mid, high) in sizes.items()
-        },
-        [bars("Intrinsic dimension", {name: mid for name, (_, mid, _) in sizes.items()})],
-    )
-
-
-def _duplicates_finding(
+def _finding(
     nearest_rows: dict[str, Nearest],
     exact: dict[str, tuple[int, int]],
     num_matched: int,
@@ -157,7 +101,8 @@ def _duplicates_finding(
     if many:
         sentence += " Keep copies of one item on one side of any split."
     return Finding(
-        *_DUPLICATES,
+        NAME,
+        TITLE,
         f"x {shares['x']:.1%}, y {shares['y']:.1%}",
         "",
         sentence,
