@@ -156,9 +156,8 @@ def of_cif():
 
 
 def of_backbones():
-    letters, ends = np.frombuffer(b"ACDEFG" * 2, np.uint8), np.array([0, 6, 12])
     backbone = np.zeros((12, 3, 3), np.int16)
-    return of_npz(id=np.array(["a", "b"]), offsets=ends, aa=letters, bb=backbone)
+    return of_npz(id=np.array(["a", "b"]), offsets=np.array([0, 6, 12]), bb=backbone)
 
 
 def read_picture(path):
@@ -214,6 +213,7 @@ INDEX = {"engine": "exact", "built_from": {}, "parts": {"rows": ROWS}}
 INDEX |= {"sha256": {ROWS: hashlib.sha256(of_npy()).hexdigest()}}
 PAIRS = b"x,y\na,a\nb,c\n"
 DOMAINS = {"id": ["a", "b"], "split": ["train"] * 2, "cath_class": ["1"] * 2}
+DOMAINS |= {"sequence": ["ACDEFG"] * 2}
 STATES = {"chain": ["a", "b"], "sequence": ["ACD", "GG"], "ss8": ["HHH", "EE"]}
 
 ARRAYS = {

@@ -68,10 +68,13 @@ def _read_backbones(path: pathlib.Path, names: list[str]) -> list[np.ndarray]:
     try:
         arrays = reading.read_arrays(path)
         atoms, offsets, ids = arrays["bb"], arrays["offsets"], arrays["id"]
-    except (ValueError, KeyError) as error:
+        if atoms.shape[1:] != (3, 3) or offsets.shape != (len(ids) + 1,):
+            raise ValueError("the shapes of its arrays do not fit together")
+        chains = np.split(atoms, offsets[1:-1])
+    except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} cannot be read: {error}.") from error
     if [*map(str, ids)] != names:
         raise ValueError(
             f"{path} and the table beside it list different proteins: copy both again."
         )
-    return np.split(atoms, offsets[1:-1])
+    return chains

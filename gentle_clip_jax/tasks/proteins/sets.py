@@ -6,18 +6,22 @@ from typing import Any
 import numpy as np
 
 from gentle_clip_jax.data import tfds_source
-from gentle_clip_jax.storage import reading
+from gentle_clip_jax.data.tfds_builders import catalogue
 from gentle_clip_jax.tasks.proteins import domains
 from gentle_clip_jax.tasks.proteins.domains import Proteins
 
 # Test domains that contain a training domain or lie within one; the data set's README names them.
 LEAKS = ("d3aaab_", "2pbdA04", "d3ssba_")
 _CATH_CLASSES = ("1", "2", "3")  # mostly helices, mostly strands, both
-_MISSING = -32768  # a missing atom
-# Columns that identify the kind of data set, besides ids and splits.
-_OF_BACKBONES = ("sequence", "backbone", "cath_class", "cath_topology")
-_OF_SCOPE = ("sequence", "ss8", "train_ok", "scop_class", "hou_fold")
-_OF_ENZYMES = ("sequence", "ss8", "ec")
+# By set, the file that only it has, and the columns that are read besides ids and splits.
+_SETS = {
+    "pdb-domains-3d": ("coords.npz", {"sequence", "backbone", "cath_class", "cath_topology"}),
+    "scope-seq-ss": (
+        "domains.parquet",
+        {"sequence", "ss8", "train_ok", "scop_class", "hou_fold"},
+    ),
+    "enzyme-reaction-ec": ("chains.parquet", {"sequence", "ss8", "ec"}),
+}
 
 
 def read(folder: str | pathlib.Path) -> Proteins:
@@ -26,93 +30,71 @@ def read(folder: str | pathlib.Path) -> Proteins:
     The folder may also be one that `gentle-clip data prepare` made, with the same splits.
 
     Raises:
-      ValueError: a file or a column is missing, or two files have different domains.
+      ValueError: a file, a column or a value is missing, or two files have different domains.
     """
     folder = pathlib.Path(folder)
-    if tfds_source.is_prepared(folder):
-        return _of_prepared(folder)
-    if (folder / "coords.npz").is_file():
-        return _with_backbones(folder)
-    if (folder / "domains.parquet").is_file():
-        path, names = folder / "domains.parquet", ["sid", "hou_split", *_OF_SCOPE]
-        return _scope(path, _columns(path, names, id="sid", split="hou_split"))
-    if (folder / "chains.parquet").is_file():
-        path, names = folder / "chains.parquet", ["chain", "split", *_OF_ENZYMES]
-        return _enzymes(path, _columns(path, names, id="chain"))
-    raise ValueError(
-        f"{folder} has none of coords.npz, domains.parquet and chains.parquet: "
-        "give the folder of pdb-domains-3d, scope-seq-ss or enzyme-reaction-ec."
-    )
+    name, rows = (_prepared if tfds_source.is_prepared(folder) else _published)(folder)
+    lists = {column: [row[column] for row in rows] for column in rows[0]}
+    backbones = lists.pop("backbone", [])
+    table = {column: np.array(values) for column, values in lists.items()}
+    if name == "pdb-domains-3d":
+        return _with_backbones(folder, table, backbones)
+    return (_scope if name == "scope-seq-ss" else _enzymes)(folder, table)
 
 
-def _with_backbones(folder: pathlib.Path) -> Proteins:
-    path = folder / "coords.npz"
-    try:
-        arrays = reading.read_arrays(path)
-        ids, offsets = arrays["id"].astype(str), arrays["offsets"]
-        letters, backbone = arrays["aa"].astype(np.uint8), arrays["bb"].astype(np.float32)
-    except (ValueError, KeyError) as error:
-        raise ValueError(f"{path} cannot be read ({error}): copy it again.") from error
-    if backbone.shape != (len(letters), 3, 3) or offsets.shape != (len(ids) + 1,):
-        raise ValueError(f"{path}: the shapes of its arrays do not fit together: copy it again.")
-    table = _columns(folder / "domains.parquet", ["id", "split", "cath_class", "cath_topology"])
-    if not np.array_equal(table["id"], ids):
+def _published(folder: pathlib.Path) -> tuple[str, list[dict[str, Any]]]:
+    """Return which set a folder as published holds, and its rows."""
+    name = next((name for name, (file, _) in _SETS.items() if (folder / file).is_file()), None)
+    if name is None:
         raise ValueError(
-            f"{folder}: coords.npz and domains.parquet list different ids: copy both again."
+            f"{folder} has none of coords.npz, domains.parquet and chains.parquet: "
+            "give the folder of pdb-domains-3d, scope-seq-ss or enzyme-reaction-ec."
         )
-    return _labelled(
-        table,
-        offsets=offsets,
-        sequence=domains.tokens(letters),
-        structure=np.where(backbone == _MISSING, np.float32(np.nan), backbone / 100),
-    )
+    contents, columns = catalogue.find(name).read(folder), _SETS[name][1]
+    if missing := sorted(columns - {*contents.columns}):
+        raise ValueError(f"{folder} has no column {missing[0]}: give another folder, or add it.")
+    rows = []
+    for split, items in contents.splits.items():
+        for item in items:
+            try:
+                row = item.read()
+            except ValueError as error:
+                raise ValueError(f"{folder}: {item.id} {error}: fix its row.") from error
+            rows.append({"id": item.id, "split": split, **{c: row[c] for c in columns}})
+    return name, rows
 
 
-def _of_prepared(folder: pathlib.Path) -> Proteins:
+def _prepared(folder: pathlib.Path) -> tuple[str, list[dict[str, Any]]]:
+    """Return which set a prepared folder holds, and its rows."""
     splits = tfds_source.splits(folder)
     present = {*tfds_source.open_source(folder, splits[0]).features}
-    kinds = {_with_prepared_backbones: _OF_BACKBONES, _scope: _OF_SCOPE, _enzymes: _OF_ENZYMES}
-    kind = next((kind for kind, names in kinds.items() if present >= {*names}), None)
-    if kind is None:
+    name = next((name for name, (_, columns) in _SETS.items() if present >= columns), None)
+    if name is None:
         raise ValueError(
             f"{folder} has no protein structures: prepare pdb-domains-3d, scope-seq-ss or "
             "enzyme-reaction-ec."
         )
-    rows = [
-        row | {"split": split}
-        for split in splits
-        for row in tfds_source.open_source(folder, split, ["id", *kinds[kind]])
-    ]
-    columns = {name: [row[name] for row in rows] for name in rows[0]}
-    backbones = columns.pop("backbone", [])
-    table: dict[str, Any] = {name: np.array(values) for name, values in columns.items()}
-    return kind(folder, table | ({"backbone": backbones} if backbones else {}))
+    columns = ["id", *_SETS[name][1]]
+    sources = {split: tfds_source.open_source(folder, split, columns) for split in splits}
+    return name, [row | {"split": split} for split, source in sources.items() for row in source]
 
 
-def _with_prepared_backbones(path: pathlib.Path, table: dict[str, Any]) -> Proteins:
-    lengths = [len(chain) for chain in table["backbone"]]
+def _with_backbones(path: pathlib.Path, table: dict[str, Any], chains: list) -> Proteins:
+    lengths = [len(chain) for chain in chains]
     if lengths != [len(letters) for letters in table["sequence"]]:
-        raise ValueError(f"{path}: sequences and backbones differ in length: prepare it again.")
+        raise ValueError(f"{path}: sequences and backbones differ in length: copy it again.")
     letters = np.frombuffer("".join(table["sequence"]).encode("ascii", "replace"), np.uint8)
-    return _labelled(
-        table,
-        offsets=np.concatenate([[0], np.cumsum(lengths)]),
-        sequence=domains.tokens(letters),
-        structure=np.concatenate(table["backbone"]).astype(np.float32),
-    )
-
-
-def _labelled(table: dict[str, Any], **arrays: np.ndarray) -> Proteins:
-    """Return proteins with backbones and the labels of CATH."""
     classes = table["cath_class"]
     return Proteins(
         ids=table["id"],
+        offsets=np.concatenate([[0], np.cumsum(lengths)]),
+        sequence=domains.tokens(letters),
+        structure=np.concatenate(chains).astype(np.float32),
         split=np.where(np.isin(table["id"], LEAKS), "left out", table["split"]),
         labels={
             "class": np.where(np.isin(classes, _CATH_CLASSES), classes, ""),
             "topology": table["cath_topology"],
         },
-        **arrays,
     )
 
 
@@ -157,21 +139,3 @@ def _with_strings(path: pathlib.Path, table: dict[str, np.ndarray], **columns: A
         structure=domains.tokens(letters_of_states, domains.STATES),
         **columns,
     )
-
-
-def _columns(path: pathlib.Path, names: list[str], **renamed: str) -> dict[str, np.ndarray]:
-    """Return columns of a table as arrays by name; missing values become "".
-
-    renamed: the columns to rename, by their new names.
-    """
-    import pyarrow.parquet
-
-    try:
-        table = pyarrow.parquet.read_table(path)
-    except Exception as error:  # the library raises many kinds
-        raise ValueError(f"{path} cannot be read ({error}): copy it again.") from error
-    if missing := sorted({*names} - {*table.column_names}):
-        raise ValueError(f"{path} has no column {missing[0]}: give another file, or add it.")
-    new = {old: name for name, old in renamed.items()}
-    columns = ((new.get(name, name), table[name].to_pylist()) for name in names)
-    return {name: np.array(["" if one is None else one for one in rows]) for name, rows in columns}

@@ -272,7 +272,7 @@ def test_sets_of_strings_are_read(tmp_path):
         "ss8": ["HLE", "GG", "TS"],
         "hou_split": ["train", "train", "test_fold"],
         "train_ok": [True, False, False],
-        "scop_class": ["a", "b", None],
+        "scop_class": ["a", "b", ""],
         "hou_fold": ["a.1", "b.1", "c.1"],
     }
     path = tmp_path / "domains.parquet"
