@@ -67,6 +67,5 @@ def _paths(out: pathlib.Path) -> list[pathlib.Path]:
 
 def _read(path: pathlib.Path, arguments: dict[str, Any]) -> dict[str, Any]:
     """Return the arguments that a file records."""
-    later = ("layers", "views", "text_column", "id_column")  # earlier versions knew none
-    record = dict.fromkeys(later) | read_record(path)
+    record = read_record(path)
     return {name: record[name] for name in arguments}

@@ -12,7 +12,6 @@ from gentle_clip_jax.training.orbax_errors import first_line
 
 STATE, RECORD = "state", "manifest"  # the parts of a step
 _KEYS = {"arrays", "sha256", "score"}
-_KEYS_BEFORE = {"arrays", "sha256"}  # written by an earlier version
 
 
 class Record(NamedTuple):
@@ -27,9 +26,6 @@ class Records:
 
     Scores are stored here because Orbax opens no folder in which one of its own score files is
     damaged.
-
-    Raises:
-      ValueError: an earlier version of this program wrote a step.
     """
 
     def __init__(self, folder: pathlib.Path):
@@ -70,11 +66,6 @@ class Records:
         except (OSError, ValueError) as error:
             self.flaws[step] = f"its manifest cannot be read ({error})"
             return
-        if record.keys() == _KEYS_BEFORE:
-            raise ValueError(
-                f"Checkpoint {step} in {self._folder} was written by an earlier version: continue "
-                "with that version, or choose another --workdir."
-            )
         if record.keys() != _KEYS:
             self.flaws[step] = "its manifest has other keys than expected"
             return

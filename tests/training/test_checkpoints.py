@@ -179,16 +179,6 @@ def test_a_damaged_older_step_is_named_and_put_aside_too(tmp_path, damage, notic
     assert (tmp_path / "2.unsound").is_dir()
 
 
-def test_a_checkpoint_of_an_earlier_version_is_left_as_it_is(tmp_path):
-    save(tmp_path, 1)
-    path = tmp_path / "1" / "manifest" / "metadata"
-    content = json.loads(path.read_text())
-    path.write_text(json.dumps({name: content[name] for name in ("arrays", "sha256")}))
-    with pytest.raises(ValueError, match=r"Checkpoint 1 in .* was written by an earlier version"):
-        restore(tmp_path)
-    assert kept(tmp_path) == [1]
-
-
 @DAMAGE
 def test_a_damaged_best_step_is_skipped_and_left_alone(tmp_path, damage):
     save(tmp_path, 1, 2, 3)
