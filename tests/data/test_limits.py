@@ -68,9 +68,9 @@ def test_pipes_and_devices_are_not_read(kind, name, read, tmp_path):
 @needs_pipes
 def test_a_folder_with_a_pipe_is_prepared_or_refused(tmp_path):
     pytest.importorskip("tensorflow_datasets")
-    (tmp_path / "data" / "images").mkdir(parents=True)
-    os.mkfifo(tmp_path / "data" / "images" / "a.png")
-    (tmp_path / "data" / "captions.jsonl").write_text('{"id": "a", "captions": ["x"]}\n')
+    (tmp_path / "data").mkdir()
+    os.mkfifo(tmp_path / "data" / "a.png")
+    (tmp_path / "data" / "metadata.jsonl").write_text('{"id": "a", "captions": ["x"]}\n')
     with pytest.raises(ValueError, match="is no regular file"):
         prepare.prepare("folder", tmp_path / "data", tmp_path / "to", max_skipped=0)
 

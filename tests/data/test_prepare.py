@@ -116,45 +116,25 @@ def test_what_is_prepared_is_read_like_any_other_folder(scenes, tmp_path):
         list_classes(target, prompt, "val")
 
 
-@pytest.fixture
-def own(tmp_path):
+def test_a_folder_of_ones_own(tmp_path):
     folder = tmp_path / "My pictures"
-    (folder / "images" / "trip").mkdir(parents=True)
+    (folder / "trip").mkdir(parents=True)
     for name in ("1", "2", "trip/3"):
-        (folder / "images" / f"{name}.png").write_bytes(png(len(name)))
+        (folder / f"{name}.png").write_bytes(png(len(name)))
     lines(
-        folder / "captions.jsonl",
-        {"id": "x", "captions": ["One."], "split": "test", "label": "pier"},
-        {"id": "y", "caption": "Two."},
-        {"id": "y", "text": "Two again."},
-        {"id": "z", "captions": ["Of none."]},
+        folder / "metadata.jsonl",
+        {"id": "1", "captions": ["One."], "split": "test", "label": "pier"},
+        {"id": "trip/3", "captions": ["Two.", "Two again."]},
     )
-    (folder / "pairs.csv").write_text("image,text\n1,x\ntrip/3,y\n")
-    return folder
-
-
-def test_a_folder_of_ones_own(own, tmp_path):
-    target = prepare.prepare("folder", own, tmp_path / "to")
+    target = prepare.prepare("folder", folder, tmp_path / "to")
     assert target == tmp_path / "to" / "my_pictures" / "1.0.0"
     found = {s: [*tfds_source.open_source(target, s)] for s in tfds_source.splits(target)}
     assert {s: [row["id"] for row in rows] for s, rows in found.items()} == {
         "test": ["1"],
         "train": ["2", "trip/3"],
     }
-    assert found["test"][0]["captions"] == ["One."]
     assert [row["captions"] for row in found["train"]] == [[], ["Two.", "Two again."]]
     assert [row["label"] for row in found["train"]] == [None, None]
-    alone = list_texts(target / "unmatched_captions.jsonl")
-    assert alone == [Text("z", None, None, "Of none.")]
-
-
-def test_without_pairs_equal_ids_are_pairs(own, tmp_path):
-    (own / "pairs.csv").unlink()
-    lines(own / "captions.jsonl", {"id": "2", "text": "Two."}, {"id": "1", "text": "One."})
-    target = prepare.prepare("folder", own, tmp_path / "to")
-    found = [row["captions"] for row in tfds_source.open_source(target, "train")]
-    assert found == [["One."], ["Two."], []]
-    assert not (target / "unmatched_captions.jsonl").exists()
 
 
 def test_proteins(tmp_path):
@@ -301,7 +281,7 @@ def test_wrong_names(name, words, tmp_path):
         ("rsicd", [{"split": "train"}], "object number 1 has no id"),
         ("rsicd", [{"id": "a", "split": "half a day"}], "A split cannot be called 'half a day'"),
         ("rsicd", [{"id": "a", "split": "ALL"}], "A split cannot be called 'ALL'"),
-        ("folder", [{"id": "a"}], "has no folder images"),
+        ("folder", None, "has no file metadata.jsonl"),
         ("scope-seq-ss", None, r"domains\.parquet cannot be read"),
     ],
 )
@@ -434,22 +414,9 @@ def test_the_real_sets(name, shared_data, tmp_path):
     shutil.rmtree(target)
 
 
-def test_the_folder_of_the_documentation(tmp_path):
+def test_the_data_sets_of_the_documentation(tmp_path):
     page = (pathlib.Path(__file__).parents[2] / "docs" / "train_encoders.md").read_text()
     assert all(f"| `{name}` |" in page for name in catalogue.DATA_SETS)
-    (captions,) = re.findall(r"```jsonl\n(.*?)```", page, flags=re.DOTALL)
-    (pairs,) = re.findall(r"```csv\n(.*?)```", page, flags=re.DOTALL)
-    folder = tmp_path / "harbours"
-    (folder / "images" / "trip").mkdir(parents=True)
-    for name in ("IMG_0001", "trip/IMG_0002"):
-        (folder / "images" / f"{name}.png").write_bytes(png(1))
-    (folder / "captions.jsonl").write_text(captions)
-    (folder / "pairs.csv").write_text(pairs)
-    target = prepare.prepare("folder", folder, tmp_path / "prepared")
-    (row,) = tfds_source.open_source(tmp_path / "prepared" / "harbours", "train")
-    assert row["captions"] == ["Two boats.", "A pier at dusk."]
-    assert row["label"] == "pier"
-    assert [text.id for text in list_texts(target / "unmatched_captions.jsonl")] == ["unknown"]
     (config,) = re.findall(r"```python\n(def get_config.*?)```", page, flags=re.DOTALL)
     (tmp_path / "harbours.py").write_text(config)
     assert load_config(tmp_path / "harbours.py").data.sets == ("harbours",)

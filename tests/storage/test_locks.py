@@ -48,8 +48,8 @@ def test_preparing_is_for_one_process(held, tmp_path):
     pytest.importorskip("tensorflow_datasets")
     folder, _ = held
     folder.rename(tmp_path / "deep" / ".data.unfinished")
-    (tmp_path / "data" / "images").mkdir(parents=True)
-    (tmp_path / "data" / "images" / "a.png").write_bytes(b"no image")
-    (tmp_path / "data" / "captions.jsonl").write_text('{"id": "a", "captions": ["x"]}\n')
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "a.png").write_bytes(b"no image")
+    (tmp_path / "data" / "metadata.jsonl").write_text('{"id": "a", "captions": ["x"]}\n')
     with pytest.raises(ValueError, match=r"Another process writes to .*\.data\.unfinished"):
         prepare.prepare("folder", tmp_path / "data", tmp_path / "deep")

@@ -9,8 +9,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gentle_clip_jax.storage.writing import write_text
-
 VERSION = "1.0.0"
 
 
@@ -28,13 +26,11 @@ class Contents(NamedTuple):
       "number", "truth", "backbone" (float [length, 3, 3]), or a list of class names.
     splits: the items of each split.
     skipped: (id, reason) of items that cannot be used.
-    beside: texts to write beside the records, by file name.
     """
 
     columns: dict[str, str | list[str]]
     splits: dict[str, list[Item]]
     skipped: Sequence[tuple[str, str]] = ()
-    beside: dict[str, str] = {}  # noqa: RUF012 (a NamedTuple's default; nobody writes to it)
 
 
 def build(
@@ -77,8 +73,6 @@ def build(
             builder(data_dir=folder, file_format="array_record").download_and_prepare()
     except RuntimeError as error:  # of array_record: for example because the disk is full
         raise OSError(f"{folder} cannot be written: {error}.") from error
-    for file, text in contents.beside.items():
-        write_text(folder / name / VERSION / file, text)
     return skipped
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from gentle_clip_jax.data.tfds_builders.build import Contents
-from gentle_clip_jax.data.tfds_builders.image_sets import read_described, read_folder
+from gentle_clip_jax.data.tfds_builders.image_sets import read_described
 from gentle_clip_jax.data.tfds_builders.protein_sets import read_table
 
 
@@ -79,9 +79,7 @@ DATA_SETS = {
         ),
         trained=False,
     ),
-    "folder": DataSet(
-        "your own", "images/, captions.jsonl and, if ids differ, pairs.csv", "you", read_folder
-    ),
+    "folder": DataSet("your own", "images, and a metadata.jsonl with captions or labels", "you"),
 }
 
 

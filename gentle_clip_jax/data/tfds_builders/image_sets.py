@@ -1,19 +1,15 @@
-"""Readers of images with captions or labels, for two layouts of a folder."""
+"""Reader of images with captions or labels."""
 
 import collections
 import functools
-import json
 import pathlib
 from collections.abc import Sequence
 from typing import Any
 
 from gentle_clip_jax.data import metadata, texts
 from gentle_clip_jax.data.images import Image, list_images
-from gentle_clip_jax.data.pairs import read_pairs
 from gentle_clip_jax.data.pixels import decode
 from gentle_clip_jax.data.tfds_builders.build import Contents, Item
-
-UNMATCHED = "unmatched_captions.jsonl"
 
 
 def read_described(folder: pathlib.Path) -> Contents:
@@ -40,44 +36,6 @@ def read_described(folder: pathlib.Path) -> Contents:
     return _contents(listed, of_image)._replace(skipped=[(n, "has no image") for n in missing])
 
 
-def read_folder(folder: pathlib.Path) -> Contents:
-    """Read images/, captions.jsonl (id, captions, split, label), and pairs.csv if ids differ.
-
-    Each line of pairs.csv has the id of an image and of its captions; without it, equal ids are
-    pairs. An image has the split and label of its captions, by default "train" and no label.
-    Captions without an image are written to `unmatched_captions.jsonl` beside the records, in the
-    format of `texts.list_texts`.
-
-    Raises:
-      ValueError: a file is missing or damaged, or a pair has an unknown id.
-    """
-    if not (folder / "images").is_dir():
-        raise ValueError(f"{folder} has no folder images: put the images there.")
-    rows = _rows(folder / "captions.jsonl")
-    listed = list_images(folder / "images")
-    path = folder / "pairs.csv"
-    pairs = read_pairs(
-        path if path.is_file() else None, [image.id for image in listed], [r["id"] for r in rows]
-    )
-    partner = {str(image): str(text) for image, text in pairs}
-    of_text: dict[str, list[dict[str, Any]]] = {}
-    for row in rows:
-        of_text.setdefault(row["id"], []).append(row)
-    images, captions = [], []
-    for image in listed:
-        own = of_text.get(partner.get(image.id, ""), [])
-        split = next((row["split"] for row in own if row["split"]), image.split)
-        label = next((row["label"] for row in own if row["label"]), image.label)
-        images.append(image._replace(split=split, label=label))
-        captions.append([text for row in own for text in _captions(folder, row)])
-    taken = set(partner.values())
-    unmatched = [
-        row | {"captions": _captions(folder, row)} for row in rows if row["id"] not in taken
-    ]
-    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in unmatched)
-    return _contents(images, captions)._replace(beside={UNMATCHED: lines} if unmatched else {})
-
-
 def _rows(path: pathlib.Path) -> list[dict[str, Any]]:
     if not path.is_file():
         raise ValueError(f"{path.parent} has no file {path.name}: add it.")
@@ -85,11 +43,6 @@ def _rows(path: pathlib.Path) -> list[dict[str, Any]]:
     if without := [number for number, row in enumerate(rows, start=1) if row["id"] is None]:
         raise ValueError(f"{path}: object number {without[0]} has no id: add one.")
     return rows
-
-
-def _captions(folder: pathlib.Path, row: dict[str, Any]) -> list[str]:
-    values = next((row[name] for name in ("captions", "caption", "text") if name in row), None)
-    return texts.captions(f"{folder / 'captions.jsonl'}, {row['id']}", values)
 
 
 def _contents(listed: Sequence[Image], captions: Sequence[list[str]]) -> Contents:
