@@ -1,5 +1,6 @@
 """What to expect of a fitted aligner, in plain words."""
 
+import re
 from typing import Any
 
 
@@ -25,6 +26,21 @@ def sentences(metadata: dict[str, Any]) -> list[str]:
     warning = of_chance(metadata)
     rest = [first, of_method(metadata), of_unmatched(expected["unmatched"])]
     return [warning, *rest] if warning else rest
+
+
+def plain(sentence: str) -> str:
+    """Return a sentence without its statistics: intervals, differences and recall.
+
+    >>> plain("Unmatched items help: +5 points against cca, between +1 and +9 (99 %).")
+    'Unmatched items help.'
+    >>> plain("It is not clear yet: +1 points, between -1 and +3; 90 pairs would decide it.")
+    'It is not clear yet; 90 pairs would decide it.'
+    >>> plain("Of 20 random screens, 60 % (39 to 78 %) showed the partner.")
+    'Of 20 random screens, 60 % showed the partner.'
+    """
+    sentence = re.sub(r" \(\d+ to \d+ %\)", "", sentence)
+    sentence = re.sub(r": [+-]\d[^;]*?(?=;|\.?$)", "", sentence)
+    return re.sub(r"; recall \(.*", ".", sentence)
 
 
 def of_chance(metadata: dict[str, Any]) -> str | None:

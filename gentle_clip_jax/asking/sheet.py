@@ -76,9 +76,9 @@ class Sheet:
             f"{count} of {len(self.collection.items):,} items of {name}",
             [
                 f"Find the partners of these {count}.",
-                "Write the id of each one's partner beside it into ask.csv, as far as you come. "
-                "Every tenth is drawn at random, so that what is held out later stays fair. Leave "
-                "empty what has no partner.",
+                "Write the id of each partner into ask.csv, for as many as you like, and leave "
+                "items without a partner empty. Every tenth item is random, so that the held-out "
+                "figures stay unbiased.",
             ],
             [
                 cards[id_]._replace(note=f"{place} of {count}")

@@ -9,7 +9,6 @@ import functools
 import json
 import logging
 import os
-import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -71,6 +70,8 @@ def run(args: argparse.Namespace) -> int:
         return done.code
     lines, statistics = [*done.lines], [*done.statistics]
     if getattr(args, "verbose", None) is False:  # None: the command has no such option
+        from gentle_clip_jax.aligners.sentences import plain  # loads jax, as the command has
+
         full = lines, statistics
         lines = [plain(line) if isinstance(line, str) else line for line in lines]
         hint = ["Add --verbose for the statistics."]
@@ -80,21 +81,6 @@ def run(args: argparse.Namespace) -> int:
     if done.outputs:
         print(escaped(f"Written: {', '.join(done.outputs)}."))
     return done.code
-
-
-def plain(sentence: str) -> str:
-    """Return a sentence without its statistics: intervals, differences and recall.
-
-    >>> plain("Unmatched items help: +5 points against cca, between +1 and +9 (99 %).")
-    'Unmatched items help.'
-    >>> plain("It is not clear yet: +1 points, between -1 and +3; 90 pairs would decide it.")
-    'It is not clear yet; 90 pairs would decide it.'
-    >>> plain("Of 20 random screens, 60 % (39 to 78 %) showed the partner.")
-    'Of 20 random screens, 60 % showed the partner.'
-    """
-    sentence = re.sub(r" \(\d+ to \d+ %\)", "", sentence)
-    sentence = re.sub(r": [+-]\d[^;]*?(?=;|\.?$)", "", sentence)
-    return re.sub(r"; recall \(.*", ".", sentence)
 
 
 def _print(line: "str | Table") -> None:

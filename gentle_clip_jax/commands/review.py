@@ -55,7 +55,9 @@ def _review(args: argparse.Namespace) -> output.Done:
         "known": reviewed.known,
         "curve": [point._asdict() for point in reviewed.curve],
     }
-    lines, written = reviewed.summary, [str(reviewed.path)]
+    stored, *figures = reviewed.summary
+    lines = [f"{stored.removesuffix('.')}; run the same command again to continue.", *figures]
+    written = [str(reviewed.path)]
     if args.save_aligner:
         aligner = align(args.x, args.y, reviewed.path, out=args.save_aligner)
         lines, written = [*lines, *aligner.summary], [*written, args.save_aligner]

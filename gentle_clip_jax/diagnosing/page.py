@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from gentle_clip_jax.aligners.sentences import of_unmatched
+from gentle_clip_jax.aligners.sentences import of_unmatched, plain
 from gentle_clip_jax.diagnosing.named import named_diagnosis
 from gentle_clip_jax.diagnosing.plots import draw
 from gentle_clip_jax.pages import Step, render
@@ -58,7 +58,9 @@ def lines_of(diagnosis: Mapping[str, Any]) -> list[str]:
 
 def diagnosis_page(diagnosis: Mapping[str, Any], cards: Cards) -> str:
     """Render the page; cards: previews of items, of the others it shows ids."""
-    verdict, *lead = headlines(diagnosis)
+    first, *lead = headlines(diagnosis)
+    verdict = plain(first)
+    lead = [first, *lead] if first != verdict else lead
     shown = named_diagnosis(diagnosis)
     return render(
         "diagnosing/templates/diagnosis.html",

@@ -106,10 +106,10 @@ def _signal_finding(
         },
         [
             histogram(
-                "One half of the pairs by maps of the other: permuted, and as they are",
+                "Half of the pairs, ranked by a fit to the other half: permuted and real",
                 "mean rank among all combinations, 1 is best",
                 test.null,
-                {"as they are": test.value},
+                {"real": test.value},
             )
         ],
     )
@@ -117,7 +117,7 @@ def _signal_finding(
 
 def _noise_finding(strangeness: np.ndarray, seen: bool, pair_ids: np.ndarray) -> Finding:
     picture = histogram(
-        "How strange each pair looks",
+        "How suspicious each pair is",
         "share of mismatched pairs that look better",
         strangeness,
         {},

@@ -44,8 +44,11 @@ def _histogram(picture: Mapping[str, Any]) -> _Drawn:
         axes.set_yticks([])
 
     if not picture["marks"]:
-        return paint, "Each bar counts the values that lie in its range."
-    return paint, "Each bar counts the values that chance gave in its range; the line is the data."
+        return paint, "Each bar counts the values in its range."
+    return (
+        paint,
+        "Each bar counts the values by chance in its range; the line is that of the data.",
+    )
 
 
 def _bars(picture: Mapping[str, Any]) -> _Drawn:
@@ -67,7 +70,7 @@ def _bars(picture: Mapping[str, Any]) -> _Drawn:
         axes.set_ylim(len(names) - 0.5, -0.5)
         axes.grid(visible=False)
 
-    return paint, "Bars are the data" + ("; the mark is chance." if picture["chance"] else ".")
+    return paint, "Bars show the data" + ("; the mark shows chance." if picture["chance"] else ".")
 
 
 def _scatter(picture: Mapping[str, Any]) -> _Drawn:
@@ -86,7 +89,7 @@ def _scatter(picture: Mapping[str, Any]) -> _Drawn:
         axes.set_xticks([])
         axes.set_yticks([])
 
-    return paint, "Each mark is an item; two sets that are alike lie over each other."
+    return paint, "Each mark is an item; similar sets overlap."
 
 
 _KINDS = {"histogram": _histogram, "bars": _bars, "scatter": _scatter}

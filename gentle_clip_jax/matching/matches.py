@@ -91,7 +91,7 @@ class Matches(NamedTuple):
         return (
             f"Of {n:,} items of x we expect {low:,} to {high:,} right "
             f"{'matches' if (self.y != self.of_x.candidate[:, 0]).any() else 'first choices'}; for "
-            f"about {among:,} the partner is among {NEAREST}: run review."
+            f"about {among:,} the partner is among the {NEAREST} nearest: run review."
             f"{rough if calibration.pairs < ROUGH else ''}{picked if calibration.is_biased else ''}"
         )
 

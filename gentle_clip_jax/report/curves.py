@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
 # What a curve is called, and what it says.
 _CURVES = {
-    "loss/total": ("Total loss", "What training lowers: the sum of the terms by their weights."),
+    "loss/total": ("Total loss", "The sum of the weighted terms, which training minimises."),
     "loss/clip": (
         "CLIP, matched pairs",
         "Low if matched pairs are clearly closer than mismatched ones.",
     ),
-    "loss/mmd": ("MK-MMD, coarse", "How far the two sets are apart as wholes; 0 if alike."),
-    "loss/sdd": ("SDD, fine", "How far the two sets' densities differ around items; 0 if alike."),
-    "loss/ssl": ("SSL, two views", "Low where two views of one item lie together."),
+    "loss/mmd": ("MK-MMD, coarse", "Distance between the two sets as wholes; 0 if they are alike."),
+    "loss/sdd": ("SDD, fine", "Difference of the two sets' densities around items; 0 if alike."),
+    "loss/ssl": ("SSL, two views", "Low if two views of an item are close."),
     "alignment/modality_gap": ("Modality gap", "Distance between the means of both modalities."),
-    "alignment/mmd": ("MK-MMD of the sets", "How far the two sets are apart; 0 if alike."),
-    "grad_norm": ("Gradient norm", "A sudden peak is a step to distrust."),
-    "temperature": ("Temperature", "What cosines are divided by; the lower, the sharper."),
+    "alignment/mmd": ("MK-MMD of the sets", "Distance between the two sets; 0 if they are alike."),
+    "grad_norm": ("Gradient norm", "A sudden peak hints at an unstable step."),
+    "temperature": ("Temperature", "The divisor of cosines; lower is sharper."),
     "examples_per_second": ("Examples per second", "It should stay level."),
 }
 _VALIDATION = {
@@ -36,7 +36,7 @@ _VALIDATION = {
     "t2i_r10": "Validation items whose partner is among the ten nearest.",
     "zero_shot_accuracy": "Validation items whose class is named rightly.",
 }
-_OTHERWISE = "As it was logged."
+_OTHERWISE = "As logged by the run."
 _MAX_POINTS = 150
 _DASHES = ("-", (0, (4, 2)), (0, (1, 1.5)), (0, (5, 1.5, 1, 1.5)))
 

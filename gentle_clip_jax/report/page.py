@@ -75,6 +75,6 @@ def _now(runs: dict[str, Run]) -> Iterable[Step]:
     )
     if len(runs) == 1:
         yield Step(
-            "Set it beside another run: a figure alone says little.",
+            "Compare it with another run.",
             f"gentle-clip report {folder} --compare=ANOTHER",
         )

@@ -76,7 +76,8 @@ def test_the_page_the_table_and_the_representations(done):
     for text in (*METHODS, "What now", "gentle-clip align", "20 splits"):
         assert text in Page(page).text
     assert "<script" not in page
-    assert comparison.summary[0].startswith("Whether unmatched items help")
+    assert comparison.summary[0].startswith("Use ridge: its recall of held-out pairs is ")
+    assert comparison.summary[1].startswith("Whether unmatched items help")
     assert repr(comparison).startswith("Comparison(2 methods; ")
     assert len(repr(comparison)) < 1500
     assert "procrustes" in comparison._repr_html_()

@@ -96,7 +96,7 @@ def test_a_run_of_proteins_speaks_of_no_image_and_no_text(tmp_path):
         "Sequence to structure R@5",
         "from structure to sequence the right one is among the ten nearest",
         "Sequence to structure R@10",
-        "sequence and structure of each",
+        "each as sequence and as structure",
     ):
         assert words in page.text
     assert not re.search(r"\b(image|text|i2t|t2i)s?\b", page.text, re.IGNORECASE)

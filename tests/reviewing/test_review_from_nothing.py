@@ -150,7 +150,10 @@ def test_the_command_names_the_next_one_and_saves_an_aligner(sides, tmp_path, mo
     monkeypatch.setattr("gentle_clip_jax.reviewing.server.serve", played)
     command = ["review", "--x=x", "--y=y", "--pairs=pairs.csv"]
     assert main(command) == 0
-    assert "Next: gentle-clip align --x=x --y=y --pairs=pairs.csv" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert said.startswith("20 answers are stored, and pairs.csv holds ")
+    assert "run the same command again to continue." in said.splitlines()[0]
+    assert "Next: gentle-clip align --x=x --y=y --pairs=pairs.csv" in said
     assert main([*command, "--save-aligner=aligner"]) == 0
     assert "Next:" not in capsys.readouterr().out
     assert len(gc.load("aligner").pairs) >= 12
