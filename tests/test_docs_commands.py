@@ -1,6 +1,6 @@
 """Every command on every page: program, options, extras and files are there; other Python runs.
 
-The tutorial's are run by test_tutorial.py, the quickstart's by test_wheel.py.
+The tutorial's are run by test_tutorial.py, the quickstart's by commands/test_quickstart.py.
 """
 
 import argparse

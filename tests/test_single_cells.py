@@ -27,13 +27,21 @@ def run(block):
     return said.getvalue()
 
 
-@pytest.mark.slow
-def test_what_the_page_says(tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def cells(tmp_path_factory):
+    """The folder of the cells that the page makes."""
     pytest.importorskip("anndata", reason="it is in the extra tables")
-    monkeypatch.chdir(tmp_path)
-    run(MADE)
+    folder = tmp_path_factory.mktemp("cells")
+    with contextlib.chdir(folder):
+        run(MADE)
+    return folder
+
+
+@pytest.mark.slow
+def test_what_the_page_says(cells, monkeypatch):
+    monkeypatch.chdir(cells)
     for command in COMMANDS:
-        typed(command, tmp_path)
+        typed(command, cells)
     said = run(CHECKED)
     found, right, alike = map(int, re.findall(r"\d+", said.partition("\n")[0]))
     assert 1300 < found <= 1400
@@ -42,22 +50,20 @@ def test_what_the_page_says(tmp_path, monkeypatch):
     nearer, transferred = map(float, re.findall(r"\d\.\d+", said.partition("\n")[2]))
     assert nearer == pytest.approx(0.07, abs=0.03)
     assert transferred == pytest.approx(0.91, abs=0.03)
-    compared = json.loads((tmp_path / "compare" / "comparison.json").read_text())
+    compared = json.loads((cells / "compare" / "comparison.json").read_text())
     assert {"cca", "gentle_transport"} <= {one["method"] for one in compared["methods"]}
 
 
 @pytest.mark.slow
-def test_without_anndata_the_cells_are_the_same(tmp_path, monkeypatch):
+def test_without_anndata_the_cells_are_the_same(cells, tmp_path, monkeypatch):
     """So are the results, then."""
-    pytest.importorskip("anndata", reason="it is in the extra tables")
     monkeypatch.chdir(tmp_path)
-    run(MADE)
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "anndata", None)
         run(MADE)
         tables = read("rna.csv"), read("atac.csv")
     for place, table in zip(("rna.h5ad:X_pca", "atac.h5ad:X_lsi"), tables):
-        whole = read(place)
+        whole = read(str(cells / place))
         np.testing.assert_array_equal(table.features, whole.features)
         assert [*table.ids] == [*whole.ids]
         assert [*table.labels] == [*whole.labels]

@@ -151,14 +151,13 @@ def test_data_that_cannot_be_read_in_mid_run(tmp_path, record):
 
 def test_a_loss_that_is_not_finite(tmp_path, record):
     spoilt = {"TINY_SPOILT": "8 20"}
-    for _ in range(2):  # begun again, it takes the very same step from the newest checkpoint
-        assert_a_sentence(runs.train(tmp_path, environment=spoilt), " is nan at step 8: ")
+    assert_a_sentence(runs.train(tmp_path, environment=spoilt), " is nan at step 8: ")
     assert json.loads((tmp_path / "bad_step_8.json").read_text())["step"] == 8
     options = {"environment": spoilt}
     process = runs.finish(tmp_path, "--config.train.max_skipped=2", **options)
     assert process.text.count("; skipped, ") == 2
     assert [line["step"] for line in runs.logged(tmp_path, "skipped")] == [8, 20]
-    record("Loss not finite", lost="these steps", tried=2, seconds=[process.goes_on_after()])
+    record("Loss not finite", lost="these steps", seconds=[process.goes_on_after()])
 
 
 def test_a_checkpoint_of_another_config(tmp_path, whole, record):

@@ -22,7 +22,7 @@ def finish_and_compare(workdir, whole, seconds):
 
 
 # Four for docs/reliability.md.
-@pytest.mark.parametrize("seed", range(4 if os.environ.get("GENTLE_CLIP_FAULTS") else 2))
+@pytest.mark.parametrize("seed", range(4 if os.environ.get("GENTLE_CLIP_FAULTS") else 1))
 def test_killed_at_five_random_moments(tmp_path, whole, record, seed):
     """Of start-up, of steps, of validation and of writing, one after the other in one run."""
     rng, seconds = random.Random(seed), []
@@ -75,10 +75,9 @@ def test_killed_while_a_checkpoint_is_written(tmp_path, whole, record):
     record("SIGKILL while a checkpoint is written", tried=3, seconds=seconds)
 
 
-def test_two_hundred_steps_twice(tmp_path):
-    """Bit-identical parameters from the same seed on as many devices."""
+def test_four_devices_train_twice_alike(tmp_path):
+    """Bit-identical parameters from the same seed; on one device the fixture `whole` has them."""
     for name in ("one", "two"):
-        overrides = "--config.train.steps=200", "--config.train.checkpoint_every=100"
-        runs.finish(tmp_path / name, *overrides, devices=4)
+        runs.finish(tmp_path / name, "--config.train.checkpoint_every=30", devices=4)
     assert runs.last_state(tmp_path / "one") == runs.last_state(tmp_path / "two")
     assert runs.logged(tmp_path / "one") == runs.logged(tmp_path / "two")

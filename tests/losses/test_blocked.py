@@ -114,7 +114,7 @@ def test_tiles_change_neither_value_nor_gradient(loss) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("loss", LOSSES)
-@pytest.mark.parametrize("block_size", [1, 3, 7, 64])
+@pytest.mark.parametrize("block_size", [1, 64])
 def test_tiles_change_no_float32_digit_that_counts(loss, block_size: int) -> None:
     x, y = (jnp.float32(z) for z in embeddings())
     value, gradients = value_and_grad(loss, block_size)(x, y, WHERE_X, WHERE_Y)

@@ -32,17 +32,10 @@ def averages(n: int, d: int, seeds: int) -> np.ndarray:
 
 
 @pytest.mark.slow
-def test_value_and_gradient_do_not_depend_on_the_batch_size() -> None:
-    many = averages(1024, 16, seeds=4)
-    np.testing.assert_allclose(averages(64, 16, seeds=128), many, rtol=0.1)
-    np.testing.assert_allclose(averages(256, 16, seeds=16), many, rtol=0.1)
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize("d", [2, 16, 64])
 def test_value_and_gradient_do_not_depend_on_the_batch_size_up_to_4096(d: int) -> None:
     most = averages(4096, d, seeds=2)
-    for n in (64, 128, 256, 512, 1024, 2048):
+    for n in (64, 256, 1024):
         np.testing.assert_allclose(averages(n, d, seeds=8192 // n), most, rtol=0.1)
 
 

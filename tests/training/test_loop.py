@@ -385,14 +385,14 @@ def finish(workdir, num_devices):
 
 
 @pytest.mark.slow
-def test_any_number_of_devices_trains_alike(tmp_path):
+def test_eight_devices_train_as_one(tmp_path):
     """Up to the order of sums: losses to 1e-5 relative, parameters to 1e-5 absolute.
 
     But for the biases of attention's keys, which softmax cancels: their gradient is rounding alone,
     and Adam makes steps of the learning rate's size of it.
     """
     runs = {}
-    for num_devices in (1, 2, 4, 8):
+    for num_devices in (1, 8):
         workdir = tmp_path / str(num_devices)
         finish(workdir, num_devices)
         lines = read_lines(workdir, "train")
@@ -400,7 +400,6 @@ def test_any_number_of_devices_trains_alike(tmp_path):
         with np.load(workdir / "params.npz") as params:
             kept = {name: params[name] for name in params if "['key']['bias']" not in name}
         runs[num_devices] = losses, kept
-    expected_losses, expected_params = runs.pop(1)
-    for losses, params in runs.values():
-        chex.assert_trees_all_close(losses, expected_losses, rtol=1e-5)
-        chex.assert_trees_all_close(params, expected_params, rtol=0, atol=1e-5)
+    (expected_losses, expected_params), (losses, params) = runs.values()
+    chex.assert_trees_all_close(losses, expected_losses, rtol=1e-5)
+    chex.assert_trees_all_close(params, expected_params, rtol=0, atol=1e-5)
