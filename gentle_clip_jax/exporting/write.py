@@ -51,7 +51,7 @@ def export(
         contents = _PROGRAMS[format](of_run(fitted))
         task = fitted.task
         metadata = {"task": fitted.config.task, "modalities": task.MODALITIES, "step": fitted.step}
-    return _write(folder, contents, {"format": format, "metadata": metadata})
+    return _write(folder, contents, {"written_as": format, "metadata": metadata})
 
 
 def _write(

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from gentle_clip_jax.data.pairs import SHEET, read_pairs
-from gentle_clip_jax.reviewing.log import SOURCES, Answer, Ids, Log, replayed
+from gentle_clip_jax.reviewing.log import FORMAT, SOURCES, Answer, Ids, Log, replayed
 from gentle_clip_jax.storage.locks import locked
 from gentle_clip_jax.storage.tables import check_grows, csv_bytes, read_table, write_csv
 from gentle_clip_jax.storage.writing import writing
@@ -96,7 +96,7 @@ class Journal:
                         "another item."
                     )
         if not self.log.lines:
-            self._log({"given": self.given})
+            self._log({"format": FORMAT, "given": self.given})
         source = {"source": SOURCES[answer.sampling]} if answer.kind == "match" else {}
         self._log({**answer._asdict(), **source})
         self.answers[answer.number] = answer

@@ -5,6 +5,7 @@ import datetime
 import json
 import os
 import pathlib
+import re
 from typing import Any, Literal, NamedTuple, get_args
 
 Kind = Literal["match", "none", "unsure", "near"]
@@ -20,6 +21,8 @@ SOURCES = {
     "within": "reviewed",
 }
 Ids = list[tuple[str, str]]
+FORMAT = 1
+_FORMAT = re.compile(rb'^{"format": (\d+),')  # at the beginning of the first line
 
 
 class Answer(NamedTuple):
@@ -102,8 +105,14 @@ def replayed(lines: list[bytes], path: pathlib.Path) -> tuple[dict[int, Answer],
     """Return the answers that were not undone by their numbers, and the last number.
 
     Raises:
-      ValueError: a line is damaged.
+      ValueError: a line is damaged, or another version of this package began the log.
     """
+    begun = _FORMAT.search(lines[0]) if lines else None
+    if begun and int(begun[1]) != FORMAT:
+        raise ValueError(
+            f"{path} has format {int(begun[1])} and this version of gentle_clip_jax reads "
+            f"{FORMAT}: go on with the version that wrote it."
+        )
     answers: dict[int, Answer] = {}
     count = 0
     for place, line in enumerate(lines, 1):

@@ -9,9 +9,8 @@ from typing import Any
 
 from gentle_clip_jax.storage.locks import WAIT, alone_in, names_in, refuse_link
 from gentle_clip_jax.storage.reading import check_regular
-from gentle_clip_jax.storage.records import write_record
+from gentle_clip_jax.storage.records import FORMAT, write_record
 
-FORMAT = 1
 UNFINISHED = "unfinished.json"  # is there until the first manifest is
 _KIND, _BEGINNING = re.compile(rb'"kind": "gentle-clip ([a-z]+)"'), 1024
 

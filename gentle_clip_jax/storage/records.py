@@ -1,4 +1,7 @@
-"""JSON objects with a check of their content, by which later changes are detected."""
+"""JSON objects with a check of their content, by which later changes are detected.
+
+Those that state a kind of output state the version of its format too, see `owned.stated`.
+"""
 
 import json
 import pathlib
@@ -9,6 +12,7 @@ from gentle_clip_jax.storage.digests import sha256_of
 from gentle_clip_jax.storage.reading import parse_json
 from gentle_clip_jax.storage.writing import write_json
 
+FORMAT = 1  # of output folders, but for the aligner's, which has a version of its own
 _CHECK = "check"
 
 
@@ -26,7 +30,7 @@ def unchecked(record: Any) -> dict[str, Any]:
     """Return the argument of `checked`; a record without a check, as if by hand, is unchanged.
 
     Raises:
-      ValueError: it is no record, or its check does not match.
+      ValueError: it is no record, its check does not match, or another version wrote it.
     """
     if not isinstance(record, dict):
         raise ValueError("it is no JSON object")
@@ -36,6 +40,11 @@ def unchecked(record: Any) -> dict[str, Any]:
         is_check = isinstance(check, str) and len(check) >= 8
         if not is_check or not sha256_of(content).startswith(check):
             raise ValueError("checksum mismatch: the file changed after it was written")
+    if isinstance(content.get("format"), int) and content["format"] != FORMAT:
+        raise ValueError(
+            f"it has format {content['format']} and this version of gentle_clip_jax reads "
+            f"{FORMAT}: use the version that wrote it, or write it again"
+        )
     return content
 
 

@@ -195,7 +195,7 @@ def test_the_command_names_what_it_wrote(aligners, tmp_path, capsys):
     assert main.main([*command, f"--out={tmp_path / 'a'}", "--quiet"]) == 0  # again, over its own
     assert capsys.readouterr().out == ""
     record = json.loads((tmp_path / "a" / "export.json").read_text())
-    assert record["format"] == "numpy"
+    assert (record["format"], record["written_as"]) == (1, "numpy")
     assert record["metadata"]["method"] == "cca"
     assert "ids" not in json.dumps(record)
 

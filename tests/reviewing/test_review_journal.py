@@ -211,7 +211,17 @@ def test_the_log_says_how_each_pair_came_about(tmp_path):
     log = tmp_path / "pairs.csv.review" / "log.jsonl"
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     assert lines[0]["given"] == [["x0", "y0"], ["x1", "y1"]]
+    assert lines[0]["format"] == 1
     assert [line["source"] for line in lines[1:]] == (["reviewed"] * 4 + ["random"]) * 2
+
+
+def test_a_log_of_another_format_is_refused_and_stays(tmp_path):
+    folder = write_pairs(tmp_path).with_name("pairs.csv.review")
+    folder.mkdir()
+    (folder / "log.jsonl").write_text('{"format": 2, "given": []}\n')
+    with pytest.raises(ValueError, match=r"log.jsonl has format 2 .* reads 1: go on with"):
+        session(tmp_path / "pairs.csv")
+    assert (folder / "log.jsonl").read_text() == '{"format": 2, "given": []}\n'
 
 
 def test_a_private_file_has_a_private_folder(tmp_path):

@@ -8,7 +8,7 @@ import damages
 import numpy as np
 import pytest
 
-from gentle_clip_jax.storage import locks, writing
+from gentle_clip_jax.storage import locks, owned, writing
 from gentle_clip_jax.storage.records import checked, read_record, unchecked, write_record
 from gentle_clip_jax.storage.writing import aside, put_aside, write_arrays, write_rows, write_text
 
@@ -48,6 +48,14 @@ def test_every_flipped_bit_of_a_record_is_seen_or_changes_nothing(tmp_path):
         others = {key: value for key, value in again.items() if key in found}
         assert others == found
         assert again == found or b'"check"' not in flipped
+
+
+def test_a_record_of_another_format_is_refused(tmp_path):
+    owned.finish(tmp_path, "a.json", "features", {})
+    assert read_record(tmp_path / "a.json")["format"] == 1
+    owned.finish(tmp_path, "a.json", "features", {"format": 2})
+    with pytest.raises(ValueError, match=r"has format 2 .* reads 1: use the version that wrote it"):
+        read_record(tmp_path / "a.json")
 
 
 @pytest.mark.parametrize("way", damages.DAMAGES)
