@@ -32,6 +32,11 @@ _GRID = (
     "| after 100 | after 250 | gain | smallest gain | gain of the other items "
     "| grids with the partner, % | of random screens, %"
 )
+_EMOJI = (
+    "draw | pairs | recall at ten of tested, % | gain on partners in no pair (99 %) | verdict "
+    "| gain on held-out pairs | queries of 20"
+)
+VERDICTS = {"helped": "helps", "hurt": "hurts", "alike": "alike", "too early": "too early to tell"}
 _TENS = "features | question | questions | figures | mean | clicked | confirmed"
 
 
@@ -41,7 +46,7 @@ def page() -> str:
 {asked_pairs()}
 {matches()}
 {nested_folds()}
-{reviews()}"""
+{reviews()}{emoji()}"""
 
 
 def asked_pairs() -> str:
@@ -222,3 +227,48 @@ def _tens(rows: list[dict]) -> list[list[str]]:
             line += [spread([one[kind] for one in points], 0) for kind in ("near", "match")]
             lines.append(line)
     return lines
+
+
+def emoji() -> str:
+    """Return the section on emoji and their names, if they were measured."""
+    if not (content := read("emoji")):
+        return ""
+    rows = [row for row in content["rows"] if row["half"] == "reporting"]
+    curves = []
+    for row in rows:
+        for name in ("first", "last"):
+            at, unseen = row[name], row[name]["unseen"]
+            interval = "{:+.1f} ({:+.1f} to {:+.1f})".format(
+                *(100 * unseen[key] for key in ("value", "low", "high"))
+            )
+            held = at["held_out"]
+            curves.append(
+                [
+                    str(row["seed"]),
+                    str(at["pairs"]),
+                    f"{at['recall_10']:.1f}",
+                    interval,
+                    VERDICTS[unseen["verdict"]],
+                    f"{100 * held['value']:+.1f} ({VERDICTS[held['verdict']]})",
+                    str(at["queries"]["fitting"]),
+                ]
+            )
+    first, last = ([row[name]["recall_10"] for row in rows] for name in ("first", "last"))
+    helped = [
+        sum(row[name]["unseen"]["verdict"] == "helped" for row in rows)
+        for name in ("first", "last")
+    ]
+    found = [row["last"]["queries"]["fitting"] for row in rows]
+    return f"""
+## Emoji and their names
+
+{content["protocol"]}
+
+`{rows[0]["command"]}` at {rows[0]["commit"][:7]} on {machine_of(rows[0])}: {len(rows)} draws of the
+reporting half, {rows[0]["items"]} emoji; {rows[0]["tested"]} of them are tested. Mean recall at ten
+of tested partners among all emoji: {spread(first)} with the asked pairs, {spread(last)} after the
+last answer. Unmatched items help in {helped[0]} of {len(rows)} draws with the asked pairs and in
+{helped[1]} after the last answer, by the 99 % interval over all partners that are in no pair. Of 20
+queries {min(found)} to {max(found)} then have a fitting picture, in no pair, among the first five.
+
+{table(_EMOJI, curves)}"""

@@ -12,8 +12,11 @@ from gentle_clip_jax.evaluation.cross_validation import rank_of_partner
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.reviewing import refit
 from gentle_clip_jax.reviewing.journal import Journal, write_pairs
+from gentle_clip_jax.reviewing.opening import Review
+from gentle_clip_jax.reviewing.played import Answers, Screen, play
 from gentle_clip_jax.reviewing.progress import AT
 from gentle_clip_jax.reviewing.session import Session
+from gentle_clip_jax.reviewing.show import Show
 
 
 class Point(NamedTuple):
@@ -103,18 +106,20 @@ def simulate(
         settings: Any = {"embed": embed, "own": (own[0], own[1][place]), "background": False}
         session = Session(x, asked, start, journal, seed=seed, **settings)
         with contextlib.closing(session):
-            _answer(session, {b: a for a, b in partner.items()}, screens, look_up)
+            session.begin()
+            answers = _answers({b: a for a, b in partner.items()}, screens, look_up)
+            play(Review(Show(session), None), answers)
     return points
 
 
-def _answer(session: Session, right: Mapping[str, str], screens: int, look_up: bool) -> None:
-    session.begin()
-    while session.journal.count < screens and (question := session.question()):
-        number = session.standing.of_x[right[str(session.y.items[question.y])]]
-        if look_up or number in question.x:
-            session.answer(question.screen, "match", number)
-        else:
-            session.answer(question.screen, "none")
+def _answers(right: Mapping[str, str], screens: int, look_up: bool) -> Answers:
+    def answer(screen: Screen) -> str | None:
+        if screen.number > screens:
+            raise StopIteration
+        found = right[screen.query]
+        return found if look_up or found in screen.candidates else None
+
+    return answer
 
 
 def _recall(rows: np.ndarray, queries: np.ndarray, right: np.ndarray) -> float:

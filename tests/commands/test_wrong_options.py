@@ -17,8 +17,9 @@ import pytest
 import tiny_encoders
 from PIL import Image
 
-from gentle_clip_jax.commands import main, output, quickstart
+from gentle_clip_jax.commands import main
 from gentle_clip_jax.encoders.published import pretrained
+from gentle_clip_jax.reviewing import demonstration
 from gentle_clip_jax.training.check import check
 
 _PATIENCE = 60  # seconds of a try, in which nothing may hang
@@ -114,8 +115,8 @@ def light(monkeypatch, tmp_path_factory):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setattr("huggingface_hub.HfApi", Hub)
     monkeypatch.setattr("gentle_clip_jax.reviewing.server.serve", lambda *_: None)
-    monkeypatch.setattr(quickstart, "_STEPS", quickstart._STEPS[:1])  # the others have their tests
-    monkeypatch.setattr(quickstart, "_shown", lambda out: output.Done())
+    monkeypatch.setattr(demonstration, "STEPS", demonstration.STEPS[:1])  # the others: their tests
+    monkeypatch.setattr(demonstration, "show", lambda out: 0)
 
 
 def sound(path, ground, out):
