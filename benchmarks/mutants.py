@@ -283,8 +283,11 @@ def sampled(number: int, seed: int) -> Iterator[Mutant]:
         names = sorted(addresses(module))
         rng = random.Random(f"{seed} {module}")
         for name in rng.sample(names, min(number, len(names))):
-            text = rewritten(path, *addresses(module)[name])
-            yield Mutant(module.partition(".")[0], name, path, text)
+            scope, new = addresses(module)[name]
+            old = next(node for node in ast.walk(scope) if id(node) in new)
+            change = [ast.unparse(node).partition("\n")[0] for node in (old, new[id(old)])]
+            text = rewritten(path, scope, new)
+            yield Mutant(module.partition(".")[0], f"{name}: {' -> '.join(change)}", path, text)
 
 
 # Tests -------------------------------------------------------------------------------------------
@@ -436,7 +439,8 @@ def report(mutants: list[Mutant], outcomes: dict, found: dict) -> int:
         for group in (f"{kind}: {mutant.group}", f"{kind}: all"):
             counts[group].append(noticed)
         if not noticed:
-            survived.append(f"- {kind}: {mutant.name} (`{mutant.path.relative_to(ROOT)}`)")
+            why = TABLE["argued"].get(mutant.name, "not argued")
+            survived.append(f"- {kind}: {mutant.name} (`{mutant.path.relative_to(ROOT)}`): {why}")
     found |= {"outcomes": {mutant.name: outcomes[mutant.name] for mutant in tried}}
     (RESULTS / "mutants.json").write_text(json.dumps(found, indent=2) + "\n")
     page = PAGE.format(

@@ -79,6 +79,9 @@ def test_names_of_classes_are_used_unless_pairs_object():
     worse = {"names_joined": -9.0}
     assert chosen(100, named=3.0 + 1e-3, planned=3.0, unplanned=3.0, **worse) == NAMED
     assert chosen(100, named=2.0, planned=4.0, unplanned=3.0, **worse) == PLANNED
+    # Fewer than 60 pairs must object for sure.
+    assert chosen(30, named=2.0, planned=4.0, unplanned=3.0, **worse) == NAMED
+    assert chosen(30, named=0.0, planned=4.0, unplanned=3.0, **worse) == PLANNED
 
 
 def test_maps_of_names_alone_join_where_they_help():

@@ -151,6 +151,13 @@ def test_what_is_damaged_or_foreign_is_named(folder, damage, message):
         load(folder)
 
 
+def test_saving_again_mends_damaged_arrays(folder):
+    aligner = load(folder)
+    flip(folder)
+    aligner.save(folder)
+    np.testing.assert_array_equal(load(folder).embed_x(X), aligner.embed_x(X))
+
+
 def test_a_folder_that_is_not_there_is_named(tmp_path):
     with pytest.raises(ValueError, match="nowhere holds no aligner"):
         load(tmp_path / "nowhere")

@@ -79,6 +79,8 @@ def pictures(tmp_path):
 
 def test_a_table_and_a_page_are_written(pictures):
     sheet = ask(pictures / "x.npz", 4, images=pictures / "pictures")
+    every = ask(pictures / "x.npz", 6)
+    assert repr(every) == f"Sheet(6 items to describe: {', '.join(every.ids[:5])}, ...)"
     sheet.save(pictures / "ask")
     table = (pictures / "ask" / "ask.csv").read_text().splitlines()
     assert table == ["x,y", *(f"{id_}," for id_ in sheet.ids)]

@@ -8,7 +8,8 @@ from match_data import sets
 from gentle_clip_jax.aligners import METHODS, Problem
 from gentle_clip_jax.aligners.refits import held_out_pairs
 from gentle_clip_jax.matching import calibration
-from gentle_clip_jax.matching.calibrated import calibrate
+from gentle_clip_jax.matching.calibrated import Calibration, _choices, calibrate
+from gentle_clip_jax.matching.groups import group
 
 K = 61
 KEY = jax.random.key(0)
@@ -36,3 +37,23 @@ def test_first_choices_are_counted_if_unmatched_items_were_learnt_from(monkeypat
     assert known.first_y.platt.offset == pytest.approx(plain.offset + moved, abs=1e-9)
     # So few might as well have been others.
     assert (np.ptp(np.quantile(known.first_y.factors, [0.025, 0.975])) > 0.6) == unmatched
+
+
+def test_without_evidence_probabilities_stay_as_they_are():
+    nothing = calibration.Events(np.ones((0, 3)), np.ones((0, 3)))
+    for found in (
+        _choices(nothing),
+        Calibration.of_few(30).first_y,
+        Calibration.of_few(30).first_x,
+    ):
+        assert found.platt == calibration.Platt(1.0, 0.0)
+        np.testing.assert_array_equal(found.factors, [1])
+
+
+def test_items_far_apart_have_other_groups_each_with_an_item_of_its_own():
+    rng = np.random.default_rng(0)
+    place = rng.permutation(np.arange(3).repeat(30))
+    y = np.float32((np.eye(3) * 9)[place] + 0.1 * rng.normal(size=(90, 3)))
+    of_item, central = group(y, KEY)
+    assert all(len({*place[of_item == number].tolist()}) == 1 for number in range(len(central)))
+    np.testing.assert_array_equal(of_item[central], np.arange(len(central)))

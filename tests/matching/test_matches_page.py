@@ -84,6 +84,8 @@ def test_accepted_pairs_are_the_given_and_the_probable_ones(tmp_path):
     assert len(accepted.rows) == 1 + len(probable) > 5
     assert f"The table has {1 + len(probable)} pairs: 1 given and" in accepted.methods
     assert f"({100 * (1 - probable).mean():.0f} %) are expected to be wrong" in accepted.methods
+    unlikely = found._replace(probability=0 * found.probability + 0.05)
+    assert "(95 %) are expected" in accepted_pairs(unlikely, *ids, [], "We did.", 0.01).methods
     write(found, tmp_path, *ids, accepted=accepted)
     record = json.loads((tmp_path / "matches.json").read_text())
     assert record["accepted"]["methods"] == accepted.methods

@@ -247,8 +247,9 @@ def test_a_refit_is_transported_cca(known):
     np.testing.assert_allclose(rows[0] @ rows[1].T, expected, atol=0.02)
 
 
-def test_a_fit_embeds_other_items_as_it_does_its_own():
-    fit, pairs = prepared(), np.arange(KNOWN)
+@pytest.mark.parametrize("method", ["cca", "gentle_transport"])
+def test_a_fit_embeds_other_items_as_it_does_its_own(method):
+    fit, pairs = prepared(method), np.arange(KNOWN)
     found = fit.fitted(pairs, pairs, np.ones(KNOWN, np.float32))
     x, y = features()
     own = found.embedded()

@@ -55,7 +55,8 @@ def test_the_token_opens_the_page_once_and_is_then_a_cookie(stranger):
     inside = ("/state", "/thumb/x/3", "/assets/review.js", "/search", "/map", "/find?words=text")
     for path in ("/", "/?token=wrong", "/?token=%ff", *inside):
         assert stranger.get(path).status_code == 403, path
-    assert stranger.post("/answer", json={}).status_code == 403
+    for path in ("/answer", f"/?token={TOKEN}"):
+        assert stranger.post(path, json={}).status_code == 403
     assert stranger.get(f"/state?token={TOKEN}").status_code == 403
     entered = stranger.get(f"/?token={TOKEN}")
     assert entered.headers["location"] == "/"
@@ -315,3 +316,24 @@ def test_half_open_connections_end(review, monkeypatch):
         thread.join()
         for one in sockets:
             one.close()
+
+
+def test_a_connection_waits_for_its_latest_request_alone():
+    from gentle_clip_jax.reviewing.timed import SECONDS, Timed
+
+    calls, cancelled = [], []
+
+    class Loop:
+        def call_later(self, *call):
+            calls.append(call)
+            return self
+
+        def cancel(self):
+            cancelled.append(len(calls))
+
+    connection = Timed.__new__(Timed)
+    connection.loop = Loop()
+    connection._wait()
+    connection._wait()
+    assert [seconds for seconds, _ in calls] == [SECONDS] * 2
+    assert cancelled == [1]

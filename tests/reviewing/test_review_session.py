@@ -5,17 +5,23 @@ import json
 import signal
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pytest
 from review_items import NUMBER, answered, latent, opened, session, sides, write_pairs
 
+from gentle_clip_jax.evaluation.intervals import wilson
 from gentle_clip_jax.reviewing import queue
 from gentle_clip_jax.reviewing.journal import Journal
 from gentle_clip_jax.reviewing.log import Answer
+from gentle_clip_jax.reviewing.plane import plane
 from gentle_clip_jax.reviewing.progress import Point, at_random, counts, estimate, forecast
+from gentle_clip_jax.reviewing.reviewed import Reviewed
+from gentle_clip_jax.reviewing.schedule import Schedule
 from gentle_clip_jax.reviewing.session import Session
 from gentle_clip_jax.reviewing.show import Show
+from gentle_clip_jax.reviewing.simulated import simulate
 
 BASES = {
     "heading": b"x,y\nx0,y0\nx1,y1\n",
@@ -61,10 +67,12 @@ def test_a_review_goes_on_where_it_was(tmp_path):
     for _ in range(7):
         answered(review)
     review.undo(3)
+    answered(review)
     answers, waiting = review.answers(), review.question()
     review.close()
     again = session(pairs)
     assert again.answers() == answers
+    assert again.journal.count == answers[0].number == 8
     assert again.question() is not None
     assert waiting.y not in {again.y.items.tolist().index(answer.y) for answer in answers}
     again.close()
@@ -357,3 +365,92 @@ def test_a_review_that_goes_on_refits_to_what_was_confirmed(tmp_path):
     review.wait()
     assert fits == [2 + sum(answer.kind == "match" for answer in given)] * 2
     review.close()
+
+
+def test_a_simulated_review_that_was_stopped_goes_on_alike(tmp_path):
+    aligner, (x, y) = types.SimpleNamespace(metadata={"method": "cca"}), sides()
+    every = [*zip(x.items.tolist(), y.items.tolist())]
+    pairs, tested = every[:12], every[60:]
+    runs = []
+    for name, stops in (("whole", [35]), ("stopped", [14, 27, 35])):
+        for screens in stops:
+            points = simulate(
+                aligner,
+                x,
+                y,
+                pairs,
+                dict(every),
+                screens=screens,
+                tested=tested,
+                look_up=True,
+                out=tmp_path / name,
+                tell=lambda point: None,
+            )
+        rows = (tmp_path / name / "pairs.csv").read_text().splitlines()
+        assert len(rows) == 1 + 12 + 35
+        assert not {y for _, y in tested} & {row.split(",")[1] for row in rows}
+        runs.append((points[-1], rows))
+        assert 90 <= points[-1].recall <= 100
+    assert runs[0] == runs[1]
+
+
+def test_a_forecast_without_random_screens_is_wide():
+    answers = [Answer(number, f"y{number}", "match", f"x{number}") for number in range(1, 13)]
+    found = forecast(answers, [])
+    low = round(40 * wilson(12, 12)["low"])  # and none of the ten at random
+    assert found == {"value": 45, "low": low, "high": 50, "recall": None}
+
+
+class Standing:
+    """Each answer has added a pair to twelve."""
+
+    def __init__(self, count):
+        self.count, self.first = count, Standing
+
+    def fitted_to(self):
+        return (np.arange(12 + self.count),) * 3
+
+
+def test_refits_are_due_after_every_ten_answers():
+    assert [place for place, _ in Schedule(12).past(Standing(25))] == [10, 20]
+    assert [place for place, _ in Schedule(12, begun=3).past(Standing(25))] == [13, 23]
+    for fitted, pairs, more in ((0, 11, False), (0, 12, True), (20, 20, False), (20, 21, True)):
+        assert Schedule(fitted).has_more((np.arange(pairs),) * 3) == more
+
+
+@pytest.fixture
+def uneven(tmp_path):
+    """More items of x than of y."""
+    x, y = sides()
+    y = y.select(y.ids[:60])
+    start = latent()[0], latent()[1][:60]
+    journal = Journal(write_pairs(tmp_path), x.items, y.items)
+    review = Session(x, y, start, journal, background=False)
+    yield review
+    review.close()
+
+
+def test_the_map_has_every_item_in_its_square(uneven):
+    found = plane(uneven.ranking, uneven.pairs())
+    assert [len(found[side]) for side in "xy"] == [NUMBER, 60]
+    places = np.array([at for _, *at in found["x"] + found["y"]])
+    spread = np.linspace(40, 960, len(places)).round(1)
+    np.testing.assert_array_equal(np.sort(places, axis=0), np.stack([spread, spread], axis=1))
+    at_x, at_y = ({number: at for number, *at in found[side]} for side in "xy")
+    assert found["ties"] == [(*at_x[number], *at_y[number]) for number in (1, 0)]
+
+
+def test_ten_are_asked_for_with_fewer_items_of_y(uneven):
+    uneven.switch("ten")
+    question = uneven.question()
+    assert (question.sampling, len(question.x)) == ("ten", 10)
+    assert 2 <= question.y < 60
+
+
+def test_a_summary_compares_the_end_with_the_start(tmp_path):
+    curve = [Point(10 * n, 0.1 * n, 0, 1) for n in (1, 2, 3)]
+    x, y = sides()
+    start, end = "10 % with 10 pairs", "30 % with 30 pairs"
+    for points, said in ((curve, f"{start}, {end}"), (curve[:1], start)):
+        found = Reviewed([("x0", "y0")], 1, [], points, tmp_path, x, y).summary
+        assert found[-1] == f"Of held-out partners, {said} are among the first 10."

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from gentle_clip_jax.searching import exact, nearest
+from gentle_clip_jax.searching.hits import Hits
+from gentle_clip_jax.searching.search import Hit
 
 
 @pytest.mark.parametrize("block", [64, 700, 65536])
@@ -22,3 +24,9 @@ def test_a_small_gallery_is_ranked_whole():
     found, _ = nearest(np.eye(3), np.eye(3), 20)
     assert found.shape == (3, 3)
     assert found[:, 0].tolist() == [0, 1, 2]
+
+
+def test_long_ids_and_queries_are_cut_where_results_are_shown():
+    hits = Hits([Hit("i" * 70, "", 0.5, "")] * 6, "q" * 120)
+    first = ", ".join(["i" * 60 + " 0.500"] * 5)
+    assert repr(hits) == f"Hits(6 for {'q' * 100!r}: {first}, ...)"
