@@ -1,6 +1,6 @@
 """JSON objects with a check of their content, by which later changes are detected.
 
-Those that state a kind of output state the version of its format too, see `owned.stated`.
+Those that state a kind of output state the version of its format too, see `owned.writing`.
 """
 
 import json
