@@ -190,7 +190,7 @@ def match(
         one_to_one=one_to_one,
         key=jax.random.key(seed),
         classes=classes,
-        y_order=np.argsort(joined_y.items),
+        orders=(np.argsort(joined_x.items), np.argsort(joined_y.items)),
         held_out=held_out_of(opened.aligner, of_x, of_y, ids),
     )
     built_from = {"aligner": opened.sha256, **digests_of(of_x, of_y, ids)}

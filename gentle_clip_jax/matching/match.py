@@ -50,7 +50,7 @@ def match_arrays(
     one_to_one: bool = False,
     key: jax.Array | None = None,
     classes: tuple[ArrayLike, ArrayLike] | None = None,
-    y_order: np.ndarray | None = None,
+    orders: tuple[np.ndarray, np.ndarray] | None = None,
     held_out: HeldOutPairs | None = None,
 ) -> Matches:
     """Return a partner for each unmatched item of x, and how probable it is.
@@ -76,7 +76,8 @@ def match_arrays(
         gets its nearest.
       key: of folds, groups and refits; that of seed 0 if not given.
       classes: for named_transport, see `Problem`.
-      y_order: [m] items of y by their ids, so that groups do not depend on the order of rows.
+      orders: [n] items of x and [m] of y in the order in which random choices see them, such as
+        that of their ids; as they are if not given.
       held_out: evidence of the same pairs and items, numbered by rows of x and y; the aligner is
         refitted if not given.
 
@@ -90,12 +91,13 @@ def match_arrays(
         raise ValueError(f"share is {share}: give what part of x has a partner, above 0 to 1.")
     key = jax.random.key(0) if key is None else key
     sides, problem = _sides(x, y, np.asarray(pairs), classes)
-    groups = group(means(sides.y), key, y_order)
+    orders = orders or (np.arange(len(np.asarray(x))), np.arange(len(sides.y)))
+    groups = group(means(sides.y), key, orders[1])
     of_y = groups.of_item[sides.of_y]
     evidence, calibration = None, Calibration.of_few(len(sides.pairs))
     if calibration.shown:
         if held_out is None:
-            evidence = held_out_pairs(aligner, problem, key)
+            evidence = _held_out(aligner, problem, key, sides, orders)
         else:
             counts = len(np.asarray(x)), len(sides.y)
             evidence = jax.tree.map(np.asarray, held_out)  # saved evidence may be JAX arrays
@@ -177,6 +179,21 @@ def _chosen(
     probability = np.where(y < 0, np.nan, share * choices.platt(plain))
     expected = expected_right(np.nan_to_num(probability), choices.factors)
     return _Chosen(y, probability, expected, reliability(choices.platt(outcome[0]), outcome[1]))
+
+
+def _held_out(
+    aligner: Embedder,
+    problem: Problem,
+    key: jax.Array,
+    sides: _Sides,
+    orders: tuple[np.ndarray, np.ndarray],
+) -> HeldOutPairs:
+    """Refit without held-out pairs, to unmatched items in the order of random choices."""
+    unmatched = sides.of_x, sides.of_y
+    by = [np.argsort(np.argsort(order)[items]) for order, items in zip(orders, unmatched)]
+    rest = problem.unmatched_x[by[0]], problem.unmatched_y[by[1]]
+    ordered = Problem(problem.x, problem.y, *rest, classes=problem.classes)
+    return held_out_pairs(aligner, ordered, key).numbered(*by)
 
 
 def _places(items: np.ndarray, count: int) -> np.ndarray:

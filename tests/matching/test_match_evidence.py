@@ -100,6 +100,20 @@ def test_kept_evidence_gives_the_matches_of_refits(problem, one_to_one, monkeypa
     json.dumps(kept.metadata)
 
 
+def test_items_are_sampled_in_the_order_given_and_not_in_that_of_rows(problem, monkeypatch):
+    """200 of the 400 unmatched items of each side are in a refit: the same whatever their rows."""
+    monkeypatch.setattr(refits, "_MOST_FITTED", 200)
+    (x, y), order = sets(500, noise=0.7, clusters=12), np.random.default_rng(1).permutation(500)
+    aligner, place = METHODS["cca"].fit(problem, KEY), np.argsort(order)
+    found = match_arrays(aligner, x, y, pairs=pairs(K), share=1)
+    moved = np.stack([place[:K]] * 2, axis=1)
+    again = match_arrays(aligner, x[order], y[order], pairs=moved, share=1, orders=(place, place))
+    rows = np.argsort(order[again.x])
+    np.testing.assert_array_equal(order[again.y[rows]], found.y)
+    np.testing.assert_allclose(again.probability[rows], found.probability, atol=1e-5)
+    np.testing.assert_array_equal(again.group[rows], found.group)
+
+
 def test_one_to_one_uses_the_cosines_of_both_directions():
     """Against a loop over all pairs of items."""
     rng = np.random.default_rng(0)
