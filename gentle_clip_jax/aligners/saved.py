@@ -17,7 +17,6 @@ import numpy as np
 from gentle_clip_jax.storage import locks, owned
 from gentle_clip_jax.storage.digests import sha256, sha256_of
 from gentle_clip_jax.storage.reading import parse_json
-from gentle_clip_jax.storage.records import read_record
 from gentle_clip_jax.storage.writing import writing
 
 _FORMAT = 3
@@ -99,7 +98,7 @@ def remove(folder: pathlib.Path) -> None:
 def _named_arrays(folder: pathlib.Path) -> pathlib.Path | None:
     """Return the file of arrays that a folder's aligner names, None without an aligner."""
     with contextlib.suppress(OSError, ValueError, LookupError):
-        return folder / pathlib.PurePath(read_record(folder / JSON)["arrays"]).name
+        return folder / pathlib.PurePath(parse_json(folder / JSON)["arrays"]).name
     return None
 
 
