@@ -25,7 +25,7 @@ def held_out_figures(problem: Problem, method: str, key: jax.Array, seed: int) -
     return cross_validate(evaluated, len(problem.x), seed=seed)
 
 
-def expected(problem: Problem, metadata: dict[str, Any], held: HeldOut) -> dict[str, Any]:
+def expected(problem: Problem, metadata: dict[str, Any], held_out: HeldOut) -> dict[str, Any]:
     """Return the held-out figures of the method that `metadata` names.
 
     recall: "value" (mean of R@1, 5 and 10, both ways), "low", "high" and the recalls "at" 1, 5 and
@@ -35,32 +35,34 @@ def expected(problem: Problem, metadata: dict[str, Any], held: HeldOut) -> dict[
     """
     chosen = metadata.get("held_out", {})
     method = chosen.get("chosen", metadata["method"])
-    each = {name: values.mean(axis=(1, 2)) for name, values in held.recall.items()}
+    each = {name: values.mean(axis=(1, 2)) for name, values in held_out.recall.items()}
     rival = chosen.get("best_with_unmatched_items")
     if rival is None and METHODS[metadata["method"]].unmatched:
         rival = method
     has_unmatched = min(len(problem.unmatched_x), len(problem.unmatched_y)) > 0
     return {
-        "recall": recall_of(held, method),
-        "among": held.gallery,
-        "splits": held.splits,
-        "chance": chance_of(held),
-        "above_chance": verdict.above_chance(held.log_rank[method], among=held.gallery),
-        "unmatched": _unmatched(each, rival, held.fitted) if rival and has_unmatched else None,
+        "recall": recall_of(held_out, method),
+        "among": held_out.gallery,
+        "splits": held_out.splits,
+        "chance": chance_of(held_out),
+        "above_chance": verdict.above_chance(held_out.log_rank[method], among=held_out.gallery),
+        "unmatched": _unmatched(each, rival, held_out.fitted) if rival and has_unmatched else None,
     }
 
 
-def recall_of(held: HeldOut, method: str) -> dict[str, Any]:
+def recall_of(held_out: HeldOut, method: str) -> dict[str, Any]:
     """Return the recall of a method: "value" (mean of R@1, 5 and 10), "low", "high" and "at"."""
-    values = held.recall[method]
+    values = held_out.recall[method]
     each, at = values.mean(axis=(1, 2)), values.mean(axis=(0, 1))
-    interval = mean_interval(each, fitted=held.fitted, level=verdict.EXPECTED, bounds=(0.0, 1.0))
+    interval = mean_interval(
+        each, fitted=held_out.fitted, level=verdict.EXPECTED, bounds=(0.0, 1.0)
+    )
     return {**interval, "at": dict(zip(map(str, TOP), at.tolist()))}
 
 
-def chance_of(held: HeldOut) -> float:
+def chance_of(held_out: HeldOut) -> float:
     """Return the chance level of the mean of R@1, 5 and 10."""
-    return float(np.mean([min(1.0, top / held.gallery) for top in TOP]))
+    return float(np.mean([min(1.0, top / held_out.gallery) for top in TOP]))
 
 
 def _unmatched(each: dict[str, np.ndarray], rival: str, fitted: int) -> dict[str, Any]:

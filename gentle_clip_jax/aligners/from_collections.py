@@ -160,17 +160,17 @@ def _fitted(
         _log.info(text)
     key = jax.random.key(seed)
     if chosen and chosen.trained:
-        aligner, held = aligners.align(problem, method, key=key), None
+        aligner, figures = aligners.align(problem, method, key=key), None
     else:  # the items were drawn in random order
-        aligner, held = fit_method(problem, method, key)
+        aligner, figures = fit_method(problem, method, key)
     if len(pairs) and method != "auto":
-        held = held_out_figures(problem, method, key, seed)
+        figures = held_out_figures(problem, method, key, seed)
     metadata = {
         "seed": seed,
         "modalities": list(given.modalities),
         "encoders": {"x": given.x.encoder, "y": given.y.encoder},
         "sha256": digests_of(given.x, given.y, pairs),
-        "expected": held and expected(problem, aligner.metadata, held),
+        "expected": figures and expected(problem, aligner.metadata, figures),
     }
     aligner = aligner.with_metadata(metadata).with_pairs(given.pairs)
     is_evaluable = len(pairs) >= LEAST_PAIRS and aligner.metadata["method"] in METHODS
@@ -202,13 +202,13 @@ def held_out_of(
       x, y: as they were read, before items were joined.
       pairs: [k, 2] ids, as `read_matched` returns them.
     """
-    held = aligner.held_out
-    if held is None or aligner.metadata.get("sha256") != digests_of(x, y, pairs):
+    evidence = aligner.held_out
+    if evidence is None or aligner.metadata.get("sha256") != digests_of(x, y, pairs):
         return None
     unmatched = [
         len(np.setdiff1d(rows.items, pairs[:, column])) for column, rows in enumerate((x, y))
     ]
-    return held if np.array_equal(held.galleries, unmatched) else None
+    return evidence if np.array_equal(evidence.galleries, unmatched) else None
 
 
 def problem_of(

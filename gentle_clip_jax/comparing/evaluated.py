@@ -163,14 +163,14 @@ def _rows(
     evaluated: Mapping[str, HeldOut], names: Sequence[str], concluded: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
     """Return the figures of each method, and its difference from the best pairs-only method."""
-    held = {name: one for one in evaluated.values() for name in one.recall}
-    each = {name: held[name].recall[name].mean(axis=(1, 2)) for name in held}
+    of = {name: one for one in evaluated.values() for name in one.recall}
+    each = {name: of[name].recall[name].mean(axis=(1, 2)) for name in of}
     unmatched = concluded["expected"]["unmatched"]
     best = max((name for name in PAIRS_ONLY if name in each), key=lambda name: each[name].mean())
     against = unmatched["against"] if unmatched else best
     rows = []
     for name in names:
-        fitted, method = held[name].fitted, METHODS.get(name)
+        fitted, method = of[name].fitted, METHODS.get(name)
         difference = None
         if name != against:
             gain = verdict.gain(each[name], each[against], fitted=fitted)
@@ -182,7 +182,7 @@ def _rows(
                 # A candidate that is no method is a form of one that uses them.
                 "unmatched": method.unmatched if method else True,
                 "trained": bool(method and method.trained),
-                "recall": recall_of(held[name], name),
+                "recall": recall_of(of[name], name),
                 "difference": difference,
             }
         )

@@ -20,7 +20,7 @@ from gentle_clip_jax.storage.progress import track
 from gentle_clip_jax.storage.writing import write_rows
 
 RANKED = "ranked.npy"
-_BLOCK = 8192  # rows that are held at once
+_BLOCK = 8192  # rows in memory at once
 _PACKAGES = ("gentle-clip-jax", "jax", "jaxlib", "numpy")
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-_BLOCK = 65536  # rows of the gallery whose cosines are held at once
+_BLOCK = 65536  # rows of the gallery whose cosines are in memory at once
 
 
 def nearest(queries: np.ndarray, gallery: np.ndarray, num: int) -> tuple[np.ndarray, np.ndarray]:

@@ -18,7 +18,7 @@ from gentle_clip_jax.storage import progress
 # other rows than those of docs/results/speed.md, for recall@10 of 0.98 and more at a million rows.
 _SETTINGS: dict[str, Any] = {"sub_vector": 4, "nprobes": 128, "refine_factor": 20}
 _FEWEST = 256  # rows, as many as a byte of a code has values: fewer are all compared
-_FRAGMENT_BYTES = 2**27  # of rows that are held at once
+_FRAGMENT_BYTES = 2**27  # of rows that are in memory at once
 _CACHE_BYTES = 2**28  # of codes, and of what Lance knows of its files
 
 
@@ -104,7 +104,7 @@ def _tables(blocks: Iterable[np.ndarray]) -> Iterator[Any]:
     """Yield tables of numbered rows, 128 MiB each, padded with zeros to whole codes."""
     import pyarrow
 
-    number, held = 0, []
+    number, tables = 0, []
     for block in blocks:
         lacking = -block.shape[1] % _SETTINGS["sub_vector"]
         vectors = np.pad(np.asarray(block, np.float32), ((0, 0), (0, lacking)))
@@ -112,10 +112,10 @@ def _tables(blocks: Iterable[np.ndarray]) -> Iterator[Any]:
             "row": np.arange(number, number + len(block)),
             "vector": pyarrow.FixedSizeListArray.from_arrays(vectors.ravel(), vectors.shape[1]),
         }
-        held.append(pyarrow.table(columns))
+        tables.append(pyarrow.table(columns))
         number += len(block)
-        if sum(table.nbytes for table in held) >= _FRAGMENT_BYTES:
-            yield pyarrow.concat_tables(held)
-            held = []
-    if held:
-        yield pyarrow.concat_tables(held)
+        if sum(table.nbytes for table in tables) >= _FRAGMENT_BYTES:
+            yield pyarrow.concat_tables(tables)
+            tables = []
+    if tables:
+        yield pyarrow.concat_tables(tables)
