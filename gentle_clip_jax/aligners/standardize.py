@@ -75,11 +75,12 @@ class Standardizer(NamedTuple):
         The mean is subtracted as the sum of two float32 numbers, so that features far from 0 keep
         their digits.
         """
-        mean = self.mean.astype(np.float32)
-        rest = (self.mean - mean).astype(np.float32)
+        with np.errstate(over="ignore"):  # float32 cannot hold features of such a scale
+            mean, deviation = (part.astype(np.float32) for part in (self.mean, self.deviation))
+            rest = (self.mean - mean).astype(np.float32)
         # Without it XLA would add both first.
         near = jax.lax.optimization_barrier(rows.astype(jnp.float32) - mean[None, :])
-        standard = (near - rest[None, :]) / self.deviation.astype(np.float32)[None, :]
+        standard = (near - rest[None, :]) / deviation[None, :]
         return standard if self.basis is None else standard @ self.basis
 
     def directions(self, rows: np.ndarray) -> np.ndarray:

@@ -102,6 +102,7 @@ def test_features_near_the_ends_of_float64_count_as_others_do(scale):
     found, plain = Standardizer.of(rows * scale), Standardizer.of(rows)
     assert np.isfinite(found.deviation).tolist() == [True, True, False]
     np.testing.assert_allclose(found.rows(rows * scale), plain.rows(rows), rtol=1e-5, atol=1e-6)
+    jax.eval_shape(found.traced, jax.ShapeDtypeStruct((1, 3), np.float32))  # as loading does
 
 
 def test_all_features_constant_is_no_division_by_zero():
