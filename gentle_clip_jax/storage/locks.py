@@ -28,8 +28,9 @@ def locked(path: pathlib.Path, *, timeout: float = 0) -> Iterator[None]:
     """
     if path.is_symlink():  # which some systems would follow, to empty the file that it leads to
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
-    if path.exists() and path.stat().st_size:  # a lock is empty
-        raise OSError(errno.EEXIST, f"{path.name} is there, and no lock", str(path))
+    with contextlib.suppress(FileNotFoundError):  # who held it may remove it at any moment
+        if path.stat().st_size:
+            raise OSError(errno.EEXIST, f"{path} is no lock, as it is not empty", str(path))
     lock = filelock.FileLock(path, timeout=timeout)
     with contextlib.suppress(NotImplementedError):  # a file system without locks
         lock.acquire()
