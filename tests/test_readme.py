@@ -15,7 +15,7 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
 
 
-def test_an_aligner_is_fitted_saved_and_loaded_and_the_losses_run(tmp_path, monkeypatch, capsys):
+def test_an_aligner_is_fitted_saved_and_loaded_and_the_losses_run(tmp_path, monkeypatch):
     (snippet,) = blocks("python")
     monkeypatch.chdir(tmp_path)
     names = {}
@@ -24,7 +24,6 @@ def test_an_aligner_is_fitted_saved_and_loaded_and_the_losses_run(tmp_path, monk
     nearest = np.asarray(names["unit_x"] @ names["unit_y"].T).argmax(axis=1)
     assert np.mean(nearest == np.arange(300)) >= 0.8
     assert {*names["terms"]} == {"clip", "mmd", "sdd"}
-    assert "'clip'" in capsys.readouterr().out
 
 
 def test_every_room_is_on_the_map():
@@ -73,7 +72,7 @@ def test_tables_are_what_was_measured(benchmarks):
 
 
 def test_it_is_short_and_begins_with_the_path_of_the_tutorial():
-    assert len(README.splitlines()) <= 110
+    assert len(README.splitlines()) <= 100
     first = blocks("bash")[0]
     assert len(first.splitlines()) <= 12
     assert README.index(first) < README.index("docs/tutorial.md")

@@ -12,8 +12,8 @@ def add(commands: Any) -> None:
     quickstart = options.add_command(commands, _quickstart)
     quickstart.option("--out", "DIR", "output folder (default: quickstart)", default="quickstart")
     quickstart.option("--num", "N", "number of emoji (default: all)", type=values.whole(60, 5000))
-    screens = "number of answers of the simulated review (default: 300)"
-    quickstart.option("--screens", "N", screens, type=values.whole(1, 5000), default=300)
+    screens = "number of answers of the simulated review (default: 450)"
+    quickstart.option("--screens", "N", screens, type=values.whole(1, 5000), default=450)
 
 
 def _quickstart(args: argparse.Namespace) -> output.Done:

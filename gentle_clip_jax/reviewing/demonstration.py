@@ -79,7 +79,7 @@ def demonstrate(
     tell: Callable[[str], object],
     *,
     num: int | None = None,
-    screens: int = 300,
+    screens: int = 450,
 ) -> Demonstration | int:
     r"""Run each step that is not done yet, and write quickstart.html.
 
