@@ -161,7 +161,8 @@ sample standard deviation over three draws of random pairs.
 The optimism is below the standard error in all rows but one: proteins with 300 pairs, where seven
 candidates are nearly level. Nested folds take six times as long, so `align` does not nest them.
 
-Measured by `{content["command"]}` at commit {content["commit"]} on {machine_of(content)}.
+Measured by `{content["command"]}`, a script that stands at commit bb1d44c, with the package of
+commit {content["commit"]}, on {machine_of(content)}.
 """
 
 
