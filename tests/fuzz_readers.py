@@ -13,6 +13,7 @@ import pathlib
 import sys
 import tempfile
 import zipfile
+from unittest import mock
 
 import hypothesis
 import numpy as np
@@ -45,6 +46,8 @@ from gentle_clip_jax.tasks.proteins import sets, structures
 
 SPARE, PATIENCE = 600 * 2**20, 10  # bytes; seconds of one file
 _RNG = np.random.default_rng(0)
+# A review without an answer.
+_UNANSWERED = mock.Mock(answers=list, standing=mock.Mock(known=[]))
 _ROWS = _RNG.normal(size=(6, 4)).astype(np.float32)
 _IDS = [*"abcdef"]
 
@@ -316,7 +319,7 @@ SETTINGS = {
     ),
     "review_curve.json": (
         lambda: of_json([{"pairs": 9, "recall": 0.5, "low": 0.4, "high": 0.6}]),
-        lambda path: drawing(Progress(len, path).points()),
+        lambda path: drawing(Progress(len, path).points(), _UNANSWERED),
     ),
     "any.json": (lambda: of_json({"a": [1, {"b": None}]}), reading.read_json),
 }  # fmt: skip
