@@ -12,6 +12,7 @@ import os
 import pathlib
 import re
 import shutil
+import threading
 import types
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -28,6 +29,7 @@ from gentle_clip_jax.features.work import Work, as_they_are
 from gentle_clip_jax.searching.index import open_index, write_index
 from gentle_clip_jax.storage.records import read_record
 
+ENCODED = threading.local()
 PAIRS = [(f"a{i}", f"b{i}") for i in range(12)]
 
 
@@ -47,6 +49,7 @@ def given():
     """Results to write, and others to replace them by."""
     with pytest.MonkeyPatch.context() as patch:  # its plots take half a second
         patch.setattr(diagnosis, "diagnosis_page", lambda metadata, _: str(metadata["seed"]))
+        patch.setattr(encode, "_work", work_of_rows)
         yield results_of(*collections())
 
 
@@ -68,18 +71,21 @@ def results_of(x, y):
     return first, other
 
 
-def encode_rows(given, out):
-    """Calls `encode` with the rows of x for the results of an encoder."""
-    rows = [{"id": id_} for id_ in given.x.ids.tolist()]
-    work = Work(
-        rows, [*given.x.features], np.arange(len(rows)),
+def work_of_rows(*_):
+    """The rows of x for the results of an encoder: those that this thread encodes."""
+    x = ENCODED.x
+    rows = [{"id": id_} for id_ in x.ids.tolist()]
+    return Work(
+        rows, [*x.features], np.arange(len(rows)),
         lambda numbers: [(f"{number}", None) for number in numbers], as_they_are,
         lambda: lambda inputs: [(np.stack([*inputs]), [None] * len(rows))],
-        {"weights_sha256": str(given.x.features[0, 0])}, (),
+        {"weights_sha256": str(x.features[0, 0])}, (),
     )  # fmt: skip
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(encode, "_work", lambda *_: work)
-        gc.encode("texts.csv", out, encoder="minilm")
+
+
+def encode_rows(given, out):
+    ENCODED.x = given.x
+    gc.encode("texts.csv", out, encoder="minilm")
 
 
 def record(name):
