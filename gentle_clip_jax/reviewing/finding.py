@@ -51,7 +51,7 @@ class Finder:
 
     @property
     def is_refitted(self) -> bool:
-        """Whether the latest fit is another than the first."""
+        """True if the latest fit is another than the first."""
         return self.space is not self.first
 
     def fitted(self, space: Space) -> None:

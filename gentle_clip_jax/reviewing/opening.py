@@ -90,7 +90,7 @@ def open_review(
 
 
 class _New(NamedTuple):
-    """What a review opens with, whether there is an aligner or not; settings: of `Session`."""
+    """Arguments of a review that is opened, with or without an aligner; settings: of `Session`."""
 
     x: Collection
     y: Collection

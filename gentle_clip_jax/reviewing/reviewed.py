@@ -51,7 +51,7 @@ class Reviewed:
 
     @property
     def summary(self) -> list[str]:
-        """What is stored, a warning if partners rank as by chance, and the held-out recall."""
+        """Sentences on stored answers, partners that rank as by chance, and held-out recall."""
         confirmed = len(self.pairs) - self.known
         found = [
             f"{len(self.answers):,} answers are stored, and {self.path} holds {len(self.pairs):,} "
