@@ -48,7 +48,7 @@ def _unmatched_data(
     bad = {name for name, one in level.items() if one == "bad"}
     shifted = [name for name in ("x", "y") if f"shift_{name}" in bad]
     if not unmatched_x and not unmatched_y:
-        return "unlikely", "there is none: every item has a pair."
+        return "unlikely", "every item has a pair."
     if not pairs:
         return "unclear", "without a single pair nothing says how the two sets belong together."
     if "held_out_pairs" in bad and level["agreement"] != "good":

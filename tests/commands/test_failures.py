@@ -104,8 +104,8 @@ def test_values_ids_and_paths_are_no_markup(name, tmp_path, monkeypatch, capsys)
         np.savez(tmp_path / f"{name}{side}.npz".replace("/", "_"), features=rows, ids=ids)
     x, y = (f"--{side}={name}{side}.npz".replace("/", "_") for side in "xy")
     names = [f"--x-name={name}", f"--y-name={name} 2"]
-    assert main.main(["diagnose", x, y, *names, "--out=found"]) == 0
+    assert main.main(["diagnose", x, y, *names, "--verbose", "--out=found"]) == 0
     assert f"14 items of {name} " in " ".join(capsys.readouterr().out.split())
-    line = [x, y, *names, "--workdir=w", "--methods=procrustes"]
+    line = [x, y, *names, "--workdir=w", "--methods=procrustes", "--verbose"]
     assert main.main(["compare", *line]) == 0
     assert name in capsys.readouterr().out
