@@ -23,7 +23,7 @@ def pages(tmp_path):
     strange = page_examples.Items("x")
     strange.previews = lambda ids: {"<b>": Card("<b>", text=LONG)}
     Diagnosis(page_examples.diagnosis(), strange).save(tmp_path / "diagnosis")
-    Comparison(page_examples.comparison()).save(tmp_path)
+    Comparison(page_examples.comparison()).save(tmp_path / "comparison")
     hits = [Hit(LONG, "", 0.5, "two boats " * 40), Hit("b", "", 0.25, "<b>waves</b>")]
     write_hits(tmp_path / "hits.html", f"boats {LONG}", hits, None)
     (tmp_path / "matches.html").write_text(page_examples.page_of(page_examples.matches()))
@@ -35,7 +35,7 @@ def pages(tmp_path):
     return [
         write_report(write_run(tmp_path / "run"), [other]),
         tmp_path / "diagnosis" / "diagnosis.html",
-        tmp_path / "comparison.html",
+        tmp_path / "comparison/comparison.html",
         tmp_path / "hits.html",
         tmp_path / "matches.html",
         tmp_path / "ask" / "ask.html",
