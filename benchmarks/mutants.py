@@ -363,7 +363,9 @@ def run(folder: pathlib.Path, tests: list[str], seconds: int) -> tuple[int, list
     except subprocess.TimeoutExpired:
         return 1, []
     text = process.stdout.decode(errors="replace")
-    return process.returncode, re.findall(r"^(?:FAILED|ERROR) (\S+)", text, flags=re.MULTILINE)
+    return process.returncode, re.findall(
+        r"^(?:FAILED|ERROR) (.+?)(?: - |$)", text, flags=re.MULTILINE
+    )
 
 
 def try_out(mutant: Mutant, noticed_by: list[str], copies: queue.Queue) -> dict:
