@@ -11,7 +11,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import core
 from jax.typing import ArrayLike
 
 from gentle_clip_jax.aligners import closed_form, saved
@@ -29,6 +28,11 @@ from gentle_clip_jax.parallel.cores import one_core_for_lapack
 
 _PACKAGES = ("gentle-clip-jax", "jax", "jaxlib", "flax", "optax", "numpy")
 _PARTS = ("x", "y", "maps", "held_out", "pair_ids")
+# Arrays of maps that take features: of which modality, and on which axis.
+_FEATURES = {
+    **{"map_x": ("x", 0), "anchors_x": ("x", -1), "classifier": ("x", -1)},
+    **{"map_y": ("y", 0), "anchors_y": ("y", -1), "names": ("y", -1)},
+}
 
 
 @functools.partial(
@@ -60,11 +64,11 @@ class Aligner:
         Raises:
           ValueError: the features have another shape than [n, dx], or are not finite.
         """
-        return self.maps.embed_x(_standard("x", self.x, x))
+        return self.maps.embed_x(self.x.standard(x, "x"))
 
     def embed_y(self, y: ArrayLike) -> jax.Array:
         """Return the unit rows [m, k] of raw features [m, dy]; raises the errors of `embed_x`."""
-        return self.maps.embed_y(_standard("y", self.y, y))
+        return self.maps.embed_y(self.y.standard(y, "y"))
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -156,16 +160,14 @@ def load(folder: str | pathlib.Path) -> Aligner:
     if parts.keys() != {*_PARTS} or not isinstance(parts["x"], Standardizer):
         raise ValueError(f"{folder} holds something else than an aligner: give another folder.")
     for path, leaf in jax.tree_util.tree_leaves_with_path(parts["maps"]):
-        is_figure = any(getattr(key, "name", "") == "history" for key in path)  # no loss at step 0
-        if not is_figure and np.asarray(leaf).dtype.kind == "f" and not np.isfinite(leaf).all():
+        names, leaf = [getattr(key, "name", "") for key in path], np.asarray(leaf)
+        # A history has no loss at step 0.
+        if "history" not in names and leaf.dtype.kind == "f" and not np.isfinite(leaf).all():
             raise ValueError(f"The maps in {folder} are not finite: align again.")
-    aligner = Aligner(**parts, record=json.dumps(metadata))
-    try:  # to embed a row, of which the shape alone is computed
-        for embed, by in ((aligner.embed_x, aligner.x), (aligner.embed_y, aligner.y)):
-            jax.eval_shape(embed, jax.ShapeDtypeStruct((1, len(by.mean)), np.float32))
-    except Exception as error:
-        raise ValueError(f"The maps in {folder} do not fit its features: align again.") from error
-    return aligner
+        modality, axis = _FEATURES.get(names[-1], ("", -1))
+        if modality and leaf.shape[axis:][:1] != (parts[modality].width,):
+            raise ValueError(f"The maps in {folder} do not fit its features: align again.")
+    return Aligner(**parts, record=json.dumps(metadata))
 
 
 _KINDS = (
@@ -232,18 +234,3 @@ def with_gallery_smoothing(
     if any(smoothed.values()):
         aligner = dataclasses.replace(aligner, maps=maps)
     return aligner.with_metadata({"smoothed_galleries": smoothed})
-
-
-def _standard(name: str, by: Standardizer, rows: ArrayLike) -> jax.Array:
-    shape, width = np.shape(rows), by.mean.shape[0]
-    if len(shape) != 2 or shape[1] != width:
-        raise ValueError(
-            f"{name} must be [n, {width}], as the features that the aligner was fitted to; its "
-            f"shape is {shape}."
-        )
-    if any(isinstance(array, core.Tracer) for array in (rows, by.mean)):
-        return by.traced(jnp.asarray(rows))
-    standard = by.rows(np.asarray(rows))
-    if not np.isfinite(standard).all():
-        raise ValueError(f"{name} holds numbers that are not finite: leave those rows out.")
-    return jnp.asarray(standard)

@@ -1,7 +1,15 @@
 """What to expect of a fitted aligner, in plain words."""
 
-import re
 from typing import Any
+
+from gentle_clip_jax.storage.text import Sentence
+
+_VERDICTS = {
+    "helped": "Unmatched items help",
+    "hurt": "Unmatched items hurt here",
+    "alike": "Unmatched items make little difference",
+    "too early": "Whether unmatched items help is not clear yet",
+}
 
 
 def sentences(metadata: dict[str, Any]) -> list[str]:
@@ -28,21 +36,6 @@ def sentences(metadata: dict[str, Any]) -> list[str]:
     return [warning, *rest] if warning else rest
 
 
-def plain(sentence: str) -> str:
-    """Return a sentence without its statistics: intervals, differences and recall.
-
-    >>> plain("Unmatched items help: +5 points against cca, between +1 and +9 (99 %).")
-    'Unmatched items help.'
-    >>> plain("It is not clear yet: +1 points, between -1 and +3; 90 pairs would decide it.")
-    'It is not clear yet; 90 pairs would decide it.'
-    >>> plain("Of 20 random screens, 60 % (39 to 78 %) showed the partner.")
-    'Of 20 random screens, 60 % showed the partner.'
-    """
-    sentence = re.sub(r" \(\d+ to \d+ %\)", "", sentence)
-    sentence = re.sub(r": [+-]\d[^;]*?(?=;|\.?$)", "", sentence)
-    return re.sub(r"; recall \(.*", ".", sentence)
-
-
 def of_chance(metadata: dict[str, Any]) -> str | None:
     """Return the sentence that warns of an aligner no better than chance; None if it is better."""
     pairs = metadata["fitted_on"]["pairs"]
@@ -66,36 +59,38 @@ def chance_warning(above_chance: str | None, measured: str) -> str | None:
     }.get(above_chance or "")
 
 
-def of_method(metadata: dict[str, Any]) -> str:
+def of_method(metadata: dict[str, Any]) -> Sentence:
     """Return the sentence on the recall of held-out pairs; of metadata that have some."""
     expected, pairs = metadata["expected"], metadata["fitted_on"]["pairs"]
     recall = expected["recall"]
-    return (
-        f"Method {metadata['method']}, {pairs} pairs; recall (mean of R@1, 5 and 10, both ways) "
-        f"{_cent(recall['value'])} %, between {_cent(recall['low'])} and {_cent(recall['high'])} % "
-        f"(95 %, {expected['splits']} splits); by chance {_cent(expected['chance'])} %."
+    fitted = f"Method {metadata['method']}, {pairs} pairs"
+    return Sentence(
+        f"{fitted}.",
+        f"{fitted}; recall (mean of R@1, 5 and 10, both ways) {_cent(recall['value'])} %, between "
+        f"{_cent(recall['low'])} and {_cent(recall['high'])} % (95 %, {expected['splits']} "
+        f"splits); by chance {_cent(expected['chance'])} %.",
     )
 
 
-def of_unmatched(found: dict[str, Any] | None) -> str:
-    """Return the sentence on whether unmatched items help, by the figures of `verdict.gain`."""
+def of_unmatched(found: dict[str, Any] | None) -> Sentence:
+    """Return the sentence on whether unmatched items help, by the figures of `verdict.gain`.
+
+    >>> gain = {"value": 0.05, "low": 0.01, "high": 0.09, "against": "cca", "verdict": "helped"}
+    >>> of_unmatched(gain).plain
+    'Unmatched items help.'
+    """
     if found is None:
-        return "This method uses no unmatched items."
+        return Sentence("This method uses no unmatched items.")
     points = (
         f"{100 * found['value']:+.0f} points against {found['against']}, the best pairs-only "
         f"method, between {100 * found['low']:+.0f} and {100 * found['high']:+.0f} (99 %)"
     )
-    verdict = found["verdict"]
-    if verdict == "helped":
-        return f"Unmatched items help: {points}."
-    if verdict == "hurt":
-        return f"Unmatched items hurt here: {points}."
-    if verdict == "alike":
-        return f"Unmatched items make little difference: {points}."
-    then = "many more pairs than one would describe"
-    if found["pairs_needed"]:
-        then = f"about {found['pairs_needed']:,} pairs"
-    return f"Whether unmatched items help is not clear yet: {points}; {then} would decide it."
+    verdict, then = _VERDICTS[found["verdict"]], ""
+    if found["verdict"] == "too early":
+        needed = found["pairs_needed"]
+        enough = f"about {needed:,} pairs" if needed else "many more pairs than one would describe"
+        then = f"; {enough} would decide it"
+    return Sentence(f"{verdict}{then}.", f"{verdict}: {points}{then}.")
 
 
 def _cent(value: float) -> str:

@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.linalg
+from jax import core
+from jax.typing import ArrayLike
 
 from gentle_clip_jax.aligners.problem import Features, Problem, once_a_problem
 
@@ -53,21 +55,44 @@ class Standardizer(NamedTuple):
         return cls(mean, np.where(varies, deviation, np.inf))
 
     @property
+    def width(self) -> int:
+        """Number of standardised features."""
+        return len(self.mean) if self.basis is None else self.basis.shape[1]
+
+    @property
     def finite_deviation(self) -> np.ndarray:
         """Return the deviation [d], 1 for a constant feature."""
         return np.where(np.isfinite(self.deviation), self.deviation, 1)
+
+    def standard(self, rows: ArrayLike, name: str) -> jax.Array:
+        """Return standardised rows [n, k] of raw ones, which messages call `name`.
+
+        Raises:
+          ValueError: they have another shape than [n, d], or are not finite.
+        """
+        shape, width = np.shape(rows), self.mean.shape[0]
+        if len(shape) != 2 or shape[1] != width:
+            raise ValueError(
+                f"{name} must be [n, {width}], as the features that the aligner was fitted to; its "
+                f"shape is {shape}."
+            )
+        if any(isinstance(array, core.Tracer) for array in (rows, self.mean)):
+            return self.traced(jnp.asarray(rows))
+        standard = self.rows(np.asarray(rows))
+        if not np.isfinite(standard).all():
+            raise ValueError(f"{name} holds numbers that are not finite: leave those rows out.")
+        return jnp.asarray(standard)
 
     def rows(self, rows: np.ndarray) -> np.ndarray:
         """Return standardised float32 rows [..., d] or [..., k], subtracted in float64."""
         shape = np.shape(rows)
         flat = np.asarray(rows).reshape(-1, shape[-1])
-        width = len(self.mean) if self.basis is None else self.basis.shape[1]
-        standard, end = np.empty((len(flat), width), np.float32), 0
+        standard, end = np.empty((len(flat), self.width), np.float32), 0
         for block in _blocks(flat):
             block = ((block - self.mean) / self.deviation).astype(np.float32)
             start, end = end, end + len(block)
             standard[start:end] = block if self.basis is None else block @ self.basis
-        return standard.reshape(*shape[:-1], width)
+        return standard.reshape(*shape[:-1], self.width)
 
     def traced(self, rows: jax.Array) -> jax.Array:
         """Return the same rows [n, d] within a jitted function, which has no float64.

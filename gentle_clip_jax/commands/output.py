@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gentle_clip_jax.storage import progress
-from gentle_clip_jax.storage.text import escaped
+from gentle_clip_jax.storage.text import Sentence, escaped
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -70,12 +70,9 @@ def run(args: argparse.Namespace) -> int:
         return done.code
     lines, statistics = [*done.lines], [*done.statistics]
     if getattr(args, "verbose", None) is False:  # None: the command has no such option
-        from gentle_clip_jax.aligners.sentences import plain  # loads jax, as the command has
-
-        full = lines, statistics
-        lines = [plain(line) if isinstance(line, str) else line for line in lines]
-        hint = ["Add --verbose for the statistics."]
-        statistics = hint if full != (lines, []) else []
+        plain = [line.plain if isinstance(line, Sentence) else line for line in lines]
+        has_more = statistics or plain != lines
+        lines, statistics = plain, ["Add --verbose for the statistics."] * bool(has_more)
     for line in [*lines, *statistics]:
         _print(line)
     if done.outputs:

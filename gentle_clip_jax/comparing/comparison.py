@@ -9,6 +9,7 @@ from gentle_clip_jax.aligners.sentences import of_chance, of_method, of_unmatche
 from gentle_clip_jax.comparing.page import HEAD, cells, comparison_page
 from gentle_clip_jax.pages import write
 from gentle_clip_jax.storage import owned
+from gentle_clip_jax.storage.text import Sentence
 
 if TYPE_CHECKING:
     import pandas
@@ -57,13 +58,14 @@ class Comparison:
         align, rows = self.metadata["align"], self.metadata["methods"]
         expected = align["expected"]
         recall, chance = expected["recall"]["value"], self.metadata["chance"]
+        fitted, this = of_method(align), "This is the verdict of align on these pairs."
         said = [
             f"Use {align['method']}: its recall of held-out pairs is {100 * recall:.0f} %, by "
             f"chance {100 * chance:.1f} %.",
             of_unmatched(expected["unmatched"])
             if expected["unmatched"]
             else "One modality has no unmatched items, so that only pairs-only methods compete.",
-            f"This is the verdict of align on these pairs. {of_method(align)}",
+            Sentence(f"{this} {fitted.plain}", f"{this} {fitted}"),
         ]
         if warning := of_chance(align):
             said.insert(0, warning)

@@ -62,28 +62,15 @@ def finding(
     nearest_rows = {
         name: nearest(rows, rng) for name, rows in sets.items() if len(rows) >= _LEAST_ITEMS
     }
-    exact = {
-        "x": exact_duplicates(x, matched[:, 0]),
-        "y": exact_duplicates(y, matched[:, 1]),
-    }
-    return _finding(nearest_rows, exact, len(sample.x), {"x": x, "y": y})
-
-
-def _finding(
-    nearest_rows: dict[str, Nearest],
-    exact: dict[str, tuple[int, int]],
-    num_matched: int,
-    sets: dict[str, Collection],
-) -> Finding:
     numbers = {}
-    for name, (shared, across) in exact.items():
-        items = len(np.unique(sets[name].ids))
+    for column, (name, rows) in enumerate({"x": x, "y": y}.items()):
+        shared, across = exact_duplicates(rows, matched[:, column])
+        items = len(np.unique(rows.ids))
         numbers[name] = {"items": items, "exact": shared, "unmatched_as_matched": across}
         if name in nearest_rows:
-            near = nearest_rows[name].distance[:, 0] < _NEAR * nearest_rows[name].distance[:, -1]
-            of_matched = (nearest_rows[name].query < num_matched) != (
-                nearest_rows[name].neighbor < num_matched
-            )
+            query, neighbor, distance = nearest_rows[name]
+            near = distance[:, 0] < _NEAR * distance[:, -1]
+            of_matched = (query < len(sample.x)) != (neighbor < len(sample.x))
             numbers[name] |= {
                 "near_share": number(np.mean(near)),
                 "near_across_share": number(np.mean(near & of_matched)),

@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from gentle_clip_jax.aligners.sentences import of_unmatched, plain
+from gentle_clip_jax.aligners.sentences import of_unmatched
 from gentle_clip_jax.diagnosing.named import named_diagnosis
 from gentle_clip_jax.diagnosing.plots import draw
 from gentle_clip_jax.pages import Step, render
 from gentle_clip_jax.pages.items import Card, Pair
-from gentle_clip_jax.pages.names import named
+from gentle_clip_jax.storage.text import Sentence
 
 Cards = Mapping[str, Mapping[str, Card]]  # of the sides "x" and "y", by id
 
@@ -22,7 +22,7 @@ _FEW = 300  # pairs: from there on, chosen ones bring no more than others
 _DATA = "--x=X --y=Y --pairs=PAIRS"  # as they were given
 
 
-def headlines(diagnosis: Mapping[str, Any]) -> list[str]:
+def headlines(diagnosis: Mapping[str, Any]) -> list[Sentence]:
     """Return the verdict in sentences: on unmatched data, and on aligning without pairs.
 
     What held-out pairs say of unmatched items comes first, in the words of `align`. What the other
@@ -32,12 +32,12 @@ def headlines(diagnosis: Mapping[str, Any]) -> list[str]:
     held_out = (diagnosis.get("held_out") or {}).get("expected") or {}
     sentences = []
     if held_out.get("unmatched"):
-        x, y = diagnosis.get("modalities", ("x", "y"))
-        sentences.append(named(of_unmatched(held_out["unmatched"]), x, y))
+        sentences.append(of_unmatched(held_out["unmatched"]))
     if verdict["unmatched_data"] in _SUGGESTED:
-        sentences.append(f"{_SUGGESTED[verdict['unmatched_data']]}: {verdict['because']}")
+        suggested = _SUGGESTED[verdict["unmatched_data"]]
+        sentences.append(Sentence(f"{suggested}: {verdict['because']}"))
     no_pairs = f"Aligning without pairs is {verdict['no_pairs']}: {verdict['no_pairs_because']}"
-    return [*sentences, no_pairs]
+    return [*sentences, Sentence(no_pairs)]
 
 
 def suspects(diagnosis: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -59,14 +59,13 @@ def lines_of(diagnosis: Mapping[str, Any]) -> list[str]:
 def diagnosis_page(diagnosis: Mapping[str, Any], cards: Cards) -> str:
     """Render the page; cards: previews of items, of the others it shows ids."""
     first, *lead = headlines(diagnosis)
-    verdict = plain(first)
-    lead = [first, *lead] if first != verdict else lead
+    lead = [first, *lead] if first != first.plain else lead
     shown = named_diagnosis(diagnosis)
     return render(
         "diagnosing/templates/diagnosis.html",
         kind="diagnosis",
         name=_counts(shown),
-        verdict=verdict,
+        verdict=first.plain,
         lead=lead,
         findings=[_finding(finding, cards) for finding in shown["findings"]],
         drawn=_drawn(shown),

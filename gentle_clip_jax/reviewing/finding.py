@@ -46,6 +46,7 @@ class Finder:
         self._sides, self._load_encoder = {"x": x, "y": y}, load_encoder
         self.space = self.first = space
         self._encoder: QueryEncoder | None = None
+        self._features: dict[str, np.ndarray] = {}
         self._lock = threading.Lock()
         self._reason = "" if load_encoder else "There is no encoder to search by words."
 
@@ -76,7 +77,9 @@ class Finder:
         with self._lock:
             encoder = self._opened()
             if encoder is not None:
-                space, features = self.first if first else self.space, encoder.embed(words)
+                if words not in self._features:  # those of the latest words, for both fits
+                    self._features = {words: encoder.embed(words)}
+                space, features = self.first if first else self.space, self._features[words]
                 if space is None:
                     return self._before_a_fit(words, encoder.side, features)
                 embed = space.embed_x if encoder.side == "x" else space.embed_y

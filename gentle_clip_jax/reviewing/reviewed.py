@@ -20,6 +20,7 @@ from gentle_clip_jax.reviewing.queue import Mode
 from gentle_clip_jax.searching.opened import Opened, opened_of
 from gentle_clip_jax.searching.run_items import Run
 from gentle_clip_jax.storage.tables import check_grows
+from gentle_clip_jax.storage.text import Sentence
 from gentle_clip_jax.storage.writing import write_json
 
 if TYPE_CHECKING:
@@ -59,9 +60,10 @@ class Reviewed:
         ]
         taken = {x for x, _ in self.pairs[: self.known]}
         if sample := at_random(self.answers, len(self.x.items) - len(taken)):
-            share = "{} % ({} to {} %)".format(*sample["in_grid"])
+            share, low, high = sample["in_grid"]
             found += [sample["warning"]] if sample["warning"] else []
-            found.append(f"Of {sample['screens']:,} random screens, {share} showed the partner.")
+            of, end = f"Of {sample['screens']:,} random screens, {share} %", "showed the partner."
+            found.append(Sentence(f"{of} {end}", f"{of} ({low} to {high} %) {end}"))
         if self.curve:
             first, last = self.curve[0], self.curve[-1]
             before = f"{100 * first.recall:.0f} % with {first.pairs:,} pairs, " * (first != last)

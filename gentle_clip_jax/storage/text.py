@@ -14,6 +14,18 @@ _MARKS = (
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 
+class Sentence(str):
+    """A sentence with its statistics; `plain` is the same without them."""
+
+    plain: str
+
+    def __new__(cls, plain: str, full: str = "") -> "Sentence":
+        """Return the full sentence, or the plain one if there are no statistics."""
+        sentence = super().__new__(cls, full or plain)
+        sentence.plain = plain
+        return sentence
+
+
 def decode(content: bytes) -> str:
     r"""Return the text of a file in UTF-8, UTF-16 or, where it is neither, Windows-1252.
 

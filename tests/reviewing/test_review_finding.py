@@ -9,10 +9,16 @@ from gentle_clip_jax.searching.encoder import QueryEncoder
 
 
 def made(side=None):
-    """A finder whose encoder, if it has one, reads the number of an item of a side."""
+    """A finder whose encoder, if it has one, reads the number of an item of a side, but once."""
     x, y = latent()
-    rows = {"x": x, "y": y}
-    encoder = QueryEncoder(side, lambda words: rows[side][[int(words)]])
+    rows, read = {"x": x, "y": y}, []
+
+    def embed(words):
+        assert words not in read
+        read.append(words)
+        return rows[side][[int(words)]]
+
+    encoder = QueryEncoder(side, embed)
     space = Space(x, y, lambda raw: raw, lambda raw: raw)
     return Finder(*sides(), space, (lambda: encoder) if side else None)
 
@@ -26,6 +32,7 @@ def test_words_go_through_the_encoder_and_the_latest_fit(side):
     x, y = latent(noise=0)
     finder.space = Space(x[::-1], y[::-1], lambda raw: raw, lambda raw: raw)
     assert np.argmax(finder.words("7")["x"]) == NUMBER - 8
+    assert np.argmax(finder.words("7", first=True)[side]) == 7
 
 
 def test_without_an_encoder_words_are_looked_for_in_texts_and_names():
