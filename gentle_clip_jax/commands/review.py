@@ -19,9 +19,8 @@ def add(commands: Any) -> None:
     review.option("--pairs", "CSV", pairs, type=values.file)
     out = "output folder for pairs.csv and the log (default: the folder of --pairs, or review)"
     review.option("--out", "DIR", out)
-    review.option(
-        "--images", "DIR", "folder of pictures, named by the ids of their items (default: none)"
-    )
+    images = "folder of pictures, named by the ids of their items (default: those that encode read)"
+    review.option("--images", "DIR", images)
     port = "port of the server (default: 8000)"
     review.option("--port", "N", port, type=values.port, default=8000)
     save = "output folder for an aligner that is fitted to all pairs at the end (default: none)"

@@ -31,7 +31,7 @@ _NOW = (
     Step(
         "Review asks for a few partners, then suggests them; docs/tutorial.md explains each step.",
         "gentle-clip review --x=features/pictures --y=features/texts --pairs=pairs.csv "
-        "--images=pictures --save-aligner=aligner",
+        "--save-aligner=aligner",
     ),
 )
 QUERIES = ("a house", "something to eat", "a happy face")

@@ -15,7 +15,7 @@ from gentle_clip_jax.reviewing import refit
 from gentle_clip_jax.reviewing.finding import Finder, Space
 from gentle_clip_jax.reviewing.first_pairs import FirstPairs
 from gentle_clip_jax.reviewing.journal import Journal
-from gentle_clip_jax.reviewing.pictures import Pictures
+from gentle_clip_jax.reviewing.pictures import Pictures, pictures_of
 from gentle_clip_jax.reviewing.progress import Progress
 from gentle_clip_jax.reviewing.queue import Mode
 from gentle_clip_jax.reviewing.session import Session
@@ -69,7 +69,8 @@ def open_review(
       x, y: features that the aligner embeds.
       pairs: a CSV file of known pairs, which may be missing or empty; it grows, and the folder
         PAIRS.review beside it holds the log and the other files, see `Journal`.
-      images: pictures by the ids of items, see `Pictures`.
+      images: pictures by the ids of the items of x, or of y if x are texts, see `Pictures`; by
+        default those that were encoded.
       seed: of the random screens.
       mode: kind of question at the start, see `Session.switch`; None to choose it by the numbers
         of pairs and items.
@@ -78,7 +79,9 @@ def open_review(
     Raises:
       ValueError: a file is missing, damaged, or does not belong to the others.
     """
-    pictures = Pictures(images) if images is not None else None
+    pictures = {side: pictures_of(of) for side, of in (("x", x), ("y", y))}
+    if images is not None:
+        pictures["y" if any(x.item_texts) else "x"] = Pictures(images)
     with contextlib.closing(Journal(pairs, x.items, y.items)) as journal:
         with working("opening the review"):
             new = _New(x, y, journal, pictures, mode, {"seed": seed, "background": background})
@@ -95,7 +98,7 @@ class _New(NamedTuple):
     x: Collection
     y: Collection
     journal: Journal
-    pictures: Pictures | None
+    pictures: dict[str, Pictures | None]
     mode: Mode | None
     settings: dict[str, Any]
 

@@ -6,6 +6,7 @@ import pathlib
 from collections.abc import Iterator
 
 from gentle_clip_jax.data import images, pixels
+from gentle_clip_jax.features.collection import Collection
 
 KEPT = 4096  # thumbnails in memory, about 10 KiB each
 
@@ -63,3 +64,14 @@ class Pictures:
 
     def _is_inside(self, path: pathlib.Path) -> bool:
         return path.resolve().is_relative_to(self._root)
+
+
+def pictures_of(collection: Collection) -> Pictures | None:
+    """Return the pictures that a collection was encoded from, as long as they are there."""
+    if collection.data is None or any(collection.item_texts):
+        return None
+    try:
+        found = Pictures(collection.data)
+    except (ValueError, OSError, ImportError):
+        return None  # no pictures, or not any more
+    return found if any(id_ in found for id_ in collection.items.tolist()) else None

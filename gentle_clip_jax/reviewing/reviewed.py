@@ -128,7 +128,7 @@ def review(
         any item without a partner, or None for none of these. StopIteration ends it.
       out: folder of pairs.csv, to which confirmed pairs are added, and of the files beside it; if
         not given, that of the file of pairs, or else `review` in the current folder.
-      images: a folder of pictures by the ids of items, for the page.
+      images: a folder of pictures by the ids of items, for the page; by default those encoded.
       mode: "grid" to ask for the partner among the 48 nearest, "ten" for the closest of ten
         different items, "group" for that and then the partner near it. If not given, "ten" for
         fewer than 20 pairs of more than 2,000 items, or else "grid".

@@ -1,7 +1,7 @@
 """Items as the page shows them: texts, a picture, or a name with the nearest pairs."""
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -23,17 +23,16 @@ _NEAR, _HITS = 3, 24
 class Show:
     """Items of a session, ready for JSON.
 
-    Pictures are those of x, or of y if x are texts. finder: search by words, or None.
+    pictures: of each side, None for one without. finder: search by words, or None.
     """
 
     def __init__(
         self,
         session: Session | FirstPairs,
-        pictures: Pictures | None = None,
+        pictures: Mapping[str, Pictures | None] = {},
         finder: Finder | None = None,
     ):
         self.session, self.pictures, self.finder = session, pictures, finder
-        self.pictured = "y" if any(session.x.item_texts) else "x"
 
     def picture(self, side: str, number: int) -> bytes:
         """Return the JPEG file of an item.
@@ -42,18 +41,18 @@ class Show:
           KeyError: there is no such item, or it has no picture.
           ValueError: its picture is unreadable.
         """
-        of = self._side(side)
-        if self.pictures is None or side != self.pictured or not 0 <= number < len(of.items):
+        of, pictures = self._side(side), self.pictures.get(side)
+        if pictures is None or not 0 <= number < len(of.items):
             raise KeyError(number)
-        return self.pictures.thumbnail(str(of.items[number]))
+        return pictures.thumbnail(str(of.items[number]))
 
     def item(self, side: str, number: int) -> dict[str, Any]:
         """Return {"texts"}, {"picture": address, "name"} or {"name", "label"} of an item."""
         of = self._side(side)
         if of.item_texts[number]:
             return {"texts": list(dict.fromkeys(of.item_texts[number]))}
-        name = str(of.items[number])
-        if side == self.pictured and self.pictures is not None and name in self.pictures:
+        name, pictures = str(of.items[number]), self.pictures.get(side)
+        if pictures is not None and name in pictures:
             return {"picture": f"/thumb/{side}/{number}", "name": name}
         return {"name": name, "label": of.item_labels[number]}
 
@@ -205,4 +204,4 @@ class Show:
     def _kind(self, side: str) -> str:
         if any(self._side(side).item_texts):
             return "text"
-        return "picture" if self.pictures is not None and side == self.pictured else "item"
+        return "picture" if self.pictures.get(side) else "item"

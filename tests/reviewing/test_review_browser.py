@@ -41,7 +41,7 @@ def address(review, tmp_path):
         def points(self):
             return [Point(12, 0.2, 0.1, 0.35), Point(36, 0.42, 0.3, 0.55)]
 
-    show = Show(review, Pictures(tmp_path / "pictures"), finder(review))
+    show = Show(review, {"x": Pictures(tmp_path / "pictures")}, finder(review))
     app = application(show, Curve(), token="token")
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
     thread = threading.Thread(target=server.run)

@@ -1,6 +1,7 @@
 """Who may ask the page what."""
 
 import contextlib
+import dataclasses
 import io
 import json
 import socket
@@ -9,14 +10,15 @@ import time
 
 import numpy as np
 import pytest
-from review_items import HOSTILE, NUMBER, answered, finder, session, write_pairs
+from review_items import HOSTILE, NUMBER, answered, finder, session, sides, write_pairs
 
 pytest.importorskip("starlette")
 pytest.importorskip("httpx")
 from PIL import Image
 from starlette.testclient import TestClient
 
-from gentle_clip_jax.reviewing.pictures import Pictures
+from gentle_clip_jax.reviewing.opening import open_review
+from gentle_clip_jax.reviewing.pictures import Pictures, pictures_of
 from gentle_clip_jax.reviewing.server import application
 from gentle_clip_jax.reviewing.show import Show
 
@@ -40,7 +42,7 @@ def review(tmp_path):
 
 @pytest.fixture
 def stranger(review, tmp_path):
-    show = Show(review, Pictures(tmp_path / "pictures"), finder(review))
+    show = Show(review, {"x": Pictures(tmp_path / "pictures")}, finder(review))
     app = application(show, token=TOKEN)
     return TestClient(app, base_url=HERE, follow_redirects=False)
 
@@ -170,6 +172,23 @@ def test_links_out_of_the_folder_are_refused(tmp_path):
     (tmp_path / "pictures" / "more.zip").symlink_to(tmp_path / "secret" / "more.zip")
     with pytest.raises(ValueError, match="is a link that leaves"):
         Pictures(tmp_path / "pictures")
+
+
+def test_encoded_pictures_are_shown_as_long_as_they_are_there(tmp_path):
+    folder = tmp_path / "pictures"
+    save_picture(folder / "x1.png")
+    x, y = (
+        dataclasses.replace(of, manifest={"arguments": {"data": str(folder)}}) for of in sides()
+    )
+    with open_review(None, x, y, tmp_path / "pairs.csv") as review:
+        assert review.show.item("x", 1) == {"picture": "/thumb/x/1", "name": "x1"}
+        assert review.show.picture("x", 1)
+        assert "texts" in review.show.item("y", 1)
+        assert review.show.items("x") == "pictures"
+    folder.rename(tmp_path / "moved")
+    assert pictures_of(x) is None
+    save_picture(folder / "of another set.png")
+    assert pictures_of(x) is None
 
 
 def test_headers_forbid_what_is_not_needed(client):
