@@ -99,9 +99,10 @@ def match_arrays(
         if held_out is None:
             evidence = _held_out(aligner, problem, key, sides, orders)
         else:
-            counts = len(np.asarray(x)), len(sides.y)
             evidence = jax.tree.map(np.asarray, held_out)  # saved evidence may be JAX arrays
-            evidence = evidence.numbered(*map(_places, (sides.of_x, sides.of_y), counts))
+            unmatched = (sides.of_x, len(np.asarray(x))), (sides.of_y, len(sides.y))
+            places = [np.searchsorted(items, np.arange(count)) for items, count in unmatched]
+            evidence = evidence.numbered(*places)
         calibration = calibrate(evidence, groups.of_item[sides.pairs[evidence.pairs, 1]], of_y)
     rows = embedded(aligner, problem.unmatched_x, problem.unmatched_y)
     near_y = nearest(
@@ -194,13 +195,6 @@ def _held_out(
     rest = problem.unmatched_x[by[0]], problem.unmatched_y[by[1]]
     ordered = Problem(problem.x, problem.y, *rest, classes=problem.classes)
     return held_out_pairs(aligner, ordered, key).numbered(*by)
-
-
-def _places(items: np.ndarray, count: int) -> np.ndarray:
-    """Return the place [count] of each item in a list of items, -1 if not in it."""
-    places = np.full(count, -1)
-    places[items] = np.arange(len(items))
-    return places
 
 
 def _sides(

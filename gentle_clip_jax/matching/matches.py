@@ -96,7 +96,7 @@ class Matches(NamedTuple):
         )
 
     def __repr__(self) -> str:
-        return f"Matches({len(self.x):,} items; {self.summary[:1000]})"
+        return f"Matches({len(self.x):,} items; {self.summary})"
 
     @property
     def metadata(self) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from PIL import Image
 
 from gentle_clip_jax.asking import ask
 from gentle_clip_jax.asking.choose import items_to_ask
+from gentle_clip_jax.storage.tables import read_table
 
 # 20 groups of different size around far apart directions.
 SIZES = np.arange(3, 23)
@@ -81,7 +82,9 @@ def test_a_table_and_a_page_are_written(pictures):
     sheet = ask(pictures / "x.npz", 4, images=pictures / "pictures")
     every = ask(pictures / "x.npz", 6)
     assert repr(every) == f"Sheet(6 items to describe: {', '.join(every.ids[:5])}, ...)"
-    sheet.save(pictures / "ask")
+    sheet.save(pictures / "ask", xlsx=True)
+    rows = [[*read_table(pictures / "ask" / f"ask.{kind}").rows] for kind in ("csv", "xlsx")]
+    assert rows[0] == rows[1]
     table = (pictures / "ask" / "ask.csv").read_text().splitlines()
     assert table == ["x,y", *(f"{id_}," for id_ in sheet.ids)]
     page = (pictures / "ask" / "ask.html").read_text()

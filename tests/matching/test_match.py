@@ -8,6 +8,7 @@ from match_data import pairs, sets
 from gentle_clip_jax.aligners import METHODS, Problem
 from gentle_clip_jax.matching import match_arrays
 from gentle_clip_jax.matching.calibration import expected_calibration_error
+from gentle_clip_jax.matching.probabilities import expected_right
 
 K = 100
 
@@ -85,6 +86,12 @@ def test_the_share_scales_items_and_leaves_groups(easy, matched):
     half = match_arrays(aligner, *made, pairs=pairs(K), share=0.5)
     np.testing.assert_allclose(half.probability, matched.probability / 2)
     np.testing.assert_array_equal(half.group_probability, matched.group_probability)
+    among = half._replace(calibration=half.calibration._replace(among=0.5))
+    assert "for about 100 the partner is among the 48 nearest" in among.summary
+
+
+def test_samples_of_the_scaling_multiply_what_is_expected():
+    assert expected_right(np.full(9, 0.5), np.full(4, 2.0)) == (4.5, 9, 9)
 
 
 def test_without_the_share_no_item_has_a_probability(easy):

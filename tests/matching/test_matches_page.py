@@ -4,15 +4,18 @@ import csv
 import json
 import re
 import time
+from pathlib import Path
 
+import numpy as np
 import pytest
 from page_examples import ITEMS, PAIRS, Items, matches, page_of
 from selenium.webdriver import ActionChains
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
+from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.matching import write
-from gentle_clip_jax.matching.accepted import accepted_pairs
+from gentle_clip_jax.matching.accepted import accepted_pairs, methods_of
 
 pytest.importorskip("pyarrow")
 
@@ -94,6 +97,18 @@ def test_accepted_pairs_are_the_given_and_the_probable_ones(tmp_path):
     assert rows[0] == ["x", "y", "probability", "decision"]
     write(found, tmp_path, *ids)
     assert not (tmp_path / "accepted.csv").exists()
+
+
+def test_the_methods_sentence_names_files_and_encoders_where_they_are_known():
+    made = {"arguments": {"encoder": "minilm"}}
+    x = Collection(np.ones((2, 3)), np.array(["a", "b"]), path=Path("in/a folder"), manifest=made)
+    y = Collection(np.ones((1, 3)), np.array(["c"]))
+    said = methods_of(matches(share=0.5), x, y, {"method": "cca"}, 64)
+    assert said.startswith(
+        "We aligned 2 items of x (a folder, features of minilm) and 1 items of y with 64 given "
+        "pairs by the method cca of "
+    )
+    assert said.endswith("the other 96 items of x, of which 50 % were assumed to have a partner.")
 
 
 @pytest.fixture

@@ -101,6 +101,9 @@ def test_none_and_undo_and_a_partner_taken_twice(sides, tmp_path):
         first = review.show.session
         assert isinstance(first, FirstPairs)
         question = first.question()
+        for kind in ("match", "near"):  # without a partner, and of another kind of screen
+            with pytest.raises(ValueError, match="An answer is a partner"):
+                first.answer(question.screen, kind)
         first.answer(question.screen, "none")
         second = first.question()
         assert second.y != question.y

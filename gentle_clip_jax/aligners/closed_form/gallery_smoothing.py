@@ -75,6 +75,6 @@ def smooth_gallery(
     def one(row: jax.Array) -> jax.Array:
         cosines, nearest = jax.lax.top_k(bank @ row, min(count, len(bank)))
         mean = jax.nn.softmax(cosines / temperature) @ bank[nearest]
-        return row + weight * pairwise.normalize(mean[None, :])[0]
+        return row + weight * pairwise.normalize(mean[None, :]).ravel()
 
     return pairwise.normalize(in_blocks(one, rows, _BLOCK))
