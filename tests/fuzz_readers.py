@@ -29,7 +29,7 @@ from gentle_clip_jax.data import (
     texts,
 )
 from gentle_clip_jax.data.pairs import read_pairs
-from gentle_clip_jax.encoders.published import checkpoints, torch_files, weight_files
+from gentle_clip_jax.encoders.published import checkpoints, weight_files
 from gentle_clip_jax.features import arguments, kept
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.pairs import warn_stale
@@ -118,14 +118,6 @@ def of_evaluated():
     arrays = dict.fromkeys(("x_initial", "y_initial", "x", "y"), _ROWS)
     pictures = np.zeros((6, 3, 3), np.uint8)
     return of_npz(**arrays, names=np.array(_IDS), pictures=pictures, set="test")
-
-
-def of_pth():
-    import torch
-
-    weights, file = {"a.weight": torch.ones(3, 4), "b": torch.arange(5)}, io.BytesIO()
-    torch.save(weights, file, _use_new_zipfile_serialization=False)
-    return file.getvalue()
 
 
 def of_tokenizer():
@@ -227,7 +219,6 @@ ARRAYS = {
         lambda: of_parquet(id=_IDS, features=_ROWS.tolist()), read
     ),
     "weights.safetensors": (of_safetensors, weight_files.read_safetensors),
-    "weights.pth": (of_pth, torch_files.read_pth),
     "part.npz": (
         lambda: of_npz(recipe_sha256="r", digests='["a"]', reasons="[null]", features=_ROWS[:1]),
         beside("parts/0.npz", read_kept),

@@ -70,8 +70,7 @@ ARROWS = {
 PACKAGES = {
     "storage": {"etils", "gcsfs", "numpy", "msgspec", "filelock", "rich", "openpyxl"},
     "losses": {"jax", "numpy", "ott"},
-    "aligners": {"jax", "flax", "numpy", "optax", "ott", "safetensors", "scipy"}
-    | {"huggingface_hub"},
+    "aligners": {"jax", "flax", "numpy", "optax", "safetensors", "scipy"} | {"huggingface_hub"},
     "encoders": {"jax", "flax", "numpy", "safetensors", "huggingface_hub", "msgspec"}
     | {"onnx", "onnxruntime", "torch", "sentence_transformers", "timm", "open_clip"}
     | {"transformers"},

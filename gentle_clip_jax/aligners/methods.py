@@ -1,7 +1,7 @@
 """Table of methods: each fits an aligner to a problem."""
 
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -30,14 +30,24 @@ class Method(NamedTuple):
     """An entry of the table.
 
     unmatched: uses unmatched items. trained: is trained by gradients. named: needs classes.
-    fit: fit(problem, key) -> Aligner.
     """
 
+    name: str
     label: str
-    fit: Callable[[Problem, jax.Array], Aligner]
+    fit_maps: MapsFit
     unmatched: bool = False
     trained: bool = False
     named: bool = False
+
+    def fit(self, problem: Problem, key: jax.Array) -> Aligner:
+        """Fit an aligner to a problem."""
+
+        def fit_maps(features: Features, classes: Classes | None) -> tuple[Embeds, Metadata]:
+            part = features if self.trained else plan_part(features, problem.plan_items)
+            maps, metadata = self.fit_maps(part, classes, key)
+            return maps, {"method": self.name, **metadata}
+
+        return fitted(problem, fit_maps)
 
 
 def _settings(**settings: Any) -> Metadata:
@@ -63,14 +73,6 @@ def _chosen(fit: ShrunkFit, x: jax.Array, y: jax.Array) -> tuple[Embeds, Metadat
     return fit(x, y, shrinkage), _settings(shrinkage=shrinkage)
 
 
-def _procrustes(x: jax.Array, y: jax.Array) -> tuple[Embeds, Metadata]:
-    return closed_form.procrustes(x, y), _settings(dim=Procrustes.dim)
-
-
-def _relative(x: jax.Array, y: jax.Array) -> tuple[Embeds, Metadata]:
-    return closed_form.relative(x, y), {}
-
-
 def _cca_relative(x: jax.Array, y: jax.Array) -> tuple[Embeds, Metadata]:
     maps, metadata = cca(x, y)
     return Joined((maps, closed_form.relative(x, y))), metadata
@@ -78,11 +80,15 @@ def _cca_relative(x: jax.Array, y: jax.Array) -> tuple[Embeds, Metadata]:
 
 OF_PAIRS: dict[str, Callable[[jax.Array, jax.Array], tuple[Embeds, Metadata]]] = {
     "cca": cca,
-    "procrustes": _procrustes,
+    "procrustes": lambda x, y: (closed_form.procrustes(x, y), _settings(dim=Procrustes.dim)),
     "ridge": ridge,
-    "relative": _relative,
+    "relative": lambda x, y: (closed_form.relative(x, y), {}),
     "cca_relative": _cca_relative,
 }
+
+
+def _of_pairs(name: str, label: str) -> Method:
+    return Method(name, label, lambda features, classes, key: OF_PAIRS[name](*_pairs(features)))
 
 
 def _transported_cca(
@@ -100,16 +106,8 @@ def _transported_cca(
     return maps, _settings(**settings)
 
 
-def _gentle_transport(
-    features: Features, classes: Classes | None, key: jax.Array
-) -> tuple[Embeds, Metadata]:
-    return choose.gentle_transport(features)
-
-
-def _gentle_relative(
-    features: Features, classes: Classes | None, key: jax.Array
-) -> tuple[Embeds, Metadata]:
-    return choose.gentle_transport(features, joined=True)
+def _gentle_transport(*, joined: bool = False) -> MapsFit:
+    return lambda features, classes, key: choose.gentle_transport(features, joined=joined)
 
 
 def _named_transport(
@@ -120,79 +118,40 @@ def _named_transport(
     return choose.gentle_transport(features, classes)
 
 
-def _of_pairs(name: str, label: str) -> tuple[str, Method]:
-    return _method(name, label, lambda features, classes, key: OF_PAIRS[name](*_pairs(features)))
-
-
-def _method(
-    name: str,
-    label: str,
-    fit: MapsFit,
-    *,
-    unmatched: bool = False,
-    trained: bool = False,
-    named: bool = False,
-) -> tuple[str, Method]:
-    def fit_problem(problem: Problem, key: jax.Array) -> Aligner:
-        def fit_named(features: Features, classes: Classes | None) -> tuple[Embeds, Metadata]:
-            part = features if trained else plan_part(features, problem.plan_items)
-            maps, metadata = fit(part, classes, key)
-            return maps, {"method": name, **metadata}
-
-        return fitted(problem, fit_named)
-
-    return name, Method(label, fit_problem, unmatched, trained, named)
-
-
-def _trained(
-    name: str,
-    label: str,
-    *,
-    unmatched: bool = True,
-    objective: str | None = None,
-    start: Literal["gentle_transport"] | None = None,
-) -> tuple[str, Method]:
-    """Return the method that trains heads, for the objective of that name if not given."""
+def _trained(objective: str, *, warm: bool = False) -> MapsFit:
+    """Return the training of heads for an objective, at random or from gentle transport."""
 
     def train(
         features: Features, classes: Classes | None, key: jax.Array
     ) -> tuple[Embeds, Metadata]:
         from gentle_clip_jax.aligners.heads import methods  # flax and optax take a second to load
 
-        return methods.fit_method(features, key, objective=objective or name, start=start)
+        start = "gentle_transport" if warm else None
+        return methods.fit_method(features, key, objective=objective, start=start)
 
-    return _method(name, label, train, unmatched=unmatched, trained=True)
+    return train
 
 
-METHODS = dict(
-    [
+_RELATIVE, _WARM = (
+    "gentle transport + relative representations",
+    "gentle transport, then Gentle-CLIP",
+)
+_NAMED = "gentle transport + names of the encoder's classes"
+_uses, _trains = {"unmatched": True}, {"unmatched": True, "trained": True}
+METHODS = {
+    method.name: method
+    for method in (
         _of_pairs("cca", "shrinkage CCA"),
         _of_pairs("procrustes", "Procrustes"),
         _of_pairs("ridge", "ridge regression"),
         _of_pairs("relative", "relative representations"),
         _of_pairs("cca_relative", "CCA + relative representations"),
-        _trained("clip", "CLIP heads", unmatched=False),
-        _trained("gentle_clip", "Gentle-CLIP heads"),
-        _method("transported_cca", "transported CCA", _transported_cca, unmatched=True),
-        _method("gentle_transport", "gentle transport", _gentle_transport, unmatched=True),
-        _method(
-            "gentle_relative",
-            "gentle transport + relative representations",
-            _gentle_relative,
-            unmatched=True,
-        ),
-        _method(
-            "named_transport",
-            "gentle transport + names of the encoder's classes",
-            _named_transport,
-            unmatched=True,
-            named=True,
-        ),
-        _trained(
-            "gentle_clip_warm",
-            "gentle transport, then Gentle-CLIP",
-            objective="gentle_clip",
-            start="gentle_transport",
-        ),
-    ]
-)
+        Method("clip", "CLIP heads", _trained("clip"), trained=True),
+        Method("gentle_clip", "Gentle-CLIP heads", _trained("gentle_clip"), **_trains),
+        Method("transported_cca", "transported CCA", _transported_cca, **_uses),
+        Method("gentle_transport", "gentle transport", _gentle_transport(), **_uses),
+        Method("gentle_relative", _RELATIVE, _gentle_transport(joined=True), **_uses),
+        Method("named_transport", _NAMED, _named_transport, **_uses, named=True),
+        Method("gentle_clip_warm", _WARM, _trained("gentle_clip", warm=True), **_trains),
+    )
+}

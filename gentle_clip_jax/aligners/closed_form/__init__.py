@@ -10,9 +10,5 @@ from gentle_clip_jax.aligners.closed_form.ridge import ridge as ridge
 from gentle_clip_jax.aligners.closed_form.shrinkage import chosen_shrinkage as chosen_shrinkage
 from gentle_clip_jax.aligners.closed_form.shrinkage import shrunk_cca as shrunk_cca
 from gentle_clip_jax.aligners.closed_form.transported import transported_cca as transported_cca
-from gentle_clip_jax.aligners.closed_form.zero_pairs import (
-    align_without_pairs as align_without_pairs,
-)
-from gentle_clip_jax.aligners.closed_form.zero_pairs import matched_clusters as matched_clusters
 from gentle_clip_jax.aligners.closed_form.zero_pairs import named_classes as named_classes
 from gentle_clip_jax.aligners.problem import Features as Features

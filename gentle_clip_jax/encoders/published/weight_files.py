@@ -1,12 +1,11 @@
 """Arrays by name from .safetensors files, and names that are spelled otherwise."""
 
 import pathlib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
 from gentle_clip_jax.encoders.published import schemas
-from gentle_clip_jax.encoders.published.torch_files import check_files
 from gentle_clip_jax.storage import reading
 
 _INDEX = ".safetensors.index.json"
@@ -19,7 +18,7 @@ def read_weights(path: pathlib.Path) -> dict[str, np.ndarray]:
       ValueError: a file is not there, or not sound.
     """
     files = parts(path)
-    check_files(path, files)
+    _check_files(path, files)
     return {name: array for file in files for name, array in read_safetensors(file).items()}
 
 
@@ -50,13 +49,21 @@ def read_safetensors(path: pathlib.Path) -> dict[str, np.ndarray]:
 
     if not path.exists():
         raise ValueError(f"There is no file {path}: the weights were not copied as a whole.")
-    check_files(path, [path])
+    _check_files(path, [path])
     try:
         return load_file(path)
     except OSError:
         raise
     except Exception as error:  # a KeyError for kinds of numbers that NumPy lacks, and others
         raise ValueError(f"{path} is no sound .safetensors file: {error}.") from error
+
+
+def _check_files(path: pathlib.Path, files: Sequence[pathlib.Path]) -> None:
+    """Refuse anything but regular files that fit in memory."""
+    try:
+        reading.check_size(sum(reading.check_regular(file) for file in files if file.exists()))
+    except ValueError as error:
+        raise ValueError(f"{path} {error}: choose another checkpoint.") from error
 
 
 def spelled(name: str, weights: Collection[str]) -> str:

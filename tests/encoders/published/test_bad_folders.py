@@ -1,8 +1,6 @@
 """Folders of checkpoints with wrong files: one sentence each, before memory or time is spent."""
 
-import io
 import json
-import pickle
 import shutil
 import struct
 
@@ -14,11 +12,10 @@ from flax import traverse_util
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
-from test_pretrained import Pickler, Tensor, old_file
 
 from gentle_clip_jax.data.published_tokens import read_tokenizer
 from gentle_clip_jax.encoders import bert, clip
-from gentle_clip_jax.encoders.published import pretrained, torch_files, weight_files
+from gentle_clip_jax.encoders.published import pretrained, weight_files
 from gentle_clip_jax.storage import reading
 
 BERT = {
@@ -230,28 +227,6 @@ def test_weights_that_are_a_device(folders):
         pretrained.load(folders["bert"])
     with pytest.raises(ValueError, match="is no regular file"):
         weight_files.read_safetensors(path)
-
-
-def test_a_tensor_that_repeats_its_storage(tmp_path):
-    path = old_file(tmp_path / "a.pth", Tensor("a", 0, (10**5, 10**4), (0, 0)))
-    with pytest.raises(ValueError, match="a tensor is larger than its storage"):
-        torch_files.read_pth(path)
-
-
-def test_a_storage_that_says_it_is_longer_than_the_file(tmp_path):
-    path = old_file(tmp_path / "a.pth", Tensor("a", 0, (6,), (1,)), size=2**40)
-    with pytest.raises(ValueError, match="a storage is longer than the file"):
-        torch_files.read_pth(path)
-
-
-def test_a_pickle_that_counts_too_high(tmp_path):
-    file = io.BytesIO()
-    Pickler(file, 2).dump({})
-    content = file.getvalue()
-    bomb = content[:-1] + pickle.LONG_BINPUT + struct.pack("<I", 2**28) + pickle.STOP
-    (tmp_path / "a.pth").write_bytes(bomb)
-    with pytest.raises(ValueError, match="it keeps things by numbers that are too high"):
-        torch_files.read_pth(tmp_path / "a.pth")
 
 
 ANYTHING = st.sampled_from(

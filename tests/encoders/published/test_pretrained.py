@@ -2,7 +2,6 @@
 
 import collections
 import io
-import json
 import pathlib
 import pickle
 
@@ -192,14 +191,13 @@ class Pickler(pickle._Pickler):  # the one in Python, whose opcodes can be given
 Tensor = collections.namedtuple("Tensor", "key offset shape strides")
 
 
-def old_file(path, *tensors, keys=("a",), size=6, elements=6):
+def old_file(path, *tensors):
     """A file of the old form: `tensors` over a storage of 0, 1, 2, ..."""
     file = io.BytesIO()
     state = {str(i): tensor for i, tensor in enumerate(tensors)}
-    for obj in (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}, state, list(keys)):
+    for obj in (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}, state, ["a"]):
         Pickler(file, 2).dump(obj)
-    for _ in keys:
-        file.write(np.int64(size).tobytes() + np.arange(elements, dtype="<f4").tobytes())
+    file.write(np.int64(6).tobytes() + np.arange(6, dtype="<f4").tobytes())
     path.write_bytes(file.getvalue())
     return path
 
@@ -217,30 +215,9 @@ def test_old_files(tmp_path):
     assert read["2"] == 5
 
 
-@pytest.mark.parametrize(
-    ("tensor", "storage", "words"),
-    [
-        (Tensor("a", 0, (7,), (1,)), {}, "longer than its storage"),
-        (Tensor("a", 4, (2, 2), (2, 1)), {}, "longer than its storage"),
-        (Tensor("a", 0, (2,), (-1,)), {}, "negative"),
-        (Tensor("a", -1, (2,), (1,)), {}, "negative"),
-        (Tensor("a", 0, (6,), (1,)), {"elements": 5}, "no sound PyTorch file"),
-        (Tensor("a", 0, (6,), (1,)), {"size": -1}, "no sound PyTorch file"),
-        (Tensor("a", 0, (6,), (1,)), {"keys": ()}, "no sound PyTorch file"),
-        (Global("os system"), {}, "asks for os.system"),
-        (Global("torch load"), {}, "asks for torch.load"),
-    ],
-)
-def test_unsound_old_files_are_refused(tensor, storage, words, tmp_path):
-    with pytest.raises(ValueError, match=words):
-        pretrained.read_pth(old_file(tmp_path / "a.pth", tensor, **storage))
-
-
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 a zip", json.dumps({}).encode()])
-def test_other_files_are_refused(content, tmp_path):
-    (tmp_path / "a.pth").write_bytes(content)
-    with pytest.raises(ValueError, match=r"a.pth is no sound PyTorch file"):
-        pretrained.read_pth(tmp_path / "a.pth")
+def test_old_files_run_nothing(tmp_path):
+    with pytest.raises(ValueError, match=r"asks for os\.system"):
+        pretrained.read_pth(old_file(tmp_path / "a.pth", Global("os system")))
 
 
 @pytest.mark.slow
