@@ -66,7 +66,7 @@ def writing(
             yield functools.partial(finish, folder, manifest, kind)
         finally:
             if _kind_of(folder / manifest) == kind:
-                (folder / UNFINISHED).unlink(missing_ok=True)
+                (folder / UNFINISHED).unlink()
 
 
 def finish(folder: pathlib.Path, manifest: str, kind: str, record: Mapping[str, Any]) -> None:

@@ -186,6 +186,15 @@ def test_what_killed_writers_left_is_removed_and_nothing_else(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == mine
 
 
+def test_a_folder_of_something_else_keeps_what_others_left_unfinished(tmp_path):
+    names = ["notes.txt", "a.0123456789abcdef.part"]
+    for name in names:
+        (tmp_path / name).touch()
+    with pytest.raises(ValueError, match="holds something else"):
+        owned.writing(tmp_path, "a.json", "features").__enter__()
+    assert {path.name for path in tmp_path.iterdir()} == {*names}
+
+
 def test_a_number_that_no_float_holds_is_named(tmp_path):
     (tmp_path / "a.json").write_text('{"seed": 1e400}')
     with pytest.raises(ValueError, match="the number 1e400 is too large"):
