@@ -18,7 +18,7 @@ from gentle_clip_jax.commands import main
 PAGES = [*sorted(DOCS.rglob("*.md")), *(ROOT / name for name in ("README.md", "CONTRIBUTING.md"))]
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 # Shell, and programs that others wrote.
-OTHERS = {"bash", "cd", "done", "export", "for", "kubectl", "sbatch", "source", "sphinx-build"}
+OTHERS = {"bash", "cd", "cp", "done", "export", "for", "kubectl", "sbatch", "source", "sphinx-build"}
 OTHERS |= {"git", "rm", "nohup", "kill", "tail", "ssh"}
 
 
@@ -100,7 +100,7 @@ TWO_FOLDERS = """
 from gentle_clip_jax import Collection
 ids = np.array([f"i{number}" for number in range(100)])
 Collection(np.concatenate([x, unmatched_x]), ids).save("features/pictures")
-Collection(np.concatenate([y, unmatched_y]), ids).save("features/descriptions")
+Collection(np.concatenate([y, unmatched_y]), ids).save("features/texts")
 with open("pairs.csv", "w") as file:
     file.writelines(f"i{number},i{number}\\n" for number in range(40))
 """

@@ -48,7 +48,7 @@ def test_it_is_built_without_warnings_and_has_every_page(site):
     tree = start[start.index("sidebar-tree") :]
     for page in pages - {pathlib.Path("index.html"), pathlib.Path("README.html")}:
         assert f'href="{page}"' in tree, page
-    for door in ("I have two folders", "I have embeddings", "I write JAX"):
+    for door in ("I have two folders", "I have features", "I write JAX"):
         assert door in start
     assert "review.png" in start
     assert "Search" in start
