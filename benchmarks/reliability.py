@@ -17,7 +17,7 @@ import sys
 import tempfile
 from xml.etree import ElementTree
 
-from published import RESULTS, ROOT, publish, read
+from published import ROOT, publish, read
 
 from gentle_clip_jax.runs.log import machine
 
@@ -27,7 +27,8 @@ The tests in `tests/faults/` cause every fault below in real processes; `.ci/run
 `python benchmarks/reliability.py` writes this page. "Survived" means that the same command, run
 again, ended with the same parameters as an undisturbed run, bit for bit (or to 1e-5 in the losses
 if the number of devices changed). If a person must fix something first, it means that the run ended
-with exit code 2 and one sentence that says what to fix. "Lost" lists what no later run has.
+with exit code 2 and one sentence that says what to fix. "Lost" lists what no later run has; steps
+after the last checkpoint are repeated, not lost.
 
 {table}
 
@@ -42,7 +43,10 @@ have ended.
 
 ## Mutation tests
 
-{mutants}
+`python benchmarks/mutants.py` makes small changes, one at a time, to losses, aligners, matching,
+splits, evaluation, training and checkpoints, and runs the tests that should notice. Examples: the
+second view uses the first view's random key, or test names are among the classes.
+[results/mutants.md](results/mutants.md) says how many tests noticed, and lists the others.
 
 ## Behaviour in detail
 
@@ -63,14 +67,12 @@ have ended.
   files written by hand, are read unchecked.
 - **One run per folder.** The process holds `lock`, which the system releases when the process
   ends, for whatever reason.
-- **Features.** `encode` recognises files by their content: it embeds new and changed files and
-  drops deleted ones; with other weights, settings or another tokenizer it embeds everything again.
-  Killing it at any moment loses nothing. A damaged file of features is reported, renamed to
-  `NAME.unsound` and made again. A second command in the same folder ends with an error.
-- **Non-finite numbers.** A step with NaN or infinity changes nothing. More than
+- **Features.** Killing [`encode`](features.md#encode) at any moment loses nothing. A damaged file
+  of features is reported, renamed to `NAME.unsound` and made again.
+- **Non-finite numbers.** A step with NaN or infinity changes nothing and is skipped. More than
   `config.train.max_skipped` such steps (default 0) end the run; `bad_step_N.json` and `.npz` keep
-  the metrics, row numbers and batch. The same `gentle-clip train` command then continues from the
-  newest checkpoint and takes the same step again; you may raise `max_skipped` for it.
+  the metrics, row numbers and batch. The same `gentle-clip train` command then repeats the steps
+  since the newest checkpoint; if you raise `max_skipped`, it skips the bad ones.
 - **Sizes.** A file that claims or unpacks to more than a quarter of the memory is refused before it
   is loaded, as are zip files with false sizes and pictures of more than 90 million pixels.
   `tests/test_fuzz.py` gives damaged files to every reader, in a process with 600 MiB to spare.
@@ -80,6 +82,8 @@ have ended.
   `config.train.max_damaged` items (default 0).
 - **Several processes.** All stop at the same step. If one is lost, JAX notices within 20 s, and
   the others end with one sentence; then restart all, in any number.
+
+Next: [train encoders](train_encoders.md), or [several hosts](scale.md).
 """
 
 
@@ -141,21 +145,6 @@ INPUTS_TEXT = """A try fails if meaningless input is accepted, if a traceback is
 left half-written, or if the command hangs. Each value of an option or key, and each damaged file,
 is one try."""
 
-MUTANTS = """`python benchmarks/mutants.py` makes {changes} small changes, one at a time, to losses,
-aligners, matching, splits, evaluation, training and checkpoints, and runs the tests that should
-notice. Examples: the second view uses the first view's random key, or test names are among the
-classes. Tests fail for {noticed} of them, as they should; [results/mutants.md](results/mutants.md)
-lists the others."""
-
-
-def of_mutants(path: pathlib.Path = RESULTS / "mutants.json") -> str:
-    """Return the number of small code changes that tests notice, as a paragraph."""
-    if not path.exists():
-        return "`python benchmarks/mutants.py` was not run."
-    outcomes = json.loads(path.read_text())["outcomes"]
-    noticed = sum(outcome["noticed"] for outcome in outcomes.values())
-    return MUTANTS.format(changes=len(outcomes), noticed=noticed)
-
 
 def rows(records: list[dict]) -> list[list[str]]:
     """Return a row for each fault, in the order of the first record of it."""
@@ -201,7 +190,7 @@ def main() -> None:
     lines = [head, ["---", "---:", "---:", "---", "---:"], *rows(found["records"])]
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     inputs = of_inputs(found.get("inputs", {}))
-    text = TEXT.format(table=table, inputs=inputs, mutants=of_mutants(), **found["machine"])
+    text = TEXT.format(table=table, inputs=inputs, **found["machine"])
     (ROOT / "docs" / "reliability.md").write_text(text)
 
 

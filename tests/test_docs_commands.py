@@ -18,8 +18,8 @@ from gentle_clip_jax.commands import main
 PAGES = [*sorted(DOCS.rglob("*.md")), *(ROOT / name for name in ("README.md", "CONTRIBUTING.md"))]
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 # Shell, and programs that others wrote.
-OTHERS = {"bash", "cd", "cp", "done", "export", "for", "kubectl", "sbatch", "source", "sphinx-build"}
-OTHERS |= {"git", "rm", "nohup", "kill", "tail", "ssh"}
+OTHERS = {"bash", "cd", "done", "export", "for", "kubectl", "sbatch", "source", "sphinx-build"}
+OTHERS |= {"cp", "git", "rm", "nohup", "kill", "tail", "ssh"}
 
 
 def commands(path: pathlib.Path) -> list[list[str]]:

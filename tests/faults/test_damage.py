@@ -41,7 +41,7 @@ def add_an_empty_step(folder):
     (folder / "99").mkdir()
 
 
-def lie_about_time(folder):
+def change_file_times(folder):
     """All is ten years ahead, and the clock is put right only now."""
     for path in [folder, *folder.rglob("*")]:
         os.utime(path, (2e9, 2e9))
@@ -54,7 +54,7 @@ def lie_about_time(folder):
         (flip_a_byte, 60),
         (lose_a_file, 60),
         (add_an_empty_step, 99),
-        (lie_about_time, None),
+        (change_file_times, None),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
@@ -146,7 +146,7 @@ def test_data_that_cannot_be_read_in_mid_run(tmp_path, record):
     process = runs.finish(tmp_path, "--config.train.max_damaged=2", environment=damaged)
     assert "The picture 3 cannot be decoded: mend it. Skipped: " in process.text
     assert "The picture 11 cannot be decoded: mend it. Skipped: " in process.text
-    record("Items that cannot be read", lost="these items", tried=2)
+    record("Items that cannot be read", lost="the skipped items", tried=2)
 
 
 def test_a_loss_that_is_not_finite(tmp_path, record):
@@ -157,7 +157,7 @@ def test_a_loss_that_is_not_finite(tmp_path, record):
     process = runs.finish(tmp_path, "--config.train.max_skipped=2", **options)
     assert process.text.count("; skipped, ") == 2
     assert [line["step"] for line in runs.logged(tmp_path, "skipped")] == [8, 20]
-    record("Loss not finite", lost="these steps", seconds=[process.goes_on_after()])
+    record("Loss not finite", lost="the skipped steps", seconds=[process.goes_on_after()])
 
 
 def test_a_checkpoint_of_another_config(tmp_path, whole, record):

@@ -98,7 +98,8 @@ def test_another_number_of_processes_goes_on(tmp_path, alone, record):
         processes = runs.train_together(tmp_path, after, *STEPS)
         processes[0].wait_for_text(f"going on from step {step} of 24")
         seconds = [processes[0].goes_on_after()]
-        record(f"SIGTERM to one of {before}, on with {after}", seconds=seconds)
+        stopped = f"one of {before} processes" if before > 1 else "the only process"
+        record(f"SIGTERM to {stopped}, continued with {after}", seconds=seconds)
     end_all(processes)
     np.testing.assert_allclose(losses(tmp_path), losses(alone), rtol=1e-5)
 
