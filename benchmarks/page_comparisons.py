@@ -8,7 +8,7 @@ METRICS = {"zero_shot": "zero-shot", "i2t": "{x} to {y}", "t2i": "{y} to {x}"}
 OTHER_COUNTS = {"i2t_strict": "{x} to {y}, strict", "t2i_equal": "{y} to {x}, equal"}
 HOW_TO_READ = """Held-out items, per cent: mean ± sample standard deviation over the seeds; a seed
 decides which items are the matched pairs. *Zero-shot*: accuracy, mean over the test sets.
-*{x} to {y}*, *{y} to {x}*: retrieval, mean of R@1, R@5 and R@10. *Smoothed gallery*: see the
+*{x} to {y}*, *{y} to {x}*: recall, mean of R@1, R@5 and R@10. *Smoothed gallery*: see the
 [glossary](../reference.md#glossary). The *reference* is the pairs-only method with the
 highest mean of the three figures. The last column is the difference from it in points, in the same
 order; ▲ and ▼ mark differences whose 95 % interval (paired bootstrap over the test items) does not

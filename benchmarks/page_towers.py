@@ -52,7 +52,7 @@ of a larger validation part. Each setting had one run; differences below the noi
   of 4 pixels cost several times as much.
 - **A bag of tokens** (`text.depth=0`) was as good as one attention layer, and cheaper.
 - **SSL** has weight 1 and temperature 0.1.
-- **MMD and SDD** with large weights (2 and 100) lower retrieval. The distance between the means of
+- **MMD and SDD** with large weights (2 and 100) lower recall. The distance between the means of
   both modalities shrinks without them within a few hundred steps.
 """
 

@@ -127,11 +127,11 @@ def test_the_diagnosis_of_two_files_is_shown(tmp_path, monkeypatch, capsys):
     (block,) = (one for one in blocks(DOCS / "choose_a_method.md") if "diagnose" in one)
     features = np.random.default_rng(0).normal(size=(2, 80, 4)).astype(np.float32)
     (tmp_path / "features").mkdir()
-    for name, rows in zip(("pictures", "descriptions"), features):
+    for name, rows in zip(("pictures", "texts"), features):
         np.save(tmp_path / "features" / f"{name}.npy", rows)
     (tmp_path / "pairs.csv").write_text("".join(f"{row},{row}\n" for row in range(30)))
     monkeypatch.chdir(tmp_path)
-    exec(block.replace('/pictures"', '/pictures.npy"').replace('ns"', 'ns.npy"'), {})
+    exec(block.replace('/pictures"', '/pictures.npy"').replace('ts"', 'ts.npy"'), {})
     assert "held" in capsys.readouterr().out
 
 
