@@ -319,9 +319,9 @@ def oracles() -> str:
         ]
         heads = [FIELDS[config][0], *(f"{int(number):,} pairs" for number in numbers)]
         seeds = ", ".join(next(iter(next(iter(found.values())).values())))
-        note = f"Validation items, seeds {seeds}: [closed experiments](results/closed.md).\n"
-        parts.append(table(heads, rows) + "\n" + note)
-    return "\n".join(parts)
+        parts.append(table(heads, rows))
+    note = f"Validation items, seeds {seeds}: [closed experiments](results/closed.md).\n"
+    return "\n".join([*parts, note])
 
 
 def draw(path: pathlib.Path) -> None:

@@ -79,9 +79,8 @@ def asked_pairs() -> str:
     return f"""## Which pairs to ask a person for
 
 Test items, seeds {", ".join(map(str, content["seeds"]))}; zero-shot / image to text / text to
-image, per cent. *Chosen by `ask`*: images chosen by `gentle-clip ask`; *at random*: equally many
-random images. The *gain* is in points of the mean of the three figures, with its sample standard
-deviation over the seeds.
+image, per cent. The *gain* of images chosen by `gentle-clip ask` over equally many random ones is
+in points of the mean of the three figures, with its standard deviation over the seeds.
 
 {table(heads, rows)}
 More pairs after 30 chosen by `ask`, shrinkage CCA; the gain is over random additional pairs:
@@ -195,9 +194,8 @@ Measured by `python benchmarks/review.py --features=... --images=...`.
 
 **Partner among 48.** RSICD and UCM-Captions, 1,303 images and their captions. `align` fits to
 random pairs; then the annotator clicks the right one of 48 images, "none of these" if it is not
-shown, or a wrong image in a share of the screens. *Recall*: mean of R@1, 5 and 10 in both directions, per
-cent, of all items that had no pair at the start. *Gain of the other items*: gain among items that
-were never confirmed.
+shown, or a wrong image in a share of the screens. *Recall*: mean of R@1, 5 and 10 both ways, per
+cent, of all items without a pair at the start. *Gain of the other items*: of those never confirmed.
 
 {table(_GRID, grids)}
 **Closest of ten.** RSICD: a review of the 8,734 images of the train split, starting from 12 pairs
@@ -276,18 +274,17 @@ def emoji() -> str:
 The aims were that recall at ten doubles, that unmatched items help in every draw, and that 15 of 20
 queries are answered. The first two are not reached, the third is.
 
-The hash of its name puts each emoji into the choosing or the reporting half: settings were chosen
-on the first, and the figures below are of the second, measured once. Pairs, answers and tested
-items are of one half; the other half is unmatched, and part of every gallery. The simulated
-annotator looks up partners that are not among the 48 shown; this, and which items count as unseen,
-was decided after trial runs on both halves ([emoji_names.py](../../benchmarks/emoji_names.py)).
+Settings were chosen on one half of the emoji; the figures below are of the other, measured once,
+with the first as unmatched items and in every gallery. The simulated annotator looks up partners
+that are not among the 48 shown; this, and which items count as unseen, was decided after trial runs
+on both halves ([emoji_names.py](../../benchmarks/emoji_names.py)).
 
 `{rows[0]["command"]}` at {rows[0]["commit"][:7]} on {machine_of(rows[0])}: {len(rows)} draws of the
-reporting half, {rows[0]["items"]} emoji; {rows[0]["tested"]} of them are tested. Mean recall at ten
-of tested partners among all emoji: {spread(first)} with 60 pairs chosen by `ask`, {spread(last)}
-after the last answer. Unmatched items help in {helped[0]} of {len(rows)} draws with the 60 pairs
-and in {helped[1]} after the last answer, by the 99 % interval over all partners that are in no
-pair. Of 20 queries {min(found)} to {max(found)} then have a fitting picture, in no pair, among the first five.
+reporting half, {rows[0]["items"]} emoji, {rows[0]["tested"]} of them tested. Mean recall at ten of
+tested partners among all emoji: {spread(first)} with 60 pairs chosen by `ask`, {spread(last)} after
+the last answer. Unmatched items help in {helped[0]} of {len(rows)} draws with the 60 pairs and in
+{helped[1]} after the last answer, by the 99 % interval over all partners in no pair. Of 20 queries
+{min(found)} to {max(found)} then have a fitting picture, in no pair, among the first five.
 
 The last layer, plain names and 450 answers were chosen on two draws of the choosing half: there
 recall rose from 12.4 to 21.4 and from 11.9 to 32.3, and 18 and 16 queries had a fitting
