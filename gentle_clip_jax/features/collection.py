@@ -99,7 +99,7 @@ class Collection:
     def data(self) -> pathlib.Path | None:
         """The images, texts or sequences that the features were made of; None if not recorded."""
         data = self.manifest.get("arguments", {}).get("data")
-        return pathlib.Path(data) if data else None
+        return folders.find_data(data, self.path) if data else None
 
     @property
     def encoder(self) -> dict[str, Any] | None:

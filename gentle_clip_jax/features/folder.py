@@ -98,3 +98,14 @@ def write_manifest(
     """Write the manifest with the digests of the files beside it; the folder is whole then."""
     digests = {name: sha256(folder / name) for name in names}
     owned.finish(folder, MANIFEST, KIND, {**manifest, "sha256": digests})
+
+
+def find_data(data: str, folder: pathlib.Path | None) -> pathlib.Path:
+    """Return where the data of a folder of features are, which may be given from another place.
+
+    `encode` records the path as it was given. If it does not exist from the working directory, it
+    is looked for from each folder above that of the features.
+    """
+    path, own = pathlib.Path(data), folder.resolve() if folder else None
+    places = [above / path for above in own.parents] if own and not path.exists() else []
+    return next((place for place in places if place.exists() and place != own), path)

@@ -1,5 +1,6 @@
 """A collection: its items, what is selected from it, and the folder that it is saved in."""
 
+import pathlib
 import subprocess
 import sys
 
@@ -43,6 +44,20 @@ def test_texts_and_previews_of_items():
     assert [card.text for card in found.previews([*"abc"]).values()] == ["", "one\ntwo", "<three>"]
     bare = Collection(FEATURES, np.array([*"babc"]))
     assert bare.texts_of(["b"]) == {"b": ()}
+
+
+def test_data_are_found_from_another_working_folder(tmp_path, monkeypatch):
+    path = tmp_path / "features" / "pictures"
+    manifest = {"arguments": {"data": "pictures"}}
+    for folder in (path, tmp_path / "pictures"):
+        folder.mkdir(parents=True)
+    found = collection(path=path, manifest=manifest)
+    assert found.data == tmp_path / "pictures"
+    assert collection(manifest=manifest).data == pathlib.Path("pictures")
+    monkeypatch.chdir(tmp_path)
+    assert found.data == pathlib.Path("pictures")
+    (tmp_path / "pictures").rmdir()
+    assert found.data == pathlib.Path("pictures")
 
 
 @pytest.mark.parametrize("chosen", [["c", "b"], np.array([True, False, True, True])])
