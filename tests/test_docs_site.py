@@ -51,6 +51,7 @@ def test_it_is_built_without_warnings_and_has_every_page(site):
     for door in ("I have two folders", "I have features", "I write JAX"):
         assert door in start
     assert "review.png" in start
+    assert "quickstart.png" in start
     assert "Search" in start
     assert (site / "searchindex.js").exists()
     assert "prefers-color-scheme" in "".join(

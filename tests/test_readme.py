@@ -76,7 +76,9 @@ def test_it_is_short_and_begins_with_the_path_of_the_tutorial():
     first = blocks("bash")[0]
     assert len(first.splitlines()) <= 12
     assert README.index(first) < README.index("docs/tutorial.md")
-    assert re.findall(r"!\[[^\]]+\]\(([^)]+)\)", README) == ["docs/figures/review.png"]
+    figures = [f"docs/figures/{name}.png" for name in ("review", "quickstart")]
+    assert re.findall(r"!\[[^\]]+\]\(([^)]+)\)", README) == figures
+    assert "CC BY-SA 4.0" in README[README.index(figures[1]) :][:200]
     tutorial = (ROOT / "docs" / "tutorial.md").read_text()
     ours, theirs = (re.findall(r"^gentle-clip (\w+)", text, re.M) for text in (first, tutorial))
     assert ours == ["encode", "encode", "review", "match"]
