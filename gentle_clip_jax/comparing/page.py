@@ -69,8 +69,8 @@ def _plot(rows: Sequence[Mapping[str, Any]], chance: float) -> str:
         names = [name if len(name) <= _LETTERS else f"{name[: _LETTERS - 1]}…" for name in names]
         axes.set_yticks(range(len(names)), [plain(name) for name in names])
         axes.set_ylim(len(names) - 0.5, -0.5)
-        axes.set_xlabel("recall of held-out pairs, per cent")
+        axes.set_xlabel("recall, per cent")
         axes.grid(axis="x", color=PAGE["line"], linewidth=0.8)
 
     label = "Recall of held-out pairs by method"
-    return plot("recall", label, paint, (9.0, 1.2 + 0.34 * len(rows)))
+    return plot("recall", label, paint, (5.6, 0.7 + 0.26 * len(rows)))
