@@ -23,8 +23,8 @@ def sentences(metadata: dict[str, Any]) -> list[str]:
     expected = metadata["expected"]
     if expected is None:
         return [
-            "No pair says how well this does: it rests on the names of classes alone. Make a dozen "
-            "pairs by gentle-clip review, and align again."
+            "No pair says how well this does: it rests on class names alone. Make a dozen pairs by "
+            "gentle-clip review, and align again."
         ]
     recall = expected["recall"]
     first = (
