@@ -1,5 +1,6 @@
 """AdamW with warm-up and cosine decay, and separate learning rates for towers and heads."""
 
+import functools
 from collections.abc import Hashable
 
 import jax
@@ -30,7 +31,8 @@ def adamw(
 
     def group(peak: float) -> optax.GradientTransformation:
         schedule = learning_rate(peak, warmup_steps=warmup_steps, steps=steps)
-        return optax.adamw(schedule, weight_decay=weight_decay, mask=_matrices)
+        matrices = functools.partial(jax.tree.map, lambda leaf: leaf.ndim > 1)
+        return optax.adamw(schedule, weight_decay=weight_decay, mask=matrices)
 
     groups: dict[Hashable, optax.GradientTransformation] = {
         "tower": group(tower_learning_rate),
@@ -39,17 +41,9 @@ def adamw(
     }
     if language_learning_rate is not None:
         groups["language"] = group(language_learning_rate)
-    return optax.chain(
-        optax.clip_by_global_norm(max_grad_norm), optax.partition(groups, _group_labels)
-    )
-
-
-def _matrices(params):
-    return jax.tree.map(lambda p: p.ndim > 1, params)
-
-
-def _group_labels(params):
-    return jax.tree_util.tree_map_with_path(_group_label, params)
+    labels = functools.partial(jax.tree_util.tree_map_with_path, _group_label)
+    clip = optax.clip_by_global_norm(max_grad_norm)
+    return optax.chain(clip, optax.partition(groups, labels))
 
 
 def _group_label(path, _) -> str:

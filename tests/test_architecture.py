@@ -84,8 +84,7 @@ PACKAGES = {
     "commands": {"rich", "jax", "shtab"},
     "matching": {"jax", "numpy", "scipy", "pyarrow", "matplotlib", "markupsafe", "pandas"},
     "exporting": {"jax", "numpy", "jax2onnx"},
-    "reviewing": {"jax", "numpy", "scipy", "PIL", "markupsafe", "pandas", "starlette", "uvicorn"}
-    | {"h11"},
+    "reviewing": {"jax", "numpy", "scipy", "PIL", "markupsafe", "pandas", "starlette", "uvicorn"},
 }
 VAGUE = {"util", "utils", "helper", "helpers", "common", "manager", "core", "base", "misc"}
 

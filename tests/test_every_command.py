@@ -130,7 +130,6 @@ ELSEWHERE = {  # by the file of their tests
     "faults/test_killed.py": ["train"],
     "faults/test_every_file.py": ["evaluate", "restore"],
     "report/test_report.py": ["report"],
-    "commands/test_command_line.py": ["show"],
     "reviewing/test_review_journal.py": ["review"],
     "data/test_prepare.py": ["data"],
     "data/test_example.py": ["example"],

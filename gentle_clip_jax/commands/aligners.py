@@ -1,4 +1,4 @@
-"""Commands on aligners: ask, align, embed, index, search."""
+"""Commands on aligners: ask, align, embed, index, search, export, push."""
 
 import argparse
 from typing import Any
@@ -8,8 +8,8 @@ from gentle_clip_jax.commands import options, output
 
 def add(commands: Any) -> None:
     """Add the commands to a parser's."""
-    for add_one in (_add_ask, _add_align, _add_embed, _add_index, _add_search):
-        add_one(commands)
+    for one in (_add_ask, _add_align, _add_embed, _add_index, _add_search, _add_export, _add_push):
+        one(commands)
 
 
 def _add_ask(commands: Any) -> None:
@@ -80,6 +80,26 @@ def _add_search(commands: Any) -> None:
     search.option("--csv", "FILE", "output file for a table of the results (default: none)")
 
 
+def _add_export(commands: Any) -> None:
+    export = options.add_command(commands, _export)
+    of = export.add_mutually_exclusive_group(required=True)
+    export.option("--aligner", "DIR", "folder of an aligner", group=of)
+    export.option("--workdir", "DIR", "folder of a trained run", group=of)
+    kinds = "stablehlo: programs for JAX (default); numpy: matrices; onnx"
+    export.choice("--format", ("stablehlo", "numpy", "onnx"), kinds, default="stablehlo")
+    export.out("output folder")
+
+
+def _add_push(commands: Any) -> None:
+    push = options.add_command(commands, _push)
+    push.option("repo", "ORG/NAME", "repository, which is created if it does not exist")
+    push.flag("--private", "make a new repository private")
+    push.option("--license", "NAME", "license of the aligner, e.g. apache-2.0 (default: none)")
+    also = "further metadata of the aligner to upload, such as ids (default: none)"
+    push.option("--also", "KEY,KEY", also)
+    push.aligner(runs=False)
+
+
 def _ask(args: argparse.Namespace) -> output.Done:
     """Choose the items whose partners are worth finding first.
 
@@ -88,7 +108,7 @@ def _ask(args: argparse.Namespace) -> output.Done:
     """
     from gentle_clip_jax import ask
 
-    sheet = ask(args.x, args.num, args.pairs, seed=args.seed, images=args.images)
+    sheet = options.call(ask, args)
     sheet.save(args.out, xlsx=args.xlsx)
     said = f"{len(sheet.ids)} items to describe: see ask.html, and fill in ask.csv."
     files = f"{args.out}/ask.html", f"{args.out}/ask.csv"
@@ -103,17 +123,7 @@ def _align(args: argparse.Namespace) -> output.Done:
     """
     from gentle_clip_jax import align
 
-    aligner = align(
-        args.x,
-        args.y,
-        args.pairs,
-        out=args.out,
-        method=args.method,
-        seed=args.seed,
-        modalities=(args.x_name, args.y_name),
-        classes=args.classes,
-        plan_items=args.plan_items,
-    )
+    aligner = options.call(align, args, modalities=(args.x_name, args.y_name))
     return output.Done(aligner.summary, {"metadata": aligner.metadata}, (args.out,))
 
 
@@ -126,7 +136,7 @@ def _embed(args: argparse.Namespace) -> output.Done:
     from gentle_clip_jax import embed
     from gentle_clip_jax.training.loading import open_aligner
 
-    rows = len(embed(open_aligner(args.aligner), x=args.x, y=args.y, out=args.out).ids)
+    rows = len(options.call(embed, args, aligner=open_aligner(args.aligner)).ids)
     return output.Done([f"{rows:,} rows."], {"rows": rows}, (args.out,))
 
 
@@ -156,18 +166,17 @@ def _search(args: argparse.Namespace) -> output.Done:
     if not (args.aligner and args.gallery):
         raise ValueError("Give --aligner=DIR and --in=PATH, or --workdir=DIR of a run.")
     from gentle_clip_jax import search
-    from gentle_clip_jax.searching import shown
     from gentle_clip_jax.training.loading import open_aligner
 
-    settings = {"like": args.like, "num": args.num or 20, "side": args.side}
-    hits = search(open_aligner(args.aligner), args.gallery, args.words, **settings)
+    given = {"aligner": open_aligner(args.aligner), "collection": args.gallery}
+    hits = options.call(search, args, **given, num=args.num or 20)
     if args.csv:
         hits.save_csv(args.csv)
     if args.html:
         hits.save_html(args.html)
     written = tuple(path for path in (args.csv, args.html) if path)
     facts = {"hits": [hit._asdict() for hit in hits]}
-    return output.Done(shown.lines(hits.hits), facts, written)
+    return output.Done(hits.lines, facts, written)
 
 
 def _search_run(args: argparse.Namespace) -> output.Done:
@@ -178,3 +187,30 @@ def _search_run(args: argparse.Namespace) -> output.Done:
 
     found = search(args.workdir, args.words, num=args.num or 5)
     return output.Done(found, {"hits": [*found]})
+
+
+def _export(args: argparse.Namespace) -> output.Done:
+    """Convert an aligner or a trained run for programs without this package.
+
+    Example: gentle-clip export --aligner=aligner --format=numpy --out=exported
+    More: docs/share_and_export.md
+    """
+    from gentle_clip_jax import export, restore
+
+    of = restore(args.workdir) if args.workdir else args.aligner
+    files = export(of, args.out, format=args.format)
+    return output.Done(facts={"format": args.format}, outputs=tuple(map(str, files)))
+
+
+def _push(args: argparse.Namespace) -> output.Done:
+    """Upload an aligner and its model card to the Hugging Face Hub.
+
+    Example: gentle-clip push --aligner=aligner ORG/NAME --license=apache-2.0
+    More: docs/share_and_export.md
+    """
+    from gentle_clip_jax.aligners.hub import push
+
+    also = args.also.split(",") if args.also else ()
+    url = push(args.aligner, args.repo, private=args.private, license=args.license, also=also)
+    then = f'It is at {url}. Others load it by load("hf://{args.repo}").'
+    return output.Done([then], {"url": url})

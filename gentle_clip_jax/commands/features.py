@@ -93,20 +93,16 @@ def _encode(args: argparse.Namespace) -> output.Done:
     Example: gentle-clip encode --encoder=efficientnet-lite0 --data=pictures --out=features/pictures
     More: docs/features.md
     """
-    names = ("encoder", "role", "data", "split", "prompt", "dtype", "layers", "views")
-    names += ("text_column", "id_column")
-    arguments = {name: getattr(args, name) for name in names}
     if args.merge:
         from gentle_clip_jax.features.shards import merge
 
-        manifest = merge(args.out, arguments)
+        names = ("encoder", "role", "data", "split", "prompt", "dtype", "layers", "views")
+        names += ("text_column", "id_column")
+        manifest = merge(args.out, {name: getattr(args, name) for name in names})
     elif args.encoder and args.data:
         from gentle_clip_jax import encode
 
-        arguments["dtype"] = args.dtype or "float32"
-        for name in ("out", "batch_size", "shard"):
-            arguments[name] = getattr(args, name)
-        manifest = encode(**arguments).manifest
+        manifest = options.call(encode, args, dtype=args.dtype or "float32").manifest
     else:
         raise ValueError("Give --encoder=NAME and --data=PATH, or --merge after --shard.")
     return output.Done([f"{manifest['num_rows']:,} rows."], manifest, (args.out,))
@@ -120,17 +116,9 @@ def _compare(args: argparse.Namespace) -> output.Done:
     """
     from gentle_clip_jax import compare
 
-    comparison = compare(
-        args.x,
-        args.y,
-        args.pairs,
-        args.workdir,
-        aligner=args.aligner,
-        methods=args.methods.split(",") if args.methods else None,
-        seed=args.seed,
-        fast=args.fast,
-        modalities=(args.x_name, args.y_name),
-    )
+    methods = args.methods.split(",") if args.methods else None
+    modalities = args.x_name, args.y_name
+    comparison = options.call(compare, args, methods=methods, modalities=modalities)
     files = tuple(f"{args.workdir}/comparison.{kind}" for kind in ("html", "json"))
     facts = comparison.metadata
     return output.Done(comparison.summary, facts, files, statistics=comparison.lines)
@@ -144,14 +132,7 @@ def _diagnose(args: argparse.Namespace) -> output.Done:
     """
     from gentle_clip_jax import diagnose
 
-    diagnosis = diagnose(
-        args.x,
-        args.y,
-        args.pairs,
-        aligner=args.aligner,
-        seed=args.seed,
-        modalities=(args.x_name, args.y_name),
-    )
+    diagnosis = options.call(diagnose, args, modalities=(args.x_name, args.y_name))
     files = ()
     if args.out:
         diagnosis.save(args.out)

@@ -74,15 +74,11 @@ def _parser() -> "argparse.ArgumentParser":
     from gentle_clip_jax.commands import (
         aligners,
         completion,
-        data,
-        doctor,
         features,
-        matches,
         options,
-        quickstart,
-        review,
-        runs,
-        sharing,
+        pairs,
+        start,
+        training,
         values,
     )
 
@@ -93,8 +89,7 @@ def _parser() -> "argparse.ArgumentParser":
     parser.flag("--no-compilation-cache", cache)
     completion.add(parser)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    groups = (quickstart, features, aligners, matches, sharing, review, runs, data, doctor)
-    for group in groups:
+    for group in (start, features, aligners, pairs, training):
         group.add(commands)
     return parser
 

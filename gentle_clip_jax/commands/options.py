@@ -6,17 +6,17 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from gentle_clip_jax.commands import output, values
 
+Result = TypeVar("Result")
 # What an option takes, by its name in --help.
 _KINDS = {
     **dict.fromkeys(("CONFIG", "CSV", "DIR", "PATH"), values.path),
     **dict.fromkeys(("ITEM", "KEY,KEY", "NAME", "NAME,NAME", "ORG/NAME", "TEXT"), values.name),
     "FILE": values.file,
     "N": values.number,
-    "HOST:PORT": values.address,
     "I/N": values.shard,
     "S": values.share,
 }
@@ -112,7 +112,7 @@ class Command(argparse.ArgumentParser):
         """Add --x-name and --y-name, by which pages and sentences call the items."""
         for name in "xy":
             help = f"name for items of {name} on pages, e.g. cell (default: the name of the file)"
-            self.option(f"--{name}-name", "NAME", help, type=values.label)
+            self.option(f"--{name}-name", "NAME", help)
 
 
 def _like(word: str, known: Iterable[str]) -> str:
@@ -128,6 +128,12 @@ def all_actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
         if isinstance(action, argparse._SubParsersAction):
             for command in action.choices.values():
                 yield from all_actions(command)
+
+
+def call(function: Callable[..., Result], args: argparse.Namespace, **others: Any) -> Result:
+    """Call a public function with the options that are named as its parameters, and with others."""
+    names = inspect.signature(function).parameters.keys() & vars(args).keys()
+    return function(**({name: getattr(args, name) for name in names} | others))
 
 
 def add_command(

@@ -10,7 +10,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gentle_clip_jax.storage import progress
@@ -37,19 +37,6 @@ class Done(NamedTuple):
     outputs: tuple[str, ...] = ()
     code: int = 0
     statistics: "Iterable[str | Table]" = ()
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> "Table":
-    """Return a table of texts and numbers, as one of the results in `Done`."""
-    from rich.table import Table
-    from rich.text import Text  # what looks like markup is none
-
-    table = Table()
-    for name in head:
-        table.add_column(Text(name), overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(escaped(v) if isinstance(v, str) else json.dumps(v)) for v in row))
-    return table
 
 
 def run(args: argparse.Namespace) -> int:

@@ -6,7 +6,6 @@ import stat
 from collections.abc import Callable
 from typing import Any
 
-MOST_LETTERS = 60  # of a name for items
 _SHOWN = 40  # letters of a wrong value
 _MOST_SHARDS = 100_000
 LARGEST_SEED = 2**32 - 1  # jax.random.key takes 32 bits
@@ -49,15 +48,6 @@ def name(text: str) -> str:
     """Return a word or more."""
     if not text.strip():
         raise argparse.ArgumentTypeError("it is empty, give a name or leave it out")
-    return text
-
-
-def label(text: str) -> str:
-    """Return a name for items on pages and in pictures."""
-    if len(name(text)) > MOST_LETTERS:
-        raise argparse.ArgumentTypeError(
-            f"it has {len(text)} letters, give one of {MOST_LETTERS} at most"
-        )
     return text
 
 
@@ -105,17 +95,6 @@ def share(text: str) -> float:
             f"it must be a number above 0 and up to 1, not {_shown(text)}"
         )
     return value
-
-
-def address(text: str) -> str:
-    """Return HOST:PORT, or auto."""
-    from gentle_clip_jax.parallel.address import check_address
-
-    try:
-        check_address(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error).removesuffix(".")) from error
-    return text
 
 
 def _shown(text: str) -> str:

@@ -9,7 +9,7 @@ from gentle_clip_jax.aligners.sentences import of_chance, of_method, of_unmatche
 from gentle_clip_jax.comparing.page import HEAD, cells, comparison_page
 from gentle_clip_jax.pages import write
 from gentle_clip_jax.storage import owned
-from gentle_clip_jax.storage.text import Sentence
+from gentle_clip_jax.storage.text import Sentence, aligned
 
 if TYPE_CHECKING:
     import pandas
@@ -83,12 +83,7 @@ class Comparison:
         """The table, for a terminal."""
         x, y = self.metadata["modalities"]
         counts = self.metadata["counts"]
-        rows = [HEAD, *map(cells, self.metadata["methods"])]
-        widths = [max(map(len, column)) for column in zip(*rows)]
-        table = [
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
-            for row in rows
-        ]
+        table = aligned([HEAD, *map(cells, self.metadata["methods"])])
         title = (
             f"{counts['pairs']:,} pairs, {counts['unmatched_x']:,} unmatched items of {x} and "
             f"{counts['unmatched_y']:,} of {y}"

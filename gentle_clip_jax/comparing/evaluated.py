@@ -85,14 +85,19 @@ def compare(
     folder = Folder(workdir, sha256_of({**data, "seed": seed, "named": classes is not None}))
     with folder.writing():
         evaluated = _evaluated(problem, further, folder, seed)
-    concluded = evidence.stated or conclude(problem, evaluated[_CLOSED_FORMS])
+    closed, (*joined, ids) = evaluated[_CLOSED_FORMS], evidence.joined
+    unmatched = [len(rows.items) - len(ids) for rows in joined]
+    concluded = evidence.stated or conclude(problem, closed)
     chosen = methods or list({name: None for one in evaluated.values() for name in one.recall})
     comparison = Comparison(
         {
             "modalities": list(called),
             "seed": seed,
-            "counts": _counts(evidence),
-            **_folds(evaluated[_CLOSED_FORMS]),
+            "counts": {"pairs": len(ids), "unmatched_x": unmatched[0], "unmatched_y": unmatched[1]},
+            "splits": closed.splits,
+            "fitted": closed.fitted,
+            "among": closed.gallery,
+            "chance": chance_of(closed),
             "align": {name: concluded[name] for name in _CONCLUDED if name in concluded},
             "methods": _rows(evaluated, chosen, concluded),
             "machine": machine(),
@@ -101,23 +106,6 @@ def compare(
     if workdir is not None:
         comparison.save(workdir)
     return comparison
-
-
-def _counts(evidence: Evidence) -> dict[str, int]:
-    """Return the numbers of pairs and of the unmatched items of x and y."""
-    x, y, pairs = evidence.joined
-    unmatched = (len(rows.items) - len(pairs) for rows in (x, y))
-    return {"pairs": len(pairs), **dict(zip(("unmatched_x", "unmatched_y"), unmatched))}
-
-
-def _folds(closed: HeldOut) -> dict[str, Any]:
-    """Return the numbers of the folds, and the recall by chance."""
-    return {
-        "splits": closed.splits,
-        "fitted": closed.fitted,
-        "among": closed.gallery,
-        "chance": chance_of(closed),
-    }
 
 
 def _names(methods: Sequence[str] | None, fast: bool) -> list[str]:

@@ -9,6 +9,7 @@ from gentle_clip_jax.diagnosing.page import diagnosis_page, headlines, lines_of,
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.pages import write
 from gentle_clip_jax.storage import owned
+from gentle_clip_jax.storage.text import Sentence
 
 if TYPE_CHECKING:
     import pandas
@@ -45,7 +46,7 @@ class Diagnosis:
         return [{name: one[name] for name in _COLUMNS} for one in self.metadata["findings"]]
 
     @property
-    def summary(self) -> list[str]:
+    def summary(self) -> list[Sentence]:
         """The verdicts in sentences: on unmatched items, and on aligning without pairs."""
         return headlines(self.metadata)
 

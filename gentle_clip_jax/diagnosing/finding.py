@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gentle_clip_jax.pages.plane import principal_plane
+
 _BINS = 30
 _MAX_POINTS = 400
 _SAME = 1e-12  # values closer than this are equal
@@ -77,8 +79,5 @@ def bars(
 def scatter(title: str, x: np.ndarray, y: np.ndarray) -> dict:
     """Return a scatter plot of rows of x [n, d] and y [m, d] on their principal components."""
     x, y = x[:_MAX_POINTS], y[:_MAX_POINTS]
-    both = np.concatenate([x, y]).astype(float)
-    both -= both.mean(axis=0)
-    plane = both @ np.linalg.svd(both, full_matrices=False)[2][:2].T
-    plane = np.pad(plane, ((0, 0), (0, 2 - plane.shape[1]))).round(3).tolist()
-    return {"kind": "scatter", "title": title, "x": plane[: len(x)], "y": plane[len(x) :]}
+    x, y, _ = principal_plane(x, y)
+    return {"kind": "scatter", "title": title, "x": x.round(3).tolist(), "y": y.round(3).tolist()}

@@ -7,7 +7,7 @@ from gentle_clip_jax.diagnosing import maps
 from gentle_clip_jax.diagnosing.finding import Finding, histogram, number, unknown
 from gentle_clip_jax.diagnosing.sample import Sample
 from gentle_clip_jax.diagnosing.two_sample import Permutation
-from gentle_clip_jax.evaluation.intervals import bootstrap_intervals
+from gentle_clip_jax.evaluation.intervals import bootstrap_intervals, wilson
 
 _SIGNAL = "held_out_pairs", "Held-out pairs recognised"
 _NOISE = "pair_noise", "Wrong pairs"
@@ -137,10 +137,8 @@ def _noise_finding(strangeness: np.ndarray, seen: bool, pair_ids: np.ndarray) ->
     ]
     # Random pairs are as often above one half as below; right ones are seldom above.
     above = int(np.sum(strangeness > 0.5))
-    interval = stats.binomtest(above, len(strangeness)).proportion_ci(method="wilson")
-    value, low, high = (
-        min(1.0, 2 * share) for share in (above / len(strangeness), interval.low, interval.high)
-    )
+    share = wilson(above, len(strangeness))
+    value, low, high = (min(1.0, 2 * share[end]) for end in ("value", "low", "high"))
     return Finding(
         *_NOISE,
         f"{value:.0%} ({low:.0%} to {high:.0%})",

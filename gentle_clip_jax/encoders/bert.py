@@ -71,11 +71,7 @@ class Bert(nn.Module):
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def tokens(self, tokens: Array, *, train: bool = False) -> Array:
-        """Token ids [b, t] -> float32 [b, t, width], one row for each token.
-
-        Of several layers [b, t, layers * width].
-        """
+    def __call__(self, tokens: Array, *, train: bool = False) -> Array:
         length = tokens.shape[1]
         if length > self.max_tokens:
             raise ValueError(
@@ -103,13 +99,9 @@ class Bert(nn.Module):
             )(x, where, train=train)
             outputs.append(x)
         chosen = [outputs[i] for i in self.layers or (self.depth,)]
-        return jnp.concatenate(chosen, axis=-1).astype(jnp.float32)
-
-    @nn.compact
-    def __call__(self, tokens: Array, *, train: bool = False) -> Array:
-        x = self.tokens(tokens, train=train)
+        x = jnp.concatenate(chosen, axis=-1).astype(jnp.float32)
         if self.pooling == "mean":
-            weight = (tokens != self.pad_id)[..., None].astype(jnp.float32)
+            weight = where[..., None].astype(jnp.float32)
             return (x * weight).sum(axis=1) / jnp.maximum(weight.sum(axis=1), 1.0)
         return x[:, 0]
 

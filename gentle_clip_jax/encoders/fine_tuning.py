@@ -59,7 +59,8 @@ class FineTuned(nn.Module):
           ValueError: the tower has fewer blocks, or no kernel for the updates.
         """
         flat = traverse_util.flatten_dict(params)
-        trained = {path for path in flat if self._is_trained(path[0], _depth(params))}
+        depth = sum(name.startswith("block_") for name in params)
+        trained = {path for path in flat if self._is_trained(path[0], depth)}
         return {
             FROZEN: traverse_util.unflatten_dict({p: flat[p] for p in flat if p not in trained}),
             "trained": traverse_util.unflatten_dict({p: flat[p] for p in trained}),
@@ -79,10 +80,6 @@ class FineTuned(nn.Module):
         if block := re.fullmatch(r"block_(\d+)", name):
             return int(block[1]) >= depth - self.trained_blocks
         return not _INPUTS.fullmatch(name)
-
-
-def _depth(params: Mapping[str, Any]) -> int:
-    return sum(name.startswith("block_") for name in params)
 
 
 def _joined(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, Any]:

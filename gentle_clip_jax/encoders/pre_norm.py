@@ -41,31 +41,6 @@ def attend(
     return nn.Dense(width, dtype=dtype, name="out")(h.reshape(x.shape))
 
 
-class Attention(nn.Module):
-    """x [b, t, width] -> [b, t, width]: every place looks at all, or at those up to it."""
-
-    num_heads: int
-    causal: bool = False
-    dtype: DTypeLike = jnp.float32
-
-    @nn.compact
-    def __call__(self, x: Array) -> Array:
-        return attend(x, self.num_heads, self.dtype, causal=self.causal)
-
-
-class Mlp(nn.Module):
-    """x [b, t, width] -> [b, t, width] by way of `hidden`."""
-
-    hidden: int
-    activation: str
-    dtype: DTypeLike = jnp.float32
-
-    @nn.compact
-    def __call__(self, x: Array) -> Array:
-        h = ACTIVATIONS[self.activation](nn.Dense(self.hidden, dtype=self.dtype, name="expand")(x))
-        return nn.Dense(x.shape[-1], dtype=self.dtype, name="project")(h)
-
-
 class Block(nn.Module):
     """x [b, t, width] -> [b, t, width]: x + attention(norm(x)), then x + mlp(norm(x))."""
 
@@ -81,9 +56,10 @@ class Block(nn.Module):
     def __call__(self, x: Array, *, train: bool = False) -> Array:
         drop = nn.Dropout(self.dropout, deterministic=not train)
         h = normed(self.epsilon, "attention_norm", x).astype(self.dtype)
-        x = x + drop(Attention(self.num_heads, self.causal, self.dtype, name="attention")(h))
-        h = normed(self.epsilon, "mlp_norm", x).astype(self.dtype)
-        return x + drop(Mlp(self.hidden, self.activation, self.dtype, name="mlp")(h))
+        x = x + drop(attend(h, self.num_heads, self.dtype, causal=self.causal))
+        h = normed(self.epsilon, "norm", x).astype(self.dtype)
+        h = ACTIVATIONS[self.activation](nn.Dense(self.hidden, dtype=self.dtype, name="expand")(h))
+        return x + drop(nn.Dense(x.shape[-1], dtype=self.dtype, name="project")(h))
 
 
 def through_blocks(tower: Any, x: Array, *, causal: bool, train: bool) -> Array:
@@ -153,12 +129,12 @@ def block_layers(ours: str, theirs: str) -> dict[str, str]:
     """Map the names of a block's layers here to names in a checkpoint of Hugging Face."""
     layers = {
         "attention_norm": "layer_norm1",
-        "attention/query": "self_attn.q_proj",
-        "attention/key": "self_attn.k_proj",
-        "attention/value": "self_attn.v_proj",
-        "attention/out": "self_attn.out_proj",
-        "mlp_norm": "layer_norm2",
-        "mlp/expand": "mlp.fc1",
-        "mlp/project": "mlp.fc2",
+        "query": "self_attn.q_proj",
+        "key": "self_attn.k_proj",
+        "value": "self_attn.v_proj",
+        "out": "self_attn.out_proj",
+        "norm": "layer_norm2",
+        "expand": "mlp.fc1",
+        "project": "mlp.fc2",
     }
     return {f"{ours}/{name}": f"{theirs}.{their_name}" for name, their_name in layers.items()}

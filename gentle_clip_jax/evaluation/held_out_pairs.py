@@ -12,7 +12,7 @@ import numpy as np
 from scipy import special, stats
 
 from gentle_clip_jax.evaluation.cross_validation import TIE
-from gentle_clip_jax.evaluation.nearest import NEAREST, blocks_of_cosines, paired
+from gentle_clip_jax.evaluation.nearest import NEAREST, blocks_of_cosines, greatest, paired
 
 _SUMMED = (
     16384  # items of a gallery over which sums at all temperatures are taken; more are sampled
@@ -128,10 +128,7 @@ def _direction(
     """Search for held-out items [k, d] in a gallery [m, d]; partners [k, d] as they are ranked."""
     partner, count, parts = np.sum(queries * partners, axis=1), min(NEAREST, len(gallery)), []
     for start, cosines in blocks_of_cosines(queries, gallery):
-        some = np.argpartition(-cosines, count - 1, axis=1)[:, :count]
-        some.sort(axis=1)  # ties in the order of the gallery
-        order = np.argsort(-np.take_along_axis(cosines, some, axis=1), axis=1, kind="stable")
-        index = np.take_along_axis(some, order, axis=1)
+        index = greatest(cosines, count)
         further = cosines - partner[start : start + len(cosines), None]
         above = np.sum(further > TIE, axis=1)
         every = -(-len(gallery) // _SUMMED)

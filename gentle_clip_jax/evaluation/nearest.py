@@ -45,10 +45,7 @@ def nearest(
     member = np.eye(num_groups, dtype=np.float32)[group]
     count, parts = min(NEAREST, len(gallery)), []
     for _, cosines in blocks_of_cosines(queries, gallery):
-        some = np.argpartition(-cosines, count - 1, axis=1)[:, :count]
-        some.sort(axis=1)  # ties in the order of the gallery
-        order = np.argsort(-np.take_along_axis(cosines, some, axis=1), axis=1, kind="stable")
-        index = np.take_along_axis(some, order, axis=1)
+        index = greatest(cosines, count)
         masses = np.exp(_below_top(cosines) / np.float32(group_temperature)) @ member
         parts.append(
             (
@@ -59,6 +56,14 @@ def nearest(
             )
         )
     return Nearest(*(np.concatenate(part) for part in zip(*parts)))
+
+
+def greatest(cosines: np.ndarray, count: int) -> np.ndarray:
+    """Return the columns [n, count] of the greatest cosines [n, m], ties in their order."""
+    some = np.argpartition(-cosines, count - 1, axis=1)[:, :count]
+    some.sort(axis=1)
+    order = np.argsort(-np.take_along_axis(cosines, some, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(some, order, axis=1)
 
 
 def paired(queries: np.ndarray, gallery: np.ndarray, pairs: tuple[np.ndarray, ...]) -> np.ndarray:

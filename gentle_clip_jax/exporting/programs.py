@@ -42,8 +42,9 @@ def onnx(functions: Mapping[str, Function]) -> dict[str, bytes | str]:
             with warnings.catch_warnings(action="ignore"):  # warnings on types
                 files[f"{name}.onnx"] = _converted(name, function)
         except Exception as error:  # of any kind, for unknown operators
+            reason = str(error).strip().partition("\n")[0][:200] or type(error).__name__
             raise ValueError(
-                f"jax2onnx cannot convert {name} ({_first_line(error)}): use --format=stablehlo."
+                f"jax2onnx cannot convert {name} ({reason}): use --format=stablehlo."
             ) from error
     return files | {"README.md": _README_ONNX.format(functions=_listed(functions))}
 
@@ -78,22 +79,17 @@ def _listed(functions: Mapping[str, Function]) -> str:
     lines = []
     for name, (_, item, takes) in functions.items():
         paths = jax.tree_util.tree_leaves_with_path(item)
-        arrays = [f"{_name(path)} {leaf.dtype} {_shape(leaf)}" for path, leaf in paths]
+        arrays = [
+            f"{_name(path)} {leaf.dtype} [{', '.join(['batch', *map(str, leaf.shape)])}]"
+            for path, leaf in paths
+        ]
         lines.append(f"- `{name}`: {', '.join(arrays)}: {takes}")
     return "\n".join(lines)
-
-
-def _shape(item: jax.ShapeDtypeStruct) -> str:
-    return f"[{', '.join(['batch', *map(str, item.shape)])}]"
 
 
 def _name(path: Any) -> str:
     """Return the name of an array in an item."""
     return jax.tree_util.keystr(path, simple=True, separator=".") or "items"
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0][:200] or type(error).__name__
 
 
 _README = """# StableHLO

@@ -69,20 +69,21 @@ def modalities_of(
         differ and are short, or else x and y.
 
     Raises:
-      ValueError: both are called the same.
+      ValueError: both are called the same, or one has more than 60 letters.
     """
     x_name, y_name = _stem(x), _stem(y)
-    if (
-        x_name == y_name
-        or not x_name
-        or not y_name
-        or max(map(len, (x_name, y_name))) > _MOST_LETTERS
-    ):
+    is_short = 0 < len(x_name) <= _MOST_LETTERS and 0 < len(y_name) <= _MOST_LETTERS
+    if x_name == y_name or not is_short:
         x_name, y_name = "x", "y"
     chosen = [
         name.encode("utf-8", "replace").decode()
         for name in (names[0] or x_name, names[1] or y_name)
     ]
+    if longest := next((name for name in chosen if len(name) > _MOST_LETTERS), None):
+        raise ValueError(
+            f"The name {longest[:40]!r}... has {len(longest)} letters: give one of {_MOST_LETTERS} "
+            "at most."
+        )
     if chosen[0] == chosen[1]:
         raise ValueError(
             f"Both modalities are called {chosen[0]}: give another --x-name or --y-name."

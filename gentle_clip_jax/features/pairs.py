@@ -44,8 +44,9 @@ def read_matched(pairs: Pairs, x: Collection, y: Collection) -> Matched:
     count = item.max() + 1
     if count == len(ids):
         return Matched(x, y, _in_canonical_order(ids))
+    source = f" of {pairs}" if isinstance(pairs, str | os.PathLike) else ""
     _log.info(
-        f"The {len(ids):,} pairs{_source(pairs)} are of {count:,} items, as items that "
+        f"The {len(ids):,} pairs{source} are of {count:,} items, as items that "
         "share a partner count as one."
     )
     joined, names = [], []
@@ -85,10 +86,6 @@ def _least(ids: np.ndarray, item: np.ndarray) -> np.ndarray:
     """Return the least of the ids [k] of each item."""
     order = np.argsort(ids, kind="stable")
     return ids[order[np.unique(item[order], return_index=True)[1]]]
-
-
-def _source(pairs: Pairs) -> str:
-    return f" of {pairs}" if isinstance(pairs, str | os.PathLike) else ""
 
 
 def _joined(pairs: np.ndarray) -> np.ndarray:

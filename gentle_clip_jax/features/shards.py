@@ -130,14 +130,12 @@ def _write(out: pathlib.Path, count: int, manifests: list[dict[str, Any]]) -> No
     for row, place in rows:
         if "reason" not in row:  # where contents are equal the first is taken, as one run does
             cached.places.setdefault(row["sha256"], place)
-    ordered = [(_of_a_row(row), _content(row)) for row, _ in rows]
+    ordered = [
+        ({k: v for k, v in row.items() if k not in _NOT_OF_A_ROW}, _content(row)) for row, _ in rows
+    ]
     metadata = {k: v for k, v in manifests[0].items() if k not in _OF_ONE}
     metadata["contents_sha256"] = contents_sha256(metadata, ordered)
     write_features(ordered, out, manifests[0]["arguments"], metadata, cached)
-
-
-def _of_a_row(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in row.items() if name not in _NOT_OF_A_ROW}
 
 
 def _content(row: dict[str, Any]) -> Content:

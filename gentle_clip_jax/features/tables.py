@@ -24,10 +24,6 @@ def _read_npy(path: pathlib.Path, key: str | None) -> dict[str, Any]:
     return {"features": reading.map_array(path)}
 
 
-def _read_npz(path: pathlib.Path, key: str | None) -> dict[str, Any]:
-    return _named(reading.read_arrays(path), key)
-
-
 def _read_safetensors(path: pathlib.Path, key: str | None) -> dict[str, Any]:
     from safetensors.numpy import load_file
 
@@ -219,7 +215,7 @@ def _no_key(key: str | None) -> None:
 
 READERS = {
     ".npy": _read_npy,
-    ".npz": _read_npz,
+    ".npz": lambda path, key: _named(reading.read_arrays(path), key),
     **dict.fromkeys(SUFFIXES, _read_table),
     ".h5ad": _read_h5ad,
     ".parquet": _read_parquet,

@@ -24,6 +24,7 @@ from gentle_clip_jax.matching.written import Shown, rows_of, write
 from gentle_clip_jax.pages.items import pairs_html
 from gentle_clip_jax.searching.opened import Opened, opened_of
 from gentle_clip_jax.searching.run_items import Run
+from gentle_clip_jax.storage.text import aligned
 
 if TYPE_CHECKING:
     import pandas
@@ -67,6 +68,15 @@ class MatchedCollections:
         return (
             f"{self.matches.summary} This holds if the run was not trained on any of these pairs."
         )
+
+    @property
+    def lines(self) -> list[str]:
+        """The reliability of the probabilities on held-out pairs, as a table for a terminal."""
+        head = ("stated probability of held-out pairs, %", "right, %", "from (95 %)", "to")
+        names = ("probability", "value", "low", "high")
+        bins = self.metadata["reliability"] or ()
+        rows = [[f"{100 * one[name]:.0f}" for name in names] for one in bins]
+        return aligned([head, *rows]) if rows else []
 
     @property
     def metadata(self) -> dict[str, Any]:

@@ -31,7 +31,8 @@ def use() -> None:
     try:
         folder = _folder()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not os.access(folder, os.W_OK) or _is_of_another(folder):
+        is_own = not hasattr(os, "getuid") or folder.stat().st_uid == os.getuid()
+        if not is_own or not os.access(folder, os.W_OK):
             return
         _remove_unfinished(folder)
     except (OSError, RuntimeError):  # no such home, or a file system without locks
@@ -51,10 +52,6 @@ def _folder() -> pathlib.Path:
 
         cpu = f"{platform.machine()} {platform.processor()}"
     return stores.user_cache() / f"compiled-{zlib.crc32(cpu.encode()):08x}"
-
-
-def _is_of_another(folder: pathlib.Path) -> bool:
-    return hasattr(os, "getuid") and folder.stat().st_uid != os.getuid()
 
 
 def _remove_unfinished(folder: pathlib.Path) -> None:

@@ -20,7 +20,7 @@ from gentle_clip_jax.reviewing.queue import Mode
 from gentle_clip_jax.searching.opened import Opened, opened_of
 from gentle_clip_jax.searching.run_items import Run
 from gentle_clip_jax.storage.tables import check_grows
-from gentle_clip_jax.storage.text import Sentence
+from gentle_clip_jax.storage.text import Sentence, aligned
 from gentle_clip_jax.storage.writing import write_json
 
 if TYPE_CHECKING:
@@ -72,6 +72,13 @@ class Reviewed:
                 f"pairs are among the first {AT}."
             )
         return found
+
+    @property
+    def lines(self) -> list[str]:
+        """The curve of recall, as a table for a terminal."""
+        head = ("pairs", "held-out partners among the first ten, %", "from (95 %)", "to")
+        rows = [(f"{p.pairs:,}", *(f"{100 * share:.0f}" for share in p[1:])) for p in self.curve]
+        return aligned([head, *rows]) if rows else []
 
     def save(self, folder: str | pathlib.Path) -> None:
         """Write pairs.csv and review_curve.json into a folder.

@@ -9,7 +9,6 @@ from typing import Annotated, Any, NamedTuple
 import msgspec
 import numpy as np
 
-from gentle_clip_jax.runs.differences import differences, flat
 from gentle_clip_jax.runs.folder import RunFolder, read_config
 from gentle_clip_jax.storage import reading
 from gentle_clip_jax.storage.records import read_record, unchecked
@@ -102,21 +101,6 @@ def read_run(path: str | Path) -> Run:
         evaluation=read_evaluation(folder),
         embeddings=_read_embeddings(folder.embeddings),
     )
-
-
-def facts(path: str | Path) -> dict[str, Any]:
-    """Return versions, commit, devices, seed, data, command and config of a run, by dotted names.
-
-    Raises ValueError, in one sentence, if the folder has no run or cannot be read.
-    """
-    config = read_config(path).to_dict()
-    return flat(read_info(RunFolder(place(path)))) | flat(config, "config.")
-
-
-def differing_facts(path: str | Path, other: str | Path) -> dict[str, tuple[Any, Any]]:
-    """Return the facts in which two runs differ, but for when and how long they ran."""
-    found = differences(facts(path), facts(other))
-    return {name: both for name, both in found.items() if name not in ("started", "seconds")}
 
 
 def read_info(folder: RunFolder) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`search`: the nearest items to words or to another item, as ids, cosines, a table and a page."""
+"""`search`: the nearest items to words or to another item, as ids, lines, a table and a page."""
 
 import dataclasses
 import html
@@ -9,14 +9,28 @@ from typing import TYPE_CHECKING
 from gentle_clip_jax.aligners import Aligner
 from gentle_clip_jax.data.thumbnails import thumbnails
 from gentle_clip_jax.features.given import Given
-from gentle_clip_jax.pages.items import Card, previews_html
-from gentle_clip_jax.searching import shown
+from gentle_clip_jax.pages import Step, write
+from gentle_clip_jax.pages.items import Card, items_page, previews_html
 from gentle_clip_jax.searching.opened import Opened, opened_of
 from gentle_clip_jax.searching.run_items import Run
 from gentle_clip_jax.searching.search import Hit, open_gallery
+from gentle_clip_jax.storage.tables import write_csv
+from gentle_clip_jax.storage.text import escaped
 
 if TYPE_CHECKING:
     import pandas
+
+# X, Y and PAIRS are what the aligner was fitted to.
+_NOW = (
+    Step(
+        "Something here is what you meant? Find more that is like it.",
+        "gentle-clip search --aligner=ALIGNER --in=FEATURES --like=ID",
+    ),
+    Step(
+        "Too many are wrong? Every pair that you confirm makes the next search better.",
+        "gentle-clip review --aligner=ALIGNER --x=X --y=Y --pairs=PAIRS",
+    ),
+)
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -40,13 +54,28 @@ class Hits:
         """Cosines of the items with the query; they are no probabilities."""
         return [hit.score for hit in self.hits]
 
+    @property
+    def lines(self) -> list[str]:
+        """A line for each item: score, id, and path or else text, separated by tabs."""
+        return [
+            f"{hit.score:.3f}\t{escaped(hit.id, keep='')}\t"
+            f"{hit.path or ' '.join(hit.text.split())}".rstrip()
+            for hit in self.hits
+        ]
+
     def save_html(self, path: str | pathlib.Path) -> None:
         """Write a web page of the results with their pictures or texts.
 
         Raises:
           ValueError: it cannot be written.
         """
-        shown.write_hits(path, self.query, self.hits, self.data)
+        pictures = thumbnails(self.data, self.ids)
+        cards = [
+            Card(hit.id, f"{rank} · {hit.score:.3f}", hit.text, pictures.get(hit.id))
+            for rank, hit in enumerate(self.hits, start=1)
+        ]
+        lead = [self.query, "The figure beside a rank is a cosine, not a probability."]
+        write(path, items_page("search", f"{len(self)} items, nearest first", lead, cards, _NOW))
 
     def save_csv(self, path: str | pathlib.Path) -> None:
         """Write a CSV table: rank, id, score, path, text.
@@ -54,7 +83,11 @@ class Hits:
         Raises:
           OSError: it cannot be written.
         """
-        shown.write_table(path, self.hits)
+        rows = (
+            (rank, hit.id, f"{hit.score:.6f}", hit.path, hit.text)
+            for rank, hit in enumerate(self.hits, start=1)
+        )
+        write_csv(pathlib.Path(path), [("rank", "id", "score", "path", "text"), *rows])
 
     def to_pandas(self) -> "pandas.DataFrame":
         """Return a table with a line for each item: id, path, score, text."""

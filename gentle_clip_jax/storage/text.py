@@ -2,6 +2,7 @@
 
 import codecs
 import re
+from collections.abc import Iterable, Sequence
 
 # The longer marks first: that of UTF-16 begins that of UTF-32.
 _MARKS = (
@@ -72,3 +73,15 @@ def escaped(text: str, keep: str = "\t\n") -> str:
     return _CONTROLS.sub(
         lambda match: match[0] if match[0] in keep else ascii(match[0])[1:-1], text
     )
+
+
+def aligned(rows: Iterable[Sequence[str]]) -> list[str]:
+    """Return the rows of a table as lines, with each column as wide as its longest cell.
+
+    >>> aligned([("pairs", "recall"), ("12", "40")])
+    ['pairs  recall', '12     40']
+    """
+    table = [*rows]
+    widths = [max(map(len, column)) for column in zip(*table)]
+    cells = (map(str.ljust, row, widths) for row in table)
+    return ["  ".join(row).rstrip() for row in cells]

@@ -1,7 +1,6 @@
 """Record of a step whose loss was not finite: its metrics, its row numbers and its batch."""
 
 import pathlib
-from typing import Any
 
 import jax
 import ml_collections
@@ -29,7 +28,9 @@ def recorded(
     if jax.process_index() == 0:
         rows = batching.rows_at(config, dataset)(bad.step - 1)
         batch = batching.batch_at(config, dataset, whole=True)(bad.step - 1)
-        arrays = {"/".join(key): rows for key, rows in _leaves(batch)}
+        arrays = {
+            f"{name}/{side}": part[side] for name, part in batch.items() for side in ("x", "y")
+        }
         write_arrays(path.with_suffix(".npz"), arrays)
         record = {
             "step": bad.step,
@@ -44,7 +45,3 @@ def recorded(
         "Lower the learning rates (config.optimizer) or the weight of that term (config.loss), or "
         f"raise config.train.max_skipped. {path} and its .npz file record the batch of that step."
     )
-
-
-def _leaves(batch: batches.Batch) -> list[tuple[tuple[str, str], Any]]:
-    return [((name, side), part[side]) for name, part in batch.items() for side in ("x", "y")]

@@ -55,7 +55,7 @@ def assert_one_sentence(capsys, *words: str) -> None:
     "args",
     [
         [],
-        *([name] for name in ("train", "evaluate", "report", "search", "show")),
+        *([name] for name in ("train", "evaluate", "report", "search")),
         *([name] for name in ("encode", "compare", "diagnose", "data", "index")),
         ["data", "list"],
         ["data", "prepare"],
@@ -271,9 +271,8 @@ def test_evaluate_without_a_checkpoint(tmp_path, capsys):
 def test_a_run_whose_records_are_of_another_shape(tmp_path, capsys):
     tiny_run.begin(tmp_path, tiny_run.config())
     (tmp_path / "run.json").write_text("[]")
-    for command in (["show", str(tmp_path)], ["report", f"--workdir={tmp_path}"]):
-        assert main.main(command) == 2
-        assert_one_sentence(capsys, str(tmp_path / "run.json"), "no JSON object")
+    assert main.main(["report", f"--workdir={tmp_path}"]) == 2
+    assert_one_sentence(capsys, str(tmp_path / "run.json"), "no JSON object")
 
 
 def test_search_for_nothing(tmp_path, capsys):

@@ -26,7 +26,6 @@ LINES = {
     "train": ["--config=icons", "--workdir=run"],
     "evaluate": ["--workdir=run"],
     "report": ["--workdir=run"],
-    "show": ["run"],
     "example": ["--out=example", "--num=20000"],
     "data list": [],
     "data prepare": ["folder", "--data=pictures", "--out=to"],

@@ -64,14 +64,14 @@ def test_a_fault_of_ours_is_one_line(monkeypatch, capsys):
     def fail(*_):
         raise TypeError("unhashable\nthing")
 
-    monkeypatch.setattr("gentle_clip_jax.runs.read.facts", fail)
-    assert main.main(["show", "run"]) == 1
+    monkeypatch.setattr("gentle_clip_jax.report.write_report", fail)
+    assert main.main(["report", "--workdir=run"]) == 1
     out, err = capsys.readouterr()
     assert not out
     assert err.count("\n") == 1
     assert "TypeError: unhashable thing, test_failures.py line" in err
     with pytest.raises(TypeError):
-        main.main(["--traceback", "show", "run"])
+        main.main(["--traceback", "report", "--workdir=run"])
 
 
 def test_a_reader_that_leaves_is_no_error():
@@ -86,7 +86,7 @@ def test_a_reader_that_leaves_is_no_error():
 
 def test_names_that_are_no_text_are_printed(tmp_path):
     name = os.fsdecode(b"run\xff")
-    command = [sys.executable, "-m", "gentle_clip_jax", "show", str(tmp_path / name)]
+    command = [sys.executable, "-m", "gentle_clip_jax", "report", f"--workdir={tmp_path / name}"]
     process = subprocess.run(command, capture_output=True, text=True)
     assert process.returncode == 2
     assert "run\\udcff holds no run" in process.stderr

@@ -11,8 +11,8 @@ from gentle_clip_jax.comparing import Comparison
 from gentle_clip_jax.diagnosing import Diagnosis
 from gentle_clip_jax.pages.items import Card
 from gentle_clip_jax.report import write_report
+from gentle_clip_jax.searching.hits import Hits
 from gentle_clip_jax.searching.search import Hit
-from gentle_clip_jax.searching.shown import write_hits
 
 pytestmark = pytest.mark.slow
 LONG = "a-name-without-any-place-to-break-it-" * 4
@@ -25,7 +25,7 @@ def pages(tmp_path):
     Diagnosis(page_examples.diagnosis(), strange).save(tmp_path / "diagnosis")
     Comparison(page_examples.comparison()).save(tmp_path / "comparison")
     hits = [Hit(LONG, "", 0.5, "two boats " * 40), Hit("b", "", 0.25, "<b>waves</b>")]
-    write_hits(tmp_path / "hits.html", f"boats {LONG}", hits, None)
+    Hits(hits, f"boats {LONG}").save_html(tmp_path / "hits.html")
     (tmp_path / "matches.html").write_text(page_examples.page_of(page_examples.matches()))
     items = np.random.default_rng(0).normal(size=(40, 6)).astype(np.float32)
     texts = np.array([f"<b>{LONG}"] * 40)

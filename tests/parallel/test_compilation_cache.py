@@ -131,8 +131,8 @@ def test_the_commands_use_it_unless_told_not_to(monkeypatch):
     monkeypatch.setattr(compilation_cache, "use", lambda: used.append("used"))
     monkeypatch.setattr("gentle_clip_jax.parallel.interrupt.listen", lambda: None)
     for options in ([], ["--no-compilation-cache"]):
-        monkeypatch.setattr(sys, "argv", ["gentle-clip", *options, "show", "no run"])
+        monkeypatch.setattr(sys, "argv", ["gentle-clip", *options, "report", "--workdir=no run"])
         assert main.main() == 2
     assert used == ["used"]
-    assert main.main(["show", "no run"]) == 2  # in another program's process
+    assert main.main(["report", "--workdir=no run"]) == 2  # in another program's process
     assert used == ["used"]

@@ -175,5 +175,5 @@ def test_a_process_that_fails_alone_does_not_wait(monkeypatch, capsys):
     left = []
     monkeypatch.setattr(processes, "is_supervised", lambda: True)
     monkeypatch.setattr(processes, "leave", left.append)
-    assert main.main(["show", "no/such/folder"]) == 2
+    assert main.main(["report", "--workdir=no/such/folder"]) == 2
     assert left == [2]

@@ -16,7 +16,7 @@ from gentle_clip_jax.aligners.closed_form.cca import cca
 from gentle_clip_jax.aligners.closed_form.transported import transported_cca
 from gentle_clip_jax.aligners.problem import Features
 from gentle_clip_jax.commands import options, output
-from gentle_clip_jax.commands import review as command
+from gentle_clip_jax.commands import pairs as command
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.pairs import read_pairs
 from gentle_clip_jax.reviewing import opening, refit

@@ -11,7 +11,7 @@ from PIL import Image
 
 import gentle_clip_jax as gc
 from gentle_clip_jax import match, restore
-from gentle_clip_jax.commands import aligners, matches, options, output
+from gentle_clip_jax.commands import aligners, options, output, pairs
 from gentle_clip_jax.features.read import read
 from gentle_clip_jax.tasks.icons import data
 from gentle_clip_jax.training import loop
@@ -115,7 +115,7 @@ def test_words_an_item_and_a_file_find_pictures(work, capsys):
 
 def test_match_takes_the_towers_as_they_are(work, capsys):
     sides = f"--x={work}/pictures", f"--y={work}/words.jsonl", f"--pairs={work}/pairs.csv"
-    run(matches, "match", f"--aligner={work}/run", *sides, f"--out={work}/matches")
+    run(pairs, "match", f"--aligner={work}/run", *sides, f"--out={work}/matches")
     assert "if the run was not trained on any of these pairs" in capsys.readouterr().out
     towers, test = restore(work / "run"), tiny_run.dataset().test
     nearest = np.argmax(towers.embed_x(test.x[6:]) @ towers.embed_y(test.y[6:]).T, axis=1) + 6

@@ -56,12 +56,8 @@ def read_sentence_transformers(folder: pathlib.Path, role: str) -> Adapter:
         return model.encode([*batch], convert_to_tensor=True, **inputs)
 
     if role == "image":
-        return Adapter(folder, model, embed, _as_it_is)
+        return Adapter(folder, model, embed, lambda image: image)
     return Adapter(folder, model, embed, max_tokens=model.max_seq_length)
-
-
-def _as_it_is(image: Any) -> Any:
-    return image
 
 
 def read_timm(folder: pathlib.Path, _: str) -> Adapter:

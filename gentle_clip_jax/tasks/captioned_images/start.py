@@ -1,6 +1,5 @@
 """Initial heads: a closed-form map of the matched items, or the identity."""
 
-import functools
 import logging
 import pathlib
 from typing import Any, Literal
@@ -11,7 +10,7 @@ import numpy as np
 from flax import traverse_util
 
 from gentle_clip_jax.aligners import closed_form
-from gentle_clip_jax.aligners.closed_form import Features, Maps
+from gentle_clip_jax.aligners.closed_form import Features
 from gentle_clip_jax.aligners.closed_form.transported import PLAN_ITEMS
 from gentle_clip_jax.aligners.standardize import Standardizer
 from gentle_clip_jax.data import batches
@@ -107,7 +106,7 @@ def from_pairs(
     y = texts.mean(axis=1)
     scale_x, scale_y = _deviation(x), _deviation(y)
     dim = params["x_head"]["map"]["kernel"].shape[1]
-    fit = functools.partial(_cca, dim=dim)
+    fit = lambda x, y, shrinkage: closed_form.cca(x, y, shrinkage=shrinkage, dim=dim)  # noqa: E731
     x, y = x / scale_x, y / scale_y
     maps = fit(x, y, closed_form.chosen_shrinkage(fit, x, y))
     if start == "transported_cca" and batches.count(dataset.unmatched_x):
@@ -124,10 +123,6 @@ def from_pairs(
         "x_head": _head(params["x_head"], x, maps.mean_x, maps.map_x, scale_x),
         "y_head": _head(params["y_head"], y, maps.mean_y, maps.map_y, scale_y),
     }
-
-
-def _cca(x: jax.Array, y: jax.Array, shrinkage: float, *, dim: int) -> Maps:
-    return closed_form.cca(x, y, shrinkage=shrinkage, dim=dim)
 
 
 def _deviation(rows: jax.Array) -> jax.Array:

@@ -26,10 +26,12 @@ def read(path: pathlib.Path, modality: Modality, near: dict[str, Any] | None, cr
     """
     if modality == "y" and near is not None:
         chains = structures.read_folder(path)
-        return _raw(chains, _digest, lambda some: _backbones(some, near, crop))
+        digest = lambda chain: sha256_of(np.asarray(chain.backbone, np.float32))  # noqa: E731
+        return _raw(chains, digest, lambda some: _backbones(some, near, crop))
     alphabet = domains.AMINO_ACIDS if modality == "x" else domains.STATES
     letters = sequences.read_fasta(path)
-    return _raw(letters, _digest_of_letters, lambda some: centres(some, crop, alphabet))
+    digest = lambda one: sha256_of(one.encode())  # noqa: E731
+    return _raw(letters, digest, lambda some: centres(some, crop, alphabet))
 
 
 def centres(strings: Sequence[str], size: int, alphabet: str = domains.AMINO_ACIDS) -> np.ndarray:
@@ -57,11 +59,3 @@ def _middle(residues: np.ndarray, size: int) -> np.ndarray:
 
 def _raw(items: dict[str, Any], digest: Callable[[Any], str], load: Callable[..., Items]) -> Raw:
     return Raw([{"id": name} for name in items], [*items.values()], digest, load)
-
-
-def _digest(chain: Chain) -> str:
-    return sha256_of(np.asarray(chain.backbone, np.float32))
-
-
-def _digest_of_letters(letters: str) -> str:
-    return sha256_of(letters.encode())

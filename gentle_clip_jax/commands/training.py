@@ -1,14 +1,16 @@
-"""Commands on runs: train, evaluate, report, show."""
+"""Commands on training: data list, data prepare, train, evaluate, report."""
 
 import argparse
 from typing import Any
 
 from gentle_clip_jax import load_config
 from gentle_clip_jax.commands import options, output, values
+from gentle_clip_jax.storage.text import aligned
 
 
 def add(commands: Any) -> None:
     """Add the commands to a parser's."""
+    _add_data(commands)
     _add_train(commands)
     evaluate = options.add_command(commands, _evaluate)
     report = options.add_command(commands, _report)
@@ -16,8 +18,20 @@ def add(commands: Any) -> None:
     for command in (evaluate, report):
         command.option("--workdir", "DIR", "folder of the run", required=True)
         command.option("--compare", "DIR", compared, action="append", default=[])
-    show = options.add_command(commands, _show)
-    show.option("runs", "RUN", "folder of a run", nargs="+", type=values.path)
+
+
+def _add_data(commands: Any) -> None:
+    purpose = "List or prepare data sets for training."
+    text = f"{purpose}\n\nExample: gentle-clip data list\nMore: docs/train_encoders.md"
+    data = commands.add_parser("data", help=purpose, description=text)
+    actions = data.add_subparsers(metavar="ACTION", required=True)
+    options.add_command(actions, _list)
+    prepare = options.add_command(actions, _prepare)
+    prepare.option("name", "NAME", "name of the data set, see gentle-clip data list; e.g. folder")
+    prepare.option("--data", "DIR", "folder of its files", required=True)
+    prepare.out("output folder for prepared data sets")
+    skipped = "maximum number of damaged items (default: 10)"
+    prepare.option("--max-skipped", "N", skipped, type=values.whole(0, 10**9), default=10)
 
 
 def _add_train(commands: Any) -> None:
@@ -86,20 +100,28 @@ def _report(args: argparse.Namespace) -> output.Done:
     return output.Done(outputs=(str(write_report(args.workdir, args.compare)),))
 
 
-def _show(args: argparse.Namespace) -> output.Done:
-    """Show the config and versions of a run, or the differences of two runs.
+def _list(_: argparse.Namespace) -> output.Done:
+    """List the data sets that can be prepared.
 
-    Example: gentle-clip show runs/icons runs/icons_clip
+    Example: gentle-clip data list
     More: docs/train_encoders.md
     """
-    from gentle_clip_jax.runs.read import differing_facts, facts
+    from gentle_clip_jax.data.prepare import list_data_sets, name_readers
 
-    if len(args.runs) > 2:
-        raise ValueError(f"Give one run, or two to compare, not {len(args.runs)}.")
-    if len(args.runs) == 1:
-        found = facts(*args.runs)
-        return output.Done([output.table(["", *args.runs], found.items())], {"run": found})
-    found = differing_facts(*args.runs)
-    table = output.table(["", *args.runs], ((name, *both) for name, both in found.items()))
-    same = "The two runs differ in nothing that was recorded."
-    return output.Done([table if found else same], {"differences": found})
+    known = list_data_sets()
+    rows = [(name, one["field"], one["title"], one["cite"]) for name, one in known.items()]
+    table = aligned([("name", "field", "title", "source"), *rows])
+    others = name_readers(name for name, one in known.items() if not one["trained"])
+    return output.Done([*table, others], {"data_sets": known})
+
+
+def _prepare(args: argparse.Namespace) -> output.Done:
+    """Convert a folder into a data set with random access.
+
+    Example: gentle-clip data prepare rsicd --data=downloads/rsicd --out=data
+    More: docs/train_encoders.md
+    """
+    from gentle_clip_jax.data.prepare import prepare
+
+    folder = prepare(args.name, args.data, args.out, max_skipped=args.max_skipped)
+    return output.Done(outputs=(str(folder),))

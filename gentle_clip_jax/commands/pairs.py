@@ -1,0 +1,100 @@
+"""Commands on pairs: review, match."""
+
+import argparse
+from typing import Any
+
+from gentle_clip_jax.commands import options, output, values
+from gentle_clip_jax.parallel import interrupt
+
+
+def add(commands: Any) -> None:
+    """Add the commands to a parser's."""
+    _add_review(commands)
+    _add_match(commands)
+
+
+def _add_review(commands: Any) -> None:
+    review = options.add_command(commands, _review, statistics=True)
+    review.aligner(required=False)
+    review.collections()
+    pairs = (
+        "file of pairs, which may be missing or empty; the review adds to it (default: the pairs "
+        "of the aligner, in the folder of --out)"
+    )
+    review.option("--pairs", "CSV", pairs, type=values.file)
+    out = "output folder for pairs.csv and the log (default: the folder of --pairs, or review)"
+    review.option("--out", "DIR", out)
+    images = "folder of pictures, named by the ids of their items (default: those that encode read)"
+    review.option("--images", "DIR", images)
+    port = "port of the server (default: 8000)"
+    review.option("--port", "N", port, type=values.port, default=8000)
+    save = "output folder for an aligner that is fitted to all pairs at the end (default: none)"
+    review.option("--save-aligner", "DIR", save)
+    review.seed()
+
+
+def _add_match(commands: Any) -> None:
+    match = options.add_command(commands, _match, statistics=True)
+    match.aligner()
+    match.collections()
+    match.pairs("the pairs that the aligner was fitted to")
+    share = (
+        "share, above 0 to 1, of the unmatched items of x that have a partner in y (default: none, "
+        "and matches have no probabilities)"
+    )
+    match.option("--share", "S", share)
+    match.out("output folder for matches.csv, accepted.csv, matches.html and matches.json")
+    least = "least probability, above 0 to 1, of a match in accepted.csv (default: 0.5)"
+    match.option("--accept", "S", least, default=0.5)
+    match.flag("--xlsx", "write matches.xlsx too, a workbook of text cells")
+    ways = match.add_mutually_exclusive_group()
+    match.flag("--many-to-one", "match each item of x with its nearest of y (default)", group=ways)
+    match.flag("--one-to-one", "use each item of y at most once", group=ways)
+    match.seed()
+
+
+def _review(args: argparse.Namespace) -> output.Done:
+    """Find and confirm pairs by hand in the browser; without --aligner, begin with none.
+
+    Example: gentle-clip review --x=features/pictures --y=features/texts --pairs=pairs.csv
+    More: docs/review_and_match.md
+    """
+    from gentle_clip_jax import align, review
+    from gentle_clip_jax.training.loading import open_aligner
+
+    aligner = open_aligner(args.aligner) if args.aligner else None
+    reviewed = options.call(review, args, aligner=aligner)
+    interrupt.handled()  # Ctrl-C ended the page, and what follows may take longer
+    facts = {
+        "answers": len(reviewed.answers),
+        "pairs": len(reviewed.pairs),
+        "known": reviewed.known,
+        "curve": [point._asdict() for point in reviewed.curve],
+    }
+    stored, *figures = reviewed.summary
+    lines = [f"{stored.removesuffix('.')}; run the same command again to continue.", *figures]
+    written = [str(reviewed.path)]
+    if args.save_aligner:
+        fitted = align(args.x, args.y, reviewed.path, out=args.save_aligner)
+        lines, written = [*lines, *fitted.summary], [*written, args.save_aligner]
+    elif not args.aligner:
+        lines.append(
+            f"Next: gentle-clip align --x={args.x} --y={args.y} --pairs={reviewed.path} "
+            "--out=aligner"
+        )
+    return output.Done(lines, facts, tuple(written), statistics=reviewed.lines)
+
+
+def _match(args: argparse.Namespace) -> output.Done:
+    """Find a partner for every item of x, with its probability.
+
+    Example: gentle-clip match --aligner=aligner --x=pictures.npy --y=texts.npy --out=matches
+    More: docs/review_and_match.md
+    """
+    from gentle_clip_jax import match
+    from gentle_clip_jax.training.loading import open_aligner
+
+    matches = options.call(match, args, aligner=open_aligner(args.aligner))
+    matches.save(args.out, accept=args.accept, xlsx=args.xlsx)
+    facts, statistics = matches.metadata, matches.lines
+    return output.Done([matches.summary], facts, (args.out,), statistics=statistics)
