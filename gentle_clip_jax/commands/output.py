@@ -18,25 +18,21 @@ from gentle_clip_jax.storage.text import Sentence, escaped
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
-
-
-_WIDTH = 10_000  # columns of a pipe
 
 
 class Done(NamedTuple):
     """The result of a command.
 
-    lines: for people, with tables among them. facts: the same for programs, ready for JSON; None
-    where another process prints them. outputs: the files and folders that it has written. code: the
-    exit code. statistics: further lines and tables, printed with --verbose.
+    lines: for people. facts: the same for programs, ready for JSON; None where another process
+    prints them. outputs: the files and folders that it has written. code: the exit code.
+    statistics: further lines, printed with --verbose.
     """
 
-    lines: "Iterable[str | Table]" = ()
+    lines: Iterable[str] = ()
     facts: Mapping[str, Any] | None = {}
     outputs: tuple[str, ...] = ()
     code: int = 0
-    statistics: "Iterable[str | Table]" = ()
+    statistics: Iterable[str] = ()
 
 
 def run(args: argparse.Namespace) -> int:
@@ -61,24 +57,10 @@ def run(args: argparse.Namespace) -> int:
         has_more = statistics or plain != lines
         lines, statistics = plain, ["Add --verbose for the statistics."] * bool(has_more)
     for line in [*lines, *statistics]:
-        _print(line)
+        print(escaped(line))
     if done.outputs:
         print(escaped(f"Written: {', '.join(done.outputs)}."))
     return done.code
-
-
-def _print(line: "str | Table") -> None:
-    if isinstance(line, str):
-        print(escaped(line))
-    else:  # each row on a line of its own, where a program may read it
-        _plain_console(width=None if sys.stdout.isatty() else _WIDTH).print(line)
-
-
-def _plain_console(**settings: Any) -> "Console":
-    """Return a console that prints texts as they are: a path may hold what looks like markup."""
-    from rich.console import Console
-
-    return Console(markup=False, emoji=False, highlight=False, **settings)
 
 
 class _Handler(logging.Handler):
@@ -97,7 +79,14 @@ class _Handler(logging.Handler):
 @contextlib.contextmanager
 def _notices(quiet: bool) -> Iterator[None]:
     """Show progress and what the package logs; of a quiet command, warnings alone."""
-    console = functools.cache(lambda: _plain_console(stderr=True, soft_wrap=True))
+
+    @functools.cache
+    def console() -> "Console":
+        """Return a console that prints texts as they are: a path may look like markup."""
+        from rich.console import Console
+
+        return Console(markup=False, emoji=False, highlight=False, stderr=True, soft_wrap=True)
+
     logger, handler = logging.getLogger("gentle_clip_jax"), _Handler(console)
     before = logger.handlers, logger.level, logger.propagate
     logger.handlers, logger.propagate = [handler], False

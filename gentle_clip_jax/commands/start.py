@@ -21,11 +21,8 @@ def add(commands: Any) -> None:
 def _add_example(commands: Any) -> None:
     example = options.add_command(commands, _example)
     example.out("output folder for pictures/ and texts/")
-    most, number = (
-        values.whole(1, 100_000),
-        "number of pictures and of texts (default: 500; with --emoji all)",
-    )
-    example.option("--num", "N", number, type=most)
+    number = "number of pictures and of texts (default: 500; with --emoji all)"
+    example.option("--num", "N", number, type=values.whole(1, 100_000))
     example.flag("--emoji", "draw emoji, with their English names, instead of shapes")
     example.seed()
     answer = "ask.csv, made for the data in --out, to fill the partners into (default: none)"

@@ -83,10 +83,10 @@ def _evaluate(args: argparse.Namespace) -> output.Done:
 
     others = report.evaluations(args.compare)
     found = evaluate(args.workdir)
-    table = report.results_table({args.workdir: found, **others})
+    table = report.results_lines({args.workdir: found, **others})
     folder = RunFolder(place(args.workdir))
     facts = {**found, "compared": others} if others else found
-    return output.Done([table], facts, (str(folder.evaluation), str(folder.embeddings)))
+    return output.Done(table, facts, (str(folder.evaluation), str(folder.embeddings)))
 
 
 def _report(args: argparse.Namespace) -> output.Done:

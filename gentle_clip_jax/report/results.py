@@ -4,11 +4,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from rich.table import Table
-from rich.text import Text
-
 from gentle_clip_jax.pages.names import capitalized
 from gentle_clip_jax.runs.read import UNNAMED, Modalities, modalities_of, read_run
+from gentle_clip_jax.storage.text import aligned
 
 _NAMES = {"mean_recall": "Mean of the R@k", "zero_shot_accuracy": "Zero-shot accuracy"}
 _WORDS = {"mrr": "MRR", "ec": "EC"}
@@ -103,16 +101,12 @@ def evaluations(workdirs: Iterable[str]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def results_table(evaluations: Mapping[str, Mapping[str, Any]]) -> Table:
-    """Return a rich table of {"run": evaluation.json}: one metric per row, the best in bold."""
-    table = Table(caption="Shares in per cent, with 95 % intervals; best in bold.")
-    table.add_column("Metric")
-    for name in evaluations:
-        table.add_column(Text(name), justify="right")
-    for row in rows(evaluations):
-        cells = (Text("-", "dim") if cell is None else _rich(cell) for cell in row.cells)
-        table.add_row(Text(row.label), *cells)
-    return table
+def results_lines(evaluations: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return the table of {"run": evaluation.json} for a terminal: one metric on each line."""
+    table = [("Metric", *evaluations)]
+    table += [(row.label, *map(_shown, row.cells)) for row in rows(evaluations)]
+    best = "; * marks the best" if len(evaluations) > 1 else ""
+    return [*aligned(table), f"Shares are in per cent, with 95 % intervals{best}."]
 
 
 def _shared_modalities(evaluations: Iterable[Mapping[str, Any]]) -> Modalities:
@@ -135,6 +129,5 @@ def _row(name: str, modalities: Modalities, metrics: list[Mapping[str, float] | 
     return Row(name, label(name, modalities), cells)
 
 
-def _rich(cell: Cell) -> Text:
-    value = Text(cell.text, "bold" if cell.is_best else "")
-    return value.append(f"  {cell.interval}", "dim not bold")
+def _shown(cell: Cell | None) -> str:
+    return "-" if cell is None else f"{cell.text}{'*' * cell.is_best} ({cell.interval})"

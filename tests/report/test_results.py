@@ -1,6 +1,5 @@
-import io
+import re
 
-from rich.console import Console
 from synthetic_run import evaluation
 
 from gentle_clip_jax.report import results
@@ -60,12 +59,11 @@ def test_the_table_in_a_terminal():
     runs = {"icons": evaluation(1.0), "clip[only]": evaluation(0.8)}
     runs["clip[only]"]["metrics"].pop("zero_shot_accuracy")
     runs["icons"]["metrics"]["[bold]odd"] = metric(0.1)
-    file = io.StringIO()
-    Console(file=file, width=100, force_terminal=True).print(results.results_table(runs))
-    text = file.getvalue()
-    assert "clip[only]" in text
-    assert "[bold]odd" in text
-    assert "Text to image R@10" in text
-    assert "\x1b[1m33.0\x1b[0m" in text
-    assert "\x1b[1m26.4" not in text
-    assert "30.5 to 35.5" in text
+    heads, *lines, note = results.results_lines(runs)
+    assert heads.split() == ["Metric", "icons", "clip[only]"]
+    cells = {row[0]: row[1:] for line in lines for row in [re.split("  +", line)]}
+    assert cells["Mean of the R@k"] == ["33.0* (30.5 to 35.5)", "26.4 (23.9 to 28.9)"]
+    assert "Text to image R@10" in cells
+    assert cells["Zero-shot accuracy"][1] == "-"
+    assert "[bold]odd" in cells
+    assert note.endswith("* marks the best.")
