@@ -55,7 +55,8 @@ def _bars(picture: Mapping[str, Any]) -> _Drawn:
     names = [*picture["values"]]
 
     def paint(axes: "Axes") -> None:
-        axes.barh(range(len(names)), [*picture["values"].values()], color=_HERE, height=0.5)
+        bars = axes.barh(range(len(names)), [*picture["values"].values()], color=_HERE, height=0.5)
+        axes.bar_label(bars, fmt=lambda value: "" if value else "none", padding=4)
         for name, value in picture["chance"].items():
             axes.plot(
                 value, names.index(name), "|", color=PAGE["ink"], markersize=20, markeredgewidth=2

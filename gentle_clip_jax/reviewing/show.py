@@ -174,15 +174,17 @@ class Show:
 
     def next_steps(self) -> list[Step]:
         """Return the next steps with the pairs so far."""
-        pairs = f"--pairs={shlex.quote(str(self.session.journal.pairs))}"
+        places = {"x": self._side("x").path or "X", "y": self._side("y").path or "Y"}
+        places["pairs"] = self.session.journal.pairs
+        data = " ".join(f"--{name}={shlex.quote(str(path))}" for name, path in places.items())
         return [
             Step(
                 "With enough pairs, fit an aligner to all of them; held-out recall shows the gain.",
-                f"gentle-clip align --x=X --y=Y {pairs} --out=aligner",
+                f"gentle-clip align {data} --out=aligner",
             ),
             Step(
                 "Then match every other item with a partner, with its probability.",
-                f"gentle-clip match --aligner=aligner --x=X --y=Y {pairs} --share=S --out=matches",
+                f"gentle-clip match --aligner=aligner {data} --share=S --out=matches",
             ),
         ]
 
