@@ -69,7 +69,6 @@ class Log:
         self._end = content.rfind(b"\n") + 1
         self.lines = content[: self._end].split(b"\n")[:-1]
         self._file = path.open("ab", buffering=0)
-        self._cut()
 
     def append(self, line: dict[str, Any]) -> None:
         """Append a line; it is on the disk when this returns.

@@ -143,7 +143,10 @@ def test_the_page_finds_by_words_and_then_ranks(sides, tmp_path):
             assert not state["question"]["first"]
             assert state["ask"] == "Which item belongs to this text?"
             assert client.get("/map").status_code == 200
-        assert isinstance(review.show.session, Session)
+        session = review.show.session
+        assert isinstance(session, Session)
+        assert session.undo(1).asked == "x"
+        assert session.question().asked == "y"
 
 
 def test_the_command_names_the_next_one_and_saves_an_aligner(sides, tmp_path, monkeypatch, capsys):
