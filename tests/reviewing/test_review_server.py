@@ -122,6 +122,7 @@ def test_answers_and_undo_go_through(client, review):
     assert state["counts"]["match"] == 1
     assert state["answers"][0]["rank"] == 3
     assert client.post("/answer", json=body).status_code == 409
+    assert client.post("/undo", json={"number": True}).status_code == 409
     again = client.post("/undo", json={}).json()
     assert again["question"]["item"] == question["item"]
     assert not review.answers()
