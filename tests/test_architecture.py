@@ -84,7 +84,8 @@ PACKAGES = {
     "commands": {"rich", "jax", "shtab"},
     "matching": {"jax", "numpy", "scipy", "pyarrow", "matplotlib", "markupsafe", "pandas"},
     "exporting": {"jax", "numpy", "jax2onnx"},
-    "reviewing": {"jax", "numpy", "scipy", "PIL", "markupsafe", "pandas", "starlette", "uvicorn"},
+    "reviewing": {"jax", "numpy", "scipy", "PIL", "markupsafe", "pandas", "starlette", "uvicorn"}
+    | {"h11"},
 }
 VAGUE = {"util", "utils", "helper", "helpers", "common", "manager", "core", "base", "misc"}
 

@@ -212,12 +212,16 @@ def serve(
     port = listener.getsockname()[1]
     cookie = f"gentle_clip_review_{port}"
     app = application(show, progress, token=token, cookie=cookie, advance=advance)
+    from gentle_clip_jax.reviewing.timed import Timed
+
     config = uvicorn.Config(
         app,
+        http=Timed,
         loop="asyncio",  # uvloop, where it is installed, fails if Ctrl-C comes while it starts
         log_level="warning",
         access_log=False,
         server_header=False,
+        limit_concurrency=256,
     )
     server, address = uvicorn.Server(config), f"http://127.0.0.1:{port}/?token={token}"
     # In a thread of its own, as a notebook already runs a loop of events.

@@ -1,8 +1,12 @@
 """Who may ask the page what."""
 
+import contextlib
 import dataclasses
 import io
 import json
+import socket
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -290,3 +294,66 @@ def test_the_mode_is_switched(client, review):
     assert client.post("/mode", json={"mode": True}).status_code == 409
     assert not client.post("/mode", json={"mode": "grid"}).json()["question"]["ten"]
     assert review.pairs()[0].tolist() == [0, 1]
+
+
+def test_half_open_connections_end(review, monkeypatch):
+    """More than the server takes at once, none of which sends all of its headers."""
+    from gentle_clip_jax.reviewing import server, timed
+
+    monkeypatch.setattr(timed, "SECONDS", 1)
+    address, sockets, over = [], [], threading.Event()
+
+    def wait(thread):
+        over.wait(100)
+        raise SystemExit
+
+    def run():
+        with pytest.raises(SystemExit):
+            server.serve(Show(review), None, 0, lambda said: address.append(said.split()[1]))
+
+    def connect():
+        for _ in range(600):  # the server may only begin to listen
+            with contextlib.suppress(ConnectionRefusedError, IndexError):
+                port = int(address[0].split(":")[2].split("/")[0])
+                sockets.append(socket.create_connection(("127.0.0.1", port), timeout=30))
+                return sockets[-1]
+            time.sleep(0.1)
+        raise AssertionError("the server does not listen")
+
+    monkeypatch.setattr(server, "_wait", wait)
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        for number in range(300):
+            connect().sendall(b"GET / HTTP/1.1\r\nHost: 127" if number % 2 else b"")
+        for one in sockets:
+            assert one.recv(4096) == b""  # closed by the server
+        whole = connect()
+        whole.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+        assert whole.recv(64).startswith(b"HTTP/1.1 403")
+    finally:
+        over.set()
+        thread.join()
+        for one in sockets:
+            one.close()
+
+
+def test_a_connection_waits_for_its_latest_request_alone():
+    from gentle_clip_jax.reviewing.timed import SECONDS, Timed
+
+    calls, cancelled = [], []
+
+    class Loop:
+        def call_later(self, *call):
+            calls.append(call)
+            return self
+
+        def cancel(self):
+            cancelled.append(len(calls))
+
+    connection = Timed.__new__(Timed)
+    connection.loop = Loop()
+    connection._wait()
+    connection._wait()
+    assert [seconds for seconds, _ in calls] == [SECONDS] * 2
+    assert cancelled == [1]
