@@ -252,8 +252,8 @@ def test_the_commands_of_the_manual(pictures, tmp_path, monkeypatch):
     manual = pathlib.Path(__file__).parents[2] / "docs" / "features.md"
     rows = (pictures / "metadata.jsonl").read_text().replace('"split"', '"label": "boat", "split"')
     (pictures / "metadata.jsonl").write_text(rows)
-    (tmp_path / "descriptions").mkdir()
-    write_texts(tmp_path / "descriptions" / "a.txt", "boat")
+    (tmp_path / "texts").mkdir()
+    write_texts(tmp_path / "texts" / "a.txt", "boat")
     monkeypatch.chdir(tmp_path)
     lines = re.findall(r"^gentle-clip (encode .*)$", manual.read_text(), flags=re.MULTILINE)
     for line in lines:
@@ -261,5 +261,5 @@ def test_the_commands_of_the_manual(pictures, tmp_path, monkeypatch):
         if re.search("openai/|facebook/|--layers|--encoder=[a-z_-]+:", line):
             continue
         assert main.main(shlex.split(line)) == 0
-    sizes = [len(read(path).ids) for path in sorted(tmp_path.glob("features/*"))]
-    assert sizes == [1, 1, 1, 5, 5]  # classes, descriptions, these in shards, pictures, turned
+    sizes = {path.name: len(read(path).ids) for path in tmp_path.glob("features/*")}
+    assert sizes == {"classes": 1, "texts": 1, "large": 1, "pictures": 5, "turned": 5}
