@@ -26,6 +26,7 @@ def test_images(pictures, tmp_path):
     assert found.splits is not None
     assert found.splits.tolist() == ["train"] * 3 + ["test"] * 2
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "arguments.copy.json",
         "arguments.json",
         "features.npy",
         "manifest.json",

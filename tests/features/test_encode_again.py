@@ -219,13 +219,46 @@ def test_a_damaged_file_of_what_was_finished(kind, name, pictures, tmp_path, not
     )
 
 
-@pytest.mark.parametrize("kind", ["cut", "emptied", "another", "deep"])
-def test_damaged_arguments_are_one_sentence(kind, pictures, tmp_path):
+COPIES = ("arguments.json", "arguments.copy.json")
+each_kind = pytest.mark.parametrize("kind", ["cut", "emptied", "another", "deep"])
+
+
+@each_kind
+@pytest.mark.parametrize("name", COPIES)
+def test_damaged_arguments_are_put_aside_and_the_others_taken(
+    kind, name, pictures, tmp_path, decoded, notices
+):
+    out = tmp_path / "out"
+    encode_images(pictures, out)
+    sound, damaged = (out / name).read_bytes(), DAMAGES[kind]((out / name).read_bytes())
+    (out / name).write_bytes(damaged)
+    decoded.clear()
+    encode_images(pictures, out)
+    assert f"{out / name} is damaged (" in notices().replace("\n", "")
+    assert (out / f"{name}.unsound").read_bytes() == damaged
+    assert (out / name).read_bytes() == sound
+    assert not decoded
+    (out / name).unlink()
+    encode_images(pictures, out)
+    assert (out / name).read_bytes() == sound
+
+
+@each_kind
+def test_damaged_arguments_without_a_copy_are_one_sentence(kind, pictures, tmp_path):
     encode_images(pictures, tmp_path / "out")
-    path = tmp_path / "out" / "arguments.json"
-    path.write_bytes(DAMAGES[kind](path.read_bytes()))
+    for name in COPIES:
+        path = tmp_path / "out" / name
+        path.write_bytes(DAMAGES[kind](path.read_bytes()))
     with pytest.raises(ValueError, match=r"arguments.json is damaged, .*: use another --out"):
         encode_images(pictures, tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", COPIES)
+def test_damaged_arguments_are_not_taken_for_others(name, pictures, tmp_path):
+    encode_images(pictures, tmp_path / "out")
+    (tmp_path / "out" / name).write_bytes(b"{")
+    with pytest.raises(ValueError, match="was begun with --dtype=float32, not float16"):
+        encode_images(pictures, tmp_path / "out", dtype="float16")
 
 
 def test_features_of_an_earlier_version_are_made_again(pictures, tmp_path, decoded, notices):
