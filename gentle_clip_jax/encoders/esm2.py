@@ -85,8 +85,16 @@ class ESM2(nn.Module):
     mean: bool = True
     dtype: DTypeLike = jnp.float32
 
-    @nn.compact
     def __call__(self, tokens: Array, *, train: bool = False) -> Array:
+        x, where = self.residues(tokens, train=train)
+        if not self.mean:
+            return x
+        weight = where[..., None].astype(jnp.float32)
+        return (x * weight).sum(axis=1) / jnp.maximum(weight.sum(axis=1), 1.0)
+
+    @nn.compact
+    def residues(self, tokens: Array, *, train: bool = False) -> tuple[Array, Array]:
+        """Return outputs float32 [b, t, width] of tokens, and the mask [b, t] of residues."""
         where = tokens != self.pad_id
         x = nn.Embed(self.vocab_size, self.width, name="words")(tokens)
         if self.token_dropout:
@@ -108,11 +116,7 @@ class ESM2(nn.Module):
                 name=f"block_{i}",
             )(x, angles, where, train=train)
         x = _norm(self.epsilon, "norm")(x)
-        if not self.mean:
-            return x
-        is_residue = where & (tokens != self.cls_id) & (tokens != self.eos_id)
-        weight = is_residue[..., None].astype(jnp.float32)
-        return (x * weight).sum(axis=1) / jnp.maximum(weight.sum(axis=1), 1.0)
+        return x, where & (tokens != self.cls_id) & (tokens != self.eos_id)
 
     def _drop_masked(self, x: Array, tokens: Array, where: Array) -> Array:
         masked = tokens == self.mask_id
