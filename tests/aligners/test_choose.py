@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from gentle_clip_jax.aligners import candidates, choose
-from gentle_clip_jax.aligners.problem import Features
+from gentle_clip_jax.aligners.evidence import conclude
+from gentle_clip_jax.aligners.problem import Features, Problem
 from gentle_clip_jax.aligners.reduced import unmatched_parts
 from gentle_clip_jax.evaluation import cross_validation
 from gentle_clip_jax.evaluation.cross_validation import Candidate, HeldOut
@@ -132,3 +133,17 @@ def test_recall_of_held_out_pairs_is_at_one_five_and_ten(monkeypatch):
     np.testing.assert_array_equal(held.recall["cca"], expected)
     np.testing.assert_allclose(held.log_rank["cca"], np.log(found).mean(axis=1))
     assert (held.gallery, held.splits) == (24, 2)
+
+
+@pytest.mark.parametrize(("pairs", "expected"), [(12, "cca"), (60, candidates.JOINED)])
+def test_few_pairs_conclude_nothing_from_relative_representations(pairs, expected):
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(4, pairs, 70))
+    worse = dict.fromkeys(["ridge", PLANNED, UNPLANNED], 4.0)
+    best = {"relative": 1.0, candidates.JOINED: 0.5}
+    means = {"cca": 3.0, **worse, **best}
+    ranks = {name: mean + 0.1 * rng.normal(size=pairs) for name, mean in means.items()}
+    recall = {name: np.zeros((pairs, 2, 3)) for name in ranks}
+    held_out = HeldOut(ranks, recall, fitted=pairs - 2, gallery=40, splits=5)
+    concluded = conclude(Problem(*rows), held_out)
+    assert concluded["held_out"]["chosen"] == expected
