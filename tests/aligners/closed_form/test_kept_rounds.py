@@ -95,21 +95,21 @@ def test_what_else_lies_there_stays(tmp_path, stopped):
 
 
 @pytest.mark.slow
-def test_align_goes_on_beside_the_aligner(tmp_path, refits, notices):
+def test_align_goes_on_beside_the_aligner(tmp_path, refits, notices, monkeypatch):
+    monkeypatch.setitem(transported.transported_cca.__kwdefaults__, "batch", 64)
     draw, turn = np.random.default_rng(0).standard_normal, np.eye(6, 5)
-    x = np.float32(draw((4400, 6)))
+    x = np.float32(draw((110, 6)))
     np.save(tmp_path / "x.npy", x)
     np.save(tmp_path / "y.npy", np.float32(x @ turn))
     (tmp_path / "pairs.csv").write_text("".join(f"{row},{row}\n" for row in range(30)))
     files, out = [tmp_path / name for name in ("x.npy", "y.npy", "pairs.csv")], tmp_path / "out"
-    settings = {"method": "transported_cca", "plan_items": 5000}
     refits["most"] = 6
     with pytest.raises(KeyboardInterrupt):
-        align(*files, out=out, **settings)
+        align(*files, out=out, method="transported_cca")
     assert (tmp_path / "out.rounds").is_dir()
     assert not out.exists()
     refits["most"] = 1000  # held-out trials make some too
-    align(*files, out=out, **settings)
+    align(*files, out=out, method="transported_cca")
     assert "out.rounds: going on after" in notices()
     assert out.is_dir()
     assert not (tmp_path / "out.rounds").exists()
