@@ -18,8 +18,9 @@ pytestmark = pytest.mark.slow
 LONG = "a-name-without-any-place-to-break-it-" * 4
 
 
-@pytest.fixture
-def pages(tmp_path):
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory):
+    tmp_path = tmp_path_factory.mktemp("pages")
     strange = page_examples.Items("x")
     strange.previews = lambda ids: {"<b>": Card("<b>", text=LONG)}
     Diagnosis(page_examples.diagnosis(), strange).save(tmp_path / "diagnosis")
