@@ -1,5 +1,6 @@
 """All tests of this folder are slow; what they find goes into docs/reliability.md."""
 
+import fcntl
 import json
 import os
 import pathlib
@@ -20,28 +21,39 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.slow)
 
 
+@pytest.fixture(scope="session")
+def common(tmp_path_factory):
+    """The folder that all workers of pytest share."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if os.environ.get("PYTEST_XDIST_WORKER") else folder
+
+
 @pytest.fixture(scope="session", autouse=True)
-def compile_cache(tmp_path_factory):
+def compile_cache(common):
     """What one process compiles, the others read: those of other workers of pytest too.
 
     It is thrown away, as processes are killed that may be writing into it.
     """
-    folder = tmp_path_factory.getbasetemp()
-    if os.environ.get("PYTEST_XDIST_WORKER"):
-        folder = folder.parent
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("JAX_COMPILATION_CACHE_DIR", str(folder / "compiled"))
+        patch.setenv("JAX_COMPILATION_CACHE_DIR", str(common / "compiled"))
         yield
 
 
 @pytest.fixture(scope="session")
-def whole(tmp_path_factory):
-    """The folder of a run that nothing happened to, and the seconds that it took."""
-    folder = tmp_path_factory.mktemp("whole") / "run"
-    runs.finish(folder)  # compiles
-    process = runs.finish(folder.with_name("again"))
-    assert runs.last_state(folder) == runs.last_state(folder.with_name("again"))
-    return folder, process.lines[-1][0]
+def whole(common, compile_cache):
+    """The folder of a run that nothing happened to, and the seconds that it took.
+
+    The first worker that asks makes it for all of them.
+    """
+    folder, seconds = common / "whole", common / "whole.json"
+    with (common / "whole.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not seconds.exists():
+            runs.finish(folder)  # compiles
+            process = runs.finish(common / "again")
+            assert runs.last_state(folder) == runs.last_state(common / "again")
+            seconds.write_text(json.dumps(process.lines[-1][0]))
+    return folder, json.loads(seconds.read_text())
 
 
 @pytest.fixture

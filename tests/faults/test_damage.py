@@ -48,28 +48,28 @@ def change_file_times(folder):
 
 
 @pytest.mark.parametrize(
-    ("damage", "unsound"),
+    ("damages", "unsound"),
     [
-        (truncate, 60),
-        (flip_a_byte, 60),
-        (lose_a_file, 60),
-        (add_an_empty_step, 99),
-        (change_file_times, None),
+        ((truncate,), 60),
+        ((flip_a_byte,), 60),
+        ((lose_a_file,), 60),
+        ((add_an_empty_step, change_file_times), 99),
     ],
-    ids=lambda value: getattr(value, "__name__", ""),
+    ids=["truncate", "flip_a_byte", "lose_a_file", "empty_step_and_times"],
 )
-def test_a_damaged_checkpoint(tmp_path, whole, record, damage, unsound):
+def test_a_damaged_checkpoint(tmp_path, whole, record, damages, unsound):
     workdir = shutil.copytree(whole[0], tmp_path / "run")
-    damage(workdir / "checkpoints")
+    for damage in damages:
+        damage(workdir / "checkpoints")
     process = runs.finish(workdir)
-    if unsound:
-        assert f"Checkpoint {unsound} is damaged and is skipped: " in process.text
-        assert (workdir / "checkpoints" / f"{unsound}.unsound").is_dir()
+    assert f"Checkpoint {unsound} is damaged and is skipped: " in process.text
+    assert (workdir / "checkpoints" / f"{unsound}.unsound").is_dir()
     expected = "going on from step 54" if unsound == 60 else "all 60 steps are done"
     assert expected in process.text
     assert runs.last_state(workdir) == runs.last_state(whole[0])
     seconds = process.goes_on_after() or process.lines[-1][0]
-    record(f"Checkpoint: {damage.__name__.replace('_', ' ')}", seconds=[seconds])
+    for damage in damages:
+        record(f"Checkpoint: {damage.__name__.replace('_', ' ')}", seconds=[seconds])
 
 
 @contextlib.contextmanager
