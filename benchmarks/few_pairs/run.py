@@ -140,6 +140,8 @@ def _row(cell: Cell, load, split, methods, choose: bool) -> dict[str, Any] | Non
             return None
         return row | protocol.metrics(*(side[items] for side in field.shared), labels)
     module = methods[cell.method]
+    if getattr(module, "ONE_SPACE", False) and field.x.shape[1] != field.y.shape[1]:
+        return None  # the method does not apply
     fits = _without_pairs(module) if not cell.pairs else cell.pairs < len(parts.train)
     if not fits or (_without_pairs(module) and cell.pairs):
         return None

@@ -21,7 +21,12 @@ from gentle_clip_jax.aligners.gallery import Galleries, choose_galleries, with_b
 from gentle_clip_jax.aligners.problem import Features, Problem
 from gentle_clip_jax.aligners.reduced import reduced_problem
 from gentle_clip_jax.aligners.sentences import sentences
-from gentle_clip_jax.aligners.standardize import Classes, Standardizer, standardized
+from gentle_clip_jax.aligners.standardize import (
+    Classes,
+    Standardized,
+    Standardizer,
+    standardized,
+)
 from gentle_clip_jax.evaluation.cross_validation import Embeds
 from gentle_clip_jax.evaluation.held_out_pairs import Direction, HeldOutPairs
 from gentle_clip_jax.parallel.cores import one_core_for_lapack
@@ -199,15 +204,20 @@ MapsFit = Callable[[Features, Classes | None], tuple[Embeds, Mapping[str, Any]]]
 
 
 @one_core_for_lapack
-def fitted(problem: Problem, fit: MapsFit) -> Aligner:
+def fitted(
+    problem: Problem,
+    fit: MapsFit,
+    standardize: Callable[[Problem], Standardized] = standardized,
+) -> Aligner:
     """Fit the maps of an aligner to standardised features.
 
     Args:
       problem: raw features.
       fit: function of standardised features, and classes in their units, that returns maps and
         their metadata: "method", "settings", "held_out".
+      standardize: `standardized`, or `in_one_unit` of features of one space.
     """
-    x, y, features, classes = standardized(problem)
+    x, y, features, classes = standardize(problem)
     maps, metadata = fit(features, classes)
     versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
     record = {**metadata, "fitted_on": problem.metadata, "versions": versions}

@@ -39,7 +39,9 @@ NAMED, JOINED = "named_transport", "gentle_relative"
 NAMES_JOINED = "named_transport with names alone"  # joined with maps fitted without pairs
 _SHRUNK = {"cca": shrunk_cca, "ridge": shrunk_ridge}
 RELATIVE, CCA_JOINED = "relative", "cca_relative"
-PAIRS_ONLY = (*_SHRUNK, RELATIVE, CCA_JOINED)
+JOINT, TRANSPORTED = "joint", "joint_adapted"  # of features of one space, see `joint`
+MOVED = "joint_adapted without a plan"
+PAIRS_ONLY = (*_SHRUNK, RELATIVE, CCA_JOINED, JOINT, MOVED)
 
 
 @one_core_for_lapack

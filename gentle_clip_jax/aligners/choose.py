@@ -7,11 +7,14 @@ import numpy as np
 
 from gentle_clip_jax.aligners.candidates import (
     JOINED,
+    JOINT,
+    MOVED,
     NAMED,
     NAMES_JOINED,
     PAIRS_ONLY,
     PLANNED,
     SMOOTHED,
+    TRANSPORTED,
     UNPLANNED,
     evaluate_candidates,
     has_unmatched,
@@ -27,6 +30,7 @@ from gentle_clip_jax.aligners.closed_form.gentle import (
 from gentle_clip_jax.aligners.closed_form.joined import Joined, with_relative
 from gentle_clip_jax.aligners.closed_form.transported import plan_part
 from gentle_clip_jax.aligners.closed_form.zero_pairs import of_names_alone
+from gentle_clip_jax.aligners.joint import evaluate_joint, fit_joint
 from gentle_clip_jax.aligners.problem import Features
 from gentle_clip_jax.aligners.reduced import reduced
 from gentle_clip_jax.aligners.standardize import Classes
@@ -39,6 +43,7 @@ _METHODS = {
     UNPLANNED: PLANNED,
     SMOOTHED: PLANNED,
     NAMES_JOINED: NAMED,
+    MOVED: TRANSPORTED,
 }  # methods of the candidates whose name is no method
 
 
@@ -91,8 +96,8 @@ def choose(
         reason = {"chosen": candidate, "decided_by": "too few pairs to hold any out"}
         return Choice(candidate, reason)
     ranks = held_out.log_rank
-    evaluated = (name for name in PAIRS_ONLY if name in ranks)
-    best = min(pairs_only or evaluated, key=lambda name: ranks[name].mean())
+    compared = [name for name in pairs_only or PAIRS_ONLY if name in ranks]
+    best = min(compared, key=lambda name: ranks[name].mean())
     rival = _rival(ranks, len(features.x))
     if rival is None:
         return Choice(best, {"chosen": best, **_summary(ranks, best, None)})
@@ -106,6 +111,27 @@ def choose(
         "few_dimensions": few_dimensions,
     }
     return Choice(candidate, summary)
+
+
+def joint_adapted(features: Features) -> tuple[Embeds, dict[str, Any]]:
+    """Fit to features of one space, from which pairs and unmatched items move them if they can.
+
+    The space is moved by ridge regression that shrinks towards the identity, also with a plan, or
+    stays as it is, by the rule of `choose`; with fewer than six pairs it stays.
+
+    Args:
+      features: of `in_one_unit`.
+
+    Returns:
+      The maps, and their metadata.
+    """
+    if len(features.x) < _LEAST_PAIRS:
+        summary = {"chosen": JOINT, "decided_by": "too few pairs to hold any out"}
+    else:
+        held_out = evaluate_joint(features)
+        summary = choose(features, held_out, named=False, pairs_only=(JOINT, MOVED)).summary
+    maps, metadata = fit_joint(features, summary["chosen"])
+    return maps, metadata | {"held_out": summary}
 
 
 def gentle_transport(
@@ -154,6 +180,12 @@ def transported(
 
 def _rival(ranks: dict[str, np.ndarray], num_pairs: int) -> str | None:
     """Return the candidate that competes with the pairs-only methods, if there is one."""
+    rivals = [name for name in (_gentle_rival(ranks, num_pairs), TRANSPORTED) if name in ranks]
+    return min(rivals, key=lambda name: ranks[name].mean(), default=None)
+
+
+def _gentle_rival(ranks: dict[str, np.ndarray], num_pairs: int) -> str | None:
+    """Return the form of gentle transport that competes, if it was evaluated."""
     if PLANNED not in ranks:
         return None
     rival = PLANNED

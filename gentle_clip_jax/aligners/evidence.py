@@ -9,6 +9,8 @@ import numpy as np
 from gentle_clip_jax.aligners import METHODS, Aligner, Problem, candidates, choose, load, reduced
 from gentle_clip_jax.aligners.closed_form.gentle import FEW_PAIRS
 from gentle_clip_jax.aligners.expected import expected
+from gentle_clip_jax.aligners.fit import evaluate_problem
+from gentle_clip_jax.aligners.joint import evaluate_method_of_space
 from gentle_clip_jax.aligners.saved import local
 from gentle_clip_jax.aligners.standardize import Standardizer
 from gentle_clip_jax.evaluation.cross_validation import HeldOut, cross_validate
@@ -123,13 +125,14 @@ def is_constant(rows: Collection) -> bool:
 
 def closed_forms(problem: Problem, seed: int) -> HeldOut:
     """Cross-validate every closed form, on the folds of `align` with the same seed."""
-    features, classes = reduced.reduced_problem(problem)
-    return candidates.evaluate_candidates(features, classes, seed=seed, relatives=True)
+    return evaluate_problem(problem, seed, relatives=True)
 
 
 @one_core_for_lapack
 def evaluate_method(problem: Problem, method: str, seed: int) -> HeldOut:
     """Cross-validate a method on raw features, as `align` does for a method that is named."""
+    if METHODS[method].shared:
+        return evaluate_method_of_space(problem, method, seed)
     key = jax.random.key(seed)
     candidate = reduced.raw_candidate(problem, lambda part: METHODS[method].fit(part, key))
     return cross_validate({method: candidate}, len(problem.x), seed=seed)

@@ -6,6 +6,8 @@ import jax
 import numpy as np
 
 from gentle_clip_jax.aligners import METHODS, Problem, candidates, reduced
+from gentle_clip_jax.aligners.fit import evaluate_problem
+from gentle_clip_jax.aligners.joint import evaluate_method_of_space
 from gentle_clip_jax.evaluation import verdict
 from gentle_clip_jax.evaluation.cross_validation import TOP, HeldOut, cross_validate
 from gentle_clip_jax.evaluation.intervals import mean_interval
@@ -15,10 +17,12 @@ from gentle_clip_jax.parallel.cores import one_core_for_lapack
 @one_core_for_lapack
 def held_out_figures(problem: Problem, method: str, key: jax.Array, seed: int) -> HeldOut:
     """Cross-validate a method and the pairs-only methods."""
-    features, classes = reduced.reduced_problem(problem)
     if method in (candidates.PLANNED, candidates.NAMED, candidates.JOINED):
-        return candidates.evaluate_candidates(features, classes, seed=seed, relatives=True)
-    evaluated = candidates.pairs_only(features, relatives=True)
+        return evaluate_problem(problem, seed, relatives=True)
+    evaluated = candidates.pairs_only(reduced.reduced_problem(problem)[0], relatives=True)
+    if METHODS[method].shared:
+        joint = evaluate_method_of_space(problem, method, seed)
+        return cross_validate(evaluated, len(problem.x), seed=seed).beside(joint)
     if method not in evaluated:
         fit = lambda part: METHODS[method].fit(part, key)  # noqa: E731
         evaluated[method] = reduced.raw_candidate(problem, fit)

@@ -11,10 +11,12 @@ from gentle_clip_jax.aligners import candidates, choose
 from gentle_clip_jax.aligners.aligner import Aligner, fitted, with_gallery_smoothing
 from gentle_clip_jax.aligners.closed_form.transported import plan_part
 from gentle_clip_jax.aligners.closed_form.zero_pairs import of_names_alone
+from gentle_clip_jax.aligners.gallery import Galleries
+from gentle_clip_jax.aligners.joint import fit_joint, with_joint
 from gentle_clip_jax.aligners.methods import METHODS, OF_PAIRS, Metadata
 from gentle_clip_jax.aligners.problem import PLAN_ITEMS, Features, Problem, once_a_problem
 from gentle_clip_jax.aligners.reduced import reduced_problem
-from gentle_clip_jax.aligners.standardize import Classes
+from gentle_clip_jax.aligners.standardize import Classes, in_one_unit, standardized
 from gentle_clip_jax.evaluation.cross_validation import Embeds, HeldOut
 
 
@@ -55,21 +57,34 @@ def fit_method(problem: Problem, method: str, key: jax.Array) -> tuple[Aligner, 
     """Fit a method to items in random order; return the held-out figures of "auto" beside it."""
     if method != "auto" and method not in METHODS:
         raise ValueError(f"There is no method {method}: choose from auto, {', '.join(METHODS)}.")
-    held_out: list[HeldOut] = []
-
-    def fit(features: Features, classes: Classes | None) -> tuple[Embeds, Metadata]:
-        if len(features.x) >= 3:
-            small = reduced_problem(problem)
-            held_out.append(candidates.evaluate_candidates(*small, seed=_seed(key)))
-        figures = held_out[0] if held_out else None
-        choice = choose.choose(features, figures, named=classes is not None)
-        return _fit_choice(plan_part(features, problem.plan_items), classes, choice)
-
+    held_out = None
     if method != "auto":
         aligner = METHODS[method].fit(problem, key)
+    elif len(problem.x) < 2:
+        aligner = fitted(problem, _without_pairs)
     else:
-        aligner = fitted(problem, fit if len(problem.x) >= 2 else _without_pairs)
-    return with_gallery_smoothing(aligner, problem), held_out[0] if held_out else None
+        if len(problem.x) >= 3:
+            held_out = evaluate_problem(problem, _seed(key))
+        features, classes = standardized(problem)[2:]
+        choice = choose.choose(features, held_out, named=classes is not None)
+        aligner = _fit_choice(problem, choice)
+    return with_gallery_smoothing(aligner, problem, _galleries(aligner)), held_out
+
+
+def evaluate_problem(problem: Problem, seed: int, *, relatives: bool | None = None) -> HeldOut:
+    """Cross-validate every closed form; see `evaluate_candidates`."""
+    small = reduced_problem(problem)
+    held_out = candidates.evaluate_candidates(*small, seed=seed, relatives=relatives)
+    return with_joint(held_out, problem, seed)
+
+
+def _galleries(aligner: Aligner) -> Galleries | None:
+    """Return no smoothing for methods that keep the cosines of the features, else None."""
+    return Galleries(x=False, y=False) if _is_shared(aligner.metadata["method"]) else None
+
+
+def _is_shared(method: str) -> bool:
+    return method in METHODS and METHODS[method].shared
 
 
 def _seed(key: jax.Array) -> int:
@@ -87,31 +102,26 @@ def refit(aligner: Aligner, problem: Problem, key: jax.Array) -> Aligner:
     if chosen is None:
         refitted = METHODS[method].fit(problem, key)
     else:
-        choice = choose.Choice(chosen, {})
-
-        def fit(features: Features, classes: Classes | None) -> tuple[Embeds, Metadata]:
-            part = plan_part(features, problem.plan_items)
-            return _fit_choice(part, classes, choice, method=method)
-
-        refitted = fitted(problem, fit)
+        refitted = _fit_choice(problem, choose.Choice(chosen, {}), method=method)
     return with_gallery_smoothing(refitted, problem, aligner.smoothed_galleries)
 
 
-def _fit_choice(
-    features: Features,
-    classes: Classes | None,
-    choice: choose.Choice,
-    *,
-    method: str | None = None,
-) -> tuple[Embeds, Metadata]:
+def _fit_choice(problem: Problem, choice: choose.Choice, *, method: str | None = None) -> Aligner:
     method = method or choice.method
-    if method in OF_PAIRS:
-        fit = OF_PAIRS[method]
-        maps, metadata = fit(jnp.mean(features.x, axis=1), jnp.mean(features.y, axis=1))
-    else:
-        joined = method == candidates.JOINED
-        maps, metadata = choose.transported(features, classes, choice, joined=joined)
-    return maps, {"method": method, **metadata, "held_out": choice.summary}
+
+    def fit(features: Features, classes: Classes | None) -> tuple[Embeds, Metadata]:
+        features = plan_part(features, problem.plan_items)
+        if method in OF_PAIRS:
+            x, y = (jnp.mean(items, axis=1) for items in features[:2])
+            maps, metadata = OF_PAIRS[method](x, y)
+        elif _is_shared(method):
+            maps, metadata = fit_joint(features, choice.candidate)
+        else:
+            joined = method == candidates.JOINED
+            maps, metadata = choose.transported(features, classes, choice, joined=joined)
+        return maps, {"method": method, **metadata, "held_out": choice.summary}
+
+    return fitted(problem, fit, in_one_unit if _is_shared(method) else standardized)
 
 
 @once_a_problem

@@ -129,11 +129,12 @@ class _Given(NamedTuple):
         of_x, of_y = collection_of(x), collection_of(y)
         called = modalities_of(of_x, of_y, modalities)
         joined, every = Matched(of_x, of_y, np.empty((0, 2), str)), np.empty((0, 2), str)
-        if classes is None or pairs is not None or np.isin(of_x.ids, of_y.ids).any():
+        needs_pairs = classes is None and not (method in METHODS and METHODS[method].shared)
+        if needs_pairs or pairs is not None or np.isin(of_x.ids, of_y.ids).any():
             joined = read_matched(pairs, of_x, of_y)
             every = read_pairs(pairs, of_x.ids, of_y.ids, several=True)
         count = len(joined.pairs)
-        if count or classes is None:
+        if count or needs_pairs:
             check_count(pairs, count)
         if classes is None and method in METHODS and METHODS[method].named:
             raise ValueError(f"{method} needs the classes of x's encoder: add --classes=encoder.")
@@ -154,7 +155,8 @@ def _fitted(
     problem, unmatched = problem_of(
         *given.joined, seed=seed, classes=given.classes, plan_items=plan_items, most=most
     )
-    _report_constant(problem, given)
+    if not (chosen and chosen.shared):
+        _report_constant(problem, given)
     planned = chosen is None or (chosen.unmatched and not chosen.trained)
     if planned and _log.isEnabledFor(logging.INFO) and (text := time_and_memory(problem)):
         _log.info(text)

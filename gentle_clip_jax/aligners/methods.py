@@ -16,9 +16,10 @@ from gentle_clip_jax.aligners.closed_form.shrinkage import (
     shrunk_ridge,
 )
 from gentle_clip_jax.aligners.closed_form.transported import plan_part
+from gentle_clip_jax.aligners.joint import fit_joint
 from gentle_clip_jax.aligners.problem import Features, Problem
 from gentle_clip_jax.aligners.settings import Procrustes, TransportedCca
-from gentle_clip_jax.aligners.standardize import Classes
+from gentle_clip_jax.aligners.standardize import Classes, in_one_unit, standardized
 from gentle_clip_jax.evaluation.cross_validation import Embeds
 
 # Functions of standardised features, classes in their units and a key: maps, and their metadata.
@@ -29,7 +30,8 @@ MapsFit = Callable[[Features, Classes | None, jax.Array], tuple[Embeds, Metadata
 class Method(NamedTuple):
     """An entry of the table.
 
-    unmatched: uses unmatched items. trained: is trained by gradients. named: needs classes.
+    unmatched: uses unmatched items. trained: is trained by gradients. named: needs classes. shared:
+    takes features of one space on both sides as they are, and needs no pair.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Method(NamedTuple):
     unmatched: bool = False
     trained: bool = False
     named: bool = False
+    shared: bool = False
 
     def fit(self, problem: Problem, key: jax.Array) -> Aligner:
         """Fit an aligner to a problem."""
@@ -47,7 +50,7 @@ class Method(NamedTuple):
             maps, metadata = self.fit_maps(part, classes, key)
             return maps, {"method": self.name, **metadata}
 
-        return fitted(problem, fit_maps)
+        return fitted(problem, fit_maps, in_one_unit if self.shared else standardized)
 
 
 def _settings(**settings: Any) -> Metadata:
@@ -110,6 +113,16 @@ def _gentle_transport(*, joined: bool = False) -> MapsFit:
     return lambda features, classes, key: choose.gentle_transport(features, joined=joined)
 
 
+def _joint(features: Features, classes: Classes | None, key: jax.Array) -> tuple[Embeds, Metadata]:
+    return fit_joint(features, "joint")
+
+
+def _joint_adapted(
+    features: Features, classes: Classes | None, key: jax.Array
+) -> tuple[Embeds, Metadata]:
+    return choose.joint_adapted(features)
+
+
 def _named_transport(
     features: Features, classes: Classes | None, key: jax.Array
 ) -> tuple[Embeds, Metadata]:
@@ -146,6 +159,8 @@ METHODS = {
         _of_pairs("ridge", "ridge regression"),
         _of_pairs("relative", "relative representations"),
         _of_pairs("cca_relative", "CCA + relative representations"),
+        Method("joint", "the space of the features", _joint, shared=True),
+        Method("joint_adapted", "the same space, adapted", _joint_adapted, **_uses, shared=True),
         Method("clip", "CLIP heads", _trained("clip"), trained=True),
         Method("gentle_clip", "Gentle-CLIP heads", _trained("gentle_clip"), **_trains),
         Method("transported_cca", "transported CCA", _transported_cca, **_uses),

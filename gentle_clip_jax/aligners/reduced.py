@@ -46,6 +46,23 @@ def reduced(features: Features, classes: Classes | None) -> tuple[Features, Clas
     return Features(*turned), classes
 
 
+def reduced_together(features: Features) -> Features:
+    """Project both modalities of one space on the same components, those of the fitted items.
+
+    Each is centred first: for candidates that centre it.
+    """
+    fitted, _ = unmatched_parts(features)
+    width = features.x.shape[2]
+    rows = [
+        jnp.concatenate([items.reshape(-1, width), unmatched[fitted].reshape(-1, width)])
+        for items, unmatched in (features[::2], features[1::2])
+    ]
+    means = [jnp.mean(some, axis=0) for some in rows]
+    basis = _basis(*(some[:, None] - mean[None, None, :] for some, mean in zip(rows, means)))
+    centred = [items - mean[None, None, :] for items, mean in zip(features, means * 2)]
+    return Features(*(centred if basis is None else (items @ basis for items in centred)))
+
+
 def _basis(items: jax.Array, unmatched: jax.Array) -> jax.Array | None:
     """Return the first principal components [d, k] of the rows; None if all would be used."""
     width = items.shape[2]

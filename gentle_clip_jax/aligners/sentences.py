@@ -22,8 +22,9 @@ def sentences(metadata: dict[str, Any]) -> list[str]:
     """
     expected = metadata["expected"]
     if expected is None:
+        rests_on = "class names" if metadata["method"] == "named_classes" else "the features"
         return [
-            "No pair says how well this does: it rests on class names alone. Make a dozen pairs by "
+            f"No pair says how well this does: it rests on {rests_on} alone. Make a dozen pairs by "
             "gentle-clip review, and align again."
         ]
     recall = expected["recall"]

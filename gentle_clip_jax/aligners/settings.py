@@ -110,6 +110,18 @@ class GentleTransport:
 
 
 @dataclasses.dataclass(frozen=True)
+class JointAdapted:
+    """The method joint_adapted: ridge regression that shrinks towards the identity.
+
+    shrinkages: to choose from, in units of the mean variance of a dimension. rounds: of transport.
+    Epsilon, iterations and the weight of the unmatched items are those of `Transport`.
+    """
+
+    shrinkages: tuple[float, ...] = Shrinkage.candidates
+    rounds: int = 5
+
+
+@dataclasses.dataclass(frozen=True)
 class CrossValidation:
     """Fits without the held-out pairs, lighter than the final one.
 

@@ -165,6 +165,26 @@ Standardized = tuple[Standardizer, Standardizer, Features, Classes | None]
 
 
 @once_a_problem
+def in_one_unit(problem: Problem) -> Standardized:
+    """Bring features of one space to one unit, which changes no cosine, and leave out the classes.
+
+    Raises:
+      ValueError: x and y have different numbers of features.
+    """
+    sets = problem.x, problem.y, problem.unmatched_x, problem.unmatched_y
+    width, other = problem.x.shape[2], problem.y.shape[2]
+    if width != other:
+        raise ValueError(
+            f"x has {width:,} features and y {other:,}, so that they are not in one space: give "
+            "features of one encoder for both, or choose another method, such as auto."
+        )
+    largest = max(float(np.abs(items).max(initial=0)) for items in sets)
+    unit = np.full(width, np.ldexp(1.0, np.frexp(largest)[1]) if largest else 1.0)
+    both = Standardizer(np.zeros(width), unit)
+    return both, both, Features(*(jnp.asarray(both.rows(items)) for items in sets)), None
+
+
+@once_a_problem
 def standardized(problem: Problem) -> Standardized:
     """Fit the moments of both modalities, and standardise all features and classes."""
     of_x, of_y = (problem.x, problem.unmatched_x), (problem.y, problem.unmatched_y)

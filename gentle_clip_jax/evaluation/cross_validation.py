@@ -64,6 +64,11 @@ class HeldOut(NamedTuple):
     gallery: int
     splits: int
 
+    def beside(self, other: "HeldOut") -> "HeldOut":
+        """Return the same with the figures of other methods on the same splits."""
+        recall = self.recall | other.recall
+        return self._replace(log_rank=self.log_rank | other.log_rank, recall=recall)
+
     def without(self, names: Iterable[str]) -> "HeldOut":
         """Return the same without the figures of some methods."""
         left_out = {*names}

@@ -30,6 +30,8 @@ METHODS = {
     "ridge": Look("orange", "^"),
     "relative": Look("teal", "D"),
     "cca_relative": Look("pink", "s"),
+    "joint": Look("violet", "o"),
+    "joint_adapted": Look("violet", "*"),
     "clip": Look("violet", "v"),
     "gentle_clip": Look("blue", "v"),
     "transported_cca": Look("orange", "o"),

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gentle_clip_jax.aligners import METHODS
 from gentle_clip_jax.aligners.closed_form.arrays import unit_rows
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.reviewing import refit
@@ -131,10 +132,12 @@ def _from_aligner(new: _New, aligner: Opened) -> Review:
     )
     space = Space(*start, *(functools.partial(aligner.embed, side) for side in "xy"))
     finder = Finder(new.x, new.y, space, functools.partial(aligner.items.word_encoder, "y"))
-    # A run is not refitted: a closed form of a few pairs would lose what its encoders learnt.
+    # A run or a space of the features' own is not refitted: a closed form of a few pairs would lose
+    # what the encoders learnt.
     progress, refits, fitted = None, {}, aligner.aligner
-    if fitted.can_refit:
-        progress, refits = new.refits(finder, fitted.metadata.get("method", ""))
+    method = fitted.metadata.get("method", "")
+    if fitted.can_refit and not (method in METHODS and METHODS[method].shared):
+        progress, refits = new.refits(finder, method)
     session = new.session((space.x, space.y), **refits)
     return Review(Show(session, new.pictures, finder), progress)
 

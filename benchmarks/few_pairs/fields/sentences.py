@@ -1,21 +1,16 @@
 """German sentences and their English: two encoders without a common space."""
 
 import numpy as np
-from few_pairs.encoded import TEXTS, hashed, texts
+from few_pairs.encoded import TEXTS, english, hashed, texts
 from few_pairs.protocol import Field
-
-LANGUAGE = "deu"
 
 
 def load(data, cache):
-    import pyarrow.parquet as parquet
-
-    rows = parquet.read_table(data / "tatoeba-part" / "sentences.parquet").to_pylist()
-    rows = [row for row in rows if row["language"] == LANGUAGE]
+    german, translated = english(data, "deu")
     return Field(
-        hashed([row["text"] for row in rows], analyzer="char_wb", ngrams=(2, 4)),
-        texts(cache, "sentences", [row["english"] for row in rows]),
-        np.array([row["text"] for row in rows]),
+        hashed(german, analyzer="char_wb", ngrams=(2, 4)),
+        texts(cache, "sentences", translated),
+        np.array(german),
         "German sentences and their English (Tatoeba)",
         ("hashed n-grams of 2 to 4 letters, 256 components", TEXTS),
         "CC BY 2.0 FR",
