@@ -10,13 +10,13 @@ from gentle_clip_jax.aligners.closed_form.cca import Maps
 from gentle_clip_jax.aligners.closed_form.identity_prior import (
     identity,
     ridge_to_identity,
-    transported_to_identity,
 )
+from gentle_clip_jax.aligners.closed_form.joined import Joined
 from gentle_clip_jax.aligners.closed_form.shrinkage import chosen_shrinkage
-from gentle_clip_jax.aligners.closed_form.transported import plan_part
+from gentle_clip_jax.aligners.closed_form.transported import plan_part, transported_cca
 from gentle_clip_jax.aligners.problem import Features, Problem
 from gentle_clip_jax.aligners.reduced import reduced_together, unmatched_parts
-from gentle_clip_jax.aligners.settings import CrossValidation, JointAdapted
+from gentle_clip_jax.aligners.settings import CrossValidation, JointAdapted, Transport
 from gentle_clip_jax.aligners.standardize import in_one_unit
 from gentle_clip_jax.evaluation.cross_validation import Candidate, Embeds, HeldOut, cross_validate
 from gentle_clip_jax.evaluation.pairs import take
@@ -74,7 +74,7 @@ def fit_joint(features: Features, candidate: str) -> tuple[Embeds, dict[str, Any
     if candidate == JOINT:
         return identity(features), {}
     shrinkage = _shrinkage(features)
-    rounds = JointAdapted.rounds if candidate == TRANSPORTED and has_unmatched(features) else 0
+    rounds = Transport.rounds if candidate == TRANSPORTED and has_unmatched(features) else 0
     settings = {"shrinkage": shrinkage, "rounds": rounds}
     return _fit(features, shrinkage, rounds), {"settings": settings}
 
@@ -107,11 +107,12 @@ def _candidate(features: Features, fit: Any) -> Candidate:
     return Candidate(fit, x, y, *galleries)
 
 
-def _fit(features: Features, shrinkage: float, rounds: int) -> Maps:
+def _fit(features: Features, shrinkage: float, rounds: int) -> Maps | Joined:
+    """Fit the regression; with rounds of transport, joined with CCA whose first plan is its own."""
     maps = ridge_to_identity(features, shrinkage=shrinkage)
     if not rounds:
         return maps
-    return transported_to_identity(features, maps, shrinkage=shrinkage, rounds=rounds)
+    return Joined((maps, transported_cca(features, maps, rounds=rounds)))
 
 
 def _shrinkage(features: Features) -> float:

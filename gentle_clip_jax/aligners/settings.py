@@ -113,12 +113,11 @@ class GentleTransport:
 class JointAdapted:
     """The method joint_adapted: ridge regression that shrinks towards the identity.
 
-    shrinkages: to choose from, in units of the mean variance of a dimension. rounds: of transport.
-    Epsilon, iterations and the weight of the unmatched items are those of `Transport`.
+    shrinkages: to choose from, the strongest first, which is chosen among equals. The settings of
+    its transport are those of `Transport`.
     """
 
-    shrinkages: tuple[float, ...] = Shrinkage.candidates
-    rounds: int = 5
+    shrinkages: tuple[float, ...] = Shrinkage.candidates[::-1]
 
 
 @dataclasses.dataclass(frozen=True)

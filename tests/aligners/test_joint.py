@@ -6,10 +6,8 @@ import pytest
 
 from gentle_clip_jax.aligners import Problem, align, load
 from gentle_clip_jax.aligners import joint as joint_module
-from gentle_clip_jax.aligners.closed_form.identity_prior import (
-    ridge_to_identity,
-    transported_to_identity,
-)
+from gentle_clip_jax.aligners.closed_form import transported_cca
+from gentle_clip_jax.aligners.closed_form.identity_prior import ridge_to_identity
 from gentle_clip_jax.aligners.problem import Features
 from gentle_clip_jax.aligners.settings import Transport
 
@@ -100,26 +98,17 @@ def test_a_strong_prior_is_the_identity():
     np.testing.assert_allclose(maps.map_x, np.eye(D), atol=1e-6)
 
 
-def test_a_round_of_transport_fits_pairs_and_planned_partners():
-    """In float64: Sinkhorn's plan, whose rows are as likely as each other at the end."""
-    given = problem(turn=0.3)
-    start = ridge_to_identity(features(given), shrinkage=3.0)
-    maps = transported_to_identity(features(given), start, shrinkage=2.0, rounds=1)
-    sets = [z[:, 0] for z in (given.x, given.y, given.unmatched_x, given.unmatched_y)]
-    x, y, rest_x, rest_y = (
-        z - np.concatenate(of).mean(axis=0) for z, of in zip(sets, [sets[::2], sets[1::2]] * 2)
+def test_transport_begins_at_the_regression_and_is_joined_with_it():
+    given = features(problem(turn=0.3))
+    maps, metadata = joint_module.fit_joint(given, "joint_adapted")
+    assert metadata["settings"]["rounds"] == Transport.rounds
+    start = ridge_to_identity(given, shrinkage=metadata["settings"]["shrinkage"])
+    planned = transported_cca(given, start)
+    rows = given.unmatched_x[:, 0], given.unmatched_y[:, 0]
+    found, first, second = (
+        np.asarray(one.embed_x(rows[0]) @ one.embed_y(rows[1]).T) for one in (maps, start, planned)
     )
-    plan = np.exp(plain(rest_x @ np.float64(start.map_x), rest_y) / Transport.epsilon)
-    for _ in range(Transport.iterations):
-        plan /= plan.sum(axis=1, keepdims=True)
-        plan /= plan.sum(axis=0, keepdims=True)
-    plan /= plan.sum(axis=1, keepdims=True) * len(plan)
-    mix = Transport.mix + Transport.mix_few * Transport.scale / (Transport.scale + len(x))
-    covariance = (1 - mix) * x.T @ x / len(x) + mix * rest_x.T @ rest_x / len(rest_x)
-    across = (1 - mix) * x.T @ y / len(x) + mix * rest_x.T @ plan @ rest_y
-    ridge = 2 * np.trace(covariance) / D * np.eye(D)
-    expected = np.linalg.solve(covariance + ridge, across + ridge)
-    np.testing.assert_allclose(maps.map_x, expected, atol=1e-3)
+    np.testing.assert_allclose(found, (first + second) / 2, atol=1e-5)
 
 
 def test_pairs_move_a_space_that_is_turned_and_shifted():
