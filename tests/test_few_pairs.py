@@ -1,5 +1,6 @@
 """The harness of benchmarks/few_pairs: metrics, splits, resuming, and methods added as one file."""
 
+import dataclasses
 import importlib
 import json
 import pathlib
@@ -159,6 +160,13 @@ def test_the_rival_of_one_space_needs_no_pair(harness):
     assert [(row["method"], row["pairs"], row["seed"]) for row in found] == [(harness.SHARED, 0, 0)]
 
 
+def test_a_method_of_one_space_is_left_out_where_widths_differ(harness):
+    methods = {"joint": harness.discover(harness.HERE / "methods", ["joint"])["joint"]}
+    rows, ids = np.random.default_rng(0).normal(size=(80, 8)), np.arange(80).astype(str)
+    field = harness.Field(rows, rows[:, :7], ids, "", ("", ""), "")
+    assert not [*harness.measure({"one": None}, methods, {"one": field}.get, set())]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_is_above_chance(harness, folder, monkeypatch, name):
@@ -169,6 +177,8 @@ def test_every_method_is_above_chance(harness, folder, monkeypatch, name):
     field = made_up.load(None, None)
     parts = harness.protocol.split(field)
     pairs = 0 if getattr(module, "WITHOUT_PAIRS", False) else 30
+    if getattr(module, "ONE_SPACE", False):
+        field = dataclasses.replace(field, y=field.x)
     embeds = module.fit(*harness.protocol.draw(field, parts.train, pairs, 0), 0)
     rows = [embed(side[parts.test]) for embed, side in zip(embeds, (field.x, field.y))]
     figures = harness.protocol.metrics(*rows)
