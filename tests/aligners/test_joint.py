@@ -10,6 +10,8 @@ from gentle_clip_jax.aligners.closed_form import transported_cca
 from gentle_clip_jax.aligners.closed_form.identity_prior import ridge_to_identity
 from gentle_clip_jax.aligners.problem import Features
 from gentle_clip_jax.aligners.settings import Transport
+from gentle_clip_jax.exporting import apply
+from gentle_clip_jax.exporting.arrays import numpy
 
 D = 8
 
@@ -153,12 +155,15 @@ def test_the_order_of_unmatched_items_and_the_unit_change_nothing(method):
     np.testing.assert_allclose(cosines(first, x, y), cosines(second, 4 * x, 4 * y), atol=1e-4)
 
 
-def test_a_saved_aligner_loads_with_the_same_cosines(tmp_path):
+def test_a_saved_or_exported_aligner_gives_the_same_cosines(tmp_path):
     given, (x, y) = problem(turn=0.3), views(9, seed=1)
     for name in ("joint", "joint_adapted"):
         aligner = align(given, name)
         aligner.save(tmp_path / name)
         np.testing.assert_array_equal(cosines(load(tmp_path / name), x, y), cosines(aligner, x, y))
+        written = numpy(aligner)["aligner.npz"]
+        exported = apply.embed(written, "x", x) @ apply.embed(written, "y", y).T
+        np.testing.assert_allclose(exported, cosines(aligner, x, y), atol=1e-5)
 
 
 def test_collections_without_a_pair_get_an_aligner_that_says_so():
