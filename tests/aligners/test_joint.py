@@ -114,13 +114,13 @@ def test_transport_begins_at_the_regression_and_is_joined_with_it():
 
 
 def test_pairs_move_a_space_that_is_turned_and_shifted():
-    x, y = views(60, seed=3, turn=0.4, shift=2.0)
-    given = problem(turn=0.4, shift=2.0)
-    first = [np.mean(np.argmax(cosines(align(given, name), x, y), axis=1) == np.arange(60))
-             for name in ("joint", "joint_adapted", "auto")]  # fmt: skip
+    settings = {"turn": 0.3, "shift": 2.0, "noise": 0.2}
+    (x, y), given = views(60, seed=3, **settings), problem(**settings)
+    aligners = [align(given, name) for name in ("joint", "joint_adapted", "auto")]
+    first = [np.mean(np.argmax(cosines(one, x, y), axis=1) == np.arange(60)) for one in aligners]
     assert first[1] > first[0] + 0.2
-    assert first[2] == first[1]
-    assert align(given).metadata["method"] == "joint_adapted"
+    assert first[2] > first[0] + 0.2
+    assert aligners[1].metadata["held_out"]["chosen"] != "joint"
 
 
 def test_few_pairs_leave_the_space_as_it_is_and_auto_does_not_take_it():
