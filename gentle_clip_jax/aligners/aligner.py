@@ -13,26 +13,22 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from gentle_clip_jax.aligners import closed_form, saved
+from gentle_clip_jax.aligners import closed_form, query_smoothing, saved
 from gentle_clip_jax.aligners.closed_form.gallery_smoothing import SmoothedGallery
 from gentle_clip_jax.aligners.closed_form.joined import Joined
 from gentle_clip_jax.aligners.closed_form.zero_pairs import Named
 from gentle_clip_jax.aligners.gallery import Galleries, choose_galleries, with_banks
 from gentle_clip_jax.aligners.problem import Features, Problem
+from gentle_clip_jax.aligners.query_smoothing import QuerySmoothing
 from gentle_clip_jax.aligners.reduced import reduced_problem
 from gentle_clip_jax.aligners.sentences import sentences
-from gentle_clip_jax.aligners.standardize import (
-    Classes,
-    Standardized,
-    Standardizer,
-    standardized,
-)
+from gentle_clip_jax.aligners.standardize import Classes, Standardized, Standardizer, standardized
 from gentle_clip_jax.evaluation.cross_validation import Embeds
 from gentle_clip_jax.evaluation.held_out_pairs import Direction, HeldOutPairs
 from gentle_clip_jax.parallel.cores import one_core_for_lapack
 
 _PACKAGES = ("gentle-clip-jax", "jax", "jaxlib", "flax", "optax", "numpy")
-_PARTS = ("x", "y", "maps", "held_out", "pair_ids")
+_PARTS = ("x", "y", "maps", "held_out", "pair_ids", "texts")
 # Arrays of maps that take features: of which modality, and on which axis.
 _FEATURES = {
     **{"map_x": ("x", 0), "anchors_x": ("x", -1), "classifier": ("x", -1)},
@@ -54,6 +50,7 @@ class Aligner:
     record: JSON of the metadata, see `metadata`.
     held_out: candidates of held-out pairs, from which `match` calibrates; None of a `Problem`.
     pair_ids: UTF-8 bytes of the JSON of `pairs`, uint8; None of a `Problem`, which has no ids.
+    texts: "x", "y": query smoothing of a modality of texts; of collections that have texts.
     """
 
     x: Standardizer
@@ -62,6 +59,7 @@ class Aligner:
     record: str = "{}"
     held_out: HeldOutPairs | None = None
     pair_ids: np.ndarray | None = None
+    texts: Mapping[str, QuerySmoothing | None] = dataclasses.field(default_factory=dict)
 
     def embed_x(self, x: ArrayLike) -> jax.Array:
         """Return the unit rows [n, k] of raw features [n, dx].
@@ -108,6 +106,21 @@ class Aligner:
         rows, maps = jnp.asarray(rows), self.maps
         return maps.smooth_gallery_y(rows) if isinstance(maps, SmoothedGallery) else rows
 
+    def smooth_queries_x(self, x: ArrayLike, *, classes: bool = False) -> np.ndarray:
+        """Return raw features [n, dx] of texts that ask, moved towards the texts of the items.
+
+        Smooth words, labels and prompts before `embed_x`, but no items. Without `texts` they stay.
+        classes: the rows are all classes, two or more, of a zero-shot classification; their own
+        mean takes the place of that of the items. Raises the errors of `embed_x`.
+
+        Source: ours, query smoothing; see docs/choose_a_method.md.
+        """
+        return query_smoothing.smooth_queries(x, "x", self.x, self.texts.get("x"), classes)
+
+    def smooth_queries_y(self, y: ArrayLike, *, classes: bool = False) -> np.ndarray:
+        """Return raw features [m, dy] of texts that ask, moved, see `smooth_queries_x`."""
+        return query_smoothing.smooth_queries(y, "y", self.y, self.texts.get("y"), classes)
+
     def with_metadata(self, metadata: Mapping[str, Any]) -> "Aligner":
         """Return the same aligner with more metadata: ids, encoders, hashes of weights."""
         return dataclasses.replace(self, record=json.dumps({**self.metadata, **metadata}))
@@ -134,19 +147,16 @@ class Aligner:
         saved.write(pathlib.Path(folder), parts, self.metadata, _kind)
 
     def __repr__(self) -> str:
-        metadata = self.metadata
-        fitted = metadata.get("fitted_on", {})
+        metadata, fitted = self.metadata, self.metadata.get("fitted_on", {})
         lines = [f"Aligner by {metadata.get('method', 'an unknown method')}"]
         if fitted:
-            lines.append(
-                f"fitted to {fitted.get('pairs', 0):,} pairs, {fitted.get('unmatched_x', 0):,} and "
-                f"{fitted.get('unmatched_y', 0):,} unmatched items"
-            )
+            pairs, x, y = (fitted.get(name, 0) for name in ("pairs", "unmatched_x", "unmatched_y"))
+            lines.append(f"fitted to {pairs:,} pairs, {x:,} and {y:,} unmatched items")
         if metadata.get("expected"):
             recall = metadata["expected"]["recall"]["at"]["10"]
+            among = metadata["expected"]["among"]
             lines.append(
-                f"recall at 10 of held-out pairs {100 * recall:.0f} % among "
-                f"{metadata['expected']['among']:,} items"
+                f"recall at 10 of held-out pairs {100 * recall:.0f} % among {among:,} items"
             )
         return f"<{'; '.join(lines)}>"
 
@@ -164,7 +174,7 @@ def load(folder: str | pathlib.Path) -> Aligner:
     parts, metadata = saved.read(saved.local(folder), _kind)
     if parts.keys() != {*_PARTS} or not isinstance(parts["x"], Standardizer):
         raise ValueError(f"{folder} holds something else than an aligner: give another folder.")
-    for path, leaf in jax.tree_util.tree_leaves_with_path(parts["maps"]):
+    for path, leaf in jax.tree_util.tree_leaves_with_path([parts["maps"], parts["texts"]]):
         names, leaf = [getattr(key, "name", "") for key in path], np.asarray(leaf)
         # A history has no loss at step 0.
         if "history" not in names and leaf.dtype.kind == "f" and not np.isfinite(leaf).all():
@@ -176,15 +186,8 @@ def load(folder: str | pathlib.Path) -> Aligner:
 
 
 _KINDS = (
-    closed_form.Anchors,
-    closed_form.Maps,
-    closed_form.Smoothed,
-    Direction,
-    HeldOutPairs,
-    Joined,
-    Named,
-    SmoothedGallery,
-    Standardizer,
+    *(closed_form.Anchors, closed_form.Maps, closed_form.Smoothed, Joined, Named, SmoothedGallery),
+    *(Direction, HeldOutPairs, QuerySmoothing, Standardizer),
 )
 
 

@@ -18,6 +18,7 @@ from gentle_clip_jax.aligners.fit import fit_method
 from gentle_clip_jax.aligners.forecast import time_and_memory
 from gentle_clip_jax.aligners.problem import PLAN_ITEMS
 from gentle_clip_jax.aligners.protocol import SharedSpace
+from gentle_clip_jax.aligners.query_smoothing import QuerySmoothing
 from gentle_clip_jax.aligners.refits import LEAST_PAIRS, held_out_pairs
 from gentle_clip_jax.aligners.standardize import standardized
 from gentle_clip_jax.evaluation.held_out_pairs import HeldOutPairs
@@ -175,6 +176,9 @@ def _fitted(
         "expected": figures and expected(problem, aligner.metadata, figures),
     }
     aligner = aligner.with_metadata(metadata).with_pairs(given.pairs)
+    sides = [side for side in "xy" if getattr(given, side).texts is not None]
+    texts = {side: QuerySmoothing.of(problem, side, seed=seed) for side in sides}
+    aligner = dataclasses.replace(aligner, texts=texts)
     is_evaluable = len(pairs) >= LEAST_PAIRS and aligner.metadata["method"] in METHODS
     if is_evaluable and all(map(len, unmatched)):  # else there is nothing to match
         evidence = held_out_pairs(aligner, problem, key).numbered(*unmatched)

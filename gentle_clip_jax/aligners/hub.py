@@ -37,7 +37,7 @@ def push(
 
     The aligners of `gentle-clip align` contain no ids, texts or pictures, and of further metadata
     only `also` is uploaded. They do contain features: of pairs in relative representations, and of
-    many items in the banks of neighbour and gallery smoothing; the card has their number.
+    many items for neighbour, gallery and query smoothing; the card has their number.
 
     Args:
       aligner: a folder that `Aligner.save` has written.
@@ -102,7 +102,7 @@ def card(aligner: Aligner, repo: str, license: str | None = None) -> str:
         f"- {fitted_on['pairs']:,} pairs, {fitted_on['unmatched_x']:,} unmatched items of {x} and "
         f"{fitted_on['unmatched_y']:,} of {y}; method {record['method']}",
         *(f"- {line}" for line in _encoders(record, (x, y))),
-        f"- in its arrays: features or embeddings of {_num_items(aligner.maps) or 'no'} items; no "
+        f"- in its arrays: features or embeddings of {_num_items(aligner) or 'no'} items; no "
         "ids, texts or pictures",
         f"License of the aligner: {license or 'not stated'}. Encoders have licenses of their own.",
     ]
@@ -138,12 +138,12 @@ def _encoders(record: dict[str, Any], names: tuple[str, str]) -> Iterator[str]:
             )
 
 
-def _num_items(maps: Any) -> int:
-    """Count the items whose features or embeddings are in the maps."""
+def _num_items(aligner: Aligner) -> int:
+    """Count the items whose features or embeddings are in the arrays."""
     counts = (
         len(array)
-        for path, array in jax.tree.leaves_with_path(maps)
-        if getattr(path[-1], "name", "").startswith(("bank", "anchors"))
+        for path, array in jax.tree.leaves_with_path([aligner.maps, aligner.texts])
+        if getattr(path[-1], "name", "").startswith(("bank", "anchors", "texts"))
     )
     return max(counts, default=0)
 

@@ -19,7 +19,7 @@ from gentle_clip_jax.storage.digests import sha256, sha256_of
 from gentle_clip_jax.storage.reading import parse_json
 from gentle_clip_jax.storage.writing import writing
 
-_FORMAT = 3
+_FORMAT = 4
 JSON, KIND = "aligner.json", "aligner"
 _HUB = "hf://"
 _WHAT_TO_DO = "copy the folder anew, or save the aligner again"

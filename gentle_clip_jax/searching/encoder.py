@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gentle_clip_jax.aligners import Aligner
 from gentle_clip_jax.data import images
 from gentle_clip_jax.encoders.published.pretrained import role_of
 from gentle_clip_jax.features.encoder import Encoder
@@ -19,11 +20,13 @@ class QueryEncoder(NamedTuple):
     """A loaded encoder of queries.
 
     side: the modality of its features, "x" or "y". embed: function from words, or the bytes of an
-    image file, to features [1, d].
+    image file, to features [1, d]. smooth: function from features of words to features that rank
+    items of the other modality, see `Aligner.smooth_queries_x`.
     """
 
     side: str
     embed: Callable[[Any], np.ndarray]
+    smooth: Callable[[np.ndarray], np.ndarray] = np.asarray
 
 
 class FeatureItems:
@@ -31,10 +34,11 @@ class FeatureItems:
 
     name: the aligner, for messages.
     encoders: the encoder that made the features of each modality; None if unknown.
+    aligner: the aligner, which smooths words; None before there is one.
     """
 
-    def __init__(self, name: str, encoders: Mapping[str, Any]):
-        self._name, self._encoders = name, encoders
+    def __init__(self, name: str, encoders: Mapping[str, Any], aligner: Aligner | None = None):
+        self._name, self._encoders, self._aligner = name, encoders, aligner
 
     def features_of(self, path: pathlib.Path, modality: str | None) -> pathlib.Path:
         """Return the path itself: it has features already."""
@@ -88,7 +92,11 @@ class FeatureItems:
                 f"The weights of {name} are not those that made the features {self._name} was "
                 "fitted to: install the same, or encode again and align again."
             )
-        return QueryEncoder(modality, functools.partial(_features, encoder))
+        embed, by = functools.partial(_features, encoder), self._aligner
+        if by is None or encoder.role != "text":
+            return QueryEncoder(modality, embed)
+        smooth = by.smooth_queries_x if modality == "x" else by.smooth_queries_y
+        return QueryEncoder(modality, embed, smooth)
 
 
 def _features(encoder: Encoder, query: Any) -> np.ndarray:

@@ -164,7 +164,7 @@ def open_fitted(folder: str | pathlib.Path) -> Opened:
     """
     path = local(folder)
     aligner = load(path)
-    items = FeatureItems(str(path), aligner.metadata.get("encoders", {}))
+    items = FeatureItems(str(path), aligner.metadata.get("encoders", {}), aligner)
     return Opened(path, aligner, sha256(path / "aligner.json"), items)
 
 
@@ -180,7 +180,7 @@ def opened_of(given: "Opened | Aligner | Run | str | pathlib.Path") -> Opened:
     if not isinstance(given, Aligner):
         return open_run(given)
     leaves = [sha256_of(np.asarray(leaf)) for leaf in jax.tree.leaves(given)]
-    items = FeatureItems("aligner", given.metadata.get("encoders", {}))
+    items = FeatureItems("aligner", given.metadata.get("encoders", {}), given)
     return Opened(pathlib.Path("aligner"), given, sha256_of([given.record, *leaves]), items)
 
 

@@ -114,7 +114,10 @@ class Searcher:
         if "words" not in self._encoders:
             self._encoders["words"] = self.opened.items.word_encoder(other(self.side))
         encoder = self._encoders["words"]
-        return self._encoded(encoder.side, encoder.embed(words), num)
+        features = encoder.embed(words)
+        if encoder.side != self.side:
+            features = encoder.smooth(features)
+        return self._encoded(encoder.side, features, num)
 
     def like(self, item: str, num: int = 20) -> list[Hit]:
         """Return the items most similar to an item of the gallery, given by its id, or to a file.
