@@ -70,19 +70,20 @@ def test_pictures_follow_the_page_colours(page):
 
 
 def test_a_difference_within_the_intervals_is_called_so(tmp_path):
-    run, other = write_run(tmp_path / "a"), write_run(tmp_path / "b", quality=1.02)
+    run = write_run(tmp_path / "a", embedded=False)
+    other = write_run(tmp_path / "b", quality=1.02, embedded=False)
     text = read(write_report(run, [other])).text
     assert "0.7 points below b (the 95\u202f% intervals overlap)" in text
 
 
 def test_a_run_level_with_another(tmp_path):
-    run, other = write_run(tmp_path / "a"), write_run(tmp_path / "b")
+    run, other = (write_run(tmp_path / name, embedded=False) for name in "ab")
     text = read(write_report(run, [other])).text
     assert "Mean recall 33.0\u202f%, level with b (the 95\u202f% intervals overlap)." in text
 
 
 def test_runs_measured_on_other_items_are_not_to_be_compared(tmp_path):
-    run, other = write_run(tmp_path / "a"), write_run(tmp_path / "b")
+    run, other = (write_run(tmp_path / name, embedded=False) for name in "ab")
     evaluation = json.loads((other / "evaluation.json").read_text()) | {"num_items": 300}
     (other / "evaluation.json").write_text(json.dumps(evaluation))
     assert "do not compare them" in read(write_report(run, [other])).text
@@ -138,12 +139,12 @@ def test_a_run_that_has_just_begun(tmp_path):
 
 def test_a_compared_run_without_evaluation(tmp_path):
     other = write_run(tmp_path / "other", evaluated=False)
-    text = read(write_report(write_run(tmp_path / "run"), [other])).text
+    text = read(write_report(write_run(tmp_path / "run", embedded=False), [other])).text
     assert "Not evaluated yet: other." in text
 
 
 def test_a_single_validation_and_a_single_step(tmp_path):
-    run = write_run(tmp_path / "run")
+    run = write_run(tmp_path / "run", embedded=False)
     lines = [
         {"step": 1, "kind": "train", "loss/total": 1.0},
         {"step": 1, "kind": "validation", "mean_recall": 0.1},
@@ -153,7 +154,7 @@ def test_a_single_validation_and_a_single_step(tmp_path):
 
 
 def test_a_loss_that_was_not_finite(tmp_path):
-    run = write_run(tmp_path / "run", evaluated=False)
+    run = write_run(tmp_path / "run", evaluated=False, embedded=False)
     with (run / "metrics.jsonl").open("a") as file:
         file.write('{"step": 610, "kind": "train", "loss/total": NaN, "loss/sdd": Infinity}\n')
     assert "nan" in read(write_report(run)).text
@@ -216,11 +217,10 @@ def test_a_run_against_itself(tmp_path):
         write_report(run, [run])
 
 
-def test_it_ends_with_what_to_do_next(tmp_path):
+def test_it_ends_with_what_to_do_next(tmp_path, page):
     run = write_run(tmp_path / "a run")
-    page = read(write_report(run))
-    assert page.text.rstrip().endswith(f"gentle-clip report --workdir='{run}' --compare=ANOTHER")
-    assert f"gentle-clip search --workdir='{run}' WORDS" in page.text
-    both = read(write_report(run, [write_run(tmp_path / "other")])).text
-    assert "--compare=ANOTHER" not in both
-    assert "What now" in both
+    text = read(write_report(run)).text
+    assert text.rstrip().endswith(f"gentle-clip report --workdir='{run}' --compare=ANOTHER")
+    assert f"gentle-clip search --workdir='{run}' WORDS" in text
+    assert "--compare=ANOTHER" not in page.text
+    assert "What now" in page.text
