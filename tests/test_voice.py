@@ -5,6 +5,7 @@ import ast
 import pathlib
 import re
 
+from gentle_clip_jax.aligners import METHODS
 from gentle_clip_jax.commands import main, options
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -71,6 +72,10 @@ def test_every_option_that_may_be_left_out_states_its_default():
     for action in options.all_actions(main._parser()):
         if isinstance(action.default, int | float) and action.nargs != 0:
             assert f"default: {action.default}" in action.help, action.option_strings
+
+
+def test_the_help_names_every_method():
+    assert {*options.METHODS.split(", ")} == METHODS.keys()
 
 
 def test_every_help_line_is_complete():

@@ -16,6 +16,7 @@ import numpy as np
 
 from gentle_clip_jax.storage import locks, owned
 from gentle_clip_jax.storage.digests import sha256, sha256_of
+from gentle_clip_jax.storage.missing import MissingPath
 from gentle_clip_jax.storage.reading import parse_json
 from gentle_clip_jax.storage.writing import writing
 
@@ -130,6 +131,8 @@ def _record(path: pathlib.Path) -> dict[str, Any]:
     try:
         record = parse_json(path)
     except FileNotFoundError as error:
+        if not path.parent.exists():
+            raise MissingPath(path.parent, "folder") from error
         raise ValueError(
             f"{path.parent} holds no aligner, as {path.name} is not there: give a folder that "
             "Aligner.save has written."

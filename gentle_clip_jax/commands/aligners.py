@@ -4,16 +4,31 @@ import argparse
 from typing import Any
 
 from gentle_clip_jax.commands import options, output
+from gentle_clip_jax.storage.text import command
 
 
 def add(commands: Any) -> None:
     """Add the commands to a parser's."""
-    for one in (_add_ask, _add_align, _add_embed, _add_index, _add_search, _add_export, _add_push):
-        one(commands)
+    _add_ask(commands)
+    _add_align(commands)
+    embed = options.add_command(commands, _embed, "Choose a method")
+    embed.aligner()
+    modalities = embed.add_mutually_exclusive_group(required=True)
+    for name in "xy":
+        embed.collection(f"--{name}", f"of {name}", group=modalities)
+    embed.out("output folder for features.npy (unit rows), rows.jsonl (ids) and manifest.json")
+    index = options.add_command(commands, _index, "Choose a method")
+    index.aligner()
+    _add_gallery(index, "; the index is written beside it, as PATH.index", required=True)
+    engine = "exact (default), or lance: approximate, for more items than fit into memory"
+    index.choice("--engine", ("exact", "lance"), engine, default="exact")
+    _add_search(commands)
+    _add_export(commands)
+    _add_push(commands)
 
 
 def _add_ask(commands: Any) -> None:
-    ask = options.add_command(commands, _ask)
+    ask = options.add_command(commands, _ask, "Choose a method")
     ask.collection("--x", "to choose items from", required=True)
     ask.option("--num", "N", "number of items (default: 12)", default=12)
     ask.out("output folder for ask.csv and ask.html")
@@ -24,74 +39,62 @@ def _add_ask(commands: Any) -> None:
 
 
 def _add_align(commands: Any) -> None:
-    align = options.add_command(commands, _align, statistics=True)
+    align = options.add_command(commands, _align, "Choose a method", statistics=True)
     align.collections()
     align.pairs()
     align.out("output folder for the aligner")
-    method = "method (default: auto, chosen by cross-validation)"
+    method = f"method: auto, which cross-validates, or {options.METHODS} (default: auto)"
     align.option("--method", "NAME", method, default="auto")
-    classes = "use the class names of the image encoder, even without any pair (default: no names)"
+    classes = (
+        "encoder: use the names of the 1,000 ImageNet classes that efficientnet-lite0 knows, for "
+        "pictures as x and texts as y; then no pair is needed (default: no class names)"
+    )
     align.choice("--classes", ("encoder",), classes)
-    planned = "number of unmatched items of each modality in transport plans (default: 4096)"
+    planned = (
+        "number of unmatched items of each modality that one transport plan can use; above the "
+        "default it takes time in proportion, for large collections (default: 4096)"
+    )
     align.option("--plan-items", "N", planned, default=4096)
     align.seed()
     align.names()
 
 
-def _add_embed(commands: Any) -> None:
-    embed = options.add_command(commands, _embed)
-    embed.aligner()
-    modalities = embed.add_mutually_exclusive_group(required=True)
-    for name in "xy":
-        embed.collection(f"--{name}", f"of {name}", group=modalities)
-    embed.out("output folder for the embedded rows")
-
-
-def _add_index(commands: Any) -> None:
-    index = options.add_command(commands, _index)
-    index.aligner()
-    _add_gallery(index, required=True)
-    engine = "exact (default), or lance: approximate, for more items than fit into memory"
-    index.choice("--engine", ("exact", "lance"), engine, default="exact")
-
-
-def _add_gallery(command: options.Command, *, required: bool = False) -> None:
-    unless = "" if required else " (required unless --workdir)"
-    command.collection("--in", "to search", unless, dest="gallery", required=required)
+def _add_gallery(command: options.Command, more: str, *, required: bool = False) -> None:
+    command.collection("--in", "to search", more, dest="gallery", required=required)
     command.choice("--side", ("x", "y"), "modality of --in (default: detected)")
 
 
 def _add_search(commands: Any) -> None:
-    search = options.add_command(commands, _search)
+    search = options.add_command(commands, _search, "Choose a method")
     words = 'words to search for, e.g. "shopping cart"; for proteins, a sequence'
     search.option("words", "WORDS", words, nargs="?")
-    search.option(
-        "--aligner", "DIR", "folder of an aligner, or of a trained run (required unless --workdir)"
-    )
-    _add_gallery(search)
-    search.option(
-        "--workdir", "DIR", "folder of a trained run whose test items to search (default: none)"
-    )
-    search.option(
-        "--like", "ITEM", "item to find similar ones of: an id of --in, or a file (default: none)"
-    )
+    aligner = "folder of an aligner, or of a trained run (required unless --workdir)"
+    search.option("--aligner", "DIR", aligner)
+    _add_gallery(search, " (required unless --workdir)")
+    run = "folder of a trained run whose test items to search (default: none)"
+    search.option("--workdir", "DIR", run)
+    like = "item to find similar ones of: an id of --in, or a file (default: none)"
+    search.option("--like", "ITEM", like)
     search.option("--num", "N", "number of results (default: 20; with --workdir 5)")
     search.option("--html", "FILE", "output file for a web page of the results (default: none)")
     search.option("--csv", "FILE", "output file for a table of the results (default: none)")
 
 
 def _add_export(commands: Any) -> None:
-    export = options.add_command(commands, _export)
+    export = options.add_command(commands, _export, "Share and export an aligner")
     of = export.add_mutually_exclusive_group(required=True)
     export.option("--aligner", "DIR", "folder of an aligner", group=of)
     export.option("--workdir", "DIR", "folder of a trained run", group=of)
-    kinds = "stablehlo: programs for JAX (default); numpy: matrices; onnx"
+    kinds = (
+        "stablehlo: programs that need only jax (default); numpy: matrices in .npz, and a .py file "
+        "that applies them, not for --workdir; onnx: programs for ONNX Runtime, needs jax2onnx"
+    )
     export.choice("--format", ("stablehlo", "numpy", "onnx"), kinds, default="stablehlo")
-    export.out("output folder")
+    export.out("output folder for the programs or matrices, and a README.md that shows their use")
 
 
 def _add_push(commands: Any) -> None:
-    push = options.add_command(commands, _push)
+    push = options.add_command(commands, _push, "Share and export an aligner")
     push.option("repo", "ORG/NAME", "repository, which is created if it does not exist")
     push.flag("--private", "make a new repository private")
     push.option("--license", "NAME", "license of the aligner, e.g. apache-2.0 (default: none)")
@@ -104,7 +107,6 @@ def _ask(args: argparse.Namespace) -> output.Done:
     """Choose the items whose partners are worth finding first.
 
     Example: gentle-clip ask --x=features/pictures --num=30 --out=ask
-    More: docs/choose_a_method.md
     """
     from gentle_clip_jax import ask
 
@@ -118,20 +120,28 @@ def _ask(args: argparse.Namespace) -> output.Done:
 def _align(args: argparse.Namespace) -> output.Done:
     """Fit an aligner to two collections and a few pairs.
 
+    Begin with this: it chooses a method, says what to expect, and writes what search, match and
+    review need. Ask diagnose before it, or compare after it, only if you doubt its choice.
+
     Example: gentle-clip align --x=pictures.npy --y=texts.npy --pairs=pairs.csv --out=aligner
-    More: docs/choose_a_method.md
     """
     from gentle_clip_jax import align
+    from gentle_clip_jax.aligners.refits import LEAST_PAIRS
 
     aligner = options.call(align, args, modalities=(args.x_name, args.y_name))
-    return output.Done(aligner.summary, {"metadata": aligner.metadata}, (args.out,))
+    metadata, data = aligner.metadata, {"x": args.x, "y": args.y, "pairs": args.pairs}
+    has_enough = metadata["fitted_on"]["pairs"] >= LEAST_PAIRS  # for probabilities of matches
+    name, out = ("match", "matches") if has_enough else ("review", None)
+    then = command(name, aligner=args.out, **data, out=out)
+    if (metadata["expected"] or {}).get("above_chance") in ("no", "not yet"):
+        then = ""  # the summary says what to do instead
+    return output.Done(aligner.summary, {"metadata": metadata}, (args.out,), next=then)
 
 
 def _embed(args: argparse.Namespace) -> output.Done:
     """Embed items in the shared space of an aligner.
 
     Example: gentle-clip embed --aligner=aligner --x=features/new --out=aligned
-    More: docs/choose_a_method.md
     """
     from gentle_clip_jax import embed
     from gentle_clip_jax.training.loading import open_aligner
@@ -144,7 +154,6 @@ def _index(args: argparse.Namespace) -> output.Done:
     """Write an index of a collection for fast searches.
 
     Example: gentle-clip index --aligner=aligner --in=features/pictures
-    More: docs/choose_a_method.md
     """
     from gentle_clip_jax.searching import index_gallery
     from gentle_clip_jax.training.loading import open_aligner
@@ -159,7 +168,6 @@ def _search(args: argparse.Namespace) -> output.Done:
     """Find items by words or by a similar item.
 
     Example: gentle-clip search --aligner=aligner --in=features/pictures "two boats at a pier"
-    More: docs/choose_a_method.md
     """
     if args.workdir:
         return _search_run(args)
@@ -170,13 +178,14 @@ def _search(args: argparse.Namespace) -> output.Done:
 
     given = {"aligner": open_aligner(args.aligner), "collection": args.gallery}
     hits = options.call(search, args, **given, num=args.num or 20)
+    head = "Cosine with the query (not a probability), id, and file or text:"
     if args.csv:
         hits.save_csv(args.csv)
     if args.html:
         hits.save_html(args.html)
     written = tuple(path for path in (args.csv, args.html) if path)
     facts = {"hits": [hit._asdict() for hit in hits]}
-    return output.Done(hits.lines, facts, written)
+    return output.Done([head, *hits.lines], facts, written)
 
 
 def _search_run(args: argparse.Namespace) -> output.Done:
@@ -193,7 +202,6 @@ def _export(args: argparse.Namespace) -> output.Done:
     """Convert an aligner or a trained run for programs without this package.
 
     Example: gentle-clip export --aligner=aligner --format=numpy --out=exported
-    More: docs/share_and_export.md
     """
     from gentle_clip_jax import export, restore
 
@@ -206,7 +214,6 @@ def _push(args: argparse.Namespace) -> output.Done:
     """Upload an aligner and its model card to the Hugging Face Hub.
 
     Example: gentle-clip push --aligner=aligner ORG/NAME --license=apache-2.0
-    More: docs/share_and_export.md
     """
     from gentle_clip_jax.aligners.hub import push
 

@@ -7,6 +7,8 @@ import pathlib
 import sys
 import traceback
 
+from gentle_clip_jax.storage.missing import MissingPath
+
 USAGE, BUG = 2, 1  # exit codes: bad input or usage, and a bug of this program
 
 # What to install for a package that only some commands need.
@@ -37,6 +39,7 @@ _REMEDIES = {
     errno.ELOOP: "fix its links, or give another path",
     errno.EMFILE: "allow more open files (ulimit -n), then run the same command again",
 }
+_OPTIONS = {"gallery": "in"}  # whose name is another than that of the argument
 _TARGETS = ("out", "workdir")  # options that name what is written to
 
 
@@ -51,7 +54,7 @@ def format_error(error: Exception, args: argparse.Namespace) -> tuple[str, int]:
     if isinstance(error, OSError) and error.errno:
         return _format_system_error(error, args), USAGE
     if isinstance(error, (ValueError, FloatingPointError, OSError)) and str(error).strip():
-        return _one_line(str(error)), USAGE
+        return _one_line(f"{_option_of(error, args)}{error}"), USAGE
     if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)[:1000]:
         return (
             "There is not enough memory for this: give fewer or smaller items, or a machine with "
@@ -64,6 +67,18 @@ def format_error(error: Exception, args: argparse.Namespace) -> tuple[str, int]:
 def is_full(error: Exception) -> bool:
     """Return whether the disk or the user's share of it is full."""
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+
+
+def _option_of(error: Exception, args: argparse.Namespace) -> str:
+    """Return the option that gave a missing path and a colon, or nothing."""
+    if not isinstance(error, MissingPath):
+        return ""
+    named = (
+        name
+        for name, value in vars(args).items()
+        if isinstance(value, str) and os.path.normpath(value) == os.path.normpath(error.path)
+    )
+    return next((f"--{_OPTIONS.get(name, name)}: " for name in named), "")
 
 
 def _format_system_error(error: OSError, args: argparse.Namespace) -> str:

@@ -8,30 +8,30 @@ from gentle_clip_jax.commands import options, output, values
 
 def add(commands: Any) -> None:
     """Add the commands to a parser's."""
-    _add_encode(commands)
-    _add_compare(commands)
-    _add_diagnose(commands)
+    for one in (_add_encode, _add_compare, _add_diagnose):
+        one(commands)
 
 
 def _add_encode(commands: Any) -> None:
-    encode = options.add_command(commands, _encode)
-    number = values.whole(1, 65_536)
-    encode.option(
-        "--encoder",
-        "NAME",
-        "encoder: efficientnet-lite0, minilm, a checkpoint folder, a Hugging Face repository, or "
-        "LIBRARY:NAME with timm, open_clip, transformers or sentence-transformers (required unless "
-        "--merge)",
+    encode = options.add_command(commands, _encode, "From two folders to features")
+    encoder = (
+        "encoder: efficientnet-lite0 (pictures), minilm (English texts), a checkpoint folder, a "
+        "Hugging Face repository, or LIBRARY:NAME with timm, open_clip, transformers or "
+        "sentence-transformers (required unless --merge)"
     )
-    encode.choice(
-        "--role",
-        ("image", "text"),
-        "encoder to use of a model that has two (default: the only one)",
+    encode.option("--encoder", "NAME", encoder)
+    role = "part of the model to use, if it has an encoder of either (default: the only one)"
+    encode.choice("--role", ("image", "text"), role)
+    data = (
+        "items. Pictures: a folder of .jpg, .png, .webp, .tif, .gif, .bmp, .zip or .parquet files; "
+        "texts: a folder of .txt files, a .txt file with a text on each line, or a table: .csv or "
+        ".tsv (comma, semicolon or tab; UTF-8, UTF-16 or Windows-1252), .xlsx, .jsonl; proteins: a "
+        "FASTA file, which may end in .gz (required unless --merge)"
     )
-    encode.option("--data", "PATH", "folder or file of the items (required unless --merge)")
+    encode.option("--data", "PATH", data)
     encode.out("output folder for the features")
-    size = "number of items in a batch (default: depends on the device)"
-    encode.option("--batch-size", "N", size, type=number)
+    size = "number of items encoded at once; fewer take less memory (default: 64, or 2 on a CPU)"
+    encode.option("--batch-size", "N", size, type=values.whole(1, 65_536))
     encode.option("--split", "NAME", "split in metadata.jsonl to encode (default: all items)")
     column = "name of the column of texts in a table (default: captions, text or caption)"
     encode.option("--text-column", "NAME", column)
@@ -41,12 +41,12 @@ def _add_encode(commands: Any) -> None:
     encode.option("--prompt", "TEXT", prompt)
     precision = "data type of the features (default: float32)"
     encode.choice("--dtype", ("float16", "float32"), precision)
-    layers = "layers to use: rich (a tested choice), or numbers, such as 5,6 (default: the last)"
-    encode.option("--layers", "NAME", layers)
-    views = (
-        "average over an image and its mirror image, or four turns of an image without a top "
-        "(default: the image alone)"
+    layers = (
+        "layers whose outputs are joined: rich, those that did best in tests (efficientnet-lite0, "
+        "minilm), or numbers of blocks of an encoder of texts, such as 5,6 (default: the last)"
     )
+    encode.option("--layers", "NAME", layers)
+    views = "average over an image and its mirror image, or its four turns (default: no average)"
     encode.choice("--views", ("mirror", "turns"), views)
     parts = encode.add_mutually_exclusive_group()
     shard = "part to encode, I from 0 to N-1, if several jobs write to one --out (default: all)"
@@ -55,19 +55,20 @@ def _add_encode(commands: Any) -> None:
 
 
 def _add_compare(commands: Any) -> None:
-    compare = options.add_command(commands, _compare, statistics=True)
+    compare = options.add_command(commands, _compare, "Choose a method", statistics=True)
     compare.collections()
     _add_aligner(compare)
     compare.names()
-    methods = "methods to compare (default: the closed forms of align, and one of each other kind)"
+    methods = f"methods: {options.METHODS} (default: one or more of each kind)"
     compare.option("--methods", "NAME,NAME", methods)
     compare.flag("--fast", "compare only closed-form methods, which take seconds")
-    compare.option("--workdir", "DIR", "output folder for the page and the figures", required=True)
+    workdir = "output folder for the page, and for figures from which the same command continues"
+    compare.option("--workdir", "DIR", workdir, required=True)
     compare.seed()
 
 
 def _add_diagnose(commands: Any) -> None:
-    diagnose = options.add_command(commands, _diagnose, statistics=True)
+    diagnose = options.add_command(commands, _diagnose, "Choose a method", statistics=True)
     diagnose.collections()
     _add_aligner(diagnose)
     diagnose.names()
@@ -91,8 +92,9 @@ def _encode(args: argparse.Namespace) -> output.Done:
     """Embed images, texts or protein sequences with a frozen encoder.
 
     Example: gentle-clip encode --encoder=efficientnet-lite0 --data=pictures --out=features/pictures
-    More: docs/features.md
     """
+    from gentle_clip_jax.features.encode import after_encode
+
     if args.merge:
         from gentle_clip_jax.features.shards import merge
 
@@ -105,14 +107,17 @@ def _encode(args: argparse.Namespace) -> output.Done:
         manifest = options.call(encode, args, dtype=args.dtype or "float32").manifest
     else:
         raise ValueError("Give --encoder=NAME and --data=PATH, or --merge after --shard.")
-    return output.Done([f"{manifest['num_rows']:,} rows."], manifest, (args.out,))
+    said, then = f"{manifest['num_rows']:,} rows.", after_encode(args.out, manifest, args.shard)
+    return output.Done([said], manifest, (args.out,), next=then)
 
 
 def _compare(args: argparse.Namespace) -> output.Done:
     """Compare methods of alignment on held-out pairs of two collections.
 
+    Use it to see how much the choice of a method matters: align chooses a closed-form one by
+    itself. It writes a page and no aligner.
+
     Example: gentle-clip compare --x=pictures.npy --y=texts.npy --pairs=pairs.csv --workdir=compare
-    More: docs/choose_a_method.md
     """
     from gentle_clip_jax import compare
 
@@ -127,8 +132,10 @@ def _compare(args: argparse.Namespace) -> output.Done:
 def _diagnose(args: argparse.Namespace) -> output.Done:
     """Test whether unmatched items can help to align two collections.
 
+    Use it to see why they help or not: it tests how alike both sets are. Its verdict is that of
+    align wherever pairs can be held out. It writes a page and no aligner.
+
     Example: gentle-clip diagnose --x=pictures.npy --y=texts.npy --pairs=pairs.csv --out=diagnosis
-    More: docs/choose_a_method.md
     """
     from gentle_clip_jax import diagnose
 

@@ -12,26 +12,28 @@ from gentle_clip_jax.parallel import interrupt
 _PURPOSE = """\
 Align two modalities from a few matched pairs.
 
-Example: gentle-clip quickstart
-More: docs/tutorial.md"""
+Example: gentle-clip quickstart"""
 TYPE_CHECKING = False  # without the module typing, which takes as long as all that is here
 if TYPE_CHECKING:
     import argparse
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; return 0, 2 for bad input or usage, 130 for Ctrl-C, or 1 for a bug."""
+def main(argv: Sequence[str] | None = None, *, is_step: bool = False) -> int:
+    """Run one command; return 0, 2 for bad input or usage, 130 for Ctrl-C, or 1 for a bug.
+
+    A step of another command does not name the next one.
+    """
     try:
         if argv is None:  # the process is this command, and Ctrl-C its own
             interrupt.listen()
-        return _run(argv)
+        return _run(argv, is_step)
     except KeyboardInterrupt:
         code = interrupt.say()
         _leave_others(code)
         return code
 
 
-def _run(argv: Sequence[str] | None) -> int:
+def _run(argv: Sequence[str] | None, is_step: bool) -> int:
     from gentle_clip_jax.commands import failures, output
     from gentle_clip_jax.storage.text import escaped
 
@@ -49,7 +51,7 @@ def _run(argv: Sequence[str] | None) -> int:
     args, overrides = parser.parse_known_args(argv)
     if overrides and not getattr(args, "config", None):
         parser.error(f"unrecognized arguments: {' '.join(overrides)}")
-    args.overrides, args.main = overrides, main
+    args.overrides, args.main, args.is_step = overrides, main, is_step
     if argv is None and not args.no_compilation_cache:
         from gentle_clip_jax.parallel import compilation_cache
 
@@ -71,23 +73,18 @@ def _run(argv: Sequence[str] | None) -> int:
 
 
 def _parser() -> "argparse.ArgumentParser":
-    from gentle_clip_jax.commands import (
-        aligners,
-        completion,
-        features,
-        options,
-        pairs,
-        start,
-        training,
-        values,
-    )
+    from gentle_clip_jax.commands import aligners, features, options, pairs, start, training, values
 
-    parser = options.Command(prog="gentle-clip", description=_PURPOSE)
+    parser = options.Command(
+        prog="gentle-clip", description=options.described(_PURPOSE, "Two folders, and no pairs yet")
+    )
     parser.add_argument("--version", action=values.Version)
     parser.flag("--traceback", "show where an error comes from")
     cache = "do not use the cache of compiled programs (~/.cache/gentle-clip, up to 512 MiB)"
     parser.flag("--no-compilation-cache", cache)
-    completion.add(parser)
+    shells = 'print the completion of a shell, as in eval "$(gentle-clip --print-completion bash)"'
+    completion = {"choices": ("bash", "zsh", "tcsh"), "action": options.PrintCompletion}
+    parser.add_argument("--print-completion", help=f"{shells} (default: none)", **completion)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for group in (start, features, aligners, pairs, training):
         group.add(commands)

@@ -20,6 +20,11 @@ _KINDS = {
     "I/N": values.shard,
     "S": values.share,
 }
+# The names of all methods: aligners.METHODS, which takes long to import.
+METHODS = (
+    "cca, procrustes, ridge, relative, cca_relative, clip, gentle_clip, transported_cca, "
+    "gentle_transport, gentle_relative, named_transport, gentle_clip_warm"
+)
 
 
 class Command(argparse.ArgumentParser):
@@ -103,8 +108,8 @@ class Command(argparse.ArgumentParser):
     def pairs(self, default: str = "equal ids are pairs") -> None:
         """Add --pairs, the ids that belong together."""
         help = (
-            "table of pairs, an id of x and of y on each line; FILE:NAME,NAME names its columns "
-            f"(default: {default})"
+            "table of pairs, 3 or more, an id of x and of y on each line; FILE:NAME,NAME names its "
+            f"columns (default: {default})"
         )
         self.option("--pairs", "CSV", help)
 
@@ -130,23 +135,41 @@ def all_actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
                 yield from all_actions(command)
 
 
+class PrintCompletion(argparse.Action):
+    """Print what a shell needs to complete commands, options and paths, and end."""
+
+    def __call__(self, parser: argparse.ArgumentParser, _: Any, shell: Any, *__: Any) -> None:
+        import shtab
+
+        for action in all_actions(parser):
+            if action.type in (values.path, values.file):
+                action.complete = shtab.FILE  # pyright: ignore[reportAttributeAccessIssue]
+        print(shtab.complete(parser, shell))
+        parser.exit()
+
+
 def call(function: Callable[..., Result], args: argparse.Namespace, **others: Any) -> Result:
     """Call a public function with the options that are named as its parameters, and with others."""
     names = inspect.signature(function).parameters.keys() & vars(args).keys()
     return function(**({name: getattr(args, name) for name in names} | others))
 
 
+def described(text: str, page: str) -> str:
+    """Return a description that ends in a page by its title, as a wheel has no pages."""
+    return f'{text}\nMore: page "{page}" of the documentation'
+
+
 def add_command(
-    commands: Any, run: Callable[..., output.Done], *, statistics: bool = False
+    commands: Any, run: Callable[..., output.Done], page: str, *, statistics: bool = False
 ) -> Command:
     """Add a command, which `run` carries out, with the options that every command has.
 
-    It has the function's name, and its docstring as --help: a purpose, an example and a page. With
-    `statistics` it prints plain sentences, and their figures with --verbose.
+    It has the function's name, and its docstring as --help: a purpose and an example, to which the
+    page is added. With `statistics` it prints plain sentences, and their figures with --verbose.
     """
-    text = inspect.getdoc(run) or ""
-    help = text.partition("\n")[0]
-    command = commands.add_parser(run.__name__.strip("_"), help=help, description=text)
+    text, name = inspect.getdoc(run) or "", run.__name__.strip("_")
+    description, help = described(text, page), text.partition("\n")[0]
+    command = commands.add_parser(name, help=help, description=description)
     command.set_defaults(command=run)
     ways = command.add_mutually_exclusive_group()
     command.flag("--quiet", "print nothing but warnings and errors", group=ways)

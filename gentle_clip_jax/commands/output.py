@@ -25,7 +25,7 @@ class Done(NamedTuple):
 
     lines: for people. facts: the same for programs, ready for JSON; None where another process
     prints them. outputs: the files and folders that it has written. code: the exit code.
-    statistics: further lines, printed with --verbose.
+    statistics: further lines, printed with --verbose. next: what to do next, mostly a command.
     """
 
     lines: Iterable[str] = ()
@@ -33,6 +33,7 @@ class Done(NamedTuple):
     outputs: tuple[str, ...] = ()
     code: int = 0
     statistics: Iterable[str] = ()
+    next: str = ""
 
 
 def run(args: argparse.Namespace) -> int:
@@ -60,6 +61,8 @@ def run(args: argparse.Namespace) -> int:
         print(escaped(line))
     if done.outputs:
         print(escaped(f"Written: {', '.join(done.outputs)}."))
+    if done.next and not getattr(args, "is_step", False):
+        print(escaped(f"Next: {done.next}"))
     return done.code
 
 

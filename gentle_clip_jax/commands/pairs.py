@@ -5,6 +5,7 @@ from typing import Any
 
 from gentle_clip_jax.commands import options, output, values
 from gentle_clip_jax.parallel import interrupt
+from gentle_clip_jax.storage.text import command
 
 
 def add(commands: Any) -> None:
@@ -14,12 +15,13 @@ def add(commands: Any) -> None:
 
 
 def _add_review(commands: Any) -> None:
-    review = options.add_command(commands, _review, statistics=True)
+    review = options.add_command(commands, _review, "Review and match", statistics=True)
     review.aligner(required=False)
     review.collections()
     pairs = (
-        "file of pairs, which may be missing or empty; the review adds to it (default: the pairs "
-        "of the aligner, in the folder of --out)"
+        "file of pairs, which may be missing or empty; the review adds to it. A table with "
+        "semicolons, .xlsx or not in UTF-8 is not changed: NAME-review/pairs.csv beside it has its "
+        "pairs and the new ones (default: the pairs of the aligner, in the folder of --out)"
     )
     review.option("--pairs", "CSV", pairs, type=values.file)
     out = "output folder for pairs.csv and the log (default: the folder of --pairs, or review)"
@@ -34,7 +36,7 @@ def _add_review(commands: Any) -> None:
 
 
 def _add_match(commands: Any) -> None:
-    match = options.add_command(commands, _match, statistics=True)
+    match = options.add_command(commands, _match, "Review and match", statistics=True)
     match.aligner()
     match.collections()
     match.pairs("the pairs that the aligner was fitted to")
@@ -57,7 +59,6 @@ def _review(args: argparse.Namespace) -> output.Done:
     """Find and confirm pairs by hand in the browser; without --aligner, begin with none.
 
     Example: gentle-clip review --x=features/pictures --y=features/texts --pairs=pairs.csv
-    More: docs/review_and_match.md
     """
     from gentle_clip_jax import align, review
     from gentle_clip_jax.training.loading import open_aligner
@@ -65,31 +66,23 @@ def _review(args: argparse.Namespace) -> output.Done:
     aligner = open_aligner(args.aligner) if args.aligner else None
     reviewed = options.call(review, args, aligner=aligner)
     interrupt.handled()  # Ctrl-C ended the page, and what follows may take longer
-    facts = {
-        "answers": len(reviewed.answers),
-        "pairs": len(reviewed.pairs),
-        "known": reviewed.known,
-        "curve": [point._asdict() for point in reviewed.curve],
-    }
     stored, *figures = reviewed.summary
     lines = [f"{stored.removesuffix('.')}; run the same command again to continue.", *figures]
-    written = [str(reviewed.path)]
+    written = (str(reviewed.path),)
+    data, then = {"x": args.x, "y": args.y, "pairs": reviewed.path}, ""
     if args.save_aligner:
         fitted = align(args.x, args.y, reviewed.path, out=args.save_aligner)
-        lines, written = [*lines, *fitted.summary], [*written, args.save_aligner]
-    elif not args.aligner:
-        lines.append(
-            f"Next: gentle-clip align --x={args.x} --y={args.y} --pairs={reviewed.path} "
-            "--out=aligner"
-        )
-    return output.Done(lines, facts, tuple(written), statistics=reviewed.lines)
+        lines, written = [*lines, *fitted.summary], (*written, args.save_aligner)
+        then = command("match", aligner=args.save_aligner, **data, out="matches")
+    elif aligner is None or aligner.aligner.can_refit:
+        then = command("align", **data, out=args.aligner or "aligner")
+    return output.Done(lines, reviewed.metadata, written, statistics=reviewed.lines, next=then)
 
 
 def _match(args: argparse.Namespace) -> output.Done:
     """Find a partner for every item of x, with its probability.
 
     Example: gentle-clip match --aligner=aligner --x=pictures.npy --y=texts.npy --out=matches
-    More: docs/review_and_match.md
     """
     from gentle_clip_jax import match
     from gentle_clip_jax.training.loading import open_aligner
@@ -97,4 +90,5 @@ def _match(args: argparse.Namespace) -> output.Done:
     matches = options.call(match, args, aligner=open_aligner(args.aligner))
     matches.save(args.out, accept=args.accept, xlsx=args.xlsx)
     facts, statistics = matches.metadata, matches.lines
-    return output.Done([matches.summary], facts, (args.out,), statistics=statistics)
+    then = f"open {args.out}/matches.html in a browser, and accept or reject matches"
+    return output.Done([matches.summary], facts, (args.out,), statistics=statistics, next=then)

@@ -12,8 +12,8 @@ def add(commands: Any) -> None:
     """Add the commands to a parser's."""
     _add_data(commands)
     _add_train(commands)
-    evaluate = options.add_command(commands, _evaluate)
-    report = options.add_command(commands, _report)
+    evaluate = options.add_command(commands, _evaluate, "Train encoders")
+    report = options.add_command(commands, _report, "Train encoders")
     compared = "folder of another evaluated run to show beside it; may be repeated (default: none)"
     for command in (evaluate, report):
         command.option("--workdir", "DIR", "folder of the run", required=True)
@@ -22,11 +22,11 @@ def add(commands: Any) -> None:
 
 def _add_data(commands: Any) -> None:
     purpose = "List or prepare data sets for training."
-    text = f"{purpose}\n\nExample: gentle-clip data list\nMore: docs/train_encoders.md"
+    text = options.described(f"{purpose}\n\nExample: gentle-clip data list", "Train encoders")
     data = commands.add_parser("data", help=purpose, description=text)
     actions = data.add_subparsers(metavar="ACTION", required=True)
-    options.add_command(actions, _list)
-    prepare = options.add_command(actions, _prepare)
+    options.add_command(actions, _list, "Train encoders")
+    prepare = options.add_command(actions, _prepare, "Train encoders")
     prepare.option("name", "NAME", "name of the data set, see gentle-clip data list; e.g. folder")
     prepare.option("--data", "DIR", "folder of its files", required=True)
     prepare.out("output folder for prepared data sets")
@@ -35,10 +35,15 @@ def _add_data(commands: Any) -> None:
 
 
 def _add_train(commands: Any) -> None:
-    train = options.add_command(commands, _train)
+    train = options.add_command(commands, _train, "Train encoders")
     config = "name of a shipped config, such as icons, or path of a .py file"
     train.option("--config", "CONFIG", config, required=True)
-    train.option("--workdir", "DIR", "folder of the run", required=True)
+    train.option(
+        "--workdir",
+        "DIR",
+        "folder of the run: checkpoints, log and results; a run there goes on",
+        required=True,
+    )
     address = "address of the first of several processes, or auto (default: this process alone)"
     train.option("--coordinator", "HOST:PORT", address)
     together = "number of processes that train together (default: detected on a cluster)"
@@ -53,7 +58,6 @@ def _train(args: argparse.Namespace) -> output.Done:
     Every key of the config can be set: --config.loss.sdd_weight=0 --config.seed=1.
 
     Example: gentle-clip train --config=icons --workdir=runs/icons --config.seed=1
-    More: docs/train_encoders.md
     """
     config = load_config(args.config, args.overrides)
     from gentle_clip_jax.parallel import processes
@@ -74,7 +78,6 @@ def _evaluate(args: argparse.Namespace) -> output.Done:
     """Evaluate the best checkpoint of a run on its test items.
 
     Example: gentle-clip evaluate --workdir=runs/icons
-    More: docs/train_encoders.md
     """
     from gentle_clip_jax import report
     from gentle_clip_jax.runs.folder import RunFolder
@@ -93,7 +96,6 @@ def _report(args: argparse.Namespace) -> output.Done:
     """Write the report of a run, optionally compared with other runs.
 
     Example: gentle-clip report --workdir=runs/icons --compare=runs/icons_clip
-    More: docs/train_encoders.md
     """
     from gentle_clip_jax.report import write_report
 
@@ -104,7 +106,6 @@ def _list(_: argparse.Namespace) -> output.Done:
     """List the data sets that can be prepared.
 
     Example: gentle-clip data list
-    More: docs/train_encoders.md
     """
     from gentle_clip_jax.data.prepare import list_data_sets, name_readers
 
@@ -119,7 +120,6 @@ def _prepare(args: argparse.Namespace) -> output.Done:
     """Convert a folder into a data set with random access.
 
     Example: gentle-clip data prepare rsicd --data=downloads/rsicd --out=data
-    More: docs/train_encoders.md
     """
     from gentle_clip_jax.data.prepare import prepare
 

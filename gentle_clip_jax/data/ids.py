@@ -56,6 +56,22 @@ class Ids:
         few = [*itertools.islice(few, _MOST_COMPARED)]
         return next(iter(difflib.get_close_matches(text, few, 1, likeness)), None)
 
+    def hint(self, text: str, other: "Ids", remedy: str) -> str:
+        """Return the end of a message on an unknown id.
+
+        Args:
+          text: the id.
+          other: ids of the other modality, as many as are known.
+          remedy: what to do with an id of those.
+        """
+        if other.is_known(text):
+            return f"it is an item of {other.name}: {remedy}."
+        if nearest := self.nearest(text):
+            return f"did you mean {nearest!r}?"
+        if other.nearest(text):
+            return f"it looks like an item of {other.name}: {remedy}."
+        return f"its ids look like {min(self.exact, default='')!r}."
+
     def seems_mistyped(self, text: str) -> bool:
         """Return whether a text is more likely a wrong id than the name of a column."""
         id_ = self.nearest(text.strip(), 0.8)

@@ -15,6 +15,7 @@ from gentle_clip_jax.data import metadata, tfds_source
 from gentle_clip_jax.data.pixels import decode as decode
 from gentle_clip_jax.data.texts import in_split
 from gentle_clip_jax.storage import reading
+from gentle_clip_jax.storage.missing import MissingPath
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".gif", ".bmp")
 MOST_BYTES = 2**28
@@ -47,7 +48,7 @@ def list_images(data: pathlib.Path, split: str | None = None) -> list[Image]:
         describes other images; or a zip file has members with paths outside of it.
     """
     if not data.exists():
-        raise ValueError(f"There is no file or folder {data}.")
+        raise MissingPath(data)
     if tfds_source.is_prepared(data):
         images = list(_in_tfds(data, split))
     else:

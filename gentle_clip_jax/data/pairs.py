@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from gentle_clip_jax.data.ids import Ids
+from gentle_clip_jax.storage.missing import MissingPath
 from gentle_clip_jax.storage.tables import Altered, read_table
 
 _log = logging.getLogger(__name__)
@@ -143,14 +144,9 @@ def _checked(place: str, lines: _Lines, sides: Sequence[Ids], several: bool) -> 
 
 
 def _hint(text: str, side: Ids, other: Ids) -> str:
-    if other.is_known(text):
-        return f"it is an item of {other.name}: swap the two columns."
-    if isinstance(text, Altered):
+    if isinstance(text, Altered) and not other.is_known(text):
         return "a spreadsheet altered it: format the column as text and enter the id again."
-    nearest = side.nearest(text)
-    if nearest is not None:
-        return f"did you mean {nearest!r}?"
-    return f"its ids look like {min(side.exact, default='')!r}."
+    return side.hint(text, other, "swap the two columns")
 
 
 def _lines_of_file(pairs: str, sides: Sequence[Ids]) -> _Lines:
@@ -174,8 +170,9 @@ def _lines_of_file(pairs: str, sides: Sequence[Ids]) -> _Lines:
             continue
         if not (x.strip() and y.strip()):
             raise ValueError(
-                f"{path}, line {number}: a pair must be two ids with a comma between them, "
-                f"not {','.join(cells)!r}."
+                f"{path}, line {number}: a pair must be two ids with a comma, a semicolon or a tab "
+                f"between them, not {(x or y).strip()!r} alone: add the other id, or delete the "
+                "line."
             )
         lines.append((number, (x, y)))
     return lines
@@ -207,7 +204,7 @@ def _columns(
             path = pathlib.Path(file)
             names = [name.strip() for name in next(csv.reader([tail]), [])]
         else:
-            raise ValueError(f"There is no file of pairs {pairs}.")
+            raise MissingPath(pairs, "file of pairs")
     if names is not None and len(names) != 2:
         raise ValueError(f"{pairs}: name two columns, that of x first, as in {path}:x,y.")
     table = read_table(path)

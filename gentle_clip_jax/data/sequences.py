@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from gentle_clip_jax.storage import reading
+from gentle_clip_jax.storage.missing import MissingPath
 
 _PIECE = 2**20  # bytes that are decompressed at a time
 # In the order of the published vocabulary: the id of a token is its index.
@@ -52,7 +53,7 @@ def read_bytes(path: pathlib.Path) -> bytes:
       ValueError: there is no such file, or it is too large or cannot be decompressed.
     """
     if not path.is_file():
-        raise ValueError(f"There is no file {path}.")
+        raise MissingPath(path, "file")
     try:
         content = reading.read_bytes(path)
     except ValueError as error:

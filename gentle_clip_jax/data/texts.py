@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from gentle_clip_jax.data import metadata, tfds_source
 from gentle_clip_jax.storage import reading
+from gentle_clip_jax.storage.missing import MissingPath
 from gentle_clip_jax.storage.tables import SUFFIXES, read_table
 from gentle_clip_jax.storage.text import decode
 
@@ -146,7 +147,7 @@ def _in_tfds(folder: pathlib.Path, only: str | None) -> Iterator[Text]:
 
 def _in_file(path: pathlib.Path, columns: Columns) -> Iterator[Text]:
     if not path.is_file():
-        raise ValueError(f"There is no file or folder {path}.")
+        raise MissingPath(path)
     suffix = path.suffix.lower()
     if suffix == ".txt":
         # Not str.splitlines, which also splits at characters that may be inside a text.

@@ -12,7 +12,8 @@ from gentle_clip_jax.storage.writing import put_aside
 _log = logging.getLogger(__name__)
 
 SHARDS = "shards"  # the folder in which parts of one wait for each other
-_COPIES = ("arguments.json", "arguments.copy.json")
+ARGUMENTS = "arguments.json"
+_COPIES = (ARGUMENTS, "arguments.copy.json")
 _UNSOUND = (ValueError, LookupError, TypeError, RecursionError)
 
 

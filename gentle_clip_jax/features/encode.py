@@ -1,13 +1,14 @@
 """Features of frozen encoders: images, texts or protein sequences become a folder of embeddings."""
 
 import pathlib
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from gentle_clip_jax.data import images, sequences, texts
 from gentle_clip_jax.encoders.published.pretrained import role_of
-from gentle_clip_jax.features.arguments import check_folder
+from gentle_clip_jax.features.arguments import ARGUMENTS, check_folder
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.loading import load_encoder
 from gentle_clip_jax.features.read import read
@@ -15,6 +16,7 @@ from gentle_clip_jax.features.shards import folder_of
 from gentle_clip_jax.features.update import update
 from gentle_clip_jax.features.work import Work, image_work, text_work
 from gentle_clip_jax.storage import locks
+from gentle_clip_jax.storage.text import command
 
 
 def encode(
@@ -80,6 +82,19 @@ def encode(
     if not manifest["num_rows"]:  # a shard of few inputs
         return Collection(np.zeros((0, 0)), np.zeros(0, str), path=out, manifest=manifest)
     return read(out)
+
+
+def after_encode(out: str, manifest: Mapping[str, Any], shard: object = None) -> str:
+    """Return the next step: merge, or review with the only other collection beside `out`."""
+    if shard:
+        return f"once all parts are finished, {command('encode', merge=True, out=out)}"
+    folder = pathlib.Path(out)
+    beside = {file.parent for file in folder.parent.glob(f"*/{ARGUMENTS}")} - {folder}
+    if len(beside) != 1:
+        return "gentle-clip encode for the other modality, then gentle-clip review with both"
+    (other,) = beside
+    x, y = (other, out) if "max_tokens" in manifest else (out, other)
+    return command("review", x=x, y=y, pairs="pairs.csv")
 
 
 def _work(

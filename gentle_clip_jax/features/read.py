@@ -13,6 +13,7 @@ from gentle_clip_jax.features import folder as folders
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.tables import READERS
 from gentle_clip_jax.storage import reading
+from gentle_clip_jax.storage.missing import MissingPath
 
 
 def read(path: str | pathlib.Path) -> Collection:
@@ -38,7 +39,7 @@ def read(path: str | pathlib.Path) -> Collection:
     if path.is_dir():
         arrays, manifest = _read_folder(path)
     elif not path.exists():
-        raise ValueError(f"There is no file or folder {path}.")
+        raise MissingPath(path)
     elif path.suffix in READERS:
         try:
             reading.check_regular(path)

@@ -29,7 +29,8 @@ _NOW = (
         "gentle-clip encode --encoder=minilm --data=texts --out=features/texts",
     ),
     Step(
-        "Review asks for a few partners, then suggests them; docs/tutorial.md explains each step.",
+        'Review asks for a few partners, then suggests them. The page "Two folders, and no pairs '
+        'yet" of the documentation explains each step.',
         "gentle-clip review --x=features/pictures --y=features/texts --pairs=pairs.csv "
         "--save-aligner=aligner",
     ),
@@ -90,7 +91,8 @@ class Demonstration(NamedTuple):
             f"{asked.recall:.0f} % with {asked.pairs}, {last.recall:.0f} % after "
             f"{self.curve[-1].answers} answers; by chance {1000 / self.items:.1f} %.",
             f"Open {self.out / 'quickstart.html'} in a browser, and show it. Then take two folders "
-            "of your own: docs/tutorial.md explains every step.",
+            'of your own: the page "Two folders, and no pairs yet" of the documentation explains '
+            "every step.",
             LICENCE,
         ]
 

@@ -17,7 +17,7 @@ import numpy as np
 from gentle_clip_jax.data.pairs import SHEET, read_pairs
 from gentle_clip_jax.reviewing.log import FORMAT, SOURCES, Answer, Ids, Log, replayed
 from gentle_clip_jax.storage.locks import locked
-from gentle_clip_jax.storage.tables import check_grows, csv_bytes, read_table, write_csv
+from gentle_clip_jax.storage.tables import can_grow, csv_bytes, read_table, write_csv
 from gentle_clip_jax.storage.writing import writing
 
 
@@ -139,8 +139,11 @@ class Journal:
         now = self._now()
         if now == self._seen:
             return
-        if now:
-            check_grows(self.pairs)
+        if now and not can_grow(self.pairs):
+            raise ValueError(
+                f"{self.pairs} was edited, and is no table with commas in UTF-8 any more: save it "
+                "as one, or put it back."
+            )
         ours = [pair for pair in self._ours if undone is None or pair != (undone.x, undone.y)]
         rows = {tuple(cells[:2]) for _, cells in _rows(self.pairs)} if now else set()
         if lacking := [pair for pair in ours if pair not in rows]:

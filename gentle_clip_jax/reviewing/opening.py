@@ -139,7 +139,8 @@ def _from_aligner(new: _New, aligner: Opened) -> Review:
     if fitted.can_refit and not (method in METHODS and METHODS[method].shared):
         progress, refits = new.refits(finder, method)
     session = new.session((space.x, space.y), **refits)
-    return Review(Show(session, new.pictures, finder), progress)
+    folder = str(aligner.path) if fitted.can_refit else "aligner"
+    return Review(Show(session, new.pictures, finder, folder), progress)
 
 
 def _from_nothing(new: _New) -> Review:

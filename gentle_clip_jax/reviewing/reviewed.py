@@ -1,6 +1,7 @@
 """`review`: pairs confirmed by a person, on a page in the browser, or by a function of screens."""
 
 import dataclasses
+import logging
 import os
 import pathlib
 from collections.abc import Callable
@@ -19,13 +20,14 @@ from gentle_clip_jax.reviewing.progress import AT, Point, at_random
 from gentle_clip_jax.reviewing.queue import Mode
 from gentle_clip_jax.searching.opened import Opened, opened_of
 from gentle_clip_jax.searching.run_items import Run
-from gentle_clip_jax.storage.tables import check_grows
+from gentle_clip_jax.storage.tables import can_grow
 from gentle_clip_jax.storage.text import Sentence, aligned
 from gentle_clip_jax.storage.writing import write_json
 
 if TYPE_CHECKING:
     import pandas
 
+_log = logging.getLogger(__name__)
 _PREVIEWS = 4  # pairs
 _OF_A_RUN = "The encoders of a trained run stay as they are: train it again with the new pairs."
 
@@ -72,6 +74,13 @@ class Reviewed:
                 f"pairs are among the first {AT}."
             )
         return found
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """Numbers of answers, of pairs and of those before the review, and the curve, for JSON."""
+        curve = [point._asdict() for point in self.curve]
+        counts = {"answers": len(self.answers), "pairs": len(self.pairs), "known": self.known}
+        return {**counts, "curve": curve}
 
     @property
     def lines(self) -> list[str]:
@@ -130,11 +139,13 @@ def review(
         begin without one, and without pairs: the first three are found by words.
       x, y: collections, paths that `read` takes, or features; with a run, its raw items.
       pairs: known pairs: a CSV file, which grows and may be missing; or id pairs, a table, or
-        numbers [k, 2] of items. If not given, those that the aligner was fitted to.
+        numbers [k, 2] of items. If not given, those that the aligner was fitted to. A file with
+        semicolons, in another encoding or .xlsx stays as it is: a copy grows, see `out`.
       answers: None to serve the page; or a function that takes a `Screen` and returns the id of
         any item without a partner, or None for none of these. StopIteration ends it.
       out: folder of pairs.csv, to which confirmed pairs are added, and of the files beside it; if
-        not given, that of the file of pairs, or else `review` in the current folder.
+        not given, that of the file of pairs, NAME-review beside a file NAME that cannot grow, or
+        else `review` in the current folder.
       images: a folder of pictures by the ids of items, for the page; by default those encoded.
       mode: "grid" to ask for the partner among the 48 nearest, "ten" for the closest of ten
         different items, "group" for that and then the partner near it. If not given, "ten" for
@@ -185,8 +196,14 @@ def _file_of(
     """Return the file of pairs that grows, written if it is not there yet."""
     warn_stale(pairs, x, y)
     if isinstance(pairs, str | os.PathLike) and out is None:
-        check_grows(pathlib.Path(pairs))
-        return pathlib.Path(pairs)
+        file = pathlib.Path(pairs)
+        if can_grow(file):
+            return file
+        out = file.with_name(f"{pathlib.Path(file.name.partition(':')[0]).stem}-review")
+        _log.info(
+            f"{pairs} stays as it is, as it is no table with commas in UTF-8: the pairs are copied "
+            f"to {out / 'pairs.csv'}, and the review adds to that file."
+        )
     given = opened.remembered_pairs(x, y) if opened and pairs is None else pairs
     path = pathlib.Path("review" if out is None else out) / "pairs.csv"
     aligner = opened.aligner if opened else None

@@ -23,7 +23,8 @@ _NEAR, _HITS = 3, 24
 class Show:
     """Items of a session, ready for JSON.
 
-    pictures: of each side, None for one without. finder: search by words, or None.
+    pictures: of each side, None for one without. finder: search by words, or None. aligner: the
+    folder of the aligner, for the commands of the next steps.
     """
 
     def __init__(
@@ -31,8 +32,10 @@ class Show:
         session: Session | FirstPairs,
         pictures: Mapping[str, Pictures | None] = {},
         finder: Finder | None = None,
+        aligner: str = "aligner",
     ):
         self.session, self.pictures, self.finder = session, pictures, finder
+        self.aligner = shlex.quote(aligner)
 
     def picture(self, side: str, number: int) -> bytes:
         """Return the JPEG file of an item.
@@ -180,11 +183,12 @@ class Show:
         return [
             Step(
                 "With enough pairs, fit an aligner to all of them; held-out recall shows the gain.",
-                f"gentle-clip align {data} --out=aligner",
+                f"gentle-clip align {data} --out={self.aligner}",
             ),
             Step(
-                "Then match every other item with a partner, with its probability.",
-                f"gentle-clip match --aligner=aligner {data} --share=S --out=matches",
+                "Then match every other item of x. --share=0.8 says that four of five have a "
+                "partner: give your own estimate, for probabilities.",
+                f"gentle-clip match --aligner={self.aligner} {data} --share=0.8 --out=matches",
             ),
         ]
 

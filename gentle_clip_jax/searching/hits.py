@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from gentle_clip_jax.aligners import Aligner
 from gentle_clip_jax.data.thumbnails import thumbnails
+from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.given import Given
 from gentle_clip_jax.pages import Step, write
 from gentle_clip_jax.pages.items import Card, items_page, previews_html
@@ -20,6 +21,7 @@ from gentle_clip_jax.storage.text import escaped
 if TYPE_CHECKING:
     import pandas
 
+_LETTERS = 2000  # of a text that is the query
 # X, Y and PAIRS are what the aligner was fitted to.
 _NOW = (
     Step(
@@ -37,12 +39,14 @@ _NOW = (
 class Hits:
     """Results of a search, nearest first.
 
-    query: words, or the id or file of an item. data: the folder of pictures, if it is known.
+    query: words, or the id or file of an item. gallery: the items that were searched. like: whether
+    the query is an item or a file.
     """
 
     hits: list[Hit]
     query: str
-    data: pathlib.Path | None = None
+    gallery: Collection | None = None
+    like: bool = False
 
     @property
     def ids(self) -> list[str]:
@@ -69,13 +73,18 @@ class Hits:
         Raises:
           ValueError: it cannot be written.
         """
-        pictures = thumbnails(self.data, self.ids)
-        cards = [
-            Card(hit.id, f"{rank} · {hit.score:.3f}", hit.text, pictures.get(hit.id))
+        asked = [_card(self.query, self.gallery)] if self.like and self.gallery else []
+        cards = self._cards("{rank} · {score:.3f}")
+        lead = [self.query, "The figure beside a rank is a cosine, not a probability."]
+        name = f"{len(self)} items, nearest first"
+        write(path, items_page("search", name, lead, [*asked, *cards], _NOW))
+
+    def _cards(self, note: str) -> list[Card]:
+        pictures = thumbnails(self.gallery.data if self.gallery else None, self.ids)
+        return [
+            Card(hit.id, note.format(rank=rank, score=hit.score), hit.text, pictures.get(hit.id))
             for rank, hit in enumerate(self.hits, start=1)
         ]
-        lead = [self.query, "The figure beside a rank is a cosine, not a probability."]
-        write(path, items_page("search", f"{len(self)} items, nearest first", lead, cards, _NOW))
 
     def save_csv(self, path: str | pathlib.Path) -> None:
         """Write a CSV table: rank, id, score, path, text.
@@ -109,9 +118,17 @@ class Hits:
 
     def _repr_html_(self) -> str:
         """Return HTML of the results for a notebook."""
-        pictures = thumbnails(self.data, self.ids)
-        cards = [Card(h.id, f"{h.score:.3f}", h.text, pictures.get(h.id)) for h in self.hits]
-        return f"<p>{html.escape(repr(self))}</p>{previews_html(cards)}"
+        return f"<p>{html.escape(repr(self))}</p>{previews_html(self._cards('{score:.3f}'))}"
+
+
+def _card(query: str, gallery: Collection) -> Card:
+    """Return the card of the query of `like`: an item of the gallery, or a file."""
+    if query in gallery.ids:
+        return gallery.previews([query])[query]._replace(note="query")
+    path = pathlib.Path(query)
+    picture = thumbnails(path, [path.stem]).get(path.stem)
+    text = "" if picture else path.read_text("utf-8", "replace")[:_LETTERS]
+    return Card(path.name, "query", text, picture)
 
 
 def search(
@@ -146,4 +163,4 @@ def search(
     else:
         assert like is not None  # one of both is given
         hits, query = searcher.like(like, num), like
-    return Hits(hits, query, searcher.gallery.data)
+    return Hits(hits, query, searcher.gallery, like is not None)

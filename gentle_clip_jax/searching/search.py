@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gentle_clip_jax.data import images
+from gentle_clip_jax.data.ids import Ids
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.given import Given
 from gentle_clip_jax.searching.embed import RANKED
@@ -134,9 +135,11 @@ class Searcher:
             return [hit for hit in hits if hit.id != item][:num]
         path = pathlib.Path(item)
         if not path.is_file():
+            pairs = getattr(self.opened.aligner, "pairs", None) or []  # a run has none
+            others = Ids(other(self.side), (pair[self.side == "x"] for pair in pairs))
+            hint = Ids("", self.gallery.ids).hint(item, others, "give the path of its file")
             raise ValueError(
-                f"There is no item {item!r} in {self.gallery.name} and no such file; its ids look "
-                f"like {self.gallery.ids[0]!r}."
+                f"There is no item {item!r} in {self.gallery.name} and no such file; {hint}"
             )
         return self._encoded(*self.opened.items.encode_file(path), num)
 

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from gentle_clip_jax.storage import reading
+from gentle_clip_jax.storage.missing import MissingPath
 from gentle_clip_jax.storage.text import decode
 from gentle_clip_jax.storage.writing import writing
 
@@ -75,7 +76,7 @@ def read_table(path: pathlib.Path) -> Table:
       ValueError: the file cannot be read, here or while its rows are; names the line.
     """
     if not path.exists():
-        raise ValueError(f"There is no file {path}.")
+        raise MissingPath(path, "file")
     try:
         content = reading.read_bytes(path)
         if content.startswith(_OLD_EXCEL):
@@ -186,24 +187,15 @@ def _shown(cell: Any) -> str:
     return repr(value)
 
 
-def check_grows(path: pathlib.Path) -> None:
-    """Refuse a table to which lines in UTF-8, with commas or in .tsv tabs, cannot be added.
-
-    Raises:
-      ValueError: it is another; says what to do.
-    """
+def can_grow(path: pathlib.Path) -> bool:
+    """Return whether lines in UTF-8, with commas or in .tsv tabs, can be added to a table."""
     delimiter = "\t" if path.suffix == ".tsv" else ","
     content = reading.read_bytes(path) if path.is_file() else b""
     try:
-        grows = path.suffix.lower() not in (".xlsx", ".jsonl") and ":" not in path.suffix
-        grows = grows and _delimiter(content.decode("utf-8-sig")) == delimiter
+        is_text = path.suffix.lower() not in (".xlsx", ".jsonl") and ":" not in path.suffix
+        return is_text and _delimiter(content.decode("utf-8-sig")) == delimiter
     except UnicodeDecodeError:
-        grows = False
-    if not grows:
-        raise ValueError(
-            f"{path} cannot take more pairs, as it is no table with commas in UTF-8: give "
-            "--out=DIR, and its pairs are copied to DIR/pairs.csv."
-        )
+        return False
 
 
 def write_csv(path: pathlib.Path, rows: Iterable[Sequence[Any]]) -> None:

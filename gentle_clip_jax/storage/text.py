@@ -2,6 +2,7 @@
 
 import codecs
 import re
+import shlex
 from collections.abc import Iterable, Sequence
 
 # The longer marks first: that of UTF-16 begins that of UTF-32.
@@ -85,3 +86,18 @@ def aligned(rows: Iterable[Sequence[str]]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*table)]
     cells = (map(str.ljust, row, widths) for row in table)
     return ["  ".join(row).rstrip() for row in cells]
+
+
+def command(name: str, **options: object) -> str:
+    """Return a command of gentle-clip, quoted for a shell; True is a flag, None is left out.
+
+    >>> command("ask", x="my pictures", pairs=None, xlsx=True)
+    "gentle-clip ask '--x=my pictures' --xlsx"
+    """
+    given = ((name.replace("_", "-"), value) for name, value in options.items())
+    words = (
+        f"--{option}" if value is True else f"--{option}={value}"
+        for option, value in given
+        if value is not None
+    )
+    return shlex.join(["gentle-clip", name, *words])

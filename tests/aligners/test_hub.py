@@ -148,7 +148,7 @@ def test_arrays_of_an_earlier_aligner_go(aligner, remote):
         ({"repo": "../.."}, "is no name of a repository"),
         ({"license": "my own"}, "'my own' is no license: give its short name"),
         ({"also": ["dates"]}, "tells nothing of 'dates': it has "),
-        ({"aligner": "none"}, "holds no aligner"),
+        ({"aligner": "none"}, "There is no folder none"),
     ],
 )
 def test_what_cannot_be_pushed(change, words, aligner, remote):

@@ -109,3 +109,20 @@ def test_values_ids_and_paths_are_no_markup(name, tmp_path, monkeypatch, capsys)
     line = [x, y, *names, "--workdir=w", "--methods=procrustes", "--verbose"]
     assert main.main(["compare", *line]) == 0
     assert name in capsys.readouterr().out
+
+
+def test_a_missing_file_is_named_with_its_option_and_the_nearest_name(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("features/pictures", "aligner"):
+        (tmp_path / folder).mkdir(parents=True)
+    for line, said in {
+        "ask --x=featurs/pictures --out=o": "--x: There is no file or folder featurs/pictures. Did "
+        "you mean features/pictures?",
+        "index --aligner=alinger --in=x": "--aligner: There is no folder alinger. Did you mean "
+        "aligner?",
+        "ask --x=nothing/like/it --out=o": "--x: There is no file or folder nothing/like/it.",
+    }.items():
+        assert main.main(line.split()) == 2
+        assert capsys.readouterr().err == f"gentle-clip: {said}\n"

@@ -100,6 +100,7 @@ def test_every_command_can_speak_to_programs_and_be_quiet():
 
 def test_every_help_has_a_purpose_an_example_and_a_page():
     root = main._parser()
+    titles = {path.read_text().partition("\n")[0][2:] for path in (ROOT / "docs").glob("*.md")}
     for name, parser in [((), root), *commands_of(root)]:
         purpose, *_, example, page = parser.description.splitlines()
         assert re.fullmatch(r"[A-Z].*\w\.", purpose), name
@@ -108,7 +109,8 @@ def test_every_help_has_a_purpose_an_example_and_a_page():
         args, overrides = root.parse_known_args(command)  # else it ends the test
         assert all(word.startswith("--config.") for word in overrides), example
         assert args.command
-        assert (ROOT / page.removeprefix("More: ")).is_file(), page
+        title = re.fullmatch('More: page "(.*)" of the documentation', page)[1]
+        assert title in titles, page
 
 
 def test_examples_and_data_sets_have_their_objects(tmp_path, capsys):
@@ -175,6 +177,28 @@ def test_the_last_line_names_what_was_written(files, capsys):
     assert out.splitlines()[-1] == f"Written: {files}/d/diagnosis.html, {files}/d/diagnosis.json."
     out, _ = run(capsys, "diagnose", *sides)
     assert "Written" not in out
+
+
+def test_the_next_command_has_the_paths_that_were_given(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("PIL")
+    monkeypatch.chdir(tmp_path)
+    out, _ = run(capsys, "example", "--num=3", "--out=my example")
+    assert "my example/answers.csv has the true pairs" in out
+    first, second = out.splitlines()[-1].removeprefix("Next: ").split(" && ")
+    encode = "gentle-clip encode --encoder="
+    assert (
+        first == f"{encode}efficientnet-lite0 '--data=my example/pictures' --out=features/pictures"
+    )
+    tiny_encoders.install(tmp_path, monkeypatch, ("red", "green", "blue"), first=2)
+    for words in (first, second):
+        out, _ = run(capsys, *shlex.split(words)[1:])
+    data = "--x=features/pictures --y=features/texts --pairs=pairs.csv"
+    assert out.splitlines()[-1] == f"Next: gentle-clip review {data}"
+    args, _ = main._parser().parse_known_args(shlex.split(out.splitlines()[-1])[2:])
+    assert args.pairs == "pairs.csv"
+    shard = shlex.split(second)[1:-1]
+    out, _ = run(capsys, *shard, "--shard=0/1", "--out=parts")
+    assert "gentle-clip encode --merge --out=parts" in out.splitlines()[-1]
 
 
 def test_quiet_and_json_exclude_each_other(capsys):

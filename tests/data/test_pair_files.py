@@ -39,6 +39,7 @@ def test_without_a_file_equal_ids_are_pairs():
     [
         ("", "pairs.csv has no pairs"),
         ("image,text\n", "line 1: there is no item 'image' in x; its ids look like 'a'"),
+        ("x;y\na;1\n;2\n", "with a comma, a semicolon or a tab between them, not '2' alone"),
         ("a,1\ne,2\n", "line 2: there is no item 'e' in x; its ids look like 'a'"),
         ("a,1\nb,7\n", "line 2: there is no item '7' in y; its ids look like '1'"),
         ("a,1.doc\n", r"line 1: there is no item '1.doc' in y; its ids look like '1'\."),
@@ -54,8 +55,10 @@ def test_pairs_that_cannot_be_used(text, words, tmp_path):
 
 
 def test_pairs_that_are_not_there(tmp_path):
-    with pytest.raises(ValueError, match=r"no file of pairs .*none.csv"):
+    with pytest.raises(ValueError, match=r"no file of pairs .*none.csv\.$"):
         read_pairs(tmp_path / "none.csv", IDS, IDS)
+    with pytest.raises(ValueError, match=r" is a folder: give the file of pairs in it\."):
+        read_pairs(tmp_path, IDS, IDS)
     with pytest.raises(ValueError, match="No id is in both sets"):
         read_pairs(None, "ab", "cd")
     (tmp_path / "pairs.csv").write_bytes(b"\xff\xfe\x00")

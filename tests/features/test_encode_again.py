@@ -386,4 +386,6 @@ def test_names_like_markup_are_shown_as_they_are(pictures, tmp_path, capsys):
     assert main.main(arguments) == 0
     said = capsys.readouterr()
     assert "Skipped: IMG [/b] is not an image" in said.err
-    assert said.out == f"5 rows.\nWritten: {out}.\n"
+    # The folder beside it, which the pictures are in, is none of features.
+    then = "gentle-clip encode for the other modality, then gentle-clip review with both"
+    assert said.out == f"5 rows.\nWritten: {out}.\nNext: {then}\n"

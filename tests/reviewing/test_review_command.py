@@ -146,6 +146,19 @@ def test_a_review_that_was_stopped_asks_the_same(hard, whole, stop, tmp_path):
     assert (tmp_path / "pairs.csv").read_bytes() == (out / "pairs.csv").read_bytes()
 
 
+def test_a_table_with_semicolons_is_copied_and_the_copy_grows(hard, tmp_path):
+    table = tmp_path / "my.pairs.csv"
+    table.write_text("x;y\n" + "".join(f"{x};{y}\n" for x, y in hard[1]))
+    before = table.read_bytes()
+    folder, _ = hard
+    arguments = folder / "aligner", folder / "x.npz", folder / "y.npz", table
+    found = gc.review(*arguments, answers=until(2))
+    assert table.read_bytes() == before
+    assert found.path == tmp_path / "my.pairs-review" / "pairs.csv"
+    assert found.path.read_text().startswith("x,y\nitem 0,item 0\n")
+    assert gc.review(*arguments, answers=until(3)).metadata["answers"] == 3  # it goes on
+
+
 def test_the_pairs_of_a_review_are_those_of_the_next_fit(hard, whole, tmp_path):
     found, _, out = whole
     found.save(tmp_path)

@@ -159,9 +159,11 @@ def test_the_command_names_the_next_one_and_saves_an_aligner(sides, tmp_path, mo
     said = capsys.readouterr().out
     assert said.startswith("20 answers are stored, and pairs.csv holds ")
     assert "run the same command again to continue." in said.splitlines()[0]
-    assert "Next: gentle-clip align --x=x --y=y --pairs=pairs.csv" in said
+    assert said.endswith("Next: gentle-clip align --x=x --y=y --pairs=pairs.csv --out=aligner\n")
     assert main([*command, "--save-aligner=aligner"]) == 0
-    assert "Next:" not in capsys.readouterr().out
+    data = "--x=x --y=y --pairs=pairs.csv"
+    then = f"Next: gentle-clip match --aligner=aligner {data} --out=matches\n"
+    assert capsys.readouterr().out.endswith(then)
     assert len(gc.load("aligner").pairs) >= 12
 
 

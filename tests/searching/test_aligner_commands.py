@@ -14,6 +14,7 @@ from gentle_clip_jax.encoders.published import pretrained
 from gentle_clip_jax.features import names
 from gentle_clip_jax.features.encode import encode
 from gentle_clip_jax.features.read import read
+from gentle_clip_jax.searching.hits import search
 
 WORDS = ("red", "green", "blue")
 
@@ -72,13 +73,16 @@ def test_align_says_the_verdict_first(work, capsys):
     run("align", *sides, f"--out={work}/again", "--method=ridge")
     said = capsys.readouterr().out.splitlines()
     assert said[0].startswith("Of items that it has not seen, ")
-    assert said[-1] == f"Written: {work}/again."
+    assert said[-2] == f"Written: {work}/again."
+    # Nine pairs are too few for probabilities of matches.
+    assert said[-1] == f"Next: gentle-clip review --aligner={work}/again {' '.join(sides)}"
 
 
 def test_words_find_pictures(work, capsys):
     argv = "search", f"--aligner={work}/aligner", f"--in={work}/x", "red red", "--num=3"
     run(*argv, f"--csv={work}/hits.csv", f"--html={work}/hits.html")
-    *lines, last = (line.split("\t") for line in capsys.readouterr().out.splitlines())
+    head, *lines, last = (line.split("\t") for line in capsys.readouterr().out.splitlines())
+    assert head == ["Cosine with the query (not a probability), id, and file or text:"]
     assert len(lines) == 3
     assert last == [f"Written: {work}/hits.csv, {work}/hits.html."]
     assert lines[0][1] == "p18"
@@ -94,8 +98,25 @@ def test_an_item_and_a_file_find_the_same(work):
     from_file = [hit.id for hit in searcher.like(str(work / "pictures" / "p18.png"), 5)]
     assert from_file == ["p18", *own]
     assert [hit.id for hit in searcher.like(str(work / "texts" / "t18.txt"), 1)] == ["p18"]
-    with pytest.raises(ValueError, match=r"There is no item 'p99' in .* and no such file"):
-        searcher.like("p99")
+    for item, hint in {
+        "p99": r"did you mean 'p9'\?",
+        "t3": r"it is an item of y: give the path of its file\.",
+        "t99": r"it looks like an item of y",
+        "banana": r"its ids look like 'p0'\.",
+    }.items():
+        with pytest.raises(
+            ValueError, match=rf"There is no item '{item}' in .* and no such file; {hint}"
+        ):
+            searcher.like(item)
+
+
+@pytest.mark.parametrize("query", ["p18", "pictures/p18.png", "texts/t18.txt"])
+def test_the_page_of_similar_items_begins_with_the_query(query, work, monkeypatch):
+    monkeypatch.chdir(work)
+    search(work / "aligner", work / "x", like=query, num=2).save_html("like.html")
+    page = (work / "like.html").read_text()
+    assert page.index(f"<h2>{query.rpartition('/')[2]}</h2>") == page.index("<h2>")
+    assert page.count("data:image/jpeg") == 2 + query.startswith("p")
 
 
 def test_texts_are_searched_too(work, capsys):

@@ -119,7 +119,7 @@ def test_an_index_of_something_else_is_one_sentence(change, engine, work, galler
     command = ["search", f"--aligner={work / 'aligner'}", f"--in={gallery}", "--like=item 3"]
     assert main.main(command) == 0
     compared = capsys.readouterr()
-    assert len(compared.out.splitlines()) == 20
+    assert len(compared.out.splitlines()) == 1 + 20  # a heading
     assert compared.err == (
         f"{index_of(gallery)} is not used, so every item is compared: {words}: run "
         "gentle-clip index again.\n"

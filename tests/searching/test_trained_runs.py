@@ -98,7 +98,7 @@ def test_a_run_is_an_aligner(work):
 
 def test_words_an_item_and_a_file_find_pictures(work, capsys):
     run(aligners, "search", f"--aligner={work}/run", f"--in={work}/pictures", "low a", "--num=3")
-    lines = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    _, *lines = (line.split("\t") for line in capsys.readouterr().out.splitlines())
     towers, test = restore(work / "run"), tiny_run.dataset().test
     best = np.argsort(-(towers.embed_x(test.x) @ towers.embed_y(["low a"])[0]))[:3]
     assert [line[1] for line in lines] == [f"i{n}" for n in best]
