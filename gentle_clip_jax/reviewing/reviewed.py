@@ -139,13 +139,12 @@ def review(
         begin without one, and without pairs: the first three are found by words.
       x, y: collections, paths that `read` takes, or features; with a run, its raw items.
       pairs: known pairs: a CSV file, which grows and may be missing; or id pairs, a table, or
-        numbers [k, 2] of items. If not given, those that the aligner was fitted to. A file with
-        semicolons, in another encoding or .xlsx stays as it is: a copy grows, see `out`.
+        numbers [k, 2] of items. If not given, those that the aligner was fitted to.
       answers: None to serve the page; or a function that takes a `Screen` and returns the id of
         any item without a partner, or None for none of these. StopIteration ends it.
       out: folder of pairs.csv, to which confirmed pairs are added, and of the files beside it; if
-        not given, that of the file of pairs, NAME-review beside a file NAME that cannot grow, or
-        else `review` in the current folder.
+        not given, that of the file of pairs, NAME-review beside a table that no line can be added
+        to (semicolons, .xlsx, not UTF-8), or else `review` in the current folder.
       images: a folder of pictures by the ids of items, for the page; by default those encoded.
       mode: "grid" to ask for the partner among the 48 nearest, "ten" for the closest of ten
         different items, "group" for that and then the partner near it. If not given, "ten" for
