@@ -154,6 +154,9 @@ def _missing(content: dict, lost: list[str]) -> str:
     measured = groups(_done(content), "method")
     most = dict.fromkeys(content["methods"], len(wanted))
     most |= dict.fromkeys(content["without_pairs"], len(content["fields"]))
+    equal = {name for name, one in content["fields"].items() if len({*one["widths"]}) == 1}
+    of_equal = sum(field in equal for field, _ in wanted)
+    most |= dict.fromkeys(content["one_space"], of_equal)
     rows = [
         (label, f"{len(measured.get((name,), [])):,} of {most[name] * len(REPORTING):,}")
         for name, label in content["methods"].items()

@@ -75,6 +75,7 @@ def main() -> None:
             "fields": {name: metadata.get(name) for name in fields},  # None if it was never loaded
             "methods": {name: module.LABEL for name, module in methods.items()},
             "without_pairs": [name for name, one in methods.items() if _without_pairs(one)],
+            "one_space": [name for name, one in methods.items() if _one_space(one)],
             "rows": [row for cell, row in rows_of(file).items() if cell.field in fields],
         }
         publish("few_pairs", content, *([args.out] if args.out else []), columns=COLUMNS)
@@ -140,7 +141,7 @@ def _row(cell: Cell, load, split, methods, choose: bool) -> dict[str, Any] | Non
             return None
         return row | protocol.metrics(*(side[items] for side in field.shared), labels)
     module = methods[cell.method]
-    if getattr(module, "ONE_SPACE", False) and field.x.shape[1] != field.y.shape[1]:
+    if _one_space(module) and field.x.shape[1] != field.y.shape[1]:
         return None  # the method does not apply
     fits = _without_pairs(module) if not cell.pairs else cell.pairs < len(parts.train)
     if not fits or (_without_pairs(module) and cell.pairs):
@@ -164,6 +165,10 @@ def _embedded(field: Field, parts: Parts, cell: Cell, module: ModuleType, items:
 
 def _without_pairs(module: ModuleType) -> bool:
     return getattr(module, "WITHOUT_PAIRS", False)
+
+
+def _one_space(module: ModuleType) -> bool:
+    return getattr(module, "ONE_SPACE", False)
 
 
 @functools.cache
