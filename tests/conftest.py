@@ -18,6 +18,9 @@ if os.environ.get("OPTIMIZED") != "1":
         + os.environ.get("XLA_FLAGS", "")
     )
 
+# More threads than cores wait for each other: the workers of pytest are processes already.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 # What one process compiles, all others read: workers of pytest and what tests start. It is no part
 # of the caches of who runs the tests.
 os.environ["JAX_COMPILATION_CACHE_DIR"] = str(

@@ -12,6 +12,7 @@ import jax
 import numpy as np
 
 from gentle_clip_jax.losses import pairwise
+from gentle_clip_jax.parallel.cores import one_core_for_lapack
 
 Array = Any  # jax.Array or np.ndarray
 Parameters = ParamSpec("Parameters")
@@ -27,14 +28,15 @@ def is_numpy(tree: Any) -> bool:
 def compiled_for_jax(
     *, static_argnames: str | Sequence[str] = ()
 ) -> Callable[[Callable[Parameters, Result]], Callable[Parameters, Result]]:
-    """Compile a function for JAX's arrays alone."""
+    """Compile a function for JAX's arrays alone; for NumPy's, LAPACK takes one core."""
 
     def decorate(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
         compiled = jax.jit(function, static_argnames=static_argnames)
+        plain = one_core_for_lapack(function)
 
         @functools.wraps(function)
         def call(*args: Parameters.args, **settings: Parameters.kwargs) -> Result:
-            return (function if is_numpy(args) else compiled)(*args, **settings)
+            return (plain if is_numpy(args) else compiled)(*args, **settings)
 
         return call
 
