@@ -105,11 +105,11 @@ def remembered_pairs(
 def check_count(pairs: Any, count: int) -> None:
     """Raise ValueError if the `count` items that pairs join are too few to hold one out."""
     if count < LEAST_PAIRS:
-        name = "Equal ids" if pairs is None else "The pairs"
-        name = str(pairs) if isinstance(pairs, str | pathlib.Path) else name
+        given = "equal ids" if pairs is None else "the pairs"
+        given = str(pairs) if isinstance(pairs, str | pathlib.Path) else given
         raise ValueError(
-            f"{name} give {count} pairs, too few to fit to and to hold one out: give 3 or "
-            "more; gentle-clip ask says which items to describe."
+            f"There are too few pairs to fit to and to hold one out, {count} by {given}: give "
+            f"{LEAST_PAIRS} or more; gentle-clip ask says which items to describe."
         )
 
 

@@ -10,7 +10,9 @@ from gentle_clip_jax.aligners.fit import evaluate_problem
 from gentle_clip_jax.aligners.joint import evaluate_method_of_space
 from gentle_clip_jax.evaluation import verdict
 from gentle_clip_jax.evaluation.cross_validation import TOP, HeldOut, cross_validate
+from gentle_clip_jax.evaluation.held_out_pairs import HeldOutPairs
 from gentle_clip_jax.evaluation.intervals import mean_interval
+from gentle_clip_jax.features.pairs import Matched
 from gentle_clip_jax.parallel.cores import one_core_for_lapack
 
 
@@ -37,8 +39,7 @@ def expected(problem: Problem, metadata: dict[str, Any], held_out: HeldOut) -> d
     items a partner was among; splits; unmatched: see `verdict.gain`, with the methods that were
     compared, None without unmatched items.
     """
-    chosen = metadata.get("held_out", {})
-    method = chosen.get("chosen", metadata["method"])
+    method, chosen = chosen_of(metadata), metadata.get("held_out", {})
     each = {name: values.mean(axis=(1, 2)) for name, values in held_out.recall.items()}
     rival = chosen.get("best_with_unmatched_items")
     if rival is None and METHODS[metadata["method"]].unmatched:
@@ -52,6 +53,23 @@ def expected(problem: Problem, metadata: dict[str, Any], held_out: HeldOut) -> d
         "above_chance": verdict.above_chance(held_out.log_rank[method], among=held_out.gallery),
         "unmatched": _unmatched(each, rival, held_out.fitted) if rival and has_unmatched else None,
     }
+
+
+def to_match(evidence: HeldOutPairs | None, joined: Matched) -> dict[str, Any]:
+    """Return "among", the numbers [2] of unmatched items, and "first", R@1 among all of these.
+
+    first is None where held-out partners were not ranked among all, as below 60 pairs.
+    """
+    among = [len(rows.items) - len(joined.pairs) for rows in (joined.x, joined.y)]
+    first = None
+    if evidence is not None and evidence.galleries.tolist() == among:
+        first = float(np.mean([of.ranks <= 1 for of in (evidence.to_y, evidence.to_x)]))
+    return {"among": among, "first": first}
+
+
+def chosen_of(metadata: dict[str, Any]) -> str:
+    """Return the name of the candidate that an aligner was fitted by."""
+    return metadata.get("held_out", {}).get("chosen", metadata["method"])
 
 
 def recall_of(held_out: HeldOut, method: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from gentle_clip_jax import aligners
 from gentle_clip_jax.aligners import METHODS, Aligner, Problem
 from gentle_clip_jax.aligners.closed_form.kept_rounds import kept_in
 from gentle_clip_jax.aligners.evidence import check_count, digests_of
-from gentle_clip_jax.aligners.expected import expected, held_out_figures
+from gentle_clip_jax.aligners.expected import expected, held_out_figures, to_match
 from gentle_clip_jax.aligners.fit import fit_method
 from gentle_clip_jax.aligners.forecast import time_and_memory
 from gentle_clip_jax.aligners.problem import PLAN_ITEMS
@@ -25,7 +25,7 @@ from gentle_clip_jax.evaluation.held_out_pairs import HeldOutPairs
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.given import Given, collection_of, modalities_of
 from gentle_clip_jax.features.names import encoder_classes
-from gentle_clip_jax.features.pairs import Matched, read_matched, read_pairs
+from gentle_clip_jax.features.pairs import Matched, read_matched, read_pairs, warn_stale
 
 _log = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ def align(
     Returns:
       The aligner, fitted to all pairs, which it remembers. Its `metadata` has "seed", "modalities",
       "encoders", "sha256" of features, ids and pairs, and "expected": recall with its interval, and
-      the gain from unmatched items; None without pairs.
+      the gain from unmatched items; None without pairs. "to_match": see `expected.to_match`.
 
     Raises:
       ValueError: a file is not as it should be, there are fewer than three pairs, or the method
@@ -132,8 +132,9 @@ class _Given(NamedTuple):
         joined, every = Matched(of_x, of_y, np.empty((0, 2), str)), np.empty((0, 2), str)
         needs_pairs = classes is None and not (method in METHODS and METHODS[method].shared)
         if needs_pairs or pairs is not None or np.isin(of_x.ids, of_y.ids).any():
-            joined = read_matched(pairs, of_x, of_y)
             every = read_pairs(pairs, of_x.ids, of_y.ids, several=True)
+            warn_stale(pairs, of_x, of_y)
+            joined = read_matched(every, of_x, of_y)
         count = len(joined.pairs)
         if count or needs_pairs:
             check_count(pairs, count)
@@ -183,7 +184,7 @@ def _fitted(
     if is_evaluable and all(map(len, unmatched)):  # else there is nothing to match
         evidence = held_out_pairs(aligner, problem, key).numbered(*unmatched)
         aligner = dataclasses.replace(aligner, held_out=evidence)
-    return aligner
+    return aligner.with_metadata({"to_match": to_match(aligner.held_out, given.joined)})
 
 
 def _report_constant(problem: Problem, given: _Given) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from gentle_clip_jax.evaluation.verdict import MOST_PAIRS
 from gentle_clip_jax.storage.text import Sentence
 
 _VERDICTS = {
@@ -17,8 +18,8 @@ def sentences(metadata: dict[str, Any]) -> list[str]:
 
     >>> recall = {"value": 0.2, "low": 0.1, "high": 0.4, "at": {"1": 0.1, "5": 0.2, "10": 0.3}}
     >>> expected = {"recall": recall, "among": 900, "splits": 20, "unmatched": None, "chance": 0.01}
-    >>> sentences({"method": "cca", "fitted_on": {"pairs": 12}, "expected": expected})[0]
-    'Of items that it has not seen, 30 % have their partner among the first ten of 900.'
+    >>> sentences({"method": "cca", "fitted_on": {"pairs": 12}, "expected": expected})[-1]
+    'This method uses no unmatched items.'
     """
     expected = metadata["expected"]
     if expected is None:
@@ -27,14 +28,35 @@ def sentences(metadata: dict[str, Any]) -> list[str]:
             f"No pair says how well this does: it rests on {rests_on} alone. Make a dozen pairs by "
             "gentle-clip review, and align again."
         ]
-    recall = expected["recall"]
-    first = (
-        f"Of items that it has not seen, {_cent(recall['at']['10'])} % have their partner among "
-        f"the first ten of {expected['among']:,}."
+    said = [of_chance(metadata), of_recall(expected), _of_match(metadata), of_method(metadata)]
+    return [*filter(None, said), of_unmatched(expected["unmatched"])]
+
+
+def of_recall(expected: dict[str, Any]) -> str:
+    """Return the sentence on R@10 and R@1 of held-out pairs, beside those by chance."""
+    at, among = expected["recall"]["at"], expected["among"]
+    return (
+        f"Of items that it has not seen, {_cent(at['10'])} % have their partner among the first "
+        f"ten of {among:,} (by chance {_cent(min(1, 10 / among))} %), {_cent(at['1'])} % first "
+        f"(by chance {_cent(1 / among)} %)."
     )
-    warning = of_chance(metadata)
-    rest = [first, of_method(metadata), of_unmatched(expected["unmatched"])]
-    return [warning, *rest] if warning else rest
+
+
+def _of_match(metadata: dict[str, Any]) -> str | None:
+    """Return the sentence on all unmatched items; None if they are no more than were held out."""
+    of = metadata.get("to_match")
+    if of is None:
+        return None
+    (x, y), names = of["among"], metadata["modalities"]
+    sets = f"{x:,} items of {names[0]} and {y:,} of {names[1]}"
+    if of["first"] is not None:
+        return (
+            f"Among all that match chooses from, {sets}, {_cent(of['first'])} % have their partner "
+            "first."
+        )
+    if max(x, y) <= metadata["expected"]["among"]:
+        return None
+    return f"match chooses among more, {sets}: expect fewer partners to be first there."
 
 
 def of_chance(metadata: dict[str, Any]) -> str | None:
@@ -89,8 +111,8 @@ def of_unmatched(found: dict[str, Any] | None) -> Sentence:
     verdict, then = _VERDICTS[found["verdict"]], ""
     if found["verdict"] == "too early":
         needed = found["pairs_needed"]
-        enough = f"about {needed:,} pairs" if needed else "many more pairs than one would describe"
-        then = f"; {enough} would decide it"
+        small = f"with so small a difference it takes more than {MOST_PAIRS:,} pairs to tell"
+        then = f"; about {needed:,} pairs would decide it" if needed else f"; {small}"
     return Sentence(f"{verdict}{then}.", f"{verdict}: {points}{then}.")
 
 

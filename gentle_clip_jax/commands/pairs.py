@@ -7,6 +7,9 @@ from gentle_clip_jax.commands import options, output, values
 from gentle_clip_jax.parallel import interrupt
 from gentle_clip_jax.storage.text import command
 
+_MATCHES = ("matches.html", "matches.csv", "accepted.csv", "groups.csv", "candidates.parquet")
+_MATCHES += ("matches.json",)
+
 
 def add(commands: Any) -> None:
     """Add the commands to a parser's."""
@@ -41,12 +44,15 @@ def _add_match(commands: Any) -> None:
     match.collections()
     match.pairs("the pairs that the aligner was fitted to")
     share = (
-        "share, above 0 to 1, of the unmatched items of x that have a partner in y (default: none, "
-        "and matches have no probabilities)"
+        "share, above 0 to 1, of the unmatched items of x that have a partner in y; it needs 60 "
+        "pairs (default: none, and matches have no probabilities)"
     )
     match.option("--share", "S", share)
-    match.out("output folder for matches.csv, accepted.csv, matches.html and matches.json")
-    least = "least probability, above 0 to 1, of a match in accepted.csv (default: 0.5)"
+    match.out(f"output folder for {', '.join(_MATCHES)}")
+    least = (
+        "least probability, above 0 to 1, of a match in accepted.csv; it needs 60 pairs and "
+        "--share (default: 0.5)"
+    )
     match.option("--accept", "S", least, default=0.5)
     match.flag("--xlsx", "write matches.xlsx too, a workbook of text cells")
     ways = match.add_mutually_exclusive_group()
@@ -91,4 +97,6 @@ def _match(args: argparse.Namespace) -> output.Done:
     matches.save(args.out, accept=args.accept, xlsx=args.xlsx)
     facts, statistics = matches.metadata, matches.lines
     then = f"open {args.out}/matches.html in a browser, and accept or reject matches"
-    return output.Done([matches.summary], facts, (args.out,), statistics=statistics, next=then)
+    names = (*_MATCHES, "matches.xlsx") if args.xlsx else _MATCHES
+    files = tuple(f"{args.out}/{name}" for name in names)
+    return output.Done([matches.summary], facts, files, statistics=statistics, next=then)

@@ -5,7 +5,8 @@ import html
 import pathlib
 from typing import TYPE_CHECKING, Any
 
-from gentle_clip_jax.aligners.sentences import of_chance, of_method, of_unmatched
+from gentle_clip_jax.aligners.expected import chosen_of
+from gentle_clip_jax.aligners.sentences import of_chance, of_method, of_recall, of_unmatched
 from gentle_clip_jax.comparing.page import HEAD, cells, comparison_page
 from gentle_clip_jax.pages import write
 from gentle_clip_jax.storage import owned
@@ -55,13 +56,11 @@ class Comparison:
     @property
     def summary(self) -> list[str]:
         """Sentences: the method to use, the verdict of `align`, and how to read the table."""
-        align, rows = self.metadata["align"], self.metadata["methods"]
+        align = self.metadata["align"]
         expected = align["expected"]
-        recall, chance = expected["recall"]["value"], self.metadata["chance"]
         fitted, this = of_method(align), "This is the verdict of align on these pairs."
         said = [
-            f"Use {align['method']}: its recall of held-out pairs is {100 * recall:.0f} %, by "
-            f"chance {100 * chance:.1f} %.",
+            f"Use {align['method']}. {of_recall(expected)}",
             of_unmatched(expected["unmatched"])
             if expected["unmatched"]
             else "One modality has no unmatched items, so that only pairs-only methods compete.",
@@ -69,14 +68,22 @@ class Comparison:
         ]
         if warning := of_chance(align):
             said.insert(0, warning)
-        if len(rows) > 1:
-            best = rows[0]
-            said.append(
-                f"{best['method']} has the highest recall of all {len(rows)} methods, "
-                f"{100 * best['recall']['value']:.0f} %, slightly overestimated: it is the best of "
-                "many on the same folds."
-            )
-        return said
+        return [*said, *self._ties()]
+
+    def _ties(self) -> list[str]:
+        """Return the sentences on other methods: which are better, no different, or worse."""
+        chosen = chosen_of(self.metadata["align"])
+        by: dict[str, list[str]] = {"helped": [], "alike": [], "hurt": []}
+        for row in self.metadata["methods"]:
+            if found := row["from_chosen"]:
+                by[found if found in by else "alike"].append(row["method"])
+        words = {
+            "helped": f"Higher recall than {chosen}: {{}}; align --method=NAME fits one of them.",
+            "alike": f"No real difference in recall from {chosen}, whatever the order in the "
+            "table: {}.",
+            "hurt": f"Lower recall than {chosen}: {{}}.",
+        }
+        return [words[kind].format(", ".join(names)) for kind, names in by.items() if names]
 
     @property
     def lines(self) -> list[str]:

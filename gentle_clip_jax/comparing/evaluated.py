@@ -18,7 +18,7 @@ from gentle_clip_jax.aligners.evidence import (
     is_constant,
     read_evidence,
 )
-from gentle_clip_jax.aligners.expected import chance_of, recall_of
+from gentle_clip_jax.aligners.expected import chance_of, chosen_of, recall_of
 from gentle_clip_jax.aligners.from_collections import READ_ITEMS, problem_of
 from gentle_clip_jax.comparing.comparison import Comparison
 from gentle_clip_jax.comparing.stored import Folder
@@ -150,12 +150,13 @@ def _evaluated(
 def _rows(
     evaluated: Mapping[str, HeldOut], names: Sequence[str], concluded: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
-    """Return the figures of each method, and its difference from the best pairs-only method."""
+    """Return the figures of each method, its difference from the best pairs-only method, and the
+    verdict on its difference from the method that `align` chooses."""
     of = {name: one for one in evaluated.values() for name in one.recall}
     each = {name: of[name].recall[name].mean(axis=(1, 2)) for name in of}
     unmatched = concluded["expected"]["unmatched"]
     best = max((name for name in PAIRS_ONLY if name in each), key=lambda name: each[name].mean())
-    against = unmatched["against"] if unmatched else best
+    against, chosen = unmatched["against"] if unmatched else best, chosen_of(concluded)
     rows = []
     for name in names:
         fitted, method = of[name].fitted, METHODS.get(name)
@@ -163,6 +164,9 @@ def _rows(
         if name != against:
             gain = verdict.gain(each[name], each[against], fitted=fitted)
             difference = {**gain, "against": against}
+        from_chosen = None
+        if name != chosen and chosen in each:
+            from_chosen = verdict.gain(each[name], each[chosen], fitted=fitted)["verdict"]
         rows.append(
             {
                 "method": name,
@@ -172,6 +176,7 @@ def _rows(
                 "trained": bool(method and method.trained),
                 "recall": recall_of(of[name], name),
                 "difference": difference,
+                "from_chosen": from_chosen,
             }
         )
     return sorted(rows, key=lambda row: -row["recall"]["value"])

@@ -29,13 +29,14 @@ def comparison_page(metadata: Mapping[str, Any], summary: Sequence[str]) -> str:
     """Render the page of a comparison's figures and sentences."""
     x, y = metadata["modalities"]
     counts, rows = metadata["counts"], metadata["methods"]
-    verdict, *lead = (named(sentence, x, y) for sentence in summary)
+    first, *lead = (named(sentence, x, y) for sentence in summary)
+    verdict, _, rest = first.partition(". ")
     return render(
         "comparing/templates/comparison.html",
         kind="comparison",
         name=f"{counts['pairs']:,} pairs of {x} and {y}, {len(rows)} methods",
         verdict=verdict,
-        lead=lead,
+        lead=[rest, *lead],
         head=HEAD,
         rows=[(look(row["method"]), cells(row)) for row in rows],
         plot=_plot(rows, metadata["chance"]),
@@ -69,6 +70,8 @@ def _plot(rows: Sequence[Mapping[str, Any]], chance: float) -> str:
         names = [name if len(name) <= _LETTERS else f"{name[: _LETTERS - 1]}…" for name in names]
         axes.set_yticks(range(len(names)), [plain(name) for name in names])
         axes.set_ylim(len(names) - 0.5, -0.5)
+        axes.set_xlim(left=0)  # a narrow range could lack ticks
+        axes.locator_params(axis="x", nbins=6)
         axes.set_xlabel("recall, per cent")
         axes.grid(axis="x", color=PAGE["line"], linewidth=0.8)
 

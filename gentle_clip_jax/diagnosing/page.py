@@ -6,6 +6,7 @@ from typing import Any
 from gentle_clip_jax.aligners.sentences import of_unmatched
 from gentle_clip_jax.diagnosing.named import named_diagnosis
 from gentle_clip_jax.diagnosing.plots import draw
+from gentle_clip_jax.diagnosing.verdict import advice
 from gentle_clip_jax.pages import Step, render
 from gentle_clip_jax.pages.items import Card, Pair
 from gentle_clip_jax.storage.text import Sentence
@@ -14,16 +15,16 @@ Cards = Mapping[str, Mapping[str, Card]]  # of the sides "x" and "y", by id
 
 _MARKS = {"good": "✓", "warning": "!", "bad": "✗", "unknown": "?"}
 _SUGGESTED = {
-    "likely": "Unmatched data is likely to help",
-    "unlikely": "Unmatched data is unlikely to help",
-    "unclear": "Whether unmatched data can help is unclear",
+    "likely": "Unmatched items are likely to help",
+    "unlikely": "Unmatched items are unlikely to help",
+    "unclear": "Whether unmatched items can help is unclear",
 }
 _FEW = 300  # pairs: from there on, chosen ones bring no more than others
 _DATA = "--x=X --y=Y --pairs=PAIRS"  # as they were given
 
 
 def headlines(diagnosis: Mapping[str, Any]) -> list[Sentence]:
-    """Return the verdict in sentences: on unmatched data, and on aligning without pairs.
+    """Return the verdict in sentences: on unmatched items, on aligning without pairs, what to do.
 
     What held-out pairs say of unmatched items comes first, in the words of `align`. What the other
     figures suggest follows only where held-out pairs cannot tell.
@@ -35,9 +36,12 @@ def headlines(diagnosis: Mapping[str, Any]) -> list[Sentence]:
         sentences.append(of_unmatched(held_out["unmatched"]))
     if verdict["unmatched_data"] in _SUGGESTED:
         suggested = _SUGGESTED[verdict["unmatched_data"]]
-        sentences.append(Sentence(f"{suggested}: {verdict['because']}"))
+        by = ""
+        if sentences:
+            by, suggested = "By the other figures, ", f"{suggested[0].lower()}{suggested[1:]}"
+        sentences.append(Sentence(f"{by}{suggested}: {verdict['because']}"))
     no_pairs = f"Aligning without pairs is {verdict['no_pairs']}: {verdict['no_pairs_because']}"
-    return [*sentences, Sentence(no_pairs)]
+    return [*sentences, Sentence(no_pairs), Sentence(advice(diagnosis))]
 
 
 def suspects(diagnosis: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -1,9 +1,11 @@
 """Verdict of a diagnosis: the prospects of unmatched data, and of alignment without pairs."""
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from gentle_clip_jax.diagnosing.finding import Finding
+
+_CONSTANT = "all rows of"
 
 
 class Verdict(NamedTuple):
@@ -32,13 +34,40 @@ def verdict(
     constant: modalities, "x" or "y", whose rows are all equal.
     """
     if constant:
-        why = f"all rows of {' and of '.join(constant)} are the same, so there is nothing to learn."
+        why = f"{_CONSTANT} {' and of '.join(constant)} are the same, so there is nothing to learn."
         return Verdict("unlikely", why, "hopeless", why)
     by_name = {finding.name: finding for finding in findings}
     level = {name: finding.level for name, finding in by_name.items()}
     return Verdict(
         *_unmatched_data(level, pairs, unmatched_x, unmatched_y),
         *_no_pairs(by_name["structure"]),
+    )
+
+
+def advice(diagnosis: Mapping[str, Any]) -> str:
+    """Return the last sentence of a diagnosis, which says what to do."""
+    verdict = diagnosis["verdict"]
+    level = {one["name"]: one["level"] for one in diagnosis["findings"]}
+    if verdict["because"].startswith(_CONSTANT):
+        return "So: encode the items again, or give other features."
+    if not diagnosis["counts"]["pairs"]:
+        return "So: make a dozen pairs by gentle-clip review, then diagnose again."
+    if level.get("held_out_pairs") == "bad" and level.get("agreement") != "good":
+        return (
+            "So: check that the pairs are right and no column is shifted, then try other features, "
+            "before you make more pairs."
+        )
+    if level.get("pair_noise") == "bad":
+        return "So: correct the pairs that look wrong, shown on the page of --out, and try again."
+    if verdict["unmatched_data"] in ("unlikely", "hurt", "alike"):
+        return (
+            "So: run gentle-clip align, which leaves unmatched items out where they do not help, "
+            "and make more pairs rather than collect more unmatched items."
+        )
+    more = "" if verdict["unmatched_data"] == "helped" else "; more pairs make that surer"
+    return (
+        "So: run gentle-clip align, which uses unmatched items where held-out pairs say that they "
+        f"help{more}."
     )
 
 

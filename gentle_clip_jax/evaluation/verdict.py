@@ -9,7 +9,7 @@ from gentle_clip_jax.evaluation.intervals import mean_interval
 
 EXPECTED, CLAIMED = 0.95, 0.99  # confidence levels of a figure and of a claim
 _ALIKE = 0.01  # a negligible difference
-_MOST_PAIRS = 5000  # maximum number of pairs to advise
+MOST_PAIRS = 5000  # maximum number of pairs to advise
 _SIGNIFICANT = 2.58  # standard errors above chance: one-sided 0.5 %, as the best of some is judged
 _FEW, _MANY = 30, 100  # pairs from which on nothing above chance is a warning, and a reason to stop
 
@@ -32,7 +32,7 @@ def gain(ours: np.ndarray, theirs: np.ndarray, *, fitted: int) -> dict[str, Any]
         needed = max(_rounded(needed), len(ours) + 1)
         if abs(difference["value"]) < _ALIKE and half < 10 * _ALIKE:
             verdict, needed = "alike", None
-        elif needed > _MOST_PAIRS:
+        elif needed > MOST_PAIRS:
             needed = None
     return {**difference, "verdict": verdict, "pairs_needed": needed}
 

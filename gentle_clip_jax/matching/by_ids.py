@@ -51,8 +51,8 @@ class MatchedCollections:
 
     @property
     def rows(self) -> list[dict[str, Any]]:
-        """A dict for each unmatched item of x: its id, that of y ("" for none) and probabilities,
-        None where none is shown."""
+        """A dict for each unmatched item of x: its id, that of y ("" for none), probabilities and
+        cosine, None where there is none."""
         return rows_of(self.matches, self.x.items, self.y.items, y_texts=self._first_texts())
 
     @property

@@ -68,18 +68,28 @@ class Matches(NamedTuple):
     reliability: list[Bin] | None = None
 
     @property
+    def cosine(self) -> np.ndarray:
+        """Cosine [n] of each match; NaN where y is not among the nearest of x."""
+        is_match = self.of_x.candidate == self.y[:, None]
+        cosine = np.sum(is_match * self.of_x.cosine, axis=1)
+        return np.where(is_match.any(axis=1), cosine, np.nan)
+
+    @property
     def summary(self) -> str:
         """Return a sentence with the expected result and the next step."""
         calibration, n = self.calibration, len(self.x)
         if calibration.among is None:
             return (
                 f"{calibration.pairs} pairs are too few for probabilities, which need "
-                f"{LEAST_PAIRS}: run review to confirm more."
+                f"{LEAST_PAIRS}: share and accept have no effect, and accepted.csv has only the "
+                f"given pairs. Confirm {LEAST_PAIRS - calibration.pairs} more pairs by gentle-clip "
+                "review, or accept matches by hand in matches.html."
             )
         if self.share is None or self.expected is None:
             return (
                 "No match has a probability, as nothing says how many items of x have a partner: "
-                "give share, 1 if all have one."
+                "give share, 1 if all have one. Until then accept has no effect, and accepted.csv "
+                "has only the given pairs."
             )
         low, high = round(self.expected.low), round(self.expected.high)
         among = _two_digits(n * self.share * calibration.among)

@@ -64,7 +64,7 @@ def matches_page(
     """
     matched = np.flatnonzero(matches.y >= 0)
     shown = matches.expected is not None
-    order = matches.probability if shown else _cosine(matches)
+    order = matches.probability if shown else matches.cosine
     matched = matched[np.argsort(-order[matched], kind="stable")]
     verdict, _, rest = named(matches.summary, x.name, y.name).partition(". ")
     script = (_ASSETS / "matches.js").read_text("utf-8")
@@ -72,7 +72,8 @@ def matches_page(
     return render(
         "matching/templates/matches.html",
         kind="matches",
-        name=f"{len(matched):,} of {len(matches.x):,} items of {x.name} with a partner in {y.name}",
+        name=f"{len(matched):,} of {len(matches.x):,} items of {x.name} with a proposed partner in "
+        f"{y.name}, none confirmed",
         verdict=verdict,
         lead=[rest] if rest else [],
         data=_data(matches, matched, x, y, given, methods),
@@ -112,7 +113,7 @@ def _data(
     methods: str,
 ) -> dict[str, Any]:
     """Return the content of the table, for the script of the page; the surest match first."""
-    cosine, of_x, of_y = _cosine(matches), matches.x[matched], matches.y[matched]
+    of_x, of_y = matches.x[matched], matches.y[matched]
     # Each item of y once, however many items of x it is matched with.
     partners, place = np.unique(of_y, return_inverse=True)
     ids = x.items.items[of_x].tolist(), y.items.items[partners].tolist()
@@ -126,7 +127,7 @@ def _data(
         "y": [_item(cards[1][id_]) for id_ in ids[1]],
         "partner": place.tolist(),
         "probability": rounded(matches.probability),
-        "cosine": rounded(cosine),
+        "cosine": rounded(matches.cosine),
         "mutual": matches.mutual[matched].astype(int).tolist(),
         "given": [[str(a), str(b)] for a, b in given],
         "methods": methods,
@@ -146,12 +147,6 @@ def _item(card: Card) -> list[str]:
 def _rounded(values: np.ndarray, of: np.ndarray) -> list[float | None]:
     """Return numbers for JSON, None where there is none."""
     return [None if np.isnan(one) else float(f"{one:.4g}") for one in values[of].tolist()]
-
-
-def _cosine(matches: Matches) -> np.ndarray:
-    """Return the cosine [n] of each match; NaN where y is not among the nearest."""
-    is_match = matches.of_x.candidate == matches.y[:, None]
-    return np.where(is_match.any(axis=1), np.sum(is_match * matches.of_x.cosine, axis=1), np.nan)
 
 
 def _histogram(probability: np.ndarray) -> Markup:

@@ -17,7 +17,7 @@ from gentle_clip_jax.storage.writing import write_text, writing
 TABLES = ("matches.csv", "groups.csv", "candidates.parquet")
 _RECORD, _PAGE, _ACCEPTED, KIND = "matches.json", "matches.html", "accepted.csv", "matches"
 _WORKBOOK = "matches.xlsx"
-_HEADING = ("x", "y", "probability", "runner_up", "runner_up_probability", "mutual")
+_HEADING = ("x", "y", "probability", "cosine", "runner_up", "runner_up_probability", "mutual")
 _OF_GROUPS = ("group", "group_probability", "group_set")
 
 
@@ -96,11 +96,12 @@ def rows_of(
     *,
     y_texts: Sequence[str] | np.ndarray | None = None,
 ) -> list[dict[str, Any]]:
-    """Return the rows of matches.csv as dicts: ids, probabilities (None if not shown), groups."""
+    """Return the rows of matches.csv as dicts: ids, probabilities and cosines (None for none),
+    groups."""
     labels = _labels(matches, y_ids, y_texts)
     names: list[str] = [*_HEADING, *_OF_GROUPS]
     rows = (dict(zip(names, row)) for row in _rows(matches, x_ids, y_ids, labels))
-    numbers = [name for name in names if name.endswith("probability")]
+    numbers = [name for name in names if name.endswith(("probability", "cosine"))]
     return [
         {
             **{name: str(value) for name, value in row.items()},
@@ -135,11 +136,13 @@ def _labels(
 def _rows(
     matches: Matches, x_ids: np.ndarray, y_ids: np.ndarray, labels: list[str]
 ) -> Iterable[tuple[Any, ...]]:
+    cosine = matches.cosine
     for i, item in enumerate(matches.x):
         yield (
             x_ids[item],
             _id(y_ids, matches.y[i]),
             _cell(matches.probability[i]),
+            _cell(cosine[i]),
             _id(y_ids, matches.runner_up[i]),
             _cell(matches.runner_up_probability[i]),
             "yes" if matches.mutual[i] else "no",
@@ -153,9 +156,9 @@ def _id(ids: np.ndarray, item: int) -> str:
     return ids[item] if item >= 0 else ""
 
 
-def _cell(probability: float) -> str:
-    """Format four digits; empty where no probability is shown."""
-    return "" if math.isnan(probability) else f"{probability:.4g}"
+def _cell(number: float) -> str:
+    """Format four digits; empty where there is none."""
+    return "" if math.isnan(number) else f"{number:.4g}"
 
 
 def _with_shown(

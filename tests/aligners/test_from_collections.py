@@ -69,10 +69,11 @@ def test_features_are_standardised_once(sides, monkeypatch):
     assert len(calls) == 2
 
 
-def test_too_few_pairs(sides):
-    (sides / "two.csv").write_text("a1,b1\na2,b2\n")
-    with pytest.raises(ValueError, match=r"two.csv give 2 pairs, too few .*: give 3 or more"):
+def test_too_few_pairs(sides, notices):
+    (sides / "two.csv").write_text("Bild,Notiz\na1,b1\na2,b2\n")
+    with pytest.raises(ValueError, match=r"too few pairs .*, 2 by .*two.csv: give 3 or more"):
         fit(sides, "two.csv")
+    assert notices().count("taken as the heading") == 1  # the file is read once
     with pytest.raises(ValueError, match="named_transport needs the classes"):
         fit(sides, method="named_transport")
     with pytest.raises(ValueError, match="There is no method nothing"):

@@ -76,13 +76,25 @@ def test_the_page_the_table_and_the_representations(done):
     for text in (*METHODS, "What now", "gentle-clip align", "20 splits"):
         assert text in Page(page).text
     assert "<script" not in page
-    assert comparison.summary[0].startswith("Use ridge: its recall of held-out pairs is ")
+    assert comparison.summary[0].startswith("Use ridge. Of items that it has not seen, ")
     assert comparison.summary[1].startswith("Whether unmatched items help")
     assert repr(comparison).startswith("Comparison(2 methods; ")
     assert len(repr(comparison)) < 1500
     assert "procrustes" in comparison._repr_html_()
     table = comparison.to_pandas()
     assert table["method"].tolist() == [row["method"] for row in comparison.rows]
+
+
+def test_the_last_sentences_say_which_methods_differ_from_the_chosen_one(done):
+    _, _, comparison = done
+    rows = comparison.metadata["methods"]
+    assert all(row["from_chosen"] for row in rows if row["method"] != "ridge")
+    verdicts = dict(zip(METHODS, ("too early", "hurt")))
+    rows = [{**row, "from_chosen": verdicts[row["method"]]} for row in rows]
+    *_, same, worse = Comparison({**comparison.metadata, "methods": rows}).summary
+    assert same.startswith("No real difference in recall from ridge")
+    assert same.endswith("in the table: cca.")
+    assert worse == "Lower recall than ridge: procrustes."
 
 
 def test_the_same_call_evaluates_nothing_again(done, monkeypatch):
@@ -128,7 +140,7 @@ def test_an_aligner_of_other_pairs_or_another_seed(done):
         ({"methods": ["magic"]}, "no method magic"),
         ({"methods": []}, "Nothing is left to compare"),
         ({"methods": ["clip"], "fast": True}, "clip are trained, which --fast leaves out"),
-        ({"pairs": PAIRS[:2]}, "2 pairs, too few"),
+        ({"pairs": PAIRS[:2]}, "too few pairs .* 2 by the pairs: give 3"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(done, options, message):
@@ -159,7 +171,7 @@ def test_the_command_prints_the_table_and_writes_the_page(done, tmp_path, capsys
     line = [f"--x={x}", f"--y={y}", f"--pairs={tmp_path / 'pairs.csv'}", f"--workdir={folder}"]
     assert main.main(["compare", *line, "--methods=cca,procrustes"]) == 0
     plain = capsys.readouterr().out
-    assert re.search("^Use [a-z_]+: its recall of held-out pairs is", plain, re.MULTILINE)
+    assert re.search("^Use [a-z_]+. Of items that it has not seen, ", plain, re.MULTILINE)
     assert "12 pairs, 28 unmatched items" not in plain
     assert main.main(["compare", *line, "--methods=cca,procrustes", "--verbose"]) == 0
     printed = capsys.readouterr().out

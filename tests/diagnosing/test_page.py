@@ -48,7 +48,7 @@ def test_the_page_is_whole_and_loads_nothing(diagnosis, tmp_path):
         assert text in page.text
     assert "NaN" not in html
     assert "✓ First <one>: 1.0; by chance 0.5" in made.lines
-    assert made.summary[0] == "Unmatched data is unlikely to help: x < y."
+    assert made.summary[0] == "Unmatched items are unlikely to help: x < y."
 
 
 def test_the_page_says_the_names_of_the_modalities(diagnosis, tmp_path):
@@ -67,7 +67,7 @@ def test_the_page_says_the_names_of_the_modalities(diagnosis, tmp_path):
         "Items of cell $ <a>",
         "cell $ <a> 1, [bold]word 2",
         "[bold]word is above cell $ <a>, not xy.",
-        "Unmatched data is unlikely to help: cell $ <a> < [bold]word.",
+        "Unmatched items are unlikely to help: cell $ <a> < [bold]word.",
     ):
         assert text in page.text
     assert "cell $ <a> < [bold]word." in made.summary[0]
@@ -85,15 +85,15 @@ def test_the_verdict_of_held_out_pairs_comes_first(diagnosis):
     assert not any("likely to help" in one for one in rest)
     unmatched = {**HELD_OUT["expected"]["unmatched"], "verdict": "too early", "low": -0.02}
     open_ = {**HELD_OUT, "expected": {"unmatched": unmatched}}
-    first, second, _ = Diagnosis({**diagnosis, "held_out": open_}).summary
+    first, second, *_ = Diagnosis({**diagnosis, "held_out": open_}).summary
     assert first.startswith("Whether unmatched items help is not clear yet: +12 points")
-    assert second.startswith("Unmatched data is unlikely to help: ")
+    assert second.startswith("By the other figures, unmatched items are unlikely to help: ")
 
 
 def test_it_is_short_and_a_table(diagnosis):
     made = Diagnosis(diagnosis)
     assert len(repr(made)) < 1500
-    assert repr(made).startswith("Diagnosis(4 figures; Unmatched data is unlikely to help")
+    assert repr(made).startswith("Diagnosis(4 figures; Unmatched items are unlikely to help")
     assert made.verdict == "unlikely"
     assert made.to_pandas()["level"].tolist() == ["good", "warning", "bad", "unknown"]
     assert "First &lt;one&gt;" in made._repr_html_()
@@ -124,3 +124,18 @@ def test_it_ends_with_what_to_do_next(diagnosis, tmp_path, verdict, pairs, comma
     end = Page((tmp_path / "diagnosis.html").read_text()).text.partition("What now")[2]
     assert f"gentle-clip {command} --x=X --y=Y --pairs=PAIRS" in end
     assert ("gentle-clip ask" in end) == asks
+    last = Diagnosis(diagnosis).summary[-1]
+    assert last.startswith("So: run gentle-clip align, which")
+    assert ("more unmatched items" in last) == (verdict == "unlikely")
+
+
+def test_it_says_what_to_do_before_any_aligner(diagnosis):
+    def last(**changes):
+        return Diagnosis({**diagnosis, **changes}).summary[-1]
+
+    constant = {**diagnosis["verdict"], "because": "all rows of x are the same, so ..."}
+    assert last(verdict=constant).startswith("So: encode the items again")
+    assert "a dozen pairs" in last(counts={**diagnosis["counts"], "pairs": 0})
+    for name, words in (("held_out_pairs", "no column is shifted"), ("pair_noise", "correct")):
+        bad = {**diagnosis["findings"][2], "name": name}
+        assert words in last(findings=[bad])

@@ -119,6 +119,8 @@ def test_below_60_pairs_there_are_no_probabilities(k):
     assert all(np.isnan(probability).all() for probability in shown)
     assert found.expected is None
     assert found.summary.startswith(f"{k} pairs are too few")
+    assert "share and accept have no effect" in found.summary
+    assert f"Confirm {60 - k} more pairs" in found.summary
 
 
 @pytest.mark.parametrize("seed", [0, 1])

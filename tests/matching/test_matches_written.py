@@ -48,6 +48,8 @@ def test_the_tables(found, tmp_path):
     assert [row["y"] for row in rows] == [Y_IDS[i] for i in found.y]
     probability = [float(row["probability"]) for row in rows]
     np.testing.assert_allclose(probability, found.probability, rtol=1e-3)
+    cosine = [float(row["cosine"]) for row in rows]
+    np.testing.assert_allclose(cosine, found.of_x.cosine[:, 0], rtol=1e-3)
     assert {row["mutual"] for row in rows} == {"yes", "no"}
     groups = rows_of(tmp_path / "matches" / "groups.csv")
     assert sum(int(row["items"]) for row in groups) == N
@@ -101,6 +103,7 @@ def test_empty_cells_where_no_probability_is_shown(made, aligner, tmp_path):
     for row in rows_of(tmp_path / "matches.csv"):
         assert row["y"]
         assert row["group"]
+        assert row["cosine"]
         assert not (row["probability"])
         assert not (row["runner_up_probability"])
         assert not (row["group_probability"])
