@@ -29,11 +29,6 @@ from gentle_clip_jax.parallel.cores import one_core_for_lapack
 
 _PACKAGES = ("gentle-clip-jax", "jax", "jaxlib", "flax", "optax", "numpy")
 _PARTS = ("x", "y", "maps", "held_out", "pair_ids", "texts")
-# Arrays of maps that take features: of which modality, and on which axis.
-_FEATURES = {
-    **{"map_x": ("x", 0), "anchors_x": ("x", -1), "classifier": ("x", -1)},
-    **{"map_y": ("y", 0), "anchors_y": ("y", -1), "names": ("y", -1)},
-}
 
 
 @functools.partial(
@@ -179,9 +174,12 @@ def load(folder: str | pathlib.Path) -> Aligner:
         # A history has no loss at step 0.
         if "history" not in names and leaf.dtype.kind == "f" and not np.isfinite(leaf).all():
             raise ValueError(f"The maps in {folder} are not finite: align again.")
-        modality, axis = _FEATURES.get(names[-1], ("", -1))
-        if modality and leaf.shape[axis:][:1] != (parts[modality].width,):
-            raise ValueError(f"The maps in {folder} do not fit its features: align again.")
+    x, y = (jax.ShapeDtypeStruct((1, parts[name].width), jnp.float32) for name in "xy")
+    maps = parts["maps"]
+    try:
+        jax.eval_shape(lambda x, y: maps.embed_x(x) @ maps.embed_y(y).T, x, y)
+    except Exception as error:  # of JAX, Flax or NumPy
+        raise ValueError(f"The maps in {folder} do not fit its features: align again.") from error
     return Aligner(**parts, record=json.dumps(metadata))
 
 

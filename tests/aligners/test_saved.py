@@ -5,6 +5,7 @@ import json
 import pathlib
 import subprocess
 import sys
+from contextlib import nullcontext
 
 import jax
 import numpy as np
@@ -13,6 +14,8 @@ import tiny_heads
 
 from gentle_clip_jax.aligners import METHODS, Problem, align, aligner, choose, load
 from gentle_clip_jax.aligners.closed_form import gentle
+from gentle_clip_jax.aligners.heads import Trained, sides
+from gentle_clip_jax.encoders.heads import ProjectionHead
 
 X, Y = (np.float32(np.random.default_rng(seed).normal(size=(9, d))) for seed, d in ((1, 7), (2, 5)))
 
@@ -111,6 +114,18 @@ def test_maps_that_are_not_finite_or_of_another_shape_are_refused(tmp_path):
         dataclasses.replace(fitted, maps=maps).save(tmp_path / "out")
         with pytest.raises(ValueError, match=f"out {said}.*: align again"):
             load(tmp_path / "out")
+
+
+def test_trained_heads_of_another_width_are_refused(tmp_path):
+    def head_of(width):
+        return sides.random(head, jax.random.key(0), np.ones((3, width), np.float32))
+
+    fitted, head = align(problem(), "ridge"), ProjectionHead(4)
+    for widths, refused in (((7, 5), False), ((7, 6), True), ((6, 5), True)):
+        maps = Trained(head, *map(head_of, widths), history={})
+        dataclasses.replace(fitted, maps=maps).save(tmp_path)
+        with pytest.raises(ValueError, match="do not fit") if refused else nullcontext():
+            load(tmp_path)
 
 
 def arrays(folder):
