@@ -27,7 +27,7 @@ _PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # zipfile unpacks a part o
 _DIGITS = 15  # of a number that a spreadsheet keeps
 _MOST_ROWS = 2**20  # of a sheet
 # What XML cannot hold, and what already looks like an escape of it: _x0007_ in a workbook.
-_NO_XML = re.compile("[\x00-\x08\x0b-\x1f\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)")
+_NO_XML = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)")
 _ESCAPE = re.compile("_x([0-9A-Fa-f]{4})_")
 
 
@@ -81,15 +81,14 @@ def read_table(path: pathlib.Path) -> Table:
         content = reading.read_bytes(path)
         if content.startswith(_OLD_EXCEL):
             raise ValueError("is a workbook of Excel 97: save it as .xlsx or CSV")
-        if content.startswith(_ZIP) or path.suffix.lower() == ".xlsx":
-            return Table(path, _sheet(path, content))
-        text = decode(content).removeprefix("\ufeff")
+        is_workbook = content.startswith(_ZIP) or path.suffix.lower() == ".xlsx"
+        text = "" if is_workbook else decode(content).removeprefix("\ufeff")
     except ValueError as error:
         advice = "" if "save it" in str(error) else ": save it as CSV in UTF-8"
         comma = "," * str(error).startswith("line ")
         raise ValueError(f"{path}{comma} {error}{advice}.") from error
-    if path.suffix.lower() == ".jsonl":
-        return Table(path, _objects(path, text))
+    if is_workbook or path.suffix.lower() == ".jsonl":
+        return Table(path, _sheet(path, content) if is_workbook else _objects(path, text))
     declared = re.match("sep=(.)\r?\n", text)  # as Excel reads and writes it
     delimiter = declared[1] if declared else _delimiter(text)
     rows = _rows(path, text, delimiter)

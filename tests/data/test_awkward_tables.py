@@ -185,3 +185,12 @@ def test_ids_that_are_written_are_read_again(ids, data):
             path = pathlib.Path(folder) / name
             write(path, rows)
             assert read_pairs(path, ids, ids).tolist() == [*map(list, rows[1:])]
+
+
+def test_a_workbook_of_ids_that_are_no_text_is_read_and_a_damaged_one_named_once(tmp_path):
+    tables.write_workbook(tmp_path / "a.xlsx", [("x", "y"), ("\ud800", "b")])
+    assert [row for _, row in tables.read_table(tmp_path / "a.xlsx").rows][1] == ["\ud800", "b"]
+    (tmp_path / "a.xlsx").write_bytes(b"PK\x03\x04 and no more")
+    with pytest.raises(ValueError, match=r"a\.xlsx is not a valid workbook") as raised:
+        tables.read_table(tmp_path / "a.xlsx")
+    assert str(raised.value).count("a.xlsx") == 1
