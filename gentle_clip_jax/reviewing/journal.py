@@ -57,6 +57,12 @@ class Journal:
         if not self.pairs.exists() or not self.pairs.stat().st_size:
             _write(self.pairs, ",".join(SHEET).encode() + b"\n")
         others_read = self.pairs.stat().st_mode & 0o044
+        for path in (self.folder, self.folder / "lock", self.folder / "log.jsonl"):
+            if path.is_symlink():  # it may lead to the files of others
+                raise ValueError(
+                    f"{path} is a link to {path.readlink()}: move it away, or put there what it "
+                    "leads to."
+                )
         self.folder.mkdir(mode=0o777 if others_read else 0o700, exist_ok=True)
 
     def _open(self) -> None:

@@ -229,3 +229,17 @@ def test_a_private_file_has_a_private_folder(tmp_path):
     pairs.chmod(0o600)
     session(pairs).close()
     assert (tmp_path / "pairs.csv.review").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("name", ["", "lock", "log.jsonl"])
+def test_nothing_is_written_through_a_link(tmp_path, name):
+    pairs, folder = write_pairs(tmp_path), tmp_path / "pairs.csv.review"
+    (tmp_path / "there").mkdir()
+    (tmp_path / "victim").write_bytes(b"mine")
+    if name:
+        folder.mkdir()
+    (folder / name).symlink_to(tmp_path / ("victim" if name else "there"))
+    with pytest.raises(ValueError, match=r"is a link to .*: move it away"):
+        opened(pairs)
+    assert (tmp_path / "victim").read_bytes() == b"mine"
+    assert not [*(tmp_path / "there").iterdir()]
