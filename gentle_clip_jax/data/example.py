@@ -1,5 +1,6 @@
 """A small example data set: pictures, and texts that describe them."""
 
+import errno
 import itertools
 import json
 import math
@@ -63,7 +64,7 @@ def write_example(
     """
     folder = pathlib.Path(out)
     if folder.exists() and any(folder.iterdir()):
-        raise ValueError(f"{folder} is not empty: give --out=DIR a new folder.")
+        raise _not_empty(folder)
     if shown is None and not 1 <= number <= len(DRAWINGS):
         raise ValueError(
             f"There are {len(DRAWINGS)} drawings: ask for 1 to {len(DRAWINGS)} of them."
@@ -78,10 +79,19 @@ def write_example(
             write_text(
                 pathlib.Path(begun) / "whole" / "LICENCE.txt", "".join(f"{n}\n" for n in notes)
             )
-        if folder.exists():
-            folder.rmdir()
-        rename(pathlib.Path(begun) / "whole", folder)
+        try:
+            if folder.exists():
+                folder.rmdir()
+            rename(pathlib.Path(begun) / "whole", folder)
+        except OSError as error:  # another process has filled it meanwhile
+            if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+                raise _not_empty(folder) from error
+            raise
     return folder
+
+
+def _not_empty(folder: pathlib.Path) -> ValueError:
+    return ValueError(f"{folder} is not empty: give --out=DIR a new folder.")
 
 
 def _write(

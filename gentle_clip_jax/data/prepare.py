@@ -1,5 +1,6 @@
 """Preparation of data sets for training: conversion of a folder to array_record files (TFDS)."""
 
+import contextlib
 import logging
 import pathlib
 import re
@@ -11,7 +12,7 @@ from gentle_clip_jax.data import metadata
 from gentle_clip_jax.data.tfds_builders import build, catalogue
 from gentle_clip_jax.storage import progress, reading
 from gentle_clip_jax.storage.digests import sha256, sha256_of
-from gentle_clip_jax.storage.locks import alone_in
+from gentle_clip_jax.storage.locks import alone_in, names_in
 from gentle_clip_jax.storage.writing import rename, write_json, write_text
 
 _log = logging.getLogger(__name__)
@@ -44,9 +45,14 @@ def prepare(
         contents = data_set.read(source)
         unfinished = to / f".{title}.unfinished"
         with alone_in(unfinished):
-            folder = _build(title, data_set, contents, unfinished, max_skipped, source_record)
-            rename(folder, target.parent)
-        shutil.rmtree(unfinished)  # after the lock in it is closed, as Windows requires
+            if not target.parent.exists():  # else another process has just prepared it
+                folder = _build(title, data_set, contents, unfinished, max_skipped, source_record)
+                rename(folder, target.parent)
+            for name in names_in(unfinished):
+                shutil.rmtree(unfinished / name, ignore_errors=True)
+        # After the lock in it is closed, as Windows requires; another process may have it by now.
+        with contextlib.suppress(OSError):
+            unfinished.rmdir()
     _check_prepared(target, source_record)
     if not data_set.trained:
         _log.info(name_readers([name]))

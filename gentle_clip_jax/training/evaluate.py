@@ -10,6 +10,7 @@ from gentle_clip_jax.data.batches import Dataset
 from gentle_clip_jax.runs.folder import RunFolder
 from gentle_clip_jax.runs.read import read_info
 from gentle_clip_jax.runs.resumed import warn_of_changed_data
+from gentle_clip_jax.storage.locks import WAIT, alone_in
 from gentle_clip_jax.storage.progress import working
 from gentle_clip_jax.storage.records import write_record
 from gentle_clip_jax.storage.stores import place
@@ -46,8 +47,10 @@ def evaluate(workdir: str | pathlib.Path) -> dict[str, Any]:
     for suffix, params in (("_initial", initial), ("", run.params)):
         arrays[f"x{suffix}"] = task.embed_x(model, params, dataset, x)
         arrays[f"y{suffix}"] = task.embed_y(model, params, dataset, y)
-    write_arrays(folder.embeddings, arrays, compressed=True)
-    write_record(folder.evaluation, result)
+    with alone_in(folder.local / "cache" / "evaluating", timeout=WAIT):
+        folder.evaluation.unlink(missing_ok=True)  # until the embeddings are those of its step
+        write_arrays(folder.embeddings, arrays, compressed=True)
+        write_record(folder.evaluation, result)
     return result
 
 
