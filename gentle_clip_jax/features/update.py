@@ -16,7 +16,7 @@ from gentle_clip_jax.features import kept as on_disk
 from gentle_clip_jax.features.arguments import keep
 from gentle_clip_jax.features.kept import BLOCK, Kept
 from gentle_clip_jax.features.work import Work
-from gentle_clip_jax.storage import progress
+from gentle_clip_jax.storage import locks, progress
 from gentle_clip_jax.storage.digests import sha256_of
 
 _log = logging.getLogger(__name__)
@@ -45,6 +45,7 @@ def update(
     Raises:
       ValueError: nothing can be used, or features are not finite; earlier features stay.
     """
+    is_new = not locks.names_in(out)
     keep(out, arguments)
     blocks = [range(i, min(i + BLOCK, len(work.inputs))) for i in range(0, len(work.inputs), BLOCK)]
     blocks = blocks if shard is None else blocks[shard[0] :: shard[1]]
@@ -61,7 +62,12 @@ def update(
         on_disk.read_parts(out, recipe, cached)
         count = _embed(work, contents, out, arguments, recipe, cached)
         _keep_until_replaced([*old], out, recipe, cached)
-        write_features(rows, out, arguments, metadata, cached, shard)
+        try:
+            write_features(rows, out, arguments, metadata, cached, shard)
+        except ValueError:
+            if is_new:  # else it may hold features that an earlier command embedded
+                shutil.rmtree(out)
+            raise
         if old:
             _log.info(f"Embedded now: {count}; reused: {len(old)}.")
     on_disk.remove_parts(out)
@@ -193,8 +199,6 @@ def write_features(
     reasons = [flaw or kept.flaws.get(digest) for _, (digest, flaw) in rows]
     used = [(row, of) for (row, (of, _)), reason in zip(rows, reasons) if reason is None]
     if not used and shard is None:
-        if not folders.has_manifest(out):
-            shutil.rmtree(out, ignore_errors=True)
         raise ValueError(f"Nothing in {arguments['data']} can be used: the first {reasons[0]}.")
     blocks = kept.blocks(digest for _, digest in used)
     lines = (row | {"sha256": digest} for row, digest in used)

@@ -311,6 +311,19 @@ def test_nothing_that_can_be_used_any_more_leaves_the_old(pictures, tmp_path):
     assert colours(read(tmp_path / "out")) == COLOURS
 
 
+def test_nothing_that_can_be_used_any_more_leaves_what_was_embedded_before(
+    pictures, tmp_path, monkeypatch
+):
+    stopped(pictures, tmp_path / "out", monkeypatch)
+    (tmp_path / "out" / "notes.txt").write_text("mine")
+    before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*.*")}
+    for path in pictures.glob("*.png"):
+        path.write_bytes(b"no image")
+    with pytest.raises(ValueError, match="can be used: the first is not an image"):
+        encode_images(pictures, tmp_path / "out")
+    assert all(path.read_bytes() == content for path, content in before.items())
+
+
 def test_one_command_at_a_time_in_a_folder(pictures, tmp_path):
     with (
         locks.alone_in(tmp_path / "out"),
