@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from gentle_clip_jax.aligners import Aligner
+from gentle_clip_jax.data.pairs import SHEET
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.given import Given, collection_of
 from gentle_clip_jax.features.pairs import read_pairs, warn_stale
@@ -20,7 +21,7 @@ from gentle_clip_jax.reviewing.progress import AT, Point, at_random
 from gentle_clip_jax.reviewing.queue import Mode
 from gentle_clip_jax.searching.opened import Opened, opened_of
 from gentle_clip_jax.searching.run_items import Run
-from gentle_clip_jax.storage.tables import can_grow
+from gentle_clip_jax.storage.tables import can_grow, read_table
 from gentle_clip_jax.storage.text import Sentence, aligned
 from gentle_clip_jax.storage.writing import write_json
 
@@ -93,11 +94,17 @@ class Reviewed:
         """Write pairs.csv and review_curve.json into a folder.
 
         Raises:
+          ValueError: there is a pairs.csv with other pairs, which stays as it is.
           OSError: the folder cannot be written.
         """
         folder = pathlib.Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        write_pairs(folder / "pairs.csv", self.pairs)
+        path = folder / "pairs.csv"
+        if path.exists() and path.resolve() != self.path.resolve():
+            rows = {tuple(cells[:2]) for _, cells in read_table(path).rows}
+            if not rows <= {tuple(SHEET), *self.pairs}:
+                raise ValueError(f"{path} holds other pairs: use another folder, or move it away.")
+        write_pairs(path, self.pairs)
         write_json(folder / "review_curve.json", [point._asdict() for point in self.curve])
 
     def to_pandas(self) -> "pandas.DataFrame":

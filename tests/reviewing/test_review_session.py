@@ -454,3 +454,13 @@ def test_a_summary_compares_the_end_with_the_start(tmp_path):
     for points, said in ((curve, f"{start}, {end}"), (curve[:1], start)):
         found = Reviewed([("x0", "y0")], 1, [], points, tmp_path, x, y).summary
         assert found[-1] == f"Of held-out partners, {said} are among the first 10."
+
+
+def test_a_file_of_other_pairs_is_not_replaced(tmp_path):
+    found = Reviewed([("x0", "y0"), ("x1", "y1")], 1, [], [], tmp_path / "review", *sides())
+    found.save(tmp_path)
+    found.save(tmp_path)
+    (tmp_path / "pairs.csv").write_text("x,y\nx0,y0\nx2,y2\n")
+    with pytest.raises(ValueError, match="holds other pairs: use another folder"):
+        found.save(tmp_path)
+    assert (tmp_path / "pairs.csv").read_text() == "x,y\nx0,y0\nx2,y2\n"
