@@ -1,4 +1,4 @@
-"""Query smoothing: a text that asks moves towards the texts of the collection before it is mapped.
+"""Query smoothing: a typed text moves towards the texts of the collection before it is mapped.
 
 Words, labels and prompts are unlike the captions that an aligner was fitted to.
 """

@@ -5,6 +5,8 @@ import functools
 import itertools
 from collections.abc import Iterable
 
+import numpy as np
+
 from gentle_clip_jax.data import metadata
 
 # Extensions of files, not any: sample.v2 is another item than sample.
@@ -87,6 +89,16 @@ class Ids:
             if stem := _stem(key):
                 stems.setdefault(stem, []).append(id_)
         return plain, stems
+
+
+def check_writable(ids: np.ndarray) -> None:
+    """Raise ValueError if one of the ids [n] str has a lone surrogate, which no file can hold."""
+    if not len(ids):
+        return
+    codes = np.ascontiguousarray(ids, str).view(np.uint32).reshape(len(ids), -1)
+    broken = np.flatnonzero((codes >> 11 == 0xD800 >> 11).any(axis=1))
+    if len(broken):
+        raise ValueError(f"The id {str(ids[broken[0]])!a} holds half a character: write it anew.")
 
 
 def _key(text: str) -> str:

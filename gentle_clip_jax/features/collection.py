@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gentle_clip_jax.data.ids import check_writable
 from gentle_clip_jax.data.pairs import RowNumbers
 from gentle_clip_jax.features import folder as folders
 from gentle_clip_jax.storage import reading
@@ -62,6 +63,7 @@ class Collection:
                     f"A collection of {len(self.features)} rows has {len(values)} {name}: give one "
                     "for each row."
                 )
+        check_writable(self.ids)
 
     @property
     def items(self) -> np.ndarray:

@@ -46,8 +46,13 @@ def accepted_pairs(
       x_ids, y_ids: ids of all items.
       given: ids of the pairs that items were matched with.
       methods: the sentence of `methods_of`.
-      least: probability, from 0 to 1.
+      least: probability, above 0 to 1.
+
+    Raises:
+      ValueError: least is not above 0 and up to 1.
     """
+    if not 0 < least <= 1:
+        raise ValueError(f"accept is {least}: give the least probability, above 0 to 1.")
     chosen = np.flatnonzero((matches.y >= 0) & (matches.probability >= least))
     chosen = chosen[np.argsort(-matches.probability[chosen], kind="stable")]
     rows = [(str(x), str(y), "", "given") for x, y in given]

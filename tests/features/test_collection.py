@@ -86,6 +86,11 @@ def test_every_array_has_an_entry_for_each_row():
         collection(features=np.zeros(4))
 
 
+def test_an_id_that_no_file_can_hold_is_refused():
+    with pytest.raises(ValueError, match=r"The id 'a\\ud800' holds half a character"):
+        collection(ids=np.array(["b", "a\ud800", "b", "c"]))
+
+
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 def test_a_saved_collection_is_read_again(tmp_path, dtype):
     manifest = {"arguments": {"encoder": "minilm", "data": "texts.csv"}, "weights_sha256": "abc"}

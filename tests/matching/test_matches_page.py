@@ -97,6 +97,8 @@ def test_accepted_pairs_are_the_given_and_the_probable_ones(tmp_path):
     assert rows[0] == ["x", "y", "probability", "decision"]
     write(found, tmp_path, *ids)
     assert not (tmp_path / "accepted.csv").exists()
+    with pytest.raises(ValueError, match="accept is nan: give the least probability"):
+        accepted_pairs(found, *ids, [], "We did.", float("nan"))
 
 
 def test_the_methods_sentence_names_files_and_encoders_where_they_are_known():
