@@ -102,7 +102,7 @@ class Aligner:
         return maps.smooth_gallery_y(rows) if isinstance(maps, SmoothedGallery) else rows
 
     def smooth_queries_x(self, x: ArrayLike, *, classes: bool = False) -> np.ndarray:
-        """Return raw features [n, dx] of texts that ask, moved towards the texts of the items.
+        """Return raw features [n, dx] of typed texts, moved towards the texts of the items.
 
         Smooth words, labels and prompts before `embed_x`, but no items. Without `texts` they stay.
         classes: the rows are all classes, two or more, of a zero-shot classification; their own
@@ -113,7 +113,7 @@ class Aligner:
         return query_smoothing.smooth_queries(x, "x", self.x, self.texts.get("x"), classes)
 
     def smooth_queries_y(self, y: ArrayLike, *, classes: bool = False) -> np.ndarray:
-        """Return raw features [m, dy] of texts that ask, moved, see `smooth_queries_x`."""
+        """Return raw features [m, dy] of typed texts, moved, see `smooth_queries_x`."""
         return query_smoothing.smooth_queries(y, "y", self.y, self.texts.get("y"), classes)
 
     def with_metadata(self, metadata: Mapping[str, Any]) -> "Aligner":
