@@ -63,6 +63,9 @@ class _Run:
     embed_y = embed_x
 
 
+_COMMIT = threading.Lock()  # the Hub makes one commit after the other
+
+
 class _Hub:
     """Stands for the Hub: a repository is the folder `HERE.out`."""
 
@@ -73,9 +76,10 @@ class _Hub:
         HERE.out.mkdir(exist_ok=True)
 
     def upload_folder(self, *, folder_path, delete_patterns, **_):
-        for path in HERE.out.glob(delete_patterns):
-            shutil.move(path, f"{folder_path}.old")  # one commit on the Hub
-        shutil.copytree(folder_path, HERE.out, dirs_exist_ok=True)
+        with _COMMIT:
+            for path in HERE.out.glob(delete_patterns):
+                shutil.move(path, f"{folder_path}.old")
+            shutil.copytree(folder_path, HERE.out, dirs_exist_ok=True)
         return "hub/commit/0"
 
 

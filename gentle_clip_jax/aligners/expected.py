@@ -1,5 +1,6 @@
 """Cross-validation of a fitted method: the recall to expect, and the gain from unmatched items."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -67,7 +68,7 @@ def to_match(evidence: HeldOutPairs | None, joined: Matched) -> dict[str, Any]:
     return {"among": among, "first": first}
 
 
-def chosen_of(metadata: dict[str, Any]) -> str:
+def chosen_of(metadata: Mapping[str, Any]) -> str:
     """Return the name of the candidate that an aligner was fitted by."""
     return metadata.get("held_out", {}).get("chosen", metadata["method"])
 

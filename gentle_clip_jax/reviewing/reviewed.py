@@ -201,15 +201,13 @@ def _file_of(
 ) -> pathlib.Path:
     """Return the file of pairs that grows, written if it is not there yet."""
     warn_stale(pairs, x, y)
+    is_copied = False
     if isinstance(pairs, str | os.PathLike) and out is None:
         file = pathlib.Path(pairs)
         if can_grow(file):
             return file
         out = file.with_name(f"{pathlib.Path(file.name.partition(':')[0]).stem}-review")
-        _log.info(
-            f"{pairs} stays as it is, as it is no table with commas in UTF-8: the pairs are copied "
-            f"to {out / 'pairs.csv'}, and the review adds to that file."
-        )
+        is_copied = True
     given = opened.remembered_pairs(x, y) if opened and pairs is None else pairs
     path = pathlib.Path("review" if out is None else out) / "pairs.csv"
     aligner = opened.aligner if opened else None
@@ -219,6 +217,11 @@ def _file_of(
         assert opened is not None
         raise ValueError(f"{opened.path} remembers no pairs of these items: give --pairs=CSV.")
     ids = read_pairs(given, x.ids, y.ids, several=True).tolist()
+    if is_copied:
+        _log.info(
+            f"{pairs} stays as it is, as it is no table with commas in UTF-8: the pairs are copied "
+            f"to {path}, and the review adds to that file."
+        )
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         write_pairs(path, ids)
