@@ -131,7 +131,7 @@ def test_wherever_it_comes(body, code, tmp_path):
         "from gentle_clip_jax.commands import main\n"
         "from gentle_clip_jax.parallel import interrupt\n"
         "interrupt._GRACE = 0.5\n"
-        "def run(argv):\n"
+        "def run(argv, is_step):\n"
         "    print('up', flush=True)\n"
         "    exec(open('body.py').read(), globals())\n"
         "main._run = run\n"
