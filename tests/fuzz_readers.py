@@ -199,7 +199,7 @@ def check_begun(folder):
 CONFIG = of_json(checked({"seed": 0, "train": {"steps": 3}}))
 BERT = {"model_type": "bert", "hidden_size": 8, "num_hidden_layers": 1, "pad_token_id": 0}
 WEIGHTS = of_safetensors()
-ALIGNER = {"format": 3, "arrays": "a", "sha256": sha256_of(WEIGHTS), "metadata": {}}
+ALIGNER = {"format": saved._FORMAT, "arrays": "a", "sha256": sha256_of(WEIGHTS), "metadata": {}}
 ALIGNER |= {"parts": {"x": {"array": "features"}, "y": {"number": 1}}}
 EVALUATED = {"metrics": {"r1": {"value": 0.5, "low": 0.4, "high": 0.6}}, "step": 3}
 ANSWER = {"number": 1, "y": "a", "kind": "match", "x": "a", "shown": ["a"], "time": "now"}

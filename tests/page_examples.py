@@ -26,6 +26,7 @@ def comparison():
             "trained": False,
             "recall": {"value": recall, **ends, "at": at},
             "difference": gain if difference else None,
+            "from_chosen": None if unmatched else "alike",
         }
 
     rows = [
