@@ -13,6 +13,7 @@ import os
 import pathlib
 import random
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -76,6 +77,7 @@ def make(folder: pathlib.Path, items: int, pairs: int) -> None:
 
 def measured(folder: pathlib.Path, command: str) -> dict[str, float]:
     """Return CPU and wall seconds of a command with a cache of compiled programs in the folder."""
+    shutil.rmtree(folder / "comparison", ignore_errors=True)  # else it would be gone on with
     environment = os.environ | {"XDG_CACHE_HOME": str(folder / "cache")}
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     line = [sys.executable, "-m", "gentle_clip_jax", *command.split()]
