@@ -3,21 +3,17 @@
 import pathlib
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 
-from gentle_clip_jax.aligners import METHODS, Aligner, Problem, candidates, choose, load, reduced
+from gentle_clip_jax.aligners import Aligner, Problem, candidates, choose, load, reduced
 from gentle_clip_jax.aligners.closed_form.gentle import FEW_PAIRS
 from gentle_clip_jax.aligners.expected import expected
-from gentle_clip_jax.aligners.fit import evaluate_problem
-from gentle_clip_jax.aligners.joint import evaluate_method_of_space
 from gentle_clip_jax.aligners.saved import local
 from gentle_clip_jax.aligners.standardize import Standardizer
-from gentle_clip_jax.evaluation.cross_validation import HeldOut, cross_validate
+from gentle_clip_jax.evaluation.cross_validation import HeldOut
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.given import Given, collection_of
 from gentle_clip_jax.features.pairs import Matched, read_matched
-from gentle_clip_jax.parallel.cores import one_core_for_lapack
 from gentle_clip_jax.storage.digests import sha256_of
 
 LEAST_PAIRS = 3  # to fit to two and hold one out
@@ -121,21 +117,6 @@ def digests_of(x: Collection, y: Collection, pairs: np.ndarray) -> dict[str, Any
 def is_constant(rows: Collection) -> bool:
     """Return whether all rows are the same, so that nothing can be learned from them."""
     return not np.isfinite(Standardizer.of(np.asarray(rows.features)).deviation).any()
-
-
-def closed_forms(problem: Problem, seed: int) -> HeldOut:
-    """Cross-validate every closed form, on the folds of `align` with the same seed."""
-    return evaluate_problem(problem, seed, relatives=True)
-
-
-@one_core_for_lapack
-def evaluate_method(problem: Problem, method: str, seed: int) -> HeldOut:
-    """Cross-validate a method on raw features, as `align` does for a method that is named."""
-    if METHODS[method].shared:
-        return evaluate_method_of_space(problem, method, seed)
-    key = jax.random.key(seed)
-    candidate = reduced.raw_candidate(problem, lambda part: METHODS[method].fit(part, key))
-    return cross_validate({method: candidate}, len(problem.x), seed=seed)
 
 
 def conclude(problem: Problem, held_out: HeldOut) -> dict[str, Any]:

@@ -18,18 +18,30 @@ from gentle_clip_jax.parallel.cores import one_core_for_lapack
 
 
 @one_core_for_lapack
-def held_out_figures(problem: Problem, method: str, key: jax.Array, seed: int) -> HeldOut:
+def held_out_figures(problem: Problem, method: str, seed: int) -> HeldOut:
     """Cross-validate a method and the pairs-only methods."""
     if method in (candidates.PLANNED, candidates.NAMED, candidates.JOINED):
-        return evaluate_problem(problem, seed, relatives=True)
-    evaluated = candidates.pairs_only(reduced.reduced_problem(problem)[0], relatives=True)
+        return closed_forms(problem, seed)
+    pairs_only = candidates.pairs_only(reduced.reduced_problem(problem)[0], relatives=True)
+    held_out = cross_validate(pairs_only, len(problem.x), seed=seed)
+    if method in pairs_only:
+        return held_out
+    return held_out.beside(evaluate_method(problem, method, seed))
+
+
+def closed_forms(problem: Problem, seed: int) -> HeldOut:
+    """Cross-validate every closed form, on the folds of `align` with the same seed."""
+    return evaluate_problem(problem, seed, relatives=True)
+
+
+@one_core_for_lapack
+def evaluate_method(problem: Problem, method: str, seed: int) -> HeldOut:
+    """Cross-validate one method on raw features."""
     if METHODS[method].shared:
-        joint = evaluate_method_of_space(problem, method, seed)
-        return cross_validate(evaluated, len(problem.x), seed=seed).beside(joint)
-    if method not in evaluated:
-        fit = lambda part: METHODS[method].fit(part, key)  # noqa: E731
-        evaluated[method] = reduced.raw_candidate(problem, fit)
-    return cross_validate(evaluated, len(problem.x), seed=seed)
+        return evaluate_method_of_space(problem, method, seed)
+    key = jax.random.key(seed)
+    candidate = reduced.raw_candidate(problem, lambda part: METHODS[method].fit(part, key))
+    return cross_validate({method: candidate}, len(problem.x), seed=seed)
 
 
 def expected(problem: Problem, metadata: dict[str, Any], held_out: HeldOut) -> dict[str, Any]:

@@ -168,7 +168,7 @@ def _fitted(
     else:  # the items were drawn in random order
         aligner, figures = fit_method(problem, method, key)
     if len(pairs) and method != "auto":
-        figures = held_out_figures(problem, method, key, seed)
+        figures = held_out_figures(problem, method, seed)
     metadata = {
         "seed": seed,
         "modalities": list(given.modalities),

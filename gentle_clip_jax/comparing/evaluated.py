@@ -11,14 +11,18 @@ from gentle_clip_jax.aligners.evidence import (
     Evidence,
     GivenAligner,
     check_count,
-    closed_forms,
     conclude,
     digests_of,
-    evaluate_method,
     is_constant,
     read_evidence,
 )
-from gentle_clip_jax.aligners.expected import chance_of, chosen_of, recall_of
+from gentle_clip_jax.aligners.expected import (
+    chance_of,
+    chosen_of,
+    closed_forms,
+    evaluate_method,
+    recall_of,
+)
 from gentle_clip_jax.aligners.from_collections import READ_ITEMS, problem_of
 from gentle_clip_jax.comparing.comparison import Comparison
 from gentle_clip_jax.comparing.stored import Folder

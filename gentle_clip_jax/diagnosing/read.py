@@ -8,11 +8,11 @@ from gentle_clip_jax.aligners.evidence import (
     LEAST_PAIRS,
     Evidence,
     GivenAligner,
-    closed_forms,
     conclude,
     is_constant,
     read_evidence,
 )
+from gentle_clip_jax.aligners.expected import closed_forms
 from gentle_clip_jax.aligners.from_collections import READ_ITEMS, problem_of
 from gentle_clip_jax.diagnosing.diagnosis import Diagnosis
 from gentle_clip_jax.diagnosing.measures import diagnosis_of
