@@ -18,6 +18,7 @@ from gentle_clip_jax.aligners.problem import PLAN_ITEMS, Features, Problem, once
 from gentle_clip_jax.aligners.reduced import reduced_problem
 from gentle_clip_jax.aligners.standardize import Classes, in_one_unit, standardized
 from gentle_clip_jax.evaluation.cross_validation import Embeds, HeldOut
+from gentle_clip_jax.parallel.cores import one_core_for_lapack
 
 
 def align(
@@ -71,6 +72,7 @@ def fit_method(problem: Problem, method: str, key: jax.Array) -> tuple[Aligner, 
     return with_gallery_smoothing(aligner, problem, _galleries(aligner)), held_out
 
 
+@one_core_for_lapack
 def evaluate_problem(problem: Problem, seed: int, *, relatives: bool | None = None) -> HeldOut:
     """Cross-validate every closed form; see `evaluate_candidates`."""
     small = reduced_problem(problem)
