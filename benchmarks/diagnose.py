@@ -88,20 +88,15 @@ def run(name: str, rsicd: Sets, flickr: Sets, pairs: int, seed: int) -> dict:
 def figures(found: dict, wrong: set[str]) -> dict:
     """The figures of a diagnosis that the page shows."""
     numbers = {finding["name"]: finding["numbers"] for finding in found["findings"]}
-    pairs, agreement, sets, structure = (
-        numbers[name] for name in ("held_out_pairs", "agreement", "mapped_sets", "structure")
-    )
+    pairs, sets = numbers["held_out_pairs"], numbers["mapped_sets"]
     suspects = numbers["pair_noise"].get("suspects", [])
     return {
         "verdict": found["verdict"]["unmatched_data"],
-        "no_pairs": found["verdict"]["no_pairs"],
         **{name: pairs.get(name) for name in ("auc", "low", "high")},
         "p_pairs": pairs.get("p"),
         "wrong": numbers["pair_noise"].get("share"),
         "suspects": len(suspects),
         "wrong_suspects": sum(one["x"] in wrong for one in suspects),
-        "p_neighbours": agreement.get("mutual_knn_p"),
-        "p_cka": agreement.get("cka_p"),
         "excess": sets["excess_share"],
         "p_excess": sets["p_further_apart_than_pairs"],
         "p_distribution": sets["p_same_distribution"],
@@ -109,12 +104,6 @@ def figures(found: dict, wrong: set[str]) -> dict:
         "p_shift_x": numbers["shift_x"]["p_same_distribution"],
         "shift_y": numbers["shift_y"]["auc"],
         "p_shift_y": numbers["shift_y"]["p_same_distribution"],
-        "correlation": structure["distance_correlation"],
-        "correlation_chance": structure["distance_correlation_chance"],
-        "p_structure": structure["p_structure"],
-        "hits": structure.get("pair_hits"),
-        "hits_chance": structure.get("pair_hits_chance"),
-        "p_hits": structure.get("p_hits"),
     }
 
 

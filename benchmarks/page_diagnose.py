@@ -13,13 +13,10 @@ ALARMS = {
         "p_shift_y": "matched captions are unlike unmatched ones (MMD)",
     },
     "random_pairs": {
-        "p_neighbours": "wrong pairs: neighbours agree",
-        "p_cka": "wrong pairs: CKA is above chance",
         "p_pairs": "wrong pairs: held-out pairs are recognised",
     },
 }
 _CASE = "unmatched items | pairs | AUC | wrong | suspects | excess, p | shift x | shift y | verdict"
-_STRUCTURE = "unmatched items | correlation | by chance | p | hits | by chance | p"
 
 
 def page() -> str:
@@ -27,7 +24,6 @@ def page() -> str:
     labels = content["labels"]
     cases = [row for row in content["rows"] if row["seed"] == 0]
     nulls = [row for row in content["rows"] if row["seed"]]
-    most = max(row["pairs"] for row in cases)
     seconds = [row["seconds"] for row in cases]
     return f"""# Diagnoses, and alignment without pairs
 
@@ -43,12 +39,6 @@ share of the distance between opposite halves of a set, with its
 p-value. *Shift*: AUC of matched against unmatched items.
 
 {table(_CASE, [_case(row, labels) for row in cases])}
-## Without pairs: do the cluster structures match?
-
-*Hits*: pairs in matching clusters after matching the cluster structures, with the chance level.
-The verdict was *hopeless* in every case, even if one set is the other, rotated.
-
-{table(_STRUCTURE, [_structure(row, labels) for row in cases if row["pairs"] == most])}
 ## False alarms
 
 Random splits of RSICD into 100 pairs and two disjoint unmatched sets without any fault, and
@@ -73,14 +63,6 @@ def _case(row: dict, labels: dict[str, str]) -> list[str]:
         f"{row['shift_y']:.2f}",
         row["verdict"],
     ]
-
-
-def _structure(row: dict, labels: dict[str, str]) -> list[str]:
-    cells = [labels[row["case"]], f"{row['correlation']:.2f}", f"{row['correlation_chance']:.2f}"]
-    cells.append(f"{row['p_structure']:.2f}")
-    if row["hits"] is None:
-        return [*cells, "-", "-", "-"]
-    return [*cells, f"{row['hits']:.0%}", f"{row['hits_chance']:.0%}", f"{row['p_hits']:.3f}"]
 
 
 def _alarms(nulls: list[dict]) -> list[list[str]]:

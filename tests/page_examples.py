@@ -76,8 +76,7 @@ def diagnosis():
         "verdict": {
             "unmatched_data": "unlikely",
             "because": "x < y.",
-            "no_pairs": "hopeless",
-            "no_pairs_because": "guessing.",
+            "constant": (),
         },
         "findings": [one._asdict() for one in findings],
     }

@@ -47,7 +47,7 @@ class Diagnosis:
 
     @property
     def summary(self) -> list[Sentence]:
-        """The verdicts in sentences: on unmatched items, and on aligning without pairs."""
+        """The verdict on unmatched items in sentences, and what to do."""
         return headlines(self.metadata)
 
     @property

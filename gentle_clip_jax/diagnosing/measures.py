@@ -4,14 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from gentle_clip_jax.diagnosing import (
-    agreement,
-    duplicates,
-    mapped_sets,
-    pair_noise,
-    shift,
-    structure,
-)
+from gentle_clip_jax.diagnosing import duplicates, mapped_sets, pair_noise, shift
 from gentle_clip_jax.diagnosing.sample import draw
 from gentle_clip_jax.diagnosing.verdict import verdict
 from gentle_clip_jax.features.collection import Collection
@@ -35,15 +28,13 @@ def diagnosis_of(
     Raises ValueError if an id of a pair is unknown, or in two pairs.
     """
     pair_ids = np.asarray(pair_ids, str).reshape(-1, 2)
-    rngs = np.random.default_rng(seed).spawn(7)
+    rngs = np.random.default_rng(seed).spawn(5)
     sample = draw(x, y, pair_ids, rngs[0])
     measures = [
         lambda: pair_noise.findings(sample, rngs[1]),
-        lambda: [agreement.finding(sample, rngs[2])],
-        lambda: [mapped_sets.finding(sample, rngs[3])],
-        lambda: shift.findings(sample, rngs[4]),
-        lambda: [duplicates.finding(sample, x, y, pair_ids, rngs[5])],
-        lambda: [structure.finding(sample, rngs[6])],
+        lambda: [mapped_sets.finding(sample, rngs[2])],
+        lambda: shift.findings(sample, rngs[3]),
+        lambda: [duplicates.finding(sample, x, y, pair_ids, rngs[4])],
     ]
     findings = [finding for measure in track(measures, "measuring") for finding in measure()]
     counts = {

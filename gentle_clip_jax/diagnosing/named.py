@@ -15,7 +15,7 @@ def named_diagnosis(diagnosis: Mapping[str, Any]) -> dict[str, Any]:
     def say(text: str) -> str:
         return named(text, x, y)
 
-    verdict = {key: say(text) for key, text in diagnosis["verdict"].items()}
+    verdict = {**diagnosis["verdict"], "because": say(diagnosis["verdict"]["because"])}
     findings = [_finding(finding, say) for finding in diagnosis["findings"]]
     return {**diagnosis, "modalities": [x, y], "verdict": verdict, "findings": findings}
 

@@ -24,7 +24,7 @@ _DATA = "--x=X --y=Y --pairs=PAIRS"  # as they were given
 
 
 def headlines(diagnosis: Mapping[str, Any]) -> list[Sentence]:
-    """Return the verdict in sentences: on unmatched items, on aligning without pairs, what to do.
+    """Return the verdict on unmatched items in sentences, and what to do.
 
     What held-out pairs say of unmatched items comes first, in the words of `align`. What the other
     figures suggest follows only where held-out pairs cannot tell.
@@ -40,8 +40,7 @@ def headlines(diagnosis: Mapping[str, Any]) -> list[Sentence]:
         if sentences:
             by, suggested = "By the other figures, ", f"{suggested[0].lower()}{suggested[1:]}"
         sentences.append(Sentence(f"{by}{suggested}: {verdict['because']}"))
-    no_pairs = f"Aligning without pairs is {verdict['no_pairs']}: {verdict['no_pairs_because']}"
-    return [*sentences, Sentence(no_pairs), Sentence(advice(diagnosis))]
+    return [*sentences, Sentence(advice(diagnosis))]
 
 
 def suspects(diagnosis: Mapping[str, Any]) -> list[Mapping[str, Any]]:

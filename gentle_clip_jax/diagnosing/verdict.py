@@ -1,25 +1,22 @@
-"""Verdict of a diagnosis: the prospects of unmatched data, and of alignment without pairs."""
+"""Verdict of a diagnosis: the prospects of unmatched data."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from gentle_clip_jax.diagnosing.finding import Finding
 
-_CONSTANT = "all rows of"
-
 
 class Verdict(NamedTuple):
-    """Verdicts of a diagnosis, with their reasons.
+    """Verdict of a diagnosis, with its reason.
 
     unmatched_data: "likely", "unlikely" or "unclear" to help.
-    no_pairs: "hopeless", "not hopeless" or "unclear".
-    because, no_pairs_because: one sentence each.
+    because: one sentence.
+    constant: modalities, "x" or "y", whose rows are all equal.
     """
 
     unmatched_data: str
     because: str
-    no_pairs: str
-    no_pairs_because: str
+    constant: Sequence[str] = ()
 
 
 def verdict(
@@ -34,25 +31,22 @@ def verdict(
     constant: modalities, "x" or "y", whose rows are all equal.
     """
     if constant:
-        why = f"{_CONSTANT} {' and of '.join(constant)} are the same, so there is nothing to learn."
-        return Verdict("unlikely", why, "hopeless", why)
-    by_name = {finding.name: finding for finding in findings}
-    level = {name: finding.level for name, finding in by_name.items()}
-    return Verdict(
-        *_unmatched_data(level, pairs, unmatched_x, unmatched_y),
-        *_no_pairs(by_name["structure"]),
-    )
+        which = " and of ".join(constant)
+        why = f"all rows of {which} are the same, so there is nothing to learn."
+        return Verdict("unlikely", why, constant)
+    level = {finding.name: finding.level for finding in findings}
+    return Verdict(*_unmatched_data(level, pairs, unmatched_x, unmatched_y))
 
 
 def advice(diagnosis: Mapping[str, Any]) -> str:
     """Return the last sentence of a diagnosis, which says what to do."""
     verdict = diagnosis["verdict"]
     level = {one["name"]: one["level"] for one in diagnosis["findings"]}
-    if verdict["because"].startswith(_CONSTANT):
+    if verdict["constant"]:
         return "So: encode the items again, or give other features."
     if not diagnosis["counts"]["pairs"]:
         return "So: make a dozen pairs by gentle-clip review, then diagnose again."
-    if level.get("held_out_pairs") == "bad" and level.get("agreement") != "good":
+    if level.get("held_out_pairs") == "bad":
         return (
             "So: check that the pairs are right and no column is shifted, then try other features, "
             "before you make more pairs."
@@ -80,7 +74,7 @@ def _unmatched_data(
         return "unlikely", "every item has a pair."
     if not pairs:
         return "unclear", "without a single pair nothing says how the two sets belong together."
-    if "held_out_pairs" in bad and level["agreement"] != "good":
+    if "held_out_pairs" in bad:
         return "unlikely", "the pairs show no relation between x and y in these features."
     if "mapped_sets" in bad:
         return (
@@ -119,23 +113,4 @@ def _unmatched_data(
             if level["mapped_sets"] == "good"
             else "not much further apart than pairs are."
         ),
-    )
-
-
-def _no_pairs(structure: Finding) -> tuple[str, str]:
-    if not structure.numbers:
-        return "unclear", "there are too few distinct items to compare the shapes of the sets."
-    if "pair_hits" not in structure.numbers:
-        if structure.level == "warning":
-            return "hopeless", "the shapes of both sets match no better than by chance."
-        return (
-            "unclear",
-            "the shapes of both sets match better than by chance, but there are too few pairs to "
-            "see whether the match is right.",
-        )
-    hits, chance = (structure.numbers[name] for name in ("pair_hits", "pair_hits_chance"))
-    return (
-        "not hopeless" if structure.level == "good" else "hopeless",
-        f"the best match of their shapes puts {hits:.0%} of the pairs into matching clusters, a "
-        f"random match {chance:.0%}.",
     )

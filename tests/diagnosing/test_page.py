@@ -133,7 +133,7 @@ def test_it_says_what_to_do_before_any_aligner(diagnosis):
     def last(**changes):
         return Diagnosis({**diagnosis, **changes}).summary[-1]
 
-    constant = {**diagnosis["verdict"], "because": "all rows of x are the same, so ..."}
+    constant = {**diagnosis["verdict"], "constant": ["x"]}
     assert last(verdict=constant).startswith("So: encode the items again")
     assert "a dozen pairs" in last(counts={**diagnosis["counts"], "pairs": 0})
     for name, words in (("held_out_pairs", "no column is shifted"), ("pair_noise", "correct")):
