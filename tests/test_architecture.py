@@ -98,7 +98,7 @@ KNOWN_LONG = {
     "gentle_clip_loss",
     "load_data",
 }
-KNOWN_LONG |= {"match_arrays", "rgb_views", "sigmoid_loss", "transported_cca"}
+KNOWN_LONG |= {"match_arrays", "sigmoid_loss", "transported_cca"}
 
 
 def name_of(path: pathlib.Path) -> str:

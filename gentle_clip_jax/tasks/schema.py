@@ -111,12 +111,6 @@ class Encoder(Struct, frozen=True):
     lora_kernels: Annotated[Text, Meta(description="a pattern of paths")] = "query|value"
 
 
-class TextViews(Struct, frozen=True):
-    """Random views of a text."""
-
-    drop: Dropout = 0.0  # probability of losing a token
-
-
 class Config(Struct, frozen=True):
     """Keys of every task; each task adds `task`, `data` and `views`."""
 

@@ -37,23 +37,16 @@ class ImageViews(Struct, frozen=True):
 
     # Largest share that is cut off.
     crop: Annotated[float, Meta(ge=0, lt=1, description="a share of the area")] = 0.3
-    stretch: Annotated[float, Meta(ge=0, le=3, description="|log of width to height|")] = 0.0
     flip: Probability = 0.5  # of mirroring left and right
-    vertical_flip: Probability = 0.0  # of mirroring top and bottom
     turn: Probability = 0.0  # of a rotation by 90, 180 or 270 degrees
-    blur: schema.Pixels = 0.0  # largest standard deviation
-    brightness: Change = 0.2  # largest change, as in the next two
+    brightness: Change = 0.2  # largest change, also of the contrast
     contrast: Change = 0.2
-    saturation: Change = 0.0
-    hue: Annotated[float, Meta(ge=0, le=180, description="degrees")] = 0.0  # largest rotation
-    grey: Probability = 0.0  # of losing all colour
 
 
 class Views(Struct, frozen=True):
-    """Random views of both modalities."""
+    """Random views; a text's is one of its captions."""
 
     image: ImageViews = ImageViews()
-    text: schema.TextViews = schema.TextViews()
 
 
 class Model(schema.Model, frozen=True):

@@ -25,7 +25,6 @@ from gentle_clip_jax.tasks.check_keys import check_trained
 from gentle_clip_jax.tasks.embedding import of_images, of_texts
 from gentle_clip_jax.tasks.raw import Modality, Raw, images_in, texts_in
 from gentle_clip_jax.tasks.rows import loss as loss
-from gentle_clip_jax.tasks.text_views import text_views
 
 Role = Literal["image", "text"]
 
@@ -121,15 +120,12 @@ def views(
     key: jax.Array, batch: Batch, config: ml_collections.ConfigDict
 ) -> tuple[jax.Array, jax.Array]:
     """Return a random view of each image and a random caption of each text, matched rows first."""
-    image_key, choice_key, text_key = jax.random.split(key, 3)
+    image_key, choice_key = jax.random.split(key)
     images = jnp.concatenate([part["x"] for part in batch.values()]).astype(jnp.float32)
     captions = jnp.concatenate([part["y"] for part in batch.values()])
     chosen = jax.random.randint(choice_key, captions.shape[:1], 0, captions.shape[1])
     tokens = jnp.take_along_axis(captions, chosen[:, None, None], axis=1)[:, 0]
-    return (
-        rgb_views(image_key, images, **config.views.image),
-        text_views(text_key, tokens, **config.views.text),
-    )
+    return rgb_views(image_key, images, **config.views.image), tokens
 
 
 def validate(model: TwoTowers, params: Any, dataset: Dataset) -> dict[str, float]:

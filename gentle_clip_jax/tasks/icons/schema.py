@@ -37,10 +37,9 @@ class ImageViews(Struct, frozen=True):
 
 
 class Views(Struct, frozen=True):
-    """Random views of both modalities."""
+    """Random views; a text has none."""
 
     image: ImageViews = ImageViews()
-    text: schema.TextViews = schema.TextViews()
 
 
 class Transformer(Struct, frozen=True):

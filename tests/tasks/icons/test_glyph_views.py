@@ -5,11 +5,9 @@ import pytest
 import tiny_run
 
 from gentle_clip_jax.tasks.icons.views import glyph_views
-from gentle_clip_jax.tasks.text_views import text_views
 
 STRENGTHS = dict(tiny_run.config().views.image)
 IMAGES = jax.random.uniform(jax.random.key(0), (6, 32, 32))
-TOKENS = jnp.array([[3, 4, 5, 0], [6, 0, 0, 0], [7, 8, 9, 2]], jnp.int32)
 
 
 def test_images_stay_themselves_at_no_strength():
@@ -40,23 +38,3 @@ def test_glyph_views_are_pixels_and_a_function_of_the_key():
 def test_copies_of_an_image_get_views_of_their_own():
     views = glyph_views(jax.random.key(0), jnp.stack([IMAGES[0]] * 2), **STRENGTHS)
     assert (views[0] != views[1]).any()
-
-
-def test_texts_stay_themselves_at_no_strength():
-    np.testing.assert_array_equal(text_views(jax.random.key(0), TOKENS, drop=0.0), TOKENS)
-
-
-@pytest.mark.parametrize("drop", [0.5, 0.95, 1.0])
-def test_a_text_never_loses_all_its_tokens(drop):
-    tokens = jnp.tile(TOKENS, (100, 1))
-    views = text_views(jax.random.key(0), tokens, drop=drop)
-    assert ((views == tokens) | (views == 0)).all()
-    assert (views != 0).any(axis=1).all()
-
-
-def test_text_views_drop_tokens_and_are_a_function_of_the_key():
-    tokens = jnp.full((400, 10), 5, jnp.int32)
-    first, again, other = (text_views(jax.random.key(seed), tokens, drop=0.3) for seed in (1, 1, 2))
-    np.testing.assert_array_equal(first, again)
-    assert (first != other).any()
-    assert abs((first == 0).mean(dtype=jnp.float32) - 0.3) < 0.03
