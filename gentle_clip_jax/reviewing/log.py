@@ -18,8 +18,8 @@ SOURCES = {
     RANDOMLY_ASKED: "random",
     "random": "random",
     "chance": "reviewed",
-    "within": "reviewed",
 }
+_SAMPLINGS = (*SOURCES, "ten")
 Ids = list[tuple[str, str]]
 FORMAT = 1
 _FORMAT = re.compile(rb'^{"format": (\d+),')  # at the beginning of the first line
@@ -31,9 +31,8 @@ class Answer(NamedTuple):
     number: counts answers, including undone ones. y, x: ids; the item asked about, and its partner
     for "match" or the closest of ten for "near", else None. shown: ids in the grid, nearest first.
     sampling: how the screen was chosen: "chance" by likelihood, or "random"; "ten" if ten different
-    x were shown, "within" if ten of one group; "asked" if an item stands for many others, and
-    "asked at random". rank, cosine: of the partner; no rank if it was found by words. asked: the
-    modality of the item asked about.
+    x were shown; "asked" if an item stands for many others, and "asked at random". rank, cosine: of
+    the partner; no rank if it was found by words. asked: the modality of the item asked about.
     """
 
     number: int
@@ -128,7 +127,7 @@ def _parsed(line: bytes, where: str) -> Answer | int | None:
     """Return an answer, the number of one that is undone, or None for a list of given pairs.
 
     Raises:
-      ValueError: the line is none of these.
+      ValueError: the line is none of these, or its screen is of a kind that no longer exists.
     """
     try:
         row = json.loads(line)
@@ -143,6 +142,12 @@ def _parsed(line: bytes, where: str) -> Answer | int | None:
             raise ValueError("an answer of no kind")
         shown = tuple(map(str, answer.shown))
         y = None if answer.y is None else str(answer.y)
-        return answer._replace(number=int(answer.number), y=y, shown=shown)
+        answer = answer._replace(number=int(answer.number), y=y, shown=shown)
     except (ValueError, TypeError, KeyError, RecursionError, OverflowError) as error:
         raise ValueError(f"{where} is no answer of a review: take the line out.") from error
+    if answer.sampling not in _SAMPLINGS:
+        raise ValueError(
+            f"{where} has an answer to a screen of the kind {answer.sampling!r}, which this "
+            "version of gentle_clip_jax does not show: go on with the version that wrote it."
+        )
+    return answer

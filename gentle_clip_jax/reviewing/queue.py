@@ -7,7 +7,7 @@ import numpy as np
 from scipy.cluster.vq import kmeans2
 
 GRID, TEN = 48, 10
-Mode = Literal["grid", "ten", "group"]
+Mode = Literal["grid", "ten"]
 RANDOM_EVERY = 5
 _CLUSTERS = 64
 _TEMPERATURE, _TEMPERATURE_OF_TEN = 0.1, 0.12
@@ -18,9 +18,9 @@ class Question(NamedTuple):
     """A screen: the number of a y, those of x with the nearest first, and how y was chosen.
 
     screen: counts screens, so that an answer to an earlier one is detected. sampling: "chance" (by
-    likelihood) or "random" with a grid; "ten" with ten different x to choose from, and "within" if
-    they are ten of the group that was chosen; see `Answer` for the others. asked: the modality of
-    the item asked about; if it is "x", `y` is the number of an x, and `x` are numbers of y.
+    likelihood) or "random" with a grid; "ten" with ten different x to choose from; see `Answer` for
+    the others. asked: the modality of the item asked about; if it is "x", `y` is the number of an
+    x, and `x` are numbers of y.
     """
 
     screen: int
@@ -85,11 +85,11 @@ def next_of_ten(
     return int(np.random.default_rng((seed, place, TEN)).choice(choices)), "ten"
 
 
-def grid(ranking: Ranking, y: int, free: np.ndarray, *, size: int = GRID) -> np.ndarray:
-    """Return the numbers of the free x nearest to an item, nearest first."""
+def grid(ranking: Ranking, y: int, free: np.ndarray) -> np.ndarray:
+    """Return the numbers of the 48 free x nearest to an item, nearest first."""
     candidates = np.flatnonzero(free)
     cosines = ranking.x[candidates] @ ranking.y[y]
-    return candidates[np.argsort(-cosines, kind="stable")[:size]]
+    return candidates[np.argsort(-cosines, kind="stable")[:GRID]]
 
 
 def ten(ranking: Ranking, y: int, free: np.ndarray, group: np.ndarray) -> np.ndarray:
@@ -107,9 +107,9 @@ def ten(ranking: Ranking, y: int, free: np.ndarray, group: np.ndarray) -> np.nda
     return candidates[order[first[likeliest]]]
 
 
-def kind_of_screen(sampling: str) -> str:
-    """Return the kind of a screen: "ten", "within" or "grid"."""
-    return sampling if sampling in ("ten", "within") else "grid"
+def kind_of_screen(sampling: str) -> Mode:
+    """Return the kind of a screen: "ten" or "grid"."""
+    return "ten" if sampling == "ten" else "grid"
 
 
 def clusters(rows: np.ndarray, *, seed: int = 0) -> np.ndarray:

@@ -154,8 +154,8 @@ def review(
         to (semicolons, .xlsx, not UTF-8), or else `review` in the current folder.
       images: a folder of pictures by the ids of items, for the page; by default those encoded.
       mode: "grid" to ask for the partner among the 48 nearest, "ten" for the closest of ten
-        different items, "group" for that and then the partner near it. If not given, "ten" for
-        fewer than 20 pairs of more than 2,000 items, or else "grid".
+        different items. If not given, "ten" for fewer than 20 pairs of more than 2,000 items, or
+        else "grid".
       seed: of the random screens; one in five is random.
       port: of the page, which this machine alone can open; `tell` is called with its address.
 

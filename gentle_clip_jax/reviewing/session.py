@@ -82,7 +82,7 @@ class Session:
             return chosen and (chosen[0], self._choices(*chosen))
 
     def switch(self, mode: Mode) -> None:
-        """Ask above a "grid", for the closest of "ten", or for that and then in its "group"."""
+        """Ask for the partner above a "grid", or for the closest of "ten"."""
         with self._lock:
             if mode != self.mode:
                 self.mode, self._again = mode, []
@@ -191,8 +191,7 @@ class Session:
 
     def _chosen(self, but: Question | None) -> tuple[int, str] | None:
         """Return the next y and how it was chosen; the next after a question, if one is given."""
-        kind = "grid" if self.mode == "grid" else "ten"
-        (unasked, free), place = self.standing.waiting(kind), self.standing.place(kind)
+        (unasked, free), place = self.standing.waiting(self.mode), self.standing.place(self.mode)
         if but is not None:
             unasked[but.y], place = False, place + 1
         else:
@@ -201,23 +200,17 @@ class Session:
                 if self.standing.waiting(queue.kind_of_screen(sampling))[0][y]:
                     return y, sampling
                 self._again.pop()
-            last = self.answers()[:1]
-            if self.mode == "group" and last and last[0].kind == "near":
-                return self.standing.of_y[last[0].item], "within"
         if not unasked.any() or not free.any():
             return None
-        if kind == "ten":
+        if self.mode == "ten":
             return queue.next_of_ten(self._groups[1], unasked, place, seed=self.seed)
         return queue.next_item(self.ranking, unasked, place, seed=self.seed)
 
     def _choices(self, y: int, sampling: str) -> tuple[int, ...]:
         free = self.waiting()[1]
-        group, size = self._groups[0], queue.GRID
         if sampling == "ten":
-            return tuple(queue.ten(self.ranking, y, free, group).tolist())
-        if sampling == "within":
-            free, size = free & (group == group[self.standing.closest()[y]]), queue.TEN
-        return tuple(queue.grid(self.ranking, y, free, size=size).tolist())
+            return tuple(queue.ten(self.ranking, y, free, self._groups[0]).tolist())
+        return tuple(queue.grid(self.ranking, y, free).tolist())
 
     def _refit(self, fitted_to: FittedTo) -> None:
         if self._tasks.submit(self._run_refit, *fitted_to):

@@ -9,7 +9,7 @@ import numpy as np
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.reviewing.journal import Journal
 from gentle_clip_jax.reviewing.log import ASKED, RANDOMLY_ASKED, Answer
-from gentle_clip_jax.reviewing.queue import kind_of_screen
+from gentle_clip_jax.reviewing.queue import Mode, kind_of_screen
 
 NEAR_WEIGHT = 0.3  # of the closest of ten in a fit; a confirmed pair counts 1
 
@@ -81,26 +81,20 @@ class Standing:
             mask[numbers] = False
         return masks
 
-    def waiting(self, kind: str = "grid") -> tuple[np.ndarray, np.ndarray]:
+    def waiting(self, kind: Mode = "grid") -> tuple[np.ndarray, np.ndarray]:
         """Return masks of y [m] without an answer or a partner, and of x [n] without a partner.
 
-        kind: of the screens whose answers count; "within" waits for y with a closest of ten.
+        kind: of the screens whose answers count.
         """
         free, unasked = self.free()
         for answer in self._asked_of_y():
             if kind_of_screen(answer.sampling) == kind:
                 unasked[self.of_y[answer.item]] = False
-        if kind == "within":
-            unasked &= np.isin(np.arange(len(unasked)), [*self.closest()])
         return unasked, free
 
-    def place(self, kind: str) -> int:
+    def place(self, kind: Mode) -> int:
         """Return the number of answered screens of a kind."""
         return sum(kind_of_screen(answer.sampling) == kind for answer in self._asked_of_y())
-
-    def closest(self) -> dict[int, int]:
-        """Return the number of the closest of ten x of each y that has one."""
-        return {self.of_y[a.y]: self.of_x[a.x] for a in self._of_kind("near") if a.x}
 
     def check(self, answer: Answer, where: str) -> None:
         """Raise ValueError if an answer is of other items."""

@@ -224,6 +224,22 @@ def test_a_log_of_another_format_is_refused_and_stays(tmp_path):
     assert (folder / "log.jsonl").read_text() == '{"format": 2, "given": []}\n'
 
 
+@pytest.mark.parametrize("kind", ["match", "none"])
+def test_an_answer_to_a_screen_that_is_no_longer_shown_is_refused_and_stays(tmp_path, kind):
+    """Of the ten nearest items of a group, which earlier versions asked for."""
+    review = session(write_pairs(tmp_path))
+    review.answer(
+        review.question().screen, kind, review.question().x[0] if kind == "match" else None
+    )
+    review.close()
+    log = tmp_path / "pairs.csv.review" / "log.jsonl"
+    log.write_text(log.read_text().replace('"sampling": "chance"', '"sampling": "within"'))
+    before = log.read_bytes()
+    with pytest.raises(ValueError, match=r"log.jsonl, line 2 has an answer .*'within'.*go on with"):
+        session(tmp_path / "pairs.csv")
+    assert log.read_bytes() == before
+
+
 def test_a_private_file_has_a_private_folder(tmp_path):
     pairs = write_pairs(tmp_path)
     pairs.chmod(0o600)

@@ -148,31 +148,3 @@ def test_the_end_of_ten_points_to_the_grid(tmp_path):
     review.switch("grid")
     assert review.question() is not None
     review.close()
-
-
-def test_a_group_first_and_then_ten_of_it(tmp_path):
-    review = session(write_pairs(tmp_path))
-    review.switch("group")
-    first = review.question()
-    assert first.sampling == "ten"
-    given = near(review)
-    second = review.question()
-    assert (second.y, second.sampling) == (first.y, "within")
-    group = queue.clusters(latent()[0])
-    like = group[int(given.x[1:])]
-    members = np.flatnonzero(group == like)
-    assert set(second.x) <= set(members.tolist())
-    assert len(second.x) == min(10, len(members))
-    assert given.x in {f"x{number}" for number in second.x}
-    review.answer(second.screen, "match", second.x[0])
-    assert (second.x[0], second.y) in [*zip(*map(np.ndarray.tolist, review.pairs()))]
-    assert review.standing.fitted_to()[2].tolist() == [1, 1, 1]
-    third = review.question()
-    assert third.sampling == "ten"
-    review.answer(third.screen, "none")
-    assert review.question().sampling == "ten"  # without a group there is nothing within
-    review.undo(2)
-    assert (review.question().y, review.question().sampling) == (first.y, "within")
-    review.undo(1)
-    assert (review.question().y, review.question().sampling) == (first.y, "ten")
-    review.close()

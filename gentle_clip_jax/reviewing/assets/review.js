@@ -105,7 +105,7 @@ function enlarge(choice) {
   large.replaceChildren(...(choice.picture ? shown(choice) : []));
 }
 
-const MODES = ["grid", "ten", "group"];
+const MODES = ["grid", "ten"];
 const KINDS = { none: ["None of these", "0"], unsure: ["Unsure", "?"] };
 const MARKS = { match: "✓", near: "≈" };
 
