@@ -1,6 +1,7 @@
 """Commands on aligners: ask, align, embed, index, search, export, push."""
 
 import argparse
+import pathlib
 from typing import Any
 
 from gentle_clip_jax.commands import options, output
@@ -68,14 +69,11 @@ def _add_search(commands: Any) -> None:
     search = options.add_command(commands, _search, "Choose a method")
     words = 'words to search for, e.g. "shopping cart"; for proteins, a sequence'
     search.option("words", "WORDS", words, nargs="?")
-    aligner = "folder of an aligner, or of a trained run (required unless --workdir)"
-    search.option("--aligner", "DIR", aligner)
-    _add_gallery(search, " (required unless --workdir)")
-    run = "folder of a trained run whose test items to search (default: none)"
-    search.option("--workdir", "DIR", run)
+    search.aligner()
+    _add_gallery(search, " (default: the test items of a trained run)")
     like = "item to find similar ones of: an id of --in, or a file (default: none)"
     search.option("--like", "ITEM", like)
-    search.option("--num", "N", "number of results (default: 20; with --workdir 5)")
+    search.option("--num", "N", "number of results (default: 20)", default=20)
     search.option("--html", "FILE", "output file for a web page of the results (default: none)")
     search.option("--csv", "FILE", "output file for a table of the results (default: none)")
 
@@ -169,15 +167,13 @@ def _search(args: argparse.Namespace) -> output.Done:
 
     Example: gentle-clip search --aligner=aligner --in=features/pictures "two boats at a pier"
     """
-    if args.workdir:
-        return _search_run(args)
-    if not (args.aligner and args.gallery):
-        raise ValueError("Give --aligner=DIR and --in=PATH, or --workdir=DIR of a run.")
+    if not args.gallery:
+        return _search_test_items(args)
     from gentle_clip_jax import search
     from gentle_clip_jax.training.loading import open_aligner
 
     given = {"aligner": open_aligner(args.aligner), "collection": args.gallery}
-    hits = options.call(search, args, **given, num=args.num or 20)
+    hits = options.call(search, args, **given)
     head = "Cosine with the query (not a probability), id, and file or text:"
     if args.csv:
         hits.save_csv(args.csv)
@@ -188,13 +184,14 @@ def _search(args: argparse.Namespace) -> output.Done:
     return output.Done([head, *hits.lines], facts, written)
 
 
-def _search_run(args: argparse.Namespace) -> output.Done:
-    others = ("aligner", "gallery", "like", "side", "html", "csv")
-    if args.words is None or any(getattr(args, name) for name in others):
-        raise ValueError("Of --workdir=DIR, search takes words and --num alone.")
+def _search_test_items(args: argparse.Namespace) -> output.Done:
+    if (pathlib.Path(args.aligner) / "aligner.json").exists():
+        raise ValueError("Give --in=PATH, the items to search: only a run has test items.")
+    if args.words is None or args.like or args.side or args.html or args.csv:
+        raise ValueError("Give --in=PATH: among the test items, search takes only words and --num.")
     from gentle_clip_jax.training.evaluate import search
 
-    found = search(args.workdir, args.words, num=args.num or 5)
+    found = search(args.aligner, args.words, num=args.num)
     return output.Done(found, {"hits": [*found]})
 
 

@@ -67,11 +67,13 @@ def _page(runs: dict[str, Run]) -> str:
 
 def _now(runs: dict[str, Run]) -> Iterable[Step]:
     run = next(iter(runs.values()))
-    folder = f"--workdir={shlex.quote(str(run.folder.path))}"
+    path = shlex.quote(str(run.folder.path))
+    folder = f"--workdir={path}"
     if run.evaluation is None:
         yield Step("Measure it on the test items.", f"gentle-clip evaluate {folder}")
     yield Step(
-        "Search among the test items in words of your own.", f"gentle-clip search {folder} WORDS"
+        "Search among the test items in words of your own.",
+        f"gentle-clip search --aligner={path} WORDS",
     )
     if len(runs) == 1:
         yield Step(

@@ -276,7 +276,7 @@ def test_a_run_whose_records_are_of_another_shape(tmp_path, capsys):
 
 
 def test_search_for_nothing(tmp_path, capsys):
-    assert main.main(["search", f"--workdir={tmp_path}", " "]) == 2
+    assert main.main(["search", f"--aligner={tmp_path}", " "]) == 2
     assert_one_sentence(capsys, "nothing to search for")
 
 
@@ -329,7 +329,7 @@ def test_train_evaluate_report(tmp_path, capsys):
     assert "Image to text R@10" in table
     assert "Zero-shot accuracy" in table
 
-    assert main.main(["search", f"--workdir={run}", "low a"]) == 0
+    assert main.main(["search", f"--aligner={run}", "low a", "--num=5"]) == 0
     names = capsys.readouterr().out.splitlines()
     assert len(names) == 5
     assert set(names) <= {*tiny_run.WORDS}

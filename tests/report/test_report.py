@@ -221,6 +221,6 @@ def test_it_ends_with_what_to_do_next(tmp_path, page):
     run = write_run(tmp_path / "a run")
     text = read(write_report(run)).text
     assert text.rstrip().endswith(f"gentle-clip report --workdir='{run}' --compare=ANOTHER")
-    assert f"gentle-clip search --workdir='{run}' WORDS" in text
+    assert f"gentle-clip search --aligner='{run}' WORDS" in text
     assert "--compare=ANOTHER" not in page.text
     assert "What now" in page.text

@@ -155,8 +155,8 @@ def test_what_does_not_fit_is_refused(work, tmp_path):
         open_gallery(work / "aligner", work / "x").words(" ")
     with pytest.raises(ValueError, match="Give either words to search for, or --like"):
         run("search", f"--aligner={work}/aligner", f"--in={work}/x")
-    with pytest.raises(ValueError, match="Give --aligner=DIR and --in=PATH"):
-        run("search", "red")
+    with pytest.raises(ValueError, match="Give --in=PATH, the items to search"):
+        run("search", f"--aligner={work}/aligner", "red")
 
 
 def test_ask_shows_the_pictures_that_encode_knew(work, capsys):
@@ -168,18 +168,18 @@ def test_ask_shows_the_pictures_that_encode_knew(work, capsys):
     assert not {line.split(",")[0] for line in asked} & {f"p{i}" for i in range(0, 27, 3)}
 
 
-def test_a_run_is_searched_as_before(monkeypatch, capsys):
+def test_without_a_collection_the_test_items_of_a_run_are_searched(monkeypatch, capsys):
     import gentle_clip_jax.training.evaluate as evaluate
 
     called = []
     monkeypatch.setattr(
         evaluate, "search", lambda *args, num: called.append((*args, num)) or ["a", "b"]
     )
-    run("search", "--workdir=runs/icons", "shopping cart")
+    run("search", "--aligner=runs/icons", "shopping cart", "--num=5")
     assert capsys.readouterr().out == "a\nb\n"
     assert called == [("runs/icons", "shopping cart", 5)]
-    with pytest.raises(ValueError, match="search takes words and --num alone"):
-        run("search", "--workdir=runs/icons", "--like=a")
+    with pytest.raises(ValueError, match="search takes only words and --num"):
+        run("search", "--aligner=runs/icons", "--like=a")
 
 
 def test_names_of_classes_need_no_pair(work, tmp_path, monkeypatch, capsys):
