@@ -83,7 +83,7 @@ PACKAGES = {
     "report": {"numpy", "matplotlib", "rich", "PIL", "markupsafe"},
     "commands": {"rich", "jax", "shtab"},
     "matching": {"jax", "numpy", "scipy", "pyarrow", "matplotlib", "markupsafe", "pandas"},
-    "exporting": {"jax", "numpy", "jax2onnx"},
+    "exporting": {"jax", "numpy"},
     "reviewing": {"jax", "numpy", "scipy", "PIL", "markupsafe", "pandas", "starlette", "uvicorn"}
     | {"h11"},
 }

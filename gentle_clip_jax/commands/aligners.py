@@ -85,9 +85,9 @@ def _add_export(commands: Any) -> None:
     export.option("--workdir", "DIR", "folder of a trained run", group=of)
     kinds = (
         "stablehlo: programs that need only jax (default); numpy: matrices in .npz, and a .py file "
-        "that applies them, not for --workdir; onnx: programs for ONNX Runtime, needs jax2onnx"
+        "that applies them, not for --workdir"
     )
-    export.choice("--format", ("stablehlo", "numpy", "onnx"), kinds, default="stablehlo")
+    export.choice("--format", ("stablehlo", "numpy"), kinds, default="stablehlo")
     export.out("output folder for the programs or matrices, and a README.md that shows their use")
 
 

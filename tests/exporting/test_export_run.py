@@ -7,11 +7,10 @@ import jax
 import numpy as np
 import pytest
 import tiny_run
-from test_export import BATCHES, CLOSE, STABLEHLO, check_onnx, run
+from test_export import BATCHES, CLOSE, STABLEHLO, run
 
 from gentle_clip_jax import restore
 from gentle_clip_jax.commands import main
-from gentle_clip_jax.exporting import export
 from gentle_clip_jax.exporting.functions import of_run
 from gentle_clip_jax.exporting.programs import stablehlo
 from gentle_clip_jax.tasks.icons import task as icons
@@ -52,17 +51,6 @@ def test_towers_run_without_the_package(workdir, tmp_path, capsys):
     assert "`embed_y`: items int32 [batch, 3]: texts, in the form of the data set" in readme
     metadata = json.loads((out / "export.json").read_text())["metadata"]
     assert metadata == {"task": "icons", "modalities": ["image", "text"], "step": restored.step}
-
-
-@pytest.mark.slow
-def test_towers_run_as_onnx(workdir, tmp_path):
-    for name in ("jax2onnx", "onnxruntime"):
-        pytest.importorskip(name, reason=f"{name} is in no extra: it asks for an older Orbax")
-    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
-        export(restore(workdir), tmp_path / "out", format="onnx")
-    restored = restore(workdir)
-    rows = {"embed_x": restored.embed_x(X), "embed_y": restored.embed_y(Y)}
-    check_onnx(tmp_path / "out", rows, {"embed_x": X, "embed_y": Y})
 
 
 def test_items_of_several_arrays_have_their_names():
