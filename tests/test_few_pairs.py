@@ -167,6 +167,54 @@ def test_a_method_of_one_space_is_left_out_where_widths_differ(harness):
     assert not [*harness.measure({"one": None}, methods, {"one": field}.get, set())]
 
 
+HEADS = ("clip", "siglip", "gentle_clip", "s_clip_heads")
+
+
+def separable(pairs=20, unmatched=30, test=20):
+    """Two linear views of items with five hidden features: what a method gets, and test items."""
+    rng = np.random.default_rng(0)
+    hidden, to_x, to_y = (
+        rng.normal(size=size) for size in ((pairs + 2 * unmatched + test, 5), (5, 12), (5, 9))
+    )
+    x, y = (3 + hidden @ to_x).astype(np.float32), (hidden @ to_y).astype(np.float32)
+    first, second = pairs + unmatched, pairs + 2 * unmatched
+    sets = x[:pairs], y[:pairs], x[pairs:first], y[first:second]
+    return sets, (x[second:], y[second:])
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name == "clip" else pytest.mark.slow) for name in HEADS]
+)
+def test_trained_heads_find_partners_and_depend_on_the_seed_only(harness, name):
+    heads = importlib.import_module("few_pairs.heads")
+    settings = heads.Settings(dim=16, steps=100, matched=16, unmatched=24, learning_rate=1e-2)
+    method = harness.discover(harness.HERE / "methods", [name])[name]
+    drawn, test = separable()
+
+    def embedded(seed):
+        embeds = method.fit(*drawn, seed, settings=settings)
+        return [np.asarray(embed(rows)) for embed, rows in zip(embeds, test)]
+
+    first, again, other = (embedded(seed) for seed in (0, 0, 1))
+    for rows in first:
+        np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, rtol=1e-5)
+    assert harness.protocol.metrics(*first)["order"] > 75  # 50 by chance
+    assert all(map(np.array_equal, first, again))
+    assert not np.array_equal(first[0], other[0])
+
+
+def test_heads_stay_as_they_were_when_held_out_pairs_ranked_best(harness, monkeypatch):
+    heads = importlib.import_module("few_pairs.heads")
+    drawn, (x, _) = separable()
+    settings = heads.Settings(dim=16, matched=16, unmatched=24, patience=1)
+    scores = iter((0.3, 0.2))
+    monkeypatch.setattr(heads, "_score", lambda *_: next(scores))  # a third would be an error
+    stopped = heads.fit_heads("clip", *drawn, 0, settings)[0](x)
+    monkeypatch.setattr(heads, "_score", lambda *_: 0.0)
+    start = heads.fit_heads("clip", *drawn, 0, settings._replace(steps=0))[0](x)
+    np.testing.assert_array_equal(stopped, start)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_is_above_chance(harness, folder, monkeypatch, name):

@@ -43,9 +43,10 @@ def fit(x, y, unmatched_x, unmatched_y, seed):  # raw features; y[i] is the part
 ```
 
 and `WITHOUT_PAIRS = True` if it needs no pair, or `ONE_SPACE = True` if it takes only features of
-equal widths. A field is one file `benchmarks/few_pairs/fields/NAME.py` with `load(data, cache)`,
-which returns a `Field` of `benchmarks/few_pairs/protocol.py`.
-`python benchmarks/few_pairs/run.py --data=DATA --cache=CACHE`
+equal widths. A method that trains heads only names its objective, as `methods/clip.py` does; the
+trainer is `benchmarks/few_pairs/heads.py`. A field is one file
+`benchmarks/few_pairs/fields/NAME.py` with `load(data, cache)`, which returns a `Field` of
+`benchmarks/few_pairs/protocol.py`. `python benchmarks/few_pairs/run.py --data=DATA --cache=CACHE`
 then measures what is missing; it can be stopped at any time and continues when it is run again.
 Settings are chosen with `--choose`, which takes other items and other seeds. Finally
 `python benchmarks/pages.py few_pairs_benchmark` writes this page.
@@ -55,7 +56,7 @@ HOW_FAR = f"""\
 
 Tables state mean and sample standard deviation over the seeds, and in brackets the number of seeds
 where it is not {len(REPORTING)}. An empty cell was not measured yet, or there are not as many
-pairs. Trained heads are not among the methods yet.
+pairs. Methods that train heads were not measured yet.
 
 """
 FIGURES = {"recall": "Recall", "order": "Order", "label_5": "Labels"}
