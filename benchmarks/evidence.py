@@ -16,7 +16,7 @@ from typing import NamedTuple
 from published import RESULTS, ROOT, compact_svg, means, read, spread, table
 from readme_tables import MAIN
 
-from gentle_clip_jax.pages.colours import light, look
+from gentle_clip_jax.pages.colours import Look, light, look
 
 FIELDS = {
     "remote_sensing": ("aerial images and captions", (12, 30, 104, 312, 1041)),
@@ -88,6 +88,8 @@ CURVES = (
     ("cca+drawn", "CCA, rich, mirrored, smoothed gallery", True, "mirror"),
     ("named_transport+drawn", "with class names, rich, mirrored, smoothed gallery", True, "mirror"),
 )
+# Of methods that were measured at an earlier commit, and that the package no longer has.
+_LOOKS = {"clip": Look("violet", "v"), "gentle_clip": Look("blue", "v")}
 _PAGE_HEAD = """## How it was measured
 
 `python benchmarks/evidence.py` makes this page from the stored results; the result pages name
@@ -343,7 +345,7 @@ def draw(path: pathlib.Path) -> None:
                 if start is not None and mean is not None:
                     points.append((pairs, 100 * (mean - start) / (runs[""].ceiling - start)))
             if points:
-                mark, line = look(name), "-" if unmatched else "--"
+                mark, line = _LOOKS.get(name, look(name)), "-" if unmatched else "--"
                 axis.plot(
                     *zip(*points),
                     mark.marker + line,

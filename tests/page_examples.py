@@ -23,7 +23,6 @@ def comparison():
             "method": method,
             "label": method,
             "unmatched": unmatched,
-            "trained": False,
             "recall": {"value": recall, **ends, "at": at},
             "difference": gain if difference else None,
             "from_chosen": None if unmatched else "alike",

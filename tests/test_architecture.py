@@ -46,7 +46,7 @@ ARROWS = {
         "data": "storage",
         "runs": "storage",
         "features": "storage parallel pages encoders evaluation data",
-        "aligners": "storage losses optimizer parallel encoders evaluation features",
+        "aligners": "storage losses parallel evaluation features",
         "diagnosing": "storage losses pages evaluation features aligners",
         "comparing": "storage pages evaluation runs features aligners",
         "asking": "storage pages features aligners",
@@ -70,7 +70,7 @@ ARROWS = {
 PACKAGES = {
     "storage": {"etils", "gcsfs", "numpy", "msgspec", "filelock", "rich", "openpyxl"},
     "losses": {"jax", "numpy", "ott"},
-    "aligners": {"jax", "flax", "numpy", "optax", "safetensors", "scipy"} | {"huggingface_hub"},
+    "aligners": {"jax", "numpy", "safetensors", "scipy", "huggingface_hub"},
     "encoders": {"jax", "flax", "numpy", "safetensors", "huggingface_hub", "msgspec"}
     | {"onnx", "onnxruntime", "torch", "sentence_transformers", "timm", "open_clip"}
     | {"transformers"},
@@ -92,7 +92,6 @@ VAGUE = {"util", "utils", "helper", "helpers", "common", "manager", "core", "bas
 
 # Functions of 60 lines and more, most of them docstring, to be emptied.
 KNOWN_LONG = {
-    "_train",
     "compare",
     "encode",
     "gentle_clip_loss",
@@ -174,7 +173,7 @@ def test_rooms_arrows_and_floors_do_not_grow():
     arrows = sum(len(rooms) for rooms in ARROWS.values())
     print(f"{len(ARROWS)} rooms, {arrows} arrows, {floors} floors")
     assert len(ARROWS) <= 25
-    assert arrows <= 106
+    assert arrows <= 104
     assert floors <= 8
 
 

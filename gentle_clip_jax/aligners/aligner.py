@@ -27,7 +27,7 @@ from gentle_clip_jax.evaluation.cross_validation import Embeds
 from gentle_clip_jax.evaluation.held_out_pairs import Direction, HeldOutPairs
 from gentle_clip_jax.parallel.cores import one_core_for_lapack
 
-_PACKAGES = ("gentle-clip-jax", "jax", "jaxlib", "flax", "optax", "numpy")
+_PACKAGES = ("gentle-clip-jax", "jax", "jaxlib", "numpy")
 _PARTS = ("x", "y", "maps", "held_out", "pair_ids", "texts")
 
 
@@ -169,16 +169,14 @@ def load(folder: str | pathlib.Path) -> Aligner:
     parts, metadata = saved.read(saved.local(folder), _kind)
     if parts.keys() != {*_PARTS} or not isinstance(parts["x"], Standardizer):
         raise ValueError(f"{folder} holds something else than an aligner: give another folder.")
-    for path, leaf in jax.tree_util.tree_leaves_with_path([parts["maps"], parts["texts"]]):
-        names, leaf = [getattr(key, "name", "") for key in path], np.asarray(leaf)
-        # A history has no loss at step 0.
-        if "history" not in names and leaf.dtype.kind == "f" and not np.isfinite(leaf).all():
+    for leaf in map(np.asarray, jax.tree.leaves([parts["maps"], parts["texts"]])):
+        if leaf.dtype.kind == "f" and not np.isfinite(leaf).all():
             raise ValueError(f"The maps in {folder} are not finite: align again.")
     x, y = (jax.ShapeDtypeStruct((1, parts[name].width), jnp.float32) for name in "xy")
     maps = parts["maps"]
     try:
         jax.eval_shape(lambda x, y: maps.embed_x(x) @ maps.embed_y(y).T, x, y)
-    except Exception as error:  # of JAX, Flax or NumPy
+    except Exception as error:  # of JAX or NumPy
         raise ValueError(f"The maps in {folder} do not fit its features: align again.") from error
     return Aligner(**parts, record=json.dumps(metadata))
 
@@ -191,14 +189,7 @@ _KINDS = (
 
 def _kind(name: str) -> type | None:
     """Return the class of a part of an aligner by its name; None of any other."""
-    kinds = {kind.__name__: kind for kind in _KINDS}
-    if name not in kinds:  # loading a closed form must not cost loading flax
-        from gentle_clip_jax.aligners.heads import Refined, Trained
-        from gentle_clip_jax.aligners.heads.sides import Side
-        from gentle_clip_jax.encoders.heads import ProjectionHead, RefinedMap
-
-        kinds = {k.__name__: k for k in (Refined, Trained, Side, ProjectionHead, RefinedMap)}
-    return kinds.get(name)
+    return {kind.__name__: kind for kind in _KINDS}.get(name)
 
 
 MapsFit = Callable[[Features, Classes | None], tuple[Embeds, Mapping[str, Any]]]

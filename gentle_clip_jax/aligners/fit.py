@@ -35,8 +35,7 @@ def align(
       method: a name in `METHODS`; or "auto": the closed form that ranks held-out partners best,
         fitted to all pairs. It uses unmatched items only where held-out pairs allow it,
         see `choose.choose`. With fewer than two pairs it needs classes, and uses no pair.
-      key: of random choices; that of seed 0 if not given. It samples the unmatched items of a plan,
-        and the pairs that training holds out.
+      key: of random choices; that of seed 0 if not given. It samples the unmatched items of a plan.
       classes: raw classifier and names of classes, see `Problem`.
 
     Returns:
@@ -48,8 +47,7 @@ def align(
     key = jax.random.key(0) if key is None else key
     if classes is not None:
         problem = dataclasses.replace(problem, classes=classes)
-    is_trained = method in METHODS and METHODS[method].trained
-    ordered = _shuffled(in_canonical_order(problem), key, pairs=is_trained)
+    ordered = _shuffled(in_canonical_order(problem), key)
     aligner, _ = fit_method(ordered, method, key)
     return aligner.with_metadata({"fitted_on": problem.metadata})
 
@@ -139,19 +137,18 @@ def in_canonical_order(problem: Problem) -> Problem:
     return dataclasses.replace(problem, x=problem.x[order], y=problem.y[order])
 
 
-def _shuffled(problem: Problem, key: jax.Array, *, pairs: bool) -> Problem:
-    """Shuffle the items where only some are used: their order may be by kind."""
+def _shuffled(problem: Problem, key: jax.Array) -> Problem:
+    """Shuffle the unmatched items where only some are used: their order may be by kind."""
     taken = min(PLAN_ITEMS, problem.plan_items)  # maximum for cross-validation
-    if not pairs and max(len(problem.unmatched_x), len(problem.unmatched_y)) <= taken:
+    if max(len(problem.unmatched_x), len(problem.unmatched_y)) <= taken:
         return problem  # results are cached by problem
     rng = np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel())
-    order = rng.permutation(len(problem.x)) if pairs else np.arange(len(problem.x))
     unmatched = {
         name: items[rng.permutation(len(items))] if len(items) > taken else items
         for name in ("unmatched_x", "unmatched_y")
         for items in (getattr(problem, name),)
     }
-    return dataclasses.replace(problem, x=problem.x[order], y=problem.y[order], **unmatched)
+    return dataclasses.replace(problem, **unmatched)
 
 
 def _without_pairs(features: Features, classes: Classes | None) -> tuple[Embeds, Metadata]:

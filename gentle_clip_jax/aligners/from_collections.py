@@ -61,7 +61,7 @@ def align(
       out: a folder to save the aligner in. What a stopped fit to large sets has done is kept beside
         it, in OUT.rounds, until such a fit goes on and ends.
       modalities: names of an item of x and of one of y; those of the files if not given.
-      plan_items: see `Problem`. Of more than 16,384 unmatched items, closed forms read that many,
+      plan_items: see `Problem`. Of more than 16,384 unmatched items, that many are read,
         or `plan_items` if that is more, chosen at random.
 
     Returns:
@@ -153,20 +153,20 @@ def _fitted(
 ) -> Aligner:
     """Fit, cross-validate, and keep the candidates of held-out pairs and the pairs themselves."""
     pairs, chosen = given.joined.pairs, METHODS.get(method)  # None of "auto"
-    most = None if chosen and chosen.trained else max(READ_ITEMS, plan_items)
     problem, unmatched = problem_of(
-        *given.joined, seed=seed, classes=given.classes, plan_items=plan_items, most=most
+        *given.joined,
+        seed=seed,
+        classes=given.classes,
+        plan_items=plan_items,
+        most=max(READ_ITEMS, plan_items),
     )
     if not (chosen and chosen.shared):
         _report_constant(problem, given)
-    planned = chosen is None or (chosen.unmatched and not chosen.trained)
+    planned = chosen is None or chosen.unmatched
     if planned and _log.isEnabledFor(logging.INFO) and (text := time_and_memory(problem)):
         _log.info(text)
     key = jax.random.key(seed)
-    if chosen and chosen.trained:
-        aligner, figures = aligners.align(problem, method, key=key), None
-    else:  # the items were drawn in random order
-        aligner, figures = fit_method(problem, method, key)
+    aligner, figures = fit_method(problem, method, key)  # the items are in random order
     if len(pairs) and method != "auto":
         figures = held_out_figures(problem, method, seed)
     metadata = {

@@ -30,15 +30,14 @@ MapsFit = Callable[[Features, Classes | None, jax.Array], tuple[Embeds, Metadata
 class Method(NamedTuple):
     """An entry of the table.
 
-    unmatched: uses unmatched items. trained: is trained by gradients. named: needs classes. shared:
-    takes features of one space on both sides as they are, and needs no pair.
+    unmatched: uses unmatched items. named: needs classes. shared: takes features of one space on
+    both sides as they are, and needs no pair.
     """
 
     name: str
     label: str
     fit_maps: MapsFit
     unmatched: bool = False
-    trained: bool = False
     named: bool = False
     shared: bool = False
 
@@ -46,7 +45,7 @@ class Method(NamedTuple):
         """Fit an aligner to a problem."""
 
         def fit_maps(features: Features, classes: Classes | None) -> tuple[Embeds, Metadata]:
-            part = features if self.trained else plan_part(features, problem.plan_items)
+            part = plan_part(features, problem.plan_items)
             maps, metadata = self.fit_maps(part, classes, key)
             return maps, {"method": self.name, **metadata}
 
@@ -131,26 +130,9 @@ def _named_transport(
     return choose.gentle_transport(features, classes)
 
 
-def _trained(objective: str, *, warm: bool = False) -> MapsFit:
-    """Return the training of heads for an objective, at random or from gentle transport."""
-
-    def train(
-        features: Features, classes: Classes | None, key: jax.Array
-    ) -> tuple[Embeds, Metadata]:
-        from gentle_clip_jax.aligners.heads import methods  # flax and optax take a second to load
-
-        start = "gentle_transport" if warm else None
-        return methods.fit_method(features, key, objective=objective, start=start)
-
-    return train
-
-
-_RELATIVE, _WARM = (
-    "gentle transport + relative representations",
-    "gentle transport, then Gentle-CLIP",
-)
+_RELATIVE = "gentle transport + relative representations"
 _NAMED = "gentle transport + names of the encoder's classes"
-_uses, _trains = {"unmatched": True}, {"unmatched": True, "trained": True}
+_uses = {"unmatched": True}
 METHODS = {
     method.name: method
     for method in (
@@ -161,12 +143,9 @@ METHODS = {
         _of_pairs("cca_relative", "CCA + relative representations"),
         Method("joint", "the space of the features", _joint, shared=True),
         Method("joint_adapted", "the same space, adapted", _joint_adapted, **_uses, shared=True),
-        Method("clip", "CLIP heads", _trained("clip"), trained=True),
-        Method("gentle_clip", "Gentle-CLIP heads", _trained("gentle_clip"), **_trains),
         Method("transported_cca", "transported CCA", _transported_cca, **_uses),
         Method("gentle_transport", "gentle transport", _gentle_transport(), **_uses),
         Method("gentle_relative", _RELATIVE, _gentle_transport(joined=True), **_uses),
         Method("named_transport", _NAMED, _named_transport, **_uses, named=True),
-        Method("gentle_clip_warm", _WARM, _trained("gentle_clip", warm=True), **_trains),
     )
 }

@@ -27,8 +27,10 @@ _WHAT_TO_DO = "copy the folder anew, or save the aligner again"
 
 # Classes by name: only these are saved and loaded.
 Kinds = Callable[[str], type | None]
-# The fields of Flax modules that are settings; other classes are saved with all their fields.
-_SETTINGS = {"ProjectionHead": ("dim", "dropout"), "RefinedMap": ("dim", "dropout")}
+
+
+class _UnknownKind(Exception):
+    """A folder names a class that is not loaded."""
 
 
 def local(folder: str | pathlib.Path) -> pathlib.Path:
@@ -121,6 +123,11 @@ def read(folder: pathlib.Path, kinds: Kinds) -> tuple[dict[str, Any], dict[str, 
         arrays = load(content)
         parts = {name: _built(tree, arrays, kinds) for name, tree in record["parts"].items()}
         return parts, record["metadata"]
+    except _UnknownKind as error:
+        raise ValueError(
+            f"{folder} holds a {error}, which this version of gentle_clip_jax does not read: load "
+            "it with the version that saved it, or align again."
+        ) from error
     except FileNotFoundError as error:
         raise ValueError(f"{error.filename} is missing: {_WHAT_TO_DO}.") from error
     except (KeyError, TypeError, AttributeError, SafetensorError) as error:
@@ -169,8 +176,7 @@ def _described(part: Any, name: str, arrays: dict[str, np.ndarray], kinds: Kinds
         return {"tuple": [inner(value, place) for place, value in enumerate(part)]}
     if kinds(kind) is not type(part):
         raise ValueError(f"A {kind} cannot be saved: only what `align` returns can.")
-    fields = _SETTINGS.get(kind) or getattr(part, "_fields", None)
-    fields = fields or [field.name for field in dataclasses.fields(part)]
+    fields = getattr(part, "_fields", None) or [field.name for field in dataclasses.fields(part)]
     return {"kind": kind, "fields": {field: inner(getattr(part, field), field) for field in fields}}
 
 
@@ -188,5 +194,5 @@ def _built(tree: dict[str, Any], arrays: dict[str, np.ndarray], kinds: Kinds) ->
         return tuple(_built(value, arrays, kinds) for value in tree["tuple"])
     kind = kinds(tree["kind"])
     if kind is None:
-        raise KeyError(tree["kind"])
+        raise _UnknownKind(tree["kind"])
     return kind(**{name: _built(value, arrays, kinds) for name, value in tree["fields"].items()})

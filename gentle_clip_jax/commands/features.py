@@ -59,9 +59,11 @@ def _add_compare(commands: Any) -> None:
     compare.collections()
     _add_aligner(compare)
     compare.names()
-    methods = f"methods: {options.METHODS} (default: one or more of each kind)"
+    methods = f"methods: {options.METHODS} (default: all that apply)"
     compare.option("--methods", "NAME,NAME", methods)
-    compare.flag("--fast", "compare only closed-form methods, which take seconds")
+    compare.flag(
+        "--fast", "leave out procrustes and transported_cca, which align does not choose among"
+    )
     workdir = "output folder for the page, and for figures from which the same command continues"
     compare.option("--workdir", "DIR", workdir, required=True)
     compare.seed()

@@ -22,8 +22,8 @@ _KINDS = {
 }
 # The names of all methods: aligners.METHODS, which takes long to import.
 METHODS = (
-    "cca, procrustes, ridge, relative, cca_relative, joint, joint_adapted, clip, gentle_clip, "
-    "transported_cca, gentle_transport, gentle_relative, named_transport, gentle_clip_warm"
+    "cca, procrustes, ridge, relative, cca_relative, joint, joint_adapted, transported_cca, "
+    "gentle_transport, gentle_relative, named_transport"
 )
 
 

@@ -36,7 +36,7 @@ class Comparison:
         difference from the best pairs-only method with its 99 % interval."""
         return [
             {
-                **{name: row[name] for name in ("method", "unmatched", "trained")},
+                **{name: row[name] for name in ("method", "unmatched")},
                 **{name: row["recall"][key] for name, key in _RECALL.items()},
                 **{f"recall_at_{top}": value for top, value in row["recall"]["at"].items()},
                 **{name: (row["difference"] or {}).get(key) for name, key in _DIFFERENCE.items()},

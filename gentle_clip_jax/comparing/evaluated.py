@@ -33,8 +33,8 @@ from gentle_clip_jax.features.names import encoder_classes
 from gentle_clip_jax.runs.log import machine
 from gentle_clip_jax.storage.digests import sha256_of
 
-# Beside the closed forms that `align` chooses among, one of each kind.
-_FURTHER = ("procrustes", "transported_cca", "clip", "gentle_clip", "gentle_clip_warm")
+# Methods that `align` does not choose among: each is fitted to raw features in every split.
+_FURTHER = ("procrustes", "transported_cca")
 _CLOSED_FORMS = "closed_forms"  # evaluated together, as `align` does
 _CONCLUDED = ("method", "held_out", "fitted_on", "expected")
 
@@ -62,17 +62,18 @@ def compare(
         soon as they are known, and the same call goes on with what is missing.
       aligner: a fitted aligner or its folder. Where it was fitted to these items and pairs, its
         folds and its verdict are used.
-      methods: names in `aligners.METHODS`. If not given, the closed forms that `align` chooses
-        among, and one of each other kind.
+      methods: names in `aligners.METHODS`. If not given, those that `align` chooses among, and
+        Procrustes and transported CCA.
       seed: of the folds and of all random choices.
-      fast: only closed forms, which take seconds.
+      fast: leave out Procrustes and transported CCA, which `align` does not choose among and
+        whose evaluation takes longer.
       modalities: names of an item of x and of one of y; those of the files if not given.
 
     Raises:
       ValueError: a file is not as it should be, all rows of one are the same, there are fewer than
         three pairs, no method is left, or the workdir holds another comparison.
     """
-    further = _names(methods, fast)
+    names = _names(methods, fast)
     evidence = read_evidence(x, y, pairs, aligner)
     called = modalities_of(evidence.x, evidence.y, evidence.modalities(modalities))
     check_count(pairs, len(evidence.joined.pairs))
@@ -83,16 +84,17 @@ def compare(
                 "encode its items again."
             )
     seed = evidence.seed(seed)
-    classes = _classes(evidence, further)
+    classes = _classes(evidence, names)
     problem, _ = problem_of(*evidence.joined, seed=seed, classes=classes, most=READ_ITEMS)
     data = digests_of(evidence.x, evidence.y, evidence.joined.pairs)
     folder = Folder(workdir, sha256_of({**data, "seed": seed, "named": classes is not None}))
     with folder.writing():
-        evaluated = _evaluated(problem, further, folder, seed)
+        evaluated = _evaluated(problem, names, folder, seed)
     closed, (*joined, ids) = evaluated[_CLOSED_FORMS], evidence.joined
     unmatched = [len(rows.items) - len(ids) for rows in joined]
     concluded = evidence.stated or conclude(problem, closed)
-    chosen = methods or list({name: None for one in evaluated.values() for name in one.recall})
+    if methods is None:
+        names = [name for one in evaluated.values() for name in one.recall]
     comparison = Comparison(
         {
             "modalities": list(called),
@@ -103,7 +105,7 @@ def compare(
             "among": closed.gallery,
             "chance": chance_of(closed),
             "align": {name: concluded[name] for name in _CONCLUDED if name in concluded},
-            "methods": _rows(evaluated, chosen, concluded),
+            "methods": _rows(evaluated, names, concluded),
             "machine": machine(),
         }
     )
@@ -113,18 +115,15 @@ def compare(
 
 
 def _names(methods: Sequence[str] | None, fast: bool) -> list[str]:
-    """Return the names of the methods to evaluate beside the closed forms of `align`."""
+    """Return the names of the methods to compare; of none given, those beside `align`'s own."""
     if methods is not None and not methods:
         raise ValueError("Nothing is left to compare: give methods.")
     for name in methods or ():
         if name not in METHODS:
             raise ValueError(f"There is no method {name}: choose from {', '.join(METHODS)}.")
-    names = [name for name in methods or _FURTHER if not (fast and METHODS[name].trained)]
-    if not names:
-        raise ValueError(
-            f"Nothing is left to compare: {', '.join(methods or ())} are trained, which --fast "
-            "leaves out."
-        )
+    names = [name for name in methods or _FURTHER if not (fast and name in _FURTHER)]
+    if methods and not names:
+        raise ValueError(f"Nothing is left to compare: --fast leaves out {' and '.join(methods)}.")
     return names
 
 
@@ -177,7 +176,6 @@ def _rows(
                 "label": method.label if method else name,
                 # A candidate that is no method is a form of one that uses them.
                 "unmatched": method.unmatched if method else True,
-                "trained": bool(method and method.trained),
                 "recall": recall_of(of[name], name),
                 "difference": difference,
                 "from_chosen": from_chosen,

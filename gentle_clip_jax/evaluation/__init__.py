@@ -8,12 +8,7 @@ _intervals return {"name": {"value", "low", "high"}} with bootstrap 95 % interva
 from gentle_clip_jax.evaluation.alignment import alignment_metrics, modality_gap
 from gentle_clip_jax.evaluation.intervals import bootstrap_intervals
 from gentle_clip_jax.evaluation.means import by_set, mean_intervals, means
-from gentle_clip_jax.evaluation.retrieval import (
-    mean_reciprocal_rank,
-    ranks,
-    retrieval_intervals,
-    retrieval_metrics,
-)
+from gentle_clip_jax.evaluation.retrieval import ranks, retrieval_intervals, retrieval_metrics
 from gentle_clip_jax.evaluation.zero_shot import zero_shot_intervals, zero_shot_metrics
 
 __all__ = [
@@ -21,7 +16,6 @@ __all__ = [
     "bootstrap_intervals",
     "by_set",
     "mean_intervals",
-    "mean_reciprocal_rank",
     "means",
     "modality_gap",
     "ranks",

@@ -94,42 +94,6 @@ def retrieval_intervals(
     return bootstrap_intervals(statistic, num_items, num_resamples=num_resamples, seed=seed)
 
 
-def mean_reciprocal_rank(
-    x: jax.Array,
-    y: jax.Array,
-    *,
-    others_x: jax.Array | None = None,
-    others_y: jax.Array | None = None,
-) -> jax.Array:
-    """Return the mean of 1 / rank of the first hit, over rows and both directions; 1 is perfect.
-
-    Works under jit. A tie counts against the query, and so does an embedding that is not finite.
-
-    Args:
-      x: [n, j, d] embeddings of unit length: n items, j rows each.
-      y: [n, k, d] embeddings of the same items in the other modality.
-      others_x: [u, d] further wrong answers for y.
-      others_y: [v, d] further wrong answers for x.
-
-    >>> round(float(mean_reciprocal_rank(jnp.eye(2)[:, None], jnp.eye(2)[::-1, None])), 2)
-    0.5
-    """
-
-    def one_way(queries: jax.Array, gallery: jax.Array, others: jax.Array | None) -> jax.Array:
-        (n, j, d), k = queries.shape, gallery.shape[1]
-        rows = gallery.reshape(n * k, d)
-        rows = rows if others is None else jnp.concatenate([rows, others])
-        scores = pairwise.similarity(queries.reshape(n * j, d), rows)
-        item = jnp.concatenate([jnp.repeat(jnp.arange(n), k), jnp.full(len(rows) - n * k, -1)])
-        hit = jnp.repeat(jnp.arange(n), j)[:, None] == item[None, :]
-        best = jnp.max(jnp.where(hit, scores, -jnp.inf), axis=1, keepdims=True)
-        # NaN fails the comparison, and so counts against the query.
-        rank = 1 + jnp.sum(~hit & ~(scores < best - _TIE), axis=1)
-        return jnp.mean(1 / rank.astype(scores.dtype))
-
-    return (one_way(x, y, others_y) + one_way(y, x, others_x)) / 2
-
-
 def _check(
     queries: np.ndarray, gallery: np.ndarray, query_ids: np.ndarray, gallery_ids: np.ndarray
 ) -> None:

@@ -1,4 +1,4 @@
-"""Training objectives: functions of a batch's embeddings, the same for heads and for towers.
+"""Training objectives: functions of a batch's embeddings.
 
 Most objectives are CLIP on the few pairs plus a term on the unmatched items.
 """
@@ -123,7 +123,7 @@ def plan_matching(
       ValueError: there are no teacher rows, or a modality has no unmatched rows.
     """
     if e.teacher_x is None or e.teacher_y is None:
-        raise ValueError("plan_matching needs rows of initial maps: give a warm_start.")
+        raise ValueError("plan_matching needs rows of initial maps: give teacher_x and teacher_y.")
     if 0 in (len(e.unmatched_x), len(e.unmatched_y)):
         raise ValueError("plan_matching needs unmatched items of both modalities: give some.")
     target = losses.transport_plan(

@@ -32,13 +32,10 @@ METHODS = {
     "cca_relative": Look("pink", "s"),
     "joint": Look("violet", "o"),
     "joint_adapted": Look("violet", "*"),
-    "clip": Look("violet", "v"),
-    "gentle_clip": Look("blue", "v"),
     "transported_cca": Look("orange", "o"),
     "gentle_transport": Look("green", "s"),
     "gentle_relative": Look("pink", "*"),
     "named_transport": Look("teal", "*"),
-    "gentle_clip_warm": Look("red", "D"),
 }
 SERIES = ("blue", "orange", "violet", "green")  # runs side by side, of which the first is meant
 X, Y = "blue", "orange"

@@ -9,7 +9,6 @@ import pytest
 
 from gentle_clip_jax.aligners import METHODS, Problem, align, choose, methods, reduced
 from gentle_clip_jax.aligners.aligner import with_gallery_smoothing
-from gentle_clip_jax.aligners.heads import methods as heads
 from gentle_clip_jax.aligners.problem import Features
 from gentle_clip_jax.evaluation.splits import repeated_folds
 
@@ -151,8 +150,6 @@ def test_a_method_that_is_not_there_is_named_with_those_that_are():
         align(problem, "magic")
     with pytest.raises(ValueError, match="needs the classes"):
         align(problem, "named_transport")
-    with pytest.raises(ValueError, match="3 pairs are too few to train heads"):
-        align(low_dimensional(3, seed=0)[0], "clip")
 
 
 @pytest.mark.slow
@@ -174,17 +171,6 @@ def test_an_item_of_several_rows_is_their_mean():
     found_x, found_y = methods._pairs(features)
     np.testing.assert_allclose(found_x, x.mean(1), rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(found_y, y.mean(1), rtol=1e-5, atol=1e-6)
-
-
-def test_pairs_that_stop_training_are_not_trained_on():
-    items = np.arange(20.0)[:, None, None]
-    rest, held_out = heads._hold_out(Features(items, -items, items[:0], items[:0]))
-    seen, kept = set(rest.x.ravel()), set(held_out[0].ravel())
-    assert len(kept) == 4
-    assert not seen & kept
-    assert seen | kept == set(range(20))
-    np.testing.assert_array_equal(rest.x, -rest.y)
-    np.testing.assert_array_equal(held_out[0], -held_out[1])
 
 
 def test_held_out_pairs_are_in_no_fit():
@@ -228,14 +214,14 @@ def test_principal_components_hold_what_there_is(pairs):
 
 
 def test_sorted_items_are_drawn_at_random():
-    """Pairs that stop training, or the unmatched items of a plan, must not be those of one kind."""
+    """The unmatched items of a plan must not be those of one kind."""
     from gentle_clip_jax.aligners import fit
 
     items = np.arange(5000.0)[:, None]
     problem = Problem(items[:50], -items[:50], items, -items[:40])
-    drawn = fit._shuffled(problem, jax.random.key(0), pairs=True)
-    assert drawn.x[:10].max() > 25
-    np.testing.assert_array_equal(drawn.x, -drawn.y)
+    drawn = fit._shuffled(problem, jax.random.key(0))
+    np.testing.assert_array_equal(drawn.x, problem.x)
+    np.testing.assert_array_equal(drawn.y, problem.y)
     assert drawn.unmatched_x[:4096].max() > 4500
     np.testing.assert_array_equal(drawn.unmatched_y, problem.unmatched_y)
 
@@ -245,12 +231,12 @@ def test_few_items_to_plan_are_drawn_at_random_too():
 
     items = np.arange(300.0)[:, None]
     problem = Problem(items[:50], -items[:50], items, -items, plan_items=30)
-    drawn = fit._shuffled(problem, jax.random.key(0), pairs=False)
+    drawn = fit._shuffled(problem, jax.random.key(0))
     assert drawn.plan_items == 30
     for planned in (drawn.unmatched_x[:30], drawn.unmatched_y[:30]):
         assert np.abs(planned).max() > 200
     whole = Problem(items[:50], -items[:50], items, -items)
-    assert fit._shuffled(whole, jax.random.key(0), pairs=False) is whole
+    assert fit._shuffled(whole, jax.random.key(0)) is whole
 
 
 @pytest.mark.parametrize("method", ["auto", "cca"])

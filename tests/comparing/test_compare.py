@@ -97,6 +97,18 @@ def test_the_last_sentences_say_which_methods_differ_from_the_chosen_one(done):
     assert worse == "Lower recall than ridge: procrustes."
 
 
+def test_a_fast_comparison_leaves_out_what_align_does_not_choose_among(done, tmp_path):
+    files, folder, _ = done
+    kept = shutil.copytree(folder, tmp_path / "w")
+    fast = [row["method"] for row in compare(*files, PAIRS, kept, fast=True).rows]
+    assert {"cca", "ridge", "gentle_transport"} < {*fast}
+    assert not {"procrustes", "transported_cca"} & {*fast}
+    named = compare(*files, PAIRS, kept, methods=METHODS, fast=True)
+    assert [row["method"] for row in named.rows] == ["cca"]
+    every = [row["method"] for row in compare(*files, PAIRS, kept).rows]
+    assert {*every} == {*fast, "procrustes", "transported_cca"}
+
+
 def test_the_same_call_evaluates_nothing_again(done, monkeypatch):
     files, folder, comparison = done
     for name in ("closed_forms", "evaluate_method"):
@@ -139,7 +151,7 @@ def test_an_aligner_of_other_pairs_or_another_seed(done):
     [
         ({"methods": ["magic"]}, "no method magic"),
         ({"methods": []}, "Nothing is left to compare"),
-        ({"methods": ["clip"], "fast": True}, "clip are trained, which --fast leaves out"),
+        ({"methods": ["procrustes"], "fast": True}, "--fast leaves out procrustes"),
         ({"pairs": PAIRS[:2]}, "too few pairs .* 2 by the pairs: give 3"),
     ],
 )

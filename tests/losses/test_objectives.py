@@ -66,6 +66,24 @@ def test_the_plan_to_match_is_that_of_the_start() -> None:
     agree("plan_matching", clip() + 0.7 * added, weight=0.7)
 
 
+def test_a_plan_to_match_needs_a_start_and_unmatched_rows_of_both_modalities() -> None:
+    e = rows()
+    with pytest.raises(ValueError, match="rows of initial maps: give teacher_x and teacher_y"):
+        OBJECTIVES["plan_matching"](e._replace(teacher_x=None))
+    with pytest.raises(ValueError, match="unmatched items of both modalities"):
+        OBJECTIVES["plan_matching"](e._replace(unmatched_y=e.unmatched_y[:0]))
+
+
+@pytest.mark.parametrize("name", ["s_clip", "soft_pl", "cauchy_schwarz", "gentle_clip"])
+def test_without_unmatched_items_only_pairs_count(name: str) -> None:
+    x, y = rows().x, rows().y
+    pairs = Embedded(x, y, x[:0], y[:0], x, y)
+    (value, _), gradients = jax.jit(jax.value_and_grad(OBJECTIVES[name], has_aux=True))(pairs)
+    if name in ("s_clip", "soft_pl"):
+        assert value == OBJECTIVES["clip"](pairs)[0]
+    assert all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves((value, gradients)))
+
+
 def test_the_divergence_is_of_all_rows() -> None:
     e = rows()
     every = (jnp.concatenate([e.x, e.unmatched_x]), jnp.concatenate([e.y, e.unmatched_y]))

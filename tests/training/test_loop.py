@@ -172,7 +172,7 @@ def test_towers_train_with_any_objective(objective):
     assert metrics.keys() == terms | OTHER_METRICS
 
 
-def test_towers_and_heads_know_the_same_objectives():
+def test_every_objective_has_its_terms():
     assert OF_OBJECTIVES.keys() | {"gentle_clip", "gentle_clip_official"} == OBJECTIVES.keys()
 
 
