@@ -160,8 +160,7 @@ def run(train, test, num_pairs: int, seed: int, way: str) -> dict[str, float]:
     key = jax.random.key(seed)
     method = "gentle_transport" if way == TRANSPORT else "cca"
     problem = Problem(pair_x, pair_y, x, y)
-    fit = METHODS[method].fit if way == UNDRAWN else functools.partial(align, method=method)
-    aligner = fit(problem, key=key)
+    aligner = METHODS[method].fit(problem) if way == UNDRAWN else align(problem, method, key=key)
     all_y = np.concatenate([pair_y, y])
     weight = 0.0 if way == "groups of single items" else groups.WEIGHT
     with mock.patch.object(groups, "WEIGHT", weight):

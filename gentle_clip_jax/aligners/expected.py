@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-import jax
 import numpy as np
 
 from gentle_clip_jax.aligners import METHODS, Problem, candidates, reduced
@@ -39,8 +38,7 @@ def evaluate_method(problem: Problem, method: str, seed: int) -> HeldOut:
     """Cross-validate one method on raw features."""
     if METHODS[method].shared:
         return evaluate_method_of_space(problem, method, seed)
-    key = jax.random.key(seed)
-    candidate = reduced.raw_candidate(problem, lambda part: METHODS[method].fit(part, key))
+    candidate = reduced.raw_candidate(problem, METHODS[method].fit)
     return cross_validate({method: candidate}, len(problem.x), seed=seed)
 
 

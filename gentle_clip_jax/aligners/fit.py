@@ -58,7 +58,7 @@ def fit_method(problem: Problem, method: str, key: jax.Array) -> tuple[Aligner, 
         raise ValueError(f"There is no method {method}: choose from auto, {', '.join(METHODS)}.")
     held_out = None
     if method != "auto":
-        aligner = METHODS[method].fit(problem, key)
+        aligner = METHODS[method].fit(problem)
     elif len(problem.x) < 2:
         aligner = fitted(problem, _without_pairs)
     else:
@@ -91,7 +91,7 @@ def _seed(key: jax.Array) -> int:
     return int(np.asarray(jax.random.key_data(key)).ravel()[-1])
 
 
-def refit(aligner: Aligner, problem: Problem, key: jax.Array) -> Aligner:
+def refit(aligner: Aligner, problem: Problem) -> Aligner:
     """Fit an aligner's method to another problem, with the choices that were made for the aligner.
 
     The candidate that held-out pairs chose and the galleries that are smoothed stay; settings such
@@ -100,7 +100,7 @@ def refit(aligner: Aligner, problem: Problem, key: jax.Array) -> Aligner:
     metadata = aligner.metadata
     method, chosen = metadata["method"], metadata.get("held_out", {}).get("chosen")
     if chosen is None:
-        refitted = METHODS[method].fit(problem, key)
+        refitted = METHODS[method].fit(problem)
     else:
         refitted = _fit_choice(problem, choose.Choice(chosen, {}), method=method)
     return with_gallery_smoothing(refitted, problem, aligner.smoothed_galleries)

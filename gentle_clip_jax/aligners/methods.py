@@ -22,9 +22,9 @@ from gentle_clip_jax.aligners.settings import Procrustes, TransportedCca
 from gentle_clip_jax.aligners.standardize import Classes, in_one_unit, standardized
 from gentle_clip_jax.evaluation.cross_validation import Embeds
 
-# Functions of standardised features, classes in their units and a key: maps, and their metadata.
+# Functions of standardised features and classes in their units: maps, and their metadata.
 Metadata = dict[str, Any]
-MapsFit = Callable[[Features, Classes | None, jax.Array], tuple[Embeds, Metadata]]
+MapsFit = Callable[[Features, Classes | None], tuple[Embeds, Metadata]]
 
 
 class Method(NamedTuple):
@@ -41,12 +41,12 @@ class Method(NamedTuple):
     named: bool = False
     shared: bool = False
 
-    def fit(self, problem: Problem, key: jax.Array) -> Aligner:
+    def fit(self, problem: Problem) -> Aligner:
         """Fit an aligner to a problem."""
 
         def fit_maps(features: Features, classes: Classes | None) -> tuple[Embeds, Metadata]:
             part = plan_part(features, problem.plan_items)
-            maps, metadata = self.fit_maps(part, classes, key)
+            maps, metadata = self.fit_maps(part, classes)
             return maps, {"method": self.name, **metadata}
 
         return fitted(problem, fit_maps, in_one_unit if self.shared else standardized)
@@ -90,12 +90,10 @@ OF_PAIRS: dict[str, Callable[[jax.Array, jax.Array], tuple[Embeds, Metadata]]] =
 
 
 def _of_pairs(name: str, label: str) -> Method:
-    return Method(name, label, lambda features, classes, key: OF_PAIRS[name](*_pairs(features)))
+    return Method(name, label, lambda features, classes: OF_PAIRS[name](*_pairs(features)))
 
 
-def _transported_cca(
-    features: Features, classes: Classes | None, key: jax.Array
-) -> tuple[Embeds, Metadata]:
+def _transported_cca(features: Features, classes: Classes | None) -> tuple[Embeds, Metadata]:
     x, y = _pairs(features)
     shrinkage = chosen_shrinkage(shrunk_cca, x, y)
     settings = {
@@ -109,22 +107,18 @@ def _transported_cca(
 
 
 def _gentle_transport(*, joined: bool = False) -> MapsFit:
-    return lambda features, classes, key: choose.gentle_transport(features, joined=joined)
+    return lambda features, classes: choose.gentle_transport(features, joined=joined)
 
 
-def _joint(features: Features, classes: Classes | None, key: jax.Array) -> tuple[Embeds, Metadata]:
+def _joint(features: Features, classes: Classes | None) -> tuple[Embeds, Metadata]:
     return fit_joint(features, "joint")
 
 
-def _joint_adapted(
-    features: Features, classes: Classes | None, key: jax.Array
-) -> tuple[Embeds, Metadata]:
+def _joint_adapted(features: Features, classes: Classes | None) -> tuple[Embeds, Metadata]:
     return choose.joint_adapted(features)
 
 
-def _named_transport(
-    features: Features, classes: Classes | None, key: jax.Array
-) -> tuple[Embeds, Metadata]:
+def _named_transport(features: Features, classes: Classes | None) -> tuple[Embeds, Metadata]:
     if classes is None:
         raise ValueError("named_transport needs the classes of x's encoder: give classes.")
     return choose.gentle_transport(features, classes)

@@ -41,7 +41,7 @@ def held_out_pairs(aligner: Embedder, problem: Problem, key: jax.Array) -> HeldO
     Args:
       aligner: fitted to the problem, or trained on other data.
       problem: the pairs and the unmatched items, raw.
-      key: of the folds, of samples, and of the fits.
+      key: of the folds and of samples.
 
     Raises:
       ValueError: the method lacks what it needs.
@@ -88,7 +88,7 @@ def _fits(
         # Folds of one size overlap by a pair where their number does not divide n.
         new = held_out[~seen[held_out]]
         seen[new] = True
-        fitted = refit(aligner, _without(problem, held_out, rest, rng), key)
+        fitted = refit(aligner, _without(problem, held_out, rest, rng))
         yield new[: -(-MOST_PAIRS // count)], functools.partial(_embedded_pairs, fitted, problem)
 
 

@@ -59,11 +59,10 @@ def _add_compare(commands: Any) -> None:
     compare.collections()
     _add_aligner(compare)
     compare.names()
-    methods = f"methods: {options.METHODS} (default: all that apply)"
+    methods = f"methods: {options.METHODS} "
+    methods += "(default: those that align chooses among, procrustes and transported_cca)"
     compare.option("--methods", "NAME,NAME", methods)
-    compare.flag(
-        "--fast", "leave out procrustes and transported_cca, which align does not choose among"
-    )
+    compare.flag("--fast", "leave out procrustes and transported_cca, which take longer")
     workdir = "output folder for the page, and for figures from which the same command continues"
     compare.option("--workdir", "DIR", workdir, required=True)
     compare.seed()
@@ -116,8 +115,8 @@ def _encode(args: argparse.Namespace) -> output.Done:
 def _compare(args: argparse.Namespace) -> output.Done:
     """Compare methods of alignment on held-out pairs of two collections.
 
-    Use it to see how much the choice of a method matters: align chooses a closed-form one by
-    itself. It writes a page and no aligner.
+    Use it to see how much the choice of a method matters: align chooses one by itself. It writes
+    a page and no aligner.
 
     Example: gentle-clip compare --x=pictures.npy --y=texts.npy --pairs=pairs.csv --workdir=compare
     """

@@ -157,7 +157,7 @@ def test_align_is_the_method_of_the_table():
     problem, (x, _) = low_dimensional(20, seed=0)
     key = jax.random.key(3)
     for name in ("cca", "gentle_transport"):
-        fitted, same = align(problem, name, key=key), METHODS[name].fit(problem, key)
+        fitted, same = align(problem, name, key=key), METHODS[name].fit(problem)
         same = with_gallery_smoothing(same, problem)
         # Sums over pairs in another order differ by rounding.
         np.testing.assert_allclose(fitted.embed_x(x), same.embed_x(x), atol=1e-4)

@@ -1,13 +1,10 @@
 """Held-out pairs choose which gallery is smoothed, alike for all methods."""
 
-import jax
 import numpy as np
 import pytest
 
 from gentle_clip_jax.aligners import METHODS, Problem, align, gallery, load
 from gentle_clip_jax.aligners.aligner import with_gallery_smoothing
-
-KEY = jax.random.key(0)
 
 
 def views(n, seed, *, noise=0.3):
@@ -26,9 +23,7 @@ def problem(n=100, unmatched=900, **keywords):
 
 
 def smoothed_galleries(given):
-    return with_gallery_smoothing(METHODS["cca"].fit(given, KEY), given).metadata[
-        "smoothed_galleries"
-    ]
+    return with_gallery_smoothing(METHODS["cca"].fit(given), given).metadata["smoothed_galleries"]
 
 
 @pytest.mark.parametrize(("gains", "sides"), [((-0.5, 0.5), "x"), ((-2, 2), "y"), ((3, 3), "xy")])
@@ -89,14 +84,14 @@ def test_few_rows_make_no_bank():
 def test_a_bank_is_held_to_its_memory(monkeypatch):
     monkeypatch.setattr(gallery, "_BYTES", 4 * 30 * 400)
     given = problem()
-    maps = with_gallery_smoothing(METHODS["cca"].fit(given, KEY), given).maps
+    maps = with_gallery_smoothing(METHODS["cca"].fit(given), given).maps
     assert len(maps.bank_y) == 400
 
 
 def test_two_methods_draw_the_same_sides():
     given = problem()
     sides = [
-        with_gallery_smoothing(METHODS[name].fit(given, KEY), given).metadata["smoothed_galleries"]
+        with_gallery_smoothing(METHODS[name].fit(given), given).metadata["smoothed_galleries"]
         for name in ("cca", "relative")
     ]
     assert sides[0] == sides[1]

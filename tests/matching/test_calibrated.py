@@ -21,7 +21,7 @@ def test_first_choices_are_counted_if_unmatched_items_were_learnt_from(monkeypat
     problem = Problem(x[:K], y[:K], x[K:], y[K:])
     method = METHODS["procrustes"]._replace(unmatched=unmatched)
     monkeypatch.setitem(METHODS, "procrustes", method)
-    held = held_out_pairs(method.fit(problem, KEY), problem, KEY)
+    held = held_out_pairs(method.fit(problem), problem, KEY)
     known = calibrate(held, np.zeros(K, int), np.zeros(len(y) - K, int))
 
     at = calibration.grid(held.to_y)

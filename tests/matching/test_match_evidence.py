@@ -29,7 +29,7 @@ def problem():
 
 
 def smoothed(problem, galleries):
-    return with_gallery_smoothing(METHODS["cca"].fit(problem, KEY), problem, galleries)
+    return with_gallery_smoothing(METHODS["cca"].fit(problem), problem, galleries)
 
 
 @pytest.mark.slow
@@ -76,7 +76,7 @@ def test_refits_smooth_the_galleries_that_the_aligner_smooths(problem, modality,
 @pytest.mark.parametrize(("k", "folds"), [(61, 10), (299, 10), (300, 5)])
 def test_each_pair_is_held_out_once_and_few_in_more_folds(k, folds):
     x, y = sets(400, noise=0.7)
-    aligner = METHODS["procrustes"].fit(Problem(x[:k], y[:k], x[k:], y[k:]), KEY)
+    aligner = METHODS["procrustes"].fit(Problem(x[:k], y[:k], x[k:], y[k:]))
     held = held_out_pairs(aligner, Problem(x[:k], y[:k], x[k:], y[k:]), KEY)
     assert len(np.unique(held.fold)) == folds
     assert sorted(held.pairs.tolist()) == [*range(k)]
@@ -104,7 +104,7 @@ def test_items_are_sampled_in_the_order_given_and_not_in_that_of_rows(problem, m
     """200 of the 400 unmatched items of each side are in a refit: the same whatever their rows."""
     monkeypatch.setattr(refits, "_MOST_FITTED", 200)
     (x, y), order = sets(500, noise=0.7, clusters=12), np.random.default_rng(1).permutation(500)
-    aligner, place = METHODS["cca"].fit(problem, KEY), np.argsort(order)
+    aligner, place = METHODS["cca"].fit(problem), np.argsort(order)
     found = match_arrays(aligner, x, y, pairs=pairs(K), share=1)
     moved = np.stack([place[:K]] * 2, axis=1)
     again = match_arrays(aligner, x[order], y[order], pairs=moved, share=1, orders=(place, place))
