@@ -1,6 +1,7 @@
 """Emoji and their names: what unmatched items, answers of a review, and searches bring.
 
     python benchmarks/emoji_names.py --work=runs/emoji [--half reporting] [--settings last]
+    python benchmarks/emoji_names.py --work=runs/emoji --set=photographs --data=DATA ...
 
 Writes emoji.json; rows that are there already are not measured again. Protocol: the SHA-256 of its
 name puts each emoji into the choosing or the reporting half. Pairs, answers and tested items are of
@@ -16,6 +17,8 @@ of the half's items, which no pair holds and whose texts rank all pictures, befo
 Gain of unmatched items: the mean of R@1, 5 and 10, both ways, by `align`, less that of the method
 that is the best pairs-only one by held-out pairs, on all partners of the half that are in no pair,
 with the paired 99 % interval and the verdict of `align`; beside it those of held-out pairs.
+--set measures the same on 1,500 images and their captions, of benchmarks/predictions.py, without
+the queries; no setting is chosen there, and the half is that of the ids.
 """
 
 import argparse
@@ -26,7 +29,8 @@ import tempfile
 from typing import Any
 
 import numpy as np
-from published import RESULTS, command, publish, read
+from prediction_sets import IMAGES, prepare
+from published import RESULTS, ROOT, command, publish, read
 
 import gentle_clip_jax as gc
 from gentle_clip_jax.commands.main import main as gentle_clip
@@ -50,6 +54,8 @@ def main() -> None:
         description=(__doc__ or "").partition("\n")[0], allow_abbrev=False
     )
     parser.add_argument("--work", type=pathlib.Path, required=True, help="folder of the features")
+    parser.add_argument("--set", choices=["emoji", *IMAGES], default="emoji")
+    parser.add_argument("--data", type=pathlib.Path, help="folder of the data sets, for --set")
     parser.add_argument("--half", choices=["choosing", "reporting", "all"], default="choosing")
     parser.add_argument("--settings", nargs="*", choices=SETTINGS, default=[*SETTINGS])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
@@ -58,12 +64,15 @@ def main() -> None:
     parser.add_argument("--out", type=pathlib.Path, default=RESULTS)
     args = parser.parse_args()
     content = {"protocol": " ".join((__doc__ or "").split()), "rows": []} | read("emoji", args.out)
-    names = ("half", "settings", "screens", "look_up", "seed")
+    names = ("set", "half", "settings", "screens", "look_up", "seed")
     done = {tuple(row[name] for name in names) for row in content["rows"]}
     for settings in args.settings:
-        of = data(args.work, settings, args.half)
+        if args.set == "emoji":
+            of = data(args.work, settings, args.half)
+        else:
+            of = captioned(args.work, args.data, args.set, args.half)
         for seed in args.seeds:
-            key = (args.half, settings, args.screens, args.look_up, seed)
+            key = (args.set, args.half, settings, args.screens, args.look_up, seed)
             if key not in done:
                 row = dict(zip(names, key)) | draw(*of, seed, args.screens, args.look_up)
                 metadata = {
@@ -92,12 +101,20 @@ def data(work: pathlib.Path, settings: str, half: str):
     return x, y, partner, {a: text[b] for a, b in every.items()}
 
 
+def captioned(work: pathlib.Path, data_sets: pathlib.Path, name: str, half: str):
+    """Return images, captions and the partners of a half by ids; no names, so no queries."""
+    prepare(name, data_sets, work, ROOT)
+    x, y = (gc.read(work / name / f"{side}.npz") for side in "xy")
+    every = lines_of(work / name / "partners.csv")
+    return x, y, {a: b for a, b in every if is_in(half, b)}, {}
+
+
 def run(*words: str) -> None:
     assert gentle_clip([*words]) == 0
 
 
 def is_in(half: str, name: str) -> bool:
-    """Return whether an emoji is in a half, by its name alone."""
+    """Return whether an item is in a half, by its name alone."""
     is_even = hashlib.sha256(name.encode()).digest()[0] % 2 == 0
     return half == "all" or is_even == (half == "choosing")
 
@@ -131,7 +148,7 @@ def draw(
             "method": aligner.metadata["method"],
             "held_out": aligner.metadata["expected"]["unmatched"],
             "recall_10": recall(aligner, x, y, tested),
-            "queries": searched(aligner, x, names, paired),
+            "queries": searched(aligner, x, names, paired) if names else None,
             **compared(aligner, x, y, given, unseen, seed),
         }
     return found
