@@ -356,11 +356,12 @@ def _claims(rows: list[dict]) -> str:
     others = next((row for row in rows if row["set"] != "emoji"), None)
     if others is None:
         return ""
-    return f"""**Other sets.** The two aims that emoji miss were measured on 1,500 images and their captions too,
-by the same script with the same settings ({others["commit"][:7]}, {machine_of(others)}); nothing was
-chosen there. Means ± sample standard deviation with 60 pairs and after 450 answers. Gains are in
-points, on partners in no pair; in brackets the draws in which unmatched items help by the 99 %
-interval. The quickstart stays with emoji: no package that it could install has captioned images.
+    return f"""**Other sets.** The two aims that emoji miss were measured on 1,500 images and their
+captions too, by the same script with the same settings ({others["commit"][:7]},
+{machine_of(others)}); nothing was chosen there. Means ± sample standard deviation with 60 pairs and
+after 450 answers. Gains are in points, on partners in no pair; in brackets the draws in which
+unmatched items help by the 99 % interval. The quickstart stays with emoji: no package that it could
+install has captioned images.
 
 {table(_SETS, lines)}
 """
