@@ -61,8 +61,16 @@ def rounded(value: Any) -> Any:
 
 
 def command(script: str) -> str:
-    """Return the command line that runs the calling benchmark again."""
-    return shlex.join(["python", f"benchmarks/{script}.py", *sys.argv[1:]])
+    """Return the command line that runs the calling benchmark again.
+
+    An absolute path, which another machine lacks, becomes the name of its option in capitals.
+    """
+    words = [re.sub(r"^--(\w+)=/.*", _capitals, word) for word in sys.argv[1:]]
+    return shlex.join(["python", f"benchmarks/{script}.py", *words])
+
+
+def _capitals(option: re.Match) -> str:
+    return f"--{option[1]}={option[1].upper()}"
 
 
 def table(heads: Sequence[str] | str, rows: Iterable[Sequence[str]], left: int = 1) -> str:
