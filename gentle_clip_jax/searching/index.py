@@ -73,12 +73,17 @@ def write_index(
       num_rows: number of rows in all.
 
     Raises:
-      ValueError: there is no such engine, or the folder holds something else.
+      ValueError: there is no such engine, or the folder holds something else, even if it is named
+        like a part of an index.
       ModuleNotFoundError: the engine is not installed.
     """
     if engine not in ENGINES:
         raise ValueError(f"There is no engine {engine!r}: take one of {', '.join(ENGINES)}.")
     metadata = ENGINES[engine].metadata()  # before anything is touched: it may not be installed
+    for path in _parts(folder) if folder.is_dir() else ():
+        (kind,) = (one for one in ENGINES.values() if path.suffix == f".{one.SUFFIX}")
+        if path.is_symlink() or not kind.is_built(path):
+            raise ValueError(f"{path} is named like a part of an index but is none: move it away.")
     with owned.writing(folder, MANIFEST, KIND, timeout=0) as finish:
         _remove_all_but(folder, _named(folder))  # what a killed writer has left
         token, parts = secrets.token_hex(8), {}
@@ -100,14 +105,16 @@ def _named(folder: pathlib.Path) -> set[str]:
     return set()
 
 
+def _parts(folder: pathlib.Path) -> list[pathlib.Path]:
+    """Return the paths in a folder that are named like parts of an index."""
+    return [path for path in folder.iterdir() if _PART.fullmatch(path.name)]
+
+
 def _remove_all_but(folder: pathlib.Path, names: set[str]) -> None:
     """Remove parts of other indexes; a search that reads them has them open."""
-    for path in folder.iterdir():
-        if _PART.fullmatch(path.name) and path.name not in names:
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
+    for path in _parts(folder):
+        if path.name not in names:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def open_index(folder: pathlib.Path, built_from: dict[str, Any]) -> Index:

@@ -19,6 +19,7 @@ from gentle_clip_jax.storage import progress
 _SETTINGS: dict[str, Any] = {"sub_vector": 4, "nprobes": 128, "refine_factor": 20}
 _FEWEST = 256  # rows, as many as a byte of a code has values: fewer are all compared
 _FRAGMENT_BYTES = 2**27  # of rows that are in memory at once
+_FOLDERS = {"data", "_indices", "_transactions", "_versions"}  # of a dataset
 _CACHE_BYTES = 2**28  # of codes, and of what Lance knows of its files
 
 
@@ -62,6 +63,11 @@ class IvfPq:
     def metadata() -> dict[str, Any]:
         """Return the settings and versions of `build`, for the manifest."""
         return {"settings": _SETTINGS, "versions": {"pylance": _lance().__version__}}
+
+    @staticmethod
+    def is_built(path: pathlib.Path) -> bool:
+        """Return whether a path may be what `build` writes, whole or not."""
+        return path.is_dir() and {inner.name for inner in path.iterdir()} <= _FOLDERS
 
     @staticmethod
     def build(path: pathlib.Path, blocks: Iterable[np.ndarray], num_rows: int) -> None:

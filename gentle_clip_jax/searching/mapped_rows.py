@@ -39,6 +39,11 @@ class MappedRows:
         return {"settings": {}, "versions": {"numpy": np.__version__}}
 
     @staticmethod
+    def is_built(path: pathlib.Path) -> bool:
+        """Return whether a path may be what `build` writes, whole or not."""
+        return path.is_file()
+
+    @staticmethod
     def build(path: pathlib.Path, blocks: Iterable[np.ndarray], num_rows: int) -> None:
         """Write blocks [b, k] of unit rows, with one block in memory at a time.
 

@@ -171,6 +171,21 @@ def test_a_writing_that_ended_leaves_the_earlier_index(engine, tmp_path):
     assert open_index(tmp_path, {}).nearest(rows[1:2], 1)[0] == [[1]]
 
 
+@pytest.mark.parametrize("name", ["rows-0123456789abcdef.npy", "ranked-0123456789abcdef.lance"])
+def test_a_folder_named_like_a_part_is_refused_and_stays(name, work, gallery, capsys):
+    index_gallery(work / "aligner", gallery)
+    folder = index_of(gallery)
+    (folder / name).mkdir()
+    (folder / name / "notes.txt").write_text("of a user")
+    before = {path: path.is_file() and path.read_bytes() for path in folder.rglob("*")}
+    assert main.main(["index", f"--aligner={work / 'aligner'}", f"--in={gallery}"]) == 2
+    assert capsys.readouterr().err == (
+        f"gentle-clip: {folder / name} is named like a part of an index but is none: move it "
+        "away.\n"
+    )
+    assert {path: path.is_file() and path.read_bytes() for path in folder.rglob("*")} == before
+
+
 @pytest.mark.parametrize(("number", "width"), [(1, 3), (10, 8), (300, 1), (300, 5)])
 def test_rows_of_any_number_and_width(number, width, engine, tmp_path):
     rows = RNG.normal(size=(number, width))
