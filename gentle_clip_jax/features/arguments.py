@@ -5,6 +5,7 @@ import logging
 import pathlib
 from typing import Any
 
+from gentle_clip_jax.features.folder import FEATURES, MANIFEST, ROWS
 from gentle_clip_jax.storage import locks
 from gentle_clip_jax.storage.records import read_record, write_record
 from gentle_clip_jax.storage.writing import put_aside
@@ -30,6 +31,9 @@ def check_folder(out: pathlib.Path, arguments: dict[str, Any]) -> None:
         if names - {SHARDS}:
             raise ValueError(f"{out} is not an empty folder: use another --out.")
         return
+    for path in [*paths, *(out / name for name in (FEATURES, ROWS, MANIFEST))]:
+        if path.is_dir():
+            raise ValueError(f"{path} is a folder where encode writes a file: move it away.")
     records = []
     for path in paths:
         with contextlib.suppress(*_UNSOUND):

@@ -178,6 +178,20 @@ def test_a_folder_with_other_files_is_refused(pictures, tmp_path):
         encode_images(pictures, tmp_path / "file")
 
 
+@pytest.mark.parametrize("name", ["features.npy", "rows.jsonl", "manifest.json", "arguments.json"])
+def test_a_folder_in_the_place_of_a_file_is_refused_and_stays(name, pictures, tmp_path):
+    out = tmp_path / "out"
+    encode_images(pictures, out)
+    for path in (out / "manifest.json", out / name):
+        path.unlink(missing_ok=True)
+    (out / name).mkdir()
+    (out / name / "notes.txt").write_text("of a user")
+    words = f"{out / name} is a folder where encode writes a file: move it away."
+    with pytest.raises(ValueError, match=f"^{re.escape(words)}$"):
+        encode_images(pictures, out)
+    assert (out / name / "notes.txt").read_text() == "of a user"
+
+
 def test_a_batch_has_something_in_it(pictures, tmp_path):
     with pytest.raises(ValueError, match="must be at least 1, not 0"):
         encode_images(pictures, tmp_path / "out", batch_size=0)
