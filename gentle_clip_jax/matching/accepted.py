@@ -8,6 +8,7 @@ import numpy as np
 
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.matching.matches import Matches
+from gentle_clip_jax.matching.probabilities import is_share
 
 LEAST = 0.5  # probability of a match that counts as accepted
 HEADING = ("x", "y", "probability", "decision")
@@ -51,8 +52,8 @@ def accepted_pairs(
     Raises:
       ValueError: least is not above 0 and up to 1.
     """
-    if not 0 < least <= 1:
-        raise ValueError(f"accept is {least}: give the least probability, above 0 to 1.")
+    if not is_share(least):
+        raise ValueError(f"accept is {least!r}: give the least probability, above 0 to 1.")
     chosen = np.flatnonzero((matches.y >= 0) & (matches.probability >= least))
     chosen = chosen[np.argsort(-matches.probability[chosen], kind="stable")]
     rows = [(str(x), str(y), "", "given") for x, y in given]

@@ -24,6 +24,7 @@ from gentle_clip_jax.matching.matches import Expected, Matches
 from gentle_clip_jax.matching.probabilities import (
     candidates_of,
     expected_right,
+    is_share,
     runner_up,
     softmax_probability,
 )
@@ -87,8 +88,8 @@ def match_arrays(
 
     Source: Guo et al. 2017, On Calibration of Modern Neural Networks, for T.
     """
-    if share is not None and not 0 < share <= 1:
-        raise ValueError(f"share is {share}: give what part of x has a partner, above 0 to 1.")
+    if share is not None and not is_share(share):
+        raise ValueError(f"share is {share!r}: give what part of x has a partner, above 0 to 1.")
     key = jax.random.key(0) if key is None else key
     sides, problem = _sides(x, y, np.asarray(pairs), classes)
     orders = orders or (np.arange(len(np.asarray(x))), np.arange(len(sides.y)))

@@ -8,6 +8,11 @@ from gentle_clip_jax.matching.calibration import Platt
 from gentle_clip_jax.matching.matches import Candidates, Expected
 
 
+def is_share(value: object) -> bool:
+    """Return whether a value is a number above 0 and up to 1."""
+    return isinstance(value, float | int | np.floating | np.integer) and bool(0 < value <= 1)
+
+
 def candidates_of(
     items: tuple[np.ndarray, np.ndarray],
     near: tuple[Nearest, Nearest],

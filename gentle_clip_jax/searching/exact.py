@@ -16,9 +16,13 @@ def nearest(queries: np.ndarray, gallery: np.ndarray, num: int) -> tuple[np.ndar
     Returns:
       Rows [n, num] int and cosines [n, num]; of equal cosines the first row comes first.
 
+    Raises:
+      ValueError: num is not 1 or more.
+
     >>> nearest(np.eye(2)[:1], np.eye(2)[[1, 0]], 1)[0]
     array([[1]])
     """
+    check_num(num)
     num = min(num, len(gallery))
     rows, scores = np.zeros((len(queries), 0), int), np.zeros((len(queries), 0), queries.dtype)
     for start in range(0, len(gallery), _BLOCK):
@@ -29,6 +33,12 @@ def nearest(queries: np.ndarray, gallery: np.ndarray, num: int) -> tuple[np.ndar
         best = _best(scores, num)
         rows, scores = (np.take_along_axis(array, best, axis=1) for array in (rows, scores))
     return rows, scores
+
+
+def check_num(num: int) -> None:
+    """Raise ValueError if a number of results is not a whole number from 1."""
+    if not isinstance(num, int | np.integer) or num < 1:
+        raise ValueError(f"num is {num!r}: give the number of results, 1 or more.")
 
 
 def _best(scores: np.ndarray, num: int) -> np.ndarray:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gentle_clip_jax.searching.exact import check_num
 from gentle_clip_jax.searching.ivf_pq import IvfPq
 from gentle_clip_jax.searching.mapped_rows import MappedRows
 from gentle_clip_jax.storage import owned
@@ -40,7 +41,11 @@ class Index(NamedTuple):
 
         Returns:
           Rows [1, num] int and cosines [1, num].
+
+        Raises:
+          ValueError: num is not 1 or more.
         """
+        check_num(num)
         part = self.ranked if ranked and self.ranked is not None else self.rows
         rows, cosines = part.nearest(np.asarray(query[0], np.float32), num)
         return rows[None], cosines[None]

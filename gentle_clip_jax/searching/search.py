@@ -14,7 +14,7 @@ from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.given import Given
 from gentle_clip_jax.searching.embed import RANKED
 from gentle_clip_jax.searching.encoder import QueryEncoder
-from gentle_clip_jax.searching.exact import nearest
+from gentle_clip_jax.searching.exact import check_num, nearest
 from gentle_clip_jax.searching.index import Index, index_of, open_index, write_index
 from gentle_clip_jax.searching.opened import Opened, other
 from gentle_clip_jax.storage import reading
@@ -108,8 +108,10 @@ class Searcher:
         that one reads words.
 
         Raises:
-          ValueError: there are no words, or no encoder of the aligner reads words.
+          ValueError: there are no words, no encoder of the aligner reads words, or num is not 1 or
+            more.
         """
+        check_num(num)
         if not words.strip():
             raise ValueError("There is nothing to search for: give some words.")
         if "words" not in self._encoders:
@@ -126,8 +128,10 @@ class Searcher:
         The item itself is left out. A file is an image by its suffix, else a text.
 
         Raises:
-          ValueError: there is no such item and no such file, or no encoder reads it.
+          ValueError: there is no such item and no such file, no encoder reads it, or num is not 1
+            or more.
         """
+        check_num(num)
         own = np.flatnonzero(self.gallery.ids == item)
         if len(own):
             row = self._embedded(np.asarray(self.gallery.features[own[:1]]))
@@ -148,8 +152,6 @@ class Searcher:
 
     def _hits(self, side: str, query: np.ndarray, num: int) -> list[Hit]:
         """Return the best row of each item for a query of a modality."""
-        if num < 1:
-            raise ValueError(f"Ask for 1 item or more, not {num}.")
         ids, texts = self.gallery.ids, self.gallery.texts
         several = len(ids) // max(len(self.gallery.items), 1) + 1 if texts is not None else 1
         found: dict[str, Hit] = {}

@@ -190,6 +190,7 @@ def test_a_single_candidate():
         ({"share": 0}, "share is 0"),
         ({"share": 1.5}, "share is 1.5"),
         ({"share": float("nan")}, "share is nan"),
+        ({"share": "half"}, "share is 'half': give what part of x has a partner, above 0 to 1"),
         ({"pairs": pairs(2)}, "2 pairs are too few to hold any out"),
         ({"pairs": np.ones((3, 2))}, "pairs must be integers"),
         ({"pairs": np.array([[0, 0], [0, 1], [1, 2]])}, "of x is in two pairs"),
