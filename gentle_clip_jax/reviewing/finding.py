@@ -83,7 +83,7 @@ class Finder:
                 if space is None:
                     return self._before_a_fit(words, encoder.side, features)
                 embed = space.embed_x if encoder.side == "x" else space.embed_y
-                own, other = embed(features)[0], embed(encoder.smooth(features))[0]
+                own, other = embed(np.concatenate([features, encoder.smooth(features)]))
                 queries = (own, other) if encoder.side == "x" else (other, own)
                 return {"x": space.x @ queries[0], "y": space.y @ queries[1]}
         return {} if first else self._standing_in(words)

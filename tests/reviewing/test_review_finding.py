@@ -35,6 +35,17 @@ def test_words_go_through_the_encoder_and_the_latest_fit(side):
     assert np.argmax(finder.words("7", first=True)[side]) == 7
 
 
+def test_words_are_embedded_by_a_fit_in_one_call_plain_and_smoothed():
+    finder, (x, y), given = made("y"), latent(), []
+    finder.fitted(Space(x, y, lambda raw: raw, lambda raw: given.append(raw) or raw))
+    smoothing = QueryEncoder("y", lambda words: y[[int(words)]], lambda features: -features)
+    finder._encoder = smoothing
+    scores = finder.words("7")
+    np.testing.assert_array_equal(given, [np.stack([y[7], -y[7]])])
+    np.testing.assert_array_equal(scores["y"], y @ y[7])
+    np.testing.assert_array_equal(scores["x"], x @ -y[7])
+
+
 def test_without_an_encoder_words_are_looked_for_in_texts_and_names():
     finder = made()
     scores = finder.words("TEXT 12")
