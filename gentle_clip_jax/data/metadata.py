@@ -8,7 +8,6 @@ from typing import Any
 
 from gentle_clip_jax.storage import reading
 from gentle_clip_jax.storage.tables import Altered, read_objects
-from gentle_clip_jax.storage.text import decode
 
 NAME = "metadata.jsonl"
 # NumPy pads all texts of an array to the longest one: a text of a megabyte would cost gigabytes.
@@ -21,14 +20,9 @@ def read_lines(path: pathlib.Path) -> list[dict[str, Any]]:
     Raises:
       ValueError: a line is not a JSON object; the message has its number.
     """
-    try:
-        content = decode(reading.read_bytes(path)).removeprefix("\ufeff")
-    except ValueError as error:
-        comma = "," * str(error).startswith("line ")
-        raise ValueError(f"{path}{comma} {error}: save it as UTF-8.") from error
     return [
         row | {k: text(row.get(k), f"{path}, line {number}") for k in ("id", "split", "label")}
-        for number, row in read_objects(path, content)
+        for number, row in read_objects(path, reading.read_text(path))
     ]
 
 

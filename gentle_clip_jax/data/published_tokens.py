@@ -92,7 +92,7 @@ def _read_whole(folder: pathlib.Path) -> Any:
 def _read_bert(folder: pathlib.Path) -> Any:
     from tokenizers import BertWordPieceTokenizer
 
-    settings = _read_json(folder / "tokenizer_config.json", _Rules)
+    settings = reading.read_json_if_there(folder / "tokenizer_config.json", _Rules)
     rules = BertWordPieceTokenizer(
         str(folder / "vocab.txt"),
         lowercase=settings.get("do_lower_case") is not False,
@@ -126,13 +126,9 @@ class _Model(msgspec.Struct):
 
 
 def _pad_id(folder: pathlib.Path, rules: Any) -> int:
-    token = _read_json(folder / "tokenizer_config.json", _Rules).get("pad_token")
+    token = reading.read_json_if_there(folder / "tokenizer_config.json", _Rules).get("pad_token")
     token = token.get("content") if isinstance(token, dict) else token
     number = rules.token_to_id(token) if token else None
     if number is not None:
         return number
-    return _read_json(folder / "config.json", _Model).get("pad_token_id") or 0
-
-
-def _read_json(path: pathlib.Path, schema: type[msgspec.Struct]) -> dict[str, Any]:
-    return reading.read_json(path, schema) if path.exists() else {}
+    return reading.read_json_if_there(folder / "config.json", _Model).get("pad_token_id") or 0

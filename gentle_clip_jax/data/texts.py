@@ -10,7 +10,6 @@ from gentle_clip_jax.data import metadata, tfds_source
 from gentle_clip_jax.storage import reading
 from gentle_clip_jax.storage.missing import MissingPath
 from gentle_clip_jax.storage.tables import SUFFIXES, read_table
-from gentle_clip_jax.storage.text import decode
 
 _log = logging.getLogger(__name__)
 
@@ -124,7 +123,7 @@ def _in_folder(folder: pathlib.Path, columns: Columns) -> Iterator[Text]:
         name = metadata.printable(file.removesuffix(".txt"))
         row = row_by_id.get(metadata.name_key(name), {})
         flaw = None if metadata.is_utf8(file) else "has a name that is not UTF-8"
-        text = "" if flaw else " ".join(_read(folder / file).split())
+        text = "" if flaw else " ".join(reading.read_text(folder / file).split())
         yield Text(name, row.get("split"), row.get("label"), text, flaw)
     tables = [one for one in files if one.lower().endswith(SUFFIXES) and one != metadata.NAME]
     if not names and len(tables) > 1:
@@ -151,7 +150,7 @@ def _in_file(path: pathlib.Path, columns: Columns) -> Iterator[Text]:
     suffix = path.suffix.lower()
     if suffix == ".txt":
         # Not str.splitlines, which also splits at characters that may be inside a text.
-        for number, line in enumerate(io.StringIO(_read(path))):
+        for number, line in enumerate(io.StringIO(reading.read_text(path), newline=None)):
             yield Text(str(number), None, None, line.strip())
     elif suffix in SUFFIXES:
         yield from _of_table(path, columns)
@@ -219,13 +218,3 @@ def captions(where: str, value: Any) -> list[str]:
     if any(isinstance(one, (dict, list)) for one in values):
         raise ValueError(f"{where}: captions must be one text or a list of texts.")
     return [metadata.writable(str(one)).strip() for one in values if one is not None]
-
-
-def _read(path: pathlib.Path) -> str:
-    try:
-        text = decode(reading.read_bytes(path)).removeprefix("\ufeff")
-    except ValueError as error:
-        comma, text = "," * str(error).startswith("line "), " text" in str(error)
-        advice = "save it as UTF-8" if text else "remove it"
-        raise ValueError(f"{path}{comma} {error}: {advice}.") from error
-    return text.replace("\r\n", "\n").replace("\r", "\n")

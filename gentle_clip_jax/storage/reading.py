@@ -17,6 +17,7 @@ import numpy as np
 from numpy.lib import format as formats
 
 from gentle_clip_jax.storage import stores
+from gentle_clip_jax.storage.text import decode
 
 # What one file may take, packed or unpacked: a quarter of the memory that this process may have.
 _SHARE = 4
@@ -73,6 +74,20 @@ def read_bytes(path: pathlib.Path, most: int | None = None) -> bytes:
     if len(content) > size:
         raise ValueError("grows while it is read")
     return content
+
+
+def read_text(path: pathlib.Path) -> str:
+    """Return the text of a regular file, see `text.decode`, without its byte order mark.
+
+    Raises:
+      ValueError: it is no such file, too large or no text; says where and what to do.
+    """
+    try:
+        return decode(read_bytes(path)).removeprefix("\ufeff")
+    except ValueError as error:
+        comma, is_read = "," * str(error).startswith("line "), " text" in str(error)
+        advice = "save it as UTF-8" if is_read else "remove it"
+        raise ValueError(f"{path}{comma} {error}: {advice}.") from error
 
 
 def read_arrays(path: pathlib.Path) -> dict[str, np.ndarray]:
@@ -172,6 +187,13 @@ def read_json(path: pathlib.Path, schema: type[msgspec.Struct] | None = None) ->
     if schema is not None:
         check_schema(str(path), content, schema)
     return content
+
+
+def read_json_if_there(
+    path: pathlib.Path, schema: type[msgspec.Struct] | None = None
+) -> dict[str, Any]:
+    """Return the JSON object in a file as `read_json` does, an empty one if there is no file."""
+    return read_json(path, schema) if path.exists() else {}
 
 
 def check_schema(where: str, content: Any, schema: type[msgspec.Struct]) -> None:

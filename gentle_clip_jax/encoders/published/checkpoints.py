@@ -6,7 +6,7 @@ import re
 from typing import Any, NamedTuple
 
 from gentle_clip_jax.encoders.published import schemas
-from gentle_clip_jax.storage.reading import read_json as read_sound_json
+from gentle_clip_jax.storage.reading import read_json_if_there
 
 _SETTINGS = ["*config.json", "tokenizer.json", "vocab.txt"]
 _INDEX = "model.safetensors.index.json"
@@ -35,7 +35,7 @@ def find(source: str | os.PathLike) -> Checkpoint:
     if not path.exists():
         path = _fetched(str(source))
     folder = path if path.is_dir() else path.parent
-    config = read_json(folder / "config.json")
+    config = read_json_if_there(folder / "config.json")
     if "model_type" not in config:
         library = "open_clip" if (folder / "open_clip_config.json").exists() else "timm"
         raise ValueError(
@@ -61,18 +61,9 @@ def settings(folder: pathlib.Path) -> list[pathlib.Path]:
 
 def _of_processor(folder: pathlib.Path) -> dict[str, Any]:
     # That of images alone, or what transformers 5 writes for images and texts.
-    both = read_json(folder / "processor_config.json", schemas.Processor)
-    own = read_json(folder / "preprocessor_config.json", schemas.Images)
+    both = read_json_if_there(folder / "processor_config.json", schemas.Processor)
+    own = read_json_if_there(folder / "preprocessor_config.json", schemas.Images)
     return own or both.get("image_processor") or {}
-
-
-def read_json(path: pathlib.Path, schema: Any = None) -> dict[str, Any]:
-    """Return the content of a .json file, empty if there is none.
-
-    Raises:
-      ValueError: it is damaged, or does not match the schema.
-    """
-    return read_sound_json(path, schema) if path.exists() else {}
 
 
 def _weights(folder: pathlib.Path) -> pathlib.Path | None:
@@ -90,7 +81,7 @@ def _fetched(source: str) -> pathlib.Path:
             "checkpoint, or a Hugging Face repo such as openai/clip-vit-large-patch14."
         )
     folder = fetch(source, _SETTINGS)
-    if "model_type" in read_json(folder / "config.json"):
+    if "model_type" in read_json_if_there(folder / "config.json"):
         fetch(source, [*_WEIGHTS, "model-*.safetensors"])
     return folder
 

@@ -16,6 +16,7 @@ from gentle_clip_jax.encoders.published.framing import Framing, from_preprocessi
 from gentle_clip_jax.encoders.published.params import load_params
 from gentle_clip_jax.encoders.published.torch_files import read_pth
 from gentle_clip_jax.encoders.published.weight_files import read_safetensors, read_weights
+from gentle_clip_jax.storage import reading
 
 # What a checkpoint of each model_type has a tower for.
 _ROLES: dict[str, tuple[str, ...]] = {
@@ -80,7 +81,7 @@ def _loaded(checkpoint: checkpoints.Checkpoint, kind: str, role: str) -> Pretrai
         model = _normalizing(model, checkpoint.preprocessing)
     elif role == "text":
         path = checkpoint.folder / "sentence_bert_config.json"
-        sentence_config = checkpoints.read_json(path, schemas.Sentences)
+        sentence_config = reading.read_json_if_there(path, schemas.Sentences)
         max_tokens = min(
             sentence_config.get("max_seq_length") or model.max_tokens, model.max_tokens
         )
@@ -148,7 +149,7 @@ def _tower(
     if kind == "esm":
         model = esm2.from_config(config)
         return model, esm2.checkpoint_names(model.depth, weights), esm2.UNUSED
-    pooling = checkpoints.read_json(
+    pooling = reading.read_json_if_there(
         checkpoint.folder / "1_Pooling" / "config.json", schemas.Pooling
     )
     model = bert.from_config(config, "class" if pooling.get("pooling_mode_cls_token") else "mean")

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from gentle_clip_jax.data import images
-from gentle_clip_jax.encoders.published import checkpoints
 from gentle_clip_jax.encoders.published.framing import Framing, from_preprocessing
+from gentle_clip_jax.storage import reading
 
 ROW, COLUMN = np.indices((90, 135))
 SMOOTH = 127 + 120 * np.sin((ROW + COLUMN)[..., None] / np.array([9, 13, 21]))
@@ -27,7 +27,7 @@ def difference(kind, settings, folder):
     processor = getattr(transformers, kind)(**settings, do_normalize=False, do_convert_rgb=True)
     theirs = processor(image, return_tensors="np")["pixel_values"][0].transpose(1, 2, 0) * 255
     processor.save_pretrained(folder)
-    metadata = checkpoints.read_json(folder / "preprocessor_config.json")
+    metadata = reading.read_json_if_there(folder / "preprocessor_config.json")
     file = io.BytesIO()
     image.save(file, "PNG")
     ours = images.decode(file.getvalue(), **from_preprocessing(metadata, 224)._asdict())
