@@ -95,6 +95,13 @@ def forget_programs():
 
 
 @pytest.fixture
+def promotion():
+    """Types are promoted as usual: Flax and Optax mix them within themselves."""
+    with jax.numpy_dtype_promotion("standard"):
+        yield
+
+
+@pytest.fixture
 def notices(caplog):
     """The function that returns the lines that the package has logged since its last call."""
     caplog.set_level(logging.INFO, "gentle_clip_jax")

@@ -6,6 +6,7 @@ import pytest
 
 from gentle_clip_jax.optimizer import adamw, learning_rate
 
+pytestmark = pytest.mark.usefixtures("promotion")
 SETTINGS = {
     "tower_learning_rate": 1e-3,
     "head_learning_rate": 1e-2,
@@ -20,13 +21,6 @@ PARAMS = {
     "x_head": {"kernel": jnp.ones((2, 2)), "scale": jnp.ones(2)},
     "log_scale": jnp.float32(1.0),
 }
-
-
-@pytest.fixture(autouse=True)
-def promotion():
-    """Optax's Adam counts steps in int32 and takes powers of floats."""
-    with jax.numpy_dtype_promotion("standard"):
-        yield
 
 
 def first_update(grads, **settings):

@@ -10,30 +10,14 @@ import pytest
 from gentle_clip_jax.encoders import clip
 from gentle_clip_jax.encoders.published import pretrained, weight_files
 
-torch = pytest.importorskip("torch", reason="run pip install '.[parity]' for these tests")
+originals = pytest.importorskip("originals", reason="run pip install '.[parity]' for these tests")
+torch = originals.torch
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3), dtype=np.uint8)
 TOKENS = np.array([[40, 3, 41, 0, 0], [40, 5, 6, 7, 41], [40, 41, 41, 9, 39], [40, 8, 41, 41, 41]])
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.3, 0.25)
 VISION = {"hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 2}
 TEXT = {"hidden_size": 16, "intermediate_size": 36, "num_hidden_layers": 3, "vocab_size": 42}
-
-
-def randomize(model, scale=0.15):
-    """All parameters and statistics different, those of a variance positive."""
-    generator = torch.Generator().manual_seed(0)
-    for name, tensor in model.state_dict().items():
-        if tensor.is_floating_point():
-            tensor.copy_(torch.randn(tensor.shape, generator=generator) * scale)
-            if name.endswith(("running_var", "norm.weight", "ln_post.weight", "ln_final.weight")):
-                tensor.copy_(tensor.abs() + 0.7)
-    return model.eval()
-
-
-def pixels(images=IMAGES):
-    """The images as PyTorch takes them."""
-    standard = (images / 255 - np.array(MEAN)) / np.array(STD)
-    return torch.tensor(standard.transpose(0, 3, 1, 2), dtype=torch.float32)
 
 
 def hugging_face(**text):
@@ -44,7 +28,7 @@ def hugging_face(**text):
         projection_dim=12,
         attn_implementation="eager",
     )
-    return randomize(transformers.CLIPModel(config))
+    return originals.randomized(transformers.CLIPModel(config))
 
 
 def apply(model, params, inputs):
@@ -64,13 +48,6 @@ def load(towers, weights):
     ]
 
 
-def close(ours, theirs):
-    theirs = theirs.detach().numpy()
-    assert ours.shape == theirs.shape
-    assert 0.1 < np.abs(theirs).mean() < 10
-    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5)
-
-
 @pytest.mark.parametrize("act", ["quick_gelu", "gelu"])
 @pytest.mark.parametrize("end", [{"eos_token_id": 41}, {"eos_token_id": 2}])
 def test_hugging_face(act, end, tmp_path):
@@ -85,13 +62,13 @@ def test_hugging_face(act, end, tmp_path):
     image_params, text_params = load((image, text), weights)
     with torch.no_grad():
         images, texts = (
-            theirs.get_image_features(pixels()).pooler_output,
+            theirs.get_image_features(originals.pixels(IMAGES, MEAN, STD)).pooler_output,
             theirs.get_text_features(torch.tensor(TOKENS)).pooler_output,
         )
         short = theirs.get_text_features(torch.tensor(TOKENS[:2, :3])).pooler_output
-    close(apply(image, image_params, IMAGES), images)
-    close(apply(text, text_params, TOKENS), texts)
-    close(apply(text, text_params, TOKENS[:2, :3]), short)
+    originals.assert_close(apply(image, image_params, IMAGES), images)
+    originals.assert_close(apply(text, text_params, TOKENS), texts)
+    originals.assert_close(apply(text, text_params, TOKENS[:2, :3]), short)
 
 
 @pytest.mark.slow

@@ -61,13 +61,6 @@ def test_rows_do_not_see_each_other():
     np.testing.assert_allclose(reverse_y[::-1], y, atol=1e-6)
 
 
-@pytest.fixture
-def promotion():
-    """Flax's LayerNorm mixes types within itself."""
-    with jax.numpy_dtype_promotion("standard"):
-        yield
-
-
 @pytest.mark.usefixtures("promotion")
 def test_params_are_float32_whatever_is_computed_in():
     model = build(**{"model.dtype": "bfloat16"})

@@ -25,6 +25,7 @@ from gentle_clip_jax.training import batching, loop, train_state
 from gentle_clip_jax.training.checkpoints import Checkpoints
 from gentle_clip_jax.training.step import gradients, recipe, train_step
 
+pytestmark = pytest.mark.usefixtures("promotion")
 DATASET = tiny_run.dataset()
 CONFIG = tiny_run.config()
 TERMS = {"loss/clip", "loss/mmd", "loss/sdd", "loss/ssl"}
@@ -35,13 +36,6 @@ OTHER_METRICS = {
     "temperature",
     "grad_norm",
 }
-
-
-@pytest.fixture(autouse=True)
-def promotion():
-    """Flax and Optax mix types within themselves."""
-    with jax.numpy_dtype_promotion("standard"):
-        yield
 
 
 @pytest.fixture(scope="module")
