@@ -20,6 +20,7 @@ _ROWS, _BYTES = 16384, 2**26  # maximum size of a bank
 _LEAST_ROWS = 300  # minimum size of a bank
 _LEAST_PAIRS = 6  # held-out pairs; with fewer, defaults apply
 _EVALUATED = 4096  # rows of a bank in cross-validation
+_SEED = 0  # of random choices
 
 
 class Galleries(NamedTuple):
@@ -29,7 +30,7 @@ class Galleries(NamedTuple):
     y: bool
 
 
-def choose_galleries(small: Features, *, seed: int = 0) -> Galleries:
+def choose_galleries(small: Features) -> Galleries:
     """Choose which modality's gallery is smoothed.
 
     x is smoothed unless that worsens the ranks of held-out partners by a standard error, y only if
@@ -37,28 +38,24 @@ def choose_galleries(small: Features, *, seed: int = 0) -> Galleries:
 
     Args:
       small: standardised features, reduced, see `reduced.reduced_problem`.
-      seed: of random choices.
     """
-    gain_x, gain_y = _gains(small, seed)
+    gain_x, gain_y = _gains(small, _SEED)
     return Galleries(x=gain_x >= -1, y=gain_y >= 1)
 
 
-def with_banks(
-    features: Features, maps: Embeds, galleries: Galleries, *, seed: int = 0
-) -> SmoothedGallery:
+def with_banks(features: Features, maps: Embeds, galleries: Galleries) -> SmoothedGallery:
     """Add banks for the galleries that are smoothed, if there are rows enough.
 
     Args:
       features: standardised, to which the maps were fitted; single rows of them make the banks.
       maps: of any method.
       galleries: see `choose_galleries`.
-      seed: of random choices.
     """
     of_x, of_y = (features.x, features.unmatched_x), (features.y, features.unmatched_y)
     return SmoothedGallery(
         maps,
-        bank_x=_bank(maps.embed_x, _rows(of_x, seed)) if galleries.y else None,
-        bank_y=_bank(maps.embed_y, _rows(of_y, seed)) if galleries.x else None,
+        bank_x=_bank(maps.embed_x, _rows(of_x, _SEED)) if galleries.y else None,
+        bank_y=_bank(maps.embed_y, _rows(of_y, _SEED)) if galleries.x else None,
     )
 
 

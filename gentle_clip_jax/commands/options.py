@@ -66,11 +66,9 @@ class Command(argparse.ArgumentParser):
         settings = {"type": _KINDS.get(kind), **settings}
         (group or self).add_argument(name, metavar=kind, help=help, **settings)
 
-    def choice(
-        self, name: str, choices: Sequence[str], help: str, *, group: Any = None, **settings: Any
-    ) -> None:
+    def choice(self, name: str, choices: Sequence[str], help: str, **settings: Any) -> None:
         """Add an option that takes one of a few words."""
-        (group or self).add_argument(name, choices=choices, help=help, **settings)
+        self.add_argument(name, choices=choices, help=help, **settings)
 
     def flag(self, name: str, help: str, *, group: Any = None) -> None:
         """Add an option without a value."""

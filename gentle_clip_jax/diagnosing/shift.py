@@ -10,6 +10,7 @@ from gentle_clip_jax.diagnosing.two_sample import mmd_test
 _MAX_ROWS = 1000
 _LEAST_ROWS = 10
 _FAR, _NEAR = 0.8, 0.6  # AUC thresholds
+_FOLDS = 5
 
 
 def findings(sample: Sample, rng: np.random.Generator) -> list[Finding]:
@@ -59,9 +60,7 @@ def _finding(
     )
 
 
-def classifier_auc(
-    x: np.ndarray, y: np.ndarray, rng: np.random.Generator, *, folds: int = 5
-) -> tuple[float, float]:
+def classifier_auc(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> tuple[float, float]:
     """Return AUC of a cross-validated ridge classifier of x [n, d] and y [m, d], with its spread.
 
     Both sets weigh the same. The ridge is the rows' mean squared length: heavy, so that only
@@ -73,9 +72,9 @@ def classifier_auc(
     in_x = np.arange(n + m) < n
     target = np.where(in_x, (n + m) / n, -(n + m) / m)
     ridge = np.mean(np.sum(rows * rows, axis=1)) * np.eye(rows.shape[1])
-    fold_of = np.concatenate([rng.permutation(np.arange(size) % folds) for size in (n, m)])
+    fold_of = np.concatenate([rng.permutation(np.arange(size) % _FOLDS) for size in (n, m)])
     aucs = []
-    for fold in range(folds):
+    for fold in range(_FOLDS):
         held_out = fold_of == fold
         fitted = rows[~held_out]
         weights = np.linalg.solve(fitted.T @ fitted + ridge, fitted.T @ target[~held_out])

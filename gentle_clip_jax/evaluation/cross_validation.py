@@ -122,7 +122,6 @@ def choose_setting(
     settings: Iterable[float],
     *,
     num_folds: int = FOLDS,
-    seed: int = 0,
 ) -> float:
     """Choose the setting with the best ranks of held-out partners; the first of equal ones.
 
@@ -138,7 +137,6 @@ def choose_setting(
       y: [n, dy] features; y[i] is the pair of x[i].
       settings: numbers; in `fit` they are floats.
       num_folds: each pair is held out of at least one; with n or more, one pair at a time.
-      seed: of the order that the folds are cut from.
 
     Raises:
       ValueError: there are fewer than three pairs, or not as many rows in x as in y.
@@ -150,7 +148,7 @@ def choose_setting(
     """
     settings = [float(setting) for setting in settings]
     n, scores = pairs.count(x, y, least=3), []
-    for held_out, rest in folds(np.random.default_rng(seed).permutation(n), num_folds):
+    for held_out, rest in folds(np.random.default_rng(0).permutation(n), num_folds):
         ordered_x, ordered_y = pairs.take(np.concatenate([held_out, rest]), x, y)
         size = len(held_out)
         fitted = (fit(ordered_x[size:], ordered_y[size:], setting) for setting in settings)

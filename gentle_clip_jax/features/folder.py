@@ -37,15 +37,13 @@ def read_manifest(folder: pathlib.Path) -> dict[str, Any]:
     return unchecked(reading.read_json(folder / MANIFEST))
 
 
-def changed_file(
-    folder: pathlib.Path, manifest: Mapping[str, Any], names: Sequence[str] = (FEATURES, ROWS)
-) -> pathlib.Path | None:
+def changed_file(folder: pathlib.Path, manifest: Mapping[str, Any]) -> pathlib.Path | None:
     """Return the first file that is missing or not as the manifest has it, None if all are.
 
     Raises:
       KeyError, TypeError: the manifest has no such digests.
     """
-    digests = {name: manifest["sha256"][name] for name in names}
+    digests = {name: manifest["sha256"][name] for name in (FEATURES, ROWS)}
     for name, digest in digests.items():
         if not (folder / name).is_file() or sha256(folder / name) != digest:
             return folder / name

@@ -151,6 +151,6 @@ def _text(path: pathlib.Path, value: Any) -> str:
         ) from error
 
 
-def _rows_not_finite(features: np.ndarray, block: int = 8192) -> np.ndarray:
-    bad = [~np.isfinite(rows).all(axis=1) for rows in reading.blocks_of(features, block)]
+def _rows_not_finite(features: np.ndarray) -> np.ndarray:
+    bad = [~np.isfinite(rows).all(axis=1) for rows in reading.blocks_of(features, 8192)]
     return np.flatnonzero(np.concatenate(bad))

@@ -21,6 +21,7 @@ from gentle_clip_jax.evaluation.nearest import NEAREST
 # Prior standard deviations of the slope around 1, and of the offset around 0.
 _SLOPE, OFFSET = 0.3, 0.3
 _MISSES = 0.1  # share of prediction sets without the right group
+_SAMPLES = 100  # of a posterior
 _OF_A_BIN, _BINS = 12, 8  # least held-out pairs of a bin, and the most bins
 
 
@@ -152,13 +153,7 @@ def platt(
     return Platt(max(float(optimum.x[0]), 0.0), float(optimum.x[1]), center)
 
 
-def as_likely(
-    fitted: Platt,
-    probability: np.ndarray,
-    *,
-    offset: float = OFFSET,
-    count: int = 100,
-) -> list[Platt]:
+def as_likely(fitted: Platt, probability: np.ndarray, *, offset: float = OFFSET) -> list[Platt]:
     """Sample the posterior of a fitted Platt scaling, by a normal approximation (Laplace).
 
     Where hardly any event was right, a bootstrap of the events underestimates the uncertainty: its
@@ -179,7 +174,7 @@ def as_likely(
         ]
     )
     rng, center = np.random.default_rng(0), (fitted.slope, fitted.offset)
-    samples = rng.multivariate_normal(center, np.linalg.inv(precision), count)
+    samples = rng.multivariate_normal(center, np.linalg.inv(precision), _SAMPLES)
     return [Platt(max(slope, 0.0), shift, fitted.center) for slope, shift in samples.tolist()]
 
 

@@ -9,6 +9,7 @@ from gentle_clip_jax.data import images, pixels
 from gentle_clip_jax.features.collection import Collection
 
 KEPT = 4096  # thumbnails in memory, about 10 KiB each
+_SIZE = 256  # pixels of a side
 
 
 class Pictures:
@@ -16,14 +17,13 @@ class Pictures:
 
     Args:
       folder: as for `gentle-clip encode --data`.
-      size: side of a thumbnail in pixels.
 
     Raises:
       ValueError: there are no pictures, or an archive is a link to another place.
     """
 
-    def __init__(self, folder: str | pathlib.Path, size: int = 256):
-        self.folder, self.size = pathlib.Path(folder), size
+    def __init__(self, folder: str | pathlib.Path):
+        self.folder = pathlib.Path(folder)
         if not self.folder.exists():
             raise ValueError(f"There is no folder of pictures {folder}.")
         self._root = self.folder.resolve()
@@ -49,7 +49,7 @@ class Pictures:
         path = self._files.get(name)
         if path is not None and not self._is_inside(path):  # a link since the folder was listed
             raise KeyError(name)
-        square = pixels.decode(self._images[name].read(), self.size)
+        square = pixels.decode(self._images[name].read(), _SIZE)
         file = io.BytesIO()
         Image.fromarray(square).save(file, "JPEG", quality=82)
         return file.getvalue()

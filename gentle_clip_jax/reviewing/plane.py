@@ -22,16 +22,14 @@ def maps(session: Session) -> list[tuple[str, dict[str, Any]]]:
     return found
 
 
-def plane(
-    ranking: Ranking, pairs: tuple[np.ndarray, np.ndarray], *, seed: int = 0
-) -> dict[str, Any]:
+def plane(ranking: Ranking, pairs: tuple[np.ndarray, np.ndarray]) -> dict[str, Any]:
     """Return marks of items with number and place, "x", "y" and "thumbs", and "ties" of pairs.
 
     The axes are those of `principal_plane`, in ranks, so that no region is crowded. Thumbs are as
     many x as fit without overlap.
     """
     x, y = ranking.x, ranking.y
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     chosen = [np.sort(rng.permutation(len(rows))[:_FITTED]) for rows in (x, y)]
     at_x, at_y, share = principal_plane(x[chosen[0]], y[chosen[1]])
     spread = _ranks(np.concatenate([at_x, at_y]))

@@ -22,23 +22,20 @@ import numpy as np
 
 from gentle_clip_jax.storage import stores
 
-_PART = re.compile(r"(.+)\.[0-9a-f]{16}\.part", re.DOTALL)  # of what is not finished
+_PART = re.compile(r".+\.[0-9a-f]{16}\.part", re.DOTALL)  # of what is not finished
 # New and no link; O_BINARY is for Windows, which has neither of the others.
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 _FLAGS |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
 @contextlib.contextmanager
-def writing(
-    path: pathlib.Path, mode: str = "w", *, like: pathlib.Path | None = None
-) -> Iterator[IO[Any]]:
+def writing(path: pathlib.Path, mode: str = "w") -> Iterator[IO[Any]]:
     """Open a file that replaces `path` when the block ends without an error.
 
     The target of a link is replaced, not the link. A file that is replaced keeps its permissions.
 
     Args:
       mode: "w" for text, which is UTF-8, or "wb" for bytes.
-      like: a file whose permissions a new file gets; by default those of any new file.
 
     Raises:
       OSError: it cannot be written; `path` is as it was. A device or a pipe is not replaced.
@@ -57,7 +54,7 @@ def writing(
     try:
         number = os.open(part, _FLAGS, 0o666)
         with open(number, mode, encoding=None if "b" in mode else "utf-8") as file:
-            copy_permissions(target if target.exists() else like, number)
+            _copy_permissions(target, number)
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -69,9 +66,9 @@ def writing(
         raise
 
 
-def copy_permissions(source: pathlib.Path | None, number: int) -> None:
+def _copy_permissions(source: pathlib.Path, number: int) -> None:
     """Give an open file the permissions of another, if there is one."""
-    if source is not None and hasattr(os, "fchmod"):  # not on Windows
+    if hasattr(os, "fchmod"):  # not on Windows
         with contextlib.suppress(FileNotFoundError, PermissionError):
             os.fchmod(number, stat.S_IMODE(source.stat().st_mode))
 
@@ -81,15 +78,10 @@ def is_part(name: str) -> bool:
     return _PART.fullmatch(name) is not None
 
 
-def remove_parts(folder: pathlib.Path, name: str | None = None) -> None:
-    """Remove what killed writers left in a folder; for who holds the lock of what they wrote.
-
-    Args:
-      name: of the only file whose parts are removed.
-    """
+def remove_parts(folder: pathlib.Path) -> None:
+    """Remove what killed writers left in a folder; for who holds the lock of what they wrote."""
     for path in folder.iterdir():
-        match = _PART.fullmatch(path.name)
-        if match and name in (None, match[1]) and path.is_file() and not path.is_symlink():
+        if is_part(path.name) and path.is_file() and not path.is_symlink():
             path.unlink()
 
 

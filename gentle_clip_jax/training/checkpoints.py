@@ -21,6 +21,7 @@ from gentle_clip_jax.training.records import RECORD, STATE, Records
 
 _log = logging.getLogger(__name__)
 
+_KEPT = 2  # newest steps
 _MOST_NAMED = 10
 
 
@@ -39,9 +40,9 @@ class Checkpoints:
     nothing in the folder is changed, so that a run may train in it meanwhile.
     """
 
-    def __init__(self, folder: pathlib.Path, *, keep: int = 2, read_only: bool = False):
+    def __init__(self, folder: pathlib.Path, *, read_only: bool = False):
         self._folder = folder.resolve() if is_local(folder) else folder
-        self._keep, self._read_only = keep, read_only
+        self._read_only = read_only
         self._records = Records(self._folder)
         # Orbax and its tasks log pages about errors that are reported in one sentence here.
         for name in ("absl", "asyncio"):
@@ -52,7 +53,7 @@ class Checkpoints:
         """Orbax's manager, opened only after damaged steps are removed, which would break it."""
         self._pass_over_flawed()
         policy = ocp.checkpoint_managers
-        preserved = policy.AnyPreservationPolicy([policy.LatestN(self._keep), self._records])
+        preserved = policy.AnyPreservationPolicy([policy.LatestN(_KEPT), self._records])
         options = ocp.CheckpointManagerOptions(
             preservation_policy=preserved,
             cleanup_tmp_directories=True,  # half-written steps that a killed run left

@@ -6,10 +6,11 @@ import jax
 import jax.numpy as jnp
 
 _BLOCK = 1024  # rows in a block of distances
+_STEPS = 30
 
 
-@functools.partial(jax.jit, static_argnames=("count", "steps"))
-def k_means(rows: jax.Array, key: jax.Array, count: int, *, steps: int = 30) -> jax.Array:
+@functools.partial(jax.jit, static_argnames="count")
+def k_means(rows: jax.Array, key: jax.Array, count: int) -> jax.Array:
     """Return centres [count, d] of rows [n, d] by Lloyd's algorithm, from random rows.
 
     Memory is linear in n. Source: Lloyd 1982, IEEE Transactions on Information Theory 28.
@@ -27,4 +28,4 @@ def k_means(rows: jax.Array, key: jax.Array, count: int, *, steps: int = 30) -> 
         return jnp.where(size[:, None] > 0, means, centers), None
 
     first = rows[jax.random.choice(key, len(rows), (count,), replace=False)]
-    return jax.lax.scan(step, first, length=steps)[0]
+    return jax.lax.scan(step, first, length=_STEPS)[0]

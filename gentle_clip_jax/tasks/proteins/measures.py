@@ -2,21 +2,18 @@
 
 import numpy as np
 
+_CANDIDATES = 20  # nearest in length
+
 
 def crop_figures(
-    x: np.ndarray,
-    y: np.ndarray,
-    lengths: np.ndarray,
-    distinct: np.ndarray,
-    *,
-    candidates: int = 20,
+    x: np.ndarray, y: np.ndarray, lengths: np.ndarray, distinct: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Return retrieval metrics, averaged over all crops and, unless named otherwise, directions.
 
     crop_mrr is the mean of 1 / rank, where ties count against the query; crop_r1 is recall at 1;
     sequence_to_structure_r1 is recall at 1 in that direction. length_matched_mrr ranks the partner
-    among the `candidates` items nearest in length, so that clues to a domain's length, such as the
-    compactness of a crop, help little; chance is (ln candidates + 0.58) / candidates.
+    among the 20 items nearest in length, so that clues to a domain's length, such as the
+    compactness of a crop, help little; chance is (ln 20 + 0.58) / 20.
     distinct_crop_mrr ranks distinct items among themselves.
 
     Args:
@@ -27,7 +24,7 @@ def crop_figures(
     """
     scores = np.asarray(x, np.float32) @ np.asarray(y, np.float32).T
     ranks = both_ranks(scores)
-    near = both_ranks(scores, nearest_in_length(lengths, candidates))
+    near = both_ranks(scores, nearest_in_length(lengths, _CANDIDATES))
     among_distinct = both_ranks(scores[np.ix_(distinct, distinct)])
     return {
         "crop_mrr": np.mean(1 / ranks, axis=0),
