@@ -76,7 +76,7 @@ def pairs_only(features: Features, *, relatives: bool) -> dict[str, Candidate]:
     candidates = {}
     for name, fit in _SHRUNK.items():
         shrinkage = chosen_shrinkage(fit, x, y)
-        fit_rows = lambda rest, f=fit, s=shrinkage: f(*take(rest, x, y), s)  # noqa: E731
+        fit_rows = lambda rest, f=fit, s=shrinkage: f(*take(rest, x, y))(s)  # noqa: E731
         candidates[name] = Candidate(_once(fit_rows), x, y, *galleries)
     if relatives:
         candidates[RELATIVE] = candidates["cca"]._replace(
@@ -171,7 +171,7 @@ def _gentle_fit(
     def fit(rest: np.ndarray) -> Embeds:
         x, y = take(rest, smoothed.x, smoothed.y)
         y = jnp.mean(y, axis=1)
-        maps = shrunk_cca(x[:, 0], y, prepared.shrinkage)
+        maps = shrunk_cca(x[:, 0], y)(prepared.shrinkage)
         if not plan:
             return maps
         part = some._replace(x=x, y=y[:, None])

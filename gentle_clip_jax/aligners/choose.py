@@ -52,10 +52,12 @@ class Choice(NamedTuple):
 
     candidate: its name among the candidates.
     summary: the figures that decided, ready for JSON.
+    shrinkage: of the fit to the pairs alone; held-out pairs choose it if None.
     """
 
     candidate: str
     summary: dict[str, Any]
+    shrinkage: float | None = None
 
     @property
     def method(self) -> str:
@@ -167,9 +169,10 @@ def transported(
     neighbours = {"cca": 0.0, SMOOTHED: NEIGHBOURS}.get(choice.candidate)
     names = classes if choice.candidate in (NAMED, NAMES_JOINED) else None
     transport = choice.candidate not in ("cca", UNPLANNED)
-    prepared = prepare(features, neighbours=neighbours)
+    prepared = prepare(features, neighbours=neighbours, shrinkage=choice.shrinkage)
     fitted = fit_prepared(prepared, names, transport=transport)
-    metadata = {"settings": {"neighbours": prepared.weight}}
+    settings = {"neighbours": prepared.weight, "shrinkage": prepared.shrinkage}
+    metadata = {"settings": settings}
     if joined:
         fitted = fitted._replace(maps=with_relative(prepared.features, fitted.maps))
     if names is not None and choice.candidate == NAMES_JOINED:

@@ -94,15 +94,17 @@ def _seed(key: jax.Array) -> int:
 def refit(aligner: Aligner, problem: Problem) -> Aligner:
     """Fit an aligner's method to another problem, with the choices that were made for the aligner.
 
-    The candidate that held-out pairs chose and the galleries that are smoothed stay; settings such
-    as the shrinkage are chosen again.
+    The candidate and the shrinkage that held-out pairs chose and the galleries that are smoothed
+    stay. transported_cca and joint_adapted choose their shrinkage again.
     """
     metadata = aligner.metadata
     method, chosen = metadata["method"], metadata.get("held_out", {}).get("chosen")
-    if chosen is None:
+    if chosen is None and method not in OF_PAIRS:
         refitted = METHODS[method].fit(problem)
     else:
-        refitted = _fit_choice(problem, choose.Choice(chosen, {}), method=method)
+        shrinkage = metadata.get("settings", {}).get("shrinkage")
+        choice = choose.Choice(chosen or method, {}, shrinkage)
+        refitted = _fit_choice(problem, choice, method=method)
     return with_gallery_smoothing(refitted, problem, aligner.smoothed_galleries)
 
 
@@ -113,7 +115,7 @@ def _fit_choice(problem: Problem, choice: choose.Choice, *, method: str | None =
         features = plan_part(features, problem.plan_items)
         if method in OF_PAIRS:
             x, y = (jnp.mean(items, axis=1) for items in features[:2])
-            maps, metadata = OF_PAIRS[method](x, y)
+            maps, metadata = OF_PAIRS[method](x, y, choice.shrinkage)
         elif _is_shared(method):
             maps, metadata = fit_joint(features, choice.candidate)
         else:

@@ -95,7 +95,7 @@ def _gains(features: Features, seed: int) -> tuple[float, float]:
     for held_out, rest in repeated_folds(n, seed):
         rest_x, rest_y = take(rest, x, y)
         all_x, all_y = take(np.concatenate([held_out, rest]), x, y)
-        maps = shrunk_cca(rest_x, rest_y, shrinkage)
+        maps = shrunk_cca(rest_x, rest_y)(shrinkage)
         plain = SmoothedGallery(maps, None, None)
         smoothed = (
             plain._replace(bank_y=maps.embed_y(jnp.concatenate([rest_y, more_y]))),

@@ -1,5 +1,6 @@
 """One space on both sides: whether held-out pairs keep it as it is, or move it."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
@@ -116,9 +117,9 @@ def _fit(features: Features, shrinkage: float, rounds: int) -> Maps | Joined:
 
 
 def _shrinkage(features: Features) -> float:
-    def fit(x: Any, y: Any, shrinkage: float) -> Maps:
+    def fit(x: Any, y: Any) -> Callable[[float], Maps]:
         pairs = features._replace(x=x[:, None], y=y[:, None])
-        return ridge_to_identity(pairs, shrinkage=shrinkage)
+        return lambda shrinkage: ridge_to_identity(pairs, shrinkage=shrinkage)
 
     x, y = (jnp.mean(items, axis=1) for items in features[:2])
     return chosen_shrinkage(fit, x, y, shrinkages=JointAdapted.shrinkages)

@@ -1,5 +1,6 @@
 """Table of methods: each fits an aligner to a problem."""
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -60,37 +61,33 @@ def _pairs(features: Features) -> tuple[jax.Array, jax.Array]:
     return jnp.mean(features.x, axis=1), jnp.mean(features.y, axis=1)
 
 
-def cca(x: jax.Array, y: jax.Array) -> tuple[Embeds, Metadata]:
-    """Fit CCA to standardised pairs [n, dx] and [n, dy], with cross-validated shrinkage."""
-    return _chosen(shrunk_cca, x, y)
+def _shrunk(
+    fit: ShrunkFit, x: jax.Array, y: jax.Array, shrinkage: float | None
+) -> tuple[Embeds, Metadata]:
+    if shrinkage is None:
+        shrinkage = chosen_shrinkage(fit, x, y)
+    return fit(x, y)(shrinkage), _settings(shrinkage=shrinkage)
 
 
-def ridge(x: jax.Array, y: jax.Array) -> tuple[Embeds, Metadata]:
-    """Fit ridge regression to standardised pairs, with cross-validated shrinkage."""
-    return _chosen(shrunk_ridge, x, y)
-
-
-def _chosen(fit: ShrunkFit, x: jax.Array, y: jax.Array) -> tuple[Embeds, Metadata]:
-    shrinkage = chosen_shrinkage(fit, x, y)
-    return fit(x, y, shrinkage), _settings(shrinkage=shrinkage)
-
-
-def _cca_relative(x: jax.Array, y: jax.Array) -> tuple[Embeds, Metadata]:
-    maps, metadata = cca(x, y)
+def _cca_relative(x: jax.Array, y: jax.Array, shrinkage: float | None) -> tuple[Embeds, Metadata]:
+    maps, metadata = _shrunk(shrunk_cca, x, y, shrinkage)
     return Joined((maps, closed_form.relative(x, y))), metadata
 
 
-OF_PAIRS: dict[str, Callable[[jax.Array, jax.Array], tuple[Embeds, Metadata]]] = {
-    "cca": cca,
-    "procrustes": lambda x, y: (closed_form.procrustes(x, y), _settings(dim=Procrustes.dim)),
-    "ridge": ridge,
-    "relative": lambda x, y: (closed_form.relative(x, y), {}),
+# Functions of standardised pairs [n, dx] and [n, dy], and a shrinkage, which held-out pairs choose
+# if it is None.
+OfPairs = Callable[[jax.Array, jax.Array, float | None], tuple[Embeds, Metadata]]
+OF_PAIRS: dict[str, OfPairs] = {
+    "cca": functools.partial(_shrunk, shrunk_cca),
+    "procrustes": lambda x, y, _: (closed_form.procrustes(x, y), _settings(dim=Procrustes.dim)),
+    "ridge": functools.partial(_shrunk, shrunk_ridge),
+    "relative": lambda x, y, _: (closed_form.relative(x, y), {}),
     "cca_relative": _cca_relative,
 }
 
 
 def _of_pairs(name: str, label: str) -> Method:
-    return Method(name, label, lambda features, classes: OF_PAIRS[name](*_pairs(features)))
+    return Method(name, label, lambda features, classes: OF_PAIRS[name](*_pairs(features), None))
 
 
 def _transported_cca(features: Features, classes: Classes | None) -> tuple[Embeds, Metadata]:
@@ -101,7 +98,7 @@ def _transported_cca(features: Features, classes: Classes | None) -> tuple[Embed
         "mix": TransportedCca.mix,
         "rounds": TransportedCca.rounds,
     }
-    start = shrunk_cca(x, y, shrinkage)
+    start = shrunk_cca(x, y)(shrinkage)
     maps = closed_form.transported_cca(features, start, **settings)
     return maps, _settings(**settings)
 

@@ -116,7 +116,7 @@ def cross_validate(
 
 
 def choose_setting(
-    fit: Callable[[jax.Array, jax.Array, float], Embeds],
+    fit: Callable[[jax.Array, jax.Array], Callable[[float], Embeds]],
     x: jax.Array,
     y: jax.Array,
     settings: Iterable[float],
@@ -131,8 +131,8 @@ def choose_setting(
     to distinguish from others, would favour too much shrinkage.
 
     Args:
-      fit: fit(x, y, setting) is a pytree that embeds both. All folds have one shape, so that a
-        jitted fit compiles once.
+      fit: fit(x, y) returns the function of a setting that returns a pytree that embeds both. All
+        folds have one shape, so that a jitted fit compiles once.
       x: [n, dx] features.
       y: [n, dy] features; y[i] is the pair of x[i].
       settings: numbers; in `fit` they are floats.
@@ -143,7 +143,8 @@ def choose_setting(
 
     >>> from gentle_clip_jax.aligners.closed_form import ridge
     >>> x = jax.random.normal(jax.random.key(0), (20, 6))
-    >>> choose_setting(lambda x, y, r: ridge(x, y, shrinkage=r), x, x**3, [0.1, 1e9])
+    >>> fit = lambda x, y: lambda r: ridge(x, y, shrinkage=r)
+    >>> choose_setting(fit, x, x**3, [0.1, 1e9])
     0.1
     """
     settings = [float(setting) for setting in settings]
@@ -151,7 +152,7 @@ def choose_setting(
     for held_out, rest in folds(np.random.default_rng(0).permutation(n), num_folds):
         ordered_x, ordered_y = pairs.take(np.concatenate([held_out, rest]), x, y)
         size = len(held_out)
-        fitted = (fit(ordered_x[size:], ordered_y[size:], setting) for setting in settings)
+        fitted = map(fit(ordered_x[size:], ordered_y[size:]), settings)
         among = size if size >= _LEAST_GALLERY else n
         gallery = ordered_x[:among], ordered_y[:among]
         scores.append([_log_rank(aligner, *gallery, size) for aligner in fitted])

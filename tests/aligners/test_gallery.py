@@ -65,7 +65,7 @@ def test_gains_are_means_over_folds_with_banks_of_pairs_and_unmatched_items(monk
 
     monkeypatch.setattr(gallery, "partner_ranks", ranks)
     monkeypatch.setattr(gallery, "chosen_shrinkage", lambda *_: 0)
-    monkeypatch.setattr(gallery, "shrunk_cca", lambda *_: Maps)
+    monkeypatch.setattr(gallery, "shrunk_cca", lambda *_: lambda _: Maps)
     matched, unmatched = np.split(np.float32(number)[:, None], [6])
     found = gallery._gains(gallery.Features(matched, matched, unmatched, unmatched), 0)
     error = gains.std(ddof=1) / np.sqrt(6)

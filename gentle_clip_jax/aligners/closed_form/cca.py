@@ -33,6 +33,16 @@ class Spectrum(NamedTuple):
     vectors: Array
 
 
+class Moments(NamedTuple):
+    """Moments of pairs that CCA needs: means [dx], [dy], spectra and cross-covariance [dx, dy]."""
+
+    mean_x: Array
+    of_x: Spectrum
+    mean_y: Array
+    of_y: Spectrum
+    cross: Array
+
+
 @compiled_for_jax(static_argnames="dim")
 def cca(
     x: Array,
@@ -60,13 +70,28 @@ def cca(
 
     Source: Hotelling 1936, Biometrika 28; with a ridge, Vinod 1976, J. Econometrics 4.
     """
+    return maps_of(moments(x, y, weights), shrinkage, dim=dim, power=power)
+
+
+def moments(x: Array, y: Array, weights: Array | None = None) -> Moments:
+    """Return the moments of pairs, see `cca`: the part that no shrinkage changes."""
     pairs.count(x, y)
     (mean_x, x), (mean_y, y) = centred(x, weights), centred(y, weights)
-    cross = x.T @ y / x.shape[0]
+    return Moments(mean_x, spectrum(x), mean_y, spectrum(y), x.T @ y / x.shape[0])
+
+
+def maps_of(
+    of: Moments,
+    shrinkage: jax.Array | float,
+    *,
+    dim: int = settings.Cca.dim,
+    power: jax.Array | float = settings.Cca.power,
+) -> Maps:
+    """Return the maps of `cca` from the moments of the pairs."""
     map_x, map_y = canonical_maps(
-        spectrum(x), spectrum(y), cross, shrinkage=shrinkage, dim=dim, power=power
+        of.of_x, of.of_y, of.cross, shrinkage=shrinkage, dim=dim, power=power
     )
-    return Maps(mean_x, map_x, mean_y, map_y)
+    return Maps(of.mean_x, map_x, of.mean_y, map_y)
 
 
 def spectrum(x: Array) -> Spectrum:

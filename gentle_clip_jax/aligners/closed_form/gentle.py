@@ -69,7 +69,9 @@ def are_few_dimensions(features: Features) -> bool:
     return min(features.x.shape[2], features.y.shape[2]) <= FEW_DIMENSIONS
 
 
-def prepare(features: Features, *, neighbours: float | None = None) -> Prepared:
+def prepare(
+    features: Features, *, neighbours: float | None = None, shrinkage: float | None = None
+) -> Prepared:
     """Smooth x, and choose the shrinkage of the CCA of the smoothed pairs.
 
     With few pairs, a map that is fitted to single features fits their noise; the mean of an item's
@@ -79,6 +81,7 @@ def prepare(features: Features, *, neighbours: float | None = None) -> Prepared:
     Args:
       features: standardised, of matched and unmatched items.
       neighbours: their weight in units of s, however many dimensions there are.
+      shrinkage: of the CCA; held-out pairs choose it if not given.
 
     Source: ours; docs/results/closed.md compares alternatives.
     """
@@ -92,9 +95,9 @@ def prepare(features: Features, *, neighbours: float | None = None) -> Prepared:
     x, unmatched_x = jnp.split(rows, [len(features.x)])
     features = features._replace(x=x[:, None], unmatched_x=unmatched_x[:, None])
     y = jnp.mean(features.y, axis=1)
-    shrinkage = chosen_shrinkage(shrunk_cca, x, y)
+    shrinkage = chosen_shrinkage(shrunk_cca, x, y) if shrinkage is None else shrinkage
     bank = bank if weight else bank[:0]
-    return Prepared(features, bank, weight, shrinkage, shrunk_cca(x, y, shrinkage))
+    return Prepared(features, bank, weight, shrinkage, shrunk_cca(x, y)(shrinkage))
 
 
 def fit_prepared(prepared: Prepared, classes: Classes | None, *, transport: bool) -> Smoothed:

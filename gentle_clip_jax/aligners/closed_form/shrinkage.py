@@ -1,16 +1,20 @@
 """Cross-validated choice of the shrinkage, for every closed form."""
 
+import functools
 from collections.abc import Callable, Iterable
 
 import jax
 
-from gentle_clip_jax.aligners.closed_form.cca import Maps, cca
+from gentle_clip_jax.aligners.closed_form.arrays import compiled_for_jax
+from gentle_clip_jax.aligners.closed_form.cca import Maps, maps_of, moments
 from gentle_clip_jax.aligners.closed_form.ridge import ridge
 from gentle_clip_jax.aligners.settings import Shrinkage
 from gentle_clip_jax.evaluation.cross_validation import choose_setting
 from gentle_clip_jax.evaluation.splits import FOLDS
 
-ShrunkFit = Callable[[jax.Array, jax.Array, float], Maps]
+# Of pairs [n, dx] and [n, dy]: the fit as a function of the shrinkage.
+ShrunkFit = Callable[[jax.Array, jax.Array], Callable[[float], Maps]]
+_moments, _maps_of = compiled_for_jax()(moments), compiled_for_jax()(maps_of)
 
 
 def chosen_shrinkage(
@@ -23,7 +27,7 @@ def chosen_shrinkage(
     """Choose the shrinkage that ranks held-out partners best; 10 below three pairs.
 
     Args:
-      fit: of pairs [n, dx], [n, dy] and a shrinkage.
+      fit: `shrunk_cca`, `shrunk_ridge` or another `ShrunkFit`.
       x: [n, dx] features of the pairs.
       y: [n, dy] likewise.
       shrinkages: candidates.
@@ -34,11 +38,11 @@ def chosen_shrinkage(
     return choose_setting(fit, x, y, shrinkages, num_folds=num_folds)
 
 
-def shrunk_cca(x: jax.Array, y: jax.Array, shrinkage: float) -> Maps:
-    """Fit `cca` as a `ShrunkFit`."""
-    return cca(x, y, shrinkage=shrinkage)
+def shrunk_cca(x: jax.Array, y: jax.Array) -> Callable[[float], Maps]:
+    """Fit `cca` as a `ShrunkFit`, which decomposes the covariances once."""
+    return functools.partial(_maps_of, _moments(x, y))
 
 
-def shrunk_ridge(x: jax.Array, y: jax.Array, shrinkage: float) -> Maps:
+def shrunk_ridge(x: jax.Array, y: jax.Array) -> Callable[[float], Maps]:
     """Fit `ridge` as a `ShrunkFit`."""
-    return ridge(x, y, shrinkage=shrinkage)
+    return lambda shrinkage: ridge(x, y, shrinkage=shrinkage)

@@ -106,9 +106,9 @@ def from_pairs(
     y = texts.mean(axis=1)
     scale_x, scale_y = _deviation(x), _deviation(y)
     dim = params["x_head"]["map"]["kernel"].shape[1]
-    fit = lambda x, y, shrinkage: closed_form.cca(x, y, shrinkage=shrinkage, dim=dim)  # noqa: E731
+    fit = lambda x, y: lambda of: closed_form.cca(x, y, shrinkage=of, dim=dim)  # noqa: E731
     x, y = x / scale_x, y / scale_y
-    maps = fit(x, y, closed_form.chosen_shrinkage(fit, x, y))
+    maps = fit(x, y)(closed_form.chosen_shrinkage(fit, x, y))
     if start == "transported_cca" and batches.count(dataset.unmatched_x):
         some = slice(None, PLAN_ITEMS)
         unmatched_x = _images(model, params, batches.take(dataset.unmatched_x, some))

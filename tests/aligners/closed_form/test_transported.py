@@ -159,9 +159,8 @@ def test_held_out_pairs_turn_down_a_plan_between_sets_of_different_things(pairs)
     chosen = metadata["held_out"]["chosen"]
     assert chosen in ("cca", choose.UNPLANNED)
     if chosen == "cca":
-        alone = closed_form.shrunk_cca(
-            x, y, closed_form.chosen_shrinkage(closed_form.shrunk_cca, x, y)
-        )
+        fit = closed_form.shrunk_cca
+        alone = fit(x, y)(closed_form.chosen_shrinkage(fit, x, y))
     else:
         alone = fit_prepared(prepare(unlike), None, transport=False)
     np.testing.assert_array_equal(maps.embed_x(x), alone.embed_x(x))
