@@ -231,3 +231,21 @@ def test_every_method_is_above_chance(harness, folder, monkeypatch, name):
     rows = [embed(side[parts.test]) for embed, side in zip(embeds, (field.x, field.y))]
     figures = harness.protocol.metrics(*rows)
     assert figures["order"] > (60 if pairs else 0)
+
+
+STATING = METHOD.replace(
+    "return lambda",
+    "return lambda rows: rows, lambda rows: rows[:, ::-1] - 1, STATED\n    return lambda",
+)
+STATING += (
+    '\nSTATED = {"chosen": "cca", "expected": 50.0, "low": 1.0, "high": 100.0, "among": 30}\n'
+)
+
+
+def test_what_a_method_states_is_kept_beside_what_is_true(harness, folder, monkeypatch):
+    (folder / "methods" / "made_up.py").write_text(STATING)
+    rows = [json.loads(line) for line in run(harness, folder, monkeypatch)]
+    assert {row["chosen"] for row in rows} == {"cca"}
+    assert {row["unmatched_recall"] for row in rows} == {100.0}
+    content = importlib.import_module("published").read("few_pairs_default", folder / "out")
+    assert [row["expected"] for row in content["rows"]] == [50.0] * len(rows)

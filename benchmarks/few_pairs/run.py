@@ -3,8 +3,9 @@
     python benchmarks/few_pairs/run.py --data=DATA --cache=CACHE [--fields ...] [--methods ...]
 
 Rows are appended to CACHE/few_pairs.jsonl as they come; stopped and run again, it goes on. Writes
-docs/results/few_pairs.json. --choose takes the items and the seeds for choosing settings; its rows
-stay in CACHE/few_pairs_choosing.jsonl.
+docs/results/few_pairs.json, and few_pairs_default.json with what the default states of itself.
+--choose takes the items and the seeds for choosing settings; its rows stay in
+CACHE/few_pairs_choosing.jsonl.
 """
 
 import argparse
@@ -34,6 +35,8 @@ EARLY_PAIRS, EARLY_SEEDS = 300, 3  # cells up to these come first
 PACKAGES = ("gentle-clip-jax", "jax", "numpy", "scikit-learn", "scipy", "POT", "rdkit")
 COLUMNS = ("field", "pairs", "seed", "method", "recall", "r1", "r5", "r10", "order", "label_1")
 COLUMNS += ("label_5", "seconds", "commit", "error")
+STATED = ("field", "pairs", "seed", "method", "chosen", "expected", "low", "high", "among")
+STATED += ("unmatched_recall", "commit")
 
 
 class Cell(NamedTuple):
@@ -78,7 +81,11 @@ def main() -> None:
             "one_space": [name for name, one in methods.items() if _one_space(one)],
             "rows": [row for cell, row in rows_of(file).items() if cell.field in fields],
         }
-        publish("few_pairs", content, *([args.out] if args.out else []), columns=COLUMNS)
+        out = [args.out] if args.out else []
+        publish("few_pairs", content, *out, columns=COLUMNS)
+        stated = {name: content[name] for name in ("machine", "versions", "command")}
+        stated["rows"] = [row for row in content["rows"] if "chosen" in row]
+        publish("few_pairs_default", stated, *out, columns=STATED)
 
 
 def discover(folder: pathlib.Path, names: list[str] | None = None) -> dict[str, ModuleType]:
@@ -148,8 +155,7 @@ def _row(cell: Cell, load, split, methods, choose: bool) -> dict[str, Any] | Non
         return None
     started = time.process_time()
     try:
-        x, y = _embedded(field, parts, cell, module, items)
-        figures = protocol.metrics(x, y, labels)
+        figures = _figures(field, parts, cell, module, items, labels)
     except Exception as error:
         figures = {"error": f"{type(error).__name__}: {error}"[:200]}
     seconds = time.process_time() - started
@@ -157,10 +163,20 @@ def _row(cell: Cell, load, split, methods, choose: bool) -> dict[str, Any] | Non
     return row | figures | {"seconds": seconds}
 
 
-def _embedded(field: Field, parts: Parts, cell: Cell, module: ModuleType, items: np.ndarray):
+def _figures(
+    field: Field, parts: Parts, cell: Cell, module: ModuleType, items: np.ndarray, labels
+) -> dict[str, Any]:
+    """Fit, embed and measure; beside it what the method states of itself, if it does."""
     drawn = protocol.draw(field, parts.train, cell.pairs, cell.seed)
-    embeds: tuple[Embed, Embed] = module.fit(*drawn, cell.seed)
-    return (embed(rows[items]) for embed, rows in zip(embeds, (field.x, field.y)))
+    embed_x, embed_y, *stated = module.fit(*drawn, cell.seed)
+    embeds: tuple[Embed, Embed] = embed_x, embed_y
+    embedded = (embed(rows[items]) for embed, rows in zip(embeds, (field.x, field.y)))
+    figures = protocol.metrics(*embedded, labels)
+    if not stated:
+        return figures
+    of_draw = field, parts.train, cell.pairs, cell.seed
+    recall = protocol.unmatched_recall(*of_draw, embeds, stated[0]["among"])
+    return figures | stated[0] | {"unmatched_recall": recall}
 
 
 def _without_pairs(module: ModuleType) -> bool:

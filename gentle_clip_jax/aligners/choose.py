@@ -38,7 +38,8 @@ from gentle_clip_jax.evaluation.cross_validation import Embeds, HeldOut
 from gentle_clip_jax.evaluation.intervals import standard_errors
 
 _LEAST_PAIRS = 6  # held-out pairs; with fewer, defaults apply
-_STANDARD_ERRORS = 2.0
+_STANDARD_ERRORS = 2.0  # by which a candidate is better, or worse, for sure
+_WORSE = 1.0  # standard errors by which a method that uses unmatched items is turned down
 _METHODS = {
     UNPLANNED: PLANNED,
     SMOOTHED: PLANNED,
@@ -80,10 +81,11 @@ def choose(
     pair. The pairs-only methods (CCA, ridge regression, relative representations) compete with
     gentle transport: with a plan, without, with the names of classes (where that is better, joined
     with maps from the names alone), and joined with relative representations if that is better by
-    two standard errors. A method that uses unmatched items is chosen if it is no worse; below 60
-    pairs, which are weak evidence, unless it is worse by a standard error; in 64 dimensions or
-    fewer of either modality only if it is better by two. There neighbours take part only if gentle
-    transport is better by two with them. Fewer than six pairs decide nothing.
+    two standard errors. A method that uses unmatched items is chosen unless it is worse by a
+    standard error: held-out pairs are weak evidence, and it mostly helps
+    (docs/results/choosing.md). In 64 dimensions or fewer of either modality neighbours take part
+    only if gentle transport is better by two standard errors with them. Fewer than six pairs decide
+    nothing.
 
     Args:
       features: standardised, of two pairs or more.
@@ -91,9 +93,8 @@ def choose(
       named: whether the names of classes are given.
       pairs_only: which pairs-only methods compete; all that were evaluated if not given.
     """
-    few_dimensions = are_few_dimensions(features)
     if held_out is None or len(features.x) < _LEAST_PAIRS:
-        is_pairs_only = few_dimensions or not has_unmatched(features)
+        is_pairs_only = are_few_dimensions(features) or not has_unmatched(features)
         candidate = "cca" if is_pairs_only else NAMES_JOINED if named else PLANNED
         reason = {"chosen": candidate, "decided_by": "too few pairs to hold any out"}
         return Choice(candidate, reason)
@@ -104,15 +105,8 @@ def choose(
     if rival is None:
         return Choice(best, {"chosen": best, **_summary(ranks, best, None)})
     gain = standard_errors(ranks[best] - ranks[rival])
-    few_pairs = len(features.x) < FEW_PAIRS
-    use_rival = gain >= (_STANDARD_ERRORS if few_dimensions else -1.0 if few_pairs else 0.0)
-    candidate = rival if use_rival else best
-    summary = {
-        "chosen": candidate,
-        **_summary(ranks, best, rival),
-        "few_dimensions": few_dimensions,
-    }
-    return Choice(candidate, summary)
+    candidate = best if gain < -_WORSE else rival
+    return Choice(candidate, {"chosen": candidate, **_summary(ranks, best, rival)})
 
 
 def joint_adapted(features: Features) -> tuple[Embeds, dict[str, Any]]:

@@ -1,5 +1,6 @@
 """Cross-validation of a fitted method: the recall to expect, and the gain from unmatched items."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,10 +9,11 @@ import numpy as np
 from gentle_clip_jax.aligners import METHODS, Problem, candidates, reduced
 from gentle_clip_jax.aligners.fit import evaluate_problem
 from gentle_clip_jax.aligners.joint import evaluate_method_of_space
+from gentle_clip_jax.aligners.settings import Extrapolation
 from gentle_clip_jax.evaluation import verdict
 from gentle_clip_jax.evaluation.cross_validation import TOP, HeldOut, cross_validate
 from gentle_clip_jax.evaluation.held_out_pairs import HeldOutPairs
-from gentle_clip_jax.evaluation.intervals import mean_interval
+from gentle_clip_jax.evaluation.intervals import in_log_odds, mean_interval, move_interval
 from gentle_clip_jax.features.pairs import Matched
 from gentle_clip_jax.parallel.cores import one_core_for_lapack
 
@@ -45,10 +47,9 @@ def evaluate_method(problem: Problem, method: str, seed: int) -> HeldOut:
 def expected(problem: Problem, metadata: dict[str, Any], held_out: HeldOut) -> dict[str, Any]:
     """Return the held-out figures of the method that `metadata` names.
 
-    recall: "value" (mean of R@1, 5 and 10, both ways), "low", "high" and the recalls "at" 1, 5 and
-    10; chance: that value by chance; above_chance: see `verdict.above_chance`; among: how many
-    items a partner was among; splits; unmatched: see `verdict.gain`, with the methods that were
-    compared, None without unmatched items.
+    recall: see `recall_of`; chance: that value by chance; above_chance: see `verdict.above_chance`;
+    among: how many items a partner was among; splits; unmatched: see `verdict.gain`, with the
+    methods that were compared, None without unmatched items.
     """
     method, chosen = chosen_of(metadata), metadata.get("held_out", {})
     each = {name: values.mean(axis=(1, 2)) for name, values in held_out.recall.items()}
@@ -84,13 +85,31 @@ def chosen_of(metadata: Mapping[str, Any]) -> str:
 
 
 def recall_of(held_out: HeldOut, method: str) -> dict[str, Any]:
-    """Return the recall of a method: "value" (mean of R@1, 5 and 10), "low", "high" and "at"."""
+    """Return the recall to expect of a method that is fitted to all pairs.
+
+    "value" (mean of R@1, 5 and 10, both ways), "low" and "high" (95 %), "held_out", the value of
+    the fits without the held-out pairs, from which these are extrapolated (see
+    `settings.Extrapolation`), and the recalls "at" 1, 5 and 10.
+    """
     values = held_out.recall[method]
     each, at = values.mean(axis=(1, 2)), values.mean(axis=(0, 1))
     interval = mean_interval(
         each, fitted=held_out.fitted, level=verdict.EXPECTED, bounds=(0.0, 1.0)
     )
-    return {**interval, "at": dict(zip(map(str, TOP), at.tolist()))}
+    # The features as they are learn nothing from pairs.
+    more = 0.0 if method == candidates.JOINT else math.log(len(values) / held_out.fitted)
+    shift, spread = _slope(method) * more, Extrapolation.spread * more
+    shifted = {str(top): in_log_odds(float(one), shift) for top, one in zip(TOP, at)}
+    recall = move_interval(interval, shift=shift, spread=spread, level=verdict.EXPECTED)
+    return {**recall, "held_out": interval["value"], "at": shifted}
+
+
+def _slope(method: str) -> float:
+    """Return how fast the log odds of recall rise by the log of the number of pairs."""
+    has_plan = method not in (*candidates.PAIRS_ONLY, candidates.UNPLANNED)
+    if method in METHODS:
+        has_plan = METHODS[method].unmatched
+    return Extrapolation.planned if has_plan else Extrapolation.slope
 
 
 def chance_of(held_out: HeldOut) -> float:

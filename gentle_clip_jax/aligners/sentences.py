@@ -85,8 +85,11 @@ def chance_warning(above_chance: str | None, measured: str) -> str | None:
 def of_method(metadata: dict[str, Any]) -> Sentence:
     """Return the sentence on the recall of held-out pairs; of metadata that have some."""
     expected, pairs = metadata["expected"], metadata["fitted_on"]["pairs"]
-    recall = expected["recall"]
-    fitted = f"Method {metadata['method']}, {pairs} pairs"
+    recall, method = expected["recall"], metadata["method"]
+    chosen = metadata.get("held_out", {}).get("chosen", method)
+    if chosen == "cca" != method:  # it was asked for by name
+        method = f"{method} (held-out pairs turned its plan down: cca)"
+    fitted = f"Method {method}, {pairs} pairs"
     return Sentence(
         f"{fitted}.",
         f"{fitted}; recall (mean of R@1, 5 and 10, both ways) {_cent(recall['value'])} %, between "

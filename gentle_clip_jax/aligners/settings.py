@@ -135,6 +135,21 @@ class CrossValidation:
 
 
 @dataclasses.dataclass(frozen=True)
+class Extrapolation:
+    """From the recall of fits without the held-out pairs to that of the fit to all pairs.
+
+    The log odds of recall rise by a slope times the log of the ratio of the numbers of pairs, and
+    differ from this by `spread` times that log (a standard deviation). slope: of methods without a
+    plan. planned: of methods with a plan, whose final fit also has more rounds, components and
+    unmatched items. Chosen on draws for choosing, see docs/results/few_pairs.md.
+    """
+
+    slope: float = 0.6
+    planned: float = 1.1
+    spread: float = 0.7
+
+
+@dataclasses.dataclass(frozen=True)
 class Review:
     """Refits during a review, quick enough to be made while a person goes on.
 

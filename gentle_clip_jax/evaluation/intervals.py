@@ -1,6 +1,7 @@
 """Confidence intervals: bootstrap percentiles, means over held-out pairs, and shares."""
 
 import math
+import statistics
 from collections.abc import Callable
 from typing import TypedDict
 
@@ -84,6 +85,41 @@ def mean_interval(
     half = stdtrit(len(padded) - 1, (1 + level) / 2) * padded.std(ddof=1) / math.sqrt(fitted + 2)
     low, high = np.clip([padded.mean() - half, padded.mean() + half], *bounds)
     return Interval(value=float(values.mean()), low=float(low), high=float(high))
+
+
+def in_log_odds(share: float, shift: float) -> float:
+    """Return a share whose log odds are moved by `shift`; 0 and 1 stay.
+
+    >>> round(in_log_odds(0.5, 1.0), 2), in_log_odds(0.0, 1.0)
+    (0.73, 0.0)
+    """
+    factor = math.exp(shift)
+    return share * factor / (1 - share + share * factor)
+
+
+def move_interval(figure: Interval, *, shift: float, spread: float, level: float) -> Interval:
+    """Move the log odds of a share and of its interval, and widen it by an independent error.
+
+    Args:
+      figure: a share with its interval of `level`.
+      shift: of the log odds.
+      spread: standard deviation of the error, in log odds.
+      level: of confidence.
+
+    >>> round(move_interval(wilson(5, 10), shift=0, spread=0.2, level=0.95)["high"], 2)
+    0.77
+    """
+    error = statistics.NormalDist().inv_cdf((1 + level) / 2) * spread
+    value = min(max(figure["value"], 1e-6), 1 - 1e-6)
+
+    def end(share: float, sign: int) -> float:
+        if share in (0, 1):
+            return share
+        distance = math.log(share / (1 - share)) - math.log(value / (1 - value))
+        return in_log_odds(value, shift + sign * math.hypot(distance, error))
+
+    low, high = end(figure["low"], -1), end(figure["high"], 1)
+    return Interval(value=in_log_odds(figure["value"], shift), low=low, high=high)
 
 
 def wilson(hits: float, of: int) -> Interval:

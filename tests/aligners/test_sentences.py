@@ -33,6 +33,8 @@ def test_the_words():
         "Whether unmatched items help is not clear yet: +5 points against cca, the best pairs-only "
         "method, between -10 and +20 (99 %); about 110 pairs would decide it.",
     ]
+    fallen = sentences(metadata | {"held_out": {"chosen": "cca"}})[2]
+    assert "gentle_transport (held-out pairs turned its plan down: cca), 12 pairs" in fallen
     metadata["to_match"] = {"among": [5000, 3000], "first": 0.04}
     assert sentences(metadata)[1] == (
         "Among all that match chooses from, 5,000 items of photo and 3,000 of word, 4.0 % have "

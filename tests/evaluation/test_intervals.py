@@ -66,3 +66,19 @@ def test_weighted_median_is_the_median_of_the_drawn_items():
     counts = rng.multinomial(40, np.full(41, 1 / 41), size=50)
     expected = [np.median(np.repeat(values, count)) for count in counts]
     np.testing.assert_array_equal(retrieval._median(values, counts), expected)
+
+
+def test_a_share_is_moved_in_log_odds_and_its_interval_is_widened():
+    figure = {"value": 0.2, "low": 0.1, "high": 0.4}
+    moved = intervals.move_interval(figure, shift=np.log(2.0), spread=0.0, level=0.95)
+    assert moved == pytest.approx({"value": 1 / 3, "low": 2 / 11, "high": 4 / 7})
+    wider = intervals.move_interval(figure, shift=np.log(2.0), spread=0.5, level=0.95)
+    assert wider["value"] == moved["value"]
+    for end, sign in (("low", -1), ("high", 1)):
+        apart, wide = (
+            sign * (np.log(of[end] / (1 - of[end])) - np.log(0.5)) for of in (moved, wider)
+        )
+        assert wide == pytest.approx(np.hypot(apart, 1.96 * 0.5), rel=1e-3)
+    for share in (0.0, 1.0):  # ends that nothing exceeds stay
+        sure = {"value": share, "low": 0.0, "high": 1.0}
+        assert intervals.move_interval(sure, shift=1.0, spread=1.0, level=0.95) == sure

@@ -1,0 +1,34 @@
+"""The recall to expect of the fit to all pairs, from that of fits without the held-out ones."""
+
+import numpy as np
+import pytest
+
+from gentle_clip_jax.aligners.expected import recall_of
+from gentle_clip_jax.aligners.settings import Extrapolation
+from gentle_clip_jax.evaluation.cross_validation import HeldOut
+
+
+def held_out(fitted):
+    hits = np.zeros((300, 2, 3))
+    hits[:30], hits[30:60, :, 1:], hits[60:90, :, 2] = 1, 1, 1  # R@1 0.1, R@5 0.2, R@10 0.3
+    names = ("cca", "gentle_transport", "joint")
+    return HeldOut({}, dict.fromkeys(names, hits), fitted=fitted, gallery=1060, splits=10)
+
+
+@pytest.mark.parametrize(
+    ("method", "slope"), [("cca", Extrapolation.slope), ("gentle_transport", Extrapolation.planned)]
+)
+def test_more_pairs_find_more(method, slope):
+    recall, same = (recall_of(held_out(fitted), method) for fitted in (240, 300))
+    assert same["value"] == pytest.approx(same["held_out"])
+    assert recall["held_out"] == pytest.approx(0.2)
+    odds = 0.25 * (300 / 240) ** slope
+    assert recall["value"] == pytest.approx(odds / (1 + odds))
+    assert recall["at"]["1"] == pytest.approx((odds / 0.25 / 9) / (1 + odds / 0.25 / 9))
+    assert recall["low"] < recall["value"] < recall["high"]
+    assert recall["high"] - recall["low"] > same["high"] - same["low"]
+
+
+def test_features_as_they_are_learn_nothing_from_pairs():
+    recall = recall_of(held_out(150), "joint")
+    assert recall["value"] == pytest.approx(recall["held_out"])
