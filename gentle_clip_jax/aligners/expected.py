@@ -13,7 +13,7 @@ from gentle_clip_jax.aligners.settings import Extrapolation
 from gentle_clip_jax.evaluation import verdict
 from gentle_clip_jax.evaluation.cross_validation import TOP, HeldOut, cross_validate
 from gentle_clip_jax.evaluation.held_out_pairs import HeldOutPairs
-from gentle_clip_jax.evaluation.intervals import in_log_odds, mean_interval, move_interval
+from gentle_clip_jax.evaluation.intervals import Interval, in_log_odds, mean_interval, move_interval
 from gentle_clip_jax.features.pairs import Matched
 from gentle_clip_jax.parallel.cores import one_core_for_lapack
 
@@ -47,9 +47,9 @@ def evaluate_method(problem: Problem, method: str, seed: int) -> HeldOut:
 def expected(problem: Problem, metadata: dict[str, Any], held_out: HeldOut) -> dict[str, Any]:
     """Return the held-out figures of the method that `metadata` names.
 
-    recall: see `recall_of`; chance: that value by chance; above_chance: see `verdict.above_chance`;
-    among: how many items a partner was among; splits; unmatched: see `verdict.gain`, with the
-    methods that were compared, None without unmatched items.
+    recall: see `extrapolated_recall`; chance: that value by chance; above_chance: see
+    `verdict.above_chance`; among: how many items a partner was among; splits; unmatched: see
+    `verdict.gain`, with the methods that were compared, None without unmatched items.
     """
     method, chosen = chosen_of(metadata), metadata.get("held_out", {})
     each = {name: values.mean(axis=(1, 2)) for name, values in held_out.recall.items()}
@@ -58,7 +58,7 @@ def expected(problem: Problem, metadata: dict[str, Any], held_out: HeldOut) -> d
         rival = method
     has_unmatched = min(len(problem.unmatched_x), len(problem.unmatched_y)) > 0
     return {
-        "recall": recall_of(held_out, method),
+        "recall": extrapolated_recall(held_out, method),
         "among": held_out.gallery,
         "splits": held_out.splits,
         "chance": chance_of(held_out),
@@ -84,24 +84,36 @@ def chosen_of(metadata: Mapping[str, Any]) -> str:
     return metadata.get("held_out", {}).get("chosen", metadata["method"])
 
 
-def recall_of(held_out: HeldOut, method: str) -> dict[str, Any]:
-    """Return the recall to expect of a method that is fitted to all pairs.
+def held_out_recall(held_out: HeldOut, method: str) -> dict[str, Any]:
+    """Return the recall of the fits without the held-out pairs.
 
-    "value" (mean of R@1, 5 and 10, both ways), "low" and "high" (95 %), "held_out", the value of
-    the fits without the held-out pairs, from which these are extrapolated (see
-    `settings.Extrapolation`), and the recalls "at" 1, 5 and 10.
+    "value" (mean of R@1, 5 and 10, both ways), "low" and "high" (95 %), and the recalls "at" 1, 5
+    and 10.
     """
     values = held_out.recall[method]
     each, at = values.mean(axis=(1, 2)), values.mean(axis=(0, 1))
     interval = mean_interval(
         each, fitted=held_out.fitted, level=verdict.EXPECTED, bounds=(0.0, 1.0)
     )
+    return {**interval, "at": dict(zip(map(str, TOP), at.tolist()))}
+
+
+def extrapolated_recall(held_out: HeldOut, method: str) -> dict[str, Any]:
+    """Return the recall to expect of the fit to all pairs, as `held_out_recall` does.
+
+    "held_out" is the value of the fits without the held-out pairs, from which it is extrapolated,
+    see `settings.Extrapolation`.
+    """
+    found = held_out_recall(held_out, method)
     # The features as they are learn nothing from pairs.
-    more = 0.0 if method == candidates.JOINT else math.log(len(values) / held_out.fitted)
+    pairs = held_out.fitted if method == candidates.JOINT else len(held_out.recall[method])
+    more = math.log(pairs / held_out.fitted)
     shift, spread = _slope(method) * more, Extrapolation.spread * more
-    shifted = {str(top): in_log_odds(float(one), shift) for top, one in zip(TOP, at)}
-    recall = move_interval(interval, shift=shift, spread=spread, level=verdict.EXPECTED)
-    return {**recall, "held_out": interval["value"], "at": shifted}
+    interval = Interval(value=found["value"], low=found["low"], high=found["high"])
+    moved = move_interval(interval, shift=shift, spread=spread, level=verdict.EXPECTED)
+    at = {top: in_log_odds(share, shift) for top, share in found["at"].items()}
+    value = float(np.mean([*at.values()]))
+    return {**moved, "value": value, "held_out": found["value"], "at": at}
 
 
 def _slope(method: str) -> float:

@@ -146,7 +146,7 @@ class Extrapolation:
 
     slope: float = 0.6
     planned: float = 1.1
-    spread: float = 0.7
+    spread: float = 0.8
 
 
 @dataclasses.dataclass(frozen=True)

@@ -21,7 +21,7 @@ from gentle_clip_jax.aligners.expected import (
     chosen_of,
     closed_forms,
     evaluate_method,
-    recall_of,
+    held_out_recall,
 )
 from gentle_clip_jax.aligners.from_collections import READ_ITEMS, problem_of
 from gentle_clip_jax.comparing.comparison import Comparison
@@ -176,7 +176,7 @@ def _rows(
                 "label": method.label if method else name,
                 # A candidate that is no method is a form of one that uses them.
                 "unmatched": method.unmatched if method else True,
-                "recall": recall_of(of[name], name),
+                "recall": held_out_recall(of[name], name),
                 "difference": difference,
                 "from_chosen": from_chosen,
             }

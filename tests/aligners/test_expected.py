@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gentle_clip_jax.aligners.expected import recall_of
+from gentle_clip_jax.aligners.expected import extrapolated_recall
 from gentle_clip_jax.aligners.settings import Extrapolation
 from gentle_clip_jax.evaluation.cross_validation import HeldOut
 
@@ -19,16 +19,18 @@ def held_out(fitted):
     ("method", "slope"), [("cca", Extrapolation.slope), ("gentle_transport", Extrapolation.planned)]
 )
 def test_more_pairs_find_more(method, slope):
-    recall, same = (recall_of(held_out(fitted), method) for fitted in (240, 300))
+    recall, same = (extrapolated_recall(held_out(fitted), method) for fitted in (240, 300))
     assert same["value"] == pytest.approx(same["held_out"])
     assert recall["held_out"] == pytest.approx(0.2)
-    odds = 0.25 * (300 / 240) ** slope
-    assert recall["value"] == pytest.approx(odds / (1 + odds))
-    assert recall["at"]["1"] == pytest.approx((odds / 0.25 / 9) / (1 + odds / 0.25 / 9))
+    factor = (300 / 240) ** slope
+    for top, held in (("1", 0.1), ("5", 0.2), ("10", 0.3)):
+        odds = factor * held / (1 - held)
+        assert recall["at"][top] == pytest.approx(odds / (1 + odds))
+    assert recall["value"] == pytest.approx(np.mean([*recall["at"].values()]))
     assert recall["low"] < recall["value"] < recall["high"]
     assert recall["high"] - recall["low"] > same["high"] - same["low"]
 
 
 def test_features_as_they_are_learn_nothing_from_pairs():
-    recall = recall_of(held_out(150), "joint")
+    recall = extrapolated_recall(held_out(150), "joint")
     assert recall["value"] == pytest.approx(recall["held_out"])

@@ -115,9 +115,9 @@ def test_transport_begins_at_the_regression_and_is_joined_with_it():
 
 def test_pairs_move_a_space_that_is_turned_and_shifted():
     settings = {"turn": 0.3, "shift": 2.0, "noise": 0.2}
-    (x, y), given = views(60, seed=3, **settings), problem(**settings)
+    (x, y), given = views(300, seed=3, **settings), problem(**settings)
     aligners = [align(given, name) for name in ("joint", "joint_adapted", "auto")]
-    first = [np.mean(np.argmax(cosines(one, x, y), axis=1) == np.arange(60)) for one in aligners]
+    first = [np.mean(np.argmax(cosines(one, x, y), axis=1) == np.arange(300)) for one in aligners]
     assert first[1] > first[0] + 0.2
     assert first[2] > first[0] + 0.2
     assert aligners[1].metadata["held_out"]["chosen"] != "joint"
