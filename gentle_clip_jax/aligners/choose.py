@@ -82,10 +82,11 @@ def choose(
     gentle transport: with a plan, without, with the names of classes (where that is better, joined
     with maps from the names alone), and joined with relative representations if that is better by
     two standard errors. A method that uses unmatched items is chosen unless it is worse by a
-    standard error: held-out pairs are weak evidence, and it mostly helps
-    (docs/results/choosing.md). In 64 dimensions or fewer of either modality neighbours take part
-    only if gentle transport is better by two standard errors with them. Fewer than six pairs decide
-    nothing.
+    standard error: held-out pairs are weak evidence, and it mostly helps. In 64 dimensions or fewer
+    of either modality neighbours take part only if gentle transport is better by two standard
+    errors with them. Fewer than six pairs decide nothing.
+
+    Source: ours; docs/results/few_pairs_benchmark.md has what it costs.
 
     Args:
       features: standardised, of two pairs or more.

@@ -141,7 +141,7 @@ class Extrapolation:
     The log odds of recall rise by a slope times the log of the ratio of the numbers of pairs, and
     differ from this by `spread` times that log (a standard deviation). slope: of methods without a
     plan. planned: of methods with a plan, whose final fit also has more rounds, components and
-    unmatched items. Chosen on draws for choosing, see docs/results/few_pairs.md.
+    unmatched items. Chosen on draws for choosing, see docs/results/few_pairs_benchmark.md.
     """
 
     slope: float = 0.6
