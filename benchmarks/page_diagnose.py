@@ -75,6 +75,13 @@ def _alarms(nulls: list[dict]) -> list[list[str]]:
             for name, label in tests.items()
         ]
     good, wrong = ([one["verdict"] for one in of_case[(case,)]] for case in ALARMS)
+    shares = [one["wrong"] or 0 for one in of_case[([*ALARMS][0],)]]
+    rows.append(
+        [
+            "more than 10 % of the pairs said to be wrong",
+            f"{sum(s > 0.1 for s in shares)} of {len(shares)}",
+        ]
+    )
     rows.append(["verdict other than likely", f"{sum(v != 'likely' for v in good)} of {len(good)}"])
     rows.append(["wrong pairs: verdict likely", f"{wrong.count('likely')} of {len(wrong)}"])
     return rows

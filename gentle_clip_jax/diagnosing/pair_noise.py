@@ -15,6 +15,7 @@ _LEAST_PAIRS = 6
 _NUM_SUSPECTS = 10
 _PERMUTATIONS = 499
 _FEW, _MANY = 0.1, 0.4  # shares of wrong pairs
+_STRANGE = (0.5, 0.6, 0.7, 0.8, 0.9)  # thresholds
 _ENOUGH = 30  # pairs; with fewer, the interval is far too narrow
 _SOME = 0.65  # an interval below it excludes a useful relation
 
@@ -69,6 +70,28 @@ def cross_fitted_strangeness(x: np.ndarray, y: np.ndarray, rng: np.random.Genera
     strangers = np.sort(np.concatenate(strangers))
     below, up_to = (np.searchsorted(strangers, own, side=side) for side in ("left", "right"))
     return 1 - (below + up_to) / (2 * len(strangers))  # a tie counts half
+
+
+def random_share(strangeness: np.ndarray) -> tuple[float, float, float]:
+    """Return the share of pairs that look put together at random, with its 95 % interval.
+
+    The strangeness of a random pair is uniform, that of a right one mostly small: the density of
+    strange pairs is at least that of the random ones. Of several thresholds the smallest estimate
+    counts, as right pairs that are hard raise each.
+
+    Args:
+      strangeness: [n], of `cross_fitted_strangeness`.
+
+    Source: Storey 2002, J. R. Stat. Soc. B 64, (3), of p-values.
+
+    >>> random_share(np.array([0.05] * 8 + [0.55, 0.85]))[0]
+    0.0
+    """
+    shares = [(np.mean(strangeness > least) / (1 - least), least) for least in _STRANGE]
+    _, least = min(shares)
+    share = wilson(int(np.sum(strangeness > least)), len(strangeness))
+    value, low, high = (min(1.0, share[end] / (1 - least)) for end in ("value", "low", "high"))
+    return value, low, high
 
 
 def _signal_finding(
@@ -135,17 +158,14 @@ def _noise_finding(strangeness: np.ndarray, seen: bool, pair_ids: np.ndarray) ->
         for i in order
         if strangeness[i] > 0.5
     ]
-    # Random pairs are as often above one half as below; right ones are seldom above.
-    above = int(np.sum(strangeness > 0.5))
-    share = wilson(above, len(strangeness))
-    value, low, high = (min(1.0, 2 * share[end]) for end in ("value", "low", "high"))
+    value, low, high = random_share(strangeness)
     return Finding(
         *_NOISE,
         f"{value:.0%} ({low:.0%} to {high:.0%})",
         "100% of random pairs",
-        f"About {value:.0%} of the pairs look put together at random: twice the share that look "
-        "worse matched than most mismatched pairs. Hard pairs count too, so fewer are wrong.",
-        "good" if value < _FEW else "warning" if value < _MANY else "bad",
+        f"At most about {value:.0%} of the pairs are wrong: so many look put together at random. "
+        "Hard pairs look so too, and where most are hard this tells little.",
+        "good" if value < _FEW else "bad" if low > _MANY else "warning",
         {"share": number(value), "low": number(low), "high": number(high), "suspects": suspects},
         [picture],
     )
