@@ -75,7 +75,7 @@ def _alarms(nulls: list[dict]) -> list[list[str]]:
             for name, label in tests.items()
         ]
     good, wrong = ([one["verdict"] for one in of_case[(case,)]] for case in ALARMS)
-    shares = [one["wrong"] or 0 for one in of_case[([*ALARMS][0],)]]
+    shares = [one["wrong"] or 0 for one in of_case[(next(iter(ALARMS)),)]]
     rows.append(
         [
             "more than 10 % of the pairs said to be wrong",
