@@ -1,4 +1,5 @@
-"""The final table of pairs: the given ones and the probable matches, with a sentence on them."""
+"""Tables of pairs to go on with, each with a sentence: the given ones and the probable matches, or
+the longest list of matches at a chosen error."""
 
 import importlib.metadata
 from collections.abc import Mapping, Sequence
@@ -6,7 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gentle_clip_jax.aligners.refits import LEAST_PAIRS
 from gentle_clip_jax.features.collection import Collection
+from gentle_clip_jax.matching.listed import Listed, listed
 from gentle_clip_jax.matching.matches import Matches
 from gentle_clip_jax.matching.probabilities import is_share
 
@@ -27,10 +30,12 @@ class Accepted(NamedTuple):
 
     rows: x, y, probability ("" for a given pair) and decision ("given" or "probable") of each.
     methods: sentences for the methods section of a paper.
+    summary: sentence on the list at a chosen error, "" for another table.
     """
 
     rows: list[tuple[str, str, str, str]]
     methods: str
+    summary: str = ""
 
 
 def accepted_pairs(
@@ -57,9 +62,7 @@ def accepted_pairs(
     chosen = np.flatnonzero((matches.y >= 0) & (matches.probability >= least))
     chosen = chosen[np.argsort(-matches.probability[chosen], kind="stable")]
     rows = [(str(x), str(y), "", "given") for x, y in given]
-    for i in chosen:
-        x, y = x_ids[matches.x[i]], y_ids[matches.y[i]]
-        rows.append((str(x), str(y), f"{matches.probability[i]:.4g}", "probable"))
+    rows += _rows(matches, x_ids, y_ids, chosen)
     parts = [COUNTS["given"].format(given=f"{len(given):,}")]
     if len(chosen):
         share = float(np.mean(1 - matches.probability[chosen]))
@@ -68,6 +71,82 @@ def accepted_pairs(
         parts.append(COUNTS["probable"].format(**figures))
     counts = COUNTS["table"].format(total=f"{len(rows):,}", parts=_joined(parts))
     return Accepted(rows, f"{methods} {counts}")
+
+
+def check_fdr(fdr: float, share: float | None) -> None:
+    """Check what a list at a chosen error needs.
+
+    Raises:
+      ValueError: fdr is not above 0 and below 1, or there is no share.
+    """
+    if not 0 < fdr < 1:
+        raise ValueError(f"fdr is {fdr}: give the share of wrong matches, above 0 and below 1.")
+    if share is None:
+        raise ValueError(
+            "fdr needs share, the share of the items of x that have a partner: give it too, 1 if "
+            "all have one."
+        )
+
+
+def listed_pairs(
+    matches: Matches, x_ids: np.ndarray, y_ids: np.ndarray, methods: str, fdr: float
+) -> Accepted:
+    """Return the longest list of matches of which at most a share `fdr` is expected to be wrong.
+
+    The given pairs are not in it. It is empty where held-out pairs promise no such list, are fewer
+    than 60, or differ from the items to match.
+
+    Args:
+      x_ids, y_ids: ids of all items.
+      methods: the sentence of `methods_of`.
+      fdr: expected share of wrong matches, above 0 and below 1.
+
+    Raises:
+      ValueError: as `check_fdr`.
+    """
+    check_fdr(fdr, matches.share)
+    calibration = matches.calibration
+    if matches.outcomes is None or calibration.is_biased:
+        why = (
+            "the pairs differ from the items to match. Answer the screens that review draws at "
+            "random, and give these pairs"
+            if calibration.is_biased
+            else f"there are {calibration.pairs} pairs, and it needs {LEAST_PAIRS}"
+        )
+        return Accepted([], methods, f"No list at a chosen error: {why}.")
+    found = listed(matches.outcomes, matches.share or 0, fdr)
+    rows = _rows(matches, x_ids, y_ids, found.rows)
+    summary = _of_list(found, fdr, calibration.pairs)
+    return Accepted(rows, f"{methods} {summary}", summary)
+
+
+def _of_list(found: Listed, fdr: float, pairs: int) -> str:
+    if len(found.rows):
+        return (
+            f"The list has {len(found.rows):,} matches, of which at most {100 * fdr:g} % are "
+            f"expected to be wrong (with 95 % confidence at most {100 * found.upper:.0f} %), "
+            f"according to {pairs:,} held-out pairs."
+        )
+    share, count = found.least
+    return (
+        f"No list has at most {100 * fdr:g} % wrong matches: of the best one, {count:,} matches, "
+        f"{100 * share:.0f} % are expected to be wrong. More pairs ({pairs:,} now), several texts "
+        "an item or features of more layers may allow one."
+    )
+
+
+def _rows(
+    matches: Matches, x_ids: np.ndarray, y_ids: np.ndarray, chosen: np.ndarray
+) -> list[tuple[str, str, str, str]]:
+    return [
+        (
+            str(x_ids[matches.x[i]]),
+            str(y_ids[matches.y[i]]),
+            f"{matches.probability[i]:.4g}",
+            "probable",
+        )
+        for i in chosen
+    ]
 
 
 def methods_of(

@@ -16,7 +16,13 @@ from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.given import Given, files_of
 from gentle_clip_jax.features.names import encoder_classes
 from gentle_clip_jax.features.pairs import read_matched
-from gentle_clip_jax.matching.accepted import LEAST, Accepted, accepted_pairs, methods_of
+from gentle_clip_jax.matching.accepted import (
+    LEAST,
+    Accepted,
+    accepted_pairs,
+    listed_pairs,
+    methods_of,
+)
 from gentle_clip_jax.matching.match import match_arrays
 from gentle_clip_jax.matching.matches import Expected, Matches
 from gentle_clip_jax.matching.page import Named, matches_page
@@ -88,25 +94,43 @@ class MatchedCollections:
         ids = self.x.items, self.y.items
         return accepted_pairs(self.matches, *ids, self.given.tolist(), self._methods, least)
 
+    def listed(self, fdr: float) -> Accepted:
+        """Return the longest list of matches of which at most a share `fdr` should be wrong.
+
+        Its `summary` says how many, with an upper bound, or why there is none.
+
+        Raises:
+          ValueError: fdr is not above 0 and below 1, or there is no share.
+        """
+        return listed_pairs(self.matches, self.x.items, self.y.items, self._methods, fdr)
+
     @functools.cached_property
     def _methods(self) -> str:
         metadata, count = self.opened.aligner.metadata, len(self.given)
         return methods_of(self.matches, self.x, self.y, metadata, count)
 
     def save(
-        self, folder: str | pathlib.Path, *, accept: float = LEAST, xlsx: bool = False
+        self,
+        folder: str | pathlib.Path,
+        *,
+        accept: float = LEAST,
+        fdr: float | None = None,
+        xlsx: bool = False,
     ) -> None:
         """Write matches.csv, accepted.csv, groups.csv, candidates.parquet, matches.html and
         matches.json.
 
         Args:
           accept: least probability of a match in accepted.csv.
+          fdr: if given, accepted.csv is the list of `listed` instead, without the given pairs.
           xlsx: whether to write matches.xlsx too, the same as matches.csv in text cells.
 
         Raises:
           OSError: the folder cannot be written.
+          ValueError: as `accepted` and `listed`.
           ModuleNotFoundError: pyarrow is not installed.
         """
+        accepted = self.accepted(accept) if fdr is None else self.listed(fdr)
         x_name, y_name = self.opened.aligner.metadata.get("modalities", ("x", "y"))
         page = matches_page(
             self.matches,
@@ -125,7 +149,7 @@ class MatchedCollections:
             for of in (self.x, self.y)
         )
         shown = Shown(files_of(self.x), x_texts, files_of(self.y), y_texts)
-        extra: Any = {"page": page, "shown": shown, "xlsx": xlsx, "accepted": self.accepted(accept)}
+        extra: Any = {"page": page, "shown": shown, "xlsx": xlsx, "accepted": accepted}
         extra["built_from"] = self.built_from
         write(self.matches, folder, *ids, y_texts=self._first_texts(), **extra)
 

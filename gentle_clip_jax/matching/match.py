@@ -20,6 +20,7 @@ from gentle_clip_jax.matching.assignment import assign, assigned_held_out, edges
 from gentle_clip_jax.matching.calibrated import Calibration, assigned_choices, calibrate
 from gentle_clip_jax.matching.calibration import Bin, candidates, grid, reliability
 from gentle_clip_jax.matching.groups import group
+from gentle_clip_jax.matching.listed import Outcomes
 from gentle_clip_jax.matching.matches import Expected, Matches
 from gentle_clip_jax.matching.probabilities import (
     candidates_of,
@@ -140,17 +141,19 @@ def match_arrays(
         share=share,
         expected=chosen.expected,
         reliability=chosen.reliability,
+        outcomes=chosen.outcomes,
     )
 
 
 class _Chosen(NamedTuple):
-    """Choices: y [n] row of the unmatched, -1 for none; probability [n]; expected right ones; and
-    the reliability of such choices of held-out pairs."""
+    """Choices: y [n] row of the unmatched, -1 for none; probability [n]; expected right ones; the
+    reliability of such choices of held-out pairs; and the scores of both."""
 
     y: np.ndarray
     probability: np.ndarray
     expected: Expected | None
     reliability: list[Bin] | None
+    outcomes: Outcomes | None
 
 
 def _chosen(
@@ -168,7 +171,7 @@ def _chosen(
         possible = edges(rows, near_y, near_x, (calibration.to_y, calibration.to_x))
         y = assign(possible, len(near_y.index), len(near_x.index))
     if share is None or evidence is None:
-        return _Chosen(y, np.full(len(y), np.nan), None, None)
+        return _Chosen(y, np.full(len(y), np.nan), None, None, None)
     plain = softmax_probability(np.sum(rows.x * rows.ranked_y[y], axis=1), near_y, calibration.to_y)
     choices, temperatures = calibration.first_y, (calibration.to_y, calibration.to_x)
     best_y, best_x = (int(np.argmin(np.abs(TEMPERATURES - t))) for t in temperatures)
@@ -180,7 +183,12 @@ def _chosen(
         choices = assigned_choices(*outcome)
     probability = np.where(y < 0, np.nan, share * choices.platt(plain))
     expected = expected_right(np.nan_to_num(probability), choices.factors)
-    return _Chosen(y, probability, expected, reliability(choices.platt(outcome[0]), outcome[1]))
+    bins = reliability(choices.platt(outcome[0]), outcome[1])
+    # One to one, an item without a partner scores at most this, its nearest item.
+    absent = evidence.to_y.cosine[:, 0] / calibration.to_y - evidence.to_y.log_total[:, best_y]
+    scores = np.where(y < 0, np.nan, plain)
+    outcomes = Outcomes(scores, *outcome, np.exp(np.minimum(absent, 0)))
+    return _Chosen(y, probability, expected, bins, outcomes)
 
 
 def _held_out(

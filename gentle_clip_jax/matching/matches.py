@@ -9,6 +9,7 @@ from gentle_clip_jax.evaluation.nearest import NEAREST
 from gentle_clip_jax.matching.calibrated import Calibration
 from gentle_clip_jax.matching.calibration import Bin
 from gentle_clip_jax.matching.groups import Groups
+from gentle_clip_jax.matching.listed import Outcomes
 
 
 class Candidates(NamedTuple):
@@ -48,6 +49,8 @@ class Matches(NamedTuple):
     calibration: of the probabilities; share: of unmatched x that have a partner.
     expected: right ones among the matches, None where no probability is shown.
     reliability: of the probabilities that held-out pairs would get; None likewise.
+    outcomes: scores of the matches and of held-out pairs, for lists at a chosen error; None
+      likewise.
     """
 
     x: np.ndarray
@@ -66,6 +69,7 @@ class Matches(NamedTuple):
     share: float | None
     expected: Expected | None
     reliability: list[Bin] | None = None
+    outcomes: Outcomes | None = None
 
     @property
     def cosine(self) -> np.ndarray:

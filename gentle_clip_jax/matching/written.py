@@ -70,7 +70,7 @@ def write(
     stale = (_RECORD, _PAGE, _ACCEPTED, _WORKBOOK)
     with owned.writing(folder, _RECORD, KIND, remove=stale) as finish:
         rows = [(*_HEADING, *_OF_GROUPS), *_rows(matches, x_ids, y_ids, labels)]
-        rows = _with_shown(matches, rows, shown)
+        rows = _with_shown(rows, matches.x, matches.y, shown)
         sizes = np.bincount(matches.groups.of_item, minlength=len(labels))
         write_csv(folder / "matches.csv", rows)
         if xlsx:
@@ -82,7 +82,10 @@ def write(
             write_text(folder / _PAGE, page)
         record = {"built_from": dict(built_from or {}), **matches.metadata}
         if accepted is not None:
-            write_csv(folder / _ACCEPTED, [HEADING, *accepted.rows])
+            places = [{id_: i for i, id_ in enumerate(ids)} for ids in (x_ids, y_ids)]
+            of_x, of_y = ([at[row[i]] for row in accepted.rows] for i, at in enumerate(places))
+            table = _with_shown([HEADING, *accepted.rows], of_x, of_y, shown)
+            write_csv(folder / _ACCEPTED, table)
             record["accepted"] = {"pairs": len(accepted.rows), "methods": accepted.methods}
         written = (*TABLES, _ACCEPTED) if accepted else TABLES
         digests = {name: sha256(folder / name) for name in written}
@@ -162,10 +165,16 @@ def _cell(number: float) -> str:
 
 
 def _with_shown(
-    matches: Matches, rows: list[tuple[Any, ...]], shown: Shown | None
+    rows: Sequence[tuple[Any, ...]],
+    x: Sequence[int] | np.ndarray,
+    y: Sequence[int] | np.ndarray,
+    shown: Shown | None,
 ) -> list[tuple[Any, ...]]:
-    """Insert the columns of `shown` that are not empty after those of the ids."""
-    numbers = (matches.x, matches.x, matches.y, matches.y)
+    """Insert the columns of `shown` that are not empty after those of the ids.
+
+    x, y: the item of each row after the heading, -1 for none.
+    """
+    numbers = (x, x, y, y)
     columns = [
         [name, *(values[i] if i >= 0 else "" for i in of)]
         for name, values, of in zip(Shown._fields, shown or (), numbers)

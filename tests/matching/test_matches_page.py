@@ -15,7 +15,8 @@ from selenium.webdriver.support.ui import Select
 
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.matching import write
-from gentle_clip_jax.matching.accepted import accepted_pairs, methods_of
+from gentle_clip_jax.matching.accepted import accepted_pairs, listed_pairs, methods_of
+from gentle_clip_jax.matching.written import Shown
 
 pytest.importorskip("pyarrow")
 
@@ -77,6 +78,48 @@ def test_reliability_counts_all_held_out_pairs():
     assert found.metadata["reliability"][0]["pairs"] == found.reliability[0].pairs
     assert matches(share=None).reliability is None
     assert matches(one_to_one=True).reliability
+
+
+def test_a_list_at_a_chosen_error_has_no_given_pair(tmp_path):
+    found, ids = matches(num_pairs=100, share=1), (Items("x").items, Items("y").items)
+    assert found.outcomes is not None
+    accepted = listed_pairs(found, *ids, "We did.", 0.4)
+    count = len(accepted.rows)
+    assert count > 5
+    assert f"The list has {count} matches, of which at most 40 % are expected" in accepted.summary
+    assert accepted.methods == f"We did. {accepted.summary}"
+    chosen = np.argsort(-found.probability)[:count]
+    assert {row[0] for row in accepted.rows} == {*ids[0][found.x[chosen]].tolist()}
+    assert {row[3] for row in accepted.rows} == {"probable"}
+    files = [f"{id_}.png" for id_ in ids[0]]
+    nothing = [""] * len(ids[1])
+    write(found, tmp_path, *ids, accepted=accepted, shown=Shown(files, nothing, nothing, nothing))
+    rows = [*csv.reader((tmp_path / "accepted.csv").read_text().splitlines())]
+    assert rows[0] == ["x", "y", "x_file", "probability", "decision"]
+    assert rows[1][2] == f"{rows[1][0]}.png"
+
+
+def test_a_list_that_cannot_be_promised_is_empty_and_says_why():
+    found, ids = matches(num_pairs=100, share=1), (Items("x").items, Items("y").items)
+    none = listed_pairs(found, *ids, "", 0.001)
+    assert not none.rows
+    assert "No list has at most 0.1 % wrong matches: of the best one" in none.summary
+    assert "(100 now)" in none.summary
+    biased = found._replace(calibration=found.calibration._replace(pair_bias=9.0))
+    said = listed_pairs(biased, *ids, "", 0.4)
+    assert not said.rows
+    assert "the pairs differ from the items to match" in said.summary
+    few = listed_pairs(matches(num_pairs=30, share=1), *ids, "", 0.4)
+    assert few.summary == "No list at a chosen error: there are 30 pairs, and it needs 60."
+
+
+def test_what_a_list_needs_is_said():
+    ids = Items("x").items, Items("y").items
+    for fdr in (0, 1, -0.1, float("nan")):
+        with pytest.raises(ValueError, match="give the share of wrong matches, above 0 and below"):
+            listed_pairs(matches(num_pairs=100, share=1), *ids, "", fdr)
+    with pytest.raises(ValueError, match="fdr needs share"):
+        listed_pairs(matches(num_pairs=100, share=None), *ids, "", 0.1)
 
 
 def test_accepted_pairs_are_the_given_and_the_probable_ones(tmp_path):

@@ -1,0 +1,93 @@
+"""Lists of matches at a chosen error: the realised share of wrong matches, its bound, the length.
+
+    python benchmarks/lists.py --data=DATA --work=WORK [--draws 100] [--pairs 200]
+
+Sets: aerial images, photographs, proteins and drawings of benchmarks/predictions.py. Each draw
+takes other pairs of them, fits CCA, and matches all other items: with every partner in y, and with
+half of them taken away. Settings of `match`: many to one, and one to one. The oracle's list is the
+longest of the same order of matches whose realised error is at most the chosen one. Writes
+docs/results/lists.json; goes on after a stop.
+"""
+
+import argparse
+import itertools
+import pathlib
+from typing import Any
+
+import numpy as np
+from prediction_sets import PAIRS, prepare
+from published import RESULTS, ROOT, command, publish, read
+
+import gentle_clip_jax as gc
+from gentle_clip_jax.aligners import METHODS
+from gentle_clip_jax.data.example import lines_of
+from gentle_clip_jax.matching import match_arrays
+from gentle_clip_jax.matching.listed import listed
+from gentle_clip_jax.runs.log import machine
+from gentle_clip_jax.training.provenance import commit
+
+ERRORS = (0.05, 0.1, 0.2, 0.5)
+COLUMNS = ("set", "draw", "pairs", "share", "one_to_one", "error")
+COLUMNS += ("length", "wrong", "expected", "upper", "oracle")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--data", type=pathlib.Path, required=True, help="folder of the data sets")
+    parser.add_argument("--work", type=pathlib.Path, required=True, help="folder of the features")
+    parser.add_argument("--draws", type=int, default=100)
+    parser.add_argument("--pairs", type=int, default=200)
+    args = parser.parse_args()
+    content: dict[str, Any] = read("lists") or {"rows": []}
+    done = {(row["set"], row["draw"], row["pairs"]) for row in content["rows"]}
+    loaded = {name: load(args.work, args.data, name) for name in PAIRS}
+    for draw, (name, (x, y)) in itertools.product(range(args.draws), loaded.items()):
+        if (name, draw, args.pairs) in done:
+            continue
+        for row in measured(x, y, args.pairs, draw):
+            content["rows"].append({"set": name, **row})
+        print(name, draw, flush=True)
+        facts = {"command": command("lists"), "commit": commit(), "machine": machine()}
+        publish("lists", {**content, **facts}, RESULTS, COLUMNS)
+
+
+def load(work: pathlib.Path, data: pathlib.Path, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean features [n, dx], [n, dy] of partners, in one order."""
+    prepare(name, data, work, ROOT)
+    sides = [gc.read(work / name / f"{side}.npz") for side in "xy"]
+    ids = zip(*lines_of(work / name / "partners.csv"))
+    return tuple(side.means()[side.numbers_of([*of])] for side, of in zip(sides, ids))
+
+
+def measured(x: np.ndarray, y: np.ndarray, pairs: int, draw: int) -> list[dict[str, Any]]:
+    """Return the rows of a draw."""
+    order, rows = np.random.default_rng(draw).permutation(len(x)), []
+    rest = len(x) - pairs
+    for share in (1.0, 0.5):
+        kept = order[: pairs + int(share * rest)]  # items with a partner in y
+        sets = x[order], y[kept]
+        known = np.stack([np.arange(pairs)] * 2, axis=1)
+        fitted = METHODS["cca"].fit(gc.Problem(*(of[:pairs] for of in sets), *_rest(sets, pairs)))
+        for one_to_one in (False, True):
+            settings: Any = {"pairs": known, "share": share, "one_to_one": one_to_one}
+            found = match_arrays(fitted, *sets, **settings)
+            assert found.outcomes is not None
+            right = found.x == found.y
+            surest = np.argsort(-np.nan_to_num(found.outcomes.score, nan=-1), kind="stable")
+            wrong = np.cumsum(~right[surest]) / np.arange(1, len(right) + 1)
+            for error in ERRORS:
+                one = listed(found.outcomes, share, error)
+                oracle = np.flatnonzero(wrong <= error)
+                row = {"draw": draw, "pairs": pairs, "share": share, "one_to_one": one_to_one}
+                row |= {"error": error, "length": len(one.rows), "expected": one.expected}
+                row |= {"wrong": int(np.sum(~right[one.rows])), "upper": one.upper}
+                rows.append(row | {"oracle": int(oracle[-1]) + 1 if len(oracle) else 0})
+    return rows
+
+
+def _rest(sets: tuple[np.ndarray, np.ndarray], pairs: int) -> list[np.ndarray]:
+    return [of[pairs:] for of in sets]
+
+
+if __name__ == "__main__":
+    main()
