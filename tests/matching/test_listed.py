@@ -1,8 +1,12 @@
 """Lists at a chosen error: the share of wrong matches stays below it, and so does its bound."""
 
+import csv
+import json
+
 import numpy as np
 import pytest
 
+from gentle_clip_jax.commands import main
 from gentle_clip_jax.matching.listed import Outcomes, listed
 
 ITEMS, SHARE = 600, 0.7
@@ -85,3 +89,44 @@ def test_where_nothing_can_be_promised_the_best_list_is_told():
     assert len(found.rows) == 0
     assert 0.8 < found.least[0] <= 1
     assert found.least[1] > 0
+
+
+def test_the_command_says_what_a_list_needs(capsys, tmp_path):
+    line = ["match", "--aligner=a", "--x=x", "--y=y", f"--out={tmp_path / 'out'}"]
+    assert main.main([*line, "--fdr=0.1"]) == 2
+    assert "fdr needs share, the share of the items of x that have a partner" in (
+        capsys.readouterr().err
+    )
+    assert main.main([*line, "--share=1", "--fdr=1"]) == 2
+    assert "give the share of wrong matches, above 0 and below 1" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main.main([*line, "--share=1", "--fdr=0.1", "--accept=0.3"])
+    assert "not allowed with argument" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_command_writes_the_list(capsys, tmp_path):
+    rng = np.random.default_rng(0)
+    hidden = rng.normal(size=(400, 8))
+    for name in "xy":
+        rows = hidden @ rng.normal(size=(8, 12)) + 0.2 * rng.normal(size=(400, 12))
+        ids = np.array([f"{name}{i}" for i in range(400)])
+        np.savez(tmp_path / f"{name}.npz", features=rows.astype(np.float32), ids=ids)
+    pairs = tmp_path / "pairs.csv"
+    pairs.write_text("x,y\n" + "".join(f"x{i},y{i}\n" for i in range(100)))
+    both = [f"--x={tmp_path / 'x.npz'}", f"--y={tmp_path / 'y.npz'}"]
+    aligner, out = tmp_path / "aligner", tmp_path / "matches"
+    assert main.main(["align", *both, f"--pairs={pairs}", "--method=cca", f"--out={aligner}"]) == 0
+    line = ["match", f"--aligner={aligner}", *both, "--share=1", "--fdr=0.2", f"--out={out}"]
+    assert main.main(line) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    with (out / "accepted.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert f"The list has {len(rows)} matches, of which at most 20 % are expected" in said
+    assert len(rows) > 30
+    assert not {row["x"] for row in rows} & {f"x{i}" for i in range(100)}
+    assert np.mean([row["x"][1:] != row["y"][1:] for row in rows]) < 0.3
+    assert (
+        "at most 20 % are expected"
+        in json.loads((out / "matches.json").read_text())["accepted"]["methods"]
+    )
