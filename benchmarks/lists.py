@@ -56,7 +56,8 @@ def load(work: pathlib.Path, data: pathlib.Path, name: str) -> tuple[np.ndarray,
     prepare(name, data, work, ROOT)
     sides = [gc.read(work / name / f"{side}.npz") for side in "xy"]
     ids = zip(*lines_of(work / name / "partners.csv"))
-    return tuple(side.means()[side.numbers_of([*of])] for side, of in zip(sides, ids))
+    x, y = (side.means()[side.numbers_of([*of])] for side, of in zip(sides, ids))
+    return x, y
 
 
 def measured(x: np.ndarray, y: np.ndarray, pairs: int, draw: int) -> list[dict[str, Any]]:
@@ -65,12 +66,13 @@ def measured(x: np.ndarray, y: np.ndarray, pairs: int, draw: int) -> list[dict[s
     rest = len(x) - pairs
     for share in (1.0, 0.5):
         kept = order[: pairs + int(share * rest)]  # items with a partner in y
-        sets = x[order], y[kept]
+        of_x, of_y = x[order], y[kept]
         known = np.stack([np.arange(pairs)] * 2, axis=1)
-        fitted = METHODS["cca"].fit(gc.Problem(*(of[:pairs] for of in sets), *_rest(sets, pairs)))
+        parts = of_x[:pairs], of_y[:pairs], of_x[pairs:], of_y[pairs:]
+        fitted = METHODS["cca"].fit(gc.Problem(*parts))
         for one_to_one in (False, True):
             settings: Any = {"pairs": known, "share": share, "one_to_one": one_to_one}
-            found = match_arrays(fitted, *sets, **settings)
+            found = match_arrays(fitted, of_x, of_y, **settings)
             assert found.outcomes is not None
             right = found.x == found.y
             surest = np.argsort(-np.nan_to_num(found.outcomes.score, nan=-1), kind="stable")
@@ -83,10 +85,6 @@ def measured(x: np.ndarray, y: np.ndarray, pairs: int, draw: int) -> list[dict[s
                 row |= {"wrong": int(np.sum(~right[one.rows])), "upper": one.upper}
                 rows.append(row | {"oracle": int(oracle[-1]) + 1 if len(oracle) else 0})
     return rows
-
-
-def _rest(sets: tuple[np.ndarray, np.ndarray], pairs: int) -> list[np.ndarray]:
-    return [of[pairs:] for of in sets]
 
 
 if __name__ == "__main__":

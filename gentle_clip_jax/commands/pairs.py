@@ -55,7 +55,8 @@ def _add_match(commands: Any) -> None:
     )
     error = (
         "write into accepted.csv the longest list of matches of which at most this share, above 0 "
-        "and below 1, is expected to be wrong, without known pairs; it needs 60 pairs and --share"
+        "and below 1, is expected to be wrong, without known pairs; it needs 60 pairs and --share "
+        "(default: none, --accept decides)"
     )
     chosen = match.add_mutually_exclusive_group()
     match.option("--accept", "S", least, default=0.5, group=chosen)
@@ -97,16 +98,12 @@ def _match(args: argparse.Namespace) -> output.Done:
     Example: gentle-clip match --aligner=aligner --x=pictures.npy --y=texts.npy --out=matches
     """
     from gentle_clip_jax import match
-    from gentle_clip_jax.matching.accepted import check_fdr
     from gentle_clip_jax.training.loading import open_aligner
 
-    if args.fdr is not None:
-        check_fdr(args.fdr, args.share)
     matches = options.call(match, args, aligner=open_aligner(args.aligner))
-    matches.save(args.out, accept=args.accept, fdr=args.fdr, xlsx=args.xlsx)
-    lines = [matches.summary, *([matches.listed(args.fdr).summary] if args.fdr else [])]
+    matches.save(args.out, accept=args.accept, xlsx=args.xlsx)
     facts, statistics = matches.metadata, matches.lines
     then = f"open {args.out}/matches.html in a browser, and accept or reject matches"
     names = (*_MATCHES, "matches.xlsx") if args.xlsx else _MATCHES
     files = tuple(f"{args.out}/{name}" for name in names)
-    return output.Done(lines, facts, files, statistics=statistics, next=then)
+    return output.Done([matches.summary], facts, files, statistics=statistics, next=then)

@@ -20,6 +20,7 @@ from gentle_clip_jax.matching.accepted import (
     LEAST,
     Accepted,
     accepted_pairs,
+    check_fdr,
     listed_pairs,
     methods_of,
 )
@@ -44,7 +45,7 @@ class MatchedCollections:
 
     matches: the same by numbers of items. x, y: the collections. opened: the aligner. given: ids
     [k, 2] of the pairs. built_from: digests of all of these. pairs: their path, for commands on the
-    page.
+    page. fdr: error of the list to accept.
     """
 
     matches: Matches
@@ -54,6 +55,7 @@ class MatchedCollections:
     given: np.ndarray
     built_from: dict[str, Any]
     pairs: str | None = None
+    fdr: float | None = None
 
     @property
     def rows(self) -> list[dict[str, Any]]:
@@ -68,12 +70,12 @@ class MatchedCollections:
 
     @property
     def summary(self) -> str:
-        """The expected number of right matches and the next step, in a sentence or two."""
+        """The expected number of right matches, the next step and the list, in a few sentences."""
+        listed = "" if self._listed is None else f" {self._listed.summary}"
         if self.opened.aligner.can_refit:
-            return self.matches.summary
-        return (
-            f"{self.matches.summary} This holds if the run was not trained on any of these pairs."
-        )
+            return f"{self.matches.summary}{listed}"
+        seen = "This holds if the run was not trained on any of these pairs."
+        return f"{self.matches.summary}{listed} {seen}"
 
     @property
     def lines(self) -> list[str]:
@@ -90,19 +92,18 @@ class MatchedCollections:
         return self.matches.metadata
 
     def accepted(self, least: float = LEAST) -> Accepted:
-        """Return the final table: the given pairs and the matches of at least a probability."""
+        """Return the final table: the given pairs and the matches of at least a probability; or,
+        if matched with `fdr`, the list at this error."""
+        if self._listed is not None:
+            return self._listed
         ids = self.x.items, self.y.items
         return accepted_pairs(self.matches, *ids, self.given.tolist(), self._methods, least)
 
-    def listed(self, fdr: float) -> Accepted:
-        """Return the longest list of matches of which at most a share `fdr` should be wrong.
-
-        Its `summary` says how many, with an upper bound, or why there is none.
-
-        Raises:
-          ValueError: fdr is not above 0 and below 1, or there is no share.
-        """
-        return listed_pairs(self.matches, self.x.items, self.y.items, self._methods, fdr)
+    @functools.cached_property
+    def _listed(self) -> Accepted | None:
+        if self.fdr is None:
+            return None
+        return listed_pairs(self.matches, self.x.items, self.y.items, self._methods, self.fdr)
 
     @functools.cached_property
     def _methods(self) -> str:
@@ -110,27 +111,20 @@ class MatchedCollections:
         return methods_of(self.matches, self.x, self.y, metadata, count)
 
     def save(
-        self,
-        folder: str | pathlib.Path,
-        *,
-        accept: float = LEAST,
-        fdr: float | None = None,
-        xlsx: bool = False,
+        self, folder: str | pathlib.Path, *, accept: float = LEAST, xlsx: bool = False
     ) -> None:
         """Write matches.csv, accepted.csv, groups.csv, candidates.parquet, matches.html and
         matches.json.
 
         Args:
-          accept: least probability of a match in accepted.csv.
-          fdr: if given, accepted.csv is the list of `listed` instead, without the given pairs.
+          accept: least probability of a match in accepted.csv, unless matched with `fdr`.
           xlsx: whether to write matches.xlsx too, the same as matches.csv in text cells.
 
         Raises:
           OSError: the folder cannot be written.
-          ValueError: as `accepted` and `listed`.
+          ValueError: accept is not above 0 and up to 1.
           ModuleNotFoundError: pyarrow is not installed.
         """
-        accepted = self.accepted(accept) if fdr is None else self.listed(fdr)
         x_name, y_name = self.opened.aligner.metadata.get("modalities", ("x", "y"))
         page = matches_page(
             self.matches,
@@ -149,7 +143,7 @@ class MatchedCollections:
             for of in (self.x, self.y)
         )
         shown = Shown(files_of(self.x), x_texts, files_of(self.y), y_texts)
-        extra: Any = {"page": page, "shown": shown, "xlsx": xlsx, "accepted": accepted}
+        extra: Any = {"page": page, "shown": shown, "xlsx": xlsx, "accepted": self.accepted(accept)}
         extra["built_from"] = self.built_from
         write(self.matches, folder, *ids, y_texts=self._first_texts(), **extra)
 
@@ -182,6 +176,7 @@ def match(
     *,
     share: float | None = None,
     one_to_one: bool = False,
+    fdr: float | None = None,
     seed: int = 0,
 ) -> MatchedCollections:
     """Find a partner for each unmatched item of x, and how probable it is.
@@ -195,6 +190,8 @@ def match(
       share: of the unmatched items of x, how many have a partner among those of y: above 0 to 1.
         No data can tell; without it no match has a probability.
       one_to_one: no item of y is in two matches; or else each item of x gets its nearest.
+      fdr: accept the longest list of matches of which at most this share, above 0 and below 1, is
+        expected to be wrong; it needs `share`.
       seed: of random choices.
 
     Returns:
@@ -202,10 +199,12 @@ def match(
 
     Raises:
       ValueError: the features are not of the aligner's modalities, there are fewer than three
-        pairs, or nothing is unmatched.
+        pairs, nothing is unmatched, or fdr is out of bounds or without share.
 
     Source: see `gentle_clip_jax.matching.match.match_arrays` and docs/review_and_match.md.
     """
+    if fdr is not None:
+        check_fdr(fdr, share)
     opened = opened_of(aligner)
     (of_x, _), (of_y, _) = opened.read(x, "x"), opened.read(y, "y")
     path = str(pairs) if isinstance(pairs, str | pathlib.Path) else None
@@ -228,4 +227,4 @@ def match(
         held_out=held_out_of(opened.aligner, of_x, of_y, ids),
     )
     built_from = {"aligner": opened.sha256, **digests_of(of_x, of_y, ids)}
-    return MatchedCollections(matches, joined_x, joined_y, opened, ids, built_from, path)
+    return MatchedCollections(matches, joined_x, joined_y, opened, ids, built_from, path, fdr)

@@ -82,8 +82,7 @@ def write(
             write_text(folder / _PAGE, page)
         record = {"built_from": dict(built_from or {}), **matches.metadata}
         if accepted is not None:
-            places = [{id_: i for i, id_ in enumerate(ids)} for ids in (x_ids, y_ids)]
-            of_x, of_y = ([at[row[i]] for row in accepted.rows] for i, at in enumerate(places))
+            of_x, of_y = _numbers(accepted, x_ids, y_ids)
             table = _with_shown([HEADING, *accepted.rows], of_x, of_y, shown)
             write_csv(folder / _ACCEPTED, table)
             record["accepted"] = {"pairs": len(accepted.rows), "methods": accepted.methods}
@@ -162,6 +161,15 @@ def _id(ids: np.ndarray, item: int) -> str:
 def _cell(number: float) -> str:
     """Format four digits; empty where there is none."""
     return "" if math.isnan(number) else f"{number:.4g}"
+
+
+def _numbers(accepted: Accepted, *sides: np.ndarray) -> list[list[int]]:
+    """Return the numbers of the items of x and of y in the rows."""
+    found = []
+    for column, ids in enumerate(sides):
+        numbers = {id_: number for number, id_ in enumerate(ids)}
+        found.append([numbers[row[column]] for row in accepted.rows])
+    return found
 
 
 def _with_shown(
