@@ -2,6 +2,7 @@
 the longest list of matches at a chosen error."""
 
 import importlib.metadata
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -91,15 +92,15 @@ def check_fdr(fdr: float, share: float | None) -> None:
 def listed_pairs(
     matches: Matches, x_ids: np.ndarray, y_ids: np.ndarray, methods: str, fdr: float
 ) -> Accepted:
-    """Return the longest list of matches of which at most a share `fdr` is expected to be wrong.
+    """Return the longest list of matches of which at most a share `fdr` is wrong.
 
-    The given pairs are not in it. It is empty where held-out pairs promise no such list, are fewer
-    than 60, or differ from the items to match.
+    The given pairs are not in it. It is empty where held-out pairs do not justify such a list, are
+    fewer than 60, or differ from the items to match.
 
     Args:
       x_ids, y_ids: ids of all items.
       methods: the sentence of `methods_of`.
-      fdr: expected share of wrong matches, above 0 and below 1.
+      fdr: greatest share of wrong matches, above 0 and below 1.
 
     Raises:
       ValueError: as `check_fdr`.
@@ -108,7 +109,7 @@ def listed_pairs(
     calibration = matches.calibration
     if matches.outcomes is None or calibration.is_biased:
         why = (
-            "the pairs differ from the items to match. Answer the screens that review draws at "
+            "the pairs differ from the items to match. Answer the screens that review shows at "
             "random, and give these pairs"
             if calibration.is_biased
             else f"there are {calibration.pairs} pairs, and it needs {LEAST_PAIRS}"
@@ -116,22 +117,27 @@ def listed_pairs(
         return Accepted([], methods, f"No list at a chosen error: {why}.")
     found = listed(matches.outcomes, matches.share or 0, fdr)
     rows = _rows(matches, x_ids, y_ids, found.rows)
-    summary = _of_list(found, fdr, calibration.pairs)
+    summary = _of_list(found, fdr, len(matches.outcomes.absent))
     return Accepted(rows, f"{methods} {summary}", summary)
 
 
-def _of_list(found: Listed, fdr: float, pairs: int) -> str:
+def _of_list(found: Listed, fdr: float, held_out: int) -> str:
     if len(found.rows):
+        upper = math.ceil(round(100 * found.upper, 6))
         return (
-            f"The list has {len(found.rows):,} matches, of which at most {100 * fdr:g} % are "
-            f"expected to be wrong (with 95 % confidence at most {100 * found.upper:.0f} %), "
-            f"according to {pairs:,} held-out pairs."
+            f"The list has {len(found.rows):,} matches, of which at most {upper} % are wrong (with 95 % confidence; {100 * fdr:g} % was chosen), according to "
+            f"{held_out:,} held-out pairs."
         )
-    share, count = found.least
+    if found.wrong is None:
+        why = f"it needs {found.needed:,} held-out pairs with a match"
+    elif found.wrong:
+        why = f"of the {found.needed:,} surest held-out matches, {found.wrong:,} are wrong"
+    else:
+        why = "no score separates right held-out matches well enough from wrong ones"
     return (
-        f"No list has at most {100 * fdr:g} % wrong matches: of the best one, {count:,} matches, "
-        f"{100 * share:.0f} % are expected to be wrong. More pairs ({pairs:,} now), several texts "
-        "an item or features of more layers may allow one."
+        f"No list of which at most {100 * fdr:g} % is wrong can be given: {why}. More pairs "
+        f"({held_out:,} held out now), several texts an item or features of more layers may allow "
+        "one."
     )
 
 

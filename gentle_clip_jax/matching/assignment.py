@@ -59,7 +59,13 @@ def assign(possible: Edges, n: int, m: int) -> np.ndarray:
 
 
 def assigned_held_out(
-    evidence: HeldOutPairs, possible: Edges, of_x: Nearest, of_y: Nearest, best: tuple[int, int]
+    evidence: HeldOutPairs,
+    possible: Edges,
+    of_x: Nearest,
+    of_y: Nearest,
+    best: tuple[int, int],
+    *,
+    partners_present: bool = True,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Match the held-out pairs of each fold one to one among all unmatched items.
 
@@ -68,19 +74,23 @@ def assigned_held_out(
       possible: of the unmatched items.
       of_x, of_y: the nearest of the unmatched items.
       best: indices of the temperatures from x to y, and from y to x.
+      partners_present: whether held-out y are in the gallery.
 
     Returns:
-      p(y | x) [k] of the matches of held-out x, and whether each is right.
+      p(y | x) [k] of the matches of held-out x, NaN for one without a match, and whether each is
+      right.
     """
-    n, m = len(of_x.index), len(of_y.index)
+    n, m, k = len(of_x.index), len(of_y.index), len(evidence.fold)
     temperatures = TEMPERATURES[best[0]], TEMPERATURES[best[1]]
-    probability, right = [], []
+    probability, right = np.full(k, np.nan), np.zeros(k, bool)
     for fold in np.unique(evidence.fold):
         rows = np.flatnonzero(evidence.fold == fold)
         x, y = n + np.arange(len(rows)), m + np.arange(len(rows))
         to_y, to_x = ([part[rows] for part in one] for one in (evidence.to_y, evidence.to_x))
         candidate_y, cosine_y, back_y, partner_y, *_, totals_y = to_y
         candidate_x, cosine_x, back_x, partner_x, *_, totals_x = to_x
+        if not partners_present:
+            partner_y = np.full_like(partner_y, -np.inf)
         log_x = np.logaddexp(totals_y[:, best[0]], partner_y / temperatures[0])
         log_y = np.logaddexp(totals_x[:, best[1]], partner_x / temperatures[1])
         own = partner_y / temperatures[0] - log_x + partner_x / temperatures[1] - log_y
@@ -94,11 +104,13 @@ def assigned_held_out(
             .then(Edges(np.repeat(x, count_y), candidate_y.ravel(), of_held_x.ravel()))
             .then(Edges(candidate_x.ravel(), np.repeat(y, count_x), of_held_y.ravel()))
         )
+        if not partners_present:
+            every = Edges(*(part[every.y < m] for part in every))
         partners = assign(every, n + len(rows), m + len(rows))[n:]
         is_right = partners == y
         place = np.argmax(candidate_y == partners[:, None], axis=1)
         cosine = np.where(is_right, partner_y, cosine_y[np.arange(len(rows)), place])
-        listed = is_right | (candidate_y == partners[:, None]).any(axis=1)
-        probability.append(np.exp(cosine / temperatures[0] - log_x)[listed])
-        right.append(is_right[listed])
-    return np.concatenate(probability), np.concatenate(right)
+        matched = is_right | (candidate_y == partners[:, None]).any(axis=1)
+        probability[rows] = np.where(matched, np.exp(cosine / temperatures[0] - log_x), np.nan)
+        right[rows] = is_right
+    return probability, right

@@ -1,5 +1,6 @@
 """`match_arrays`: matches of two arrays with probabilities that mean what they say."""
 
+import functools
 from typing import NamedTuple
 
 import jax
@@ -177,17 +178,21 @@ def _chosen(
     best_y, best_x = (int(np.argmin(np.abs(TEMPERATURES - t))) for t in temperatures)
     if possible is None:
         firsts = candidates(evidence.to_y, grid(evidence.to_y), best_y)
-        outcome = firsts.probability[:, 0], firsts.right[:, 0]
+        held_out, right = firsts.probability[:, 0], firsts.right[:, 0]
+        absent = evidence.to_y.cosine[:, 0] / calibration.to_y - evidence.to_y.log_total[:, best_y]
+        absent = np.exp(np.minimum(absent, 0))
     else:
-        outcome = assigned_held_out(evidence, possible, near_y, near_x, (best_y, best_x))
-        choices = assigned_choices(*outcome)
+        matched = functools.partial(
+            assigned_held_out, evidence, possible, near_y, near_x, (best_y, best_x)
+        )
+        (held_out, right), (absent, _) = matched(), matched(partners_present=False)
+    outcomes = Outcomes(np.where(y < 0, np.nan, plain), held_out, right, absent)
+    held_out, right = (of[~np.isnan(held_out)] for of in (held_out, right))
+    if possible is not None:
+        choices = assigned_choices(held_out, right)
     probability = np.where(y < 0, np.nan, share * choices.platt(plain))
     expected = expected_right(np.nan_to_num(probability), choices.factors)
-    bins = reliability(choices.platt(outcome[0]), outcome[1])
-    # One to one, an item without a partner scores at most this, its nearest item.
-    absent = evidence.to_y.cosine[:, 0] / calibration.to_y - evidence.to_y.log_total[:, best_y]
-    scores = np.where(y < 0, np.nan, plain)
-    outcomes = Outcomes(scores, *outcome, np.exp(np.minimum(absent, 0)))
+    bins = reliability(choices.platt(held_out), right)
     return _Chosen(y, probability, expected, bins, outcomes)
 
 
