@@ -14,12 +14,14 @@ import itertools
 import pathlib
 from typing import Any
 
+import jax
 import numpy as np
 from prediction_sets import PAIRS, prepare
 from published import RESULTS, ROOT, command, publish, read
 
 import gentle_clip_jax as gc
 from gentle_clip_jax.aligners import METHODS
+from gentle_clip_jax.aligners.refits import held_out_pairs
 from gentle_clip_jax.data.example import lines_of
 from gentle_clip_jax.matching import match_arrays
 from gentle_clip_jax.matching.listed import listed
@@ -69,10 +71,13 @@ def measured(x: np.ndarray, y: np.ndarray, pairs: int, draw: int) -> list[dict[s
         of_x, of_y = x[order], y[kept]
         known = np.stack([np.arange(pairs)] * 2, axis=1)
         parts = of_x[:pairs], of_y[:pairs], of_x[pairs:], of_y[pairs:]
-        fitted = METHODS["cca"].fit(gc.Problem(*parts))
+        problem = gc.Problem(*parts)
+        fitted = METHODS["cca"].fit(problem)
+        unmatched = [np.arange(pairs, len(of)) for of in (of_x, of_y)]
+        held_out = held_out_pairs(fitted, problem, jax.random.key(0)).numbered(*unmatched)
         for one_to_one in (False, True):
             settings: Any = {"pairs": known, "share": share, "one_to_one": one_to_one}
-            found = match_arrays(fitted, of_x, of_y, **settings)
+            found = match_arrays(fitted, of_x, of_y, held_out=held_out, **settings)
             assert found.outcomes is not None
             right = found.x == found.y
             surest = np.argsort(-np.nan_to_num(found.outcomes.score, nan=-1), kind="stable")

@@ -2,6 +2,7 @@
 
 import statistics
 
+import page_lists
 from published import LEFT, groups, machine_of, means, read, spread, table
 
 FIELDS = {"remote_sensing": "aerial images", "vision_language": "photographs"}
@@ -48,7 +49,7 @@ def page() -> str:
     return f"""# Few pairs in practice
 
 {asked_pairs()}
-{matches()}
+{matches()}{page_lists.section()}
 {queries()}{nested_folds()}
 {reviews()}{emoji()}"""
 

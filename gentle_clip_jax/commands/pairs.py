@@ -55,7 +55,7 @@ def _add_match(commands: Any) -> None:
     )
     error = (
         "write into accepted.csv the longest list of matches of which at most this share, above 0 "
-        "and below 1, is expected to be wrong, without known pairs; it needs 60 pairs and --share "
+        "and below 1, is wrong, without known pairs; it needs 60 pairs and --share "
         "(default: none, --accept decides)"
     )
     chosen = match.add_mutually_exclusive_group()

@@ -125,7 +125,8 @@ def _of_list(found: Listed, fdr: float, held_out: int) -> str:
     if len(found.rows):
         upper = math.ceil(round(100 * found.upper, 6))
         return (
-            f"The list has {len(found.rows):,} matches, of which at most {upper} % are wrong (with 95 % confidence; {100 * fdr:g} % was chosen), according to "
+            f"The list has {len(found.rows):,} matches, of which at most {upper} % are wrong "
+            f"(with 95 % confidence; {100 * fdr:g} % was chosen), according to "
             f"{held_out:,} held-out pairs."
         )
     if found.wrong is None:

@@ -191,7 +191,7 @@ def match(
         No data can tell; without it no match has a probability.
       one_to_one: no item of y is in two matches; or else each item of x gets its nearest.
       fdr: accept the longest list of matches of which at most this share, above 0 and below 1, is
-        expected to be wrong; it needs `share`.
+        wrong; it needs `share`.
       seed: of random choices.
 
     Returns:

@@ -86,7 +86,8 @@ def test_a_list_at_a_chosen_error_has_no_given_pair(tmp_path):
     accepted = listed_pairs(found, *ids, "We did.", 0.4)
     count = len(accepted.rows)
     assert count > 5
-    assert f"The list has {count} matches, of which at most 40 % are expected" in accepted.summary
+    assert f"The list has {count} matches, of which at most" in accepted.summary
+    assert "40 % was chosen" in accepted.summary
     assert accepted.methods == f"We did. {accepted.summary}"
     chosen = np.argsort(-found.probability)[:count]
     assert {row[0] for row in accepted.rows} == {*ids[0][found.x[chosen]].tolist()}
@@ -99,12 +100,14 @@ def test_a_list_at_a_chosen_error_has_no_given_pair(tmp_path):
     assert rows[1][2] == f"{rows[1][0]}.png"
 
 
-def test_a_list_that_cannot_be_promised_is_empty_and_says_why():
+def test_an_empty_list_has_a_heading_and_says_why(tmp_path):
     found, ids = matches(num_pairs=100, share=1), (Items("x").items, Items("y").items)
     none = listed_pairs(found, *ids, "", 0.001)
     assert not none.rows
-    assert "No list has at most 0.1 % wrong matches: of the best one" in none.summary
-    assert "(100 now)" in none.summary
+    assert "No list of which at most 0.1 % is wrong can be given: it needs" in none.summary
+    assert "More pairs (100 held out now), several texts" in none.summary
+    write(found, tmp_path, *ids, accepted=none)
+    assert (tmp_path / "accepted.csv").read_text().split() == ["x,y,probability,decision"]
     biased = found._replace(calibration=found.calibration._replace(pair_bias=9.0))
     said = listed_pairs(biased, *ids, "", 0.4)
     assert not said.rows
