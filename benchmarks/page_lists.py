@@ -78,14 +78,14 @@ def section() -> str:
     shown = [cell for cell in cells if cell.wrong or cell.oracle >= _MANY]
     given = [cell for cell in cells if cell.wrong]
     possible = [cell for cell in cells if cell.oracle >= _MANY]
-    draws = sorted({cell.draws for cell in cells})
+    draws = " to ".join(str(number) for number in sorted({cell.draws for cell in cells}))
     return f"""
 ## Lists of matches at a chosen error
 
 [How `match --fdr` chooses a list](../review_and_match.md#a-list-at-a-chosen-error) was designed on
 synthetic models, and then measured here. It replaces a choice by conformal p-values, whose lists
 were most often wrong where they were rare.
-{" to ".join(str(number) for number in {draws[0]: 0, draws[-1]: 0})} draws of 200 pairs of each set;
+{draws} draws of 200 pairs of each set;
 all other items are matched, by CCA. *Wrong*: mean share of wrong matches of the lists that were
 given. *May be*: the chosen error and 1.64 standard errors of this mean. *Bound*: mean of the stated
 upper bounds. *Matches*: mean length, empty lists included. *Longest possible*: mean length of the

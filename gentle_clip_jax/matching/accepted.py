@@ -74,12 +74,14 @@ def accepted_pairs(
     return Accepted(rows, f"{methods} {counts}")
 
 
-def check_fdr(fdr: float, share: float | None) -> None:
-    """Check what a list at a chosen error needs.
+def check_fdr(fdr: float | None, share: float | None) -> None:
+    """Check what a list at a chosen error needs; None is no such list.
 
     Raises:
       ValueError: fdr is not above 0 and below 1, or there is no share.
     """
+    if fdr is None:
+        return
     if not 0 < fdr < 1:
         raise ValueError(f"fdr is {fdr}: give the share of wrong matches, above 0 and below 1.")
     if share is None:

@@ -203,8 +203,7 @@ def match(
 
     Source: see `gentle_clip_jax.matching.match.match_arrays` and docs/review_and_match.md.
     """
-    if fdr is not None:
-        check_fdr(fdr, share)
+    check_fdr(fdr, share)
     opened = opened_of(aligner)
     (of_x, _), (of_y, _) = opened.read(x, "x"), opened.read(y, "y")
     path = str(pairs) if isinstance(pairs, str | pathlib.Path) else None
