@@ -6,7 +6,6 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.linalg
 from jax import core
 from jax.typing import ArrayLike
 
@@ -149,6 +148,8 @@ def principal_components(rows: np.ndarray, most: int) -> np.ndarray:
     """Return the first `most` components [d, k] of centred rows [n, d], or as many as vary."""
     count, width = rows.shape
     if count >= width:
+        import scipy.linalg  # slow to load
+
         wanted = (width - most, width - 1)
         _, vectors = scipy.linalg.eigh(rows.T @ rows, subset_by_index=wanted, overwrite_a=True)
         return np.ascontiguousarray(vectors[:, ::-1])

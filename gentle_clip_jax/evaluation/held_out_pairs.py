@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import numpy as np
-from scipy import special, stats
 
 from gentle_clip_jax.evaluation.cross_validation import TIE
 from gentle_clip_jax.evaluation.nearest import NEAREST, blocks_of_cosines, greatest, paired
@@ -126,6 +125,8 @@ def _direction(
     ranked_queries: np.ndarray,
 ) -> Direction:
     """Search for held-out items [k, d] in a gallery [m, d]; partners [k, d] as they are ranked."""
+    from scipy import special  # slow to load
+
     partner, count, parts = np.sum(queries * partners, axis=1), min(NEAREST, len(gallery)), []
     for start, cosines in blocks_of_cosines(queries, gallery):
         index = greatest(cosines, count)
@@ -164,6 +165,8 @@ def _surplus(peers: np.ndarray, among: Direction, count: int) -> np.ndarray:
       peers: [f, f] cosines of a fold's items with the partners of all of them.
       among: the searches of the same items among `count` unmatched ones.
     """
+    from scipy import stats  # slow to load
+
     partner = np.diagonal(peers)[:, None]
     others = peers[~np.eye(len(peers), dtype=bool)].reshape(len(peers), -1)
     fewer = min(others.shape[1], count)

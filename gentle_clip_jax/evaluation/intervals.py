@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import TypedDict
 
 import numpy as np
-from scipy.special import stdtrit
 
 # From counts of each item in a resample, [..., num_items], to the metrics [...] of each resample.
 Statistic = Callable[[np.ndarray], dict[str, np.ndarray]]
@@ -81,6 +80,8 @@ def mean_interval(
     >>> mean_interval(np.zeros(10), fitted=8, level=0.95, bounds=(0, 1))["high"] > 0.2
     True
     """
+    from scipy.special import stdtrit  # slow to load
+
     padded = np.concatenate([values, bounds])
     half = stdtrit(len(padded) - 1, (1 + level) / 2) * padded.std(ddof=1) / math.sqrt(fitted + 2)
     low, high = np.clip([padded.mean() - half, padded.mean() + half], *bounds)

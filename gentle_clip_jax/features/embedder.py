@@ -9,10 +9,8 @@ import numpy as np
 
 from gentle_clip_jax.encoders.published import onnx_runtime
 from gentle_clip_jax.encoders.published.pretrained import Pretrained
+from gentle_clip_jax.features.encoder import Embed, Stacked
 from gentle_clip_jax.parallel.cores import count_cores
-
-Stacked = tuple[np.ndarray, list[str | None]]  # rows [b, ...], and why one means nothing
-Embed = Callable[[Iterable[Any]], Iterator[Stacked]]  # what was decoded -> features by batches
 
 
 def embedder(

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from gentle_clip_jax.data.images import MOST_BYTES
-from gentle_clip_jax.features.embedder import Embed, Stacked
 from gentle_clip_jax.storage import reading
 
+Stacked = tuple[np.ndarray, list[str | None]]  # rows [b, ...], and why one means nothing
+Embed = Callable[[Iterable[Any]], Iterator[Stacked]]  # what was decoded -> features by batches
 _AHEAD = 64  # images that are decoded ahead of the encoder
 
 

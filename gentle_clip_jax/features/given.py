@@ -4,7 +4,7 @@ import os
 import pathlib
 
 import numpy as np
-from jax.typing import ArrayLike
+from numpy.typing import ArrayLike
 
 from gentle_clip_jax.data import images, metadata
 from gentle_clip_jax.data.pairs import RowNumbers

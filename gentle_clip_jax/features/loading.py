@@ -12,8 +12,8 @@ from gentle_clip_jax.data import images, pixels, published_tokens, sequences
 from gentle_clip_jax.encoders.adapters import sources
 from gentle_clip_jax.encoders.published import checkpoints, pretrained, weight_files
 from gentle_clip_jax.encoders.published.layers import with_layers
-from gentle_clip_jax.features.embedder import Stacked, compiled, embedder
-from gentle_clip_jax.features.encoder import Encoder, image_bytes
+from gentle_clip_jax.features.embedder import compiled, embedder
+from gentle_clip_jax.features.encoder import Encoder, Stacked, image_bytes
 from gentle_clip_jax.features.views import check_views, over_views
 from gentle_clip_jax.storage.digests import sha256
 

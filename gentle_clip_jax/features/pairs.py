@@ -7,8 +7,6 @@ import pathlib
 from typing import NamedTuple
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from gentle_clip_jax.data.pairs import SHEET as SHEET
 from gentle_clip_jax.data.pairs import Pairs
@@ -90,8 +88,10 @@ def _least(ids: np.ndarray, item: np.ndarray) -> np.ndarray:
 
 def _joined(pairs: np.ndarray) -> np.ndarray:
     """Return the item number [k], from 0, of each of k pairs [k, 2]."""
+    from scipy import sparse  # slow to load
+
     x, y = (np.unique(ids, return_inverse=True)[1] for ids in pairs.T)
     y = y + x.max() + 1
     size = y.max() + 1
-    graph = coo_array((np.ones(len(x)), (x, y)), shape=(size, size))
-    return connected_components(graph, directed=False)[1][x]
+    graph = sparse.coo_array((np.ones(len(x)), (x, y)), shape=(size, size))
+    return sparse.csgraph.connected_components(graph, directed=False)[1][x]

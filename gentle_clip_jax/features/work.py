@@ -10,8 +10,7 @@ import numpy as np
 
 from gentle_clip_jax.data.images import Image
 from gentle_clip_jax.data.texts import Text
-from gentle_clip_jax.features.embedder import Embed
-from gentle_clip_jax.features.encoder import Encoder, in_order
+from gentle_clip_jax.features.encoder import Embed, Encoder, in_order
 from gentle_clip_jax.storage.digests import sha256_of
 
 _UNREADABLE = (OSError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error)

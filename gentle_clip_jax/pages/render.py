@@ -3,13 +3,15 @@
 import base64
 import functools
 import pathlib
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import jinja2
-from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from gentle_clip_jax.storage.writing import write_text
+
+if TYPE_CHECKING:  # slow to load
+    import jinja2
+    from markdown_it import MarkdownIt
 
 _PACKAGE = pathlib.Path(__file__).parents[1]
 ASSETS = pathlib.Path(__file__).parent / "assets"
@@ -50,7 +52,9 @@ def style() -> str:
 
 
 @functools.cache
-def _environment() -> jinja2.Environment:
+def _environment() -> "jinja2.Environment":
+    import jinja2
+
     made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_PACKAGE),
         autoescape=True,
@@ -79,5 +83,7 @@ def _prose(text: str) -> Markup:
 
 
 @functools.cache
-def _markdown() -> MarkdownIt:
+def _markdown() -> "MarkdownIt":
+    from markdown_it import MarkdownIt
+
     return MarkdownIt("commonmark", {"html": False}).disable(["link", "image", "autolink"])

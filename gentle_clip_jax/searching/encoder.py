@@ -9,9 +9,7 @@ import numpy as np
 
 from gentle_clip_jax.aligners import Aligner
 from gentle_clip_jax.data import images
-from gentle_clip_jax.encoders.published.pretrained import role_of
 from gentle_clip_jax.features.encoder import Encoder
-from gentle_clip_jax.features.loading import load_encoder
 
 _WORDS = ("text", "sequence")
 
@@ -80,10 +78,14 @@ class FeatureItems:
         raise ValueError(f"No encoder of {self._name} takes images such as {path}.")
 
     def _role(self, modality: str) -> str | None:
+        from gentle_clip_jax.encoders.published.pretrained import role_of  # slow to load
+
         encoder = self._encoders.get(modality)
         return None if encoder is None else role_of(encoder["encoder"], encoder["role"])
 
     def _loaded(self, modality: str) -> QueryEncoder:
+        from gentle_clip_jax.features.loading import load_encoder  # slow to load
+
         made_by = self._encoders[modality]
         name, settings = made_by["encoder"], {k: made_by.get(k) for k in ("layers", "views")}
         encoder = load_encoder(name, role=self._role(modality), batch_size=1, **settings)

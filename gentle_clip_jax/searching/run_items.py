@@ -14,7 +14,7 @@ import numpy as np
 from gentle_clip_jax.aligners.protocol import SharedSpace
 from gentle_clip_jax.features import folder as folders
 from gentle_clip_jax.features.arguments import check_folder
-from gentle_clip_jax.features.embedder import Stacked
+from gentle_clip_jax.features.encoder import Stacked
 from gentle_clip_jax.features.update import update
 from gentle_clip_jax.features.work import Work, as_they_are
 from gentle_clip_jax.searching.encoder import QueryEncoder
