@@ -19,7 +19,7 @@ import hypothesis
 import numpy as np
 from hypothesis import strategies as st
 
-from gentle_clip_jax.aligners import aligner, saved
+from gentle_clip_jax.aligners import kinds, saved
 from gentle_clip_jax.data import (
     images,
     metadata,
@@ -282,7 +282,7 @@ SETTINGS = {
     ),
     "aligner.json": (
         lambda: of_json({**ALIGNER, "check": sha256_of(ALIGNER)}),
-        beside("aligner.json", lambda path: saved.read(path, aligner._kind), a=WEIGHTS),
+        beside("aligner.json", lambda path: saved.read(path, kinds.kind), a=WEIGHTS),
     ),
     "encoder.json": (
         lambda: of_json(BERT),

@@ -393,7 +393,7 @@ def test_one_standardizer():
     """What features are divided by, and what a constant feature is, is decided once."""
     of_features = re.compile(r"\bstd\([^)]*axis=|\bdeviation = np\.sqrt\(")
     found = [name_of(path) for path in MODULES if of_features.search(path.read_text())]
-    assert found == ["aligners/standardize.py"]
+    assert found == ["aligners/standardizer.py"]
 
 
 def test_what_benchmarks_import_exists():

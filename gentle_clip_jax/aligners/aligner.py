@@ -6,36 +6,32 @@ import importlib.metadata
 import json
 import pathlib
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.typing import ArrayLike
+from numpy.typing import ArrayLike
 
-from gentle_clip_jax.aligners import closed_form, query_smoothing, saved
-from gentle_clip_jax.aligners.closed_form.gallery_smoothing import SmoothedGallery
-from gentle_clip_jax.aligners.closed_form.joined import Joined
-from gentle_clip_jax.aligners.closed_form.zero_pairs import Named
-from gentle_clip_jax.aligners.gallery import Galleries, choose_galleries, with_banks
-from gentle_clip_jax.aligners.problem import Features, Problem
+from gentle_clip_jax.aligners import query_smoothing, saved
+from gentle_clip_jax.aligners.closed_form.arrays import to_map
+from gentle_clip_jax.aligners.closed_form.gallery_smoothing import Galleries, SmoothedGallery
+from gentle_clip_jax.aligners.kinds import kind
 from gentle_clip_jax.aligners.query_smoothing import QuerySmoothing
-from gentle_clip_jax.aligners.reduced import reduced_problem
 from gentle_clip_jax.aligners.sentences import sentences
-from gentle_clip_jax.aligners.standardize import Classes, Standardized, Standardizer, standardized
-from gentle_clip_jax.evaluation.cross_validation import Embeds
-from gentle_clip_jax.evaluation.held_out_pairs import Direction, HeldOutPairs
+from gentle_clip_jax.aligners.standardizer import Standardizer
+from gentle_clip_jax.evaluation.held_out_pairs import HeldOutPairs
 from gentle_clip_jax.parallel.cores import one_core_for_lapack
 
+if TYPE_CHECKING:  # they load JAX, which a saved aligner does without
+    import jax
+
+    from gentle_clip_jax.aligners.problem import Features, Problem
+    from gentle_clip_jax.aligners.standardize import Classes, Standardized
+    from gentle_clip_jax.evaluation.cross_validation import Embeds
+
 _PACKAGES = ("gentle-clip-jax", "jax", "jaxlib", "numpy")
-_PARTS = ("x", "y", "maps", "held_out", "pair_ids", "texts")
+PARTS = ("x", "y", "maps", "held_out", "pair_ids", "texts")
 
 
-@functools.partial(
-    jax.tree_util.register_dataclass,
-    data_fields=[*_PARTS],
-    meta_fields=["record"],
-)
 @dataclasses.dataclass(frozen=True)
 class Aligner:
     """A fitted aligner, a pytree: it maps raw features and needs no other file.
@@ -50,13 +46,13 @@ class Aligner:
 
     x: Standardizer
     y: Standardizer
-    maps: Embeds
+    maps: "Embeds"
     record: str = "{}"
     held_out: HeldOutPairs | None = None
     pair_ids: np.ndarray | None = None
     texts: Mapping[str, QuerySmoothing | None] = dataclasses.field(default_factory=dict)
 
-    def embed_x(self, x: ArrayLike) -> jax.Array:
+    def embed_x(self, x: ArrayLike) -> "jax.Array":
         """Return the unit rows [n, k] of raw features [n, dx].
 
         Raises:
@@ -64,7 +60,7 @@ class Aligner:
         """
         return self.maps.embed_x(self.x.standard(x, "x"))
 
-    def embed_y(self, y: ArrayLike) -> jax.Array:
+    def embed_y(self, y: ArrayLike) -> "jax.Array":
         """Return the unit rows [m, k] of raw features [m, dy]; raises the errors of `embed_x`."""
         return self.maps.embed_y(self.y.standard(y, "y"))
 
@@ -86,20 +82,21 @@ class Aligner:
     @property
     def smoothed_galleries(self) -> Galleries:
         """Return which galleries `smooth_gallery_x` and `smooth_gallery_y` smooth."""
+
         return Galleries(**{"x": False, "y": False, **self.metadata.get("smoothed_galleries", {})})
 
-    def smooth_gallery_x(self, rows: ArrayLike) -> jax.Array:
+    def smooth_gallery_x(self, rows: ArrayLike) -> "jax.Array":
         """Smooth rows [n, k] of `embed_x` that are ranked for queries of y; queries stay as is.
 
         Source: ours, gallery smoothing; see docs/choose_a_method.md.
         """
-        rows, maps = jnp.asarray(rows), self.maps
-        return maps.smooth_gallery_x(rows) if isinstance(maps, SmoothedGallery) else rows
+        maps, mapped = self.maps, to_map(rows)
+        return maps.smooth_gallery_x(mapped) if isinstance(maps, SmoothedGallery) else mapped
 
-    def smooth_gallery_y(self, rows: ArrayLike) -> jax.Array:
+    def smooth_gallery_y(self, rows: ArrayLike) -> "jax.Array":
         """Smooth rows [m, k] of `embed_y` that are ranked for queries of x."""
-        rows, maps = jnp.asarray(rows), self.maps
-        return maps.smooth_gallery_y(rows) if isinstance(maps, SmoothedGallery) else rows
+        maps, mapped = self.maps, to_map(rows)
+        return maps.smooth_gallery_y(mapped) if isinstance(maps, SmoothedGallery) else mapped
 
     def smooth_queries_x(self, x: ArrayLike, *, classes: bool = False) -> np.ndarray:
         """Return raw features [n, dx] of typed texts, moved towards the texts of the items.
@@ -138,8 +135,8 @@ class Aligner:
         Raises:
           OSError: the folder cannot be written.
         """
-        parts = {name: getattr(self, name) for name in _PARTS}
-        saved.write(pathlib.Path(folder), parts, self.metadata, _kind)
+        parts = {name: getattr(self, name) for name in PARTS}
+        saved.write(pathlib.Path(folder), parts, self.metadata, kind)
 
     def __repr__(self) -> str:
         metadata, fitted = self.metadata, self.metadata.get("fitted_on", {})
@@ -156,50 +153,19 @@ class Aligner:
         return f"<{'; '.join(lines)}>"
 
 
-def load(folder: str | pathlib.Path) -> Aligner:
-    """Load the aligner that `Aligner.save` has written into a folder.
+@functools.cache
+def register() -> None:
+    """Make aligners pytrees of JAX, as soon as one is fitted, or loaded to be one."""
+    import jax
 
-    Args:
-      folder: its path; or hf://ORG/NAME, hf://ORG/NAME@REVISION: a repository of the Hugging Face
-        Hub that `gentle-clip push` has made, which is downloaded unless it is there.
-
-    Raises:
-      ValueError: the folder holds none that is whole and of this version, or cannot be fetched.
-    """
-    parts, metadata = saved.read(saved.local(folder), _kind)
-    if parts.keys() != {*_PARTS} or not isinstance(parts["x"], Standardizer):
-        raise ValueError(f"{folder} holds something else than an aligner: give another folder.")
-    for leaf in map(np.asarray, jax.tree.leaves([parts["maps"], parts["texts"]])):
-        if leaf.dtype.kind == "f" and not np.isfinite(leaf).all():
-            raise ValueError(f"The maps in {folder} are not finite: align again.")
-    x, y = (jax.ShapeDtypeStruct((1, parts[name].width), jnp.float32) for name in "xy")
-    maps = parts["maps"]
-    try:
-        jax.eval_shape(lambda x, y: maps.embed_x(x) @ maps.embed_y(y).T, x, y)
-    except Exception as error:  # of JAX or NumPy
-        raise ValueError(f"The maps in {folder} do not fit its features: align again.") from error
-    return Aligner(**parts, record=json.dumps(metadata))
-
-
-_KINDS = (
-    *(closed_form.Anchors, closed_form.Maps, closed_form.Smoothed, Joined, Named, SmoothedGallery),
-    *(Direction, HeldOutPairs, QuerySmoothing, Standardizer),
-)
-
-
-def _kind(name: str) -> type | None:
-    """Return the class of a part of an aligner by its name; None of any other."""
-    return {kind.__name__: kind for kind in _KINDS}.get(name)
-
-
-MapsFit = Callable[[Features, Classes | None], tuple[Embeds, Mapping[str, Any]]]
+    jax.tree_util.register_dataclass(Aligner, data_fields=[*PARTS], meta_fields=["record"])
 
 
 @one_core_for_lapack
 def fitted(
-    problem: Problem,
-    fit: MapsFit,
-    standardize: Callable[[Problem], Standardized] = standardized,
+    problem: "Problem",
+    fit: "Callable[[Features, Classes | None], tuple[Embeds, Mapping[str, Any]]]",
+    standardize: "Callable[[Problem], Standardized] | None" = None,
 ) -> Aligner:
     """Fit the maps of an aligner to standardised features.
 
@@ -207,9 +173,12 @@ def fitted(
       problem: raw features.
       fit: function of standardised features, and classes in their units, that returns maps and
         their metadata: "method", "settings", "held_out".
-      standardize: `standardized`, or `in_one_unit` of features of one space.
+      standardize: `standardized`, the default, or `in_one_unit` of features of one space.
     """
-    x, y, features, classes = standardize(problem)
+    from gentle_clip_jax.aligners.standardize import standardized
+
+    register()
+    x, y, features, classes = (standardize or standardized)(problem)
     maps, metadata = fit(features, classes)
     versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
     record = {**metadata, "fitted_on": problem.metadata, "versions": versions}
@@ -218,7 +187,7 @@ def fitted(
 
 @one_core_for_lapack
 def with_gallery_smoothing(
-    aligner: Aligner, problem: Problem, galleries: Galleries | None = None
+    aligner: Aligner, problem: "Problem", galleries: Galleries | None = None
 ) -> Aligner:
     """Add gallery smoothing to an aligner.
 
@@ -228,6 +197,10 @@ def with_gallery_smoothing(
       galleries: galleries to smooth, where there are enough rows; held-out pairs choose them if
         not given.
     """
+    from gentle_clip_jax.aligners.gallery import choose_galleries, with_banks
+    from gentle_clip_jax.aligners.reduced import reduced_problem
+    from gentle_clip_jax.aligners.standardize import standardized
+
     features = standardized(problem)[2]
     if galleries is None:
         galleries = choose_galleries(reduced_problem(problem)[0])

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gentle_clip_jax.aligners.closed_form.gallery_smoothing import SmoothedGallery
+from gentle_clip_jax.aligners.closed_form.gallery_smoothing import Galleries, SmoothedGallery
 from gentle_clip_jax.aligners.closed_form.shrinkage import chosen_shrinkage, shrunk_cca
 from gentle_clip_jax.aligners.problem import Features
 from gentle_clip_jax.aligners.reduced import unmatched_parts
@@ -21,13 +21,6 @@ _LEAST_ROWS = 300  # minimum size of a bank
 _LEAST_PAIRS = 6  # held-out pairs; with fewer, defaults apply
 _EVALUATED = 4096  # rows of a bank in cross-validation
 _SEED = 0  # of random choices
-
-
-class Galleries(NamedTuple):
-    """Galleries to smooth: the rows of x, and those of y, where they are ranked."""
-
-    x: bool
-    y: bool
 
 
 def choose_galleries(small: Features) -> Galleries:

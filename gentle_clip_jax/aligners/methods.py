@@ -7,16 +7,18 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from gentle_clip_jax.aligners import choose, closed_form
+from gentle_clip_jax.aligners import choose
 from gentle_clip_jax.aligners.aligner import Aligner, fitted
-from gentle_clip_jax.aligners.closed_form.joined import Joined
+from gentle_clip_jax.aligners.closed_form.maps import Joined
+from gentle_clip_jax.aligners.closed_form.procrustes import procrustes
+from gentle_clip_jax.aligners.closed_form.relative import relative
 from gentle_clip_jax.aligners.closed_form.shrinkage import (
     ShrunkFit,
     chosen_shrinkage,
     shrunk_cca,
     shrunk_ridge,
 )
-from gentle_clip_jax.aligners.closed_form.transported import plan_part
+from gentle_clip_jax.aligners.closed_form.transported import plan_part, transported_cca
 from gentle_clip_jax.aligners.joint import fit_joint
 from gentle_clip_jax.aligners.problem import Features, Problem
 from gentle_clip_jax.aligners.settings import Procrustes, TransportedCca
@@ -71,7 +73,7 @@ def _shrunk(
 
 def _cca_relative(x: jax.Array, y: jax.Array, shrinkage: float | None) -> tuple[Embeds, Metadata]:
     maps, metadata = _shrunk(shrunk_cca, x, y, shrinkage)
-    return Joined((maps, closed_form.relative(x, y))), metadata
+    return Joined((maps, relative(x, y))), metadata
 
 
 # Functions of standardised pairs [n, dx] and [n, dy], and a shrinkage, which held-out pairs choose
@@ -79,9 +81,9 @@ def _cca_relative(x: jax.Array, y: jax.Array, shrinkage: float | None) -> tuple[
 OfPairs = Callable[[jax.Array, jax.Array, float | None], tuple[Embeds, Metadata]]
 OF_PAIRS: dict[str, OfPairs] = {
     "cca": functools.partial(_shrunk, shrunk_cca),
-    "procrustes": lambda x, y, _: (closed_form.procrustes(x, y), _settings(dim=Procrustes.dim)),
+    "procrustes": lambda x, y, _: (procrustes(x, y), _settings(dim=Procrustes.dim)),
     "ridge": functools.partial(_shrunk, shrunk_ridge),
-    "relative": lambda x, y, _: (closed_form.relative(x, y), {}),
+    "relative": lambda x, y, _: (relative(x, y), {}),
     "cca_relative": _cca_relative,
 }
 
@@ -99,7 +101,7 @@ def _transported_cca(features: Features, classes: Classes | None) -> tuple[Embed
         "rounds": TransportedCca.rounds,
     }
     start = shrunk_cca(x, y)(shrinkage)
-    maps = closed_form.transported_cca(features, start, **settings)
+    maps = transported_cca(features, start, **settings)
     return maps, _settings(**settings)
 
 

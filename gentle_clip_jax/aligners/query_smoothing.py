@@ -3,14 +3,16 @@
 Words, labels and prompts are unlike the captions that an aligner was fitted to.
 """
 
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
-from jax.typing import ArrayLike
+from numpy.typing import ArrayLike
 
 from gentle_clip_jax.aligners.closed_form.arrays import unit_rows
-from gentle_clip_jax.aligners.problem import Problem
-from gentle_clip_jax.aligners.standardize import Standardizer, standardized
+from gentle_clip_jax.aligners.standardizer import Standardizer
+
+if TYPE_CHECKING:
+    from gentle_clip_jax.aligners.problem import Problem
 
 NEIGHBOURS, TEMPERATURE = 100, 0.1
 OF_CLASSES, MOST = 0.25, 0.75  # weights of the neighbours: of classes, and the largest
@@ -34,8 +36,10 @@ class QuerySmoothing(NamedTuple):
     median: float
 
     @classmethod
-    def of(cls, problem: Problem, side: str, *, seed: int = 0) -> Self | None:
+    def of(cls, problem: "Problem", side: str, *, seed: int = 0) -> Self | None:
         """Return the smoothing by the items of modality "x" or "y"; None of fewer than 300."""
+        from gentle_clip_jax.aligners.standardize import standardized  # loads JAX
+
         matched, unmatched = getattr(problem, side), getattr(problem, f"unmatched_{side}")
         x, y, *_ = standardized(problem)
         mean = (x if side == "x" else y).mean

@@ -8,7 +8,8 @@ import numpy as np
 
 from gentle_clip_jax.aligners.problem import Features, Problem, once_a_problem
 from gentle_clip_jax.aligners.settings import CrossValidation
-from gentle_clip_jax.aligners.standardize import Classes, principal_components, standardized
+from gentle_clip_jax.aligners.standardize import Classes, standardized
+from gentle_clip_jax.aligners.standardizer import principal_components
 from gentle_clip_jax.evaluation.cross_validation import Candidate, Embeds
 
 

@@ -11,7 +11,6 @@ import pathlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import jax
 import numpy as np
 
 from gentle_clip_jax.storage import locks, owned
@@ -106,7 +105,7 @@ def _named_arrays(folder: pathlib.Path) -> pathlib.Path | None:
 
 
 def read(folder: pathlib.Path, kinds: Kinds) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the parts and the metadata that `write` has written.
+    """Return the parts and the metadata that `write` has written; the arrays are NumPy's.
 
     Raises:
       ValueError: the folder holds no aligner, or one that is damaged or of another version.
@@ -166,7 +165,7 @@ def _described(part: Any, name: str, arrays: dict[str, np.ndarray], kinds: Kinds
 
     if part is None or isinstance(part, (bool, int, float)):
         return {"number": part}
-    if isinstance(part, (jax.Array, np.ndarray, np.generic)):
+    if hasattr(part, "__array__"):
         arrays[name] = np.asarray(part, order="C")
         return {"array": name}
     if isinstance(part, Mapping):
@@ -185,9 +184,7 @@ def _built(tree: dict[str, Any], arrays: dict[str, np.ndarray], kinds: Kinds) ->
     if "number" in tree:
         return tree["number"]
     if "array" in tree:
-        array = arrays[tree["array"]]
-        # Moments stay in float64, which JAX arrays do not support by default.
-        return array if array.dtype == np.float64 else jax.numpy.asarray(array)
+        return arrays[tree["array"]]
     if "dict" in tree:
         return {name: _built(value, arrays, kinds) for name, value in tree["dict"].items()}
     if "tuple" in tree:

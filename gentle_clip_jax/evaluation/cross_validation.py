@@ -13,13 +13,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from gentle_clip_jax.evaluation import pairs
+from gentle_clip_jax.evaluation.nearest import TIE
 from gentle_clip_jax.evaluation.splits import FOLDS, folds, repeated_folds
 from gentle_clip_jax.losses import pairwise
 from gentle_clip_jax.storage.progress import track
 
 TOP = (1, 5, 10)
-# Cosines of unit rows in float32 are rounded by 1e-7: closer ones tie.
-TIE = 1e-6
 # In a smaller gallery nearly every rank is good.
 _LEAST_GALLERY = 10
 
@@ -141,7 +140,7 @@ def choose_setting(
     Raises:
       ValueError: there are fewer than three pairs, or not as many rows in x as in y.
 
-    >>> from gentle_clip_jax.aligners.closed_form import ridge
+    >>> from gentle_clip_jax.aligners.closed_form.ridge import ridge
     >>> x = jax.random.normal(jax.random.key(0), (20, 6))
     >>> fit = lambda x, y: lambda r: ridge(x, y, shrinkage=r)
     >>> choose_setting(fit, x, x**3, [0.1, 1e9])

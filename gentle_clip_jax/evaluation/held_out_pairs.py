@@ -10,8 +10,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gentle_clip_jax.evaluation.cross_validation import TIE
-from gentle_clip_jax.evaluation.nearest import NEAREST, blocks_of_cosines, greatest, paired
+from gentle_clip_jax.evaluation.nearest import (
+    NEAREST,
+    TIE,
+    blocks_of_cosines,
+    greatest,
+    paired,
+)
 
 _SUMMED = (
     16384  # items of a gallery over which sums at all temperatures are taken; more are sampled

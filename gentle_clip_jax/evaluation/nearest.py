@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 NEAREST = 48  # candidates on a screen of `gentle-clip review`
+# Cosines of unit rows in float32 are rounded by 1e-7: closer ones tie.
+TIE = 1e-6
 _COSINES_PER_BLOCK = 2**23  # 32 MiB of float32
 
 

@@ -1,10 +1,14 @@
 """Checked rows of pairs: as many of x as of y, and enough of them."""
 
-import jax
+from typing import TYPE_CHECKING
+
 import numpy as np
 
+if TYPE_CHECKING:
+    import jax
 
-def count(x: jax.Array, y: jax.Array, *, least: int = 2) -> int:
+
+def count(x: "jax.Array", y: "jax.Array", *, least: int = 2) -> int:
     """Return the number of pairs of features x [n, dx] and y [n, dy].
 
     Raises:
@@ -20,7 +24,7 @@ def count(x: jax.Array, y: jax.Array, *, least: int = 2) -> int:
     return len(x)
 
 
-def take(numbers: np.ndarray, x: jax.Array, y: jax.Array) -> tuple[jax.Array, jax.Array]:
+def take(numbers: np.ndarray, x: "jax.Array", y: "jax.Array") -> "tuple[jax.Array, jax.Array]":
     """Return the rows of x [n, ...] and of y [n, ...] with these numbers [k].
 
     Faster than indexing with brackets, which JAX interprets in Python at each call.

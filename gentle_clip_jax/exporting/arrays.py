@@ -6,14 +6,13 @@ from typing import Any
 import numpy as np
 
 from gentle_clip_jax.aligners import Aligner
-from gentle_clip_jax.aligners.closed_form import Maps, Smoothed
 from gentle_clip_jax.aligners.closed_form.gallery_smoothing import (
     OF_X,
     OF_Y,
     TEMPERATURE,
     SmoothedGallery,
 )
-from gentle_clip_jax.aligners.closed_form.joined import Joined
+from gentle_clip_jax.aligners.closed_form.maps import Joined, Maps, Smoothed
 from gentle_clip_jax.aligners.closed_form.neighbours import NEIGHBOURS
 from gentle_clip_jax.exporting import apply
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gentle_clip_jax.aligners import Aligner
+from gentle_clip_jax.aligners.aligner import Aligner
 from gentle_clip_jax.features import folder as folders
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.given import Given

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gentle_clip_jax.aligners import Aligner
+from gentle_clip_jax.aligners.aligner import Aligner
 from gentle_clip_jax.data import images
 from gentle_clip_jax.features.encoder import Encoder
 

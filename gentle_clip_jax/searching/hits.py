@@ -6,7 +6,7 @@ import pathlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from gentle_clip_jax.aligners import Aligner
+from gentle_clip_jax.aligners.aligner import Aligner
 from gentle_clip_jax.data.thumbnails import thumbnails
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.given import Given

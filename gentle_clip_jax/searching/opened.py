@@ -4,11 +4,11 @@ import logging
 import pathlib
 from typing import Any, NamedTuple, Protocol
 
-import jax
 import numpy as np
 
-from gentle_clip_jax.aligners import Aligner, load
-from gentle_clip_jax.aligners.evidence import remembered_pairs
+from gentle_clip_jax.aligners import loading
+from gentle_clip_jax.aligners.aligner import Aligner
+from gentle_clip_jax.aligners.closed_form.arrays import leaves
 from gentle_clip_jax.aligners.protocol import SharedSpace
 from gentle_clip_jax.aligners.saved import local
 from gentle_clip_jax.features.collection import Collection
@@ -114,6 +114,8 @@ class Opened(NamedTuple):
 
     def remembered_pairs(self, x: Collection, y: Collection) -> list[tuple[str, str]] | None:
         """Return the pairs that it was fitted to whose items are both here; None of none."""
+        from gentle_clip_jax.aligners.evidence import remembered_pairs  # loads JAX
+
         return remembered_pairs(self.aligner, x, y) if isinstance(self.aligner, Aligner) else None
 
     def width(self, side: str) -> int:
@@ -163,7 +165,7 @@ def open_fitted(folder: str | pathlib.Path) -> Opened:
       ValueError: the folder has no intact aligner.
     """
     path = local(folder)
-    aligner = load(path)
+    aligner = loading.read(path)
     items = FeatureItems(str(path), aligner.metadata.get("encoders", {}), aligner)
     return Opened(path, aligner, sha256(path / "aligner.json"), items)
 
@@ -179,9 +181,9 @@ def opened_of(given: "Opened | Aligner | Run | str | pathlib.Path") -> Opened:
         return open_fitted(given)
     if not isinstance(given, Aligner):
         return open_run(given)
-    leaves = [sha256_of(np.asarray(leaf)) for leaf in jax.tree.leaves(given)]
+    digests = [sha256_of(np.asarray(leaf)) for leaf in leaves(given)]
     items = FeatureItems("aligner", given.metadata.get("encoders", {}), given)
-    return Opened(pathlib.Path("aligner"), given, sha256_of([given.record, *leaves]), items)
+    return Opened(pathlib.Path("aligner"), given, sha256_of(digests), items)
 
 
 def open_run(run: Run) -> Opened:

@@ -6,8 +6,8 @@ import pytest
 
 from gentle_clip_jax.aligners import Problem, align, load
 from gentle_clip_jax.aligners import joint as joint_module
-from gentle_clip_jax.aligners.closed_form import transported_cca
 from gentle_clip_jax.aligners.closed_form.identity_prior import ridge_to_identity
+from gentle_clip_jax.aligners.closed_form.transported import transported_cca
 from gentle_clip_jax.aligners.problem import Features
 from gentle_clip_jax.aligners.settings import Transport
 from gentle_clip_jax.exporting import apply

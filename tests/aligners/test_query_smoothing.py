@@ -207,9 +207,10 @@ def test_an_encoder_of_words_smooths_them_but_not_sequences(
     loaded = types.SimpleNamespace(metadata={"weights_sha256": "0"}, role=role)
     made_by = {"encoder": "minilm", "role": role, "weights_sha256": "0"}
     aligner = of_two_texts.with_metadata({"encoders": {"x": None, "y": made_by}})
-    module = "gentle_clip_jax.searching.encoder"
-    monkeypatch.setattr(f"{module}.load_encoder", lambda *_, **__: loaded)
-    monkeypatch.setattr(f"{module}.role_of", lambda *_: role)
+    load_encoder = "gentle_clip_jax.features.loading.load_encoder"
+    monkeypatch.setattr(load_encoder, lambda *_, **__: loaded)
+    role_of = "gentle_clip_jax.encoders.published.pretrained.role_of"
+    monkeypatch.setattr(role_of, lambda *_: role)
     encoder = opened_of(aligner).items.word_encoder("y")
     rows = queries()
     assert (np.abs(encoder.smooth(rows) - rows).max() > 0.1) == is_smoothed

@@ -31,11 +31,14 @@ def problem(n=16, unmatched=30):
 CLOSED = [name for name, method in METHODS.items() if not method.shared]
 _READ = """
 import sys, numpy as np
-from gentle_clip_jax.aligners import load
-for folder in sys.argv[1:]:
-    aligner, rows = load(folder), np.load(folder + "/rows.npz")
-    cosines = np.asarray(aligner.embed_x(rows["x"])) @ np.asarray(aligner.embed_y(rows["y"])).T
-    assert np.abs(cosines - rows["cosines"]).max() < 1e-6, (folder, aligner.metadata["method"])
+from gentle_clip_jax.aligners.loading import load, read
+for read_by in (read, load):
+    for folder in sys.argv[1:]:
+        aligner, rows = read_by(folder), np.load(folder + "/rows.npz")
+        x, y = aligner.embed_x(rows["x"]), aligner.embed_y(rows["y"])
+        assert all(isinstance(array, np.ndarray) == (read_by is read) for array in (x, y))
+        error = np.abs(np.asarray(x) @ np.asarray(y).T - rows["cosines"]).max()
+        assert error < 1e-6, (folder, aligner.metadata["method"], error)
 assert "flax" not in sys.modules
 """
 

@@ -4,8 +4,9 @@ import jax
 import numpy as np
 import pytest
 
-from gentle_clip_jax.aligners import METHODS, Problem, align, standardize
-from gentle_clip_jax.aligners.standardize import Standardizer, standardized
+from gentle_clip_jax.aligners import METHODS, Problem, align
+from gentle_clip_jax.aligners.standardize import standardized
+from gentle_clip_jax.aligners.standardizer import Standardizer
 
 RNG = np.random.default_rng(0)
 
@@ -50,7 +51,7 @@ def test_mean_and_deviation_are_those_of_all_rows():
 def test_blocks_of_rows_are_standardised_as_all_at_once(width, monkeypatch):
     groups = [100 + RNG.normal(size=(n, 2, width)).astype(np.float32) for n in (3, 41)]
     whole = Standardizer.of(*groups).in_components(*groups)
-    monkeypatch.setattr(standardize, "_BLOCK", 7)
+    monkeypatch.setattr("gentle_clip_jax.aligners.standardizer._BLOCK", 7)
     blocks = Standardizer.of(*groups)._replace(basis=whole.basis)
     rows = np.concatenate(groups).reshape(-1, width)
     np.testing.assert_allclose(blocks.mean, rows.mean(0, dtype=np.float64), rtol=1e-12)

@@ -8,7 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gentle_clip_jax.aligners.closed_form import Maps, cca, relative
+from gentle_clip_jax.aligners.closed_form.cca import cca
+from gentle_clip_jax.aligners.closed_form.maps import Maps
+from gentle_clip_jax.aligners.closed_form.relative import relative
 from gentle_clip_jax.evaluation.cross_validation import choose_setting
 
 CANDIDATES = [1e-4, 1e-2, 1.0, 100.0]

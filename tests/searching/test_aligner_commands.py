@@ -1,6 +1,8 @@
 """The commands ask, align, embed and search, on encoders that take no time."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -76,6 +78,25 @@ def test_align_says_the_verdict_first(work, capsys):
     assert said[-2] == f"Written: {work}/again."
     # Nine pairs are too few for probabilities of matches.
     assert said[-1] == f"Next: gentle-clip review --aligner={work}/again {' '.join(sides)}"
+
+
+_LIKE = """
+import sys
+from gentle_clip_jax.commands.main import main
+aligner, gallery = sys.argv[1:]
+assert main(["search", f"--aligner={aligner}", f"--in={gallery}", "--like=p18", "--num=4"]) == 0
+assert not {"jax", "flax", "scipy", "jinja2", "pandas"} & sys.modules.keys()
+"""
+
+
+def test_a_search_by_an_item_loads_no_jax(work):
+    argv = [sys.executable, "-c", _LIKE, str(work / "aligner"), str(work / "x")]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert not done.returncode, done.stderr
+    found = [line.split("\t")[1] for line in done.stdout.splitlines()[1:]]
+    assert found == [
+        hit.id for hit in search(load(work / "aligner"), work / "x", like="p18", num=4)
+    ]
 
 
 def test_words_find_pictures(work, capsys):

@@ -1,28 +1,82 @@
 """One formula for JAX's arrays, where it is compiled, and for NumPy's, where it runs as it is.
 
-Few pairs of a few thousand items are fitted in less time than compiling for their number takes.
+Few pairs of a few thousand items are fitted, and a saved aligner maps as many, in less time than
+compiling for their number takes. JAX is loaded only for its own arrays.
 """
 
+import dataclasses
 import functools
 import itertools
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar
 
-import jax
 import numpy as np
 
-from gentle_clip_jax.losses import pairwise
 from gentle_clip_jax.parallel.cores import one_core_for_lapack
 
 Array = Any  # jax.Array or np.ndarray
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
+_FEW = 4096  # rows that NumPy maps without JAX, which would be slower to start
+
+
+def leaves(tree: Any) -> Iterator[Any]:
+    """Yield what tuples, lists, dictionaries and data classes hold, also inside, but None."""
+    if isinstance(tree, Mapping):
+        parts = tree.values()
+    elif isinstance(tree, tuple | list):
+        parts = tree
+    elif dataclasses.is_dataclass(tree):
+        parts = vars(tree).values()
+    else:
+        parts = ()
+        if tree is not None:
+            yield tree
+    for part in parts:
+        yield from leaves(part)
 
 
 def is_numpy(tree: Any) -> bool:
-    """Return whether all arrays of a pytree are NumPy's."""
-    arrays = [leaf for leaf in jax.tree.leaves(tree) if hasattr(leaf, "__array_namespace__")]
+    """Return whether all arrays of a tree are NumPy's."""
+    arrays = [leaf for leaf in leaves(tree) if hasattr(leaf, "__array_namespace__")]
     return all(isinstance(array, np.ndarray | np.generic) for array in arrays)
+
+
+def is_traced(array: Any) -> bool:
+    """Return whether JAX traces a function of the array."""
+    if isinstance(array, np.ndarray) or "jax" not in sys.modules:
+        return False
+    from jax import core
+
+    return isinstance(array, core.Tracer)
+
+
+def to_map(rows: Any) -> Array:
+    """Return rows [n, d] as they are mapped: NumPy's stay if they are few, all others are JAX's."""
+    if isinstance(rows, np.ndarray) and len(rows) <= _FEW:
+        return rows
+    import jax.numpy as jnp
+
+    return jnp.asarray(rows)
+
+
+def compiled(
+    function: Callable[Parameters, Result], *, static_argnames: str | Sequence[str] = ()
+) -> Callable[Parameters, Result]:
+    """Compile a function, as `jax.jit` does, but load JAX when it is first called."""
+
+    @functools.cache
+    def jitted() -> Callable[Parameters, Result]:
+        import jax
+
+        return jax.jit(function, static_argnames=static_argnames)
+
+    @functools.wraps(function)
+    def call(*args: Parameters.args, **settings: Parameters.kwargs) -> Result:
+        return jitted()(*args, **settings)
+
+    return call
 
 
 def compiled_for_jax(
@@ -31,12 +85,12 @@ def compiled_for_jax(
     """Compile a function for JAX's arrays alone; for NumPy's, LAPACK takes one core."""
 
     def decorate(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
-        compiled = jax.jit(function, static_argnames=static_argnames)
+        by_jax = compiled(function, static_argnames=static_argnames)
         plain = one_core_for_lapack(function)
 
         @functools.wraps(function)
         def call(*args: Parameters.args, **settings: Parameters.kwargs) -> Result:
-            return (plain if is_numpy(args) else compiled)(*args, **settings)
+            return (plain if is_numpy(args) else by_jax)(*args, **settings)
 
         return call
 
@@ -48,6 +102,8 @@ def scan(
 ) -> tuple[Any, Any]:
     """Return the last state and all results of `jax.lax.scan`, by a loop for NumPy's arrays."""
     if not is_numpy((state, items)):
+        import jax
+
         return jax.lax.scan(step, state, items, length=length)
     rows = itertools.repeat(None, length or 0) if items is None else zip(*items)
     results = []
@@ -60,6 +116,8 @@ def scan(
 def log_sum_exp(values: Array, *, axis: int) -> Array:
     """Return the logarithm of the sum of exponentials along an axis, which is dropped."""
     if not is_numpy(values):
+        import jax
+
         return jax.nn.logsumexp(values, axis=axis)
     top = np.max(values, axis=axis, keepdims=True)
     top = np.where(np.isfinite(top), top, 0)
@@ -70,9 +128,40 @@ def log_sum_exp(values: Array, *, axis: int) -> Array:
 def unit_rows(rows: Array) -> Array:
     """Return rows [n, k] of length 1; a row of zeros stays one."""
     if not is_numpy(rows):
+        from gentle_clip_jax.losses import pairwise
+
         return pairwise.normalize(rows)
     length = np.linalg.norm(rows, axis=1, keepdims=True)
     return rows / np.where(length > 0, length, 1)
+
+
+def similarity(x: Array, y: Array) -> Array:
+    """Return the inner products x_i . y_j [n, m] of x [n, d] and y [m, d]."""
+    if is_numpy((x, y)):
+        return x @ y.T
+    from gentle_clip_jax.losses import pairwise
+
+    return pairwise.similarity(x, y)
+
+
+def softmax(values: Array) -> Array:
+    """Return the softmax of each row of values [n, m]."""
+    if not is_numpy(values):
+        import jax
+
+        return jax.nn.softmax(values, axis=1)
+    shares = np.exp(values - np.max(values, axis=1, keepdims=True))
+    return shares / np.sum(shares, axis=1, keepdims=True)
+
+
+def top_k(values: Array, count: int) -> tuple[Array, Array]:
+    """Return the greatest values [n, count] of each row [n, m], unsorted, and their columns."""
+    if not is_numpy(values):
+        import jax
+
+        return jax.lax.top_k(values, count)
+    columns = np.argpartition(values, values.shape[1] - count, axis=1)[:, -count:]
+    return np.take_along_axis(values, columns, axis=1), columns
 
 
 def centred(rows: Array, weights: Array | None = None) -> tuple[Array, Array]:

@@ -5,25 +5,9 @@ from typing import NamedTuple
 import jax
 
 from gentle_clip_jax.aligners import settings
-from gentle_clip_jax.aligners.closed_form.arrays import Array, centred, compiled_for_jax, unit_rows
+from gentle_clip_jax.aligners.closed_form.arrays import Array, centred, compiled_for_jax
+from gentle_clip_jax.aligners.closed_form.maps import Maps
 from gentle_clip_jax.evaluation import pairs
-
-
-class Maps(NamedTuple):
-    """Centres [dx], [dy] and maps [dx, k], [dy, k] into one space, where cosines compare rows."""
-
-    mean_x: Array
-    map_x: Array
-    mean_y: Array
-    map_y: Array
-
-    def embed_x(self, x: Array) -> Array:
-        """Return unit rows [n, k] of features [n, dx]."""
-        return unit_rows((x - self.mean_x[None, :]) @ self.map_x)
-
-    def embed_y(self, y: Array) -> Array:
-        """Return unit rows [m, k] of features [m, dy]."""
-        return unit_rows((y - self.mean_y[None, :]) @ self.map_y)
 
 
 class Spectrum(NamedTuple):

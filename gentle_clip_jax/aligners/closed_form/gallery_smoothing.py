@@ -1,19 +1,33 @@
 """Gallery smoothing: rows that are ranked move towards their neighbours of the other modality."""
 
-import functools
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import jax
-
+from gentle_clip_jax.aligners.closed_form.arrays import (
+    Array,
+    compiled,
+    is_numpy,
+    similarity,
+    softmax,
+    top_k,
+    unit_rows,
+)
 from gentle_clip_jax.aligners.closed_form.neighbours import in_blocks
-from gentle_clip_jax.evaluation.cross_validation import Embeds
-from gentle_clip_jax.losses import pairwise
+
+if TYPE_CHECKING:
+    from gentle_clip_jax.evaluation.cross_validation import Embeds
 
 _BLOCK = 256
 # Weight of the neighbours, and their number, for each modality.
 OF_X = {"weight": 1.0, "count": 300}
 OF_Y = {"weight": 0.5, "count": 50}
 TEMPERATURE = 0.1
+
+
+class Galleries(NamedTuple):
+    """Galleries to smooth: the rows of x, and those of y, where they are ranked."""
+
+    x: bool
+    y: bool
 
 
 class SmoothedGallery(NamedTuple):
@@ -29,36 +43,35 @@ class SmoothedGallery(NamedTuple):
     Source: ours; docs/results/variants.md has its gain.
     """
 
-    maps: Embeds
-    bank_x: jax.Array | None
-    bank_y: jax.Array | None
+    maps: "Embeds"
+    bank_x: Array | None
+    bank_y: Array | None
 
-    def embed_x(self, x: jax.Array) -> jax.Array:
+    def embed_x(self, x: Array) -> Array:
         """Return unit rows [n, k] of features [n, dx]."""
         return self.maps.embed_x(x)
 
-    def embed_y(self, y: jax.Array) -> jax.Array:
+    def embed_y(self, y: Array) -> Array:
         """Return unit rows [m, k] of features [m, dy]."""
         return self.maps.embed_y(y)
 
-    def smooth_gallery_x(self, rows: jax.Array) -> jax.Array:
+    def smooth_gallery_x(self, rows: Array) -> Array:
         """Smooth embedded rows [n, k] of x, as they are ranked for queries of y."""
         return rows if self.bank_y is None else smooth_gallery(rows, self.bank_y, **OF_X)
 
-    def smooth_gallery_y(self, rows: jax.Array) -> jax.Array:
+    def smooth_gallery_y(self, rows: Array) -> Array:
         """Smooth embedded rows [m, k] of y, as they are ranked for queries of x."""
         return rows if self.bank_x is None else smooth_gallery(rows, self.bank_x, **OF_Y)
 
 
-@functools.partial(jax.jit, static_argnames="count")
 def smooth_gallery(
-    rows: jax.Array,
-    bank: jax.Array,
+    rows: Array,
+    bank: Array,
     *,
-    weight: jax.Array | float,
+    weight: Array | float,
     count: int,
     temperature: float = TEMPERATURE,
-) -> jax.Array:
+) -> Array:
     """Return unit(e + weight unit(sum_j w_j b_j)), w the softmax of e . b_j / temperature.
 
     Args:
@@ -69,12 +82,21 @@ def smooth_gallery(
       temperature: of the softmax.
 
     Returns:
-      [n, k]; in blocks, so that memory never holds an [n, m] array.
+      [n, k], of NumPy if both are; in blocks, so that memory never holds an [n, m] array.
     """
+    run = _smooth if is_numpy((rows, bank)) else _smooth_by_jax
+    return run(rows, bank, weight=weight, count=count, temperature=temperature)
 
-    def one(row: jax.Array) -> jax.Array:
-        cosines, nearest = jax.lax.top_k(bank @ row, min(count, len(bank)))
-        mean = jax.nn.softmax(cosines / temperature) @ bank[nearest]
-        return row + weight * pairwise.normalize(mean[None, :]).ravel()
 
-    return pairwise.normalize(in_blocks(one, rows, _BLOCK))
+def _smooth(
+    rows: Array, bank: Array, *, weight: Array | float, count: int, temperature: float
+) -> Array:
+    def block(some: Array) -> Array:
+        cosines, nearest = top_k(similarity(some, bank), min(count, len(bank)))
+        shares = softmax(cosines / temperature)
+        return some + weight * unit_rows((shares[:, None, :] @ bank[nearest])[:, 0])
+
+    return unit_rows(in_blocks(block, rows, _BLOCK))
+
+
+_smooth_by_jax = compiled(_smooth, static_argnames="count")

@@ -9,8 +9,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from gentle_clip_jax.aligners.closed_form.cca import Maps
-from gentle_clip_jax.aligners.closed_form.joined import Joined
+from gentle_clip_jax.aligners.closed_form.maps import Joined, Maps, Smoothed
 from gentle_clip_jax.aligners.closed_form.neighbours import smooth
 from gentle_clip_jax.aligners.closed_form.shrinkage import chosen_shrinkage, shrunk_cca
 from gentle_clip_jax.aligners.closed_form.transported import (
@@ -25,26 +24,6 @@ from gentle_clip_jax.aligners.settings import GentleTransport, Shrinkage, Transp
 BANK_BYTES = GentleTransport.bank_bytes
 FEW_PAIRS, FEW_DIMENSIONS = GentleTransport.few_pairs, GentleTransport.few_dimensions
 NEIGHBOURS = GentleTransport.neighbours
-
-
-class Smoothed(NamedTuple):
-    """Maps of features of x smoothed over their neighbours in a bank [m, dx], if it has any."""
-
-    maps: Maps | Joined
-    bank: jax.Array
-    weight: float
-
-    def smooth_x(self, x: jax.Array) -> jax.Array:
-        """Smooth features [n, dx] for the maps."""
-        return smooth(x, self.bank, weight=self.weight) if len(self.bank) else x
-
-    def embed_x(self, x: jax.Array) -> jax.Array:
-        """Return unit rows [n, k] of features [n, dx]."""
-        return self.maps.embed_x(self.smooth_x(x))
-
-    def embed_y(self, y: jax.Array) -> jax.Array:
-        """Return unit rows [m, k] of features [m, dy]."""
-        return self.maps.embed_y(y)
 
 
 Classes = tuple[jax.Array, jax.Array]

@@ -1,28 +1,13 @@
-"""Joined aligners as one space, and gentle transport with relative representations beside it."""
-
-from typing import NamedTuple
+"""Gentle transport with relative representations beside it, joined as one space."""
 
 import jax
 import jax.numpy as jnp
 
+from gentle_clip_jax.aligners.closed_form.maps import Joined
 from gentle_clip_jax.aligners.closed_form.relative import relative
 from gentle_clip_jax.aligners.problem import PLAN_ITEMS, Features
 from gentle_clip_jax.evaluation.cross_validation import Embeds
 from gentle_clip_jax.losses import pairwise
-
-
-class Joined(NamedTuple):
-    """The mean of several aligners' cosines, as one space."""
-
-    aligners: tuple[Embeds, ...]
-
-    def embed_x(self, x: jax.Array) -> jax.Array:
-        """Return unit rows [n, sum of k] of features [n, dx]."""
-        return pairwise.normalize(jnp.concatenate([a.embed_x(x) for a in self.aligners], axis=1))
-
-    def embed_y(self, y: jax.Array) -> jax.Array:
-        """Return unit rows [m, sum of k] of features [m, dy]."""
-        return pairwise.normalize(jnp.concatenate([a.embed_y(y) for a in self.aligners], axis=1))
 
 
 def with_relative(features: Features, maps: Embeds) -> Joined:

@@ -60,7 +60,7 @@ def last(identity: str | None) -> tuple[int, Maps | None]:
     if metadata.get("identity") != identity:
         return 0, None
     _log.info(f"{folder}: going on after {metadata['rounds']} rounds.")
-    return metadata["rounds"], parts["maps"]
+    return metadata["rounds"], jax.tree.map(jax.numpy.asarray, parts["maps"])
 
 
 def keep(identity: str | None, rounds: int, maps: Maps) -> None:

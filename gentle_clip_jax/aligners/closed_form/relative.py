@@ -6,6 +6,7 @@ import functools
 import jax
 import jax.numpy as jnp
 
+from gentle_clip_jax.aligners.closed_form.arrays import Array, similarity, unit_rows
 from gentle_clip_jax.aligners.settings import Relative
 from gentle_clip_jax.evaluation import pairs
 from gentle_clip_jax.losses import pairwise
@@ -20,31 +21,31 @@ from gentle_clip_jax.losses import pairwise
 class Anchors:
     """Pairs as the coordinates of one space: centres [dx], [dy], unit rows [n, dx], [n, dy]."""
 
-    mean_x: jax.Array
-    anchors_x: jax.Array
-    mean_y: jax.Array
-    anchors_y: jax.Array
+    mean_x: Array
+    anchors_x: Array
+    mean_y: Array
+    anchors_y: Array
     kept: int
-    power: jax.Array
+    power: Array
 
     def __post_init__(self):
         # Earlier versions saved it as an array.
         object.__setattr__(self, "kept", int(self.kept))
 
-    def embed_x(self, x: jax.Array) -> jax.Array:
+    def embed_x(self, x: Array) -> Array:
         """Return unit rows [m, n] of features [m, dx]."""
         return self._embed(x - self.mean_x[None, :], self.anchors_x)
 
-    def embed_y(self, y: jax.Array) -> jax.Array:
+    def embed_y(self, y: Array) -> Array:
         """Return unit rows [m, n] of features [m, dy]."""
         return self._embed(y - self.mean_y[None, :], self.anchors_y)
 
-    def _embed(self, rows: jax.Array, anchors: jax.Array) -> jax.Array:
-        cosines = pairwise.similarity(pairwise.normalize(rows), anchors)
+    def _embed(self, rows: Array, anchors: Array) -> Array:
+        xp, cosines = rows.__array_namespace__(), similarity(unit_rows(rows), anchors)
         last = min(self.kept, len(anchors)) - 1
-        least = -jnp.partition(-cosines, last, axis=1)[:, last, None]  # faster than a sort
-        powers = jnp.sign(cosines) * jnp.abs(cosines) ** self.power
-        return pairwise.normalize(jnp.where(cosines >= least, powers, 0))
+        least = -xp.partition(-cosines, last, axis=1)[:, last, None]  # faster than a sort
+        powers = xp.sign(cosines) * xp.abs(cosines) ** self.power
+        return unit_rows(xp.where(cosines >= least, powers, 0))
 
 
 def relative(

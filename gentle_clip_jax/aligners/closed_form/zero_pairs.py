@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from gentle_clip_jax.aligners.closed_form.arrays import Array, softmax, unit_rows
 from gentle_clip_jax.aligners.closed_form.plan import transported_covariance
 from gentle_clip_jax.aligners.closed_form.transported import transported_cca
 from gentle_clip_jax.aligners.problem import Features
@@ -22,23 +23,23 @@ class Named(NamedTuple):
     both modalities.
     """
 
-    classifier: jax.Array
-    names: jax.Array
-    mean_x: jax.Array
-    mean_y: jax.Array
+    classifier: Array
+    names: Array
+    mean_x: Array
+    mean_y: Array
     temperature: float
 
-    def pseudo_y(self, x: jax.Array) -> jax.Array:
+    def pseudo_y(self, x: Array) -> Array:
         """Return mean features [n, dy] of the names, by class probabilities of x [n, dx]."""
-        return jax.nn.softmax(x @ self.classifier.T / self.temperature, axis=1) @ self.names
+        return softmax(x @ self.classifier.T / self.temperature) @ self.names
 
-    def embed_x(self, x: jax.Array) -> jax.Array:
+    def embed_x(self, x: Array) -> Array:
         """Return unit rows [n, dy] of features [n, dx]."""
-        return pairwise.normalize(self.pseudo_y(x) - self.mean_x[None, :])
+        return unit_rows(self.pseudo_y(x) - self.mean_x[None, :])
 
-    def embed_y(self, y: jax.Array) -> jax.Array:
+    def embed_y(self, y: Array) -> Array:
         """Return unit rows [m, dy] of features [m, dy]."""
-        return pairwise.normalize(y - self.mean_y[None, :])
+        return unit_rows(y - self.mean_y[None, :])
 
 
 def named_classes(

@@ -9,9 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 from flax import traverse_util
 
-from gentle_clip_jax.aligners import closed_form
-from gentle_clip_jax.aligners.closed_form import Features
-from gentle_clip_jax.aligners.closed_form.transported import PLAN_ITEMS
+from gentle_clip_jax.aligners.closed_form.cca import cca
+from gentle_clip_jax.aligners.closed_form.shrinkage import chosen_shrinkage
+from gentle_clip_jax.aligners.closed_form.transported import transported_cca
+from gentle_clip_jax.aligners.problem import PLAN_ITEMS, Features
 from gentle_clip_jax.aligners.standardize import Standardizer
 from gentle_clip_jax.data import batches
 from gentle_clip_jax.encoders.heads import FROZEN, size_of, standard
@@ -106,18 +107,16 @@ def from_pairs(
     y = texts.mean(axis=1)
     scale_x, scale_y = _deviation(x), _deviation(y)
     dim = params["x_head"]["map"]["kernel"].shape[1]
-    fit = lambda x, y: lambda of: closed_form.cca(x, y, shrinkage=of, dim=dim)  # noqa: E731
+    fit = lambda x, y: lambda of: cca(x, y, shrinkage=of, dim=dim)  # noqa: E731
     x, y = x / scale_x, y / scale_y
-    maps = fit(x, y)(closed_form.chosen_shrinkage(fit, x, y))
+    maps = fit(x, y)(chosen_shrinkage(fit, x, y))
     if start == "transported_cca" and batches.count(dataset.unmatched_x):
         some = slice(None, PLAN_ITEMS)
         unmatched_x = _images(model, params, batches.take(dataset.unmatched_x, some))
         unmatched_y = _texts(model, params, dataset.unmatched_y[some])
         texts, unmatched_y = (captions / scale_y[None] for captions in (texts, unmatched_y))
         features = Features(x[:, None], texts, (unmatched_x / scale_x)[:, None], unmatched_y)
-        maps = closed_form.transported_cca(
-            features, maps, mix=_MIX, within=_WITHIN, rounds=4, dim=dim
-        )
+        maps = transported_cca(features, maps, mix=_MIX, within=_WITHIN, rounds=4, dim=dim)
     return {
         **params,
         "x_head": _head(params["x_head"], x, maps.mean_x, maps.map_x, scale_x),

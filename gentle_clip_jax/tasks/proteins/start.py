@@ -7,9 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gentle_clip_jax.aligners import closed_form
-from gentle_clip_jax.aligners.closed_form import Features, Maps
-from gentle_clip_jax.aligners.closed_form.transported import PLAN_ITEMS
+from gentle_clip_jax.aligners.closed_form.cca import cca
+from gentle_clip_jax.aligners.closed_form.maps import Maps
+from gentle_clip_jax.aligners.closed_form.transported import transported_cca
+from gentle_clip_jax.aligners.problem import PLAN_ITEMS, Features
 from gentle_clip_jax.aligners.standardize import Standardizer
 from gentle_clip_jax.data import batches
 from gentle_clip_jax.encoders.two_towers import TwoTowers
@@ -43,10 +44,10 @@ def from_pairs(model: TwoTowers, params: Any, dataset: batches.Dataset, start: s
         for rows, scale in zip((*pairs, *unmatched), (*scales, *scales))
     )
     dim = model.x_head.dim
-    maps = closed_form.cca(x, y, shrinkage=_SHRINKAGE, dim=dim)
+    maps = cca(x, y, shrinkage=_SHRINKAGE, dim=dim)
     if start == "transported_cca" and has_rest:
         features = Features(*(rows[:, None] for rows in (x, y, unmatched_x, unmatched_y)))
-        maps = closed_form.transported_cca(features, maps, mix=0.3, rounds=4, dim=dim)
+        maps = transported_cca(features, maps, mix=0.3, rounds=4, dim=dim)
     return with_maps(params, maps, *scales)
 
 

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from gentle_clip_jax.aligners.closed_form import plan
-from gentle_clip_jax.aligners.closed_form.arrays import unit_rows
-from gentle_clip_jax.aligners.closed_form.cca import Maps, cca
+from gentle_clip_jax.aligners.closed_form.arrays import to_map, unit_rows
+from gentle_clip_jax.aligners.closed_form.cca import cca
+from gentle_clip_jax.aligners.closed_form.gallery_smoothing import SmoothedGallery
+from gentle_clip_jax.aligners.closed_form.maps import Maps, Smoothed
 from gentle_clip_jax.aligners.closed_form.plan import transported_covariance
 from gentle_clip_jax.aligners.closed_form.transported import transported_cca
 from gentle_clip_jax.aligners.problem import Features
@@ -85,3 +87,26 @@ def test_a_pair_of_weight_two_counts_as_two_pairs():
 def test_a_row_of_zeros_stays_one():
     rows = np.array([[3.0, 4.0], [0.0, 0.0]])
     np.testing.assert_allclose(unit_rows(rows), [[0.6, 0.8], [0, 0]])
+
+
+def test_smoothing_of_numpy_is_that_of_jax():
+    rng = np.random.default_rng(0)
+    maps = Maps(*(rng.normal(size=size).astype(np.float32) for size in (9, (9, 5), 7, (7, 5))))
+    bank, others = (rng.normal(size=(400, width)).astype(np.float32) for width in (9, 7))
+    smoothed = SmoothedGallery(Smoothed(maps, bank, 0.4), None, maps.embed_y(others))
+    rows = rng.normal(size=(1100, 9)).astype(np.float32)  # more than a block
+    found = []
+    for xp in (np, jnp):
+        of, x = jax.tree.map(xp.asarray, (smoothed, rows))
+        embedded = of.embed_x(x)
+        found.append((embedded, of.smooth_gallery_x(embedded)))
+        assert all(isinstance(array, np.ndarray) == (xp is np) for array in found[-1])
+    for of_numpy, of_jax in zip(*found):
+        np.testing.assert_allclose(of_numpy, of_jax, atol=1e-5)
+
+
+def test_many_rows_are_mapped_by_jax():
+    few, many = np.zeros((4096, 1), np.float32), np.zeros((4097, 1), np.float32)
+    assert to_map(few) is few
+    assert isinstance(to_map(many), jax.Array)
+    assert isinstance(to_map([[1.0]]), jax.Array)

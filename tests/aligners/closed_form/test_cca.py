@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gentle_clip_jax.aligners.closed_form import Maps, cca
+from gentle_clip_jax.aligners.closed_form.cca import cca
+from gentle_clip_jax.aligners.closed_form.maps import Maps
 
 
 def correlated(n: int, dx: int = 7, dy: int = 5, dtype=np.float64) -> tuple[np.ndarray, np.ndarray]:

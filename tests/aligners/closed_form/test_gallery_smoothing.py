@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gentle_clip_jax.aligners.closed_form import cca
+from gentle_clip_jax.aligners.closed_form.cca import cca
 from gentle_clip_jax.aligners.closed_form.gallery_smoothing import SmoothedGallery, smooth_gallery
 
 RNG = np.random.default_rng(0)

@@ -4,7 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gentle_clip_jax.aligners.closed_form import Maps, Smoothed, gentle, transported
+from gentle_clip_jax.aligners.closed_form import gentle, transported
+from gentle_clip_jax.aligners.closed_form.maps import Maps, Smoothed
 from gentle_clip_jax.aligners.closed_form.neighbours import smooth
 from gentle_clip_jax.aligners.problem import Features
 

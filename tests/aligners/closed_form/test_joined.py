@@ -4,8 +4,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gentle_clip_jax.aligners import closed_form
+from gentle_clip_jax.aligners.closed_form.cca import cca
 from gentle_clip_jax.aligners.closed_form.joined import Joined, mutual, with_relative
+from gentle_clip_jax.aligners.closed_form.relative import relative as fit_relative
 from gentle_clip_jax.aligners.problem import Features
 
 
@@ -36,7 +37,7 @@ def joined(maps, anchors, rows, name):
 def test_anchors_are_pairs_and_mutual_neighbours():
     x, y, more_x, more_y = sides()
     features = Features(*(jnp.asarray(part)[:, None] for part in (x, y, more_x, more_y)))
-    maps = closed_form.cca(jnp.asarray(x), jnp.asarray(y), shrinkage=0.1)
+    maps = cca(jnp.asarray(x), jnp.asarray(y), shrinkage=0.1)
     first_x = joined(maps, x.astype(np.float64), more_x, "embed_x")
     first_y = joined(maps, y.astype(np.float64), more_y, "embed_y")
     cosines = first_x @ first_y.T
@@ -56,10 +57,10 @@ def test_anchors_are_pairs_and_mutual_neighbours():
 
 def test_without_unmatched_items_the_anchors_are_the_pairs():
     x, y, *_ = (jnp.asarray(part) for part in sides())
-    maps = closed_form.cca(x, y, shrinkage=0.1)
+    maps = cca(x, y, shrinkage=0.1)
     none = x[:0, None], y[:0, None]
     found = with_relative(Features(x[:, None], y[:, None], *none), maps)
-    expected = Joined((maps, closed_form.relative(x, y)))
+    expected = Joined((maps, fit_relative(x, y)))
     np.testing.assert_array_equal(found.embed_x(x), expected.embed_x(x))
 
 

@@ -2,10 +2,14 @@ import jax
 import numpy as np
 import pytest
 
-from gentle_clip_jax.aligners import closed_form, saved
-from gentle_clip_jax.aligners.closed_form import Features, transported
+from gentle_clip_jax.aligners import saved
+from gentle_clip_jax.aligners.closed_form import transported
+from gentle_clip_jax.aligners.closed_form.cca import cca
 from gentle_clip_jax.aligners.closed_form.kept_rounds import kept_in
+from gentle_clip_jax.aligners.closed_form.maps import Maps
+from gentle_clip_jax.aligners.closed_form.transported import transported_cca
 from gentle_clip_jax.aligners.from_collections import align
+from gentle_clip_jax.aligners.problem import Features
 
 ROUNDS = 8
 
@@ -18,8 +22,8 @@ def features(seed=0):
 
 def fit(of=None, **settings):
     of = features() if of is None else of
-    start = closed_form.cca(of.x[:, 0], of.y[:, 0], shrinkage=1.0)
-    return closed_form.transported_cca(of, start, batch=32, last_batch=64, **settings)
+    start = cca(of.x[:, 0], of.y[:, 0], shrinkage=1.0)
+    return transported_cca(of, start, batch=32, last_batch=64, **settings)
 
 
 @pytest.fixture
@@ -84,8 +88,8 @@ def test_what_else_lies_there_stays(tmp_path, stopped):
     with kept_in(stopped):
         fit()
     assert [path.name for path in stopped.iterdir()] == ["mine.txt"]
-    start = closed_form.cca(features().x[:, 0], features().y[:, 0], shrinkage=1.0)
-    kinds = {"Maps": closed_form.Maps}.get
+    start = cca(features().x[:, 0], features().y[:, 0], shrinkage=1.0)
+    kinds = {"Maps": Maps}.get
     saved.write(tmp_path / "an aligner", {"maps": start}, {}, kinds)
     with pytest.raises(ValueError, match="holds an aligner"), kept_in(tmp_path / "an aligner"):
         fit()

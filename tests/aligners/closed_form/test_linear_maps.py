@@ -7,7 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gentle_clip_jax.aligners.closed_form import procrustes, relative, ridge
+from gentle_clip_jax.aligners.closed_form.procrustes import procrustes
+from gentle_clip_jax.aligners.closed_form.relative import relative
+from gentle_clip_jax.aligners.closed_form.ridge import ridge
 
 
 def normal(seed: int, *shape: int) -> np.ndarray:

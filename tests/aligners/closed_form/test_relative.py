@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gentle_clip_jax.aligners.closed_form import relative
+from gentle_clip_jax.aligners.closed_form.relative import relative
 
 
 def textbook(rows, anchors, kept, power):

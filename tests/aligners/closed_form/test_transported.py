@@ -4,12 +4,15 @@ import numpy as np
 import pytest
 from scipy.special import logsumexp
 
-from gentle_clip_jax.aligners import choose, closed_form
-from gentle_clip_jax.aligners.closed_form import Features, gentle, plan, transported
+from gentle_clip_jax.aligners import choose
+from gentle_clip_jax.aligners.closed_form import gentle, plan, transported
+from gentle_clip_jax.aligners.closed_form.cca import cca
 from gentle_clip_jax.aligners.closed_form.gentle import fit_prepared, plan_shrinkage, prepare
 from gentle_clip_jax.aligners.closed_form.neighbours import smooth
 from gentle_clip_jax.aligners.closed_form.plan import transported_covariance
-from gentle_clip_jax.aligners.closed_form.transported import _batches, _moments
+from gentle_clip_jax.aligners.closed_form.shrinkage import chosen_shrinkage, shrunk_cca
+from gentle_clip_jax.aligners.closed_form.transported import _batches, _moments, transported_cca
+from gentle_clip_jax.aligners.problem import Features
 
 
 def clusters(n, *, seed, noise=0.1):
@@ -36,7 +39,7 @@ def found(aligned, n=200):
 
 
 def start(x, y):
-    return closed_form.cca(x, y, shrinkage=1.0)
+    return cca(x, y, shrinkage=1.0)
 
 
 @pytest.fixture
@@ -48,7 +51,7 @@ def many_dimensions(monkeypatch):
 def test_unmatched_items_help_where_pairs_are_few():
     few = features(8, 600)
     pairs_alone = start(few.x[:, 0], few.y[:, 0])
-    by_plan = closed_form.transported_cca(few, pairs_alone, shrinkage=0.1)
+    by_plan = transported_cca(few, pairs_alone, shrinkage=0.1)
     assert found(by_plan) > found(pairs_alone) + 0.1
 
 
@@ -97,8 +100,7 @@ def test_many_small_plans_stand_in_for_a_large_one():
     few = features(8, 600)
     pairs_alone = start(few.x[:, 0], few.y[:, 0])
     one, several = (
-        closed_form.transported_cca(few, pairs_alone, shrinkage=0.1, batch=n, last_batch=n)
-        for n in (600, 150)
+        transported_cca(few, pairs_alone, shrinkage=0.1, batch=n, last_batch=n) for n in (600, 150)
     )
     assert found(several) > found(pairs_alone) + 0.1
     x, y = clusters(50, seed=4)
@@ -125,14 +127,14 @@ def test_the_last_rounds_of_large_sets_make_one_plan_of_all(monkeypatch):
     monkeypatch.setattr(transported, "_batches", counted)
     monkeypatch.setattr(transported, "_refit", iterated)
     maps = start(few.x[:, 0], few.y[:, 0])
-    closed_form.transported_cca(few, maps, shrinkage=0.1, batch=150, rounds=4)
+    transported_cca(few, maps, shrinkage=0.1, batch=150, rounds=4)
     assert made == [[2, 10], [2, 10], [1, 2], [1, 2]]
 
 
 def test_without_unmatched_items_the_start_is_returned():
     few = features(8, 0)
     maps = start(few.x[:, 0], few.y[:, 0])
-    assert closed_form.transported_cca(few, maps) is maps
+    assert transported_cca(few, maps) is maps
     fitted, metadata = choose.gentle_transport(few)
     assert np.isfinite(found(fitted))
     assert metadata["held_out"]["chosen"] == "cca"
@@ -159,8 +161,8 @@ def test_held_out_pairs_turn_down_a_plan_between_sets_of_different_things(pairs)
     chosen = metadata["held_out"]["chosen"]
     assert chosen in ("cca", choose.UNPLANNED)
     if chosen == "cca":
-        fit = closed_form.shrunk_cca
-        alone = fit(x, y)(closed_form.chosen_shrinkage(fit, x, y))
+        fit = shrunk_cca
+        alone = fit(x, y)(chosen_shrinkage(fit, x, y))
     else:
         alone = fit_prepared(prepare(unlike), None, transport=False)
     np.testing.assert_array_equal(maps.embed_x(x), alone.embed_x(x))
@@ -195,8 +197,7 @@ def test_what_unmatched_items_are_said_to_be_counts():
     few, partners = features(8, 300), clusters(300, seed=2)[1]
     begin = start(few.x[:, 0], few.y[:, 0])
     alone, guessed = (
-        closed_form.transported_cca(few, begin, rounds=1, pseudo_y=said)
-        for said in (None, partners)
+        transported_cca(few, begin, rounds=1, pseudo_y=said) for said in (None, partners)
     )
     assert found(guessed) > found(alone)
 

@@ -2,8 +2,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gentle_clip_jax.aligners.closed_form import Features, named_classes
-from gentle_clip_jax.aligners.closed_form.zero_pairs import of_names_alone
+from gentle_clip_jax.aligners.closed_form.zero_pairs import named_classes, of_names_alone
+from gentle_clip_jax.aligners.problem import Features
 
 
 def two_views(n, *, seed):
