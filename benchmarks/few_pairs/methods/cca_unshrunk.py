@@ -8,7 +8,7 @@ SHRINKAGE = 1e-6  # only keeps the inverse finite where there are fewer pairs th
 
 
 def fit(x, y, unmatched_x, unmatched_y, seed):
-    from gentle_clip_jax.aligners.closed_form import cca
+    from gentle_clip_jax.aligners.closed_form.cca import cca
 
     (mean_x, scale_x), (mean_y, scale_y) = (
         standardized(x, unmatched_x),

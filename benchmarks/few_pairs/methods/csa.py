@@ -11,7 +11,7 @@ DIRECTIONS, SHRINKAGE = 150, 1e-6  # the latter only keeps the inverse finite
 
 
 def fit(x, y, unmatched_x, unmatched_y, seed):
-    from gentle_clip_jax.aligners.closed_form import cca
+    from gentle_clip_jax.aligners.closed_form.cca import cca
 
     scales = standardized(x), standardized(y)
     x, y = ((rows - mean) / scale for rows, (mean, scale) in zip((x, y), scales))

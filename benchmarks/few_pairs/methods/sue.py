@@ -12,7 +12,7 @@ DIRECTIONS, NEIGHBOURS, SHRINKAGE = 8, 15, 1e-3
 
 
 def fit(x, y, unmatched_x, unmatched_y, seed):
-    from gentle_clip_jax.aligners.closed_form import cca
+    from gentle_clip_jax.aligners.closed_form.cca import cca
 
     spectral_x, spectral_y = spectral(x, unmatched_x), spectral(y, unmatched_y)
     maps = cca(spectral_x(x), spectral_y(y), shrinkage=SHRINKAGE)
