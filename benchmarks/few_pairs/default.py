@@ -19,7 +19,7 @@ TEXT = """\
 
 `align` chooses by held-out pairs. The rule and the constants by which it extrapolates recall to all
 pairs were chosen on the draws and items for choosing (seeds 10 to 12, ten fields, 12 to 300 pairs;
-the script is `benchmarks/choosing.py` at commit {script}). There the earlier rule was 0.50 points
+the script is `benchmarks/choosing.py` at commit 9bfa327). There the earlier rule was 0.50 points
 below the best single method of a cell on average, lost up to 1.9 to the best pairs-only method, and
 kept 94 % of transport's gain: it asked for a gain of two standard errors in 64 dimensions or fewer,
 and for no loss from 60 pairs on. Now unmatched items are used unless they are worse by one standard
@@ -39,7 +39,6 @@ INTERVALS = f"""
 The recall that `align` expects, and that of up to {SOUGHT} unmatched items among as many items:
 
 """
-
 VERDICTS = """
 What `diagnose` says of the same draws, and what gentle transport then gains over CCA on test items.
 The first three verdicts are those of held-out pairs; the others rest on the remaining figures where
@@ -52,14 +51,14 @@ draws in which held-out pairs are recognised: there most pairs are hard, and loo
 """
 
 
-def section(content: dict[str, Any], script: str) -> str:
+def section(content: dict[str, Any]) -> str:
     """Return the section, "" before the default was measured."""
     rows = [row for row in content["rows"] if row["recall"] is not None and row["pairs"]]
     stated = read("few_pairs_default")
     if not stated or not stated["rows"]:
         return ""
     of_recall, of_intervals = _recalls(rows), _intervals(stated["rows"])
-    text = TEXT.format(script=script) + RECALL + of_recall + INTERVALS + of_intervals
+    text = TEXT + RECALL + of_recall + INTERVALS + of_intervals
     return text + _verdicts(rows)
 
 
@@ -130,6 +129,15 @@ def _intervals(rows: list[dict[str, Any]]) -> str:
     return table(heads, lines)
 
 
+def _coverage(rows: Iterable[dict[str, Any]]) -> tuple[str, ...]:
+    expected, low, high, true = np.array(
+        [[row[name] for name in ("expected", "low", "high", "unmatched_recall")] for row in rows]
+    ).T
+    above, below = np.mean(true > high), np.mean(true < low)
+    shares = (f"{100 * share:.0f} %" for share in (1 - above - below, above, below))
+    return f"{len(true)}", f"{expected.mean():.1f}", f"{true.mean():.1f}", *shares
+
+
 def _verdicts(rows: list[dict[str, Any]]) -> str:
     """Return the table of verdicts of `diagnose`, "" before they were asked for."""
     said = (read("few_pairs_verdicts") or {"rows": []})["rows"]
@@ -155,12 +163,3 @@ def _verdicts(rows: list[dict[str, Any]]) -> str:
     shares = [one["wrong_pairs"] for one in said if one["wrong_pairs"] is not None]
     noise = NOISE.format(wrong=sum(share > 0.1 for share in shares), of=len(shares))
     return VERDICTS + table("verdict | draws | gain, points | above 0", lines) + noise
-
-
-def _coverage(rows: Iterable[dict[str, Any]]) -> tuple[str, ...]:
-    expected, low, high, true = np.array(
-        [[row[name] for name in ("expected", "low", "high", "unmatched_recall")] for row in rows]
-    ).T
-    above, below = np.mean(true > high), np.mean(true < low)
-    shares = (f"{100 * share:.0f} %" for share in (1 - above - below, above, below))
-    return f"{len(true)}", f"{expected.mean():.1f}", f"{true.mean():.1f}", *shares

@@ -61,7 +61,6 @@ where it is not {len(REPORTING)}. An empty cell was not measured yet, or there a
 pairs. Methods that train heads were not measured yet.
 
 """
-_CHOOSING = "9bfa327"  # commit of the script
 FIGURES = {"recall": "Recall", "order": "Order", "label_5": "Labels"}
 
 
@@ -70,8 +69,7 @@ def page() -> str:
     content = read("few_pairs")
     lost = [name for name, one in content["fields"].items() if one is None]
     content["fields"] = {name: one for name, one in content["fields"].items() if one}
-    parts = [INTRODUCTION, _fields(content), _missing(content, lost)]
-    parts.append(section(content, _CHOOSING))
+    parts = [INTRODUCTION, _fields(content), _missing(content, lost), section(content)]
     of_field = groups(_done(content), "field")
     parts += [_field(name, content, of_field.get((name,), [])) for name in content["fields"]]
     parts += [_seconds(content), ADDING, _origin(content)]

@@ -86,8 +86,7 @@ def split(field: Field) -> Parts:
 
 def draw(field: Field, train: np.ndarray, pairs: int, seed: int) -> Draw:
     """Return random pairs, more of which include fewer, and all other items without partners."""
-    rng = np.random.default_rng(seed)
-    matched, rest = np.split(rng.permutation(train), [pairs])
+    rng, matched, rest = _drawn(train, pairs, seed)
     return Draw(
         field.x[matched],
         field.y[matched],
@@ -104,7 +103,7 @@ def unmatched_recall(
     It is what a person gets who matches the items that were given. Mean of R@1, 5 and 10, both
     ways, over at most 400 items.
     """
-    rest = np.random.default_rng(seed).permutation(train)[pairs:]
+    _, _, rest = _drawn(train, pairs, seed)
     some = np.random.default_rng(0).permutation(rest)[:among]
     x, y = (
         _unit(np.asarray(embed(rows[some]), np.float64))
@@ -112,6 +111,15 @@ def unmatched_recall(
     )
     ways = [_one_way(queries[:SOUGHT] @ gallery.T, None) for queries, gallery in ((x, y), (y, x))]
     return float(np.mean([one[f"r{k}"] for one in ways for k in (1, 5, 10)]))
+
+
+def _drawn(
+    train: np.ndarray, pairs: int, seed: int
+) -> tuple[np.random.Generator, np.ndarray, np.ndarray]:
+    """Return the generator of a draw, and the numbers of its matched and of its other items."""
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(train)
+    return rng, order[:pairs], order[pairs:]
 
 
 def metrics(x: np.ndarray, y: np.ndarray, labels: np.ndarray | None = None) -> dict[str, float]:

@@ -82,7 +82,6 @@ class Aligner:
     @property
     def smoothed_galleries(self) -> Galleries:
         """Return which galleries `smooth_gallery_x` and `smooth_gallery_y` smooth."""
-
         return Galleries(**{"x": False, "y": False, **self.metadata.get("smoothed_galleries", {})})
 
     def smooth_gallery_x(self, rows: ArrayLike) -> "jax.Array":

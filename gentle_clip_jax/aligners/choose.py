@@ -39,7 +39,7 @@ from gentle_clip_jax.evaluation.intervals import standard_errors
 
 _LEAST_PAIRS = 6  # held-out pairs; with fewer, defaults apply
 _STANDARD_ERRORS = 2.0  # by which a candidate is better, or worse, for sure
-_WORSE = 1.0  # standard errors by which a method that uses unmatched items is turned down
+_WORSE = 1.0  # standard errors; worse by more, unmatched items are not used
 _METHODS = {
     UNPLANNED: PLANNED,
     SMOOTHED: PLANNED,

@@ -9,6 +9,7 @@ import numpy as np
 from gentle_clip_jax.aligners import METHODS, Problem, candidates, reduced
 from gentle_clip_jax.aligners.fit import evaluate_problem
 from gentle_clip_jax.aligners.joint import evaluate_method_of_space
+from gentle_clip_jax.aligners.methods import OF_PAIRS
 from gentle_clip_jax.aligners.settings import Extrapolation
 from gentle_clip_jax.evaluation import verdict
 from gentle_clip_jax.evaluation.cross_validation import TOP, HeldOut, cross_validate
@@ -118,10 +119,8 @@ def extrapolated_recall(held_out: HeldOut, method: str) -> dict[str, Any]:
 
 def _slope(method: str) -> float:
     """Return how fast the log odds of recall rise by the log of the number of pairs."""
-    has_plan = method not in (*candidates.PAIRS_ONLY, candidates.UNPLANNED)
-    if method in METHODS:
-        has_plan = METHODS[method].unmatched
-    return Extrapolation.planned if has_plan else Extrapolation.slope
+    without_plan = (*OF_PAIRS, *candidates.PAIRS_ONLY, candidates.UNPLANNED)
+    return Extrapolation.slope if method in without_plan else Extrapolation.planned
 
 
 def chance_of(held_out: HeldOut) -> float:
