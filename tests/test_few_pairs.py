@@ -187,12 +187,13 @@ def separable(pairs=20, unmatched=30, test=20):
 )
 def test_trained_heads_find_partners_and_depend_on_the_seed_only(harness, name):
     heads = importlib.import_module("few_pairs.heads")
-    settings = heads.Settings(dim=16, steps=100, matched=16, unmatched=24, learning_rate=1e-2)
+    settings = heads.Settings(dim=16, steps=100, matched=16, unmatched=24)
+    weights = heads.Weights(learning_rate=1e-2)
     method = harness.discover(harness.HERE / "methods", [name])[name]
     drawn, test = separable()
 
     def embedded(seed):
-        embeds = method.fit(*drawn, seed, settings=settings)
+        embeds = method.fit(*drawn, seed, settings=settings, weights=weights)
         return [np.asarray(embed(rows)) for embed, rows in zip(embeds, test)]
 
     first, again, other = (embedded(seed) for seed in (0, 0, 1))

@@ -1,7 +1,8 @@
 """Heads on frozen features, trained with a loss of gentle_clip_jax and stopped by held-out pairs.
 
 A head is a small network for each modality, on standardised features. Rivals of closed forms are
-files of methods/ that name their objective.
+files of methods/ that name their objective. Held-out pairs choose the number of steps, and then the
+heads are trained anew with all pairs for as many.
 """
 
 import functools
@@ -16,25 +17,29 @@ import optax
 from few_pairs.package import standardized
 from few_pairs.protocol import Draw, Embed
 from gentle_clip_jax import optimizer
-from gentle_clip_jax.encoders.heads import ProjectionHead
+from gentle_clip_jax.aligners.closed_form.cca import cca
+from gentle_clip_jax.aligners.closed_form.shrinkage import chosen_shrinkage
+from gentle_clip_jax.encoders.heads import ProjectionHead, RefinedMap, size_of
 from gentle_clip_jax.losses.objectives import OBJECTIVES, Embedded
 
 _TIE = 1e-6  # closer cosines tie, and a tie counts against the query
+_ONES = {f"{term}_weight": 1.0 for term in ("clip", "mmd", "sdd", "ssl")}
 Params = dict[str, Any]  # of the heads of "x" and "y"
 
 
 class Settings(NamedTuple):
-    """Settings of the training, which were not chosen on any item of the benchmark.
+    """Settings of the training; each combination is compiled.
 
+    start: "random", or "cca": each head begins as the map of CCA of the pairs.
     dim: of the embeddings.
     steps: at most; evaluate_every: steps from one evaluation on held-out pairs to the next.
     patience: evaluations without a better score after which training ends.
     wrong_answers: unmatched items of each modality that an evaluation adds to the held-out pairs.
     matched, unmatched: rows of a batch, unmatched of each modality; fewer where there are fewer.
-    learning_rate: the peak, of AdamW. dropout: of the heads.
-    view_dropout: share of the features that a second view lacks.
+    dropout: of the heads. view_dropout: share of the features that a second view lacks.
     """
 
+    start: str = "random"
     dim: int = 256
     steps: int = 500
     evaluate_every: int = 25
@@ -42,10 +47,33 @@ class Settings(NamedTuple):
     wrong_answers: int = 1000
     matched: int = 128
     unmatched: int = 256
-    learning_rate: float = 1e-3
-    weight_decay: float = 0.1
     dropout: float = 0.1
     view_dropout: float = 0.3
+
+
+class Weights(NamedTuple):
+    """Settings that one compiled program takes as numbers.
+
+    learning_rate: the peak, of AdamW. temperature: of CLIP.
+    mmd, sdd, ssl: weights of the terms beside CLIP's, which has 1; only Gentle-CLIP has them.
+    """
+
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.1
+    temperature: float = 0.07
+    mmd: float = 1.0
+    sdd: float = 1.0
+    ssl: float = 0.15
+
+
+class Problem(NamedTuple):
+    """What heads are trained on, of standardised features, and how."""
+
+    rows: Draw
+    objective: str
+    key: jax.Array
+    settings: Settings
+    weights: Weights
 
 
 def fit_heads(
@@ -56,8 +84,9 @@ def fit_heads(
     unmatched_y: np.ndarray,
     seed: int,
     settings: Settings | None = None,
+    weights: Weights | None = None,
 ) -> tuple[Embed, Embed]:
-    """Train heads on four fifths of the pairs; the others, two at least, choose the best state.
+    """Train heads on four fifths of the pairs; the others, two at least, choose the steps.
 
     objective: a name in `gentle_clip_jax.losses.objectives.OBJECTIVES`.
     seed: of the initial weights, the held-out pairs, the batches and dropout.
@@ -71,9 +100,14 @@ def fit_heads(
     held_out, rest = np.split(rng.permutation(len(x)), [max(2, len(x) // 5)])
     others = (items[: settings.wrong_answers] for items in rows[2:])  # which are shuffled
     validation = Draw(rows.x[held_out], rows.y[held_out], *others)
-    training = rows._replace(x=rows.x[rest], y=rows.y[rest])
+    key = jax.random.key(seed)
+    whole = Problem(rows, objective, key, settings, weights or Weights())
+    training = whole._replace(rows=rows._replace(x=rows.x[rest], y=rows.y[rest]))
     with jax.numpy_dtype_promotion("standard"):  # optax's Adam multiplies floats by its count
-        params = _train(training, validation, objective, rng, jax.random.key(seed), settings)
+        steps = _best_step(training, validation, seed)
+        params = _start(whole)
+        for params, _ in _trained(whole, params, steps, seed):
+            pass
 
     def embed(side: str) -> Embed:
         return lambda items: _embed(params[side], _scaled(items, scales[side]), settings)
@@ -81,33 +115,54 @@ def fit_heads(
     return embed("x"), embed("y")
 
 
-def _train(
-    training: Draw,
-    validation: Draw,
-    objective: str,
-    rng: np.random.Generator,
-    key: jax.Array,
-    settings: Settings,
-) -> Params:
-    """Return the best parameters on the held-out pairs, which may be the initial ones."""
-    keys = dict(zip("xy", jax.random.split(key)))
-    params = {
-        side: _head(settings).init(keys[side], items[:1])["params"]
-        for side, items in zip("xy", training)
-    }
-    state = _optimizer(settings).init(params)
-    best, best_step, best_score = params, 0, _score(params, validation, settings)
-    for step, batch in zip(range(1, settings.steps + 1), _batches(training, rng, settings)):
-        step_key = jax.random.fold_in(key, step)
-        params, state = _step(params, state, batch, step_key, objective, settings)
+def _best_step(training: Problem, validation: Draw, seed: int) -> int:
+    """Return the number of steps after which held-out pairs rank best, which may be 0."""
+    settings = training.settings
+    params = _start(training)
+    best_step, best_score = 0, _score(params, validation, settings)
+    for params, step in _trained(training, params, settings.steps, seed):
         if step % settings.evaluate_every:
             continue
         score = _score(params, validation, settings)
         if score > best_score:
-            best, best_step, best_score = params, step, score
+            best_step, best_score = step, score
         elif step - best_step >= settings.patience * settings.evaluate_every:
             break
-    return best
+    return best_step
+
+
+def _start(problem: Problem) -> Params:
+    """Return the parameters that training begins with."""
+    settings, rows = problem.settings, problem.rows
+    keys = dict(zip("xy", jax.random.split(problem.key)))
+    params = {
+        side: _head(settings).init(keys[side], items[:1])["params"]
+        for side, items in zip("xy", rows)
+    }
+    if settings.start == "random":
+        return params
+    x, y = jnp.asarray(rows.x), jnp.asarray(rows.y)
+    fit = lambda x, y: lambda of: cca(x, y, shrinkage=of, dim=settings.dim)  # noqa: E731
+    maps = fit(x, y)(chosen_shrinkage(fit, x, y))
+    sides = ((x, maps.mean_x, maps.map_x), (y, maps.mean_y, maps.map_y))
+    for side, (items, mean, kernel) in zip("xy", sides):
+        kernel = kernel / size_of((items - mean[None, :]) @ kernel)
+        kernel = jnp.pad(kernel, ((0, 0), (0, settings.dim - kernel.shape[1])))
+        params[side] |= {"map": {"kernel": kernel, "bias": -mean @ kernel}}
+    return params
+
+
+def _trained(
+    problem: Problem, params: Params, steps: int, seed: int
+) -> Iterator[tuple[Params, int]]:
+    """Yield the parameters after each step, and its number."""
+    settings, weights = problem.settings, problem.weights
+    state = _optimizer(settings, weights).init(params)
+    batches = _batches(problem.rows, np.random.default_rng(seed), settings)
+    for step, batch in zip(range(1, steps + 1), batches):
+        key = jax.random.fold_in(problem.key, step)
+        params, state = _step(params, state, batch, key, weights, problem.objective, settings)
+        yield params, step
 
 
 def _batches(rows: Draw, rng: np.random.Generator, settings: Settings) -> Iterator[Draw]:
@@ -126,12 +181,26 @@ def _batches(rows: Draw, rng: np.random.Generator, settings: Settings) -> Iterat
 
 @functools.partial(jax.jit, static_argnames=("objective", "settings"))
 def _step(
-    params: Params, state: Any, batch: Draw, key: jax.Array, objective: str, settings: Settings
+    params: Params,
+    state: Any,
+    batch: Draw,
+    key: jax.Array,
+    weights: Weights,
+    objective: str,
+    settings: Settings,
 ) -> tuple[Params, Any]:
     def loss(params: Params) -> jax.Array:
-        return OBJECTIVES[objective](_embed_batch(params, batch, key, settings))[0]
+        embedded = _embed_batch(params, batch, key, settings)
+        of_terms = _ONES if objective == "gentle_clip" else {}
+        total, terms = OBJECTIVES[objective](embedded, temperature=weights.temperature, **of_terms)
+        if not of_terms:
+            return total
+        return terms["clip"] + sum(
+            getattr(weights, name) * terms[name] for name in ("mmd", "sdd", "ssl")
+        )
 
-    updates, state = _optimizer(settings).update(jax.grad(loss)(params), state, params)
+    updates, state = _optimizer(settings, weights).update(jax.grad(loss)(params), state, params)
+    updates = jax.tree.map(lambda update: weights.learning_rate * update, updates)
     updated: Any = optax.apply_updates(params, updates)
     return updated, state
 
@@ -180,15 +249,17 @@ def _embed(params: Any, rows: jax.Array, settings: Settings) -> jax.Array:
     return jnp.asarray(_head(settings).apply({"params": params}, rows))
 
 
-def _head(settings: Settings) -> ProjectionHead:
-    return ProjectionHead(settings.dim, settings.dropout)
+def _head(settings: Settings) -> ProjectionHead | RefinedMap:
+    if settings.start == "random":
+        return ProjectionHead(settings.dim, settings.dropout)
+    return RefinedMap(settings.dim, settings.dropout, use_bias=True)
 
 
-def _optimizer(settings: Settings) -> optax.GradientTransformation:
+def _optimizer(settings: Settings, weights: Weights) -> optax.GradientTransformation:
     return optimizer.adamw(
         tower_learning_rate=0.0,
-        head_learning_rate=settings.learning_rate,
-        weight_decay=settings.weight_decay,
+        head_learning_rate=1.0,  # and the updates are scaled, as a schedule takes no traced peak
+        weight_decay=weights.weight_decay,
         max_grad_norm=1.0,
         warmup_steps=settings.steps // 10,
         steps=settings.steps,

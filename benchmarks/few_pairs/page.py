@@ -44,9 +44,10 @@ def fit(x, y, unmatched_x, unmatched_y, seed):  # raw features; y[i] is the part
     return embed_x, embed_y  # functions of raw features [n, d]; cosines compare their rows [n, k]
 ```
 
-and `WITHOUT_PAIRS = True` if it needs no pair, or `ONE_SPACE = True` if it takes only features of
-equal widths. A method that trains heads only names its objective, as `methods/clip.py` does; the
-trainer is `benchmarks/few_pairs/heads.py`. A field is one file
+and `WITHOUT_PAIRS = True` if it needs no pair, `ONE_SPACE = True` if it takes only features of
+equal widths, or `COSTLY = True` if it takes minutes: then it is measured with 12, 100 and 1,000
+pairs and three seeds. A method that trains heads only names its objective, as `methods/clip.py`
+does; the trainer is `benchmarks/few_pairs/heads.py`. A field is one file
 `benchmarks/few_pairs/fields/NAME.py` with `load(data, cache)`, which returns a `Field` of
 `benchmarks/few_pairs/protocol.py`. `python benchmarks/few_pairs/run.py --data=DATA --cache=CACHE`
 then measures what is missing; it can be stopped at any time and continues when it is run again.

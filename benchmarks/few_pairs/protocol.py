@@ -9,6 +9,7 @@ import numpy as np
 
 PAIRS = (12, 30, 100, 300, 1000)
 REPORTING, CHOOSING = range(5), range(10, 20)  # seeds
+COSTLY_PAIRS, COSTLY_SEEDS = (12, 100, 1000), 3  # of methods that take minutes
 TEST, CHOICE, TRAIN = (0.25, 1000), (0.15, 500), 3000  # shares of the items, and most items
 NEIGHBOURS = 5  # of the label accuracy
 SOUGHT = 400  # unmatched items whose partners are sought, at most
@@ -63,6 +64,12 @@ class Draw(NamedTuple):
     y: np.ndarray
     unmatched_x: np.ndarray
     unmatched_y: np.ndarray
+
+
+def is_for_costly(pairs: int, seed: int) -> bool:
+    """Return whether a cell is measured for methods that say that they are `COSTLY`."""
+    seeds = CHOOSING if seed in CHOOSING else REPORTING
+    return pairs in COSTLY_PAIRS and seed - seeds[0] < COSTLY_SEEDS
 
 
 def split(field: Field) -> Parts:

@@ -153,6 +153,8 @@ def _row(cell: Cell, load, split, methods, choose: bool) -> dict[str, Any] | Non
     fits = _without_pairs(module) if not cell.pairs else cell.pairs < len(parts.train)
     if not fits or (_without_pairs(module) and cell.pairs):
         return None
+    if getattr(module, "COSTLY", False) and not protocol.is_for_costly(cell.pairs, cell.seed):
+        return None
     started = time.process_time()
     try:
         figures = _figures(field, parts, cell, module, items, labels)

@@ -5,4 +5,5 @@ import functools
 from few_pairs.heads import fit_heads
 
 LABEL = "Gentle-CLIP heads"
+COSTLY = True
 fit = functools.partial(fit_heads, "gentle_clip")
