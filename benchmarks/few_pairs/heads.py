@@ -104,10 +104,9 @@ def fit_heads(
     whole = Problem(rows, objective, key, settings, weights or Weights())
     training = whole._replace(rows=rows._replace(x=rows.x[rest], y=rows.y[rest]))
     with jax.numpy_dtype_promotion("standard"):  # optax's Adam multiplies floats by its count
-        steps = _best_step(training, validation, seed)
         params = _start(whole)
-        for params, _ in _trained(whole, params, steps, seed):
-            pass
+        for trained, _ in _trained(whole, params, _best_step(training, validation, seed), seed):
+            params = trained
 
     def embed(side: str) -> Embed:
         return lambda items: _embed(params[side], _scaled(items, scales[side]), settings)
@@ -118,9 +117,9 @@ def fit_heads(
 def _best_step(training: Problem, validation: Draw, seed: int) -> int:
     """Return the number of steps after which held-out pairs rank best, which may be 0."""
     settings = training.settings
-    params = _start(training)
-    best_step, best_score = 0, _score(params, validation, settings)
-    for params, step in _trained(training, params, settings.steps, seed):
+    start = _start(training)
+    best_step, best_score = 0, _score(start, validation, settings)
+    for params, step in _trained(training, start, settings.steps, seed):
         if step % settings.evaluate_every:
             continue
         score = _score(params, validation, settings)
