@@ -1,0 +1,73 @@
+"""Prediction sets: the candidates of an item that hold its partner with a chosen probability.
+
+Split conformal prediction: held-out pairs show how low a partner's score can be. Whatever the
+scores mean, the sets hold the partner of as many items as asked for, on average over items and
+held-out pairs, if held-out pairs and new items are exchangeable. Better scores give smaller sets.
+"""
+
+import math
+
+import numpy as np
+
+_DIGITS = 9  # 1 - 0.9 is not quite 0.1
+
+
+def least_pairs(coverage: float) -> int:
+    """Return the least number of held-out pairs for sets that leave any candidate out.
+
+    Args:
+      coverage: share of the sets that hold the partner, above 0 and below 1.
+
+    Raises:
+      ValueError: if it is not.
+
+    >>> least_pairs(0.9), least_pairs(0.95)
+    (9, 19)
+    """
+    if not 0 < coverage < 1:
+        raise ValueError(f"coverage must be above 0 and below 1, not {coverage}.")
+    return math.ceil(round(1 / (1 - coverage), _DIGITS)) - 1
+
+
+def prediction_sets(
+    held_out: np.ndarray, candidates: np.ndarray, coverage: float, *, seed: int = 0
+) -> np.ndarray:
+    """Return which candidates [n, c] are in the prediction set of each item.
+
+    A candidate with score s is in the set if its smoothed p-value is above 1 - coverage:
+
+      p = (number of held-out scores below s + u (1 + number equal to s)) / (k + 1),
+
+    with one u per item, uniform from 0 to 1. The random u decides where s is at the boundary, so
+    that the expected coverage is the one asked for: without it, few pairs or ties would give more.
+    A set can be empty, where no candidate is as likely as partners usually are.
+
+    With fewer than `least_pairs(coverage)` held-out pairs, every set holds all candidates.
+
+    Args:
+      held_out: [k] scores of the partners of held-out items, higher for likelier ones; NaN counts
+        as lower than any score.
+      candidates: [n, c] scores of the candidates of n items on the same scale; NaN for no
+        candidate.
+      coverage: share of the sets that hold the partner, above 0 and below 1.
+      seed: of the random u.
+
+    Raises:
+      ValueError: if the coverage is not between 0 and 1.
+
+    Sources: Vovk, Gammerman and Shafer 2005, Algorithmic Learning in a Random World, Section 2.2,
+    for smoothed p-values; Sadinle, Lei and Wasserman 2019, Least Ambiguous Set-Valued Classifiers,
+    for probabilities as scores.
+
+    >>> prediction_sets(np.linspace(0.1, 1, 19), np.array([[0.8, 0.12, np.nan]]), 0.9)
+    array([[ True, False, False]])
+    """
+    is_candidate = ~np.isnan(candidates)
+    if len(held_out) < least_pairs(coverage):
+        return is_candidate
+    ordered = np.sort(np.nan_to_num(held_out, nan=-np.inf, posinf=np.inf, neginf=-np.inf))
+    below = np.searchsorted(ordered, candidates, side="left")
+    equal = np.searchsorted(ordered, candidates, side="right") - below
+    chance = 1 - np.random.default_rng(seed).random((len(candidates), 1))  # above 0
+    allowed = round((1 - coverage) * (len(held_out) + 1), _DIGITS)
+    return is_candidate & (below + chance * (1 + equal) > allowed)
