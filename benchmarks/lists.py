@@ -77,6 +77,7 @@ def measured(x: np.ndarray, y: np.ndarray, pairs: int, draw: int) -> list[dict[s
         held_out = held_out_pairs(fitted, problem, jax.random.key(0)).numbered(*unmatched)
         for one_to_one in (False, True):
             settings: Any = {"pairs": known, "share": share, "one_to_one": one_to_one}
+            settings["with_outcomes"] = True
             found = match_arrays(fitted, of_x, of_y, held_out=held_out, **settings)
             assert found.outcomes is not None
             right = found.x == found.y

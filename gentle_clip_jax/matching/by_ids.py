@@ -210,9 +210,6 @@ def match(
     given = opened.remembered_pairs(of_x, of_y) if pairs is None else pairs
     joined_x, joined_y, ids = read_matched(given, of_x, of_y)
     numbers = [rows.numbers_of(ids[:, side]) for side, rows in enumerate((joined_x, joined_y))]
-    classes = None
-    if opened.aligner.metadata["method"] == NAMED:
-        classes = encoder_classes(of_x.encoder, of_y.encoder, width=of_x.features.shape[1])
     matches = match_arrays(
         opened.aligner,
         joined_x.of_items(joined_x.items),
@@ -220,10 +217,18 @@ def match(
         pairs=np.stack(numbers, axis=1),
         share=share,
         one_to_one=one_to_one,
+        with_outcomes=fdr is not None,
         key=jax.random.key(seed),
-        classes=classes,
+        classes=_classes_of(opened, of_x, of_y),
         orders=(np.argsort(joined_x.items), np.argsort(joined_y.items)),
         held_out=held_out_of(opened.aligner, of_x, of_y, ids),
     )
     built_from = {"aligner": opened.sha256, **digests_of(of_x, of_y, ids)}
     return MatchedCollections(matches, joined_x, joined_y, opened, ids, built_from, path, fdr)
+
+
+def _classes_of(opened: Opened, x: Collection, y: Collection) -> Any:
+    """Return the classes of the encoders if the aligner's method needs them."""
+    if opened.aligner.metadata["method"] != NAMED:
+        return None
+    return encoder_classes(x.encoder, y.encoder, width=x.features.shape[1])

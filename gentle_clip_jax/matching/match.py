@@ -1,6 +1,5 @@
 """`match_arrays`: matches of two arrays with probabilities that mean what they say."""
 
-import functools
 from typing import NamedTuple
 
 import jax
@@ -15,21 +14,13 @@ from gentle_clip_jax.aligners.refits import (
     held_out_pairs,
     means,
 )
-from gentle_clip_jax.evaluation.held_out_pairs import TEMPERATURES, HeldOutPairs, Rows
-from gentle_clip_jax.evaluation.nearest import Nearest, nearest
-from gentle_clip_jax.matching.assignment import assign, assigned_held_out, edges
-from gentle_clip_jax.matching.calibrated import Calibration, assigned_choices, calibrate
-from gentle_clip_jax.matching.calibration import Bin, candidates, grid, reliability
+from gentle_clip_jax.evaluation.held_out_pairs import HeldOutPairs
+from gentle_clip_jax.evaluation.nearest import nearest
+from gentle_clip_jax.matching.calibrated import Calibration, calibrate
+from gentle_clip_jax.matching.chosen import choose
 from gentle_clip_jax.matching.groups import group
-from gentle_clip_jax.matching.listed import Outcomes
-from gentle_clip_jax.matching.matches import Expected, Matches
-from gentle_clip_jax.matching.probabilities import (
-    candidates_of,
-    expected_right,
-    is_share,
-    runner_up,
-    softmax_probability,
-)
+from gentle_clip_jax.matching.matches import Matches
+from gentle_clip_jax.matching.probabilities import candidates_of, is_share, runner_up
 
 _LEAST = 3  # pairs: one held-out, two fitted
 
@@ -51,6 +42,7 @@ def match_arrays(
     pairs: ArrayLike,
     share: float | None = None,
     one_to_one: bool = False,
+    with_outcomes: bool = False,
     key: jax.Array | None = None,
     classes: tuple[ArrayLike, ArrayLike] | None = None,
     orders: tuple[np.ndarray, np.ndarray] | None = None,
@@ -77,6 +69,7 @@ def match_arrays(
       share: share of unmatched items of x with a partner among those of y, above 0 to 1.
       one_to_one: no item of y is in two matches, see `assignment.assign`; or else each item of x
         gets its nearest.
+      with_outcomes: whether to return the scores that a list at a chosen error needs.
       key: of folds, groups and refits; that of seed 0 if not given.
       classes: for named_transport, see `Problem`.
       orders: [n] items of x and [m] of y in the order in which random choices see them, such as
@@ -118,7 +111,9 @@ def match_arrays(
     )
     near_x = nearest(rows.y, rows.ranked_x, calibration.to_x)
     of_x, of_y = candidates_of((sides.of_x, sides.of_y), (near_y, near_x), calibration, share)
-    chosen = _chosen(near_y, near_x, rows, evidence, calibration, share, one_to_one)
+    chosen = choose(
+        near_y, near_x, rows, evidence, calibration, share, one_to_one, with_outcomes=with_outcomes
+    )
     y_items = np.where(chosen.y < 0, -1, sides.of_y[chosen.y])
     second, its_probability = runner_up(of_x, y_items)
     best = near_y.groups.max(axis=1)
@@ -144,56 +139,6 @@ def match_arrays(
         reliability=chosen.reliability,
         outcomes=chosen.outcomes,
     )
-
-
-class _Chosen(NamedTuple):
-    """Choices: y [n] row of the unmatched, -1 for none; probability [n]; expected right ones; the
-    reliability of such choices of held-out pairs; and the scores of both."""
-
-    y: np.ndarray
-    probability: np.ndarray
-    expected: Expected | None
-    reliability: list[Bin] | None
-    outcomes: Outcomes | None
-
-
-def _chosen(
-    near_y: Nearest,
-    near_x: Nearest,
-    rows: Rows,
-    evidence: HeldOutPairs | None,
-    calibration: Calibration,
-    share: float | None,
-    one_to_one: bool,
-) -> _Chosen:
-    """Choose first choices, or one to one, and calibrate them if there are held-out pairs."""
-    y, possible = near_y.index[:, 0], None
-    if one_to_one:
-        possible = edges(rows, near_y, near_x, (calibration.to_y, calibration.to_x))
-        y = assign(possible, len(near_y.index), len(near_x.index))
-    if share is None or evidence is None:
-        return _Chosen(y, np.full(len(y), np.nan), None, None, None)
-    plain = softmax_probability(np.sum(rows.x * rows.ranked_y[y], axis=1), near_y, calibration.to_y)
-    choices, temperatures = calibration.first_y, (calibration.to_y, calibration.to_x)
-    best_y, best_x = (int(np.argmin(np.abs(TEMPERATURES - t))) for t in temperatures)
-    if possible is None:
-        firsts = candidates(evidence.to_y, grid(evidence.to_y), best_y)
-        held_out, right = firsts.probability[:, 0], firsts.right[:, 0]
-        absent = evidence.to_y.cosine[:, 0] / calibration.to_y - evidence.to_y.log_total[:, best_y]
-        absent = np.exp(np.minimum(absent, 0))
-    else:
-        matched = functools.partial(
-            assigned_held_out, evidence, possible, near_y, near_x, (best_y, best_x)
-        )
-        (held_out, right), (absent, _) = matched(), matched(partners_present=False)
-    outcomes = Outcomes(np.where(y < 0, np.nan, plain), held_out, right, absent)
-    held_out, right = (of[~np.isnan(held_out)] for of in (held_out, right))
-    if possible is not None:
-        choices = assigned_choices(held_out, right)
-    probability = np.where(y < 0, np.nan, share * choices.platt(plain))
-    expected = expected_right(np.nan_to_num(probability), choices.factors)
-    bins = reliability(choices.platt(held_out), right)
-    return _Chosen(y, probability, expected, bins, outcomes)
 
 
 def _held_out(

@@ -50,7 +50,7 @@ class Matches(NamedTuple):
     expected: right ones among the matches, None where no probability is shown.
     reliability: of the probabilities that held-out pairs would get; None likewise.
     outcomes: scores of the matches and of held-out pairs, for lists at a chosen error; None
-      likewise.
+      likewise, and where they were not asked for.
     """
 
     x: np.ndarray

@@ -80,8 +80,18 @@ def test_reliability_counts_all_held_out_pairs():
     assert matches(one_to_one=True).reliability
 
 
+def test_scores_of_lists_are_returned_only_where_asked_for():
+    found, plain = (matches(share=0.5, one_to_one=True, with_outcomes=on) for on in (True, False))
+    assert plain.outcomes is None
+    assert found.outcomes.absent.shape == found.outcomes.held_out.shape == (PAIRS,)
+    np.testing.assert_array_equal(found.probability, plain.probability)
+
+
 def test_a_list_at_a_chosen_error_has_no_given_pair(tmp_path):
-    found, ids = matches(num_pairs=100, share=1), (Items("x").items, Items("y").items)
+    found, ids = (
+        matches(num_pairs=100, share=1, with_outcomes=True),
+        (Items("x").items, Items("y").items),
+    )
     assert found.outcomes is not None
     accepted = listed_pairs(found, *ids, "We did.", 0.4)
     count = len(accepted.rows)
@@ -101,7 +111,10 @@ def test_a_list_at_a_chosen_error_has_no_given_pair(tmp_path):
 
 
 def test_an_empty_list_has_a_heading_and_says_why(tmp_path):
-    found, ids = matches(num_pairs=100, share=1), (Items("x").items, Items("y").items)
+    found, ids = (
+        matches(num_pairs=100, share=1, with_outcomes=True),
+        (Items("x").items, Items("y").items),
+    )
     none = listed_pairs(found, *ids, "", 0.001)
     assert not none.rows
     assert "No list of which at most 0.1 % is wrong can be given: it needs" in none.summary

@@ -1,0 +1,71 @@
+"""Choices of partners: the nearest, or one to one, with calibrated probabilities."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from gentle_clip_jax.evaluation.held_out_pairs import TEMPERATURES, HeldOutPairs, Rows
+from gentle_clip_jax.evaluation.nearest import Nearest
+from gentle_clip_jax.matching.assignment import assign, assigned_held_out, edges
+from gentle_clip_jax.matching.calibrated import Calibration, assigned_choices
+from gentle_clip_jax.matching.calibration import Bin, candidates, grid, reliability
+from gentle_clip_jax.matching.listed import Outcomes
+from gentle_clip_jax.matching.matches import Expected
+from gentle_clip_jax.matching.probabilities import expected_right, softmax_probability
+
+
+class Chosen(NamedTuple):
+    """Choices: y [n] row of the unmatched, -1 for none; probability [n]; expected right ones; the
+    reliability of such choices of held-out pairs; and the scores of both."""
+
+    y: np.ndarray
+    probability: np.ndarray
+    expected: Expected | None
+    reliability: list[Bin] | None
+    outcomes: Outcomes | None
+
+
+def choose(
+    near_y: Nearest,
+    near_x: Nearest,
+    rows: Rows,
+    evidence: HeldOutPairs | None,
+    calibration: Calibration,
+    share: float | None,
+    one_to_one: bool,
+    *,
+    with_outcomes: bool,
+) -> Chosen:
+    """Choose first choices, or one to one, and calibrate them if there are held-out pairs."""
+    y, possible = near_y.index[:, 0], None
+    if one_to_one:
+        possible = edges(rows, near_y, near_x, (calibration.to_y, calibration.to_x))
+        y = assign(possible, len(near_y.index), len(near_x.index))
+    if share is None or evidence is None:
+        return Chosen(y, np.full(len(y), np.nan), None, None, None)
+    plain = softmax_probability(np.sum(rows.x * rows.ranked_y[y], axis=1), near_y, calibration.to_y)
+    choices, temperatures = calibration.first_y, (calibration.to_y, calibration.to_x)
+    best_y, best_x = (int(np.argmin(np.abs(TEMPERATURES - t))) for t in temperatures)
+    if possible is None:
+        firsts = candidates(evidence.to_y, grid(evidence.to_y), best_y)
+        held_out, right = firsts.probability[:, 0], firsts.right[:, 0]
+    else:
+        held_out, right = assigned_held_out(evidence, possible, near_y, near_x, (best_y, best_x))
+    outcomes = None
+    if with_outcomes:
+        if possible is None:
+            log_total = evidence.to_y.log_total[:, best_y]
+            log_absent = evidence.to_y.cosine[:, 0] / calibration.to_y - log_total
+            absent = np.exp(np.minimum(log_absent, 0))
+        else:
+            absent, _ = assigned_held_out(
+                evidence, possible, near_y, near_x, (best_y, best_x), partners_present=False
+            )
+        outcomes = Outcomes(np.where(y < 0, np.nan, plain), held_out, right, absent)
+    held_out, right = (of[~np.isnan(held_out)] for of in (held_out, right))
+    if possible is not None:
+        choices = assigned_choices(held_out, right)
+    probability = np.where(y < 0, np.nan, share * choices.platt(plain))
+    expected = expected_right(np.nan_to_num(probability), choices.factors)
+    bins = reliability(choices.platt(held_out), right)
+    return Chosen(y, probability, expected, bins, outcomes)
