@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from gentle_clip_jax.aligners import query_smoothing, saved
 from gentle_clip_jax.aligners.closed_form.arrays import to_map
 from gentle_clip_jax.aligners.closed_form.gallery_smoothing import Galleries, SmoothedGallery
+from gentle_clip_jax.aligners.fitted_sample import FittedSample
 from gentle_clip_jax.aligners.kinds import kind
 from gentle_clip_jax.aligners.query_smoothing import QuerySmoothing
 from gentle_clip_jax.aligners.sentences import sentences
@@ -29,7 +30,7 @@ if TYPE_CHECKING:  # they load JAX, which a saved aligner does without
     from gentle_clip_jax.evaluation.cross_validation import Embeds
 
 _PACKAGES = ("gentle-clip-jax", "jax", "jaxlib", "numpy")
-PARTS = ("x", "y", "maps", "held_out", "pair_ids", "texts")
+PARTS = ("x", "y", "maps", "held_out", "pair_ids", "texts", "samples")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Aligner:
     held_out: candidates of held-out pairs, from which `match` calibrates; None of a `Problem`.
     pair_ids: UTF-8 bytes of the JSON of `pairs`, uint8; None of a `Problem`, which has no ids.
     texts: "x", "y": query smoothing of a modality of texts; of collections that have texts.
+    samples: "x", "y": items that it was fitted to, to recognise others; of collections.
     """
 
     x: Standardizer
@@ -51,6 +53,7 @@ class Aligner:
     held_out: HeldOutPairs | None = None
     pair_ids: np.ndarray | None = None
     texts: Mapping[str, QuerySmoothing | None] = dataclasses.field(default_factory=dict)
+    samples: Mapping[str, FittedSample | None] = dataclasses.field(default_factory=dict)
 
     def embed_x(self, x: ArrayLike) -> "jax.Array":
         """Return the unit rows [n, k] of raw features [n, dx].

@@ -15,6 +15,7 @@ from gentle_clip_jax.aligners.closed_form.kept_rounds import kept_in
 from gentle_clip_jax.aligners.evidence import check_count, digests_of
 from gentle_clip_jax.aligners.expected import expected, held_out_figures, to_match
 from gentle_clip_jax.aligners.fit import fit_method
+from gentle_clip_jax.aligners.fitted_sample import FittedSample
 from gentle_clip_jax.aligners.forecast import time_and_memory
 from gentle_clip_jax.aligners.problem import PLAN_ITEMS
 from gentle_clip_jax.aligners.protocol import SharedSpace
@@ -145,12 +146,7 @@ class _Given(NamedTuple):
         return cls(of_x, of_y, joined, every, classes, called)
 
 
-def _fitted(
-    given: _Given,
-    method: str,
-    seed: int,
-    plan_items: int,
-) -> Aligner:
+def _fitted(given: _Given, method: str, seed: int, plan_items: int) -> Aligner:
     """Fit, cross-validate, and keep the candidates of held-out pairs and the pairs themselves."""
     pairs, chosen = given.joined.pairs, METHODS.get(method)  # None of "auto"
     problem, unmatched = problem_of(
@@ -179,7 +175,8 @@ def _fitted(
     aligner = aligner.with_metadata(metadata).with_pairs(given.pairs)
     sides = [side for side in "xy" if getattr(given, side).texts is not None]
     texts = {side: QuerySmoothing.of(problem, side, seed=seed) for side in sides}
-    aligner = dataclasses.replace(aligner, texts=texts)
+    samples = {s: FittedSample.of(problem, s, getattr(aligner, s), seed=seed) for s in "xy"}
+    aligner = dataclasses.replace(aligner, texts=texts, samples=samples)
     is_evaluable = len(pairs) >= LEAST_PAIRS and aligner.metadata["method"] in METHODS
     if is_evaluable and all(map(len, unmatched)):  # else there is nothing to match
         evidence = held_out_pairs(aligner, problem, key).numbered(*unmatched)

@@ -119,7 +119,7 @@ def _with_uploaded_metadata(aligner: Aligner, also: Sequence[str]) -> Aligner:
     for encoder in uploaded.get("encoders", {}).values():
         if encoder and pathlib.PurePath(encoder["encoder"]).is_absolute():  # a path on this machine
             encoder["encoder"] = pathlib.PurePath(encoder["encoder"]).name
-    return dataclasses.replace(aligner, record=json.dumps(uploaded), pair_ids=None)
+    return dataclasses.replace(aligner, record=json.dumps(uploaded), pair_ids=None, samples={})
 
 
 def _encoders(record: dict[str, Any], names: tuple[str, str]) -> Iterator[str]:

@@ -2,13 +2,14 @@
 
 from gentle_clip_jax.aligners.closed_form.gallery_smoothing import SmoothedGallery
 from gentle_clip_jax.aligners.closed_form.maps import Joined, Maps, Smoothed
+from gentle_clip_jax.aligners.fitted_sample import FittedSample
 from gentle_clip_jax.aligners.query_smoothing import QuerySmoothing
 from gentle_clip_jax.aligners.standardizer import Standardizer
 from gentle_clip_jax.evaluation.held_out_pairs import Direction, HeldOutPairs
 
 _KINDS = (
     *(Joined, Maps, Smoothed, SmoothedGallery),
-    *(Direction, HeldOutPairs, QuerySmoothing, Standardizer),
+    *(Direction, FittedSample, HeldOutPairs, QuerySmoothing, Standardizer),
 )
 
 

@@ -45,7 +45,7 @@ def read(folder: str | pathlib.Path) -> Aligner:
     parts, metadata = saved.read(saved.local(folder), kind)
     if parts.keys() != {*PARTS} or not isinstance(parts["x"], Standardizer):
         raise ValueError(f"{folder} holds something else than an aligner: give another folder.")
-    for leaf in map(np.asarray, leaves([parts["maps"], parts["texts"]])):
+    for leaf in map(np.asarray, leaves([parts["maps"], parts["texts"], parts["samples"]])):
         if leaf.dtype.kind == "f" and not np.isfinite(leaf).all():
             raise ValueError(f"The maps in {folder} are not finite: align again.")
     x, y = (np.zeros((0, parts[name].width), np.float32) for name in "xy")

@@ -19,7 +19,7 @@ from gentle_clip_jax.storage.missing import MissingPath
 from gentle_clip_jax.storage.reading import parse_json
 from gentle_clip_jax.storage.writing import writing
 
-_FORMAT = 4
+_FORMAT = 5
 JSON, KIND = "aligner.json", "aligner"
 _HUB = "hf://"
 _WHAT_TO_DO = "copy the folder anew, or save the aligner again"

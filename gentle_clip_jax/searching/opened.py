@@ -9,6 +9,7 @@ import numpy as np
 from gentle_clip_jax.aligners import loading
 from gentle_clip_jax.aligners.aligner import Aligner
 from gentle_clip_jax.aligners.closed_form.arrays import leaves
+from gentle_clip_jax.aligners.fitted_sample import EXPECTED, UNLIKE
 from gentle_clip_jax.aligners.protocol import SharedSpace
 from gentle_clip_jax.aligners.saved import local
 from gentle_clip_jax.features.collection import Collection
@@ -66,6 +67,7 @@ class Opened(NamedTuple):
         if made_by is None:
             which = self.side_of(given, side)
             self.warn_changed(given, which)
+            self.warn_unlike(given, which)
             return given, which
         if not aligned:
             raise ValueError(
@@ -92,6 +94,19 @@ class Opened(NamedTuple):
             _log.warning(
                 f"{given.name} has the items that {self.path} was fitted to, but other features: "
                 "run gentle-clip align again."
+            )
+
+    def warn_unlike(self, given: Collection, side: str) -> None:
+        """Warn if the items are of another kind than those that the aligner was fitted to."""
+        if not isinstance(self.aligner, Aligner):
+            return  # a run
+        sample = self.aligner.samples.get(side)
+        share = sample and sample.share_atypical(given.features, getattr(self.aligner, side))
+        if share and share > UNLIKE:
+            _log.warning(
+                f"{given.name}: {share:.0%} of the items are unlike those that {self.path} was "
+                f"fitted to ({EXPECTED:.0%} would be usual), so it finds fewer partners than align "
+                "stated: run gentle-clip align with these items and a few pairs among them."
             )
 
     def embed(self, side: str, features: np.ndarray) -> np.ndarray:
