@@ -1,5 +1,7 @@
-"""Random walks from the pairs on a neighbour graph of each modality; a new item takes the mean of
-its neighbours. The restart and the root were chosen on draws for choosing, see closed.md.
+"""Random walks from the pairs on a neighbour graph of each modality.
+
+A new item takes the mean of its neighbours. Restart and root: one of four settings that were tried
+on draws for choosing, see docs/results/closed.md.
 """
 
 import numpy as np
