@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gentle_clip_jax.features.encode import encode
     from gentle_clip_jax.features.loading import load_encoder
     from gentle_clip_jax.features.read import read
-    from gentle_clip_jax.matching import match
+    from gentle_clip_jax.matching import calibrate, match
     from gentle_clip_jax.reviewing import review
     from gentle_clip_jax.searching.embed import embed
     from gentle_clip_jax.searching.hits import search
@@ -34,6 +34,7 @@ __all__ = [
     "Problem",
     "align",
     "ask",
+    "calibrate",
     "compare",
     "diagnose",
     "embed",
@@ -80,7 +81,7 @@ def __getattr__(name: str) -> object:
             from gentle_clip_jax.tasks import config as home
         case "load_encoder":
             from gentle_clip_jax.features import loading as home
-        case "match":
+        case "calibrate" | "match":
             from gentle_clip_jax import matching as home
         case "read":
             from gentle_clip_jax.features import read as home

@@ -1,4 +1,4 @@
-"""Commands on pairs: review, match."""
+"""Commands on pairs: review, match, calibrate."""
 
 import argparse
 from typing import Any
@@ -15,6 +15,7 @@ def add(commands: Any) -> None:
     """Add the commands to a parser's."""
     _add_review(commands)
     _add_match(commands)
+    _add_calibrate(commands)
 
 
 def _add_review(commands: Any) -> None:
@@ -68,6 +69,28 @@ def _add_match(commands: Any) -> None:
     match.seed()
 
 
+def _add_calibrate(commands: Any) -> None:
+    calibrate = options.add_command(commands, _calibrate, "Review and match", statistics=True)
+    scores = "table with columns x, y and score, higher is better; the best rows of each x suffice"
+    calibrate.option("--scores", "CSV", scores, required=True)
+    pairs = (
+        "table with columns x and y of 60 known pairs or more, which the program that gave the "
+        "scores was not trained on"
+    )
+    calibrate.option("--pairs", "CSV", pairs, required=True)
+    share = (
+        "share, above 0 to 1, of the items of x without a known partner that have a partner in y "
+        "(default: 1)"
+    )
+    calibrate.option("--share", "S", share, default=1.0)
+    error = (
+        "write accepted.csv too, the longest list of matches of which at most this share, above 0 "
+        "and below 1, is wrong (default: none)"
+    )
+    calibrate.option("--fdr", "S", error)
+    calibrate.out("output folder for matches.csv, calibrated.html and calibrated.json")
+
+
 def _review(args: argparse.Namespace) -> output.Done:
     """Find and confirm pairs by hand in the browser; without --aligner, begin with none.
 
@@ -107,3 +130,20 @@ def _match(args: argparse.Namespace) -> output.Done:
     names = (*_MATCHES, "matches.xlsx") if args.xlsx else _MATCHES
     files = tuple(f"{args.out}/{name}" for name in names)
     return output.Done([matches.summary], facts, files, statistics=statistics, next=then)
+
+
+def _calibrate(args: argparse.Namespace) -> output.Done:
+    """Turn the scores of any program into probabilities, by known pairs.
+
+    Example: gentle-clip calibrate --scores=scores.csv --pairs=pairs.csv --out=calibrated
+    """
+    from gentle_clip_jax import calibrate
+
+    result = options.call(calibrate, args)
+    result.save(args.out)
+    names = ("calibrated.html", "matches.csv", "calibrated.json")
+    names += () if args.fdr is None else ("accepted.csv",)
+    files = tuple(f"{args.out}/{name}" for name in names)
+    then = f"open {args.out}/calibrated.html in a browser"
+    facts = result.metadata
+    return output.Done([result.summary], facts, files, statistics=result.lines, next=then)

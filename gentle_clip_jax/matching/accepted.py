@@ -119,11 +119,17 @@ def listed_pairs(
         return Accepted([], methods, f"No list at a chosen error: {why}.")
     found = listed(matches.outcomes, matches.share or 0, fdr)
     rows = _rows(matches, x_ids, y_ids, found.rows)
-    summary = _of_list(found, fdr, len(matches.outcomes.absent))
+    summary = list_summary(found, fdr, len(matches.outcomes.absent))
     return Accepted(rows, f"{methods} {summary}", summary)
 
 
-def _of_list(found: Listed, fdr: float, held_out: int) -> str:
+def list_summary(
+    found: Listed,
+    fdr: float,
+    held_out: int,
+    more: str = "several texts an item or features of more layers",
+) -> str:
+    """Return the sentence on a list at a chosen error; `more`: what may allow one beside pairs."""
     if len(found.rows):
         upper = math.ceil(round(100 * found.upper, 6))
         return (
@@ -139,8 +145,7 @@ def _of_list(found: Listed, fdr: float, held_out: int) -> str:
         why = "no score separates right held-out matches well enough from wrong ones"
     return (
         f"No list of which at most {100 * fdr:g} % is wrong can be given: {why}. More pairs "
-        f"({held_out:,} held out now), several texts an item or features of more layers may allow "
-        "one."
+        f"({held_out:,} held out now), {more} may allow one."
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from markupsafe import Markup
 
 from gentle_clip_jax.matching.accepted import COUNTS, LEAST
+from gentle_clip_jax.matching.calibration import Bin
 from gentle_clip_jax.matching.matches import Matches
 from gentle_clip_jax.pages import Step, render
 from gentle_clip_jax.pages.items import Card
@@ -81,11 +82,32 @@ def matches_page(
         shown=shown,
         least=f"{100 * least:g}",
         histogram=_histogram(matches.probability[matched]) if shown and len(matched) else None,
-        reliability=_reliability(matches) if matches.reliability else None,
+        reliability=_reliability(matches.reliability) if matches.reliability else None,
         css=Markup((_ASSETS / "matches.css").read_text("utf-8")),
         script=Markup(script),
         script_digest=digest,
         now=_now(x, y, aligner, pairs, is_run),
+    )
+
+
+def scores_page(
+    summary: str, probability: np.ndarray, bins: Sequence[Bin], accepted: int | None
+) -> str:
+    """Render the page of a result of `calibrate`.
+
+    accepted: number of matches in the list at a chosen error, None without.
+    """
+    verdict, _, rest = summary.partition(". ")
+    tables = "matches.csv" if accepted is None else "accepted.csv"
+    return render(
+        "matching/templates/scores.html",
+        kind="calibrated scores",
+        name=f"{len(probability):,} matches by the scores of another program",
+        verdict=verdict,
+        lead=[rest],
+        histogram=_histogram(probability),
+        reliability=_reliability(bins),
+        now=[Step(f"Check some matches of {tables} in random order before you use them.")],
     )
 
 
@@ -162,8 +184,7 @@ def _histogram(probability: np.ndarray) -> Markup:
     return plot("probability", "How probable the matches are", paint, (4.2, 2.6))
 
 
-def _reliability(matches: Matches) -> Markup:
-    bins = matches.reliability or []
+def _reliability(bins: Sequence[Bin]) -> Markup:
     most = _end([one.high for one in bins] + [one.probability for one in bins])
 
     def paint(axes: "Axes") -> None:
