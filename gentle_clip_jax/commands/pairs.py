@@ -82,7 +82,7 @@ def _add_calibrate(commands: Any) -> None:
         "share, above 0 to 1, of the items of x without a known partner that have a partner in y "
         "(default: 1)"
     )
-    calibrate.option("--share", "S", share, default=1.0)
+    calibrate.option("--share", "S", share, default=1)
     error = (
         "write accepted.csv too, the longest list of matches of which at most this share, above 0 "
         "and below 1, is wrong (default: none)"

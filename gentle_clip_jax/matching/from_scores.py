@@ -178,10 +178,14 @@ def _summary(
     parts = [
         f"Of {n:,} items of x we expect {expected.low:,.0f} to {expected.high:,.0f} right matches, "
         f"if {100 * share:g} % of them have a partner.",
-        f"Of {len(place):,} known pairs, {missed:,} have no row in the table and count as missed.",
     ]
+    if missed:
+        parts.append(
+            f"Of {len(place):,} known pairs, {missed:,} have no row in the table and count as "
+            "missed."
+        )
     if found is not None and fdr is not None:
-        parts.append(list_summary(found, fdr, len(place), more="or better scores,"))
+        parts.append(list_summary(found, fdr, len(place), more="better scores or a larger error"))
     return " ".join([*parts, UNSEEN])
 
 

@@ -37,8 +37,7 @@ def read_scores(table: Any) -> Scores:
     """
     place, (x, y, texts) = _columns(table, ("x", "y", "score"))
     score = np.array([_number(text, place, row) for row, text in enumerate(texts)])
-    x_ids, of_x = np.unique(np.array(x, str), return_inverse=True)
-    y_ids, of_y = np.unique(np.array(y, str), return_inverse=True)
+    (x_ids, of_x), (y_ids, of_y) = _numbered(x), _numbered(y)
     cells, counts = np.unique(of_x * len(y_ids) + of_y, return_counts=True)
     if (counts > 1).any():
         a, b = divmod(int(cells[np.argmax(counts > 1)]), len(y_ids))
@@ -82,12 +81,21 @@ def read_known(table: Any, scores: Scores) -> np.ndarray:
     return known
 
 
+def _numbered(ids: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the distinct ids, sorted, and the number of each."""
+    distinct = sorted({*ids})
+    numbers = {id_: number for number, id_ in enumerate(distinct)}
+    return np.array(distinct), np.array([numbers[id_] for id_ in ids])
+
+
 def _columns(table: Any, names: tuple[str, ...]) -> tuple[str, list[list[Any]]]:
     """Return a name for messages, and the columns; ids are texts without outer spaces."""
     if isinstance(table, str | os.PathLike):
-        place, rows = str(table), [row for _, row in read_table(pathlib.Path(table)).records()]
-        heading = [*rows[0]] if rows else []
-        columns = {name: [row[name] for row in rows] for name in names if name in heading}
+        place, columns = str(table), {}
+        for _, row in read_table(pathlib.Path(table)).records():
+            columns = columns or {name: [] for name in names if name in row}
+            for name, column in columns.items():
+                column.append(row[name])
     else:
         place = "The table"
         heading = [*(table if isinstance(table, Mapping) else getattr(table, "columns", ()))]
