@@ -107,6 +107,13 @@ class Writer(NamedTuple):
     is_owned: bool = True
 
 
+def calibrated():
+    x, y = (side.ravel() for side in np.indices((80, 80)))
+    score = np.random.default_rng(0).normal(size=len(x)) + 4 * (x == y)
+    pairs = {"x": range(60), "y": range(60)}
+    return gc.calibrate({"x": x, "y": y, "score": score}, pairs)
+
+
 WRITERS = {
     "encode": Writer(encode_rows, lambda out: gc.read(out).features.copy()),
     "save": Writer(lambda g, out: g.x.save(out), lambda out: gc.read(out).features.copy()),
@@ -126,6 +133,7 @@ WRITERS = {
         is_owned=False,
     ),
     "match": Writer(lambda g, out: g.match.save(out), record("matches")),
+    "calibrate": Writer(lambda g, out: calibrated().save(out), record("calibrated")),
     "compare": Writer(lambda g, out: g.compare.save(out), record("comparison")),
     "diagnose": Writer(lambda g, out: g.diagnose.save(out), record("diagnosis")),
     "export": Writer(

@@ -195,7 +195,7 @@ def _fitted(table: Scores, items: np.ndarray, partner: np.ndarray) -> Softmax:
     none = np.append(-np.inf, np.quantile(table.score[table.start[items]], _QUANTILES))
     best, fitted = -np.inf, Softmax(1.0, -np.inf)
     for temperature in TEMPERATURES:
-        total = _log_totals(table, items, temperature)[:, None]
+        total = table.log_totals(items, temperature)[:, None]
         own = np.where(place[:, None] < 0, none, table.score[place][:, None]) / temperature
         log_p = own - np.logaddexp(total, none / temperature)
         likelihood = np.maximum(log_p, np.log(_LEAST_LIKELY)).mean(axis=0)
@@ -219,19 +219,9 @@ def _places(table: Scores, items: np.ndarray, partner: np.ndarray) -> tuple[np.n
     return place, right
 
 
-def _log_totals(table: Scores, items: np.ndarray, temperature: float) -> np.ndarray:
-    """Return log sums over the rows of items of exp(s / T)."""
-    sizes = np.diff(table.start)[items]
-    ends = np.cumsum(sizes)
-    rows = np.arange(ends[-1]) + np.repeat(table.start[items] - (ends - sizes), sizes)
-    best = table.score[table.start[items]]
-    below = (table.score[rows] - np.repeat(best, sizes)) / temperature
-    return best / temperature + np.log(np.add.reduceat(np.exp(below), ends - sizes))
-
-
 def _first(table: Scores, items: np.ndarray, softmax: Softmax) -> np.ndarray:
     """Return p(y | x) of the best candidates."""
-    total = _log_totals(table, items, softmax.temperature)
+    total = table.log_totals(items, softmax.temperature)
     total = np.logaddexp(total, softmax.none / softmax.temperature)
     return np.exp(np.minimum(table.score[table.start[items]] / softmax.temperature - total, 0))
 

@@ -27,6 +27,15 @@ class Scores(NamedTuple):
     score: np.ndarray
     raw: np.ndarray
 
+    def log_totals(self, items: np.ndarray, temperature: float) -> np.ndarray:
+        """Return log sums over the rows of items of exp(s / T)."""
+        sizes = np.diff(self.start)[items]
+        ends = np.cumsum(sizes)
+        rows = np.arange(ends[-1]) + np.repeat(self.start[items] - (ends - sizes), sizes)
+        best = self.score[self.start[items]]
+        below = (self.score[rows] - np.repeat(best, sizes)) / temperature
+        return best / temperature + np.log(np.add.reduceat(np.exp(below), ends - sizes))
+
 
 def read_scores(table: Any) -> Scores:
     """Read the columns x, y and score of a file, a dict of columns or a data frame.
