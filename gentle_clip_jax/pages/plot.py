@@ -2,6 +2,7 @@
 
 import io
 import re
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ NO_METADATA = {"Creator": None, "Date": None, "Format": None, "Type": None}
 _NAMES = ("ink", "muted", "line", "blue", "orange", "green", "violet", "pink", "teal", "gold")
 # In colours that nobody would pick, then replaced by the page's: they follow light and dark.
 PAGE = {name: f"#0102{i:02x}" for i, name in enumerate((*_NAMES, "red", "grey"), start=3)}
+
+_alone = threading.Lock()  # matplotlib's settings are those of all threads
 
 
 def plot(
@@ -31,7 +34,7 @@ def plot(
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": key, "font.size": 9}):
+    with _alone, mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": key, "font.size": 9}):
         figure = Figure(figsize=size, layout="constrained")
         axes = figure.add_subplot()
         frame(axes, PAGE["muted"], PAGE["line"])
