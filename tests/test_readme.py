@@ -100,3 +100,6 @@ def test_the_page_of_evidence_is_what_was_measured(benchmarks):
     import evidence
 
     assert evidence.page() == (ROOT / "docs" / "evidence.md").read_text()
+    figure = (ROOT / "docs" / evidence.FIGURE).read_text()
+    assert evidence.drawn() == figure
+    assert len(figure) < 30_000

@@ -5,14 +5,12 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from published import groups, read, spread, table
+from published import read, spread, table
 from scipy import stats
 
+from few_pairs.cells import DEFAULT, TRANSPORT, best_pairs_only, by_cell, values_of
 from few_pairs.protocol import PAIRS, SOUGHT
 
-PAIRS_ONLY = ("cca", "ridge", "procrustes", "pls", "relative")
-DEFAULT, TRANSPORT = "auto", "gentle_transport"
-_LEAST_SEEDS = 3
 _MARGIN = 0.5  # points below the best pairs-only method that do not matter
 TEXT = """\
 ## The default
@@ -63,14 +61,7 @@ def section(content: dict[str, Any]) -> str:
 
 
 def _recalls(rows: list[dict[str, Any]]) -> str:
-    cells = {}
-    for cell, some in groups(rows, "field", "pairs").items():
-        by_method = {
-            name: {row["seed"]: row["recall"] for row in of}
-            for (name,), of in groups(some, "method").items()
-        }
-        if len(by_method.get(DEFAULT, {})) >= _LEAST_SEEDS and "cca" in by_method:
-            cells[cell] = by_method
+    cells = by_cell(rows)
     below = _below(cells)
     lines = []
     for pairs in (*PAIRS, None):
@@ -102,14 +93,8 @@ def _below(cells: dict) -> set[tuple[str, int]]:
     """Return the cells that lose for sure: paired t-tests of a loss beyond the margin, by Holm."""
     values = {}
     for cell, of in cells.items():
-        seeds = sorted(of[DEFAULT])
-        rivals = [
-            [of[name][seed] for seed in seeds]
-            for name in PAIRS_ONLY
-            if name in of and of[name].keys() >= {*seeds}
-        ]
-        best = max(rivals, key=statistics.mean)
-        loss = np.array(best) - [of[DEFAULT][seed] for seed in seeds] - _MARGIN
+        best = values_of(of, best_pairs_only(of))
+        loss = np.array(best) - values_of(of, DEFAULT) - _MARGIN
         values[cell] = float(stats.ttest_1samp(loss, 0, alternative="greater").pvalue)
     found = set()
     for rank, (cell, value) in enumerate(sorted(values.items(), key=lambda one: one[1])):
