@@ -1,4 +1,4 @@
-"""The tables of README.md and docs/results/README.md, from docs/results/*.json.
+"""The tables of README.md, docs/results/README.md and docs/is_this_for_me.md, from stored results.
 
     python benchmarks/readme_tables.py
 
@@ -7,11 +7,26 @@ Writes each between its two marks; a test compares what is there with what this 
 
 import argparse
 import statistics
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from published import RESULTS, ROOT, percent, read, table
+from few_pairs import cells as of_cells
+from few_pairs.cells import DEFAULT
+from few_pairs.protocol import PAIRS
+from published import RESULTS, ROOT, groups, percent, read, spread, table
 
-PAGES = (ROOT / "README.md", RESULTS / "README.md")
+PAGES = (ROOT / "README.md", RESULTS / "README.md", ROOT / "docs" / "is_this_for_me.md")
+FIELDS = {  # of the few-pairs benchmark
+    "photographs": "photographs and captions",
+    "aerial_images": "aerial images and captions",
+    "molecules": "molecules and descriptions",
+    "offers": "offers of two shops",
+    "emoji": "emoji and names",
+    "icons": "icons and names",
+    "cells": "cells, RNA and chromatin",
+    "sentences": "German and English sentences",
+    "protein_names": "proteins and names",
+    "protein_structures": "proteins and structures",
+}
 MAIN = ("zero_shot", "i2t", "t2i")
 TURNED = "aerial images, more layers, four turns"
 MIRRORED = "photographs, more layers, mirror images"
@@ -221,7 +236,58 @@ def _untrained(seeds: dict[str, dict]) -> str:
     return " / ".join(best)
 
 
+def first_ten() -> str:
+    """Return how often the partner is among the first ten, by the default."""
+    content = read("few_pairs")
+    rows = _of_pairs(content, "r10", lambda cell: spread(of_cells.values_of(cell, DEFAULT), 0))
+    items = {name: f"{one['items']['test']:,}" for name, one in content["fields"].items() if one}
+    lines = [[FIELDS[name], items[name], *cells] for name, cells in rows.items()]
+    return table(["data", "among", *(f"{pairs:,} pairs" for pairs in PAIRS)], lines)
+
+
+def gains() -> str:
+    """Return the gain of the default over the best pairs-only method; bold where it is clear."""
+
+    def cell(of: of_cells.Cell) -> str:
+        gain = of_cells.gains(of)
+        shown = spread(gain, sign="+")
+        return f"**{shown}**" if of_cells.is_clear(gain) else shown
+
+    rows = _of_pairs(read("few_pairs"), "recall", cell)
+    lines = [[FIELDS[name], *cells] for name, cells in rows.items()]
+    return table(["data", *(f"{pairs:,} pairs" for pairs in PAIRS)], lines)
+
+
+def _of_pairs(
+    content: dict, metric: str, shown: Callable[[of_cells.Cell], str]
+) -> dict[str, list[str]]:
+    cells = of_cells.by_cell(content["rows"], metric)
+    return {
+        name: [shown(cells[name, pairs]) if (name, pairs) in cells else "" for pairs in PAIRS]
+        for name in FIELDS
+    }
+
+
+def reviewed() -> str:
+    """Return how often a screen of a review has the partner, and the right first choices."""
+    rows = []
+    for (field, way, pairs), some in groups(
+        read("matching")["rows"], "field", "way", "pairs"
+    ).items():
+        if way == "as they are" and pairs <= 1041:
+            label = {"remote sensing": "aerial images", "photographs": "photographs"}[field]
+            among, found = (statistics.mean(row[key] for row in some) for key in ("among", "found"))
+            rows.append(
+                [f"{label} and captions", f"{pairs:,}", f"{100 * among:.0f} %", f"{found:.0f}"]
+            )
+    heads = ["data", "pairs", "partner among the 48 candidates", "right first choices of 1,500"]
+    return table(heads, rows)
+
+
 TABLES = {
+    "first_ten": first_ten,
+    "reviewed": reviewed,
+    "gains": gains,
     "results": results,
     "towers_of_all": results_of_towers,
     "icons": icons,
