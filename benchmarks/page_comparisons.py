@@ -92,7 +92,8 @@ The same fields as [aerial images](remote_sensing_frozen.md) and
 [photographs](vision_language_frozen.md), with trained heads, features of more layers and views, or
 other unmatched sets. *Disjoint*: x from one half of the items and y from the other half, so that no
 unmatched item has its partner. *Shifted*: unmatched x from one data set and unmatched y from
-another.
+another. The features of more layers were changed after a test figure of photographs had been seen
+([how](closed.md#layers-of-the-image-encoder)).
 
 {HOW_TO_READ.format(x=x, y=y)}
 """ + "\n".join([*parts, WITHOUT_PARTNERS + without_partners()])
@@ -148,7 +149,11 @@ def comparison(name: str, more: dict[str, str] | None = None) -> str:
             runs = [run["metrics"] for run in here if run["method"] == method]
             if not runs:
                 continue
-            cells = [f"{pairs:,}", label(labels[method]), _yes(labels[method]["unmatched"])]
+            cells = [
+                f"{pairs:,}",
+                label(labels[method]),
+                _unmatched(labels[method]["unmatched"], pairs < content["num_items"]),
+            ]
             cells += [str(len(runs)), *(_figure(runs, metric) for metric in metrics)]
             rows.append([*cells, _differences(found.get((pairs, method), []))])
     return table([*heads, "difference from the reference"], rows, left=3)
@@ -158,8 +163,8 @@ def label(method: dict[str, Any]) -> str:
     return method["label"].replace(", drawn", ", smoothed gallery")
 
 
-def _yes(used: bool) -> str:
-    return "used" if used else "not used"
+def _unmatched(used: bool, left: bool) -> str:
+    return ("used" if used else "not used") if left else "none left"
 
 
 def _figure(runs: list[dict], metric: str) -> str:
