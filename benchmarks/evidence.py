@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 from few_pairs import cells as of_cells
 from few_pairs.cells import DEFAULT, PAIRS_ONLY, TRANSPORT, Cell, is_clear
 from gains_figure import figure
-from published import ROOT, means, percent, read, spread, table
-from readme_tables import MAIN
+from published import ROOT, percent, read, spread, table
+from readme_tables import MAIN, names_alone
 
 FIGURE = "figures/gains.svg"
 WIDTH = 120
@@ -172,6 +172,11 @@ def _wrapped(text: str) -> str:
 
 def _field(name: str, cells: dict[tuple[str, int], Cell], heads: dict[str, str]) -> str:
     """Return the table of a field, a row for each number of pairs."""
+    heads = {
+        head: label
+        for head, label in heads.items()
+        if any(head in cell for (field, _), cell in cells.items() if field == name)
+    }
     columns = [FIELDS[name].title, "CCA", "best pairs-only", "gentle transport", "default", "gain"]
     rows = []
     for (field, pairs), cell in cells.items():
@@ -199,10 +204,9 @@ def _figure(cell: Cell, method: str) -> str:
 
 def _counted(cells: dict[tuple[str, int], Cell]) -> dict[str, Any]:
     """Return how often the default is clearly above and below, where, and its largest gain."""
-    gains = {cell: of_cells.gains(of) for cell, of in cells.items()}
-    clear = {cell: statistics.mean(values) for cell, values in gains.items() if is_clear(values)}
-    above, below = ([cell for cell in clear if clear[cell] * sign > 0] for sign in (1, -1))
-    largest = max(clear, key=clear.__getitem__)
+    above, below = (of_cells.clear(cells, sign) for sign in (1, -1))
+    gains = {cell: of_cells.gains(cells[cell]) for cell in above}
+    largest = max(above, key=lambda cell: statistics.mean(gains[cell]))
     where = f"{FIELDS[largest[0]].short}, {largest[1]:,} pairs"
     return {
         "cells": len(cells),
@@ -315,11 +319,6 @@ def _of_paper() -> dict[str, str]:
 
 def _of_others() -> dict[str, str]:
     """Return the figures of class names without a pair, and of features of more layers."""
-    names = [
-        row
-        for row in read("zero_pairs")["rows"]
-        if row["field"] == "photographs" and "names" in row["start"]
-    ]
     runs = read("remote_sensing_turns")["runs"]
     rich = {
         method: [
@@ -330,8 +329,8 @@ def _of_others() -> dict[str, str]:
         for method in ("cca", "gentle_transport")
     }
     return {
-        "names": means(row["before"][0] for row in names),
-        "rounds": means(row["after"][0] for row in names),
+        "names": names_alone("photographs"),
+        "rounds": names_alone("photographs", "after"),
         "rich_cca": percent(rich["cca"]),
         "rich_transport": percent(rich["gentle_transport"]),
     }

@@ -4,7 +4,7 @@ import statistics
 from typing import Any
 
 from published import LEFT, groups, machine_of, percent, read, spread, table
-from readme_tables import MAIN
+from readme_tables import MAIN, named
 
 METRICS = {"zero_shot": "zero-shot", "i2t": "{x} to {y}", "t2i": "{y} to {x}"}
 OTHER_COUNTS = {"i2t_strict": "{x} to {y}, strict", "t2i_equal": "{y} to {x}, equal"}
@@ -16,6 +16,14 @@ highest mean of the three figures. The last column is the difference from it in 
 order; ▲ and ▼ mark differences whose 95 % interval (paired bootstrap over the test items) does not
 include zero. The JSON has the intervals.
 """
+NAMES = """Only the rows that say so use the names of the image encoder's classes; CCA, the other
+closed forms and heads did not get them. {control}
+"""
+CONTROL = """The first row is the control: these names alone, without a pair and without transport
+([page](diagnose.md#alignment-without-a-single-pair))."""
+CONTROL_ELSEWHERE = """The control, these names without a pair and without transport, was measured
+with the usual features only: [aerial images](remote_sensing_frozen.md),
+[photographs](vision_language_frozen.md)."""
 STRICT = """*Strict*: the text of another item is a miss even if it is identical to one of the
 item's own. *Equal*: any text identical to one of the item's own is a hit. The JSON also has each
 test set.
@@ -33,6 +41,10 @@ VARIANTS = {
     "vision_language_heads": "Photographs: trained heads",
     "vision_language_mirror": "Photographs: features of more layers, averaged with mirror images",
     "vision_language_disjoint": "Photographs: no unmatched item has its partner",
+}
+CONTROLS = {  # pages that begin with class names alone: the name of the field in readme_tables.py
+    "remote_sensing_frozen": "aerial images",
+    "vision_language_frozen": "photographs",
 }
 SETS = {"frozen": "shuffled", "disjoint": "disjoint", "shifted": "shifted"}  # by the end of a page
 OF_SETS = {
@@ -57,7 +69,7 @@ def frozen(field: str, title: str) -> str:
 
 {_setting(f"{field}_frozen")}
 
-{HOW_TO_READ.format(x=x, y=y)}{STRICT}
+{HOW_TO_READ.format(x=x, y=y)}{NAMES.format(control=CONTROL)}{STRICT}
 {comparison(f"{field}_frozen", OTHER_COUNTS)}
 Trained heads, other features and other unmatched sets: [variants](variants.md).
 """
@@ -95,7 +107,7 @@ unmatched item has its partner. *Shifted*: unmatched x from one data set and unm
 another. The features of more layers were changed after a test figure of photographs had been seen
 ([how](closed.md#layers-of-the-image-encoder)).
 
-{HOW_TO_READ.format(x=x, y=y)}
+{HOW_TO_READ.format(x=x, y=y)}{NAMES.format(control=CONTROL_ELSEWHERE)}
 """ + "\n".join([*parts, WITHOUT_PARTNERS + without_partners()])
 
 
@@ -142,7 +154,7 @@ def comparison(name: str, more: dict[str, str] | None = None) -> str:
     found = groups(content["differences"], "pairs", "method")
     heads = ["pairs", "method", "unmatched items", "seeds"]
     heads += [head.format(x=x, y=y) for head in metrics.values()]
-    rows = []
+    rows = [_control(CONTROLS[name], len(metrics))] if name in CONTROLS else []
     by_pairs = groups(content["runs"], "pairs")
     for (pairs,), here in sorted(by_pairs.items()):
         for method in labels:
@@ -157,6 +169,14 @@ def comparison(name: str, more: dict[str, str] | None = None) -> str:
             cells += [str(len(runs)), *(_figure(runs, metric) for metric in metrics)]
             rows.append([*cells, _differences(found.get((pairs, method), []))])
     return table([*heads, "difference from the reference"], rows, left=3)
+
+
+def _control(field: str, num_metrics: int) -> list[str]:
+    """Return the row of class names alone, which were measured in the main figures only."""
+    found = [spread(values) for values in zip(*(run["before"][0] for run in named(field)))]
+    empty = [""] * (num_metrics - len(found))
+    words = "names of the encoder's classes, no transport"
+    return ["none", words, "used", str(len(named(field))), *found, *empty, ""]
 
 
 def label(method: dict[str, Any]) -> str:

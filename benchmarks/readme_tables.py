@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from few_pairs import cells as of_cells
 from few_pairs.cells import DEFAULT
 from few_pairs.protocol import PAIRS
-from published import RESULTS, ROOT, groups, percent, read, spread, table
+from published import RESULTS, ROOT, groups, means, percent, read, spread, table
 
 PAGES = (ROOT / "README.md", RESULTS / "README.md", ROOT / "docs" / "is_this_for_me.md")
 FIELDS = {  # of the few-pairs benchmark
@@ -28,6 +28,7 @@ FIELDS = {  # of the few-pairs benchmark
     "protein_structures": "proteins and structures",
 }
 MAIN = ("zero_shot", "i2t", "t2i")
+NAMES_ALONE = {"aerial images": "remote sensing", "photographs": "photographs"}
 TURNED = "aerial images, more layers, four turns"
 MIRRORED = "photographs, more layers, mirror images"
 PAGES_OF = {
@@ -57,22 +58,14 @@ def with_tables(text: str) -> str:
 
 
 def results() -> str:
-    """Return the mean figure of frozen features: pairs only, with unmatched items, all pairs."""
-    head = ["frozen features of", "pairs", "CCA of the pairs", "gentle transport"]
-    head += ["and class names", "CCA of all pairs"]
-    rows = []
-    for field, few, most in (
-        ("aerial images", (12, 312, 1041), 10414),
-        ("photographs", (60, 600), 6000),
-    ):
-        runs = _features(field)
-        for pairs in few:
-            cells = [_three(runs, m, pairs) for m in ("cca", "gentle_transport", "named_transport")]
-            if cells[2] == cells[1]:
-                cells[2] = "not used"
-            cells.append(_three(runs, "cca", most))
-            rows.append([field, f"{pairs:,}", *cells])
-    return _table(head, rows)
+    """Return the sentence on the default in the fields of the few-pairs benchmark."""
+    cells = of_cells.by_cell(read("few_pairs")["rows"])
+    above, below = (len(of_cells.clear(cells, sign)) for sign in (1, -1))
+    return (
+        f"In {above} of {len(cells)} settings the default is above the best pairs-only method by "
+        f"more than the 95 % interval of the\ndifference, in {below} below "
+        "([all figures](docs/evidence.md), [glossary](docs/reference.md#glossary)).\n"
+    )
 
 
 def results_of_towers() -> str:
@@ -101,12 +94,6 @@ def _table(head: list[str], rows: Iterable[list[str]]) -> str:
     return table(head, rows).replace("|  |", "| |", 1)  # the first head is empty
 
 
-def _three(runs: Iterable[dict], method: str, pairs: int) -> str:
-    """Return the mean of zero-shot, image to text and text to image; two pages may share a run."""
-    found = {r["seed"]: r["metrics"] for r in runs if (r["method"], r["pairs"]) == (method, pairs)}
-    return percent([statistics.mean(m[k] for k in MAIN) for m in found.values()]) if found else ""
-
-
 def icons() -> str:
     runs = read("icons")["runs"]
     metrics = ("mean_recall", "i2t_r10", "t2i_r10", "zero_shot_accuracy")
@@ -126,9 +113,15 @@ def icons() -> str:
 
 
 def frozen() -> str:
-    columns = {"CCA of the pairs": "cca", "gentle transport": "gentle_transport"}
-    columns |= {"gentle transport + class names": "named_transport"}
-    columns |= {"Gentle-CLIP heads": "gentle_clip"}
+    columns = {
+        "cca": "CCA of the pairs",
+        "cca+drawn": "CCA, smoothed gallery",
+        "gentle_transport": "gentle transport",
+        "gentle_transport+drawn": "gentle transport, smoothed gallery",
+        "named_transport": "gentle transport + class names",
+        "s_clip": "S-CLIP heads",
+        "gentle_clip": "Gentle-CLIP heads",
+    }
     rows = []
     for field, numbers in (
         ("aerial images", (12, 104, 312, 1041, 10414)),
@@ -136,15 +129,17 @@ def frozen() -> str:
         ("photographs", (60, 600, 6000)),
         (MIRRORED, (60, 600, 6000)),
     ):
+        if field in NAMES_ALONE:
+            for when, words in (("before", ", no transport"), ("after", "")):
+                found = dict.fromkeys(columns, "") | {"named_transport": names_alone(field, when)}
+                rows.append([f"{field}, no pair{words}", *found.values()])
         runs = _features(field)
-        if field == "photographs":
-            rows.append([f"{field}, no pair", "", "", _without_pairs(), ""])
         for pairs in numbers:
-            found = {m: _main(runs, m, pairs) for m in columns.values()}
+            found = {method: _main(runs, method, pairs) for method in columns}
             if found["named_transport"] and found["named_transport"] == found["gentle_transport"]:
                 found["named_transport"] = "not used"
             rows.append([f"{field}, {pairs:,} pairs", *found.values()])
-    return _table(["", *columns], rows)
+    return _table(["", *columns.values()], rows)
 
 
 def _features(field: str) -> list[dict]:
@@ -160,14 +155,15 @@ def _main(runs: Iterable[dict], method: str, pairs: int) -> str:
     )
 
 
-def _without_pairs() -> str:
-    rows = [
-        r["after"]
-        for r in read("zero_pairs")["rows"]
-        if r["field"] == "photographs" and "names" in r["start"]
-    ]
-    # The first of several restarts is that of the names.
-    return " / ".join(f"{statistics.mean(after[0][i] for after in rows):.1f}" for i in range(3))
+def names_alone(field: str, when: str = "before") -> str:
+    """Return the figures of class names without a pair, before or after rounds of transport."""
+    return means(row[when][0] for row in named(field))
+
+
+def named(field: str) -> list[dict]:
+    """Return the runs that start from the class names alone, which are tried once."""
+    rows = read("zero_pairs")["rows"]
+    return [r for r in rows if r["field"] == NAMES_ALONE[field] and "names" in r["start"]]
 
 
 def towers() -> str:
@@ -246,16 +242,17 @@ def first_ten() -> str:
 
 
 def gains() -> str:
-    """Return the gain of the default over the best pairs-only method; bold where it is clear."""
-
-    def cell(of: of_cells.Cell) -> str:
-        gain = of_cells.gains(of)
-        shown = spread(gain, sign="+")
-        return f"**{shown}**" if of_cells.is_clear(gain) else shown
-
-    rows = _of_pairs(read("few_pairs"), "recall", cell)
+    """Return the gain of the default for every field and number of pairs."""
+    rows = _of_pairs(read("few_pairs"), "recall", gain)
     lines = [[FIELDS[name], *cells] for name, cells in rows.items()]
     return table(["data", *(f"{pairs:,} pairs" for pairs in PAIRS)], lines)
+
+
+def gain(cell: of_cells.Cell) -> str:
+    """Return the gain of the default over the best pairs-only method; bold where it is clear."""
+    values = of_cells.gains(cell)
+    shown = spread(values, sign="+")
+    return f"**{shown}**" if of_cells.is_clear(values) else shown
 
 
 def _of_pairs(

@@ -76,7 +76,8 @@ def test_it_is_short_and_begins_with_the_path_of_the_tutorial():
     first = blocks("bash")[0]
     assert len(first.splitlines()) <= 12
     assert README.index(first) < README.index("docs/tutorial.md")
-    figures = [f"docs/figures/{name}.png" for name in ("review", "quickstart")]
+    names = ("review.png", "quickstart.png", "gains.svg")
+    figures = [f"docs/figures/{name}" for name in names]
     assert re.findall(r"!\[[^\]]+\]\(([^)]+)\)", README) == figures
     assert "CC BY-SA 4.0" in README[README.index(figures[1]) :][:200]
     tutorial = (ROOT / "docs" / "tutorial.md").read_text()

@@ -2,7 +2,7 @@
 
 import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from published import groups
@@ -46,6 +46,12 @@ def gains(cell: Cell) -> list[float]:
     """Return the gain of the default over the best pairs-only method, for each seed."""
     best = values_of(cell, best_pairs_only(cell))
     return [ours - theirs for ours, theirs in zip(values_of(cell, DEFAULT), best)]
+
+
+def clear(cells: Mapping[tuple[str, int], Cell], sign: int) -> list[tuple[str, int]]:
+    """Return the cells where the default is clearly above (sign 1) or below (-1) pairs alone."""
+    found = {cell: gains(of) for cell, of in cells.items()}
+    return [cell for cell, gain in found.items() if is_clear(gain) and sum(gain) * sign > 0]
 
 
 def half_width(values: Sequence[float]) -> float:
