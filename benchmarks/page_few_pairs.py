@@ -3,21 +3,10 @@
 import statistics
 
 import page_lists
+import page_matching
 from published import LEFT, groups, machine_of, means, read, spread, table
 
 FIELDS = {"remote_sensing": "aerial images", "vision_language": "photographs"}
-MATCHING = {  # columns of matching.json: head, format
-    "among": ("among 48", ".3f"),
-    "found": ("right", ".0f"),
-    "expected": ("expected", ".0f"),
-    "low": ("from", ".0f"),
-    "high": ("to", ".0f"),
-    "item_ece": ("ECE of items", ".3f"),
-    "group_ece": ("ECE of groups", ".3f"),
-    "group_precision": ("precision at 20 %", ".3f"),
-    "coverage": ("coverage of sets", ".3f"),
-    "set_size": ("median set", ".0f"),
-}
 MODES = {
     "ten": "closest of ten",
     "group": "closest of ten, then ten similar ones",
@@ -49,7 +38,7 @@ def page() -> str:
     return f"""# Few pairs in practice
 
 {asked_pairs()}
-{matches()}{page_lists.section()}
+{page_matching.section()}{page_lists.section()}
 {queries()}{nested_folds()}
 {reviews()}{emoji()}"""
 
@@ -100,51 +89,6 @@ def _gain(rows: list[dict], way: str) -> str:
     if way == "random":
         return ""
     return spread([statistics.mean(r[way]) - statistics.mean(r["random"]) for r in rows], sign="+")
-
-
-def matches() -> str:
-    """Return the section on the probabilities of matches."""
-    content, rows = read("matching"), []
-    for (field, way, pairs), here in groups(content["rows"], "field", "way", "pairs").items():
-        figures = [
-            format(statistics.fmean(row[name] for row in here), how)
-            for name, (_, how) in MATCHING.items()
-        ]
-        within = sum(row["low"] <= row["found"] <= row["high"] for row in here)
-        way = way.replace("not drawn", "no smoothed gallery")
-        way = way.replace("pairs that ask names", "pairs chosen by ask")
-        label = f"{field.replace('remote sensing', 'aerial images')}, {way}"
-        rows.append([label, f"{pairs:,}", *figures, f"{within} of {len(here)}"])
-    heads = ["setting", "pairs", *(head for head, _ in MATCHING.values()), "within"]
-    alike = ("other items", "shuffled pairs", "groups of single items")
-    many = [row for row in content["rows"] if row["pairs"] >= 1000]
-    many = [row for row in many if not row["way"].startswith(alike)]
-    inside = sum(row["low"] <= row["found"] <= row["high"] for row in many)
-    return f"""## Do the probabilities of matches mean what they say?
-
-Means over the seeds. Pairs and 1,500 items to match are random items of the train splits.
-*As they are*: random pairs, and one caption for each image. *Every caption*: the mean of all
-captions of an image. *Other items*: all test items are matched. *Shuffled pairs*: every pair is
-wrong. *Groups of single items*: groups are clusters of the items as they are, not averaged with
-their neighbours. The method is CCA of the first 128 principal components of each modality, except
-*gentle transport*, which uses full features. The largest number of pairs is all items except those
-to match.
-
-With 1,000 pairs or more the probabilities are too low, and the 95 % interval of the number of right
-matches holds it in only {inside} of {len(many)} runs (other items and shuffled pairs not counted).
-
-*Among 48*: share of the images whose caption is one of their candidates. *Right*: first choices
-(one to one: matches) that are the image's own caption; an identical caption of another image is
-wrong. *Expected*: the sum of the probabilities; *from* and *to*: its 95 % interval; *within*: runs
-whose interval includes the number of right matches. *ECE*: expected calibration error, ten bins.
-*Precision at 20 %*: share of right groups among the fifth of the items with the highest group
-probability. *Coverage of sets*: share of group sets that include the right group; the target is
-0.9. *Median set*: median size of these sets, of 30 groups.
-
-{table(heads, rows)}
-Measured by `python benchmarks/matching.py --features=...` on {machine_of(content)}; every run:
-[matching.json](matching.json).
-"""
 
 
 def queries() -> str:

@@ -221,6 +221,8 @@ heads. Per cent, test icons, mean ± sample standard deviation over seeds
 of both. *Gain*: points over CCA with a smoothed gallery and the same pairs and features, with a 95
 % interval (bootstrap over test items). *Unmatched*: "own" are the other Material icons and their
 names, "all" adds Phosphor, Remix and Font Awesome. These choices were made on validation icons.
+*More layers* were changed after a test figure of photographs had been seen, in which icons had no
+part ([how](closed.md#layers-of-the-image-encoder)).
 
 {table([*heads, "I2T gain", "T2I gain"], rows, left=4)}
 Measured by icon_features.py (script at commit bd34294) on {machine_of(content)}:

@@ -96,6 +96,18 @@ def test_the_pages_of_results_are_what_was_measured(benchmarks):
     assert written - {*pages.PAGES} == {"README", "mutants", "speed", "closed"}
 
 
+def test_the_matches_from_twelve_pairs_are_those_of_newcomers(benchmarks):
+    from published import read
+
+    content = read("newcomer")
+    first, *others = (run["right"] for run in (content, *content["elsewhere"]))
+    assert len(others) == 2
+    assert others[0] == others[1]
+    page = (ROOT / "docs" / "is_this_for_me.md").read_text()
+    assert f"{first['right']} of {first['matched']} matches were right in one run" in page
+    assert f"{others[0]['right']} of {others[0]['matched']} in each of two others" in page
+
+
 def test_the_page_of_evidence_is_what_was_measured(benchmarks):
     """python benchmarks/evidence.py"""
     import evidence
