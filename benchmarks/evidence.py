@@ -84,7 +84,8 @@ _REST = """## Which claims of the paper hold
 
 Towers trained on the same pairs with the same seed; three seeds, five for backbones; *unclear*: the
 95 % interval over the seeds includes 0. Images have 128 pixels (icons 32) and training takes 80
-steps (icons 1,000), far from the paper's encoders and sizes.
+steps (icons 1,000), far from the paper's encoders and sizes. The linked pages name the commits of
+each variant, which differ.
 
 - **Unmatched items help if pairs are few.** On some of the ten fields they do, by transport.
 - **Gentle-CLIP is far above CLIP.** It is above CLIP with random heads, by {random} points of

@@ -34,9 +34,11 @@ import tomllib
 from collections.abc import Iterable, Iterator
 
 from gentle_clip_jax.runs.log import machine
+from gentle_clip_jax.training.provenance import commit
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "docs" / "results"
+OUTCOMES = RESULTS / "mutants.json"
 TABLE = tomllib.loads((ROOT / "benchmarks" / "mutants.toml").read_text())
 COPIED = ("gentle_clip_jax", "configs", "tests", "docs", "launch", "benchmarks")
 COPIED += ("pyproject.toml", "README.md", "CHANGELOG.md", "CITATION.cff")
@@ -444,7 +446,7 @@ def report(mutants: list[Mutant], outcomes: dict, found: dict) -> int:
             why = TABLE["argued"].get(mutant.name, "not argued")
             survived.append(f"- {kind}: {mutant.name} (`{mutant.path.relative_to(ROOT)}`): {why}")
     found |= {"outcomes": {mutant.name: outcomes[mutant.name] for mutant in tried}}
-    (RESULTS / "mutants.json").write_text(json.dumps(found, indent=2) + "\n")
+    _write(found)
     page = PAGE.format(
         command=found["command"],
         minutes=sum(outcomes[mutant.name]["seconds"] for mutant in tried) / 60,
@@ -455,6 +457,10 @@ def report(mutants: list[Mutant], outcomes: dict, found: dict) -> int:
     (RESULTS / "mutants.md").write_text(page)
     print(f"{len(tried)} of {len(mutants)} mutants were tried, {len(survived)} survived.")
     return int(any(line.startswith("- listed") for line in survived))
+
+
+def _write(found: dict) -> None:
+    OUTCOMES.write_text(json.dumps(found, separators=(",", ":")) + "\n")
 
 
 def main() -> int:
@@ -470,13 +476,12 @@ def main() -> int:
         print("Not found, so that mutants.toml must be changed:", *lost, sep="\n")
         return 1
     mutants = [*listed(), *sampled(args.sample, args.seed)]
-    path = RESULTS / "mutants.json"
-    known = json.loads(path.read_text()) if path.exists() else {}
+    known = json.loads(OUTCOMES.read_text()) if OUTCOMES.exists() else {}
     outcomes = known.pop("outcomes", {})
     if not args.report_only:
         if not args.only or not known:  # else it is not what most of the page comes from
             known["command"] = shlex.join(["python", "benchmarks/mutants.py", *sys.argv[1:]])
-            known["machine"] = machine()
+            known |= {"machine": machine(), "commits": [commit()]}
         chosen = [
             mutant
             for mutant in mutants
@@ -485,7 +490,7 @@ def main() -> int:
         ]
         for number, (mutant, outcome) in enumerate(try_all(chosen, outcomes, args.workers), 1):
             outcomes[mutant.name] = outcome
-            path.write_text(json.dumps(known | {"outcomes": outcomes}, indent=2) + "\n")
+            _write(known | {"outcomes": outcomes})
             result = "noticed " if outcome["noticed"] else "SURVIVED"
             print(f"{number:3}/{len(chosen)} {result} {outcome['seconds']:6.1f} s  {mutant.name}")
             sys.stdout.flush()

@@ -3,7 +3,7 @@
 import statistics
 from typing import Any
 
-from published import LEFT, groups, machine_of, percent, read, spread, table
+from published import LEFT, commits_of, groups, machine_of, percent, read, spread, table
 from readme_tables import MAIN, named
 
 METRICS = {"zero_shot": "zero-shot", "i2t": "{x} to {y}", "t2i": "{y} to {x}"}
@@ -142,7 +142,8 @@ def _setting(name: str) -> str:
     return (
         f"{content['num_items']:,} training items, {content['unmatched']} unmatched sets. Measured "
         f"by `{content['command']}` (script at commit {LEFT}) on {machine_of(content)} "
-        f"(jax {content['machine']['jax']}). Every run: [{name}.json]({name}.json)."
+        f"(jax {content['machine']['jax']}); figures first stored at commits "
+        f"{commits_of(content)}. Every run: [{name}.json]({name}.json)."
     )
 
 

@@ -2,7 +2,7 @@
 
 import statistics
 
-from published import LEFT, groups, machine_of, read, spread, table
+from published import LEFT, commits_of, groups, machine_of, read, spread, table
 
 # Null cases: the column of the p-value, and the false claim of a p-value below 5 %.
 ALARMS = {
@@ -45,8 +45,8 @@ Random splits of RSICD into 100 pairs and two disjoint unmatched sets without an
 as many with all pairs wrong. A test at the 5 % level raises a false alarm in one of twenty splits.
 
 {table(["alarm", "splits"], _alarms(nulls))}
-Measured by `{content["command"]}` on {machine_of(content)}, jax {content["jax"]}; a diagnosis took
-{min(seconds):.0f} to {max(seconds):.0f} s.
+Measured by `{content["command"]}` on {machine_of(content)}, jax {content["jax"]}; figures first
+stored at commit {commits_of(content)}. A diagnosis took {min(seconds):.0f} to {max(seconds):.0f} s.
 
 {without_pairs()}"""
 
@@ -117,8 +117,8 @@ sum of figures, which nobody can know without pairs. The class names are those o
 the image encoder was trained; several classes of the zero-shot sets of photographs are among them.
 
 {chr(10).join(parts)}
-Measured by `zero_pairs.py --features=...` (script at commit {LEFT}) on
-{machine_of(content)}.
+Measured by `zero_pairs.py --features=...` (script at commit {LEFT}) on {machine_of(content)};
+figures first stored at commits {commits_of(content)}.
 """
 
 

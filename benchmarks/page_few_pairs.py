@@ -4,7 +4,7 @@ import statistics
 
 import page_lists
 import page_matching
-from published import LEFT, groups, machine_of, means, read, spread, table
+from published import LEFT, commits_of, groups, machine_of, means, read, spread, table
 
 FIELDS = {"remote_sensing": "aerial images", "vision_language": "photographs"}
 MODES = {
@@ -80,8 +80,8 @@ in points of the mean of the three figures, with its standard deviation over the
 More pairs after 30 chosen by `ask`, shrinkage CCA; the gain is over random additional pairs:
 
 {table(["field", "more pairs", "chosen", "figures", "gain"], again)}
-Measured by `asking.py --features=...` (script at commit {LEFT}) on
-{machine_of(content)}.
+Measured by `asking.py --features=...` (script at commit {LEFT}) on {machine_of(content)}; figures
+first stored at commits {commits_of(content)}.
 """
 
 
@@ -177,7 +177,8 @@ def reviews() -> str:
 
 Test items, seeds {", ".join(map(str, content["seeds"]))}, on {machine_of(content)}. A program
 that knows the partners plays the annotator. Means ± sample standard deviation over the seeds.
-Measured by `python benchmarks/review.py --features=... --images=...`.
+Measured by `python benchmarks/review.py --features=... --images=...`; figures first stored at
+commits {commits_of(content)}.
 
 **Partner among 48.** RSICD and UCM-Captions, 1,303 images and their captions. `align` fits to
 random pairs; then the annotator clicks the right one of 48 images, "none of these" if it is not

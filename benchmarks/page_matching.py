@@ -3,7 +3,7 @@
 import itertools
 import statistics
 
-from published import groups, machine_of, read, spread, table
+from published import commits_of, groups, machine_of, read, spread, table
 
 MATCHING = {  # columns of matching.json: head, format
     "among": ("among 48", ".3f"),
@@ -58,7 +58,8 @@ probability. *Coverage of sets*: share of group sets that include the right grou
 
 {table(heads, rows)}
 {_calibration(content["rows"])}
-Measured by `python benchmarks/matching.py --features=...` on {machine_of(content)}; every run:
+Measured by `python benchmarks/matching.py --features=...` on {machine_of(content)}; figures first
+stored at commits {commits_of(content)}. Every run:
 [matching.json](matching.json).
 """
 

@@ -3,7 +3,7 @@
 import statistics
 from collections.abc import Iterable
 
-from published import machine_of, percent, read, spread, table
+from published import commits_of, machine_of, percent, read, spread, table
 
 SHORT = {"mean_recall": "mean of R@k", "zero_shot_accuracy": "zero-shot"}
 RECALLS = {f"{way}_r{k}": f"{way.upper()} R@{k}" for way in ("i2t", "t2i") for k in (1, 5, 10)}
@@ -127,14 +127,16 @@ def _minus(content: dict, ours: str, metrics: list[str], heads: Iterable[str] = 
 
 
 def _every_variant(content: dict) -> str:
-    heads = ["", "seeds", *RECALLS.values(), *SHORT.values(), "seconds"]
+    heads = ["", "seeds", *RECALLS.values(), *SHORT.values(), "seconds", "commit"]
     rows = []
     for name, label in content["labels"].items():
         if runs := _runs(content, name):
             cells = [percent(run["test"][m] for run in runs) for m in (*RECALLS, *SHORT)]
             seconds = statistics.mean(run["seconds"] for run in runs)
-            rows.append([label, str(len(runs)), *cells, f"{seconds:.0f}"])
-    return f"Every variant, test items:\n\n{table(heads, rows)}"
+            made = commits_of(content, name)
+            rows.append([label, str(len(runs)), *cells, f"{seconds:.0f}", made])
+    text = "Every variant, test items; the commit is that which first stored the runs:"
+    return f"{text}\n\n{table(heads, rows)}"
 
 
 def _beside_frozen(config: str, content: dict) -> str:
@@ -225,8 +227,8 @@ names, "all" adds Phosphor, Remix and Font Awesome. These choices were made on v
 part ([how](closed.md#layers-of-the-image-encoder)).
 
 {table([*heads, "I2T gain", "T2I gain"], rows, left=4)}
-Measured by icon_features.py (script at commit bd34294) on {machine_of(content)}:
-[icon_features.json](icon_features.json).
+Measured by icon_features.py (script at commit bd34294) on {machine_of(content)}, first stored at
+commits {commits_of(content)} (last layer, more layers): [icon_features.json](icon_features.json).
 """
 
 
@@ -253,6 +255,7 @@ with the best mean of crop MRR and the first kind of transfer on the validation 
 - *Linear model of residues*: ridge regression of the amino acid on the structure at its position.
   It and the other methods without training were measured by protein_baselines.py (script at commit
   bb1d44c).
+- *Commit*: that which first stored the runs; of methods without training those of all their runs.
 
 Conclusions: [proteins.md](../proteins.md#sequences-with-structures).
 
@@ -283,5 +286,7 @@ def _proteins(content: dict, transfers: dict[str, str], fraction: str) -> str:
         tests = tests or [made[name]["test"] for made in untrained if name in made]
         if tests:
             cells = [percent(one[m] for one in tests if m in one) or "-" for m in metrics]
-            rows.append([label, str(len(tests)), *cells])
-    return table(["", "seeds", *metrics.values()], rows)
+            key = f"{name}/{fraction}"
+            made = commits_of(content, key if key in content["runs"] else "untrained")
+            rows.append([label, str(len(tests)), *cells, made])
+    return table(["", "seeds", *metrics.values(), "commit"], rows)

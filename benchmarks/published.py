@@ -3,11 +3,13 @@
 A benchmark calls `publish`; `python benchmarks/pages.py` then renders the pages.
 """
 
+import functools
 import json
 import pathlib
 import re
 import shlex
 import statistics
+import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -16,35 +18,108 @@ LEFT = "c7fb12a"  # commit at which the scripts of the comparisons stand, which 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "docs" / "results"
 DIGITS = 8  # significant, of a kept number; with seven, a shown figure changed
-COLUMNS = "columns"  # of rows that are stored as lists
+COLUMNS, ROWS = "columns", "rows"  # names of equal dictionaries, and their values as lists
 
 
 def read(name: str, folder: pathlib.Path = RESULTS) -> Any:
     """Return the kept results of a benchmark, or an empty dictionary if it was never run."""
     path = folder / f"{name}.json"
-    if not path.exists():
-        return {}
-    content = json.loads(path.read_text())
-    if COLUMNS in content:
-        names = content.pop(COLUMNS)
-        content["rows"] = [dict(zip(names, row)) for row in content["rows"]]
-    return content
+    return unpacked(json.loads(path.read_text())) if path.exists() else {}
 
 
 def publish(
     name: str, content: Any, folder: pathlib.Path = RESULTS, columns: Sequence[str] = ()
 ) -> None:
-    """Write docs/results/NAME.json.
+    """Write docs/results/NAME.json, with the commit if neither the content nor a row has one.
 
-    columns: store only these fields of `content["rows"]`, each row as a list.
+    columns: store only these fields of `content["rows"]`.
     """
     if columns:
         rows = [[row.get(column) for column in columns] for row in content["rows"]]
-        content = {**content, COLUMNS: [*columns], "rows": rows}
+        content = {**content, COLUMNS: [*columns], ROWS: rows}
+    if not ({"commit", "commits"} & content.keys() or "commit" in columns):
+        kept = read(name, folder).get("commits", [])
+        content = {"commits": [*dict.fromkeys([*kept, commit()])], **content}
     folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(rounded(content), separators=(",", ":"), ensure_ascii=False)
+    text = json.dumps(packed(rounded(content)), separators=(",", ":"), ensure_ascii=False)
     (folder / f"{name}.json").write_text(text + "\n")
     print(f"Wrote {folder / name}.json. To render the pages: python benchmarks/pages.py")
+
+
+def packed(value: Any) -> Any:
+    """Return the value with the names of equal dictionaries written once, which `unpacked` undoes.
+
+    >>> packed([{"seed": 0, "test": {"r1": 12}}, {"seed": 1, "test": {"r1": 13}}])
+    {'columns': ['seed', ['test', ['r1']]], 'rows': [[0, [12]], [1, [13]]]}
+    """
+    if not isinstance(value, dict | list):
+        return value
+    inner = [*value.values()] if isinstance(value, dict) else value
+    names = _names(inner) if len(inner) > 1 else []
+    rows = [_row(one, names) for one in inner] if names else [packed(one) for one in inner]
+    if isinstance(value, dict):
+        rows = dict(zip(value, rows))
+    return {COLUMNS: names, ROWS: rows} if names else rows
+
+
+def _names(values: Sequence[Any]) -> list[Any]:
+    """Return the names that all values have, as dictionaries; [] if they differ."""
+    first = [*values[0]] if isinstance(values[0], dict) else []
+    if any(not isinstance(value, dict) or [*value] != first for value in values):
+        return []
+    inner = {name: _names([value[name] for value in values]) for name in first}
+    return [[name, names] if names else name for name, names in inner.items()]
+
+
+def _row(value: dict[str, Any], names: Sequence[Any]) -> list[Any]:
+    return [
+        packed(value[name]) if isinstance(name, str) else _row(value[name[0]], name[1])
+        for name in names
+    ]
+
+
+def unpacked(value: Any) -> Any:
+    """Return a value as it was before `packed`."""
+    if isinstance(value, list):
+        return [unpacked(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    if not {COLUMNS, ROWS} <= value.keys():
+        return {key: unpacked(one) for key, one in value.items()}
+    value = dict(value)
+    names, rows = value.pop(COLUMNS), value.pop(ROWS)
+    if isinstance(rows, dict):
+        rows = {key: _named(row, names) for key, row in rows.items()}
+    else:
+        rows = [_named(row, names) for row in rows]
+    return {**unpacked(value), ROWS: rows} if value else rows
+
+
+def _named(row: Sequence[Any], names: Sequence[Any]) -> dict[str, Any]:
+    found = {}
+    for name, value in zip(names, row):
+        if isinstance(name, str):
+            found[name] = unpacked(value)
+        else:
+            found[name[0]] = _named(value, name[1])
+    return found
+
+
+@functools.cache
+def commit() -> str:
+    """Return the commit of this checkout, with + after it if tracked files were changed."""
+    git = functools.partial(subprocess.run, cwd=ROOT, capture_output=True, text=True)
+    name = git(["git", "rev-parse", "--short", "HEAD"]).stdout.strip()
+    changed = git(["git", "status", "--porcelain", "--untracked-files=no"]).stdout.strip()
+    return name + "+" * bool(changed)
+
+
+def commits_of(content: dict, *names: str) -> str:
+    """Return the commits that measured figures, or first stored them; names: of some runs only."""
+    found = content["commits"]
+    if isinstance(found, dict):
+        found = dict.fromkeys(one for name, of in found.items() for one in of if name in names)
+    return ", ".join(found)
 
 
 def rounded(value: Any) -> Any:

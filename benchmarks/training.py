@@ -53,18 +53,21 @@ def run_all(
                 except (ValueError, subprocess.CalledProcessError) as error:
                     sys.exit(f"{variant}, seed {seed}: {error}")
     kept = read(name or script, args.results)
-    runs, versions = {}, kept.get("versions", {})
+    runs, versions, commits = {}, kept.get("versions", {}), kept.get("commits", {})
     for variant in variants:
         of_variant = kept.get("runs", {}).get(variant, {})
         found = {str(seed): read_run(args.out / variant / str(seed)) for seed in args.seeds}
         runs[variant] = of_variant | {seed: run for seed, run in found.items() if run}
-    for run in (run for seeds in runs.values() for run in seeds.values()):
-        versions = run.pop("versions", versions)
+    for variant, seeds in runs.items():
+        for run in seeds.values():
+            versions = run.pop("versions", versions)
+            made = commits.get(variant, []), run.pop("commit", None)
+            commits[variant] = [*dict.fromkeys(filter(None, [*made[0], made[1]]))]
     labels = {key: label for key, (label, *_) in variants.items()}
     words = [*filter(None, [name]), *(word for word in sys.argv[1:] if word != "--report-only")]
     called = shlex.join(["python", f"benchmarks/{script}.py", *words])
     content = {"machine": processor(), "command": called, "versions": versions, "labels": labels}
-    return content | {"runs": runs}, args.results
+    return content | {"commits": commits, "runs": runs}, args.results
 
 
 def measure(
@@ -119,6 +122,7 @@ def read_run(workdir: pathlib.Path) -> dict | None:
         "step": evaluation["step"],
         "seconds": info["seconds"],
         "versions": info["versions"],
+        "commit": (info.get("commit") or "")[:7],
         "test": {name: figure["value"] for name, figure in evaluation["metrics"].items()},
         "validation": of_step(evaluation["step"]),
         "start": of_step(0),

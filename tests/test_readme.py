@@ -96,6 +96,40 @@ def test_the_pages_of_results_are_what_was_measured(benchmarks):
     assert written - {*pages.PAGES} == {"README", "mutants", "speed", "closed"}
 
 
+def test_every_file_of_results_names_its_commits(benchmarks):
+    from published import RESULTS, read
+
+    for path in RESULTS.glob("*.json"):
+        content = read(path.stem)
+        of_rows = all(row.get("commit") for row in content.get("rows", [{}]))
+        assert {"commit", "commits"} & content.keys() or of_rows, path
+        of_runs = content.get("commits")
+        if isinstance(of_runs, dict):
+            assert content["runs"].keys() <= of_runs.keys(), path
+            assert all(of_runs.values()), path
+
+
+def test_what_is_published_is_read_as_it_was(benchmarks, tmp_path):
+    import published
+
+    run = {"test": {"r1": 1.5}, "steps": [{"n": 1}, {"n": 2}], "start": None}
+    content = {
+        "commit": "abc",
+        "runs": {"clip": {"0": run, "1": run | {"start": {}}}, "other": {"2": run}},
+        "rows": [run, run],
+        "few": [{"a": 1}],
+        "mixed": [{"a": 1}, {"b": 1}, [], {}],
+    }
+    published.publish("one", content, tmp_path)
+    assert published.read("one", tmp_path) == content
+    assert (tmp_path / "one.json").read_text().count("r1") < str(content).count("r1")
+    del content["commit"]
+    published.publish("two", content, tmp_path, columns=["start", "test", "new"])
+    found = published.read("two", tmp_path)
+    assert found["rows"] == [{"start": None, "test": {"r1": 1.5}, "new": None}] * 2
+    assert found["commits"] == [published.commit()]
+
+
 def test_the_matches_from_twelve_pairs_are_those_of_newcomers(benchmarks):
     from published import read
 

@@ -14,7 +14,6 @@ import importlib.metadata
 import importlib.util
 import json
 import pathlib
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -25,7 +24,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 import numpy as np  # noqa: E402
-from published import ROOT, publish  # noqa: E402
+from published import commit, publish  # noqa: E402
 
 from few_pairs import protocol  # noqa: E402
 from few_pairs.protocol import Embed, Field, Parts  # noqa: E402
@@ -187,15 +186,6 @@ def _without_pairs(module: ModuleType) -> bool:
 
 def _one_space(module: ModuleType) -> bool:
     return getattr(module, "ONE_SPACE", False)
-
-
-@functools.cache
-def commit() -> str:
-    """Return the commit of this checkout, with + after it if tracked files were changed."""
-    git = functools.partial(subprocess.run, cwd=ROOT, capture_output=True, text=True)
-    name = git(["git", "rev-parse", "--short", "HEAD"]).stdout.strip()
-    changed = git(["git", "status", "--porcelain", "--untracked-files=no"]).stdout.strip()
-    return name + "+" * bool(changed)
 
 
 def _loaded(name: str, module: ModuleType, data: pathlib.Path, cache: pathlib.Path) -> Field:
