@@ -3,6 +3,7 @@
 import statistics
 from collections.abc import Iterable
 
+from few_pairs.cells import is_clear
 from published import commits_of, machine_of, percent, read, spread, table
 
 SHORT = {"mean_recall": "mean of R@k", "zero_shot_accuracy": "zero-shot"}
@@ -118,12 +119,18 @@ def _minus(content: dict, ours: str, metrics: list[str], heads: Iterable[str] = 
                 [runs[ours][s]["test"][m] - theirs[s]["test"][m] for s in seeds] for m in metrics
             ]
             label = content["labels"][name.partition("/")[0]]
-            rows.append([label, str(len(seeds)), *(percent(gap, "+") for gap in gaps)])
+            rows.append([label, str(len(seeds)), *map(_gap, gaps)])
     heads = [*heads] or [SHORT[metric] for metric in metrics]
     return (
-        "Gentle-CLIP minus the training in each row with the same seed, test items, in points:\n\n"
+        "Gentle-CLIP minus the training in each row with the same seed, test items, in points; bold: "
+        "the 95 % interval over the seeds does not include 0:\n\n"
         + table(["minus", "seeds", *heads], rows)
     )
+
+
+def _gap(values: list[float]) -> str:
+    shown = percent(values, "+")
+    return f"**{shown}**" if is_clear(values) else shown
 
 
 def _every_variant(content: dict) -> str:
