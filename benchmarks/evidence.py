@@ -111,10 +111,10 @@ each variant, which differ.
   {names}, after six rounds of transport {rounds} (zero-shot accuracy / image to text / text to
   image): [the rounds cost zero-shot accuracy](results/diagnose.md#alignment-without-a-single-pair).
   Pairs-only methods did not get the names.
-- **Features of more layers** help CCA as much as transport. With 1,041 pairs of aerial images the mean of these
-  three figures is {rich_cca} by CCA and {rich_transport} by gentle transport, both with a
-  [smoothed gallery](results/variants.md). One choice of layers was made after a test figure had
-  been seen: [how](results/closed.md#layers-of-the-image-encoder).
+- **Features of more layers** help CCA as much as transport. With 1,041 pairs of aerial images the
+  mean of these three figures is {rich_cca} by CCA and {rich_transport} by gentle transport, both
+  with a [smoothed gallery](results/variants.md). One choice of layers was made after a test figure
+  had been seen: [how](results/closed.md#layers-of-the-image-encoder).
 - **Sets that contain no partners of each other** help nearly as much, and sets from other sources
   less: [gains](results/variants.md#unmatched-sets-without-partners).
 - **A better plan** would help more:

@@ -56,7 +56,7 @@ KINDS = {
 WAYS += tuple(kind + asked for kind in KINDS for asked in ("", f", {ASKED}"))
 UNMATCHED = 1500
 COLUMNS = "field way pairs seed found expected low high item_ece among group_ece group_precision"
-COLUMNS += " coverage set_size most_probable most_probable_group stands_out"
+COLUMNS += " coverage set_size stands_out"
 
 
 def main() -> None:
@@ -206,8 +206,6 @@ def figures(
         "group_precision": float(in_group[surest].mean()),
         "coverage": float(held.mean()),
         "set_size": float(np.median(found.group_sets.sum(axis=1))),
-        "most_probable": float(probability.max()),
-        "most_probable_group": float(found.group_probability.max()),
         "among": recall(found.of_x, partner + num_pairs, partner >= 0),
         "stands_out": int(found.calibration.stands_out),
     }

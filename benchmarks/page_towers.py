@@ -122,8 +122,8 @@ def _minus(content: dict, ours: str, metrics: list[str], heads: Iterable[str] = 
             rows.append([label, str(len(seeds)), *map(_gap, gaps)])
     heads = [*heads] or [SHORT[metric] for metric in metrics]
     return (
-        "Gentle-CLIP minus the training in each row with the same seed, test items, in points; bold: "
-        "the 95 % interval over the seeds does not include 0:\n\n"
+        "Gentle-CLIP minus the training in each row with the same seed, test items, in points; "
+        "bold: the 95 % interval over the seeds does not include 0:\n\n"
         + table(["minus", "seeds", *heads], rows)
     )
 
