@@ -142,6 +142,21 @@ def test_the_matches_from_twelve_pairs_are_those_of_newcomers(benchmarks):
     assert f"{others[0]['right']} of {others[0]['matched']} in each of two others" in page
 
 
+def test_right_first_choices_are_what_was_measured(benchmarks):
+    from published import groups, read
+
+    rows = groups(read("matching")["rows"], "field", "way", "pairs")
+    page = (ROOT / "docs" / "is_this_for_me.md").read_text()
+    asked, turns = "pairs that ask names", "every caption, rich features of four turns"
+    for words, *cell in (
+        ("600 pairs of photographs then give {}", "photographs", "every caption", 600),
+        ("60 then give {}", "photographs", asked, 60),
+        ("pairs of aerial images give {}", "remote sensing", f"{turns}, {asked}", 1041),
+    ):
+        found = np.mean([row["found"] for row in rows[tuple(cell)]])
+        assert words.format(f"{found:.0f}") in page
+
+
 def test_the_page_of_evidence_is_what_was_measured(benchmarks):
     """python benchmarks/evidence.py"""
     import evidence
