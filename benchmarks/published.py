@@ -30,20 +30,25 @@ def read(name: str, folder: pathlib.Path = RESULTS) -> Any:
 def publish(
     name: str, content: Any, folder: pathlib.Path = RESULTS, columns: Sequence[str] = ()
 ) -> None:
-    """Write docs/results/NAME.json, with the commit if neither the content nor a row has one.
+    """Write docs/results/NAME.json, and add the commit to `commits` if no other key names it.
 
     columns: store only these fields of `content["rows"]`.
     """
     if columns:
         rows = [[row.get(column) for column in columns] for row in content["rows"]]
         content = {**content, COLUMNS: [*columns], ROWS: rows}
-    if not ({"commit", "commits"} & content.keys() or "commit" in columns):
-        kept = read(name, folder).get("commits", [])
-        content = {"commits": [*dict.fromkeys([*kept, commit()])], **content}
+    commits = content.get("commits", read(name, folder).get("commits", []))
+    if not (_names_commit(content) or isinstance(commits, dict)):
+        content = {**content, "commits": [*dict.fromkeys([*commits, commit()])]}
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(packed(rounded(content)), separators=(",", ":"), ensure_ascii=False)
     (folder / f"{name}.json").write_text(text + "\n")
     print(f"Wrote {folder / name}.json. To render the pages: python benchmarks/pages.py")
+
+
+def _names_commit(content: dict) -> bool:
+    rows = content.get(ROWS) or [[]]
+    return "commit" in content or "commit" in content.get(COLUMNS, rows[0])
 
 
 def packed(value: Any) -> Any:

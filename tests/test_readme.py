@@ -128,6 +128,11 @@ def test_what_is_published_is_read_as_it_was(benchmarks, tmp_path):
     found = published.read("two", tmp_path)
     assert found["rows"] == [{"start": None, "test": {"r1": 1.5}, "new": None}] * 2
     assert found["commits"] == [published.commit()]
+    published.publish("two", {**found, "commits": ["abc"]}, tmp_path)
+    assert published.read("two", tmp_path)["commits"] == ["abc", published.commit()]
+    rows = [{"commit": "abc", "r1": 1.5}]
+    published.publish("two", {"rows": rows}, tmp_path)
+    assert published.read("two", tmp_path) == {"rows": rows}
 
 
 def test_the_matches_from_twelve_pairs_are_those_of_newcomers(benchmarks):
