@@ -234,7 +234,8 @@ def _absent(table: Scores, items: np.ndarray, place: np.ndarray, softmax: Softma
         rows = np.arange(low, high)
         logits = table.score[rows[rows != own]] / softmax.temperature
         if len(logits):
-            total = np.logaddexp(special.logsumexp(logits), softmax.none / softmax.temperature)
+            none = softmax.none / softmax.temperature
+            total = special.logsumexp(np.append(logits, none))
             absent[k] = np.exp(min(logits[0] - total, 0))
     return absent
 

@@ -85,6 +85,9 @@ def ground(tmp_path_factory):
     (ground / "pairs.csv").write_text("".join(f"i{k},i{k}\n" for k in range(12)))
     # A review finds nothing to ask, and so does not wait for a browser.
     (ground / "all_pairs.csv").write_text("".join(f"i{k},i{k}\n" for k in range(24)))
+    scores = [f"i{i},j{j},{rng.normal() + 4 * (i == j)}\n" for i in range(70) for j in range(70)]
+    (ground / "scores.csv").write_text("".join(["x,y,score\n", *scores]))
+    (ground / "known.csv").write_text("".join(["x,y\n", *(f"i{k},j{k}\n" for k in range(60))]))
     (ground / "texts.csv").write_text("id,text\na,red\nb,green blue\n")
     for name in ("pictures", "empty", "dir"):
         (ground / name).mkdir()
@@ -126,6 +129,11 @@ def sound(path, ground, out):
     return {
         ("ask",): {"--x": x, "--out": out, "--num": 3},
         ("align",): {**pair, "--out": out, "--method": "procrustes"},
+        ("calibrate",): {
+            "--scores": ground / "scores.csv",
+            "--pairs": ground / "known.csv",
+            "--out": out,
+        },
         ("embed",): {"--aligner": ground / "aligner", "--x": x, "--out": out},
         ("search",): {"--aligner": ground / "aligner", "--in": x, "--like": "i1", "--side": "x"},
         ("match",): {**pair, "--aligner": ground / "aligner", "--out": out, "--share": 0.5},
