@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from published import groups, read, spread, table
 
+from few_pairs import searched
 from few_pairs.default import section
 from few_pairs.protocol import NEIGHBOURS, PAIRS, REPORTING, TRAIN
 
@@ -71,6 +72,7 @@ def page() -> str:
     lost = [name for name, one in content["fields"].items() if one is None]
     content["fields"] = {name: one for name, one in content["fields"].items() if one}
     parts = [INTRODUCTION, _fields(content), _missing(content, lost), section(content)]
+    parts += [searched.section()]
     of_field = groups(_done(content), "field")
     parts += [_field(name, content, of_field.get((name,), [])) for name in content["fields"]]
     parts += [_seconds(content), ADDING, _origin(content)]
