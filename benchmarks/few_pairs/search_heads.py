@@ -30,7 +30,7 @@ from few_pairs.package import fit_method  # noqa: E402
 FIELDS = ("emoji", "molecules", "photographs")
 FEW = 100  # pairs of the search; ALL stands for all pairs
 ALL = -1
-DRAWN = {("gentle_clip", FEW): 32, ("clip", FEW): 32, ("clip", ALL): 12}
+DRAWN = {("gentle_clip", FEW): 60, ("clip", FEW): 60, ("clip", ALL): 12}
 JUDGED = 4  # best settings that get all seeds for choosing
 SEEDS = 3  # for choosing
 CLOSED_FORMS = ("cca", "auto")
