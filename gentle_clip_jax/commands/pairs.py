@@ -62,6 +62,11 @@ def _add_match(commands: Any) -> None:
     chosen = match.add_mutually_exclusive_group()
     match.option("--accept", "S", least, default=0.5, group=chosen)
     match.option("--fdr", "S", error, group=chosen)
+    coverage = (
+        "write sets.csv, for each item of x a set of items of y that holds its partner with this "
+        "probability, above 0 and below 1; it needs 60 pairs (default: none)"
+    )
+    match.option("--coverage", "S", coverage)
     match.flag("--xlsx", "write matches.xlsx too, a workbook of text cells")
     ways = match.add_mutually_exclusive_group()
     match.flag("--many-to-one", "match each item of x with its nearest of y (default)", group=ways)
@@ -128,6 +133,7 @@ def _match(args: argparse.Namespace) -> output.Done:
     facts, statistics = matches.metadata, matches.lines
     then = f"open {args.out}/matches.html in a browser, and accept or reject matches"
     names = (*_MATCHES, "matches.xlsx") if args.xlsx else _MATCHES
+    names += () if matches.matches.sets is None else ("sets.csv",)
     files = tuple(f"{args.out}/{name}" for name in names)
     return output.Done([matches.summary], facts, files, statistics=statistics, next=then)
 

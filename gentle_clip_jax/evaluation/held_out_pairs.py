@@ -59,6 +59,15 @@ class Direction(NamedTuple):
         """Rank [k] of the partner, from 1; half of those that tie with it are before it."""
         return 1 + self.above + self.ties / 2
 
+    def first_without_partner(self, place: int) -> np.ndarray:
+        """Return p(y | x) [k] of the nearest unmatched item, were the partner not in the gallery.
+
+        Args:
+          place: index of T in `TEMPERATURES`.
+        """
+        logits = self.cosine[:, 0] / TEMPERATURES[place]
+        return np.exp(np.minimum(logits - self.log_total[:, place], 0))
+
 
 class HeldOutPairs(NamedTuple):
     """Evidence of k held-out pairs.

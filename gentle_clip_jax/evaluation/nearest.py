@@ -25,6 +25,12 @@ class Nearest(NamedTuple):
     log_total: np.ndarray
     groups: np.ndarray
 
+    def probability(self, cosine: np.ndarray, temperature: float) -> np.ndarray:
+        """Return exp(cosine / T) / sum over all of the other modality, of cosines [n] or [n, c]."""
+        log_total = self.log_total.reshape(-1, *[1] * (cosine.ndim - 1))
+        # Cosines of one pair, computed twice, differ by rounding.
+        return np.minimum(np.exp(cosine / temperature - log_total), 1)
+
 
 def nearest(
     queries: np.ndarray,

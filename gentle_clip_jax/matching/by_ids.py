@@ -24,6 +24,7 @@ from gentle_clip_jax.matching.accepted import (
     listed_pairs,
     methods_of,
 )
+from gentle_clip_jax.matching.item_sets import check_coverage, sets_summary
 from gentle_clip_jax.matching.match import match_arrays
 from gentle_clip_jax.matching.matches import Expected, Matches
 from gentle_clip_jax.matching.page import Named, matches_page
@@ -45,7 +46,7 @@ class MatchedCollections:
 
     matches: the same by numbers of items. x, y: the collections. opened: the aligner. given: ids
     [k, 2] of the pairs. built_from: digests of all of these. pairs: their path, for commands on the
-    page. fdr: error of the list to accept.
+    page. fdr: error of the list to accept. coverage: of the prediction sets.
     """
 
     matches: Matches
@@ -56,6 +57,7 @@ class MatchedCollections:
     built_from: dict[str, Any]
     pairs: str | None = None
     fdr: float | None = None
+    coverage: float | None = None
 
     @property
     def rows(self) -> list[dict[str, Any]]:
@@ -70,12 +72,17 @@ class MatchedCollections:
 
     @property
     def summary(self) -> str:
-        """The expected number of right matches, the next step and the list, in a few sentences."""
-        listed = "" if self._listed is None else f" {self._listed.summary}"
-        if self.opened.aligner.can_refit:
-            return f"{self.matches.summary}{listed}"
-        seen = "This holds if the run was not trained on any of these pairs."
-        return f"{self.matches.summary}{listed} {seen}"
+        """The expected number of right matches, the next step, the list and the sets, in a few
+        sentences."""
+        parts = [self.matches.summary]
+        if self._listed is not None:
+            parts.append(self._listed.summary)
+        if self.coverage is not None:
+            one = self.matches
+            parts.append(sets_summary(one.sets, one.calibration, self.coverage))
+        if not self.opened.aligner.can_refit:
+            parts.append("This holds if the run was not trained on any of these pairs.")
+        return " ".join(parts)
 
     @property
     def lines(self) -> list[str]:
@@ -114,7 +121,7 @@ class MatchedCollections:
         self, folder: str | pathlib.Path, *, accept: float = LEAST, xlsx: bool = False
     ) -> None:
         """Write matches.csv, accepted.csv, groups.csv, candidates.parquet, matches.html and
-        matches.json.
+        matches.json; with prediction sets, sets.csv.
 
         Args:
           accept: least probability of a match in accepted.csv, unless matched with `fdr`.
@@ -177,6 +184,7 @@ def match(
     share: float | None = None,
     one_to_one: bool = False,
     fdr: float | None = None,
+    coverage: float | None = None,
     seed: int = 0,
 ) -> MatchedCollections:
     """Find a partner for each unmatched item of x, and how probable it is.
@@ -188,10 +196,11 @@ def match(
         numbers [k, 2] of items. If not given, those that the aligner was fitted to, as far as both
         items are here; or else equal ids.
       share: of the unmatched items of x, how many have a partner among those of y: above 0 to 1.
-        No data can tell; without it no match has a probability.
+        Without it no match has a probability; the summary says if held-out pairs can tell.
       one_to_one: no item of y is in two matches; or else each item of x gets its nearest.
       fdr: accept the longest list of matches of which at most this share, above 0 and below 1, is
         wrong; it needs `share`.
+      coverage: chance that the prediction set of an item holds its partner, above 0 and below 1.
       seed: of random choices.
 
     Returns:
@@ -199,18 +208,19 @@ def match(
 
     Raises:
       ValueError: the features are not of the aligner's modalities, there are fewer than three
-        pairs, nothing is unmatched, or fdr is out of bounds or without share.
+        pairs, nothing is unmatched, or fdr or coverage is out of bounds or fdr without share.
 
     Source: see `gentle_clip_jax.matching.match.match_arrays` and docs/review_and_match.md.
     """
     check_fdr(fdr, share)
+    check_coverage(coverage)
     opened = opened_of(aligner)
     (of_x, _), (of_y, _) = opened.read(x, "x"), opened.read(y, "y")
     path = str(pairs) if isinstance(pairs, str | pathlib.Path) else None
     given = opened.remembered_pairs(of_x, of_y) if pairs is None else pairs
     joined_x, joined_y, ids = read_matched(given, of_x, of_y)
     numbers = [rows.numbers_of(ids[:, side]) for side, rows in enumerate((joined_x, joined_y))]
-    matches = match_arrays(
+    found = match_arrays(
         opened.aligner,
         joined_x.of_items(joined_x.items),
         joined_y.of_items(joined_y.items),
@@ -218,13 +228,16 @@ def match(
         share=share,
         one_to_one=one_to_one,
         with_outcomes=fdr is not None,
+        coverage=coverage,
         key=jax.random.key(seed),
         classes=_classes_of(opened, of_x, of_y),
         orders=(np.argsort(joined_x.items), np.argsort(joined_y.items)),
         held_out=held_out_of(opened.aligner, of_x, of_y, ids),
     )
     built_from = {"aligner": opened.sha256, **digests_of(of_x, of_y, ids)}
-    return MatchedCollections(matches, joined_x, joined_y, opened, ids, built_from, path, fdr)
+    return MatchedCollections(
+        found, joined_x, joined_y, opened, ids, built_from, path, fdr, coverage
+    )
 
 
 def _classes_of(opened: Opened, x: Collection, y: Collection) -> Any:

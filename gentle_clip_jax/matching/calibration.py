@@ -47,11 +47,11 @@ class Platt(NamedTuple):
     center: float = 0.0
 
     def __call__(self, probability: np.ndarray) -> np.ndarray:
-        logits = _logits(probability)
+        logits = logits_of(probability)
         return special.expit(self.slope * (logits - self.center) + self.center + self.offset)
 
 
-def _logits(probability: np.ndarray) -> np.ndarray:
+def logits_of(probability: np.ndarray) -> np.ndarray:
     """Return logits that are finite also for probabilities of 0 and 1."""
     return special.logit(np.clip(probability, 1e-6, 1 - 1e-6))
 
@@ -101,6 +101,11 @@ class Events(NamedTuple):
     right: np.ndarray
 
 
+def place_of(temperature: float) -> int:
+    """Return the index of a temperature in `TEMPERATURES`."""
+    return int(np.argmin(np.abs(TEMPERATURES - temperature)))
+
+
 def candidates(searches: Direction, at: Grid, best: int) -> Events:
     """Return the outcomes of the nearest candidates of held-out items, 48 at most.
 
@@ -123,32 +128,34 @@ def platt(
     right: np.ndarray,
     *,
     offset: float = OFFSET,
+    slope: float = 1.0,
 ) -> Platt:
     """Fit Platt scaling to probabilities and outcomes from 0 to 1, shrunk towards none.
 
     Args:
       probability, right: of one shape.
       offset: prior standard deviation of the offset.
+      slope: prior mean of the slope.
 
     Source: Platt 1999, Probabilistic Outputs for Support Vector Machines; the shrinkage is ours.
     """
-    logits = _logits(probability)
+    logits = logits_of(probability)
     center = float(np.mean(logits))
     above = logits - center
 
-    def loss(slope_and_offset: np.ndarray) -> tuple[float, np.ndarray]:
-        slope, shift = slope_and_offset
-        scores = slope * above + center + shift
-        prior = ((slope - 1) / _SLOPE) ** 2 / 2 + (shift / offset) ** 2 / 2
+    def loss(parameters: np.ndarray) -> tuple[float, np.ndarray]:
+        factor, shift = parameters
+        scores = factor * above + center + shift
+        prior = ((factor - slope) / _SLOPE) ** 2 / 2 + (shift / offset) ** 2 / 2
         gaps = special.expit(scores) - right
         gradient = [
-            np.sum(gaps * above) + (slope - 1) / _SLOPE**2,
+            np.sum(gaps * above) + (factor - slope) / _SLOPE**2,
             np.sum(gaps) + shift / offset**2,
         ]
         total = np.sum(np.logaddexp(0, scores) - right * scores)
         return float(total + prior), np.array(gradient)
 
-    optimum = optimize.minimize(loss, np.array([1.0, 0.0]), jac=True, method="BFGS")
+    optimum = optimize.minimize(loss, np.array([slope, 0.0]), jac=True, method="BFGS")
     # Fewer cosines in favour of a group never make it likelier.
     return Platt(max(float(optimum.x[0]), 0.0), float(optimum.x[1]), center)
 
@@ -164,7 +171,7 @@ def as_likely(fitted: Platt, probability: np.ndarray, *, offset: float = OFFSET)
 
     Source: MacKay 1992, The Evidence Framework Applied to Classification Networks.
     """
-    logits = _logits(probability)
+    logits = logits_of(probability)
     above, now = logits - fitted.center, fitted(probability)
     certain = now * (1 - now)
     precision = np.array(

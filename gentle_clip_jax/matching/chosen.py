@@ -4,14 +4,20 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gentle_clip_jax.evaluation.held_out_pairs import TEMPERATURES, HeldOutPairs, Rows
+from gentle_clip_jax.evaluation.held_out_pairs import HeldOutPairs, Rows
 from gentle_clip_jax.evaluation.nearest import Nearest
 from gentle_clip_jax.matching.assignment import assign, assigned_held_out, edges
 from gentle_clip_jax.matching.calibrated import Calibration, assigned_choices
-from gentle_clip_jax.matching.calibration import Bin, candidates, grid, reliability
+from gentle_clip_jax.matching.calibration import (
+    Bin,
+    candidates,
+    grid,
+    place_of,
+    reliability,
+)
 from gentle_clip_jax.matching.listed import Outcomes
 from gentle_clip_jax.matching.matches import Expected
-from gentle_clip_jax.matching.probabilities import expected_right, softmax_probability
+from gentle_clip_jax.matching.probabilities import expected_right
 
 
 class Chosen(NamedTuple):
@@ -43,9 +49,10 @@ def choose(
         y = assign(possible, len(near_y.index), len(near_x.index))
     if share is None or evidence is None:
         return Chosen(y, np.full(len(y), np.nan), None, None, None)
-    plain = softmax_probability(np.sum(rows.x * rows.ranked_y[y], axis=1), near_y, calibration.to_y)
+    cosine = np.sum(rows.x * rows.ranked_y[y], axis=1)
+    plain = near_y.probability(cosine, calibration.to_y)
     choices, temperatures = calibration.first_y, (calibration.to_y, calibration.to_x)
-    best_y, best_x = (int(np.argmin(np.abs(TEMPERATURES - t))) for t in temperatures)
+    best_y, best_x = map(place_of, temperatures)
     if possible is None:
         firsts = candidates(evidence.to_y, grid(evidence.to_y), best_y)
         held_out, right = firsts.probability[:, 0], firsts.right[:, 0]
@@ -54,9 +61,7 @@ def choose(
     outcomes = None
     if with_outcomes:
         if possible is None:
-            log_total = evidence.to_y.log_total[:, best_y]
-            log_absent = evidence.to_y.cosine[:, 0] / calibration.to_y - log_total
-            absent = np.exp(np.minimum(log_absent, 0))
+            absent = evidence.to_y.first_without_partner(best_y)
         else:
             absent, _ = assigned_held_out(
                 evidence, possible, near_y, near_x, (best_y, best_x), partners_present=False

@@ -16,9 +16,11 @@ from gentle_clip_jax.aligners.refits import (
 )
 from gentle_clip_jax.evaluation.held_out_pairs import HeldOutPairs
 from gentle_clip_jax.evaluation.nearest import nearest
+from gentle_clip_jax.matching.absence import absence
 from gentle_clip_jax.matching.calibrated import Calibration, calibrate
 from gentle_clip_jax.matching.chosen import choose
 from gentle_clip_jax.matching.groups import group
+from gentle_clip_jax.matching.item_sets import check_coverage, item_sets
 from gentle_clip_jax.matching.matches import Matches
 from gentle_clip_jax.matching.probabilities import candidates_of, is_share, runner_up
 
@@ -43,6 +45,7 @@ def match_arrays(
     share: float | None = None,
     one_to_one: bool = False,
     with_outcomes: bool = False,
+    coverage: float | None = None,
     key: jax.Array | None = None,
     classes: tuple[ArrayLike, ArrayLike] | None = None,
     orders: tuple[np.ndarray, np.ndarray] | None = None,
@@ -70,6 +73,8 @@ def match_arrays(
       one_to_one: no item of y is in two matches, see `assignment.assign`; or else each item of x
         gets its nearest.
       with_outcomes: whether to return the scores that a list at a chosen error needs.
+      coverage: chance that the prediction set of an item holds its partner, above 0 and below 1;
+        no sets are returned without it, or where `item_sets.why_none` says why.
       key: of folds, groups and refits; that of seed 0 if not given.
       classes: for named_transport, see `Problem`.
       orders: [n] items of x and [m] of y in the order in which random choices see them, such as
@@ -83,6 +88,7 @@ def match_arrays(
 
     Source: Guo et al. 2017, On Calibration of Modern Neural Networks, for T.
     """
+    check_coverage(coverage)
     if share is not None and not is_share(share):
         raise ValueError(f"share is {share!r}: give what part of x has a partner, above 0 to 1.")
     key = jax.random.key(0) if key is None else key
@@ -114,6 +120,9 @@ def match_arrays(
     chosen = choose(
         near_y, near_x, rows, evidence, calibration, share, one_to_one, with_outcomes=with_outcomes
     )
+    near = near_y, near_x
+    partnerless = absence(near_y, evidence, calibration, share)
+    sets = item_sets(rows, near, sides.of_y, evidence, calibration, coverage, share)
     y_items = np.where(chosen.y < 0, -1, sides.of_y[chosen.y])
     second, its_probability = runner_up(of_x, y_items)
     best = near_y.groups.max(axis=1)
@@ -138,6 +147,9 @@ def match_arrays(
         expected=chosen.expected,
         reliability=chosen.reliability,
         outcomes=chosen.outcomes,
+        no_partner=partnerless.probability,
+        likely_share=partnerless.share,
+        sets=sets,
     )
 
 

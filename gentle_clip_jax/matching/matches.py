@@ -6,9 +6,11 @@ import numpy as np
 
 from gentle_clip_jax.aligners.refits import LEAST_PAIRS, ROUGH
 from gentle_clip_jax.evaluation.nearest import NEAREST
+from gentle_clip_jax.matching.absence import share_sentence
 from gentle_clip_jax.matching.calibrated import Calibration
 from gentle_clip_jax.matching.calibration import Bin
 from gentle_clip_jax.matching.groups import Groups
+from gentle_clip_jax.matching.item_sets import ItemSets
 from gentle_clip_jax.matching.listed import Outcomes
 
 
@@ -47,10 +49,14 @@ class Matches(NamedTuple):
     groups: of all of y.
     of_x, of_y: candidates both ways.
     calibration: of the probabilities; share: of unmatched x that have a partner.
+    no_partner: [n] probability that x has no partner in y; NaN where none is shown.
+    likely_share: 95 % interval of the share that held-out pairs suggest, None where they suggest
+      none.
     expected: right ones among the matches, None where no probability is shown.
     reliability: of the probabilities that held-out pairs would get; None likewise.
     outcomes: scores of the matches and of held-out pairs, for lists at a chosen error; None
       likewise, and where they were not asked for.
+    sets: prediction sets, None where they were not asked for or cannot be given.
     """
 
     x: np.ndarray
@@ -67,9 +73,12 @@ class Matches(NamedTuple):
     of_y: Candidates
     calibration: Calibration
     share: float | None
+    no_partner: np.ndarray
+    likely_share: tuple[float, float] | None
     expected: Expected | None
     reliability: list[Bin] | None = None
     outcomes: Outcomes | None = None
+    sets: ItemSets | None = None
 
     @property
     def cosine(self) -> np.ndarray:
@@ -93,7 +102,7 @@ class Matches(NamedTuple):
             return (
                 "No match has a probability, as nothing says how many items of x have a partner: "
                 "give share, 1 if all have one. Until then accept has no effect, and accepted.csv "
-                "has only the given pairs."
+                f"has only the given pairs.{share_sentence(self.share, self.likely_share)}"
             )
         low, high = round(self.expected.low), round(self.expected.high)
         among = _two_digits(n * self.share * calibration.among)
@@ -107,6 +116,7 @@ class Matches(NamedTuple):
             f"{'matches' if (self.y != self.of_x.candidate[:, 0]).any() else 'first choices'}; for "
             f"about {among:,} the partner is among the {NEAREST} nearest: run review."
             f"{rough if calibration.pairs < ROUGH else ''}{picked if calibration.is_biased else ''}"
+            f"{share_sentence(self.share, self.likely_share)}"
         )
 
     def __repr__(self) -> str:
@@ -118,6 +128,8 @@ class Matches(NamedTuple):
         return {
             "summary": self.summary,
             "share": self.share,
+            "likely_share": self.likely_share,
+            "sets": None if self.sets is None else self.sets.metadata,
             "expected": None if self.expected is None else self.expected._asdict(),
             "calibration": self.calibration.metadata,
             "reliability": None

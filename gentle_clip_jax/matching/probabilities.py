@@ -44,18 +44,11 @@ def _probability(
     """Return probabilities of all candidates [n, c]; NaN where there is no share."""
     if share is None:
         return np.full(near.cosine.shape, np.nan)
-    plain = softmax_probability(near.cosine, near, temperature)
+    plain = near.probability(near.cosine, temperature)
     first = platt(plain[:, :1])
     # The other candidates lose the gain of the first choice; none overtakes it.
     others = plain[:, 1:] * (1 - first) / np.maximum(1 - plain[:, :1], 1e-6)
     return share * np.concatenate([first, np.minimum(others, first)], axis=1)
-
-
-def softmax_probability(cosine: np.ndarray, near: Nearest, temperature: float) -> np.ndarray:
-    """Return exp(cosine / T) / sum over all of the other modality, of cosines [n] or [n, c]."""
-    log_total = near.log_total.reshape(-1, *[1] * (cosine.ndim - 1))
-    # Cosines of one pair, computed twice, differ by rounding.
-    return np.minimum(np.exp(cosine / temperature - log_total), 1)
 
 
 def runner_up(of_x: Candidates, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

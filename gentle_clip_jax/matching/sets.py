@@ -34,21 +34,39 @@ def prediction_sets(
 ) -> np.ndarray:
     """Return which candidates [n, c] are in the prediction set of each item.
 
+    Those with a score of at least `least_scores`. A set can be empty, where no candidate is as
+    likely as partners usually are.
+
+    Args:
+      held_out, coverage, seed: see `least_scores`.
+      candidates: [n, c] scores of the candidates of n items on the same scale; NaN for no
+        candidate.
+
+    Raises:
+      ValueError: if the coverage is not between 0 and 1.
+
+    >>> prediction_sets(np.linspace(0.1, 1, 19), np.array([[0.8, 0.12, np.nan]]), 0.9)
+    array([[ True, False, False]])
+    """
+    least = least_scores(held_out, len(candidates), coverage, seed=seed)
+    return candidates >= least[:, None]  # NaN is not
+
+
+def least_scores(held_out: np.ndarray, count: int, coverage: float, *, seed: int = 0) -> np.ndarray:
+    """Return the least score [n] that is in the prediction set of each of n items.
+
     A candidate with score s is in the set if its smoothed p-value is above 1 - coverage:
 
       p = (number of held-out scores below s + u (1 + number equal to s)) / (k + 1),
 
     with one u per item, uniform from 0 to 1. The random u decides where s is at the boundary, so
     that the expected coverage is the one asked for: without it, few pairs or ties would give more.
-    A set can be empty, where no candidate is as likely as partners usually are.
-
-    With fewer than `least_pairs(coverage)` held-out pairs, every set holds all candidates.
+    With fewer than `least_pairs(coverage)` held-out pairs, every score is in the set.
 
     Args:
       held_out: [k] scores of the partners of held-out items, higher for likelier ones; NaN counts
         as lower than any score.
-      candidates: [n, c] scores of the candidates of n items on the same scale; NaN for no
-        candidate.
+      count: n.
       coverage: share of the sets that hold the partner, above 0 and below 1.
       seed: of the random u.
 
@@ -58,16 +76,20 @@ def prediction_sets(
     Sources: Vovk, Gammerman and Shafer 2005, Algorithmic Learning in a Random World, Section 2.2,
     for smoothed p-values; Sadinle, Lei and Wasserman 2019, Least Ambiguous Set-Valued Classifiers,
     for probabilities as scores.
-
-    >>> prediction_sets(np.linspace(0.1, 1, 19), np.array([[0.8, 0.12, np.nan]]), 0.9)
-    array([[ True, False, False]])
     """
-    is_candidate = ~np.isnan(candidates)
     if len(held_out) < least_pairs(coverage):
-        return is_candidate
-    ordered = np.sort(np.nan_to_num(held_out, nan=-np.inf, posinf=np.inf, neginf=-np.inf))
-    below = np.searchsorted(ordered, candidates, side="left")
-    equal = np.searchsorted(ordered, candidates, side="right") - below
-    chance = 1 - np.random.default_rng(seed).random((len(candidates), 1))  # above 0
+        return np.full(count, -np.inf)
+    held_out = np.nan_to_num(held_out, nan=-np.inf, posinf=np.inf, neginf=-np.inf)
+    scores, equal = np.unique(held_out, return_counts=True)
+    below = np.cumsum(equal) - equal
+    chance = 1 - np.random.default_rng(seed).random(count)  # above 0
     allowed = round((1 - coverage) * (len(held_out) + 1), _DIGITS)
-    return is_candidate & (below + chance * (1 + equal) > allowed)
+    # Which scores, and which gaps above a score, are in the set: the higher ones.
+    at, above = (
+        number + chance[:, None] * weight > allowed
+        for number, weight in ((below, 1 + equal), (below + equal, 1))
+    )
+    place = len(scores) - np.sum(at, axis=1)
+    least = np.append(scores, np.inf)[place]
+    is_gap = np.sum(above, axis=1) > np.sum(at, axis=1)
+    return np.where(is_gap, np.nextafter(scores[place - 1], np.inf), least)

@@ -19,6 +19,7 @@ _RECORD, _PAGE, _ACCEPTED, KIND = "matches.json", "matches.html", "accepted.csv"
 _WORKBOOK = "matches.xlsx"
 _HEADING = ("x", "y", "probability", "cosine", "runner_up", "runner_up_probability", "mutual")
 _OF_GROUPS = ("group", "group_probability", "group_set")
+_SETS, _OF_SETS = "sets.csv", ("no_partner", "set_size")
 
 
 class Shown(NamedTuple):
@@ -67,9 +68,9 @@ def write(
     _check_ids(matches, x_ids, y_ids)
     labels = _labels(matches, y_ids, y_texts)
     folder = pathlib.Path(folder)
-    stale = (_RECORD, _PAGE, _ACCEPTED, _WORKBOOK)
+    stale = (_RECORD, _PAGE, _ACCEPTED, _WORKBOOK, _SETS)
     with owned.writing(folder, _RECORD, KIND, remove=stale) as finish:
-        rows = [(*_HEADING, *_OF_GROUPS), *_rows(matches, x_ids, y_ids, labels)]
+        rows = [(*_HEADING, *_OF_GROUPS, *_OF_SETS), *_rows(matches, x_ids, y_ids, labels)]
         rows = _with_shown(rows, matches.x, matches.y, shown)
         sizes = np.bincount(matches.groups.of_item, minlength=len(labels))
         write_csv(folder / "matches.csv", rows)
@@ -78,6 +79,8 @@ def write(
         groups = zip(range(len(labels)), labels, sizes)
         write_csv(folder / "groups.csv", [("number", "group", "items"), *groups])
         _write_candidates(folder / "candidates.parquet", matches, x_ids, y_ids)
+        if matches.sets is not None:
+            write_csv(folder / _SETS, _members(matches, x_ids, y_ids))
         if page:
             write_text(folder / _PAGE, page)
         record = {"built_from": dict(built_from or {}), **matches.metadata}
@@ -87,6 +90,7 @@ def write(
             write_csv(folder / _ACCEPTED, table)
             record["accepted"] = {"pairs": len(accepted.rows), "methods": accepted.methods}
         written = (*TABLES, _ACCEPTED) if accepted else TABLES
+        written += () if matches.sets is None else (_SETS,)
         digests = {name: sha256(folder / name) for name in written}
         finish({**record, "sha256": digests})
 
@@ -101,9 +105,9 @@ def rows_of(
     """Return the rows of matches.csv as dicts: ids, probabilities and cosines (None for none),
     groups."""
     labels = _labels(matches, y_ids, y_texts)
-    names: list[str] = [*_HEADING, *_OF_GROUPS]
+    names: list[str] = [*_HEADING, *_OF_GROUPS, *_OF_SETS]
     rows = (dict(zip(names, row)) for row in _rows(matches, x_ids, y_ids, labels))
-    numbers = [name for name in names if name.endswith(("probability", "cosine"))]
+    numbers = [name for name in names if name.endswith(("probability", "cosine", "no_partner"))]
     return [
         {
             **{name: str(value) for name, value in row.items()},
@@ -151,7 +155,23 @@ def _rows(
             labels[matches.group[i]],
             _cell(matches.group_probability[i]),
             " ".join(map(str, np.flatnonzero(matches.group_sets[i]))),
+            _cell(matches.no_partner[i]),
+            "" if matches.sets is None else int(matches.sets.size[i]),
         )
+
+
+def _members(matches: Matches, x_ids: np.ndarray, y_ids: np.ndarray) -> Iterable[tuple[Any, ...]]:
+    """Yield the lines of sets.csv: the members of sets that are short, "" for no partner."""
+    yield ("x", "y", "probability")
+    sets, near = matches.sets, matches.of_x
+    if sets is None:
+        return
+    for i in np.flatnonzero(sets.is_short):
+        known = dict(zip(near.candidate[i].tolist(), near.probability[i].tolist()))
+        for item in sets.best[i][sets.best[i] >= 0].tolist():
+            yield x_ids[matches.x[i]], y_ids[item], _cell(known.get(item, math.nan))
+        if sets.none[i]:
+            yield x_ids[matches.x[i]], "", _cell(matches.no_partner[i])
 
 
 def _id(ids: np.ndarray, item: int) -> str:

@@ -30,7 +30,8 @@ def _coverage(pairs, coverage, draw, draws=4000):
 
 
 @pytest.mark.parametrize(
-    ("pairs", "coverage"), [(9, 0.5), (9, 0.9), (40, 0.8), (40, 0.97), (99, 0.9), (99, 0.97)]
+    ("pairs", "coverage"),
+    [(2, 0.1), (9, 0.5), (9, 0.9), (40, 0.8), (40, 0.97), (99, 0.9), (99, 0.97)],
 )
 @pytest.mark.parametrize("digits", [1, 8])
 def test_sets_agree_with_the_definition(pairs, coverage, digits):

@@ -1,0 +1,94 @@
+"""Prediction sets of matches: how often they hold the partner, and how large they are.
+
+    python benchmarks/sets.py --data=DATA --work=WORK [--draws 100]
+
+Sets: aerial images, photographs, proteins and drawings of benchmarks/predictions.py. Each draw
+takes other pairs of them, fits CCA, and matches all other items at a coverage of 90 %: with every
+partner in y, and with half of them taken away. Scores were chosen on the draws 100 to 105. Also
+measured: the probability of having no partner, and the interval of the share of items that have
+one. Writes docs/results/sets.json; goes on after a stop.
+"""
+
+import argparse
+import itertools
+import pathlib
+from typing import Any
+
+import jax
+import numpy as np
+from lists import load
+from prediction_sets import PAIRS
+from published import RESULTS, command, publish, read
+
+import gentle_clip_jax as gc
+from gentle_clip_jax.aligners import METHODS
+from gentle_clip_jax.aligners.refits import held_out_pairs
+from gentle_clip_jax.evaluation.nearest import NEAREST
+from gentle_clip_jax.matching import item_sets, match_arrays
+from gentle_clip_jax.runs.log import machine
+from gentle_clip_jax.training.provenance import commit
+
+COVERAGE, COUNTS, LEAST_REST = 0.9, (60, 100, 300, 1000), 100
+COLUMNS = ("set", "draw", "pairs", "share", "gallery", "held", "none_held", "none_given", "mean")
+COLUMNS += ("median", "short", "skill", "low", "high")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--data", type=pathlib.Path, required=True, help="folder of the data sets")
+    parser.add_argument("--work", type=pathlib.Path, required=True, help="folder of the features")
+    parser.add_argument("--draws", type=int, default=100)
+    args = parser.parse_args()
+    item_sets.NEAREST = 10**6  # all members of a set, not only the likeliest
+    content: dict[str, Any] = read("sets") or {"rows": []}
+    done = {(row["set"], row["draw"]) for row in content["rows"]}
+    loaded = {name: load(args.work, args.data, name) for name in PAIRS}
+    for draw, (name, (x, y)) in itertools.product(range(args.draws), loaded.items()):
+        if (name, draw) in done:
+            continue
+        for pairs, share in itertools.product(COUNTS, (1.0, 0.5)):
+            if len(x) - pairs >= LEAST_REST:
+                content["rows"].append({"set": name, **measured(x, y, pairs, share, draw)})
+        print(name, draw, flush=True)
+        facts = {"command": command("sets"), "commit": commit(), "machine": machine()}
+        publish("sets", {**content, **facts}, RESULTS, COLUMNS)
+
+
+def measured(
+    x: np.ndarray, y: np.ndarray, pairs: int, share: float, draw: int
+) -> dict[str, float | None]:
+    """Return the row of a draw: x [n, dx] and y [n, dy] are partners, in one order."""
+    order = np.random.default_rng(draw).permutation(len(x))
+    kept = order[: pairs + int(share * (len(x) - pairs))]  # items with a partner in y
+    of_x, of_y = x[order], y[kept]
+    known = np.stack([np.arange(pairs)] * 2, axis=1)
+    problem = gc.Problem(of_x[:pairs], of_y[:pairs], of_x[pairs:], of_y[pairs:])
+    fitted = METHODS["cca"].fit(problem)
+    unmatched = [np.arange(pairs, len(of)) for of in (of_x, of_y)]
+    held_out = held_out_pairs(fitted, problem, jax.random.key(0)).numbered(*unmatched)
+    settings: Any = {"pairs": known, "share": share, "coverage": COVERAGE, "held_out": held_out}
+    found = match_arrays(fitted, of_x, of_y, **settings)
+    row: dict[str, float | None] = {"draw": draw, "pairs": pairs, "share": share}
+    row |= {"gallery": len(of_y) - pairs}
+    low, high = found.likely_share or (None, None)
+    row |= {"low": low, "high": high}
+    has_partner = found.x < len(kept)
+    if share < 1:
+        certain = np.mean((share - has_partner) ** 2)
+        brier = np.mean((1 - found.no_partner - has_partner) ** 2)
+        row["skill"] = round(float(1 - brier / certain), 4)
+    if found.sets is None:  # the pairs seem to differ from the items to match
+        return row
+    held = (found.sets.best == found.x[:, None]).any(axis=1)[has_partner]
+    sizes = found.sets.size
+    row |= {"held": float(np.mean(held)), "mean": float(np.mean(sizes))}
+    row |= {"median": float(np.median(sizes)), "short": float(np.mean(sizes <= NEAREST))}
+    if share < 1:
+        none = found.sets.none
+        row |= {"none_held": float(none[~has_partner].mean())}
+        row |= {"none_given": float(none[has_partner].mean())}
+    return row
+
+
+if __name__ == "__main__":
+    main()
