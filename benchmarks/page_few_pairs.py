@@ -4,6 +4,7 @@ import statistics
 
 import page_lists
 import page_matching
+import page_sets
 from published import LEFT, commits_of, groups, machine_of, means, read, spread, table
 
 FIELDS = {"remote_sensing": "aerial images", "vision_language": "photographs"}
@@ -38,7 +39,7 @@ def page() -> str:
     return f"""# Few pairs in practice
 
 {asked_pairs()}
-{page_matching.section()}{page_lists.section()}
+{page_matching.section()}{page_lists.section()}{page_sets.section()}
 {queries()}{nested_folds()}
 {reviews()}{emoji()}"""
 
