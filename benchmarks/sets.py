@@ -5,8 +5,8 @@
 Sets: aerial images, photographs, proteins and drawings of benchmarks/predictions.py. Each draw
 takes other pairs of them, fits CCA, and matches all other items at a coverage of 90 %: with every
 partner in y, and with half of them taken away. Scores were chosen on the draws 100 to 105. Also
-measured: the probability of having no partner, and the interval of the share of items that have
-one. Writes docs/results/sets.json; goes on after a stop.
+measured: the probabilities of first choices and of having no partner, and the interval of the share
+of items that have one. Writes docs/results/sets.json; goes on after a stop.
 """
 
 import argparse
@@ -30,7 +30,9 @@ from gentle_clip_jax.training.provenance import commit
 
 COVERAGE, COUNTS, LEAST_REST = 0.9, (60, 100, 300, 1000), 100
 COLUMNS = ("set", "draw", "pairs", "share", "gallery", "held", "none_held", "none_given", "mean")
-COLUMNS += ("median", "short", "skill", "low", "high")
+COLUMNS += ("median", "short", "skill", "low", "high", "right", "expected", "expected_low")
+COLUMNS += ("expected_high", "first_skill")
+EDGES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)  # of bins of probabilities
 
 
 def main() -> None:
@@ -40,7 +42,7 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=100)
     args = parser.parse_args()
     item_sets.NEAREST = 10**6  # all members of a set, not only the likeliest
-    content: dict[str, Any] = read("sets") or {"rows": []}
+    content: dict[str, Any] = read("sets") or {"rows": [], "bins": {}}
     done = {(row["set"], row["draw"]) for row in content["rows"]}
     loaded = {name: load(args.work, args.data, name) for name in PAIRS}
     for draw, (name, (x, y)) in itertools.product(range(args.draws), loaded.items()):
@@ -48,7 +50,10 @@ def main() -> None:
             continue
         for pairs, share in itertools.product(COUNTS, (1.0, 0.5)):
             if len(x) - pairs >= LEAST_REST:
-                content["rows"].append({"set": name, **measured(x, y, pairs, share, draw)})
+                row, bins = measured(x, y, pairs, share, draw)
+                content["rows"].append({"set": name, **row})
+                key = f"{name}, {pairs}, {share}"
+                content["bins"][key] = (bins + content["bins"].get(key, 0)).tolist()
         print(name, draw, flush=True)
         facts = {"command": command("sets"), "commit": commit(), "machine": machine()}
         publish("sets", {**content, **facts}, RESULTS, COLUMNS)
@@ -56,8 +61,9 @@ def main() -> None:
 
 def measured(
     x: np.ndarray, y: np.ndarray, pairs: int, share: float, draw: int
-) -> dict[str, float | None]:
-    """Return the row of a draw: x [n, dx] and y [n, dy] are partners, in one order."""
+) -> tuple[dict[str, float | None], np.ndarray]:
+    """Return the row of a draw, and its `reliability`; x [n, dx] and y [n, dy] are partners, in one
+    order."""
     order = np.random.default_rng(draw).permutation(len(x))
     kept = order[: pairs + int(share * (len(x) - pairs))]  # items with a partner in y
     of_x, of_y = x[order], y[kept]
@@ -72,13 +78,15 @@ def measured(
     row |= {"gallery": len(of_y) - pairs}
     low, high = found.likely_share or (None, None)
     row |= {"low": low, "high": high}
+    right = found.y == found.x
+    row |= {"right": int(np.sum(right)), "first_skill": skill(found.probability, right)}
+    names = ("expected", "expected_low", "expected_high")
+    row |= zip(names, found.expected or (None,) * 3)
     has_partner = found.x < len(kept)
     if share < 1:
-        certain = np.mean((share - has_partner) ** 2)
-        brier = np.mean((1 - found.no_partner - has_partner) ** 2)
-        row["skill"] = round(float(1 - brier / certain), 4)
+        row["skill"] = skill(1 - found.no_partner, has_partner)
     if found.sets is None:  # the pairs seem to differ from the items to match
-        return row
+        return row, reliability(found.probability, right)
     held = (found.sets.best == found.x[:, None]).any(axis=1)[has_partner]
     sizes = found.sets.size
     row |= {"held": float(np.mean(held)), "mean": float(np.mean(sizes))}
@@ -87,7 +95,30 @@ def measured(
         none = found.sets.none
         row |= {"none_held": float(none[~has_partner].mean())}
         row |= {"none_given": float(none[has_partner].mean())}
-    return row
+    return row, reliability(found.probability, right)
+
+
+def skill(probability: np.ndarray, outcome: np.ndarray) -> float | None:
+    """Return the Brier skill beside the share of outcomes, None where they are all alike.
+
+    >>> skill(np.array([0.0, 1.0]), np.array([False, True]))
+    1.0
+    """
+    base = np.mean((np.mean(outcome) - outcome) ** 2)
+    brier = np.mean((probability - outcome) ** 2)
+    return round(float(1 - brier / base), 4) if base else None
+
+
+def reliability(probability: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Return for each bin [b, 3] the number of items, the sum of their probabilities, and how many
+    are right.
+
+    >>> reliability(np.array([0.01, 0.9]), np.array([False, True])).sum(axis=0).tolist()
+    [2.0, 0.91, 1.0]
+    """
+    place = np.digitize(probability, EDGES)
+    sums = (np.ones(len(place)), probability, right.astype(float))
+    return np.stack([np.bincount(place, one, len(EDGES) + 1) for one in sums], axis=1)
 
 
 if __name__ == "__main__":

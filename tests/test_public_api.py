@@ -29,7 +29,8 @@ FUNCTIONS = {
     "load": "(folder)",
     "load_config": "(name_or_path, overrides=())",
     "load_encoder": "(source, *, role=None, layers=None, views=None, batch_size=None)",
-    "match": "(aligner, x, y, pairs=None, *, share=None, one_to_one=False, fdr=None, coverage=None, seed=0)",
+    "match": "(aligner, x, y, pairs=None, *, share=None, one_to_one=False, fdr=None, "
+    "coverage=None, seed=0)",
     "read": "(path)",
     "restore": "(workdir)",
     "review": "(aligner, x, y, pairs=None, *, answers=None, out=None, images=None, mode=None, "

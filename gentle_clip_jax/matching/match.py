@@ -59,7 +59,7 @@ def match_arrays(
     the other pairs, in five folds, or ten below 300 pairs. The probability of a choice is then
     Platt-scaled to the observed share of right choices of held-out pairs. Where the aligner smooths
     a gallery, cosines are those of smoothed rows, here and in its refits. Below 60 pairs, or
-    without the share, which no data determine, there are no probabilities. An aligner whose
+    without the share, which most data do not tell, there are no probabilities. An aligner whose
     method is not in `METHODS`, such as trained towers, is not refitted: give it pairs that it has
     not seen. Nothing can prove that the pairs are a random sample of the items to match, but if
     they differ in kind, `summary` warns.
