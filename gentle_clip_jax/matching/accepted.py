@@ -31,11 +31,13 @@ class Accepted(NamedTuple):
 
     rows: x, y, probability ("" for a given pair) and decision ("given" or "probable") of each.
     methods: sentences for the methods section of a paper.
+    least: no match of a lower probability is in it.
     summary: sentence on the list at a chosen error, "" for another table.
     """
 
     rows: list[tuple[str, str, str, str]]
     methods: str
+    least: float
     summary: str = ""
 
 
@@ -71,7 +73,7 @@ def accepted_pairs(
         figures |= {"probable": f"{len(chosen):,}", "wrong": f"{share * len(chosen):,.0f}"}
         parts.append(COUNTS["probable"].format(**figures))
     counts = COUNTS["table"].format(total=f"{len(rows):,}", parts=_joined(parts))
-    return Accepted(rows, f"{methods} {counts}")
+    return Accepted(rows, f"{methods} {counts}", least)
 
 
 def check_fdr(fdr: float | None, share: float | None) -> None:
@@ -116,11 +118,13 @@ def listed_pairs(
             if calibration.is_biased
             else f"there are {calibration.pairs} pairs, and it needs {LEAST_PAIRS}"
         )
-        return Accepted([], methods, f"No list at a chosen error: {why}.")
+        return Accepted([], methods, 1.0, f"No list at a chosen error: {why}.")
     found = listed(matches.outcomes, matches.share or 0, fdr)
     rows = _rows(matches, x_ids, y_ids, found.rows)
     summary = list_summary(found, fdr, len(matches.outcomes.absent))
-    return Accepted(rows, f"{methods} {summary}", summary)
+    probability = matches.probability[found.rows]
+    least = float(np.nanmin(probability)) if len(probability) else 1.0
+    return Accepted(rows, f"{methods} {summary}", least, summary)
 
 
 def list_summary(

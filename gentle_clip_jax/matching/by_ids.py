@@ -1,9 +1,7 @@
 """`match`: matches of two collections, with the ids of their items."""
 
-import dataclasses
-import functools
 import pathlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import numpy as np
@@ -13,166 +11,15 @@ from gentle_clip_jax.aligners.candidates import NAMED
 from gentle_clip_jax.aligners.evidence import digests_of
 from gentle_clip_jax.aligners.from_collections import held_out_of
 from gentle_clip_jax.features.collection import Collection
-from gentle_clip_jax.features.given import Given, files_of
+from gentle_clip_jax.features.given import Given
 from gentle_clip_jax.features.names import encoder_classes
 from gentle_clip_jax.features.pairs import read_matched
-from gentle_clip_jax.matching.accepted import (
-    LEAST,
-    Accepted,
-    accepted_pairs,
-    check_fdr,
-    listed_pairs,
-    methods_of,
-)
-from gentle_clip_jax.matching.item_sets import check_coverage, sets_summary
+from gentle_clip_jax.matching.accepted import check_fdr
+from gentle_clip_jax.matching.item_sets import check_coverage
 from gentle_clip_jax.matching.match import match_arrays
-from gentle_clip_jax.matching.matches import Expected, Matches
-from gentle_clip_jax.matching.page import Named, matches_page
-from gentle_clip_jax.matching.written import Shown, rows_of, write
-from gentle_clip_jax.pages.items import pairs_html
+from gentle_clip_jax.matching.matched import MatchedCollections
 from gentle_clip_jax.searching.opened import Opened, opened_of
 from gentle_clip_jax.searching.run_items import Run
-from gentle_clip_jax.storage.text import aligned
-
-if TYPE_CHECKING:
-    import pandas
-
-_PREVIEWS = 8
-
-
-@dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class MatchedCollections:
-    """A partner for each unmatched item of x, and how probable it is.
-
-    matches: the same by numbers of items. x, y: the collections. opened: the aligner. given: ids
-    [k, 2] of the pairs. built_from: digests of all of these. pairs: their path, for commands on the
-    page. fdr: error of the list to accept. coverage: of the prediction sets.
-    """
-
-    matches: Matches
-    x: Collection
-    y: Collection
-    opened: Opened
-    given: np.ndarray
-    built_from: dict[str, Any]
-    pairs: str | None = None
-    fdr: float | None = None
-    coverage: float | None = None
-
-    @property
-    def rows(self) -> list[dict[str, Any]]:
-        """A dict for each unmatched item of x: its id, that of y ("" for none), probabilities and
-        cosine, None where there is none."""
-        return rows_of(self.matches, self.x.items, self.y.items, y_texts=self._first_texts())
-
-    @property
-    def expected(self) -> Expected | None:
-        """The number of right matches to expect, with its interval; None without probabilities."""
-        return self.matches.expected
-
-    @property
-    def summary(self) -> str:
-        """The expected number of right matches, the next step, the list and the sets, in a few
-        sentences."""
-        parts = [self.matches.summary]
-        if self._listed is not None:
-            parts.append(self._listed.summary)
-        if self.coverage is not None:
-            one = self.matches
-            parts.append(sets_summary(one.sets, one.calibration, self.coverage))
-        if not self.opened.aligner.can_refit:
-            parts.append("This holds if the run was not trained on any of these pairs.")
-        return " ".join(parts)
-
-    @property
-    def lines(self) -> list[str]:
-        """The reliability of the probabilities on held-out pairs, as a table for a terminal."""
-        head = ("stated probability of held-out pairs, %", "right, %", "from (95 %)", "to")
-        names = ("probability", "value", "low", "high")
-        bins = self.metadata["reliability"] or ()
-        rows = [[f"{100 * one[name]:.0f}" for name in names] for one in bins]
-        return aligned([head, *rows]) if rows else []
-
-    @property
-    def metadata(self) -> dict[str, Any]:
-        """The summary and what it rests on, for JSON."""
-        return self.matches.metadata
-
-    def accepted(self, least: float = LEAST) -> Accepted:
-        """Return the final table: the given pairs and the matches of at least a probability; or,
-        if matched with `fdr`, the list at this error."""
-        if self._listed is not None:
-            return self._listed
-        ids = self.x.items, self.y.items
-        return accepted_pairs(self.matches, *ids, self.given.tolist(), self._methods, least)
-
-    @functools.cached_property
-    def _listed(self) -> Accepted | None:
-        if self.fdr is None:
-            return None
-        return listed_pairs(self.matches, self.x.items, self.y.items, self._methods, self.fdr)
-
-    @functools.cached_property
-    def _methods(self) -> str:
-        metadata, count = self.opened.aligner.metadata, len(self.given)
-        return methods_of(self.matches, self.x, self.y, metadata, count)
-
-    def save(
-        self, folder: str | pathlib.Path, *, accept: float = LEAST, xlsx: bool = False
-    ) -> None:
-        """Write matches.csv, accepted.csv, groups.csv, candidates.parquet, matches.html and
-        matches.json; with prediction sets, sets.csv.
-
-        Args:
-          accept: least probability of a match in accepted.csv, unless matched with `fdr`.
-          xlsx: whether to write matches.xlsx too, the same as matches.csv in text cells.
-
-        Raises:
-          OSError: the folder cannot be written.
-          ValueError: accept is not above 0 and up to 1.
-          ModuleNotFoundError: pyarrow is not installed.
-        """
-        x_name, y_name = self.opened.aligner.metadata.get("modalities", ("x", "y"))
-        page = matches_page(
-            self.matches,
-            Named(self.x, x_name, str(self.x.path or "X")),
-            Named(self.y, y_name, str(self.y.path or "Y")),
-            aligner=str(self.opened.path),
-            pairs=self.pairs,
-            given=self.given.tolist(),
-            methods=self._methods,
-            least=accept,
-            is_run=not self.opened.aligner.can_refit,
-        )
-        ids = self.x.items, self.y.items
-        x_texts, y_texts = (
-            [" ".join(" ".join(texts).split()) for texts in of.item_texts]
-            for of in (self.x, self.y)
-        )
-        shown = Shown(files_of(self.x), x_texts, files_of(self.y), y_texts)
-        extra: Any = {"page": page, "shown": shown, "xlsx": xlsx, "accepted": self.accepted(accept)}
-        extra["built_from"] = self.built_from
-        write(self.matches, folder, *ids, y_texts=self._first_texts(), **extra)
-
-    def to_pandas(self) -> "pandas.DataFrame":
-        """Return a table with a line for each unmatched item of x."""
-        import pandas
-
-        return pandas.DataFrame(self.rows)
-
-    def _first_texts(self) -> list[str]:
-        """Return the first line of each item's first text, "" for an item without."""
-        return [texts[0].partition("\n")[0] if texts else "" for texts in self.y.item_texts]
-
-    def __repr__(self) -> str:
-        matched = int(np.sum(self.matches.y >= 0))
-        return f"Matches({matched:,} of {len(self.matches.x):,} items; {self.summary[:1000]})"
-
-    def _repr_html_(self) -> str:
-        """Show the most probable matches in a notebook."""
-        found = [row for row in self.rows if row["y"]]
-        found = sorted(found, key=lambda row: -(row["probability"] or 0))[:_PREVIEWS]
-        return pairs_html(repr(self), self.x, self.y, [(row["x"], row["y"]) for row in found])
 
 
 def match(
@@ -193,10 +40,9 @@ def match(
       aligner: what `align` or `restore` returned, or a folder that an aligner was saved in.
       x, y: collections, paths that `read` takes, or features; with a run, its raw items.
       pairs: known pairs, whose items are not matched again: a CSV file, id pairs, a table, or
-        numbers [k, 2] of items. If not given, those that the aligner was fitted to, as far as both
-        items are here; or else equal ids.
-      share: of the unmatched items of x, how many have a partner among those of y: above 0 to 1.
-        Without it no match has a probability; the summary says if held-out pairs can tell.
+        numbers [k, 2] of items (default: those that the aligner was fitted to, or equal ids).
+      share: part of the unmatched items of x with a partner in y, above 0 to 1; without it no
+        match has a probability.
       one_to_one: no item of y is in two matches; or else each item of x gets its nearest.
       fdr: accept the longest list of matches of which at most this share, above 0 and below 1, is
         wrong; it needs `share`.
@@ -208,36 +54,33 @@ def match(
 
     Raises:
       ValueError: the features are not of the aligner's modalities, there are fewer than three
-        pairs, nothing is unmatched, or fdr or coverage is out of bounds or fdr without share.
+        pairs, nothing is unmatched, coverage or fdr is out of bounds, or fdr has no share.
 
     Source: see `gentle_clip_jax.matching.match.match_arrays` and docs/review_and_match.md.
     """
     check_fdr(fdr, share)
     check_coverage(coverage)
     opened = opened_of(aligner)
-    (of_x, _), (of_y, _) = opened.read(x, "x"), opened.read(y, "y")
-    path = str(pairs) if isinstance(pairs, str | pathlib.Path) else None
+    of_x, of_y = opened.read(x, "x")[0], opened.read(y, "y")[0]
     given = opened.remembered_pairs(of_x, of_y) if pairs is None else pairs
-    joined_x, joined_y, ids = read_matched(given, of_x, of_y)
-    numbers = [rows.numbers_of(ids[:, side]) for side, rows in enumerate((joined_x, joined_y))]
+    first, second, ids = read_matched(given, of_x, of_y)
     found = match_arrays(
         opened.aligner,
-        joined_x.of_items(joined_x.items),
-        joined_y.of_items(joined_y.items),
-        pairs=np.stack(numbers, axis=1),
+        first.of_items(first.items),
+        second.of_items(second.items),
+        pairs=np.stack([first.numbers_of(ids[:, 0]), second.numbers_of(ids[:, 1])], axis=1),
         share=share,
         one_to_one=one_to_one,
         with_outcomes=fdr is not None,
         coverage=coverage,
         key=jax.random.key(seed),
         classes=_classes_of(opened, of_x, of_y),
-        orders=(np.argsort(joined_x.items), np.argsort(joined_y.items)),
+        orders=(np.argsort(first.items), np.argsort(second.items)),
         held_out=held_out_of(opened.aligner, of_x, of_y, ids),
     )
-    built_from = {"aligner": opened.sha256, **digests_of(of_x, of_y, ids)}
-    return MatchedCollections(
-        found, joined_x, joined_y, opened, ids, built_from, path, fdr, coverage
-    )
+    digests = {"aligner": opened.sha256, **digests_of(of_x, of_y, ids)}
+    path = str(pairs) if isinstance(pairs, str | pathlib.Path) else None
+    return MatchedCollections(found, first, second, opened, ids, digests, path, fdr, coverage)
 
 
 def _classes_of(opened: Opened, x: Collection, y: Collection) -> Any:

@@ -54,6 +54,7 @@ def matches_page(
     given: Sequence[tuple[str, str]] = (),
     methods: str = "",
     least: float = LEAST,
+    notes: Sequence[str] = (),
     is_run: bool = False,
 ) -> str:
     """Render the page of a result of `match`.
@@ -61,6 +62,7 @@ def matches_page(
     aligner, pairs: their paths on the command line; pairs may be equal ids, without a path.
     given: ids of the pairs; methods: the sentence of `methods_of`.
     least: probability from which on a match counts as accepted, at first.
+    notes: sentences on a list at a chosen error and on prediction sets.
     is_run: the aligner is a trained run, which `align` cannot refit.
     """
     matched = np.flatnonzero(matches.y >= 0)
@@ -76,11 +78,11 @@ def matches_page(
         name=f"{len(matched):,} of {len(matches.x):,} items of {x.name} with a proposed partner in "
         f"{y.name}, none confirmed",
         verdict=verdict,
-        lead=[rest] if rest else [],
+        lead=[*([rest] if rest else []), *notes],
         data=_data(matches, matched, x, y, given, methods),
         names=(x.name, y.name),
         shown=shown,
-        least=f"{100 * least:g}",
+        least=f"{100 * float(f'{least:.4g}'):g}",  # probabilities on the page have four digits
         histogram=_histogram(matches.probability[matched]) if shown and len(matched) else None,
         reliability=_reliability(matches.reliability) if matches.reliability else None,
         css=Markup((_ASSETS / "matches.css").read_text("utf-8")),

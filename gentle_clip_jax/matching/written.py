@@ -52,8 +52,7 @@ def write(
       x_ids: [n] of all items of x, those of pairs too; y_ids: [m] likewise.
       y_texts: [m] texts that name groups, "" for an item without; a group is named by its most
         central item, else by that item's id.
-      page: of `matches_page`; without it there is no matches.html.
-      accepted: of `accepted_pairs`; without it there is no accepted.csv.
+      page: of `matches_page`; accepted: of `accepted_pairs`; without one there is no such file.
       shown: file names and texts beside the ids; xlsx: whether to write matches.xlsx too.
       built_from: digests of the aligner and of what it matched, for `features.pairs.warn_stale`.
 
@@ -76,11 +75,10 @@ def write(
         write_csv(folder / "matches.csv", rows)
         if xlsx:
             write_workbook(folder / _WORKBOOK, rows)
-        groups = zip(range(len(labels)), labels, sizes)
-        write_csv(folder / "groups.csv", [("number", "group", "items"), *groups])
+        groups = [("number", "group", "items"), *zip(range(len(labels)), labels, sizes)]
+        write_csv(folder / "groups.csv", groups)
         _write_candidates(folder / "candidates.parquet", matches, x_ids, y_ids)
-        if matches.sets is not None:
-            write_csv(folder / _SETS, _members(matches, x_ids, y_ids))
+        sets = _write_sets(folder, matches, x_ids, y_ids)
         if page:
             write_text(folder / _PAGE, page)
         record = {"built_from": dict(built_from or {}), **matches.metadata}
@@ -89,8 +87,7 @@ def write(
             table = _with_shown([HEADING, *accepted.rows], of_x, of_y, shown)
             write_csv(folder / _ACCEPTED, table)
             record["accepted"] = {"pairs": len(accepted.rows), "methods": accepted.methods}
-        written = (*TABLES, _ACCEPTED) if accepted else TABLES
-        written += () if matches.sets is None else (_SETS,)
+        written = [*TABLES, *sets, *([_ACCEPTED] if accepted else [])]
         digests = {name: sha256(folder / name) for name in written}
         finish({**record, "sha256": digests})
 
@@ -160,18 +157,22 @@ def _rows(
         )
 
 
-def _members(matches: Matches, x_ids: np.ndarray, y_ids: np.ndarray) -> Iterable[tuple[Any, ...]]:
-    """Yield the lines of sets.csv: the members of sets that are short, "" for no partner."""
-    yield ("x", "y", "probability")
+def _write_sets(
+    folder: pathlib.Path, matches: Matches, x_ids: np.ndarray, y_ids: np.ndarray
+) -> list[str]:
+    """Write the members of short sets, "" for no partner; return the name of the table, if any."""
     sets, near = matches.sets, matches.of_x
     if sets is None:
-        return
-    for i in np.flatnonzero(sets.is_short):
+        return []
+    lines: list[tuple[Any, ...]] = [("x", "y", "probability")]
+    for i in np.flatnonzero(sets.is_short).tolist():
         known = dict(zip(near.candidate[i].tolist(), near.probability[i].tolist()))
         for item in sets.best[i][sets.best[i] >= 0].tolist():
-            yield x_ids[matches.x[i]], y_ids[item], _cell(known.get(item, math.nan))
+            lines.append((x_ids[matches.x[i]], y_ids[item], _cell(known.get(item, math.nan))))
         if sets.none[i]:
-            yield x_ids[matches.x[i]], "", _cell(matches.no_partner[i])
+            lines.append((x_ids[matches.x[i]], "", _cell(matches.no_partner[i])))
+    write_csv(folder / _SETS, lines)
+    return [_SETS]
 
 
 def _id(ids: np.ndarray, item: int) -> str:

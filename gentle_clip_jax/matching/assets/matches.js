@@ -141,7 +141,7 @@ function accepted() {
   const least = isProbability ? per("least", 2) : 2;
   const rows = data.given.map(([x, y]) => [x, y, "", "given"]);
   for (let i = 0; i < count; i++) {
-    const value = decision(i) === "undecided" && data.probability[i] >= least ? "probable" : decision(i);
+    const value = decision(i) === "undecided" && data.probability[i] >= least - 1e-9 ? "probable" : decision(i);
     if (value === "accepted" || value === "probable") rows.push(written(i, value));
   }
   return rows;
