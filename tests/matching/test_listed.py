@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import numpy as np
 import pytest
@@ -182,3 +183,11 @@ def test_the_command_writes_the_list(capsys, tmp_path):
     assert (
         "20 % was chosen" in json.loads((out / "matches.json").read_text())["accepted"]["methods"]
     )
+    html = (out / "matches.html").read_text("utf-8")
+    (least,) = re.findall(r'id="least"[^>]* value="([^"]*)"', html)
+    with (out / "matches.csv").open(newline="") as file:
+        sure = [
+            row for row in csv.DictReader(file) if float(row["probability"]) >= float(least) / 100
+        ]
+    assert {row["x"] for row in sure} == {row["x"] for row in rows}
+    assert f"The list has {len(rows)} matches" in " ".join(html.split())
