@@ -34,6 +34,7 @@ from gentle_clip_jax.features import arguments, kept
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.pairs import warn_stale
 from gentle_clip_jax.features.read import read
+from gentle_clip_jax.matching.scores import read_scores
 from gentle_clip_jax.reviewing.journal import Journal
 from gentle_clip_jax.reviewing.progress import Progress, drawing
 from gentle_clip_jax.runs.folder import read_config
@@ -207,6 +208,7 @@ ROWS, GIVEN = "rows-0123456789abcdef.npy", Collection(_ROWS, np.array(_IDS))
 INDEX = {"engine": "exact", "built_from": {}, "parts": {"rows": ROWS}}
 INDEX |= {"sha256": {ROWS: hashlib.sha256(of_npy()).hexdigest()}}
 PAIRS = b"x,y\na,a\nb,c\n"
+SCORES = b"x;y;score\na;a;0,5\na;b;0,25\nb;b;1,0\n"
 DOMAINS = {"id": ["a", "b"], "split": ["train"] * 2, "cath_class": ["1"] * 2}
 DOMAINS |= {"sequence": ["ACDEFG"] * 2}
 STATES = {"chain": ["a", "b"], "sequence": ["ACD", "GG"], "ss8": ["HHH", "EE"]}
@@ -215,6 +217,9 @@ ARRAYS = {
     "embeddings.npy": (of_npy, read),
     "embeddings.npz": (lambda: of_npz(features=_ROWS, ids=np.array(_IDS)), read),
     "embeddings.safetensors": (of_safetensors, read),
+    "scores.parquet": (
+        lambda: of_parquet(x=[*"aab"], y=[*"abb"], score=[0.5, 0.25, 1.0]), read_scores
+    ),
     "embeddings.parquet": (
         lambda: of_parquet(id=_IDS, features=_ROWS.tolist()), read
     ),
@@ -254,6 +259,7 @@ TEXTS = {
     "texts.tsv": (lambda: b"id\ttext\na\tone\nb\ttwo\n", texts.list_texts),
     "texts.txt": (lambda: b"one\ntwo\n", texts.list_texts),
     "pairs.csv": (lambda: PAIRS, lambda path: read_pairs(path, "ab", "ac")),
+    "scores.csv": (lambda: SCORES, read_scores),
     "proteins.fasta": (lambda: b">a\nMKVL\nAA\n>b\nGGG\n", sequences.read_fasta),
     "proteins.gz": (lambda: gzip.compress(b">a\nMKVL\nAA\n>b\nGGG\n"), sequences.read_fasta),
     "protein.pdb": (of_pdb, structures.read_chains),

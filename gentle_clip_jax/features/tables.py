@@ -13,7 +13,8 @@ from typing import Any, cast
 import numpy as np
 
 from gentle_clip_jax.storage import reading
-from gentle_clip_jax.storage.tables import SUFFIXES, Table, read_table
+from gentle_clip_jax.storage.columns import decimal_point
+from gentle_clip_jax.storage.tables import SUFFIXES, read_table
 
 _FEATURES = ("features", "embeddings", "embedding")
 _METADATA = ("id", "split", "label", "text")  # columns of a table that are no features
@@ -88,7 +89,8 @@ def _read_table(path: pathlib.Path, key: str | None) -> dict[str, Any]:
     values = array.array("d")
     columns: dict[str, list[Any]] = {name: [] for name in column_of}
     rows = itertools.chain(top[bool(heading) :], table.rows)
-    decimal = _decimal(table, top[-1][1] if top else [], numbers)
+    first_row = top[-1][1] if top else []
+    decimal = decimal_point(table.delimiter, [first_row[k] for k in numbers if k < len(first_row)])
     for line, cells in rows:
         if len(cells) != len(first):
             raise ValueError(f"line {line} has {len(cells)} cells, the first {len(first)}")
@@ -106,18 +108,6 @@ def _read_table(path: pathlib.Path, key: str | None) -> dict[str, Any]:
         for name, column in column_of.items():
             columns[name].append(cells[column])
     return {"features": np.asarray(values).reshape(-1, max(1, len(numbers))), **columns}
-
-
-def _decimal(table: Table, cells: list[Any], numbers: list[int]) -> Callable[[str], str]:
-    """Return the function from a cell to a number with a decimal point.
-
-    A decimal comma is one only in a table with semicolons, and if the first row of numbers has it.
-    """
-    shown = "".join(str(cells[k]) for k in numbers if k < len(cells))
-    if table.delimiter != ";" or "," not in shown or "." in shown:
-        return str
-    # A point would separate thousands there.
-    return lambda text: text.replace(".", "_").replace(",", ".")
 
 
 def _columns_of(heading: list[str], second: list[Any]) -> dict[str, int]:

@@ -1,5 +1,6 @@
 """Scores of another program, read from a table of candidates, and known pairs beside them."""
 
+import itertools
 import math
 import os
 import pathlib
@@ -9,7 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gentle_clip_jax.aligners.refits import LEAST_PAIRS
-from gentle_clip_jax.storage.tables import read_table
+from gentle_clip_jax.storage import reading
+from gentle_clip_jax.storage.columns import decimal_point, read_columns
 
 
 class Scores(NamedTuple):
@@ -44,21 +46,27 @@ def read_scores(table: Any) -> Scores:
       ValueError: a column is missing, a score is not a finite number, a pair of x and y has two
         rows, or all scores of each item are equal.
     """
-    place, (x, y, texts) = _columns(table, ("x", "y", "score"))
-    score = np.array([_number(text, place, row) for row, text in enumerate(texts)])
-    (x_ids, of_x), (y_ids, of_y) = _numbered(x), _numbered(y)
-    cells, counts = np.unique(of_x * len(y_ids) + of_y, return_counts=True)
-    if (counts > 1).any():
-        a, b = divmod(int(cells[np.argmax(counts > 1)]), len(y_ids))
-        raise ValueError(f"{place} has two rows of {x_ids[a]!r} and {y_ids[b]!r}: leave one out.")
-    order = np.lexsort((of_y, -score, of_x))
-    of_x, of_y, score = of_x[order], of_y[order], score[order]
-    start = np.searchsorted(of_x, np.arange(len(x_ids) + 1))
-    sizes = np.diff(start)
+    columns = _columns(table, ("x", "y", "score"))
+    score = _numbers(columns)
+    (x_ids, of_x), (y_ids, of_y) = (_numbered(columns.ids[side]) for side in range(2))
+    cells = of_x * len(y_ids) + of_y
+    order = np.argsort(cells, kind="stable")
+    if (twice := np.flatnonzero(np.diff(cells[order]) == 0)).size:
+        row = order[twice[0]]
+        x, y = str(x_ids[of_x[row]]), str(y_ids[of_y[row]])
+        raise ValueError(f"{columns.place} has two rows of {x!r} and {y!r}: leave one out.")
+    sizes = np.bincount(of_x)
+    start = np.append(0, np.cumsum(sizes))
+    for low, high in itertools.pairwise(start):
+        rows = order[low:high]
+        order[low:high] = rows[np.argsort(-score[rows], kind="stable")]
+    of_y, score = of_y[order], score[order]
     means = np.add.reduceat(score, start[:-1]) / sizes
     scale = math.sqrt(np.mean((score - np.repeat(means, sizes)) ** 2)) or float(np.std(score))
     if not scale:
-        raise ValueError(f"{place}: all scores are equal, so that they choose no candidate.")
+        raise ValueError(
+            f"{columns.place}: all scores are equal, so that they choose no candidate."
+        )
     return Scores(x_ids, y_ids, start, of_y, score / scale, score)
 
 
@@ -69,7 +77,7 @@ def read_known(table: Any, scores: Scores) -> np.ndarray:
       ValueError: an item of x is in two pairs, or fewer than 60 pairs are of items of the table, or
         the table has none of their partners.
     """
-    place, (x, y) = _columns(table, ("x", "y"))
+    place, (x, y), *_ = _columns(table, ("x", "y"))
     numbers = {id_: number for number, id_ in enumerate(scores.x.tolist())}
     partners = {id_: number for number, id_ in enumerate(scores.y.tolist())}
     if len({*x}) < len(x):
@@ -90,25 +98,25 @@ def read_known(table: Any, scores: Scores) -> np.ndarray:
     return known
 
 
-def _numbered(ids: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the distinct ids, sorted, and the number of each."""
-    distinct = sorted({*ids})
-    numbers = {id_: number for number, id_ in enumerate(distinct)}
-    return np.array(distinct), np.array([numbers[id_] for id_ in ids])
+class _Columns(NamedTuple):
+    """Columns of a table: its name in messages, ids as texts, values, and the delimiter."""
+
+    place: str
+    ids: tuple[list[str], list[str]]
+    values: list[Any]
+    delimiter: str | None
 
 
-def _columns(table: Any, names: tuple[str, ...]) -> tuple[str, list[list[Any]]]:
-    """Return a name for messages, and the columns; ids are texts without outer spaces."""
+def _columns(table: Any, names: tuple[str, ...]) -> _Columns:
+    """Return the columns x and y, without outer spaces, and a third one if it is named."""
+    place, delimiter = "The table", None
     if isinstance(table, str | os.PathLike):
-        place, columns = str(table), {}
-        for _, row in read_table(pathlib.Path(table)).records():
-            columns = columns or {name: [] for name in names if name in row}
-            for name, column in columns.items():
-                column.append(row[name])
+        place, path = str(table), pathlib.Path(table)
+        is_parquet = path.suffix.lower() == ".parquet" and path.exists()
+        columns, delimiter = (_parquet if is_parquet else read_columns)(path, names)
     else:
-        place = "The table"
         heading = [*(table if isinstance(table, Mapping) else getattr(table, "columns", ()))]
-        columns = {name: [*table[name]] for name in names if name in heading}
+        columns = {name: _list(table[name]) for name in names if name in heading}
     if missing := [name for name in names if name not in columns]:
         raise ValueError(
             f"{place} has no rows with a column {missing[0]!r}: give the columns "
@@ -116,18 +124,70 @@ def _columns(table: Any, names: tuple[str, ...]) -> tuple[str, list[list[Any]]]:
         )
     if not columns["x"]:
         raise ValueError(f"{place} has no rows.")
-    ids = [[str(value).strip() for value in columns[name]] for name in names[:2]]
+    ids = _texts(columns["x"]), _texts(columns["y"])
     for column, name in zip(ids, names):
         if "" in column:
             raise ValueError(f"{place}, row {column.index('') + 1} has no {name}: fill it in.")
-    return place, [*ids, *(columns[name] for name in names[2:])]
+    return _Columns(place, ids, columns.get("score", []), delimiter)
 
 
-def _number(value: Any, place: str, row: int) -> float:
+def _parquet(path: pathlib.Path, names: tuple[str, ...]) -> tuple[dict[str, list[Any]], None]:
+    from pyarrow import parquet
+
     try:
-        number = float(value)
+        reading.check_regular(path)
+        metadata = parquet.read_metadata(path)
+        groups = (metadata.row_group(number) for number in range(metadata.num_row_groups))
+        reading.check_size(sum(group.total_byte_size for group in groups))
+        columns = [name for name in names if name in metadata.schema.to_arrow_schema().names]
+        table = parquet.read_table(path, columns=columns)
+        return {name: table[name].to_numpy().tolist() for name in columns}, None
+    except Exception as error:  # of any kind where a footer is broken
+        raise ValueError(f"{path} is not a valid parquet file ({error}): copy it again.") from error
+
+
+def _list(column: Any) -> list[Any]:
+    return column.tolist() if hasattr(column, "tolist") else [*column]
+
+
+def _texts(column: list[Any]) -> list[str]:
+    """Return ids as texts without outer spaces, "" for none."""
+    if {*map(type, column)} != {str}:
+        column = ["" if value is None or value != value else str(value) for value in column]
+    stripped = {text: text.strip() for text in {*column}}
+    is_stripped = all(text == other for text, other in stripped.items())
+    return column if is_stripped else [*map(stripped.__getitem__, column)]
+
+
+def _numbered(ids: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the distinct ids, sorted, and the number of each."""
+    distinct = sorted({*ids})
+    numbers = {id_: number for number, id_ in enumerate(distinct)}
+    return np.array(distinct), np.fromiter(map(numbers.__getitem__, ids), int, len(ids))
+
+
+def _numbers(columns: _Columns) -> np.ndarray:
+    """Return scores as numbers, with decimal commas where a table has semicolons and commas."""
+    point = decimal_point(columns.delimiter, columns.values[:1])
+    values = columns.values if point is str else [point(str(one)) for one in columns.values]
+    try:
+        found = np.fromiter(map(float, values), float, len(values))
+        is_good = np.isfinite(found)
+        if "_" in "".join(value for value in values if isinstance(value, str)):
+            is_good = np.array([_is_number(value) for value in values])
     except (TypeError, ValueError):
-        number = math.nan
-    if not math.isfinite(number):
-        raise ValueError(f"{place}, row {row + 1}: score {value!r} is not a finite number.")
-    return number
+        is_good = np.array([_is_number(value) for value in values])
+    if not is_good.all():
+        row = int(np.argmin(is_good))
+        raise ValueError(
+            f"{columns.place}, row {row + 1}: score {columns.values[row]!r} is not a finite number."
+        )
+    return found
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        # Python's numbers may have _, and ids do.
+        return math.isfinite(float(value)) and "_" not in str(value)
+    except (TypeError, ValueError):
+        return False

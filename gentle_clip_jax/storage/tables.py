@@ -20,6 +20,7 @@ from gentle_clip_jax.storage.text import decode
 from gentle_clip_jax.storage.writing import writing
 
 SUFFIXES = (".csv", ".tsv", ".xlsx", ".jsonl")
+_LINE = re.compile("[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
 _DELIMITERS = "\t;,"  # the rarer in texts first
 _SNIFFED = 50  # rows that must have equally many cells
 _ZIP, _OLD_EXCEL = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
@@ -39,12 +40,13 @@ class Table(NamedTuple):
     """The rows of a table as (number of the first line, cells); the heading, if any, is one.
 
     Cells are texts as they stand, with outer spaces; in .jsonl they are values. Rows without any
-    text are left out. delimiter: of a text file.
+    text are left out. delimiter: of a text file; text: its content, "" for another file.
     """
 
     path: pathlib.Path
     rows: Iterator[tuple[int, list[Any]]]
     delimiter: str | None = None
+    text: str = ""
 
     def records(self) -> Iterator[tuple[int, dict[str, Any]]]:
         """Yield the line and the cells by column of each row below the heading.
@@ -91,17 +93,20 @@ def read_table(path: pathlib.Path) -> Table:
         return Table(path, _sheet(path, content) if is_workbook else _objects(path, text))
     declared = re.match("sep=(.)\r?\n", text)  # as Excel reads and writes it
     delimiter = declared[1] if declared else _delimiter(text)
-    rows = _rows(path, text, delimiter)
-    return Table(path, itertools.islice(rows, 1, None) if declared else rows, delimiter)
+    text = text[declared.end() :] if declared else text
+    return Table(path, _rows(path, text, delimiter, 1 + bool(declared)), delimiter, text)
 
 
-def _rows(path: pathlib.Path, text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    reader, line = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True), 1
+def _rows(
+    path: pathlib.Path, text: str, delimiter: str, first: int = 1
+) -> Iterator[tuple[int, list[str]]]:
+    lines = map(re.Match.group, _LINE.finditer(text))  # without a copy of the text
+    reader, line = csv.reader(lines, delimiter=delimiter, strict=True), first
     try:
         for cells in reader:
-            if any(cell.strip() for cell in cells):
+            if any(map(str.strip, cells)):
                 yield line, cells
-            line = reader.line_num + 1
+            line = reader.line_num + first
     except csv.Error as error:
         raise ValueError(f"{path}, line {line} is not valid CSV ({error}): fix it.") from error
 

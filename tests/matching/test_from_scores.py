@@ -1,6 +1,9 @@
 """Calibration of scores of other programs: probabilities, lists, and messages."""
 
+import json
+
 import numpy as np
+import openpyxl
 import pytest
 
 import gentle_clip_jax as gc
@@ -92,7 +95,10 @@ def test_missing_partners_count_as_missed():
         (lambda s: {"x": s["x"], "y": s["y"]}, "column 'score'"),
         (lambda s: {**s, "score": ["high", *s["score"][1:]]}, "not a finite number"),
         (lambda s: {**s, "score": [np.nan, *s["score"][1:]]}, "not a finite number"),
-        (lambda s: {**s, "y": [s["y"][1], *s["y"][1:]]}, "two rows"),
+        (lambda s: {**s, "score": ["1_0", *s["score"][1:].astype(str)]}, "'1_0' is not a finite"),
+        (lambda s: {**s, "y": [s["y"][1], *s["y"][1:]]}, "two rows of 'a0' and 'b"),
+        (lambda s: {**s, "x": [*s["x"][:-1], " "]}, "row 10000 has no x"),
+        (lambda s: {**s, "y": [*s["y"][:-1], None]}, "row 10000 has no y"),
         (lambda s: {**s, "x": [f"c{x}" for x in s["x"]]}, "0 pairs"),
         (lambda s: {**s, "y": [f"c{y}" for y in s["y"]]}, "same ids"),
         (lambda s: {**s, "score": np.ones(len(s["x"]))}, "equal"),
@@ -128,3 +134,45 @@ def test_it_writes_tables_and_a_page(tmp_path):
     (tmp_path / "other/notes.txt").write_text("mine")
     with pytest.raises(ValueError, match="something else"):
         result.save(tmp_path / "other")
+
+
+def european(columns):
+    rows = zip(columns["x"], columns["y"], columns["score"])
+    lines = [f"{x};Ä{y};{score:.6f}".replace(".", ",") for x, y, score in rows]
+    return "\r\n".join(["x;y;score", *lines]).encode("cp1252")
+
+
+@pytest.mark.parametrize("kind", ["european.csv", "tsv", "xlsx", "jsonl", "parquet", "frame"])
+def test_every_form_of_a_table_gives_the_same(tmp_path, kind):
+    scores, known = draw(6, 90, 70, top=9)
+    columns = {**scores, "score": scores["score"].round(6)}
+    if kind == "european.csv":
+        known = {**known, "y": [f"Ä{y}" for y in known["y"]]}
+    result = gc.calibrate(written(tmp_path / f"scores.{kind}", columns), known)
+    same = gc.calibrate(columns, {**known, "y": [y.removeprefix("Ä") for y in known["y"]]})
+    rows = [{**row, "y": row["y"].removeprefix("Ä")} for row in result.rows]
+    assert rows == same.rows
+    assert result.summary == same.summary
+
+
+def written(path, columns):
+    """Write a table of scores, and return what to give for it."""
+    rows = [*zip(columns["x"], columns["y"], columns["score"].tolist())]
+    frame = pytest.importorskip("pandas").DataFrame(columns)
+    if path.suffix == ".frame":
+        return frame
+    if path.suffix == ".parquet":
+        frame.to_parquet(path)
+    elif path.suffix == ".xlsx":
+        book = openpyxl.Workbook()
+        for row in [("x", "y", "score"), *rows]:
+            book.active.append(row)
+        book.save(path)
+    elif path.suffix == ".jsonl":
+        names = ("x", "y", "score")
+        path.write_text("".join(json.dumps(dict(zip(names, row))) + "\n" for row in rows))
+    elif path.suffix == ".tsv":
+        path.write_text("x\ty\tscore\n" + "".join(f'"{x}"\t{y}\t{s}\n' for x, y, s in rows))
+    else:
+        path.write_bytes(european(columns))
+    return path
