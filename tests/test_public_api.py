@@ -18,7 +18,7 @@ FUNCTIONS = {
     "align": "(x, y=None, pairs=None, *, method='auto', seed=0, classes=None, out=None, "
     "modalities=(None, None), plan_items=4096)",
     "ask": "(x, num=12, pairs=None, *, seed=0, images=None)",
-    "calibrate": "(scores, pairs, *, share=1.0, fdr=None)",
+    "calibrate": "(scores, pairs, *, share=1.0, fdr=None, coverage=None)",
     "compare": "(x, y, pairs=None, workdir=None, *, aligner=None, methods=None, seed=0, "
     "fast=False, modalities=(None, None))",
     "diagnose": "(x, y, pairs=None, *, aligner=None, seed=0, modalities=(None, None))",

@@ -93,6 +93,11 @@ def _add_calibrate(commands: Any) -> None:
         "and below 1, is wrong (default: none)"
     )
     calibrate.option("--fdr", "S", error)
+    coverage = (
+        "write sets.csv too, for each x the candidates that hold its partner with this "
+        "probability, above 0 and below 1 (default: none)"
+    )
+    calibrate.option("--coverage", "P", coverage)
     calibrate.out("output folder for matches.csv, calibrated.html and calibrated.json")
 
 
@@ -149,6 +154,7 @@ def _calibrate(args: argparse.Namespace) -> output.Done:
     result.save(args.out)
     names = ("calibrated.html", "matches.csv", "calibrated.json")
     names += () if args.fdr is None else ("accepted.csv",)
+    names += () if args.coverage is None else ("sets.csv",)
     files = tuple(f"{args.out}/{name}" for name in names)
     then = f"open {args.out}/calibrated.html in a browser"
     facts = result.metadata

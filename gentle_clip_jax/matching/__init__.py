@@ -1,7 +1,7 @@
 """Matches of unmatched items, with calibrated probabilities."""
 
 from gentle_clip_jax.matching.by_ids import match as match
-from gentle_clip_jax.matching.from_scores import CalibratedScores as CalibratedScores
+from gentle_clip_jax.matching.calibrated_scores import CalibratedScores as CalibratedScores
 from gentle_clip_jax.matching.from_scores import calibrate as calibrate
 from gentle_clip_jax.matching.match import match_arrays as match_arrays
 from gentle_clip_jax.matching.matched import MatchedCollections as MatchedCollections

@@ -70,8 +70,10 @@ def read_scores(table: Any) -> Scores:
     return Scores(x_ids, y_ids, start, of_y, score / scale, score)
 
 
-def read_known(table: Any, scores: Scores) -> np.ndarray:
+def read_known(table: Any, scores: Scores) -> tuple[np.ndarray, int]:
     """Return the known partner [n] of each item of x: -1 if none is known, -2 if it has no row.
+
+    Pairs of an x without scores are left out: returns their number too.
 
     Raises:
       ValueError: an item of x is in two pairs, or fewer than 60 pairs are of items of the table, or
@@ -95,7 +97,7 @@ def read_known(table: Any, scores: Scores) -> np.ndarray:
         )
     if not (known >= 0).any():
         raise ValueError(f"{place}: no y is in the table of scores: give the same ids in both.")
-    return known
+    return known, len(x) - count
 
 
 class _Columns(NamedTuple):

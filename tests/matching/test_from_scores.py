@@ -82,6 +82,110 @@ def test_lists_are_at_most_as_wrong_as_chosen():
     assert np.mean(np.array(errors) > 0.25) <= 0.1
 
 
+def test_reliability_is_not_optimistic():
+    """The stated probabilities of known pairs are as far from the outcomes as those of matches."""
+    gaps = []
+    for seed in range(100, 120):
+        result = gc.calibrate(*draw(seed, 260, 60, 0.4, top=5))
+        stated = np.array([row["probability"] for row in result.rows])
+        bins = result.reliability
+        shares = np.array([[one.probability, one.value, one.pairs] for one in bins]).T
+        known = np.sum(shares[2] * (shares[0] - shares[1]) ** 2) / shares[2].sum()
+        order = np.array_split(np.argsort(stated), len(bins))
+        wrong = right(result.rows)
+        new = np.mean([(stated[rows].mean() - wrong[rows].mean()) ** 2 for rows in order])
+        gaps.append((known, new))
+    known, new = np.mean(gaps, axis=0)
+    assert known > new
+
+
+def test_lists_of_sixty_pairs_are_at_most_as_wrong_as_chosen():
+    errors = []
+    for seed in range(200, 225):
+        found = gc.calibrate(*draw(seed, 260, 60, 0.35, top=10), fdr=0.2).accepted
+        errors += [1 - right(found).mean()] if found else []
+    assert len(errors) > 10
+    assert np.mean(errors) < 0.2
+    assert np.mean(np.array(errors) > 0.25) < 0.05
+
+
+def test_the_order_of_rows_and_pairs_does_not_matter():
+    scores, known = draw(7, 150, 80, 0.5)
+    order, of_pairs = (np.random.default_rng(0).permutation(len(of["x"])) for of in (scores, known))
+    mixed = {name: np.asarray(column)[order] for name, column in scores.items()}
+    others = {name: np.asarray(column)[of_pairs] for name, column in known.items()}
+    settings = {"share": 0.8, "fdr": 0.3, "coverage": 0.8}
+    one, other = (gc.calibrate(*given, **settings) for given in ((scores, known), (mixed, others)))
+    assert one.rows == other.rows
+    assert one.sets == other.sets
+    assert one.metadata == other.metadata
+
+
+@pytest.mark.parametrize("coverage", [0.5, 0.9])
+@pytest.mark.parametrize("top", [150, 60])
+def test_sets_hold_the_partner_as_often_as_asked(coverage, top):
+    held, sizes = [], []
+    for seed in range(300, 312):
+        scores, known = draw(seed, 260, 60, 0.5, top)
+        result = gc.calibrate(scores, known, coverage=coverage)
+        members = {}
+        for one in result.sets:
+            members.setdefault(one["x"], []).append(one["y"])
+        held.append(np.mean([f"b{r['x'][1:]}" in members.get(r["x"], []) for r in result.rows]))
+        sizes.append(len(result.sets) / len(result.rows))
+    assert abs(np.mean(held) - coverage) < 0.05
+    assert np.mean(sizes) < 25
+    assert f"hold the partner with {100 * coverage:g} % probability" in result.summary
+
+
+def test_sets_hold_no_partner_where_there_is_none():
+    """A fifth of the items to match have no partner in the table."""
+    held, members = [], {True: [], False: []}
+    for seed in range(400, 415):
+        scores, known = draw(seed, 260, 120, 0.35)
+        unmatched = sorted({f"a{i}" for i in range(260)} - {*known["x"]})
+        alone = {f"b{x[1:]}" for x in unmatched[::5]}
+        kept = [k for k, y in enumerate(scores["y"]) if y not in alone]
+        scores = {name: np.asarray(column)[kept] for name, column in scores.items()}
+        result = gc.calibrate(scores, known, share=0.8, coverage=0.9)
+        sets = {(one["x"], one["y"]) for one in result.sets}
+        for x in unmatched:
+            is_alone = f"b{x[1:]}" in alone
+            held.append((x, "" if is_alone else f"b{x[1:]}") in sets)
+            members[is_alone].append((x, "") in sets)
+    assert abs(np.mean(held) - 0.9) < 0.03
+    assert np.mean(members[True]) > np.mean(members[False]) + 0.1
+
+
+def test_members_of_sets_begin_with_the_match():
+    result = gc.calibrate(*draw(8, 200, 100, 0.4), coverage=0.8)
+    first, seen = {row["x"]: row for row in result.rows}, set()
+    for one in result.sets:
+        if one["x"] not in seen:
+            assert {name: first[one["x"]][name] for name in one} == pytest.approx(one)
+        seen.add(one["x"])
+    assert [*dict.fromkeys(one["x"] for one in result.sets)] == sorted(seen)
+
+
+def test_sets_that_cannot_be_given():
+    scores, known = draw(9, 200, 80, 0.8, top=1)
+    result = gc.calibrate(scores, known, coverage=0.9)
+    assert result.sets == []
+    assert "No sets hold the partner with 90 % probability, because of 80 known" in result.summary
+    with pytest.raises(ValueError, match="needs 99 known pairs, and there are 80"):
+        gc.calibrate(scores, known, coverage=0.99)
+    with pytest.raises(ValueError, match="coverage must be above 0 and below 1, not 1"):
+        gc.calibrate(scores, known, coverage=1)
+
+
+def test_pairs_without_rows_of_their_x_are_counted():
+    scores, known = draw(3, top=3)
+    more = {"x": [*known["x"], "c1", "c2"], "y": [*known["y"], "b1", "b2"]}
+    result = gc.calibrate(scores, more)
+    assert "Of 302 pairs, 2 are not used, because the table has no row of their x" in result.summary
+    assert "not used" not in gc.calibrate(scores, known).summary
+
+
 def test_missing_partners_count_as_missed():
     scores, known = draw(3, top=1)
     result = gc.calibrate(scores, known)
@@ -123,13 +227,19 @@ def test_bad_pairs_are_named():
 
 
 def test_it_writes_tables_and_a_page(tmp_path):
-    result = gc.calibrate(*draw(5, noise=0.4), fdr=0.2)
+    result = gc.calibrate(*draw(5, noise=0.4), share=0.9, fdr=0.2, coverage=0.9)
     result.save(tmp_path / "out")
-    names = {"matches.csv", "accepted.csv", "calibrated.html", "calibrated.json"}
+    names = {"matches.csv", "accepted.csv", "sets.csv", "calibrated.html", "calibrated.json"}
     assert names <= {path.name for path in (tmp_path / "out").iterdir()}
     lines = (tmp_path / "out/accepted.csv").read_text().splitlines()
     assert lines[0] == "x,y,probability,decision"
     assert len(lines) == 1 + len(result.accepted)
+    lines = (tmp_path / "out/sets.csv").read_text().splitlines()
+    assert lines[0] == "x,y,probability"
+    assert len(lines) == 1 + len(result.sets)
+    assert any(line.split(",")[1] == "" for line in lines)
+    gc.calibrate(*draw(5)).save(tmp_path / "out")
+    assert not (tmp_path / "out/sets.csv").exists()
     (tmp_path / "other").mkdir()
     (tmp_path / "other/notes.txt").write_text("mine")
     with pytest.raises(ValueError, match="something else"):
