@@ -97,7 +97,7 @@ def _add_calibrate(commands: Any) -> None:
         "write sets.csv too, for each x the candidates that hold its partner with this "
         "probability, above 0 and below 1 (default: none)"
     )
-    calibrate.option("--coverage", "P", coverage)
+    calibrate.option("--coverage", "S", coverage)
     calibrate.out("output folder for matches.csv, calibrated.html and calibrated.json")
 
 

@@ -4,17 +4,17 @@ from typing import Any
 
 import numpy as np
 
+from gentle_clip_jax.matching import calibration
 from gentle_clip_jax.matching.accepted import check_fdr, list_summary
-from gentle_clip_jax.matching.calibrated import assigned_choices
 from gentle_clip_jax.matching.calibrated_scores import CalibratedScores
-from gentle_clip_jax.matching.calibration import reliability
 from gentle_clip_jax.matching.listed import Outcomes, listed
 from gentle_clip_jax.matching.matches import Expected
-from gentle_clip_jax.matching.probabilities import expected_right, is_share
+from gentle_clip_jax.matching.probabilities import is_share
 from gentle_clip_jax.matching.row_softmax import Known, fit, held_out
 from gentle_clip_jax.matching.score_sets import check_coverage, held_out_scores, sets_of
 from gentle_clip_jax.matching.scores import Scores, read_known, read_scores
 
+_OFFSET = 3.0  # prior deviation of the offset: scores may be far too sure
 UNSEEN = "This holds only for pairs that the program which gave the scores was not trained on."
 
 
@@ -42,8 +42,7 @@ def calibrate(
         above 0 and below 1; below a share of 1, "no partner" may be a member.
 
     Raises:
-      ValueError: a table is not as above, nothing is left to match, or share, fdr or coverage is
-        out of bounds.
+      ValueError: a table is not as above, nothing is left to match, or a number is out of bounds.
 
     Source: Guo et al. 2017, On Calibration of Modern Neural Networks; the mass of no candidate is
     ours.
@@ -59,10 +58,11 @@ def calibrate(
         raise ValueError("All items of x are in pairs: there is nothing left to match.")
     softmax, of_folds = fit(table, known)
     held, plain = held_out(table, known, of_folds), softmax.of_first(table, unmatched)
-    choices = assigned_choices(held.first, known.right)
-    probability = share * choices.platt(plain)
+    platt = calibration.platt(held.first, known.right, offset=_OFFSET)
+    probability = share * platt(plain)
     rows = _rows(table, unmatched, probability)
-    expected = expected_right(probability, choices.factors)
+    stated = _stated(held.first, known)
+    expected = _expected(probability, share * (known.right - stated))
     parts = [_expected_summary(expected, len(rows), share), *_left_out(known, dropped)]
     accepted = sets = None
     if fdr is not None:
@@ -71,9 +71,9 @@ def calibrate(
         parts.append(list_summary(found, fdr, len(known.item), "better scores or a larger error"))
     if coverage is not None:
         right = held_out_scores(held, share)
-        sets = sets_of(table, unmatched, softmax, choices.platt, right, share, coverage)
+        sets = sets_of(table, unmatched, softmax, platt, right, share, coverage)
         parts.append(_sets_summary(sets, coverage, share, len(rows), right))
-    bins, summary = reliability(_stated(held.first, known), known.right), [*parts, UNSEEN]
+    bins, summary = calibration.reliability(stated, known.right), [*parts, UNSEEN]
     return CalibratedScores(
         rows, expected, bins, accepted, sets, " ".join(summary), softmax=softmax, share=share
     )
@@ -92,9 +92,27 @@ def _stated(first: np.ndarray, known: Known) -> np.ndarray:
     stated = np.empty(len(first))
     for fold in np.unique(known.fold):
         here = known.fold == fold
-        choices = assigned_choices(first[~here], known.right[~here])
-        stated[here] = choices.platt(first[here])
+        scaling = calibration.platt(first[~here], known.right[~here], offset=_OFFSET)
+        stated[here] = scaling(first[here])
     return stated
+
+
+def _expected(probability: np.ndarray, gaps: np.ndarray) -> Expected:
+    """Return the expected number of right matches with its 95 % interval.
+
+    Known items are a random sample, so the mean of their gaps tells how far the probabilities are
+    off, whatever is wrong with them. One gap of 1 is added, for few that are all right.
+
+    Args:
+      gaps: [k] outcomes of known items less their probabilities, which were fitted without them.
+
+    Source: Zrnic and Candès 2024, Cross-prediction-powered inference; the added gap is ours.
+    """
+    value, n = float(np.sum(probability)), len(probability)
+    of_fit = n * np.sqrt(np.sum(gaps**2) + 1) / len(gaps)
+    of_chance = np.sqrt(np.sum(probability * (1 - probability)))
+    most = 1.96 * float(np.hypot(of_fit, of_chance))
+    return Expected(value, max(value - most, 0.0), min(value + most, float(n)))
 
 
 def _expected_summary(expected: Expected, n: int, share: float) -> str:

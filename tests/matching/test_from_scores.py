@@ -82,6 +82,15 @@ def test_lists_are_at_most_as_wrong_as_chosen():
     assert np.mean(np.array(errors) > 0.25) <= 0.1
 
 
+@pytest.mark.parametrize(("known", "noise"), [(60, 0.2), (60, 0.5), (200, 0.5)])
+def test_the_expected_number_holds_the_true_one(known, noise):
+    found = []
+    for seed in range(500, 520):
+        result = gc.calibrate(*draw(seed, known + 150, known, noise, top=10))
+        found.append(result.expected.low <= right(result.rows).sum() <= result.expected.high)
+    assert sum(found) >= 17
+
+
 def test_reliability_is_not_optimistic():
     """The stated probabilities of known pairs are as far from the outcomes as those of matches."""
     gaps = []
