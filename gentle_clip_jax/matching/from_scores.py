@@ -132,8 +132,8 @@ def _left_out(known: Known, dropped: int) -> list[str]:
         )
     if dropped:
         parts.append(
-            f"Of {len(known.item) + dropped:,} pairs, {dropped:,} are not used, because the table "
-            "has no row of their x."
+            f"Not used because the table has no row of their x: {dropped:,} of "
+            f"{len(known.item) + dropped:,} pairs."
         )
     return parts
 
@@ -144,9 +144,9 @@ def _sets_summary(
     if not sets:
         missing = int(np.sum(np.isnan(right)))
         return (
-            f"No sets hold the partner with {100 * coverage:g} % probability, because of "
-            f"{len(right):,} known partners {missing:,} have no row in the table: give more rows "
-            "of each x or a lower coverage."
+            f"No sets hold the partner with {100 * coverage:g} % probability: {missing:,} of "
+            f"{len(right):,} known partners have no row in the table. Give more rows of each x or "
+            "a lower coverage."
         )
     partner = "the partner" if share == 1 else "the partner, or no partner where there is none,"
     return (

@@ -100,7 +100,7 @@ def scores_page(
     accepted: number of matches in the list at a chosen error, None without.
     """
     verdict, _, rest = summary.partition(". ")
-    tables = "matches.csv" if accepted is None else "accepted.csv"
+    table = "accepted.csv" if accepted else "matches.csv"
     return render(
         "matching/templates/scores.html",
         kind="calibrated scores",
@@ -109,7 +109,7 @@ def scores_page(
         lead=[rest],
         histogram=_histogram(probability),
         reliability=_reliability(bins),
-        now=[Step(f"Check some matches of {tables} in random order before you use them.")],
+        now=[Step(f"Check some matches of {table} in random order before you use them.")],
     )
 
 
@@ -193,8 +193,9 @@ def _reliability(bins: Sequence[Bin]) -> Markup:
         axes.plot([0, 100 * most], [0, 100 * most], color=PAGE["muted"], linewidth=0.8)
         for one in bins:
             place = 100 * one.probability
-            axes.plot([place] * 2, [100 * one.low, 100 * one.high], color=PAGE["blue"])
-            axes.plot(place, 100 * one.value, "o", color=PAGE["blue"], markersize=5)
+            ends = [100 * one.low, 100 * one.high]
+            axes.plot([place] * 2, ends, color=PAGE["blue"], clip_on=False)
+            axes.plot(place, 100 * one.value, "o", color=PAGE["blue"], markersize=5, clip_on=False)
         axes.set_xlim(0, 100 * most)
         axes.set_ylim(0, 100 * most)
         axes.set_xlabel("stated probability, per cent")
