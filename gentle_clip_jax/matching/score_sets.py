@@ -30,7 +30,7 @@ def held_out_scores(held: HeldOut, share: float) -> np.ndarray:
     """Return the scores [k] of the right members of the sets of known items, NaN without a row.
 
     Each item has its partner with probability `share`; or else, without it, "no partner" is right.
-    Its score is 1 - p of the best candidate: it is likely where no candidate stands out.
+    Its score is 1 - p of the best candidate: it is high where the best candidate is unlikely.
     """
     has_partner = np.random.default_rng(0).random(len(held.first)) < share
     without = 1 - share * np.nan_to_num(held.other)
