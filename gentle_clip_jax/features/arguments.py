@@ -25,7 +25,10 @@ def check_folder(out: pathlib.Path, arguments: dict[str, Any]) -> None:
       ValueError: it holds anything else.
     """
     # First, as another process that begins to write there writes the arguments before all else.
-    names = locks.names_in(out) if out.is_dir() else {out.name} if out.exists() else set()
+    # It may make the folder at any moment, so what is not there is not looked at again.
+    names: set[str] = set()
+    if out.exists():
+        names = locks.names_in(out) if out.is_dir() else {out.name}
     paths = [path for path in _paths(out) if path.exists()]
     if not paths:
         if names - {SHARDS}:

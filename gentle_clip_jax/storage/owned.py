@@ -26,7 +26,9 @@ def check_owned(folder: pathlib.Path, manifest: str, kind: str) -> None:
     """
     refuse_link(folder)
     is_new = not folder.exists() or (folder.is_dir() and not names_in(folder))
-    if not is_new and not any(_kind_of(folder / name) == kind for name in (manifest, UNFINISHED)):
+    # Another process may write the one and remove the other in between.
+    stated = (UNFINISHED, manifest, UNFINISHED)
+    if not is_new and not any(_kind_of(folder / name) == kind for name in stated):
         why = f" ({folder / manifest} is of something else)" if (folder / manifest).exists() else ""
         raise ValueError(
             f"{folder} holds something else: use another folder, or move it away{why}."

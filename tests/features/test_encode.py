@@ -15,6 +15,7 @@ from tiny_encoders import COLOURS, encode_images, encode_texts, manifest
 
 from gentle_clip_jax.commands import main
 from gentle_clip_jax.features import loading, update, work
+from gentle_clip_jax.features.arguments import check_folder
 from gentle_clip_jax.features.read import read
 
 
@@ -176,6 +177,21 @@ def test_a_folder_with_other_files_is_refused(pictures, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(ValueError, match="file is not an empty folder"):
         encode_images(pictures, tmp_path / "file")
+
+
+@pytest.mark.parametrize("question", ["exists", "is_dir"])
+def test_a_folder_that_another_process_makes_meanwhile_is_accepted(tmp_path, monkeypatch, question):
+    """It appears right after the first question whether it is there."""
+    real = getattr(pathlib.Path, question)
+
+    def answer(path, *args, **settings):
+        found = real(path, *args, **settings)
+        if path.name == "out":
+            path.mkdir(exist_ok=True)
+        return found
+
+    monkeypatch.setattr(pathlib.Path, question, answer)
+    check_folder(tmp_path / "out", {"encoder": "minilm"})
 
 
 @pytest.mark.parametrize("name", ["features.npy", "rows.jsonl", "manifest.json", "arguments.json"])

@@ -196,3 +196,24 @@ def test_a_number_that_no_float_holds_is_named(tmp_path):
     (tmp_path / "a.json").write_text('{"seed": 1e400}')
     with pytest.raises(ValueError, match="the number 1e400 is too large"):
         read_record(tmp_path / "a.json")
+
+
+def test_a_folder_that_another_process_finishes_meanwhile_is_owned(tmp_path, monkeypatch):
+    """Its manifest comes, and the mark of the unfinished goes, after any one look at either."""
+    for number in range(2):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        write_record(folder / owned.UNFINISHED, {"kind": "gentle-clip made"})
+        looks, real = [], owned._kind_of
+
+        def kind_of(path, number=number, looks=looks, real=real):
+            found = real(path)
+            if len(looks) == number:
+                write_record(path.parent / "made.json", {"kind": "gentle-clip made"})
+                (path.parent / owned.UNFINISHED).unlink()
+            looks.append(path)
+            return found
+
+        with monkeypatch.context() as patch:
+            patch.setattr(owned, "_kind_of", kind_of)
+            owned.check_owned(folder, "made.json", "made")
