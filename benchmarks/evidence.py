@@ -1,9 +1,9 @@
-"""Does unmatched data help? One page and one figure, from docs/results/*.json alone.
+"""Does unmatched data help? One page and two figures, from docs/results/*.json alone.
 
     python benchmarks/evidence.py
 
-Writes docs/evidence.md and docs/figures/gains.svg. Nothing is measured here: the result pages name
-seeds, machines and commands.
+Writes docs/evidence.md, docs/figures/gains.svg and docs/figures/minutes.svg. Nothing is measured
+here: the result pages name seeds, machines and commands.
 """
 
 import argparse
@@ -13,6 +13,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+import page_minutes
 from few_pairs import cells as of_cells
 from few_pairs.cells import DEFAULT, PAIRS_ONLY, TRANSPORT, Cell, is_clear
 from gains_figure import figure
@@ -126,7 +127,8 @@ Next: [what to expect of your data](is_this_for_me.md).
 
 def main() -> None:
     argparse.ArgumentParser(description=__doc__.partition("\n")[0]).parse_args()
-    (ROOT / "docs" / FIGURE).write_text(drawn())
+    for name, make in FIGURES.items():
+        (ROOT / "docs" / name).write_text(make())
     (ROOT / "docs" / "evidence.md").write_text(page())
 
 
@@ -148,7 +150,14 @@ def page() -> str:
     )
     tables = [_field(name, cells, heads) for name in FIELDS]
     rest = _REST.format(**_of_paper(), **_of_others())
-    return "\n".join([_wrapped(head), *tables, _wrapped(rest)])
+    return "\n".join([_wrapped(head), *tables, *_minutes(), _wrapped(rest)])
+
+
+def _minutes() -> list[str]:
+    """Return the section on a person's minutes."""
+    words = page_minutes.section(), page_minutes.ASSUMPTIONS
+    tables = page_minutes.quarter(), page_minutes.assumptions()
+    return [part for text, rows in zip(words, tables) for part in (_wrapped(text), rows)]
 
 
 def _wrapped(text: str) -> str:
@@ -348,6 +357,8 @@ def drawn() -> str:
         }
     )
 
+
+FIGURES = {FIGURE: drawn, page_minutes.FIGURE: page_minutes.drawn}
 
 if __name__ == "__main__":
     main()

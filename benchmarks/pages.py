@@ -14,6 +14,7 @@ import few_pairs.page
 import page_comparisons
 import page_diagnose
 import page_few_pairs
+import page_minutes
 import page_towers
 from published import RESULTS
 
@@ -38,6 +39,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "protein_names": page_comparisons.protein_names,
     "few_pairs": page_few_pairs.page,
     "few_pairs_benchmark": few_pairs.page.page,
+    "minutes": page_minutes.page,
     "diagnose": page_diagnose.page,
 }
 

@@ -111,3 +111,60 @@ def test_a_stopped_run_goes_on_and_later_screens_have_more_pairs(measuring, minu
     assert [row["recall"] for row in again] == [row["recall"] for row in rows]
     published = importlib.import_module("published").read("minutes", tmp_path / "out")
     assert [row["pairs"] for row in published["rows"]] == [row["pairs"] for row in rows]
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """The page of made-up rows: after 12 items a review finds more, class names are left out."""
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    module = importlib.import_module("page_minutes")
+
+    def row(way, descriptions, screens, seed, r10):
+        cell = {"way": way, "descriptions": descriptions, "screens": screens, "seed": seed}
+        return {"field": "emoji", **cell, "pairs": descriptions, "r10": r10, "r1": 1.0}
+
+    def default(pairs, seed, r10):
+        return {"field": "emoji", "method": "auto", "pairs": pairs, "seed": seed, "r10": r10}
+
+    own = [row("ask", 12, 0, seed, 10.0) for seed in range(3)]
+    own += [row("ask", 30, 0, seed, 16.0 + seed) for seed in range(3)]
+    own += [row("review", 12, 100, seed, 30.0) for seed in range(3)]
+    others = [default(pairs, seed, pairs / 2) for pairs in (12, 30) for seed in range(4)]
+    contents = {"minutes": {"rows": own}, "few_pairs": {"rows": others}}
+    monkeypatch.setattr(module, "read", contents.get)
+    return module
+
+
+def test_a_review_goes_on_from_the_items_that_it_begins_with(shown):
+    found = shown.curves("emoji")
+    minutes = {way: [point.minutes() for point in points] for way, points in found.items()}
+    assert minutes == {"random": [6, 15], "ask": [6, 15], "review": [6, 16]}
+    assert found["review"][1].minutes(screen=15, description=10) == 27
+
+
+def test_minutes_until_a_level_lie_on_the_line_between_two_points(shown):
+    found = shown.curves("emoji")
+    assert shown.reached(found["review"], 6, 30) == "11"  # half-way from 6 to 16 minutes
+    assert shown.reached(found["review"], 3, 10) == "4"  # half-way from 2 to 7, 4.5 rounded
+    assert shown.reached(found["random"], 6, 30) == "over 15"
+    assert shown.reached(found["review"][1:], 6, 30) == "under 16"
+
+
+def test_differences_are_of_the_same_seeds(shown):
+    found = shown.curves("emoji")
+    assert shown.gap_of(found, shown.ASK, shown.RANDOM) == [1, 2, 3]
+    assert shown.gap_of(found, shown.REVIEW, shown.ASK) == [14, 13, 12]
+
+
+def test_the_figure_leaves_out_what_takes_longer_and_intervals_of_two_draws(shown):
+    drawing = importlib.import_module("minutes_figure")
+    three, two = [10.0, 12.0, 14.0], [10.0, 12.0]
+    curves = {"ask": [(6, three), (15, two), (500, three)], "names": [(0, [5.0])]}
+    svg = drawing.figure({"Emoji": curves}, {"ask": "by ask", "names": "names"})
+    panel = svg[svg.index(">Emoji<") :]
+    assert panel.count("<circle") == 2
+    assert panel.count(drawing.DIAMOND) == 1
+    bars = [line for line in panel.splitlines() if "V" in line]
+    assert len(bars) == 1
+    line = next(line for line in panel.splitlines() if 'class="c"' in line)
+    assert line.count("L") == 1
