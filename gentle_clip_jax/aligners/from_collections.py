@@ -26,6 +26,7 @@ from gentle_clip_jax.evaluation.held_out_pairs import HeldOutPairs
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.given import Given, collection_of, modalities_of
 from gentle_clip_jax.features.names import encoder_classes
+from gentle_clip_jax.features.origins import read_origins
 from gentle_clip_jax.features.pairs import Matched, read_matched, read_pairs, warn_stale
 
 _log = logging.getLogger(__name__)
@@ -67,8 +68,9 @@ def align(
 
     Returns:
       The aligner, fitted to all pairs, which it remembers. Its `metadata` has "seed", "modalities",
-      "encoders", "sha256" of features, ids and pairs, and "expected": recall with its interval, and
-      the gain from unmatched items; None without pairs. "to_match": see `expected.to_match`.
+      "encoders", "sha256" of features, ids and pairs, "origins" of pairs, and "expected": recall
+      with its interval, and the gain from unmatched items; None without pairs. "to_match": see
+      `expected.to_match`.
 
     Raises:
       ValueError: a file is not as it should be, there are fewer than three pairs, or the method
@@ -79,7 +81,8 @@ def align(
     if y is None:
         raise ValueError("align needs both modalities: give x, y and pairs, or a Problem.")
     given = _Given.of(x, y, pairs, method, classes, modalities)
-    fit = lambda: _fitted(given, method, seed, plan_items)  # noqa: E731
+    of_pairs = {"origins": read_origins(pairs, given.x.ids, given.y.ids).metadata}
+    fit = lambda: _fitted(given, method, seed, plan_items).with_metadata(of_pairs)  # noqa: E731
     if out is None:
         return fit()
     with kept_in(pathlib.Path(f"{pathlib.Path(out)}.rounds")):

@@ -24,7 +24,23 @@ def items_to_ask(
     seed: int = 0,
     pairs: Sequence[int] | np.ndarray | None = None,
 ) -> list[int]:
-    """Choose items to label, the most informative first.
+    """Choose items to label, the most informative first: the rows of `asked_items`.
+
+    >>> rows = np.concatenate([np.eye(2) * 5 + 0.1 * i for i in np.eye(2)])
+    >>> len(items_to_ask(rows, 2))
+    2
+    """
+    return [row for row, _ in asked_items(features, number, seed=seed, pairs=pairs)]
+
+
+def asked_items(
+    features: ArrayLike,
+    number: int = 30,
+    *,
+    seed: int = 0,
+    pairs: Sequence[int] | np.ndarray | None = None,
+) -> list[tuple[int, bool]]:
+    """Choose items to label, the most informative first, and say which are random.
 
     Each new item covers the most items not yet covered (facility location), with the similarity
     exp(8 cos - 8) in the first 48 principal components of the standardised features. Every tenth is
@@ -38,17 +54,13 @@ def items_to_ask(
       pairs: rows of the items that already have a partner; they cover similar items.
 
     Returns:
-      Rows of `features`, without those in `pairs`.
+      Rows of `features`, without those in `pairs`, and whether each is a random one.
 
     Raises:
       ValueError: there are fewer items without a pair than asked for, or features are not finite.
 
     Source: facility location, greedily: Nemhauser, Wolsey and Fisher 1978, An Analysis of
     Approximations for Maximizing Submodular Set Functions; measured by benchmarks/asking.py.
-
-    >>> rows = np.concatenate([np.eye(2) * 5 + 0.1 * i for i in np.eye(2)])
-    >>> len(items_to_ask(rows, 2))
-    2
     """
     rows = np.asarray(features)
     old = np.unique(np.asarray([] if pairs is None else pairs, dtype=int))
@@ -69,14 +81,14 @@ def items_to_ask(
     return _interleaved(telling, rest)
 
 
-def _interleaved(telling: list[int], sampled: list[int]) -> list[int]:
+def _interleaved(telling: list[int], sampled: list[int]) -> list[tuple[int, bool]]:
     """Insert a random item as every tenth; further random items come last."""
     asked, others = [], RANDOM_EVERY - 1
     for start in range(0, max(len(telling), 1), others):
-        asked += telling[start : start + others]
+        asked += [(row, False) for row in telling[start : start + others]]
         if sampled:
-            asked.append(sampled.pop(0))
-    return asked + sampled
+            asked.append((sampled.pop(0), True))
+    return asked + [(row, True) for row in sampled]
 
 
 def _components(rows: np.ndarray) -> np.ndarray:

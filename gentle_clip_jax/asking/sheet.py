@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gentle_clip_jax.asking.choose import items_to_ask
+from gentle_clip_jax.asking.choose import asked_items
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.given import Given, collection_of
+from gentle_clip_jax.features.origins import ASKED, ORIGIN, RANDOM
 from gentle_clip_jax.features.pairs import SHEET, filled_cells
 from gentle_clip_jax.pages import Step, write
 from gentle_clip_jax.pages.items import Card, items_page, previews_html
@@ -30,16 +31,17 @@ _PREVIEWS = 12
 class Sheet:
     """Items whose partners are worth asking for, the most informative first.
 
-    ids: the items. collection: what they were chosen from. images: a folder of their pictures, if
-    the collection does not know it.
+    ids: the items. origins: "random" or "asked" for each. collection: that of the items. images: a
+    folder of their pictures, if the collection does not know it.
     """
 
     ids: list[str]
+    origins: list[str]
     collection: Collection
     images: pathlib.Path | None = None
 
     def save(self, folder: str | pathlib.Path, *, xlsx: bool = False) -> None:
-        """Write ask.csv, an id a line with an empty column for its partner, and ask.html.
+        """Write ask.csv, a line for each id with an empty cell for its partner, and ask.html.
 
         Args:
           xlsx: whether to write ask.xlsx too, the same as a workbook of text cells.
@@ -55,7 +57,8 @@ class Sheet:
                 f"{self.images} has no pictures of the items of {self.collection.name}: give the "
                 "folder encoded."
             )
-        rows = [SHEET, *([id_, ""] for id_ in self.ids)]
+        lines = ([id_, "", origin] for id_, origin in zip(self.ids, self.origins))
+        rows = [[*SHEET, ORIGIN], *lines]
         tables = {folder / "ask.csv": write_csv} | (
             {folder / "ask.xlsx": write_workbook} if xlsx else {}
         )
@@ -94,10 +97,11 @@ class Sheet:
         )
 
     def to_pandas(self) -> "pandas.DataFrame":
-        """Return a table with the columns x, the ids, and y, to be filled in."""
+        """Return a table with the columns x, the ids, y, to be filled in, and origin."""
         import pandas
 
-        return pandas.DataFrame({"x": self.ids, "y": [""] * len(self.ids)})
+        columns = {"x": self.ids, "y": [""] * len(self.ids), ORIGIN: self.origins}
+        return pandas.DataFrame(columns)
 
     def __repr__(self) -> str:
         first = ", ".join(id_[:60] for id_ in self.ids[:5])
@@ -143,9 +147,10 @@ def ask(
     features = collection.of_items(ids).mean(axis=1)
     if isinstance(pairs, np.ndarray) and pairs.dtype.kind in "iu":
         pairs = [(id_,) for id_ in collection.items[pairs[:, 0]].tolist()] or None
-    rows = items_to_ask(features, num, seed=seed, pairs=_labelled(ids, pairs))
+    asked = asked_items(features, num, seed=seed, pairs=_labelled(ids, pairs))
+    origins = [RANDOM if is_random else ASKED for _, is_random in asked]
     folder = None if images is None else pathlib.Path(images)
-    return Sheet([ids[row] for row in rows], collection, folder)
+    return Sheet([ids[row] for row, _ in asked], origins, collection, folder)
 
 
 def _labelled(ids: list[str], pairs: Any) -> np.ndarray:
@@ -177,4 +182,5 @@ def _is_filled(path: pathlib.Path) -> bool:
     """Return whether a person has written beside any id of a sheet, or it is another table."""
     rows = ([str(cell).strip() for cell in cells] for _, cells in read_table(path).rows)
     first = next(rows, SHEET)
-    return first[:2] != SHEET or any(any(cells[1:]) for cells in rows)
+    further = 3 if first[2:3] == [ORIGIN] else 2
+    return first[:2] != SHEET or any(any(cells[1:2] + cells[further:]) for cells in rows)

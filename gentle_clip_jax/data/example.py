@@ -125,14 +125,17 @@ def fill_sheet(out: str | pathlib.Path, sheet: str | pathlib.Path) -> int:
     """
     answers, asked = lines_of(pathlib.Path(out) / ANSWERS), lines_of(pathlib.Path(sheet))
     partner = dict(answers) | {text: picture for picture, text in answers}
-    items = [line[0] for line in asked if line != SHEET]
+    items = [line[0] for line in asked if line[:2] != SHEET]
     unknown = [item for item in items if item not in partner]
     if unknown or not items:
         raise ValueError(
             f"{sheet} asks for {json.dumps(unknown[0]) if unknown else 'nothing'}, which is not in "
             f"{out}: give the ask.csv that gentle-clip ask wrote for its pictures or texts."
         )
-    write_csv(pathlib.Path(sheet), [SHEET, *([item, partner[item]] for item in items)])
+    for line in asked:
+        if line[:2] != SHEET:
+            line[1:2] = [partner[line[0]]]
+    write_csv(pathlib.Path(sheet), asked)
     return len(items)
 
 

@@ -151,7 +151,7 @@ def _hint(text: str, side: Ids, other: Ids) -> str:
 
 def _lines_of_file(pairs: str, sides: Sequence[Ids]) -> _Lines:
     """Return the line number and the two cells of each pair in a table."""
-    path, rows, columns = _columns(pairs)
+    path, _, rows, columns = columns_of(pairs)
     if columns is None:
         width = max((len(cells) for _, cells in rows), default=0)
         if width > 2:
@@ -184,15 +184,15 @@ def filled_cells(pairs: str | os.PathLike) -> list[tuple[str, str]]:
     Raises:
       ValueError: the file is missing, cannot be read, or lacks a named column.
     """
-    _, rows, columns = _columns(str(pairs))
+    _, _, rows, columns = columns_of(str(pairs))
     both = ([cells[c] for c in columns or (0, -1) if c < len(cells)] for _, cells in rows)
     return [(cells[0], cells[-1]) for cells in both if len(cells) == 2 and all(cells)]
 
 
-def _columns(
+def columns_of(
     pairs: str,
-) -> tuple[pathlib.Path, _Cells, tuple[int, int] | None]:
-    """Return the path, the rows, and the columns that the heading or FILE:X,Y names, if any.
+) -> tuple[pathlib.Path, list[str], _Cells, tuple[int, int] | None]:
+    """Return the path, the first row, the rows, and the columns that it or FILE:X,Y names, if any.
 
     The heading is no longer among the rows then, nor are matches that a person rejected or has not
     decided on. Columns without any text are left out.
@@ -218,7 +218,7 @@ def _columns(
     if names is None:
         is_sheet = heading[:2] == SHEET or (rows and rows[0][0] == 0 and {*SHEET} <= {*heading})
         if not is_sheet:
-            return path, rows, None
+            return path, heading, rows, None
         names = SHEET
     if missing := [name for name in names if heading.count(name) != 1]:
         raise ValueError(
@@ -229,7 +229,7 @@ def _columns(
         at = heading.index(_DECISION)
         # The lines that a review adds have no decision.
         rows = [row for row in rows if "".join(row[1][at : at + 1]).strip() not in _NO_PAIR]
-    return path, rows[1:], (heading.index(names[0]), heading.index(names[1]))
+    return path, heading, rows[1:], (heading.index(names[0]), heading.index(names[1]))
 
 
 def _has_heading(path: pathlib.Path, rows: _Cells, sides: Sequence[Ids]) -> bool:

@@ -89,6 +89,11 @@ class HeldOutPairs(NamedTuple):
     galleries: np.ndarray
     uses_unmatched: bool
 
+    def taking(self, rows: np.ndarray) -> "HeldOutPairs":
+        """Return the evidence of some of the pairs: their numbers [r], or a mask [k]."""
+        to_y, to_x = (Direction(*(part[rows] for part in of)) for of in (self.to_y, self.to_x))
+        return self._replace(pairs=self.pairs[rows], fold=self.fold[rows], to_y=to_y, to_x=to_x)
+
     def numbered(self, unmatched_x: np.ndarray, unmatched_y: np.ndarray) -> "HeldOutPairs":
         """Return the same with other numbers [u], [v] for the unmatched items."""
         return self._replace(

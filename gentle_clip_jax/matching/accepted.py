@@ -98,8 +98,8 @@ def listed_pairs(
 ) -> Accepted:
     """Return the longest list of matches of which at most a share `fdr` is wrong.
 
-    The given pairs are not in it. It is empty where held-out pairs do not justify such a list, are
-    fewer than 60, or differ from the items to match.
+    The given pairs are not in it. It is empty where held-out pairs do not justify such a list, or
+    where too few are a random sample of the items to match.
 
     Args:
       x_ids, y_ids: ids of all items.
@@ -110,21 +110,23 @@ def listed_pairs(
       ValueError: as `check_fdr`.
     """
     check_fdr(fdr, matches.share)
-    calibration = matches.calibration
-    if matches.outcomes is None or calibration.is_biased:
-        why = (
-            "the pairs differ from the items to match. Answer the screens that review shows at "
-            "random, and give these pairs"
-            if calibration.is_biased
-            else f"there are {calibration.pairs} pairs, and it needs {LEAST_PAIRS}"
-        )
+    if why := _why_none(matches):
         return Accepted([], methods, 1.0, f"No list at a chosen error: {why}.")
+    assert matches.outcomes is not None
     found = listed(matches.outcomes, matches.share or 0, fdr)
     rows = _rows(matches, x_ids, y_ids, found.rows)
     summary = list_summary(found, fdr, len(matches.outcomes.absent))
     probability = matches.probability[found.rows]
     least = float(np.nanmin(probability)) if len(probability) else 1.0
     return Accepted(rows, f"{methods} {summary}", least, summary)
+
+
+def _why_none(matches: Matches) -> str:
+    """Return why no list is possible with these pairs, and what to do; "" if one is."""
+    calibration = matches.calibration
+    if matches.outcomes is None:
+        return f"there are {calibration.pairs} pairs, and it needs {LEAST_PAIRS}"
+    return calibration.why_unfair
 
 
 def list_summary(

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gentle_clip_jax.aligners.refits import LEAST_PAIRS
+from gentle_clip_jax.aligners.refits import LEAST_PAIRS, ROUGH
 from gentle_clip_jax.evaluation.held_out_pairs import TEMPERATURES, HeldOutPairs
 from gentle_clip_jax.evaluation.nearest import NEAREST
 from gentle_clip_jax.matching import calibration
@@ -14,7 +14,7 @@ from gentle_clip_jax.matching.calibration import OFFSET, Events, Platt
 _OF_FEW = 0.12  # temperature for few pairs, fitted to some 100 pairs
 _FAR = 3.0  # standard errors
 _COUNTED = 2.0  # prior count of first choices, added to the observed ones
-_OF_ASSIGNED = 1.0  # prior deviation of the offset: one-to-one matching adds evidence to p(y | x)
+OF_ASSIGNED = 1.0  # prior deviation of the offset where there is more evidence than p(y | x)
 
 
 class Choices(NamedTuple):
@@ -39,6 +39,10 @@ class Calibration(NamedTuple):
     first, among: share of held-out x with their partner first, and among the 48 nearest y; None
       without held-out pairs.
     pair_bias: see `HeldOutPairs`; None likewise.
+    fair: number of the `pairs` that count as a random sample of the items to match; None if all do.
+    others: number of pairs that do not, which are left out if the fair ones suffice.
+    missed: number of items of that sample whose partner was not found.
+    lacking: number of items that must still be drawn at random until the fair ones suffice.
     """
 
     pairs: int
@@ -52,6 +56,10 @@ class Calibration(NamedTuple):
     first: float | None
     among: float | None
     pair_bias: float | None
+    fair: int | None = None
+    others: int = 0
+    missed: int = 0
+    lacking: int = 0
 
     @classmethod
     def of_few(cls, pairs: int) -> "Calibration":
@@ -83,6 +91,44 @@ class Calibration(NamedTuple):
         return self.pair_bias is not None and self.pair_bias > _FAR
 
     @property
+    def why_unfair(self) -> str:
+        """Return why these pairs can guarantee nothing, and what to do; "" if they can."""
+        if self.lacking:
+            return (
+                f"only {self.fair:,} of the {self.pairs:,} pairs are a random sample of the items "
+                f"to match. Answer {self.lacking} more of the screens that review shows at random, "
+                "one in five"
+            )
+        if self.is_biased:
+            return (
+                f"the pairs differ from the items to match. Answer {LEAST_PAIRS} of the screens "
+                "that review shows at random, one in five"
+            )
+        return ""
+
+    @property
+    def caveats(self) -> str:
+        """Return sentences on what the expected number of right matches rests on, "" for none."""
+        sample, rest = "a random sample of the items to match", f"{self.pairs} pairs"
+        is_part = self.others > 0 and not self.lacking
+        if is_part:
+            rest += f" that are {sample}, without the {self.others:,} others"
+        caveats = f" They rest on {rest}." * is_part
+        if self.pairs < ROUGH:
+            caveats = f" These are rough figures: they rest on {rest}."
+        if self.lacking:
+            caveats += (
+                f" Only {self.fair:,} of the {self.pairs:,} pairs are {sample}: far fewer may be "
+                f"right. {self.lacking} more random screens of a review would be enough."
+            )
+        elif self.is_biased:
+            caveats += (
+                " The pairs differ from the items to match: expect fewer right matches, unless the "
+                "pairs are a random sample of these items."
+            )
+        return caveats
+
+    @property
     def metadata(self) -> dict[str, Any]:
         """Return the calibration as JSON data."""
         platts = {"first_y": self.first_y.platt, "first_x": self.first_x.platt, "platt": self.platt}
@@ -104,7 +150,7 @@ def calibrate(evidence: HeldOutPairs, own: np.ndarray, group: np.ndarray) -> Cal
     likeliest = np.argmax(shares, axis=1)
     best_y, best_x = calibration.likeliest(to_y.partner), calibration.likeliest(to_x.partner)
     ranks = evidence.to_y.ranks
-    choices = functools.partial(_choices, counted=evidence.uses_unmatched)
+    choices = functools.partial(choices_of, counted=evidence.uses_unmatched)
     return Calibration(
         pairs=len(own),
         to_y=float(TEMPERATURES[best_y]),
@@ -129,10 +175,10 @@ def assigned_choices(probability: np.ndarray, right: np.ndarray) -> Choices:
     Args:
       probability: [k] of the matches of held-out x; right: [k] whether each is.
     """
-    return _choices(Events(probability[:, None], right[:, None]), offset=_OF_ASSIGNED)
+    return choices_of(Events(probability[:, None], right[:, None]), offset=OF_ASSIGNED)
 
 
-def _choices(events: Events, *, offset: float = OFFSET, counted: bool = False) -> Choices:
+def choices_of(events: Events, *, offset: float = OFFSET, counted: bool = False) -> Choices:
     """Fit the scaling of candidates [k, c], the first of which is chosen.
 
     A method that fits unmatched items to each other favours the nearest candidate more than the

@@ -15,6 +15,7 @@ from gentle_clip_jax.matching.calibration import (
     place_of,
     reliability,
 )
+from gentle_clip_jax.matching.fair import like_missed
 from gentle_clip_jax.matching.listed import Outcomes
 from gentle_clip_jax.matching.matches import Expected
 from gentle_clip_jax.matching.probabilities import expected_right
@@ -51,6 +52,7 @@ def choose(
         return Chosen(y, np.full(len(y), np.nan), None, None, None)
     cosine = np.sum(rows.x * rows.ranked_y[y], axis=1)
     plain = near_y.probability(cosine, calibration.to_y)
+    plain = np.where(y < 0, np.nan, plain)
     choices, temperatures = calibration.first_y, (calibration.to_y, calibration.to_x)
     best_y, best_x = map(place_of, temperatures)
     if possible is None:
@@ -58,6 +60,8 @@ def choose(
         held_out, right = firsts.probability[:, 0], firsts.right[:, 0]
     else:
         held_out, right = assigned_held_out(evidence, possible, near_y, near_x, (best_y, best_x))
+    missed = plain[like_missed(held_out, plain, calibration.missed, share)]
+    held_out, right = np.append(held_out, missed), np.append(right, np.zeros(len(missed)))
     outcomes = None
     if with_outcomes:
         if possible is None:
@@ -66,11 +70,11 @@ def choose(
             absent, _ = assigned_held_out(
                 evidence, possible, near_y, near_x, (best_y, best_x), partners_present=False
             )
-        outcomes = Outcomes(np.where(y < 0, np.nan, plain), held_out, right, absent)
+        outcomes = Outcomes(plain, held_out, right, np.append(absent, missed))
     held_out, right = (of[~np.isnan(held_out)] for of in (held_out, right))
     if possible is not None:
         choices = assigned_choices(held_out, right)
-    probability = np.where(y < 0, np.nan, share * choices.platt(plain))
+    probability = share * choices.platt(plain)
     expected = expected_right(np.nan_to_num(probability), choices.factors)
     bins = reliability(choices.platt(held_out), right)
     return Chosen(y, probability, expected, bins, outcomes)

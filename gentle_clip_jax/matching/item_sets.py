@@ -54,14 +54,9 @@ def check_coverage(coverage: float | None) -> None:
 def why_none(calibration: Calibration, coverage: float) -> str:
     """Return why there can be no sets, "" if there can be."""
     needed = max(LEAST_PAIRS, least_pairs(coverage))
-    if calibration.pairs < needed:
+    if calibration.pairs + calibration.missed < needed:
         return f"there are {calibration.pairs} pairs, and a coverage of {coverage:g} needs {needed}"
-    if calibration.is_biased:
-        return (
-            "the pairs differ from the items to match. Answer the screens that review shows at "
-            "random, and give these pairs"
-        )
-    return ""
+    return calibration.why_unfair
 
 
 def item_sets(
@@ -97,7 +92,8 @@ def item_sets(
     held_out = (
         grid(evidence.to_y).partner[place_of(to_y)] + grid(evidence.to_x).partner[place_of(to_x)]
     )
-    least = least_scores(held_out, len(near_y.index), coverage)
+    missed = np.full(calibration.missed, -np.inf)  # partners that nobody found
+    least = least_scores(np.append(held_out, missed), len(near_y.index), coverage)
     sizes, best = [], []
     for start, scores in _scores(rows, near, calibration):
         of_block = least[start : start + len(scores), None]

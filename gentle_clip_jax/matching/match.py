@@ -19,6 +19,7 @@ from gentle_clip_jax.evaluation.nearest import nearest
 from gentle_clip_jax.matching.absence import absence
 from gentle_clip_jax.matching.calibrated import Calibration, calibrate
 from gentle_clip_jax.matching.chosen import choose
+from gentle_clip_jax.matching.fair import Fair, fair_evidence, fairly_scaled
 from gentle_clip_jax.matching.groups import group
 from gentle_clip_jax.matching.item_sets import check_coverage, item_sets
 from gentle_clip_jax.matching.matches import Matches
@@ -50,6 +51,7 @@ def match_arrays(
     classes: tuple[ArrayLike, ArrayLike] | None = None,
     orders: tuple[np.ndarray, np.ndarray] | None = None,
     held_out: HeldOutPairs | None = None,
+    fair: Fair | None = None,
 ) -> Matches:
     """Return a partner for each unmatched item of x, and how probable it is.
 
@@ -81,6 +83,7 @@ def match_arrays(
         that of their ids; as they are if not given.
       held_out: evidence of the same pairs and items, numbered by rows of x and y; the aligner is
         refitted if not given.
+      fair: pairs that are a random sample of the items to match; all if not given.
 
     Raises:
       ValueError: there are fewer than three pairs, nothing is unmatched, share is not above 0 and
@@ -105,6 +108,7 @@ def match_arrays(
             unmatched = (sides.of_x, len(np.asarray(x))), (sides.of_y, len(sides.y))
             places = [np.searchsorted(items, np.arange(count)) for items, count in unmatched]
             evidence = evidence.numbered(*places)
+        evidence = evidence if fair is None else fair_evidence(evidence, fair)
         calibration = calibrate(evidence, groups.of_item[sides.pairs[evidence.pairs, 1]], of_y)
     rows = embedded(aligner, problem.unmatched_x, problem.unmatched_y)
     near_y = nearest(
@@ -116,6 +120,8 @@ def match_arrays(
         group_temperature=calibration.group_temperature,
     )
     near_x = nearest(rows.y, rows.ranked_x, calibration.to_x)
+    if fair is not None and evidence is not None:
+        calibration = fairly_scaled(calibration, evidence, fair, (near_y, near_x), share)
     of_x, of_y = candidates_of((sides.of_x, sides.of_y), (near_y, near_x), calibration, share)
     chosen = choose(
         near_y, near_x, rows, evidence, calibration, share, one_to_one, with_outcomes=with_outcomes

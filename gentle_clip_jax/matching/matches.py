@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gentle_clip_jax.aligners.refits import LEAST_PAIRS, ROUGH
+from gentle_clip_jax.aligners.refits import LEAST_PAIRS
 from gentle_clip_jax.evaluation.nearest import NEAREST
 from gentle_clip_jax.matching.absence import share_sentence
 from gentle_clip_jax.matching.calibrated import Calibration
@@ -106,17 +106,11 @@ class Matches(NamedTuple):
             )
         low, high = round(self.expected.low), round(self.expected.high)
         among = _two_digits(n * self.share * calibration.among)
-        rough = f" These are rough figures: they rest on {calibration.pairs} pairs."
-        picked = (
-            " The pairs differ from the items to match: expect fewer right matches, unless the "
-            "pairs are a random sample of these items."
-        )
         return (
             f"Of {n:,} items of x we expect {low:,} to {high:,} right "
             f"{'matches' if (self.y != self.of_x.candidate[:, 0]).any() else 'first choices'}; for "
             f"about {among:,} the partner is among the {NEAREST} nearest: run review."
-            f"{rough if calibration.pairs < ROUGH else ''}{picked if calibration.is_biased else ''}"
-            f"{share_sentence(self.share, self.likely_share)}"
+            f"{calibration.caveats}{share_sentence(self.share, self.likely_share)}"
         )
 
     def __repr__(self) -> str:

@@ -2,20 +2,21 @@
 
 Beside pairs.csv there is the folder pairs.csv.review: log.jsonl, with a line for each answer or
 undo, synced to the disk before the next screen is shown; given.csv, the pairs that were not
-confirmed here; not_pairs.csv; and near_pairs.csv, the answers to "closest of ten". An answer counts
-once its line is synced. pairs.csv is always given.csv followed by the confirmed pairs, so that
-undoing every answer restores it byte for byte; lines that a person adds to it meanwhile are given.
+confirmed here; and the tables of `derived_tables`. An answer counts once its line is synced.
+pairs.csv is always given.csv followed by the confirmed pairs, so that undoing every answer restores
+it byte for byte; lines that a person adds to it meanwhile are given.
 """
 
 import contextlib
 import pathlib
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from gentle_clip_jax.data.pairs import SHEET, read_pairs
+from gentle_clip_jax.features.origins import review_folder
 from gentle_clip_jax.reviewing.log import FORMAT, SOURCES, Answer, Ids, Log, replayed
+from gentle_clip_jax.reviewing.tables import derived_tables
 from gentle_clip_jax.storage.locks import locked
 from gentle_clip_jax.storage.tables import can_grow, csv_bytes, read_table, write_csv
 from gentle_clip_jax.storage.writing import writing
@@ -39,7 +40,7 @@ class Journal:
         self.pairs, self._ids = pathlib.Path(pairs), (x_ids, y_ids)
         if self.pairs.is_dir():
             raise ValueError(f"{pairs} is a folder: give a file of pairs.")
-        self.folder = self.pairs.with_name(f"{self.pairs.name}.review")
+        self.folder = review_folder(self.pairs)
         self.behind, self.given = "", []
         with contextlib.ExitStack() as stack:
             self._make_folder()
@@ -173,7 +174,7 @@ class Journal:
         """Return the pairs of pairs.csv that were not confirmed here; [] of a heading alone."""
         rows = [cells for _, cells in _rows(self.pairs)]
         is_sheet = bool(rows) and rows[0][:2] == SHEET
-        with_partner = [row for row in rows[is_sheet:] if not is_sheet or any(row[1:])]
+        with_partner = [row for row in rows[is_sheet:] if not is_sheet or any(row[1:2])]
         known = [{*map(str, ids.tolist())} for ids in self._ids]
         is_heading = len(rows) == 1 and not any(cell in ids for cell in rows[0] for ids in known)
         if not with_partner or is_heading:
@@ -183,18 +184,16 @@ class Journal:
         return [(x, y) for x, y in pairs if (x, y) not in ours]
 
     def _derive(self) -> None:
-        """Write the pairs and what was refused; where that fails, the next answer tries again."""
+        """Write the pairs and the derived tables; where that fails, the next answer tries again."""
         confirmed = self._confirmed()
         new = self._with(confirmed)
-        refused = [(x, a.y) for a in self.answers.values() if a.kind == "none" for x in a.shown]
-        near = [(a.x, a.y) for a in self.answers.values() if a.kind == "near"]
         try:
             if self._seen != new:
                 _write(self.pairs, new)
             self._seen, self._ours = new, confirmed
-            for name, rows in (("not_pairs.csv", refused), ("near_pairs.csv", near)):
-                if rows:
-                    write_pairs(self.folder / name, rows)
+            for name, rows in derived_tables(self.answers.values()).items():
+                if len(rows) > 1:
+                    write_csv(self.folder / name, rows)
                 else:
                     (self.folder / name).unlink(missing_ok=True)
         except OSError as error:
@@ -233,11 +232,6 @@ class Journal:
 def _rows(path: pathlib.Path) -> list[tuple[int, list[str]]]:
     """Return the line number and the cells of each row of a table."""
     return [(line, [str(cell).strip() for cell in cells]) for line, cells in read_table(path).rows]
-
-
-def write_pairs(path: pathlib.Path, pairs: Iterable[tuple[Any, ...]]) -> None:
-    """Write a CSV file of pairs of ids with the columns x and y."""
-    write_csv(path, [SHEET, *pairs])
 
 
 def _matches(answers: dict[int, Answer]) -> Ids:

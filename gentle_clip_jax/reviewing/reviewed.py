@@ -11,14 +11,15 @@ from gentle_clip_jax.aligners import Aligner
 from gentle_clip_jax.data.pairs import SHEET
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.given import Given, collection_of
+from gentle_clip_jax.features.origins import ORIGIN, Origins, read_origins, review_folder
 from gentle_clip_jax.features.pairs import read_pairs, warn_stale
 from gentle_clip_jax.pages.items import pairs_html
-from gentle_clip_jax.reviewing.journal import write_pairs
 from gentle_clip_jax.reviewing.log import Answer
 from gentle_clip_jax.reviewing.opening import Review, open_review
 from gentle_clip_jax.reviewing.played import Answers, play
 from gentle_clip_jax.reviewing.progress import AT, Point, at_random
 from gentle_clip_jax.reviewing.queue import Mode
+from gentle_clip_jax.reviewing.tables import write_pairs
 from gentle_clip_jax.searching.opened import Opened, opened_of
 from gentle_clip_jax.searching.run_items import Run
 from gentle_clip_jax.storage.tables import can_grow, read_table
@@ -104,16 +105,22 @@ class Reviewed:
             rows = {tuple(cells[:2]) for _, cells in read_table(path).rows}
             if not rows <= {tuple(SHEET), *self.pairs}:
                 raise ValueError(f"{path} holds other pairs: use another folder, or move it away.")
-        write_pairs(path, self.pairs)
+        write_pairs(path, self.pairs, self._origins)
         write_json(folder / "review_curve.json", [point._asdict() for point in self.curve])
 
     def to_pandas(self) -> "pandas.DataFrame":
-        """Return a table with the columns x, y and confirmed, False for pairs known before."""
+        """Return a table with x, y, confirmed (False for pairs known before) and origin."""
         import pandas
 
         x, y = zip(*self.pairs) if self.pairs else ((), ())
         confirmed = [number >= self.known for number in range(len(self.pairs))]
-        return pandas.DataFrame({"x": x, "y": y, "confirmed": confirmed})
+        words = [self._origins.words.get(pair, "") for pair in self.pairs]
+        return pandas.DataFrame({"x": x, "y": y, "confirmed": confirmed, ORIGIN: words})
+
+    @property
+    def _origins(self) -> Origins:
+        pairs = self.path if self.path.is_file() else None
+        return read_origins(pairs, self.x.ids, self.y.ids)
 
     def __repr__(self) -> str:
         return f"Reviewed({' '.join(self.summary)[:1000]})"
@@ -224,9 +231,10 @@ def _file_of(
         )
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_pairs(path, ids)
+        remembered = aligner.metadata.get("origins") if aligner else None
+        write_pairs(path, ids, read_origins(pairs, x.ids, y.ids, remembered))
         return path
-    given = path.with_name(f"{path.name}.review") / "given.csv"  # before the first answer
+    given = review_folder(path) / "given.csv"  # before the first answer
     before, now = (
         {tuple(pair) for pair in read_pairs(file, x.ids, y.ids, several=True).tolist()}
         for file in (given if given.exists() else path, path)

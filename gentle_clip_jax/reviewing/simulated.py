@@ -11,12 +11,13 @@ from gentle_clip_jax.aligners import Aligner
 from gentle_clip_jax.evaluation.cross_validation import rank_of_partner
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.reviewing import refit
-from gentle_clip_jax.reviewing.journal import Journal, write_pairs
+from gentle_clip_jax.reviewing.journal import Journal
 from gentle_clip_jax.reviewing.opening import Review
 from gentle_clip_jax.reviewing.played import Answers, Screen, play
 from gentle_clip_jax.reviewing.progress import AT
 from gentle_clip_jax.reviewing.session import Session
 from gentle_clip_jax.reviewing.show import Show
+from gentle_clip_jax.reviewing.tables import write_pairs
 
 
 class Point(NamedTuple):

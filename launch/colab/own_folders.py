@@ -135,7 +135,7 @@ reviewed
 # example knows how many are right.
 
 # %%
-aligner = gc.align(pictures, texts, reviewed.pairs, out="aligner")
+aligner = gc.align(pictures, texts, reviewed.path, out="aligner")
 matches = gc.match(aligner, pictures, texts, share=1, one_to_one=True)
 matches.save("matches")  # matches.csv is the table, matches.html the page of all
 right = sum(row["y"] == text_of[row["x"]] for row in matches.rows)

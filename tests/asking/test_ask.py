@@ -1,11 +1,13 @@
 """Which items to describe: they stand for the others, and the same call asks the same."""
 
+import re
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from gentle_clip_jax.asking import ask
-from gentle_clip_jax.asking.choose import items_to_ask
+from gentle_clip_jax.asking.choose import asked_items, items_to_ask
 from gentle_clip_jax.storage.tables import read_table
 
 # 20 groups of different size around far apart directions.
@@ -86,11 +88,23 @@ def test_a_table_and_a_page_are_written(pictures):
     rows = [[*read_table(pictures / "ask" / f"ask.{kind}").rows] for kind in ("csv", "xlsx")]
     assert rows[0] == rows[1]
     table = (pictures / "ask" / "ask.csv").read_text().splitlines()
-    assert table == ["x,y", *(f"{id_}," for id_ in sheet.ids)]
+    assert table == ["x,y,origin", *(f"{id_},,asked" for id_ in sheet.ids)]
     page = (pictures / "ask" / "ask.html").read_text()
     assert page.count("data:image/jpeg;base64,") == 4
     assert "<b>" not in page
     assert "&lt;b&gt;" in page
+
+
+def test_a_sheet_says_which_items_are_random(pictures):
+    sheet = ask(ROWS, 40)
+    sheet.save(pictures / "ask")
+    lines = (pictures / "ask" / "ask.csv").read_text().splitlines()[1:]
+    assert [number for number, line in enumerate(lines, 1) if line.endswith(",,random")] == [
+        *range(10, 41, 10)
+    ]
+    assert sheet.to_pandas()["origin"].tolist() == [line.split(",")[2] for line in lines]
+    assert asked_items(ROWS, 40)[9][1] is True
+    assert [row for row, _ in asked_items(ROWS, 40)] == items_to_ask(ROWS, 40)
 
 
 def test_what_is_filled_in_is_not_asked_again(pictures):
@@ -106,12 +120,14 @@ def test_what_is_filled_in_is_not_asked_again(pictures):
 
 
 # A spreadsheet may end lines in a comma, and a person may write beside an empty cell.
-@pytest.mark.parametrize("cells", [",text\n", ",text,\n", ",,a note\n"])
-def test_answers_are_not_written_over(pictures, cells):
+@pytest.mark.parametrize("cells", [",text,asked\n", ",text,asked,\n", ",,asked,a note\n"])
+@pytest.mark.parametrize("has_origin", [True, False])
+def test_answers_are_not_written_over(pictures, cells, has_origin):
     table = pictures / "ask" / "ask.csv"
     for _ in range(2):
         ask(pictures / "x.npz", 2).save(pictures / "ask")
-    answered = table.read_text().replace(",\n", cells, 1).replace("x,y\n", "x,y,\n")
+    answered = table.read_text().replace(",,asked\n", cells, 1).replace("origin\n", "origin,\n")
+    answered = answered if has_origin else re.sub(",(asked|origin)", "", answered)
     table.write_text(answered)
     with pytest.raises(ValueError, match=r"ask\.csv holds answers: use another --out"):
         ask(pictures / "x.npz", 2).save(pictures / "ask")

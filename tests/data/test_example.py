@@ -57,6 +57,9 @@ def test_a_sheet_is_filled_from_either_side(tmp_path, capsys):
     ids = {f"{side}-{n}" for side in ("picture", "text") for n in range(10)}
     found = read_pairs(sheet, ids, ids).tolist()
     assert found == [[item, partner[item]] for item in ("picture-3", "picture-7")]
+    sheet.write_text("x,y,origin\npicture-4,,random\n")
+    assert example.fill_sheet(folder, sheet) == 1
+    assert sheet.read_text() == f"x,y,origin\npicture-4,{partner['picture-4']},random\n"
     sheet.write_text("x,y\ntext-3,\n")
     assert example.fill_sheet(folder, sheet) == 1
     (picture, text) = sheet.read_text().splitlines()[1].split(",")[::-1]

@@ -8,7 +8,7 @@ from match_data import sets
 from gentle_clip_jax.aligners import METHODS, Problem
 from gentle_clip_jax.aligners.refits import held_out_pairs
 from gentle_clip_jax.matching import calibration
-from gentle_clip_jax.matching.calibrated import Calibration, _choices, calibrate
+from gentle_clip_jax.matching.calibrated import Calibration, calibrate, choices_of
 from gentle_clip_jax.matching.groups import group
 
 K = 61
@@ -42,7 +42,7 @@ def test_first_choices_are_counted_if_unmatched_items_were_learnt_from(monkeypat
 def test_without_evidence_probabilities_stay_as_they_are():
     nothing = calibration.Events(np.ones((0, 3)), np.ones((0, 3)))
     for found in (
-        _choices(nothing),
+        choices_of(nothing),
         Calibration.of_few(30).first_y,
         Calibration.of_few(30).first_x,
     ):

@@ -464,3 +464,29 @@ def test_a_file_of_other_pairs_is_not_replaced(tmp_path):
     with pytest.raises(ValueError, match="holds other pairs: use another folder"):
         found.save(tmp_path)
     assert (tmp_path / "pairs.csv").read_text() == "x,y\nx0,y0\nx2,y2\n"
+
+
+def test_undo_takes_the_origin_of_a_pair_back(tmp_path):
+    review = session(write_pairs(tmp_path))
+    table = tmp_path / "pairs.csv.review" / "origins.csv"
+    for _ in range(5):
+        answered(review, "none")
+    assert table.read_text() == f"x,y,origin\n,{review.answers()[0].y},random\n"
+    review.undo()
+    assert not table.exists()
+    answered(review)
+    assert table.read_text().endswith(f"{review.answers()[0].y},random\n")
+    answered(review)
+    assert table.read_text().endswith(f"{review.answers()[0].y},reviewed\n")
+    for _ in range(6):
+        review.undo()
+    assert not table.exists()
+    review.close()
+
+
+def test_a_sheet_without_a_partner_has_no_pairs_yet(tmp_path):
+    for folder, cell, known in (("some", b"y1", [("x1", "y1")]), ("none", b"", [])):
+        table = b"x,y,origin\nx0,,random\nx1,%s,asked\n" % cell
+        review = session(write_pairs(tmp_path / folder, table))
+        assert review.standing.known == known
+        review.close()
