@@ -49,7 +49,8 @@ def absence(
     probability = np.full(len(nearest), np.nan)
     if share is not None:
         probability = no_partner(nearest, present, absent, share)
-    return Absence(probability, share_interval(nearest, present, absent))
+    is_whole = not (calibration.lacking or calibration.missed)  # and no likely part of a sample
+    return Absence(probability, share_interval(nearest, present, absent) if is_whole else None)
 
 
 def no_partner(

@@ -16,7 +16,7 @@ from gentle_clip_jax.features.names import encoder_classes
 from gentle_clip_jax.features.origins import read_origins
 from gentle_clip_jax.features.pairs import read_matched
 from gentle_clip_jax.matching.accepted import check_fdr
-from gentle_clip_jax.matching.fair import Fair, fair_pairs
+from gentle_clip_jax.matching.fair import fair_pairs
 from gentle_clip_jax.matching.item_sets import check_coverage
 from gentle_clip_jax.matching.match import match_arrays
 from gentle_clip_jax.matching.matched import MatchedCollections
@@ -78,20 +78,20 @@ def match(
         key=jax.random.key(seed),
         classes=_classes_of(opened, of_x, of_y),
         orders=(np.argsort(first.items), np.argsort(second.items)),
-        held_out=held_out_of(opened.aligner, of_x, of_y, ids),
-        fair=_fair_of(opened, pairs, of_x, of_y, ids, first),
+        **_evidence_of(opened, pairs, of_x, of_y, ids, first),
     )
     digests = {"aligner": opened.sha256, **digests_of(of_x, of_y, ids)}
     path = str(pairs) if isinstance(pairs, str | pathlib.Path) else None
     return MatchedCollections(found, first, second, opened, ids, digests, path, fdr, coverage)
 
 
-def _fair_of(
+def _evidence_of(
     opened: Opened, pairs: Any, x: Collection, y: Collection, ids: np.ndarray, joined: Collection
-) -> Fair:
-    """Return which pairs are a fair sample, by their origins or what the aligner remembers."""
+) -> dict[str, Any]:
+    """Return the held-out pairs that the aligner remembers, and which pairs are a fair sample."""
     origins = read_origins(pairs, x.ids, y.ids, opened.aligner.metadata.get("origins"))
-    return fair_pairs(origins, ids, x, joined)
+    held_out = held_out_of(opened.aligner, x, y, ids)
+    return {"held_out": held_out, "fair": fair_pairs(origins, ids, x, joined)}
 
 
 def _classes_of(opened: Opened, x: Collection, y: Collection) -> Any:

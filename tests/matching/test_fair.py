@@ -13,6 +13,7 @@ from gentle_clip_jax.matching import match_arrays
 from gentle_clip_jax.matching.accepted import listed_pairs
 from gentle_clip_jax.matching.calibrated import calibrate
 from gentle_clip_jax.matching.fair import Fair, fair_evidence, fair_pairs, like_missed
+from gentle_clip_jax.matching.item_sets import why_none
 
 IDS = np.array([[f"x{i}", f"y{i}"] for i in range(200)])
 ITEMS = Collection(np.zeros((200, 1), np.float32), IDS[:, 0])
@@ -216,8 +217,11 @@ def test_items_whose_partner_was_not_found_are_wrong_matches(made, pairs, one_to
     assert half.calibration.missed < 80  # some of them have no partner
 
 
-def test_missed_items_count_only_with_a_fair_sample_and_a_share(made, pairs):
-    assert matched(made, pairs, fair_of(80, 120, 80), share=None).calibration.missed == 0
+def test_missed_items_count_only_with_a_fair_sample(made, pairs):
+    every = matched(made, pairs, fair_of(80, 120, 70), share=None)
+    assert every.calibration.missed == 70  # all of them where no share is known, for sets
+    assert every.likely_share is None
+    assert matched(made, pairs, fair_of(80, 120), share=None).likely_share is not None
     few = matched(made, pairs, fair_of(20, 180, missed=39)).calibration
     assert (few.missed, few.lacking, few.pairs) == (0, 1, 200)
     assert matched(made, pairs, fair_of(2, 198, missed=90)).calibration.lacking == 1
@@ -238,3 +242,15 @@ def test_likely_pairs_that_a_review_took_later_leave_the_sample(made, pairs):
     assert {*later.pairs} < {*every.pairs}
     left = every.to_y.ranks[~np.isin(every.pairs, later.pairs)]
     assert np.median(left) < np.median(later.to_y.ranks)  # the likely ones
+
+
+def test_sets_need_a_fair_sample_and_count_partners_that_nobody_found(made, pairs):
+    few = matched(made, pairs, fair_of(30, 170), coverage=0.8)
+    assert few.sets is None
+    assert "only 30 of the 200 pairs" in why_none(few.calibration, 0.8)
+    found, missed = (
+        matched(made, pairs, fair_of(80, 120, missed), coverage=0.8) for missed in (0, 10)
+    )
+    assert np.median(found.sets.size) < np.median(missed.sets.size)
+    half = matched(made, pairs, fair_of(60, 140, 60), coverage=0.8)
+    assert (half.sets.size == 400).all()  # nothing holds four of five partners
