@@ -4,6 +4,7 @@ import statistics
 
 import page_lists
 import page_matching
+import page_origins
 import page_sets
 from published import LEFT, commits_of, groups, machine_of, means, read, spread, table
 
@@ -39,7 +40,7 @@ def page() -> str:
     return f"""# Few pairs in practice
 
 {asked_pairs()}
-{page_matching.section()}{page_lists.section()}{page_sets.section()}
+{page_matching.section()}{page_lists.section()}{page_origins.section()}{page_sets.section()}
 {queries()}{nested_folds()}
 {reviews()}{emoji()}"""
 
