@@ -37,8 +37,15 @@ class Origins(NamedTuple):
 
     @property
     def words(self) -> dict[tuple[str, str], str]:
-        """The origin of each pair by its ids."""
-        return {(x, y): word for x, y, word in self.lines if x and y}
+        """The origin of each pair by its ids, for a copy of the pairs.
+
+        A copy lacks the items whose partner was not found, without which the random ones are no
+        fair sample: if there are any, all are "reviewed" there.
+        """
+        known = {(x, y): word for x, y, word in self.lines if x and y}
+        if len(known) == len(self.lines):
+            return known
+        return {pair: REVIEWED if word == RANDOM else word for pair, word in known.items()}
 
 
 def review_folder(pairs: str | os.PathLike) -> pathlib.Path:

@@ -88,4 +88,8 @@ def test_an_aligner_remembers_origins():
     assert origins([("p0", "t0")], remembered=content) == Origins()
     assert origins(None, remembered=None) == Origins()
     assert EXPECTED.words["p1.png", "t1"] == "asked"
-    assert Origins((("", "t0", "random"),)).words == {}
+
+
+def test_a_copy_without_the_items_that_were_not_found_is_no_random_sample():
+    copied = Origins((*EXPECTED.lines, ("", "t5", "random"))).words
+    assert [*copied.values()] == ["reviewed", "asked", "reviewed"]

@@ -102,7 +102,10 @@ def test_origins_are_kept_where_pairs_are_copied(made, aligner, reviewed, tmp_pa
     x, y, _ = made
     reviewed.save(tmp_path / "saved")
     again = gc.review(aligner, x, y, out=tmp_path / "new", answers=lambda _: stop())
-    expected = [line for line in origins(gc.align(x, y, reviewed.path, method="cca")) if line[0]]
+    every = origins(gc.align(x, y, reviewed.path, method="cca"))
+    expected = [line for line in every if line[0]]
+    if len(every) > len(expected):  # a copy lacks the items whose partner was not found
+        expected = [[a, b, word.replace("random", "reviewed")] for a, b, word in expected]
     for pairs in (tmp_path / "saved" / "pairs.csv", reviewed.to_pandas()):
         assert sorted(origins(gc.align(x, y, pairs, method="cca"))) == sorted(expected)
     fitted = gc.align(x, y, again.path, method="cca")

@@ -162,7 +162,10 @@ def test_a_table_with_semicolons_is_copied_and_the_copy_grows(hard, tmp_path):
 def test_the_pairs_of_a_review_are_those_of_the_next_fit(hard, whole, tmp_path):
     found, _, out = whole
     found.save(tmp_path)
-    assert (tmp_path / "pairs.csv").read_text() == (out / "pairs.csv").read_text()
+    lines = (tmp_path / "pairs.csv").read_text().splitlines()
+    assert [line.rpartition(",")[0] for line in lines] == (
+        out / "pairs.csv"
+    ).read_text().splitlines()
     curve = json.loads((tmp_path / "review_curve.json").read_text())
     assert [point["pairs"] for point in curve] == [point.pairs for point in found.curve]
     table = pytest.importorskip("pandas") and found.to_pandas()
