@@ -104,7 +104,7 @@ class Demonstration(NamedTuple):
 
 def pairs_of(path: pathlib.Path) -> list[tuple[str, str]]:
     """Return the pairs of a file, without its heading."""
-    return [(x, y) for x, y in lines_of(path) if [x, y] != SHEET]
+    return [(x, y) for x, y, *_ in lines_of(path) if [x, y] != SHEET]
 
 
 def truth(out: pathlib.Path) -> tuple[dict[str, str], list[tuple[str, str]]]:

@@ -40,7 +40,7 @@ def test_it_ends_in_a_page_to_show_and_does_nothing_twice(
     ]
     right = dict(lines(out / "emoji" / "answers.csv"))
     asked = lines(out / "ask-asked" / "ask.csv")[1:]
-    assert [right[picture] for picture, _ in asked] == [text for _, text in asked]
+    assert [right[picture] for picture, *_ in asked] == [text for _, text, _ in asked]
     assert len(asked) == 12
     reviewed = lines(out / "review" / "pairs.csv")
     pairs = [pair for pair in reviewed if pair != ["x", "y"]]
