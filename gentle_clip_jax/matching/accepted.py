@@ -10,6 +10,7 @@ import numpy as np
 
 from gentle_clip_jax.aligners.refits import LEAST_PAIRS
 from gentle_clip_jax.features.collection import Collection
+from gentle_clip_jax.matching.calibrated import random_screens
 from gentle_clip_jax.matching.listed import Listed, listed
 from gentle_clip_jax.matching.matches import Matches
 from gentle_clip_jax.matching.probabilities import is_share
@@ -115,7 +116,10 @@ def listed_pairs(
     assert matches.outcomes is not None
     found = listed(matches.outcomes, matches.share or 0, fdr)
     rows = _rows(matches, x_ids, y_ids, found.rows)
-    summary = list_summary(found, fdr, len(matches.outcomes.absent))
+    held_out = len(matches.outcomes.absent)
+    summary = list_summary(found, fdr, held_out)
+    if not len(rows) and found.needed > held_out:
+        summary += f" {random_screens(found.needed - held_out)}."
     probability = matches.probability[found.rows]
     least = float(np.nanmin(probability)) if len(probability) else 1.0
     return Accepted(rows, f"{methods} {summary}", least, summary)

@@ -13,8 +13,22 @@ from gentle_clip_jax.matching.calibration import OFFSET, Events, Platt
 
 _OF_FEW = 0.12  # temperature for few pairs, fitted to some 100 pairs
 _FAR = 3.0  # standard errors
+_RANDOM_EVERY, _SCREEN = 5, 6.0  # screens of a review, of which one is random; seconds of one
 _COUNTED = 2.0  # prior count of first choices, added to the observed ones
 OF_ASSIGNED = 1.0  # prior deviation of the offset where there is more evidence than p(y | x)
+
+
+def random_screens(count: int) -> str:
+    """Return the advice to answer so many random screens of a review, and how long it takes.
+
+    >>> random_screens(60)
+    'Answer 60 screens that review shows at random, one in five: about 30 minutes of review'
+    """
+    minutes = max(1, round(count * _RANDOM_EVERY * _SCREEN / 60))
+    return (
+        f"Answer {count} screens that review shows at random, one in five: about {minutes} "
+        f"{'minute' if minutes == 1 else 'minutes'} of review"
+    )
 
 
 class Choices(NamedTuple):
@@ -96,14 +110,10 @@ class Calibration(NamedTuple):
         if self.lacking:
             return (
                 f"only {self.fair:,} of the {self.pairs:,} pairs are a random sample of the items "
-                f"to match. Answer {self.lacking} more of the screens that review shows at random, "
-                "one in five"
+                f"to match. {random_screens(self.lacking)}"
             )
         if self.is_biased:
-            return (
-                f"the pairs differ from the items to match. Answer {LEAST_PAIRS} of the screens "
-                "that review shows at random, one in five"
-            )
+            return f"the pairs differ from the items to match. {random_screens(LEAST_PAIRS)}"
         return ""
 
     @property

@@ -188,8 +188,8 @@ def test_below_60_fair_pairs_there_is_no_list(made, pairs, random):
     listed = listed_pairs(found, ids, ids, "", 0.5)
     assert listed.rows == []
     assert listed.summary == (
-        f"No list at a chosen error: only {known}. Answer {60 - random} more of the screens that "
-        "review shows at random, one in five."
+        f"No list at a chosen error: only {known}. Answer {60 - random} screens that review shows "
+        f"at random, one in five: about {round((60 - random) / 2)} minutes of review."
     )
     assert found.calibration.metadata["fair"] == random
 

@@ -119,6 +119,10 @@ def test_an_empty_list_has_a_heading_and_says_why(tmp_path):
     assert not none.rows
     assert "No list of which at most 0.1 % is wrong can be given: it needs" in none.summary
     assert "More pairs (100 held out now), several texts" in none.summary
+    (needed,) = re.findall(r"needs ([\d,]+) held-out pairs", none.summary)
+    screens = int(needed.replace(",", "")) - 100
+    assert f"Answer {screens} screens that review shows at random" in none.summary
+    assert none.summary.endswith(f"about {round(screens / 2)} minutes of review.")
     write(found, tmp_path, *ids, accepted=none)
     assert (tmp_path / "accepted.csv").read_text().split() == ["x,y,probability,decision"]
     biased = found._replace(calibration=found.calibration._replace(pair_bias=9.0))
