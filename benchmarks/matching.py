@@ -207,7 +207,7 @@ def figures(
         "coverage": float(held.mean()),
         "set_size": float(np.median(found.group_sets.sum(axis=1))),
         "among": recall(found.of_x, partner + num_pairs, partner >= 0),
-        "stands_out": int(found.calibration.stands_out),
+        "stands_out": int(found.calibration.is_biased),
     }
 
 
