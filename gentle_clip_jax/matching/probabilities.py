@@ -44,11 +44,17 @@ def _probability(
     """Return probabilities of all candidates [n, c]; NaN where there is no share."""
     if share is None:
         return np.full(near.cosine.shape, np.nan)
-    plain = near.probability(near.cosine, temperature)
+    return share * scaled(near.probability(near.cosine, temperature), platt)
+
+
+def scaled(plain: np.ndarray, platt: Platt) -> np.ndarray:
+    """Return calibrated probabilities of candidates [n, c], likeliest first.
+
+    The other candidates lose the gain of the first one; none overtakes it.
+    """
     first = platt(plain[:, :1])
-    # The other candidates lose the gain of the first choice; none overtakes it.
     others = plain[:, 1:] * (1 - first) / np.maximum(1 - plain[:, :1], 1e-6)
-    return share * np.concatenate([first, np.minimum(others, first)], axis=1)
+    return np.concatenate([first, np.minimum(others, first)], axis=1)
 
 
 def runner_up(of_x: Candidates, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from gentle_clip_jax.matching.calibration import Platt
+from gentle_clip_jax.matching.probabilities import scaled
 from gentle_clip_jax.matching.row_softmax import HeldOut, Softmax
 from gentle_clip_jax.matching.scores import Scores
 from gentle_clip_jax.matching.sets import least_pairs, prediction_sets
@@ -60,7 +61,7 @@ def sets_of(
         return []
     for number, block in enumerate(_blocks(table, items)):
         plain = _plain(table, block, softmax)
-        candidates, probability = share * plain, share * _scaled(plain, platt)
+        candidates, probability = share * plain, share * scaled(plain, platt)
         if share < 1:  # no partner, as in `held_out_scores`
             candidates = np.column_stack([candidates, 1 - candidates[:, 0]])
             probability = np.column_stack([probability, 1 - np.nansum(probability, axis=1)])
@@ -94,10 +95,3 @@ def _plain(table: Scores, items: np.ndarray, softmax: Softmax) -> np.ndarray:
     logits = table.score[rows] / softmax.temperature
     total = softmax.log_totals(table, items)
     return np.where(is_row, np.exp(np.minimum(logits - total[:, None], 0)), np.nan)
-
-
-def _scaled(plain: np.ndarray, platt: Platt) -> np.ndarray:
-    """Return calibrated probabilities; the other candidates lose the gain of the best one."""
-    first = platt(plain[:, :1])
-    others = plain[:, 1:] * (1 - first) / np.maximum(1 - plain[:, :1], 1e-6)
-    return np.concatenate([first, np.minimum(others, first)], axis=1)
