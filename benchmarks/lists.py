@@ -62,23 +62,32 @@ def load(work: pathlib.Path, data: pathlib.Path, name: str) -> tuple[np.ndarray,
     return x, y
 
 
+def drawn(
+    x: np.ndarray, y: np.ndarray, pairs: int, share: float, draw: int
+) -> tuple[Any, np.ndarray, np.ndarray, dict[str, Any]]:
+    """Return CCA of the pairs of a draw, the items, and the settings of `match_arrays` for them.
+
+    The items come in a random order: the pairs first, then those with a partner in y.
+    """
+    order = np.random.default_rng(draw).permutation(len(x))
+    kept = order[: pairs + int(share * (len(x) - pairs))]  # items with a partner in y
+    of_x, of_y = x[order], y[kept]
+    problem = gc.Problem(of_x[:pairs], of_y[:pairs], of_x[pairs:], of_y[pairs:])
+    fitted = METHODS["cca"].fit(problem)
+    unmatched = [np.arange(pairs, len(of)) for of in (of_x, of_y)]
+    held_out = held_out_pairs(fitted, problem, jax.random.key(0)).numbered(*unmatched)
+    known = np.stack([np.arange(pairs)] * 2, axis=1)
+    return fitted, of_x, of_y, {"pairs": known, "share": share, "held_out": held_out}
+
+
 def measured(x: np.ndarray, y: np.ndarray, pairs: int, draw: int) -> list[dict[str, Any]]:
     """Return the rows of a draw."""
-    order, rows = np.random.default_rng(draw).permutation(len(x)), []
-    rest = len(x) - pairs
+    rows = []
     for share in (1.0, 0.5):
-        kept = order[: pairs + int(share * rest)]  # items with a partner in y
-        of_x, of_y = x[order], y[kept]
-        known = np.stack([np.arange(pairs)] * 2, axis=1)
-        parts = of_x[:pairs], of_y[:pairs], of_x[pairs:], of_y[pairs:]
-        problem = gc.Problem(*parts)
-        fitted = METHODS["cca"].fit(problem)
-        unmatched = [np.arange(pairs, len(of)) for of in (of_x, of_y)]
-        held_out = held_out_pairs(fitted, problem, jax.random.key(0)).numbered(*unmatched)
+        fitted, of_x, of_y, settings = drawn(x, y, pairs, share, draw)
         for one_to_one in (False, True):
-            settings: Any = {"pairs": known, "share": share, "one_to_one": one_to_one}
-            settings["with_outcomes"] = True
-            found = match_arrays(fitted, of_x, of_y, held_out=held_out, **settings)
+            settings |= {"one_to_one": one_to_one, "with_outcomes": True}
+            found = match_arrays(fitted, of_x, of_y, **settings)
             assert found.outcomes is not None
             right = found.x == found.y
             surest = np.argsort(-np.nan_to_num(found.outcomes.score, nan=-1), kind="stable")

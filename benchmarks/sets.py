@@ -14,16 +14,12 @@ import itertools
 import pathlib
 from typing import Any
 
-import jax
 import numpy as np
-from lists import load
+from lists import drawn, load
 from page_sets import EDGES
 from prediction_sets import PAIRS
 from published import RESULTS, command, publish, read
 
-import gentle_clip_jax as gc
-from gentle_clip_jax.aligners import METHODS
-from gentle_clip_jax.aligners.refits import held_out_pairs
 from gentle_clip_jax.evaluation.nearest import NEAREST
 from gentle_clip_jax.matching import item_sets, match_arrays
 from gentle_clip_jax.runs.log import machine
@@ -64,16 +60,8 @@ def measured(
 ) -> tuple[dict[str, float | None], np.ndarray]:
     """Return the row of a draw, and its `reliability`; x [n, dx] and y [n, dy] are partners, in one
     order."""
-    order = np.random.default_rng(draw).permutation(len(x))
-    kept = order[: pairs + int(share * (len(x) - pairs))]  # items with a partner in y
-    of_x, of_y = x[order], y[kept]
-    known = np.stack([np.arange(pairs)] * 2, axis=1)
-    problem = gc.Problem(of_x[:pairs], of_y[:pairs], of_x[pairs:], of_y[pairs:])
-    fitted = METHODS["cca"].fit(problem)
-    unmatched = [np.arange(pairs, len(of)) for of in (of_x, of_y)]
-    held_out = held_out_pairs(fitted, problem, jax.random.key(0)).numbered(*unmatched)
-    settings: Any = {"pairs": known, "share": share, "coverage": COVERAGE, "held_out": held_out}
-    found = match_arrays(fitted, of_x, of_y, **settings)
+    fitted, of_x, of_y, settings = drawn(x, y, pairs, share, draw)
+    found = match_arrays(fitted, of_x, of_y, coverage=COVERAGE, **settings)
     row: dict[str, float | None] = {"draw": draw, "pairs": pairs, "share": share}
     row |= {"gallery": len(of_y) - pairs}
     low, high = found.likely_share or (None, None)
@@ -82,7 +70,7 @@ def measured(
     row |= {"right": int(np.sum(right)), "first_skill": skill(found.probability, right)}
     names = ("expected", "expected_low", "expected_high")
     row |= zip(names, found.expected or (None,) * 3)
-    has_partner = found.x < len(kept)
+    has_partner = found.x < len(of_y)
     if share < 1:
         row["skill"] = skill(1 - found.no_partner, has_partner)
     if found.sets is None:  # the pairs seem to differ from the items to match
