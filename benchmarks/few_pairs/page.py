@@ -60,7 +60,7 @@ HOW_FAR = f"""\
 
 Tables state mean and sample standard deviation over the seeds, and in brackets the number of seeds
 where it is not {len(REPORTING)}. An empty cell was not measured yet, or there are not as many
-pairs. Heads were measured with CLIP and Gentle-CLIP on three fields, by their first settings.
+pairs. Heads were measured with three seeds, by their first settings.
 
 """
 FIGURES = {"recall": "Recall", "order": "Order", "label_5": "Labels"}
