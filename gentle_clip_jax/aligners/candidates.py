@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
+from gentle_clip_jax.aligners.closed_form.arrays import concatenated
 from gentle_clip_jax.aligners.closed_form.gentle import (
     FEW_PAIRS,
     NEIGHBOURS,
@@ -68,11 +68,9 @@ def evaluate_candidates(
 def pairs_only(features: Features, *, relatives: bool) -> dict[str, Candidate]:
     """Return the pairs-only candidates, with the shrinkage that all pairs chose."""
     _, distractors = unmatched_parts(features)
-    x, y = jnp.mean(features.x, axis=1), jnp.mean(features.y, axis=1)
-    galleries = [
-        jnp.mean(items[distractors], axis=1)
-        for items in (features.unmatched_x, features.unmatched_y)
-    ]
+    x, y = features.x.mean(axis=1), features.y.mean(axis=1)
+    unmatched = features.unmatched_x, features.unmatched_y
+    galleries = [items[distractors].mean(axis=1) for items in unmatched]
     candidates = {}
     for name, fit in _SHRUNK.items():
         shrinkage = chosen_shrinkage(fit, x, y)
@@ -114,10 +112,10 @@ def _of_prepared(
     """Return candidates of gentle transport, with the names of classes that each has."""
     fitted, distractors = unmatched_parts(features)
     smoothed = prepared.features
-    x, y = smoothed.x[:, 0], jnp.mean(smoothed.y, axis=1)
+    x, y = smoothed.x[:, 0], smoothed.y.mean(axis=1)
     distractors_x, distractors_y = (
         smoothed.unmatched_x[distractors, 0],
-        jnp.mean(features.unmatched_y[distractors], axis=1),
+        features.unmatched_y[distractors].mean(axis=1),
     )
     candidates = {}
     for name, classes in names.items():
@@ -139,7 +137,7 @@ def _with_names_alone(candidate: Candidate, features: Features, classes: Classes
     """Join a candidate with maps from the names and all unmatched items but the distractors."""
     _, distractors = unmatched_parts(features)
     unmatched = (
-        jnp.concatenate([items[: distractors.start], items[distractors.stop :]])
+        concatenated([items[: distractors.start], items[distractors.stop :]])
         for items in (features.unmatched_x, features.unmatched_y)
     )
     alone, _ = of_names_alone(Features(features.x, features.y, *unmatched), *classes)
@@ -170,7 +168,7 @@ def _gentle_fit(
 
     def fit(rest: np.ndarray) -> Embeds:
         x, y = take(rest, smoothed.x, smoothed.y)
-        y = jnp.mean(y, axis=1)
+        y = y.mean(axis=1)
         maps = shrunk_cca(x[:, 0], y)(prepared.shrinkage)
         if not plan:
             return maps

@@ -3,7 +3,6 @@
 import dataclasses
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
@@ -114,7 +113,7 @@ def _fit_choice(problem: Problem, choice: choose.Choice, *, method: str | None =
     def fit(features: Features, classes: Classes | None) -> tuple[Embeds, Metadata]:
         features = plan_part(features, problem.plan_items)
         if method in OF_PAIRS:
-            x, y = (jnp.mean(items, axis=1) for items in features[:2])
+            x, y = (items.mean(axis=1) for items in features[:2])
             maps, metadata = OF_PAIRS[method](x, y, choice.shrinkage)
         elif _is_shared(method):
             maps, metadata = fit_joint(features, choice.candidate)

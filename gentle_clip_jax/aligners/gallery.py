@@ -3,10 +3,9 @@
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
+from gentle_clip_jax.aligners.closed_form.arrays import Array, concatenated
 from gentle_clip_jax.aligners.closed_form.gallery_smoothing import Galleries, SmoothedGallery
 from gentle_clip_jax.aligners.closed_form.shrinkage import chosen_shrinkage, shrunk_cca
 from gentle_clip_jax.aligners.problem import Features
@@ -57,10 +56,10 @@ class _Ranked(NamedTuple):
 
     smoothed: SmoothedGallery
 
-    def embed_x(self, x: jax.Array) -> jax.Array:
+    def embed_x(self, x: Array) -> Array:
         return self.smoothed.smooth_gallery_x(self.smoothed.embed_x(x))
 
-    def embed_y(self, y: jax.Array) -> jax.Array:
+    def embed_y(self, y: Array) -> Array:
         return self.smoothed.smooth_gallery_y(self.smoothed.embed_y(y))
 
 
@@ -72,8 +71,8 @@ def _gains(features: Features, seed: int) -> tuple[float, float]:
     _, distractors = unmatched_parts(features)
     (x, distractors_x, more_x), (y, distractors_y, more_y) = (
         (
-            jnp.mean(items, axis=1),
-            jnp.mean(unmatched[distractors], axis=1),
+            items.mean(axis=1),
+            unmatched[distractors].mean(axis=1),
             _rows((unmatched[: distractors.start], unmatched[distractors.stop :]), seed)[
                 :_EVALUATED
             ],
@@ -91,10 +90,10 @@ def _gains(features: Features, seed: int) -> tuple[float, float]:
         maps = shrunk_cca(rest_x, rest_y)(shrinkage)
         plain = SmoothedGallery(maps, None, None)
         smoothed = (
-            plain._replace(bank_y=maps.embed_y(jnp.concatenate([rest_y, more_y]))),
-            plain._replace(bank_x=maps.embed_x(jnp.concatenate([rest_x, more_x]))),
+            plain._replace(bank_y=maps.embed_y(concatenated([rest_y, more_y]))),
+            plain._replace(bank_x=maps.embed_x(concatenated([rest_x, more_x]))),
         )
-        gallery = jnp.concatenate([all_x, distractors_x]), jnp.concatenate([all_y, distractors_y])
+        gallery = concatenated([all_x, distractors_x]), concatenated([all_y, distractors_y])
         before = np.log(partner_ranks(plain, *gallery, len(held_out)))
         counts[held_out] += 1
         # Queries of y rank x, and queries of x rank y.
@@ -104,13 +103,13 @@ def _gains(features: Features, seed: int) -> tuple[float, float]:
     return standard_errors(gains[0] / counts), standard_errors(gains[1] / counts)
 
 
-def _rows(groups: Iterable[jax.Array], seed: int) -> jax.Array:
+def _rows(groups: Iterable[Array], seed: int) -> Array:
     """Return single rows of items [n, j, d], matched or not, in random order."""
-    rows = jnp.concatenate([items.reshape(-1, items.shape[-1]) for items in groups])
+    rows = concatenated([items.reshape(-1, items.shape[-1]) for items in groups])
     return rows[np.random.default_rng(seed).permutation(len(rows))[:_ROWS]]
 
 
-def _bank(embed: Callable[[jax.Array], jax.Array], rows: jax.Array) -> jax.Array | None:
+def _bank(embed: Callable[[Array], Array], rows: Array) -> Array | None:
     """Return the embedded rows, as many as fit into a bank; None if they are too few."""
     if len(rows) < _LEAST_ROWS:
         return None

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
 from gentle_clip_jax.aligners.candidates import JOINT, MOVED, TRANSPORTED, has_unmatched
@@ -103,8 +102,8 @@ def _moved(features: Features) -> dict[str, Candidate]:
 
 def _candidate(features: Features, fit: Any) -> Candidate:
     _, distractors = unmatched_parts(features)
-    x, y = (jnp.mean(items, axis=1) for items in features[:2])
-    galleries = (jnp.mean(items[distractors], axis=1) for items in features[2:])
+    x, y = (items.mean(axis=1) for items in features[:2])
+    galleries = (items[distractors].mean(axis=1) for items in features[2:])
     return Candidate(fit, x, y, *galleries)
 
 
@@ -121,5 +120,5 @@ def _shrinkage(features: Features) -> float:
         pairs = features._replace(x=x[:, None], y=y[:, None])
         return lambda shrinkage: ridge_to_identity(pairs, shrinkage=shrinkage)
 
-    x, y = (jnp.mean(items, axis=1) for items in features[:2])
+    x, y = (items.mean(axis=1) for items in features[:2])
     return chosen_shrinkage(fit, x, y, shrinkages=JointAdapted.shrinkages)

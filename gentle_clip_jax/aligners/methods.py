@@ -4,11 +4,9 @@ import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
-
 from gentle_clip_jax.aligners import choose
 from gentle_clip_jax.aligners.aligner import Aligner, fitted
+from gentle_clip_jax.aligners.closed_form.arrays import Array
 from gentle_clip_jax.aligners.closed_form.maps import Joined
 from gentle_clip_jax.aligners.closed_form.procrustes import procrustes
 from gentle_clip_jax.aligners.closed_form.relative import relative
@@ -59,26 +57,24 @@ def _settings(**settings: Any) -> Metadata:
     return {"settings": settings}
 
 
-def _pairs(features: Features) -> tuple[jax.Array, jax.Array]:
-    return jnp.mean(features.x, axis=1), jnp.mean(features.y, axis=1)
+def _pairs(features: Features) -> tuple[Array, Array]:
+    return features.x.mean(axis=1), features.y.mean(axis=1)
 
 
-def _shrunk(
-    fit: ShrunkFit, x: jax.Array, y: jax.Array, shrinkage: float | None
-) -> tuple[Embeds, Metadata]:
+def _shrunk(fit: ShrunkFit, x: Array, y: Array, shrinkage: float | None) -> tuple[Embeds, Metadata]:
     if shrinkage is None:
         shrinkage = chosen_shrinkage(fit, x, y)
     return fit(x, y)(shrinkage), _settings(shrinkage=shrinkage)
 
 
-def _cca_relative(x: jax.Array, y: jax.Array, shrinkage: float | None) -> tuple[Embeds, Metadata]:
+def _cca_relative(x: Array, y: Array, shrinkage: float | None) -> tuple[Embeds, Metadata]:
     maps, metadata = _shrunk(shrunk_cca, x, y, shrinkage)
     return Joined((maps, relative(x, y))), metadata
 
 
 # Functions of standardised pairs [n, dx] and [n, dy], and a shrinkage, which held-out pairs choose
 # if it is None.
-OfPairs = Callable[[jax.Array, jax.Array, float | None], tuple[Embeds, Metadata]]
+OfPairs = Callable[[Array, Array, float | None], tuple[Embeds, Metadata]]
 OF_PAIRS: dict[str, OfPairs] = {
     "cca": functools.partial(_shrunk, shrunk_cca),
     "procrustes": lambda x, y, _: (procrustes(x, y), _settings(dim=Procrustes.dim)),

@@ -6,10 +6,10 @@ import weakref
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
-import jax
 import numpy as np
 from jax.typing import ArrayLike
 
+from gentle_clip_jax.aligners.closed_form.arrays import Array
 from gentle_clip_jax.storage.digests import sha256_of
 
 PLAN_ITEMS = 4096  # unmatched items of a plan, whose cost is quadratic
@@ -17,7 +17,7 @@ Result = TypeVar("Result")
 
 
 class Features(NamedTuple):
-    """Standardised features, in which methods are fitted; see `Problem`.
+    """Standardised features, in which methods are fitted; see `Problem` and `arrays.to_fit`.
 
     x: [n, j, dx] of the matched items; j rows an item.
     y: [n, k, dy] of their partners.
@@ -25,10 +25,10 @@ class Features(NamedTuple):
     unmatched_y: [v, k, dy] likewise; n, u and v may be 0.
     """
 
-    x: jax.Array
-    y: jax.Array
-    unmatched_x: jax.Array
-    unmatched_y: jax.Array
+    x: Array
+    y: Array
+    unmatched_x: Array
+    unmatched_y: Array
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -2,10 +2,9 @@
 
 from collections.abc import Callable
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
+from gentle_clip_jax.aligners.closed_form.arrays import Array, concatenated
 from gentle_clip_jax.aligners.problem import Features, Problem, once_a_problem
 from gentle_clip_jax.aligners.settings import CrossValidation
 from gentle_clip_jax.aligners.standardize import Classes, standardized
@@ -55,22 +54,22 @@ def reduced_together(features: Features) -> Features:
     fitted, _ = unmatched_parts(features)
     width = features.x.shape[2]
     rows = [
-        jnp.concatenate([items.reshape(-1, width), unmatched[fitted].reshape(-1, width)])
+        concatenated([items.reshape(-1, width), unmatched[fitted].reshape(-1, width)])
         for items, unmatched in (features[::2], features[1::2])
     ]
-    means = [jnp.mean(some, axis=0) for some in rows]
+    means = [some.mean(axis=0) for some in rows]
     basis = _basis(*(some[:, None] - mean[None, None, :] for some, mean in zip(rows, means)))
     centred = [items - mean[None, None, :] for items, mean in zip(features, means * 2)]
     return Features(*(centred if basis is None else (items @ basis for items in centred)))
 
 
-def _basis(items: jax.Array, unmatched: jax.Array) -> jax.Array | None:
+def _basis(items: Array, unmatched: Array) -> np.ndarray | None:
     """Return the first principal components [d, k] of the rows; None if all would be used."""
     width = items.shape[2]
     if width <= CrossValidation.dimensions:
         return None
     rows = np.concatenate([np.asarray(some).reshape(-1, width) for some in (items, unmatched)])
-    return jnp.asarray(principal_components(rows - rows.mean(axis=0), CrossValidation.dimensions))
+    return principal_components(rows - rows.mean(axis=0), CrossValidation.dimensions)
 
 
 def raw_candidate(problem: Problem, fit: Callable[[Problem], Embeds]) -> Candidate:
@@ -81,9 +80,6 @@ def raw_candidate(problem: Problem, fit: Callable[[Problem], Embeds]) -> Candida
     def fit_pairs(rest: np.ndarray) -> Embeds:
         return fit(Problem(problem.x[rest], problem.y[rest], *unmatched))
 
-    x, y = (jnp.asarray(items.mean(axis=1)) for items in (problem.x, problem.y))
-    distractors_x, distractors_y = (
-        jnp.asarray(items[distractors].mean(axis=1))
-        for items in (problem.unmatched_x, problem.unmatched_y)
-    )
-    return Candidate(fit_pairs, x, y, distractors_x, distractors_y)
+    x, y = (items.mean(axis=1) for items in (problem.x, problem.y))
+    others = problem.unmatched_x, problem.unmatched_y
+    return Candidate(fit_pairs, x, y, *(items[distractors].mean(axis=1) for items in others))

@@ -1,13 +1,12 @@
 """Standardisation of a problem: every method is fitted to centred and scaled features."""
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
+from gentle_clip_jax.aligners.closed_form.arrays import Array, to_fit
 from gentle_clip_jax.aligners.problem import Features, Problem, once_a_problem
 from gentle_clip_jax.aligners.standardizer import Standardizer
 
-Classes = tuple[jax.Array, jax.Array]
+Classes = tuple[Array, Array]
 Standardized = tuple[Standardizer, Standardizer, Features, Classes | None]
 
 
@@ -28,7 +27,7 @@ def in_one_unit(problem: Problem) -> Standardized:
     largest = max(float(np.abs(items).max(initial=0)) for items in sets)
     unit = np.full(width, np.ldexp(1.0, np.frexp(largest)[1]) if largest else 1.0)
     both = Standardizer(np.zeros(width), unit)
-    return both, both, Features(*(jnp.asarray(both.rows(items)) for items in sets)), None
+    return both, both, Features(*to_fit(*map(both.rows, sets))), None
 
 
 @once_a_problem
@@ -37,13 +36,9 @@ def standardized(problem: Problem) -> Standardized:
     of_x, of_y = (problem.x, problem.unmatched_x), (problem.y, problem.unmatched_y)
     x = Standardizer.of(*of_x).in_components(*of_x)
     y = Standardizer.of(*of_y).in_components(*of_y)
-    features = Features(
-        jnp.asarray(x.rows(problem.x)),
-        jnp.asarray(y.rows(problem.y)),
-        jnp.asarray(x.rows(problem.unmatched_x)),
-        jnp.asarray(y.rows(problem.unmatched_y)),
-    )
+    sets = (x, problem.x), (y, problem.y), (x, problem.unmatched_x), (y, problem.unmatched_y)
+    features = Features(*to_fit(*(of.rows(items) for of, items in sets)))
     if problem.classes is None:
         return x, y, features, None
     classifier, names = problem.classes
-    return x, y, features, (jnp.asarray(x.directions(classifier)), jnp.asarray(y.rows(names)))
+    return x, y, features, (x.directions(classifier), y.rows(names))

@@ -4,12 +4,10 @@ This module is the one engine for held-out pairs. Callers pass functions that fi
 depends on no method.
 """
 
-import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from gentle_clip_jax.evaluation import pairs
@@ -18,6 +16,7 @@ from gentle_clip_jax.evaluation.splits import FOLDS, folds, repeated_folds
 from gentle_clip_jax.losses import pairwise
 from gentle_clip_jax.storage.progress import track
 
+Array = Any  # jax.Array or np.ndarray
 TOP = (1, 5, 10)
 # In a smaller gallery nearly every rank is good.
 _LEAST_GALLERY = 10
@@ -26,9 +25,9 @@ _LEAST_GALLERY = 10
 class Embeds(Protocol):
     """Maps of both modalities into one space, a pytree: unit rows [n, k] of features [n, d]."""
 
-    def embed_x(self, x: jax.Array, /) -> jax.Array: ...
+    def embed_x(self, x: Array, /) -> Array: ...
 
-    def embed_y(self, y: jax.Array, /) -> jax.Array: ...
+    def embed_y(self, y: Array, /) -> Array: ...
 
 
 class Candidate(NamedTuple):
@@ -40,10 +39,10 @@ class Candidate(NamedTuple):
     """
 
     fit: Callable[[np.ndarray], Embeds]
-    x: jax.Array
-    y: jax.Array
-    distractors_x: jax.Array
-    distractors_y: jax.Array
+    x: Array
+    y: Array
+    distractors_x: Array
+    distractors_y: Array
 
 
 class HeldOut(NamedTuple):
@@ -100,8 +99,9 @@ def cross_validate(
             rows = held_out if enough else np.concatenate([held_out, rest])
             fitted, gallery = len(rest), len(rows) + distractors
             x, y = pairs.take(rows, candidate.x, candidate.y)
-            x = jnp.concatenate([x, candidate.distractors_x])
-            y = jnp.concatenate([y, candidate.distractors_y])
+            concatenate = x.__array_namespace__().concatenate
+            x = concatenate([x, candidate.distractors_x])
+            y = concatenate([y, candidate.distractors_y])
             rank = np.asarray(partner_ranks(candidate.fit(rest), x, y, len(held_out)))
             log_rank[name][held_out] += np.log(rank).mean(axis=1)
             recall[name][held_out] += rank[:, :, None] <= np.asarray(TOP)
@@ -115,9 +115,9 @@ def cross_validate(
 
 
 def choose_setting(
-    fit: Callable[[jax.Array, jax.Array], Callable[[float], Embeds]],
-    x: jax.Array,
-    y: jax.Array,
+    fit: Callable[[Array, Array], Callable[[float], Embeds]],
+    x: Array,
+    y: Array,
     settings: Iterable[float],
     *,
     num_folds: int = FOLDS,
@@ -154,28 +154,33 @@ def choose_setting(
         fitted = map(fit(ordered_x[size:], ordered_y[size:]), settings)
         among = size if size >= _LEAST_GALLERY else n
         gallery = ordered_x[:among], ordered_y[:among]
-        scores.append([_log_rank(aligner, *gallery, size) for aligner in fitted])
-    return settings[int(np.argmin(np.mean(scores, axis=(0, 2))))]
+        ranks = [np.asarray(partner_ranks(aligner, *gallery, size)) for aligner in fitted]
+        scores.append([np.log(rank).mean() for rank in ranks])
+    return settings[int(np.argmin(np.mean(scores, axis=0)))]
 
 
-def _log_rank(aligner: Embeds, x: jax.Array, y: jax.Array, size: int) -> jax.Array:
-    """Return the log rank [size] of the partners of the first rows, mean over both directions."""
-    return jnp.mean(jnp.log(partner_ranks(aligner, x, y, size).astype(x.dtype)), axis=1)
-
-
-@functools.partial(jax.jit, static_argnames="size")
-def partner_ranks(aligner: Embeds, x: jax.Array, y: jax.Array, size: int) -> jax.Array:
+def partner_ranks(aligner: Embeds, x: Array, y: Array, size: int) -> Array:
     """Return the rank [size, 2] of the partners of the first rows, from x to y and back.
 
-    A tie counts against the partner, and so does a row that is not a number.
+    A tie counts against the partner, and so does a row that is not a number. JAX's arrays are
+    compiled for; NumPy's stay NumPy's if the aligner's are.
     """
+    run = _partner_ranks if isinstance(x, np.ndarray) else _compiled_partner_ranks
+    return run(aligner, x, y, size)
+
+
+def _partner_ranks(aligner: Embeds, x: Array, y: Array, size: int) -> Array:
     x, y = aligner.embed_x(x), aligner.embed_y(y)
+    xp = x.__array_namespace__()
 
-    def one_way(queries: jax.Array, gallery: jax.Array) -> jax.Array:
-        scores = pairwise.similarity(queries, gallery)
-        return rank_of_partner(scores, jnp.diagonal(scores))
+    def one_way(queries: Array, gallery: Array) -> Array:
+        scores = queries @ gallery.T if xp is np else pairwise.similarity(queries, gallery)
+        return rank_of_partner(scores, xp.diagonal(scores))
 
-    return jnp.stack([one_way(x[:size], y), one_way(y[:size], x)], axis=1)
+    return xp.stack([one_way(x[:size], y), one_way(y[:size], x)], axis=1)
+
+
+_compiled_partner_ranks = jax.jit(_partner_ranks, static_argnames="size")
 
 
 def rank_of_partner(scores: Any, partner: Any) -> Any:

@@ -7,6 +7,7 @@ compiling for their number takes. JAX is loaded only for its own arrays.
 import dataclasses
 import functools
 import itertools
+import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar
@@ -18,7 +19,7 @@ from gentle_clip_jax.parallel.cores import one_core_for_lapack
 Array = Any  # jax.Array or np.ndarray
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
-_FEW = 4096  # rows that NumPy maps without JAX, which would be slower to start
+_FEW = 4096  # rows that NumPy fits and maps without JAX, which would be slower to start
 
 
 def leaves(tree: Any) -> Iterator[Any]:
@@ -59,6 +60,15 @@ def to_map(rows: Any) -> Array:
     import jax.numpy as jnp
 
     return jnp.asarray(rows)
+
+
+def to_fit(*sets: np.ndarray) -> list[Array]:
+    """Return items as they are fitted: all NumPy's if each set has few rows, else all JAX's."""
+    if all(math.prod(items.shape[:-1]) <= _FEW for items in sets):
+        return [*sets]
+    import jax.numpy as jnp
+
+    return [jnp.asarray(items) for items in sets]
 
 
 def compiled(
@@ -133,6 +143,11 @@ def unit_rows(rows: Array) -> Array:
         return pairwise.normalize(rows)
     length = np.linalg.norm(rows, axis=1, keepdims=True)
     return rows / np.where(length > 0, length, 1)
+
+
+def concatenated(parts: Sequence[Array], *, axis: int = 0) -> Array:
+    """Return arrays of one kind as one along an axis."""
+    return parts[0].__array_namespace__().concatenate(parts, axis=axis)
 
 
 def similarity(x: Array, y: Array) -> Array:

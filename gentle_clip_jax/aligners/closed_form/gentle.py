@@ -6,11 +6,9 @@
 import functools
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
-
+from gentle_clip_jax.aligners.closed_form.arrays import Array, concatenated
 from gentle_clip_jax.aligners.closed_form.maps import Joined, Maps, Smoothed
-from gentle_clip_jax.aligners.closed_form.neighbours import smooth
+from gentle_clip_jax.aligners.closed_form.neighbours import smooth_alike
 from gentle_clip_jax.aligners.closed_form.shrinkage import chosen_shrinkage, shrunk_cca
 from gentle_clip_jax.aligners.closed_form.transported import (
     few_pairs_shrinkage,
@@ -26,7 +24,7 @@ FEW_PAIRS, FEW_DIMENSIONS = GentleTransport.few_pairs, GentleTransport.few_dimen
 NEIGHBOURS = GentleTransport.neighbours
 
 
-Classes = tuple[jax.Array, jax.Array]
+Classes = tuple[Array, Array]
 
 
 class Prepared(NamedTuple):
@@ -37,7 +35,7 @@ class Prepared(NamedTuple):
     """
 
     features: Features
-    bank: jax.Array
+    bank: Array
     weight: float
     shrinkage: float
     maps: Maps
@@ -64,16 +62,16 @@ def prepare(
 
     Source: ours; docs/results/closed.md compares alternatives.
     """
-    rows = jnp.concatenate([jnp.mean(z, axis=1) for z in (features.x, features.unmatched_x)])
+    rows = concatenated([items.mean(axis=1) for items in (features.x, features.unmatched_x)])
     if neighbours is None:
         neighbours = 0.0 if are_few_dimensions(features) else NEIGHBOURS
     weight = neighbours * few_pairs_weight(len(features.x))
     bank = rows[: BANK_BYTES // rows[0].nbytes]
     if weight:
-        rows = smooth(rows, bank, weight=weight)  # large sets fit into memory only once
-    x, unmatched_x = jnp.split(rows, [len(features.x)])
+        rows = smooth_alike(rows, bank, weight=weight)  # large sets fit into memory only once
+    x, unmatched_x = rows[: len(features.x)], rows[len(features.x) :]
     features = features._replace(x=x[:, None], unmatched_x=unmatched_x[:, None])
-    y = jnp.mean(features.y, axis=1)
+    y = features.y.mean(axis=1)
     shrinkage = chosen_shrinkage(shrunk_cca, x, y) if shrinkage is None else shrinkage
     bank = bank if weight else bank[:0]
     return Prepared(features, bank, weight, shrinkage, shrunk_cca(x, y)(shrinkage))
@@ -130,7 +128,7 @@ def planned(
     )
     if classes is None:
         return fit(maps)
-    x, y = (jnp.mean(items, axis=1) for items in (features.unmatched_x, features.unmatched_y))
+    x, y = (items.mean(axis=1) for items in (features.unmatched_x, features.unmatched_y))
     named = named_classes(x, y, *classes)
     fitted = fit(Joined((maps, named)), pseudo_y=named.pseudo_y(x))
     assert isinstance(fitted, Maps)

@@ -1,20 +1,20 @@
 """Features of one space on both sides: its identity, and regression that shrinks towards it."""
 
 import jax
-import jax.numpy as jnp
 
+from gentle_clip_jax.aligners.closed_form.arrays import compiled_for_jax, concatenated
 from gentle_clip_jax.aligners.closed_form.cca import Maps
 from gentle_clip_jax.aligners.problem import Features
 
 
 def identity(features: Features) -> Maps:
     """Return maps that keep the space: cosines of the features as they are."""
-    width = features.x.shape[2]
-    zero, eye = jnp.zeros(width, features.x.dtype), jnp.eye(width, dtype=features.x.dtype)
+    width, dtype, xp = features.x.shape[2], features.x.dtype, features.x.__array_namespace__()
+    zero, eye = xp.zeros(width, dtype), xp.eye(width, dtype=dtype)
     return Maps(zero, eye, zero, eye)
 
 
-@jax.jit
+@compiled_for_jax()
 def ridge_to_identity(features: Features, *, shrinkage: jax.Array | float) -> Maps:
     """Fit a regression of y on x that shrinks towards the identity, around the mean of each.
 
@@ -27,13 +27,13 @@ def ridge_to_identity(features: Features, *, shrinkage: jax.Array | float) -> Ma
 
     Source: Hoerl and Kennard 1970, Technometrics 12, with another prior mean.
     """
-    items = [jnp.mean(rows, axis=1) for rows in features]
-    mean_x, mean_y = (jnp.mean(jnp.concatenate(of), axis=0) for of in (items[::2], items[1::2]))
+    items, xp = [rows.mean(axis=1) for rows in features], features.x.__array_namespace__()
+    mean_x, mean_y = (concatenated(of).mean(axis=0) for of in (items[::2], items[1::2]))
     x, y = items[0] - mean_x[None, :], items[1] - mean_y[None, :]
-    eye = jnp.eye(x.shape[1], dtype=x.dtype)
+    eye = xp.eye(x.shape[1], dtype=x.dtype)
     covariance = x.T @ x / len(x)
-    ridge = shrinkage * jnp.trace(covariance) / len(eye)
-    ridge = jnp.where(ridge > 0, ridge, 1)  # pairs that are all alike change nothing
+    ridge = shrinkage * xp.trace(covariance) / len(eye)
+    ridge = xp.where(ridge > 0, ridge, 1)  # pairs that are all alike change nothing
     change = x.T @ (y - x) / len(x)
-    map_x = eye + jax.scipy.linalg.solve(covariance + ridge * eye, change, assume_a="pos")
+    map_x = eye + xp.linalg.solve(covariance + ridge * eye, change)
     return Maps(mean_x, map_x, mean_y, eye)

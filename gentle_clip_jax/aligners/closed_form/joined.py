@@ -1,13 +1,11 @@
 """Gentle transport with relative representations beside it, joined as one space."""
 
-import jax
-import jax.numpy as jnp
 
+from gentle_clip_jax.aligners.closed_form.arrays import Array, concatenated, similarity
 from gentle_clip_jax.aligners.closed_form.maps import Joined
 from gentle_clip_jax.aligners.closed_form.relative import relative
 from gentle_clip_jax.aligners.problem import PLAN_ITEMS, Features
 from gentle_clip_jax.evaluation.cross_validation import Embeds
-from gentle_clip_jax.losses import pairwise
 
 
 def with_relative(features: Features, maps: Embeds) -> Joined:
@@ -26,29 +24,27 @@ def with_relative(features: Features, maps: Embeds) -> Joined:
     Source: ours; docs/results/protein_names.md has its gain. Moschella et al.,
     arXiv 2209.15430, section 4, also add anchors, one after another, by their nearest neighbours.
     """
-    x, y = jnp.mean(features.x, axis=1), jnp.mean(features.y, axis=1)
-    unmatched_x, unmatched_y = (
-        jnp.mean(items[:PLAN_ITEMS], axis=1)
-        for items in (features.unmatched_x, features.unmatched_y)
-    )
+    x, y = features.x.mean(axis=1), features.y.mean(axis=1)
+    unmatched = features.unmatched_x, features.unmatched_y
+    unmatched_x, unmatched_y = (items[:PLAN_ITEMS].mean(axis=1) for items in unmatched)
     anchors = relative(x, y)
     if len(unmatched_x) and len(unmatched_y):
         both = Joined((maps, anchors))
         mutual_pairs = mutual(both.embed_x(unmatched_x), both.embed_y(unmatched_y))
         anchors = relative(
-            jnp.concatenate([x, unmatched_x[mutual_pairs[:, 0]]]),
-            jnp.concatenate([y, unmatched_y[mutual_pairs[:, 1]]]),
+            concatenated([x, unmatched_x[mutual_pairs[:, 0]]]),
+            concatenated([y, unmatched_y[mutual_pairs[:, 1]]]),
         )
     return Joined((maps, anchors))
 
 
-def mutual(x: jax.Array, y: jax.Array) -> jax.Array:
+def mutual(x: Array, y: Array) -> Array:
     """Return pairs [k, 2] of rows of x [n, d] and y [m, d] with the greatest product both ways.
 
-    >>> mutual(jnp.eye(3), jnp.eye(3)[jnp.array([2, 0])]).tolist()
+    >>> mutual(np.eye(3), np.eye(3)[[2, 0]]).tolist()
     [[0, 1], [2, 0]]
     """
-    products = pairwise.similarity(x, y)
-    nearest_y, nearest_x = jnp.argmax(products, axis=1), jnp.argmax(products, axis=0)
-    rows = jnp.flatnonzero(nearest_x[nearest_y] == jnp.arange(len(x)))
-    return jnp.stack([rows, nearest_y[rows]], axis=1)
+    products, xp = similarity(x, y), x.__array_namespace__()
+    nearest_y, nearest_x = xp.argmax(products, axis=1), xp.argmax(products, axis=0)
+    rows = xp.flatnonzero(nearest_x[nearest_y] == xp.arange(len(x)))
+    return xp.stack([rows, nearest_y[rows]], axis=1)

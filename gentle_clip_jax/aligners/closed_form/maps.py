@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from gentle_clip_jax.aligners.closed_form.arrays import Array, unit_rows
+from gentle_clip_jax.aligners.closed_form.arrays import Array, concatenated, unit_rows
 from gentle_clip_jax.aligners.closed_form.neighbours import smooth_alike
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Joined(NamedTuple):
 
 
 def _joined(parts: list[Array]) -> Array:
-    return unit_rows(parts[0].__array_namespace__().concatenate(parts, axis=1))
+    return unit_rows(concatenated(parts, axis=1))
 
 
 class Smoothed(NamedTuple):

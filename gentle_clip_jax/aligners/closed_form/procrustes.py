@@ -1,17 +1,13 @@
 """Orthogonal Procrustes: rotations of both modalities into one space."""
 
-import functools
-
-import jax
-import jax.numpy as jnp
-
+from gentle_clip_jax.aligners.closed_form.arrays import Array, centred, compiled_for_jax
 from gentle_clip_jax.aligners.closed_form.cca import Maps
 from gentle_clip_jax.aligners.settings import Procrustes
 from gentle_clip_jax.evaluation import pairs
 
 
-@functools.partial(jax.jit, static_argnames="dim")
-def procrustes(x: jax.Array, y: jax.Array, *, dim: int = Procrustes.dim) -> Maps:
+@compiled_for_jax(static_argnames="dim")
+def procrustes(x: Array, y: Array, *, dim: int = Procrustes.dim) -> Maps:
     """Fit orthogonal maps under which the pairs lie closest, of equal lengths or not.
 
     U S V^T = SVD(Cxy); the maps are the first columns of U and of V. Where dx = dy = dim, x U and
@@ -29,14 +25,14 @@ def procrustes(x: jax.Array, y: jax.Array, *, dim: int = Procrustes.dim) -> Maps
     Source: Schönemann 1966, Psychometrika 31; between lengths, Smith et al., arXiv 1702.03859.
     """
     pairs.count(x, y)
-    mean_x, mean_y = jnp.mean(x, axis=0), jnp.mean(y, axis=0)
+    (mean_x, centred_x), (mean_y, centred_y), xp = centred(x), centred(y), x.__array_namespace__()
     # Few pairs span few directions: the SVD is then of a matrix [n, n], however long features are.
-    basis_x, rows_x = jnp.linalg.qr((x - mean_x[None, :]).T)
-    basis_y, rows_y = jnp.linalg.qr((y - mean_y[None, :]).T)
-    left, covariances, right = jnp.linalg.svd(rows_x @ rows_y.T, full_matrices=False)
-    least = max(x.shape + y.shape) * jnp.finfo(x.dtype).eps * covariances[0]
+    basis_x, rows_x = xp.linalg.qr(centred_x.T)
+    basis_y, rows_y = xp.linalg.qr(centred_y.T)
+    left, covariances, right = xp.linalg.svd(rows_x @ rows_y.T, full_matrices=False)
+    least = max(x.shape + y.shape) * xp.finfo(x.dtype).eps * covariances[0]
     has_covariance = (covariances > least)[None, :dim]
     map_x, map_y = basis_x @ left[:, :dim], basis_y @ right[:dim].T
     return Maps(
-        mean_x, jnp.where(has_covariance, map_x, 0), mean_y, jnp.where(has_covariance, map_y, 0)
+        mean_x, xp.where(has_covariance, map_x, 0), mean_y, xp.where(has_covariance, map_y, 0)
     )

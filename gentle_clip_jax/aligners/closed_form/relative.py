@@ -4,12 +4,10 @@ import dataclasses
 import functools
 
 import jax
-import jax.numpy as jnp
 
-from gentle_clip_jax.aligners.closed_form.arrays import Array, similarity, unit_rows
+from gentle_clip_jax.aligners.closed_form.arrays import Array, centred, similarity, unit_rows
 from gentle_clip_jax.aligners.settings import Relative
 from gentle_clip_jax.evaluation import pairs
-from gentle_clip_jax.losses import pairwise
 
 
 @functools.partial(
@@ -49,8 +47,8 @@ class Anchors:
 
 
 def relative(
-    x: jax.Array,
-    y: jax.Array,
+    x: Array,
+    y: Array,
     *,
     kept: int = Relative.kept,
     power: jax.Array | float = Relative.power,
@@ -72,12 +70,6 @@ def relative(
     arXiv 2210.01738, the source of the defaults. Neither centres its features.
     """
     pairs.count(x, y)
-    mean_x, mean_y = jnp.mean(x, axis=0), jnp.mean(y, axis=0)
-    return Anchors(
-        mean_x,
-        pairwise.normalize(x - mean_x[None, :]),
-        mean_y,
-        pairwise.normalize(y - mean_y[None, :]),
-        kept,
-        jnp.asarray(power, x.dtype),
-    )
+    (mean_x, x), (mean_y, y) = centred(x), centred(y)
+    power = x.__array_namespace__().asarray(power, dtype=x.dtype)
+    return Anchors(mean_x, unit_rows(x), mean_y, unit_rows(y), kept, power)

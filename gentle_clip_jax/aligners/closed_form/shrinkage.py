@@ -3,9 +3,7 @@
 import functools
 from collections.abc import Callable, Iterable
 
-import jax
-
-from gentle_clip_jax.aligners.closed_form.arrays import compiled_for_jax
+from gentle_clip_jax.aligners.closed_form.arrays import Array, compiled_for_jax
 from gentle_clip_jax.aligners.closed_form.cca import Maps, maps_of, moments
 from gentle_clip_jax.aligners.closed_form.ridge import ridge
 from gentle_clip_jax.aligners.settings import Shrinkage
@@ -13,14 +11,14 @@ from gentle_clip_jax.evaluation.cross_validation import choose_setting
 from gentle_clip_jax.evaluation.splits import FOLDS
 
 # Of pairs [n, dx] and [n, dy]: the fit as a function of the shrinkage.
-ShrunkFit = Callable[[jax.Array, jax.Array], Callable[[float], Maps]]
+ShrunkFit = Callable[[Array, Array], Callable[[float], Maps]]
 _moments, _maps_of = compiled_for_jax()(moments), compiled_for_jax()(maps_of)
 
 
 def chosen_shrinkage(
     fit: ShrunkFit,
-    x: jax.Array,
-    y: jax.Array,
+    x: Array,
+    y: Array,
     *,
     shrinkages: Iterable[float] = Shrinkage.candidates,
 ) -> float:
@@ -38,11 +36,11 @@ def chosen_shrinkage(
     return choose_setting(fit, x, y, shrinkages, num_folds=num_folds)
 
 
-def shrunk_cca(x: jax.Array, y: jax.Array) -> Callable[[float], Maps]:
+def shrunk_cca(x: Array, y: Array) -> Callable[[float], Maps]:
     """Fit `cca` as a `ShrunkFit`, which decomposes the covariances once."""
     return functools.partial(_maps_of, _moments(x, y))
 
 
-def shrunk_ridge(x: jax.Array, y: jax.Array) -> Callable[[float], Maps]:
+def shrunk_ridge(x: Array, y: Array) -> Callable[[float], Maps]:
     """Fit `ridge` as a `ShrunkFit`."""
     return lambda shrinkage: ridge(x, y, shrinkage=shrinkage)

@@ -2,15 +2,19 @@
 
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
-
-from gentle_clip_jax.aligners.closed_form.arrays import Array, softmax, unit_rows
+from gentle_clip_jax.aligners.closed_form.arrays import (
+    Array,
+    centred,
+    compiled_for_jax,
+    similarity,
+    softmax,
+    top_k,
+    unit_rows,
+)
 from gentle_clip_jax.aligners.closed_form.plan import transported_covariance
 from gentle_clip_jax.aligners.closed_form.transported import transported_cca
 from gentle_clip_jax.aligners.problem import Features
 from gentle_clip_jax.evaluation.cross_validation import Embeds
-from gentle_clip_jax.losses import pairwise
 
 _SHRINKAGE, _ROUNDS = 3.0, 6
 _TEXTS, _SHARP = 20, 0.05  # texts nearest to a name, and the temperature of their shares
@@ -43,10 +47,10 @@ class Named(NamedTuple):
 
 
 def named_classes(
-    x: jax.Array,
-    y: jax.Array,
-    classifier: jax.Array,
-    names: jax.Array,
+    x: Array,
+    y: Array,
+    classifier: Array,
+    names: Array,
     *,
     temperature: float = 2.0,
 ) -> Named:
@@ -65,26 +69,23 @@ def named_classes(
     Source: Norouzi et al., arXiv 1312.5650 (ConSE), over all classes and unseen texts; the texts
     nearest to a name are ours.
     """
-    zero, mean_y = jnp.zeros_like(names[0]), jnp.mean(y, axis=0)
-    names = _blended_with_texts(names - jnp.mean(names, axis=0)[None, :], y - mean_y[None, :])
-    plain = Named(classifier, names, zero, mean_y, temperature)
-    return plain._replace(mean_x=jnp.mean(plain.pseudo_y(x), axis=0))
+    mean_y, texts = centred(y)
+    names = _blended_with_texts(centred(names)[1], texts)
+    plain = Named(classifier, names, 0 * mean_y, mean_y, temperature)
+    return plain._replace(mean_x=plain.pseudo_y(x).mean(axis=0))
 
 
-@jax.jit
-def _blended_with_texts(names: jax.Array, texts: jax.Array) -> jax.Array:
+@compiled_for_jax()
+def _blended_with_texts(names: Array, texts: Array) -> Array:
     """Average the names [c, d] with the means of their nearest texts [m, d]; all are centred."""
-    cosines = pairwise.similarity(pairwise.normalize(names), pairwise.normalize(texts))
-    cosines, nearest = jax.lax.top_k(cosines, min(_TEXTS, len(texts)))
-    shares = jax.nn.softmax(cosines / _SHARP, axis=1)
-    means = jnp.einsum("ck,ckd->cd", shares, texts[nearest])
-    length, tiny = jnp.linalg.norm(names), jnp.finfo(names.dtype).tiny  # names may be all the same
-    return (means + names * jnp.linalg.norm(means) / jnp.maximum(length, tiny)) / 2
+    xp, cosines = names.__array_namespace__(), similarity(unit_rows(names), unit_rows(texts))
+    cosines, nearest = top_k(cosines, min(_TEXTS, len(texts)))
+    means = xp.einsum("ck,ckd->cd", softmax(cosines / _SHARP), texts[nearest])
+    length, tiny = xp.linalg.norm(names), xp.finfo(names.dtype).tiny  # names may be all the same
+    return (means + names * xp.linalg.norm(means) / xp.maximum(length, tiny)) / 2
 
 
-def of_names_alone(
-    features: Features, classifier: jax.Array, names: jax.Array
-) -> tuple[Embeds, float]:
+def of_names_alone(features: Features, classifier: Array, names: Array) -> tuple[Embeds, float]:
     """Fit `transported_cca` to names of classes and unmatched items, without the pairs.
 
     Args:
@@ -97,15 +98,17 @@ def of_names_alone(
       docs/results/diagnose.md measures it.
     """
     x, y = features.unmatched_x, features.unmatched_y
-    mean_x, mean_y = jnp.mean(x, axis=1), jnp.mean(y, axis=1)
+    mean_x, mean_y = x.mean(axis=1), y.mean(axis=1)
     start = named_classes(mean_x, mean_y, classifier, names)
     # A pair at the origin, with weight 0.
-    unpaired = Features(jnp.zeros_like(x[:1]), jnp.zeros_like(y[:1]), x, y)
+    unpaired = Features(0 * x[:1], 0 * y[:1], x, y)
     settings = {"mix": 1.0, "shrinkage": _SHRINKAGE, "within": 0.5, "rounds": _ROUNDS}
     maps = transported_cca(unpaired, start, **settings)
     return maps, float(_planned_cosine(maps.embed_x(mean_x), maps.embed_y(mean_y)))
 
 
-@jax.jit
-def _planned_cosine(x: jax.Array, y: jax.Array) -> jax.Array:
-    return jnp.trace(transported_covariance(x, y, x, y, epsilon=0.02, iterations=10))
+@compiled_for_jax()
+def _planned_cosine(x: Array, y: Array) -> Array:
+    return x.__array_namespace__().trace(
+        transported_covariance(x, y, x, y, epsilon=0.02, iterations=10)
+    )
