@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from gentle_clip_jax.aligners.closed_form.arrays import unit_rows
 from gentle_clip_jax.aligners.standardizer import Standardizer
+from gentle_clip_jax.evaluation.nearest import greatest
 
 if TYPE_CHECKING:
     from gentle_clip_jax.aligners.problem import Problem
@@ -106,5 +107,5 @@ def smooth_queries(
 
 def _nearest(cosines: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the numbers of the nearest texts of each query and their cosines, nearest first."""
-    nearest = np.argsort(-cosines, axis=1, kind="stable")[:, :NEIGHBOURS]
+    nearest = greatest(cosines, min(NEIGHBOURS, cosines.shape[1]))
     return nearest, np.take_along_axis(cosines, nearest, axis=1)

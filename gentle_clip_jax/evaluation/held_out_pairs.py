@@ -15,6 +15,7 @@ from gentle_clip_jax.evaluation.nearest import (
     TIE,
     blocks_of_cosines,
     greatest,
+    log_total,
     paired,
 )
 
@@ -144,18 +145,13 @@ def _direction(
     ranked_queries: np.ndarray,
 ) -> Direction:
     """Search for held-out items [k, d] in a gallery [m, d]; partners [k, d] as they are ranked."""
-    from scipy import special  # slow to load
-
     partner, count, parts = np.sum(queries * partners, axis=1), min(NEAREST, len(gallery)), []
     for start, cosines in blocks_of_cosines(queries, gallery):
         index = greatest(cosines, count)
         further = cosines - partner[start : start + len(cosines), None]
         above = np.sum(further > TIE, axis=1)
         every = -(-len(gallery) // _SUMMED)
-        totals = [
-            special.logsumexp(cosines[:, ::every] / t, axis=1) + np.log(every)
-            for t in TEMPERATURES.astype(np.float32)
-        ]
+        totals = [log_total(cosines[:, ::every], t) + np.log(every) for t in TEMPERATURES]
         ties = np.sum(further >= -TIE, axis=1) - above
         nearest = np.take_along_axis(cosines, index, axis=1)
         parts.append((index, nearest, above, ties, np.stack(totals, axis=1)))
@@ -184,13 +180,16 @@ def _surplus(peers: np.ndarray, among: Direction, count: int) -> np.ndarray:
       peers: [f, f] cosines of a fold's items with the partners of all of them.
       among: the searches of the same items among `count` unmatched ones.
     """
-    from scipy import stats  # slow to load
+    from scipy.special import gammaln  # slow to load, and scipy.stats slower
 
     partner = np.diagonal(peers)[:, None]
     others = peers[~np.eye(len(peers), dtype=bool)].reshape(len(peers), -1)
     fewer = min(others.shape[1], count)
     first = np.sum(others[:, :fewer] - partner >= -TIE, axis=1) == 0
-    return stats.hypergeom.pmf(0, count, among.above + among.ties, fewer) - first
+    behind = count - among.above - among.ties
+    # By the hypergeometric distribution, of `fewer` among the unmatched ones all are behind.
+    ways, every = (gammaln(n + 1) - gammaln(n - fewer + 1) for n in (behind, count))
+    return np.exp(ways - every) - first
 
 
 def _standard_errors(values: np.ndarray) -> float:

@@ -59,7 +59,7 @@ def nearest(
             (
                 index,
                 np.take_along_axis(cosines, index, axis=1),
-                _log_total(cosines, temperature),
+                log_total(cosines, temperature),
                 masses / masses.sum(axis=1, keepdims=True),
             )
         )
@@ -94,6 +94,7 @@ def _below_top(cosines: np.ndarray) -> np.ndarray:
     return cosines - cosines.max(axis=1, keepdims=True)
 
 
-def _log_total(cosines: np.ndarray, temperature: float) -> np.ndarray:
+def log_total(cosines: np.ndarray, temperature: float) -> np.ndarray:
+    """Return the logarithm [n] of the sums of exp(cosine / T) over the rows of cosines [n, m]."""
     sums = np.exp(_below_top(cosines) / np.float32(temperature)).sum(axis=1, dtype=np.float64)
     return cosines.max(axis=1) / temperature + np.log(sums)
