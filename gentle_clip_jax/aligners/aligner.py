@@ -163,6 +163,22 @@ def register() -> None:
     jax.tree_util.register_dataclass(Aligner, data_fields=[*PARTS], meta_fields=["record"])
 
 
+def by_jax(aligner: Aligner) -> Aligner:
+    """Return an aligner with JAX's arrays for NumPy's.
+
+    Moments stay in float64, which JAX does not support by default.
+    """
+    import jax
+    import jax.numpy as jnp
+
+    def converted(leaf: Any) -> Any:
+        is_kept = not isinstance(leaf, np.ndarray) or leaf.dtype == np.float64
+        return leaf if is_kept else jnp.asarray(leaf)
+
+    register()
+    return jax.tree.map(converted, aligner)
+
+
 @one_core_for_lapack
 def fitted(
     problem: "Problem",

@@ -7,7 +7,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from gentle_clip_jax.aligners import candidates, choose
-from gentle_clip_jax.aligners.aligner import Aligner, fitted, with_gallery_smoothing
+from gentle_clip_jax.aligners.aligner import Aligner, by_jax, fitted, with_gallery_smoothing
 from gentle_clip_jax.aligners.closed_form.transported import plan_part
 from gentle_clip_jax.aligners.closed_form.zero_pairs import of_names_alone
 from gentle_clip_jax.aligners.gallery import Galleries
@@ -66,7 +66,8 @@ def fit_method(problem: Problem, method: str, key: jax.Array) -> tuple[Aligner, 
         features, classes = standardized(problem)[2:]
         choice = choose.choose(features, held_out, named=classes is not None)
         aligner = _fit_choice(problem, choice)
-    return with_gallery_smoothing(aligner, problem, _galleries(aligner)), held_out
+    aligner = with_gallery_smoothing(aligner, problem, _galleries(aligner))
+    return by_jax(aligner), held_out
 
 
 @one_core_for_lapack

@@ -2,12 +2,11 @@
 
 import json
 import pathlib
-from typing import Any
 
 import numpy as np
 
 from gentle_clip_jax.aligners import saved
-from gentle_clip_jax.aligners.aligner import PARTS, Aligner, register
+from gentle_clip_jax.aligners.aligner import PARTS, Aligner, by_jax
 from gentle_clip_jax.aligners.closed_form.arrays import leaves
 from gentle_clip_jax.aligners.kinds import kind
 from gentle_clip_jax.aligners.standardizer import Standardizer
@@ -23,18 +22,7 @@ def load(folder: str | pathlib.Path) -> Aligner:
     Raises:
       ValueError: the folder holds none that is whole and of this version, or cannot be fetched.
     """
-    import jax
-
-    register()
-    return jax.tree.map(_to_jax, read(folder))
-
-
-def _to_jax(leaf: Any) -> Any:
-    """Return an array as JAX's; moments stay in float64, which these do not support by default."""
-    import jax.numpy as jnp
-
-    is_moments = isinstance(leaf, np.ndarray) and leaf.dtype == np.float64
-    return leaf if is_moments or not isinstance(leaf, np.ndarray) else jnp.asarray(leaf)
+    return by_jax(read(folder))
 
 
 def read(folder: str | pathlib.Path) -> Aligner:
