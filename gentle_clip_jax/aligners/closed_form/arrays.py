@@ -150,6 +150,37 @@ def concatenated(parts: Sequence[Array], *, axis: int = 0) -> Array:
     return parts[0].__array_namespace__().concatenate(parts, axis=axis)
 
 
+def leading_singular(matrix: Array, count: int) -> tuple[Array, Array, Array]:
+    """Return the first `count` singular vectors [m, k] and [n, k] of [m, n], and values [k].
+
+    Of NumPy's float32 by the products of its columns in float64, which is as precise as a
+    decomposition in float32 and four times as fast; vectors without a value are then 0.
+    """
+    xp = matrix.__array_namespace__()
+    if not is_numpy(matrix) or matrix.dtype != np.float32:
+        left, values, right = xp.linalg.svd(matrix, full_matrices=False)
+        return left[:, :count], values[:count], right[:count].T
+    if len(matrix) < len(matrix.T):
+        right, values, left = leading_singular(matrix.T, count)
+        return left, values, right
+    precise = matrix.astype(np.float64)
+    squares, right = np.linalg.eigh(precise.T @ precise)
+    values, right = np.sqrt(np.maximum(squares[::-1][:count], 0)), right[:, ::-1][:, :count]
+    least = max(np.finfo(np.float32).eps * values[0], np.finfo(np.float32).tiny)
+    left = precise @ right / np.maximum(values, least)
+    return tuple(of.astype(np.float32) for of in (left, values, right))
+
+
+def inverse_triangular(lower: Array) -> Array:
+    """Return the inverse of a lower triangular matrix [d, d]."""
+    if is_numpy(lower):
+        from scipy import linalg  # slow to load
+    else:
+        from jax.scipy import linalg
+    eye = lower.__array_namespace__().eye(len(lower), dtype=lower.dtype)
+    return linalg.solve_triangular(lower, eye, lower=True)
+
+
 def similarity(x: Array, y: Array) -> Array:
     """Return the inner products x_i . y_j [n, m] of x [n, d] and y [m, d]."""
     if is_numpy((x, y)):
@@ -177,6 +208,12 @@ def top_k(values: Array, count: int) -> tuple[Array, Array]:
         return jax.lax.top_k(values, count)
     columns = np.argpartition(values, values.shape[1] - count, axis=1)[:, -count:]
     return np.take_along_axis(values, columns, axis=1), columns
+
+
+def least_of_greatest(values: Array, count: int) -> Array:
+    """Return the least [n, 1] of the `count` greatest values of each row [n, m]."""
+    xp = values.__array_namespace__()
+    return -xp.partition(-values, count - 1, axis=1)[:, count - 1, None]  # faster than a sort
 
 
 def centred(rows: Array, weights: Array | None = None) -> tuple[Array, Array]:

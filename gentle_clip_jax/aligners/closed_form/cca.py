@@ -5,7 +5,13 @@ from typing import NamedTuple
 import jax
 
 from gentle_clip_jax.aligners import settings
-from gentle_clip_jax.aligners.closed_form.arrays import Array, centred, compiled_for_jax
+from gentle_clip_jax.aligners.closed_form.arrays import (
+    Array,
+    centred,
+    compiled_for_jax,
+    inverse_triangular,
+    leading_singular,
+)
 from gentle_clip_jax.aligners.closed_form.maps import Maps
 from gentle_clip_jax.evaluation import pairs
 
@@ -72,9 +78,8 @@ def maps_of(
     power: jax.Array | float = settings.Cca.power,
 ) -> Maps:
     """Return the maps of `cca` from the moments of the pairs."""
-    map_x, map_y = canonical_maps(
-        of.of_x, of.of_y, of.cross, shrinkage=shrinkage, dim=dim, power=power
-    )
+    white_x, white_y = whitening(of.of_x, shrinkage), whitening(of.of_y, shrinkage)
+    map_x, map_y = canonical_maps(white_x, white_y, of.cross, dim=dim, power=power)
     return Maps(of.mean_x, map_x, of.mean_y, map_y)
 
 
@@ -88,23 +93,32 @@ def spectrum(x: Array) -> Spectrum:
 
 
 def canonical_maps(
-    of_x: Spectrum,
-    of_y: Spectrum,
-    cross: Array,
-    *,
-    shrinkage: jax.Array | float,
-    dim: int,
-    power: jax.Array | float,
+    white_x: Array, white_y: Array, cross: Array, *, dim: int, power: jax.Array | float
 ) -> tuple[Array, Array]:
-    """Return CCA maps [dx, k] and [dy, k] from both spectra and the cross-covariance [dx, dy]."""
-    xp = cross.__array_namespace__()
-    white_x, white_y = _whitening(of_x, shrinkage), _whitening(of_y, shrinkage)
-    left, correlations, right = xp.linalg.svd(white_x.T @ cross @ white_y, full_matrices=False)
-    weight = correlations[None, :dim] ** power
-    return white_x @ (left[:, :dim] * weight), white_y @ (right[:dim].T * weight)
+    """Return CCA maps [dx, k] and [dy, k] by what whitens x and y, and their covariance [dx, dy].
+
+    white_x [dx, r], white_y [dy, s]: see `whitening` and `covariance_whitening`.
+    """
+    left, correlations, right = leading_singular(white_x.T @ cross @ white_y, dim)
+    weight = correlations[None, :] ** power
+    return white_x @ (left * weight), white_y @ (right * weight)
 
 
-def _whitening(of: Spectrum, shrinkage: jax.Array | float) -> Array:
+def covariance_whitening(covariance: Array, shrinkage: jax.Array | float) -> Array:
+    """Return W [d, d], W W^T the inverse of the shrunk covariance, by Cholesky's decomposition.
+
+    It differs from `whitening` by a rotation, which changes no map.
+    """
+    xp, width = covariance.__array_namespace__(), len(covariance)
+    ridge = shrinkage * xp.trace(covariance) / width
+    # Features that never vary have nothing to correlate.
+    ridge = xp.where(ridge > 0, ridge, 1).astype(covariance.dtype)
+    shrunk = covariance + ridge * xp.eye(width, dtype=covariance.dtype)
+    return inverse_triangular(xp.linalg.cholesky(shrunk)).T
+
+
+def whitening(of: Spectrum, shrinkage: jax.Array | float) -> Array:
+    """Return W [d, r], W W^T the inverse of the shrunk covariance on the directions that vary."""
     xp = of.values.__array_namespace__()
     values = xp.maximum(of.values, 0)
     ridge = shrinkage * xp.sum(values) / of.vectors.shape[0]

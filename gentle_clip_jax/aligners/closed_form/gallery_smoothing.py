@@ -6,9 +6,9 @@ from gentle_clip_jax.aligners.closed_form.arrays import (
     Array,
     compiled,
     is_numpy,
+    least_of_greatest,
     similarity,
     softmax,
-    top_k,
     unit_rows,
 )
 from gentle_clip_jax.aligners.closed_form.neighbours import in_blocks
@@ -91,10 +91,13 @@ def smooth_gallery(
 def _smooth(
     rows: Array, bank: Array, *, weight: Array | float, count: int, temperature: float
 ) -> Array:
+    xp = rows.__array_namespace__()
+
     def block(some: Array) -> Array:
-        cosines, nearest = top_k(similarity(some, bank), min(count, len(bank)))
-        shares = softmax(cosines / temperature)
-        return some + weight * unit_rows((shares[:, None, :] @ bank[nearest])[:, 0])
+        cosines = similarity(some, bank)
+        is_near = cosines >= least_of_greatest(cosines, min(count, len(bank)))
+        shares = softmax(xp.where(is_near, cosines / temperature, -xp.inf))
+        return some + weight * unit_rows(shares @ bank)  # faster than to look up the nearest
 
     return unit_rows(in_blocks(block, rows, _BLOCK))
 

@@ -1,6 +1,5 @@
 """Gentle transport with relative representations beside it, joined as one space."""
 
-
 from gentle_clip_jax.aligners.closed_form.arrays import Array, concatenated, similarity
 from gentle_clip_jax.aligners.closed_form.maps import Joined
 from gentle_clip_jax.aligners.closed_form.relative import relative

@@ -29,18 +29,18 @@ def transported_covariance(
 
 def _held(exponents: Array, x: Array, y: Array, iterations: int) -> Array:
     """Return it from all cosines [n, m] in units of epsilon."""
-    # One step in logarithms brings the kernel's columns to 1: later steps change
-    # little, so that products are safe.
+    # The largest number of every row and column of the kernel becomes 1, so that products are safe.
     xp = exponents.__array_namespace__()
-    exponents = exponents - log_sum_exp(exponents, axis=1)[:, None]
-    kernel = xp.exp(exponents - log_sum_exp(exponents, axis=0)[None, :])
+    exponents = exponents - xp.max(exponents, axis=1, keepdims=True)
+    largest = xp.max(exponents, axis=0)
+    kernel = xp.exp(exponents - largest[None, :])
     tiny = xp.finfo(kernel.dtype).tiny
 
     def balance(columns: Array, _: None) -> tuple[Array, None]:
         rows = 1 / xp.maximum(kernel @ columns, tiny)
         return 1 / xp.maximum(rows @ kernel, tiny), None
 
-    columns, _ = scan(balance, xp.ones_like(kernel[0]), None, length=max(iterations - 1, 0))
+    columns, _ = scan(balance, xp.exp(largest), None, length=max(iterations, 1))
     sums = xp.maximum(kernel @ columns, tiny)
     return x.T @ (kernel @ (columns[:, None] * y) / sums[:, None]) / len(x)
 

@@ -5,7 +5,13 @@ import functools
 
 import jax
 
-from gentle_clip_jax.aligners.closed_form.arrays import Array, centred, similarity, unit_rows
+from gentle_clip_jax.aligners.closed_form.arrays import (
+    Array,
+    centred,
+    least_of_greatest,
+    similarity,
+    unit_rows,
+)
 from gentle_clip_jax.aligners.settings import Relative
 from gentle_clip_jax.evaluation import pairs
 
@@ -40,8 +46,7 @@ class Anchors:
 
     def _embed(self, rows: Array, anchors: Array) -> Array:
         xp, cosines = rows.__array_namespace__(), similarity(unit_rows(rows), anchors)
-        last = min(self.kept, len(anchors)) - 1
-        least = -xp.partition(-cosines, last, axis=1)[:, last, None]  # faster than a sort
+        least = least_of_greatest(cosines, min(self.kept, len(anchors)))
         powers = xp.sign(cosines) * xp.abs(cosines) ** self.power
         return unit_rows(xp.where(cosines >= least, powers, 0))
 

@@ -8,7 +8,13 @@ import numpy as np
 
 from gentle_clip_jax.aligners.closed_form import kept_rounds
 from gentle_clip_jax.aligners.closed_form.arrays import Array, centred, compiled_for_jax, scan
-from gentle_clip_jax.aligners.closed_form.cca import Maps, Spectrum, canonical_maps, spectrum
+from gentle_clip_jax.aligners.closed_form.cca import (
+    Maps,
+    canonical_maps,
+    covariance_whitening,
+    spectrum,
+    whitening,
+)
 from gentle_clip_jax.aligners.closed_form.plan import transported_covariance
 from gentle_clip_jax.aligners.problem import PLAN_ITEMS, Features
 from gentle_clip_jax.aligners.settings import Transport
@@ -69,8 +75,8 @@ def transported_cca(
     few = few_pairs_weight(len(features.x) if weights is None else round(float(weights.sum())))
     mix = Transport.mix + Transport.mix_few * few if mix is None else mix
     shrinkage = few_pairs_shrinkage(few) if shrinkage is None else shrinkage
-    of_x = _moments(features.x, features.unmatched_x, mix, within, weights)
-    of_y = _moments(features.y, features.unmatched_y, mix, within, weights)
+    of_x = _moments(features.x, features.unmatched_x, mix, shrinkage, within, weights)
+    of_y = _moments(features.y, features.unmatched_y, mix, shrinkage, within, weights)
     pseudo_weight = 0.0 if pseudo_y is None else Transport.pseudo_pairs * few
     fixed, share = _known(of_x, of_y, pseudo_y, mix, pseudo_weight), mix * (1 - pseudo_weight)
     counts = len(of_x.unmatched), len(of_y.unmatched)
@@ -93,7 +99,6 @@ def transported_cca(
             fixed,
             batches,
             share=share,
-            shrinkage=shrinkage,
             epsilon=epsilon,
             iterations=min(iterations, Transport.last_iterations) if is_last else iterations,
             dim=dim,
@@ -106,22 +111,27 @@ def transported_cca(
 
 
 class Moments(NamedTuple):
-    """Moments of a modality: centred rows, and mean and spectrum of pairs and unmatched items.
+    """Moments of a modality: centred rows, and mean and whitening of pairs and unmatched items.
 
     matched: [n, d] centred, weighted as by `centred`; unmatched: [u, d] centred.
-    unmatched_mean, mean: [d].
+    unmatched_mean, mean: [d]. white: [d, r], see `cca.whitening`.
     """
 
     matched: Array
     unmatched: Array
     unmatched_mean: Array
     mean: Array
-    spectrum: Spectrum
+    white: Array
 
 
 @compiled_for_jax(static_argnames="within")
 def _moments(
-    pairs: Array, unmatched: Array, mix: float, within: float, weights: Array | None = None
+    pairs: Array,
+    unmatched: Array,
+    mix: float,
+    shrinkage: jax.Array | float,
+    within: float,
+    weights: Array | None = None,
 ) -> Moments:
     groups = pairs, unmatched
     (of_pairs, matched), (of_rest, rest) = (
@@ -134,20 +144,22 @@ def _moments(
         scatter = xp.concatenate([items.reshape(-1, items.shape[2]) for items in around])
         parts.append((within / len(scatter), scatter))
     mean = (1 - mix) * of_pairs + mix * of_rest
-    return Moments(matched, rest, of_rest, mean, _joint_spectrum(parts))
+    return Moments(matched, rest, of_rest, mean, _joint_whitening(parts, shrinkage))
 
 
-def _joint_spectrum(parts: Sequence[tuple[Array | float, Array]]) -> Spectrum:
-    """Return the spectrum of the sum of w z^T z over weights w and rows z [n, d]."""
+def _joint_whitening(
+    parts: Sequence[tuple[Array | float, Array]], shrinkage: jax.Array | float
+) -> Array:
+    """Return what whitens the sum of w z^T z over weights w and rows z [n, d]."""
     count, width = sum(len(rows) for _, rows in parts), parts[0][1].shape[1]
     xp = parts[0][1].__array_namespace__()
     if count >= width:
         covariance = xp.zeros((width, width), parts[0][1].dtype)
         for weight, rows in parts:
             covariance += weight * (rows.T @ rows)
-        return Spectrum(*xp.linalg.eigh(covariance))
+        return covariance_whitening(covariance, shrinkage)
     joint = xp.concatenate([(count * weight) ** 0.5 * rows for weight, rows in parts])
-    return spectrum(joint)
+    return whitening(spectrum(joint), shrinkage)
 
 
 def _known(
@@ -188,7 +200,6 @@ def _refit(
     batches: Batches | None,
     *,
     share: float,
-    shrinkage: jax.Array | float,
     epsilon: float,
     iterations: int,
     dim: int,
@@ -211,9 +222,7 @@ def _refit(
     else:
         across = scan(add, 0 * fixed, batches)[0] / len(batches[0])
     cross = fixed + share * across
-    map_x, map_y = canonical_maps(
-        x.spectrum, y.spectrum, cross, shrinkage=shrinkage, dim=dim, power=power
-    )
+    map_x, map_y = canonical_maps(x.white, y.white, cross, dim=dim, power=power)
     return Maps(x.mean, map_x, y.mean, map_y)
 
 
