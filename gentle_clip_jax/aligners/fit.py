@@ -8,9 +8,10 @@ from jax.typing import ArrayLike
 
 from gentle_clip_jax.aligners import candidates, choose
 from gentle_clip_jax.aligners.aligner import Aligner, by_jax, fitted, with_gallery_smoothing
+from gentle_clip_jax.aligners.closed_form.gallery_smoothing import SmoothedGallery
 from gentle_clip_jax.aligners.closed_form.transported import plan_part
 from gentle_clip_jax.aligners.closed_form.zero_pairs import of_names_alone
-from gentle_clip_jax.aligners.gallery import Galleries
+from gentle_clip_jax.aligners.gallery import Galleries, with_banks
 from gentle_clip_jax.aligners.joint import fit_joint, with_joint
 from gentle_clip_jax.aligners.methods import METHODS, OF_PAIRS, Metadata
 from gentle_clip_jax.aligners.problem import PLAN_ITEMS, Features, Problem, once_a_problem
@@ -91,39 +92,53 @@ def _seed(key: jax.Array) -> int:
     return int(np.asarray(jax.random.key_data(key)).ravel()[-1])
 
 
-def refit(aligner: Aligner, problem: Problem) -> Aligner:
-    """Fit an aligner's method to another problem, with the choices that were made for the aligner.
+@one_core_for_lapack
+def refit(aligner: Aligner, features: Features, classes: Classes | None) -> SmoothedGallery:
+    """Fit an aligner's method to other items, with the choices that were made for the aligner.
 
     The candidate and the shrinkage that held-out pairs chose and the galleries that are smoothed
     stay. transported_cca and joint_adapted choose their shrinkage again.
+
+    Args:
+      aligner: by one of `METHODS`.
+      features, classes: see `standardized_for`.
     """
     metadata = aligner.metadata
     method, chosen = metadata["method"], metadata.get("held_out", {}).get("chosen")
     if chosen is None and method not in OF_PAIRS:
-        refitted = METHODS[method].fit(problem)
+        maps, _ = METHODS[method].fit_maps(plan_part(features), classes)
     else:
         shrinkage = metadata.get("settings", {}).get("shrinkage")
         choice = choose.Choice(chosen or method, {}, shrinkage)
-        refitted = _fit_choice(problem, choice, method=method)
-    return with_gallery_smoothing(refitted, problem, aligner.smoothed_galleries)
+        maps, _ = _fit_maps(plan_part(features), classes, choice, method)
+    return with_banks(features, maps, aligner.smoothed_galleries)
 
 
-def _fit_choice(problem: Problem, choice: choose.Choice, *, method: str | None = None) -> Aligner:
-    method = method or choice.method
+def standardized_for(method: str, problem: Problem) -> tuple[Features, Classes | None]:
+    """Return the features and classes of a problem in the units in which a method is fitted."""
+    return (in_one_unit if _is_shared(method) else standardized)(problem)[2:]
+
+
+def _fit_choice(problem: Problem, choice: choose.Choice) -> Aligner:
+    method = choice.method
 
     def fit(features: Features, classes: Classes | None) -> tuple[Embeds, Metadata]:
         features = plan_part(features, problem.plan_items)
-        if method in OF_PAIRS:
-            x, y = (items.mean(axis=1) for items in features[:2])
-            maps, metadata = OF_PAIRS[method](x, y, choice.shrinkage)
-        elif _is_shared(method):
-            maps, metadata = fit_joint(features, choice.candidate)
-        else:
-            joined = method == candidates.JOINED
-            maps, metadata = choose.transported(features, classes, choice, joined=joined)
+        maps, metadata = _fit_maps(features, classes, choice, method)
         return maps, {"method": method, **metadata, "held_out": choice.summary}
 
     return fitted(problem, fit, in_one_unit if _is_shared(method) else standardized)
+
+
+def _fit_maps(
+    features: Features, classes: Classes | None, choice: choose.Choice, method: str
+) -> tuple[Embeds, Metadata]:
+    if method in OF_PAIRS:
+        x, y = (items.mean(axis=1) for items in features[:2])
+        return OF_PAIRS[method](x, y, choice.shrinkage)
+    if _is_shared(method):
+        return fit_joint(features, choice.candidate)
+    return choose.transported(features, classes, choice, joined=method == candidates.JOINED)
 
 
 @once_a_problem

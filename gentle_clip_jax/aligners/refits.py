@@ -1,16 +1,18 @@
 """Refits of an aligner on folds of its pairs: the evidence for calibrated matches."""
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 import jax
 import numpy as np
 
 from gentle_clip_jax.aligners.aligner import Aligner
-from gentle_clip_jax.aligners.fit import refit
+from gentle_clip_jax.aligners.closed_form.arrays import Array, to_map
+from gentle_clip_jax.aligners.closed_form.gallery_smoothing import SmoothedGallery
+from gentle_clip_jax.aligners.fit import refit, standardized_for
 from gentle_clip_jax.aligners.methods import METHODS
-from gentle_clip_jax.aligners.problem import Problem
+from gentle_clip_jax.aligners.problem import Features, Problem
 from gentle_clip_jax.evaluation.held_out_pairs import HeldOutPairs, Rows, hold_out_pairs
 from gentle_clip_jax.evaluation.splits import folds
 from gentle_clip_jax.storage.progress import track
@@ -59,12 +61,11 @@ def method_of(aligner: Embedder) -> str | None:
     return method if method in METHODS else None
 
 
-def embedded(aligner: Embedder, x: np.ndarray, y: np.ndarray) -> Rows:
-    """Embed items [n, j, dx] and [m, k, dy]: each by the mean of its rows."""
-    of_x, of_y = np.asarray(aligner.embed_x(means(x))), np.asarray(aligner.embed_y(means(y)))
-    if not isinstance(aligner, Aligner):
-        return Rows(of_x, of_y, of_x, of_y)
-    ranked = aligner.smooth_gallery_x(of_x), aligner.smooth_gallery_y(of_y)
+def embedded(aligner: Embedder, x: Array, y: Array) -> Rows:
+    """Embed rows [n, dx] and [m, dy], and smooth those that are ranked."""
+    of_x, of_y = ranked = np.asarray(aligner.embed_x(x)), np.asarray(aligner.embed_y(y))
+    if isinstance(aligner, Aligner | SmoothedGallery):
+        ranked = aligner.smooth_gallery_x(of_x), aligner.smooth_gallery_y(of_y)
     return Rows(of_x, of_y, *map(np.asarray, ranked))
 
 
@@ -80,30 +81,37 @@ def _fits(
     n, rng = len(problem.x), np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel())
     order = rng.permutation(n)
     if method_of(aligner) is None or not isinstance(aligner, Aligner):
-        yield order[:MOST_PAIRS], functools.partial(_embedded_pairs, aligner, problem)
+        items = problem.x, problem.y, problem.unmatched_x, problem.unmatched_y
+        yield order[:MOST_PAIRS], functools.partial(_embedded_pairs, aligner, [*map(means, items)])
         return
+    features, classes = standardized_for(aligner.metadata["method"], problem)
+    features = Features(*map(np.asarray, features))
+    rows = [to_map(items.mean(axis=1)) for items in features]
     count = _FOLDS if n >= ROUGH else min(_ROUGH_FOLDS, n)
     seen = np.zeros(n, bool)
     for held_out, rest in track(list(folds(order, count)), "holding pairs out"):
         # Folds of one size overlap by a pair where their number does not divide n.
         new = held_out[~seen[held_out]]
         seen[new] = True
-        fitted = refit(aligner, _without(problem, held_out, rest, rng))
-        yield new[: -(-MOST_PAIRS // count)], functools.partial(_embedded_pairs, fitted, problem)
+        refitted = refit(aligner, _without(features, held_out, rest, rng), classes)
+        yield new[: -(-MOST_PAIRS // count)], functools.partial(_embedded_pairs, refitted, rows)
 
 
-def _embedded_pairs(aligner: Embedder, problem: Problem, pairs: np.ndarray) -> tuple[Rows, Rows]:
-    own = embedded(aligner, problem.x[pairs], problem.y[pairs])
-    return own, embedded(aligner, problem.unmatched_x, problem.unmatched_y)
+def _embedded_pairs(
+    aligner: Embedder, rows: Sequence[Array], pairs: np.ndarray
+) -> tuple[Rows, Rows]:
+    """Embed some of the pairs, and all unmatched items, of the rows of `Features`."""
+    x, y, unmatched_x, unmatched_y = rows
+    return embedded(aligner, x[pairs], y[pairs]), embedded(aligner, unmatched_x, unmatched_y)
 
 
 def _without(
-    problem: Problem, held_out: np.ndarray, rest: np.ndarray, rng: np.random.Generator
-) -> Problem:
-    """Return the problem in which the held-out pairs are unmatched items."""
+    features: Features, held_out: np.ndarray, rest: np.ndarray, rng: np.random.Generator
+) -> Features:
+    """Return the features of which the held-out pairs are unmatched items."""
     unmatched = []
-    for of_pairs, items in ((problem.x, problem.unmatched_x), (problem.y, problem.unmatched_y)):
+    for of_pairs, items in zip(features[:2], features[2:]):
         some = items[rng.permutation(len(items))[: _MOST_FITTED - len(held_out)]]
         rows = np.concatenate([of_pairs[held_out], some])
         unmatched.append(rows[rng.permutation(len(rows))])
-    return Problem(problem.x[rest], problem.y[rest], *unmatched, classes=problem.classes)
+    return Features(features.x[rest], features.y[rest], *unmatched)

@@ -110,7 +110,7 @@ def match_arrays(
             evidence = evidence.numbered(*places)
         evidence = evidence if fair is None else fair_evidence(evidence, fair)
         calibration = calibrate(evidence, groups.of_item[sides.pairs[evidence.pairs, 1]], of_y)
-    rows = embedded(aligner, problem.unmatched_x, problem.unmatched_y)
+    rows = embedded(aligner, means(problem.unmatched_x), means(problem.unmatched_y))
     near_y = nearest(
         rows.x,
         rows.ranked_y,

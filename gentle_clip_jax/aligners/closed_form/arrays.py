@@ -168,7 +168,8 @@ def leading_singular(matrix: Array, count: int) -> tuple[Array, Array, Array]:
     values, right = np.sqrt(np.maximum(squares[::-1][:count], 0)), right[:, ::-1][:, :count]
     least = max(np.finfo(np.float32).eps * values[0], np.finfo(np.float32).tiny)
     left = precise @ right / np.maximum(values, least)
-    return tuple(of.astype(np.float32) for of in (left, values, right))
+    left, values, right = (of.astype(np.float32) for of in (left, values, right))
+    return left, values, right
 
 
 def inverse_triangular(lower: Array) -> Array:

@@ -185,11 +185,11 @@ def test_a_plan_is_shrunk_no_more_than_pairs_alone_ask_for(monkeypatch):
 
 def test_scatter_of_rows_is_as_if_each_were_an_item():
     pairs, unmatched = (np.random.default_rng(i).normal(size=(50, 3, 4)) for i in (0, 1))
-    *_, mean, joint = _moments(jnp.float32(pairs), jnp.float32(unmatched), 0.5, 1.0)
+    *_, mean, white = _moments(jnp.float32(pairs), jnp.float32(unmatched), 0.5, 0.1, 1.0)
     rows = [items.reshape(-1, 4) - items.mean((0, 1)) for items in (pairs, unmatched)]
     expected = sum(0.5 * z.T @ z / len(z) for z in rows)
-    found_covariance = (joint.vectors * joint.values[None, :]) @ joint.vectors.T
-    np.testing.assert_allclose(found_covariance, expected, atol=1e-5)
+    shrunk = expected + 0.1 * np.trace(expected) / 4 * np.eye(4)
+    np.testing.assert_allclose(np.linalg.inv(white @ white.T), shrunk, atol=1e-5)
     np.testing.assert_allclose(mean, (pairs.mean((0, 1)) + unmatched.mean((0, 1))) / 2, atol=1e-6)
 
 
