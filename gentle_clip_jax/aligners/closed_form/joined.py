@@ -40,6 +40,7 @@ def with_relative(features: Features, maps: Embeds) -> Joined:
 def mutual(x: Array, y: Array) -> Array:
     """Return pairs [k, 2] of rows of x [n, d] and y [m, d] with the greatest product both ways.
 
+    >>> import numpy as np
     >>> mutual(np.eye(3), np.eye(3)[[2, 0]]).tolist()
     [[0, 1], [2, 0]]
     """
