@@ -182,6 +182,17 @@ def inverse_triangular(lower: Array) -> Array:
     return linalg.solve_triangular(lower, eye, lower=True)
 
 
+def shrunk(covariance: Array, shrinkage: Any) -> Array:
+    """Return a covariance [d, d] with so many times its mean variance added to the diagonal.
+
+    1 is added where nothing varies, so that it has an inverse.
+    """
+    xp, width = covariance.__array_namespace__(), len(covariance)
+    ridge = shrinkage * xp.trace(covariance) / width
+    ridge = xp.where(ridge > 0, ridge, 1).astype(covariance.dtype)
+    return covariance + ridge * xp.eye(width, dtype=covariance.dtype)
+
+
 def similarity(x: Array, y: Array) -> Array:
     """Return the inner products x_i . y_j [n, m] of x [n, d] and y [m, d]."""
     if is_numpy((x, y)):

@@ -11,6 +11,7 @@ from gentle_clip_jax.aligners.closed_form.arrays import (
     compiled_for_jax,
     inverse_triangular,
     leading_singular,
+    shrunk,
 )
 from gentle_clip_jax.aligners.closed_form.maps import Maps
 from gentle_clip_jax.evaluation import pairs
@@ -109,12 +110,8 @@ def covariance_whitening(covariance: Array, shrinkage: jax.Array | float) -> Arr
 
     It differs from `whitening` by a rotation, which changes no map.
     """
-    xp, width = covariance.__array_namespace__(), len(covariance)
-    ridge = shrinkage * xp.trace(covariance) / width
-    # Features that never vary have nothing to correlate.
-    ridge = xp.where(ridge > 0, ridge, 1).astype(covariance.dtype)
-    shrunk = covariance + ridge * xp.eye(width, dtype=covariance.dtype)
-    return inverse_triangular(xp.linalg.cholesky(shrunk)).T
+    xp = covariance.__array_namespace__()
+    return inverse_triangular(xp.linalg.cholesky(shrunk(covariance, shrinkage))).T
 
 
 def whitening(of: Spectrum, shrinkage: jax.Array | float) -> Array:

@@ -2,7 +2,11 @@
 
 import jax
 
-from gentle_clip_jax.aligners.closed_form.arrays import compiled_for_jax, concatenated
+from gentle_clip_jax.aligners.closed_form.arrays import (
+    compiled_for_jax,
+    concatenated,
+    shrunk,
+)
 from gentle_clip_jax.aligners.closed_form.cca import Maps
 from gentle_clip_jax.aligners.problem import Features
 
@@ -32,8 +36,6 @@ def ridge_to_identity(features: Features, *, shrinkage: jax.Array | float) -> Ma
     x, y = items[0] - mean_x[None, :], items[1] - mean_y[None, :]
     eye = xp.eye(x.shape[1], dtype=x.dtype)
     covariance = x.T @ x / len(x)
-    ridge = shrinkage * xp.trace(covariance) / len(eye)
-    ridge = xp.where(ridge > 0, ridge, 1)  # pairs that are all alike change nothing
     change = x.T @ (y - x) / len(x)
-    map_x = eye + xp.linalg.solve(covariance + ridge * eye, change)
+    map_x = eye + xp.linalg.solve(shrunk(covariance, shrinkage), change)
     return Maps(mean_x, map_x, mean_y, eye)
