@@ -1,7 +1,7 @@
 """Refits of an aligner on folds of its pairs: the evidence for calibrated matches."""
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import jax
@@ -13,7 +13,7 @@ from gentle_clip_jax.aligners.closed_form.gallery_smoothing import SmoothedGalle
 from gentle_clip_jax.aligners.fit import refit, standardized_for
 from gentle_clip_jax.aligners.methods import METHODS
 from gentle_clip_jax.aligners.problem import Features, Problem
-from gentle_clip_jax.evaluation.held_out_pairs import HeldOutPairs, Rows, hold_out_pairs
+from gentle_clip_jax.evaluation.held_out_pairs import Folds, HeldOutPairs, Rows, hold_out_pairs
 from gentle_clip_jax.evaluation.splits import folds
 from gentle_clip_jax.storage.progress import track
 
@@ -48,11 +48,7 @@ def held_out_pairs(aligner: Embedder, problem: Problem, key: jax.Array) -> HeldO
     Raises:
       ValueError: the method lacks what it needs.
     """
-    method = method_of(aligner)
-    return hold_out_pairs(
-        _fits(aligner, problem, key),
-        uses_unmatched=method is not None and METHODS[method].unmatched,
-    )
+    return hold_out_pairs(refits_without(aligner, problem, key))
 
 
 def method_of(aligner: Embedder) -> str | None:
@@ -74,10 +70,11 @@ def means(items: np.ndarray) -> np.ndarray:
     return items.mean(axis=1, dtype=np.float64).astype(items.dtype)
 
 
-def _fits(
-    aligner: Embedder, problem: Problem, key: jax.Array
-) -> Iterator[tuple[np.ndarray, Callable[[np.ndarray], tuple[Rows, Rows]]]]:
-    """Yield the pairs of a fold, and the function that fits without them and embeds."""
+def refits_without(aligner: Embedder, problem: Problem, key: jax.Array) -> Folds:
+    """Yield the pairs of each fold, and the function that refits without them and embeds.
+
+    Args and errors: as `held_out_pairs`, of which these are the folds.
+    """
     n, rng = len(problem.x), np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel())
     order = rng.permutation(n)
     if method_of(aligner) is None or not isinstance(aligner, Aligner):

@@ -16,7 +16,6 @@ from gentle_clip_jax.evaluation.nearest import (
     blocks_of_cosines,
     greatest,
     log_total,
-    paired,
 )
 
 _SUMMED = (
@@ -41,7 +40,7 @@ class Direction(NamedTuple):
     """Searches of k held-out items among the unmatched items of the other modality.
 
     candidate: [k, c] row numbers of the nearest unmatched items, nearest first, c at most 48.
-    cosine: [k, c] with them; cosine_back: [k, c] with the candidate as the query.
+    cosine: [k, c] with them.
     partner: [k] cosine with the item's own partner.
     above, ties: [k] number of unmatched items nearer than the partner, and of those that tie.
     log_total: [k, t] log of the sum over all unmatched items of exp(cosine / T) at all T.
@@ -49,7 +48,6 @@ class Direction(NamedTuple):
 
     candidate: np.ndarray
     cosine: np.ndarray
-    cosine_back: np.ndarray
     partner: np.ndarray
     above: np.ndarray
     ties: np.ndarray
@@ -70,6 +68,11 @@ class Direction(NamedTuple):
         return np.exp(np.minimum(logits - self.log_total[:, place], 0))
 
 
+# For each fold the numbers of its pairs, and a function that fits without them and returns the rows
+# of these pairs, and of all unmatched items.
+Folds = Iterable[tuple[np.ndarray, Callable[[np.ndarray], tuple[Rows, Rows]]]]
+
+
 class HeldOutPairs(NamedTuple):
     """Evidence of k held-out pairs.
 
@@ -79,7 +82,6 @@ class HeldOutPairs(NamedTuple):
       items over those among as many held-out ones. For pairs that are a random sample of the
       items to match, both rates are equal.
     galleries: [2] number of unmatched items of x and of y that were searched.
-    uses_unmatched: whether the fits have learned from unmatched items too.
     """
 
     pairs: np.ndarray
@@ -88,7 +90,6 @@ class HeldOutPairs(NamedTuple):
     to_x: Direction
     pair_bias: float
     galleries: np.ndarray
-    uses_unmatched: bool
 
     def taking(self, rows: np.ndarray) -> "HeldOutPairs":
         """Return the evidence of some of the pairs: their numbers [r], or a mask [k]."""
@@ -103,25 +104,15 @@ class HeldOutPairs(NamedTuple):
         )
 
 
-def hold_out_pairs(
-    folds: Iterable[tuple[np.ndarray, Callable[[np.ndarray], tuple[Rows, Rows]]]],
-    *,
-    uses_unmatched: bool,
-) -> HeldOutPairs:
-    """Search for the partners of held-out pairs.
-
-    Args:
-      folds: for each fold the numbers of its pairs, and a function that fits without them and
-        returns rows of these pairs, and of all unmatched items.
-      uses_unmatched: see `HeldOutPairs`.
-    """
+def hold_out_pairs(folds: Folds) -> HeldOutPairs:
+    """Search for the partners of held-out pairs."""
     pairs, numbers, to_y, to_x, surplus = [], [], [], [], ([], [])
     galleries = np.zeros(2, np.int32)
     for number, (fold, fit) in enumerate(folds):
         own, others = fit(fold)
         galleries = np.array([len(others.x), len(others.y)], np.int32)
-        to_y.append(_direction(own.x, own.ranked_y, others.ranked_y, others.y, own.ranked_x))
-        to_x.append(_direction(own.y, own.ranked_x, others.ranked_x, others.x, own.ranked_y))
+        to_y.append(_direction(own.x, own.ranked_y, others.ranked_y))
+        to_x.append(_direction(own.y, own.ranked_x, others.ranked_x))
         surplus[0].append(_surplus(own.x @ own.ranked_y.T, to_y[-1], len(others.y)))
         surplus[1].append(_surplus(own.y @ own.ranked_x.T, to_x[-1], len(others.x)))
         pairs.append(fold)
@@ -133,17 +124,10 @@ def hold_out_pairs(
         _joined(to_x),
         max(_standard_errors(np.concatenate(one)) for one in surplus),
         galleries,
-        uses_unmatched,
     )
 
 
-def _direction(
-    queries: np.ndarray,
-    partners: np.ndarray,
-    gallery: np.ndarray,
-    gallery_as_queries: np.ndarray,
-    ranked_queries: np.ndarray,
-) -> Direction:
+def _direction(queries: np.ndarray, partners: np.ndarray, gallery: np.ndarray) -> Direction:
     """Search for held-out items [k, d] in a gallery [m, d]; partners [k, d] as they are ranked."""
     partner, count, parts = np.sum(queries * partners, axis=1), min(NEAREST, len(gallery)), []
     for start, cosines in blocks_of_cosines(queries, gallery):
@@ -156,12 +140,9 @@ def _direction(
         nearest = np.take_along_axis(cosines, index, axis=1)
         parts.append((index, nearest, above, ties, np.stack(totals, axis=1)))
     index, nearest, above, ties, totals = (np.concatenate(part) for part in zip(*parts))
-    numbers = np.repeat(np.arange(len(index)), count), index.ravel()
-    back = paired(gallery_as_queries, ranked_queries, numbers[::-1]).reshape(index.shape)
     return Direction(
         index.astype(np.int32),
         nearest,
-        back,
         partner,
         above.astype(np.int32),
         ties.astype(np.int32),

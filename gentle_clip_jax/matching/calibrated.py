@@ -1,6 +1,5 @@
 """Calibration of an aligner's cosines by held-out pairs."""
 
-import functools
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -160,14 +159,13 @@ def calibrate(evidence: HeldOutPairs, own: np.ndarray, group: np.ndarray) -> Cal
     likeliest = np.argmax(shares, axis=1)
     best_y, best_x = calibration.likeliest(to_y.partner), calibration.likeliest(to_x.partner)
     ranks = evidence.to_y.ranks
-    choices = functools.partial(choices_of, counted=evidence.uses_unmatched)
     return Calibration(
         pairs=len(own),
         to_y=float(TEMPERATURES[best_y]),
         to_x=float(TEMPERATURES[best_x]),
         group_temperature=float(TEMPERATURES[best]),
-        first_y=choices(calibration.candidates(evidence.to_y, to_y, best_y)),
-        first_x=choices(calibration.candidates(evidence.to_x, to_x, best_x)),
+        first_y=choices_of(calibration.candidates(evidence.to_y, to_y, best_y)),
+        first_x=choices_of(calibration.candidates(evidence.to_x, to_x, best_x)),
         platt=calibration.platt(shares[rows, likeliest], likeliest == own),
         threshold=calibration.conformal_threshold(shares, own),
         first=float(np.mean(ranks < 1.5)),
@@ -180,20 +178,23 @@ def assigned_choices(probability: np.ndarray, right: np.ndarray) -> Choices:
     """Fit the scaling of p(y | x) where y is the one-to-one match of x.
 
     One-to-one matching is more reliable than a first choice, so the held-out pairs are matched one
-    to one among the unmatched items, see `assigned_held_out`.
+    to one among the unmatched items, see `assign_held_out`.
 
     Args:
       probability: [k] of the matches of held-out x; right: [k] whether each is.
     """
-    return choices_of(Events(probability[:, None], right[:, None]), offset=OF_ASSIGNED)
+    return choices_of(
+        Events(probability[:, None], right[:, None]), offset=OF_ASSIGNED, counted=False
+    )
 
 
-def choices_of(events: Events, *, offset: float = OFFSET, counted: bool = False) -> Choices:
+def choices_of(events: Events, *, offset: float = OFFSET, counted: bool = True) -> Choices:
     """Fit the scaling of candidates [k, c], the first of which is chosen.
 
-    A method that fits unmatched items to each other favours the nearest candidate more than the
-    candidates justify. With such a method (`counted`), first choices are counted too: the
-    probabilities move by the logarithm of the ratio of right choices to expected ones.
+    First choices may be right more or less often than all candidates of their probability are,
+    above all where a method fits unmatched items to each other. So they are counted too, unless
+    `counted` is false: the probabilities move by the logarithm of the ratio of right choices to
+    expected ones.
     """
     if not len(events.right):
         return Choices(Platt(1.0, 0.0), np.ones(1))

@@ -13,6 +13,7 @@ from gentle_clip_jax.aligners.refits import (
     embedded,
     held_out_pairs,
     means,
+    refits_without,
 )
 from gentle_clip_jax.evaluation.held_out_pairs import HeldOutPairs
 from gentle_clip_jax.evaluation.nearest import nearest
@@ -97,12 +98,13 @@ def match_arrays(
     key = jax.random.key(0) if key is None else key
     sides, problem = _sides(x, y, np.asarray(pairs), classes)
     orders = orders or (np.arange(len(np.asarray(x))), np.arange(len(sides.y)))
+    ordered, by = _ordered(problem, sides, orders)
     groups = group(means(sides.y), key, orders[1])
     of_y = groups.of_item[sides.of_y]
     evidence, calibration = None, Calibration.of_few(len(sides.pairs))
     if calibration.shown:
         if held_out is None:
-            evidence = _held_out(aligner, problem, key, sides, orders)
+            evidence = held_out_pairs(aligner, ordered, key).numbered(*by)
         else:
             evidence = jax.tree.map(np.asarray, held_out)  # saved evidence may be JAX arrays
             unmatched = (sides.of_x, len(np.asarray(x))), (sides.of_y, len(sides.y))
@@ -123,10 +125,16 @@ def match_arrays(
     if fair is not None and evidence is not None:
         calibration = fairly_scaled(calibration, evidence, fair, (near_y, near_x), share)
     of_x, of_y = candidates_of((sides.of_x, sides.of_y), (near_y, near_x), calibration, share)
-    chosen = choose(
-        near_y, near_x, rows, evidence, calibration, share, one_to_one, with_outcomes=with_outcomes
-    )
     near = near_y, near_x
+    chosen = choose(
+        near,
+        rows,
+        evidence,
+        calibration,
+        share,
+        refits_without(aligner, ordered, key) if one_to_one else None,
+        with_outcomes=with_outcomes,
+    )
     partnerless = absence(near_y, evidence, calibration, share)
     sets = item_sets(rows, near, sides.of_y, evidence, calibration, coverage, share)
     y_items = np.where(chosen.y < 0, -1, sides.of_y[chosen.y])
@@ -159,19 +167,15 @@ def match_arrays(
     )
 
 
-def _held_out(
-    aligner: Embedder,
-    problem: Problem,
-    key: jax.Array,
-    sides: _Sides,
-    orders: tuple[np.ndarray, np.ndarray],
-) -> HeldOutPairs:
-    """Refit without held-out pairs, to unmatched items in the order of random choices."""
+def _ordered(
+    problem: Problem, sides: _Sides, orders: tuple[np.ndarray, np.ndarray]
+) -> tuple[Problem, list[np.ndarray]]:
+    """Return the problem with its unmatched items in the order of random choices, and the place of
+    each of x and of y in the order before."""
     unmatched = sides.of_x, sides.of_y
     by = [np.argsort(np.argsort(order)[items]) for order, items in zip(orders, unmatched)]
     rest = problem.unmatched_x[by[0]], problem.unmatched_y[by[1]]
-    ordered = Problem(problem.x, problem.y, *rest, classes=problem.classes)
-    return held_out_pairs(aligner, ordered, key).numbered(*by)
+    return Problem(problem.x, problem.y, *rest, classes=problem.classes), by
 
 
 def _sides(

@@ -65,10 +65,6 @@ def test_refits_smooth_the_galleries_that_the_aligner_smooths(problem, modality,
     of_first = np.sort(rows[0].x @ others.ranked_y.T, axis=1)[:, ::-1]
     first = held.fold == 0
     np.testing.assert_allclose(held.to_y.cosine[first], of_first[:, :48], atol=1e-6)
-    back = np.take_along_axis(
-        rows[0].ranked_x @ others.y.T, held.to_y.candidate[first].astype(int), axis=1
-    )
-    np.testing.assert_allclose(held.to_y.cosine_back[first], back, atol=1e-6)
     totals = np.log(np.exp(np.float64(of_first[:, :, None]) / TEMPERATURES).sum(axis=1))
     np.testing.assert_allclose(held.to_y.log_total[first], totals, rtol=1e-4)
 
@@ -90,7 +86,8 @@ def test_kept_evidence_gives_the_matches_of_refits(problem, one_to_one, monkeypa
     held = held_out_pairs(aligner, problem, KEY).numbered(*[np.arange(K, 500)] * 2)
     dataclasses.replace(aligner, held_out=held).save(tmp_path)
     held = load(tmp_path).held_out
-    monkeypatch.setattr(refits, "refit", None)  # not called
+    if not one_to_one:  # which needs all embeddings of each refit
+        monkeypatch.setattr(refits, "refit", None)  # not called
     kept = match_arrays(
         aligner, x, y, pairs=pairs(K), share=1, one_to_one=one_to_one, held_out=held
     )
