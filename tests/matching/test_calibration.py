@@ -17,7 +17,7 @@ def searches(others, partner):
     k, v = others.shape
     basis = np.eye(v + k)  # items as directions: a query is made of its cosines
     queries = np.concatenate([others, np.diag(partner)], axis=1)
-    return held_out_pairs._direction(queries, basis[v:], basis[:v], basis[:v], queries)
+    return held_out_pairs._direction(queries, basis[v:], basis[:v])
 
 
 def test_equal_captions_share_what_is_right():
