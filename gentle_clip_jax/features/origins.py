@@ -14,6 +14,7 @@ from gentle_clip_jax.data.pairs import Pairs, columns_of, filled_cells
 from gentle_clip_jax.storage.tables import read_table
 
 ORIGIN, RANDOM, ASKED, REVIEWED = "origin", "random", "asked", "reviewed"
+GIVEN = "given"  # of a pair whose origin is not known, in tables of matches
 # Words for pairs that are no random sample, the last two in tables of matches; others say nothing.
 _CHOSEN = {ASKED, REVIEWED, "probable", "accepted"}
 _COLUMNS = (ORIGIN, "decision")

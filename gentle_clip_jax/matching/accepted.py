@@ -30,7 +30,8 @@ COUNTS = {
 class Accepted(NamedTuple):
     """Pairs to use from now on.
 
-    rows: x, y, probability ("" for a given pair) and decision ("given" or "probable") of each.
+    rows: x, y, probability ("" for a given pair) and decision of each: "probable", or for a given
+      pair its origin, "given" if it is not known.
     methods: sentences for the methods section of a paper.
     least: no match of a lower probability is in it.
     summary: sentence on the list at a chosen error, "" for another table.
@@ -46,7 +47,7 @@ def accepted_pairs(
     matches: Matches,
     x_ids: np.ndarray,
     y_ids: np.ndarray,
-    given: Sequence[tuple[str, str]],
+    given: Sequence[tuple[str, str, str]],
     methods: str,
     least: float = LEAST,
 ) -> Accepted:
@@ -54,7 +55,7 @@ def accepted_pairs(
 
     Args:
       x_ids, y_ids: ids of all items.
-      given: ids of the pairs that items were matched with.
+      given: ids and origin of the pairs that items were matched with.
       methods: the sentence of `methods_of`.
       least: probability, above 0 to 1.
 
@@ -65,7 +66,7 @@ def accepted_pairs(
         raise ValueError(f"accept is {least!r}: give the least probability, above 0 to 1.")
     chosen = np.flatnonzero((matches.y >= 0) & (matches.probability >= least))
     chosen = chosen[np.argsort(-matches.probability[chosen], kind="stable")]
-    rows = [(str(x), str(y), "", "given") for x, y in given]
+    rows = [(str(x), str(y), "", origin) for x, y, origin in given]
     rows += _rows(matches, x_ids, y_ids, chosen)
     parts = [COUNTS["given"].format(given=f"{len(given):,}")]
     if len(chosen):

@@ -13,7 +13,7 @@ from gentle_clip_jax.aligners.from_collections import held_out_of
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.given import Given
 from gentle_clip_jax.features.names import encoder_classes
-from gentle_clip_jax.features.origins import read_origins
+from gentle_clip_jax.features.origins import GIVEN, Origins, read_origins
 from gentle_clip_jax.features.pairs import read_matched
 from gentle_clip_jax.matching.accepted import check_fdr
 from gentle_clip_jax.matching.fair import fair_pairs
@@ -66,6 +66,7 @@ def match(
     of_x, of_y = opened.read(x, "x")[0], opened.read(y, "y")[0]
     given = opened.remembered_pairs(of_x, of_y) if pairs is None else pairs
     first, second, ids = read_matched(given, of_x, of_y)
+    origins = read_origins(pairs, of_x.ids, of_y.ids, opened.aligner.metadata.get("origins"))
     found = match_arrays(
         opened.aligner,
         first.of_items(first.items),
@@ -78,20 +79,29 @@ def match(
         key=jax.random.key(seed),
         classes=_classes_of(opened, of_x, of_y),
         orders=(np.argsort(first.items), np.argsort(second.items)),
-        **_evidence_of(opened, pairs, of_x, of_y, ids, first),
+        held_out=held_out_of(opened.aligner, of_x, of_y, ids),
+        fair=fair_pairs(origins, ids, of_x, first),
     )
+    known = _with_origins(ids, origins, (of_x, first), (of_y, second))
     digests = {"aligner": opened.sha256, **digests_of(of_x, of_y, ids)}
     path = str(pairs) if isinstance(pairs, str | pathlib.Path) else None
-    return MatchedCollections(found, first, second, opened, ids, digests, path, fdr, coverage)
+    return MatchedCollections(found, first, second, opened, known, digests, path, fdr, coverage)
 
 
-def _evidence_of(
-    opened: Opened, pairs: Any, x: Collection, y: Collection, ids: np.ndarray, joined: Collection
-) -> dict[str, Any]:
-    """Return the held-out pairs that the aligner remembers, and which pairs are a fair sample."""
-    origins = read_origins(pairs, x.ids, y.ids, opened.aligner.metadata.get("origins"))
-    held_out = held_out_of(opened.aligner, x, y, ids)
-    return {"held_out": held_out, "fair": fair_pairs(origins, ids, x, joined)}
+def _with_origins(
+    ids: np.ndarray, origins: Origins, *sides: tuple[Collection, Collection]
+) -> list[tuple[str, str, str]]:
+    """Return the ids of pairs [k, 2], and the origin of each, "given" if it is not known.
+
+    Args:
+      sides: x and y, each before and after items were joined.
+    """
+    items = [dict(zip(before.ids.tolist(), after.ids.tolist())) for before, after in sides]
+    words = {
+        tuple(item.get(id_) for item, id_ in zip(items, pair)): word
+        for pair, word in origins.words.items()
+    }
+    return [(x, y, words.get((x, y), GIVEN)) for x, y in ids.tolist()]
 
 
 def _classes_of(opened: Opened, x: Collection, y: Collection) -> Any:

@@ -34,16 +34,17 @@ _PREVIEWS = 8
 class MatchedCollections:
     """A partner for each unmatched item of x, and how probable it is.
 
-    matches: the same by numbers of items. x, y: the collections. opened: the aligner. given: ids
-    [k, 2] of the pairs. built_from: digests of all of these. pairs: their path, for commands on the
-    page. fdr: error of the list to accept. coverage: of the prediction sets.
+    matches: the same by numbers of items. x, y: the collections. opened: the aligner. given: ids of
+    the pairs, and the origin of each, "given" if it is not known. built_from: digests of all of
+    these. pairs: their path, for commands on the page. fdr: error of the list to accept. coverage:
+    of the prediction sets.
     """
 
     matches: Matches
     x: Collection
     y: Collection
     opened: Opened
-    given: np.ndarray
+    given: list[tuple[str, str, str]]
     built_from: dict[str, Any]
     pairs: str | None = None
     fdr: float | None = None
@@ -89,7 +90,7 @@ class MatchedCollections:
         if self._listed is not None:
             return self._listed
         ids = self.x.items, self.y.items
-        return accepted_pairs(self.matches, *ids, self.given.tolist(), self._methods, least)
+        return accepted_pairs(self.matches, *ids, self.given, self._methods, least)
 
     @property
     def _notes(self) -> list[str]:
@@ -133,7 +134,7 @@ class MatchedCollections:
             Named(self.y, y_name, str(self.y.path or "Y")),
             aligner=str(self.opened.path),
             pairs=self.pairs,
-            given=self.given.tolist(),
+            given=self.given,
             methods=self._methods,
             least=self.accepted(accept).least,
             notes=self._notes,

@@ -51,7 +51,7 @@ def matches_page(
     *,
     aligner: str,
     pairs: str | None,
-    given: Sequence[tuple[str, str]] = (),
+    given: Sequence[tuple[str, str, str]] = (),
     methods: str = "",
     least: float = LEAST,
     notes: Sequence[str] = (),
@@ -60,7 +60,7 @@ def matches_page(
     """Render the page of a result of `match`.
 
     aligner, pairs: their paths on the command line; pairs may be equal ids, without a path.
-    given: ids of the pairs; methods: the sentence of `methods_of`.
+    given: ids and origin of the pairs; methods: the sentence of `methods_of`.
     least: probability from which on a match counts as accepted, at first.
     notes: sentences on a list at a chosen error and on prediction sets.
     is_run: the aligner is a trained run, which `align` cannot refit.
@@ -133,7 +133,7 @@ def _data(
     matched: np.ndarray,
     x: Named,
     y: Named,
-    given: Sequence[tuple[str, str]],
+    given: Sequence[tuple[str, str, str]],
     methods: str,
 ) -> dict[str, Any]:
     """Return the content of the table, for the script of the page; the surest match first."""
@@ -153,7 +153,7 @@ def _data(
         "probability": rounded(matches.probability),
         "cosine": rounded(matches.cosine),
         "mutual": matches.mutual[matched].astype(int).tolist(),
-        "given": [[str(a), str(b)] for a, b in given],
+        "given": [[*map(str, pair)] for pair in given],
         "methods": methods,
         "counts": COUNTS,
     }

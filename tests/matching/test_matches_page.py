@@ -144,7 +144,7 @@ def test_what_a_list_needs_is_said():
 
 def test_accepted_pairs_are_the_given_and_the_probable_ones(tmp_path):
     found, ids = matches(), (Items("x").items, Items("y").items)
-    accepted = accepted_pairs(found, *ids, [("<x0>", "<y0>")], "We did.", 0.6)
+    accepted = accepted_pairs(found, *ids, [("<x0>", "<y0>", "given")], "We did.", 0.6)
     probable = found.probability[found.probability >= 0.6]
     assert accepted.rows[0] == ("<x0>", "<y0>", "", "given")
     assert len(accepted.rows) == 1 + len(probable) > 5
@@ -183,7 +183,7 @@ def table(browser, tmp_path):
         "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)}
     )
     page = tmp_path / "matches.html"
-    page.write_text(page_of(matches(), given=[("a,b", "c")], methods="We did."))
+    page.write_text(page_of(matches(), given=[("a,b", "c", "random")], methods="We did."))
     browser.get(page.as_uri())
     return browser
 
@@ -210,7 +210,7 @@ def test_decisions_by_keyboard_survive_a_reload_and_are_exported(table, tmp_path
     find("#lines tr")[0].find_element("css selector", ".reject").click()
     find("#accepted")[0].click()
     rows = downloaded(tmp_path / "accepted.csv")
-    assert rows[:2] == [["x", "y", "probability", "decision"], ["a,b", "c", "", "given"]]
+    assert rows[:2] == [["x", "y", "probability", "decision"], ["a,b", "c", "", "random"]]
     assert [row[3] for row in rows if row[0] == second] == ["accepted"]
     assert first not in [row[0] for row in rows]
     text = find("#methods")[0].text

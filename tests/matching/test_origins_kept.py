@@ -77,6 +77,19 @@ def test_ask_tells_the_aligner_and_the_matches(made, aligner):
     assert "random sample" not in without.summary  # nobody knows where these come from
 
 
+def test_the_table_of_matches_keeps_the_origins(made, aligner, tmp_path):
+    x, y, path = made
+    found = gc.match(aligner, x, y, path, share=1)
+    found.save(tmp_path, accept=0.9)
+    added = sum(decision == "probable" for *_, decision in found.accepted(0.9).rows)
+    assert added > 10
+    again = gc.align(x, y, tmp_path / "accepted.csv", method="cca")
+    assert counts(again) == counts(aligner) | {"probable": added}
+    of_nobody = [(a, b) for a, b, *_ in lines_of(path)]
+    rows = gc.match(aligner, x, y, of_nobody).accepted().rows
+    assert {decision for *_, decision in rows} == {"given"}
+
+
 def lines_of(path):
     with path.open(newline="") as file:
         return list(csv.reader(file))[1:]

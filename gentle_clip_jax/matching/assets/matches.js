@@ -139,7 +139,7 @@ function decide(row, i, value) {
 // The final table: [x, y, probability, decision] of each pair.
 function accepted() {
   const least = isProbability ? per("least", 2) : 2;
-  const rows = data.given.map(([x, y]) => [x, y, "", "given"]);
+  const rows = data.given.map(([x, y, origin]) => [x, y, "", origin]);
   for (let i = 0; i < count; i++) {
     const value = decision(i) === "undecided" && data.probability[i] >= least - 1e-9 ? "probable" : decision(i);
     if (value === "accepted" || value === "probable") rows.push(written(i, value));
@@ -154,12 +154,12 @@ function fill(text, values) {
 }
 
 function methods(rows) {
-  const of = (kind) => rows.filter((row) => row[3] === kind);
+  const of = (kind) => rows.slice(data.given.length).filter((row) => row[3] === kind);
   const probable = of("probable");
   const wrong = probable.reduce((sum, row) => sum + 1 - row[2], 0);
   const values = {
     total: rows.length,
-    given: of("given").length,
+    given: data.given.length,
     accepted: of("accepted").length,
     probable: probable.length,
     least: Number(get("least")?.value),
