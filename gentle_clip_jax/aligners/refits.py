@@ -48,7 +48,11 @@ def held_out_pairs(aligner: Embedder, problem: Problem, key: jax.Array) -> HeldO
     Raises:
       ValueError: the method lacks what it needs.
     """
-    return hold_out_pairs(refits_without(aligner, problem, key))
+    method = method_of(aligner)
+    return hold_out_pairs(
+        refits_without(aligner, problem, key),
+        uses_unmatched=method is not None and METHODS[method].unmatched,
+    )
 
 
 def method_of(aligner: Embedder) -> str | None:

@@ -82,6 +82,7 @@ class HeldOutPairs(NamedTuple):
       items over those among as many held-out ones. For pairs that are a random sample of the
       items to match, both rates are equal.
     galleries: [2] number of unmatched items of x and of y that were searched.
+    uses_unmatched: whether the fits have learned from unmatched items too.
     """
 
     pairs: np.ndarray
@@ -90,6 +91,7 @@ class HeldOutPairs(NamedTuple):
     to_x: Direction
     pair_bias: float
     galleries: np.ndarray
+    uses_unmatched: bool
 
     def taking(self, rows: np.ndarray) -> "HeldOutPairs":
         """Return the evidence of some of the pairs: their numbers [r], or a mask [k]."""
@@ -104,8 +106,12 @@ class HeldOutPairs(NamedTuple):
         )
 
 
-def hold_out_pairs(folds: Folds) -> HeldOutPairs:
-    """Search for the partners of held-out pairs."""
+def hold_out_pairs(folds: Folds, *, uses_unmatched: bool) -> HeldOutPairs:
+    """Search for the partners of held-out pairs.
+
+    Args:
+      uses_unmatched: see `HeldOutPairs`.
+    """
     pairs, numbers, to_y, to_x, surplus = [], [], [], [], ([], [])
     galleries = np.zeros(2, np.int32)
     for number, (fold, fit) in enumerate(folds):
@@ -124,6 +130,7 @@ def hold_out_pairs(folds: Folds) -> HeldOutPairs:
         _joined(to_x),
         max(_standard_errors(np.concatenate(one)) for one in surplus),
         galleries,
+        uses_unmatched,
     )
 
 

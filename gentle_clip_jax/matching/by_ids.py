@@ -69,16 +69,13 @@ def match(
     origins = read_origins(pairs, of_x.ids, of_y.ids, opened.aligner.metadata.get("origins"))
     found = match_arrays(
         opened.aligner,
-        first.of_items(first.items),
-        second.of_items(second.items),
-        pairs=np.stack([first.numbers_of(ids[:, 0]), second.numbers_of(ids[:, 1])], axis=1),
+        **_arrays_of(first, second, ids),
         share=share,
         one_to_one=one_to_one,
         with_outcomes=fdr is not None,
         coverage=coverage,
         key=jax.random.key(seed),
         classes=_classes_of(opened, of_x, of_y),
-        orders=(np.argsort(first.items), np.argsort(second.items)),
         held_out=held_out_of(opened.aligner, of_x, of_y, ids),
         fair=fair_pairs(origins, ids, of_x, first),
     )
@@ -86,6 +83,17 @@ def match(
     digests = {"aligner": opened.sha256, **digests_of(of_x, of_y, ids)}
     path = str(pairs) if isinstance(pairs, str | pathlib.Path) else None
     return MatchedCollections(found, first, second, opened, known, digests, path, fdr, coverage)
+
+
+def _arrays_of(x: Collection, y: Collection, ids: np.ndarray) -> dict[str, Any]:
+    """Return the features of two collections, their pairs as numbers, and the order of their ids,
+    so that random choices do not depend on that of rows."""
+    return {
+        "x": x.of_items(x.items),
+        "y": y.of_items(y.items),
+        "pairs": np.stack([x.numbers_of(ids[:, 0]), y.numbers_of(ids[:, 1])], axis=1),
+        "orders": (np.argsort(x.items), np.argsort(y.items)),
+    }
 
 
 def _with_origins(

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gentle_clip_jax.aligners.refits import LEAST_PAIRS, ROUGH
+from gentle_clip_jax.aligners.settings import Extrapolation
 from gentle_clip_jax.evaluation.held_out_pairs import TEMPERATURES, HeldOutPairs
 from gentle_clip_jax.evaluation.nearest import NEAREST
 from gentle_clip_jax.matching import calibration
@@ -164,8 +165,8 @@ def calibrate(evidence: HeldOutPairs, own: np.ndarray, group: np.ndarray) -> Cal
         to_y=float(TEMPERATURES[best_y]),
         to_x=float(TEMPERATURES[best_x]),
         group_temperature=float(TEMPERATURES[best]),
-        first_y=choices_of(calibration.candidates(evidence.to_y, to_y, best_y)),
-        first_x=choices_of(calibration.candidates(evidence.to_x, to_x, best_x)),
+        first_y=choices_of(calibration.candidates(evidence.to_y, to_y, best_y), evidence),
+        first_x=choices_of(calibration.candidates(evidence.to_x, to_x, best_x), evidence),
         platt=calibration.platt(shares[rows, likeliest], likeliest == own),
         threshold=calibration.conformal_threshold(shares, own),
         first=float(np.mean(ranks < 1.5)),
@@ -174,7 +175,7 @@ def calibrate(evidence: HeldOutPairs, own: np.ndarray, group: np.ndarray) -> Cal
     )
 
 
-def assigned_choices(probability: np.ndarray, right: np.ndarray) -> Choices:
+def assigned_choices(probability: np.ndarray, right: np.ndarray, evidence: HeldOutPairs) -> Choices:
     """Fit the scaling of p(y | x) where y is the one-to-one match of x.
 
     One-to-one matching is more reliable than a first choice, so the held-out pairs are matched one
@@ -183,13 +184,18 @@ def assigned_choices(probability: np.ndarray, right: np.ndarray) -> Choices:
     Args:
       probability: [k] of the matches of held-out x; right: [k] whether each is.
     """
-    return choices_of(
-        Events(probability[:, None], right[:, None]), offset=OF_ASSIGNED, counted=False
-    )
+    events = Events(probability[:, None], right[:, None])
+    return choices_of(events, evidence, offset=OF_ASSIGNED, counted=False)
 
 
-def choices_of(events: Events, *, offset: float = OFFSET, counted: bool = True) -> Choices:
-    """Fit the scaling of candidates [k, c], the first of which is chosen.
+def choices_of(
+    events: Events, evidence: HeldOutPairs, *, offset: float = OFFSET, counted: bool = True
+) -> Choices:
+    """Fit the scaling of candidates [k, c] of held-out items, the first of which is chosen.
+
+    The fit to all pairs is better than those without the held-out ones, so log odds move as
+    `settings.Extrapolation` says. They do not where unmatched items were learned from: there the
+    numbers of right matches were not too low without it.
 
     First choices may be right more or less often than all candidates of their probability are,
     above all where a method fits unmatched items to each other. So they are counted too, unless
@@ -210,4 +216,11 @@ def choices_of(events: Events, *, offset: float = OFFSET, counted: bool = True) 
             for one, number in zip((scaling, *others), (right, *likely))
         )
     means = [np.mean(platt(events.probability[:, 0])) for platt in (scaling, *others)]
-    return Choices(scaling, np.array(means[1:]) / means[0])
+    folds = len(np.unique(evidence.fold))
+    more = np.log(folds / (folds - 1)) if folds > 1 else 0.0  # trained towers are not refitted
+    slope = 0.0 if evidence.uses_unmatched else Extrapolation.slope
+    spread = np.random.default_rng(1).normal(0, Extrapolation.spread * more, len(others))
+    return Choices(
+        scaling._replace(offset=scaling.offset + slope * more),
+        np.array(means[1:]) / means[0] * np.exp(spread),
+    )

@@ -71,7 +71,7 @@ def choose(
     if with_outcomes:
         outcomes = Outcomes(plain, held_out, right, np.append(absent, missed))
     held_out, right = (of[~np.isnan(held_out)] for of in (held_out, right))
-    choices = calibration.first_y if folds is None else assigned_choices(held_out, right)
+    choices = calibration.first_y if folds is None else assigned_choices(held_out, right, evidence)
     probability = share_of_matched * choices.platt(plain)
     expected = expected_right(np.nan_to_num(probability), choices.factors)
     bins = reliability(choices.platt(held_out), right)

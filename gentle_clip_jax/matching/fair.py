@@ -173,15 +173,20 @@ def fairly_scaled(
     part = fitted.pairs / (fitted.pairs + missed)
     return fitted._replace(
         missed=missed,
-        first_y=_choices(evidence.to_y, near[0], fitted.to_y, missed, share),
-        first_x=_choices(evidence.to_x, near[1], fitted.to_x, missed, share),
+        first_y=_choices(evidence, evidence.to_y, near[0], fitted.to_y, missed, share),
+        first_x=_choices(evidence, evidence.to_x, near[1], fitted.to_x, missed, share),
         first=fitted.first * part,
         among=fitted.among * part,
     )
 
 
 def _choices(
-    searches: Direction, near: Nearest, temperature: float, missed: int, share: float
+    evidence: HeldOutPairs,
+    searches: Direction,
+    near: Nearest,
+    temperature: float,
+    missed: int,
+    share: float,
 ) -> Choices:
     at = calibration.grid(searches)
     events = calibration.candidates(searches, at, calibration.place_of(temperature))
@@ -189,4 +194,4 @@ def _choices(
     rows = like_missed(events.probability[:, 0], every[:, 0], missed, share)
     probability = np.concatenate([events.probability, every[rows]])
     right = np.concatenate([events.right, np.zeros_like(every[rows])])
-    return choices_of(Events(probability, right), offset=OF_ASSIGNED)
+    return choices_of(Events(probability, right), evidence, offset=OF_ASSIGNED)

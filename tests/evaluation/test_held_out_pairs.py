@@ -16,7 +16,7 @@ def test_the_search_of_each_pair_equals_the_plain_one():
         for fold in (np.array([2, 0]), np.array([1, 3]))
     ]
 
-    found = hold_out_pairs(folds)
+    found = hold_out_pairs(folds, uses_unmatched=False)
 
     assert found.pairs.tolist() == [2, 0, 1, 3]
     assert found.fold.tolist() == [0, 0, 1, 1]

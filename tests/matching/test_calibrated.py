@@ -30,7 +30,8 @@ def test_first_choices_are_counted():
     right = np.sum(held.to_y.partner > held.to_y.cosine[:, 0])
     said = plain(events.probability[:, 0]).sum()
     assert abs(right - said) > 0.3
-    moved = np.log((right + 2) / (said + 2))
+    # The fit to all pairs has a ninth more of them than the fits of ten folds.
+    moved = np.log((right + 2) / (said + 2)) + 0.6 * np.log(10 / 9)
     assert known.first_y.platt.offset == pytest.approx(plain.offset + moved, abs=1e-9)
     # So few might as well have been others.
     assert np.ptp(np.quantile(known.first_y.factors, [0.025, 0.975])) > 0.6
@@ -39,7 +40,7 @@ def test_first_choices_are_counted():
 def test_without_evidence_probabilities_stay_as_they_are():
     nothing = calibration.Events(np.ones((0, 3)), np.ones((0, 3)))
     for found in (
-        choices_of(nothing),
+        choices_of(nothing, None),
         Calibration.of_few(30).first_y,
         Calibration.of_few(30).first_x,
     ):
