@@ -10,9 +10,10 @@ from gentle_clip_jax.matching.calibrated_scores import CalibratedScores
 from gentle_clip_jax.matching.listed import Outcomes, listed
 from gentle_clip_jax.matching.matches import Expected
 from gentle_clip_jax.matching.probabilities import is_share
-from gentle_clip_jax.matching.row_softmax import Known, fit, held_out
-from gentle_clip_jax.matching.score_sets import check_coverage, held_out_scores, sets_of
+from gentle_clip_jax.matching.row_softmax import HeldOut, Known, fit, held_out
+from gentle_clip_jax.matching.score_sets import ScoreSets, check_coverage, sets_of
 from gentle_clip_jax.matching.scores import Scores, read_known, read_scores
+from gentle_clip_jax.matching.sets import sets_sentence
 
 _OFFSET = 3.0  # prior deviation of the offset: scores may be far too sure
 UNSEEN = "This holds only for pairs that the program which gave the scores was not trained on."
@@ -39,7 +40,7 @@ def calibrate(
       share: of the items of x to match, how many have a partner: above 0 to 1.
       fdr: accept the longest list of which at most this share, above 0 and below 1, is wrong.
       coverage: give each item the set of candidates that holds its partner with this probability,
-        above 0 and below 1; below a share of 1, "no partner" may be a member.
+        above 0 and below 1; below a share of 1, "no partner" if it has none, as often.
 
     Raises:
       ValueError: a table is not as above, nothing is left to match, or a number is out of bounds.
@@ -70,9 +71,9 @@ def calibrate(
         accepted = [rows[i] for i in found.rows]
         parts.append(list_summary(found, fdr, len(known.item), "better scores or a larger error"))
     if coverage is not None:
-        right = held_out_scores(held, share)
-        sets = sets_of(table, unmatched, softmax, platt, right, share, coverage)
-        parts.append(_sets_summary(sets, coverage, share, len(rows), right))
+        found = sets_of(table, unmatched, softmax, platt, held, share, coverage)
+        sets = found.rows if found else []
+        parts.append(_sets_summary(found, coverage, held))
     bins, summary = calibration.reliability(stated, known.right), [*parts, UNSEEN]
     return CalibratedScores(
         rows, expected, bins, accepted, sets, " ".join(summary), softmax=softmax, share=share
@@ -138,18 +139,11 @@ def _left_out(known: Known, dropped: int) -> list[str]:
     return parts
 
 
-def _sets_summary(
-    sets: list[dict[str, Any]], coverage: float, share: float, n: int, right: np.ndarray
-) -> str:
-    if not sets:
-        missing = int(np.sum(np.isnan(right)))
+def _sets_summary(sets: ScoreSets | None, coverage: float, held: HeldOut) -> str:
+    if sets is None:
         return (
-            f"No sets hold the partner with {100 * coverage:g} % probability: {missing:,} of "
-            f"{len(right):,} known partners have no row in the table. Give more rows of each x or "
-            "a lower coverage."
+            f"No sets hold the partner with a probability of {100 * coverage:g} %: "
+            f"{np.sum(np.isnan(held.partner)):,} of {len(held.partner):,} known partners have no "
+            "row in the table. Give more rows of each x or a lower coverage."
         )
-    partner = "the partner" if share == 1 else "the partner, or no partner where there is none,"
-    return (
-        f"The sets of candidates hold {partner} with {100 * coverage:g} % probability; they have "
-        f"{len(sets) / n:.3g} members on average."
-    )
+    return sets_sentence(coverage, sets.size, sets.none)

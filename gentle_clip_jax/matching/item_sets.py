@@ -10,7 +10,7 @@ from gentle_clip_jax.evaluation.held_out_pairs import HeldOutPairs, Rows
 from gentle_clip_jax.evaluation.nearest import NEAREST, Nearest, blocks_of_cosines, greatest
 from gentle_clip_jax.matching.calibrated import Calibration
 from gentle_clip_jax.matching.calibration import grid, place_of
-from gentle_clip_jax.matching.sets import least_pairs, least_scores
+from gentle_clip_jax.matching.sets import has_none, least_pairs, least_scores, sets_sentence
 
 
 class ItemSets(NamedTuple):
@@ -74,8 +74,7 @@ def item_sets(
     show: both directions, as this gave smaller sets than p(y | x) alone in ten of eleven trials, by
     6 % in the median. "No partner" is in the set if p(y | x) of the nearest y is not too high
     for an x without a partner, as held-out pairs show whose partner is taken away. Each of the two
-    has the coverage on its own, so that no share of items with a partner has to be known
-    (conformal prediction with one category for partners and one for "no partner").
+    has the coverage on its own, see `sets`.
 
     Args:
       rows: of the unmatched items.
@@ -83,8 +82,6 @@ def item_sets(
       of_y: [m] numbers of the unmatched items of y, for `best`.
       coverage: above 0 and below 1; None for no sets.
       share: share of the items of x that have a partner: 1 leaves "no partner" out of every set.
-
-    Source: Vovk, Gammerman and Shafer 2005, Algorithmic Learning in a Random World, Section 4.5.
     """
     if coverage is None or evidence is None or why_none(calibration, coverage):
         return None
@@ -105,7 +102,7 @@ def item_sets(
     if share != 1:
         first = near_y.probability(near_y.cosine[:, 0], to_y)
         absent = evidence.to_y.first_without_partner(place_of(to_y))
-        none = -first >= least_scores(-absent, len(first), coverage, seed=1)
+        none = has_none(first, absent, coverage)
     return ItemSets(coverage, np.concatenate(sizes), np.concatenate(best), none)
 
 
@@ -125,14 +122,5 @@ def sets_summary(sets: ItemSets | None, calibration: Calibration, coverage: floa
     """Return the sentence on prediction sets, or why there are none."""
     if sets is None:
         return f"No prediction sets: {why_none(calibration, coverage)}."
-    none = int(np.sum(sets.none))
-    held = (
-        f"; for {none:,} items, no partner is possible too"
-        if none
-        else "; all are expected to have a partner"
-    )
-    return (
-        f"The sets hold the partner with a probability of {100 * coverage:g} %: they have "
-        f"{np.median(sets.size):,.0f} items of y in the median, and {np.sum(sets.is_short):,} of "
-        f"{len(sets.size):,} have at most {sets.best.shape[1]}{held}."
-    )
+    short = f"{np.sum(sets.is_short):,} of {len(sets.size):,} have at most {sets.best.shape[1]}"
+    return sets_sentence(coverage, sets.size, sets.none, f", and {short}")

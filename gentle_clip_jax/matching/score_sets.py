@@ -1,7 +1,7 @@
 """Prediction sets from the scores of another program: the rows that hold the partner of an item."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -9,9 +9,21 @@ from gentle_clip_jax.matching.calibration import Platt
 from gentle_clip_jax.matching.probabilities import scaled
 from gentle_clip_jax.matching.row_softmax import HeldOut, Softmax
 from gentle_clip_jax.matching.scores import Scores
-from gentle_clip_jax.matching.sets import least_pairs, prediction_sets
+from gentle_clip_jax.matching.sets import has_none, least_pairs, least_scores
 
 _CELLS = 2**22  # candidates at a time
+
+
+class ScoreSets(NamedTuple):
+    """Prediction sets of n items of x.
+
+    rows: their members, likeliest first: dicts of x, y ("" for no partner) and probability.
+    size: [n] number of items of y in each set. none: [n] whether "no partner" is in it.
+    """
+
+    rows: list[dict[str, Any]]
+    size: np.ndarray
+    none: np.ndarray
 
 
 def check_coverage(coverage: float | None, pairs: int) -> None:
@@ -27,62 +39,54 @@ def check_coverage(coverage: float | None, pairs: int) -> None:
         )
 
 
-def held_out_scores(held: HeldOut, share: float) -> np.ndarray:
-    """Return the scores [k] of the right members of the sets of known items, NaN without a row.
-
-    Each item has its partner with probability `share`; or else, without it, "no partner" is right.
-    Its score is 1 - p of the best candidate: it is high where the best candidate is unlikely.
-    """
-    has_partner = np.random.default_rng(0).random(len(held.first)) < share
-    without = 1 - share * np.nan_to_num(held.other)
-    return np.where(has_partner, share * held.partner, without)
-
-
 def sets_of(
     table: Scores,
     items: np.ndarray,
     softmax: Softmax,
     platt: Platt,
-    held_out: np.ndarray,
+    held: HeldOut,
     share: float,
     coverage: float,
-) -> list[dict[str, Any]]:
-    """Return the members of the sets of items, likeliest first: dicts of x, y, probability.
+) -> ScoreSets | None:
+    """Return the prediction sets of items, None if too few known partners have a row for them.
 
-    Below a share of 1, y is "" for no partner. There are none if no sets of rows have the coverage,
-    because too few partners have a row.
+    A row is in the set of its x if p(y | x) is not too low for a partner; below a share of 1, "no
+    partner" is if p(y | x) of the best row is not too high for an x without a partner. Each of the
+    two has the coverage on its own, see `sets`.
 
     Args:
-      platt: scaling of the best candidate.
-      held_out: result of `held_out_scores`.
+      softmax: for p(y | x). platt: scaling of the best candidate.
+      held: probabilities of known items. A partner without a row is in no set of rows.
     """
+    if np.sum(np.isnan(held.partner)) >= (1 - coverage) * (len(held.partner) + 1):
+        return None
+    least = least_scores(held.partner, len(items), coverage)
+    none, size = np.zeros(len(items), bool), np.zeros(len(items), int)
+    if share < 1:
+        none = has_none(softmax.of_first(table, items), held.other, coverage)
     members = []
-    if np.sum(np.isnan(held_out)) >= (1 - coverage) * (len(held_out) + 1):
-        return []
-    for number, block in enumerate(_blocks(table, items)):
-        plain = _plain(table, block, softmax)
-        candidates, probability = share * plain, share * scaled(plain, platt)
-        if share < 1:  # no partner, as in `held_out_scores`
-            candidates = np.column_stack([candidates, 1 - candidates[:, 0]])
-            probability = np.column_stack([probability, 1 - np.nansum(probability, axis=1)])
-        is_member = prediction_sets(held_out, candidates, coverage, seed=number)
-        place, column = np.nonzero(is_member)
+    for block in _blocks(table, items):
+        plain = _plain(table, items[block], softmax)
+        probability = share * scaled(plain, platt)
+        probability = np.column_stack([probability, 1 - np.nansum(probability, axis=1)])
+        is_row = plain >= least[block, None]  # NaN is not
+        size[block] = np.sum(is_row, axis=1)
+        place, column = np.nonzero(np.column_stack([is_row, none[block]]))
         order = np.lexsort((-probability[place, column], place))
         place, column = place[order], column[order]
-        is_none = column == plain.shape[1]
-        row = table.start[block[place]] + np.where(is_none, 0, column)
+        is_none, item = column == plain.shape[1], items[block[place]]
+        row = table.start[item] + np.where(is_none, 0, column)
         y = np.where(is_none, "", table.y[table.candidate[row]])
-        columns = table.x[block[place]], y, probability[place, column]
-        members += zip(*(column.tolist() for column in columns))
+        members += zip(*(one.tolist() for one in (table.x[item], y, probability[place, column])))
     members.sort(key=lambda one: one[0])  # blocks are by the number of candidates
-    return [dict(zip(("x", "y", "probability"), one)) for one in members]
+    return ScoreSets([dict(zip(("x", "y", "probability"), one)) for one in members], size, none)
 
 
 def _blocks(table: Scores, items: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield items with similarly many candidates, so that few cells of a block are empty."""
+    """Yield places of items with similarly many candidates, so that few cells are empty."""
     sizes = np.diff(table.start)[items]
     count = 1 + len(items) * int(sizes.max()) // _CELLS
-    ordered = items[np.argsort(sizes, kind="stable")]
+    ordered = np.argsort(sizes, kind="stable")
     yield from (block for block in np.array_split(ordered, count) if len(block))
 
 

@@ -3,6 +3,12 @@
 Split conformal prediction: held-out pairs show how low a partner's score can be. Whatever the
 scores mean, the sets hold the partner of as many items as asked for, on average over items and
 held-out pairs, if held-out pairs and new items are exchangeable. Better scores give smaller sets.
+
+"No partner" is a category of its own (label-conditional conformal prediction): the set of an item
+without a partner holds "no partner" as often as asked for too, so that no share of items with a
+partner has to be known.
+
+Source: Vovk, Gammerman and Shafer 2005, Algorithmic Learning in a Random World, Section 4.5.
 """
 
 import math
@@ -27,29 +33,6 @@ def least_pairs(coverage: float) -> int:
     if not 0 < coverage < 1:
         raise ValueError(f"coverage must be above 0 and below 1, not {coverage}.")
     return math.ceil(round(1 / (1 - coverage), _DIGITS)) - 1
-
-
-def prediction_sets(
-    held_out: np.ndarray, candidates: np.ndarray, coverage: float, *, seed: int = 0
-) -> np.ndarray:
-    """Return which candidates [n, c] are in the prediction set of each item.
-
-    Those with a score of at least `least_scores`. A set can be empty, where no candidate is as
-    likely as partners usually are.
-
-    Args:
-      held_out, coverage, seed: see `least_scores`.
-      candidates: [n, c] scores of the candidates of n items on the same scale; NaN for no
-        candidate.
-
-    Raises:
-      ValueError: if the coverage is not between 0 and 1.
-
-    >>> prediction_sets(np.linspace(0.1, 1, 19), np.array([[0.8, 0.12, np.nan]]), 0.9)
-    array([[ True, False, False]])
-    """
-    least = least_scores(held_out, len(candidates), coverage, seed=seed)
-    return candidates >= least[:, None]  # NaN is not
 
 
 def least_scores(held_out: np.ndarray, count: int, coverage: float, *, seed: int = 0) -> np.ndarray:
@@ -93,3 +76,40 @@ def least_scores(held_out: np.ndarray, count: int, coverage: float, *, seed: int
     least = np.append(scores, np.inf)[place]
     is_gap = np.sum(above, axis=1) > np.sum(at, axis=1)
     return np.where(is_gap, np.nextafter(scores[place - 1], np.inf), least)
+
+
+def has_none(first: np.ndarray, absent: np.ndarray, coverage: float) -> np.ndarray:
+    """Return whether "no partner" is in the prediction set of each of n items.
+
+    It is unless the best candidate has a higher score than is usual without a partner.
+
+    Args:
+      first: [n] scores of the best candidates.
+      absent: [k] scores of the best candidates of held-out items whose partner is taken away; NaN
+        counts as higher than any score.
+      coverage: share of the sets of items without a partner that hold "no partner", above 0 and
+        below 1.
+
+    Raises:
+      ValueError: if the coverage is not between 0 and 1.
+
+    >>> has_none(np.array([0.1, 0.9]), np.linspace(0, 0.5, 99), 0.9)
+    array([ True, False])
+    """
+    return -first >= least_scores(-absent, len(first), coverage, seed=1)
+
+
+def sets_sentence(coverage: float, size: np.ndarray, none: np.ndarray, short: str = "") -> str:
+    """Return the sentence on the prediction sets of n items.
+
+    Args:
+      size: [n] number of items of y in each set. none: [n] whether "no partner" is in it.
+      short: what else to say of the sizes.
+    """
+    held = "all are expected to have a partner"
+    if count := int(np.sum(none)):
+        held = f"for {count:,} items, no partner is possible too"
+    return (
+        f"The sets hold the partner with a probability of {100 * coverage:g} %: they have "
+        f"{np.median(size):,.0f} items of y in the median{short}; {held}."
+    )

@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from gentle_clip_jax.matching.sets import least_pairs, prediction_sets
+from gentle_clip_jax.matching.sets import has_none, least_pairs, least_scores
+
+
+def prediction_sets(held_out, candidates, coverage, seed=0):
+    """Return which candidates [n, c] are in the set of each item."""
+    return candidates >= least_scores(held_out, len(candidates), coverage, seed=seed)[:, None]
 
 
 def _reference(held_out, candidates, coverage, seed=0):
@@ -91,3 +96,18 @@ def test_a_higher_coverage_only_adds_candidates():
 def test_a_coverage_outside_0_and_1_is_an_error(coverage):
     with pytest.raises(ValueError, match="coverage must be above 0 and below 1"):
         prediction_sets(np.ones(20), np.ones((1, 1)), coverage)
+
+
+def test_no_partner_is_in_the_sets_of_items_without_one_as_often_as_asked():
+    rng, held = np.random.default_rng(4), []
+    for _ in range(200):
+        first = rng.normal(size=90)
+        held.append(has_none(first[:60], first[60:], 0.8).mean())
+    assert np.mean(held) == pytest.approx(0.8, abs=0.03)
+
+
+def test_a_good_best_candidate_leaves_no_partner_out():
+    first, absent = np.array([-2.0, 2.0]), np.linspace(-1, 1, 99)
+    np.testing.assert_array_equal(has_none(first, absent, 0.9), [True, False])
+    # An unknown best candidate could be better than any.
+    assert has_none(first, np.full(99, np.nan), 0.9).all()
