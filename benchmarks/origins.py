@@ -25,7 +25,6 @@ from gentle_clip_jax.aligners import METHODS
 from gentle_clip_jax.aligners.closed_form.arrays import unit_rows
 from gentle_clip_jax.aligners.refits import held_out_pairs
 from gentle_clip_jax.asking.choose import asked_items
-from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.origins import Origins
 from gentle_clip_jax.matching import match_arrays
 from gentle_clip_jax.matching.fair import Fair, fair_pairs
@@ -62,8 +61,7 @@ class Sample(NamedTuple):
     def fair(self) -> Fair:
         named = [(str(row), str(row) if found else "", word) for row, word, found in self.lines]
         ids = self.pairs.astype(str)
-        x = Collection(np.zeros((len(ids), 1), np.float32), ids)
-        return fair_pairs(Origins(tuple(named)), np.stack([ids, ids], axis=1), x, x)
+        return fair_pairs(Origins(tuple(named)), ids, dict(zip(ids.tolist(), ids.tolist())))
 
 
 def main() -> None:

@@ -77,7 +77,7 @@ def match(
         key=jax.random.key(seed),
         classes=_classes_of(opened, of_x, of_y),
         held_out=held_out_of(opened.aligner, of_x, of_y, ids),
-        fair=fair_pairs(origins, ids, of_x, first),
+        fair=fair_pairs(origins, ids[:, 0], _item_of(of_x, first)),
     )
     known = _with_origins(ids, origins, (of_x, first), (of_y, second))
     digests = {"aligner": opened.sha256, **digests_of(of_x, of_y, ids)}
@@ -104,12 +104,17 @@ def _with_origins(
     Args:
       sides: x and y, each before and after items were joined.
     """
-    items = [dict(zip(before.ids.tolist(), after.ids.tolist())) for before, after in sides]
+    items = [_item_of(*side) for side in sides]
     words = {
         tuple(item.get(id_) for item, id_ in zip(items, pair)): word
         for pair, word in origins.words.items()
     }
     return [(x, y, words.get((x, y), GIVEN)) for x, y in ids.tolist()]
+
+
+def _item_of(before: Collection, after: Collection) -> dict[str, str]:
+    """Return the item of each id, as `read_matched` joins items."""
+    return dict(zip(before.ids.tolist(), after.ids.tolist()))
 
 
 def _classes_of(opened: Opened, x: Collection, y: Collection) -> Any:

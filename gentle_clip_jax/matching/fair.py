@@ -7,6 +7,7 @@ better to items like them, and takes likely matches away from the items that the
 So its latest random screens count, and as many pairs like those matches leave the sample.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +15,6 @@ import numpy as np
 from gentle_clip_jax.aligners.refits import LEAST_PAIRS
 from gentle_clip_jax.evaluation.held_out_pairs import Direction, HeldOutPairs
 from gentle_clip_jax.evaluation.nearest import Nearest
-from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.origins import RANDOM, REVIEWED, Origins
 from gentle_clip_jax.matching import calibration
 from gentle_clip_jax.matching.calibrated import OF_ASSIGNED, Calibration, Choices, choices_of
@@ -68,17 +68,16 @@ def _lacking(pairs: int, missed: int) -> int:
     return max(0, LEAST_PAIRS - pairs - missed, _LEAST_FOUND - pairs)
 
 
-def fair_pairs(origins: Origins, ids: np.ndarray, x: Collection, joined: Collection) -> Fair:
+def fair_pairs(origins: Origins, ids: np.ndarray, item: Mapping[str, str]) -> Fair:
     """Return the pairs drawn at random if they suffice, or else all that are not known as chosen.
 
     Random screens of a review count if at least half of the pairs that it chose came before, and
     the latest 60 in any case. Pairs of unknown origin count unless a review chose more than these.
 
     Args:
-      ids: [p, 2] of the pairs, as `read_matched` joins their items.
-      x, joined: the items of x before and after that.
+      ids: [p] of the items of x in the pairs, as `read_matched` joins items.
+      item: the item, after that, of each id of x.
     """
-    item = dict(zip(x.ids.tolist(), joined.ids.tolist()))
     half = sum(word == REVIEWED for *_, word in origins.lines) / 2
     chosen, reviewed, later, missed = set(), set(), {}, []
     for of_x, of_y, word in reversed(origins.lines):
@@ -91,7 +90,7 @@ def fair_pairs(origins: Origins, ids: np.ndarray, x: Collection, joined: Collect
                 later[item.get(of_x)] = len(reviewed)
             else:
                 missed.append(len(reviewed))
-    pairs = ids[:, 0].tolist()
+    pairs = ids.tolist()
     is_chosen, is_reviewed, is_drawn = (
         np.array([of_x in some for of_x in pairs], bool) for some in (chosen, reviewed, later)
     )

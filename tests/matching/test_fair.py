@@ -7,7 +7,6 @@ from match_data import sets
 
 from gentle_clip_jax.aligners import METHODS, Problem
 from gentle_clip_jax.aligners.refits import held_out_pairs
-from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.origins import Origins
 from gentle_clip_jax.matching import match_arrays
 from gentle_clip_jax.matching.accepted import listed_pairs
@@ -15,8 +14,8 @@ from gentle_clip_jax.matching.calibrated import calibrate
 from gentle_clip_jax.matching.fair import Fair, fair_evidence, fair_pairs, like_missed
 from gentle_clip_jax.matching.item_sets import why_none
 
-IDS = np.array([[f"x{i}", f"y{i}"] for i in range(200)])
-ITEMS = Collection(np.zeros((200, 1), np.float32), IDS[:, 0])
+IDS = np.array([f"x{i}" for i in range(200)])
+ITEMS = dict(zip(IDS.tolist(), IDS.tolist()))
 
 
 def lines(numbers, word):
@@ -25,7 +24,7 @@ def lines(numbers, word):
 
 def sample(*some, missed=0):
     every = [*(line for of in some for line in of), *[("", "z", "random")] * missed]
-    return fair_pairs(Origins(tuple(every)), IDS, ITEMS, ITEMS)
+    return fair_pairs(Origins(tuple(every)), IDS, ITEMS)
 
 
 def test_pairs_drawn_at_random_count_alone_from_60_on():
@@ -43,10 +42,9 @@ def test_pairs_drawn_at_random_count_alone_from_60_on():
 
 def test_an_item_of_several_pairs_is_chosen_if_one_of_them_is():
     """Two photographs of an object: what `read_matched` joins has the id of the first."""
-    x = Collection(np.zeros((3, 1), np.float32), np.array(["a1", "a2", "b"]))
-    joined = Collection(np.zeros((3, 1), np.float32), np.array(["a1", "a1", "b"]))
+    joined = {"a1": "a1", "a2": "a1", "b": "b"}
     some = (("a1", "s", "random"), ("b", "t", "random"), ("a2", "s", "asked"), ("c", "u", "asked"))
-    found = fair_pairs(Origins(some), np.array([["a1", "s"], ["b", "t"]]), x, joined)
+    found = fair_pairs(Origins(some), np.array(["a1", "b"]), joined)
     assert found.rows.tolist() == [False, True]
     assert found.drawn == 1
 
