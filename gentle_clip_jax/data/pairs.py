@@ -16,7 +16,7 @@ from gentle_clip_jax.storage.tables import Altered, read_table
 
 _log = logging.getLogger(__name__)
 
-_DECISION, _NO_PAIR = "decision", {"rejected", "undecided"}
+DECISION, NO_PAIR = "decision", {"rejected", "undecided"}
 SHEET = ["x", "y"]  # the heading of the sheet that `gentle-clip ask` writes
 
 # A file; a list of id pairs; a table, that is a mapping or a data frame; an array [k, 2] of item
@@ -225,10 +225,10 @@ def columns_of(
             f"{path} has {heading.count(missing[0]) or 'no'} column {missing[0]!r}: it has "
             f"{', '.join(map(repr, heading)) or 'none'}."
         )
-    if _DECISION in heading:  # of decisions.csv, which the page of matches exports
-        at = heading.index(_DECISION)
+    if DECISION in heading:  # of decisions.csv, which the page of matches exports
+        at = heading.index(DECISION)
         # The lines that a review adds have no decision.
-        rows = [row for row in rows if "".join(row[1][at : at + 1]).strip() not in _NO_PAIR]
+        rows = [row for row in rows if "".join(row[1][at : at + 1]).strip() not in NO_PAIR]
     return path, heading, rows[1:], (heading.index(names[0]), heading.index(names[1]))
 
 

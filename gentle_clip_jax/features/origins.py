@@ -10,14 +10,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from gentle_clip_jax.data.ids import Ids
-from gentle_clip_jax.data.pairs import Pairs, columns_of, filled_cells
+from gentle_clip_jax.data.pairs import DECISION, NO_PAIR, Pairs, columns_of, filled_cells
 from gentle_clip_jax.storage.tables import read_table
 
 ORIGIN, RANDOM, ASKED, REVIEWED = "origin", "random", "asked", "reviewed"
 GIVEN = "given"  # of a pair whose origin is not known, in tables of matches
 # Words for pairs that are no random sample, the last two in tables of matches; others say nothing.
 _CHOSEN = {ASKED, REVIEWED, "probable", "accepted"}
-_COLUMNS = (ORIGIN, "decision")
+_COLUMNS = (ORIGIN, DECISION)
 Line = tuple[str, str, str]  # ids of x and y, "" for an item without partner, and origin
 
 
@@ -47,6 +47,11 @@ class Origins(NamedTuple):
         if len(known) == len(self.lines):
             return known
         return {pair: REVIEWED if word == RANDOM else word for pair, word in known.items()}
+
+
+def is_pair(decision: str) -> bool:
+    """Return whether a line with this decision, or "" for none, is a pair in a table of matches."""
+    return decision.strip() not in NO_PAIR
 
 
 def review_folder(pairs: str | os.PathLike) -> pathlib.Path:

@@ -9,6 +9,7 @@ import numpy as np
 
 from gentle_clip_jax.matching.accepted import HEADING
 from gentle_clip_jax.matching.calibration import Bin
+from gentle_clip_jax.matching.fair_scores import Sample
 from gentle_clip_jax.matching.matches import Expected
 from gentle_clip_jax.matching.page import scores_page
 from gentle_clip_jax.matching.row_softmax import Softmax
@@ -38,6 +39,7 @@ class CalibratedScores:
     summary: str
     softmax: Softmax
     share: float
+    sample: Sample
 
     @property
     def lines(self) -> list[str]:
@@ -51,12 +53,17 @@ class CalibratedScores:
     def metadata(self) -> dict[str, Any]:
         """The summary and what it rests on, for JSON."""
         none = self.softmax.none if np.isfinite(self.softmax.none) else None
+        of = self.sample.calibration
         return {
             "summary": self.summary,
             "share": self.share,
             "expected": self.expected._asdict(),
             "temperature": self.softmax.temperature,
             "none": none,
+            "pairs": of.pairs,
+            "others": of.others,
+            "missed": of.missed,
+            "lacking": of.lacking,
             "reliability": [one._asdict() for one in self.reliability],
         }
 

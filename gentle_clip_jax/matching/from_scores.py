@@ -7,11 +7,13 @@ import numpy as np
 from gentle_clip_jax.matching import calibration
 from gentle_clip_jax.matching.accepted import check_fdr, list_summary
 from gentle_clip_jax.matching.calibrated_scores import CalibratedScores
+from gentle_clip_jax.matching.fair_scores import Fitted, Sample, fair_sample, fitted
+from gentle_clip_jax.matching.item_sets import check_coverage, why_none
 from gentle_clip_jax.matching.listed import Outcomes, listed
 from gentle_clip_jax.matching.matches import Expected
 from gentle_clip_jax.matching.probabilities import is_share
-from gentle_clip_jax.matching.row_softmax import HeldOut, Known, fit, held_out
-from gentle_clip_jax.matching.score_sets import ScoreSets, check_coverage, sets_of
+from gentle_clip_jax.matching.row_softmax import Known
+from gentle_clip_jax.matching.score_sets import sets_of
 from gentle_clip_jax.matching.scores import Scores, read_known, read_scores
 from gentle_clip_jax.matching.sets import sets_sentence
 
@@ -29,14 +31,14 @@ def calibrate(
 ) -> CalibratedScores:
     """Turn the scores of any program into probabilities, by known pairs that it has not seen.
 
-    Items of x with a known partner are the outcomes; the best candidate of each other item is a
-    match. A known partner that is not among the rows of its x counts as missed. Each outcome gets
-    its probability from a fit to the other folds.
+    Items of x with a known partner are the outcomes; the best candidate of any other is a match. A
+    partner that is no row of its x counts as missed. Outcomes get probabilities without their fold.
 
     Args:
       scores: a file with the columns x, y and score, a dict of them, or a data frame; a higher
         score is better, and the best rows of each x suffice.
-      pairs: likewise with the columns x and y: 60 or more, which the program was not trained on.
+      pairs: likewise with the columns x and y: 60 or more, which the program was not trained on. If
+        they have origins, only a fair sample of them counts, see `features.origins`.
       share: of the items of x to match, how many have a partner: above 0 to 1.
       fdr: accept the longest list of which at most this share, above 0 and below 1, is wrong.
       coverage: give each item the set of candidates that holds its partner with this probability,
@@ -51,32 +53,32 @@ def calibrate(
     if not is_share(share):
         raise ValueError(f"share is {share!r}: give what part of x has a partner, above 0 to 1.")
     check_fdr(fdr, share)
+    check_coverage(coverage)
     table = read_scores(scores)
-    partner, dropped = read_known(pairs, table)
-    unmatched, known = np.flatnonzero(partner == -1), Known.of(table, partner)
-    check_coverage(coverage, len(known.item))
-    if not len(unmatched):
+    partner, dropped, origins = read_known(pairs, table)
+    if not len(unmatched := np.flatnonzero(partner == -1)):
         raise ValueError("All items of x are in pairs: there is nothing left to match.")
-    softmax, of_folds = fit(table, known)
-    held, plain = held_out(table, known, of_folds), softmax.of_first(table, unmatched)
-    platt = calibration.platt(held.first, known.right, offset=_OFFSET)
-    probability = share * platt(plain)
+    sample = fair_sample(table, partner, origins, share)
+    fit = fitted(table, sample, unmatched, share)
+    first, right = fit.held_out.first, fit.known.right
+    platt = calibration.platt(first, right, offset=_OFFSET)
+    probability = share * platt(fit.first)
     rows = _rows(table, unmatched, probability)
-    stated = _stated(held.first, known)
-    expected = _expected(probability, share * (known.right - stated))
-    parts = [_expected_summary(expected, len(rows), share), *_left_out(known, dropped)]
+    stated = _stated(first, fit.known)
+    expected = _expected(probability, share * (right - stated))
+    parts = [_expected_summary(expected, len(rows), share) + sample.caveats]
+    parts += _left_out(sample.known, dropped)
     accepted = sets = None
     if fdr is not None:
-        found = listed(Outcomes(plain, held.first, known.right, held.other), share, fdr)
-        accepted = [rows[i] for i in found.rows]
-        parts.append(list_summary(found, fdr, len(known.item), "better scores or a larger error"))
+        chosen, sentence = _list(sample, fit, share, fdr)
+        accepted = [rows[i] for i in chosen]
+        parts.append(sentence)
     if coverage is not None:
-        found = sets_of(table, unmatched, softmax, platt, held, share, coverage)
-        sets = found.rows if found else []
-        parts.append(_sets_summary(found, coverage, held))
-    bins, summary = calibration.reliability(stated, known.right), [*parts, UNSEEN]
+        sets, sentence = _sets(table, unmatched, sample, fit, platt, share, coverage)
+        parts.append(sentence)
+    bins, summary = calibration.reliability(stated, right), " ".join([*parts, UNSEEN])
     return CalibratedScores(
-        rows, expected, bins, accepted, sets, " ".join(summary), softmax=softmax, share=share
+        rows, expected, bins, accepted, sets, summary, fit.softmax, share, sample
     )
 
 
@@ -133,17 +135,41 @@ def _left_out(known: Known, dropped: int) -> list[str]:
         )
     if dropped:
         parts.append(
-            f"Not used because the table has no row of their x: {dropped:,} of "
-            f"{len(known.item) + dropped:,} pairs."
+            "Not used because the table has no row of their x: "
+            f"{dropped:,} {'pair' if dropped == 1 else 'pairs'}."
         )
     return parts
 
 
-def _sets_summary(sets: ScoreSets | None, coverage: float, held: HeldOut) -> str:
-    if sets is None:
-        return (
-            f"No sets hold the partner with a probability of {100 * coverage:g} %: "
-            f"{np.sum(np.isnan(held.partner)):,} of {len(held.partner):,} known partners have no "
-            "row in the table. Give more rows of each x or a lower coverage."
-        )
-    return sets_sentence(coverage, sets.size, sets.none)
+def _list(sample: Sample, fit: Fitted, share: float, fdr: float) -> tuple[np.ndarray, str]:
+    """Return the places of the matches in the list at a chosen error, and a sentence on it."""
+    if why := sample.calibration.why_unfair:
+        return np.zeros(0, int), f"No list at a chosen error: {why}."
+    held = fit.held_out
+    found = listed(Outcomes(fit.first, held.first, fit.known.right, held.other), share, fdr)
+    more = "better scores or a larger error"
+    return found.rows, list_summary(found, fdr, len(held.first), more)
+
+
+def _sets(
+    table: Scores,
+    items: np.ndarray,
+    sample: Sample,
+    fit: Fitted,
+    platt: calibration.Platt,
+    share: float,
+    coverage: float,
+) -> tuple[list[dict[str, Any]], str]:
+    """Return the members of the prediction sets of items, and a sentence on them."""
+    if why := why_none(sample.calibration, coverage):
+        return [], f"No prediction sets: {why}."
+    sets = sets_of(table, items, fit.softmax, platt, fit.held_out, share, coverage)
+    if sets:
+        return sets.rows, sets_sentence(coverage, sets.size, sets.none)
+    missing = np.sum(np.isnan(fit.held_out.partner))
+    return [], (
+        f"No sets hold the partner with a probability of {100 * coverage:g} %: {missing:,} of "
+        f"{len(fit.known.item):,} known partners have no row in the table"
+        f"{' or were not found' if sample.missed else ''}. Give more rows of each x or a lower "
+        "coverage."
+    )

@@ -59,8 +59,18 @@ class Known(NamedTuple):
                 scores = table.score[low:high]
                 if scores[0] - scores[found[0]] <= TIE:
                     right[k] = 1 / np.sum(scores[0] - scores <= TIE)
-        fold = np.random.default_rng(0).permutation(len(item)) % FOLDS
-        return cls(item, row, right, fold)
+        return cls(item, row, right, row).taking(np.arange(len(item)))
+
+    def taking(self, rows: np.ndarray) -> "Known":
+        """Return some of the items, by their numbers, in new folds."""
+        fold = np.random.default_rng(0).permutation(len(rows)) % FOLDS
+        return Known(self.item[rows], self.row[rows], self.right[rows], fold)
+
+    def with_missed(self, items: np.ndarray) -> "Known":
+        """Return these items, and others [m] whose partner counts as missed."""
+        number = np.arange(len(items))
+        more = items, np.full(len(items), -1), np.zeros(len(items)), number % FOLDS
+        return Known(*(np.concatenate(both) for both in zip(self, more)))
 
 
 def fit(table: Scores, known: Known) -> tuple[Softmax, list[Softmax]]:

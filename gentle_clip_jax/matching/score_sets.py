@@ -9,7 +9,7 @@ from gentle_clip_jax.matching.calibration import Platt
 from gentle_clip_jax.matching.probabilities import scaled
 from gentle_clip_jax.matching.row_softmax import HeldOut, Softmax
 from gentle_clip_jax.matching.scores import Scores
-from gentle_clip_jax.matching.sets import has_none, least_pairs, least_scores
+from gentle_clip_jax.matching.sets import has_none, least_scores
 
 _CELLS = 2**22  # candidates at a time
 
@@ -24,19 +24,6 @@ class ScoreSets(NamedTuple):
     rows: list[dict[str, Any]]
     size: np.ndarray
     none: np.ndarray
-
-
-def check_coverage(coverage: float | None, pairs: int) -> None:
-    """Check that there are enough known pairs for a coverage; None is for no sets.
-
-    Raises:
-      ValueError: there are too few, or the coverage is not above 0 and below 1.
-    """
-    if coverage is not None and pairs < (least := least_pairs(coverage)):
-        raise ValueError(
-            f"coverage is {coverage}, which needs {least:,} known pairs, and there are {pairs:,}: "
-            "give more pairs or a lower coverage."
-        )
 
 
 def sets_of(

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gentle_clip_jax.aligners.refits import LEAST_PAIRS
+from gentle_clip_jax.features.origins import DECISION, ORIGIN, Origins, is_pair, read_origins
 from gentle_clip_jax.storage import reading
 from gentle_clip_jax.storage.columns import decimal_point, read_columns
 
@@ -47,6 +48,7 @@ def read_scores(table: Any) -> Scores:
         rows, or all scores of each item are equal.
     """
     columns = _columns(table, ("x", "y", "score"))
+    _check_filled(columns, "x", "y")
     score = _numbers(columns)
     (x_ids, of_x), (y_ids, of_y) = (_numbered(columns.ids[side]) for side in range(2))
     cells = of_x * len(y_ids) + of_y
@@ -70,23 +72,41 @@ def read_scores(table: Any) -> Scores:
     return Scores(x_ids, y_ids, start, of_y, score / scale, score)
 
 
-def read_known(table: Any, scores: Scores) -> tuple[np.ndarray, int]:
-    """Return the known partner [n] of each item of x: -1 if none is known, -2 if it has no row.
+class KnownPairs(NamedTuple):
+    """Pairs beside scores.
 
-    Pairs of an x without scores are left out: returns their number too.
+    partner: [n] of each item of x: -1 if none is known, -2 if it has no row.
+    dropped: number of pairs of an x without scores, which are left out.
+    origins: of the pairs, as far as they are known.
+    """
+
+    partner: np.ndarray
+    dropped: int
+    origins: Origins
+
+
+def read_known(table: Any, scores: Scores) -> KnownPairs:
+    """Read known pairs beside scores.
+
+    As in `read_pairs`, lines without a y are left out, and matches that a person rejected or has
+    not decided on.
 
     Raises:
       ValueError: an item of x is in two pairs, or fewer than 60 pairs are of items of the table, or
         the table has none of their partners.
     """
-    place, (x, y), *_ = _columns(table, ("x", "y"))
+    columns = _columns(table, ("x", "y"), (DECISION,))
+    _check_filled(columns, "x")
+    place, words = columns.place, _texts(columns.values) or itertools.repeat("")
+    lines = [(x, y) for x, y, word in zip(*columns.ids, words) if y and is_pair(word)]
+    x, y = ([line[side] for line in lines] for side in range(2))
     numbers = {id_: number for number, id_ in enumerate(scores.x.tolist())}
     partners = {id_: number for number, id_ in enumerate(scores.y.tolist())}
     if len({*x}) < len(x):
         twice = next(id_ for id_ in x if x.count(id_) > 1)
         raise ValueError(f"{place}: {twice!r} of x is in two pairs: leave one of them out.")
     known = np.full(len(scores.x), -1)
-    for a, b in zip(x, y):
+    for a, b in lines:
         if a in numbers:
             known[numbers[a]] = partners.get(b, -2)
     count = int(np.sum(known != -1))
@@ -97,7 +117,18 @@ def read_known(table: Any, scores: Scores) -> tuple[np.ndarray, int]:
         )
     if not (known >= 0).any():
         raise ValueError(f"{place}: no y is in the table of scores: give the same ids in both.")
-    return known, len(x) - count
+    return KnownPairs(known, len(lines) - count, _origins(table, x, y))
+
+
+def _origins(table: Any, x: list[str], y: list[str]) -> Origins:
+    """Return the origins of pairs of items, which `read_known` has read from a table."""
+    if isinstance(table, str | os.PathLike):
+        path = pathlib.Path(table)
+        if _is_parquet(path):
+            table, _ = _parquet(path, ("x", "y", ORIGIN, DECISION))
+        else:
+            table = f"{path}:x,y"  # names its columns
+    return read_origins(table, x, y)
 
 
 class _Columns(NamedTuple):
@@ -109,16 +140,20 @@ class _Columns(NamedTuple):
     delimiter: str | None
 
 
-def _columns(table: Any, names: tuple[str, ...]) -> _Columns:
-    """Return the columns x and y, without outer spaces, and a third one if it is named."""
+def _columns(table: Any, names: tuple[str, ...], optional: tuple[str, ...] = ()) -> _Columns:
+    """Return the columns x and y, without outer spaces, and a third one if it is named.
+
+    Args:
+      names: of the columns. optional: those that the table may lack.
+    """
+    wanted = (*names, *optional)
     place, delimiter = "The table", None
     if isinstance(table, str | os.PathLike):
         place, path = str(table), pathlib.Path(table)
-        is_parquet = path.suffix.lower() == ".parquet" and path.exists()
-        columns, delimiter = (_parquet if is_parquet else read_columns)(path, names)
+        columns, delimiter = (_parquet if _is_parquet(path) else read_columns)(path, wanted)
     else:
         heading = [*(table if isinstance(table, Mapping) else getattr(table, "columns", ()))]
-        columns = {name: _list(table[name]) for name in names if name in heading}
+        columns = {name: _list(table[name]) for name in wanted if name in heading}
     if missing := [name for name in names if name not in columns]:
         raise ValueError(
             f"{place} has no rows with a column {missing[0]!r}: give the columns "
@@ -127,10 +162,19 @@ def _columns(table: Any, names: tuple[str, ...]) -> _Columns:
     if not columns["x"]:
         raise ValueError(f"{place} has no rows.")
     ids = _texts(columns["x"]), _texts(columns["y"])
-    for column, name in zip(ids, names):
+    values = columns.get(wanted[2], [])
+    return _Columns(place, ids, values, delimiter)
+
+
+def _check_filled(columns: _Columns, *names: str) -> None:
+    for column, name in zip(columns.ids, names):
         if "" in column:
-            raise ValueError(f"{place}, row {column.index('') + 1} has no {name}: fill it in.")
-    return _Columns(place, ids, columns.get("score", []), delimiter)
+            row = column.index("") + 1
+            raise ValueError(f"{columns.place}, row {row} has no {name}: fill it in.")
+
+
+def _is_parquet(path: pathlib.Path) -> bool:
+    return path.suffix.lower() == ".parquet" and path.exists()
 
 
 def _parquet(path: pathlib.Path, names: tuple[str, ...]) -> tuple[dict[str, list[Any]], None]:
