@@ -2,6 +2,7 @@
 
 import statistics
 
+import page_expected
 import page_lists
 import page_matching
 import page_origins
@@ -40,7 +41,7 @@ def page() -> str:
     return f"""# Few pairs in practice
 
 {asked_pairs()}
-{page_matching.section()}{page_lists.section()}{page_origins.section()}{page_sets.section()}
+{page_matching.section()}{page_expected.section()}{page_lists.section()}{page_origins.section()}{page_sets.section()}
 {queries()}{nested_folds()}
 {reviews()}{emoji()}"""
 

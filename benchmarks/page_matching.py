@@ -47,6 +47,8 @@ their neighbours. The method is CCA of the first 128 principal components of eac
 *gentle transport*, which uses full features. The largest number of pairs is all items except those
 to match. *Rich features* are of layers that were changed after a test figure of photographs had
 been seen ([how](closed.md#layers-of-the-image-encoder)).
+All of this was measured before first choices corrected the probabilities of every method, and
+before those of refits were extrapolated: [newer figures](#the-expected-number-of-right-matches).
 
 *Among 48*: share of the images whose caption is one of their candidates. *Right*: first choices
 (one to one: matches) that are the image's own caption; an identical caption of another image is
