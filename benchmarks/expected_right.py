@@ -7,35 +7,30 @@ or half of them. Settings were chosen on draws below 140; draws from there on ju
 docs/results/expected_right.json; goes on after a stop.
 """
 
-import argparse
 import itertools
-import pathlib
 from typing import Any
 
-from lists import drawn, load
+from lists import drawn, load, parser_of
 from prediction_sets import PAIRS
 from published import RESULTS, command, publish, read
+from sets import COUNTS, LEAST_REST
 
 from gentle_clip_jax.matching import match_arrays
 from gentle_clip_jax.runs.log import machine
 from gentle_clip_jax.training.provenance import commit
 
-NUMBERS, FIRST = (60, 100, 300, 1000), 140
+FIRST = 140  # draw
 COLUMNS = ("set", "draw", "pairs", "share", "one_to_one", "right", "value", "low", "high")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--data", type=pathlib.Path, required=True, help="folder of the data sets")
-    parser.add_argument("--work", type=pathlib.Path, required=True, help="folder of the features")
-    parser.add_argument("--draws", type=int, default=8)
-    args = parser.parse_args()
+    args = parser_of(__doc__, draws=8).parse_args()
     content: dict[str, Any] = read("expected_right") or {"rows": []}
     done = {(row["set"], row["draw"], row["pairs"]) for row in content["rows"]}
     loaded = {name: load(args.work, args.data, name) for name in PAIRS}
     draws = range(FIRST, FIRST + args.draws)
-    for draw, (name, (x, y)), pairs in itertools.product(draws, loaded.items(), NUMBERS):
-        if (name, draw, pairs) in done or len(x) - pairs < 100:
+    for draw, (name, (x, y)), pairs in itertools.product(draws, loaded.items(), COUNTS):
+        if (name, draw, pairs) in done or len(x) - pairs < LEAST_REST:
             continue
         for share in (1.0, 0.5):
             fitted, of_x, of_y, settings = drawn(x, y, pairs, share, draw)

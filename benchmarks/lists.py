@@ -34,10 +34,7 @@ COLUMNS += ("length", "wrong", "upper", "oracle")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--data", type=pathlib.Path, required=True, help="folder of the data sets")
-    parser.add_argument("--work", type=pathlib.Path, required=True, help="folder of the features")
-    parser.add_argument("--draws", type=int, default=100)
+    parser = parser_of(__doc__)
     parser.add_argument("--pairs", type=int, default=200)
     args = parser.parse_args()
     content: dict[str, Any] = read("lists") or {"rows": []}
@@ -51,6 +48,15 @@ def main() -> None:
         print(name, draw, flush=True)
         facts = {"command": command("lists"), "commit": commit(), "machine": machine()}
         publish("lists", {**content, **facts}, RESULTS, COLUMNS)
+
+
+def parser_of(doc: str | None, draws: int = 100) -> argparse.ArgumentParser:
+    """Return the parser of a benchmark of draws of the four sets."""
+    parser = argparse.ArgumentParser(description=(doc or "").partition("\n")[0])
+    parser.add_argument("--data", type=pathlib.Path, required=True, help="folder of the data sets")
+    parser.add_argument("--work", type=pathlib.Path, required=True, help="folder of the features")
+    parser.add_argument("--draws", type=int, default=draws)
+    return parser
 
 
 def load(work: pathlib.Path, data: pathlib.Path, name: str) -> tuple[np.ndarray, np.ndarray]:

@@ -19,10 +19,9 @@ def section() -> str:
         return ""
     every = content["rows"]
     by_set, by_pairs = (groups(every, name, "one_to_one") for name in ("set", "pairs"))
-    shown = [_row(name, *_split(of)) for (name, _), of in by_set.items()]
-    shown += [_row(f"{n:,} pairs", *_split(of)) for (n, _), of in sorted(by_pairs.items())]
-    for rows in groups(every, "one_to_one").values():
-        shown.append(_row("all", *_split(rows)))
+    shown = [_row(name, rows) for (name, _), rows in by_set.items()]
+    shown += [_row(f"{number:,} pairs", rows) for (number, _), rows in sorted(by_pairs.items())]
+    shown += [_row("all", rows) for rows in groups(every, "one_to_one").values()]
     draws = sorted({row["draw"] for row in every})
     return f"""
 ## The expected number of right matches
@@ -42,11 +41,9 @@ Measured by `{content["command"]}` at {content["commit"][:7]} on {machine_of(con
 """
 
 
-def _split(rows: Sequence[dict[str, Any]]) -> tuple[str, Sequence[dict[str, Any]]]:
-    return ("one to one" if rows[0]["one_to_one"] else "many to one"), rows
-
-
-def _row(name: str, way: str, rows: Sequence[dict[str, Any]]) -> list[str]:
+def _row(name: str, rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Return the figures of fits that match in one way."""
+    way = "one to one" if rows[0]["one_to_one"] else "many to one"
     fewer, more = (
         100 * statistics.mean(is_out) for is_out in zip(*(_outside(row) for row in rows))
     )

@@ -9,13 +9,11 @@ measured: the probabilities of first choices and of having no partner, and the i
 of items that have one. Writes docs/results/sets.json; goes on after a stop.
 """
 
-import argparse
 import itertools
-import pathlib
 from typing import Any
 
 import numpy as np
-from lists import drawn, load
+from lists import drawn, load, parser_of
 from page_sets import EDGES
 from prediction_sets import PAIRS
 from published import RESULTS, command, publish, read
@@ -32,11 +30,7 @@ COLUMNS += ("expected_high", "first_skill")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--data", type=pathlib.Path, required=True, help="folder of the data sets")
-    parser.add_argument("--work", type=pathlib.Path, required=True, help="folder of the features")
-    parser.add_argument("--draws", type=int, default=100)
-    args = parser.parse_args()
+    args = parser_of(__doc__).parse_args()
     item_sets.NEAREST = 10**6  # all members of a set, not only the likeliest
     content: dict[str, Any] = read("sets") or {"rows": [], "bins": {}}
     done = {(row["set"], row["draw"]) for row in content["rows"]}

@@ -16,7 +16,7 @@ from gentle_clip_jax.storage.tables import Altered, read_table
 
 _log = logging.getLogger(__name__)
 
-DECISION, NO_PAIR = "decision", {"rejected", "undecided"}
+DECISION, _NO_PAIR = "decision", {"rejected", "undecided"}
 SHEET = ["x", "y"]  # the heading of the sheet that `gentle-clip ask` writes
 
 # A file; a list of id pairs; a table, that is a mapping or a data frame; an array [k, 2] of item
@@ -189,6 +189,11 @@ def filled_cells(pairs: str | os.PathLike) -> list[tuple[str, str]]:
     return [(cells[0], cells[-1]) for cells in both if len(cells) == 2 and all(cells)]
 
 
+def is_pair(decision: str) -> bool:
+    """Return whether a line with this decision, or "" for none, is a pair in a table of matches."""
+    return decision.strip() not in _NO_PAIR
+
+
 def columns_of(
     pairs: str,
 ) -> tuple[pathlib.Path, list[str], _Cells, tuple[int, int] | None]:
@@ -225,10 +230,9 @@ def columns_of(
             f"{path} has {heading.count(missing[0]) or 'no'} column {missing[0]!r}: it has "
             f"{', '.join(map(repr, heading)) or 'none'}."
         )
-    if DECISION in heading:  # of decisions.csv, which the page of matches exports
+    if DECISION in heading:  # of the page of matches; lines that a review adds have none
         at = heading.index(DECISION)
-        # The lines that a review adds have no decision.
-        rows = [row for row in rows if "".join(row[1][at : at + 1]).strip() not in NO_PAIR]
+        rows = [row for row in rows if is_pair("".join(row[1][at : at + 1]))]
     return path, heading, rows[1:], (heading.index(names[0]), heading.index(names[1]))
 
 

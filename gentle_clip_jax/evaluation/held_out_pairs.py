@@ -110,7 +110,7 @@ def hold_out_pairs(folds: Folds, *, uses_unmatched: bool) -> HeldOutPairs:
     """Search for the partners of held-out pairs.
 
     Args:
-      uses_unmatched: see `HeldOutPairs`.
+      folds: see `Folds`. uses_unmatched: see `HeldOutPairs`.
     """
     pairs, numbers, to_y, to_x, surplus = [], [], [], [], ([], [])
     galleries = np.zeros(2, np.int32)

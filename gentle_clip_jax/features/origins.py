@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from gentle_clip_jax.data.ids import Ids
-from gentle_clip_jax.data.pairs import DECISION, NO_PAIR, Pairs, columns_of, filled_cells
+from gentle_clip_jax.data.pairs import DECISION, Pairs, columns_of, filled_cells
+from gentle_clip_jax.data.pairs import is_pair as is_pair
 from gentle_clip_jax.storage.tables import read_table
 
 ORIGIN, RANDOM, ASKED, REVIEWED = "origin", "random", "asked", "reviewed"
@@ -47,11 +48,6 @@ class Origins(NamedTuple):
         if len(known) == len(self.lines):
             return known
         return {pair: REVIEWED if word == RANDOM else word for pair, word in known.items()}
-
-
-def is_pair(decision: str) -> bool:
-    """Return whether a line with this decision, or "" for none, is a pair in a table of matches."""
-    return decision.strip() not in NO_PAIR
 
 
 def review_folder(pairs: str | os.PathLike) -> pathlib.Path:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gentle_clip_jax.evaluation.held_out_pairs import Folds, Rows
-from gentle_clip_jax.evaluation.nearest import TIE, Nearest, nearest, paired
+from gentle_clip_jax.evaluation.nearest import TIE, Nearest, log_total, nearest, paired
 
 
 class Edges(NamedTuple):
@@ -92,7 +92,7 @@ def assign_held_out(
     All embeddings of a fold are by its own fit: those of two fits are not on one scale.
 
     Args:
-      folds: see `evaluation.held_out_pairs`.
+      folds: see `held_out_pairs.Folds`.
       pairs: [k] numbers of the pairs to return.
       temperatures: that from x to y, and that from y to x.
       absent: whether to match without the held-out partners too.
@@ -111,23 +111,22 @@ def _assigned_fold(
 ) -> AssignedPairs:
     """Match the held-out items of a fold among the unmatched ones."""
     every = Rows(*(np.concatenate(both) for both in zip(others, own)))
-    y = assigned(every, temperatures)[len(others.x) :]
-    cosine = np.sum(own.x * every.ranked_y[y], axis=1)
-    partner = np.sum(own.x * own.ranked_y, axis=1)
+    (n, m), row = map(len, others[:2]), np.arange(len(own.x))
+    y = assigned(every, temperatures)[n:]
+    cosines = own.x @ every.ranked_y.T
+    partner = cosines[row, m + row]
     # As if each were the only one held out: the others of its fold are not in the sum.
-    total = nearest(own.x, others.ranked_y, temperatures[0]).log_total
+    total = log_total(cosines[:, :m], temperatures[0])
     present = np.logaddexp(total, partner / temperatures[0])
-    ties = np.abs(own.x @ every.ranked_y.T - partner[:, None]) <= TIE
-    is_tie = ties[np.arange(len(y)), y] & (y >= 0)
+    ties = np.abs(cosines - partner[:, None]) <= TIE
     without = np.full(len(y), np.nan)
     if absent:
         rows = every._replace(y=others.y, ranked_y=others.ranked_y)
-        other = assigned(rows, temperatures)[len(others.x) :]
-        nearer = np.sum(own.x * others.ranked_y[other], axis=1)
-        without = _probability(nearer / temperatures[0] - total, other)
+        other = assigned(rows, temperatures)[n:]
+        without = _probability(cosines[row, other] / temperatures[0] - total, other)
     return AssignedPairs(
-        _probability(cosine / temperatures[0] - present, y),
-        is_tie / np.maximum(1, ties.sum(axis=1)),
+        _probability(cosines[row, y] / temperatures[0] - present, y),
+        (ties[row, y] & (y >= 0)) / np.maximum(1, ties.sum(axis=1)),
         without,
     )
 

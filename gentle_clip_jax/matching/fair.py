@@ -63,7 +63,7 @@ class Fair(NamedTuple):
         return round(float(np.sum(later / (items + later))))
 
 
-def _lacking(pairs: int, missed: int) -> int:
+def lacking_pairs(pairs: int, missed: int) -> int:
     """Return how many more items must be drawn at random until a fair sample suffices."""
     return max(0, LEAST_PAIRS - pairs - missed, _LEAST_FOUND - pairs)
 
@@ -95,7 +95,7 @@ def fair_pairs(origins: Origins, ids: np.ndarray, item: Mapping[str, str]) -> Fa
         np.array([of_x in some for of_x in pairs], bool) for some in (chosen, reviewed, later)
     )
     is_drawn &= ~is_chosen
-    suffices = not _lacking(int(is_drawn.sum()), len(missed))
+    suffices = not lacking_pairs(int(is_drawn.sum()), len(missed))
     is_stale = is_reviewed.sum() > np.sum(~is_chosen)
     rows = is_drawn if suffices or is_stale else ~is_chosen
     count = np.array([later.get(of_x, len(reviewed)) for of_x in pairs])
@@ -108,16 +108,16 @@ def fair_evidence(evidence: HeldOutPairs, fair: Fair) -> HeldOutPairs:
     Pairs that are known to be drawn at random need no test of their bias.
     """
     rows, reviewed = (np.flatnonzero(of[evidence.pairs]) for of in (fair.rows, fair.reviewed))
-    if _lacking(len(rows), fair.missed):
+    if lacking_pairs(len(rows), fair.missed):
         return evidence
     bias = 0.0 if fair.drawn == fair.rows.sum() else evidence.pair_bias
     count = min(fair.taken(int(evidence.galleries[0])), len(rows) - 1)
     ranks = np.log(evidence.to_y.ranks)
-    taken = np.sort(ranks[reviewed])[_evenly(len(reviewed), count)]
+    taken = np.sort(ranks[reviewed])[evenly(len(reviewed), count)]
     return evidence.taking(_without(rows, ranks[rows], taken))._replace(pair_bias=bias)
 
 
-def _evenly(size: int, count: int) -> np.ndarray:
+def evenly(size: int, count: int) -> np.ndarray:
     """Return numbers of `count` of so many sorted values that stand for all of them."""
     return ((np.arange(count) + 0.5) * size / max(1, count)).astype(int)
 
@@ -144,9 +144,9 @@ def like_missed(found: np.ndarray, every: np.ndarray, missed: int, share: float)
         return np.zeros(0, int)
     found, every = (np.nan_to_num(scores, nan=-1.0) for scores in (found, every))
     count = round((len(found) + missed) / share)
-    some = np.argsort(every, kind="stable")[_evenly(len(every), count)]
+    some = np.argsort(every, kind="stable")[evenly(len(every), count)]
     rest = _without(some, every[some], found)
-    return rest[_evenly(len(rest), missed)]
+    return rest[evenly(len(rest), missed)]
 
 
 def fairly_scaled(
@@ -163,7 +163,7 @@ def fairly_scaled(
       share: of the items of x to match that have a partner, None if it is not known.
     """
     pairs, others = int(fair.rows[evidence.pairs].sum()), int(np.sum(~fair.rows))
-    lacking = 0 if pairs == fitted.pairs else _lacking(pairs, fair.missed)
+    lacking = 0 if pairs == fitted.pairs else lacking_pairs(pairs, fair.missed)
     fitted = fitted._replace(fair=pairs, others=others, lacking=lacking)
     share = 1.0 if share is None else share
     missed = 0 if lacking else fair.missed_partners(share, *(len(of.index) for of in near))

@@ -5,26 +5,21 @@ from typing import NamedTuple
 import numpy as np
 from scipy import optimize
 
-from gentle_clip_jax.aligners.refits import LEAST_PAIRS
 from gentle_clip_jax.features.origins import Origins
 from gentle_clip_jax.matching.calibrated import Calibration
-from gentle_clip_jax.matching.fair import Fair, fair_pairs, like_missed
+from gentle_clip_jax.matching.fair import Fair, evenly, fair_pairs, lacking_pairs, like_missed
 from gentle_clip_jax.matching.row_softmax import HeldOut, Known, Softmax, fit, held_out
 from gentle_clip_jax.matching.scores import Scores
-
-_LEAST_FOUND = 3  # pairs of a fair sample, beside items whose partner was not found
 
 
 class Sample(NamedTuple):
     """Known items that count as a random sample of the items to match, or all known items.
 
-    known: the items. missed: number of items drawn at random whose partner was not found, as far as
-      they have one.
+    known: the items.
     calibration: how many pairs count; only its counts and their sentences are of use here.
     """
 
     known: Known
-    missed: int
     calibration: Calibration
 
     @property
@@ -45,7 +40,7 @@ def fair_sample(table: Scores, partner: np.ndarray, origins: Origins, share: flo
     ids = table.x[known.item]
     fair = fair_pairs(origins, ids, dict(zip(ids.tolist(), ids.tolist())))
     number, others, missed = int(fair.rows.sum()), int(np.sum(~fair.rows)), 0
-    lacking = max(0, LEAST_PAIRS - number - fair.missed, _LEAST_FOUND - number) if others else 0
+    lacking = lacking_pairs(number, fair.missed) if others else 0
     if not lacking:
         unmatched = int(np.sum(partner == -1))
         known = known.taking(_left(table, known, fair, unmatched))
@@ -53,7 +48,7 @@ def fair_sample(table: Scores, partner: np.ndarray, origins: Origins, share: flo
         missed = fair.missed_partners(share, unmatched, free)
     counts = Calibration.of_few(len(known.item))
     counts = counts._replace(fair=number, others=others, missed=missed, lacking=lacking)
-    return Sample(known, missed, counts)
+    return Sample(known, counts)
 
 
 def _left(table: Scores, known: Known, fair: Fair, unmatched: int) -> np.ndarray:
@@ -68,7 +63,7 @@ def _left(table: Scores, known: Known, fair: Fair, unmatched: int) -> np.ndarray
     if count <= 0 or not fair.reviewed.any():
         return rows
     chosen = np.sort(rank[fair.reviewed])
-    like = chosen[((np.arange(count) + 0.5) * len(chosen) / count).astype(int)]
+    like = chosen[evenly(len(chosen), count)]
     leaving, _ = optimize.linear_sum_assignment(np.abs(rank[rows][:, None] - like))
     return np.delete(rows, leaving)
 
@@ -95,8 +90,7 @@ def fitted(table: Scores, sample: Sample, items: np.ndarray, share: float) -> Fi
     known = sample.known
     softmax, of_folds = fit(table, known)
     held, first = held_out(table, known, of_folds), softmax.of_first(table, items)
-    if sample.missed:
-        missed = like_missed(held.first, first, sample.missed, share)
-        known = known.with_missed(items[missed])
+    if missed := sample.calibration.missed:
+        known = known.with_missed(items[like_missed(held.first, first, missed, share)])
         held = held_out(table, known, of_folds)
     return Fitted(softmax, known, held, first)

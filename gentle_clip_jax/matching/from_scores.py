@@ -167,9 +167,9 @@ def _sets(
     if sets:
         return sets.rows, sets_sentence(coverage, sets.size, sets.none)
     missing = np.sum(np.isnan(fit.held_out.partner))
+    or_missed = " or were not found" if sample.calibration.missed else ""
     return [], (
         f"No sets hold the partner with a probability of {100 * coverage:g} %: {missing:,} of "
-        f"{len(fit.known.item):,} known partners have no row in the table"
-        f"{' or were not found' if sample.missed else ''}. Give more rows of each x or a lower "
-        "coverage."
+        f"{len(fit.known.item):,} known partners have no row in the table{or_missed}. Give more "
+        "rows of each x or a lower coverage."
     )
