@@ -192,7 +192,8 @@ def test_several_items_with_one_partner_are_a_beginning(tmp_path):
     review = session(pairs)
     assert review.standing.known == [("x0", "y0"), ("x1", "y0")]
     assert np.flatnonzero(~review.waiting()[0]).tolist() == [0]
-    given = answered(review)
+    question = review.question()
+    given = review.answer(question.screen, "match", question.x[0])
     review.close()
     assert pairs.read_bytes() == table + f"{given.x},{given.y}\n".encode()
     again = session(pairs)
