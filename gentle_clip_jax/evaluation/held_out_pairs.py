@@ -78,9 +78,8 @@ class HeldOutPairs(NamedTuple):
 
     pairs: [k] which pairs of the problem; fold: [k] which fit did not see them.
     to_y: searches of their x among y; to_x: of their y among x.
-    pair_bias: excess, in standard errors, of held-out partners that are nearest among the unmatched
-      items over those among as many held-out ones. For pairs that are a random sample of the
-      items to match, both rates are equal.
+    rivals: [2, k, ceil(k / 8)] packed bits, for to_y and to_x: which other pairs of its fold are as
+      near to an item as its own partner is, or nearer.
     galleries: [2] number of unmatched items of x and of y that were searched.
     uses_unmatched: whether the fits have learned from unmatched items too.
     """
@@ -89,14 +88,35 @@ class HeldOutPairs(NamedTuple):
     fold: np.ndarray
     to_y: Direction
     to_x: Direction
-    pair_bias: float
+    rivals: np.ndarray
     galleries: np.ndarray
     uses_unmatched: bool
+
+    @property
+    def pair_bias(self) -> float:
+        """Excess, in standard errors, of held-out partners that are nearest among the unmatched
+        items over those among as many held-out ones of the same fold.
+
+        For pairs that are a random sample of the items to match, both rates are equal.
+        """
+        peers = np.bincount(self.fold)[self.fold] - 1
+        return max(
+            _standard_errors(_surplus(rivals.sum(axis=1), peers, among, int(count)))
+            for rivals, among, count in zip(
+                _unpacked(self.rivals), (self.to_y, self.to_x), self.galleries[::-1]
+            )
+        )
 
     def taking(self, rows: np.ndarray) -> "HeldOutPairs":
         """Return the evidence of some of the pairs: their numbers [r], or a mask [k]."""
         to_y, to_x = (Direction(*(part[rows] for part in of)) for of in (self.to_y, self.to_x))
-        return self._replace(pairs=self.pairs[rows], fold=self.fold[rows], to_y=to_y, to_x=to_x)
+        return self._replace(
+            pairs=self.pairs[rows],
+            fold=self.fold[rows],
+            to_y=to_y,
+            to_x=to_x,
+            rivals=np.packbits(_unpacked(self.rivals)[:, rows][:, :, rows], axis=2),
+        )
 
     def numbered(self, unmatched_x: np.ndarray, unmatched_y: np.ndarray) -> "HeldOutPairs":
         """Return the same with other numbers [u], [v] for the unmatched items."""
@@ -112,15 +132,17 @@ def hold_out_pairs(folds: Folds, *, uses_unmatched: bool) -> HeldOutPairs:
     Args:
       folds: see `Folds`. uses_unmatched: see `HeldOutPairs`.
     """
-    pairs, numbers, to_y, to_x, surplus = [], [], [], [], ([], [])
+    from scipy.linalg import block_diag  # slow to load
+
+    pairs, numbers, to_y, to_x, nearer = [], [], [], [], ([], [])
     galleries = np.zeros(2, np.int32)
     for number, (fold, fit) in enumerate(folds):
         own, others = fit(fold)
         galleries = np.array([len(others.x), len(others.y)], np.int32)
         to_y.append(_direction(own.x, own.ranked_y, others.ranked_y))
         to_x.append(_direction(own.y, own.ranked_x, others.ranked_x))
-        surplus[0].append(_surplus(own.x @ own.ranked_y.T, to_y[-1], len(others.y)))
-        surplus[1].append(_surplus(own.y @ own.ranked_x.T, to_x[-1], len(others.x)))
+        nearer[0].append(_rivals(own.x @ own.ranked_y.T))
+        nearer[1].append(_rivals(own.y @ own.ranked_x.T))
         pairs.append(fold)
         numbers.append(np.full(len(fold), number))
     return HeldOutPairs(
@@ -128,7 +150,7 @@ def hold_out_pairs(folds: Folds, *, uses_unmatched: bool) -> HeldOutPairs:
         np.concatenate(numbers).astype(np.int32),
         _joined(to_y),
         _joined(to_x),
-        max(_standard_errors(np.concatenate(one)) for one in surplus),
+        np.stack([np.packbits(block_diag(*blocks), axis=1) for blocks in nearer]),
         galleries,
         uses_unmatched,
     )
@@ -161,23 +183,38 @@ def _joined(parts: list[Direction]) -> Direction:
     return Direction(*(np.concatenate(part) for part in zip(*parts)))
 
 
-def _surplus(peers: np.ndarray, among: Direction, count: int) -> np.ndarray:
-    """Return the surplus [f] of partners nearest among unmatched items over those among peers.
+def _rivals(cosines: np.ndarray) -> np.ndarray:
+    """Return which pairs of a fold are as near to an item as its partner is: bool [f, f]."""
+    partner = np.diagonal(cosines)[:, None]
+    return (cosines - partner >= -TIE) & ~np.eye(len(cosines), dtype=bool)
+
+
+def _unpacked(rivals: np.ndarray) -> np.ndarray:
+    """Return packed bits of k pairs as numbers 0 and 1: [2, k, k]."""
+    return np.unpackbits(np.asarray(rivals), axis=2, count=rivals.shape[1])
+
+
+def _surplus(rivals: np.ndarray, peers: np.ndarray, among: Direction, count: int) -> np.ndarray:
+    """Return the surplus [k] of partners nearest among unmatched items over those among peers.
 
     Args:
-      peers: [f, f] cosines of a fold's items with the partners of all of them.
+      rivals: [k] number of the peers that are as near as the partner; peers: [k] number of all.
       among: the searches of the same items among `count` unmatched ones.
+    """
+    fewer = np.minimum(peers, count)
+    before = among.above + among.ties
+    return _chance_first(before, count, fewer) - _chance_first(rivals, peers, fewer)
+
+
+def _chance_first(before: np.ndarray, of: int | np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    """Return the chance [k] that none of the items before the partner is drawn, of so many items.
+
+    By the hypergeometric distribution.
     """
     from scipy.special import gammaln  # slow to load, and scipy.stats slower
 
-    partner = np.diagonal(peers)[:, None]
-    others = peers[~np.eye(len(peers), dtype=bool)].reshape(len(peers), -1)
-    fewer = min(others.shape[1], count)
-    first = np.sum(others[:, :fewer] - partner >= -TIE, axis=1) == 0
-    behind = count - among.above - among.ties
-    # By the hypergeometric distribution, of `fewer` among the unmatched ones all are behind.
-    ways, every = (gammaln(n + 1) - gammaln(n - fewer + 1) for n in (behind, count))
-    return np.exp(ways - every) - first
+    ways, every = (gammaln(n + 1) - gammaln(n - drawn + 1) for n in (of - before, of))
+    return np.exp(ways - every)
 
 
 def _standard_errors(values: np.ndarray) -> float:

@@ -103,18 +103,14 @@ def fair_pairs(origins: Origins, ids: np.ndarray, item: Mapping[str, str]) -> Fa
 
 
 def fair_evidence(evidence: HeldOutPairs, fair: Fair) -> HeldOutPairs:
-    """Return the evidence of the fair sample alone, or all of it where that does not suffice.
-
-    Pairs that are known to be drawn at random need no test of their bias.
-    """
+    """Return the evidence of the fair sample alone, or all of it where that does not suffice."""
     rows, reviewed = (np.flatnonzero(of[evidence.pairs]) for of in (fair.rows, fair.reviewed))
     if lacking_pairs(len(rows), fair.missed):
         return evidence
-    bias = 0.0 if fair.drawn == fair.rows.sum() else evidence.pair_bias
     count = min(fair.taken(int(evidence.galleries[0])), len(rows) - 1)
     ranks = np.log(evidence.to_y.ranks)
     taken = np.sort(ranks[reviewed])[evenly(len(reviewed), count)]
-    return evidence.taking(_without(rows, ranks[rows], taken))._replace(pair_bias=bias)
+    return evidence.taking(_without(rows, ranks[rows], taken))
 
 
 def evenly(size: int, count: int) -> np.ndarray:
@@ -165,6 +161,8 @@ def fairly_scaled(
     pairs, others = int(fair.rows[evidence.pairs].sum()), int(np.sum(~fair.rows))
     lacking = 0 if pairs == fitted.pairs else lacking_pairs(pairs, fair.missed)
     fitted = fitted._replace(fair=pairs, others=others, lacking=lacking)
+    if not lacking and fair.drawn == fair.rows.sum():  # known to be drawn at random: no test needed
+        fitted = fitted._replace(pair_bias=0.0)
     share = 1.0 if share is None else share
     missed = 0 if lacking else fair.missed_partners(share, *(len(of.index) for of in near))
     if not missed or fitted.first is None or fitted.among is None:

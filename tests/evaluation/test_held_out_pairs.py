@@ -39,6 +39,35 @@ def test_the_search_of_each_pair_equals_the_plain_one():
     np.testing.assert_allclose(found.to_y.ranks, 1 + above + np.array([0, 0.5, 0.5, 0]))
 
 
+def test_pairs_that_are_easier_than_the_others_are_biased_whichever_are_taken():
+    """Easy pairs alone are far from all unmatched items; the hard ones are as near as these are."""
+    rng = np.random.default_rng(0)
+    easy, hard, others = (rng.normal(size=(n, 12)) for n in (40, 80, 400))
+    easy[:, 6:], hard[:, :6], others[:, :6] = 0, 0, 0
+    own, others = np.concatenate([easy, hard]), _unit(others)
+    own_x, own_y = _unit(own), _unit(own + 0.6 * rng.normal(size=own.shape) * (own != 0))
+    order = rng.permutation(120)
+    folds = [
+        (fold, lambda fold: (_rows(own_x[fold], own_y[fold]), _rows(others, others)))
+        for fold in np.split(order, 4)
+    ]
+    found = hold_out_pairs(folds, uses_unmatched=False)
+    is_easy = found.pairs < 40
+    assert found.taking(is_easy).pair_bias > 3
+    assert abs(found.taking(~is_easy).pair_bias) < 3
+    # Some of the pairs are taken as if only these had been held out.
+    rows = rng.permutation(np.flatnonzero(~is_easy))
+    pairs, fold = found.pairs[rows], found.fold[rows]
+    alone = [
+        (some, lambda some: (_rows(own_x[some], own_y[some]), _rows(others, others)))
+        for some in (pairs[fold == number] for number in range(4))
+    ]
+    expected = hold_out_pairs(alone, uses_unmatched=False)
+    np.testing.assert_allclose(found.taking(rows).pair_bias, expected.pair_bias, rtol=1e-9)
+    again = found.taking(rows).taking(np.argsort(fold, kind="stable"))
+    np.testing.assert_array_equal(again.rivals, expected.rivals)
+
+
 def _rows(x: np.ndarray, y: np.ndarray) -> Rows:
     x, y = x.astype(np.float32), y.astype(np.float32)
     return Rows(x, y, x, y)

@@ -75,10 +75,14 @@ def test_a_surplus_is_counted_among_as_many_of_both():
     chosen = [list(some) for some in itertools.combinations(range(7), 5)]
     first = np.mean([(others[:, some] < below).all(axis=1) for some in chosen], axis=0)
     expected = first - (rest < below).all(axis=1)
-    found = held_out_pairs._surplus(peers, searches(others, partner), 7)
+    rivals = held_out_pairs._rivals(peers).sum(axis=1)
+    found = held_out_pairs._surplus(rivals, np.full(6, 5), searches(others, partner), 7)
     np.testing.assert_allclose(found, expected, atol=1e-12)
-    expected = (others[:, :2] < below).all(axis=1) * 1.0 - (rest[:, :2] < below).all(axis=1)
-    found = held_out_pairs._surplus(peers, searches(others[:, :2], partner), 2)
+    chosen = [list(some) for some in itertools.combinations(range(5), 2)]
+    expected = (others[:, :2] < below).all(axis=1) - np.mean(
+        [(rest[:, some] < below).all(axis=1) for some in chosen], axis=0
+    )
+    found = held_out_pairs._surplus(rivals, np.full(6, 5), searches(others[:, :2], partner), 2)
     np.testing.assert_allclose(found, expected, atol=1e-12)
 
 

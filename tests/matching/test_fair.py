@@ -169,10 +169,15 @@ def test_calibration_and_outcomes_are_those_of_the_fair_pairs(made, pairs, found
     alone = calibrate(taken, groups[pairs[taken.pairs]], groups[rest])
     assert alone.to_y == found.calibration.to_y
     assert alone.first_y.platt == found.calibration.first_y.platt
-    # A test of bias is for pairs whose origin nobody knows.
-    assert fair_evidence(evidence._replace(pair_bias=9.0), fair_of(80, 120)).pair_bias == 0
-    given = fair_of(80, 120)._replace(drawn=20)
-    assert fair_evidence(evidence._replace(pair_bias=9.0), given).pair_bias == 9
+
+
+def test_bias_is_tested_where_nobody_knows_the_origin_and_of_the_fair_pairs_alone(made, pairs):
+    drawn = matched(made, pairs, fair_of(80, 120)).calibration
+    assert drawn.pair_bias == 0
+    given = matched(made, pairs, fair_of(80, 120)._replace(drawn=20)).calibration
+    assert given.pair_bias != 0
+    assert not given.is_biased
+    assert given.pair_bias != matched(made, pairs, None).calibration.pair_bias
 
 
 @pytest.mark.parametrize("random", [0, 59])
