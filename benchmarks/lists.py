@@ -23,8 +23,8 @@ import gentle_clip_jax as gc
 from gentle_clip_jax.aligners import METHODS
 from gentle_clip_jax.aligners.refits import held_out_pairs
 from gentle_clip_jax.data.example import lines_of
+from gentle_clip_jax.evaluation.listed import listed
 from gentle_clip_jax.matching import match_arrays
-from gentle_clip_jax.matching.listed import listed
 from gentle_clip_jax.runs.log import machine
 from gentle_clip_jax.training.provenance import commit
 

@@ -23,12 +23,12 @@ from published import RESULTS, command, publish, read
 import gentle_clip_jax as gc
 from gentle_clip_jax.aligners import METHODS
 from gentle_clip_jax.aligners.closed_form.arrays import unit_rows
+from gentle_clip_jax.aligners.fair_pairs import Fair, fair_pairs
 from gentle_clip_jax.aligners.refits import held_out_pairs
 from gentle_clip_jax.asking.choose import asked_items
+from gentle_clip_jax.evaluation.listed import listed
 from gentle_clip_jax.features.origins import Origins
 from gentle_clip_jax.matching import match_arrays
-from gentle_clip_jax.matching.fair import Fair, fair_pairs
-from gentle_clip_jax.matching.listed import listed
 from gentle_clip_jax.reviewing import queue
 from gentle_clip_jax.runs.log import machine
 from gentle_clip_jax.training.provenance import commit

@@ -8,9 +8,11 @@ import numpy as np
 from gentle_clip_jax.aligners import Aligner, Problem, candidates, choose, load, reduced
 from gentle_clip_jax.aligners.closed_form.gentle import FEW_PAIRS
 from gentle_clip_jax.aligners.expected import expected
+from gentle_clip_jax.aligners.protocol import SharedSpace
 from gentle_clip_jax.aligners.saved import local
 from gentle_clip_jax.aligners.standardize import Standardizer
 from gentle_clip_jax.evaluation.cross_validation import HeldOut
+from gentle_clip_jax.evaluation.held_out_pairs import HeldOutPairs
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.given import Given, collection_of
 from gentle_clip_jax.features.pairs import Matched, read_matched
@@ -131,3 +133,21 @@ def conclude(problem: Problem, held_out: HeldOut) -> dict[str, Any]:
     metadata = {"method": choice.method, "held_out": choice.summary}
     metadata["fitted_on"] = {"pairs": len(problem.x)}
     return {**metadata, "expected": expected(problem, metadata, held_out)}
+
+
+def held_out_of(
+    aligner: SharedSpace, x: Collection, y: Collection, pairs: np.ndarray
+) -> HeldOutPairs | None:
+    """Return an aligner's evidence for matches, if it was fitted to these items and pairs.
+
+    Args:
+      x, y: as they were read, before items were joined.
+      pairs: [k, 2] ids, as `read_matched` returns them.
+    """
+    evidence = aligner.held_out
+    if evidence is None or aligner.metadata.get("sha256") != digests_of(x, y, pairs):
+        return None
+    unmatched = [
+        len(np.setdiff1d(rows.items, pairs[:, column])) for column, rows in enumerate((x, y))
+    ]
+    return evidence if np.array_equal(evidence.galleries, unmatched) else None

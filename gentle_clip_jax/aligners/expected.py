@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 
 from gentle_clip_jax.aligners import METHODS, Problem, candidates, reduced
+from gentle_clip_jax.aligners.fair_pairs import Fair
 from gentle_clip_jax.aligners.fit import evaluate_problem
 from gentle_clip_jax.aligners.joint import evaluate_method_of_space
+from gentle_clip_jax.aligners.list_forecast import list_forecast
 from gentle_clip_jax.aligners.methods import OF_PAIRS
 from gentle_clip_jax.aligners.settings import Extrapolation
 from gentle_clip_jax.evaluation import verdict
@@ -68,16 +70,18 @@ def expected(problem: Problem, metadata: dict[str, Any], held_out: HeldOut) -> d
     }
 
 
-def to_match(evidence: HeldOutPairs | None, joined: Matched) -> dict[str, Any]:
-    """Return "among", the numbers [2] of unmatched items, and "first", R@1 among all of these.
+def to_match(evidence: HeldOutPairs | None, joined: Matched, fair: Fair) -> dict[str, Any]:
+    """Return "among", the numbers [2] of unmatched items, and what `match` would find for them.
 
-    first is None where held-out partners were not ranked among all, as below 60 pairs.
+    first: R@1 among all of these; None where held-out partners were not ranked among all, as below
+    60 pairs. list: see `ListForecast`; None where pairs suffice and there is no evidence of them.
     """
     among = [len(rows.items) - len(joined.pairs) for rows in (joined.x, joined.y)]
+    forecast = list_forecast(evidence, fair, (among[0], among[1]))
     first = None
     if evidence is not None and evidence.galleries.tolist() == among:
         first = float(np.mean([of.ranks <= 1 for of in (evidence.to_y, evidence.to_x)]))
-    return {"among": among, "first": first}
+    return {"among": among, "first": first, "list": forecast and forecast._asdict()}
 
 
 def chosen_of(metadata: Mapping[str, Any]) -> str:

@@ -14,19 +14,18 @@ from gentle_clip_jax.aligners import METHODS, Aligner, Problem
 from gentle_clip_jax.aligners.closed_form.kept_rounds import kept_in
 from gentle_clip_jax.aligners.evidence import check_count, digests_of
 from gentle_clip_jax.aligners.expected import expected, held_out_figures, to_match
+from gentle_clip_jax.aligners.fair_pairs import Fair, fair_pairs, item_of
 from gentle_clip_jax.aligners.fit import fit_method
 from gentle_clip_jax.aligners.fitted_sample import FittedSample
 from gentle_clip_jax.aligners.forecast import time_and_memory
 from gentle_clip_jax.aligners.problem import PLAN_ITEMS
-from gentle_clip_jax.aligners.protocol import SharedSpace
 from gentle_clip_jax.aligners.query_smoothing import QuerySmoothing
 from gentle_clip_jax.aligners.refits import LEAST_PAIRS, held_out_pairs
 from gentle_clip_jax.aligners.standardize import standardized
-from gentle_clip_jax.evaluation.held_out_pairs import HeldOutPairs
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.given import Given, collection_of, modalities_of
 from gentle_clip_jax.features.names import encoder_classes
-from gentle_clip_jax.features.origins import read_origins
+from gentle_clip_jax.features.origins import Origins, read_origins
 from gentle_clip_jax.features.pairs import Matched, read_matched, read_pairs, warn_stale
 
 _log = logging.getLogger(__name__)
@@ -81,12 +80,10 @@ def align(
     if y is None:
         raise ValueError("align needs both modalities: give x, y and pairs, or a Problem.")
     given = _Given.of(x, y, pairs, method, classes, modalities)
-    of_pairs = {"origins": read_origins(pairs, given.x.ids, given.y.ids).metadata}
-    fit = lambda: _fitted(given, method, seed, plan_items).with_metadata(of_pairs)  # noqa: E731
     if out is None:
-        return fit()
+        return _fitted(given, method, seed, plan_items)
     with kept_in(pathlib.Path(f"{pathlib.Path(out)}.rounds")):
-        aligner = fit()
+        aligner = _fitted(given, method, seed, plan_items)
     aligner.save(out)
     return aligner
 
@@ -118,6 +115,7 @@ class _Given(NamedTuple):
     y: Collection
     joined: Matched
     pairs: np.ndarray
+    origins: Origins
     classes: Classes | None
     modalities: tuple[str, str]
 
@@ -146,7 +144,14 @@ class _Given(NamedTuple):
             raise ValueError(f"{method} needs the classes of x's encoder: add --classes=encoder.")
         if isinstance(classes, str):
             classes = encoder_classes(of_x.encoder, of_y.encoder, width=of_x.features.shape[1])
-        return cls(of_x, of_y, joined, every, classes, called)
+        origins = read_origins(pairs, of_x.ids, of_y.ids)
+        return cls(of_x, of_y, joined, every, origins, classes, called)
+
+    @property
+    def fair(self) -> Fair:
+        """Which of the pairs are a random sample of the items to match."""
+        ids = self.joined.pairs[:, 0]
+        return fair_pairs(self.origins, ids, item_of(self.x, self.joined.x))
 
 
 def _fitted(given: _Given, method: str, seed: int, plan_items: int) -> Aligner:
@@ -173,6 +178,7 @@ def _fitted(given: _Given, method: str, seed: int, plan_items: int) -> Aligner:
         "modalities": list(given.modalities),
         "encoders": {"x": given.x.encoder, "y": given.y.encoder},
         "sha256": digests_of(given.x, given.y, pairs),
+        "origins": given.origins.metadata,
         "expected": figures and expected(problem, aligner.metadata, figures),
     }
     aligner = aligner.with_metadata(metadata).with_pairs(given.pairs)
@@ -184,7 +190,8 @@ def _fitted(given: _Given, method: str, seed: int, plan_items: int) -> Aligner:
     if is_evaluable and all(map(len, unmatched)):  # else there is nothing to match
         evidence = held_out_pairs(aligner, problem, key).numbered(*unmatched)
         aligner = dataclasses.replace(aligner, held_out=evidence)
-    return aligner.with_metadata({"to_match": to_match(aligner.held_out, given.joined)})
+    to_come = to_match(aligner.held_out, given.joined, given.fair)
+    return aligner.with_metadata({"to_match": to_come})
 
 
 def _report_constant(problem: Problem, given: _Given) -> None:
@@ -198,24 +205,6 @@ def _report_constant(problem: Problem, given: _Given) -> None:
             )
         if count:
             _log.info(f"{rows.name}: constant features, which are not used: {count} of {width:,}.")
-
-
-def held_out_of(
-    aligner: SharedSpace, x: Collection, y: Collection, pairs: np.ndarray
-) -> HeldOutPairs | None:
-    """Return an aligner's evidence for matches, if it was fitted to these items and pairs.
-
-    Args:
-      x, y: as they were read, before items were joined.
-      pairs: [k, 2] ids, as `read_matched` returns them.
-    """
-    evidence = aligner.held_out
-    if evidence is None or aligner.metadata.get("sha256") != digests_of(x, y, pairs):
-        return None
-    unmatched = [
-        len(np.setdiff1d(rows.items, pairs[:, column])) for column, rows in enumerate((x, y))
-    ]
-    return evidence if np.array_equal(evidence.galleries, unmatched) else None
 
 
 def problem_of(

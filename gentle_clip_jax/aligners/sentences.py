@@ -5,6 +5,7 @@ from typing import Any
 from gentle_clip_jax.evaluation.verdict import MOST_PAIRS
 from gentle_clip_jax.storage.text import Sentence
 
+_RANDOM_EVERY, _SCREEN = 5, 6.0  # screens of a review, of which one is random; seconds of one
 _VERDICTS = {
     "helped": "Unmatched items help",
     "hurt": "Unmatched items hurt here",
@@ -28,8 +29,8 @@ def sentences(metadata: dict[str, Any]) -> list[str]:
             f"No pair says how well this does: it rests on {rests_on} alone. Make a dozen pairs by "
             "gentle-clip review, and align again."
         ]
-    said = [of_chance(metadata), of_recall(expected), _of_match(metadata), of_method(metadata)]
-    return [*filter(None, said), of_unmatched(expected["unmatched"])]
+    said = [of_chance(metadata), of_recall(expected), _of_match(metadata), _of_list(metadata)]
+    return [*filter(None, said), of_method(metadata), of_unmatched(expected["unmatched"])]
 
 
 def of_recall(expected: dict[str, Any]) -> str:
@@ -57,6 +58,47 @@ def _of_match(metadata: dict[str, Any]) -> str | None:
     if max(x, y) <= metadata["expected"]["among"]:
         return None
     return f"match chooses among more, {sets}: expect fewer partners to be first there."
+
+
+def _of_list(metadata: dict[str, Any]) -> str | None:
+    """Return the sentence on a list at a chosen error; None where partners rank as by chance."""
+    forecast = metadata.get("to_match", {}).get("list")
+    if forecast is None or metadata["expected"].get("above_chance", "yes") != "yes":
+        return None
+    return of_list(**forecast)
+
+
+def of_list(error: float | None, length: int, lacking: int) -> str:
+    """Return the sentence on a `ListForecast`.
+
+    >>> of_list(0.2, 410, 0)[:56]
+    'match --fdr=0.2 should list about 410 matches, of which '
+    """
+    if error is not None:
+        return (
+            f"match --fdr={error:g} should list about {length:,} matches, of which at most "
+            f"{100 * error:g} % are wrong, if every item has a partner."
+        )
+    none = "match cannot list matches at a chosen error yet"
+    if lacking:
+        return f"{none}. {random_screens(lacking)}."
+    return (
+        f"{none}: too many of the surest held-out ones are wrong. More pairs, several texts an "
+        "item or features of more layers may allow a list."
+    )
+
+
+def random_screens(count: int) -> str:
+    """Return the advice to answer so many random screens of a review, and how long it takes.
+
+    >>> random_screens(60)
+    'Answer 60 screens that review shows at random, one in five: about 30 minutes of review'
+    """
+    minutes = max(1, round(count * _RANDOM_EVERY * _SCREEN / 60))
+    return (
+        f"Answer {count} screens that review shows at random, one in five: about {minutes} "
+        f"{'minute' if minutes == 1 else 'minutes'} of review"
+    )
 
 
 def of_chance(metadata: dict[str, Any]) -> str | None:

@@ -58,11 +58,27 @@ class Direction(NamedTuple):
         """Rank [k] of the partner, from 1; half of those that tie with it are before it."""
         return 1 + self.above + self.ties / 2
 
-    def first_without_partner(self, place: int) -> np.ndarray:
-        """Return p(y | x) [k] of the nearest unmatched item, were the partner not in the gallery.
+    @property
+    def log_probability(self) -> np.ndarray:
+        """Log p(y | x) [k, t] of the partner at all temperatures."""
+        logits = self.partner[:, None] / TEMPERATURES
+        return logits - np.logaddexp(self.log_total, logits)
+
+    def first_choices(self, place: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return p(y | x) [k] of the nearest item, the partner being in the gallery, and whether it
+        is the partner: from 0 to 1, one in so many where others tie with it.
 
         Args:
           place: index of T in `TEMPERATURES`.
+        """
+        nearer = np.maximum(self.cosine[:, 0] - self.partner, 0)
+        probability = np.exp(self.log_probability[:, place] + nearer / TEMPERATURES[place])
+        return np.minimum(probability, 1), (nearer <= TIE) / (1 + self.ties)
+
+    def first_without_partner(self, place: int) -> np.ndarray:
+        """Return p(y | x) [k] of the nearest unmatched item, were the partner not in the gallery.
+
+        place: as in `first_choices`.
         """
         logits = self.cosine[:, 0] / TEMPERATURES[place]
         return np.exp(np.minimum(logits - self.log_total[:, place], 0))
@@ -150,7 +166,7 @@ def hold_out_pairs(folds: Folds, *, uses_unmatched: bool) -> HeldOutPairs:
         np.concatenate(numbers).astype(np.int32),
         _joined(to_y),
         _joined(to_x),
-        np.stack([np.packbits(block_diag(*blocks), axis=1) for blocks in nearer]),
+        np.stack([np.packbits(np.asarray(block_diag(*blocks)), axis=1) for blocks in nearer]),
         galleries,
         uses_unmatched,
     )

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gentle_clip_jax.aligners.refits import LEAST_PAIRS
+from gentle_clip_jax.aligners.sentences import random_screens
+from gentle_clip_jax.evaluation.listed import Listed, listed
 from gentle_clip_jax.features.collection import Collection
-from gentle_clip_jax.matching.calibrated import random_screens
-from gentle_clip_jax.matching.listed import Listed, listed
 from gentle_clip_jax.matching.matches import Matches
 from gentle_clip_jax.matching.probabilities import is_share
 

@@ -8,15 +8,14 @@ import numpy as np
 
 from gentle_clip_jax.aligners import Aligner
 from gentle_clip_jax.aligners.candidates import NAMED
-from gentle_clip_jax.aligners.evidence import digests_of
-from gentle_clip_jax.aligners.from_collections import held_out_of
+from gentle_clip_jax.aligners.evidence import digests_of, held_out_of
+from gentle_clip_jax.aligners.fair_pairs import fair_pairs, item_of
 from gentle_clip_jax.features.collection import Collection
 from gentle_clip_jax.features.given import Given
 from gentle_clip_jax.features.names import encoder_classes
 from gentle_clip_jax.features.origins import GIVEN, Origins, read_origins
 from gentle_clip_jax.features.pairs import read_matched
 from gentle_clip_jax.matching.accepted import check_fdr
-from gentle_clip_jax.matching.fair import fair_pairs
 from gentle_clip_jax.matching.item_sets import check_coverage
 from gentle_clip_jax.matching.match import match_arrays
 from gentle_clip_jax.matching.matched import MatchedCollections
@@ -77,7 +76,7 @@ def match(
         key=jax.random.key(seed),
         classes=_classes_of(opened, of_x, of_y),
         held_out=held_out_of(opened.aligner, of_x, of_y, ids),
-        fair=fair_pairs(origins, ids[:, 0], _item_of(of_x, first)),
+        fair=fair_pairs(origins, ids[:, 0], item_of(of_x, first)),
     )
     known = _with_origins(ids, origins, (of_x, first), (of_y, second))
     digests = {"aligner": opened.sha256, **digests_of(of_x, of_y, ids)}
@@ -104,17 +103,12 @@ def _with_origins(
     Args:
       sides: x and y, each before and after items were joined.
     """
-    items = [_item_of(*side) for side in sides]
+    items = [item_of(*side) for side in sides]
     words = {
         tuple(item.get(id_) for item, id_ in zip(items, pair)): word
         for pair, word in origins.words.items()
     }
     return [(x, y, words.get((x, y), GIVEN)) for x, y in ids.tolist()]
-
-
-def _item_of(before: Collection, after: Collection) -> dict[str, str]:
-    """Return the item of each id, as `read_matched` joins items."""
-    return dict(zip(before.ids.tolist(), after.ids.tolist()))
 
 
 def _classes_of(opened: Opened, x: Collection, y: Collection) -> Any:

@@ -4,7 +4,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gentle_clip_jax.aligners.fair_pairs import FAR
 from gentle_clip_jax.aligners.refits import LEAST_PAIRS, ROUGH
+from gentle_clip_jax.aligners.sentences import random_screens
 from gentle_clip_jax.aligners.settings import Extrapolation
 from gentle_clip_jax.evaluation.held_out_pairs import TEMPERATURES, HeldOutPairs
 from gentle_clip_jax.evaluation.nearest import NEAREST
@@ -12,23 +14,8 @@ from gentle_clip_jax.matching import calibration
 from gentle_clip_jax.matching.calibration import OFFSET, Events, Platt
 
 _OF_FEW = 0.12  # temperature for few pairs, fitted to some 100 pairs
-_FAR = 3.0  # standard errors
-_RANDOM_EVERY, _SCREEN = 5, 6.0  # screens of a review, of which one is random; seconds of one
 _COUNTED = 2.0  # prior count of first choices, added to the observed ones
 OF_ASSIGNED = 1.0  # prior deviation of the offset where there is more evidence than p(y | x)
-
-
-def random_screens(count: int) -> str:
-    """Return the advice to answer so many random screens of a review, and how long it takes.
-
-    >>> random_screens(60)
-    'Answer 60 screens that review shows at random, one in five: about 30 minutes of review'
-    """
-    minutes = max(1, round(count * _RANDOM_EVERY * _SCREEN / 60))
-    return (
-        f"Answer {count} screens that review shows at random, one in five: about {minutes} "
-        f"{'minute' if minutes == 1 else 'minutes'} of review"
-    )
 
 
 class Choices(NamedTuple):
@@ -102,7 +89,7 @@ class Calibration(NamedTuple):
     @property
     def is_biased(self) -> bool:
         """Return whether the held-out pairs differ in kind from the items to match."""
-        return self.pair_bias is not None and self.pair_bias > _FAR
+        return self.pair_bias is not None and self.pair_bias > FAR
 
     @property
     def why_unfair(self) -> str:

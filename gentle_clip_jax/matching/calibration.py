@@ -69,8 +69,7 @@ def grid(
       own: [k] that of each partner.
     """
     k = len(searches.partner)
-    logits = searches.partner[:, None] / TEMPERATURES  # [k, t]
-    partner = logits - np.logaddexp(searches.log_total, logits)
+    logits, partner = searches.partner[:, None] / TEMPERATURES, searches.log_probability  # [k, t]
     if group is None or own is None:
         return Grid(partner.T, np.ones((len(TEMPERATURES), k, 1)))
     count = 1 + max(group.max(initial=0), own.max(initial=0))

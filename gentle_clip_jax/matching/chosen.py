@@ -5,18 +5,12 @@ from typing import NamedTuple
 import numpy as np
 
 from gentle_clip_jax.evaluation.held_out_pairs import Folds, HeldOutPairs, Rows
+from gentle_clip_jax.evaluation.listed import Outcomes
 from gentle_clip_jax.evaluation.nearest import Nearest
 from gentle_clip_jax.matching.assignment import assign, assign_held_out, edges
 from gentle_clip_jax.matching.calibrated import Calibration, assigned_choices
-from gentle_clip_jax.matching.calibration import (
-    Bin,
-    candidates,
-    grid,
-    place_of,
-    reliability,
-)
+from gentle_clip_jax.matching.calibration import Bin, place_of, reliability
 from gentle_clip_jax.matching.fair import like_missed
-from gentle_clip_jax.matching.listed import Outcomes
 from gentle_clip_jax.matching.matches import Expected
 from gentle_clip_jax.matching.probabilities import expected_right
 
@@ -58,7 +52,9 @@ def choose(
     cosine = np.sum(rows.x * rows.ranked_y[y], axis=1)
     plain = np.where(y < 0, np.nan, near_y.probability(cosine, calibration.to_y))
     if folds is None:
-        held_out, right, absent = _first_choices(evidence, place_of(calibration.to_y))
+        place = place_of(calibration.to_y)
+        held_out, right = evidence.to_y.first_choices(place)
+        absent = evidence.to_y.first_without_partner(place)
         share_of_matched = share
     else:
         held_out, right, absent = assign_held_out(
@@ -76,14 +72,6 @@ def choose(
     expected = expected_right(np.nan_to_num(probability), choices.factors)
     bins = reliability(choices.platt(held_out), right)
     return Chosen(y, probability, expected, bins, outcomes)
-
-
-def _first_choices(evidence: HeldOutPairs, place: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return p(y | x) [k] of first choices of held-out x, whether they are right, and p(y | x) of
-    those without the partner in y; at the temperature of that place."""
-    firsts = candidates(evidence.to_y, grid(evidence.to_y), place)
-    absent = evidence.to_y.first_without_partner(place)
-    return firsts.probability[:, 0], firsts.right[:, 0], absent
 
 
 def _share_of_matched(share: float, held_out: np.ndarray, y: np.ndarray) -> float:

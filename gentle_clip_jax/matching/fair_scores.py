@@ -5,9 +5,10 @@ from typing import NamedTuple
 import numpy as np
 from scipy import optimize
 
+from gentle_clip_jax.aligners.fair_pairs import Fair, evenly, fair_pairs, lacking_pairs
 from gentle_clip_jax.features.origins import Origins
 from gentle_clip_jax.matching.calibrated import Calibration
-from gentle_clip_jax.matching.fair import Fair, evenly, fair_pairs, lacking_pairs, like_missed
+from gentle_clip_jax.matching.fair import like_missed
 from gentle_clip_jax.matching.row_softmax import HeldOut, Known, Softmax, fit, held_out
 from gentle_clip_jax.matching.scores import Scores
 

@@ -4,12 +4,12 @@ from typing import Any
 
 import numpy as np
 
+from gentle_clip_jax.evaluation.listed import Outcomes, listed
 from gentle_clip_jax.matching import calibration
 from gentle_clip_jax.matching.accepted import check_fdr, list_summary
 from gentle_clip_jax.matching.calibrated_scores import CalibratedScores
 from gentle_clip_jax.matching.fair_scores import Fitted, Sample, fair_sample, fitted
 from gentle_clip_jax.matching.item_sets import check_coverage, why_none
-from gentle_clip_jax.matching.listed import Outcomes, listed
 from gentle_clip_jax.matching.matches import Expected
 from gentle_clip_jax.matching.probabilities import is_share
 from gentle_clip_jax.matching.row_softmax import Known

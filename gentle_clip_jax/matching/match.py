@@ -7,6 +7,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from gentle_clip_jax.aligners import Problem
+from gentle_clip_jax.aligners.fair_pairs import Fair, fair_evidence
 from gentle_clip_jax.aligners.refits import (
     LEAST_PAIRS,
     Embedder,
@@ -20,7 +21,7 @@ from gentle_clip_jax.evaluation.nearest import nearest
 from gentle_clip_jax.matching.absence import absence
 from gentle_clip_jax.matching.calibrated import Calibration, calibrate
 from gentle_clip_jax.matching.chosen import choose
-from gentle_clip_jax.matching.fair import Fair, fair_evidence, fairly_scaled
+from gentle_clip_jax.matching.fair import fairly_scaled
 from gentle_clip_jax.matching.groups import group
 from gentle_clip_jax.matching.item_sets import check_coverage, item_sets
 from gentle_clip_jax.matching.matches import Matches

@@ -5,13 +5,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gentle_clip_jax.aligners.refits import LEAST_PAIRS
+from gentle_clip_jax.evaluation.listed import Outcomes
 from gentle_clip_jax.evaluation.nearest import NEAREST
 from gentle_clip_jax.matching.absence import share_sentence
 from gentle_clip_jax.matching.calibrated import Calibration
 from gentle_clip_jax.matching.calibration import Bin
 from gentle_clip_jax.matching.groups import Groups
 from gentle_clip_jax.matching.item_sets import ItemSets
-from gentle_clip_jax.matching.listed import Outcomes
 
 
 class Candidates(NamedTuple):

@@ -6,12 +6,13 @@ import pytest
 from match_data import sets
 
 from gentle_clip_jax.aligners import METHODS, Problem
+from gentle_clip_jax.aligners.fair_pairs import Fair, fair_evidence, fair_pairs
 from gentle_clip_jax.aligners.refits import held_out_pairs
 from gentle_clip_jax.features.origins import Origins
 from gentle_clip_jax.matching import match_arrays
 from gentle_clip_jax.matching.accepted import listed_pairs
 from gentle_clip_jax.matching.calibrated import calibrate
-from gentle_clip_jax.matching.fair import Fair, fair_evidence, fair_pairs, like_missed
+from gentle_clip_jax.matching.fair import like_missed
 from gentle_clip_jax.matching.item_sets import why_none
 
 IDS = np.array([f"x{i}" for i in range(200)])

@@ -10,7 +10,7 @@ from scipy import stats
 
 import gentle_clip_jax as gc
 from gentle_clip_jax.commands import main
-from gentle_clip_jax.matching.listed import Outcomes, listed
+from gentle_clip_jax.evaluation.listed import Outcomes, listed
 
 ITEMS, SHARE = 600, 0.7
 

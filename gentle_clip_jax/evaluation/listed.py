@@ -8,7 +8,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 LEVEL = 0.01  # chance of a list whose error is above the chosen one
 _CONFIDENCE = 0.95  # of the upper bound
@@ -120,11 +120,11 @@ def _least_score(scores: np.ndarray, is_wrong: np.ndarray, fdr: float, level: fl
         return math.inf
     counts, below = np.arange(1, len(scores) + 1), np.append(scores[1:], -math.inf)
     wrong = np.cumsum(is_wrong)
-    p = stats.binom.cdf(wrong, counts, fdr)
+    p = special.bdtr(wrong, counts, fdr)
     starts = [
         (int(np.argmax(passes)), part * level)
         for allowed, part in _STARTS
-        if (passes := stats.binom.cdf(allowed, counts, fdr) <= part * level).any()
+        if (passes := special.bdtr(np.minimum(allowed, counts), counts, fdr) <= part * level).any()
     ]
     least, available = math.inf, 0.0
     for i in np.flatnonzero(scores > below):  # items with one score are in one list
@@ -142,5 +142,5 @@ def _upper(length: int, fdr: float) -> float:
     choice, or where so many matches have more wrong ones by chance."""
     if not length:
         return 0.0
-    quantile = float(stats.binom.ppf(_CONFIDENCE + LEVEL, length, fdr))
-    return max(fdr, quantile / length)
+    at_most = special.bdtr(np.arange(length + 1), length, fdr)
+    return max(fdr, float(np.argmax(at_most >= _CONFIDENCE + LEVEL)) / length)
