@@ -132,7 +132,7 @@ def reviewed(x: np.ndarray, y: np.ndarray, given: np.ndarray, draw: int) -> Samp
     for place in range(SCREENS):
         if len(pairs) >= fitted + REFIT_EVERY or not fitted:
             fitted = max(len(given), len(pairs) // REFIT_EVERY * REFIT_EVERY)
-            ranking = queue.ranked(*embedded(x, y, np.array(pairs[:fitted])), free)
+            ranking = queue.ranked(*embedded(x, y, np.array(pairs[:fitted])), free, seed=draw)
         item, how = queue.next_item(ranking, ~asked, place, seed=draw)
         asked[item] = True
         found = item in queue.grid(ranking, item, free)

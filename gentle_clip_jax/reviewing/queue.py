@@ -18,9 +18,9 @@ class Question(NamedTuple):
     """A screen: the number of a y, those of x with the nearest first, and how y was chosen.
 
     screen: counts screens, so that an answer to an earlier one is detected. sampling: "chance" (by
-    expected gain) or "random" with a grid; "ten" with ten different x to choose from; see `Answer`
-    for the others. asked: the modality of the item asked about; if it is "x", `y` is the number of
-    an x, and `x` are numbers of y.
+    likelihood) or "random" with a grid; "ten" with ten different x to choose from; see `Answer` for
+    the others. asked: the modality of the item asked about; if it is "x", `y` is the number of an
+    x, and `x` are numbers of y.
     """
 
     screen: int
@@ -33,24 +33,23 @@ class Question(NamedTuple):
 class Ranking(NamedTuple):
     """Unit rows of all items by one fit, and what the queue derives from them.
 
-    x [n, k], y [m, k]: unit rows. gain [m]: the right matches that a screen of each y should add,
-    only for ordering: it is not calibrated.
+    x [n, k], y [m, k]: unit rows. chance [m]: score of how likely the grid of an item has its
+    partner, only for ordering: it is not calibrated. cluster [m]: of the joint space.
     """
 
     x: np.ndarray
     y: np.ndarray
-    gain: np.ndarray
+    chance: np.ndarray
+    cluster: np.ndarray
 
 
-def ranked(x: np.ndarray, y: np.ndarray, free: np.ndarray) -> Ranking:
+def ranked(x: np.ndarray, y: np.ndarray, free: np.ndarray, *, seed: int = 0) -> Ranking:
     """Return the ranking of unit rows x [n, k] and y [m, k]; free [n]: x without a partner.
 
-    A screen adds a right match if its grid has the partner, and if `match` would not have found it:
-    the partner is not the nearest x. The gain is the product of both chances, by a softmax over the
-    free x at a temperature of 0.1.
+    The chance is the softmax mass of the best 48 of the free x, at a temperature of 0.1.
     """
-    gain = [_gain(y[i : i + _BLOCK], x[free]) for i in range(0, len(y), _BLOCK)]
-    return Ranking(x, y, np.concatenate(gain))
+    chance = [_chance(y[i : i + _BLOCK], x[free]) for i in range(0, len(y), _BLOCK)]
+    return Ranking(x, y, np.concatenate(chance), clusters(y, seed=seed))
 
 
 def next_item(
@@ -59,15 +58,17 @@ def next_item(
     """Return the number of the next y, and whether it was chosen by "chance" or at "random".
 
     Args:
-      unasked: [m] bool, True for at least one y to choose from; the others have an answer or a
-        partner.
+      unasked: [m] bool, True for at least one y to choose from. The others, which have an answer
+        or a partner, count for their clusters.
       place: number of screens answered before.
       seed: of the random choices.
     """
     choices = np.flatnonzero(unasked)
     if place % RANDOM_EVERY == RANDOM_EVERY - 1:
         return int(np.random.default_rng((seed, place)).choice(choices)), "random"
-    return int(choices[np.argmax(ranking.gain[choices])]), "chance"
+    taken = np.bincount(ranking.cluster[~unasked], minlength=ranking.cluster.max() + 1)
+    order = np.lexsort((choices, -ranking.chance[choices], taken[ranking.cluster[choices]]))
+    return int(choices[order[0]]), "chance"
 
 
 def next_of_ten(
@@ -121,12 +122,10 @@ def clusters(rows: np.ndarray, *, seed: int = 0) -> np.ndarray:
         return kmeans2(rows, first, iter=10, minit="matrix")[1]
 
 
-def _gain(y: np.ndarray, x: np.ndarray) -> np.ndarray:
-    if not len(x):
-        return np.zeros(len(y), np.float32)
+def _chance(y: np.ndarray, x: np.ndarray) -> np.ndarray:
+    if len(x) <= GRID:
+        return np.ones(len(y), np.float32)
     cosines = y @ x.T
     weights = np.exp((cosines - cosines.max(axis=1, keepdims=True)) / _TEMPERATURE)
-    every, in_grid = weights.sum(axis=1), weights
-    if len(x) > GRID:
-        in_grid = np.partition(weights, -GRID, axis=1)[:, -GRID:]
-    return in_grid.sum(axis=1) / every * (1 - 1 / every)  # the nearest x weighs 1
+    best = np.partition(weights, -GRID, axis=1)[:, -GRID:]
+    return best.sum(axis=1) / weights.sum(axis=1)

@@ -63,7 +63,7 @@ class Session:
         self.standing = Standing(x, y, journal)
         self.mode: Mode = "grid"
         then = self.standing if background else self.standing.first(0)
-        self.ranking = self._asked_by = queue.ranked(*start, then.waiting()[1])
+        self.ranking = self._asked_by = queue.ranked(*start, then.waiting()[1], seed=seed)
         self.first = self.ranking  # of the first fit, to show what the answers changed
         self._groups = [queue.clusters(rows, seed=seed) for rows in own or start]
         fitted = len(self.standing.known) if fitted is None else fitted
@@ -233,6 +233,6 @@ class Session:
         rows = self._embed(*fitted_to)
         with self._lock:
             free = standing.waiting()[1]
-        ranking = queue.ranked(*rows, free)
+        ranking = queue.ranked(*rows, free, seed=self.seed)
         with self._lock:  # the screen that is shown stays as it is
             self.ranking = ranking

@@ -42,17 +42,17 @@ def test_the_search_of_each_pair_equals_the_plain_one():
 def test_pairs_that_are_easier_than_the_others_are_biased_whichever_are_taken():
     """Easy pairs alone are far from all unmatched items; the hard ones are as near as these are."""
     rng = np.random.default_rng(0)
-    easy, hard, others = (rng.normal(size=(n, 12)) for n in (40, 80, 400))
+    easy, hard, others = (rng.normal(size=(n, 12)) for n in (80, 80, 400))
     easy[:, 6:], hard[:, :6], others[:, :6] = 0, 0, 0
     own, others = np.concatenate([easy, hard]), _unit(others)
-    own_x, own_y = _unit(own), _unit(own + 0.6 * rng.normal(size=own.shape) * (own != 0))
-    order = rng.permutation(120)
+    own_x, own_y = _unit(own), _unit(own + rng.normal(size=own.shape) * (own != 0))
+    order = rng.permutation(160)
     folds = [
         (fold, lambda fold: (_rows(own_x[fold], own_y[fold]), _rows(others, others)))
         for fold in np.split(order, 4)
     ]
     found = hold_out_pairs(folds, uses_unmatched=False)
-    is_easy = found.pairs < 40
+    is_easy = found.pairs < 80
     assert found.taking(is_easy).pair_bias > 3
     assert abs(found.taking(~is_easy).pair_bias) < 3
     # Some of the pairs are taken as if only these had been held out.
