@@ -10,6 +10,7 @@ import types
 import numpy as np
 import pytest
 from review_items import NUMBER, answered, latent, opened, session, sides, write_pairs
+from scipy import special
 
 from gentle_clip_jax.evaluation.intervals import wilson
 from gentle_clip_jax.reviewing import queue
@@ -138,9 +139,10 @@ def test_a_kill_between_the_log_and_the_pairs_is_mended(tmp_path, monkeypatch):
     given = answered(review)
     review.close()
     monkeypatch.undo()
-    assert given.y not in pairs.read_text()
+    line = f"{given.x},{given.y}\n"
+    assert line not in pairs.read_text()
     review = session(pairs)
-    assert given.y in pairs.read_text()
+    assert line in pairs.read_text()
     review.close()
 
 
@@ -199,17 +201,33 @@ def test_the_seed_and_the_answers_decide_the_screens(tmp_path):
     assert [sampling for *_, sampling, _ in first] == (["chance"] * 4 + ["random"]) * 3
 
 
-def test_each_cluster_comes_once_before_one_comes_twice():
-    ranking = queue.ranked(*latent(), np.ones(NUMBER, bool))
-    unasked, seen = np.ones(NUMBER, bool), []
+def test_the_screens_that_should_add_most_right_matches_come_first():
+    (x, y), free = latent(), np.arange(NUMBER) > 4
+    ranking = queue.ranked(x, y, free)
+    likely = special.softmax(x[free].astype(float) @ y.T.astype(float) / 0.1, axis=0)
+    likely = np.sort(likely, axis=0)[::-1]
+    gain = likely[: queue.GRID].sum(axis=0) * (1 - likely[0])
+    np.testing.assert_allclose(ranking.gain, gain, rtol=1e-4)
+    unasked, clusters = np.ones(NUMBER, bool), set()
     for place in range(4):
-        y, sampling = queue.next_item(ranking, unasked, place)
-        unasked[y] = False
-        seen.append(ranking.cluster[y])
+        asked = [np.sum(~unasked & (ranking.cluster == of)) for of in ranking.cluster]
+        expected = np.where(unasked, gain / (1 + np.array(asked)) ** 0.25, 0)
+        number, sampling = queue.next_item(ranking, unasked, place)
+        assert expected[number] == pytest.approx(expected.max(), rel=1e-4)
+        unasked[number] = False
+        clusters.add(ranking.cluster[number])
         assert sampling == "chance"
-        same = ranking.cluster == ranking.cluster[y]
-        assert ranking.chance[y] == ranking.chance[same].max()
-    assert len(set(seen)) == 4
+    assert len(clusters) > 1
+
+
+def test_neither_sure_nor_hopeless_items_come_first():
+    x = np.eye(100, dtype=np.float32)
+    sure, open_, hopeless = np.eye(100)[0], np.r_[np.ones(2), np.zeros(98)], np.ones(100)
+    y = np.stack([one / np.linalg.norm(one) for one in (sure, hopeless, open_)])
+    gain = queue.ranked(x, y.astype(np.float32), np.ones(100, bool)).gain
+    assert np.argmax(gain) == 2
+    few = queue.ranked(x, y.astype(np.float32), np.arange(100) < 10).gain
+    np.testing.assert_allclose(few[1], 0.9, rtol=1e-5)  # all are in the grid
 
 
 def test_a_grid_holds_the_nearest_that_have_no_partner(tmp_path):
