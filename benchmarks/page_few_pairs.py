@@ -181,7 +181,8 @@ def reviews() -> str:
 Test items, seeds {", ".join(map(str, content["seeds"]))}, on {machine_of(content)}. A program
 that knows the partners plays the annotator. Means ± sample standard deviation over the seeds.
 Measured by `python benchmarks/review.py --features=... --images=...`; figures first stored at
-commits {commits_of(content)}.
+commits {commits_of(content)}, before the
+[order of the screens](closed.md#order-of-the-screens-of-a-review) changed.
 
 **Partner among 48.** RSICD and UCM-Captions, 1,303 images and their captions. `align` fits to
 random pairs; then the annotator clicks the right one of 48 images, "none of these" if it is not
