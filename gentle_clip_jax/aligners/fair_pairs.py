@@ -41,6 +41,11 @@ class Fair(NamedTuple):
         """Number of items drawn at random whose partner was not found."""
         return len(self.of_missed)
 
+    @property
+    def is_drawn(self) -> bool:
+        """Whether all `rows` are known to be drawn at random, so that no test of bias is needed."""
+        return self.drawn == int(self.rows.sum())
+
     def missed_partners(self, share: float, x: int, y: int) -> int:
         """Return how many of the missed items have a partner; matches of these are wrong.
 

@@ -49,7 +49,7 @@ def list_forecast(
     if evidence is None or lacking:
         return ListForecast(None, 0, lacking)
     evidence = fair_evidence(evidence, fair)
-    if fair.drawn < fair.rows.sum() and evidence.pair_bias > FAR:
+    if not fair.is_drawn and evidence.pair_bias > FAR:
         return ListForecast(None, 0, LEAST_PAIRS)
     place = int(np.argmax(evidence.to_y.log_probability.mean(axis=0)))
     held_out, right = evidence.to_y.first_choices(place)

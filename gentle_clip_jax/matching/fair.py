@@ -46,7 +46,7 @@ def fairly_scaled(
     pairs, others = int(fair.rows[evidence.pairs].sum()), int(np.sum(~fair.rows))
     lacking = 0 if pairs == fitted.pairs else lacking_pairs(pairs, fair.missed)
     fitted = fitted._replace(fair=pairs, others=others, lacking=lacking)
-    if not lacking and fair.drawn == fair.rows.sum():  # known to be drawn at random: no test needed
+    if not lacking and fair.is_drawn:
         fitted = fitted._replace(pair_bias=0.0)
     share = 1.0 if share is None else share
     missed = 0 if lacking else fair.missed_partners(share, *(len(of.index) for of in near))
